@@ -1,0 +1,10 @@
+/** The ground everything stands on: it knows nothing of tags, rings or rules. */
+export { assert, never } from "./base/assert.ts";
+export { Fault, reason, type FaultValues, type Retry } from "./base/fault.ts";
+export { systemClock, type Clock } from "./base/clock.ts";
+export { createLog, type Log, type LogLevel, type LogSink } from "./base/log.ts";
+export { createRandom, type Random } from "./base/random.ts";
+export { limits } from "./base/limits.ts";
+export { duration, formatDuration } from "./base/duration.ts";
+export { nearest } from "./base/nearest.ts";
+export { hex, nextPowerOfTwo } from "./base/bytes.ts";

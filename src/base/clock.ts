@@ -1,0 +1,69 @@
+/**
+ * Time is an argument: only a composition root holds a `Clock`, everything else is given `now`.
+ *
+ * `now` is monotonic milliseconds with fraction (ages, deadlines, intervals, arming). `time` is
+ * engine time: milliseconds since the Unix epoch = monotonic + an offset that follows the wall clock
+ * by at most 500 ppm and never makes `time` run backwards. A wall clock that moved by more than
+ * `clock_step_ms` is a step: taken over at once if forward, held until caught up if backward,
+ * and counted in `steps` so that natural-time windows can be closed.
+ */
+export interface Clock {
+  now(): number;
+  time(): number;
+  /** How often the wall clock was found stepped since start. */
+  readonly steps: number;
+}
+
+/** A step is a difference larger than this (ms); less is drift and is slewed. */
+export const clock_step_ms = 1000;
+/** Largest slew: milliseconds of correction per millisecond of monotonic time (500 ppm). */
+export const clock_slew_ratio = 500e-6;
+
+class EngineClock implements Clock {
+  steps = 0;
+  #offset: number;
+  #checked: number;
+  #last = 0;
+  readonly #monotonic: () => number;
+  readonly #wall: () => number;
+
+  constructor(monotonic: () => number, wall: () => number) {
+    this.#monotonic = monotonic;
+    this.#wall = wall;
+    this.#checked = monotonic();
+    this.#offset = wall() - this.#checked;
+  }
+
+  now(): number {
+    return this.#monotonic();
+  }
+
+  time(): number {
+    const now = this.#monotonic();
+    const elapsed = now - this.#checked;
+    if (elapsed >= 10) {
+      this.#checked = now;
+      const error = this.#wall() - now - this.#offset;
+      if (Math.abs(error) > clock_step_ms) {
+        this.steps += 1;
+        this.#offset += error;
+      } else {
+        const most = elapsed * clock_slew_ratio;
+        this.#offset += Math.max(-most, Math.min(most, error));
+      }
+    }
+    // Never backwards: after a backward step, time stands until the wall clock has caught up.
+    this.#last = Math.max(this.#last, now + this.#offset);
+    return this.#last;
+  }
+}
+
+/** Built over any pair of sources, so that tests can hand in their own. */
+export function createClock(monotonic: () => number, wall: () => number): Clock {
+  return new EngineClock(monotonic, wall);
+}
+
+/** The one place that reads the machine's clocks. */
+export function systemClock(): Clock {
+  return createClock(() => performance.now(), () => Date.now());
+}

@@ -1,0 +1,53 @@
+import { assert } from "./assert.ts";
+
+/**
+ * Every bound of the runtime: name with its unit, value, reason. A firmware profile may lower those
+ * it names, never raise them.
+ */
+export const limits = {
+  /** Rows one step works off in one turn, so that no step holds its thread for long. */
+  rows_per_step_max: 1024,
+  /** A ring keeps at least this many rows, whatever its rate. */
+  ring_rows_min: 16,
+  /** A ring keeps at most this many rows (sequence numbers are compared modulo 2^32). */
+  ring_rows_max: 1 << 20,
+  /** A reader may lag this far behind before it loses rows (ms), by default. */
+  reader_lag_ms: 2000,
+  /** Columns of one stream: a group of 10,000 tags is one stream. */
+  columns_max: 16384,
+  /** Bytes of one text, bytes or json slot. */
+  slot_bytes_max: 65536,
+  /** An arming lasts at most this long (W1). */
+  arm_minutes_max: 60,
+  /** A command from outside may ask for a deadline at most this far ahead (W17). */
+  deadline_ms_max: 60_000,
+  /** Starts without an orderly stop or 10 minutes of health before safe mode; 0 = off (DESIGN §10). */
+  starts_max: 3,
+  /** A run this long without trouble clears the record of starts. */
+  health_minutes: 10,
+  /** A role whose turn counter stands still for this long ends the process (W6). */
+  stall_ms_max: 2000,
+  /** Disarm must be answered within this time, or the runtime is killed (W4). */
+  disarm_ms_max: 2000,
+  /** Commands waiting for one link between gate and wire. */
+  commands_max: 64,
+  /** Bytes of one REST body. */
+  body_bytes_max: 1 << 20,
+  /** Bytes of the configuration file. */
+  config_bytes_max: 16 << 20,
+  /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
+  modbus_registers_max: 125,
+  /** Coils or discrete inputs of one Modbus read (6.1). */
+  modbus_bits_max: 2000,
+  /** Registers of one FC16 (6.12). */
+  modbus_write_registers_max: 123,
+  /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
+  reconnect_ms_min: 100,
+  reconnect_ms_max: 10_000,
+  /** A serial port is listened to this long before the first byte is sent (ms). */
+  serial_listen_ms: 2000,
+} as const;
+
+assert((limits.ring_rows_max & (limits.ring_rows_max - 1)) === 0, "ring_rows_max: a power of two");
+assert(limits.ring_rows_min >= 2 && limits.ring_rows_min <= limits.ring_rows_max, "ring_rows_min");
+assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

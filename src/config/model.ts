@@ -1,0 +1,161 @@
+import type { TagType } from "../ring.ts";
+
+/**
+ * The configuration after `load`: defaults filled in, name patterns expanded, types applied,
+ * durations in ms, secrets resolved, everything cross-checked. Plain data: it travels to workers.
+ */
+export interface Gateway {
+  readonly id: string;
+  readonly profile: Profile;
+  readonly links: readonly Link[];
+  readonly devices: readonly Device[];
+  readonly sources: readonly Source[];
+  readonly models: readonly ModelConfig[];
+  readonly rules: readonly Rule[];
+  readonly sinks: readonly SinkConfig[];
+  readonly policy: Policy;
+  readonly commands: { readonly link: string; readonly topic: string } | null;
+  readonly api: { readonly listen: string; readonly port: number; readonly token: string | null };
+  readonly store: { readonly directory: string; readonly maxMB: number };
+  /** SHA-256 (hex) of the configuration's and of the policy's text. */
+  readonly configHash: string;
+  readonly policyHash: string;
+}
+
+export interface Profile {
+  readonly name: string;
+  readonly title: string;
+  readonly target: "linux-x64" | "linux-arm64" | "linux-arm64-musl" | "any";
+  /** MB (2^20) that Tagwerk may plan for in all. */
+  readonly memoryMB: number;
+  readonly threads: 1 | 3;
+  readonly clock: "synced" | "trusted";
+  /** Watchdog device fed from the turn, or null. */
+  readonly watchdog: string | null;
+  /** By the name that a link's `port` uses. */
+  readonly serialPorts: Readonly<Record<string, { path: string; rs485: "kernel" | "adapter" | null }>>;
+  /** Bounds lowered by this profile, by their name in `base/limits`. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Date of a run on the board itself, or null. */
+  readonly verifiedOn: string | null;
+}
+
+export interface Link {
+  readonly name: string;
+  readonly type: string;
+  /** As the component's own schema parsed it (defaults filled in). */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface Device {
+  readonly name: string;
+  readonly link: string;
+  readonly station: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Tags polled together; each is the stream `device.group`. */
+  readonly groups: readonly Group[];
+}
+
+export interface Group {
+  readonly name: string;
+  /** ms, start to start. */
+  readonly interval: number;
+  readonly tags: readonly Tag[];
+}
+
+export interface Tag {
+  /** `device.tag` */
+  readonly id: string;
+  readonly name: string;
+  readonly at: string;
+  readonly type: TagType;
+  readonly scale: number;
+  readonly offset: number;
+  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
+  readonly eu: string | null;
+  readonly access: "read" | "read-write";
+}
+
+export interface Source {
+  readonly name: string;
+  readonly type: string;
+  readonly link: string | null;
+  readonly columns: readonly { readonly name: string; readonly type: TagType }[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelConfig {
+  readonly name: string;
+  /** Absolute path. */
+  readonly file: string;
+  /** Bytes. */
+  readonly memory: number;
+  /** ms */
+  readonly deadline: number;
+}
+
+export interface Rule {
+  readonly name: string;
+  readonly sql: string;
+  readonly to: readonly RuleTarget[];
+}
+
+export type RuleTarget =
+  | { readonly kind: "sink"; readonly sink: string }
+  | { readonly kind: "write"; readonly tag: string; readonly from: string };
+
+export interface SinkConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly link: string | null;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Who may write what (WRITING.md); by tag id. */
+export type Policy = Readonly<Record<string, TagPolicy>>;
+
+export interface TagPolicy {
+  /** `rule:NAME`, `rest`, `mqtt`, `cli` */
+  readonly allow: readonly string[];
+  readonly maxMode: "off" | "shadow" | "armed";
+  /** Engineering units. */
+  readonly min: number;
+  readonly max: number;
+  readonly outside: "reject" | "clamp";
+  /** Engineering units from the value read for this command; null = any. */
+  readonly maxStep: number | null;
+  readonly deadband: number;
+  /** ms */
+  readonly minInterval: number;
+  readonly writesPerDay: number;
+  /** ms */
+  readonly inputMaxAge: number;
+  /** SQL conditions, all of which must be TRUE and good. */
+  readonly permit: readonly string[];
+  /** Oldest a permit's value may be, ms. */
+  readonly maxAge: number;
+  readonly onLoss: OnLoss | null;
+}
+
+export interface OnLoss {
+  /** ms without a command that was admitted or withheld only by deadband or interval. */
+  readonly after: number;
+  readonly value: "hold" | number;
+  /** `any` lifts the maximal step for this one command. */
+  readonly step: "limited" | "any";
+}
+
+/** One thing wrong with a configuration, as `check` prints it. */
+export interface Problem {
+  /** `devices.press.tags.temperature.type` */
+  readonly path: string;
+  /** 1-based place in the file, where known. */
+  readonly line: number | null;
+  readonly column: number | null;
+  /** What stands there, as JSON text (shortened), or null if it is missing. */
+  readonly value: string | null;
+  /** One sentence: what is wrong and what would be right. */
+  readonly message: string;
+  /** The known name that was probably meant. */
+  readonly nearest: string | null;
+}

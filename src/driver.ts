@@ -1,0 +1,147 @@
+import type { z } from "zod";
+import type { Ring, TagType } from "./ring.ts";
+import type { Link } from "./config.ts";
+
+/**
+ * The southbound contract. A driver turns tags into requests (pure), and runs one exchange at a time
+ * over a wire that somebody else owns. It has no timer, no socket and no tty: `step` is called when
+ * bytes came, when its deadline passed, and after `read` or `write`. The runtime owns schedule, retry,
+ * back-off, metrics and the gate.
+ */
+export interface Driver {
+  /** The `type` of a link in the configuration. */
+  readonly type: string;
+  readonly medium: "tcp" | "serial";
+  /** Settings of a link of this type, beside `type`; each with default and help. */
+  readonly settings: z.ZodObject;
+  /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
+  checkTag(tag: DriverTag): string | null;
+  /** Where the tag's raw words lie: tags of one link and station overlap if ranges of one area do. */
+  extent(tag: DriverTag): { area: string; from: number; to: number };
+  /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
+  plan(tags: readonly DriverTag[], link: Link): Request[];
+  /** The raw words a write of `value` puts on the wire and the value they will mean, or a Fault. */
+  encode(tag: DriverTag, value: number): Raw;
+  /** What raw words mean in engineering units. */
+  decode(tag: DriverTag, raw: Uint8Array): number;
+  open(link: Link, wire: Wire): Session;
+  /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
+  serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
+}
+
+/** A tag as a driver sees it: its device's defaults are already filled in. */
+export interface DriverTag {
+  /** `device.tag` */
+  readonly id: string;
+  readonly station: number;
+  /** As the configuration spells it: `holding 9`, `400010`, `1!400010#BB`. */
+  readonly at: string;
+  readonly type: TagType;
+  readonly scale: number;
+  readonly offset: number;
+  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
+  readonly writable: boolean;
+  /** Index of the tag's column in its group's ring. */
+  readonly column: number;
+}
+
+/** Raw words as they stand on the wire, and the engineering value they mean. */
+export interface Raw {
+  readonly bytes: Uint8Array;
+  readonly means: number;
+}
+
+/** One read of a plan. What else it holds is the driver's own. */
+export interface Request {
+  readonly station: number;
+  readonly tags: readonly DriverTag[];
+  /** `holding 0..9`: for `explain`, `why` and error messages. */
+  readonly text: string;
+}
+
+/** Bytes to and from one medium. An implementation reports through the `WireEvents` it was given. */
+export interface Wire {
+  /** Begins to open; `opened` or `closed` follows. */
+  open(): void;
+  /** Puts `bytes[0..n)` on the medium at once; false = not open, nothing was sent. */
+  send(bytes: Uint8Array, n: number): boolean;
+  /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
+  drain(): void;
+  /** Ends now; nothing that is still buffered may leave later (W14). `closed` follows. */
+  reset(): void;
+}
+
+export interface WireEvents {
+  /** `peer`: the address that answered; a change of it ends armings (W3). */
+  opened(peer: string): void;
+  received(bytes: Uint8Array, n: number): void;
+  closed(reason: string): void;
+}
+
+/** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong on a read. */
+export const PENDING = -1;
+export const DONE = 0;
+
+/**
+ * One link's protocol machine. One exchange at a time: `read` or `write` begins it, `step` moves it,
+ * `result` leaves `PENDING` when it ended.
+ */
+export interface Session {
+  /** PENDING, DONE, or the `BAD.*` state that says why not (timeout, garbled, exception, …). */
+  readonly result: number;
+  /** Exception code of the last answer, 0 if none. */
+  readonly exception: number;
+  /** True once the bytes of the current exchange were handed to the wire. */
+  readonly sent: boolean;
+  readonly counters: SessionCounters;
+  /** Begins a read; on success the cells of row `seq` are written (payload and state). */
+  read(request: Request, into: Ring, seq: number, now: number): void;
+  /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */
+  readRaw(tag: DriverTag, raw: Uint8Array, now: number): void;
+  /**
+   * Begins a write of one tag's raw words in one frame. `last()` is called right before the bytes go
+   * to the wire: false = nothing is sent and the result is `BAD.disconnected` with `sent` false (W11).
+   */
+  write(tag: DriverTag, raw: Uint8Array, last: () => boolean, now: number): void;
+  /** Bytes came. */
+  receive(bytes: Uint8Array, n: number, now: number): void;
+  /** Works off what is due and says when (monotonic ms) it wants to be called again. */
+  step(now: number): number;
+  /** The wire closed: the exchange ends with `BAD.disconnected`. */
+  abort(): void;
+}
+
+export interface SessionCounters {
+  requests: number;
+  answers: number;
+  timeouts: number;
+  garbled: number;
+  exceptions: number;
+  /** Bytes that belonged to no exchange: late answers, noise, another master. */
+  stray: number;
+  /** Round trip of the last answer, ms. */
+  roundTrip: number;
+}
+
+/** What a built-in server asks of its host. */
+export interface ServeHost {
+  /** The engineering value of a tag now; null = the device answers with an exception. */
+  value(tag: DriverTag): number | null;
+  /** An outside client wrote a tag. False = answer with an exception. */
+  written(tag: DriverTag, value: number): boolean;
+}
+
+/** Turns request bytes of one connection into answer bytes. Knows bytes and time, no socket. */
+export interface Server {
+  /** Feeds bytes; each complete frame calls `frame` and then `reply` with the answer (if any). */
+  receive(bytes: Uint8Array, n: number, now: number, on: ServeEvents): void;
+  /** For framing by silence: bytes older than this are a broken frame. */
+  step(now: number, on: ServeEvents): number;
+}
+
+export interface ServeEvents {
+  /** A complete request, before it is answered: for the simulator's frame log. `valid` = CRC, length. */
+  frame(bytes: Uint8Array, n: number, valid: boolean): void;
+  /** The answer to the frame just reported; the host may hold it back, damage it or drop it. */
+  reply(bytes: Uint8Array, n: number): void;
+}

@@ -1,0 +1,11 @@
+/** Rows live in rings; these are the nouns everyone shares. */
+export { Arena, type Block } from "./ring/arena.ts";
+export {
+  ABSENT, BAD, BAD_MAX, BAD_MIN, ERROR, ERROR_MIN, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
+  isBad, isError, isGood, isUncertain, readsAsNull, stateName, stateOf,
+} from "./ring/cell.ts";
+export {
+  Column, kindBytes, tagColumn, type ColumnKind, type ColumnSpec, type TagType, tagTypes,
+} from "./ring/column.ts";
+export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
+export { readCell, writeCell, type CellValue } from "./ring/value.ts";

@@ -1,0 +1,96 @@
+import { assert, Fault, limits } from "../base.ts";
+
+/**
+ * What a cell's payload is:
+ * - `float64`: 8 bytes; `time`: float64, milliseconds since the Unix epoch
+ * - `int53`: a whole number as float64; a result past ±(2^53 − 1) is an error cell
+ * - `int64`: two Int32 words, low word first: exact, never a BigInt per row
+ * - `bool`: float64 0 or 1
+ * - `text`, `bytes`, `json`: `slot` bytes and a length in bytes; too long is an error cell
+ * - `dyn`: a kind byte before one of the above in a slot (schemaless columns)
+ */
+export type ColumnKind =
+  | "float64" | "int53" | "int64" | "bool" | "time" | "text" | "bytes" | "json" | "dyn";
+
+export interface ColumnSpec {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  /** Bytes of the slot; 0 for the kinds of 8 bytes. */
+  readonly slot: number;
+  /** Engineering unit, where known. */
+  readonly eu?: string;
+}
+
+/** Bytes of payload of one cell (without length and state). */
+export function kindBytes(spec: ColumnSpec): number {
+  return spec.slot === 0 ? 8 : spec.slot;
+}
+
+/**
+ * Where a column of one ring lies. For the kinds of 8 bytes, `payload` indexes the Float64 view
+ * (int64: twice that indexes the Int32 view); for slots it indexes the Uint8 view and `stride` is the
+ * slot. Cell of row `seq`: `F[payload + (seq & mask)]`, `U[state + (seq & mask)]`,
+ * `U[payload + (seq & mask) * stride …]` with `I[length + (seq & mask)]` bytes.
+ */
+export class Column {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  readonly slot: number;
+  readonly eu: string | null;
+  readonly index: number;
+  readonly payload: number;
+  readonly stride: number;
+  /** Index into the Int32 view; −1 without slot. */
+  readonly length: number;
+  /** Index into the Uint8 view. */
+  readonly state: number;
+
+  constructor(spec: ColumnSpec, index: number, payload: number, length: number, state: number) {
+    assert((spec.slot === 0) === (length < 0), `column ${spec.name}: slot and length go together`);
+    this.name = spec.name;
+    this.kind = spec.kind;
+    this.slot = spec.slot;
+    this.eu = spec.eu ?? null;
+    this.index = index;
+    this.payload = payload;
+    this.stride = spec.slot === 0 ? 1 : spec.slot;
+    this.length = length;
+    this.state = state;
+  }
+}
+
+/** The one type list of the configuration (DESIGN §9). */
+export const tagTypes = [
+  "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+  "float32", "float64", "time",
+] as const;
+export type TagType = (typeof tagTypes)[number] | `${"text" | "bytes" | "json"}(${number})`;
+
+/**
+ * The column that holds values of a tag's type. A scaled tag is a float64 whatever its wire type.
+ * uint64 goes into int64: from 2^63 on it is an error cell (`overflow`).
+ */
+export function tagColumn(name: string, type: string, scaled = false, eu?: string): ColumnSpec {
+  const unit = eu === undefined ? {} : { eu };
+  const slotted = /^(text|bytes|json)\((\d+)\)$/.exec(type);
+  if (slotted) {
+    const slot = Number(slotted[2]);
+    if (slot < 1 || slot > limits.slot_bytes_max) {
+      throw new Fault("slot-size", `${type}: 1 to ${limits.slot_bytes_max} bytes`, { type });
+    }
+    // A multiple of 8 keeps every column of the ring aligned.
+    return { name, kind: slotted[1] as "text", slot: Math.ceil(slot / 8) * 8, ...unit };
+  }
+  switch (type) {
+    case "bool": return { name, kind: "bool", slot: 0, ...unit };
+    case "time": return { name, kind: "time", slot: 0, ...unit };
+    case "float32": case "float64": return { name, kind: "float64", slot: 0, ...unit };
+    case "int64": case "uint64":
+      return { name, kind: scaled ? "float64" : "int64", slot: 0, ...unit };
+    case "int8": case "uint8": case "int16": case "uint16": case "int32": case "uint32":
+      return { name, kind: scaled ? "float64" : "int53", slot: 0, ...unit };
+    default:
+      throw new Fault("unknown-type", `${type} is no type; known are ${tagTypes.join(", ")}, ` +
+        "text(n), bytes(n), json(n)", { type });
+  }
+}

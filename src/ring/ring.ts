@@ -1,0 +1,129 @@
+import { assert, limits, nextPowerOfTwo } from "../base.ts";
+import { Arena, type Block } from "./arena.ts";
+import { publishHead, storeClaim } from "./bridge.ts";
+import { Column, kindBytes, type ColumnSpec } from "./column.ts";
+
+/** What a ring is made of; `bytes` is what it needs of the arena. Plain data: travels to workers. */
+export interface RingLayout {
+  readonly name: string;
+  readonly columns: readonly ColumnSpec[];
+  /** Power of two. */
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Rows that hold `lag_ms` of a stream with one row every `interval_ms` (DESIGN §2). */
+export function rowsFor(interval_ms: number, lag_ms: number = limits.reader_lag_ms): number {
+  const rows = nextPowerOfTwo(Math.ceil(lag_ms / interval_ms));
+  return Math.min(limits.ring_rows_max, Math.max(limits.ring_rows_min, rows));
+}
+
+const header_bytes = 256;
+
+/**
+ * A named, typed ring of rows in one block of an arena:
+ *
+ *     byte                                                          view
+ *        0  head    int32   sequence after the newest row           I      written by the ring's writer
+ *        4  claim   int32   sequence after the last row being       I
+ *                           written (≥ head, modulo 2^32)
+ *        8  stream  int32   stream id                               I
+ *       12  epoch   int32                                           I
+ *      128  cursor  int32   a bridge's reader reports here          I      written by the reader
+ *      256  time    rows × float64   engine time, ms since epoch    F
+ *           source  rows × float64   source time, NaN = none        F
+ *           column  rows × 8 bytes, or rows × slot bytes            F / U  one after the other
+ *           length  rows × int32, for each column with a slot       I
+ *           flags   rows × uint8                                    U
+ *           state   rows × uint8, for each column                   U
+ *
+ * Sequences are int32 modulo 2^32, compared as (a − b) | 0. One writer: `claim(n)`, write the cells
+ * of rows head … head+n−1, `publish(m)` with m ≤ n. Readers on the same thread use plain loads;
+ * readers on another thread come through `bridge.ts`.
+ */
+export class Ring {
+  readonly name: string;
+  readonly layout: RingLayout;
+  readonly arena: Arena;
+  readonly at: number;
+  readonly rows: number;
+  readonly mask: number;
+  readonly columns: readonly Column[];
+  /** Indices into I. */
+  readonly headAt: number;
+  readonly claimAt: number;
+  readonly cursorAt: number;
+  /** Indices into F. */
+  readonly timeAt: number;
+  readonly sourceAt: number;
+  /** Index into U. */
+  readonly flagsAt: number;
+  readonly #byName = new Map<string, Column>();
+
+  private constructor(arena: Arena, at: number, layout: RingLayout) {
+    this.name = layout.name;
+    this.layout = layout;
+    this.arena = arena;
+    this.at = at;
+    this.rows = layout.rows;
+    this.mask = layout.rows - 1;
+    this.headAt = at / 4;
+    this.claimAt = at / 4 + 1;
+    this.cursorAt = (at + 128) / 4;
+    let offset = at + header_bytes;
+    const place = (bytes: number): number => {
+      const here = offset;
+      offset += bytes;
+      return here;
+    };
+    this.timeAt = place(layout.rows * 8) / 8;
+    this.sourceAt = place(layout.rows * 8) / 8;
+    const payloads = layout.columns.map((spec) => place(layout.rows * kindBytes(spec)));
+    const lengths = layout.columns.map((c) => (c.slot === 0 ? -1 : place(layout.rows * 4) / 4));
+    this.flagsAt = place(layout.rows);
+    this.columns = layout.columns.map((spec, i) => {
+      const payload = spec.slot === 0 ? payloads[i]! / 8 : payloads[i]!;
+      return new Column(spec, i, payload, lengths[i]!, place(layout.rows));
+    });
+    assert(offset - at === layout.bytes, `ring ${layout.name}: layout and offsets agree`);
+    for (const column of this.columns) this.#byName.set(column.name, column);
+  }
+
+  static layout(name: string, columns: readonly ColumnSpec[], rows: number): RingLayout {
+    assert(rows >= 2 && (rows & (rows - 1)) === 0, `ring ${name}: ${rows} rows, no power of two`);
+    assert(columns.length <= limits.columns_max, `ring ${name}: ${columns.length} columns`);
+    for (const c of columns) assert(c.slot % 8 === 0, `ring ${name}.${c.name}: slot of 8n bytes`);
+    const cells = columns.reduce((sum, c) => sum + kindBytes(c) + (c.slot > 0 ? 4 : 0) + 1, 0);
+    return { name, columns, rows, bytes: header_bytes + rows * (8 + 8 + 1 + cells) };
+  }
+
+  /** A new ring in a block of its own; `block` gives it back. */
+  static create(arena: Arena, layout: RingLayout, owner = layout.name): { ring: Ring; block: Block } {
+    const block = arena.take(layout.bytes, owner);
+    return { ring: new Ring(arena, block.at, layout), block };
+  }
+
+  /** A ring that another thread made, at the offset it told. */
+  static attach(arena: Arena, at: number, layout: RingLayout): Ring {
+    return new Ring(arena, at, layout);
+  }
+
+  /** Sequence after the newest row. */
+  get head(): number {
+    return this.arena.I[this.headAt]!;
+  }
+
+  /** The next `n` rows (n ≤ capacity) are going to be written. */
+  claim(n: number): void {
+    storeClaim(this.arena.I, this.claimAt, this.arena.I[this.headAt]!, n);
+  }
+
+  /** `n` rows are complete; readers may have them. */
+  publish(n: number): void {
+    publishHead(this.arena.I, this.headAt, (this.arena.I[this.headAt]! + n) | 0);
+  }
+
+  column(name: string): Column | undefined {
+    return this.#byName.get(name);
+  }
+}
