@@ -8,4 +8,5 @@ export {
   Column, kindBytes, tagColumn, type ColumnKind, type ColumnSpec, type TagType, tagTypes,
 } from "./ring/column.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
+export { copyCell, copyStamp } from "./ring/copy.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";

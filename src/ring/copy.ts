@@ -1,0 +1,33 @@
+import type { Column } from "./column.ts";
+import type { Ring } from "./ring.ts";
+
+/** Copies one cell, payload and state, between two columns of one kind and slot. */
+export function copyCell(
+  from: Ring, source: Column, fromSeq: number, to: Ring, target: Column, toSeq: number,
+): void {
+  const at = fromSeq & from.mask;
+  const row = toSeq & to.mask;
+  to.arena.U[target.state + row] = from.arena.U[source.state + at]!;
+  if (source.slot === 0) {
+    // As words: a float64 copy may change the bits of an int64 that look like a NaN.
+    const word = (source.payload + at) * 2;
+    to.arena.I[(target.payload + row) * 2] = from.arena.I[word]!;
+    to.arena.I[(target.payload + row) * 2 + 1] = from.arena.I[word + 1]!;
+    return;
+  }
+  const length = from.arena.I[source.length + at]!;
+  const U = from.arena.U;
+  const target0 = target.payload + row * target.stride;
+  const source0 = source.payload + at * source.stride;
+  for (let i = 0; i < length; i++) to.arena.U[target0 + i] = U[source0 + i]!;
+  to.arena.I[target.length + row] = length;
+}
+
+/** Copies what a row carries beside its cells: engine time, source time, flags. */
+export function copyStamp(from: Ring, fromSeq: number, to: Ring, toSeq: number): void {
+  const at = fromSeq & from.mask;
+  const row = toSeq & to.mask;
+  to.arena.F[to.timeAt + row] = from.arena.F[from.timeAt + at]!;
+  to.arena.F[to.sourceAt + row] = from.arena.F[from.sourceAt + at]!;
+  to.arena.U[to.flagsAt + row] = from.arena.U[from.flagsAt + at]!;
+}

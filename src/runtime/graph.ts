@@ -1,0 +1,378 @@
+import { limits, never } from "../base.ts";
+import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
+import type { Connector } from "../connector.ts";
+import type { Driver, DriverTag, Request } from "../driver.ts";
+import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+
+/** What a binary is made of; the registry's lists. */
+export interface Components {
+  readonly drivers: readonly Driver[];
+  readonly connectors: readonly Connector[];
+}
+
+/** A configuration worked out: every stream, step and byte, before anything is opened. */
+export interface Graph {
+  readonly gateway: Gateway;
+  readonly streams: readonly StreamPlan[];
+  readonly links: readonly LinkPlan[];
+  /** In an order in which each reads only what stands before it. */
+  readonly rules: readonly RulePlan[];
+  readonly permits: readonly PermitPlan[];
+  readonly memory: readonly MemoryLine[];
+}
+
+export interface StreamPlan {
+  readonly name: string;
+  readonly from: "group" | "source" | "rule";
+  readonly layout: RingLayout;
+  /** ms between rows, null if nobody knows. */
+  readonly interval: number | null;
+}
+
+export interface LinkPlan {
+  readonly link: Link;
+  readonly driver: Driver;
+  readonly groups: readonly GroupPlan[];
+}
+
+export interface GroupPlan {
+  readonly stream: string;
+  readonly device: string;
+  readonly station: number;
+  readonly interval: number;
+  readonly tags: readonly DriverTag[];
+  readonly requests: readonly Request[];
+}
+
+export interface RulePlan {
+  readonly rule: Rule;
+  readonly program: Program;
+  /** Layouts of the rings between the stages; the last one is the rule's stream. */
+  readonly layouts: readonly RingLayout[];
+  /** A fan-in or the only input's own ring. */
+  readonly gather: RingLayout | null;
+  /** Every tag that the rule's output can depend on, through other rules too. */
+  readonly reads: ReadonlySet<string>;
+}
+
+export interface PermitPlan {
+  readonly tag: string;
+  readonly program: Program;
+  readonly layout: RingLayout;
+}
+
+export interface MemoryLine {
+  readonly owner: string;
+  readonly what: string;
+  readonly bytes: number;
+}
+
+/** A rule reads a rule that is not compiled yet: it is tried again later. */
+class Pending {
+  readonly stream: string;
+  constructor(stream: string) {
+    this.stream = stream;
+  }
+}
+
+/** Works out a loaded configuration; what is wrong comes as problems with their places. */
+export function buildGraph(
+  gateway: Gateway, components: Components,
+): { graph: Graph | null; problems: Problem[] } {
+  const builder = new Builder(gateway, components);
+  const graph = builder.build();
+  return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
+}
+
+/** Rows a minute that a source without a declared rate is given room for. */
+const source_interval_ms = 10;
+
+class Builder {
+  readonly problems: Problem[] = [];
+  readonly #gateway: Gateway;
+  readonly #components: Components;
+  readonly #streams = new Map<string, StreamPlan>();
+  readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
+  readonly #rules = new Map<string, RulePlan>();
+
+  constructor(gateway: Gateway, components: Components) {
+    this.#gateway = gateway;
+    this.#components = components;
+  }
+
+  build(): Graph {
+    const gateway = this.#gateway;
+    for (const device of gateway.devices) {
+      for (const group of device.groups) this.#addGroup(device, group);
+    }
+    for (const source of gateway.sources) {
+      const columns = source.columns.map((c) => tagColumn(c.name, c.type));
+      this.#addStream(source.name, "source", columns, null);
+    }
+    const links = gateway.links.flatMap((link) => this.#planLink(link));
+    const rules = this.#planRules();
+    const permits = this.#planPermits();
+    this.#checkFeedback(rules);
+    this.#checkOverlap(links);
+    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
+    return { ...graph, memory: memoryOf(graph) };
+  }
+
+  #problem(path: string, message: string, value: string | null = null): void {
+    this.problems.push({ path, line: null, column: null, value, message, nearest: null });
+  }
+
+  #addStream(
+    name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
+  ): StreamPlan {
+    const rows = rowsFor(interval ?? source_interval_ms);
+    const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
+    this.#streams.set(name, stream);
+    return stream;
+  }
+
+  #addGroup(device: Device, group: Group): void {
+    const columns = group.tags.map((tag) =>
+      tagColumn(tag.name, tag.type, tag.scale !== 1 || tag.offset !== 0, tag.eu ?? undefined));
+    const stream = `${device.name}.${group.name}`;
+    this.#addStream(stream, "group", columns, group.interval);
+    group.tags.forEach((tag, i) => {
+      this.#tags.set(tag.id, { stream, column: columns[i]!, interval: group.interval });
+    });
+  }
+
+  #planLink(link: Link): LinkPlan[] {
+    const driver = this.#components.drivers.find((d) => d.type === link.type);
+    if (driver === undefined) return [];
+    const groups: GroupPlan[] = [];
+    for (const device of this.#gateway.devices) {
+      if (device.link !== link.name) continue;
+      for (const group of device.groups) {
+        const tags = group.tags.map((tag, column) => driverTag(device, tag, column));
+        const wrong = tags.filter((tag) => this.#refusesTag(driver, tag));
+        if (wrong.length > 0) continue;
+        groups.push({
+          stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
+          interval: group.interval, tags, requests: driver.plan(tags, link),
+        });
+      }
+    }
+    return [{ link, driver, groups }];
+  }
+
+  #refusesTag(driver: Driver, tag: DriverTag): boolean {
+    const wrong = driver.checkTag(tag);
+    if (wrong === null) return false;
+    const [device, name] = [tag.id.slice(0, tag.id.lastIndexOf(".")), tag.id.split(".").pop()];
+    this.#problem(`devices.${device}.tags.${name}.at`, wrong, JSON.stringify(tag.at));
+    return true;
+  }
+
+  #catalog(compiling: string): Catalog {
+    const pending = (name: string): boolean =>
+      name !== compiling && !this.#rules.has(name) &&
+      this.#gateway.rules.some((rule) => rule.name === name);
+    const info = (name: string) => {
+      const stream = this.#streams.get(name);
+      if (stream === undefined && pending(name)) throw new Pending(name);
+      if (stream === undefined) return undefined;
+      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+    };
+    return {
+      stream: info,
+      match: (pattern) => {
+        const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+        const wanted = new RegExp(`^${parts.join("[^.]*")}$`);
+        return [...this.#streams.keys()].filter((name) => wanted.test(name));
+      },
+      device: (name) => this.#gateway.devices.some((device) => device.name === name),
+      tag: (device, tag) => {
+        const known = this.#tags.get(`${device}.${tag}`);
+        return known === undefined ? undefined
+          : { stream: known.stream, column: known.column, interval_ms: known.interval };
+      },
+      model: (name) => {
+        const model = this.#gateway.models.find((m) => m.name === name);
+        return model === undefined ? undefined : { inputs: null, outputs: 1 };
+      },
+      names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.rules.map((rule) => rule.name)],
+    };
+  }
+
+  #planRules(): RulePlan[] {
+    let open = [...this.#gateway.rules];
+    while (open.length > 0) {
+      const later: Rule[] = [];
+      for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
+      if (later.length === open.length) {
+        for (const rule of later) {
+          this.#problem(`rules.${rule.name}.sql`, "This rule reads itself through other rules " +
+            `(${later.map((r) => r.name).join(" → ")}); a rule may only read what comes before it`);
+        }
+        break;
+      }
+      open = later;
+    }
+    return [...this.#rules.values()];
+  }
+
+  /** False = it reads a rule that is not planned yet. */
+  #planRule(rule: Rule): boolean {
+    const writes = rule.to.some((target) => target.kind === "write");
+    let program: Program;
+    try {
+      program = compile(rule.sql, this.#catalog(rule.name), { lineage: writes });
+    } catch (thrown) {
+      if (thrown instanceof Pending) return false;
+      if (!(thrown instanceof SqlFault)) throw thrown;
+      this.#sqlProblem(`rules.${rule.name}.sql`, thrown);
+      return true;
+    }
+    const inputs = program.inputs.flatMap((input) => input.streams);
+    const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
+    const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
+    this.#addStream(rule.name, "rule", program.output, interval);
+    const rows = rowsFor(interval ?? source_interval_ms);
+    const first = program.inputs[0];
+    this.#rules.set(rule.name, {
+      rule,
+      program,
+      gather: first?.fanIn ? Ring.layout(`${rule.name} input`, first.columns, rows) : null,
+      layouts: program.stages.map((stage, i) => Ring.layout(
+        i === program.stages.length - 1 ? rule.name : `${rule.name} ${i + 1}`, stage.output, rows)),
+      reads: this.#readsOf(program),
+    });
+    this.#checkTargets(rule, program);
+    return true;
+  }
+
+  #sqlProblem(path: string, fault: SqlFault): void {
+    this.problems.push({ path, line: null, column: null, value: null,
+      message: fault.message, nearest: fault.nearest });
+  }
+
+  #checkTargets(rule: Rule, program: Program): void {
+    rule.to.forEach((target, i) => {
+      if (target.kind !== "write") return;
+      const column = program.output.find((c) => c.name === target.from);
+      const columns = program.output.map((c) => c.name).filter((name) => !name.startsWith("$"));
+      if (column === undefined) {
+        this.#problem(`rules.${rule.name}.to[${i}].from`, `The rule has no column of this name; ` +
+          `it has ${columns.join(", ")}`, JSON.stringify(target.from));
+      } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
+        this.#problem(`rules.${rule.name}.to[${i}].from`,
+          `A setpoint is a number, this column is ${column.kind}`, JSON.stringify(target.from));
+      }
+    });
+  }
+
+  #readsOf(program: Program): Set<string> {
+    const reads = new Set<string>(program.newest.map((n) => n.tag));
+    for (const input of program.inputs) {
+      for (const name of input.streams) {
+        const through = this.#rules.get(name);
+        if (through !== undefined) for (const tag of through.reads) reads.add(tag);
+        const device = name.slice(0, name.lastIndexOf("."));
+        for (const column of input.columns) {
+          if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
+        }
+      }
+    }
+    return reads;
+  }
+
+  #planPermits(): PermitPlan[] {
+    const permits: PermitPlan[] = [];
+    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
+      if (policy.permit.length === 0) continue;
+      try {
+        const program = compileConditions([...policy.permit], this.#catalog(""));
+        const layout = Ring.layout(`permit ${tag}`, program.output, limits.ring_rows_min);
+        permits.push({ tag, program, layout });
+      } catch (thrown) {
+        if (!(thrown instanceof SqlFault)) throw thrown;
+        this.#sqlProblem(`policy.${tag}.permit`, thrown);
+      }
+    }
+    return permits;
+  }
+
+  /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
+  #checkFeedback(rules: readonly RulePlan[]): void {
+    for (const { rule, reads } of rules) {
+      for (const target of rule.to) {
+        if (target.kind === "write" && reads.has(target.tag)) {
+          this.#problem(`rules.${rule.name}`, `The rule writes ${target.tag} and reads it, also ` +
+            "through other rules: such feedback is refused (W13)", JSON.stringify(target.tag));
+        }
+      }
+    }
+  }
+
+  /** W13: two writable tags whose registers overlap at one peer and station. */
+  #checkOverlap(links: readonly LinkPlan[]): void {
+    const taken: { id: string; peer: string; area: string; from: number; to: number }[] = [];
+    for (const { link, driver, groups } of links) {
+      const { host, port } = link.settings;
+      for (const tag of groups.flatMap((group) => group.tags).filter((t) => t.writable)) {
+        const peer = `${host ?? ""}:${port} station ${tag.station}`;
+        const mine = { id: tag.id, peer, ...driver.extent(tag) };
+        const other = taken.find((t) => t.peer === mine.peer && t.area === mine.area &&
+          t.from <= mine.to && mine.from <= t.to);
+        if (other !== undefined) {
+          const [device, name] = [tag.id.slice(0, tag.id.lastIndexOf(".")), tag.id.split(".").pop()];
+          this.#problem(`devices.${device}.tags.${name}.at`, `Its registers overlap those of ` +
+            `${other.id} and both may be written (W13)`, JSON.stringify(tag.at));
+        }
+        taken.push(mine);
+      }
+    }
+  }
+}
+
+function driverTag(device: Device, tag: Tag, column: number): DriverTag {
+  return {
+    id: tag.id, station: device.station, at: tag.at, type: tag.type, scale: tag.scale,
+    offset: tag.offset, wordOrder: tag.wordOrder, writable: tag.access === "read-write", column,
+  };
+}
+
+/** What the process needs before any stream: engine, SQLite, HTTP, MQTT; measured, `docs/proofs.md`. */
+const engine_bytes = 32 * 2 ** 20;
+/** A worker thread of its own (a serial port, or a role). */
+const worker_bytes = 4 * 2 ** 20;
+
+function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
+  const lines: MemoryLine[] = [{ owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes }];
+  for (const { link, driver } of graph.links) {
+    if (driver.medium === "serial") {
+      lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
+    }
+  }
+  for (const stream of graph.streams) {
+    const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
+    lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
+  }
+  for (const rule of graph.rules) {
+    const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
+    for (const layout of inner) {
+      lines.push({ owner: rule.rule.name, what: `ring, ${layout.rows} rows`, bytes: layout.bytes });
+    }
+    lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
+  }
+  for (const model of graph.gateway.models) {
+    lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
+  }
+  return lines;
+}
+
+function whatStream(stream: StreamPlan, what: string): string {
+  switch (stream.from) {
+    case "group": return `${what}, one row every ${stream.interval} ms`;
+    case "source": return `${what}, source`;
+    case "rule": return `${what}, rule`;
+    default: return never(stream.from, "stream");
+  }
+}
