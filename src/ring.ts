@@ -1,5 +1,6 @@
 /** Rows live in rings; these are the nouns everyone shares. */
 export { Arena, type Block } from "./ring/arena.ts";
+export { Bridge } from "./ring/bridge.ts";
 export {
   ABSENT, BAD, BAD_MAX, BAD_MIN, ERROR, ERROR_MIN, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
   isBad, isError, isGood, isUncertain, readsAsNull, stateName, stateOf,
@@ -7,6 +8,9 @@ export {
 export {
   Column, kindBytes, tagColumn, type ColumnKind, type ColumnSpec, type TagType, tagTypes,
 } from "./ring/column.ts";
+export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
+export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
 export { copyCell, copyStamp } from "./ring/copy.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
+export { Bell, Word } from "./ring/wake.ts";

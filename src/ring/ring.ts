@@ -29,7 +29,9 @@ const header_bytes = 256;
  *                           written (≥ head, modulo 2^32)
  *        8  stream  int32   stream id                               I
  *       12  epoch   int32                                           I
- *      128  cursor  int32   a bridge's reader reports here          I      written by the reader
+ *      128  cursor  int32   how far the reader is: of a command     I      written by the reader
+ *                           ring this ring's, of a bridge's own
+ *                           ring that of the remote ring
  *      256  time    rows × float64   engine time, ms since epoch    F
  *           source  rows × float64   source time, NaN = none        F
  *           column  rows × 8 bytes, or rows × slot bytes            F / U  one after the other
@@ -115,12 +117,15 @@ export class Ring {
 
   /** The next `n` rows (n ≤ capacity) are going to be written. */
   claim(n: number): void {
+    assert(n <= this.rows, "ring: claims more than its capacity");
     storeClaim(this.arena.I, this.claimAt, this.arena.I[this.headAt]!, n);
   }
 
   /** `n` rows are complete; readers may have them. */
   publish(n: number): void {
-    publishHead(this.arena.I, this.headAt, (this.arena.I[this.headAt]! + n) | 0);
+    const head = (this.arena.I[this.headAt]! + n) | 0;
+    assert(((head - this.arena.I[this.claimAt]!) | 0) <= 0, "ring: publishes what was not claimed");
+    publishHead(this.arena.I, this.headAt, head);
   }
 
   column(name: string): Column | undefined {
