@@ -1,3 +1,5 @@
+import { monotonic } from "./os/time.ts";
+
 /**
  * Time is an argument: only a composition root holds a `Clock`, everything else is given `now`.
  *
@@ -63,7 +65,7 @@ export function createClock(monotonic: () => number, wall: () => number): Clock 
   return new EngineClock(monotonic, wall);
 }
 
-/** The one place that reads the machine's clocks. */
+/** The one place that reads the machine's clocks; `now` is the same in every thread. */
 export function systemClock(): Clock {
-  return createClock(() => performance.now(), () => Date.now());
+  return createClock(monotonic, () => Date.now());
 }

@@ -1,0 +1,32 @@
+import { Fault, type FaultValues } from "../fault.ts";
+import { libc } from "./libc.ts";
+
+/** Linux error numbers that Tagwerk meets (include/uapi/asm-generic/errno*.h). */
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EINTR = 4;
+export const EIO = 5;
+export const EAGAIN = 11;
+export const EACCES = 13;
+export const EBUSY = 16;
+export const ENOTTY = 25;
+export const ENOSYS = 38;
+
+const sentences: Readonly<Record<number, string>> = {
+  [EPERM]: "not permitted", [ENOENT]: "there is no such file", [EIO]: "input/output error",
+  [EAGAIN]: "in use by another program", [EACCES]: "permission denied", [EBUSY]: "in use",
+  6: "there is no such device", 22: "not supported by the device", 19: "there is no such device",
+  [ENOTTY]: "not a serial port, or its driver does not know this", [ENOSYS]: "not implemented",
+};
+
+/** errno of the call just made. */
+export function errno(): number {
+  return libc().errno[0]!;
+}
+
+/** What errno of the call just made means, as a Fault. */
+export function osFault(code: string, what: string, values: FaultValues = {}): Fault {
+  const number = errno();
+  const why = sentences[number] ?? `error ${number}`;
+  return new Fault(code, `${what}: ${why}`, { ...values, errno: number }, "later");
+}

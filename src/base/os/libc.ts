@@ -1,0 +1,45 @@
+import { dlopen, FFIType as T, ptr, toArrayBuffer } from "bun:ffi";
+
+/**
+ * The C library, opened once a thread when first needed. The name resolves under glibc and, through
+ * its own loader's alias, under musl. Variadic calls (open, ioctl, fcntl) pass whole numbers only,
+ * which on Linux x64 and arm64 travel as those of a fixed signature do.
+ */
+function load() {
+  const { symbols } = dlopen("libc.so.6", {
+    clock_gettime: { args: [T.i32, T.ptr], returns: T.i32 },
+    adjtimex: { args: [T.ptr], returns: T.i32 },
+    setsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.u32], returns: T.i32 },
+    getsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.ptr], returns: T.i32 },
+    open: { args: [T.ptr, T.i32], returns: T.i32 },
+    close: { args: [T.i32], returns: T.i32 },
+    read: { args: [T.i32, T.ptr, T.u64], returns: T.i64_fast },
+    write: { args: [T.i32, T.ptr, T.u64], returns: T.i64_fast },
+    ioctl: { args: [T.i32, T.u64, T.ptr], returns: T.i32 },
+    flock: { args: [T.i32, T.i32], returns: T.i32 },
+    ppoll: { args: [T.ptr, T.u64, T.ptr, T.ptr], returns: T.i32 },
+    pipe2: { args: [T.ptr, T.i32], returns: T.i32 },
+    posix_openpt: { args: [T.i32], returns: T.i32 },
+    grantpt: { args: [T.i32], returns: T.i32 },
+    unlockpt: { args: [T.i32], returns: T.i32 },
+    ptsname_r: { args: [T.i32, T.ptr, T.u64], returns: T.i32 },
+    fcntl: { args: [T.i32, T.i32, T.u64], returns: T.i32 },
+    __errno_location: { args: [], returns: T.ptr },
+  });
+  // errno is a fixed place of this thread: a live view of it costs no call.
+  const errno = new Int32Array(toArrayBuffer(symbols.__errno_location()!, 0, 4));
+  return { ...symbols, errno };
+}
+
+let opened: ReturnType<typeof load> | null = null;
+
+export function libc(): ReturnType<typeof load> {
+  return (opened ??= load());
+}
+
+/** A text as C wants it; the array must stay reachable while C reads it. */
+export function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+export { ptr };
