@@ -2,6 +2,7 @@ import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
+import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
 /** One stage between two rings, and how far it has read. */
@@ -26,12 +27,15 @@ export class RuleRunner {
   reason = "";
   failures = 0;
   #retryAt = 0;
+  readonly #fanIn: FanIn | null;
   readonly #links: Link[];
 
   constructor(
-    plan: RulePlan, stages: readonly Stage[], rings: readonly Ring[], models: readonly Model[],
+    plan: RulePlan, fanIn: FanIn | null, stages: readonly Stage[], rings: readonly Ring[],
+    models: readonly Model[],
   ) {
     this.plan = plan;
+    this.#fanIn = fanIn;
     this.name = plan.rule.name;
     this.models = models;
     this.output = rings[rings.length - 1]!;
@@ -46,7 +50,7 @@ export class RuleRunner {
   run(now: number, time: number): boolean {
     if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      let more = false;
+      let more = this.#fanIn?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
       this.state = "running";
       return more;

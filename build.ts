@@ -1,0 +1,65 @@
+/**
+ * The only build step: one executable per target, everything inside.
+ *
+ *     bun build.ts                              this machine's target
+ *     bun build.ts --target linux-arm64         one target
+ *     bun build.ts --target all
+ */
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { prepareWasm } from "./src/infer/prepare.ts";
+
+const targets = {
+  "linux-x64": "bun-linux-x64",
+  "linux-arm64": "bun-linux-arm64",
+  "linux-arm64-musl": "bun-linux-arm64-musl",
+} as const;
+type Target = keyof typeof targets;
+
+/** The target that runs on this machine. */
+export function hostTarget(): Target {
+  return process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+}
+
+/** Builds one target into `dist/` and gives the file's path. */
+export async function build(target: Target): Promise<string> {
+  await prepareWasm();
+  mkdirSync("dist", { recursive: true });
+  const outfile = `dist/tagwerk-${target}`;
+  const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"]).stdout.toString().trim();
+  const result = await Bun.build({
+    entrypoints: ["src/main.ts", "src/worker.ts"],
+    compile: { target: targets[target], outfile: `${outfile}.new` },
+    splitting: true,
+    format: "esm",
+    bytecode: true,
+    // Never identifiers: node-opcua compares constructor names.
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    external: ["proper-lockfile", "serialport"],
+    define: {
+      "process.env.TAGWERK_COMMIT": JSON.stringify(commit || "unknown"),
+      "process.env.TAGWERK_TARGET": JSON.stringify(target),
+    },
+  });
+  if (!result.success) throw new AggregateError(result.logs, `build of ${target} failed`);
+  // A running binary keeps its file; a half-written one is never left behind.
+  rmSync(outfile, { force: true });
+  renameSync(`${outfile}.new`, outfile);
+  return outfile;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { target: { type: "string" } } });
+  const wanted = values.target ?? hostTarget();
+  const chosen = Object.keys(targets).filter((t) => wanted === "all" || t === wanted) as Target[];
+  if (chosen.length === 0) {
+    console.error(`unknown target ${wanted}; known are ${Object.keys(targets).join(", ")}, all`);
+    process.exit(2);
+  }
+  for (const target of chosen) {
+    const started = performance.now();
+    const file = await build(target);
+    const size = (Bun.file(file).size / 2 ** 20).toFixed(1);
+    console.log(`${file}  ${size} MiB  ${Math.round(performance.now() - started)} ms`);
+  }
+}

@@ -1,0 +1,84 @@
+import type { Runtime } from "../runtime.ts";
+import type { Route } from "./route.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Prometheus text format 0.0.4. */
+class Text {
+  #lines: string[] = [];
+
+  metric(name: string, kind: "gauge" | "counter", help: string): void {
+    this.#lines.push(`# HELP tagwerk_${name} ${help}`, `# TYPE tagwerk_${name} ${kind}`);
+  }
+
+  value(name: string, labels: Labels, value: number): void {
+    const pairs = Object.entries(labels).map(([key, text]) =>
+      `${key}="${text.replace(/[\\"\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`))}"`);
+    const braces = pairs.length > 0 ? `{${pairs.join(",")}}` : "";
+    this.#lines.push(`tagwerk_${name}${braces} ${value}`);
+  }
+
+  get text(): string {
+    return `${this.#lines.join("\n")}\n`;
+  }
+}
+
+async function metricsText(runtime: Runtime): Promise<string> {
+  const out = new Text();
+  const health = await runtime.health();
+  const one = (name: string, kind: "gauge" | "counter", help: string, value: number): void => {
+    out.metric(name, kind, help);
+    out.value(name, {}, value);
+  };
+  one("up", "gauge", "1 if reading and rules run", health.status === "ok" ||
+    health.status === "degraded" ? 1 : 0);
+  one("uptime_seconds", "gauge", "Since the start", health.uptime_ms / 1000);
+  one("rss_bytes", "gauge", "Resident memory", health.memory.rss);
+  one("memory_planned_bytes", "gauge", "Sum of the memory plan", health.memory.planned);
+  one("turns_total", "counter", "Turns of the main role", health.turns);
+  one("turn_longest_seconds", "gauge", "Longest turn since the start", health.turn_ms_max / 1000);
+  one("writing_latched", "gauge", "1 if disarmed by the latch", health.writing.latched ? 1 : 0);
+  one("armed_tags", "gauge", "Tags armed now", health.writing.armed.length);
+  one("clock_steps_total", "counter", "Steps of the wall clock", health.clockSteps);
+  await links(out, runtime);
+  await rules(out, runtime);
+  return out.text;
+}
+
+async function links(out: Text, runtime: Runtime): Promise<void> {
+  const all = await runtime.links();
+  out.metric("link_up", "gauge", "1 if the link is open");
+  for (const link of all) out.value("link_up", { link: link.name }, link.state === "open" ? 1 : 0);
+  for (const counter of Object.keys(all[0]?.counters ?? {})) {
+    const name = `link_${counter.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)}`;
+    out.metric(name, "counter", `Modbus ${counter} of the link`);
+    for (const link of all) out.value(name, { link: link.name }, link.counters[counter] ?? 0);
+  }
+  for (const what of ["polls", "failed", "missed"] as const) {
+    out.metric(`poll_${what}_total`, "counter", `Polls of the group: ${what}`);
+    for (const link of all) {
+      for (const poll of link.polls) {
+        out.value(`poll_${what}_total`, { link: link.name, stream: poll.stream }, poll[what]);
+      }
+    }
+  }
+}
+
+async function rules(out: Text, runtime: Runtime): Promise<void> {
+  const all = await runtime.rules();
+  for (const what of ["rows_in", "rows_out", "errors", "lost", "failures"] as const) {
+    out.metric(`rule_${what}_total`, "counter", `Rule: ${what}`);
+    for (const rule of all) out.value(`rule_${what}_total`, { rule: rule.name }, rule[what]);
+  }
+}
+
+export const metricsRoutes: readonly Route[] = [
+  {
+    method: "GET", path: "/metrics", access: "read",
+    summary: "Counters for Prometheus",
+    answers: "Prometheus text format",
+    async handle({ runtime }) {
+      return { text: await metricsText(runtime), type: "text/plain; version=0.0.4" };
+    },
+  },
+];

@@ -1,0 +1,51 @@
+import type { z } from "zod";
+import { Fault } from "../base.ts";
+import type { Runtime } from "../runtime.ts";
+
+/**
+ * Who may call: `read` anybody who reaches the port (a token if one is configured), `token` only with
+ * the token, also on loopback (W17), `anyone` without token even if one is set (health probes, and
+ * `disarm` on loopback), `socket` only over the unix socket on the box (W1, W4).
+ */
+export type Access = "anyone" | "read" | "token" | "socket";
+
+export interface Call {
+  readonly runtime: Runtime;
+  /** Path parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+  /** Over the unix socket, not the network. */
+  readonly local: boolean;
+  /** Address of the caller, or `socket`. */
+  readonly from: string;
+}
+
+export interface Answer {
+  readonly status?: number;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly type?: string;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** `/streams/{name}/latest` */
+  readonly path: string;
+  readonly summary: string;
+  readonly access: Access;
+  readonly body?: z.ZodType;
+  readonly query?: Readonly<Record<string, string>>;
+  /** What 200 means, one sentence. */
+  readonly answers: string;
+  handle(call: Call): Promise<Answer>;
+}
+
+/** HTTP status of a Fault's code. */
+export function statusOf(fault: Fault): number {
+  if (fault.code.startsWith("unknown-")) return 404;
+  if (fault.code === "not-authenticated") return 401;
+  if (fault.code === "not-authorised") return 403;
+  if (fault.code === "body") return 400;
+  return 409;
+}

@@ -1,0 +1,162 @@
+import { timingSafeEqual } from "node:crypto";
+import { chmodSync, rmSync } from "node:fs";
+import { z } from "zod";
+import { Fault, limits, reason, type Log } from "../base.ts";
+import type { Runtime } from "../runtime.ts";
+import { deviceRoutes } from "./devices.ts";
+import { healthRoutes } from "./health.ts";
+import { metricsRoutes } from "./metrics.ts";
+import { openapi } from "./openapi.ts";
+import { statusOf, type Answer, type Route } from "./route.ts";
+import { ruleRoutes } from "./rules.ts";
+import { streamRoutes } from "./streams.ts";
+import { writingRoutes } from "./writing.ts";
+
+export const routes: readonly Route[] = [
+  ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
+  ...writingRoutes,
+];
+
+export interface ApiOptions {
+  readonly runtime: Runtime;
+  readonly listen: string;
+  readonly port: number;
+  readonly token: string | null;
+  /** Path of the unix socket of the command line (mode 0600). */
+  readonly socket: string;
+  readonly version: string;
+  readonly log: Log;
+}
+
+export interface Api {
+  /** Where it listens; the port that was given out if 0 was asked for. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** One set of routes, served on the network and on the command line's socket. */
+export function startApi(options: ApiOptions): Api {
+  const { listen, port, socket } = options;
+  const serve = (local: boolean) => async (
+    request: Request, server: { requestIP(r: Request): { address: string } | null },
+  ): Promise<Response> => {
+    const from = local ? "socket" : server.requestIP(request)?.address ?? "?";
+    return answer(options, request, local, from);
+  };
+  const fetch = serve(false);
+  const tcp = Bun.serve({
+    hostname: listen, port, fetch, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+  });
+  rmSync(socket, { force: true });
+  // The socket is made without rights for others from its first moment.
+  const mask = process.umask(0o177);
+  const unix = Bun.serve({
+    unix: socket, fetch: serve(true), maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+  });
+  process.umask(mask);
+  chmodSync(socket, 0o600);
+  return {
+    url: tcp.url.href,
+    async stop() {
+      await Promise.all([tcp.stop(true), unix.stop(true)]);
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+async function answer(
+  options: ApiOptions, request: Request, local: boolean, from: string,
+): Promise<Response> {
+  try {
+    const url = new URL(request.url);
+    if (url.pathname === "/openapi.json") return Response.json(openapi(routes, options.version));
+    const { route, params } = find(request.method, url.pathname);
+    authorise(options, route, request, local);
+    const body = route.method === "POST" ? await readBody(request) : undefined;
+    const { runtime } = options;
+    const given = { runtime, params, query: url.searchParams, body, local, from };
+    return toResponse(await route.handle(given));
+  } catch (thrown) {
+    return toError(options.log, thrown);
+  }
+}
+
+function find(method: string, path: string): { route: Route; params: Record<string, string> } {
+  const parts = path.split("/");
+  let wrongMethod = false;
+  for (const route of routes) {
+    const wanted = route.path.split("/");
+    if (wanted.length !== parts.length) continue;
+    const params: Record<string, string> = {};
+    const fits = wanted.every((part, i) => {
+      if (!part.startsWith("{")) return part === parts[i];
+      params[part.slice(1, -1)] = decodeURIComponent(parts[i]!);
+      return true;
+    });
+    if (!fits) continue;
+    if (route.method === method) return { route, params };
+    wrongMethod = true;
+  }
+  throw wrongMethod
+    ? new Fault("unknown-method", `${path} does not answer ${method}`)
+    : new Fault("unknown-path", `There is nothing at ${path}; /openapi.json lists what there is`);
+}
+
+/** W17: a write needs the token, also on loopback; the unix socket is the box's own. */
+function authorise(options: ApiOptions, route: Route, request: Request, local: boolean): void {
+  if (local) return;
+  if (route.access === "socket") {
+    throw new Fault("not-authorised", `${route.path} is answered only over the unix socket on the box`);
+  }
+  const loopback = options.listen === "127.0.0.1" || options.listen === "::1" ||
+    options.listen === "localhost";
+  if (route.access === "anyone" && (loopback || route.path === "/health")) return;
+  const { token } = options;
+  if (token === null && route.access !== "token") return;
+  const given = request.headers.get("authorization") ?? "";
+  if (token === null || !sameText(given, `Bearer ${token}`)) {
+    throw new Fault("not-authenticated", token === null
+      ? `${route.path} needs a token; set "api": {"token": "env:NAME"} in the configuration`
+      : `${route.path} needs the header "Authorization: Bearer TOKEN"`);
+  }
+}
+
+/** In a time that says nothing of where they differ. */
+function sameText(a: string, b: string): boolean {
+  const hash = (text: string): Uint8Array => new Bun.CryptoHasher("sha256").update(text).digest();
+  return timingSafeEqual(hash(a), hash(b));
+}
+
+async function readBody(request: Request): Promise<unknown> {
+  const type = request.headers.get("content-type") ?? "";
+  // A page in a browser cannot send this type to another origin without asking first.
+  if (!type.startsWith("application/json")) {
+    throw new Fault("body", `The body must be JSON with "Content-Type: application/json", not "${type}"`);
+  }
+  const text = await request.text();
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new Fault("body", `The body is no JSON: ${reason(thrown)}`);
+  }
+}
+
+function toResponse(answer: Answer): Response {
+  const status = answer.status ?? 200;
+  if (answer.text === undefined) return Response.json(answer.json ?? null, { status });
+  return new Response(answer.text, { status, headers: { "content-type": answer.type ?? "text/plain" } });
+}
+
+function toError(log: Log, thrown: unknown): Response {
+  if (thrown instanceof Fault) {
+    const { code, message, values } = thrown;
+    return Response.json({ error: { code, message, values } }, { status: statusOf(thrown) });
+  }
+  if (thrown instanceof z.ZodError) {
+    const message = thrown.issues.map((i) => `${i.path.join(".") || "body"}: ${i.message}`).join("; ");
+    return Response.json({ error: { code: "body", message, values: {} } }, { status: 400 });
+  }
+  log.error("api", "request failed", { reason: reason(thrown) });
+  return Response.json({ error: { code: "internal", message: reason(thrown), values: {} } },
+    { status: 500 });
+}

@@ -1,0 +1,75 @@
+import { z } from "zod";
+import type { WriteAnswer } from "../runtime.ts";
+import type { Route } from "./route.ts";
+
+const status: Readonly<Record<WriteAnswer["outcome"], number>> = {
+  verified: 200, acknowledged: 200, refused: 409, rejected: 502, unknown: 504,
+};
+
+/** Only described here: the gate reads the body itself, and its refusals are audited. */
+const writeBody = z.object({
+  id: z.string().describe("Names this command for ever: a second one with the same id is refused"),
+  tag: z.string().describe("device.tag"),
+  value: z.number().describe("In engineering units"),
+  deadline: z.string().describe("Time after which it may not leave any more, ISO 8601"),
+});
+
+const proofBody = z.strictObject({ tag: z.string() });
+const armBody = z.strictObject({
+  tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
+});
+const disarmBody = z.strictObject({ by: z.string().min(1), clear: z.boolean().optional() });
+
+export const writingRoutes: readonly Route[] = [
+  {
+    method: "POST", path: "/write", access: "token", body: writeBody,
+    summary: "Write a setpoint through the gate; the answer is the outcome",
+    answers: "verified or acknowledged; 409 refused with its code; 502 rejected by the device; " +
+      "504 unknown",
+    async handle({ runtime, body, local, from }) {
+      const origin = local ? "cli" : "rest";
+      const answer = await runtime.write({ origin, by: local ? "socket" : "token", from, body });
+      return { status: status[answer.outcome], json: answer };
+    },
+  },
+  {
+    method: "POST", path: "/proof", access: "socket", body: proofBody,
+    summary: "Read a tag and show its raw words in every byte order, before arming",
+    answers: "Raw words, values, and the hash that `arm` wants",
+    async handle({ runtime, body }) {
+      return { json: await runtime.proof(proofBody.parse(body).tag) };
+    },
+  },
+  {
+    method: "POST", path: "/arm", access: "socket", body: armBody,
+    summary: "Arm a tag for a while",
+    answers: "Number of the arming and when it ends",
+    async handle({ runtime, body }) {
+      return { json: await runtime.arm(armBody.parse(body)) };
+    },
+  },
+  {
+    method: "POST", path: "/disarm", access: "anyone", body: disarmBody,
+    summary: "Stop all writing, now and over restarts; `clear` (unix socket only) lifts it",
+    answers: "Once no admitted command can still leave",
+    async handle({ runtime, body, local }) {
+      const { by, clear } = disarmBody.parse(body);
+      return { json: await runtime.disarm({ by, ...(clear === true && local ? { clear } : {}) }) };
+    },
+  },
+  {
+    method: "GET", path: "/audit", access: "read",
+    summary: "What was asked of the gate, decided, sent and answered",
+    query: { tag: "device.tag", limit: "rows at most (100)", since: "ms since the epoch" },
+    answers: "Rows, newest first",
+    async handle({ runtime, query }) {
+      const tag = query.get("tag");
+      const since = query.get("since");
+      return { json: await runtime.audit({
+        limit: Math.min(10_000, Number(query.get("limit") ?? 100)),
+        ...(tag === null ? {} : { tag }),
+        ...(since === null ? {} : { since: Number(since) }),
+      }) };
+    },
+  },
+];

@@ -1,0 +1,13 @@
+import { logConnector, mqttConnector } from "./connector.ts";
+import { modbusRtu, modbusTcp } from "./driver.ts";
+
+/** What this binary is made of: one line a component, sorted. */
+export const drivers = [
+  modbusRtu,
+  modbusTcp,
+];
+
+export const connectors = [
+  logConnector,
+  mqttConnector,
+];

@@ -1,0 +1,104 @@
+import type { DriverTag, SessionCounters } from "../driver.ts";
+import type { LinkRunner } from "./link.ts";
+import { stateName } from "../ring.ts";
+import type { LinkView } from "./view.ts";
+
+/** How a job of the gate ended: the exchange's result, exception code, and whether bytes left. */
+export type JobDone = (result: number, exception: number, sent: boolean, now: number) => void;
+
+/** The last word on a write, compared by whoever puts the bytes on the wire (W11). */
+export interface Guard {
+  /** Number of the arming under which the command was admitted. */
+  readonly arming: number;
+  /** Monotonic ms after which the frame may not leave. */
+  readonly notAfter: number;
+  /** Everything the gate looks at; called on its own thread. */
+  last(now: number): boolean;
+}
+
+/** One link as the gate and the API see it, whichever thread it runs on. */
+export interface LinkPort {
+  readonly name: string;
+  /** The peer address that answers, empty if none did yet. */
+  readonly peer: string;
+  readonly open: boolean;
+  /** Reads the raw words of one tag in one request. False = busy. */
+  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean;
+  /** Writes the raw words of one tag in one frame, at most once. False = busy. */
+  write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
+  /** Moves what is due; gives the monotonic ms of the next call. */
+  step(now: number, time: number): number;
+  view(now: number): LinkView;
+  close(): void;
+}
+
+/** A link that runs on this thread. */
+export class LocalPort implements LinkPort {
+  readonly #runner: LinkRunner;
+  readonly #type: string;
+
+  constructor(runner: LinkRunner, type: string) {
+    this.#runner = runner;
+    this.#type = type;
+  }
+
+  get name(): string {
+    return this.#runner.name;
+  }
+
+  get peer(): string {
+    return this.#runner.peer;
+  }
+
+  get open(): boolean {
+    return this.#runner.state === "open";
+  }
+
+  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
+    return this.#runner.submit({ kind: "read", tag, raw, last: () => true, done });
+  }
+
+  write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
+    return this.#runner.submit({
+      kind: "write", tag, raw, done, last: (now) => now <= guard.notAfter && guard.last(now),
+    });
+  }
+
+  step(now: number, time: number): number {
+    return this.#runner.step(now, time);
+  }
+
+  view(now: number): LinkView {
+    return viewOf(this.#runner, this.#type, now);
+  }
+
+  close(): void {
+    this.#runner.close();
+  }
+}
+
+/** A runner's state as the API shows it; a serial worker sends the same. */
+export function viewOf(runner: LinkRunner, type: string, now: number): LinkView {
+  const counters: SessionCounters = runner.session.counters;
+  return {
+    name: runner.name,
+    type,
+    state: runner.state,
+    reason: runner.reason,
+    since_ms: now - runner.since,
+    peer: runner.peer,
+    opens: runner.opens,
+    counters: { ...counters },
+    polls: runner.polls.map((poll) => ({
+      stream: poll.group.stream, interval_ms: poll.group.interval,
+      polls: poll.polls, failed: poll.failed, missed: poll.missed,
+    })),
+    stations: [...runner.stations].map(([station, s]) => ({
+      station,
+      failures: s.failures,
+      paused: s.pausedUntil > now,
+      reason: stateName(s.failure),
+      lastGood_ms: s.lastGood < 0 ? null : now - s.lastGood,
+    })),
+  };
+}

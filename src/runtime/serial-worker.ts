@@ -1,0 +1,137 @@
+import type { Clock, Log } from "../base.ts";
+import type { Driver, Wire, WireEvents } from "../driver.ts";
+import { limits } from "../base.ts";
+import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
+import { LinkRunner } from "./link.ts";
+import { viewOf } from "./port.ts";
+import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
+
+/** The serial wire of a worker: a wire that also does the waiting. */
+export interface WaitingWire extends Wire {
+  /** Waits for bytes, a byte in the wake pipe, or the monotonic time `until`; delivers what came. */
+  wait(until: number): void;
+}
+
+export interface SerialWorld {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly drivers: readonly Driver[];
+  wire(init: SerialInit, events: WireEvents): WaitingWire;
+  post(message: SerialMessage): void;
+}
+
+/** How often the worker tells how it is (ms). */
+const view_ms = 500;
+
+/**
+ * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that `control`
+ * bridges, commands and outcomes pass by command rings. It never returns and serves no event loop:
+ * it waits only in the wire.
+ */
+export function runSerialWorker(init: SerialInit, world: SerialWorld): never {
+  const worker = new SerialWorker(init, world);
+  for (;;) worker.round();
+}
+
+class SerialWorker {
+  readonly #init: SerialInit;
+  readonly #world: SerialWorld;
+  readonly #runner: LinkRunner;
+  readonly #wire: WaitingWire;
+  readonly #rings: readonly Ring[];
+  readonly #commands: CommandReader;
+  readonly #command: Ring;
+  readonly #outcomes: CommandWriter;
+  readonly #bell: Bell;
+  readonly #latch: Word;
+  readonly #armings: readonly Word[];
+  #published = 0;
+  #viewAt = 0;
+
+  constructor(init: SerialInit, world: SerialWorld) {
+    this.#init = init;
+    this.#world = world;
+    const arena = Arena.attach(init.buffer);
+    const ring = (placed: Placed): Ring => Ring.attach(arena, placed.at, placed.layout);
+    this.#rings = init.groups.map((group) => ring(group.ring));
+    this.#command = ring(init.commandsInto);
+    this.#commands = new CommandReader(ring(init.commands), this.#command);
+    // What an earlier worker left behind was told as unknown: it must never be sent (W14).
+    while (this.#commands.pop());
+    this.#outcomes = new CommandWriter(ring(init.outcomes));
+    this.#bell = Bell.attach(arena, init.bell);
+    this.#latch = Word.attach(arena, init.latch);
+    this.#armings = init.armings.map((at) => Word.attach(arena, at));
+    const driver = world.drivers.find((d) => d.type === init.driver)!;
+    this.#runner = new LinkRunner({
+      name: init.link.name,
+      groups: init.groups.map(({ plan }, i) => ({
+        stream: plan.stream, station: plan.station, interval: plan.interval,
+        ring: this.#rings[i]!, requests: driver.plan(plan.tags, init.link),
+      })),
+      connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
+      reopenWhenSilent: false, now: world.clock.now(), log: world.log,
+      peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
+      wake: () => {},
+    });
+    this.#wire = world.wire(init, this.#runner);
+    this.#runner.attach(this.#wire, driver.open(init.link, this.#wire));
+  }
+
+  round(): void {
+    while (this.#commands.pop()) this.#take();
+    const now = this.#world.clock.now();
+    const deadline = this.#runner.step(now, this.#world.clock.time());
+    this.#tell(now);
+    this.#wire.wait(Math.min(deadline, this.#viewAt));
+  }
+
+  /** One byte in the bell if there is something new to fetch. */
+  #tell(now: number): void {
+    const published = this.#rings.reduce((sum, ring) => (sum + ring.head) | 0, 0);
+    if (published !== this.#published) this.#bell.ring();
+    this.#published = published;
+    if (now < this.#viewAt) return;
+    this.#viewAt = now + view_ms;
+    this.#world.post({ kind: "view", view: viewOf(this.#runner, this.#init.link.type, now) });
+  }
+
+  #take(): void {
+    const { arena, columns, mask } = this.#command;
+    const row = this.#commands.seq & mask;
+    const number = (column: Column): number => arena.F[column.payload + row]!;
+    const [idC, kindC, tagC, rawC, armingC, notAfterC] = columns as readonly [
+      Column, Column, Column, Column, Column, Column];
+    const id = number(idC);
+    const index = number(tagC);
+    const from = rawC.payload + row * rawC.stride;
+    const raw = arena.U.slice(from, from + arena.I[rawC.length + row]!);
+    const arming = number(armingC);
+    const notAfter = number(notAfterC);
+    const done = (result: number, exception: number, sent: boolean): void =>
+      this.#done(id, result, exception, sent, raw);
+    this.#runner.submit({
+      kind: number(kindC) === READ ? "read" : "write",
+      tag: this.#init.tags[index]!,
+      raw,
+      last: (now) => this.#latch.get() === 0 && now <= notAfter &&
+        arming !== 0 && this.#armings[index]!.get() === arming,
+      done,
+    });
+  }
+
+  #done(id: number, result: number, exception: number, sent: boolean, raw: Uint8Array): void {
+    this.#outcomes.push((ring, seq) => {
+      const { F, I, U } = ring.arena;
+      const row = seq & ring.mask;
+      const [idC, resultC, exceptionC, sentC, rawC] = ring.columns;
+      F[idC!.payload + row] = id;
+      F[resultC!.payload + row] = result;
+      F[exceptionC!.payload + row] = exception;
+      F[sentC!.payload + row] = sent ? 1 : 0;
+      U.set(raw, rawC!.payload + row * rawC!.stride);
+      I[rawC!.length + row] = raw.length;
+    });
+    this.#bell.ring();
+  }
+}

@@ -1,0 +1,280 @@
+import { limits, type Log } from "../base.ts";
+import { pipe, writePipe } from "../base/os.ts";
+import type { DriverTag } from "../driver.ts";
+import {
+  Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
+  type RingLayout,
+} from "../ring.ts";
+import type { Link } from "../config.ts";
+import type { GroupPlan, LinkPlan } from "./graph.ts";
+import type { Guard, JobDone, LinkPort } from "./port.ts";
+import type { SerialEvents } from "./role.ts";
+import type { LinkView } from "./view.ts";
+
+/** A setpoint has at most four registers. */
+const raw_bytes_max = 8;
+
+const whole = (name: string): ColumnSpec => ({ name, kind: "int53", slot: 0 });
+export const commandColumns: readonly ColumnSpec[] = [
+  whole("id"), whole("kind"), whole("tag"), { name: "raw", kind: "bytes", slot: raw_bytes_max },
+  whole("arming"), { name: "notAfter", kind: "float64", slot: 0 },
+];
+export const outcomeColumns: readonly ColumnSpec[] = [
+  whole("id"), whole("result"), whole("exception"), { name: "sent", kind: "bool", slot: 0 },
+  { name: "raw", kind: "bytes", slot: raw_bytes_max },
+];
+export const READ = 0;
+export const WRITE = 1;
+
+/** Where a ring lies in the worker's arena. */
+export interface Placed {
+  readonly at: number;
+  readonly layout: RingLayout;
+}
+
+/** All that a serial worker is told; it makes nothing itself. */
+export interface SerialInit {
+  readonly kind: "serial";
+  readonly link: Link;
+  readonly driver: string;
+  readonly buffer: SharedArrayBuffer;
+  readonly groups: readonly { readonly plan: GroupPlan; readonly ring: Placed }[];
+  readonly tags: readonly DriverTag[];
+  readonly commands: Placed;
+  readonly commandsInto: Placed;
+  readonly outcomes: Placed;
+  /** Rung when rows or outcomes were published. */
+  readonly bell: number;
+  /** Not 0 = disarmed by the latch: no write leaves. */
+  readonly latch: number;
+  /** By tag: the number of its arming, 0 = not armed. */
+  readonly armings: readonly number[];
+  /** Read end of the wake pipe. */
+  readonly wake: number;
+}
+
+export type SerialMessage =
+  | { readonly kind: "view"; readonly view: LinkView }
+  | { readonly kind: "ended"; readonly why: string };
+
+interface Waiting {
+  readonly raw: Uint8Array;
+  readonly write: boolean;
+  readonly done: JobDone;
+}
+
+/**
+ * The gate's side of a link that runs in a serial worker: rows come by bridges, commands go and
+ * outcomes come by command rings, and whoever waits in `ppoll` is woken by one byte in a pipe.
+ */
+export class SerialPort implements LinkPort {
+  readonly name: string;
+  readonly #plan: LinkPlan;
+  readonly #events: SerialEvents;
+  readonly #log: Log;
+  readonly #spawn: () => Worker;
+  readonly #now: () => number;
+  readonly #tags: readonly DriverTag[];
+  readonly #init: SerialInit;
+  readonly #bridges: readonly Bridge[];
+  readonly #commands: CommandWriter;
+  readonly #outcomes: CommandReader;
+  readonly #outcomesInto: Ring;
+  readonly #bell: Bell;
+  readonly #latch: Word;
+  readonly #armings: readonly Word[];
+  readonly #wakeWrite: number;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #view: LinkView;
+  #nextId = 1;
+  #startAt = 0;
+  #starts = 0;
+  #closed = false;
+
+  constructor(
+    plan: LinkPlan, locals: ReadonlyMap<string, Ring>, events: SerialEvents,
+    world: { readonly log: Log; readonly spawn: () => Worker; readonly now: () => number },
+  ) {
+    this.name = plan.link.name;
+    this.#plan = plan;
+    this.#events = events;
+    this.#log = world.log;
+    this.#spawn = world.spawn;
+    this.#now = world.now;
+    this.#tags = plan.groups.flatMap((group) => group.tags);
+    const records = (what: string, columns: readonly ColumnSpec[]): RingLayout =>
+      Ring.layout(`${plan.link.name} ${what}`, columns, limits.commands_max);
+    const commands = records("commands", commandColumns);
+    const outcomes = records("outcomes", outcomeColumns);
+    const groups = plan.groups.map((group) => locals.get(group.stream)!.layout);
+    const arena = Arena.create(arenaBytes(
+      [...groups, commands, commands, outcomes, outcomes], 2 + this.#tags.length));
+    const place = (layout: RingLayout): { ring: Ring; placed: Placed } => {
+      const { ring } = Ring.create(arena, layout);
+      return { ring, placed: { at: ring.at, layout } };
+    };
+    const placed = groups.map(place);
+    this.#bridges = placed.map(({ ring }, i) =>
+      new Bridge(ring, locals.get(plan.groups[i]!.stream)!));
+    const [out, outInto, back, backInto] = [commands, commands, outcomes, outcomes].map(place);
+    this.#commands = new CommandWriter(out!.ring);
+    this.#outcomesInto = backInto!.ring;
+    this.#outcomes = new CommandReader(back!.ring, this.#outcomesInto);
+    this.#bell = Bell.create(arena, `${this.name} bell`);
+    this.#latch = Word.create(arena, `${this.name} latch`);
+    this.#armings = this.#tags.map((tag) => Word.create(arena, `${tag.id} arming`));
+    const [wakeRead, wakeWrite] = pipe();
+    this.#wakeWrite = wakeWrite;
+    this.#init = {
+      kind: "serial", link: plan.link, driver: plan.driver.type, buffer: arena.buffer,
+      groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
+      tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
+      outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
+      armings: this.#armings.map((word) => word.at), wake: wakeRead,
+    };
+    this.#view = {
+      name: this.name, type: plan.link.type, state: "closed", reason: "worker starting", since_ms: 0,
+      peer: "", opens: 0, counters: {}, polls: [], stations: [],
+    };
+    void this.#listen();
+  }
+
+  get peer(): string {
+    return this.#view.peer;
+  }
+
+  get open(): boolean {
+    return this.#worker !== null && this.#view.state === "open";
+  }
+
+  /** Tells the worker what may be written: 0 = nothing for this tag (W11). */
+  setArming(tag: string, number: number): void {
+    const i = this.#tags.findIndex((t) => t.id === tag);
+    if (i >= 0) this.#armings[i]!.set(number);
+  }
+
+  setLatch(latched: boolean): void {
+    this.#latch.set(latched ? 1 : 0);
+  }
+
+  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
+    return this.#send(READ, tag, raw, 0, Infinity, done);
+  }
+
+  write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
+    // The gate's own last look is now; the worker compares latch, arming and deadline last.
+    const now = this.#now();
+    if (!guard.last(now)) {
+      done(BAD.disconnected, 0, false, now);
+      return true;
+    }
+    return this.#send(WRITE, tag, raw, guard.arming, guard.notAfter, done);
+  }
+
+  #send(
+    kind: number, tag: DriverTag, raw: Uint8Array, arming: number, notAfter: number, done: JobDone,
+  ): boolean {
+    // Only a worker that told it is open is given commands: a new one discards what it finds.
+    if (!this.open) {
+      done(BAD.disconnected, 0, false, this.#now());
+      return true;
+    }
+    const id = this.#nextId++;
+    const index = this.#tags.findIndex((t) => t.id === tag.id);
+    const sent = this.#commands.push((ring, seq) => {
+      const { F, I, U } = ring.arena;
+      const row = seq & ring.mask;
+      const [idC, kindC, tagC, rawC, armingC, notAfterC] = ring.columns;
+      F[idC!.payload + row] = id;
+      F[kindC!.payload + row] = kind;
+      F[tagC!.payload + row] = index;
+      U.set(raw, rawC!.payload + row * rawC!.stride);
+      I[rawC!.length + row] = raw.length;
+      F[armingC!.payload + row] = arming;
+      F[notAfterC!.payload + row] = notAfter;
+    });
+    if (!sent) return false;
+    this.#waiting.set(id, { raw, write: kind === WRITE, done });
+    writePipe(this.#wakeWrite);
+    return true;
+  }
+
+  step(now: number, _time: number): number {
+    if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
+    for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max);
+    while (this.#outcomes.pop()) this.#outcome(now);
+    return this.#worker === null ? this.#startAt : Infinity;
+  }
+
+  #outcome(now: number): void {
+    const { arena, columns, mask } = this.#outcomesInto;
+    const row = this.#outcomes.seq & mask;
+    const [idC, resultC, exceptionC, sentC, rawC] = columns;
+    const id = arena.F[idC!.payload + row]!;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    const from = rawC!.payload + row * rawC!.stride;
+    if (!waiting.write) waiting.raw.set(arena.U.subarray(from, from + waiting.raw.length));
+    waiting.done(arena.F[resultC!.payload + row]!, arena.F[exceptionC!.payload + row]!,
+      arena.F[sentC!.payload + row] !== 0, now);
+  }
+
+  view(_now: number): LinkView {
+    return this.#view;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#worker?.terminate();
+    this.#worker = null;
+  }
+
+  #start(): void {
+    const worker = this.#spawn();
+    this.#worker = worker;
+    this.#starts += 1;
+    worker.onmessage = (event: MessageEvent<SerialMessage>) => {
+      if (this.#worker !== worker) return;
+      if (event.data.kind === "view") this.#view = event.data.view;
+      else this.#events.ended(event.data.why);
+      this.#events.wake();
+    };
+    const died = (why: string): void => {
+      if (this.#worker === worker) this.#died(why);
+    };
+    worker.onerror = (event) => died(event.message);
+    worker.addEventListener("close", () => died("the worker ended"));
+    worker.postMessage(this.#init);
+  }
+
+  /** W3, W15: armings end, and a command whose bytes may have left is unknown. */
+  #died(why: string): void {
+    this.#worker = null;
+    this.#view = { ...this.#view, state: "closed", reason: why };
+    const now = this.#now();
+    this.#startAt = now + Math.min(limits.reconnect_ms_max,
+      limits.reconnect_ms_min * 2 ** Math.min(10, this.#starts));
+    this.#log.error("link", `${this.name}: serial worker ended`, { reason: why });
+    this.#events.ended("the link's worker was started again");
+    for (const [id, waiting] of this.#waiting) {
+      this.#waiting.delete(id);
+      waiting.done(BAD.disconnected, 0, waiting.write, now);
+    }
+    this.#events.wake();
+  }
+
+  async #listen(): Promise<void> {
+    while (!this.#closed) {
+      const seen = this.#bell.get();
+      this.#events.wake();
+      await this.#bell.sleep(seen, 1000);
+    }
+  }
+}
+
+function arenaBytes(rings: readonly RingLayout[], words: number): number {
+  const bytes = rings.reduce((sum, layout) => sum + Arena.sizeOf(layout.bytes), 0);
+  return bytes + words * Arena.block_bytes_min;
+}

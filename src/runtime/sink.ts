@@ -1,0 +1,41 @@
+import { limits } from "../base.ts";
+import type { Sink } from "../connector.ts";
+import type { Ring } from "../ring.ts";
+
+/** Drains one stream into one sink; rows that the sink was too slow for are counted, never silent. */
+export class SinkRunner {
+  readonly name: string;
+  readonly stream: string;
+  lost = 0;
+  sent = 0;
+  reason = "";
+  readonly #sink: Sink;
+  readonly #ring: Ring;
+  #cursor: number;
+
+  constructor(name: string, sink: Sink, ring: Ring) {
+    this.name = name;
+    this.stream = ring.name;
+    this.#sink = sink;
+    this.#ring = ring;
+    this.#cursor = ring.head;
+  }
+
+  /** True if rows are left that the sink can take at once. */
+  step(): boolean {
+    const ring = this.#ring;
+    let lag = (ring.head - this.#cursor) | 0;
+    if (lag === 0) return false;
+    if (lag > ring.rows) {
+      this.lost += lag - ring.rows;
+      this.#cursor = (ring.head - ring.rows) | 0;
+      lag = ring.rows;
+    }
+    const to = (this.#cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
+    const reached = this.#sink.drain(this.#cursor, to);
+    this.sent += (reached - this.#cursor) | 0;
+    this.#cursor = reached;
+    // Less than asked for: the sink wakes us when it can go on.
+    return reached === to && to !== ring.head;
+  }
+}

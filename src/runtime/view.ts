@@ -1,0 +1,201 @@
+/**
+ * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it is.
+ * Everything is asked for through promises, since roles may live on other threads.
+ */
+export interface Runtime {
+  health(): Promise<Health>;
+  links(): Promise<LinkView[]>;
+  devices(): Promise<DeviceView[]>;
+  streams(): Promise<StreamView[]>;
+  /** Newest row of a stream; null if there is none yet; a Fault `unknown-stream` if no such stream. */
+  latest(stream: string): Promise<RowView | null>;
+  rules(): Promise<RuleView[]>;
+  /** Plan, bytes and generated code, as text. */
+  explain(rule: string): Promise<string>;
+  tag(id: string): Promise<TagView>;
+  why(tag: string): Promise<WhyView>;
+  write(request: WriteRequest): Promise<WriteAnswer>;
+  /** Reads the tag and shows its raw words in every byte order (W2). */
+  proof(tag: string): Promise<ProofView>;
+  arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
+  disarm(request: DisarmRequest): Promise<{ latched: boolean }>;
+  audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
+  /** Orderly stop: onLoss, sinks drained, store closed. */
+  stop(): Promise<void>;
+}
+
+export interface Health {
+  /** `ok`, `degraded` (something is down), `safe-mode`, `config-rejected` */
+  readonly status: "ok" | "degraded" | "safe-mode" | "config-rejected";
+  readonly gateway: string;
+  readonly profile: string;
+  readonly version: string;
+  readonly uptime_ms: number;
+  readonly epoch: number;
+  readonly configHash: string;
+  readonly policyHash: string;
+  /** Since the last start: did either hash change? */
+  readonly configChanged: boolean;
+  readonly writing: { readonly latched: boolean; readonly armed: readonly string[];
+    readonly audit: "ok" | "unavailable" };
+  readonly clockSynced: boolean;
+  readonly clockSteps: number;
+  /** `link plc-1: no connection in time` … */
+  readonly troubles: readonly string[];
+  readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
+  /** Turns taken and longest turn, ms. */
+  readonly turns: number;
+  readonly turn_ms_max: number;
+}
+
+export interface LinkView {
+  readonly name: string;
+  readonly type: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly since_ms: number;
+  readonly peer: string;
+  readonly opens: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly polls: readonly PollView[];
+  readonly stations: readonly {
+    readonly station: number; readonly failures: number; readonly paused: boolean;
+    readonly reason: string; readonly lastGood_ms: number | null;
+  }[];
+}
+
+export interface PollView {
+  readonly stream: string;
+  readonly interval_ms: number;
+  readonly polls: number;
+  readonly failed: number;
+  readonly missed: number;
+}
+
+export interface DeviceView {
+  readonly name: string;
+  readonly link: string;
+  readonly station: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: string;
+  readonly tags: readonly TagView[];
+}
+
+export interface TagView {
+  readonly id: string;
+  readonly at: string;
+  readonly type: string;
+  readonly group: string;
+  readonly eu: string | null;
+  readonly access: "read" | "read-write";
+  /** int64 as text. */
+  readonly value: number | string | boolean | null;
+  /** `good`, `bad:timeout` … */
+  readonly quality: string;
+  /** Engine time of the row, ms since the epoch; null if nothing was read yet. */
+  readonly time: number | null;
+  readonly age_ms: number | null;
+}
+
+export interface StreamView {
+  readonly name: string;
+  readonly from: "group" | "source" | "rule";
+  readonly columns: readonly { readonly name: string; readonly kind: string; readonly eu: string | null }[];
+  readonly rows: number;
+  readonly capacity: number;
+  readonly interval_ms: number | null;
+}
+
+export interface RowView {
+  readonly stream: string;
+  readonly sequence: number;
+  readonly time: number;
+  readonly values: Readonly<Record<string, number | string | boolean | null>>;
+  /** Only the cells that are not good. */
+  readonly quality: Readonly<Record<string, string>>;
+}
+
+export interface RuleView {
+  readonly name: string;
+  readonly sql: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly rows_in: number;
+  readonly rows_out: number;
+  readonly errors: number;
+  readonly lost: number;
+  readonly failures: number;
+  readonly targets: readonly string[];
+}
+
+export interface WhyView {
+  readonly tag: TagView;
+  readonly device: string;
+  readonly link: LinkView;
+  /** Newest complete poll, ms ago; null = none yet. */
+  readonly lastFrame_ms: number | null;
+  readonly reason: string;
+  readonly rules: readonly string[];
+  /** Last decision of the gate on this tag, or null. */
+  readonly gate: Readonly<Record<string, unknown>> | null;
+  readonly configHash: string;
+  readonly policyHash: string;
+  readonly configChanged: boolean;
+}
+
+/** From REST, MQTT or the command line; the gate checks everything. */
+export interface WriteRequest {
+  readonly origin: "rest" | "mqtt" | "cli";
+  /** Who: token name, MQTT topic, user of the socket. */
+  readonly by: string;
+  /** Address the request came from. */
+  readonly from: string;
+  /** The body as it came (parsed JSON). */
+  readonly body: unknown;
+  readonly retained?: boolean;
+  readonly duplicate?: boolean;
+}
+
+export interface WriteAnswer {
+  readonly id: string | null;
+  readonly tag: string | null;
+  readonly outcome: "verified" | "acknowledged" | "refused" | "rejected" | "unknown";
+  /** Refusal code or exception; null if verified. */
+  readonly code: string | null;
+  /** One sentence. */
+  readonly text: string;
+  /** What the raw words mean, if something was sent. */
+  readonly value: number | null;
+  readonly readBack: number | null;
+}
+
+export interface ProofView {
+  readonly tag: string;
+  readonly hash: string;
+  readonly peer: string;
+  readonly raw: string;
+  readonly value: number;
+  readonly eu: string | null;
+  /** Value in each byte order, by its name. */
+  readonly orders: Readonly<Record<string, number>>;
+}
+
+export interface ArmRequest {
+  readonly tag: string;
+  readonly for_ms: number;
+  readonly by: string;
+  /** Hash of the proof that was shown and agreed to. */
+  readonly proof: string;
+}
+
+export interface DisarmRequest {
+  readonly by: string;
+  /** Lifts the latch instead (W4); only over the unix socket. */
+  readonly clear?: boolean;
+}
+
+export interface AuditQuery {
+  readonly tag?: string;
+  readonly limit?: number;
+  readonly since?: number;
+}
