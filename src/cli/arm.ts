@@ -1,0 +1,55 @@
+import { createInterface } from "node:readline/promises";
+import { duration } from "../base.ts";
+import type { ProofView } from "../runtime.ts";
+import { Client, clientHelp, clientOptions } from "./client.ts";
+import { show, table } from "./table.ts";
+import { text, Usage, word, type Verb } from "./verb.ts";
+
+function proofText(proof: ProofView): string {
+  return [
+    `${proof.tag} at ${proof.peer} reads ${show(proof.value)} ${proof.eu ?? ""}`.trimEnd(),
+    `raw words ${proof.raw}`,
+    table([["ORDER", "VALUE"],
+      ...Object.entries(proof.orders).map(([order, value]) => [order, show(value)])]),
+  ].join("\n");
+}
+
+async function agrees(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`${question} [yes/no] `);
+  terminal.close();
+  return answer.trim().toLowerCase() === "yes";
+}
+
+export const armVerb: Verb = {
+  name: "arm",
+  usage: "arm TAG --for TIME --by NAME",
+  summary: "let writes to a tag leave, for a while",
+  help: `Reads the tag first and shows its raw words, the value in each byte order and the value as
+configured: compare it with the machine's own display before you say yes.${clientHelp}
+      --for TIME      how long, at most 60m
+      --by NAME       who takes responsibility; it stands in the audit
+      --yes           do not ask (for a machine that is only simulated)`,
+  options: {
+    ...clientOptions, for: { type: "string" }, by: { type: "string" }, yes: { type: "boolean" },
+  },
+  async run(args) {
+    const tag = word(args, 0, "TAG");
+    const for_ms = duration(text(args, "for") ?? "");
+    const by = text(args, "by");
+    if (for_ms === null) throw new Usage("--for wants a time with a unit, as 60m");
+    if (by === null || by === "") throw new Usage("--by NAME is missing");
+    const client = new Client(args);
+    const proof = (await client.post("/proof", { tag })) as ProofView;
+    console.log(proofText(proof));
+    if (!args.options["yes"] && !(await agrees("Is this what the machine shows?"))) {
+      console.log("not armed");
+      return 1;
+    }
+    const armed = (await client.post("/arm", { tag, for_ms, by, proof: proof.hash })) as {
+      number: number; until: number;
+    };
+    console.log(`${tag} is armed until ${new Date(armed.until).toISOString()} (arming ${armed.number})`);
+    return 0;
+  },
+};

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "jsonc-parser";
+import { Fault, reason } from "../base.ts";
+import { text, type Args } from "./verb.ts";
+
+/** Options of every verb that talks to a running Tagwerk. */
+export const clientOptions = {
+  config: { type: "string", short: "c" },
+  socket: { type: "string" },
+  json: { type: "boolean" },
+} as const;
+
+export const clientHelp = `
+  -c, --config FILE   the configuration of the running Tagwerk (default gateway.json here)
+      --socket FILE   its unix socket, if there is no configuration at hand
+      --json          print the answer as JSON`;
+
+const default_directory = "/var/lib/tagwerk";
+
+/** The unix socket: as told, or in the store of the configuration, or where a store is by default. */
+export function socketPath(args: Args): string {
+  const told = text(args, "socket") ?? process.env["TAGWERK_SOCKET"];
+  if (told !== undefined && told !== null) return told;
+  const config = text(args, "config") ?? "gateway.json";
+  if (existsSync(config)) {
+    const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } } | undefined;
+    return join(parsed?.store?.directory ?? default_directory, "tagwerk.sock");
+  }
+  return join(default_directory, "tagwerk.sock");
+}
+
+interface Failure {
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** A client of the same REST as everybody's, over the unix socket. */
+export class Client {
+  readonly #socket: string;
+
+  constructor(args: Args) {
+    this.#socket = socketPath(args);
+  }
+
+  get(path: string): Promise<unknown> {
+    return this.#ask(path, {});
+  }
+
+  post(path: string, body: unknown): Promise<unknown> {
+    return this.#ask(path, {
+      method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" },
+    });
+  }
+
+  async #ask(path: string, init: RequestInit): Promise<unknown> {
+    let response: Response;
+    try {
+      response = await fetch(`http://tagwerk${path}`, { ...init, unix: this.#socket });
+    } catch (thrown) {
+      throw new Fault("not-running", `No Tagwerk answers at ${this.#socket} (${reason(thrown)}). ` +
+        "Is it running, and is this its configuration (-c FILE)?", { socket: this.#socket });
+    }
+    const type = response.headers.get("content-type") ?? "";
+    const answer = type.startsWith("application/json") ? await response.json() : await response.text();
+    const failure = (answer as Failure | null)?.error;
+    if (failure !== undefined) throw new Fault(failure.code, failure.message);
+    return answer;
+  }
+}

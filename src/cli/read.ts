@@ -1,0 +1,37 @@
+import type { DeviceView, TagView } from "../runtime.ts";
+import { Client, clientHelp, clientOptions } from "./client.ts";
+import { age, show, table } from "./table.ts";
+import type { Args, Verb } from "./verb.ts";
+
+/** Tags by `device.tag`, whole devices by `device`, or all. */
+export async function readTags(client: Client, words: readonly string[]): Promise<TagView[]> {
+  if (words.length === 0) {
+    return ((await client.get("/devices")) as DeviceView[]).flatMap((device) => device.tags);
+  }
+  const found = await Promise.all(words.map(async (name) => {
+    const path = encodeURIComponent(name);
+    if (name.includes(".")) return [(await client.get(`/tags/${path}`)) as TagView];
+    return [...((await client.get(`/devices/${path}`)) as DeviceView).tags];
+  }));
+  return found.flat();
+}
+
+export function tagTable(tags: readonly TagView[]): string {
+  return table([
+    ["TAG", "VALUE", "UNIT", "QUALITY", "AGE"],
+    ...tags.map((tag) => [tag.id, show(tag.value), tag.eu ?? "", tag.quality, age(tag.age_ms)]),
+  ]);
+}
+
+export const readVerb: Verb = {
+  name: "read",
+  usage: "read [TAG | DEVICE]…",
+  summary: "newest values with quality and age",
+  help: clientHelp,
+  options: clientOptions,
+  async run(args: Args) {
+    const tags = await readTags(new Client(args), args.words);
+    console.log(args.options["json"] ? JSON.stringify(tags, null, 2) : tagTable(tags));
+    return tags.every((tag) => tag.quality === "good") ? 0 : 1;
+  },
+};

@@ -1,0 +1,22 @@
+/** Columns under each other, two blanks apart; numbers to the right. */
+export function table(rows: readonly (readonly (string | number | null)[])[]): string {
+  const shown = rows.map((row) => row.map((cell) => (cell === null ? "-" : String(cell))));
+  const widths = (shown[0] ?? []).map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
+  const right = (rows[1] ?? []).map((cell) => typeof cell === "number");
+  return shown.map((row) => row.map((cell, i) =>
+    right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
+}
+
+/** `12 ms`, `3.4 s`, `2 h`: an age as a person says it. */
+export function age(ms: number | null): string {
+  if (ms === null) return "never";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** A number with at most six digits after the point, anything else as it is. */
+export function show(value: number | string | boolean | null): string {
+  if (value === null) return "-";
+  return typeof value === "number" ? String(Number(value.toFixed(6))) : String(value);
+}

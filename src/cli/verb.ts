@@ -1,0 +1,47 @@
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+
+/** One verb of the command line. */
+export interface Verb {
+  readonly name: string;
+  /** `read TAG…` */
+  readonly usage: string;
+  /** One line. */
+  readonly summary: string;
+  /** More, for `tagwerk help VERB`. */
+  readonly help: string;
+  readonly options: ParseArgsOptionsConfig;
+  /** Gives the exit code: 0 done, 1 refused or wrong, 2 wrong usage. */
+  run(args: Args): Promise<number>;
+}
+
+export interface Args {
+  readonly words: readonly string[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+/** Wrong usage: the message, then how it would be right. */
+export class Usage extends Error {}
+
+export function readArgs(verb: Verb, argv: readonly string[]): Args {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv], options: verb.options, allowPositionals: true, strict: true,
+    });
+    return { words: positionals, options: values as Args["options"] };
+  } catch (thrown) {
+    throw new Usage(thrown instanceof Error ? thrown.message.split(". To")[0]! : String(thrown));
+  }
+}
+
+/** The text of an option, or null. */
+export function text(args: Args, name: string): string | null {
+  const value = args.options[name];
+  return typeof value === "string" ? value : null;
+}
+
+/** The word at a place, or a usage error that names it. */
+export function word(args: Args, at: number, what: string): string {
+  const found = args.words[at];
+  if (found === undefined) throw new Usage(`${what} is missing`);
+  return found;
+}

@@ -1,0 +1,35 @@
+import type { WhyView } from "../runtime.ts";
+import { Client, clientHelp, clientOptions } from "./client.ts";
+import { age, show } from "./table.ts";
+import { word, type Verb } from "./verb.ts";
+
+function whyText(why: WhyView): string {
+  const { tag, link, gate } = why;
+  const station = link.stations.map((s) => `${s.station}: ${s.reason}`).join(", ");
+  return [
+    `${tag.id} = ${show(tag.value)} ${tag.eu ?? ""}  ${tag.quality}, ${age(tag.age_ms)} old`,
+    `  device   ${why.device}, ${tag.at} as ${tag.type}, group ${tag.group}`,
+    `  link     ${link.name} (${link.type}) ${link.state}: ${link.reason}`,
+    `  stations ${station || "-"}`,
+    `  frame    last good answer ${why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`}`,
+    `  because  ${why.reason}`,
+    `  rules    ${why.rules.join(", ") || "none reads it"}`,
+    `  gate     ${gate === null ? "never asked" : JSON.stringify(gate)}`,
+    `  config   ${why.configHash.slice(0, 12)}, policy ${why.policyHash.slice(0, 12)}` +
+      (why.configChanged ? ", changed at the last start" : ", unchanged since the start before"),
+  ].join("\n");
+}
+
+export const whyVerb: Verb = {
+  name: "why",
+  usage: "why TAG",
+  summary: "why a tag has the value and quality it has, from device to gate",
+  help: clientHelp,
+  options: clientOptions,
+  async run(args) {
+    const tag = encodeURIComponent(word(args, 0, "TAG"));
+    const why = (await new Client(args).get(`/tags/${tag}/why`)) as WhyView;
+    console.log(args.options["json"] ? JSON.stringify(why, null, 2) : whyText(why));
+    return 0;
+  },
+};

@@ -1,0 +1,26 @@
+import { duration } from "../base.ts";
+import type { WriteAnswer } from "../runtime.ts";
+import { Client, clientHelp, clientOptions } from "./client.ts";
+import { text, Usage, word, type Verb } from "./verb.ts";
+
+export const writeVerb: Verb = {
+  name: "write",
+  usage: "write TAG VALUE",
+  summary: "one setpoint through the gate; prints the outcome",
+  help: `The gate decides: policy, limits, arming, permit; docs/writing.md has every code.${clientHelp}
+      --id TEXT       name of the command (default: made up)
+      --within TIME   it may not leave later than this (default 5s)`,
+  options: { ...clientOptions, id: { type: "string" }, within: { type: "string" } },
+  async run(args) {
+    const tag = word(args, 0, "TAG");
+    const value = Number(word(args, 1, "VALUE"));
+    if (!Number.isFinite(value)) throw new Usage(`VALUE is a number, not "${args.words[1]}"`);
+    const within = duration(text(args, "within") ?? "5s");
+    if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
+    const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;
+    const deadline = new Date(Date.now() + within).toISOString();
+    const answer = (await new Client(args).post("/write", { id, tag, value, deadline })) as WriteAnswer;
+    console.log(args.options["json"] ? JSON.stringify(answer, null, 2) : answer.text);
+    return answer.outcome === "verified" || answer.outcome === "acknowledged" ? 0 : 1;
+  },
+};
