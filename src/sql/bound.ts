@@ -1,0 +1,233 @@
+import type { ColumnKind, ColumnSpec } from "../ring.ts";
+import type { Span } from "./fault.ts";
+
+/**
+ * A query after names, types and aliases are worked out: what planner, emitter and reference read.
+ * Operands are reconciled: both sides of an operator have the same kind, by explicit `cast` nodes. An
+ * alias used twice is the same object twice: the tree is a DAG, and identity means "the same value".
+ *
+ * What value and state every node has:
+ * - State s: < 64 there is a value; 64..193 reads as NULL, the reason is kept; ≥ 194 error. The worst
+ *   state is the largest number.
+ * - Arithmetic, casts, calls: the worst of the arguments, or an own error. Division by zero is
+ *   `ERROR.zero`, also for floats; an int53 past 2^53 − 1 is `ERROR.overflow`; int `/` truncates; `%` has
+ *   the dividend's sign.
+ * - Comparison, IN, LIKE: an operand that reads as NULL makes it FALSE (also negated), with at
+ *   least UNCERTAIN.skipped; an error stays an error.
+ * - AND, OR: left first; an operand that reads as NULL is FALSE with at least UNCERTAIN.skipped; what
+ *   the left decides is not looked at on the right. NOT of NULL is NULL.
+ * - CASE: conditions in order as AND reads them; worst of the conditions evaluated and the value taken.
+ * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
+ * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
+ */
+export interface BoundQuery {
+  readonly sql: string;
+  readonly inputs: readonly BoundInput[];
+  readonly newest: readonly BoundNewest[];
+  readonly where: Bound | null;
+  readonly window: BoundWindow | null;
+  readonly groupBy: readonly Bound[];
+  readonly having: Bound | null;
+  readonly select: readonly BoundField[];
+  readonly aggregates: readonly BoundAggregate[];
+  readonly infers: readonly BoundInfer[];
+  /** True if rows are folded into groups: aggregates or GROUP BY. */
+  readonly aggregated: boolean;
+}
+
+export interface BoundInput {
+  readonly name: string;
+  readonly alias: string;
+  readonly streams: readonly string[];
+  /** Several streams seen as one, with a text column `device`. */
+  readonly fanIn: boolean;
+  /** The columns that the query uses, in the order of first use. */
+  readonly columns: readonly ColumnSpec[];
+}
+
+export interface BoundNewest {
+  /** `device.tag` */
+  readonly tag: string;
+  readonly stream: string;
+  readonly column: ColumnSpec;
+  readonly pollMs: number | null;
+}
+
+export type BoundWindow =
+  | { readonly kind: "tumbling"; readonly length_ms: number; readonly filter: Bound | null; readonly span: Span }
+  | { readonly kind: "count"; readonly rows: number; readonly every: number;
+      readonly filter: Bound | null; readonly span: Span };
+
+export interface BoundField {
+  readonly name: string;
+  readonly expr: Bound;
+  readonly invisible: boolean;
+}
+
+export type AggregateName = "sum" | "avg" | "min" | "max" | "count" | "stddev" | "last" | "first";
+
+export interface BoundAggregate {
+  readonly fn: AggregateName;
+  /** null = count(*). */
+  readonly arg: Bound | null;
+  /**
+   * Whether an input that reads as NULL is left out. False only for `first` (the value of a bare
+   * column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
+   */
+  readonly skipsNull: boolean;
+  readonly filter: Bound | null;
+  readonly type: BoundType;
+  readonly span: Span;
+}
+
+export interface BoundInfer {
+  readonly model: string;
+  /** All float64. */
+  readonly args: readonly Bound[];
+  readonly span: Span;
+}
+
+/** `slot` is 0 for the kinds of 8 bytes. */
+export interface BoundType {
+  readonly kind: ColumnKind;
+  readonly slot: number;
+}
+
+export type BoundBinaryOp =
+  | "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^"
+  | "=" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or";
+
+interface Typed {
+  readonly type: BoundType;
+  readonly span: Span;
+}
+
+export type Bound =
+  | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
+  | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
+  | BoundInferValue | BoundWindowTime;
+
+export interface BoundColumn extends Typed {
+  readonly kind: "column";
+  readonly input: number;
+  readonly name: string;
+}
+
+/** The newest value of `query.newest[index]`. */
+export interface BoundNewestValue extends Typed {
+  readonly kind: "newest";
+  readonly index: number;
+}
+
+export interface BoundLiteral extends Typed {
+  readonly kind: "literal";
+  /** int53, float64, time: number; int64: bigint; null: NULL of the node's type. */
+  readonly value: number | bigint | string | boolean | null;
+}
+
+export interface BoundUnary extends Typed {
+  readonly kind: "unary";
+  readonly op: "not" | "neg";
+  readonly operand: Bound;
+}
+
+export interface BoundBinary extends Typed {
+  readonly kind: "binary";
+  readonly op: BoundBinaryOp;
+  readonly left: Bound;
+  readonly right: Bound;
+}
+
+export interface BoundIn extends Typed {
+  readonly kind: "in";
+  readonly operand: Bound;
+  /** Of the operand's kind. */
+  readonly items: readonly Bound[];
+  readonly negated: boolean;
+}
+
+export interface BoundLike extends Typed {
+  readonly kind: "like";
+  readonly operand: Bound;
+  readonly pattern: Bound;
+  readonly negated: boolean;
+}
+
+export interface BoundIsNull extends Typed {
+  readonly kind: "isnull";
+  readonly operand: Bound;
+  readonly negated: boolean;
+}
+
+/** Conditions are bool; values are of the node's type. `CASE v WHEN w` has become `v = w`. */
+export interface BoundCase extends Typed {
+  readonly kind: "case";
+  readonly whens: readonly { readonly when: Bound; readonly then: Bound }[];
+  /** NULL where the query has no ELSE. */
+  readonly otherwise: Bound;
+}
+
+/**
+ * To `type`. Number to number: float to int truncates (`ERROR.overflow` past the kind's range, `ERROR.number`
+ * if not finite); int64 to float64 is the nearest. Number to and from time is milliseconds.
+ * bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it, time as ISO 8601; from text:
+ * what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else `ERROR.parse`.
+ */
+export interface BoundCast extends Typed {
+  readonly kind: "cast";
+  readonly operand: Bound;
+}
+
+/** The first argument that has a value or is an error; state of that argument alone. NULL if none. */
+export interface BoundCoalesce extends Typed {
+  readonly kind: "coalesce";
+  readonly args: readonly Bound[];
+}
+
+/** A plain scalar function; `fn` names its record in `functions`. */
+export interface BoundCall extends Typed {
+  readonly kind: "call";
+  readonly fn: string;
+  /** Already of the kinds that the body takes. */
+  readonly args: readonly Bound[];
+}
+
+export interface BoundAggregateValue extends Typed {
+  readonly kind: "aggregate";
+  readonly index: number;
+}
+
+/** Output `output` of `query.infers[index]`, flattened; always float64. */
+export interface BoundInferValue extends Typed {
+  readonly kind: "infer";
+  readonly index: number;
+  readonly output: number;
+}
+
+/** `window_start()`, `window_end()`: int53, ms since the epoch. */
+export interface BoundWindowTime extends Typed {
+  readonly kind: "window";
+  readonly which: "start" | "end";
+}
+
+/** What the binder may know of the world. Names of streams are `device.group`, a source or a rule. */
+export interface Catalog {
+  stream(name: string): CatalogStream | undefined;
+  /** Streams whose name fits a pattern with `*`. */
+  match(pattern: string): readonly string[];
+  device(name: string): boolean;
+  tag(device: string, tag: string):
+    | { readonly stream: string; readonly column: string; readonly interval_ms: number | null }
+    | undefined;
+  /** `inputs` null = not known before the model is loaded. */
+  model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
+  /** Known names, for hints. */
+  names(): Iterable<string>;
+}
+
+export interface CatalogStream {
+  readonly name: string;
+  readonly columns: readonly ColumnSpec[];
+  /** ms between rows, where it is fixed. */
+  readonly interval_ms: number | null;
+}
