@@ -68,3 +68,6 @@ export interface ConnectionStatus {
   errors: number;
   lastError: string;
 }
+
+export { logConnector } from "./connector/log.ts";
+export { mqttConnector } from "./connector/mqtt.ts";

@@ -1,0 +1,41 @@
+import type { Ring } from "./ring.ts";
+import { CborEncoder } from "./codec/cbor.ts";
+import { JsonDecoder } from "./codec/json-decode.ts";
+import { JsonEncoder } from "./codec/json-encode.ts";
+
+/** Bytes <-> rows. No sockets here: a codec reads and writes cells, somebody else moves bytes. */
+export const formats = ["json", "cbor"] as const;
+export type Format = (typeof formats)[number];
+
+/** Turns one row of its ring into one message: an object whose keys are the column names. */
+export interface RowEncoder {
+  /** No row needs more. */
+  readonly bytes_max: number;
+  /** Appends row `seq` to `out` at `at`, where `bytes_max` bytes are free; gives the new end. */
+  encode(seq: number, out: Uint8Array, at: number): number;
+}
+
+/** Turns one message into rows of its ring. */
+export interface RowDecoder {
+  /**
+   * Publishes the rows of one message (an object, or an array of objects) and gives their number.
+   * `state` is that of every cell which was understood. A message that is no JSON throws a
+   * Fault and leaves no row, except the ring-fulls that went before the damage in an array.
+   */
+  decode(bytes: Uint8Array, time: number, state: number): number;
+}
+
+export interface EncoderSettings {
+  readonly format: Format;
+  /** Adds an object `quality` that names the state of every cell which is not good. */
+  readonly quality: boolean;
+}
+
+export function createEncoder(from: Ring, { format, quality }: EncoderSettings): RowEncoder {
+  return format === "json" ? new JsonEncoder(from, quality) : new CborEncoder(from, quality);
+}
+
+/** `timeColumn`: the column whose value is the row's source time, or null. */
+export function createDecoder(into: Ring, timeColumn: string | null = null): RowDecoder {
+  return new JsonDecoder(into, timeColumn);
+}

@@ -1,0 +1,44 @@
+import { Encoder } from "cbor-x";
+import type { RowEncoder } from "../codec.ts";
+import { GOOD, isUncertain, readCell, stateName, type CellValue, type Ring } from "../ring.ts";
+
+/** Plain maps with text keys (RFC 8949), which every CBOR reader takes. */
+const encoder = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+
+/**
+ * Writes rows as CBOR maps. A cell without a usable value is null, as in JSON. `json` cells stay
+ * text: a reader that wants their inside parses them.
+ */
+export class CborEncoder implements RowEncoder {
+  readonly bytes_max: number;
+  readonly #ring: Ring;
+  readonly #quality: boolean;
+
+  constructor(ring: Ring, quality: boolean) {
+    this.#ring = ring;
+    this.#quality = quality;
+    // Heads are at most 9 bytes; a text that is not UTF-8 grows to three bytes a byte.
+    this.bytes_max = ring.columns.reduce((sum, column) =>
+      sum + 18 + Buffer.byteLength(column.name) * 2 + 40 + column.slot * 3, 32);
+  }
+
+  encode(seq: number, out: Uint8Array, at: number): number {
+    const { columns, mask } = this.#ring;
+    const row: Record<string, CellValue | Record<string, string>> = {};
+    const quality: Record<string, string> = {};
+    let worst = GOOD;
+    for (const column of columns) {
+      const state = this.#ring.arena.U[column.state + (seq & mask)]!;
+      const value = state === GOOD || isUncertain(state) ? readCell(this.#ring, column, seq) : null;
+      // cbor-x writes a bigint as 64-bit integer; small ones are shorter as numbers.
+      row[column.name] = typeof value === "bigint" && Number.isSafeInteger(Number(value))
+        ? Number(value) : value;
+      if (state !== GOOD) quality[column.name] = stateName(state);
+      worst |= state;
+    }
+    if (this.#quality && worst !== GOOD) row["quality"] = quality;
+    const bytes = encoder.encode(row);
+    out.set(bytes, at);
+    return at + bytes.length;
+  }
+}

@@ -1,0 +1,174 @@
+import { isUtf8 } from "node:buffer";
+import type { RowEncoder } from "../codec.ts";
+import { GOOD, isUncertain, readCell, stateName, type Column, type Ring } from "../ring.ts";
+
+const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
+const COMMA = 0x2c, CLOSE = 0x7d;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const bytesOf = (text: string): Uint8Array => encoder.encode(text);
+
+const null_text = bytesOf("null");
+const true_text = bytesOf("true");
+const false_text = bytesOf("false");
+const hex_digits = bytesOf("0123456789abcdef");
+const quality_open = bytesOf(',"quality":{');
+/** The longest float64 is -2.2250738585072014e-308, the longest int64 -9223372036854775808. */
+const number_bytes_max = 24;
+/** The longest state, `uncertain:substituted`, with quotes, comma and room. */
+const state_bytes_max = 40;
+
+/**
+ * Writes rows as JSON objects, byte by byte into the caller's buffer. A cell without a usable value
+ * (NULL, absent, bad, error) is `null`: every message of a stream has the same fields.
+ */
+export class JsonEncoder implements RowEncoder {
+  readonly bytes_max: number;
+  readonly #ring: Ring;
+  /** `{"name":` for the first column, `,"name":` for the others. */
+  readonly #openings: readonly Uint8Array[];
+  /** `"name":"state",` parts are built only for cells that are not good. */
+  readonly #quality: boolean;
+
+  constructor(ring: Ring, quality: boolean) {
+    this.#ring = ring;
+    this.#quality = quality;
+    this.#openings = ring.columns.map((column, i) =>
+      bytesOf(`${i === 0 ? "{" : ","}${JSON.stringify(column.name)}:`));
+    // A byte of text becomes at most six, one of `bytes` at most 4/3.
+    const cells = ring.columns.reduce((sum, column, i) => sum + this.#openings[i]!.length +
+      (column.slot === 0 ? number_bytes_max : column.slot * 6 + 8), 0);
+    const states = quality
+      ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
+    this.bytes_max = cells + states + quality_open.length + 4;
+  }
+
+  encode(seq: number, out: Uint8Array, from: number): number {
+    const { columns, mask } = this.#ring;
+    const { U } = this.#ring.arena;
+    const row = seq & mask;
+    let at = from;
+    let worst = GOOD;
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i]!;
+      at = append(out, at, this.#openings[i]!);
+      const state = U[column.state + row]!;
+      worst |= state;
+      at = state === GOOD || isUncertain(state)
+        ? this.#cell(column, seq, out, at) : append(out, at, null_text);
+    }
+    if (columns.length === 0) out[at++] = 0x7b;
+    if (this.#quality && worst !== GOOD) at = this.#states(row, out, at);
+    out[at++] = CLOSE;
+    return at;
+  }
+
+  #cell(column: Column, seq: number, out: Uint8Array, at: number): number {
+    const { F, I, U } = this.#ring.arena;
+    const row = seq & this.#ring.mask;
+    switch (column.kind) {
+      case "float64": case "int53": case "time":
+        return appendNumber(out, at, F[column.payload + row]!);
+      case "bool":
+        return append(out, at, F[column.payload + row] !== 0 ? true_text : false_text);
+      case "int64": {
+        const word = (column.payload + row) * 2;
+        const value = I[word + 1]! * 4294967296 + (I[word]! >>> 0);
+        if (Number.isSafeInteger(value)) return appendNumber(out, at, value);
+        return appendLatin(out, at, String(readCell(this.#ring, column, seq)));
+      }
+      case "text":
+        return appendText(out, at, U, column.payload + row * column.stride, I[column.length + row]!);
+      case "json": {
+        const from = column.payload + row * column.stride;
+        const length = I[column.length + row]!;
+        for (let i = 0; i < length; i++) out[at + i] = U[from + i]!;
+        return at + length;
+      }
+      case "bytes": case "dyn": {
+        const content = readCell(this.#ring, column, seq) as Uint8Array;
+        return appendLatin(out, at, `"${Buffer.from(content.buffer).toString("base64")}"`);
+      }
+    }
+  }
+
+  #states(row: number, out: Uint8Array, from: number): number {
+    const { U } = this.#ring.arena;
+    let at = append(out, from, quality_open);
+    let first = true;
+    for (let i = 0; i < this.#ring.columns.length; i++) {
+      const state = U[this.#ring.columns[i]!.state + row]!;
+      if (state === GOOD) continue;
+      if (!first) out[at++] = COMMA;
+      first = false;
+      // Without the comma or brace that opens it among the cells.
+      at = append(out, at, this.#openings[i]!, 1);
+      at = appendLatin(out, at, `"${stateName(state)}"`);
+    }
+    out[at++] = CLOSE;
+    return at;
+  }
+}
+
+function append(out: Uint8Array, at: number, bytes: Uint8Array, from = 0): number {
+  for (let i = from; i < bytes.length; i++) out[at++] = bytes[i]!;
+  return at;
+}
+
+function appendLatin(out: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i);
+  return at;
+}
+
+function appendNumber(out: Uint8Array, at: number, value: number): number {
+  if (value - value !== 0) return append(out, at, null_text);
+  // Whole numbers without making a string; past 2^31 and fractions take JavaScript's shortest text.
+  if ((value | 0) !== value) return appendLatin(out, at, String(value));
+  let rest = value;
+  if (rest < 0) {
+    out[at++] = MINUS;
+    rest = -rest;
+  }
+  let digits = 1;
+  for (let power = 10; power <= rest; power *= 10) digits++;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const tens = Math.floor(rest / 10);
+    out[i] = ZERO + rest - tens * 10;
+    rest = tens;
+  }
+  return at + digits;
+}
+
+function appendText(out: Uint8Array, at: number, U: Uint8Array, from: number, n: number): number {
+  const start = at;
+  out[at++] = QUOTE;
+  for (let i = from; i < from + n; i++) {
+    const byte = U[i]!;
+    // A device's text may be in any code; what is not UTF-8 is repaired, the slow way.
+    if (byte >= 0x80) return appendWide(out, start, U.slice(from, from + n));
+    at = appendByte(out, at, byte);
+  }
+  out[at++] = QUOTE;
+  return at;
+}
+
+function appendWide(out: Uint8Array, at: number, content: Uint8Array): number {
+  const bytes = isUtf8(content) ? content : bytesOf(decoder.decode(content));
+  out[at++] = QUOTE;
+  for (let i = 0; i < bytes.length; i++) at = appendByte(out, at, bytes[i]!);
+  out[at++] = QUOTE;
+  return at;
+}
+
+function appendByte(out: Uint8Array, at: number, byte: number): number {
+  if (byte === QUOTE || byte === BACKSLASH) {
+    out[at++] = BACKSLASH;
+  } else if (byte < 0x20) {
+    // \u00XX
+    for (const part of [BACKSLASH, 0x75, ZERO, ZERO, hex_digits[byte >> 4]!]) out[at++] = part;
+    out[at++] = hex_digits[byte & 15]!;
+    return at;
+  }
+  out[at++] = byte;
+  return at;
+}

@@ -1,0 +1,154 @@
+import { connect, type IPublishPacket, type MqttClient } from "mqtt";
+import { limits, reason } from "../../base.ts";
+import type {
+  CommandMessage, Connection, ConnectionStatus, ConnectorIo, Sink,
+} from "../../connector.ts";
+import type { Ring } from "../../ring.ts";
+import { MqttSink } from "./sink.ts";
+import { MqttSource } from "./source.ts";
+import { sinkSettings, sourceSettings, type LinkSettings } from "./settings.ts";
+import { fill, matches } from "./topic.ts";
+
+/** One part of the client's subscriptions. */
+interface Receiver {
+  readonly filter: string;
+  readonly qos: 0 | 1;
+  receive(payload: Uint8Array, retained: boolean, duplicate: boolean): void;
+}
+
+/** One client for all sources, sinks and commands of a link; it reconnects by itself. */
+export class MqttConnection implements Connection {
+  readonly status: ConnectionStatus;
+  readonly #name: string;
+  readonly #io: ConnectorIo;
+  readonly #client: MqttClient;
+  readonly #receivers: Receiver[] = [];
+  /** Receivers by topic, found once a topic; bounded, because wildcards bring any number. */
+  readonly #routes = new Map<string, readonly Receiver[]>();
+  /** Why the connection cannot be made, as the client said last. */
+  #trouble = "";
+
+  constructor(name: string, settings: LinkSettings, io: ConnectorIo) {
+    this.#name = name;
+    this.#io = io;
+    this.status = {
+      state: "connecting", reason: "", since: io.now(),
+      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
+    };
+    const { host, port, username, password, clientId } = settings;
+    // Host and port apart: a URL text prints a deprecation warning of Node's.
+    this.#client = connect({
+      protocol: "mqtt", host, port,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      clientId: clientId ?? `tagwerk-${io.gateway}-${name}`,
+      keepalive: Math.round(settings.keepalive / 1000),
+      connectTimeout: limits.reconnect_ms_max,
+      reconnectPeriod: limits.reconnect_ms_min,
+      // A broker that refuses us today may take us tomorrow, when somebody has mended its list.
+      reconnectOnConnackError: true,
+      // Rows wait in their ring, where they are counted, not in the client's queue.
+      queueQoSZero: false,
+    });
+    this.#listen(this.#client);
+  }
+
+  source(name: string, settings: unknown, into: Ring): void {
+    this.#subscribe(
+      new MqttSource(name, sourceSettings.parse(settings), into, this.status, this.#io),
+    );
+  }
+
+  sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
+    const parsed = sinkSettings.parse(settings);
+    return new MqttSink(this.#client, parsed, from, rule, this.status, this.#io);
+  }
+
+  commands(
+    topic: string, on: (message: CommandMessage) => void,
+  ): (topic: string, text: string) => void {
+    const decoder = new TextDecoder();
+    this.#subscribe({
+      filter: fill(topic, { gateway: this.#io.gateway }),
+      qos: 1,
+      receive: (payload, retained, duplicate) =>
+        on({ text: decoder.decode(payload), retained, duplicate }),
+    });
+    // An answer is an answer: it goes out now or, without a broker, not at all.
+    return (to, text) => {
+      if (this.#client.connected) {
+        this.#client.publish(to, text, { qos: 1 });
+        this.status.sent++;
+      } else {
+        this.status.dropped++;
+      }
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#client.endAsync(!this.#client.connected);
+  }
+
+  #subscribe(receiver: Receiver): void {
+    this.#receivers.push(receiver);
+    this.#routes.clear();
+    // The client keeps the list itself and subscribes again after each reconnect.
+    this.#client.subscribe(receiver.filter, { qos: receiver.qos }, (error, granted) => {
+      const refused = granted?.some((grant) => grant.qos === 128) === true;
+      if (refused) this.#failed(`the broker refuses the subscription to ${receiver.filter}`);
+      else if (error !== null) this.#failed(reason(error));
+    });
+  }
+
+  #listen(client: MqttClient): void {
+    client.on("connect", () => {
+      client.options.reconnectPeriod = limits.reconnect_ms_min;
+      this.#trouble = "";
+      this.#become("up", "");
+      // Sinks may go on.
+      this.#io.wake();
+    });
+    client.on("message", (topic, payload, packet) => this.#receive(topic, payload, packet));
+    client.on("error", (error) => {
+      this.#trouble = reason(error);
+      this.#failed(this.#trouble);
+    });
+    client.on("close", () => {
+      // Heard after the client has set its timer: holds from the next attempt on.
+      const next = (client.options.reconnectPeriod ?? 0) * 2;
+      client.options.reconnectPeriod = Math.min(limits.reconnect_ms_max, next);
+      this.#become("down", this.#trouble || "the connection closed");
+    });
+  }
+
+  #receive(topic: string, payload: Uint8Array, packet: IPublishPacket): void {
+    for (const receiver of this.#routes.get(topic) ?? this.#route(topic)) {
+      receiver.receive(payload, packet.retain, packet.dup);
+    }
+  }
+
+  #route(topic: string): readonly Receiver[] {
+    if (this.#routes.size >= routes_max) this.#routes.clear();
+    const found = this.#receivers.filter((receiver) => matches(receiver.filter, topic));
+    this.#routes.set(topic, found);
+    return found;
+  }
+
+  #become(state: ConnectionStatus["state"], why: string): void {
+    const { status } = this;
+    if (status.state === state || this.#client.disconnecting) return;
+    status.state = state;
+    status.reason = why;
+    status.since = this.#io.now();
+    const text = state === "up" ? "connected to the broker" : `broker is away: ${why}`;
+    this.#io.log[state === "up" ? "info" : "warn"](`mqtt ${this.#name}`, text);
+  }
+
+  #failed(why: string): void {
+    this.status.errors++;
+    this.status.lastError = why;
+  }
+}
+
+/** Topics whose receivers are remembered. */
+const routes_max = 1024;
