@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse } from "jsonc-parser";
 import { Fault, reason } from "../base.ts";
 import { text, type Args } from "./verb.ts";
@@ -18,17 +18,18 @@ export const clientHelp = `
 
 const default_directory = "/var/lib/tagwerk";
 
-/** The unix socket: as told, or in the store of the configuration, or where a store is by default. */
-export function socketPath(args: Args): string {
-  const told = text(args, "socket") ?? process.env["TAGWERK_SOCKET"];
-  if (told !== undefined && told !== null) return told;
+/** `store.directory` of the configuration at hand, or where a store is by default. */
+export function storeDirectory(args: Args): string {
+  const told = text(args, "socket");
+  if (told !== null) return dirname(told);
   const config = text(args, "config") ?? "gateway.json";
-  if (existsSync(config)) {
-    const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } } | undefined;
-    return join(parsed?.store?.directory ?? default_directory, "tagwerk.sock");
-  }
-  return join(default_directory, "tagwerk.sock");
+  if (!existsSync(config)) return default_directory;
+  const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } } | undefined;
+  return parsed?.store?.directory ?? default_directory;
 }
+
+/** Name of the command line's unix socket in the store's directory. */
+export const socket_name = "tagwerk.sock";
 
 interface Failure {
   readonly error?: { readonly code: string; readonly message: string };
@@ -39,7 +40,7 @@ export class Client {
   readonly #socket: string;
 
   constructor(args: Args) {
-    this.#socket = socketPath(args);
+    this.#socket = text(args, "socket") ?? join(storeDirectory(args), socket_name);
   }
 
   get(path: string): Promise<unknown> {

@@ -1,4 +1,12 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import type { Components } from "../runtime.ts";
+
+/** What the composition root hands to a verb. */
+export interface Host {
+  readonly components: Components;
+  /** A thread of this binary's second entry point. */
+  spawnWorker(): Worker;
+}
 
 /** One verb of the command line. */
 export interface Verb {
@@ -11,7 +19,7 @@ export interface Verb {
   readonly help: string;
   readonly options: ParseArgsOptionsConfig;
   /** Gives the exit code: 0 done, 1 refused or wrong, 2 wrong usage. */
-  run(args: Args): Promise<number>;
+  run(args: Args, host: Host): Promise<number>;
 }
 
 export interface Args {

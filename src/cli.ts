@@ -1,0 +1,71 @@
+import { Fault, nearest } from "./base.ts";
+import { armVerb } from "./cli/arm.ts";
+import { auditVerb } from "./cli/audit.ts";
+import { checkVerb } from "./cli/check.ts";
+import { disarmVerb } from "./cli/disarm.ts";
+import { explainVerb } from "./cli/explain.ts";
+import { readVerb } from "./cli/read.ts";
+import { runVerb } from "./cli/run.ts";
+import { schemaVerb } from "./cli/schema.ts";
+import { simVerb } from "./cli/sim.ts";
+import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { versionVerb } from "./cli/version.ts";
+import { watchVerb } from "./cli/watch.ts";
+import { whyVerb } from "./cli/why.ts";
+import { writeVerb } from "./cli/write.ts";
+
+const verbs: readonly Verb[] = [
+  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
+  writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb, versionVerb,
+];
+
+const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.
+
+  tagwerk VERB …
+
+${verbs.map((verb) => `  ${verb.usage.split(" | ")[0]!.padEnd(32)} ${verb.summary}`).join("\n")}
+
+  tagwerk help VERB                what a verb takes
+
+Begin with:  tagwerk check gateway.json
+             tagwerk sim gateway.json          a simulated plant, in another terminal
+             tagwerk run gateway.json --links sim-links.json`;
+
+function helpOf(verb: Verb): string {
+  return `tagwerk ${verb.usage}\n${verb.summary}\n${verb.help}`.trimEnd();
+}
+
+function find(name: string): Verb {
+  const verb = verbs.find((v) => v.name === name);
+  if (verb !== undefined) return verb;
+  const close = nearest(name, verbs.map((v) => v.name));
+  throw new Usage(`there is no verb "${name}"${close === null ? "" : `; did you mean ${close}?`}`);
+}
+
+/** Runs one command line; gives the exit code. */
+export async function cli(argv: readonly string[], host: Host): Promise<number> {
+  const [name, ...rest] = argv;
+  try {
+    if (name === undefined || name === "--help" || name === "-h" ||
+      (name === "help" && rest.length === 0)) {
+      console.log(overview);
+      return name === undefined ? 2 : 0;
+    }
+    if (name === "--version") return await versionVerb.run({ words: [], options: {} }, host);
+    if (name === "help" || rest.includes("--help") || rest.includes("-h")) {
+      console.log(helpOf(find(name === "help" ? rest[0]! : name)));
+      return 0;
+    }
+    const verb = find(name);
+    return await verb.run(readArgs(verb, rest), host);
+  } catch (thrown) {
+    if (thrown instanceof Usage) {
+      const verb = verbs.find((v) => v.name === name);
+      console.error(`tagwerk: ${thrown.message}\n${verb ? `usage: tagwerk ${verb.usage}` : "tagwerk --help"}`);
+      return 2;
+    }
+    if (!(thrown instanceof Fault)) throw thrown;
+    console.error(`tagwerk: ${thrown.message} [${thrown.code}]`);
+    return 1;
+  }
+}

@@ -1,0 +1,15 @@
+import { jsonSchema } from "../config.ts";
+import { componentSchemas } from "./examine.ts";
+import type { Verb } from "./verb.ts";
+
+export const schemaVerb: Verb = {
+  name: "schema",
+  usage: "schema",
+  summary: "JSON Schema of the configuration, for an editor: > tagwerk.schema.json",
+  help: "",
+  options: {},
+  async run(_args, host) {
+    console.log(JSON.stringify(jsonSchema(componentSchemas(host.components)), null, 2));
+    return 0;
+  },
+};
