@@ -1,2 +1,22 @@
 /** The write gate: every path to equipment goes through it (WRITING.md). */
-export * from "./gate/gate.ts";
+export {
+  decide, lastLook, mayLeave, rounding, type Admitted, type Verdict,
+} from "./gate/gate.ts";
+export {
+  order, refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
+} from "./gate/codes.ts";
+export {
+  isExternal, isOnLoss, isRule, keyOf, onLossCommand, ruleCommand, ruleCommandId, type Command,
+  type Inputs, type Origin,
+} from "./gate/command.ts";
+export {
+  lsbOf, pathHash, sameRaw, whyUnsupported, withinOneLsb, type Encoded, type Path, type TagFacts,
+} from "./gate/path.ts";
+export {
+  dayOf, dayStart, type Arming, type Box, type GateState, type Pending, type PermitCell,
+  type ReadResult, type TagView,
+} from "./gate/state.ts";
+export { TagState, type Observed } from "./gate/tag-state.ts";
+export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
+export { armingEnds, losesValue, on_loss_lead_ms, tryArm, type ArmAsk } from "./gate/arming.ts";
+export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";

@@ -1,0 +1,84 @@
+import { FLAG } from "../ring.ts";
+
+/** `rule:NAME`, `rest`, `mqtt`, `cli`, or `onLoss:TAG`. */
+export type Origin = string;
+
+/** What a rule's value was computed from, by lineage: the worst of everything that was used. */
+export interface Inputs {
+  /** Monotonic ms of the oldest input. */
+  readonly oldest: number;
+  /** Worst state byte. */
+  readonly state: number;
+  /** All rows' flags, or-ed (`FLAG`). */
+  readonly flags: number;
+}
+
+/** One attempt to write one tag. Plain data: it crosses threads. */
+export interface Command {
+  /** Unique for ever: given from outside, or (rule, epoch, row sequence) for a rule (W18). */
+  readonly id: string;
+  readonly origin: Origin;
+  /** Who: rule name, token name, topic, user of the socket. */
+  readonly by: string;
+  /** Address it came from; empty for a rule. */
+  readonly from: string;
+  readonly tag: string;
+  /** As asked: only a finite number can be written, but anything may be asked. */
+  readonly value: unknown;
+  /** Unit that the caller named, or null. */
+  readonly unit: string | null;
+  readonly authenticated: boolean;
+  readonly authorised: boolean;
+  /** A rule's inputs; null for a command from outside. */
+  readonly inputs: Inputs | null;
+  /** A rule's row (W18); null for all others. */
+  readonly row: { readonly epoch: number; readonly sequence: number } | null;
+  /** Monotonic ms after which it must not leave; Infinity = only its inputs limit it. */
+  readonly notAfter: number;
+  /** Monotonic ms. */
+  readonly receivedAt: number;
+  /** Its deadline was a time of day, which means nothing without clock sync (W17). */
+  readonly byWallClock: boolean;
+  readonly retained: boolean;
+  /** The audit knows its id already, or the transport says that it is a repetition. */
+  readonly seen: boolean;
+}
+
+export const isRule = (origin: Origin): boolean => origin.startsWith("rule:");
+export const isOnLoss = (origin: Origin): boolean => origin.startsWith("onLoss:");
+/** Commands from outside (W17): everything that is neither a rule nor `onLoss`. */
+export const isExternal = (origin: Origin): boolean => !isRule(origin) && !isOnLoss(origin);
+
+/** What occupies a tag: an id from outside may spell the same as one of a rule. */
+export const keyOf = (command: Command): string => `${command.origin} ${command.id}`;
+
+/** W18: the id of a rule's command. */
+export function ruleCommandId(rule: string, epoch: number, sequence: number): string {
+  return `${rule}/${epoch}/${sequence >>> 0}`;
+}
+
+/** A rule's command (W18): from the row of its output with the lineage of that row. */
+export function ruleCommand(
+  rule: string, tag: string, value: unknown, inputs: Inputs,
+  row: { readonly epoch: number; readonly sequence: number }, now: number,
+): Command {
+  return {
+    id: ruleCommandId(rule, row.epoch, row.sequence), origin: `rule:${rule}`, by: rule, from: "",
+    tag, value, unit: null, authenticated: true, authorised: true, inputs, row,
+    notAfter: Infinity, receivedAt: now, byWallClock: false, retained: false, seen: false,
+  };
+}
+
+/** The command of a loss (W19); its deadline is short, it is late already. */
+export function onLossCommand(
+  tag: string, value: number, arming: number, now: number, notAfter: number,
+): Command {
+  return {
+    id: `onLoss/${tag}/${arming}`, origin: `onLoss:${tag}`, by: "onLoss", from: "", tag, value,
+    unit: null, authenticated: true, authorised: true, inputs: null, row: null, notAfter,
+    receivedAt: now, byWallClock: false, retained: false, seen: false,
+  };
+}
+
+export const isBackfill = (inputs: Inputs): boolean => (inputs.flags & FLAG.backfill) !== 0;
+export const isReplayed = (inputs: Inputs): boolean => (inputs.flags & FLAG.replayed) !== 0;

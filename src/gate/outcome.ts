@@ -1,0 +1,47 @@
+import { GOOD } from "../ring.ts";
+import type { Code } from "./codes.ts";
+import { withinOneLsb, type TagFacts } from "./path.ts";
+import type { ReadResult } from "./state.ts";
+
+/** W15: how a command ended. `code` is a refusal's code, `exception` the device's answer. */
+export interface Outcome {
+  readonly outcome: "verified" | "acknowledged" | "refused" | "rejected" | "unknown";
+  readonly code: Code | "answer-missing" | "read-back-missing" | "read-back-differs" | "restart"
+    | "exception" | null;
+  readonly exception: number;
+  /** Engineering value read after the acknowledgement, or null. */
+  readonly readBack: number | null;
+}
+
+/**
+ * Exceptions that say that nothing was done (Modbus application protocol 1.1b3, 7): illegal function,
+ * address and value, busy, no path. The others (4 failure, 5 accepted but not finished, 8 memory,
+ * 11 target silent) leave it open.
+ */
+const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
+
+export const refusedOutcome = (code: Code): Outcome =>
+  ({ outcome: "refused", code, exception: 0, readBack: null });
+
+/** What the wire said of the write frame itself; `acknowledged` asks for the read-back. */
+export function wireOutcome(sent: boolean, answered: boolean, exception: number): Outcome {
+  if (!sent) return refusedOutcome("not-sent");
+  if (exception !== 0) {
+    const outcome = rejecting.has(exception) ? "rejected" : "unknown";
+    return { outcome, code: "exception", exception, readBack: null };
+  }
+  if (!answered) return { outcome: "unknown", code: "answer-missing", exception, readBack: null };
+  return { outcome: "acknowledged", code: null, exception, readBack: null };
+}
+
+/** After the acknowledgement the tag is read once. */
+export function readBackOutcome(tag: TagFacts, means: number, read: ReadResult): Outcome {
+  if (read.state !== GOOD || !Number.isFinite(read.value)) {
+    return { outcome: "unknown", code: "read-back-missing", exception: 0, readBack: null };
+  }
+  const readBack = read.value;
+  if (withinOneLsb(tag, readBack, means)) {
+    return { outcome: "verified", code: null, exception: 0, readBack };
+  }
+  return { outcome: "unknown", code: "read-back-differs", exception: 0, readBack };
+}

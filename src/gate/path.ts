@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import type { TagType } from "../ring.ts";
+
+/** Everything that decides where a write lands and what it means there: what a proof proves (W2). */
+export interface Path {
+  /** Address of the device behind the link as it answered: `192.168.1.20:502`, `/dev/ttyS1`. */
+  readonly peer: string;
+  readonly station: number;
+  readonly at: string;
+  readonly type: TagType;
+  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
+  readonly scale: number;
+  readonly offset: number;
+}
+
+/** W2: sha256 over peer, station, address, type, order, scale, offset, one a line. */
+export function pathHash(path: Path): string {
+  const { peer, station, at, type, wordOrder, scale, offset } = path;
+  const text = [peer, station, at, type, wordOrder, scale, offset].join("\n");
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Raw words for the wire and the engineering value they will mean (W9). */
+export interface Encoded {
+  readonly bytes: Uint8Array;
+  readonly means: number;
+}
+
+/** A writable tag as the gate sees it. */
+export interface TagFacts {
+  readonly id: string;
+  readonly type: TagType;
+  readonly scale: number;
+  readonly offset: number;
+  readonly eu: string | null;
+  /** `access` of the configuration is read-write. */
+  readonly writable: boolean;
+  /** Why this version cannot write it (a coil, a bit, station 0), or null. */
+  readonly unsupported: string | null;
+  /** Raw words of a value, or why the tag cannot hold it. Pure. */
+  encode(value: number): Encoded | string;
+}
+
+/** Why a tag cannot be written in this version, or null. */
+export function whyUnsupported(type: TagType, area: string, station: number): string | null {
+  if (station === 0) return "station 0 is a broadcast, which nobody answers";
+  if (area === "coil" || type === "bool") return "coils and bits come later";
+  if (area !== "holding") return `${area} registers cannot be written`;
+  return numeric.test(type) ? null : `values of type ${type} come later`;
+}
+
+const numeric = /^(u?int(8|16|32|64)|float(32|64))$/;
+
+/** The difference in engineering units that one count of the raw value makes at `value`. */
+export function lsbOf(tag: Pick<TagFacts, "type" | "scale" | "offset">, value: number): number {
+  const scale = Math.abs(tag.scale);
+  if (tag.type !== "float32" && tag.type !== "float64") return scale;
+  // IEEE 754: 23 (52) fraction bits, and a least exponent of −126 (−1022).
+  const [bits, least] = tag.type === "float32" ? [23, -126] : [52, -1022];
+  const raw = Math.abs((value - tag.offset) / tag.scale);
+  const exponent = raw === 0 ? least : Math.max(least, Math.floor(Math.log2(raw)));
+  return scale * 2 ** (exponent - bits);
+}
+
+/** Equal raw within one LSB (W15); the hundredth takes up the rounding of the conversions. */
+export function withinOneLsb(tag: TagFacts, a: number, b: number): boolean {
+  return Math.abs(a - b) <= 1.01 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
+}
+
+/** The same raw value: less than half a count apart. */
+export function sameRaw(tag: TagFacts, a: number, b: number): boolean {
+  return Math.abs(a - b) < 0.5 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
+}

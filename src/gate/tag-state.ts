@@ -1,0 +1,188 @@
+import { assert } from "../base.ts";
+import { GOOD } from "../ring.ts";
+import { isExternal, isRule, keyOf, type Command } from "./command.ts";
+import { isOurs, type Admitted } from "./gate.ts";
+import type { Outcome } from "./outcome.ts";
+import { sameRaw, withinOneLsb, type TagFacts } from "./path.ts";
+import type { Arming, Pending, PermitCell, ReadResult, TagView } from "./state.ts";
+
+/** What an ordinary read of a tag told about our last write (W15, W16). */
+export type Observed = "nothing" | "verified-late" | "not-written" | "external-change";
+
+/**
+ * One writable tag, from command to outcome:
+ *
+ *     idle ──begin──▶ chosen ──intend──▶ intended ──leave──▶ sent ──finish──▶ idle
+ *                       │                   │                             ▲
+ *                       └──────────────── finish ─────────────────────────┘
+ *
+ * `chosen` covers the read made for the command and the wait for the audit's commit; `intended`
+ * lasts until the last look; `sent` until the outcome, which includes the read-back.
+ */
+export class TagState implements TagView {
+  readonly facts: TagFacts;
+  phase: "idle" | "chosen" | "intended" | "sent" = "idle";
+  hash: string | null = null;
+  linkUp = false;
+  arming: Arming | null = null;
+  unarmedWhy = "nobody armed it since the start";
+  busy: string | null = null;
+  read: ReadResult | null = null;
+  lastCommand: number | null = null;
+  lastReadBack: number | null = null;
+  lastWriteAt = -Infinity;
+  writesToday = 0;
+  day = -1;
+  pending: Pending | null = null;
+  yielded: string | null = null;
+  readonly rows = new Map<string, { readonly epoch: number; readonly sequence: number }>();
+  permits: readonly PermitCell[] = [];
+  #command: Command | null = null;
+  #admitted: Admitted | null = null;
+  /** ms between two polls: an unknown outcome is settled by a read one poll later (W15). */
+  readonly #interval: number;
+  /** Reads that began before this monotonic ms saw the tag as it was before our last write. */
+  #settledAt = -Infinity;
+
+  constructor(facts: TagFacts, interval_ms: number) {
+    this.facts = facts;
+    this.#interval = interval_ms;
+  }
+
+  /** The gate let it through to the read: from here to `finish` no other command gets the tag. */
+  begin(command: Command): void {
+    assert(this.phase === "idle", `${this.facts.id}: two commands at once`);
+    this.phase = "chosen";
+    this.busy = keyOf(command);
+    this.read = null;
+    this.#command = command;
+    if (command.row !== null && isRule(command.origin)) {
+      this.rows.set(command.origin, command.row);
+    }
+  }
+
+  /** The read made for this command; a value that is not ours is an external change (W9, W16). */
+  wasRead(read: ReadResult): void {
+    assert(this.phase === "chosen", `${this.facts.id}: a read for no command`);
+    this.read = read;
+  }
+
+  /** The intent row is committed (W10): it counts as one of the day's writes. */
+  intend(admitted: Admitted, day: number): void {
+    assert(this.phase === "chosen", `${this.facts.id}: an intent for no command`);
+    this.phase = "intended";
+    this.#admitted = admitted;
+    this.writesToday = (this.day === day ? this.writesToday : 0) + 1;
+    this.day = day;
+  }
+
+  /** The last look passed; the bytes go to the wire in this very call's caller. */
+  leave(now: number): void {
+    assert(this.phase === "intended", `${this.facts.id}: a frame without an intent`);
+    this.phase = "sent";
+    this.lastWriteAt = now;
+  }
+
+  /** The end of every command, whatever became of it. */
+  finish(outcome: Outcome, now: number): void {
+    assert(this.phase !== "idle", `${this.facts.id}: an outcome for no command`);
+    if (this.phase === "sent") this.#settle(outcome, now);
+    else if (outcome.code === "external-change") this.#takeOver(this.read!.value);
+    this.phase = "idle";
+    this.busy = null;
+    this.read = null;
+    this.#command = null;
+    this.#admitted = null;
+  }
+
+  #settle(outcome: Outcome, now: number): void {
+    const command = this.#command!, { means } = this.#admitted!;
+    const before = this.read !== null && this.read.state === GOOD ? this.read.value : null;
+    this.#settledAt = now;
+    if (outcome.outcome === "rejected") {
+      this.lastReadBack = before ?? this.lastReadBack;
+      return;
+    }
+    this.lastCommand = means;
+    if (outcome.outcome === "unknown") {
+      this.lastReadBack = before;
+      this.pending = { means, before, since: now + this.#interval };
+    } else {
+      this.lastReadBack = outcome.readBack;
+      this.pending = null;
+    }
+    // W16: the person who wrote means it; rules come back when somebody arms again.
+    if (isExternal(command.origin)) this.yielded = `a manual write by ${command.by}`;
+  }
+
+  /**
+   * A good or bad read of the tag by its ordinary poll. `at`: monotonic ms at which the read began.
+   * Settles an unknown outcome and notices a change from outside.
+   */
+  observe(read: ReadResult): Observed {
+    if (read.state !== GOOD || !Number.isFinite(read.value)) return "nothing";
+    if (this.phase !== "idle" || read.at <= this.#settledAt) return "nothing";
+    if (this.pending !== null) return this.#observePending(this.pending, read);
+    if (isOurs(this, read.value)) return "nothing";
+    this.#takeOver(read.value);
+    return "external-change";
+  }
+
+  #observePending(pending: Pending, read: ReadResult): Observed {
+    if (read.at < pending.since) return "nothing";
+    this.pending = null;
+    const { means, before } = pending;
+    if (withinOneLsb(this.facts, read.value, means)) {
+      this.lastReadBack = read.value;
+      return "verified-late";
+    }
+    if (before !== null && sameRaw(this.facts, read.value, before)) {
+      this.lastCommand = null;
+      this.lastReadBack = read.value;
+      return "not-written";
+    }
+    this.#takeOver(read.value);
+    return "external-change";
+  }
+
+  /** W16: somebody else's value stands there now, and automatic writing yields. */
+  #takeOver(value: number): void {
+    this.yielded = `a change from outside to ${value}`;
+    this.lastCommand = null;
+    this.lastReadBack = value;
+    this.pending = null;
+  }
+
+  /** W1, W2: a fresh arming begins with what the tag reads now, and ends every yielding (W16). */
+  arm(arming: Arming, read: ReadResult): void {
+    this.arming = arming;
+    this.unarmedWhy = "";
+    this.yielded = null;
+    if (this.pending === null) {
+      this.lastCommand = null;
+      this.lastReadBack = read.value;
+    }
+  }
+
+  /** W3: every end of an arming; true if there was one. */
+  disarm(why: string): boolean {
+    if (this.arming === null) return false;
+    this.arming = null;
+    this.unarmedWhy = why;
+    return true;
+  }
+
+  /** W15: after a restart; `since` = monotonic ms from which a read may settle it. */
+  restore(pending: Omit<Pending, "since"> | null, writes: number, day: number, now: number): void {
+    this.pending = pending && { ...pending, since: now };
+    if (pending !== null) this.lastCommand = pending.means;
+    if (pending !== null) this.lastReadBack = pending.before;
+    this.writesToday = writes;
+    this.day = day;
+  }
+
+  /** A command stands between gate and wire: `disarm` waits until none does (W4). */
+  get mayStillLeave(): boolean {
+    return this.phase === "chosen" || this.phase === "intended";
+  }
+}
