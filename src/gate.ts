@@ -20,3 +20,5 @@ export { TagState, type Observed } from "./gate/tag-state.ts";
 export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
 export { armingEnds, losesValue, on_loss_lead_ms, tryArm, type ArmAsk } from "./gate/arming.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";
+export { command_text_max, parseCommand, type Arrival } from "./gate/external.ts";
+export { disarm, Quiet, type Disarmed, type DisarmSteps } from "./gate/latch.ts";

@@ -99,6 +99,8 @@ export class TagState implements TagView {
     const command = this.#command!, { means } = this.#admitted!;
     const before = this.read !== null && this.read.state === GOOD ? this.read.value : null;
     this.#settledAt = now;
+    // W16: the person who wrote means it; rules come back when somebody arms again.
+    if (isExternal(command.origin)) this.yielded = `a manual write by ${command.by}`;
     if (outcome.outcome === "rejected") {
       this.lastReadBack = before ?? this.lastReadBack;
       return;
@@ -111,8 +113,6 @@ export class TagState implements TagView {
       this.lastReadBack = outcome.readBack;
       this.pending = null;
     }
-    // W16: the person who wrote means it; rules come back when somebody arms again.
-    if (isExternal(command.origin)) this.yielded = `a manual write by ${command.by}`;
   }
 
   /**
@@ -155,6 +155,7 @@ export class TagState implements TagView {
 
   /** W1, W2: a fresh arming begins with what the tag reads now, and ends every yielding (W16). */
   arm(arming: Arming, read: ReadResult): void {
+    if (this.pending !== null) this.observe(read);
     this.arming = arming;
     this.unarmedWhy = "";
     this.yielded = null;

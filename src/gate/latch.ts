@@ -1,0 +1,67 @@
+import { limits, reason } from "../base.ts";
+
+/** What a disarm needs of the world, in the order in which it happens (W4). */
+export interface DisarmSteps {
+  /** Writes and syncs the latch file: from now on no start and no arming can write. */
+  raise(): void;
+  /** Asks the runtime; resolves once no admitted command can still leave. */
+  ask(): Promise<void>;
+  /** Resolves after so many ms. */
+  wait(ms: number): Promise<void>;
+  /** Ends the runtime's process at once. */
+  kill(): void;
+}
+
+export interface Disarmed {
+  /** `quiet`: the runtime said that nothing can leave any more. */
+  readonly how: "quiet" | "killed";
+  /** One sentence for whoever asked. */
+  readonly text: string;
+}
+
+/**
+ * W4: file first, then the runtime, and at worst an end to it. A runtime that cannot be asked is not
+ * trusted to be silent. If the file cannot be written, the runtime is asked all the same, and the
+ * trouble is told.
+ */
+export async function disarm(
+  steps: DisarmSteps, disarm_ms: number = limits.disarm_ms_max,
+): Promise<Disarmed> {
+  let trouble = "";
+  try {
+    steps.raise();
+  } catch (thrown) {
+    trouble = ` The latch file could not be written (${reason(thrown)}): it will not outlast a start.`;
+  }
+  const late = "no answer in time";
+  const failed = await Promise.race([
+    steps.ask().then(() => null, reason),
+    steps.wait(disarm_ms).then(() => late),
+  ]);
+  if (failed === null) return { how: "quiet", text: `Disarmed; nothing can leave.${trouble}` };
+  steps.kill();
+  return { how: "killed", text: `Disarmed by ending the runtime (${failed}).${trouble}` };
+}
+
+/**
+ * The runtime's side: threads that put bytes on wires each say that they have seen the latch, and no
+ * tag holds a command that may still leave. Frames already sent keep their outcome.
+ */
+export class Quiet {
+  readonly #waiting: Set<string>;
+
+  /** `senders`: names of the threads and links that must confirm. */
+  constructor(senders: Iterable<string>) {
+    this.#waiting = new Set(senders);
+  }
+
+  confirm(sender: string): void {
+    this.#waiting.delete(sender);
+  }
+
+  reached(tags: Iterable<{ readonly mayStillLeave: boolean }>): boolean {
+    if (this.#waiting.size > 0) return false;
+    for (const tag of tags) if (tag.mayStillLeave) return false;
+    return true;
+  }
+}
