@@ -41,6 +41,8 @@ export const limits = {
   modbus_bits_max: 2000,
   /** Registers of one FC16 (6.12). */
   modbus_write_registers_max: 123,
+  /** A connection that is not up after this long is given up and tried again. */
+  connect_ms_max: 3000,
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
   reconnect_ms_min: 100,
   reconnect_ms_max: 10_000,
