@@ -190,7 +190,7 @@ class Builder {
       tag: (device, tag) => {
         const known = this.#tags.get(`${device}.${tag}`);
         return known === undefined ? undefined
-          : { stream: known.stream, column: known.column, interval_ms: known.interval };
+          : { stream: known.stream, column: known.column.name, interval_ms: known.interval };
       },
       model: (name) => {
         const model = this.#gateway.models.find((m) => m.name === name);

@@ -1,0 +1,148 @@
+import { Fault, nearest } from "../base.ts";
+import type { Device, Group, Tag } from "../config.ts";
+import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import type { Graph } from "./graph.ts";
+import type { Role } from "./role.ts";
+import type { DeviceView, LinkView, RowView, RuleView, StreamView, TagView } from "./view.ts";
+
+/** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
+function json(value: ReturnType<typeof readCell>): number | string | boolean | null {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return value.toHex();
+  if (typeof value === "number" && !Number.isFinite(value)) return null;
+  return value;
+}
+
+/** What a role looks like from outside: newest values, rows, rules, links. */
+export class Inspector {
+  readonly #graph: Graph;
+  readonly #role: Role;
+  readonly #places = new Map<string, { device: Device; group: Group; tag: Tag }>();
+
+  constructor(graph: Graph, role: Role) {
+    this.#graph = graph;
+    this.#role = role;
+    for (const device of graph.gateway.devices) {
+      for (const group of device.groups) {
+        for (const tag of group.tags) this.#places.set(tag.id, { device, group, tag });
+      }
+    }
+  }
+
+  /** Where a tag stands in the configuration; a Fault with the nearest name if nowhere. */
+  place(id: string): { device: Device; group: Group; tag: Tag } {
+    const place = this.#places.get(id);
+    if (place !== undefined) return place;
+    const close = nearest(id, this.#places.keys());
+    throw new Fault("unknown-tag",
+      `There is no tag ${id}${close === null ? "" : `; did you mean ${close}?`}`, { tag: id });
+  }
+
+  tag(id: string, time: number): TagView {
+    const { device, group, tag } = this.place(id);
+    return this.#tagView(device, group, tag, time);
+  }
+
+  devices(now: number, time: number): DeviceView[] {
+    return this.#graph.gateway.devices.map((device) => {
+      const link = this.#role.links.get(device.link)?.view(now);
+      const station = link?.stations.find((s) => s.station === device.station);
+      return {
+        name: device.name, link: device.link, station: device.station, labels: device.labels,
+        state: link?.state !== "open" ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
+        tags: device.groups.flatMap((group) =>
+          group.tags.map((tag) => this.#tagView(device, group, tag, time))),
+      };
+    });
+  }
+
+  links(now: number): LinkView[] {
+    const links = [...this.#role.links.values()].map((link) => link.view(now));
+    for (const [name, { status }] of this.#role.connections) {
+      links.push({
+        name, type: this.#graph.gateway.links.find((l) => l.name === name)?.type ?? name,
+        state: status.state === "up" ? "open" : status.state, reason: status.reason,
+        since_ms: now - status.since, peer: "", opens: 0, polls: [], stations: [],
+        counters: { received: status.received, sent: status.sent, dropped: status.dropped,
+          errors: status.errors },
+      });
+    }
+    return links;
+  }
+
+  streams(): StreamView[] {
+    return this.#graph.streams.map((stream) => {
+      const ring = this.#role.rings.get(stream.name)!;
+      return {
+        name: stream.name, from: stream.from, interval_ms: stream.interval,
+        columns: visible(ring).map(({ name, kind, eu }) => ({ name, kind, eu })),
+        rows: ring.head >>> 0, capacity: ring.rows,
+      };
+    });
+  }
+
+  latest(name: string): RowView | null {
+    const ring = this.#role.rings.get(name);
+    if (ring === undefined || !this.#graph.streams.some((stream) => stream.name === name)) {
+      const close = nearest(name, this.#graph.streams.map((stream) => stream.name));
+      throw new Fault("unknown-stream",
+        `There is no stream ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
+    }
+    if (ring.head === 0) return null;
+    const seq = (ring.head - 1) | 0;
+    const values: Record<string, number | string | boolean | null> = {};
+    const quality: Record<string, string> = {};
+    for (const column of visible(ring)) {
+      const state = stateAt(ring, column, seq);
+      values[column.name] = state >= 192 ? null : json(readCell(ring, column, seq));
+      if (state !== 0) quality[column.name] = stateName(state);
+    }
+    const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
+    return { stream: name, sequence: seq >>> 0, time, values, quality };
+  }
+
+  rules(): RuleView[] {
+    return this.#graph.gateway.rules.map((rule) => {
+      const runner = this.#role.rules.find((r) => r.name === rule.name);
+      const sum = (what: "in" | "out" | "errors" | "dropped"): number =>
+        runner?.stages.reduce((n, stage) => n + stage.counters[what], 0) ?? 0;
+      const first = runner?.stages[0]?.counters;
+      const last = runner?.stages.at(-1)?.counters;
+      return {
+        name: rule.name, sql: rule.sql,
+        state: runner?.state ?? "off",
+        reason: runner?.reason ?? this.#role.refused.get(rule.name) ?? "",
+        rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
+        lost: (runner?.lost ?? 0) + sum("dropped"), failures: runner?.failures ?? 0,
+        targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),
+      };
+    });
+  }
+
+  #tagView(device: Device, group: Group, tag: Tag, time: number): TagView {
+    const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
+    const head = {
+      id: tag.id, at: tag.at, type: tag.type, group: group.name, eu: tag.eu, access: tag.access,
+    };
+    if (ring.head === 0) {
+      return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };
+    }
+    const seq = (ring.head - 1) | 0;
+    const column = ring.column(tag.name)!;
+    const state = stateAt(ring, column, seq);
+    const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
+    return {
+      ...head, value: json(readCell(ring, column, seq)), quality: stateName(state),
+      time: rowTime, age_ms: time - rowTime,
+    };
+  }
+}
+
+/** Columns that start with `$` are the engine's own (lineage). */
+function visible(ring: Ring): Column[] {
+  return ring.columns.filter((column) => !column.name.startsWith("$"));
+}
+
+function stateAt(ring: Ring, column: Column, seq: number): number {
+  return ring.arena.U[column.state + (seq & ring.mask)]!;
+}
