@@ -16,7 +16,10 @@ export interface Driver {
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
   checkTag(tag: DriverTag): string | null;
-  /** Where the tag's raw words lie: tags of one link and station overlap if ranges of one area do. */
+  /**
+   * Where the tag's raw words lie, `to` included: tags of one link and station overlap if ranges of
+   * one area do.
+   */
   extent(tag: DriverTag): { area: string; from: number; to: number };
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
@@ -145,3 +148,6 @@ export interface ServeEvents {
   /** The answer to the frame just reported; the host may hold it back, damage it or drop it. */
   reply(bytes: Uint8Array, n: number): void;
 }
+
+export { modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";

@@ -1,0 +1,277 @@
+import { assert, Fault, limits } from "../../base.ts";
+import type { DriverTag, Raw } from "../../driver.ts";
+import { BAD, ERROR, GOOD, type Ring } from "../../ring.ts";
+import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
+
+/** How a field's bytes become a value. Numbers, because the hot path switches on them. */
+const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE_UNSIGNED = 5,
+  FLOAT32 = 6, FLOAT64 = 7, TEXT = 8, BYTES = 9;
+
+/**
+ * One tag as the codec sees it. `order[i]` says at which byte of the field, as it came over the wire,
+ * the i-th byte of the value stands, the most significant first.
+ */
+export class Field {
+  readonly tag: DriverTag;
+  readonly address: Address;
+  readonly kind: number;
+  /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
+  readonly bytes: number;
+  readonly order: Uint8Array;
+  readonly scale: number;
+  readonly offset: number;
+  readonly scaled: boolean;
+
+  constructor(tag: DriverTag) {
+    this.tag = tag;
+    this.address = parseAddress(tag.at, tag.type, tag.station);
+    this.kind = kindOf(tag, this.address);
+    this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
+    this.order = orderOf(tag, this.address);
+    this.scale = tag.scale;
+    this.offset = tag.offset;
+    this.scaled = tag.scale !== 1 || tag.offset !== 0;
+  }
+}
+
+function kindOf(tag: DriverTag, address: Address): number {
+  switch (tag.type) {
+    case "bool": return isBits(address.area) ? BIT : REGISTER_BIT;
+    case "int8": case "int16": case "int32": return SIGNED;
+    case "uint8": case "uint16": case "uint32": return UNSIGNED;
+    case "int64": return WIDE_SIGNED;
+    case "uint64": return WIDE_UNSIGNED;
+    case "float32": return FLOAT32;
+    case "float64": return FLOAT64;
+    default: return tag.type.startsWith("bytes") ? BYTES : TEXT;
+  }
+}
+
+/** Places of the registers of a value, most significant first, and whether their bytes are swapped. */
+const wordOrders: Readonly<Record<string, { words: readonly number[]; swap: boolean }>> = {
+  ABCD: { words: [0, 1, 2, 3], swap: false }, CDAB: { words: [3, 2, 1, 0], swap: false },
+  BADC: { words: [0, 1, 2, 3], swap: true }, DCBA: { words: [3, 2, 1, 0], swap: true },
+  "1-0-3-2": { words: [1, 0, 3, 2], swap: false }, "2-3-0-1": { words: [2, 3, 0, 1], swap: false },
+};
+/** The order that an address's `#` suffix names; the last two exist for 64 bits only. */
+const suffixes: Readonly<Record<string, string>> = {
+  L: "ABCD", LL: "ABCD", LB: "BADC", BL: "CDAB", BB: "DCBA", WS: "1-0-3-2", WR: "2-3-0-1",
+};
+
+/**
+ * A register is high byte first by the standard; it leaves open only how values of several registers
+ * lie, so `wordOrder` speaks of those alone. `#B` swaps the bytes of a single register, too.
+ */
+function orderOf(tag: DriverTag, { count, order: suffix }: Address): Uint8Array {
+  if (slotOf(tag.type) > 0) {
+    return Uint8Array.from({ length: slotOf(tag.type) }, (_, i) => (suffix === "B" ? i ^ 1 : i));
+  }
+  if (count === 1) {
+    const low = suffix === "B" ? 0 : 1;
+    return tag.type === "int8" || tag.type === "uint8"
+      ? Uint8Array.of(low) : Uint8Array.of(1 - low, low);
+  }
+  const name = suffix === "B" ? "DCBA" : suffix === "" ? tag.wordOrder : suffixes[suffix]!;
+  const { words, swap } = wordOrders[name]!;
+  // Two registers use the end of the list of four: 3 2 1 0 → 1 0.
+  const shift = words[0] === 3 ? 4 - count : 0;
+  return Uint8Array.from({ length: count * 2 }, (_, i) => {
+    const word = words[(i >> 1) + shift]!;
+    return word * 2 + ((i & 1) ^ (swap ? 1 : 0));
+  });
+}
+
+/** One value's bytes turned into float bits and back, without an object a value. */
+const word = new Int32Array(2);
+const asFloat32 = new Float32Array(word.buffer);
+const asFloat64 = new Float64Array(word.buffer);
+
+function word32(bytes: Uint8Array, at: number, order: Uint8Array, from: number): number {
+  return (bytes[at + order[from]!]! << 24) | (bytes[at + order[from + 1]!]! << 16) |
+    (bytes[at + order[from + 2]!]! << 8) | bytes[at + order[from + 3]!]!;
+}
+
+/** The raw number of a numeric or bool field whose first byte is at `at`. 64 bits: rounded. */
+function rawNumber(field: Field, bytes: Uint8Array, at: number): number {
+  const { order } = field;
+  switch (field.kind) {
+    case BIT: return bytes[at]! & 1;
+    case REGISTER_BIT: {
+      const register = (bytes[at]! << 8) | bytes[at + 1]!;
+      return (register >> field.address.bit) & 1;
+    }
+    case SIGNED:
+      if (order.length === 1) return (bytes[at + order[0]!]! << 24) >> 24;
+      if (order.length === 4) return word32(bytes, at, order, 0);
+      return ((bytes[at + order[0]!]! << 24) >> 16) | bytes[at + order[1]!]!;
+    case UNSIGNED:
+      if (order.length === 1) return bytes[at + order[0]!]!;
+      if (order.length === 4) return word32(bytes, at, order, 0) >>> 0;
+      return (bytes[at + order[0]!]! << 8) | bytes[at + order[1]!]!;
+    case WIDE_SIGNED:
+      return word32(bytes, at, order, 0) * 2 ** 32 + (word32(bytes, at, order, 4) >>> 0);
+    case WIDE_UNSIGNED:
+      return (word32(bytes, at, order, 0) >>> 0) * 2 ** 32 + (word32(bytes, at, order, 4) >>> 0);
+    case FLOAT32:
+      word[0] = word32(bytes, at, order, 0);
+      return asFloat32[0]!;
+    default:
+      word[1] = word32(bytes, at, order, 0);
+      word[0] = word32(bytes, at, order, 4);
+      return asFloat64[0]!;
+  }
+}
+
+/** Wire bytes straight into the cell of row `seq`. For a BIT, `bytes[at]` is 0 or 1. */
+export function decodeCell(
+  field: Field, bytes: Uint8Array, at: number, ring: Ring, seq: number,
+): void {
+  const { F, I, U } = ring.arena;
+  const column = ring.columns[field.tag.column]!;
+  const row = seq & ring.mask;
+  const { kind, order } = field;
+  if (kind >= TEXT) {
+    const to = column.payload + row * column.stride;
+    let n = 0;
+    for (; n < order.length; n++) {
+      const byte = bytes[at + order[n]!]!;
+      if (byte === 0 && kind === TEXT) break;
+      U[to + n] = byte;
+    }
+    I[column.length + row] = n;
+    U[column.state + row] = GOOD;
+    return;
+  }
+  if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !field.scaled) {
+    const high = word32(bytes, at, order, 0);
+    I[(column.payload + row) * 2 + 1] = high;
+    I[(column.payload + row) * 2] = word32(bytes, at, order, 4);
+    // A uint64 from 2^63 on does not fit the signed cell.
+    U[column.state + row] = kind === WIDE_UNSIGNED && high < 0 ? ERROR.overflow : GOOD;
+    return;
+  }
+  const raw = rawNumber(field, bytes, at);
+  if (raw - raw !== 0) {
+    // NaN or infinite: not a measurement. The last known value stands, with the reason.
+    F[column.payload + row] = F[column.payload + ((seq - 1) & ring.mask)]!;
+    U[column.state + row] = BAD.range;
+    return;
+  }
+  F[column.payload + row] = field.scaled ? raw * field.scale + field.offset : raw;
+  U[column.state + row] = GOOD;
+}
+
+/** What a field's bytes mean in engineering units. */
+export function decodeValue(field: Field, bytes: Uint8Array, at = 0): number {
+  assert(field.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+  const raw = rawNumber(field, bytes, at);
+  return field.scaled ? raw * field.scale + field.offset : raw;
+}
+
+/** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
+function rangeOf(field: Field): readonly [number, number] {
+  switch (field.kind) {
+    case BIT: case REGISTER_BIT: return [0, 1];
+    case SIGNED: return [-(2 ** (field.order.length * 8 - 1)), 2 ** (field.order.length * 8 - 1) - 1];
+    case UNSIGNED: return [0, 2 ** (field.order.length * 8) - 1];
+    case WIDE_UNSIGNED: return [0, Number.MAX_SAFE_INTEGER];
+    default: return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  }
+}
+
+const isFloat = (field: Field): boolean => field.kind === FLOAT32 || field.kind === FLOAT64;
+
+/** raw = round((value − offset) / scale), checked against the type (DESIGN §9). */
+function rawOf(field: Field, value: number): number {
+  const unscaled = field.scaled ? (value - field.offset) / field.scale : value;
+  const { id, type } = field.tag;
+  if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
+    throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
+  }
+  if (isFloat(field)) {
+    const raw = field.kind === FLOAT32 ? Math.fround(unscaled) : unscaled;
+    if (Number.isFinite(raw)) return raw;
+    throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
+  }
+  const raw = Math.round(unscaled);
+  const [least, most] = rangeOf(field);
+  if (raw >= least && raw <= most) return raw;
+  throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
+    `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
+}
+
+/** The field's bytes of a value, put at `bytes[at…]`; a Fault if the value does not fit. */
+export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: number): void {
+  const { kind, order } = field;
+  const raw = rawOf(field, value);
+  if (kind === BIT) {
+    bytes[at] = raw;
+    return;
+  }
+  if (kind === REGISTER_BIT) {
+    const byte = at + (field.address.bit < 8 ? 1 : 0);
+    const mask = 1 << (field.address.bit & 7);
+    bytes[byte] = raw === 1 ? bytes[byte]! | mask : bytes[byte]! & ~mask;
+    return;
+  }
+  if (kind === FLOAT32) asFloat32[0] = raw;
+  else if (kind === FLOAT64) asFloat64[0] = raw;
+  else {
+    word[0] = raw % 2 ** 32;
+    word[1] = Math.floor(raw / 2 ** 32);
+  }
+  for (let i = 0; i < order.length; i++) {
+    const significance = order.length - 1 - i;
+    const half = significance < 4 ? word[0]! : word[1]!;
+    bytes[at + order[i]!] = half >>> ((significance & 3) * 8);
+  }
+}
+
+export function encode(field: Field, value: number): Raw {
+  assert(field.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+  const bytes = new Uint8Array(field.bytes);
+  encodeInto(field, value, bytes, 0);
+  return { bytes, means: decodeValue(field, bytes) };
+}
+
+/** One sentence of what would be right for this tag, or null. */
+export function tagProblem(tag: DriverTag): string | null {
+  if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
+    return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
+  }
+  if (tag.type === "time") return "Modbus has no `time`; read a uint32 and convert it in a rule";
+  if (registersOf(tag.type) > limits.modbus_registers_max) {
+    return `${tag.type} is longer than one read: at most ${limits.modbus_registers_max * 2} bytes`;
+  }
+  let address: Address;
+  try {
+    address = parseAddress(tag.at, tag.type, tag.station);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.message;
+    throw thrown;
+  }
+  if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
+    return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
+  }
+  const scaled = tag.scale !== 1 || tag.offset !== 0;
+  if (scaled && (tag.type === "bool" || slotOf(tag.type) > 0)) {
+    return `scale and offset have no meaning for ${tag.type}`;
+  }
+  return tag.writable ? writeProblem(tag, address) : null;
+}
+
+/** Writes are for analog setpoints: whole holding registers. */
+function writeProblem(tag: DriverTag, { area }: Address): string | null {
+  if (tag.station === 0) return "Station 0 is a broadcast: nothing may be written to it";
+  if (area !== "holding") {
+    const why = area === "coil" ? "writing coils is not in this version" : "it can only be read";
+    return `\`${tag.at}\` is a ${area}: ${why}; "access" must be "read"`;
+  }
+  if (tag.type === "bool" || slotOf(tag.type) > 0) {
+    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+  }
+  if (tag.type === "int8" || tag.type === "uint8") {
+    return `A ${tag.type} is half a register and cannot be written alone; use int16 or uint16`;
+  }
+  return null;
+}

@@ -1,0 +1,71 @@
+import type { Link } from "../../config.ts";
+import type { Driver, DriverTag, Raw, Request } from "../../driver.ts";
+import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import { MbapFraming } from "./mbap.ts";
+import { planReads } from "./plan.ts";
+import { RtuFraming } from "./rtu.ts";
+import { rtuServer, tcpServer } from "./serve.ts";
+import { ModbusSession } from "./session.ts";
+import { rtuSettings, tcpSettings, type RtuLink, type TcpLink } from "./settings.ts";
+
+/** What both framings share: addresses, plan, values. */
+const common = {
+  checkTag: tagProblem,
+
+  extent(tag: DriverTag): { area: string; from: number; to: number } {
+    const { area, from, count } = new Field(tag).address;
+    return { area, from, to: from + count - 1 };
+  },
+
+  plan(tags: readonly DriverTag[], link: Link): Request[] {
+    const { maxRegisters, maxGap } = link.settings as TcpLink;
+    return planReads(tags, {
+      registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap,
+    });
+  },
+
+  encode(tag: DriverTag, value: number): Raw {
+    return encode(new Field(tag), value);
+  },
+
+  decode(tag: DriverTag, raw: Uint8Array): number {
+    return decodeValue(new Field(tag), raw);
+  },
+};
+
+export const modbusTcp: Driver = {
+  ...common,
+  type: "modbus-tcp",
+  medium: "tcp",
+  settings: tcpSettings,
+
+  open(link, wire) {
+    const { timeout, pauseAfterConnect } = link.settings as TcpLink;
+    return new ModbusSession(wire, new MbapFraming(), {
+      timeout_ms: timeout, pause_ms: pauseAfterConnect, resetAfterWrite: true,
+    });
+  },
+
+  serve: (tags, _link, host) => tcpServer(tags, host),
+};
+
+export const modbusRtu: Driver = {
+  ...common,
+  type: "modbus-rtu",
+  medium: "serial",
+  settings: rtuSettings,
+
+  checkTag(tag) {
+    const station = tag.station >= 1 && tag.station <= 247;
+    return station ? tagProblem(tag) : `Station ${tag.station}: on a bus stations are 1 to 247`;
+  },
+
+  open(link, wire) {
+    const settings = link.settings as RtuLink;
+    return new ModbusSession(wire, new RtuFraming(settings), {
+      timeout_ms: settings.timeout, pause_ms: 0, resetAfterWrite: false,
+    });
+  },
+
+  serve: (tags, link, host) => rtuServer(tags, host, link.settings as RtuLink),
+};

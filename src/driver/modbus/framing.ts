@@ -1,0 +1,45 @@
+/** What a look at the received bytes found. */
+export const NOTHING = 0;
+export const ANSWER = 1;
+/** A frame that stands where the answer should be and is none (station, function, length, CRC). */
+export const DAMAGED = 2;
+/** The stream shows no frame any more; only a new connection helps. */
+export const LOST = 3;
+
+/**
+ * How PDUs become frames on one medium. It knows bytes and time only. One request is out at a time;
+ * a request is built in `out` from `pduAt` on, its answer is found in `input` from `answerAt` on.
+ */
+export interface Framing {
+  readonly out: Uint8Array;
+  readonly pduAt: number;
+  readonly input: Uint8Array;
+  readonly answerAt: number;
+  /** Bytes that belonged to no exchange. */
+  readonly stray: number;
+  /** Makes the request of `n` PDU bytes a frame; its length. */
+  seal(station: number, n: number): number;
+  /** When a request to this station may leave (ms). */
+  sendAt(station: number, now: number): number;
+  /** `n` bytes leave now. */
+  sent(n: number, now: number): void;
+  /** How long `n` bytes are on their way (ms). */
+  travel(n: number): number;
+  /** Takes bytes from `bytes[at…n)` while there is room; gives the place of the first not taken. */
+  push(bytes: Uint8Array, at: number, n: number): number;
+  /**
+   * Looks for the answer to `code` from `station`, whose PDU has `length` bytes unless it refuses.
+   * On ANSWER its PDU is at `answerAt`.
+   */
+  take(station: number, code: number, length: number): number;
+  /** No exchange runs: what was received belongs to nobody. */
+  discard(): void;
+  /** A request that is not ours was heard: another master is on this bus. */
+  readonly foreign: boolean;
+  /** Time passed: what came since the last call came before `now`. */
+  heard(now: number): void;
+  /** The exchange with this station ended without an answer. */
+  unanswered(station: number, timeout_ms: number, now: number): void;
+  /** The wire closed. */
+  clear(): void;
+}

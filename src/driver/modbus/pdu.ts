@@ -1,0 +1,71 @@
+import type { Area } from "./address.ts";
+
+/**
+ * The protocol data unit, the same under every framing (application protocol 1.1b3, section 6):
+ *
+ *     read     request  | function | from:2 | count:2 |          answer | function | n | n data bytes |
+ *     FC6      request  | 6 | at:2 | value:2 |                   answer: the same five bytes
+ *     FC16     request  | 16 | from:2 | count:2 | n | n bytes |  answer | 16 | from:2 | count:2 |
+ *     refusal                                                    answer | function + 0x80 | code |
+ */
+export const READ_COILS = 1;
+export const READ_DISCRETES = 2;
+export const READ_HOLDINGS = 3;
+export const READ_INPUTS = 4;
+export const WRITE_COIL = 5;
+export const WRITE_REGISTER = 6;
+export const WRITE_COILS = 15;
+export const WRITE_REGISTERS = 16;
+/** Added to the function by an answer that refuses. */
+export const REFUSED = 0x80;
+
+/** Largest PDU: 256 bytes of RS-485 frame − station − CRC (section 4.1). */
+export const pdu_bytes_max = 253;
+
+export const ILLEGAL_FUNCTION = 1;
+export const ILLEGAL_ADDRESS = 2;
+export const ILLEGAL_VALUE = 3;
+export const DEVICE_FAILURE = 4;
+
+export function readFunction(area: Area): number {
+  switch (area) {
+    case "coil": return READ_COILS;
+    case "discrete": return READ_DISCRETES;
+    case "holding": return READ_HOLDINGS;
+    case "input": return READ_INPUTS;
+  }
+}
+
+export function get16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+export function put16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 8;
+  bytes[at + 1] = value;
+}
+
+/** Puts a read request; its length. */
+export function putRead(
+  out: Uint8Array, at: number, code: number, from: number, count: number,
+): number {
+  out[at] = code;
+  put16(out, at + 1, from);
+  put16(out, at + 3, count);
+  return 5;
+}
+
+/** Puts the write of whole registers: FC6 for one, FC16 for more; its length. */
+export function putWrite(out: Uint8Array, at: number, from: number, raw: Uint8Array): number {
+  put16(out, at + 1, from);
+  if (raw.length === 2) {
+    out[at] = WRITE_REGISTER;
+    out.set(raw, at + 3);
+    return 5;
+  }
+  out[at] = WRITE_REGISTERS;
+  put16(out, at + 3, raw.length / 2);
+  out[at + 5] = raw.length;
+  out.set(raw, at + 6);
+  return 6 + raw.length;
+}

@@ -1,0 +1,123 @@
+import { limits } from "../../base.ts";
+import type { DriverTag, Request } from "../../driver.ts";
+import { GOOD, type Ring } from "../../ring.ts";
+import { isBits, type Area } from "./address.ts";
+import { decodeCell, Field } from "./codec.ts";
+import { readFunction } from "./pdu.ts";
+
+/** How far a plan may go; a link's settings narrow it for devices that take less. */
+export interface PlanLimits {
+  readonly registers_max: number;
+  readonly bits_max: number;
+  /** Registers (bits: 16 times as many) between two tags that are read along to spare a request. */
+  readonly gap_max: number;
+}
+
+/** One read: `count` registers or bits of one area and station. */
+export class ModbusRequest implements Request {
+  readonly station: number;
+  readonly area: Area;
+  readonly from: number;
+  readonly count: number;
+  readonly function: number;
+  /** Bytes of data that the answer must have. */
+  readonly bytes: number;
+  readonly tags: readonly DriverTag[];
+  readonly text: string;
+  readonly #fields: readonly Field[];
+  readonly #bits: boolean;
+
+  constructor(fields: readonly Field[], from: number, count: number) {
+    const { tag, address } = fields[0]!;
+    this.station = tag.station;
+    this.area = address.area;
+    this.from = from;
+    this.count = count;
+    this.function = readFunction(address.area);
+    this.#bits = isBits(address.area);
+    this.bytes = this.#bits ? Math.ceil(count / 8) : count * 2;
+    this.tags = fields.map((field) => field.tag);
+    this.text = count === 1 ? `${this.area} ${from}` : `${this.area} ${from}..${from + count - 1}`;
+    this.#fields = fields;
+  }
+
+  /** The answer's data, `data[at…]`, straight into the cells of row `seq`. */
+  decode(data: Uint8Array, at: number, ring: Ring, seq: number): void {
+    for (let i = 0; i < this.#fields.length; i++) {
+      const field = this.#fields[i]!;
+      const place = field.address.from - this.from;
+      if (this.#bits) putBit(ring, field.tag.column, seq, bitAt(data, at, place));
+      else decodeCell(field, data, at + place * 2, ring, seq);
+    }
+  }
+
+  /** The bytes of the only field: registers as they came, a bit as 0 or 1. */
+  copyRaw(data: Uint8Array, at: number, raw: Uint8Array): void {
+    if (this.#bits) raw[0] = bitAt(data, at, 0);
+    else for (let i = 0; i < raw.length; i++) raw[i] = data[at + i]!;
+  }
+}
+
+/** Coils are packed, the first in the lowest bit of the first byte (6.1). */
+function bitAt(data: Uint8Array, at: number, place: number): number {
+  return (data[at + (place >> 3)]! >> (place & 7)) & 1;
+}
+
+function putBit(ring: Ring, index: number, seq: number, bit: number): void {
+  const column = ring.columns[index]!;
+  const row = seq & ring.mask;
+  ring.arena.F[column.payload + row] = bit;
+  ring.arena.U[column.state + row] = GOOD;
+}
+
+/** The read of one tag alone. */
+export function single(field: Field): ModbusRequest {
+  return new ModbusRequest([field], field.address.from, field.address.count);
+}
+
+const area_order: Readonly<Record<Area, number>> = { coil: 0, discrete: 1, input: 2, holding: 3 };
+
+/**
+ * Few reads for many tags: by station and area in address order, joined while the gap is small and
+ * the read stays within bounds. A tag is never divided between two reads.
+ */
+export function planReads(tags: readonly DriverTag[], bounds: PlanLimits): ModbusRequest[] {
+  const fields = tags.map((tag) => new Field(tag)).sort((a, b) =>
+    a.tag.station - b.tag.station ||
+    area_order[a.address.area] - area_order[b.address.area] ||
+    a.address.from - b.address.from || a.address.count - b.address.count);
+  const requests: ModbusRequest[] = [];
+  let open: Field[] = [];
+  let from = 0, end = 0;
+  const close = (): void => {
+    if (open.length > 0) requests.push(new ModbusRequest(open, from, end - from));
+  };
+  for (const field of fields) {
+    const { address } = field;
+    const stop = address.from + address.count;
+    if (open.length > 0 && joins(open[0]!, field, from, end, bounds)) {
+      open.push(field);
+      end = Math.max(end, stop);
+      continue;
+    }
+    close();
+    open = [field];
+    [from, end] = [address.from, stop];
+  }
+  close();
+  return requests;
+}
+
+function joins(first: Field, next: Field, from: number, end: number, bounds: PlanLimits): boolean {
+  const { area, from: start, count } = next.address;
+  const most = isBits(area) ? bounds.bits_max : bounds.registers_max;
+  const gap = isBits(area) ? bounds.gap_max * 16 : bounds.gap_max;
+  return first.tag.station === next.tag.station && first.address.area === area &&
+    start - end <= gap && Math.max(end, start + count) - from <= most;
+}
+
+export const planLimits: PlanLimits = {
+  registers_max: limits.modbus_registers_max,
+  bits_max: limits.modbus_bits_max,
+  gap_max: 8,
+};

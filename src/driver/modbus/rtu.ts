@@ -1,0 +1,225 @@
+import { ANSWER, DAMAGED, NOTHING, type Framing } from "./framing.ts";
+import { get16, pdu_bytes_max, READ_COILS, READ_INPUTS, REFUSED } from "./pdu.ts";
+
+/**
+ * Frames on RS-485 (Modbus over Serial Line 1.02, 2.5.1):
+ *
+ *     | station | PDU | CRC low | CRC high |      3.5 characters of silence before and after
+ *       0         1
+ *
+ * A received frame ends by the length that its function gives and by its CRC, never by silence: USB
+ * adapters deliver in pieces, so 1.5 characters inside a frame cannot be enforced.
+ */
+export const frame_bytes_max = 1 + pdu_bytes_max + 2;
+
+const crcTable = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-16 of `bytes[from…to)` (reflected 0x8005, start 0xffff; 6.2.2). */
+export function crc16(bytes: Uint8Array, from: number, to: number): number {
+  let crc = 0xffff;
+  for (let i = from; i < to; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ bytes[i]!) & 0xff]!;
+  return crc;
+}
+
+/** Puts the CRC of `bytes[0…n)` behind them; the frame's length. */
+export function putCrc(bytes: Uint8Array, n: number): number {
+  const crc = crc16(bytes, 0, n);
+  bytes[n] = crc;
+  bytes[n + 1] = crc >>> 8;
+  return n + 2;
+}
+
+/** True if `bytes[from…to)` ends with its CRC. A CRC run over itself leaves 0. */
+export function soundCrc(bytes: Uint8Array, from: number, to: number): boolean {
+  return crc16(bytes, from, to) === 0;
+}
+
+export interface LineSettings {
+  readonly baud: number;
+  readonly parity: "none" | "even" | "odd";
+  readonly stopBits: 1 | 2;
+}
+
+/** ms of one character: start bit, 8 data bits, parity, stop bits. */
+export function character_ms(line: LineSettings): number {
+  return (1 + 8 + (line.parity === "none" ? 0 : 1) + line.stopBits) * 1000 / line.baud;
+}
+
+/** ms of silence between frames: 3.5 characters, fixed above 19200 baud (2.5.1.1). */
+export function silence_ms(line: LineSettings): number {
+  return line.baud > 19200 ? 1.75 : 3.5 * character_ms(line);
+}
+
+/**
+ * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No answer
+ * can look like one: FC3 and FC4 answer with an even number of data bytes, never 3, and the same
+ * form of FC1 and FC2 is left out.
+ */
+export class MasterEar {
+  readonly #last = new Uint8Array(8);
+  #heard = 0;
+
+  /** True if this byte completes a request other than `own` (an adapter may echo ours). */
+  hear(byte: number, own: Uint8Array): boolean {
+    const last = this.#last;
+    last.copyWithin(0, 1);
+    last[7] = byte;
+    this.#heard += 1;
+    if (this.#heard < 8 || last[1]! < READ_COILS || last[1]! > READ_INPUTS) return false;
+    const count = get16(last, 4);
+    if (count < 1 || count > 2000 || (last[1]! <= 2 && last[2] === 3)) return false;
+    return soundCrc(last, 0, 8) && !this.#same(own);
+  }
+
+  /** Bytes of a whole listening. */
+  hearAll(bytes: Uint8Array, n: number): boolean {
+    for (let i = 0; i < n; i++) if (this.hear(bytes[i]!, nothing)) return true;
+    return false;
+  }
+
+  #same(own: Uint8Array): boolean {
+    if (own.length < 8) return false;
+    for (let i = 0; i < 8; i++) if (own[i] !== this.#last[i]) return false;
+    return true;
+  }
+}
+const nothing = new Uint8Array(0);
+
+export class RtuFraming implements Framing {
+  readonly out = new Uint8Array(frame_bytes_max);
+  readonly pduAt = 1;
+  readonly input = new Uint8Array(2 * frame_bytes_max);
+  readonly answerAt = 1;
+  stray = 0;
+  foreign = false;
+  readonly #character_ms: number;
+  readonly #silence_ms: number;
+  readonly #ear = new MasterEar();
+  #filled = 0;
+  #given = 0;
+  /** Monotonic ms of the last character on the bus, ours or another's. */
+  #busyUntil = -Infinity;
+  #news = false;
+  #strayNews = false;
+  /** By station: nothing is sent before (W14). */
+  readonly #quietUntil = new Float64Array(256).fill(-Infinity);
+  #silentStation = 0;
+  #timeout_ms = 0;
+
+  constructor(line: LineSettings) {
+    this.#character_ms = character_ms(line);
+    this.#silence_ms = silence_ms(line);
+  }
+
+  seal(station: number, n: number): number {
+    this.out[0] = station;
+    return putCrc(this.out, 1 + n);
+  }
+
+  sendAt(station: number, _now: number): number {
+    return Math.max(this.#busyUntil + this.#silence_ms, this.#quietUntil[station]!);
+  }
+
+  sent(n: number, now: number): void {
+    this.#busyUntil = now + this.travel(n);
+  }
+
+  travel(n: number): number {
+    return n * this.#character_ms;
+  }
+
+  push(bytes: Uint8Array, at: number, n: number): number {
+    this.#release();
+    // No room: what stands in front was no beginning of an answer, or it would be complete.
+    if (this.#filled === this.input.length) this.#drop(frame_bytes_max);
+    const stop = Math.min(n, at + this.input.length - this.#filled);
+    this.#news = true;
+    for (; at < stop; at++) {
+      this.input[this.#filled++] = bytes[at]!;
+      if (this.#ear.hear(bytes[at]!, this.out)) this.foreign = true;
+    }
+    return at;
+  }
+
+  take(station: number, code: number, length: number): number {
+    this.#release();
+    let damaged = false;
+    for (let i = 0; i < this.#filled; i++) {
+      const n = this.#frameAt(i, station, code, length);
+      if (n === 0) continue;
+      if (i + n > this.#filled) {
+        if (!damaged) this.#drop(i);
+        return damaged ? DAMAGED : NOTHING;
+      }
+      if (soundCrc(this.input, i, i + n)) {
+        this.#drop(i);
+        this.#given = n;
+        return ANSWER;
+      }
+      damaged = true;
+    }
+    if (damaged) return DAMAGED;
+    this.#drop(this.#filled);
+    return NOTHING;
+  }
+
+  discard(): void {
+    this.#release();
+    this.#drop(this.#filled);
+  }
+
+  heard(now: number): void {
+    if (this.#news) this.#busyUntil = Math.max(this.#busyUntil, now);
+    if (this.#strayNews && this.#quietUntil[this.#silentStation]! > now) {
+      this.#quietUntil[this.#silentStation] = now + this.#timeout_ms;
+    }
+    this.#news = false;
+    this.#strayNews = false;
+  }
+
+  unanswered(station: number, timeout_ms: number, now: number): void {
+    this.#silentStation = station;
+    this.#timeout_ms = timeout_ms;
+    this.#quietUntil[station] = now + timeout_ms;
+    this.discard();
+  }
+
+  clear(): void {
+    this.#filled = 0;
+    this.#given = 0;
+    this.foreign = false;
+  }
+
+  /** Length of the frame that may begin at `i`, judged by the bytes that are there; 0 = none can. */
+  #frameAt(i: number, station: number, code: number, length: number): number {
+    const { input } = this;
+    const there = this.#filled - i;
+    if (input[i] !== station) return 0;
+    if (there < 2) return frame_bytes_max;
+    if (input[i + 1] === (code | REFUSED)) return 5;
+    if (input[i + 1] !== code) return 0;
+    const counted = code <= READ_INPUTS && there >= 3;
+    return counted && input[i + 2] !== length - 2 ? 0 : 1 + length + 2;
+  }
+
+  #drop(n: number): void {
+    if (n === 0) return;
+    this.stray += n;
+    this.#strayNews = true;
+    this.#remove(n);
+  }
+
+  #release(): void {
+    if (this.#given > 0) this.#remove(this.#given);
+    this.#given = 0;
+  }
+
+  #remove(n: number): void {
+    this.input.copyWithin(0, n, this.#filled);
+    this.#filled -= n;
+  }
+}

@@ -1,0 +1,246 @@
+import { assert } from "../../base.ts";
+import { DONE, PENDING } from "../../driver.ts";
+import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
+import { BAD, type Ring } from "../../ring.ts";
+import { Field } from "./codec.ts";
+import { ANSWER, DAMAGED, LOST, NOTHING, type Framing } from "./framing.ts";
+import { get16, ILLEGAL_ADDRESS, putRead, putWrite, REFUSED } from "./pdu.ts";
+import { ModbusRequest, single } from "./plan.ts";
+
+export interface SessionOptions {
+  readonly timeout_ms: number;
+  /** Silence after a connection came up, before the first request. */
+  readonly pause_ms: number;
+  /** An unanswered write ends the connection, so that it cannot arrive later (W14). */
+  readonly resetAfterWrite: boolean;
+}
+
+const IDLE = 0, WAITING = 1, SENT = 2;
+const anyTime = (): boolean => true;
+
+/**
+ * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the answer,
+ * the damaged answer or the deadline. Nothing is ever sent twice (W14).
+ */
+export class ModbusSession implements Session {
+  result = DONE;
+  exception = 0;
+  sent = false;
+  readonly counters: SessionCounters = {
+    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
+  };
+  readonly #wire: Wire;
+  readonly #framing: Framing;
+  readonly #options: SessionOptions;
+  readonly #singles = new Map<DriverTag, ModbusRequest>();
+  #state = IDLE;
+  #fresh = true;
+  #notBefore = 0;
+  #waitUntil = 0;
+  #sentAt = 0;
+  #deadline = 0;
+  /** Something arrived in this exchange: if it ends without an answer, it was damaged. */
+  #heardAny = false;
+  // The exchange: what was asked, and where the answer goes.
+  #station = 0;
+  #function = 0;
+  #frame = 0;
+  #answer = 0;
+  #request: ModbusRequest | null = null;
+  #ring: Ring | null = null;
+  #seq = 0;
+  #raw: Uint8Array | null = null;
+  #last: () => boolean = anyTime;
+
+  constructor(wire: Wire, framing: Framing, options: SessionOptions) {
+    this.#wire = wire;
+    this.#framing = framing;
+    this.#options = options;
+  }
+
+  read(request: Request, into: Ring, seq: number, now: number): void {
+    assert(request instanceof ModbusRequest, "a request that Modbus did not plan");
+    this.#ring = into;
+    this.#seq = seq;
+    this.#raw = null;
+    this.#beginRead(request, now);
+  }
+
+  readRaw(tag: DriverTag, raw: Uint8Array, now: number): void {
+    let request = this.#singles.get(tag);
+    if (request === undefined) this.#singles.set(tag, (request = single(new Field(tag))));
+    this.#ring = null;
+    this.#raw = raw;
+    this.#beginRead(request, now);
+  }
+
+  write(tag: DriverTag, raw: Uint8Array, last: () => boolean, now: number): void {
+    const { address } = new Field(tag);
+    assert(address.area === "holding" && raw.length === address.count * 2, `write of ${tag.id}`);
+    this.#request = null;
+    this.#last = last;
+    const { out, pduAt } = this.#framing;
+    const n = putWrite(out, pduAt, address.from, raw);
+    this.#begin(tag.station, n, 5, now);
+  }
+
+  receive(bytes: Uint8Array, n: number, now: number): void {
+    let at = 0;
+    while (at < n) {
+      at = this.#framing.push(bytes, at, n);
+      this.#look(now);
+    }
+    this.counters.stray = this.#framing.stray;
+    // Two masters on a bus end in damaged frames for both: leave it and listen.
+    if (this.#framing.foreign) this.#wire.reset();
+  }
+
+  step(now: number): number {
+    this.#framing.heard(now);
+    if (this.#state === WAITING && now >= this.#sendAt(now)) this.#send(now);
+    if (this.#state === WAITING) {
+      if (now < this.#waitUntil) return Math.min(this.#sendAt(now), this.#waitUntil);
+      // The bus never became silent: somebody talks without end.
+      this.#end(BAD.garbled);
+    }
+    if (this.#state !== SENT) return Infinity;
+    if (now < this.#deadline) return this.#deadline;
+    this.#expire(now);
+    return Infinity;
+  }
+
+  abort(): void {
+    this.#framing.clear();
+    this.#fresh = true;
+    if (this.#state !== IDLE) this.#end(BAD.disconnected);
+  }
+
+  #beginRead(request: ModbusRequest, now: number): void {
+    this.#request = request;
+    this.#last = anyTime;
+    const { out, pduAt } = this.#framing;
+    const n = putRead(out, pduAt, request.function, request.from, request.count);
+    this.#begin(request.station, n, 2 + request.bytes, now);
+  }
+
+  #begin(station: number, n: number, answer: number, now: number): void {
+    assert(this.#state === IDLE, "an exchange is running");
+    const framing = this.#framing;
+    this.#state = WAITING;
+    this.result = PENDING;
+    this.exception = 0;
+    this.sent = false;
+    this.#heardAny = false;
+    this.#station = station;
+    this.#function = framing.out[framing.pduAt]!;
+    this.#frame = framing.seal(station, n);
+    this.#answer = answer;
+    if (this.#fresh) this.#notBefore = now + this.#options.pause_ms;
+    this.#fresh = false;
+    framing.heard(now);
+    const sendAt = this.#sendAt(now);
+    this.#waitUntil = Math.max(now, sendAt) + 2 * this.#options.timeout_ms;
+    if (now >= sendAt) this.#send(now);
+  }
+
+  #sendAt(now: number): number {
+    return Math.max(this.#notBefore, this.#framing.sendAt(this.#station, now));
+  }
+
+  #send(now: number): void {
+    const framing = this.#framing;
+    this.#wire.drain();
+    framing.discard();
+    framing.heard(now);
+    // What `drain` found: the wire was reset, or the bus is not silent after all.
+    if (this.#state !== WAITING || now < this.#sendAt(now)) return;
+    if (!this.#last()) {
+      this.#end(BAD.disconnected);
+      return;
+    }
+    this.#state = SENT;
+    this.sent = true;
+    this.#sentAt = now;
+    this.#deadline = now + framing.travel(this.#frame) + this.#options.timeout_ms +
+      framing.travel(this.#answer);
+    this.counters.requests += 1;
+    framing.sent(this.#frame, now);
+    if (!this.#wire.send(framing.out, this.#frame)) {
+      this.sent = false;
+      if (this.#state === SENT) this.#end(BAD.disconnected);
+    }
+  }
+
+  #look(now: number): void {
+    const framing = this.#framing;
+    if (this.#state !== SENT) {
+      framing.discard();
+      return;
+    }
+    this.#heardAny = true;
+    const found = framing.take(this.#station, this.#function, this.#answer);
+    if (found === NOTHING) return;
+    if (found === ANSWER) this.#answered(now);
+    else this.#garbled(found);
+    framing.discard();
+  }
+
+  #answered(now: number): void {
+    const { input, answerAt: at } = this.#framing;
+    if ((input[at]! & REFUSED) !== 0) {
+      this.#arrived(now);
+      this.exception = input[at + 1]!;
+      this.counters.exceptions += 1;
+      this.#end(this.exception === ILLEGAL_ADDRESS ? BAD.address : BAD.exception);
+      return;
+    }
+    const sound = this.#request === null ? this.#echoes() : input[at + 1] === this.#request.bytes;
+    if (!sound) {
+      this.#garbled(DAMAGED);
+      return;
+    }
+    this.#arrived(now);
+    const request = this.#request;
+    if (request === null) this.#end(DONE);
+    else {
+      if (this.#ring === null) request.copyRaw(input, at + 2, this.#raw!);
+      else request.decode(input, at + 2, this.#ring, this.#seq);
+      this.#end(DONE);
+    }
+  }
+
+  #arrived(now: number): void {
+    this.counters.answers += 1;
+    this.counters.roundTrip = now - this.#sentAt;
+  }
+
+  /** FC6 and FC16 repeat address and value, or address and count. */
+  #echoes(): boolean {
+    const { input, answerAt, out, pduAt } = this.#framing;
+    return get16(input, answerAt + 1) === get16(out, pduAt + 1) &&
+      get16(input, answerAt + 3) === get16(out, pduAt + 3);
+  }
+
+  #garbled(found: number): void {
+    this.counters.garbled += 1;
+    this.#end(BAD.garbled);
+    if (found === LOST) this.#wire.reset();
+  }
+
+  #expire(now: number): void {
+    const framing = this.#framing;
+    const isWrite = this.#request === null;
+    if (this.#heardAny) this.counters.garbled += 1;
+    else this.counters.timeouts += 1;
+    framing.unanswered(this.#station, this.#options.timeout_ms, now);
+    this.#wire.drain();
+    this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
+    if (isWrite && this.#options.resetAfterWrite) this.#wire.reset();
+  }
+
+  #end(result: number): void {
+    this.#state = IDLE;
+    this.result = result;
+    this.#last = anyTime;
+  }
+}

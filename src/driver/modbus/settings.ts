@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { duration } from "../../base.ts";
+import { planLimits } from "./plan.ts";
+
+/** A duration as text with its unit; the parsed setting is milliseconds. */
+function time(preset: string, least_ms: number, most_ms: number, help: string) {
+  return z.string()
+    .refine((text) => duration(text) !== null, "a duration is a number with its unit: 300ms, 2s")
+    .transform((text) => duration(text)!)
+    .refine((ms) => ms >= least_ms && ms <= most_ms, `between ${least_ms}ms and ${most_ms}ms`)
+    .prefault(preset)
+    .describe(help);
+}
+
+const { registers_max, gap_max } = planLimits;
+const plan = {
+  maxRegisters: z.int().min(4).max(registers_max).default(registers_max)
+    .describe("Most registers of one read, for devices that allow fewer than the standard's 125"),
+  maxGap: z.int().min(0).max(registers_max).default(gap_max)
+    .describe("Registers between two tags that are read along to spare a request; 0 = none, " +
+      "for devices that refuse reads across addresses they do not have"),
+};
+
+export const tcpSettings = z.strictObject({
+  host: z.string().min(1).describe("Name or address of the device or gateway"),
+  port: z.int().min(1).max(65535).default(502).describe("TCP port"),
+  timeout: time("1s", 1, 600_000, "Longest wait for an answer"),
+  connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
+  pauseAfterConnect: time("0ms", 0, 60_000, "Silence after connecting, for slow gateways"),
+  ...plan,
+});
+
+export const rtuSettings = z.strictObject({
+  port: z.string().min(1).describe("Serial port: a name of the profile, or a path as /dev/ttyUSB0"),
+  rs485: z.enum(["kernel", "adapter"]).describe("Who turns the transmitter on: the kernel " +
+    "(TIOCSRS485), or the adapter by itself. There is no default: a wrong guess blocks the bus"),
+  baud: z.union([1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400]
+    .map((baud) => z.literal(baud))).default(19200).describe("Bits a second"),
+  parity: z.enum(["none", "even", "odd"]).default("even").describe("Parity bit"),
+  stopBits: z.union([z.literal(1), z.literal(2)]).default(1).describe("Stop bits"),
+  timeout: time("300ms", 1, 600_000, "Longest wait for the first byte of an answer"),
+  rtsDelayBefore: time("0ms", 0, 1000, "With rs485: kernel, from RTS on to the first bit"),
+  rtsDelayAfter: time("0ms", 0, 1000, "With rs485: kernel, from the last bit to RTS off"),
+  ...plan,
+});
+
+export type TcpLink = z.output<typeof tcpSettings>;
+export type RtuLink = z.output<typeof rtuSettings>;
