@@ -37,7 +37,8 @@ export function parseCommand(body: unknown, arrival: Arrival): Command | Refusal
   const when = deadlineOf(fields, arrival);
   if (typeof when === "string") return refuse("malformed", { problem: when });
   const texts = ["id", "tag", "unit"].map((key) => textOf(fields, key));
-  for (const text of texts) if (text.problem !== null) return refuse("malformed", text);
+  const wrong = texts.find((text) => text.problem !== null);
+  if (wrong !== undefined) return refuse("malformed", { problem: wrong.problem });
   const [id, tag, unit] = texts.map((text) => text.value);
   if (!tag) return refuse("malformed", { problem: "tag is missing" });
   if (!("value" in fields)) return refuse("malformed", { problem: "value is missing" });

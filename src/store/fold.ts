@@ -1,0 +1,89 @@
+/** A rule's refusals of one code, folded into one row (W21). */
+export interface Folded {
+  readonly origin: string;
+  readonly tag: string;
+  readonly code: string;
+  sentence: string;
+  count: number;
+  readonly first: number;
+  last: number;
+  /** Row in the store; 0 = not there yet. */
+  row: number;
+  /** Differs from what the store has. */
+  dirty: boolean;
+}
+
+/**
+ * A change of code opens a row, at most so many a minute for one tag and origin: a rule that swings
+ * between two codes ten times a second then goes on counting in the rows that it has, because the
+ * SD card must survive it.
+ */
+export const fold_rows_per_minute = 10;
+const minute_ms = 60_000;
+
+interface Series {
+  current: Folded | null;
+  byCode: Map<string, Folded>;
+  /** Engine time of the window's begin, and rows opened in it. */
+  from: number;
+  opened: number;
+}
+
+/** Folds refusals in memory; `drain` hands over what the store has not seen. Bounded by tag × code. */
+export class Fold {
+  readonly #series = new Map<string, Series>();
+  /** Rows that were superseded by a newer one before the store had their last count. */
+  #closed: Folded[] = [];
+
+  add(origin: string, tag: string, code: string, sentence: string, time: number): void {
+    const series = this.#of(`${origin} ${tag}`, time);
+    const row = this.#row(series, origin, tag, code, time);
+    row.count += 1;
+    row.last = time;
+    row.sentence = sentence;
+    row.dirty = true;
+    series.current = row;
+    series.byCode.set(code, row);
+  }
+
+  /** An admitted command of a rule ends the run of its refusals. */
+  interrupt(origin: string, tag: string): void {
+    const series = this.#series.get(`${origin} ${tag}`);
+    if (series !== undefined) series.current = null;
+  }
+
+  /** Everything that the store lacks. A row that could not be stored stays for the next time. */
+  get dirty(): readonly Folded[] {
+    const rows = [...this.#closed];
+    for (const { byCode } of this.#series.values()) {
+      for (const row of byCode.values()) if (row.dirty) rows.push(row);
+    }
+    return rows;
+  }
+
+  stored(): void {
+    for (const row of this.dirty) row.dirty = false;
+    this.#closed = [];
+  }
+
+  #of(key: string, time: number): Series {
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { current: null, byCode: new Map(), from: time, opened: 0 };
+      this.#series.set(key, series);
+    }
+    if (time - series.from >= minute_ms) [series.from, series.opened] = [time, 0];
+    return series;
+  }
+
+  #row(series: Series, origin: string, tag: string, code: string, time: number): Folded {
+    const before = series.byCode.get(code);
+    const mayOpen = series.opened < fold_rows_per_minute;
+    if (before !== undefined && (series.current === before || !mayOpen)) return before;
+    if (before?.dirty) this.#closed.push(before);
+    series.opened += 1;
+    return {
+      origin, tag, code, sentence: "", count: 0, first: time, last: time, row: 0, dirty: true,
+    };
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The store's tables. Times are engine time (ms since the epoch) unless the name says monotonic, so
+ * that somebody who stands at the machine can lay them beside his own record (W22).
+ *
+ *   attempts   one row a command that was admitted, or refused to somebody outside (W21)
+ *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count
+ *   armings    who armed which tag, as proved to lie where, from when until when
+ *   proofs     what a person has seen and confirmed of a tag (W2)
+ *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
+ *   starts     starts since the last healthy run (DESIGN §10)
+ *   good       the last pair of configuration and policy that passed `check`
+ *   meta       epoch, next arming number, counters
+ */
+export const schema = `
+CREATE TABLE IF NOT EXISTS attempts (
+  row INTEGER PRIMARY KEY AUTOINCREMENT,
+  verdict TEXT NOT NULL CHECK (verdict IN ('admitted', 'refused')),
+  id TEXT NOT NULL, origin TEXT NOT NULL, who TEXT NOT NULL, source TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  asked TEXT, means REAL, clamped INTEGER NOT NULL DEFAULT 0, words BLOB,
+  policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL,
+  inputs TEXT, permit TEXT, read REAL,
+  arming INTEGER, epoch INTEGER NOT NULL,
+  received REAL NOT NULL, time REAL NOT NULL, monotonic REAL NOT NULL, not_after REAL,
+  sent REAL, frame BLOB,
+  outcome TEXT, code TEXT, sentence TEXT, exception INTEGER, read_back REAL, ended REAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
+CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
+CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (time);
+CREATE INDEX IF NOT EXISTS attempts_open ON attempts (row) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS withheld (
+  row INTEGER PRIMARY KEY AUTOINCREMENT,
+  origin TEXT NOT NULL, tag TEXT NOT NULL, code TEXT NOT NULL, sentence TEXT NOT NULL,
+  count INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
+  epoch INTEGER NOT NULL, policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS withheld_by_tag ON withheld (tag, last);
+CREATE TABLE IF NOT EXISTS armings (
+  number INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL, who TEXT NOT NULL, hash TEXT NOT NULL,
+  peer TEXT NOT NULL, station INTEGER NOT NULL, at TEXT NOT NULL, type TEXT NOT NULL,
+  word_order TEXT NOT NULL, scale REAL NOT NULL, "offset" REAL NOT NULL,
+  policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL, epoch INTEGER NOT NULL,
+  begins REAL NOT NULL, until REAL NOT NULL, ended REAL, why TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS proofs (
+  tag TEXT PRIMARY KEY, hash TEXT NOT NULL, peer TEXT NOT NULL, words TEXT NOT NULL,
+  who TEXT NOT NULL, time REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS tags (
+  config_hash TEXT NOT NULL, tag TEXT NOT NULL, link TEXT NOT NULL, station INTEGER NOT NULL,
+  at TEXT NOT NULL, type TEXT NOT NULL, word_order TEXT NOT NULL, scale REAL NOT NULL,
+  "offset" REAL NOT NULL, PRIMARY KEY (config_hash, tag)
+) STRICT;
+CREATE TABLE IF NOT EXISTS starts (time REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS good (
+  one INTEGER PRIMARY KEY CHECK (one = 1), config TEXT NOT NULL, policy TEXT NOT NULL,
+  config_hash TEXT NOT NULL, policy_hash TEXT NOT NULL, time REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
+`;
