@@ -1,4 +1,4 @@
-import { libc, ptr } from "./libc.ts";
+import { libc } from "./libc.ts";
 import { osFault } from "./error.ts";
 
 const SOL_SOCKET = 1;
@@ -10,7 +10,7 @@ const SO_LINGER = 13;
  */
 export function lingerReset(fd: number): void {
   const linger = new Int32Array([1, 0]);
-  if (libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, ptr(linger), linger.byteLength) !== 0) {
+  if (libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.byteLength) !== 0) {
     throw osFault("socket-option", "SO_LINGER could not be set", { fd });
   }
 }
@@ -19,6 +19,6 @@ export function lingerReset(fd: number): void {
 export function lingers(fd: number): boolean {
   const linger = new Int32Array(2);
   const length = new Uint32Array([linger.byteLength]);
-  const failed = libc().getsockopt(fd, SOL_SOCKET, SO_LINGER, ptr(linger), ptr(length));
+  const failed = libc().getsockopt(fd, SOL_SOCKET, SO_LINGER, linger, length);
   return failed === 0 && linger[0] === 1 && linger[1] === 0;
 }

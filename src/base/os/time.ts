@@ -1,18 +1,16 @@
 import { assert } from "../assert.ts";
-import { libc, ptr } from "./libc.ts";
+import { libc } from "./libc.ts";
 
 const CLOCK_MONOTONIC = 1;
 /** struct timespec { int64 seconds; int64 nanoseconds }: both fit their low words here. */
 const timespec = new Int32Array(4);
-let place: ReturnType<typeof ptr> | null = null;
 
 /**
  * CLOCK_MONOTONIC in ms with fraction. One clock for every thread and process of the machine, where
  * `performance.now()` starts anew in each worker (measured).
  */
 export function monotonic(): number {
-  if (place === null) place = ptr(timespec);
-  const failed = libc().clock_gettime(CLOCK_MONOTONIC, place);
+  const failed = libc().clock_gettime(CLOCK_MONOTONIC, timespec);
   assert(failed === 0, "clock_gettime failed");
   return (timespec[0]! >>> 0) * 1000 + timespec[2]! / 1e6;
 }
@@ -25,6 +23,6 @@ const STA_UNSYNC = 0x40;
  */
 export function clockSynced(): boolean {
   const timex = new Int32Array(208 / 4);
-  const state = libc().adjtimex(ptr(timex));
+  const state = libc().adjtimex(timex);
   return state >= 0 && (timex[40 / 4]! & STA_UNSYNC) === 0;
 }
