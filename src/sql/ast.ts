@@ -154,7 +154,6 @@ export interface Call extends Node {
   readonly name: string;
   readonly args: readonly Expr[];
   readonly distinct: boolean;
-  readonly filter: Expr | null;
   readonly over: Over | null;
 }
 

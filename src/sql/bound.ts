@@ -75,7 +75,6 @@ export interface BoundAggregate {
    * column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
    */
   readonly skipsNull: boolean;
-  readonly filter: Bound | null;
   readonly type: BoundType;
   readonly span: Span;
 }

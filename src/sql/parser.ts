@@ -1,0 +1,528 @@
+import type {
+  BinaryOp, Case, Expr, Field, Join, JoinKind, Literal, Order, Over, Select, Source, Statement, Window,
+  WindowKind,
+} from "./ast.ts";
+import { duration } from "../base.ts";
+import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import { Lexer, type Token } from "./lexer.ts";
+
+const reserved = new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
+  "RIGHT FULL CROSS JOIN ON CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION REPLACE " +
+  "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
+
+/** Units of window lengths, in ms. */
+const units: Readonly<Record<string, number>> = {
+  DD: 86_400_000, HH: 3_600_000, MI: 60_000, SS: 1000, MS: 1,
+};
+
+const windows: Readonly<Record<string, { kind: WindowKind; least: number; most: number }>> = {
+  TUMBLINGWINDOW: { kind: "tumbling", least: 1, most: 1 },
+  HOPPINGWINDOW: { kind: "hopping", least: 2, most: 2 },
+  SLIDINGWINDOW: { kind: "sliding", least: 1, most: 2 },
+  SESSIONWINDOW: { kind: "session", least: 2, most: 2 },
+  COUNTWINDOW: { kind: "count", least: 1, most: 2 },
+  STATEWINDOW: { kind: "state", least: 1, most: 2 },
+};
+
+/** How tightly binary operators bind; all are left-associative. */
+const precedence: Readonly<Record<string, number>> = {
+  OR: 1, AND: 2, "=": 4, "!=": 4, "<>": 4, "<": 4, "<=": 4, ">": 4, ">=": 4,
+  IN: 4, BETWEEN: 4, LIKE: 4, NOT: 4, IS: 4,
+  "+": 5, "-": 5, "|": 5, "^": 5, "*": 6, "/": 6, "%": 6, "&": 6,
+};
+const not_precedence = 3;
+
+/** Expressions nested deeper than this, or longer chains of operators, are refused. */
+const depth_max = 500;
+
+/** Cursor over the tokens of one text, and expressions; statements build on it. */
+export class Parser {
+  readonly sql: string;
+  readonly #lexer: Lexer;
+  #token: Token;
+  /** End of the token before, for spans. */
+  #end = 0;
+  #depth = 0;
+
+  constructor(sql: string) {
+    this.sql = sql;
+    this.#lexer = new Lexer(sql);
+    this.#token = this.#lexer.next();
+  }
+
+  get token(): Token {
+    return this.#token;
+  }
+
+  take(): Token {
+    const token = this.#token;
+    this.#end = token.to;
+    this.#token = this.#lexer.next();
+    return token;
+  }
+
+  /** The current token read again as a source's name. */
+  takeSource(): Token {
+    const name = this.#lexer.sourceName(this.#token.from);
+    if (name.kind === "mark" && name.text === "(") {
+      throw notInThisVersion(this.sql, name, "A query inside FROM");
+    }
+    if (name.kind !== "word" && name.kind !== "quoted" || reserved.has(name.upper)) {
+      throw this.unexpected("the name of a stream", name);
+    }
+    this.#end = name.to;
+    this.#token = this.#lexer.next();
+    return name;
+  }
+
+  is(text: string): boolean {
+    return this.#token.kind === "mark" ? this.#token.text === text : this.#token.upper === text;
+  }
+
+  atEnd(): boolean {
+    return this.#token.kind === "end";
+  }
+
+  accept(text: string): boolean {
+    if (!this.is(text)) return false;
+    this.take();
+    return true;
+  }
+
+  expect(text: string): Token {
+    if (!this.is(text)) throw this.unexpected(text);
+    return this.take();
+  }
+
+  span(from: number): Span {
+    return { from, to: this.#end };
+  }
+
+  unexpected(wanted: string, token = this.#token): SqlFault {
+    const found = token.kind === "end" ? "the query ends" : `\`${this.sql.slice(token.from, token.to)}\` stands`;
+    return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}`, this.sql, token,
+      token.kind === "word" ? reserved : [], token.upper);
+  }
+
+  fault(sentence: string, span: Span): SqlFault {
+    return new SqlFault("syntax", sentence, this.sql, span);
+  }
+
+  /** A name of a column, alias or function. */
+  identifier(what: string): Token {
+    const { kind, upper } = this.#token;
+    if (kind === "quoted" || (kind === "word" && !reserved.has(upper))) return this.take();
+    if (kind === "word") {
+      throw this.fault(`${upper} is a word of SQL; as ${what} it stands in back-quotes`, this.#token);
+    }
+    throw this.unexpected(what);
+  }
+
+  list<T>(item: () => T): T[] {
+    const items = [item()];
+    while (this.accept(",")) items.push(item());
+    return items;
+  }
+
+  expr(least = 1): Expr {
+    if (this.#depth > depth_max) throw this.#tooDeep();
+    const depth = this.#depth++;
+    let left = this.#prefix();
+    for (;;) {
+      const op = this.#token.kind === "mark" ? this.#token.text : this.#token.upper;
+      const binds = precedence[op];
+      if (binds === undefined || binds < least) break;
+      if (this.#depth++ > depth_max) throw this.#tooDeep();
+      left = this.#infix(left, op, binds);
+    }
+    this.#depth = depth;
+    return left;
+  }
+
+  #tooDeep(): SqlFault {
+    return this.fault(`This expression has more than ${depth_max} levels`, this.#token);
+  }
+
+  #infix(left: Expr, op: string, binds: number): Expr {
+    const { from } = left.span;
+    this.take();
+    if (op === "IS") {
+      const negated = this.accept("NOT");
+      this.expect("NULL");
+      return { kind: "isnull", operand: left, negated, span: this.span(from) };
+    }
+    const negated = op === "NOT";
+    const word = negated ? this.take().upper : op;
+    switch (word) {
+      case "IN": return this.#in(left, negated);
+      case "BETWEEN": {
+        const low = this.expr(binds + 1);
+        this.expect("AND");
+        const high = this.expr(binds + 1);
+        return { kind: "between", operand: left, low, high, negated, span: this.span(from) };
+      }
+      case "LIKE": {
+        const pattern = this.expr(binds + 1);
+        return { kind: "like", operand: left, pattern, negated, span: this.span(from) };
+      }
+    }
+    if (negated) throw this.unexpected("IN, BETWEEN or LIKE");
+    const right = this.expr(binds + 1);
+    const name = (op === "<>" ? "!=" : op.toLowerCase()) as BinaryOp;
+    return { kind: "binary", op: name, left, right, span: this.span(from) };
+  }
+
+  #in(operand: Expr, negated: boolean): Expr {
+    const { from } = operand.span;
+    let items: Expr[] | Expr;
+    if (this.accept("(")) {
+      items = this.list(() => this.expr());
+      this.expect(")");
+    } else {
+      items = this.expr(precedence["+"]!);
+    }
+    return { kind: "in", operand, items, negated, span: this.span(from) };
+  }
+
+  #prefix(): Expr {
+    const { from } = this.#token;
+    if (this.accept("NOT")) {
+      const operand = this.expr(not_precedence);
+      return { kind: "unary", op: "not", operand, span: this.span(from) };
+    }
+    if (this.accept("-")) {
+      const operand = this.expr(precedence["*"]! + 1);
+      // A sign before a number belongs to it: −2^63 is a literal though 2^63 is none.
+      if (operand.kind === "literal" && (typeof operand.value === "number" || typeof operand.value === "bigint")) {
+        return { kind: "literal", value: -operand.value, span: this.span(from) };
+      }
+      return { kind: "unary", op: "neg", operand, span: this.span(from) };
+    }
+    if (this.accept("+")) return this.expr(precedence["*"]! + 1);
+    return this.#postfix(this.#primary());
+  }
+
+  #postfix(start: Expr): Expr {
+    let expr = start;
+    for (;;) {
+      const { from } = start.span;
+      if (this.accept("->")) {
+        if (this.is("[") || this.is("*")) throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
+        const name = this.identifier("a field's name").text;
+        expr = { kind: "member", of: expr, name, arrow: true, span: this.span(from) };
+      } else if (this.accept(".")) {
+        if (expr.kind === "name" && this.is("*")) {
+          this.take();
+          return this.#star(expr.parts, from);
+        }
+        const name = this.identifier("a field's name").text;
+        expr = expr.kind === "name"
+          ? { kind: "name", parts: [...expr.parts, name], span: this.span(from) }
+          : { kind: "member", of: expr, name, arrow: false, span: this.span(from) };
+      } else if (this.accept("[")) {
+        expr = this.#subscript(expr, from);
+      } else {
+        return expr;
+      }
+    }
+  }
+
+  #subscript(of: Expr, from: number): Expr {
+    if (this.accept("]")) return { kind: "slice", of, from: null, to: null, span: this.span(from) };
+    if (this.is("*")) throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
+    const first = this.is(":") ? null : this.expr();
+    if (this.accept("]")) return { kind: "index", of, at: first!, span: this.span(from) };
+    this.expect(":");
+    const last = this.is("]") ? null : this.expr();
+    this.expect("]");
+    return { kind: "slice", of, from: first, to: last, span: this.span(from) };
+  }
+
+  #primary(): Expr {
+    const token = this.#token;
+    const { from, kind, upper } = token;
+    const literal = (value: Literal["value"]): Literal => {
+      this.take();
+      return { kind: "literal", value, span: this.span(from) };
+    };
+    if (kind === "string") return literal(token.text);
+    if (kind === "bigint") return literal(BigInt(token.text));
+    if (kind === "float") return literal(this.#float(token));
+    if (kind === "duration") return literal(this.#duration(token));
+    if (upper === "TRUE" || upper === "FALSE") return literal(upper === "TRUE");
+    if (upper === "NULL") return literal(null);
+    if (upper === "CASE") return this.#case();
+    if (this.accept("(")) {
+      const inner = this.expr();
+      this.expect(")");
+      return { ...inner, span: this.span(from) };
+    }
+    if (this.accept("*")) return this.#star([], from);
+    if (upper === "REPLACE") this.#replaceAsName();
+    const name = this.identifier("a value");
+    if (upper === "INTERVAL" && this.#token.kind === "string") return this.#interval(from);
+    if (this.is("(")) return this.#call(name);
+    this.#refuseHyphen(name);
+    return { kind: "name", parts: [name.text], span: this.span(from) };
+  }
+
+  #replaceAsName(): void {
+    throw this.fault("REPLACE stands after `*`; a function replace() is called regexp_replace()", this.#token);
+  }
+
+  #float(token: Token): number {
+    const value = Number(token.text);
+    if (!Number.isFinite(value)) throw this.fault("This number is too large", token);
+    return value;
+  }
+
+  /** `100ms` is the number of its milliseconds. */
+  #duration(token: Token): bigint | number {
+    const ms = duration(token.text)!;
+    return Number.isInteger(ms) ? BigInt(ms) : ms;
+  }
+
+  /** `INTERVAL '100' MS` */
+  #interval(from: number): Expr {
+    const amount = this.take();
+    const unit = units[this.#token.upper];
+    if (unit === undefined) throw this.unexpected("DD, HH, MI, SS or MS");
+    this.take();
+    const ms = Number(amount.text) * unit;
+    if (!Number.isFinite(ms) || amount.text.trim() === "") throw this.fault("This is no number", amount);
+    return { kind: "literal", value: Number.isSafeInteger(ms) ? BigInt(ms) : ms, span: this.span(from) };
+  }
+
+  /** `m-01.temperature` is three names and two signs to SQL; say so where it cannot be meant. */
+  #refuseHyphen(name: Token): void {
+    const rest = /^-\d+(\.[A-Za-z_]|[A-Za-z_])/.exec(this.sql.slice(name.to));
+    if (name.kind === "word" && rest !== null) {
+      const whole = /^[\w-]+/.exec(this.sql.slice(name.from))![0];
+      throw this.fault(`A name with a hyphen stands in back-quotes here: \`${whole}\``,
+        { from: name.from, to: name.from + whole.length });
+    }
+  }
+
+  #star(qualifier: readonly string[], from: number): Expr {
+    let except: string[] = [];
+    let replace: Field[] = [];
+    if (this.accept("EXCEPT")) {
+      this.expect("(");
+      except = this.list(() => this.identifier("a column").text);
+      this.expect(")");
+    }
+    if (this.accept("REPLACE")) {
+      this.expect("(");
+      replace = this.list(() => this.#replacement());
+      this.expect(")");
+    }
+    return { kind: "star", qualifier, except, replace, span: this.span(from) };
+  }
+
+  #replacement(): Field {
+    const { from } = this.#token;
+    const expr = this.expr();
+    this.expect("AS");
+    const alias = this.identifier("a column").text;
+    return { expr, alias, invisible: false, span: this.span(from) };
+  }
+
+  #case(): Case {
+    const { from } = this.take();
+    const operand = this.is("WHEN") ? null : this.expr();
+    const whens: { when: Expr; then: Expr }[] = [];
+    while (this.accept("WHEN")) {
+      const when = this.expr();
+      this.expect("THEN");
+      whens.push({ when, then: this.expr() });
+    }
+    if (whens.length === 0) throw this.unexpected("WHEN");
+    const otherwise = this.accept("ELSE") ? this.expr() : null;
+    this.expect("END");
+    return { kind: "case", operand, whens, otherwise, span: this.span(from) };
+  }
+
+  #call(name: Token): Expr {
+    this.expect("(");
+    const distinct = this.accept("DISTINCT");
+    const args = this.is(")") ? [] : this.list(() => this.expr());
+    this.expect(")");
+    const over = this.is("OVER") ? this.over() : null;
+    return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
+  }
+
+  /** `OVER ([PARTITION BY …] [ORDER BY …] [WHEN …])`, the parts in any order. */
+  over(): Over {
+    const { from } = this.expect("OVER");
+    this.expect("(");
+    let partitionBy: Expr[] = [];
+    let orderBy: Order[] = [];
+    let when: Expr | null = null;
+    while (!this.accept(")")) {
+      if (this.accept("PARTITION")) {
+        this.expect("BY");
+        partitionBy = this.list(() => this.expr());
+      } else if (this.accept("ORDER")) {
+        this.expect("BY");
+        orderBy = this.list(() => this.order());
+      } else if (this.accept("WHEN")) {
+        when = this.expr();
+      } else {
+        throw this.unexpected("PARTITION BY, ORDER BY or WHEN");
+      }
+    }
+    return { partitionBy, orderBy, when, span: this.span(from) };
+  }
+
+  order(): Order {
+    const expr = this.expr();
+    const descending = this.accept("DESC");
+    if (!descending) this.accept("ASC");
+    return { expr, descending };
+  }
+
+  isWindow(): boolean {
+    return windows[this.#token.upper] !== undefined;
+  }
+
+  window(): Window {
+    const name = this.take();
+    const { kind, least, most } = windows[name.upper]!;
+    this.expect("(");
+    let unit_ms: number | null = null;
+    if (kind !== "count" && kind !== "state") {
+      const unit = units[this.#token.upper];
+      if (unit === undefined && this.#token.kind !== "duration") {
+        throw this.unexpected("DD, HH, MI, SS, MS or a duration like 10s");
+      }
+      unit_ms = unit ?? 1;
+      if (unit !== undefined) {
+        this.take();
+        this.expect(",");
+      }
+    }
+    const args = this.list(() => this.expr());
+    this.expect(")");
+    if (args.length < least || args.length > most) {
+      throw this.fault(`${name.upper} takes ${least === most ? least : `${least} or ${most}`} ` +
+        `${kind === "state" ? "conditions" : kind === "count" ? "numbers of rows" : "lengths"}, not ${args.length}`,
+        this.span(name.from));
+    }
+    let filter: Expr | null = null;
+    if (this.accept("FILTER")) {
+      this.expect("(");
+      this.expect("WHERE");
+      filter = this.expr();
+      this.expect(")");
+    }
+    const over = this.is("OVER") ? this.over() : null;
+    return {
+      kind, unit_ms, args, filter, when: over?.when ?? null, partitionBy: over?.partitionBy ?? [],
+      span: this.span(name.from),
+    };
+  }
+}
+
+const joinKinds: Readonly<Record<string, JoinKind>> = {
+  INNER: "inner", LEFT: "left", RIGHT: "right", FULL: "full", CROSS: "cross",
+};
+
+export function parseSelect(p: Parser): Select {
+  const { from } = p.expect("SELECT");
+  const distinct = p.token.upper === "DISTINCT" && p.accept("DISTINCT");
+  const fields = p.list(() => parseField(p));
+  p.expect("FROM");
+  const source = parseSource(p);
+  const joins: Join[] = [];
+  while (joinKinds[p.token.upper] !== undefined || p.is("JOIN")) joins.push(parseJoin(p));
+  const where = p.accept("WHERE") ? p.expr() : null;
+  const { groupBy, window } = parseGroupBy(p);
+  const having = p.accept("HAVING") ? p.expr() : null;
+  let orderBy: Order[] = [];
+  if (p.accept("ORDER")) {
+    p.expect("BY");
+    orderBy = p.list(() => p.order());
+  }
+  let limit: number | null = null;
+  if (p.accept("LIMIT")) {
+    if (p.token.kind !== "bigint") throw p.unexpected("a number of rows");
+    limit = Number(p.take().text);
+  }
+  return {
+    kind: "select", fields, from: source, joins, where, groupBy, window, having, orderBy, limit, distinct,
+    span: p.span(from),
+  };
+}
+
+function parseField(p: Parser): Field {
+  const { from } = p.token;
+  const expr = p.expr();
+  let alias: string | null = null;
+  if (p.accept("AS")) {
+    const name = p.identifier("an alias");
+    if (expr.kind === "star") throw p.fault("`*` takes no alias", name);
+    alias = name.text;
+  }
+  const invisible = p.accept("INVISIBLE");
+  return { expr, alias, invisible, span: p.span(from) };
+}
+
+function parseSource(p: Parser): Source {
+  const name = p.takeSource();
+  const alias = p.accept("AS") ? p.identifier("an alias").text : null;
+  return { name: name.text, alias, span: p.span(name.from) };
+}
+
+function parseJoin(p: Parser): Join {
+  const { from } = p.token;
+  const kind = joinKinds[p.token.upper] ?? "inner";
+  if (!p.is("JOIN")) p.take();
+  p.expect("JOIN");
+  const source = parseSource(p);
+  if (p.is("ON") && kind === "cross") throw p.fault("CROSS JOIN takes no ON", p.token);
+  const on = p.accept("ON") ? p.expr() : null;
+  return { kind, source, on, span: p.span(from) };
+}
+
+function parseGroupBy(p: Parser): { groupBy: Expr[]; window: Window | null } {
+  const groupBy: Expr[] = [];
+  let window: Window | null = null;
+  if (!p.accept("GROUP")) return { groupBy, window };
+  p.expect("BY");
+  p.list(() => {
+    if (!p.isWindow()) return groupBy.push(p.expr());
+    const next = p.window();
+    if (window !== null) throw p.fault("A query has one window", next.span);
+    window = next;
+    return 0;
+  });
+  return { groupBy, window };
+}
+
+/** The statements of a text, separated by `;`. */
+export function parseStatements(sql: string, others: (p: Parser) => Statement): Statement[] {
+  const p = new Parser(sql);
+  const statements: Statement[] = [];
+  while (!p.atEnd()) {
+    statements.push(p.is("SELECT") ? parseSelect(p) : others(p));
+    if (!p.atEnd()) p.expect(";");
+  }
+  return statements;
+}
+
+/** A text that is one SELECT. */
+export function parseQuery(sql: string): Select {
+  const p = new Parser(sql);
+  const select = parseSelect(p);
+  p.accept(";");
+  if (!p.atEnd()) throw p.unexpected("the end of the query");
+  return select;
+}
+
+/** A text that is one expression: a permit's condition. */
+export function parseExpr(sql: string): Expr {
+  const p = new Parser(sql);
+  const expr = p.expr();
+  if (!p.atEnd()) throw p.unexpected("the end of the condition");
+  return expr;
+}
