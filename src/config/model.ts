@@ -33,11 +33,20 @@ export interface Profile {
   /** Watchdog device fed from the turn, or null. */
   readonly watchdog: string | null;
   /** By the name that a link's `port` uses. */
-  readonly serialPorts: Readonly<Record<string, { path: string; rs485: "kernel" | "adapter" | null }>>;
+  readonly serialPorts: Readonly<Record<string, SerialPort>>;
   /** Bounds lowered by this profile, by their name in `base/limits`. */
   readonly limits: Readonly<Record<string, number>>;
   /** Date of a run on the board itself, or null. */
   readonly verifiedOn: string | null;
+  /** What is known and what is not, for `check` and the manual. */
+  readonly note?: string;
+}
+
+export interface SerialPort {
+  readonly path: string;
+  /** Who switches the direction on this board; null = not known, or no RS-485. */
+  readonly rs485: "kernel" | "adapter" | null;
+  readonly note?: string;
 }
 
 export interface Link {
@@ -45,6 +54,8 @@ export interface Link {
   readonly type: string;
   /** As the component's own schema parsed it (defaults filled in). */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** A simulation keeps this link closed: nothing stands for it (W25). */
+  readonly closed?: boolean;
 }
 
 export interface Device {
@@ -147,6 +158,8 @@ export interface OnLoss {
 
 /** One thing wrong with a configuration, as `check` prints it. */
 export interface Problem {
+  /** The file, if it is not the configuration itself: the policy, a type's CSV. */
+  readonly file?: string;
   /** `devices.press.tags.temperature.type` */
   readonly path: string;
   /** 1-based place in the file, where known. */

@@ -1,0 +1,249 @@
+import { nearest } from "../base.ts";
+import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
+import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
+import { checkPolicy, type PlacedPolicy } from "./policy.ts";
+import type { Components, GatewayText, TagOnLink } from "./schema.ts";
+import { below, type Findings, type Origin } from "./problem.ts";
+
+/** Everything that the checks across the configuration look at. */
+export interface Parts {
+  readonly config: GatewayText;
+  readonly root: Origin;
+  readonly components: Components;
+  readonly profile: Profile;
+  readonly links: readonly Link[];
+  readonly devices: Devices;
+  readonly rules: readonly Rule[];
+  /** Null: the policy is wrong in itself, which was told. */
+  readonly policy: PlacedPolicy | null;
+  /** `links.NAME`, `sinks.NAME` … that are wrong in themselves, which was told. */
+  readonly aside: ReadonlySet<string>;
+}
+
+export function checkAcross(parts: Parts, findings: Findings): void {
+  checkNames(parts, findings);
+  checkSerialPorts(parts, findings);
+  checkDevices(parts, findings);
+  checkConnectors(parts, findings);
+  checkRules(parts, findings);
+  checkLater(parts, findings);
+  if (parts.policy) {
+    const types = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag.type] as const));
+    const rules = [...Object.keys(parts.config.rules), ...asideNames(parts, "rules")];
+    checkPolicy(parts.policy, types, parts.devices.incomplete, rules, findings);
+  }
+}
+
+function asideNames(parts: Parts, section: string): string[] {
+  return [...parts.aside].filter((name) => name.startsWith(`${section}.`))
+    .map((name) => name.slice(section.length + 1));
+}
+
+function everyTag(parts: Parts): { tag: Tag; placed: PlacedDevice }[] {
+  return parts.devices.placed.flatMap((placed) =>
+    placed.device.groups.flatMap((group) => group.tags.map((tag) => ({ tag, placed }))));
+}
+
+/** Devices, sources, tables and rules are all named after FROM. */
+function checkNames({ config, root }: Parts, findings: Findings): void {
+  const owners = new Map<string, string>();
+  for (const section of ["devices", "sources", "tables", "rules"] as const) {
+    for (const key of Object.keys(config[section])) {
+      const names = section === "devices" ? deviceNames(key) : [key];
+      for (const name of names) {
+        const owner = owners.get(name);
+        if (owner !== undefined) {
+          findings.at(below(root, section, key),
+            `the name ${name} is taken by ${owner}; devices, sources, tables and rules share names`,
+            { of: "key" });
+        } else owners.set(name, `${section}.${key}`);
+      }
+    }
+  }
+}
+
+/** The board's name for a port, or its path. */
+export function serialPort(profile: Profile, port: string): SerialPort | null {
+  if (Object.hasOwn(profile.serialPorts, port)) return profile.serialPorts[port]!;
+  return port.startsWith("/") ? { path: port, rs485: null } : null;
+}
+
+function checkSerialPorts({ links, profile, root }: Parts, findings: Findings): void {
+  const masters = new Map<string, string>();
+  for (const { name, settings } of links) {
+    if (typeof settings.port !== "string") continue;
+    const origin = below(root, "links", name);
+    const port = serialPort(profile, settings.port);
+    if (port === null) {
+      const known = Object.keys(profile.serialPorts);
+      const names = known.length === 0 ? "names no ports" : `has ${known.join(", ")}`;
+      findings.at(below(origin, "port"), `no such serial port; the profile ${profile.name} ${names};` +
+        " else a path such as /dev/ttyUSB0", { nearest: nearest(settings.port, known) });
+      continue;
+    }
+    const first = masters.get(port.path);
+    if (first !== undefined) {
+      findings.at(below(origin, "port"), `two masters on one port: links.${first} has ${port.path} ` +
+        "already; put the devices of one bus on one link");
+    } else masters.set(port.path, name);
+    if (settings.rs485 === undefined) {
+      const hint = port.rs485 === null ? "" : `; on this board it is "${port.rs485}"`;
+      findings.at(below(origin, "rs485"), 'is missing: "kernel" if the driver of the port switches ' +
+        `the direction, "adapter" if the hardware does${hint}`);
+    }
+  }
+}
+
+/** The link a name refers to; null when that was told, now or before. */
+function linkOf(name: string, origin: Origin, parts: Parts, findings: Findings): Link | null {
+  const link = parts.links.find((candidate) => candidate.name === name);
+  if (!link && !parts.aside.has(`links.${name}`)) {
+    findings.at(origin, "no such link",
+      { nearest: nearest(name, Object.keys(parts.config.links)) });
+  }
+  return link ?? null;
+}
+
+function checkDevices(parts: Parts, findings: Findings): void {
+  const { components, devices } = parts;
+  const claimed = new Map<string, { id: string; from: number; to: number }[]>();
+  for (const placed of devices.placed) {
+    const { device, origin } = placed;
+    const link = linkOf(device.link, below(origin, "link"), parts, findings);
+    if (!link) continue;
+    if (components.drivers && !components.drivers.includes(link.type)) {
+      findings.at(below(origin, "link"), `devices are not reached by a link of type ${link.type}; ` +
+        `a driver's link is one of ${components.drivers.join(", ")}`);
+      continue;
+    }
+    for (const group of device.groups) {
+      group.tags.forEach((tag, column) =>
+        checkTag(tagOnLink(tag, device.station, column), link, placed, parts, claimed, findings));
+    }
+  }
+}
+
+export function tagOnLink(tag: Tag, station: number, column: number): TagOnLink {
+  const { id, at, type, scale, offset, wordOrder, access } = tag;
+  return {
+    id, station, at, type, scale, offset, wordOrder, column, writable: access === "read-write",
+  };
+}
+
+/** The address, and whether another writable tag has a part of the same words (W13). */
+function checkTag(
+  tag: TagOnLink, link: Link, placed: PlacedDevice, { components }: Parts,
+  claimed: Map<string, { id: string; from: number; to: number }[]>, findings: Findings,
+): void {
+  if (tag.at === "") return;
+  const name = tag.id.slice(placed.device.name.length + 1);
+  const origin = placed.tags.get(name)!;
+  const wrong = components.checkTag?.(link.type, tag) ?? null;
+  if (wrong !== null) {
+    findings.at(below(origin, "at"), wrong);
+    return;
+  }
+  if (!tag.writable || !components.extent) return;
+  const { area, from, to } = components.extent(link.type, tag);
+  const words = `${peerOf(link)} ${tag.station} ${area}`;
+  const others = claimed.get(words) ?? [];
+  const other = others.find((range) => range.from <= to && from <= range.to);
+  if (other) {
+    findings.at(below(origin, "at"),
+      `two writable tags overlap: ${tag.id} and ${other.id} share a part of ${area}`);
+  }
+  claimed.set(words, [...others, { id: tag.id, from, to }]);
+}
+
+/** Two links to one host and port reach the same registers. */
+function peerOf({ settings, name }: Link): string {
+  return typeof settings.host === "string" ? `${settings.host}:${settings.port}` : name;
+}
+
+function checkConnectors(parts: Parts, findings: Findings): void {
+  const { config, root } = parts;
+  for (const section of ["sources", "sinks"] as const) {
+    for (const [name, entry] of Object.entries(config[section])) {
+      const { type, link } = entry as { type: string; link?: string };
+      if (link === undefined) continue;
+      const origin = below(root, section, name, "link");
+      const found = linkOf(link, origin, parts, findings);
+      if (found && found.type !== type) {
+        findings.at(origin, `a link of type ${found.type} cannot carry ${type}`);
+      }
+    }
+  }
+  if (config.commands) {
+    const origin = below(root, "commands", "link");
+    const link = linkOf(config.commands.link, origin, parts, findings);
+    if (link && link.type !== "mqtt") {
+      findings.at(origin, `write commands come by a link of type mqtt, not ${link.type}`);
+    }
+  }
+}
+
+function checkRules(parts: Parts, findings: Findings): void {
+  const writers = new Map<string, string>();
+  const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
+  for (const rule of parts.rules) {
+    rule.to.forEach((target, index) => {
+      const origin = below(parts.root, "rules", rule.name, "to", index);
+      if (target.kind === "sink") {
+        const sinks = Object.keys(parts.config.sinks);
+        if (sinks.includes(target.sink) || parts.aside.has(`sinks.${target.sink}`)) return;
+        findings.at(origin, tags.has(target.sink)
+          ? `this is a tag: { "write": "${target.sink}", "from": "COLUMN" } writes it`
+          : "no such sink", { nearest: nearest(target.sink, sinks) });
+        return;
+      }
+      const at = below(origin, "write");
+      const first = writers.get(target.tag);
+      if (first !== undefined) {
+        findings.at(at, `two rules write ${target.tag}: ${first} and ${rule.name}; ` +
+          "one tag has one rule (W13)");
+      }
+      writers.set(target.tag, rule.name);
+      checkWrite(rule.name, target.tag, tags, at, parts, findings);
+    });
+  }
+}
+
+/** A tag that a rule writes: it exists, is read-write, and the policy names it, the rule and onLoss. */
+function checkWrite(
+  rule: string, id: string, tags: ReadonlyMap<string, Tag>, origin: Origin, parts: Parts,
+  findings: Findings,
+): void {
+  const tag = tags.get(id);
+  if (!tag) {
+    if (parts.devices.incomplete.has(id.split(".", 1)[0]!)) return;
+    findings.at(origin, "no such tag", { nearest: nearest(id, tags.keys()) });
+    return;
+  }
+  if (tag.access !== "read-write") {
+    findings.at(origin, `${id} is read only; a tag that is written has "access": "read-write"`);
+  }
+  if (!parts.policy) return;
+  const policy = parts.policy.policy[id];
+  if (!policy) {
+    findings.at(origin, `the policy does not name ${id}, so nobody may write it; add ` +
+      `"${id}": { "allow": ["rule:${rule}"], "min": …, "max": …, "onLoss": … }`);
+    return;
+  }
+  const place = below(parts.policy.origin, id);
+  if (!policy.allow.includes(`rule:${rule}`)) {
+    findings.at(below(place, "allow"), `rule ${rule} writes ${id}, but is not allowed to; ` +
+      `add "rule:${rule}"`);
+  }
+  if (policy.onLoss === null) {
+    findings.at(below(place, "onLoss"), `is missing: rule ${rule} writes ${id}, so say what happens ` +
+      'when its commands stop, such as { "after": "30s", "value": "hold" }');
+  }
+}
+
+function checkLater({ config, root }: Parts, findings: Findings): void {
+  for (const section of ["tables", "functions"] as const) {
+    for (const name of Object.keys(config[section])) {
+      findings.at(below(root, section, name), `${section} are not in this version`, { of: "key" });
+    }
+  }
+}

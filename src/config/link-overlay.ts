@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { Fault, nearest } from "../base.ts";
+import { JsonText } from "./jsonc.ts";
+import { problemText } from "./problem.ts";
+import type { Gateway, Link } from "./model.ts";
+
+/** `sim-links.json`: what stands for which link in a simulation. */
+const simLinksSchema = z.strictObject({
+  links: z.record(z.string(), z.strictObject({
+    type: z.string(),
+    host: z.string().optional(),
+    port: z.union([z.int().min(1).max(65535), z.string().startsWith("/")]),
+  })),
+});
+
+export type SimLinks = z.output<typeof simLinksSchema>;
+
+export function readSimLinks(text: string, file: string): SimLinks {
+  const json = new JsonText(text, file);
+  const wrong = json.problems[0];
+  if (wrong) throw new Fault("sim-links", problemText(wrong, file), { file });
+  const parsed = simLinksSchema.safeParse(json.value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new Fault("sim-links", `${file}: ${issue.path.join(".")}: ${issue.message}`, { file });
+}
+
+/**
+ * The gateway with its links led to a simulation (W25): a link of the file gets that host and port,
+ * every other link, brokers too, stays closed, and no command from outside passes.
+ */
+export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
+  const names = gateway.links.map((link) => link.name);
+  for (const name of Object.keys(simLinks.links)) {
+    if (names.includes(name)) continue;
+    const meant = nearest(name, names);
+    const hint = meant === null ? "" : `; did you mean ${meant}?`;
+    throw new Fault("sim-links", `the configuration has no link ${name}${hint}`, { link: name });
+  }
+  return {
+    ...gateway,
+    commands: null,
+    links: gateway.links.map((link): Link => {
+      const over = Object.hasOwn(simLinks.links, link.name) ? simLinks.links[link.name]! : null;
+      return over ? led(link, over) : { ...link, closed: true };
+    }),
+  };
+}
+
+function led(link: Link, over: SimLinks["links"][string]): Link {
+  if (over.type !== link.type) {
+    throw new Fault("sim-links", `link ${link.name} is of type ${link.type}, not ${over.type}`,
+      { link: link.name });
+  }
+  const host = over.host === undefined ? {} : { host: over.host };
+  return { ...link, settings: { ...link.settings, ...host, port: over.port } };
+}

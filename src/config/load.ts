@@ -1,0 +1,212 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { limits, nearest } from "../base.ts";
+import { checkAcross } from "./check.ts";
+import { deviceNames, expandDevices } from "./devices.ts";
+import { tellIssues } from "./issues.ts";
+import { JsonText } from "./jsonc.ts";
+import { readPolicy } from "./policy.ts";
+import { findProfile, profileNames } from "./profiles.ts";
+import { resolveSecrets } from "./secrets.ts";
+import { serialPort } from "./check.ts";
+import { gatewaySchema, jsonSchema, type Components, type GatewayText } from "./schema.ts";
+import {
+  below, Findings, problemAt, type Origin, type Path,
+} from "./problem.ts";
+import type { Gateway, Link, Problem, Profile, Rule, SinkConfig, Source } from "./model.ts";
+
+export interface LoadOptions {
+  /** Path of the configuration file: relative paths in it are meant from its folder. */
+  readonly path: string;
+  readonly components: Components;
+  /** Text of a file that the configuration names (an absolute path); throws if there is none. */
+  readonly readFile: (path: string) => string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Loaded {
+  /** Null when there are problems. */
+  readonly gateway: Gateway | null;
+  readonly problems: readonly Problem[];
+  /** A problem of the configuration that a later check found, with its place. */
+  problem(path: Path, message: string, meant?: string | null): Problem;
+}
+
+/** The text of a configuration → the gateway it describes, or everything that is wrong with it. */
+export function load(text: string, options: LoadOptions): Loaded {
+  const findings = new Findings();
+  const json = new JsonText(text, null);
+  const origin: Origin = { place: json, path: [] };
+  const loaded = (gateway: Gateway | null): Loaded => ({
+    gateway: findings.problems.length > 0 ? null : gateway,
+    problems: findings.problems,
+    problem: (path, message, meant) =>
+      problemAt(below(origin, ...path), message, { nearest: meant ?? null }),
+  });
+  if (text.length > limits.config_bytes_max) {
+    findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });
+    return loaded(null);
+  }
+  json.problems.forEach((problem) => findings.add(problem));
+  if (json.problems.length > 0) return loaded(null);
+  return loaded(build(text, json, origin, options, findings));
+}
+
+/** Reads the configuration and what it names from disk. */
+export function loadFile(
+  path: string, components: Components, env: LoadOptions["env"] = process.env,
+): Loaded {
+  const readFile = (file: string): string => readFileSync(file, "utf8");
+  return load(readFile(path), { path: resolve(path), components, readFile, env });
+}
+
+function build(
+  text: string, json: JsonText, root: Origin, options: LoadOptions, findings: Findings,
+): Gateway | null {
+  const folder = dirname(resolve(options.path));
+  const readFile = (path: string): string => options.readFile(resolve(folder, path));
+  const value = withSecrets(json.value, root, { env: options.env, readFile }, findings);
+  const parsed = parse(value, root, options.components, findings);
+  const policy = readPolicy(json, (value as { policy?: unknown } | null)?.policy, readFile, findings);
+  if (!parsed) return null;
+  const { config, aside } = parsed;
+  const profile = profileOf(config, root, findings);
+  const links = Object.entries(config.links).map(([name, link]) => toLink(name, link, profile));
+  const expanded = expandDevices(config, aside, root, readFile, findings);
+  const incomplete = new Set([...expanded.incomplete, ...asideDevices(aside)]);
+  const devices = { placed: expanded.placed, incomplete };
+  const rules = Object.entries(config.rules).map(([name, rule]) => toRule(name, rule));
+  checkAcross({
+    config, root, components: options.components, profile, links, devices, rules, policy, aside,
+  }, findings);
+  const api = toApi(config, root, findings);
+  if (findings.problems.length > 0 || !policy || !api) return null;
+  return {
+    id: config.gateway.id, profile, links, rules, api,
+    devices: devices.placed.map(({ device }) => device),
+    sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    models: Object.entries(config.models).map(([name, model]) =>
+      ({ name, ...model, file: resolve(folder, model.file) })),
+    sinks: Object.entries(config.sinks).map(([name, entry]) => toSink(name, entry)),
+    policy: policy.policy,
+    commands: config.commands ?? null,
+    store: { ...config.store, directory: resolve(folder, config.store.directory) },
+    configHash: sha256(text), policyHash: sha256(policy.text),
+  };
+}
+
+/** References are followed where secrets are used; elsewhere `file:` has its own meaning. */
+const secretSections = ["links", "sources", "sinks", "api"];
+
+function withSecrets(
+  value: unknown, root: Origin, from: Parameters<typeof resolveSecrets>[2], findings: Findings,
+): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([section, part]) => [section,
+    secretSections.includes(section)
+      ? resolveSecrets(part, below(root, section), from, findings) : part]));
+}
+
+/**
+ * The value by the schema. What is wrong in itself is told and set aside (`links.plc-1`), so that
+ * the rest is still checked; null if that is not possible.
+ */
+function parse(
+  value: unknown, root: Origin, components: Components, findings: Findings,
+): { config: GatewayText; aside: ReadonlySet<string> } | null {
+  const schema = gatewaySchema(components);
+  const whole = schema.safeParse(value);
+  if (whole.success) return { config: whole.data, aside: new Set() };
+  tellIssues(whole.error.issues, value, jsonSchema(components), root, findings);
+  const rest = structuredClone(value) as Record<string, Record<string, unknown>> | null;
+  const aside = new Set<string>();
+  for (const { path, ...issue } of whole.error.issues) {
+    const [section, name] = path as [string?, string?];
+    const unknown = issue.code === "unrecognized_keys" && section === undefined ? issue.keys : [];
+    for (const key of unknown) delete rest?.[key];
+    if (section === undefined) continue;
+    if (section === "gateway") rest!.gateway = { id: "unnamed" };
+    else if (name === undefined || !(namedSections as readonly string[]).includes(section)) {
+      delete rest![section];
+    } else {
+      aside.add(`${section}.${name}`);
+      delete rest![section]?.[name];
+    }
+  }
+  const again = schema.safeParse(rest);
+  return again.success ? { config: again.data, aside } : null;
+}
+
+const namedSections = [
+  "types", "links", "devices", "sources", "tables", "models", "functions", "rules", "sinks",
+] as const;
+
+function asideDevices(aside: ReadonlySet<string>): string[] {
+  return [...aside].filter((name) => name.startsWith("devices."))
+    .flatMap((name) => deviceNames(name.slice("devices.".length)));
+}
+
+function profileOf(config: GatewayText, root: Origin, findings: Findings): Profile {
+  const found = findProfile(config.gateway.profile);
+  if (found) return found;
+  findings.at(below(root, "gateway", "profile"),
+    `no such profile; there are ${profileNames.join(", ")}`,
+    { nearest: nearest(config.gateway.profile, profileNames) });
+  return findProfile("generic-512mb")!;
+}
+
+/** A serial port is a path from here on, whatever the configuration calls it. */
+function toLink(name: string, link: object, profile: Profile): Link {
+  const { type, ...settings } = link as { type: string; port?: unknown };
+  if (typeof settings.port === "string") {
+    const port = serialPort(profile, settings.port);
+    return { name, type, settings: port ? { ...settings, port: port.path } : settings };
+  }
+  return { name, type, settings };
+}
+
+function toSource(name: string, entry: object): Source {
+  const { type, link, columns, ...settings } = entry as {
+    type: string; link?: string; columns: Record<string, Source["columns"][number]["type"]>;
+  };
+  return {
+    name, type, link: link ?? null, settings,
+    columns: Object.entries(columns).map(([column, kind]) => ({ name: column, type: kind })),
+  };
+}
+
+function toSink(name: string, entry: object): SinkConfig {
+  const { type, link, ...settings } = entry as { type: string; link?: string };
+  return { name, type, link: link ?? null, settings };
+}
+
+function toRule(name: string, { sql, to }: GatewayText["rules"][string]): Rule {
+  return {
+    name, sql,
+    to: to.map((target) => typeof target === "string" ? { kind: "sink", sink: target }
+      : { kind: "write", tag: target.write, from: target.from }),
+  };
+}
+
+/** Off the loopback the API asks for a token, always. */
+function toApi(config: GatewayText, root: Origin, findings: Findings): Gateway["api"] | null {
+  const { listen, token } = config.api;
+  const origin = below(root, "api", "listen");
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535) {
+    findings.at(origin, 'expected host:port, such as "127.0.0.1:8600" or "[::1]:8600"');
+    return null;
+  }
+  const host = match[1] ?? match[2]!;
+  const loopback = host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+  if (!loopback && token === undefined) {
+    findings.at(origin, `to listen on ${host}, others can reach the API: set "token": "env:NAME"`);
+    return null;
+  }
+  return { listen: host, port, token: token ?? null };
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
+}

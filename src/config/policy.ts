@@ -1,0 +1,97 @@
+import { nearest, reason } from "../base.ts";
+import { JsonText } from "./jsonc.ts";
+import { isNumeric } from "./devices.ts";
+import { tellIssues } from "./issues.ts";
+import type { Policy, TagPolicy } from "./model.ts";
+import { policyJsonSchema, policySchema } from "./schema.ts";
+import { below, type Findings, type Origin } from "./problem.ts";
+
+export interface PlacedPolicy {
+  readonly policy: Policy;
+  /** What the policy's hash is of. */
+  readonly text: string;
+  readonly origin: Origin;
+}
+
+/** The policy from its own file or from the configuration; none = nobody writes; null = it is wrong. */
+export function readPolicy(
+  config: JsonText, value: unknown, readFile: (path: string) => string, findings: Findings,
+): PlacedPolicy | null {
+  const origin: Origin = { place: config, path: ["policy"] };
+  if (value === undefined) return { policy: {}, text: "", origin };
+  if (typeof value !== "string") {
+    const part = config.part(["policy"]);
+    return parsePolicy(part, part.source(), findings);
+  }
+  const file = value.replace(/^file:/, "");
+  let text: string;
+  try {
+    text = readFile(file);
+  } catch (thrown) {
+    findings.at(origin, `the file ${file} cannot be read: ${reason(thrown)}`);
+    return null;
+  }
+  const json = new JsonText(text, file);
+  for (const problem of json.problems) findings.add(problem);
+  return json.problems.length > 0 ? null : parsePolicy(json, text, findings);
+}
+
+function parsePolicy(json: JsonText, text: string, findings: Findings): PlacedPolicy | null {
+  const origin: Origin = { place: json, path: [] };
+  const parsed = policySchema.safeParse(json.value);
+  if (!parsed.success) {
+    tellIssues(parsed.error.issues, json.value, policyJsonSchema(), origin, findings);
+    return null;
+  }
+  const policy: Record<string, TagPolicy> = {};
+  for (const [tag, { heartbeat, onLoss, ...rest }] of Object.entries(parsed.data)) {
+    if (heartbeat !== undefined) {
+      findings.at(below(origin, tag, "heartbeat"),
+        "a standing arming is not in this version: leave heartbeat out and arm for at most an hour");
+    }
+    policy[tag] = { ...rest, onLoss: onLoss ?? null };
+  }
+  return { policy, text, origin };
+}
+
+/** What a policy says of itself, and of the tags and rules there are. */
+export function checkPolicy(
+  placed: PlacedPolicy, tagTypes: ReadonlyMap<string, string>, incomplete: ReadonlySet<string>,
+  rules: readonly string[], findings: Findings,
+): void {
+  for (const [tag, policy] of Object.entries(placed.policy)) {
+    const origin = below(placed.origin, tag);
+    const type = tagTypes.get(tag);
+    if (type === undefined) {
+      if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tagTypes, findings);
+    } else if (!isNumeric(type)) {
+      findings.at(origin, `writing a tag of type ${type} is not in this version: numbers only`,
+        { of: "key" });
+    }
+    checkTagPolicy(policy, origin, findings);
+    policy.allow.forEach((who, index) => {
+      const rule = who.startsWith("rule:") ? who.slice("rule:".length) : null;
+      if (rule === null || rules.includes(rule)) return;
+      const meant = nearest(rule, rules);
+      findings.at(below(origin, "allow", index), "no such rule",
+        { nearest: meant === null ? null : `rule:${meant}` });
+    });
+  }
+}
+
+function checkTagPolicy(policy: TagPolicy, origin: Origin, findings: Findings): void {
+  const { min, max, onLoss } = policy;
+  if (min >= max) {
+    findings.at(below(origin, "min"), `min ${min} must be below max ${max}`);
+  } else if (onLoss && onLoss.value !== "hold" && (onLoss.value < min || onLoss.value > max)) {
+    findings.at(below(origin, "onLoss", "value"),
+      `onLoss would write ${onLoss.value}, outside of the limits ${min} to ${max}`);
+  }
+}
+
+function tellNoTag(
+  tag: string, origin: Origin, known: ReadonlyMap<string, string>, findings: Findings,
+): void {
+  findings.at(origin, "no such tag; a policy names it device.tag",
+    { nearest: nearest(tag, known.keys()), of: "key" });
+}

@@ -1,0 +1,97 @@
+import type { Problem } from "./model.ts";
+
+export type Path = readonly (string | number)[];
+
+/** A path as it is shown: `rules.hold.to[0].write`. */
+export function pathText(path: Path): string {
+  return path.reduce<string>((text, step) => typeof step === "number" ? `${text}[${step}]`
+    : text === "" ? step : `${text}.${step}`, "");
+}
+
+export interface Spot {
+  readonly path: string;
+  readonly line: number | null;
+  readonly column: number | null;
+  /** The text that stands there, or null if nothing does. */
+  readonly value: string | null;
+}
+
+/** A text that knows where its values stand: the configuration, the policy, a CSV file. */
+export interface Place {
+  /** Null for the configuration itself. */
+  readonly file: string | null;
+  spot(path: Path, of?: "key" | "value"): Spot;
+}
+
+/** A value of a place: what later checks point at when they find it wrong. */
+export interface Origin {
+  readonly place: Place;
+  readonly path: Path;
+}
+
+const value_characters_max = 60;
+const secretName = /(password|passphrase|token|secret|privatekey|private_key)$/i;
+
+export function isSecretName(name: string | number | undefined): boolean {
+  return typeof name === "string" && secretName.test(name);
+}
+
+function shorten(text: string): string {
+  const line = text.replace(/\s+/g, " ");
+  return line.length > value_characters_max ? `${line.slice(0, value_characters_max - 1)}…` : line;
+}
+
+/** Collects what is wrong; the same problem of many devices of one pattern is told once. */
+export class Findings {
+  readonly problems: Problem[] = [];
+  readonly #told = new Set<string>();
+
+  add(problem: Problem): void {
+    const key = `${problem.file ?? ""}\n${problem.path}\n${problem.message}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.problems.push(problem);
+  }
+
+  at(
+    origin: Origin, message: string,
+    more: { nearest?: string | null; of?: "key" | "value" } = {},
+  ): void {
+    this.add(problemAt(origin, message, more));
+  }
+}
+
+export function problemAt(
+  origin: Origin, message: string,
+  more: { nearest?: string | null; of?: "key" | "value" } = {},
+): Problem {
+  const { path, line, column, value } = origin.place.spot(origin.path, more.of);
+  const hidden = isSecretName(origin.path.at(-1)) && value !== null;
+  return {
+    ...(origin.place.file === null ? {} : { file: origin.place.file }),
+    path, line, column, message,
+    value: hidden ? "***" : value === null || more.of === "key" ? null : shorten(value),
+    nearest: more.nearest ?? null,
+  };
+}
+
+/** `origin` one or more steps further down. */
+export function below(origin: Origin, ...steps: readonly (string | number)[]): Origin {
+  return { place: origin.place, path: [...origin.path, ...steps] };
+}
+
+/**
+ * As `check` prints it:
+ *
+ *     gateway.json:12:9 rules.hold.to[0].write: no such tag
+ *       found:  "press.setpiont"
+ *       did you mean "press.setpoint"?
+ */
+export function problemText(problem: Problem, file: string): string {
+  const place = problem.line === null ? problem.file ?? file
+    : `${problem.file ?? file}:${problem.line}:${problem.column}`;
+  const path = problem.path === "" ? "" : ` ${problem.path}:`;
+  const found = problem.value === null ? "" : `\n  found: ${problem.value}`;
+  const meant = problem.nearest === null ? "" : `\n  did you mean "${problem.nearest}"?`;
+  return `${place}${path} ${problem.message}${found}${meant}`;
+}

@@ -1,0 +1,222 @@
+import { z } from "zod";
+import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
+
+/**
+ * The vocabulary of the configuration file (DESIGN §9). A setting is declared here once, with bounds,
+ * default and help; the parser, the problems and the published JSON Schema derive from it. What
+ * belongs to a component (a link's `baud`, a sink's `topic`) is handed in by the registry.
+ */
+export interface Components {
+  /** Settings of a link, by its `type`. */
+  readonly links: Readonly<Record<string, z.ZodObject>>;
+  /** Settings of a source beside `type`, `link` and `columns`. */
+  readonly sources: Readonly<Record<string, z.ZodObject>>;
+  /** Settings of a sink beside `type` and `link`. */
+  readonly sinks: Readonly<Record<string, z.ZodObject>>;
+  /** The link types that lead to equipment: devices stand on these, sources and sinks on others. */
+  readonly drivers?: readonly string[];
+  /** One sentence of what would be right about a tag on a link of this type, or null. */
+  checkTag?(linkType: string, tag: TagOnLink): string | null;
+  /** Where a tag's raw words lie, to find writable tags that overlap (W13). */
+  extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
+}
+
+/** A tag with its device's defaults filled in: what a driver calls `DriverTag`. */
+export interface TagOnLink {
+  readonly id: string;
+  readonly station: number;
+  readonly at: string;
+  readonly type: z.output<typeof typeText>;
+  readonly scale: number;
+  readonly offset: number;
+  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
+  readonly writable: boolean;
+  readonly column: number;
+}
+
+const wordOrder = z.enum(["ABCD", "CDAB", "BADC", "DCBA"])
+  .describe("order of the bytes of a value wider than one register; ABCD = big-endian");
+
+const groups = z.record(nameText, durationText("1ms", "1d")
+  .describe("how often the group is polled, start to start"))
+  .describe("groups of tags that are polled together; each is the stream device.group");
+
+/** In a type or a device; a device may override single keys, so nothing is required here. */
+export const tagSettings = z.strictObject({
+  at: z.string().min(1).describe("address, such as `holding 9`, `input 0`, `coil 3` or `400010`"),
+  type: typeText.describe("type of the raw value"),
+  group: z.string().describe("group it is polled in; may be left out if there is only one"),
+  scale: z.number().describe("value = raw × scale + offset; default 1"),
+  offset: z.number().describe("value = raw × scale + offset; default 0"),
+  wordOrder,
+  eu: z.string().max(16).describe("engineering unit, such as °C"),
+  access: z.enum(["read", "read-write"]).describe("default read"),
+}).partial();
+
+const tags = z.union([
+  z.string().startsWith("file:").meta({ title: 'a CSV file: "file:types/name.csv"' }),
+  z.record(nameText, tagSettings),
+]).describe("tags by name, or a CSV file whose header has the settings' names");
+
+const type = z.strictObject({
+  version: z.int().min(1).max(1_000_000).optional().describe("version of this type, for people"),
+  wordOrder: wordOrder.optional(),
+  groups: groups.optional(),
+  tags,
+});
+
+const device = z.strictObject({
+  use: z.string().optional().describe("type whose groups and tags it has"),
+  link: z.string().describe("link it is reached by"),
+  station: z.union([
+    z.int().min(0).max(255),
+    z.string().regex(/^\{n\}$/).meta({ title: '"{n}"' }),
+  ]).default(1).describe("station (unit) address; {n} is the number of a name pattern"),
+  labels: z.record(z.string(), z.string()).default({}).describe("free words for grouping"),
+  wordOrder: wordOrder.optional(),
+  groups: groups.optional(),
+  tags: tags.optional(),
+});
+
+const table = z.looseObject({
+  type: z.string(),
+  key: z.string().optional().describe("column a row is looked up by"),
+  onError: z.strictObject({ stale: durationText("1s", "7d").optional() }).optional(),
+});
+
+const model = z.strictObject({
+  file: z.string().min(1).describe("ONNX file, relative to the configuration"),
+  memory: sizeText("1MB", "4GB").prefault("32MB").describe("hard cap of the model's memory"),
+  deadline: durationText("1ms", "10m").prefault("20ms")
+    .describe("a later result is NULL with the state `late`"),
+});
+
+const rule = z.strictObject({
+  sql: z.string().min(1).describe("SELECT … FROM …"),
+  to: z.array(z.union([
+    z.string().meta({ title: "the name of a sink" }),
+    z.strictObject({
+      write: z.string().describe("tag that is written: device.tag"),
+      from: z.string().describe("column of the rule's result"),
+    }),
+  ])).default([]).describe("sinks, and tags it writes"),
+});
+
+const commands = z.strictObject({
+  link: z.string().describe("link of the broker"),
+  topic: z.string().min(1).describe("topic of write commands; {gateway} is gateway.id"),
+});
+
+const api = z.strictObject({
+  listen: z.string().default("127.0.0.1:8600").describe("host:port of the REST API"),
+  token: secretText().optional()
+    .describe("needed to listen elsewhere than on loopback, and for POST /write"),
+});
+
+const store = z.strictObject({
+  directory: z.string().min(1).default("/var/lib/tagwerk").describe("where audit and state are kept"),
+  maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB it may take"),
+});
+
+const rate = z.int().min(1).max(1_000_000);
+
+const tagPolicy = z.strictObject({
+  allow: z.array(z.string().regex(/^(rest|mqtt|cli|rule:.+)$/)
+    .meta({ title: '"rest", "mqtt", "cli" or "rule:NAME"' })).default([])
+    .describe("who may write the tag"),
+  maxMode: z.enum(["off", "shadow", "armed"]).default("shadow").describe("the most that arm can give"),
+  min: z.number().describe("smallest value, in engineering units"),
+  max: z.number().describe("largest value, in engineering units"),
+  outside: z.enum(["reject", "clamp"]).default("reject").describe("what happens to other values"),
+  maxStep: z.number().gt(0).nullable().default(null)
+    .describe("largest change against the value read for the command"),
+  deadband: z.number().min(0).default(0).describe("smaller changes are not written"),
+  minInterval: durationText("1ms", "1d").prefault("1s").describe("least time between two writes"),
+  writesPerDay: rate.default(5000).describe("writes in 24 hours, counted from the audit"),
+  inputMaxAge: durationText("1ms", "1d").prefault("1s").describe("oldest input of a rule's write"),
+  permit: z.array(z.string().min(1)).default([])
+    .describe("SQL conditions that must all be TRUE and good"),
+  maxAge: durationText("1ms", "1d").prefault("1s").describe("oldest value of a permit"),
+  onLoss: z.strictObject({
+    after: durationText("10ms", "1d").describe("time without a command"),
+    value: z.union([z.literal("hold"), z.number()]).describe("what is written then"),
+    step: z.enum(["limited", "any"]).default("limited").describe("any lifts maxStep for this write"),
+  }).optional().describe("what happens when commands stop; required for a tag that a rule writes"),
+  heartbeat: z.looseObject({}).optional().describe("for a standing arming: not in this version"),
+});
+
+export const policySchema = z.record(z.string(), tagPolicy);
+
+const later = z.looseObject({ type: z.string() });
+
+/** One object of a component by its `type`, together with what all of them have. */
+function byType<T extends z.core.$ZodLooseShape>(
+  known: Readonly<Record<string, z.ZodObject>>, shape: (type: string) => T,
+) {
+  const options = Object.entries(known).sort(([a], [b]) => a < b ? -1 : 1).map(([type, settings]) =>
+    settings.safeExtend({ ...shape(type), type: z.literal(type) }).strict());
+  if (options.length === 0) return later;
+  return z.discriminatedUnion("type", options as unknown as [z.ZodObject]);
+}
+
+export function gatewaySchema(components: Components) {
+  const link = (type: string, what: string): z.core.$ZodLooseShape => type in components.links
+    ? { link: z.string().describe(what) } : {};
+  return z.strictObject({
+    $schema: z.string().optional().describe("for editors"),
+    gateway: z.strictObject({
+      id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/)
+        .meta({ title: "an id of letters, digits, _, . and -" }).describe("name of this gateway"),
+      profile: z.string().default("generic-512mb").describe("firmware profile: what the board has"),
+    }),
+    policy: z.union([
+      z.string().startsWith("file:").meta({ title: 'a policy file: "file:write-policy.json"' }),
+      z.record(z.string(), z.unknown()),
+    ]).optional().describe("who may write what; nobody may write what it does not name"),
+    types: z.record(nameText, type).default({}).describe("kinds of devices"),
+    links: z.record(nameText, byType(components.links, () => ({}))).default({})
+      .describe("connections to equipment, brokers and services"),
+    devices: z.record(devicePattern, device).default({}).describe("equipment, by name or pattern"),
+    sources: z.record(nameText, byType(components.sources, (type) => ({
+      ...link(type, "link it comes from"),
+      columns: z.record(nameText, typeText).describe("columns and their types"),
+    }))).default({}).describe("streams that do not come from equipment"),
+    tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
+    models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),
+    functions: z.record(nameText, z.string()).default({})
+      .describe("named SQL expressions: not in this version"),
+    rules: z.record(nameText, rule).default({}).describe("streaming SQL"),
+    sinks: z.record(nameText, byType(components.sinks, (type) =>
+      link(type, "link it goes to"))).default({}).describe("where results go"),
+    commands: commands.optional().describe("writes by MQTT; absent = none"),
+    api: api.prefault({}).describe("REST API"),
+    store: store.prefault({}).describe("durable store"),
+  });
+}
+
+export type GatewayText = z.output<ReturnType<typeof gatewaySchema>>;
+export type TypeText = z.output<typeof type>;
+export type DeviceText = z.output<typeof device>;
+export type TagText = z.output<typeof tagSettings>;
+export type PolicyText = z.output<typeof policySchema>;
+
+const sections = { links: "link", sources: "source", sinks: "sink" } as const;
+
+/** What DESIGN §9 names and this version does not have yet, by section. */
+export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
+  links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
+    "modbus-ascii", "modbus-server"],
+  sources: ["http", "sql", "file", "redis", "nats", "kafka"],
+  sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
+};
+
+/** For editors (`"$schema"`) and the manual. */
+export function jsonSchema(components: Components): Record<string, unknown> {
+  const schema = z.toJSONSchema(gatewaySchema(components), { io: "input", unrepresentable: "any" });
+  return { ...schema, title: "Tagwerk configuration" };
+}
+
+export function policyJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(policySchema, { io: "input", unrepresentable: "any" });
+  return { ...schema, title: "Tagwerk write policy" };
+}
