@@ -1,0 +1,33 @@
+import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { dialect, type DialectFunction } from "./functions/dialect.ts";
+import { math } from "./functions/math.ts";
+import type { ScalarFunction } from "./functions/record.ts";
+import { text } from "./functions/text.ts";
+
+export type { ArgumentType, FunctionValue, ScalarFunction } from "./functions/record.ts";
+export type { AggregateFunction } from "./functions/aggregate.ts";
+export type { FunctionClass } from "./functions/dialect.ts";
+
+/** Functions with a body, by every name they go by (small letters). */
+export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
+  [...math, ...text].flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
+
+export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
+  new Map(aggregates.map((f) => [f.name, f]));
+
+/** Forms that the binder itself turns into nodes. */
+const forms: readonly DialectFunction[] = [
+  { name: "cast", parameters: "aT", place: "scalar" },
+  { name: "coalesce", parameters: "a+", place: "scalar" },
+  { name: "isnull", parameters: "a", place: "scalar" },
+  { name: "infer", parameters: "sa+", place: "scalar" },
+];
+
+/** Every function of the dialect: what it takes and where it may stand. */
+export const knownFunctions: ReadonlyMap<string, DialectFunction> = new Map([
+  ...dialect,
+  ...forms.map((f) => [f.name, f] as const),
+  ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
+  ...[...scalarFunctions].map(([name, { parameters }]) =>
+    [name, { name, parameters, place: "scalar" }] as const),
+]);

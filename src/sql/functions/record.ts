@@ -1,0 +1,44 @@
+import type { ColumnKind } from "../../ring.ts";
+
+/**
+ * What a function takes, one letter a parameter:
+ * `n` number · `d` number, taken as float · `i` whole number · `u` whole number ≥ 0 · `s` text ·
+ * `b` boolean · `B` TRUE or FALSE written out · `t` time · `a` anything · `f` a field's name ·
+ * `T` the name of a type · `*` anything or `*`; after `?` they may be left out, `+` repeats the last.
+ */
+export type Parameters = string;
+
+export type FunctionValue = number | boolean | string | null | undefined;
+
+/** An argument as far as the binder knows it. */
+export interface ArgumentType {
+  readonly kind: ColumnKind;
+  readonly slot: number;
+  /** Its value, where it is a constant. */
+  readonly constant: unknown;
+}
+
+/** A plain function of its arguments: no state, no clock, the same answer always. */
+export interface ScalarFunction {
+  readonly name: string;
+  readonly also?: readonly string[];
+  readonly parameters: Parameters;
+  /** `same`: int53 if the first argument is a whole number, else float64. */
+  readonly result: "float64" | "int53" | "bool" | "text" | "same";
+  readonly doc: string;
+  /** Expression and its value as SQL: both a text for the manual and a test. */
+  readonly examples: readonly (readonly [string, string])[];
+  /**
+   * Whole numbers, floats and times come as number, text as string. Returns null for NULL, undefined for
+   * `ERROR.argument`. Called with NULL only if `nulls` is "sees".
+   */
+  readonly body: (...args: never[]) => FunctionValue;
+  /** The same as JavaScript, `$0` … being the arguments; only for numbers. */
+  readonly inline?: string;
+  /** "null" (where left out): NULL as soon as one argument is. "sees": the body is given null. */
+  readonly nulls?: "null" | "sees";
+  /** What a NaN that the body returns means; where left out, ERROR.number. */
+  readonly nan?: "null" | "error";
+  /** Bytes of a text result at most; where left out, those of the first argument. */
+  readonly slot?: (args: readonly ArgumentType[]) => number;
+}
