@@ -1,8 +1,17 @@
-/** A rule's refusals of one code, folded into one row (W21). */
-export interface Folded {
+/** A rule's command that was not carried out. */
+export interface Withheld {
   readonly origin: string;
   readonly tag: string;
   readonly code: string;
+  readonly sentence: string;
+  /** Engine time. */
+  readonly time: number;
+  readonly policyHash: string;
+  readonly configHash: string;
+}
+
+/** A rule's refusals of one code, folded into one row (W21). */
+export interface Folded extends Omit<Withheld, "sentence" | "time"> {
   sentence: string;
   count: number;
   readonly first: number;
@@ -20,6 +29,8 @@ export interface Folded {
  */
 export const fold_rows_per_minute = 10;
 const minute_ms = 60_000;
+/** Superseded rows kept while the store cannot take them. */
+const closed_max = 1024;
 
 interface Series {
   current: Folded | null;
@@ -35,15 +46,15 @@ export class Fold {
   /** Rows that were superseded by a newer one before the store had their last count. */
   #closed: Folded[] = [];
 
-  add(origin: string, tag: string, code: string, sentence: string, time: number): void {
-    const series = this.#of(`${origin} ${tag}`, time);
-    const row = this.#row(series, origin, tag, code, time);
+  add(refusal: Withheld): void {
+    const series = this.#of(`${refusal.origin} ${refusal.tag}`, refusal.time);
+    const row = this.#row(series, refusal);
     row.count += 1;
-    row.last = time;
-    row.sentence = sentence;
+    row.last = refusal.time;
+    row.sentence = refusal.sentence;
     row.dirty = true;
     series.current = row;
-    series.byCode.set(code, row);
+    series.byCode.set(refusal.code, row);
   }
 
   /** An admitted command of a rule ends the run of its refusals. */
@@ -76,14 +87,13 @@ export class Fold {
     return series;
   }
 
-  #row(series: Series, origin: string, tag: string, code: string, time: number): Folded {
-    const before = series.byCode.get(code);
-    const mayOpen = series.opened < fold_rows_per_minute;
+  #row(series: Series, refusal: Withheld): Folded {
+    const before = series.byCode.get(refusal.code);
+    const mayOpen = series.opened < fold_rows_per_minute && this.#closed.length < closed_max;
     if (before !== undefined && (series.current === before || !mayOpen)) return before;
     if (before?.dirty) this.#closed.push(before);
     series.opened += 1;
-    return {
-      origin, tag, code, sentence: "", count: 0, first: time, last: time, row: 0, dirty: true,
-    };
+    const { time, ...rest } = refusal;
+    return { ...rest, count: 0, first: time, last: time, row: 0, dirty: true };
   }
 }

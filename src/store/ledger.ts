@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { Fault, limits } from "../base.ts";
+import { Fault } from "../base.ts";
 import { schema } from "./schema.ts";
 
 /** Pause between two attempts to write again after the disk refused (ms). */
@@ -7,6 +7,9 @@ export const retry_ms = 1000;
 const page_bytes = 4096;
 /** Pages kept back so that outcomes of what was admitted still fit when the file is full. */
 const reserve_pages = 64;
+
+/** Somebody else may hold the file for a moment: a backup, a person with `sqlite3` (ms). */
+const busy_ms = 200;
 
 /** The disk's trouble, as against a bug in a statement (sqlite.org/rescode.html). */
 const disk = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|LOCKED|NOMEM|CORRUPT|NOTADB|PERM)/;
@@ -99,7 +102,7 @@ export class Ledger {
       // The log is cut back after a checkpoint, so that it counts little beside the file.
       db.run(`PRAGMA journal_size_limit=${1 << 20}`);
       db.run(`PRAGMA wal_autocheckpoint=${reserve_pages * 4}`);
-      db.run(`PRAGMA busy_timeout=${limits.disarm_ms_max / 10}`);
+      db.run(`PRAGMA busy_timeout=${busy_ms}`);
       db.run(`PRAGMA max_page_count=${this.#pages_max}`);
     } catch (thrown) {
       db.close();

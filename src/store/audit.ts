@@ -1,0 +1,349 @@
+import type { Database } from "bun:sqlite";
+import { Fold, type Folded, type Withheld } from "./fold.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** Folded refusals are written this often at most (ms): an SD card survives it. */
+export const flush_ms = 10_000;
+/** Refusals of outside commands and outcomes kept while the disk refuses; more are counted. */
+export const waiting_max = 1024;
+/** Oldest folded refusals given up at a time when the file is full. */
+const trim_rows = 1024;
+
+/** What every attempt says of itself (W21). Times are engine time unless `monotonic`. */
+export interface Attempt {
+  readonly id: string;
+  readonly origin: string;
+  readonly who: string;
+  readonly source: string;
+  readonly tag: string;
+  /** As asked, whatever it was. */
+  readonly asked: unknown;
+  readonly policyHash: string;
+  readonly configHash: string;
+  readonly received: number;
+  readonly time: number;
+  readonly monotonic: number;
+}
+
+/** An admitted command, before its frame leaves (W10). */
+export interface Intent extends Attempt {
+  readonly means: number;
+  readonly clamped: boolean;
+  /** Raw words as they will stand on the wire. */
+  readonly words: Uint8Array;
+  /** `{"oldest": time, "state", "flags"}` of a rule, and what else should be on record. */
+  readonly inputs: Readonly<Record<string, unknown>> | null;
+  /** Per condition: text, value, time of its oldest input. */
+  readonly permit: readonly Readonly<Record<string, unknown>>[];
+  /** What the tag read right before, or null. */
+  readonly read: number | null;
+  readonly arming: number;
+  /** Engine time after which the frame must not leave. */
+  readonly notAfter: number;
+}
+
+export interface RefusedAttempt extends Attempt {
+  readonly code: string;
+  readonly sentence: string;
+}
+
+/** How an intent ended. */
+export interface Ending {
+  readonly row: number;
+  /** Engine time at which the bytes went to the wire; null = they did not. */
+  readonly sent: number | null;
+  readonly frame: Uint8Array | null;
+  readonly outcome: "verified" | "acknowledged" | "refused" | "rejected" | "unknown";
+  readonly code: string | null;
+  readonly sentence: string | null;
+  readonly exception: number;
+  readonly readBack: number | null;
+  readonly time: number;
+}
+
+export interface AuditRow {
+  readonly row: number;
+  readonly verdict: "admitted" | "refused" | "withheld";
+  readonly time: number;
+  readonly id: string | null;
+  readonly origin: string;
+  readonly who: string;
+  readonly source: string;
+  readonly tag: string;
+  /** JSON text. */
+  readonly asked: string | null;
+  readonly means: number | null;
+  readonly read: number | null;
+  readonly arming: number | null;
+  readonly sent: number | null;
+  readonly outcome: string | null;
+  readonly code: string | null;
+  readonly sentence: string | null;
+  readonly readBack: number | null;
+  readonly count: number;
+  readonly first: number;
+}
+
+/** An intent that a restart left without outcome: it is unknown now (W15). */
+export interface Abandoned {
+  readonly row: number;
+  readonly tag: string;
+  readonly origin: string;
+  readonly means: number;
+  readonly read: number | null;
+  readonly time: number;
+}
+
+/** W21. All methods are synchronous; what returns is durable, unless `unavailable` says why not. */
+export class Audit {
+  readonly #ledger: Ledger;
+  readonly #epoch: () => number;
+  readonly #now: () => number;
+  readonly #fold = new Fold();
+  readonly #claimed = new Set<string>();
+  #endings: Ending[] = [];
+  #refused: RefusedAttempt[] = [];
+  #flushAt = -Infinity;
+  /** Refusals of outside commands that no row tells of, because the disk refused too long. */
+  lost = 0;
+
+  constructor(ledger: Ledger, epoch: () => number, now: () => number) {
+    this.#ledger = ledger;
+    this.#epoch = epoch;
+    this.#now = now;
+  }
+
+  /** Why nothing can be admitted, or null (`audit-unavailable`, W10). */
+  get unavailable(): string | null {
+    return this.#ledger.trouble;
+  }
+
+  /** Commits several intents at once; their row numbers, or null: not one of them is admitted. */
+  intents(intents: readonly Intent[]): number[] | null {
+    const now = this.#now();
+    if (!this.#makeRoom(now)) return null;
+    const rows = this.#ledger.write(now, (db) => {
+      const waiting = this.#storeWaiting(db);
+      return { rows: intents.map((intent) => insertIntent(db, intent, this.#epoch())), waiting };
+    });
+    if (rows === null) return null;
+    this.#forget(rows.waiting);
+    for (const { id, origin, tag } of intents) {
+      this.#claimed.delete(id);
+      this.#fold.interrupt(origin, tag);
+    }
+    return rows.rows;
+  }
+
+  /** Ends intents. Never lost while the process lives: kept until the disk takes them. */
+  outcomes(endings: readonly Ending[]): void {
+    this.#endings.push(...endings);
+    this.#commit();
+  }
+
+  /** A command of REST, MQTT or CLI that was refused: one durable row each. */
+  refusals(attempts: readonly RefusedAttempt[]): void {
+    for (const attempt of attempts) {
+      if (this.#refused.length < waiting_max) {
+        this.#refused.push(attempt);
+        continue;
+      }
+      this.lost += 1;
+      this.#claimed.delete(attempt.id);
+    }
+    this.#commit();
+  }
+
+  /** A rule's refusal, shadow or deadband: folded, written every `flush_ms`. */
+  withheld(refusal: Withheld): void {
+    this.#fold.add(refusal);
+  }
+
+  /** Writes what waits, if it is time or `all`. */
+  flush(all: boolean): void {
+    const now = this.#now();
+    if (this.#endings.length + this.#refused.length > 0) this.#commit();
+    if (!all && now < this.#flushAt) return;
+    this.#flushAt = now + flush_ms;
+    const dirty = this.#fold.dirty;
+    if (dirty.length === 0 || !this.#makeRoom(now)) return;
+    const rows = this.#ledger.write(now, (db) => dirty.map((row) => this.#storeFolded(db, row)));
+    if (rows === null) return;
+    for (let i = 0; i < rows.length; i++) dirty[i]!.row = rows[i]!;
+    this.#fold.stored();
+  }
+
+  /**
+   * True the first time that an id is claimed, for ever (W17). Two commands with one id cannot both
+   * get true, even while the first has no row yet. In doubt (nothing can be read): false.
+   */
+  claim(id: string): boolean {
+    if (this.#claimed.has(id) || this.seen(id)) return false;
+    if (this.#claimed.size >= waiting_max) return false;
+    this.#claimed.add(id);
+    return true;
+  }
+
+  /** The id stands in a row. */
+  seen(id: string): boolean {
+    const known = this.#ledger.read((db) =>
+      db.query("SELECT 1 FROM attempts WHERE id = ? AND origin NOT LIKE 'rule:%' LIMIT 1").get(id)
+        !== null);
+    return known ?? true;
+  }
+
+  /** Admitted writes of a tag since an engine time; onLoss does not count (W20). */
+  writesSince(tag: string, since: number): number {
+    const found = this.#ledger.read((db) => db.query(
+      `SELECT count(*) AS n FROM attempts
+       WHERE tag = ? AND time >= ? AND verdict = 'admitted' AND origin NOT LIKE 'onLoss:%'`,
+    ).get(tag, since) as { n: number });
+    return found?.n ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Engine time of the tag's last frame, or null. */
+  lastSent(tag: string): number | null {
+    const found = this.#ledger.read((db) => db.query(
+      "SELECT max(sent) AS sent FROM attempts WHERE tag = ? AND sent IS NOT NULL",
+    ).get(tag) as { sent: number | null });
+    return found?.sent ?? null;
+  }
+
+  /** W15: every intent without outcome becomes unknown: at start, at a restart of control or worker. */
+  abandon(why: string, time: number, tags: readonly string[] | null = null): readonly Abandoned[] {
+    this.#commit();
+    return this.#ledger.write(this.#now(), (db) => abandonIn(db, why, time, tags)) ?? [];
+  }
+
+  /** Newest first; a tag's, or all. */
+  query(ask: { tag?: string; limit?: number; since?: number } = {}): readonly AuditRow[] {
+    this.flush(true);
+    const limit = Math.min(ask.limit ?? 100, 10_000);
+    return this.#ledger.read((db) =>
+      db.query(select).all(ask.tag ?? null, ask.since ?? 0, limit) as AuditRow[]) ?? [];
+  }
+
+  /** Deletes attempts before a time, because a person said so; that is on record itself. */
+  prune(before: number, attempt: Attempt): number {
+    return this.#ledger.write(this.#now(), (db) => {
+      const gone = db.run(
+        "DELETE FROM attempts WHERE time < ? AND outcome IS NOT NULL", [before]).changes;
+      const sentence = `${gone} rows before ${new Date(before).toISOString()} were deleted.`;
+      insertRefusal(db, { ...attempt, code: "pruned", sentence }, this.#epoch());
+      return gone;
+    }) ?? 0;
+  }
+
+  #commit(): void {
+    const waiting = this.#ledger.write(this.#now(), (db) => this.#storeWaiting(db));
+    if (waiting !== null) this.#forget(waiting);
+  }
+
+  #storeWaiting(db: Database): { endings: number; refused: number } {
+    for (const ending of this.#endings) storeEnding(db, ending);
+    for (const attempt of this.#refused) insertRefusal(db, attempt, this.#epoch());
+    return { endings: this.#endings.length, refused: this.#refused.length };
+  }
+
+  #forget(stored: { endings: number; refused: number }): void {
+    for (let i = 0; i < stored.refused; i++) this.#claimed.delete(this.#refused[i]!.id);
+    this.#endings = this.#endings.slice(stored.endings);
+    this.#refused = this.#refused.slice(stored.refused);
+  }
+
+  /**
+   * A full file refuses intents. Only folded refusals of rules are ever given up for room, oldest
+   * first, and counted in `meta`; attempts are not.
+   */
+  #makeRoom(now: number): boolean {
+    if (this.#ledger.trouble !== null) return false;
+    while (this.#ledger.fill >= 1) {
+      const gone = this.#ledger.write(now, (db) => {
+        const { changes } = db.run(
+          "DELETE FROM withheld WHERE row IN (SELECT row FROM withheld ORDER BY row LIMIT ?)",
+          [trim_rows]);
+        db.run(`INSERT INTO meta VALUES ('trimmed', ?1)
+                ON CONFLICT (key) DO UPDATE SET value = value + ?1`, [changes]);
+        return changes;
+      });
+      if (gone === null) return false;
+      if (gone === 0) {
+        this.#ledger.fail("the audit is full: archive and prune it, or raise store.maxMB", now);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #storeFolded(db: Database, row: Folded): number {
+    // The row may have been given up for room: then it begins anew.
+    const changed = row.row === 0 ? 0 : db.run(
+      "UPDATE withheld SET count = ?, last = ?, sentence = ? WHERE row = ?",
+      [row.count, row.last, row.sentence, row.row]).changes;
+    if (changed > 0) return row.row;
+    return Number(db.run(
+      `INSERT INTO withheld (origin, tag, code, sentence, count, first, last, epoch, policy_hash,
+         config_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [row.origin, row.tag, row.code, row.sentence, row.count, row.first, row.last, this.#epoch(),
+        row.policyHash, row.configHash]).lastInsertRowid);
+  }
+}
+
+const select = `
+SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent, outcome,
+  code, sentence, read_back AS readBack, 1 AS count, time AS first
+FROM attempts WHERE (?1 IS NULL OR tag = ?1) AND time >= ?2
+UNION ALL
+SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL, NULL, 'refused',
+  code, sentence, NULL, count, first
+FROM withheld WHERE (?1 IS NULL OR tag = ?1) AND last >= ?2
+ORDER BY time DESC, row DESC LIMIT ?3`;
+
+function insertIntent(db: Database, i: Intent, epoch: number): number {
+  return Number(db.query(
+    `INSERT INTO attempts (verdict, id, origin, who, source, tag, asked, means, clamped, words,
+       policy_hash, config_hash, inputs, permit, read, arming, epoch, received, time, monotonic,
+       not_after)
+     VALUES ('admitted', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(i.id, i.origin, i.who, i.source, i.tag, asText(i.asked), i.means, i.clamped ? 1 : 0,
+    i.words, i.policyHash, i.configHash, i.inputs && JSON.stringify(i.inputs),
+    JSON.stringify(i.permit), i.read, i.arming, epoch, i.received, i.time, i.monotonic, i.notAfter,
+  ).lastInsertRowid);
+}
+
+function insertRefusal(db: Database, a: RefusedAttempt, epoch: number): void {
+  db.query(
+    `INSERT INTO attempts (verdict, id, origin, who, source, tag, asked, policy_hash, config_hash,
+       epoch, received, time, monotonic, outcome, code, sentence, ended)
+     VALUES ('refused', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'refused', ?, ?, ?)`,
+  ).run(a.id, a.origin, a.who, a.source, a.tag, asText(a.asked), a.policyHash, a.configHash, epoch,
+    a.received, a.time, a.monotonic, a.code, a.sentence, a.time);
+}
+
+/** An outcome that comes after its row was abandoned changes nothing: unknown stays unknown. */
+function storeEnding(db: Database, e: Ending): void {
+  db.query(
+    `UPDATE attempts SET sent = ?, frame = ?, outcome = ?, code = ?, sentence = ?, exception = ?,
+       read_back = ?, ended = ? WHERE row = ? AND outcome IS NULL`,
+  ).run(e.sent, e.frame, e.outcome, e.code, e.sentence, e.exception, e.readBack, e.time, e.row);
+}
+
+export function abandonIn(
+  db: Database, why: string, time: number, tags: readonly string[] | null,
+): Abandoned[] {
+  const open = db.query(
+    `SELECT row, tag, origin, means, read, time FROM attempts
+     WHERE outcome IS NULL AND verdict = 'admitted' ORDER BY row`).all() as Abandoned[];
+  const ours = open.filter(({ tag }) => tags === null || tags.includes(tag));
+  for (const { row } of ours) {
+    db.run(`UPDATE attempts SET outcome = 'unknown', code = 'restart', sentence = ?, ended = ?
+            WHERE row = ?`, [why, time, row]);
+  }
+  return ours;
+}
+
+/** As JSON, cut to what a row can bear: whatever somebody sends, it is kept as it came. */
+function asText(asked: unknown): string | null {
+  if (typeof asked === "number" && !Number.isFinite(asked)) return `"${asked}"`;
+  return JSON.stringify(asked)?.slice(0, 256) ?? null;
+}
