@@ -14,6 +14,8 @@ const optimize_all = 99;
 const sequential = 0;
 const silent = 4;
 const plain_memory = 1;
+/** How the engine says that its heap is full. */
+const out_of_memory = "bad_alloc";
 
 /**
  * An ONNX model on an engine instance of its own, so that its cap is its own and its failure hurts
@@ -138,8 +140,9 @@ function probe(model: OnnxModel, settings: ModelSettings): number {
   let started = clock.now();
   for (let i = 0; i < warm_runs_max && clock.now() - started < warm_ms_max; i++) {
     if (model.execute() === 0) continue;
-    throw new Fault("model-failed", `Model ${settings.name} fails when it runs: ${model.lastError()}`,
-      values);
+    const text = model.lastError();
+    if (text.includes(out_of_memory)) throw tooLarge(settings);
+    throw new Fault("model-failed", `Model ${settings.name} fails when it runs: ${text}`, values);
   }
   const times: number[] = [];
   started = clock.now();
@@ -270,7 +273,7 @@ function tooLarge(settings: ModelSettings): Fault {
 
 function invalid(engine: Engine, settings: ModelSettings): Fault {
   const text = lastError(engine);
-  if (text.includes("bad_alloc")) return tooLarge(settings);
+  if (text.includes(out_of_memory)) return tooLarge(settings);
   return new Fault("model-invalid", `Model ${settings.name} cannot be loaded: ${text}`,
     { model: settings.name });
 }
