@@ -1,0 +1,125 @@
+import { openPty } from "../base/os.ts";
+
+/** What a port reports; connections are numbered from 1. */
+export interface PortEvents {
+  opened(connection: number): void;
+  received(connection: number, bytes: Uint8Array): void;
+  /** `reset`: by RST, so that the client took back what was not delivered. */
+  closed(connection: number, reset: boolean): void;
+}
+
+/** The place on this machine that stands for one link. */
+export interface Port {
+  /** The link's settings that lead here. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  send(connection: number, bytes: Uint8Array): void;
+  /** Ends one connection, as a device does that breaks down. */
+  end(connection: number): void;
+  /** True: nobody can connect, and who is connected no longer is. */
+  cut(isCut: boolean): void;
+  close(): void;
+}
+
+type Socket = Bun.Socket<{ connection: number }>;
+const loopback = "127.0.0.1";
+
+/** A listening TCP port on loopback. */
+export class TcpPort implements Port {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #events: PortEvents;
+  readonly #sockets = new Map<number, Socket>();
+  readonly #port: number;
+  #listener: Bun.TCPSocketListener<{ connection: number }> | null;
+  #connections = 0;
+
+  constructor(events: PortEvents) {
+    this.#events = events;
+    this.#listener = this.#listen(0);
+    this.#port = this.#listener.port;
+    this.settings = { host: loopback, port: this.#port };
+  }
+
+  send(connection: number, bytes: Uint8Array): void {
+    const socket = this.#sockets.get(connection);
+    if (socket === undefined) return;
+    // A client that leaves so many answers unread that the kernel takes no more is cut off.
+    if (socket.write(bytes) < bytes.length) socket.terminate();
+  }
+
+  end(connection: number): void {
+    this.#sockets.get(connection)?.terminate();
+  }
+
+  cut(isCut: boolean): void {
+    if (isCut === (this.#listener === null)) return;
+    if (isCut) {
+      this.#listener!.stop(true);
+      this.#listener = null;
+    } else {
+      this.#listener = this.#listen(this.#port);
+    }
+  }
+
+  close(): void {
+    this.cut(true);
+  }
+
+  #listen(port: number): Bun.TCPSocketListener<{ connection: number }> {
+    return Bun.listen<{ connection: number }>({
+      hostname: loopback, port,
+      socket: {
+        open: (socket) => {
+          socket.data = { connection: ++this.#connections };
+          socket.setNoDelay(true);
+          this.#sockets.set(socket.data.connection, socket);
+          this.#events.opened(socket.data.connection);
+        },
+        data: (socket, bytes) => this.#events.received(socket.data.connection, bytes),
+        close: (socket, error) => {
+          this.#sockets.delete(socket.data.connection);
+          this.#events.closed(socket.data.connection, error !== undefined);
+        },
+      },
+    });
+  }
+}
+
+/** A bus has one line, on which everybody speaks. */
+const bus_connection = 1;
+
+/** A pseudo terminal in place of a serial port. */
+export class BusPort implements Port {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #pty = openPty();
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(events: PortEvents) {
+    // A pty has no transceiver whose direction could be switched, and no parity bit.
+    this.settings = { port: this.#pty.path, rs485: "adapter", parity: "none" };
+    this.#reader = Bun.file(this.#pty.master).stream().getReader();
+    events.opened(bus_connection);
+    void this.#receive(events);
+  }
+
+  send(_connection: number, bytes: Uint8Array): void {
+    // What a pty that nobody reads cannot take is lost, as it is on a bus.
+    this.#pty.write(bytes, bytes.length);
+  }
+
+  /** A bus has no connection that could end, and nobody notices that its cable is cut. */
+  end(): void {}
+  cut(): void {}
+
+  close(): void {
+    void this.#reader.cancel();
+    this.#pty.close();
+  }
+
+  async #receive(events: PortEvents): Promise<void> {
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      events.received(bus_connection, value);
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { createRandom, Fault, nearest } from "../base.ts";
+import type { Gateway, Link } from "../config.ts";
+import type { Driver, DriverTag } from "../driver.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { commandHelp, parseCommand, type Command } from "./command.ts";
+import { Faults, type FaultOrder } from "./fault.ts";
+import { SimLink, type FrameRecord, type LinkOut } from "./link.ts";
+import { Plant, type PlantTag } from "./plant.ts";
+
+/** Links of the configuration that some driver can serve. */
+export function simulated(
+  gateway: Gateway, drivers: readonly Driver[],
+): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
+  return gateway.links.flatMap((link) => {
+    const driver = drivers.find((d) => d.type === link.type);
+    return driver === undefined ? [] : [{ link, driver, tags: tagsOf(gateway, link) }];
+  });
+}
+
+function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
+  const tags = gateway.devices
+    .filter((device) => device.link === link.name)
+    .flatMap((device) => device.groups.flatMap((group) => group.tags.map((tag) => ({ device, tag }))));
+  return tags.map(({ device, tag }, column) => ({
+    id: tag.id, station: device.station, at: tag.at, type: tag.type, scale: tag.scale,
+    offset: tag.offset, wordOrder: tag.wordOrder, eu: tag.eu, column,
+    writable: tag.access === "read-write",
+  }));
+}
+
+export interface SimulationOptions {
+  readonly gateway: Gateway;
+  readonly drivers: readonly Driver[];
+  readonly behaviours: Readonly<Record<string, Behaviour>>;
+  readonly seed: number;
+  /** Plant seconds a second. */
+  readonly speed: number;
+  /** Monotonic ms of the start. */
+  readonly now: number;
+  /** Where the bytes of a link go. */
+  out(link: string): LinkOut;
+  record(record: FrameRecord): void;
+}
+
+/** The simulator without sockets, files and timers: time and bytes are handed in. */
+export class Simulation {
+  readonly plant: Plant;
+  readonly links: readonly SimLink[];
+  readonly #faults: Faults;
+  readonly #start: number;
+  readonly #speed: number;
+  /** Tags held for a time, and when it is over (monotonic ms). */
+  readonly #holds = new Map<string, number>();
+
+  constructor(options: SimulationOptions) {
+    const random = createRandom(options.seed);
+    const parts = simulated(options.gateway, options.drivers);
+    this.plant = new Plant(parts.flatMap((part) => part.tags), options.behaviours, options.seed);
+    this.#faults = new Faults(random);
+    this.#start = options.now;
+    this.#speed = options.speed;
+    this.links = parts.map(({ link, driver, tags }) => new SimLink({
+      link, driver, tags, random, plant: this.plant, faults: this.#faults,
+      out: options.out(link.name), record: (record) => options.record(record),
+    }));
+  }
+
+  link(name: string): SimLink {
+    const found = this.links.find((link) => link.name === name);
+    if (found !== undefined) return found;
+    const names = this.links.map((link) => link.name);
+    const meant = nearest(name, names);
+    throw new Fault("sim-command", `no simulated link ${name}` +
+      `${meant === null ? "" : `, ${meant} was meant?`}; there are ${names.join(", ")}`);
+  }
+
+  /** Brings the plant to `now`: before bytes are handed to a link, and before anything is read. */
+  advance(now: number): void {
+    this.plant.advance((now - this.#start) * this.#speed);
+    for (const [id, until] of this.#holds) {
+      if (now < until) continue;
+      this.plant.release(id);
+      this.#holds.delete(id);
+    }
+  }
+
+  /** Works off what is due; gives when (monotonic ms) it wants to be called again. */
+  step(now: number): number {
+    this.advance(now);
+    let next = Math.min(Infinity, ...this.#holds.values());
+    for (const link of this.links) next = Math.min(next, link.step(now));
+    return next;
+  }
+
+  /** Runs one line of the control channel; a Fault says what was wrong with it. */
+  command(line: string, now: number): Readonly<Record<string, unknown>> {
+    this.advance(now);
+    const command = parseCommand(line);
+    switch (command.verb) {
+      case "fault": this.#inject(command.order, now); return {};
+      case "clear":
+        if (command.link !== null) this.link(command.link);
+        return { cleared: this.#faults.clear(command.link) };
+      case "set": return this.#set(command, now);
+      case "release":
+        this.plant.release(this.#tag(command.tag));
+        this.#holds.delete(command.tag);
+        return {};
+      case "get": {
+        const id = this.#tag(command.tag);
+        return { value: this.plant.value(id), truth: this.plant.truth(id) };
+      }
+      case "status": return this.#status(now);
+      case "help": return { help: commandHelp };
+    }
+    return command satisfies never;
+  }
+
+  #inject(order: FaultOrder, now: number): void {
+    const link = this.link(order.link);
+    if (order.station !== null && !link.has(order.station)) {
+      throw new Fault("sim-command", `${order.link} has no station ${order.station}`);
+    }
+    if (order.kind === "other-master" && link.medium === "tcp") {
+      throw new Fault("sim-command", `other-master needs a bus; ${order.link} is a TCP link`);
+    }
+    this.#faults.add(order, now);
+  }
+
+  #set(command: Extract<Command, { verb: "set" }>, now: number): Readonly<Record<string, unknown>> {
+    const id = this.#tag(command.tag);
+    if (command.lasts === Infinity) {
+      this.plant.set(id, command.value);
+    } else {
+      this.plant.hold(id, command.value);
+      this.#holds.set(id, now + command.lasts);
+    }
+    return { value: command.value };
+  }
+
+  #tag(id: string): string {
+    if (this.plant.has(id)) return id;
+    const meant = nearest(id, this.plant.ids);
+    throw new Fault("sim-command", `no such tag ${id}${meant === null ? "" : `, ${meant} was meant?`}`);
+  }
+
+  #status(now: number): Readonly<Record<string, unknown>> {
+    return {
+      plantSeconds: this.plant.time / 1000,
+      links: this.links.map((link) => ({
+        name: link.name, connections: link.connections, cut: link.isCut(now),
+      })),
+      faults: this.#faults.list(now).map(({ order, left, remaining }) => ({
+        link: order.link, station: order.station, kind: order.kind, value: order.value,
+        chance: order.chance, only: order.only,
+        // JSON knows no Infinity: null = no bound.
+        left: Number.isFinite(left) ? left : null,
+        remaining: Number.isFinite(remaining) ? Math.round(remaining) : null,
+      })),
+    };
+  }
+}

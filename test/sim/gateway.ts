@@ -1,0 +1,50 @@
+import type { Gateway, Tag } from "../../src/config.ts";
+import type { TagType } from "../../src/ring.ts";
+
+/** A tag with usual settings. */
+export function tag(id: string, at: string, type: TagType, more: Partial<Tag> = {}): Tag {
+  return {
+    id, at, type, name: id.split(".")[1]!, scale: 1, offset: 0, wordOrder: "ABCD", eu: null,
+    access: "read", ...more,
+  };
+}
+
+/** A press on TCP and two meters on a bus: what the simulator is tested with. */
+export function testGateway(): Gateway {
+  const meter = (name: string, station: number) => ({
+    name, station, link: "bus-1", labels: {}, groups: [{
+      name: "slow", interval: 1000, tags: [tag(`${name}.power`, "input 0", "float32", { eu: "W" })],
+    }],
+  });
+  return {
+    id: "test", sources: [], models: [], rules: [], sinks: [], policy: {}, commands: null,
+    profile: {
+      name: "test", title: "test", target: "any", memoryMB: 64, threads: 1, clock: "trusted",
+      watchdog: null, serialPorts: {}, limits: {}, verifiedOn: null,
+    },
+    links: [
+      { name: "plc-1", type: "modbus-tcp", settings: {} },
+      {
+        name: "bus-1", type: "modbus-rtu",
+        settings: { baud: 19200, parity: "even", stopBits: 1, timeout: 300 },
+      },
+      { name: "broker", type: "mqtt", settings: {} },
+    ],
+    devices: [
+      {
+        name: "press", link: "plc-1", station: 1, labels: {}, groups: [{
+          name: "fast", interval: 100, tags: [
+            tag("press.temperature", "input 0", "float32", { wordOrder: "CDAB" }),
+            tag("press.pressure", "holding 2", "int16", { scale: 0.1, eu: "bar" }),
+            tag("press.heater", "holding 10", "float32", { access: "read-write" }),
+            tag("press.door_closed", "discrete 4", "bool"),
+          ],
+        }],
+      },
+      meter("m-1", 1), meter("m-2", 2),
+    ],
+    api: { listen: "127.0.0.1", port: 0, token: null },
+    store: { directory: "/nonexistent", maxMB: 1 },
+    configHash: "", policyHash: "",
+  };
+}
