@@ -37,21 +37,17 @@ export interface Api {
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket } = options;
-  const serve = (local: boolean) => async (
-    request: Request, server: { requestIP(r: Request): { address: string } | null },
-  ): Promise<Response> => {
-    const from = local ? "socket" : server.requestIP(request)?.address ?? "?";
-    return answer(options, request, local, from);
-  };
-  const fetch = serve(false);
   const tcp = Bun.serve({
-    hostname: listen, port, fetch, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+    fetch: (request, server) =>
+      answer(options, request, false, server.requestIP(request)?.address ?? "?"),
   });
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
   const unix = Bun.serve({
-    unix: socket, fetch: serve(true), maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+    unix: socket, maxRequestBodySize: limits.body_bytes_max,
+    fetch: (request) => answer(options, request, true, "socket"),
   });
   process.umask(mask);
   chmodSync(socket, 0o600);

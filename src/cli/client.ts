@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parse } from "jsonc-parser";
 import { Fault, reason } from "../base.ts";
 import { text, type Args } from "./verb.ts";
@@ -7,26 +7,39 @@ import { text, type Args } from "./verb.ts";
 /** Options of every verb that talks to a running Tagwerk. */
 export const clientOptions = {
   config: { type: "string", short: "c" },
-  socket: { type: "string" },
+  store: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
 export const clientHelp = `
   -c, --config FILE   the configuration of the running Tagwerk (default gateway.json here)
-      --socket FILE   its unix socket, if there is no configuration at hand
+      --store DIR     its store, if there is no configuration at hand
       --json          print the answer as JSON`;
 
 const default_directory = "/var/lib/tagwerk";
 
-/** `store.directory` of the configuration at hand, or where a store is by default. */
+/**
+ * The store of the running Tagwerk: as told, or `store.directory` of the configuration at hand, or
+ * where a store is by default; a simulation's own (W25) if only that one is running.
+ */
 export function storeDirectory(args: Args): string {
-  const told = text(args, "socket");
-  if (told !== null) return dirname(told);
-  const config = text(args, "config") ?? "gateway.json";
+  const told = text(args, "store");
+  if (told !== null) return told;
+  const directory = configuredStore(text(args, "config") ?? "gateway.json");
+  const simulated = simulationStore(directory);
+  const runs = (store: string): boolean => existsSync(join(store, socket_name));
+  return !runs(directory) && runs(simulated) ? simulated : directory;
+}
+
+/** `store.directory` of a configuration, also of one that has problems. */
+export function configuredStore(config: string): string {
   if (!existsSync(config)) return default_directory;
   const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } } | undefined;
-  return parsed?.store?.directory ?? default_directory;
+  return resolve(dirname(config), parsed?.store?.directory ?? default_directory);
 }
+
+/** W25: a simulation runs on a store of its own. */
+export const simulationStore = (directory: string): string => `${directory}-simulation`;
 
 /** Name of the command line's unix socket in the store's directory. */
 export const socket_name = "tagwerk.sock";
@@ -40,7 +53,7 @@ export class Client {
   readonly #socket: string;
 
   constructor(args: Args) {
-    this.#socket = text(args, "socket") ?? join(storeDirectory(args), socket_name);
+    this.#socket = join(storeDirectory(args), socket_name);
   }
 
   get(path: string): Promise<unknown> {

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { parse } from "jsonc-parser";
 import { Fault } from "../base.ts";
-import { load, overlayLinks, problemText, type ComponentSchemas, type Problem } from "../config.ts";
+import {
+  load, overlayLinks, problemText, type Components as ConfigComponents, type Problem,
+} from "../config.ts";
 import { buildGraph, type Components, type Graph } from "../runtime.ts";
 
 /** A configuration read and worked out: a graph, or what is wrong with it, as texts. */
@@ -11,31 +14,62 @@ export interface Examined {
 }
 
 /** The schemas of a binary's components, as `load` wants them. */
-export function componentSchemas(components: Components): ComponentSchemas {
+export function componentSchemas(components: Components): ConfigComponents {
   const { drivers, connectors } = components;
   const pick = (what: "link" | "source" | "sink") => Object.fromEntries(connectors
     .filter((c) => c[what] !== null).map((c) => [c.type, c[what]!]));
+  const driver = (type: string) => drivers.find((d) => d.type === type)!;
   return {
     links: { ...Object.fromEntries(drivers.map((d) => [d.type, d.settings])), ...pick("link") },
     sources: pick("source"),
     sinks: pick("sink"),
+    drivers: drivers.map((d) => d.type),
+    checkTag: (type, tag) => driver(type).checkTag(tag),
+    extent: (type, tag) => driver(type).extent(tag),
   };
 }
 
-/** Reads a configuration; `links` is a sim-links.json to lay over it (W25), or null. */
+/** The texts that make a configuration: the file and, if it stands in its own, the policy. */
+export interface Texts {
+  readonly config: string;
+  readonly policy: string;
+}
+
+/** Reads a configuration from its file and works it out. */
 export function examine(path: string, components: Components, links: string | null): Examined {
-  const loaded = load(readText(path), {
+  return examineTexts(path, readTexts(path), components, links);
+}
+
+export function readTexts(path: string): Texts {
+  const config = readText(path);
+  const policy = policyPath(path, config);
+  return { config, policy: policy !== null && existsSync(policy) ? readText(policy) : "" };
+}
+
+/** Works out texts as if they stood at `path`; `links` is a sim-links.json to lay over (W25). */
+export function examineTexts(
+  path: string, texts: Texts, components: Components, links: string | null,
+): Examined {
+  const policy = policyPath(path, texts.config);
+  const loaded = load(texts.config, {
     path: resolve(path),
     components: componentSchemas(components),
-    readFile: (file) => readText(resolve(dirname(path), file)),
+    readFile: (file) => (file === policy && texts.policy !== "" ? texts.policy : readText(file)),
     env: process.env,
   });
   const show = (problem: Problem): string => problemText(problem, path);
   if (loaded.gateway === null) return { graph: null, texts: loaded.problems.map(show) };
   const gateway = links === null ? loaded.gateway
     : overlayLinks(loaded.gateway, JSON.parse(readText(links)));
-  const { graph, problems } = buildGraph(gateway, components);
+  const { graph, problems } = buildGraph(gateway, components, loaded.problem);
   return { graph, texts: problems.map(show) };
+}
+
+/** Where `"policy": "file:…"` of a configuration leads, or null. */
+function policyPath(path: string, config: string): string | null {
+  const { policy } = (parse(config) ?? {}) as { policy?: unknown };
+  if (typeof policy !== "string" || !policy.startsWith("file:")) return null;
+  return resolve(dirname(resolve(path)), policy.slice("file:".length));
 }
 
 export function readText(path: string): string {

@@ -1,4 +1,4 @@
-import { limits, never } from "../base.ts";
+import { limits, nearest, never } from "../base.ts";
 import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
@@ -76,11 +76,16 @@ class Pending {
   }
 }
 
+/** Makes a problem at a place of the configuration file; `load` gives one. */
+export type PlaceProblem = (
+  path: readonly (string | number)[], message: string, meant?: string | null,
+) => Problem;
+
 /** Works out a loaded configuration; what is wrong comes as problems with their places. */
 export function buildGraph(
-  gateway: Gateway, components: Components,
+  gateway: Gateway, components: Components, place: PlaceProblem,
 ): { graph: Graph | null; problems: Problem[] } {
-  const builder = new Builder(gateway, components);
+  const builder = new Builder(gateway, components, place);
   const graph = builder.build();
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
 }
@@ -96,9 +101,12 @@ class Builder {
   readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
   readonly #rules = new Map<string, RulePlan>();
 
-  constructor(gateway: Gateway, components: Components) {
+  readonly #place: PlaceProblem;
+
+  constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
     this.#components = components;
+    this.#place = place;
   }
 
   build(): Graph {
@@ -114,13 +122,12 @@ class Builder {
     const rules = this.#planRules();
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
-    this.#checkOverlap(links);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
   }
 
-  #problem(path: string, message: string, value: string | null = null): void {
-    this.problems.push({ path, line: null, column: null, value, message, nearest: null });
+  #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {
+    this.problems.push(this.#place(path, message, meant));
   }
 
   #addStream(
@@ -144,14 +151,12 @@ class Builder {
 
   #planLink(link: Link): LinkPlan[] {
     const driver = this.#components.drivers.find((d) => d.type === link.type);
-    if (driver === undefined) return [];
+    if (driver === undefined || link.closed) return [];
     const groups: GroupPlan[] = [];
     for (const device of this.#gateway.devices) {
       if (device.link !== link.name) continue;
       for (const group of device.groups) {
         const tags = group.tags.map((tag, column) => driverTag(device, tag, column));
-        const wrong = tags.filter((tag) => this.#refusesTag(driver, tag));
-        if (wrong.length > 0) continue;
         groups.push({
           stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
           interval: group.interval, tags, requests: driver.plan(tags, link),
@@ -159,14 +164,6 @@ class Builder {
       }
     }
     return [{ link, driver, groups }];
-  }
-
-  #refusesTag(driver: Driver, tag: DriverTag): boolean {
-    const wrong = driver.checkTag(tag);
-    if (wrong === null) return false;
-    const [device, name] = [tag.id.slice(0, tag.id.lastIndexOf(".")), tag.id.split(".").pop()];
-    this.#problem(`devices.${device}.tags.${name}.at`, wrong, JSON.stringify(tag.at));
-    return true;
   }
 
   #catalog(compiling: string): Catalog {
@@ -208,7 +205,7 @@ class Builder {
       for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
       if (later.length === open.length) {
         for (const rule of later) {
-          this.#problem(`rules.${rule.name}.sql`, "This rule reads itself through other rules " +
+          this.#problem(["rules", rule.name, "sql"], "This rule reads itself through other rules " +
             `(${later.map((r) => r.name).join(" → ")}); a rule may only read what comes before it`);
         }
         break;
@@ -227,7 +224,7 @@ class Builder {
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
       if (!(thrown instanceof SqlFault)) throw thrown;
-      this.#sqlProblem(`rules.${rule.name}.sql`, thrown);
+      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown.nearest);
       return true;
     }
     const inputs = program.inputs.flatMap((input) => input.streams);
@@ -248,22 +245,17 @@ class Builder {
     return true;
   }
 
-  #sqlProblem(path: string, fault: SqlFault): void {
-    this.problems.push({ path, line: null, column: null, value: null,
-      message: fault.message, nearest: fault.nearest });
-  }
-
   #checkTargets(rule: Rule, program: Program): void {
     rule.to.forEach((target, i) => {
       if (target.kind !== "write") return;
       const column = program.output.find((c) => c.name === target.from);
       const columns = program.output.map((c) => c.name).filter((name) => !name.startsWith("$"));
       if (column === undefined) {
-        this.#problem(`rules.${rule.name}.to[${i}].from`, `The rule has no column of this name; ` +
-          `it has ${columns.join(", ")}`, JSON.stringify(target.from));
+        this.#problem(["rules", rule.name, "to", i, "from"], "The rule has no column of this name; " +
+          `it has ${columns.join(", ")}`, nearest(target.from, columns));
       } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
-        this.#problem(`rules.${rule.name}.to[${i}].from`,
-          `A setpoint is a number, this column is ${column.kind}`, JSON.stringify(target.from));
+        this.#problem(["rules", rule.name, "to", i, "from"],
+          `A setpoint is a number, this column is ${column.kind}`);
       }
     });
   }
@@ -293,7 +285,7 @@ class Builder {
         permits.push({ tag, program, layout });
       } catch (thrown) {
         if (!(thrown instanceof SqlFault)) throw thrown;
-        this.#sqlProblem(`policy.${tag}.permit`, thrown);
+        this.#problem(["policy", tag, "permit"], thrown.message, thrown.nearest);
       }
     }
     return permits;
@@ -304,29 +296,9 @@ class Builder {
     for (const { rule, reads } of rules) {
       for (const target of rule.to) {
         if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(`rules.${rule.name}`, `The rule writes ${target.tag} and reads it, also ` +
-            "through other rules: such feedback is refused (W13)", JSON.stringify(target.tag));
+          this.#problem(["rules", rule.name], `The rule writes ${target.tag} and reads it, directly ` +
+            "or through other rules: such feedback is refused (W13)");
         }
-      }
-    }
-  }
-
-  /** W13: two writable tags whose registers overlap at one peer and station. */
-  #checkOverlap(links: readonly LinkPlan[]): void {
-    const taken: { id: string; peer: string; area: string; from: number; to: number }[] = [];
-    for (const { link, driver, groups } of links) {
-      const { host, port } = link.settings;
-      for (const tag of groups.flatMap((group) => group.tags).filter((t) => t.writable)) {
-        const peer = `${host ?? ""}:${port} station ${tag.station}`;
-        const mine = { id: tag.id, peer, ...driver.extent(tag) };
-        const other = taken.find((t) => t.peer === mine.peer && t.area === mine.area &&
-          t.from <= mine.to && mine.from <= t.to);
-        if (other !== undefined) {
-          const [device, name] = [tag.id.slice(0, tag.id.lastIndexOf(".")), tag.id.split(".").pop()];
-          this.#problem(`devices.${device}.tags.${name}.at`, `Its registers overlap those of ` +
-            `${other.id} and both may be written (W13)`, JSON.stringify(tag.at));
-        }
-        taken.push(mine);
       }
     }
   }

@@ -26,6 +26,9 @@ export interface LinkPort {
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean;
   /** Writes the raw words of one tag in one frame, at most once. False = busy. */
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
+  /** A serial worker compares these itself (W11); a link of this thread needs none. */
+  setArming?(tag: string, number: number): void;
+  setLatch?(latched: boolean): void;
   /** Moves what is due; gives the monotonic ms of the next call. */
   step(now: number, time: number): number;
   view(now: number): LinkView;

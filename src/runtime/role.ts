@@ -68,6 +68,10 @@ export class Role {
     if (rules) for (const plan of graph.rules) this.#startRule(plan, models);
     this.#startLinks();
     this.#startConnections(rules);
+  }
+
+  /** From here on asking the arena for more is a bug (DESIGN §2). */
+  seal(): void {
     this.arena.seal();
   }
 

@@ -69,7 +69,6 @@ interface Waiting {
  */
 export class SerialPort implements LinkPort {
   readonly name: string;
-  readonly #plan: LinkPlan;
   readonly #events: SerialEvents;
   readonly #log: Log;
   readonly #spawn: () => Worker;
@@ -97,7 +96,7 @@ export class SerialPort implements LinkPort {
     world: { readonly log: Log; readonly spawn: () => Worker; readonly now: () => number },
   ) {
     this.name = plan.link.name;
-    this.#plan = plan;
+
     this.#events = events;
     this.#log = world.log;
     this.#spawn = world.spawn;

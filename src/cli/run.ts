@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { startApi } from "../api.ts";
+import { createLog, limits, systemClock, type Log } from "../base.ts";
+import { lockFile } from "../base/os.ts";
+import { planText, startRuntime, type Graph } from "../runtime.ts";
+import { openStore, type Store } from "../store.ts";
+import { configuredStore, simulationStore, socket_name } from "./client.ts";
+import { examineTexts, readTexts, type Texts } from "./examine.ts";
+import { text, word, type Args, type Host, type Verb } from "./verb.ts";
+import { version } from "./version.ts";
+
+export const runVerb: Verb = {
+  name: "run",
+  usage: "run GATEWAY.json",
+  summary: "collect, compute, and write what is armed; until Ctrl-C or SIGTERM",
+  help: `
+      --links FILE    a simulation: these links instead of the real ones, on a store of its own
+      --store DIR     another store than the configuration's
+      --normal        leave safe mode: forget the starts that did not end well
+      --log LEVEL     debug, info (default), warn or error`,
+  options: {
+    links: { type: "string" }, store: { type: "string" }, normal: { type: "boolean" },
+    log: { type: "string" },
+  },
+  run,
+};
+
+async function run(args: Args, host: Host): Promise<number> {
+  const path = word(args, 0, "GATEWAY.json");
+  const clock = systemClock();
+  const level = text(args, "log") ?? "info";
+  const log = createLog(level as "info", () => clock.time(), (line) =>
+    process.stderr.write(`${line}\n`));
+  const links = text(args, "links");
+  const wanted = readTexts(path);
+  const found = examineTexts(path, wanted, host.components, links);
+  for (const problem of found.texts) console.error(`${problem}\n`);
+  const configured = configuredStore(path);
+  const directory = text(args, "store")
+    ?? (links === null ? configured : simulationStore(configured));
+  const store = openStore(directory, {
+    maxMB: found.graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
+    now: () => clock.now(), time: () => clock.time(),
+  });
+  const chosen = choose(found.graph, path, store, host, links, log);
+  if (chosen === null) {
+    store.close();
+    return 1;
+  }
+  if (!fits(chosen.graph)) {
+    store.close();
+    return 1;
+  }
+  const before = store.lastGood;
+  const { configHash, policyHash } = chosen.graph.gateway;
+  const configChanged = before !== null &&
+    (before.configHash !== configHash || before.policyHash !== policyHash);
+  if (!chosen.rejected) store.saveGood({ ...wanted, configHash, policyHash });
+  const runtime = await startRuntime({
+    graph: chosen.graph, components: host.components, store, clock, log, version,
+    safeMode: inSafeMode(chosen.graph, store, args.options["normal"] === true, log),
+    configRejected: chosen.rejected, configChanged, planned: planText(chosen.graph).bytes,
+    spawnWorker: host.spawnWorker,
+  });
+  const { listen, port, token } = chosen.graph.gateway.api;
+  const socket = join(directory, socket_name);
+  const api = startApi({ runtime, listen, port, token, socket, version, log });
+  log.info("run", `${chosen.graph.gateway.id} is up`, { api: api.url, store: directory });
+  const signal = await signalled();
+  log.info("run", `stopping on ${signal}`);
+  await runtime.stop();
+  await api.stop();
+  store.clearStarts();
+  store.close();
+  return 0;
+}
+
+const default_store_MB = 512;
+
+/** W5: a configuration that does not pass is not run; the last good pair is, with writing off. */
+function choose(
+  graph: Graph | null, path: string, store: Store, host: Host, links: string | null, log: Log,
+): { graph: Graph; rejected: boolean } | null {
+  if (graph !== null) return { graph, rejected: false };
+  const good: Texts | null = store.lastGood;
+  if (good === null) return null;
+  const last = examineTexts(path, good, host.components, links);
+  if (last.graph === null) return null;
+  log.error("run", "the configuration is rejected; the last good one runs, with writing off");
+  return { graph: last.graph, rejected: true };
+}
+
+function fits(graph: Graph): boolean {
+  const plan = planText(graph);
+  if (!plan.fits) console.error(plan.text);
+  return plan.fits;
+}
+
+/** DESIGN §10: the third start without an orderly stop or health in between. */
+function inSafeMode(graph: Graph, store: Store, normal: boolean, log: Log): boolean {
+  if (normal) store.clearStarts();
+  const starts = store.recordStart();
+  const most = graph.gateway.profile.limits["starts_max"] ?? limits.starts_max;
+  if (most === 0 || starts < most) return false;
+  log.error("run", "safe mode: rules, models and writes are off; leave it with run --normal",
+    { starts });
+  return true;
+}
+
+function signalled(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
+  });
+}
+

@@ -1,0 +1,286 @@
+import { reason, type Clock, type Log } from "../base.ts";
+import type { Tag, TagPolicy } from "../config.ts";
+import { DONE, type Driver, type DriverTag } from "../driver.ts";
+import {
+  armingEnds, decide, lastLook, lossText, LossWatch, onLossCommand, pathHash,
+  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
+  type Box, type Command, type Outcome, type PermitCell, type ReadResult, type Refusal,
+  type TagFacts,
+} from "../gate.ts";
+import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
+import type { Stage } from "../sql.ts";
+import type { LinkPort } from "./port.ts";
+
+/** The durable record, as a lane uses it (W10, W21). */
+export interface LaneAudit {
+  /** Commits the intent; `done` is called with null, or why it could not be. */
+  intent(command: Command, admitted: Admitted, tag: TagState, done: (trouble: string | null) => void): void;
+  /** `sent`: monotonic ms at which the bytes went to the wire, null = they did not. */
+  outcome(command: Command, outcome: Outcome, sentence: string | null, sent: number | null): void;
+  refused(command: Command, refusal: Refusal): void;
+}
+
+export interface LaneOptions {
+  readonly tag: Tag;
+  readonly wire: DriverTag;
+  readonly driver: Driver;
+  readonly port: LinkPort;
+  readonly policy: TagPolicy;
+  readonly ring: Ring;
+  readonly interval: number;
+  readonly permit: { readonly stage: Stage; readonly ring: Ring } | null;
+  readonly box: Box;
+  readonly audit: LaneAudit;
+  readonly clock: Clock;
+  readonly log: Log;
+  wake(): void;
+  armingEnded(number: number, why: string): void;
+}
+
+export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
+
+/** How long after a loss its command may still leave (ms). */
+const on_loss_within_ms = 1500;
+
+/**
+ * One writable tag's way from command to outcome (WRITING.md, "The wire"): gate, read for this
+ * command, gate again, durable intent, last look, one frame, read-back, durable outcome. Every step
+ * is a callback of the step before; nothing waits, and nothing is ever sent twice.
+ */
+export class Lane {
+  readonly id: string;
+  readonly state: TagState;
+  readonly policy: TagPolicy;
+  readonly port: LinkPort;
+  /** Between handing the frame to the port and its answer: `disarm` waits for it (W4). */
+  onTheWire = false;
+  /** The gate's last decision, for `why`. */
+  last: Record<string, unknown> | null = null;
+  readonly #options: LaneOptions;
+  readonly #column: Column;
+  readonly #loss = new LossWatch();
+  readonly #raw: Uint8Array;
+  #seen: number;
+
+  constructor(options: LaneOptions) {
+    const { tag, wire, driver } = options;
+    this.#options = options;
+    this.id = tag.id;
+    this.policy = options.policy;
+    this.port = options.port;
+    this.#column = options.ring.columns[wire.column]!;
+    this.#seen = options.ring.head;
+    this.#raw = new Uint8Array(8);
+    const facts: TagFacts = {
+      id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
+      writable: tag.access === "read-write",
+      unsupported: whyUnsupported(tag.type, driver.extent(wire).area, wire.station),
+      encode: (value) => {
+        try {
+          return driver.encode(wire, value);
+        } catch (thrown) {
+          return reason(thrown);
+        }
+      },
+    };
+    this.state = new TagState(facts, options.interval);
+  }
+
+  /** Once a turn: what the polls, the link and the clock say of the tag. */
+  step(now: number, time: number, stopping: boolean): number {
+    const { state } = this;
+    this.#followLink();
+    this.#observe(now, time);
+    const ends = armingEnds(state, this.#options.box, now);
+    const loss = this.#loss.due(this.policy, state, stopping, now);
+    if (loss !== null && ends === null) this.#lose(loss, now);
+    else if (ends !== null) this.end(ends);
+    return this.#loss.next(this.policy, state);
+  }
+
+  /** W3: the arming ends; a command in flight is stopped by the last look. */
+  end(why: string): void {
+    const { arming } = this.state;
+    if (arming === null || !this.state.disarm(why)) return;
+    this.#options.armingEnded(arming.number, why);
+    this.port.setArming?.(this.id, 0);
+    this.#options.log.info("gate", `${this.id} is no longer armed`, { why });
+  }
+
+  /** W1, W2: an arming that `tryArm` gave. */
+  arm(arming: NonNullable<TagState["arming"]>, read: ReadResult, now: number): void {
+    this.state.arm(arming, read);
+    this.#loss.alive(now);
+    this.port.setArming?.(this.id, arming.number);
+    this.#options.log.info("gate", `${this.id} is armed`, { by: arming.by, number: arming.number });
+  }
+
+  /** Reads the tag's raw words now, before any poll; for proof and arming. */
+  read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
+    const { driver, wire, clock, port } = this.#options;
+    const raw = new Uint8Array(this.#words());
+    const at = clock.now();
+    return port.read(wire, raw, (result) => {
+      const value = result === DONE ? driver.decode(wire, raw) : NaN;
+      done({ value, state: result === DONE ? GOOD : result, at }, raw);
+    });
+  }
+
+  /** A command for this tag, from whoever. `answer` is called exactly once. */
+  take(command: Command, answer: Answer): void {
+    const now = this.#options.clock.now();
+    this.#permits(now);
+    const verdict = decide(command, this.policy, this.#gate(), now);
+    if (!verdict.admit) return this.#refuse(command, verdict, answer);
+    this.state.begin(command);
+    const asked = this.read((read) => this.#wasRead(command, read, answer));
+    if (!asked) this.#finish(command, refusedOutcome("busy"), null, answer);
+  }
+
+  #wasRead(command: Command, read: ReadResult, answer: Answer): void {
+    const now = this.#options.clock.now();
+    this.state.wasRead(read);
+    this.#permits(now);
+    const verdict = decide(command, this.policy, this.#gate(), now);
+    if (!verdict.admit) {
+      this.state.finish(refusedOutcome(verdict.code), now);
+      return this.#refuse(command, verdict, answer);
+    }
+    this.#options.audit.intent(command, verdict, this.state, (trouble) => {
+      if (trouble === null) this.#send(command, verdict, answer);
+      else this.#finish(command, refusedOutcome("audit-unavailable"), null, answer);
+    });
+  }
+
+  #send(command: Command, admitted: Admitted, answer: Answer): void {
+    const { box, port, wire } = this.#options;
+    this.state.intend(admitted, box.day);
+    this.#loss.alive(this.#options.clock.now());
+    let refusal: Refusal | null = null;
+    const guard = {
+      arming: admitted.arming,
+      notAfter: admitted.notAfter,
+      // W11: everything that can have changed, now.
+      last: (now: number): boolean => {
+        this.#permits(now);
+        refusal = lastLook(command, admitted, this.policy, this.#gate(), now);
+        if (refusal === null) this.state.leave(now);
+        return refusal === null;
+      },
+    };
+    this.onTheWire = true;
+    const handed = port.write(wire, admitted.bytes, guard, (result, exception, sent) => {
+      this.onTheWire = false;
+      if (refusal !== null) {
+        return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
+      }
+      const outcome = wireOutcome(sent, result === DONE, exception);
+      if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
+      else this.#readBack(command, admitted, answer);
+    });
+    if (handed) return;
+    this.onTheWire = false;
+    this.#finish(command, refusedOutcome("busy"), null, answer);
+  }
+
+  #readBack(command: Command, admitted: Admitted, answer: Answer): void {
+    const asked = this.read((read) => {
+      const outcome = readBackOutcome(this.state.facts, admitted.means, read);
+      this.#finish(command, outcome, null, answer, admitted.means);
+    });
+    if (asked) return;
+    const nothing = { value: NaN, state: 255, at: 0 };
+    const outcome = readBackOutcome(this.state.facts, admitted.means, nothing);
+    this.#finish(command, outcome, null, answer, admitted.means);
+  }
+
+  #finish(
+    command: Command, outcome: Outcome, refusal: Refusal | null, answer: Answer,
+    means: number | null = null,
+  ): void {
+    const now = this.#options.clock.now();
+    const sent = this.state.phase === "sent" && outcome.outcome !== "refused"
+      ? this.state.lastWriteAt : null;
+    this.state.finish(outcome, now);
+    this.#options.audit.outcome(command, outcome, refusal?.sentence ?? null, sent);
+    this.#remember(command, outcome.outcome, outcome.code, refusal?.sentence ?? "");
+    if (outcome.outcome === "unknown") {
+      this.#options.log.warn("gate", `${this.id}: outcome unknown`, { code: outcome.code });
+    }
+    answer(outcome, refusal, means);
+    this.#options.wake();
+  }
+
+  #refuse(command: Command, refusal: Refusal, answer: Answer): void {
+    this.#loss.refused(refusal.code, this.#options.clock.now());
+    this.#options.audit.refused(command, refusal);
+    this.#remember(command, "refused", refusal.code, refusal.sentence);
+    answer(refusedOutcome(refusal.code), refusal, null);
+  }
+
+  #remember(command: Command, outcome: string, code: string | null, sentence: string): void {
+    const { id, origin, value } = command;
+    const time = this.#options.clock.time();
+    this.last = { id, origin, value: value as number, outcome, code, sentence, time };
+  }
+
+  #gate(): { box: Box; tag: TagState } {
+    return { box: this.#options.box, tag: this.state };
+  }
+
+  /** W12: the conditions are worked out at the moment they are looked at. */
+  #permits(now: number): void {
+    const { permit, clock } = this.#options;
+    if (permit === null) return;
+    const time = clock.time();
+    permit.stage.run(0, 0, now, time);
+    const { ring } = permit;
+    const seq = (ring.head - 1) | 0;
+    const row = seq & ring.mask;
+    const { F, U } = ring.arena;
+    const oldest = ring.column("$oldest")!;
+    const at = now - (time - F[oldest.payload + row]!);
+    this.state.permits = this.policy.permit.map((condition, i): PermitCell => {
+      const column = ring.column(`c${i}`)!;
+      return { condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at };
+    });
+  }
+
+  #followLink(): void {
+    const { port, tag, wire } = this.#options;
+    this.state.linkUp = port.open;
+    const { at, type, wordOrder, scale, offset } = tag;
+    const path = { peer: port.peer, station: wire.station, at, type, wordOrder, scale, offset };
+    this.state.hash = port.peer === "" ? null : pathHash(path);
+  }
+
+  /** W15, W16: an ordinary poll settles an unknown outcome, or shows a change from outside. */
+  #observe(now: number, time: number): void {
+    const { ring, log } = this.#options;
+    if (ring.head === this.#seen) return;
+    this.#seen = ring.head;
+    const seq = (ring.head - 1) | 0;
+    const row = seq & ring.mask;
+    const state = ring.arena.U[this.#column.state + row]!;
+    const at = now - (time - ring.arena.F[ring.timeAt + row]!);
+    const observed = this.state.observe({ value: Number(readCell(ring, this.#column, seq)), state, at });
+    if (observed === "nothing") return;
+    log.warn("gate", `${this.id}: ${observed}`);
+  }
+
+  #lose(loss: NonNullable<ReturnType<LossWatch["due"]>>, now: number): void {
+    const arming = this.state.arming!;
+    if (loss.value !== null && this.state.busy !== null) return;
+    this.#loss.done(arming);
+    const why = lossText(loss);
+    this.#options.log.warn("gate", `${this.id}: onLoss`, { why, value: loss.value ?? "hold" });
+    if (loss.value === null) return this.end(why);
+    const command = onLossCommand(this.id, loss.value, arming.number, now, now + on_loss_within_ms);
+    this.take(command, () => this.end(why));
+  }
+
+  #words(): number {
+    const { from, to } = this.#options.driver.extent(this.#options.wire);
+    return Math.min(this.#raw.length, (to - from + 1) * 2);
+  }
+}

@@ -1,0 +1,312 @@
+import { Fault, limits, type Clock, type Log } from "../base.ts";
+import type { Tag } from "../config.ts";
+import type { Driver, DriverTag } from "../driver.ts";
+import {
+  dayOf, dayStart, decide, parseCommand, refuse, ruleCommand, tryArm, type Box, type Command,
+  type Outcome, type ReadResult, type Refusal,
+} from "../gate.ts";
+import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
+import type { Store } from "../store.ts";
+import type { Graph } from "./graph.ts";
+import { Lane, type Answer } from "./lane.ts";
+import { Record } from "./record.ts";
+import type { Role } from "./role.ts";
+import type { ArmRequest, ProofView, WriteAnswer, WriteRequest } from "./view.ts";
+
+/** A rule's column that is written to a tag. */
+interface RuleWrite {
+  readonly rule: string;
+  readonly lane: Lane;
+  readonly ring: Ring;
+  readonly column: Column;
+  readonly oldest: Column;
+  cursor: number;
+}
+
+interface Place {
+  readonly tag: Tag;
+  readonly wire: DriverTag;
+  readonly driver: Driver;
+  readonly link: string;
+  readonly interval: number;
+  readonly ring: Ring;
+}
+
+/** Everything about writing in one role: lanes, rules' targets, commands from outside, arming. */
+export class Writing {
+  readonly box: Box;
+  readonly lanes = new Map<string, Lane>();
+  readonly #graph: Graph;
+  readonly #role: Role;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #record: Record;
+  readonly #places = new Map<string, Place>();
+  readonly #rules: RuleWrite[] = [];
+  readonly #wake: () => void;
+  #stopping = false;
+
+  constructor(
+    graph: Graph, role: Role, store: Store, box: Box,
+    world: { readonly clock: Clock; readonly log: Log }, wake: () => void,
+  ) {
+    this.#graph = graph;
+    this.#role = role;
+    this.#store = store;
+    this.#clock = world.clock;
+    this.#log = world.log;
+    this.#wake = wake;
+    this.box = box;
+    this.#record = new Record(store, world.clock, graph.gateway);
+    this.#findPlaces();
+    for (const [id, place] of this.#places) this.#addLane(id, place);
+    this.#restore();
+    this.#savePlaces();
+    for (const runner of role.rules) {
+      for (const target of runner.plan.rule.to) {
+        const lane = target.kind === "write" ? this.lanes.get(target.tag) : undefined;
+        if (target.kind !== "write" || lane === undefined) continue;
+        this.#rules.push({
+          rule: runner.name, lane, ring: runner.output, cursor: runner.output.head,
+          column: runner.output.column(target.from)!, oldest: runner.output.column("$oldest")!,
+        });
+      }
+    }
+  }
+
+  /** Once a turn, after the rules. */
+  step(now: number, time: number): number {
+    this.box.day = dayOf(time);
+    this.box.auditTrouble = this.#store.audit.unavailable;
+    let next = Infinity;
+    for (const lane of this.lanes.values()) {
+      next = Math.min(next, lane.step(now, time, this.#stopping));
+    }
+    for (const write of this.#rules) this.#follow(write, now, time);
+    this.#record.commit();
+    return next;
+  }
+
+  /** Orderly stop: onLoss of every armed tag, then no more (W19). */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake();
+    const deadline = this.#clock.now() + limits.disarm_ms_max;
+    while (this.#clock.now() < deadline && [...this.lanes.values()].some((lane) =>
+      lane.state.arming !== null || lane.state.busy !== null)) await Bun.sleep(5);
+  }
+
+  /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
+  write(request: WriteRequest): Promise<WriteAnswer> {
+    const arrival = {
+      origin: request.origin, by: request.by, from: request.from, authenticated: true,
+      authorised: true, retained: request.retained ?? false, duplicate: request.duplicate ?? false,
+      claim: (id: string) => this.#store.audit.claim(id),
+      now: this.#clock.now(), time: this.#clock.time(),
+    };
+    const command = parseCommand(request.body, arrival);
+    if ("admit" in command) return Promise.resolve(answerOf(null, null, refusedBy(command), command, null));
+    return new Promise((resolve) => {
+      const answer: Answer = (outcome, refusal, means) =>
+        resolve(answerOf(command.id, command.tag, outcome, refusal, means));
+      const lane = this.lanes.get(command.tag);
+      if (lane !== undefined) return lane.take(command, answer);
+      const verdict = this.#withoutLane(command);
+      this.#record.refused(command, verdict);
+      answer(refusedBy(verdict), verdict, null);
+    });
+  }
+
+  /** A tag that nothing may write: the gate says why. */
+  #withoutLane(command: Command): Refusal {
+    const verdict = decide(command, null, { box: this.box, tag: null }, this.#clock.now());
+    if (verdict.admit) throw new Error("bug: the gate admitted a tag without a policy");
+    const known = this.#graph.gateway.devices.some((device) =>
+      device.groups.some((group) => group.tags.some((tag) => tag.id === command.tag)));
+    return known && verdict.code === "unknown-tag" ? refuse("no-policy", { tag: command.tag }) : verdict;
+  }
+
+  /** W2 */
+  async proof(id: string): Promise<ProofView> {
+    const { lane, place } = this.#laneOf(id);
+    const { read, raw } = await this.#read(lane);
+    if (read.state !== GOOD || lane.state.hash === null) {
+      throw asFault(refuse("unread", { tag: id, state: stateName(read.state) }));
+    }
+    const { tag, wire, driver } = place;
+    const orders = Object.fromEntries((["ABCD", "CDAB", "BADC", "DCBA"] as const).map((wordOrder) =>
+      [wordOrder, driver.decode({ ...wire, wordOrder }, raw)]));
+    const { hash } = lane.state;
+    const { peer } = lane.port;
+    this.#store.saveProof({
+      tag: id, hash, peer, words: raw.toHex(), who: "socket", time: this.#clock.time(),
+    });
+    return {
+      tag: id, hash, peer, raw: raw.toHex(), value: read.value, eu: tag.eu, orders,
+    };
+  }
+
+  /** W1..W3: the tag is read anew; the row is durable before the arming takes effect. */
+  async arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }> {
+    const { tag: id, for_ms, by, proof } = request;
+    const { lane, place } = this.#laneOf(id);
+    const { read } = await this.#read(lane);
+    const number = this.#store.nextArming();
+    if (number === null) {
+      throw asFault(refuse("audit-unavailable", { why: this.#store.audit.unavailable }));
+    }
+    const stored = this.#store.proof(id)?.hash ?? null;
+    const minutes_max = limits.arm_minutes_max;
+    const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read },
+      lane.policy, this.box, lane.state, this.#clock.now());
+    if ("admit" in arming) throw asFault(arming);
+    const time = this.#clock.time();
+    const { tag, wire } = place;
+    const { policyHash, configHash } = this.#graph.gateway;
+    const durable = this.#store.beginArming({
+      number, tag: id, who: by, hash: arming.hash, peer: lane.port.peer, policyHash, configHash,
+      station: wire.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
+      scale: tag.scale, offset: tag.offset, begins: time, until: time + for_ms,
+    });
+    if (!durable) throw asFault(refuse("audit-unavailable", { why: this.#store.audit.unavailable }));
+    lane.arm(arming, read, this.#clock.now());
+    this.#wake();
+    return { tag: id, number, until: time + for_ms };
+  }
+
+  /** W4: resolves once no admitted command can still leave. */
+  async latch(by: string | null): Promise<void> {
+    this.box.latched = by;
+    for (const link of this.#role.links.values()) link.setLatch?.(by !== null);
+    if (by === null) return;
+    for (const lane of this.lanes.values()) lane.end(`disarmed by ${by}`);
+    this.#wake();
+    while ([...this.lanes.values()].some((lane) => lane.onTheWire || lane.state.mayStillLeave)) {
+      await Bun.sleep(2);
+    }
+  }
+
+  /** W3: the path to these tags was broken: another peer, another worker. */
+  pathEnded(link: string, why: string): void {
+    for (const lane of this.lanes.values()) if (lane.port.name === link) lane.end(why);
+  }
+
+  get armed(): string[] {
+    return [...this.lanes.values()].filter((lane) => lane.state.arming !== null).map((l) => l.id);
+  }
+
+  /** The rule's newest row is its command; rows it was too slow for are superseded, not queued. */
+  #follow(write: RuleWrite, now: number, time: number): void {
+    const { ring, lane } = write;
+    if (ring.head === write.cursor) return;
+    write.cursor = ring.head;
+    const seq = (ring.head - 1) | 0;
+    const row = seq & ring.mask;
+    const { F, U } = ring.arena;
+    const state = U[write.column.state + row]!;
+    const oldest = now - (time - F[write.oldest.payload + row]!);
+    const value = readsAsNull(state) ? null : readCell(ring, write.column, seq);
+    const number = typeof value === "bigint" ? Number(value) : value;
+    const inputs = { oldest, state, flags: U[ring.flagsAt + row]! };
+    const command = ruleCommand(write.rule, lane.id, number, inputs,
+      { epoch: this.#store.epoch, sequence: seq }, now);
+    lane.take(command, () => {});
+  }
+
+  #laneOf(id: string): { lane: Lane; place: Place } {
+    const lane = this.lanes.get(id);
+    if (lane === undefined) throw asFault(refuse("no-policy", { tag: id }));
+    return { lane, place: this.#places.get(id)! };
+  }
+
+  #read(lane: Lane): Promise<{ read: ReadResult; raw: Uint8Array }> {
+    return new Promise((resolve, reject) => {
+      if (!lane.read((read, raw) => resolve({ read, raw }))) {
+        reject(asFault(refuse("busy", { tag: lane.id })));
+      }
+      this.#wake();
+    });
+  }
+
+  #findPlaces(): void {
+    for (const plan of this.#graph.links) {
+      for (const group of plan.groups) {
+        const device = this.#graph.gateway.devices.find((d) => d.name === group.device)!;
+        const tags = device.groups.flatMap((g) => g.tags);
+        for (const wire of group.tags) {
+          if (this.#graph.gateway.policy[wire.id] === undefined) continue;
+          this.#places.set(wire.id, {
+            wire, driver: plan.driver, link: plan.link.name, interval: group.interval,
+            tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
+          });
+        }
+      }
+    }
+  }
+
+  /** W15: what the last run left open is unknown, and blocks until a read settles it. */
+  #restore(): void {
+    const time = this.#clock.time();
+    for (const lane of this.lanes.values()) {
+      const open = this.#store.abandoned.findLast((row) => row.tag === lane.id);
+      const writes = this.#store.audit.writesSince(lane.id, dayStart(time));
+      lane.state.restore(open === undefined ? null : { means: open.means, before: open.read },
+        writes, dayOf(time), this.#clock.now());
+    }
+  }
+
+  /** W22: whoever judges the audit must know where each tag lies. */
+  #savePlaces(): void {
+    const { configHash } = this.#graph.gateway;
+    this.#store.savePlaces(configHash, this.#graph.links.flatMap((plan) =>
+      plan.groups.flatMap((group) => group.tags.map((tag) => ({
+        tag: tag.id, link: plan.link.name, station: tag.station, at: tag.at, type: tag.type,
+        wordOrder: tag.wordOrder, scale: tag.scale, offset: tag.offset,
+      })))));
+  }
+
+  #addLane(id: string, place: Place): void {
+    const permit = this.#graph.permits.find((p) => p.tag === id);
+    this.lanes.set(id, new Lane({
+      ...place, port: this.#role.links.get(place.link)!, policy: this.#graph.gateway.policy[id]!,
+      permit: permit === undefined ? null : this.#role.conditions(permit.program, permit.layout),
+      box: this.box, audit: this.#record, clock: this.#clock, log: this.#log, wake: this.#wake,
+      armingEnded: (number, why) => this.#store.endArming(number, why),
+    }));
+  }
+}
+
+function refusedBy(refusal: Refusal): Outcome {
+  return { outcome: "refused", code: refusal.code, exception: 0, readBack: null };
+}
+
+/** The answer a caller gets: the outcome, its code and a sentence. */
+function answerOf(
+  id: string | null, tag: string | null, outcome: Outcome, refusal: Refusal | null,
+  means: number | null,
+): WriteAnswer {
+  const code = outcome.code === "exception" ? `exception ${outcome.exception}` : outcome.code;
+  return {
+    id, tag, outcome: outcome.outcome, code, value: means, readBack: outcome.readBack,
+    text: `${outcome.outcome}${code === null ? "" : ` (${code})`}: ` +
+      (refusal?.sentence ?? outcomeText(outcome, tag, means)),
+  };
+}
+
+function outcomeText(outcome: Outcome, tag: string | null, means: number | null): string {
+  switch (outcome.outcome) {
+    case "verified": return `${tag} reads ${outcome.readBack} after writing ${means}.`;
+    case "acknowledged": return `the device took ${means} for ${tag}.`;
+    case "rejected": return `the device answered with exception ${outcome.exception}; nothing changed.`;
+    case "refused": return "the command did not leave.";
+    case "unknown": return outcome.readBack === null
+      ? `it is not known whether ${tag} was written; look at the machine.`
+      : `${tag} reads ${outcome.readBack} after writing ${means}; look at the machine.`;
+  }
+}
+
+/** A refusal of arming or proof, as the API answers it. */
+function asFault({ code, sentence, values }: Refusal): Fault {
+  return new Fault(code, sentence, values);
+}
