@@ -149,5 +149,6 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
-export { modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
+export type { TtyWire } from "./driver/wire/tty.ts";

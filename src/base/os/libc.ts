@@ -15,7 +15,7 @@ function load() {
     adjtimex: { args: [T.ptr], returns: T.i32 },
     setsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.u32], returns: T.i32 },
     getsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.ptr], returns: T.i32 },
-    open: { args: [T.ptr, T.i32], returns: T.i32 },
+    open: { args: [T.ptr, T.i32, T.u32], returns: T.i32 },
     close: { args: [T.i32], returns: T.i32 },
     read: { args: [T.i32, T.ptr, T.u64], returns: T.i64_fast },
     write: { args: [T.i32, T.ptr, T.u64], returns: T.i64_fast },

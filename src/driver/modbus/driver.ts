@@ -1,9 +1,10 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, Raw, Request } from "../../driver.ts";
+import type { Driver, DriverTag, Raw, Request, WireEvents } from "../../driver.ts";
+import { createTty, type TtyWire } from "../wire/tty.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { MbapFraming } from "./mbap.ts";
 import { planReads } from "./plan.ts";
-import { RtuFraming } from "./rtu.ts";
+import { MasterEar, RtuFraming } from "./rtu.ts";
 import { rtuServer, tcpServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import { rtuSettings, tcpSettings, type RtuLink, type TcpLink } from "./settings.ts";
@@ -69,3 +70,15 @@ export const modbusRtu: Driver = {
 
   serve: (tags, link, host) => rtuServer(tags, host, link.settings as RtuLink),
 };
+
+/**
+ * The serial port of a Modbus RTU link, for the thread that does nothing else; `wake` is the read end
+ * of the pipe that interrupts its wait. While it listens it knows another master by its requests.
+ */
+export function createTtyWire(
+  link: Link, wake: number, events: WireEvents, listen_ms?: number,
+): TtyWire {
+  const ear = new MasterEar();
+  const masterHeard = (bytes: Uint8Array, n: number): boolean => ear.hearAll(bytes, n);
+  return createTty(link.settings as RtuLink, { wake, masterHeard, listen_ms }, events);
+}

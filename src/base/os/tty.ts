@@ -1,0 +1,130 @@
+import type { Pointer } from "bun:ffi";
+import { Fault } from "../fault.ts";
+import { EBUSY, ENOTTY, errno, osFault } from "./error.ts";
+import { close, lockDescriptor, openDevice } from "./file.ts";
+import { libc } from "./libc.ts";
+
+export interface LineSettings {
+  readonly baud: number;
+  readonly parity: "none" | "even" | "odd";
+  readonly stopBits: 1 | 2;
+  /** `kernel`: the driver switches the transmitter by RTS; `adapter`: the adapter does by itself. */
+  readonly rs485: "kernel" | "adapter";
+  /** ms, with `kernel` only */
+  readonly rtsDelayBefore: number;
+  readonly rtsDelayAfter: number;
+}
+
+// include/uapi/asm-generic/ioctls.h and termbits.h, the same on x64 and arm64.
+const TCGETS = 0x5401, TCSETS = 0x5402, TCFLSH = 0x540b, TIOCEXCL = 0x540c, TIOCNXCL = 0x540d;
+const TIOCSRS485 = 0x542f;
+const TCIOFLUSH = 2;
+const CBAUD = 0x100f, CS8 = 0x30, CSTOPB = 0x40, CREAD = 0x80, PARENB = 0x100, PARODD = 0x200;
+const CLOCAL = 0x800;
+const bauds: Readonly<Record<number, number>> = {
+  1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15,
+  57600: 0x1001, 115200: 0x1002, 230400: 0x1003,
+};
+export const standardBauds = Object.keys(bauds).map(Number);
+
+/**
+ * struct termios of the kernel:
+ *
+ *     byte 0   iflag:4   4  oflag:4   8  cflag:4   12  lflag:4   16  line:1   17  cc:19
+ */
+const termios_bytes = 36;
+const CFLAG = 2;
+const VMIN = 17 + 6;
+
+// struct serial_rs485: u32 flags, delay before, delay after (ms), then 20 bytes of zeros.
+const rs485_bytes = 32;
+const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2;
+
+/**
+ * Opens a serial port for us alone (TIOCEXCL and flock, W23), raw, with these settings. Everything is
+ * set before the first byte; what cannot be set is a Fault.
+ */
+export function openTty(path: string, line: LineSettings): number {
+  const fd = openDevice(path);
+  try {
+    if (!lockDescriptor(fd)) {
+      throw new Fault("tty-locked", `${path} is in use by another program`, { path }, "later");
+    }
+    if (libc().ioctl(fd, TIOCEXCL, null) !== 0) throw lineFault(path, "no exclusive use");
+    setLine(fd, path, line);
+    if (line.rs485 === "kernel") setRs485(fd, path, line);
+    flushTty(fd);
+    return fd;
+  } catch (thrown) {
+    close(fd);
+    throw thrown;
+  }
+}
+
+/** Gives a port back: the next may open it. */
+export function closeTty(fd: number): void {
+  flushTty(fd);
+  libc().ioctl(fd, TIOCNXCL, null);
+  close(fd);
+}
+
+/** Throws away what was received and not read, and what was written and not sent (W14). */
+export function flushTty(fd: number): void {
+  libc().ioctl(fd, TCFLSH, TCIOFLUSH as Pointer);
+}
+
+function lineFault(path: string, what: string): Fault {
+  const busy = errno() === EBUSY;
+  return busy ? new Fault("tty-locked", `${path} is in use by another program`, { path }, "later")
+    : osFault("tty-settings", `${path}: ${what}`, { path });
+}
+
+/** Bytes pass as they are; gives the control flags that the port took. */
+function setTermios(fd: number, path: string, control: number): number {
+  const termios = new Uint8Array(termios_bytes);
+  const words = new Uint32Array(termios.buffer);
+  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "no serial port");
+  // Raw: no input, output or local flag is set; only the control flags matter.
+  words.fill(0, 0, 4);
+  words[CFLAG] = control;
+  termios.fill(0, 16);
+  termios[VMIN] = 1;
+  if (libc().ioctl(fd, TCSETS, termios) !== 0) throw lineFault(path, "settings refused");
+  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "no serial port");
+  return words[CFLAG]!;
+}
+
+/** A pty's end that nobody has opened yet: without echo and line editing. */
+export function setRaw(fd: number, path: string): void {
+  setTermios(fd, path, bauds[19200]! | CS8 | CREAD | CLOCAL);
+}
+
+function setLine(fd: number, path: string, line: LineSettings): void {
+  const control = controlFlags(line);
+  const kept = CBAUD | CS8 | CSTOPB | PARENB | PARODD;
+  if ((setTermios(fd, path, control) & kept) !== (control & kept)) {
+    throw new Fault("tty-settings", `${path} cannot do ${line.baud} baud, parity ${line.parity}, ` +
+      `${line.stopBits} stop bit(s)`, { path, baud: line.baud });
+  }
+}
+
+function controlFlags(line: LineSettings): number {
+  const speed = bauds[line.baud];
+  if (speed === undefined) {
+    throw new Fault("tty-settings", `${line.baud} is no standard baud rate; known are ` +
+      standardBauds.join(", "), { baud: line.baud });
+  }
+  const parity = line.parity === "none" ? 0 : line.parity === "even" ? PARENB : PARENB | PARODD;
+  return speed | CS8 | CREAD | CLOCAL | parity | (line.stopBits === 2 ? CSTOPB : 0);
+}
+
+function setRs485(fd: number, path: string, line: LineSettings): void {
+  const rs485 = new Uint32Array(rs485_bytes / 4);
+  rs485[0] = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
+  rs485[1] = line.rtsDelayBefore;
+  rs485[2] = line.rtsDelayAfter;
+  if (libc().ioctl(fd, TIOCSRS485, rs485) === 0) return;
+  if (errno() !== ENOTTY) throw lineFault(path, "RS-485 by the kernel refused");
+  throw new Fault("rs485-unsupported", `${path} cannot switch RS-485 by the kernel (TIOCSRS485); ` +
+    'if its adapter does by itself, write "rs485": "adapter"', { path });
+}

@@ -1,0 +1,125 @@
+import { Fault, limits } from "../../base.ts";
+import {
+  closeTty, flushTty, monotonic, openTty, readDescriptor, Waiter, writeDescriptor,
+  type LineSettings,
+} from "../../base/os.ts";
+import type { Wire, WireEvents } from "../../driver.ts";
+
+export interface TtySettings extends LineSettings {
+  /** Path of the device. */
+  readonly port: string;
+}
+
+export interface TtyOptions {
+  /** Read end of the pipe that interrupts a wait. */
+  readonly wake: number;
+  /** Judges what is heard before the first transmit: true = another master speaks. */
+  masterHeard(bytes: Uint8Array, n: number): boolean;
+  /** ms of listening before the first transmit; the limit but for tests. */
+  readonly listen_ms?: number | undefined;
+}
+
+/** A wire for a thread of its own: it also does the waiting. */
+export interface TtyWire extends Wire {
+  /** Waits for bytes, a byte in the wake pipe, or the monotonic ms `until`; delivers what came. */
+  wait(until: number): void;
+}
+
+const CLOSED = 0, LISTENING = 1, OPEN = 2;
+/** Bits of `Waiter.wait`. */
+const READABLE = 1, WOKEN = 2, GONE = 4;
+const chunk_bytes = 512;
+
+/**
+ * A serial port. Before the first byte leaves it listens; if another master speaks it ends instead
+ * of opening, and so stays silent for as long as its owner tries again. It waits in ppoll(2) only.
+ */
+class Tty implements TtyWire {
+  readonly #settings: TtySettings;
+  readonly #events: WireEvents;
+  readonly #options: TtyOptions;
+  readonly #chunk = new Uint8Array(chunk_bytes);
+  #fd = -1;
+  #waiter: Waiter;
+  #state = CLOSED;
+  #silentUntil = 0;
+
+  constructor(settings: TtySettings, options: TtyOptions, events: WireEvents) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#events = events;
+    this.#waiter = new Waiter(-1, options.wake);
+  }
+
+  open(): void {
+    try {
+      this.#fd = openTty(this.#settings.port, this.#settings);
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      this.#events.closed(thrown.message);
+      return;
+    }
+    this.#waiter = new Waiter(this.#fd, this.#options.wake);
+    this.#state = LISTENING;
+    this.#silentUntil = monotonic() + (this.#options.listen_ms ?? limits.serial_listen_ms);
+  }
+
+  send(bytes: Uint8Array, n: number): boolean {
+    if (this.#state !== OPEN) return false;
+    // The driver's buffer is far larger than a frame. Half a frame on the bus is noise to everybody,
+    // but what became of it nobody knows: it counts as sent.
+    if (writeDescriptor(this.#fd, bytes, n) !== n) this.#end("the port takes no bytes");
+    return true;
+  }
+
+  drain(): void {
+    if (this.#state !== OPEN) return;
+    this.#deliver();
+    if (this.#state === OPEN) flushTty(this.#fd);
+  }
+
+  reset(): void {
+    if (this.#state !== CLOSED) this.#end("reset");
+  }
+
+  wait(until: number): void {
+    const now = monotonic();
+    if (this.#state === LISTENING && now >= this.#silentUntil) {
+      this.#state = OPEN;
+      this.#events.opened(this.#settings.port);
+      return;
+    }
+    const least = this.#state === LISTENING ? Math.min(until, this.#silentUntil) : until;
+    const ready = this.#waiter.wait(Math.max(0, least - now));
+    if ((ready & WOKEN) !== 0) while (readDescriptor(this.#options.wake, this.#chunk) > 0);
+    if ((ready & READABLE) !== 0) this.#deliver();
+    else if ((ready & GONE) !== 0) this.#end("the port is gone");
+  }
+
+  /** Everything that is there now. */
+  #deliver(): void {
+    for (;;) {
+      const n = readDescriptor(this.#fd, this.#chunk);
+      if (n < 0) this.#end("the port is gone");
+      if (n <= 0) return;
+      if (this.#state === OPEN) this.#events.received(this.#chunk, n);
+      else if (this.#options.masterHeard(this.#chunk, n)) this.#end("another master speaks here");
+      // Who received may have ended it.
+      if (this.#fd < 0) return;
+    }
+  }
+
+  #end(text: string): void {
+    closeTty(this.#fd);
+    this.#fd = -1;
+    this.#waiter = new Waiter(-1, this.#options.wake);
+    this.#state = CLOSED;
+    this.#events.closed(text);
+  }
+}
+
+export function createTty(
+  settings: TtySettings, options: TtyOptions, events: WireEvents,
+): TtyWire {
+  return new Tty(settings, options, events);
+}
