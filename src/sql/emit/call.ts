@@ -1,0 +1,51 @@
+import { assert } from "../../base.ts";
+import { ERROR, NULL } from "../../ring.ts";
+import type { BoundCall } from "../bound.ts";
+import { scalarFunctions, type ScalarFunction } from "../functions.ts";
+import { type Code, failing, known, trusted, type Value, whole, worst } from "./code.ts";
+
+/** A plain scalar function: as one JavaScript expression where it has one, else by calling its body. */
+export function callValue(code: Code, node: BoundCall, args: readonly Value[]): Value {
+  const record = scalarFunctions.get(node.fn);
+  assert(record !== undefined, `no function ${node.fn}`);
+  const sees = record.nulls === "sees";
+  const state = worst(code, ...args.map((a) => (sees ? trusted(code, a.state) : a.state)));
+  const result = record.inline !== undefined
+    ? { value: code.define("t", inlined(record.inline, args)), state }
+    : calledBody(code, record, args, state, sees);
+  if (record.result === "text") return textResult(code, node, result);
+  if (node.type.kind === "bool") return { kind: "bool", ...result };
+  const nan = record.nan === "null" ? NULL : ERROR.number;
+  const numbered = failing(code, result.state, `${result.value} !== ${result.value}`, nan);
+  if (node.type.kind !== "int53") return { kind: node.type.kind, value: result.value, state: numbered };
+  return { kind: "int53", ...whole(code, code.define("t", `${result.value} + 0`), numbered) };
+}
+
+const inlined = (text: string, args: readonly Value[]): string =>
+  text.replace(/\$(\d)/g, (_, i: string) => args[Number(i)]!.value);
+
+function calledBody(
+  code: Code, record: ScalarFunction, args: readonly Value[], state: string, sees: boolean,
+): { value: string; state: string } {
+  const list = args.map((a) => {
+    const value = a.length !== undefined ? `fn.textOf(U, ${a.value}, ${a.length})`
+      : a.kind === "bool" ? `!!${a.value}`
+      : a.kind === "int64" ? `(${a.high} * 4294967296 + (${a.value} >>> 0))` : a.value;
+    return sees && known(a.state) !== "true" ? `${known(a.state)} ? ${value} : null` : value;
+  });
+  const value = code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
+  const refused = failing(code, state, `${value} === undefined`, ERROR.argument);
+  return { value, state: failing(code, refused, `${value} === null`, NULL) };
+}
+
+/** A made text lies in a place of the state block that this row alone uses. */
+function textResult(code: Code, node: BoundCall, result: { value: string; state: string }): Value {
+  const { kind, slot } = node.type;
+  const at = code.scratch(slot);
+  const most = code.param({ of: "number", value: slot }, "slot");
+  const n = code.define("n", `${known(result.state)} ? fn.putText(U, ${at}, ${most}, ${result.value}) : 0`);
+  return {
+    kind, slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
+    state: failing(code, result.state, `${n} < 0`, ERROR.length),
+  };
+}

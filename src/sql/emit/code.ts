@@ -1,0 +1,165 @@
+import type { ColumnKind } from "../../ring.ts";
+import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
+import { type Layout, type Param, textField } from "./params.ts";
+
+/**
+ * A value inside generated code: names or constants, never text that has an effect. `state` below 64
+ * means there is a value, 64..193 reads as NULL, from 194 on it is an error.
+ * - numbers, times: `value` is a number; bool: a JavaScript boolean, 0 or 1
+ * - int64: `value` is the low word, `high` the high one, both Int32
+ * - text, bytes, json, dyn: `value` is an index into U, with `length` bytes; `slot` at most
+ */
+export interface Value {
+  readonly kind: ColumnKind;
+  readonly value: string;
+  readonly state: string;
+  readonly high?: string;
+  readonly length?: string;
+  readonly slot?: number;
+}
+
+/** 2^53 − 1: whole numbers up to here are exact in a float64. */
+const whole_max = "9007199254740991";
+
+/** Text of one kernel in the making: its parameters, and lines that define a name each. */
+export class Code {
+  readonly params: Param[] = [];
+  readonly layout: Layout;
+  readonly #names = new Map<string, string>();
+  readonly #prologue: string[] = [];
+  #lines: string[] = [];
+  #fresh = 0;
+
+  /** `params` is shared by the kernels of one stage. */
+  constructor(layout: Layout, params: Param[] = []) {
+    this.layout = layout;
+    this.params = params;
+  }
+
+  /** Name of a parameter; read once, before the loop. Offsets are whole, other numbers are not. */
+  param(param: Param, hint: string): string {
+    const key = JSON.stringify(param);
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    let index = this.params.findIndex((p) => JSON.stringify(p) === key);
+    // Two literals of equal value are two parameters, else the shape would depend on the values.
+    if (index < 0 || param.of === "number") index = this.params.push(param) - 1;
+    const name = this.name(hint);
+    const load = `F[p + ${index}]`;
+    this.#prologue.push(`const ${name} = ${param.of === "number" ? load : `${load} | 0`};`);
+    if (param.of !== "number") this.#names.set(key, name);
+    return name;
+  }
+
+  /** A text literal; each is one of its own, else the shape would depend on the values. */
+  text(bytes: string): { at: string; length: string; slot: number } {
+    const id = this.params.filter((p) => p.of === "text" && p.part === "at").length;
+    const slot = Math.max(8, Math.ceil(new TextEncoder().encode(bytes).length / 8) * 8);
+    this.layout.add(textField(id), "U", slot);
+    return {
+      at: this.param({ of: "text", id, bytes, part: "at" }, "text"),
+      length: this.param({ of: "text", id, bytes, part: "length" }, "length"),
+      slot,
+    };
+  }
+
+  /** Index into U of `slot` bytes that hold a text made within one row. */
+  scratch(slot: number): string {
+    let n = 0;
+    while (this.layout.has(`made ${n}`)) n++;
+    this.layout.add(`made ${n}`, "U", slot);
+    return this.param({ of: "state", field: `made ${n}` }, "made");
+  }
+
+  /** A name not used before. */
+  name(hint: string): string {
+    return `${hint}${this.#fresh++}`;
+  }
+
+  line(text: string): void {
+    this.#lines.push(text);
+  }
+
+  /** Runs before the loops, once a call. */
+  before(text: string): void {
+    this.#prologue.push(text);
+  }
+
+  /** A new constant of this row. */
+  define(hint: string, text: string): string {
+    if (/^[\w.]+$/.test(text)) return text;
+    const name = this.name(hint);
+    this.line(`const ${name} = ${text};`);
+    return name;
+  }
+
+  /** The lines since the last take. */
+  take(): string[] {
+    const lines = this.#lines;
+    this.#lines = [];
+    return lines;
+  }
+
+  takePrologue(): string[] {
+    return this.#prologue.splice(0);
+  }
+}
+
+export const indent = (lines: readonly string[], by: string): string =>
+  lines.map((line) => line.split("\n").map((l) => (l === "" ? l : by + l)).join("\n")).join("\n");
+
+const isConstant = (state: string): boolean => /^\d+$/.test(state);
+
+/** The worst of some states: the largest number. */
+export function worst(code: Code, ...states: string[]): string {
+  const constant = Math.max(0, ...states.filter(isConstant).map(Number));
+  const open = [...new Set(states.filter((s) => !isConstant(s)))];
+  let result = open.shift();
+  if (result === undefined) return String(constant);
+  for (const state of open) result = code.define("s", `${result} > ${state} ? ${result} : ${state}`);
+  if (constant > 0) result = code.define("s", `${result} > ${constant} ? ${result} : ${constant}`);
+  return result;
+}
+
+/** True if the state carries a value. */
+export const known = (state: string): string =>
+  isConstant(state) ? (Number(state) < 64 ? "true" : "false") : `${state} < 64`;
+
+export const failed = (state: string): string =>
+  isConstant(state) ? (Number(state) > 193 ? "true" : "false") : `${state} > 193`;
+
+/** Conditions joined by `&`: evaluated without a jump, so that random data costs no misprediction. */
+export function all(...tests: string[]): string {
+  if (tests.includes("false")) return "false";
+  const open = [...new Set(tests.filter((t) => t !== "true"))];
+  return open.length === 0 ? "true" : open.join(" & ");
+}
+
+export function any(...tests: string[]): string {
+  if (tests.includes("true")) return "true";
+  const open = [...new Set(tests.filter((t) => t !== "false"))];
+  return open.length === 0 ? "false" : open.map((t) => (/ & /.test(t) ? `(${t})` : t)).join(" | ");
+}
+
+/** A state as a comparison or condition takes it: what reads as NULL is FALSE, not fully trusted. */
+export function trusted(code: Code, state: string): string {
+  if (isConstant(state)) {
+    return Number(state) < 64 || Number(state) > 193 ? state : String(UNCERTAIN.skipped);
+  }
+  return code.define("s", `${state} < 64 | ${state} > 193 ? ${state} : ${UNCERTAIN.skipped}`);
+}
+
+/** The state after an operation that fails if `test`, on arguments of state `state`. */
+export function failing(code: Code, state: string, test: string, error: number): string {
+  const condition = all(known(state), `(${test})`);
+  return code.define("s", `${condition} ? ${error} : ${state}`);
+}
+
+/** A whole number that must stay exact. */
+export function whole(code: Code, value: string, state: string): { value: string; state: string } {
+  return {
+    value, state: failing(code, state, `${value} > ${whole_max} | ${value} < -${whole_max}`, ERROR.overflow),
+  };
+}
+
+export const nullState = String(NULL);

@@ -1,0 +1,116 @@
+import { assert } from "../../base.ts";
+import type { Column, Ring } from "../../ring.ts";
+
+/** One word of a rule's parameter block: everything that is not shape. */
+export type Param =
+  | { readonly of: "input" | "output"; readonly part: RingPart }
+  | { readonly of: "input" | "output"; readonly column: string; readonly part: ColumnPart }
+  | { readonly of: "newest"; readonly index: number; readonly part: RingPart }
+  | { readonly of: "newest"; readonly index: number; readonly column: string; readonly part: ColumnPart }
+  | { readonly of: "number"; readonly value: number }
+  | { readonly of: "text"; readonly id: number; readonly bytes: string; readonly part: "at" | "length" }
+  | { readonly of: "state"; readonly field: string };
+
+export type RingPart = "mask" | "head" | "time" | "source" | "flags";
+export type ColumnPart = "payload" | "state" | "length" | "slot";
+
+/** One piece of a stage's state block; `count` elements of a view's width, 8-byte aligned. */
+export interface Field {
+  readonly name: string;
+  readonly view: "F" | "I" | "U";
+  readonly count: number;
+}
+
+/**
+ * A stage's state block, in the order of `fields`, each aligned to 8 bytes. The first is always the
+ * parameter block, so that a checkpoint can leave it out: it is made anew from the plan.
+ *
+ *     byte 0            8 × params                                      bytes
+ *     | params (F)      | field | field | …                             |
+ */
+export class Layout {
+  readonly fields: Field[] = [];
+  readonly #at = new Map<string, number>();
+  bytes = 0;
+
+  add(name: string, view: Field["view"], count: number): void {
+    assert(!this.#at.has(name), `state field ${name} twice`);
+    this.fields.push({ name, view, count });
+    this.#at.set(name, this.bytes);
+    const width = view === "F" ? 8 : view === "I" ? 4 : 1;
+    this.bytes += Math.ceil((count * width) / 8) * 8;
+  }
+
+  has(name: string): boolean {
+    return this.#at.has(name);
+  }
+
+  /** Index of a field into its view, for a block at byte `block`. */
+  indexOf(name: string, block: number): number {
+    const at = this.#at.get(name);
+    const field = this.fields.find((f) => f.name === name);
+    assert(at !== undefined && field !== undefined, `no state field ${name}`);
+    return (block + at) / (field.view === "F" ? 8 : field.view === "I" ? 4 : 1);
+  }
+}
+
+/** Rings that a stage is bound to. */
+export interface Bound {
+  readonly input: Ring | null;
+  readonly output: Ring;
+  readonly newest: readonly Ring[];
+}
+
+function ringPart(ring: Ring, part: RingPart): number {
+  switch (part) {
+    case "mask": return ring.mask;
+    case "head": return ring.headAt;
+    case "time": return ring.timeAt;
+    case "source": return ring.sourceAt;
+    case "flags": return ring.flagsAt;
+  }
+}
+
+function columnPart(column: Column, part: ColumnPart): number {
+  switch (part) {
+    // int64 cells are two words of I.
+    case "payload": return column.kind === "int64" ? column.payload * 2 : column.payload;
+    case "state": return column.state;
+    case "length": return column.length;
+    case "slot": return column.slot;
+  }
+}
+
+function columnOf(ring: Ring, name: string): Column {
+  const column = ring.column(name);
+  assert(column !== undefined, `ring ${ring.name} has no column ${name}`);
+  return column;
+}
+
+/** The word that a parameter is for these rings and this state block (at byte `block`). */
+export function resolve(param: Param, rings: Bound, layout: Layout, block: number): number {
+  switch (param.of) {
+    case "number": return param.value;
+    case "state": return layout.indexOf(param.field, block);
+    case "text":
+      return param.part === "length"
+        ? new TextEncoder().encode(param.bytes).length
+        : layout.indexOf(textField(param.id), block);
+    case "newest": {
+      const ring = rings.newest[param.index]!;
+      return "column" in param
+        ? columnPart(columnOf(ring, param.column), param.part)
+        : ringPart(ring, param.part);
+    }
+    case "input": case "output": {
+      const ring = param.of === "input" ? rings.input : rings.output;
+      assert(ring !== null, "stage without input reads one");
+      return "column" in param
+        ? columnPart(columnOf(ring, param.column), param.part)
+        : ringPart(ring, param.part);
+    }
+  }
+}
+
+/** State field that holds the bytes of a text literal. */
+export const textField = (id: number): string => `text ${id}`;

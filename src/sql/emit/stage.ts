@@ -1,0 +1,56 @@
+import { assert, limits } from "../../base.ts";
+import type { Ring } from "../../ring.ts";
+import type { ConditionsPlan, RowsPlan, Site, Stage, StageCounters } from "../program.ts";
+import { type Kernel, kernelOf } from "./kernel.ts";
+import { type Param, resolve, textField } from "./params.ts";
+import type { Layout } from "./params.ts";
+
+/** Fills a stage's parameter block and its text literals; returns the block's place in F. */
+export function bindParams(layout: Layout, params: readonly Param[], site: Site): number {
+  const { F, U } = site.arena;
+  const at = layout.indexOf("params", site.state.at);
+  assert(site.state.bytes >= layout.bytes, "state block too small");
+  params.forEach((param, i) => {
+    F[at + i] = resolve(param, site, layout, site.state.at);
+    if (param.of === "text" && param.part === "at") {
+      U.set(new TextEncoder().encode(param.bytes), layout.indexOf(textField(param.id), site.state.at));
+    }
+  });
+  return at;
+}
+
+/** Row by row: one kernel, no state but its parameters. */
+export class RowsStage implements Stage {
+  readonly deadline = Infinity;
+  readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
+  readonly #kernel: Kernel;
+  readonly #params: number;
+  readonly #errorsAt: number;
+  readonly #output: Ring;
+  readonly #F: Float64Array;
+  readonly #rows_max: number;
+
+  constructor(plan: RowsPlan | ConditionsPlan, site: Site) {
+    this.#kernel = kernelOf(site.arena, plan.text);
+    this.#params = bindParams(plan.state, plan.params, site);
+    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
+    this.#output = site.output;
+    this.#F = site.arena.F;
+    this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);
+  }
+
+  run(from: number, to: number, _now: number, time: number): number {
+    const waiting = (to - from) | 0;
+    const n = waiting < this.#rows_max ? waiting : this.#rows_max;
+    const end = (from + n) | 0;
+    this.#output.claim(n);
+    const written = this.#kernel(this.#params, from, end, this.#output.head, time);
+    this.#output.publish(written);
+    this.counters.in += n;
+    this.counters.out += written;
+    this.counters.errors = this.#F[this.#errorsAt]!;
+    return end;
+  }
+
+  tick(_time: number): void {}
+}

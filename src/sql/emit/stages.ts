@@ -1,0 +1,155 @@
+import { assert, nextPowerOfTwo } from "../../base.ts";
+import type { ColumnSpec } from "../../ring.ts";
+import type { Bound, BoundAggregate, BoundNewest, BoundWindow } from "../bound.ts";
+import type { ConditionsPlan, RowsPlan, WindowPlan } from "../program.ts";
+import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import { Code, type Value } from "./code.ts";
+import { Expressions } from "./expression.ts";
+import { Layout } from "./params.ts";
+import { type Leaves, rowsKernel, type RowsSpec } from "./rows.ts";
+
+/** What a stage may read. */
+export interface StageInput {
+  readonly columns: readonly ColumnSpec[];
+  readonly newest: readonly BoundNewest[];
+  /** Name of the input column that holds a node's value, if one does. */
+  find(node: Bound): string | undefined;
+  readonly window: BoundWindow | null;
+  /** The column of the oldest input's time, if the rule carries it. */
+  readonly oldest: ColumnSpec | null;
+}
+
+type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
+
+function begin(): Code {
+  const layout = new Layout();
+  layout.add("errors", "F", 1);
+  return new Code(layout);
+}
+
+/** Expressions over one kernel's leaves: one for each loop, as loads are remembered by row. */
+class Bindings {
+  readonly #input: StageInput;
+  readonly #open = new Map<unknown, Expressions>();
+
+  constructor(input: StageInput) {
+    this.#input = input;
+  }
+
+  value(leaves: Leaves, expr: Bound | string): Value {
+    return typeof expr === "string" ? leaves.row.column(expr) : this.of(leaves).value(expr);
+  }
+
+  of(leaves: Leaves): Expressions {
+    let known = this.#open.get(leaves.row);
+    if (known === undefined) {
+      known = new Expressions({ ...leaves, leaf: (node) => this.#leaf(leaves, node) });
+      this.#open.set(leaves.row, known);
+    }
+    return known;
+  }
+
+  /** The value of a node that is not made of others here, or null. */
+  #leaf(leaves: Leaves, node: Bound): Value | null {
+    const name = this.#input.find(node);
+    if (name !== undefined) return leaves.row.column(name);
+    if (node.kind === "column") return leaves.row.column(node.name);
+    if (node.kind === "newest") {
+      const { column, pollMs } = this.#input.newest[node.index]!;
+      return leaves.newest.cell(node.index, column, pollMs);
+    }
+    if (node.kind === "window") return this.#windowTime(leaves.code, node.which);
+    assert(node.kind !== "aggregate" && node.kind !== "infer", `${node.kind} is no column here`);
+    return null;
+  }
+
+  /** A row that a tumbling window gave carries the window's end as its time. */
+  #windowTime(code: Code, which: "start" | "end"): Value {
+    const window = this.#input.window;
+    const end = code.define("end", `F[${code.param({ of: "input", part: "time" }, "time")} + r | 0]`);
+    if (which === "end" || window?.kind !== "tumbling") return { kind: "int53", value: end, state: "0" };
+    const length = code.param({ of: "number", value: window.length_ms }, "length");
+    return { kind: "int53", value: code.define("start", `${end} - ${length}`), state: "0" };
+  }
+}
+
+function rowsSpec(input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean): RowsSpec {
+  const bindings = new Bindings(input);
+  return {
+    input: from ? input.columns : null,
+    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
+    select: fields.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
+    oldest: input.oldest,
+    inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+  };
+}
+
+const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => [
+  ...fields.map((f) => f.spec).filter((c) => c.name !== input.oldest?.name),
+  ...(input.oldest === null ? [] : [input.oldest]),
+];
+
+export function rowsStage(input: StageInput, where: Bound | null, fields: readonly Field[]): RowsPlan {
+  const code = begin();
+  const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
+  const text = rowsKernel(code, rowsSpec(input, where, kept, true));
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "rows", input: input.columns, output: outputOf(fields, input), outputRows: 0,
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text,
+  };
+}
+
+export function conditionsStage(
+  input: StageInput, fields: readonly Field[], oldest: ColumnSpec,
+): ConditionsPlan {
+  const code = begin();
+  const text = rowsKernel(code, rowsSpec({ ...input, oldest }, null, fields, false));
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "conditions", input: [], output: outputOf(fields, { ...input, oldest }), outputRows: 0,
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text,
+  };
+}
+
+export function windowStage(
+  input: StageInput, window: BoundWindow, where: Bound | null,
+  keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[],
+  aggregates: readonly { readonly spec: ColumnSpec; readonly aggregate: BoundAggregate }[],
+  groups: number,
+): WindowPlan {
+  const code = begin();
+  const bindings = new Bindings(input);
+  const spec: WindowSpec = {
+    input: input.columns,
+    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
+    keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
+    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull } }) => ({
+      aggregate: {
+        fn, spec, skipsNull, arg: arg === null ? null : { name: "", kind: arg.type.kind, slot: arg.type.slot },
+      },
+      value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
+    })),
+    timed: window.kind === "tumbling",
+    oldest: input.oldest,
+    inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+    groups_max: groups,
+  };
+  addFields(code, spec);
+  const text = accumulateKernel(code, spec);
+  const emitCode = new Code(code.layout, code.params);
+  const emitText = emitKernel(emitCode, spec);
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "window", input: input.columns,
+    output: [
+      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec),
+      ...(input.oldest === null ? [] : [input.oldest]),
+    ],
+    // Half the ring is written in one call, so that a window of few groups closes at once.
+    outputRows: nextPowerOfTwo(Math.min(2 * groups, 256)),
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText, keys: groups,
+    window: window.kind === "tumbling"
+      ? { kind: "tumbling", length_ms: window.length_ms } : { kind: "count", rows: window.rows },
+  };
+}

@@ -1,0 +1,44 @@
+import { formatDuration } from "../base.ts";
+import type { ColumnSpec } from "../ring.ts";
+import type { Program, StagePlan } from "./program.ts";
+
+/** A rule as text for a person: its plan, its bytes, and the code that runs. */
+export function explain(program: Program): string {
+  const lines = [program.sql.trim(), ""];
+  for (const input of program.inputs) {
+    const name = input.fanIn ? `${input.streams.length} streams` : input.streams.join(", ");
+    lines.push(`reads   ${name} AS ${input.alias}: ${columns(input.columns)}`);
+  }
+  for (const newest of program.newest) lines.push(`newest  ${newest.tag} of ${newest.stream}`);
+  lines.push(`writes  ${columns(program.output)}`, "");
+  program.stages.forEach((stage, i) => lines.push(...stageLines(stage, i), ""));
+  const bytes = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
+  lines.push(`state   ${bytes} bytes`);
+  return lines.join("\n");
+}
+
+const columns = (specs: readonly ColumnSpec[]): string =>
+  specs.map((c) => `${c.name} ${c.kind}${c.slot > 0 ? `(${c.slot})` : ""}`).join(", ");
+
+function stageLines(stage: StagePlan, i: number): string[] {
+  const head = `stage ${i + 1}: ${title(stage)}, ${stage.stateBytes} bytes`;
+  const body = [`  in   ${columns(stage.input)}`, `  out  ${columns(stage.output)}`];
+  if (stage.kind === "infer") return [head, ...body];
+  const code = stage.kind === "window" ? [stage.text, stage.emitText] : [stage.text];
+  const fields = stage.state.fields.map((f) => `${f.name} ${f.view} × ${f.count}`).join(", ");
+  return [head, ...body, `  state  ${fields}`, "", ...code];
+}
+
+function title(stage: StagePlan): string {
+  switch (stage.kind) {
+    case "rows": return "rows";
+    case "conditions": return "conditions, on demand";
+    case "infer": return `model ${stage.model}`;
+    case "window": {
+      const { window } = stage;
+      const kind = window.kind === "tumbling"
+        ? `tumbling window of ${formatDuration(window.length_ms)}` : `count window of ${window.rows} rows`;
+      return `${kind}, at most ${stage.keys} group${stage.keys === 1 ? "" : "s"}`;
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { assert } from "../base.ts";
+import { RowsStage } from "./emit/stage.ts";
+import { InferStage, type InferSite } from "./infer.ts";
+import type { Site, Stage, StagePlan } from "./program.ts";
+import { WindowStage } from "./window/stage.ts";
+
+/** A stage of generated code, bound to its rings. */
+export function instantiate(plan: StagePlan, site: Site): Stage {
+  switch (plan.kind) {
+    case "rows": return new RowsStage(plan, site);
+    case "conditions": return new RowsStage(plan, site);
+    case "window": return new WindowStage(plan, site);
+    case "infer": assert(false, "an infer stage is made by instantiateInfer");
+  }
+}
+
+/** A stage that runs a model, bound to its rings and its model. */
+export function instantiateInfer(plan: StagePlan, site: InferSite): Stage {
+  assert(plan.kind === "infer", `${plan.kind} is no infer stage`);
+  return new InferStage(plan, site);
+}

@@ -1,0 +1,224 @@
+import { assert } from "../base.ts";
+import type { ColumnSpec } from "../ring.ts";
+import type { Bound, BoundQuery, Catalog } from "./bound.ts";
+import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit/stages.ts";
+import { notInThisVersion } from "./fault.ts";
+import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
+import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
+import { meaning, walk } from "./rewrite/tree.ts";
+
+export interface PlanOptions {
+  /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
+  readonly lineage: boolean;
+}
+
+/** Groups of a window at most, where the query does not say; a group past it is dropped and counted. */
+export const keys_default = 1024;
+
+export const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
+
+/**
+ * Cuts a bound query into stages:
+ *
+ *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
+ *
+ * What can be tested before a model or a window is tested there.
+ */
+export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
+  const chain = new Chain(query, catalog, options);
+  if (query.inputs.length === 0) chain.conditions();
+  else chain.rule();
+  const { stages } = chain;
+  return {
+    sql: query.sql,
+    inputs: query.inputs.map((_, i) => chain.inputPlan(i)),
+    newest: query.newest.map(({ tag, stream, column, pollMs }) => ({
+      tag, stream, column: column.name, pollMs,
+    })),
+    output: stages.at(-1)!.output,
+    stages,
+    models: [...new Set(query.infers.map((i) => i.model))],
+    memory: stages.map((s, i) => ({
+      owner: "rule", what: `state of stage ${i + 1} (${s.kind})`, bytes: s.stateBytes,
+    })).filter((line) => line.bytes > 0),
+  };
+}
+
+/** The stages planned so far and what the last ring holds. */
+class Chain {
+  readonly stages: StagePlan[] = [];
+  readonly #query: BoundQuery;
+  readonly #catalog: Catalog;
+  readonly #lineage: boolean;
+  #columns: readonly ColumnSpec[];
+  /** Columns of a closed window that hold an expression of GROUP BY, by its meaning. */
+  readonly #keys = new Map<string, string>();
+  #tests: Bound[];
+  /** What is still to be computed: columns that none of these reads are not passed on. */
+  #later: Bound[] = [];
+
+  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions) {
+    this.#query = query;
+    this.#catalog = catalog;
+    this.#lineage = options.lineage;
+    this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
+    this.#tests = conjuncts(query.where);
+  }
+
+  inputPlan(index: number): InputPlan {
+    const { alias, streams, fanIn, columns } = this.#query.inputs[index]!;
+    const lineage = this.#lineage && streams.every((name) =>
+      this.#catalog.stream(name)?.columns.some((c) => c.name === oldest.name));
+    return { alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+  }
+
+  conditions(): void {
+    this.stages.push(conditionsStage(this.#input(), this.#select(), oldest));
+  }
+
+  rule(): void {
+    const { window, aggregated, aggregates, groupBy, having, select, infers } = this.#query;
+    this.#refuse();
+    const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg])).concat(groupBy);
+    const filter = conjuncts(window?.filter ?? null);
+    const first = aggregated ? [...grouped, ...filter] : select.map((f) => f.expr);
+    this.#later = [...first, ...this.#tests];
+    // WHERE comes before a tumbling window, but after a count window has counted its rows.
+    if (window?.kind === "count") {
+      if (filter.length > 0) this.#rows(filter, [...this.#passes([])]);
+      this.#infer(this.#infersIn(this.#later), false);
+    } else {
+      this.#tests.push(...filter);
+      this.#infer(this.#infersIn(this.#later), true);
+    }
+    if (aggregated) {
+      this.#window();
+      this.#tests = conjuncts(having);
+      this.#later = [...select.map((f) => f.expr), ...this.#tests];
+      this.#infer(infers.map((_, i) => i).filter((i) => this.#infersIn(this.#later).includes(i)), true);
+    }
+    this.#rows(this.#tests, this.#select());
+  }
+
+  #refuse(): void {
+    const { sql, inputs, window, aggregated, select } = this.#query;
+    const all = { from: 0, to: sql.length };
+    if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
+    if (window !== null && !aggregated) {
+      throw notInThisVersion(sql, window.span, "A window without GROUP BY or an aggregate");
+    }
+    if (window === null && aggregated) {
+      throw notInThisVersion(sql, select[0]?.expr.span ?? all, "An aggregate without a window");
+    }
+    if (window?.kind === "count" && window.every !== window.rows) {
+      throw notInThisVersion(sql, window.span, "A count window with an interval");
+    }
+  }
+
+  #input(): StageInput {
+    return {
+      columns: this.#columns,
+      newest: this.#query.newest,
+      find: (node) => this.#find(node),
+      window: this.#query.window,
+      oldest: this.#lineage || this.#query.inputs.length === 0 ? oldest : null,
+    };
+  }
+
+  /** Name of the column that holds a node's value in the last ring, if one does. */
+  #find(node: Bound): string | undefined {
+    const name = node.kind === "aggregate" ? `$agg${node.index}`
+      : node.kind === "infer" ? `$infer${node.index}_${node.output}` : this.#keys.get(meaning(node));
+    return this.#columns.some((c) => c.name === name) ? name : undefined;
+  }
+
+  #select(): { spec: ColumnSpec; expr: Bound }[] {
+    return this.#query.select.filter((f) => !f.invisible).map(({ name, expr }) => {
+      const eu = expr.kind === "column"
+        ? this.#query.inputs[expr.input]?.columns.find((c) => c.name === expr.name)?.eu : undefined;
+      return { spec: { name, kind: expr.type.kind, slot: expr.type.slot, ...(eu ? { eu } : {}) }, expr };
+    });
+  }
+
+  #rows(tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[]): void {
+    const stage = rowsStage(this.#input(), conjunction(tests), select);
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** Columns of the last ring that later expressions read, as they are. */
+  #passes(without: readonly Bound[]): { spec: ColumnSpec; expr: string }[] {
+    const names = new Set<string>();
+    for (const node of this.#later) if (!without.includes(node)) this.#reads(node, names);
+    return this.#columns.filter((c) => names.has(c.name)).map((spec) => ({ spec, expr: spec.name }));
+  }
+
+  /** Adds the columns of the last ring that a node reads, also through models still to run. */
+  #reads(node: Bound, names: Set<string>): void {
+    walk(node, (n) => {
+      const column = this.#find(n) ?? (n.kind === "column" ? n.name : undefined);
+      if (column !== undefined) names.add(column);
+      else if (n.kind === "infer") for (const arg of this.#query.infers[n.index]!.args) this.#reads(arg, names);
+      return column === undefined;
+    });
+  }
+
+  /** Models that some expressions need, innermost first. */
+  #infersIn(nodes: readonly Bound[]): number[] {
+    const found: number[] = [];
+    const visit = (node: Bound): void => walk(node, (n) => {
+      if (n.kind !== "infer" || this.#find(n) !== undefined || found.includes(n.index)) return true;
+      this.#query.infers[n.index]!.args.forEach(visit);
+      if (!found.includes(n.index)) found.push(n.index);
+      return true;
+    });
+    nodes.forEach(visit);
+    return found;
+  }
+
+  /** A request ring and a result ring for each model; tests that need no model come first. */
+  #infer(indices: readonly number[], testing: boolean): void {
+    for (const index of indices) {
+      const { model, args } = this.#query.infers[index]!;
+      const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0) : [];
+      this.#tests = this.#tests.filter((t) => !ready.includes(t));
+      const names = args.map((_, i) => `$arg${i}`);
+      const passes = this.#passes(ready);
+      const request = args.map((expr, i) => ({ spec: number(names[i]!), expr }));
+      this.#rows(ready, [...request, ...passes]);
+      this.#later = this.#later.filter((node) => !ready.includes(node));
+      this.#result(index, model, names, passes.map((p) => p.spec));
+    }
+  }
+
+  #result(index: number, model: string, args: readonly string[], passed: readonly ColumnSpec[]): void {
+    const outputs = this.#catalog.model(model)?.outputs ?? 1;
+    const results = Array.from({ length: outputs }, (_, i) => number(`$infer${index}_${i}`));
+    const passes = this.#lineage ? [...passed, oldest] : passed;
+    const stage: InferPlan = {
+      kind: "infer", model, args, input: this.#columns,
+      results: results.map((c) => c.name), passes: passes.map((c) => c.name),
+      output: [...passes, ...results], outputRows: 0, stateBytes: 0, text: "",
+    };
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  #window(): void {
+    const { window, aggregates, groupBy } = this.#query;
+    assert(window !== null, "aggregates without window");
+    const keys = groupBy.map((expr, i) => ({
+      spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
+    }));
+    const columns = aggregates.map((aggregate, i) => ({
+      spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
+    }));
+    const groups = keys.length === 0 ? 1 : keys_default;
+    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns, groups);
+    this.stages.push(stage);
+    this.#columns = stage.output;
+    keys.forEach(({ spec, expr }) => this.#keys.set(meaning(expr), spec.name));
+  }
+}
+
+const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

@@ -1,0 +1,129 @@
+import type { Arena, Block, ColumnSpec, Ring } from "../ring.ts";
+import type { Layout, Param } from "./emit/params.ts";
+
+/** A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote. */
+export interface Program {
+  readonly sql: string;
+  readonly inputs: readonly InputPlan[];
+  readonly newest: readonly NewestPlan[];
+  /** Columns of the last stage's ring. */
+  readonly output: readonly ColumnSpec[];
+  readonly stages: readonly StagePlan[];
+  /** Names of the models that `infer` calls. */
+  readonly models: readonly string[];
+  readonly memory: readonly MemoryLine[];
+}
+
+export interface InputPlan {
+  readonly alias: string;
+  readonly streams: readonly string[];
+  /** Several streams seen as one, with a `device` column. */
+  readonly fanIn: boolean;
+  /** The columns that the rule needs. */
+  readonly columns: readonly ColumnSpec[];
+}
+
+/** The newest row of a stream is read, never waited for. */
+export interface NewestPlan {
+  /** `device.tag` */
+  readonly tag: string;
+  readonly stream: string;
+  readonly column: string;
+  /** Interval of its group, ms; null = never old. */
+  readonly pollMs: number | null;
+}
+
+export interface MemoryLine {
+  readonly owner: string;
+  readonly what: string;
+  readonly bytes: number;
+}
+
+interface StageBase {
+  /** Columns that the stage reads, by name. */
+  readonly input: readonly ColumnSpec[];
+  readonly output: readonly ColumnSpec[];
+  /** Rows the output ring should have at least, whatever its rate (a window closes many at once). */
+  readonly outputRows: number;
+}
+
+interface KernelStage extends StageBase {
+  readonly stateBytes: number;
+  readonly state: Layout;
+  readonly params: readonly Param[];
+  /** Generated code, as `explain` prints it. */
+  readonly text: string;
+}
+
+/** Row by row: WHERE, then the select list. */
+export interface RowsPlan extends KernelStage {
+  readonly kind: "rows";
+}
+
+/** One row each time it is asked, from newest values alone (permit). */
+export interface ConditionsPlan extends KernelStage {
+  readonly kind: "conditions";
+}
+
+export interface WindowPlan extends KernelStage {
+  readonly kind: "window";
+  readonly window:
+    | { readonly kind: "tumbling"; readonly length_ms: number }
+    | { readonly kind: "count"; readonly rows: number };
+  /** Groups at most; rows of further groups are dropped and counted. */
+  readonly keys: number;
+  /** Generated code that writes the rows of a closed window. */
+  readonly emitText: string;
+}
+
+/** Run by the runtime, row by row: the model's arguments are gathered, its results scattered. */
+export interface InferPlan extends StageBase {
+  readonly kind: "infer";
+  readonly model: string;
+  readonly args: readonly string[];
+  readonly results: readonly string[];
+  /** Columns copied as they are because a later stage needs them. */
+  readonly passes: readonly string[];
+  readonly stateBytes: 0;
+  readonly text: "";
+}
+
+export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | InferPlan;
+
+export interface StageCounters {
+  /** Rows read. */
+  in: number;
+  /** Rows written. */
+  out: number;
+  /** Rows left out because WHERE, HAVING or FILTER failed on them; model failures. */
+  errors: number;
+  /** Rows lost to a full key table. */
+  dropped: number;
+}
+
+/** A step between two rings. */
+export interface Stage {
+  /**
+   * Reads rows [from, to) of the input, publishes on the output and returns the sequence up to which
+   * it has read. It may stop early: it writes at most half of the output ring in one call. `now` is
+   * monotonic ms, `time` engine time.
+   */
+  run(from: number, to: number, now: number, time: number): number;
+  /** Engine time at which `tick` must run to close a window; Infinity if none is open. */
+  readonly deadline: number;
+  /** Closes what is due. All rows before `time` must have been run. */
+  tick(time: number): void;
+  readonly counters: StageCounters;
+}
+
+/** Where a stage stands. Columns are bound by name, whatever ring is given. */
+export interface Site {
+  readonly arena: Arena;
+  /** null for conditions. */
+  readonly input: Ring | null;
+  readonly output: Ring;
+  /** One ring for each of the program's `newest`, in order. */
+  readonly newest: readonly Ring[];
+  /** At least `stateBytes`. */
+  readonly state: Block;
+}

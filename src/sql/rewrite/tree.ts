@@ -1,0 +1,27 @@
+import { never } from "../../base.ts";
+import type { Bound } from "../bound.ts";
+
+/** The direct operands of a node. */
+export function operands(node: Bound): readonly Bound[] {
+  switch (node.kind) {
+    case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
+      return [];
+    case "unary": case "isnull": case "cast": return [node.operand];
+    case "binary": return [node.left, node.right];
+    case "in": return [node.operand, ...node.items];
+    case "like": return [node.operand, node.pattern];
+    case "case": return [...node.whens.flatMap((w) => [w.when, w.then]), node.otherwise];
+    case "coalesce": case "call": return node.args;
+    default: return never(node, "expression");
+  }
+}
+
+/** Calls `visit` for a node and all below it; false = not below this one. */
+export function walk(node: Bound, visit: (node: Bound) => boolean): void {
+  if (visit(node)) for (const operand of operands(node)) walk(operand, visit);
+}
+
+/** Two nodes of equal text mean the same value, wherever they stand in the query. */
+export const meaning = (node: Bound): string =>
+  JSON.stringify(node, (key, value) => (key === "span" ? undefined
+    : typeof value === "bigint" ? `${value}n` : value as unknown));

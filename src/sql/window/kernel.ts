@@ -1,0 +1,261 @@
+import type { ColumnSpec } from "../../ring.ts";
+import { Code, indent, type Value } from "../emit/code.ts";
+import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
+import type { Leaves, Test } from "../emit/rows.ts";
+import { type Aggregate, fieldsOf, type Place, result, update } from "./aggregates.ts";
+
+export interface WindowSpec {
+  readonly input: readonly ColumnSpec[];
+  readonly where: ((leaves: Leaves) => Test) | null;
+  readonly keys: readonly { readonly spec: ColumnSpec; readonly value: (leaves: Leaves) => Value }[];
+  readonly aggregates: readonly {
+    readonly aggregate: Aggregate;
+    readonly value: ((leaves: Leaves) => Value) | null;
+  }[];
+  /** A tumbling window ends by time, a count window by rows. */
+  readonly timed: boolean;
+  readonly oldest: ColumnSpec | null;
+  readonly inputOldest: boolean;
+  /** Groups at most. */
+  readonly groups_max: number;
+}
+
+const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
+
+/**
+ * The state of a window, beside parameters and literals. A group is a row of these tables:
+ *
+ *     window   F × 8       see stage.ts
+ *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
+ *     scratch  F × 1       a key's bits on their way into the hash
+ *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
+ *     aggN.x   F × keys    one for each field of each aggregate
+ *     oldest   F × keys    engine time of the oldest row used
+ *     flags    F × keys    OR of the rows' flags
+ */
+export function addFields(code: Code, spec: WindowSpec): void {
+  const { layout } = code;
+  const groups = spec.groups_max;
+  layout.add("window", "F", 8);
+  if (spec.keys.length > 0) {
+    layout.add("table", "I", 2 * groups);
+    layout.add("scratch", "F", 1);
+  }
+  spec.keys.forEach(({ spec: key }, i) => {
+    layout.add(`key${i}`, slotted(key) ? "U" : "F", slotted(key) ? groups * key.slot : groups);
+    if (slotted(key)) layout.add(`key${i}.length`, "I", groups);
+    layout.add(`key${i}.state`, "U", groups);
+  });
+  spec.aggregates.forEach(({ aggregate }, i) => {
+    for (const field of Object.keys(fieldsOf(aggregate))) layout.add(`agg${i}.${field}`, "F", groups);
+  });
+  if (spec.oldest !== null) layout.add("oldest", "F", groups);
+  layout.add("flags", "F", groups);
+}
+
+const field = (code: Code, name: string, hint: string): string =>
+  code.param({ of: "state", field: name }, hint);
+
+/** Every field of a group with its first value and the text of its place. */
+function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
+  const names: [string, number, string][] = [];
+  spec.aggregates.forEach(({ aggregate }, i) => {
+    for (const [name, first] of Object.entries(fieldsOf(aggregate))) {
+      names.push([`agg${i}.${name}`, first, `a${i}_${name}`]);
+    }
+  });
+  if (spec.oldest !== null) names.push(["oldest", Infinity, "oldest"]);
+  names.push(["flags", 0, "flags"]);
+  return names.map(([name, first, hint]) => {
+    const at = field(code, name, `${hint}_at`);
+    return { name, first, at, place: local ? hint : `F[${at} + g | 0]` };
+  });
+}
+
+interface GroupField {
+  readonly name: string;
+  readonly first: number;
+  readonly at: string;
+  readonly place: string;
+}
+
+/**
+ * `accumulate(p, from, to, end, time)`: takes rows [from, to) into their groups, up to the first row
+ * whose time is not before `end`; returns the sequence it stopped at. Without keys the only group
+ * lives in local variables while the loop runs.
+ */
+export function accumulateKernel(code: Code, spec: WindowSpec): string {
+  const keyed = spec.keys.length > 0;
+  const newest = new NewestLeaves(code);
+  const leaves: Leaves = { code, row: new RowLeaves(code, spec.input, "r"), newest };
+  const fields = groupFields(code, spec, !keyed);
+  const window = field(code, "window", "window");
+  const mask = code.param({ of: "input", part: "mask" }, "mask");
+  const times = code.param({ of: "input", part: "time" }, "times");
+  const errors = field(code, "errors", "errors");
+  const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
+  const testing = code.take();
+  if (keyed) findGroup(code, spec, leaves, fields, window);
+  else code.line(`if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
+  const place = (i: number): Place => (name) => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+  spec.aggregates.forEach(({ aggregate, value }, i) => {
+    update(code, aggregate, value === null ? null : value(leaves), place(i));
+  });
+  trackRow(code, spec, leaves, fields);
+  const updating = code.take();
+  const locals = keyed ? [] : [
+    `  let ${fields.map((f) => `${f.place} = F[${f.at}]`).join(", ")};`];
+  const saved = keyed ? [] : [`  ${fields.map((f) => `F[${f.at}] = ${f.place};`).join(" ")}`];
+  const lines = [
+    "  let seq = from, failed = 0;",
+    `  let groups = F[${window} + 2 | 0] | 0;`,
+    ...locals,
+    "  for (; seq !== to; seq = seq + 1 | 0) {",
+    `    const r = seq & ${mask};`,
+    ...(spec.timed ? [`    if (F[${times} + r | 0] >= end) break;`] : []),
+    indent(testing, "    "),
+    ...(test.error === "false" ? [] : [`    failed = failed + (${test.error}) | 0;`]),
+    ...(test.pass === "true" ? [] : [`    if (!(${test.pass})) continue;`]),
+    indent(updating, "    "),
+    "  }",
+    ...saved,
+    `  F[${window} + 2 | 0] = groups;`,
+    `  F[${errors}] += failed;`,
+    "  return seq;",
+  ].filter((line) => line !== "");
+  const prologue = indent(code.takePrologue(), "  ");
+  return ["function accumulate(p, from, to, end, time) {", prologue, ...lines, "}"].join("\n");
+}
+
+/** Flags and, for lineage, the oldest time that the group has used. */
+function trackRow(code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[]): void {
+  const flags = fields.find((f) => f.name === "flags")!.place;
+  const used = leaves.newest.used.map((n) => ` | ${n.flags}`).join("");
+  const rowFlags = code.param({ of: "input", part: "flags" }, "row_flags");
+  code.line(`${flags} = ${flags} | U[${rowFlags} + r | 0]${used};`);
+  if (spec.oldest === null) return;
+  const oldest = fields.find((f) => f.name === "oldest")!.place;
+  const times = code.param({ of: "input", part: "time" }, "times");
+  const own = spec.inputOldest ? leaves.row.column(spec.oldest.name).value
+    : code.define("t", `F[${times} + r | 0]`);
+  for (const time of [own, ...leaves.newest.used.map((n) => n.time)]) {
+    code.line(`if (${time} < ${oldest}${time === own ? "" : ` & ${time} !== 0`}) ${oldest} = ${time};`);
+  }
+}
+
+/** The lines that set `g` to the row's group, making it if it is new and there is room. */
+function findGroup(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[], window: string,
+): void {
+  const table = field(code, "table", "table");
+  const scratch = field(code, "scratch", "scratch");
+  const most = code.param({ of: "number", value: spec.groups_max }, "groups_max");
+  const same: string[] = [];
+  const make: string[] = [];
+  code.line("let hash = -2128831035, g = -1;");
+  spec.keys.forEach(({ spec: key, value }, i) => {
+    const v = value(leaves);
+    const states = field(code, `key${i}.state`, `key${i}_state`);
+    const at = field(code, `key${i}`, `key${i}_at`);
+    const none = code.define("none", `${v.state} > 63`);
+    same.push(`U[${states} + g | 0] > 63 === ${none}`);
+    make.push(`U[${states} + g | 0] = ${v.state};`);
+    if (slotted(key)) {
+      const slot = code.param({ of: "number", value: key.slot }, `key${i}_slot`);
+      const lengths = field(code, `key${i}.length`, `key${i}_length`);
+      const n = code.define("n", `${none} ? 0 : ${v.length}`);
+      const place = `${at} + Math.imul(g, ${slot}) | 0`;
+      code.line(`hash = fn.hashBytes(U, ${v.value}, ${n}, hash);`);
+      same.push(`fn.sameBytes(U, ${place}, I[${lengths} + g | 0], ${v.value}, ${n})`);
+      make.push(`fn.copyBytes(U, ${place}, ${v.value}, ${n}); I[${lengths} + g | 0] = ${n};`);
+    } else {
+      const [low, high] = keyWords(code, v, none, scratch);
+      code.line(`hash = Math.imul(Math.imul(hash ^ ${low}, 0x01000193) ^ ${high}, 0x01000193);`);
+      same.push(`I[(${at} + g << 1) | 0] === ${low} && I[(${at} + g << 1) + 1 | 0] === ${high}`);
+      make.push(`I[(${at} + g << 1) | 0] = ${low}; I[(${at} + g << 1) + 1 | 0] = ${high};`);
+    }
+  });
+  const first = fields.map((f) => `${f.place} = ${f.first};`).join(" ");
+  code.line(`let slot = (hash ^ hash >>> 15) & 2 * ${most} - 1;
+for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
+  g = e - 1;
+  if (${same.join(" && ")}) break;
+  g = -1;
+  slot = slot + 1 & 2 * ${most} - 1;
+}
+if (g < 0) {
+  if (groups === ${most}) { F[${window} + 6 | 0] += 1; continue; }
+  g = groups;
+  groups = groups + 1 | 0;
+  I[${table} + slot | 0] = groups;
+  ${make.join("\n  ")}
+  ${first}
+}`);
+  raiseKeyStates(code, spec, leaves);
+}
+
+/** A group's key is as good as the worst of its rows' keys. */
+function raiseKeyStates(code: Code, spec: WindowSpec, leaves: Leaves): void {
+  spec.keys.forEach(({ value }, i) => {
+    const { state } = value(leaves);
+    if (state === "0") return;
+    const states = field(code, `key${i}.state`, `key${i}_state`);
+    code.line(`if (${state} < 64 & ${state} > U[${states} + g | 0]) U[${states} + g | 0] = ${state};`);
+  });
+}
+
+/** A key of 8 bytes as two words: equal bits are one group, also for NaN; −0 is 0; NULL is 0, 0. */
+function keyWords(code: Code, v: Value, none: string, scratch: string): [string, string] {
+  if (v.kind === "int64") {
+    return [
+      code.define("low", `${none} ? 0 : I[${v.value}]`),
+      code.define("high", `${none} ? 0 : I[${v.value} + 1 | 0]`),
+    ];
+  }
+  code.line(`F[${scratch}] = ${none} ? 0 : ${v.kind === "bool" ? `${v.value} | 0` : v.value} + 0;`);
+  return [
+    code.define("low", `I[${scratch} << 1]`),
+    code.define("high", `I[(${scratch} << 1) + 1 | 0]`),
+  ];
+}
+
+/** `emit(p, from, to, head, time)`: writes groups [from, to) as rows of engine time `time`. */
+export function emitKernel(code: Code, spec: WindowSpec): string {
+  const out = (part: "mask" | "time" | "source" | "flags"): string =>
+    code.param({ of: "output", part }, `out_${part}`);
+  const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
+  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
+  spec.aggregates.forEach(({ aggregate }, i) => {
+    store(code, aggregate.spec, result(code, aggregate, (f) => place(`agg${i}.${f}`, `a${i}_${f}_at`)), "w");
+  });
+  code.line(`F[${out("time")} + w | 0] = time;`);
+  code.line(`F[${out("source")} + w | 0] = NaN;`);
+  code.line(`U[${out("flags")} + w | 0] = ${place("flags", "flags_at")};`);
+  if (spec.oldest !== null) {
+    const value = code.define("oldest", place("oldest", "oldest_at"));
+    store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
+  }
+  const lines = indent(code.take(), "    ");
+  const mask = out("mask");
+  return `function emit(p, from, to, head, time) {
+${indent(code.takePrologue(), "  ")}
+  for (let g = from; g < to; g = g + 1 | 0) {
+    const w = head + (g - from) & ${mask};
+${lines}
+  }
+  return to - from | 0;
+}`;
+}
+
+function keyValue(code: Code, key: ColumnSpec, i: number): Value {
+  const at = field(code, `key${i}`, `key${i}_at`);
+  const state = code.define("s", `U[${field(code, `key${i}.state`, `key${i}_state`)} + g | 0]`);
+  if (key.kind === "int64") return { kind: key.kind, state, value: code.define("v", `${at} + g << 1`) };
+  if (!slotted(key)) return { kind: key.kind, state, value: code.define("v", `F[${at} + g | 0]`) };
+  const slot = code.param({ of: "number", value: key.slot }, `key${i}_slot`);
+  return {
+    kind: key.kind, state, slot: key.slot,
+    value: code.define("v", `${at} + Math.imul(g, ${slot}) | 0`),
+    length: code.define("n", `I[${field(code, `key${i}.length`, `key${i}_length`)} + g | 0]`),
+  };
+}

@@ -1,0 +1,150 @@
+import { limits } from "../../base.ts";
+import type { Ring } from "../../ring.ts";
+import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { bindParams } from "../emit/stage.ts";
+import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
+
+/**
+ * Words of the state field `window` (float64, so that a checkpoint is a copy):
+ *
+ *     0 open     1 = a window is open
+ *     1 end      engine time at which it closes (tumbling)
+ *     2 groups   groups in use
+ *     3 seen     rows taken (count)
+ *     4 closing  1 = its groups are being written out
+ *     5 written  groups written so far
+ *     6 dropped  rows lost to a full key table
+ *     7 closed   engine time of the rows being written out
+ */
+const open = 0, end = 1, groups = 2, seen = 3, closing = 4, written = 5, dropped = 6, closed = 7;
+
+/**
+ * Tumbling windows align to natural time and open with their first row; count windows close with
+ * their last one. A window with no row gives none. While a closed window is still being written out
+ * (its output ring is small), no row is taken in.
+ */
+export class WindowStage implements Stage {
+  readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
+  readonly #plan: WindowPlan;
+  readonly #accumulate: Kernel;
+  readonly #emit: Kernel;
+  readonly #params: number;
+  readonly #input: Ring;
+  readonly #output: Ring;
+  readonly #F: Float64Array;
+  readonly #I: Int32Array;
+  /** Index of the field `window` in F, of `errors` in F, of `table` in I (−1: no keys). */
+  readonly #at: number;
+  readonly #errorsAt: number;
+  readonly #tableAt: number;
+  readonly #rows_max: number;
+
+  constructor(plan: WindowPlan, site: Site) {
+    this.#plan = plan;
+    this.#accumulate = kernelOf(site.arena, plan.text);
+    this.#emit = kernelOf(site.arena, plan.emitText);
+    this.#params = bindParams(plan.state, plan.params, site);
+    this.#input = site.input!;
+    this.#output = site.output;
+    this.#F = site.arena.F;
+    this.#I = site.arena.I;
+    this.#at = plan.state.indexOf("window", site.state.at);
+    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
+    this.#tableAt = plan.state.has("table") ? plan.state.indexOf("table", site.state.at) : -1;
+    this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);
+  }
+
+  get deadline(): number {
+    if (this.#F[this.#at + closing] === 1) return 0;
+    return this.#plan.window.kind === "tumbling" && this.#F[this.#at + open] === 1
+      ? this.#F[this.#at + end]! : Infinity;
+  }
+
+  run(from: number, to: number, _now: number, time: number): number {
+    let room = this.#rows_max;
+    let seq = from;
+    while (true) {
+      room -= this.#write(room);
+      if (seq === to || this.#F[this.#at + closing] === 1) break;
+      seq = this.#plan.window.kind === "tumbling"
+        ? this.#takeTimed(seq, to, time, this.#plan.window.length_ms)
+        : this.#takeCounted(seq, to, time, this.#plan.window.rows);
+    }
+    this.counters.in += (seq - from) | 0;
+    this.counters.errors = this.#F[this.#errorsAt]!;
+    this.counters.dropped = this.#F[this.#at + dropped]!;
+    return seq;
+  }
+
+  tick(time: number): void {
+    const F = this.#F, at = this.#at;
+    if (this.#plan.window.kind === "tumbling" && F[at + open] === 1 && F[at + closing] === 0 &&
+      time >= F[at + end]!) {
+      this.#close(F[at + end]!);
+    }
+    this.#write(this.#rows_max);
+  }
+
+  #takeTimed(from: number, to: number, time: number, length_ms: number): number {
+    const F = this.#F, at = this.#at;
+    if (F[at + open] === 0) {
+      const first = F[this.#input.timeAt + (from & this.#input.mask)]!;
+      F[at + open] = 1;
+      F[at + end] = (Math.floor(first / length_ms) + 1) * length_ms;
+    }
+    const seq = this.#accumulate(this.#params, from, to, F[at + end]!, time);
+    // Stopped before `to`: this row is the first of a later window.
+    if (seq !== to) this.#close(F[at + end]!);
+    return seq;
+  }
+
+  #takeCounted(from: number, to: number, time: number, rows: number): number {
+    const F = this.#F, at = this.#at;
+    const missing = rows - F[at + seen]!;
+    const waiting = (to - from) | 0;
+    const until = (from + (waiting < missing ? waiting : missing)) | 0;
+    const seq = this.#accumulate(this.#params, from, until, Infinity, time);
+    F[at + open] = 1;
+    F[at + seen] = F[at + seen]! + ((seq - from) | 0);
+    if (F[at + seen] === rows) {
+      this.#close(F[this.#input.timeAt + ((seq - 1) & this.#input.mask)]!);
+    }
+    return seq;
+  }
+
+  #close(time: number): void {
+    const F = this.#F, at = this.#at;
+    F[at + open] = 0;
+    F[at + seen] = 0;
+    F[at + closing] = 1;
+    F[at + written] = 0;
+    F[at + closed] = time;
+  }
+
+  /** Writes groups of the closed window, at most `room`; how many. */
+  #write(room: number): number {
+    const F = this.#F, at = this.#at;
+    if (F[at + closing] === 0) return 0;
+    const left = F[at + groups]! - F[at + written]!;
+    const n = left < room ? left : room;
+    if (n > 0) {
+      const from = F[at + written]!;
+      this.#output.claim(n);
+      this.#emit(this.#params, from, from + n, this.#output.head, F[at + closed]!);
+      this.#output.publish(n);
+      this.counters.out += n;
+      F[at + written] = from + n;
+    }
+    if (n === left) this.#clear();
+    return n;
+  }
+
+  #clear(): void {
+    const F = this.#F, at = this.#at;
+    if (this.#tableAt >= 0) {
+      this.#I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.keys);
+    }
+    F[at + groups] = 0;
+    F[at + closing] = 0;
+  }
+}
