@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Aedes } from "aedes";
+
+/** A broker that can go away and come back on the same port. */
+export interface Broker {
+  readonly port: number;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const mosquittoPath = Bun.which("mosquitto") ??
+  (await Bun.file("/usr/sbin/mosquitto").exists() ? "/usr/sbin/mosquitto" : null);
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** The broker inside this process; `password`, if given, is asked of everybody. */
+export async function aedesBroker(password?: string): Promise<Broker> {
+  const port = await freePort();
+  let aedes: Aedes;
+  let server: Server;
+  const sockets = new Set<Socket>();
+  return {
+    port,
+    async start() {
+      aedes = await Aedes.createBroker();
+      if (password !== undefined) {
+        aedes.authenticate = (_client, _name, given, done) =>
+          done(null, given?.toString() === password);
+      }
+      server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on("close", () => sockets.delete(socket));
+        aedes.handle(socket);
+      });
+      await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((done) => aedes.close(done));
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
+
+/** The real Mosquitto, with nothing kept between starts. */
+export async function mosquittoBroker(): Promise<Broker> {
+  const port = await freePort();
+  const settings = [
+    `listener ${port} 127.0.0.1`, "allow_anonymous true", "persistence false",
+    "max_queued_messages 100000", "log_type none", "",
+  ].join("\n");
+  let folder = "";
+  let child: Bun.Subprocess | null = null;
+  return {
+    port,
+    async start() {
+      folder = mkdtempSync(join(tmpdir(), "mosquitto-"));
+      const config = join(folder, "mosquitto.conf");
+      writeFileSync(config, settings);
+      child = Bun.spawn([mosquittoPath!, "-c", config], { stdout: "ignore", stderr: "ignore" });
+      while (!await answers(port)) await Bun.sleep(5);
+    },
+    async stop() {
+      child?.kill("SIGTERM");
+      await child?.exited;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connectTcp(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once("error", () => done(false));
+  });
+}
