@@ -1,3 +1,4 @@
+import type { ReadableStreamDefaultReader } from "node:stream/web";
 import { openPty } from "../base/os.ts";
 
 /** What a port reports; connections are numbered from 1. */
@@ -91,7 +92,7 @@ const bus_connection = 1;
 export class BusPort implements Port {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly #pty = openPty();
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
 
   constructor(events: PortEvents) {
     // A pty has no transceiver whose direction could be switched, and no parity bit.
