@@ -28,7 +28,10 @@ export class Code {
   readonly #names = new Map<string, string>();
   readonly #prologue: string[] = [];
   #lines: string[] = [];
-  #fresh = 0;
+  /** How often a name was given out; those of the kernels' own frame are taken. */
+  readonly #taken = new Map<string, number>(
+    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "groups", "g", "hash", "slot",
+      "e", "d", "F", "I", "U", "S", "fn"].map((name) => [name, 1]));
 
   /** `params` is shared by the kernels of one stage. */
   constructor(layout: Layout, params: Param[] = []) {
@@ -73,7 +76,9 @@ export class Code {
 
   /** A name not used before. */
   name(hint: string): string {
-    return `${hint}${this.#fresh++}`;
+    const times = this.#taken.get(hint) ?? 0;
+    this.#taken.set(hint, times + 1);
+    return times === 0 ? hint : this.name(`${hint}${times + 1}`);
   }
 
   line(text: string): void {

@@ -70,7 +70,7 @@ export class RowLeaves {
     if (value === undefined) {
       const index = this.#input.findIndex((c) => c.name === name);
       if (index < 0) throw new Error(`bug: stage has no input column ${name}`);
-      value = load(this.#code, this.#input[index]!, { of: "input", column: name }, this.#row, `c${index}_`);
+      value = load(this.#code, this.#input[index]!, { of: "input", column: name }, this.#row, `c${index}`);
       this.#loaded.set(name, value);
     }
     return value;

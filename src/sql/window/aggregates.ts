@@ -15,8 +15,17 @@ export interface Aggregate {
 /** What an aggregate keeps for each group, all float64, with the value it begins with. */
 export type Fields = Readonly<Record<string, number>>;
 
-/** Gives the text of a field's place for the current group. */
-export type Place = (field: string) => string;
+/** Where an aggregate of the current group lies. */
+export interface Place {
+  /** The text of a field. */
+  at(field: string): string;
+  /** Names of the table of whole cells, for `first` and `last` of what is no number. */
+  cell(): { readonly at: string; readonly slot: string; readonly length: string };
+}
+
+/** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
+export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
+  (fn === "first" || fn === "last") && (spec.slot > 0 || spec.kind === "int64");
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -25,42 +34,52 @@ const kept: Record<AggregateName, Fields> = {
   min: { n: 0, worst: 0, best: 0 },
   max: { n: 0, worst: 0, best: 0 },
   stddev: { n: 0, worst: 0, mean: 0, squares: 0 },
-  last: { value: 0, state: NULL },
-  first: { value: 0, state: NULL, n: 0 },
+  last: { n: 0, worst: 0, value: 0, state: NULL },
+  first: { n: 0, worst: 0, value: 0, state: NULL },
 };
 
 export const fieldsOf = (aggregate: Aggregate): Fields =>
   aggregate.fn === "count" && aggregate.arg !== null ? { n: 0, worst: 0 } : kept[aggregate.fn];
 
 /** Lines that take one row's value in. `arg` is null for count(*). */
-export function update(code: Code, aggregate: Aggregate, arg: Value | null, at: Place): void {
-  const n = (): string => at("n");
+export function update(code: Code, aggregate: Aggregate, arg: Value | null, place: Place): void {
+  const n = place.at("n");
   if (arg === null) {
-    code.line(`${n()} = ${n()} + 1;`);
+    code.line(`${n} = ${n} + 1;`);
     return;
   }
-  if (aggregate.fn === "last") {
-    const test = aggregate.skipsNull ? `if (${arg.state} < 64 | ${arg.state} > 193) ` : "";
-    code.line(`${test}{ ${at("value")} = ${number(arg)}; ${at("state")} = ${arg.state}; }`);
-    return;
-  }
-  if (aggregate.fn === "first") {
-    code.line(`if (${n()} === 0) { ${at("value")} = ${number(arg)}; ${at("state")} = ${arg.state}; ${n()} = 1; }`);
+  const s = arg.state;
+  if (!aggregate.skipsNull) {
+    const kept = keep(aggregate, arg, place);
+    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }` : `{ ${n} = 1; ${kept} }`);
     return;
   }
   // What is left out for being bad makes the result uncertain; NULL is left out silently.
-  const s = arg.state;
   if (s !== "0") {
-    const w = code.define("w", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
-    code.line(`if (${w} > ${at("worst")}) ${at("worst")} = ${w};`);
+    const w = code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
+    code.line(`if (${w} > ${place.at("worst")}) ${place.at("worst")} = ${w};`);
   }
-  const lines = valueLines(aggregate, number(arg), at);
+  const lines = valueLines(aggregate, arg, place);
   code.line(`${s === "0" ? "" : `if (${s} < 64) `}{ ${lines.join(" ")} }`);
+}
+
+/** Keeps a value with its state, whatever that is. */
+function keep(aggregate: Aggregate, arg: Value, place: Place): string {
+  const state = `${place.at("state")} = ${arg.state};`;
+  if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
+  const { at, slot, length } = place.cell();
+  if (arg.kind === "int64") {
+    return `I[(${at} + g << 1) | 0] = ${arg.value}; I[(${at} + g << 1) + 1 | 0] = ${arg.high}; ${state}`;
+  }
+  return `fn.copyBytes(U, ${at} + Math.imul(g, ${slot}) | 0, ${arg.value}, ${arg.length}); ` +
+    `I[${length} + g | 0] = ${arg.length}; ${state}`;
 }
 
 const number = (arg: Value): string => (arg.kind === "bool" ? `(${arg.value} | 0)` : arg.value);
 
-function valueLines(aggregate: Aggregate, v: string, at: Place): string[] {
+function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
+  const at = (field: string): string => place.at(field);
+  const v = number(arg);
   const n = at("n");
   const counted = `${n} = ${n} + 1;`;
   switch (aggregate.fn) {
@@ -83,33 +102,48 @@ function valueLines(aggregate: Aggregate, v: string, at: Place): string[] {
         `${squares} = ${squares} + d * (${v} - ${mean});`,
       ];
     }
-    case "last": case "first": return [];
+    case "last": return [counted, keep(aggregate, arg, place)];
+    case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
   }
 }
 
 /** The result of a closed group. */
-export function result(code: Code, aggregate: Aggregate, at: Place): Value {
+export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   const { kind } = aggregate.spec;
-  if (aggregate.fn === "last" || aggregate.fn === "first") {
-    return { kind, value: code.define("v", at("value")), state: code.define("s", at("state")) };
-  }
-  const n = code.define("n", at("n"));
+  if (!aggregate.skipsNull) return keptValue(code, aggregate, place, code.define("s", place.at("state")));
+  const n = code.define("count", place.at("n"));
   if (aggregate.fn === "count") {
-    return { kind, value: n, state: aggregate.arg === null ? "0" : code.define("s", at("worst")) };
+    return { kind, value: n, state: aggregate.arg === null ? "0" : code.define("s", place.at("worst")) };
   }
-  const worst = code.define("s", at("worst"));
+  const worst = code.define("s", place.at("worst"));
   const state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
-  return { kind, value: code.define("v", finish(aggregate, n, at)), state };
+  if (aggregate.fn === "last" || aggregate.fn === "first") return keptValue(code, aggregate, place, state);
+  return { kind, value: code.define("v", finish(aggregate, n, place)), state };
 }
 
-function finish(aggregate: Aggregate, n: string, at: Place): string {
+function keptValue(code: Code, aggregate: Aggregate, place: Place, state: string): Value {
+  const { kind, slot } = aggregate.spec;
+  if (!keepsCell(aggregate)) return { kind, state, value: code.define("v", place.at("value")) };
+  const cell = place.cell();
+  if (kind === "int64") {
+    return {
+      kind, state, value: code.define("low", `I[(${cell.at} + g << 1) | 0]`),
+      high: code.define("high", `I[(${cell.at} + g << 1) + 1 | 0]`),
+    };
+  }
+  return {
+    kind, state, slot, value: code.define("v", `${cell.at} + Math.imul(g, ${cell.slot}) | 0`),
+    length: code.define("len", `I[${cell.length} + g | 0]`),
+  };
+}
+
+function finish(aggregate: Aggregate, n: string, { at }: Place): string {
   switch (aggregate.fn) {
-    case "count": return n;
     case "sum": return at("sum");
     // eKuiper: the average of whole numbers is a whole number.
     case "avg": return aggregate.spec.kind === "int53" ? `Math.trunc(${at("sum")} / ${n}) + 0` : `${at("sum")} / ${n}`;
     case "min": case "max": return at("best");
     case "stddev": return `Math.sqrt(${at("squares")} / ${n})`;
-    case "last": case "first": return at("value");
+    case "count": case "last": case "first": return n;
   }
 }

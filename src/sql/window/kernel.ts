@@ -2,7 +2,7 @@ import type { ColumnSpec } from "../../ring.ts";
 import { Code, indent, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
-import { type Aggregate, fieldsOf, type Place, result, update } from "./aggregates.ts";
+import { type Aggregate, fieldsOf, keepsCell, type Place, result, update } from "./aggregates.ts";
 
 export interface WindowSpec {
   readonly input: readonly ColumnSpec[];
@@ -30,6 +30,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
+ *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
  */
@@ -48,6 +49,10 @@ export function addFields(code: Code, spec: WindowSpec): void {
   });
   spec.aggregates.forEach(({ aggregate }, i) => {
     for (const field of Object.keys(fieldsOf(aggregate))) layout.add(`agg${i}.${field}`, "F", groups);
+    if (!keepsCell(aggregate)) return;
+    const { spec: cell } = aggregate;
+    layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot : groups);
+    if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);
@@ -97,9 +102,10 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const testing = code.take();
   if (keyed) findGroup(code, spec, leaves, fields, window);
   else code.line(`if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
-  const place = (i: number): Place => (name) => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
   spec.aggregates.forEach(({ aggregate, value }, i) => {
-    update(code, aggregate, value === null ? null : value(leaves), place(i));
+    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const place = { at, cell: () => cellOf(code, aggregate, i) };
+    update(code, aggregate, value === null ? null : value(leaves), place);
   });
   trackRow(code, spec, leaves, fields);
   const updating = code.take();
@@ -108,6 +114,7 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const saved = keyed ? [] : [`  ${fields.map((f) => `F[${f.at}] = ${f.place};`).join(" ")}`];
   const lines = [
     "  let seq = from, failed = 0;",
+    ...(keyed ? [] : ["  const g = 0;"]),
     `  let groups = F[${window} + 2 | 0] | 0;`,
     ...locals,
     "  for (; seq !== to; seq = seq + 1 | 0) {",
@@ -125,6 +132,15 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   ].filter((line) => line !== "");
   const prologue = indent(code.takePrologue(), "  ");
   return ["function accumulate(p, from, to, end, time) {", prologue, ...lines, "}"].join("\n");
+}
+
+function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["cell"]> {
+  const at = field(code, `agg${i}.cell`, `a${i}_cell`);
+  if (!slotted(spec)) return { at, slot: "1", length: "" };
+  return {
+    at, slot: code.param({ of: "number", value: spec.slot }, `a${i}_slot`),
+    length: field(code, `agg${i}.length`, `a${i}_length`),
+  };
 }
 
 /** Flags and, for lineage, the oldest time that the group has used. */
@@ -226,7 +242,9 @@ export function emitKernel(code: Code, spec: WindowSpec): string {
   const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
   spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
   spec.aggregates.forEach(({ aggregate }, i) => {
-    store(code, aggregate.spec, result(code, aggregate, (f) => place(`agg${i}.${f}`, `a${i}_${f}_at`)), "w");
+    const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
+    const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
+    store(code, aggregate.spec, value, "w");
   });
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
