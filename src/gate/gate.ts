@@ -71,12 +71,13 @@ export function lastLook(
   const { tag } = state;
   if (tag === null) return refuse("unknown-tag", { tag: command.tag });
   const known = { box: state.box, tag };
-  if (now > command.notAfter) return expired(command, now);
+  if (!(now <= command.notAfter)) return expired(command, now);
   return testInputs(command, policy, now)
     ?? testPermits(command, policy, tag.permits, now)
     ?? testMode(command, policy, known, now)
     ?? testArmingNumber(command, admitted, tag)
-    ?? (now > admitted.notAfter ? refuse("expired", { late_ms: now - admitted.notAfter }) : null);
+    ?? (now <= admitted.notAfter ? null
+      : refuse("expired", { late_ms: now - admitted.notAfter }));
 }
 
 /**

@@ -101,7 +101,8 @@ export class TagState implements TagView {
     this.#settledAt = now;
     // W16: the person who wrote means it; rules come back when somebody arms again.
     if (isExternal(command.origin)) this.yielded = `a manual write by ${command.by}`;
-    if (outcome.outcome === "rejected") {
+    // Refused after `leave`: the serial worker looked last and held it back.
+    if (outcome.outcome === "rejected" || outcome.outcome === "refused") {
       this.lastReadBack = before ?? this.lastReadBack;
       return;
     }
