@@ -4,9 +4,9 @@ import { monotonic } from "./os/time.ts";
  * Time is an argument: only a composition root holds a `Clock`, everything else is given `now`.
  *
  * `now` is monotonic milliseconds with fraction (ages, deadlines, intervals, arming). `time` is
- * engine time: milliseconds since the Unix epoch = monotonic + an offset that follows the wall clock
- * by at most 500 ppm and never makes `time` run backwards. A wall clock that moved by more than
- * `clock_step_ms` is a step: taken over at once if forward, held until caught up if backward,
+ * engine time: milliseconds since the Unix epoch = monotonic + an offset that follows the wall
+ * clock by at most 500 ppm and never makes `time` run backwards. A wall clock that moved by more
+ * than `clock_step_ms` is a step: taken over at once if forward, held until caught up if backward,
  * and counted in `steps` so that natural-time windows can be closed.
  */
 export interface Clock {

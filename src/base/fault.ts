@@ -3,8 +3,8 @@ export type FaultValues = Readonly<Record<string, string | number | boolean | nu
 
 /**
  * The world's trouble: a broken link, a wrong configuration, a refused write.
- * `code` is stable and documented (kebab-case), `message` is one sentence for the user, `values` are
- * what the sentence speaks of, `retry` says whether trying again later can help.
+ * `code` is stable and documented (kebab-case), `message` is one sentence for the user, `values`
+ * are what the sentence speaks of, `retry` says whether trying again later can help.
  */
 export class Fault extends Error {
   override readonly name = "Fault";

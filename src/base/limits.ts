@@ -21,7 +21,9 @@ export const limits = {
   arm_minutes_max: 60,
   /** A command from outside may ask for a deadline at most this far ahead (W17). */
   deadline_ms_max: 60_000,
-  /** Starts without an orderly stop or 10 minutes of health before safe mode; 0 = off (DESIGN §10). */
+  /**
+   * Starts without an orderly stop or 10 minutes of health before safe mode; 0 = off (DESIGN §10).
+   */
   starts_max: 3,
   /** A run this long without trouble clears the record of starts. */
   health_minutes: 10,

@@ -1,6 +1,8 @@
 import { assert, Fault, nextPowerOfTwo } from "../base.ts";
 
-/** A piece of an arena: `at` and `bytes` in bytes, both powers-of-two aligned; `owner` for `check`. */
+/**
+ * A piece of an arena: `at` and `bytes` in bytes, both powers-of-two aligned; `owner` for `check`.
+ */
 export interface Block {
   readonly at: number;
   readonly bytes: number;
@@ -66,7 +68,8 @@ export class Arena {
     let from = k;
     while (from < this.#free.length && this.#free[from]!.size === 0) from++;
     if (from >= this.#free.length) {
-      throw new Fault("arena-full", `No room for ${size} bytes of ${owner}`, { owner, bytes: size });
+      const values = { owner, bytes: size };
+      throw new Fault("arena-full", `No room for ${size} bytes of ${owner}`, values);
     }
     const at = this.#free[from]!.values().next().value!;
     this.#free[from]!.delete(at);

@@ -17,8 +17,8 @@ import type { Ring } from "./ring.ts";
  */
 
 /**
- * Announces that rows up to `head + n` may be overwritten. A claim never goes back: a kernel may have
- * touched rows past those it published.
+ * Announces that rows up to `head + n` may be overwritten. A claim never goes back: a kernel may
+ * have touched rows past those it published.
  */
 export function storeClaim(I: Int32Array, claimAt: number, head: number, n: number): void {
   const claim = (head + n) | 0;
@@ -83,7 +83,9 @@ export class Bridge {
     return (loadHead(this.#remote.arena.I, this.#remote.headAt) - this.#cursor) >>> 0;
   }
 
-  /** Moves at most `budget` rows and says how many were published; `lag()` says if there are more. */
+  /**
+   * Moves at most `budget` rows and says how many were published; `lag()` says if there are more.
+   */
   step(budget: number): number {
     const remote = this.#remote;
     const local = this.#local;

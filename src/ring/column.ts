@@ -28,8 +28,8 @@ export function kindBytes(spec: ColumnSpec): number {
 
 /**
  * Where a column of one ring lies. For the kinds of 8 bytes, `payload` indexes the Float64 view
- * (int64: twice that indexes the Int32 view); for slots it indexes the Uint8 view and `stride` is the
- * slot. Cell of row `seq`: `F[payload + (seq & mask)]`, `U[state + (seq & mask)]`,
+ * (int64: twice that indexes the Int32 view); for slots it indexes the Uint8 view and `stride` is
+ * the slot. Cell of row `seq`: `F[payload + (seq & mask)]`, `U[state + (seq & mask)]`,
  * `U[payload + (seq & mask) * stride …]` with `I[length + (seq & mask)]` bytes.
  */
 export class Column {

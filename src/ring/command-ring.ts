@@ -4,9 +4,9 @@ import { gather, pairColumns, type Pair } from "./gather.ts";
 import type { Ring } from "./ring.ts";
 
 /**
- * Commands and outcomes between the gate's thread and a serial worker: one writer, one reader, fixed
- * records that are the rows of a ring. It never laps: full is an answer (`busy`), because a lost
- * command would be a lie and an overwritten one a danger (W14). `claim` is not used.
+ * Commands and outcomes between the gate's thread and a serial worker: one writer, one reader,
+ * fixed records that are the rows of a ring. It never laps: full is an answer (`busy`), because a
+ * lost command would be a lie and an overwritten one a danger (W14). `claim` is not used.
  */
 export class CommandWriter {
   readonly #ring: Ring;

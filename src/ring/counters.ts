@@ -3,8 +3,8 @@ import type { Arena } from "./arena.ts";
 
 /**
  * Named counters that one thread raises and any thread may read at any time, for `/metrics` and
- * `why`: float64 words in one block, exact up to 2^53. An aligned word of 8 bytes is never seen half
- * written (ARM ARM B2.2.1; Intel SDM 3A 9.1.1); a reader may see it a moment late.
+ * `why`: float64 words in one block, exact up to 2^53. An aligned word of 8 bytes is never seen
+ * half written (ARM ARM B2.2.1; Intel SDM 3A 9.1.1); a reader may see it a moment late.
  */
 export class Counters {
   readonly names: readonly string[];

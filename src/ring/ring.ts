@@ -3,7 +3,9 @@ import { Arena, type Block } from "./arena.ts";
 import { publishHead, storeClaim } from "./bridge.ts";
 import { Column, kindBytes, type ColumnSpec } from "./column.ts";
 
-/** What a ring is made of; `bytes` is what it needs of the arena. Plain data: travels to workers. */
+/**
+ * What a ring is made of; `bytes` is what it needs of the arena. Plain data: travels to workers.
+ */
 export interface RingLayout {
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
@@ -24,7 +26,7 @@ const header_bytes = 256;
  * A named, typed ring of rows in one block of an arena:
  *
  *     byte                                                          view
- *        0  head    int32   sequence after the newest row           I      written by the ring's writer
+ *        0  head    int32   sequence after the newest row           I     written by the writer
  *        4  claim   int32   sequence after the last row being       I
  *                           written (≥ head, modulo 2^32)
  *        8  stream  int32   stream id                               I
@@ -100,7 +102,9 @@ export class Ring {
   }
 
   /** A new ring in a block of its own; `block` gives it back. */
-  static create(arena: Arena, layout: RingLayout, owner = layout.name): { ring: Ring; block: Block } {
+  static create(
+    arena: Arena, layout: RingLayout, owner = layout.name,
+  ): { ring: Ring; block: Block } {
     const block = arena.take(layout.bytes, owner);
     return { ring: new Ring(arena, block.at, layout), block };
   }

@@ -2,7 +2,10 @@ import type { Column } from "./column.ts";
 import { ERROR, GOOD, NULL } from "./cell.ts";
 import type { Ring } from "./ring.ts";
 
-/** A cell's payload as JavaScript sees it at the edge: API, codecs, tests. Never per row in a kernel. */
+/**
+ * A cell's payload as JavaScript sees it at the edge: API, codecs, tests. Never per row in a
+ * kernel.
+ */
 export type CellValue = number | bigint | boolean | string | Uint8Array | null;
 
 const decoder = new TextDecoder();
@@ -31,8 +34,8 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
 }
 
 /**
- * Writes a value and its state into row `seq`; a value that does not fit the column becomes an error
- * cell. `null` is NULL.
+ * Writes a value and its state into row `seq`; a value that does not fit the column becomes an
+ * error cell. `null` is NULL.
  */
 export function writeCell(
   ring: Ring, column: Column, seq: number, value: CellValue, state: number = GOOD,

@@ -62,7 +62,10 @@ export class Bell extends Word {
     Atomics.notify(this.I, this.index);
   }
 
-  /** Ends when the bell was rung since `seen`, or after `timeout_ms`; the thread's event loop runs on. */
+  /**
+   * Ends when the bell was rung since `seen`, or after `timeout_ms`; the thread's event loop runs
+   * on.
+   */
   async sleep(seen: number, timeout_ms: number): Promise<void> {
     const wait = Atomics.waitAsync(this.I, this.index, seen, timeout_ms);
     if (wait.async) await wait.value;

@@ -43,9 +43,9 @@ const twos = [[2, 2], [2, 2], [1, 1]] as const;
 const over = [[1, 1], [2, 1], [2, 1], [1, 1]] as const;
 
 /**
- * A ring of two rows that is lapped twice, by two readers. A reader stores nothing that anybody else
- * loads (the seer refuses it), so each interleaving of a writer and two readers is one order of the
- * writer's accesses with one path of each reader through it.
+ * A ring of two rows that is lapped twice, by two readers. A reader stores nothing that anybody
+ * else loads (the seer refuses it), so each interleaving of a writer and two readers is one order
+ * of the writer's accesses with one path of each reader through it.
  */
 const shapes: readonly Shape[] = [
   { name: "row by row, reader of one", batches: Array(6).fill([1, 1]), budget: 1 },
@@ -128,7 +128,7 @@ function commandScenario(recorder: Recorder, module: RingModule): Scenario {
       const taken = run(() => reader.pop());
       if (!taken) return { state: cursor, wrong: null };
       const row = rowOf(into, reader.seq);
-      const wrong = row === cursor ? null : `record ${(cursor - start) | 0} is torn or another: ${row}`;
+      const wrong = row === cursor ? null : `record ${(cursor - start) | 0} is torn: ${row}`;
       return { state: (cursor + 1) | 0, wrong };
     },
   };

@@ -10,7 +10,8 @@ const barrier = /Atomics\.(load|store)\(([^()]*)\)/g;
 
 /** The calls of `Atomics` in `bridge.ts`, as they stand there. */
 export function barriers(): string[] {
-  return readFileSync(join(source, "ring/bridge.ts"), "utf8").match(/Atomics\.\w+\([^()]*\)/g) ?? [];
+  const text = readFileSync(join(source, "ring/bridge.ts"), "utf8");
+  return text.match(/Atomics\.\w+\([^()]*\)/g) ?? [];
 }
 
 /** Makes call number `weak` of `Atomics` a plain access. */

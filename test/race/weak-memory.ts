@@ -7,12 +7,13 @@
  *
  * and nothing else: no data, address or control dependency orders anything.
  *
- * The code under test runs as it is, over recording views. The *scribe* (the writer) runs first: its
- * events depend on the other thread only where it loads what that thread stores, and there every
- * value is guessed. Each order of its events that the rules allow is then a time line for the
+ * The code under test runs as it is, over recording views. The *scribe* (the writer) runs first:
+ * its events depend on the other thread only where it loads what that thread stores, and there
+ * every value is guessed. Each order of its events that the rules allow is then a time line for the
  * *seer* (the reader), which runs step by step; each of its loads tries every version of the place
- * that it may still see. An earlier time binds later accesses less than a later one, so the earliest
- * time of each version stands for all. Guesses are compared with what the seer stored, and when.
+ * that it may still see. An earlier time binds later accesses less than a later one, so the
+ * earliest time of each version stands for all. Guesses are compared with what the seer stored, and
+ * when.
  */
 export type Order = "plain" | "acquire" | "release";
 
@@ -280,7 +281,9 @@ export interface Scenario {
   /** The seer's state before its first step: a sequence number. */
   readonly start: number;
   readonly end: number;
-  /** One step: `run` is to be called around the code under test. Gives the state and what is wrong. */
+  /**
+   * One step: `run` is to be called around the code under test. Gives the state and what is wrong.
+   */
   seer(state: number, run: <T>(code: () => T) => T): { state: number; wrong: string | null };
 }
 

@@ -5,7 +5,7 @@ import {
 
 const layout = Ring.layout("commands", [tagColumn("id", "int64"), tagColumn("raw", "bytes(8)")], 4);
 
-function queue(start = 0): { ring: Ring; writer: CommandWriter; reader: CommandReader; into: Ring } {
+function queue(start = 0) {
   const ring = Ring.create(Arena.create(1 << 12), layout).ring;
   ring.arena.I[ring.headAt] = start;
   ring.arena.I[ring.cursorAt] = start;
