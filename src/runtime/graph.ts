@@ -116,7 +116,9 @@ class Builder {
     }
     for (const source of gateway.sources) {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
-      this.#addStream(source.name, "source", columns, null);
+      const { rowsPerSecond } = source.settings;
+      const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
+      this.#addStream(source.name, "source", columns, interval);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planRules();

@@ -41,6 +41,8 @@ export const sourceSettings = z.strictObject({
   retained: z.enum(["uncertain", "good", "skip"]).default("uncertain")
     .describe("a retained message has no age: its cells are uncertain (so that no write comes of " +
       "them), good, or it is skipped"),
+  rowsPerSecond: z.number().min(0.001).max(500_000).default(1000)
+    .describe("rows a second in a burst; decides how many rows the stream holds"),
   time: z.string().optional()
     .describe("the column that holds the source time: ms since 1970, or ISO 8601"),
 });
