@@ -208,3 +208,30 @@ export interface Manage {
   readonly name: string | null;
   readonly span: Span;
 }
+
+/** The expressions directly inside one. */
+export function children(expr: Expr): readonly Expr[] {
+  switch (expr.kind) {
+    case "name": case "literal": return [];
+    case "star": return expr.replace.map((field) => field.expr);
+    case "unary": case "isnull": return [expr.operand];
+    case "binary": return [expr.left, expr.right];
+    case "between": return [expr.operand, expr.low, expr.high];
+    case "in": return [expr.operand, ...("kind" in expr.items ? [expr.items] : expr.items)];
+    case "like": return [expr.operand, expr.pattern];
+    case "case": return [
+      ...(expr.operand === null ? [] : [expr.operand]),
+      ...expr.whens.flatMap(({ when, then }) => [when, then]),
+      ...(expr.otherwise === null ? [] : [expr.otherwise]),
+    ];
+    case "call": return [
+      ...expr.args,
+      ...(expr.over === null ? [] : [...expr.over.partitionBy,
+        ...expr.over.orderBy.map((order) => order.expr),
+        ...(expr.over.when === null ? [] : [expr.over.when])]),
+    ];
+    case "member": return [expr.of];
+    case "index": return [expr.of, expr.at];
+    case "slice": return [expr.of, expr.from, expr.to].filter((e) => e !== null);
+  }
+}

@@ -100,7 +100,7 @@ export const text: readonly ScalarFunction[] = [
     examples: [["substring('abcdef', 1, 3)", "'bc'"], ["substring('abc', 1)", "'bc'"]], body: substring,
   },
   {
-    name: "split_value", parameters: "ssi", result: "text",
+    name: "split_value", parameters: "ssu", result: "text",
     doc: "One of the parts between separators, from 0; negative: from the last; none there: an error",
     examples: [["split_value('a/b/c', '/', 1)", "'b'"]],
     body: (a: string, separator: string, i: number) => a.split(separator).at(i),

@@ -1,0 +1,73 @@
+import type { Call, Expr } from "./ast.ts";
+import { notInThisVersion, SqlFault } from "./fault.ts";
+import { knownFunctions } from "./functions.ts";
+
+const letters: Readonly<Record<string, string>> = {
+  n: "a number", d: "a number", i: "a whole number", u: "a whole number from 0 on", s: "a text",
+  b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value", f: "the name of a field",
+  T: "the name of a type in quotes", k: "a whole number or a text",
+};
+
+export const typeNames = new Set(["bigint", "float", "string", "boolean", "bytea", "datetime"]);
+
+/** Is the call one that can be: known name, so many arguments, constants of the right kind. */
+export function checkCall(sql: string, call: Call): void {
+  const fn = knownFunctions.get(call.name.toLowerCase());
+  if (fn === undefined) {
+    throw new SqlFault("unknown-function", `There is no function ${call.name}()`, sql, call.span,
+      knownFunctions.keys(), call.name);
+  }
+  if (call.distinct) throw notInThisVersion(sql, call.span, "DISTINCT");
+  if (call.over !== null && fn.place !== "analytic" && fn.place !== "number") {
+    throw new SqlFault("syntax", `${call.name}() takes no OVER`, sql, call.over.span);
+  }
+  const expected = expand(fn.parameters, call.args.length);
+  if (expected === null) {
+    throw new SqlFault("arguments", `${call.name}(${describe(fn.parameters)}) is called with ` +
+      `${call.args.length} argument${call.args.length === 1 ? "" : "s"}`, sql, call.span);
+  }
+  call.args.forEach((arg, i) => {
+    if (!fits(expected[i]!, arg)) {
+      throw new SqlFault("arguments", `Argument ${i + 1} of ${call.name}() is ${letters[expected[i]!] ?? "a value"}`,
+        sql, arg.span);
+    }
+  });
+}
+
+/** One letter for each of `count` arguments, or null if there cannot be so many. */
+function expand(parameters: string, count: number): string | null {
+  const [must, may] = parameters.replace(/[+/]$/, "").split("?") as [string, string?];
+  if (parameters.endsWith("/")) {
+    // In pairs: names and values.
+    return count > 0 && count % must.length === 0 ? must.repeat(count / must.length) : null;
+  }
+  let all = must + (may ?? "");
+  if (parameters.endsWith("+")) all += all.at(-1)!.repeat(Math.max(0, count - all.length));
+  return count >= must.length && count <= all.length ? all : null;
+}
+
+function describe(parameters: string): string {
+  const [must, may] = parameters.split("?") as [string, string?];
+  const words = (text: string): string[] => [...text].map((c) => (c === "+" ? "…" : letters[c] ?? "a value or *"));
+  return [...words(must), ...(may === undefined ? [] : words(may).map((w) => `[${w}]`))].join(", ");
+}
+
+function fits(letter: string, arg: Expr): boolean {
+  if (arg.kind === "star") return letter === "*" || letter === "f";
+  if (letter === "f") return arg.kind === "name" || arg.kind === "member";
+  if (arg.kind !== "literal") return letter !== "B" && letter !== "T";
+  const { value } = arg;
+  if (value === null) return true;
+  const type = typeof value;
+  switch (letter) {
+    case "n": case "d": return type === "number" || type === "bigint";
+    case "i": return type === "bigint";
+    case "u": return type === "bigint" && (value as bigint) >= 0n;
+    case "s": return type === "string";
+    case "b": case "B": return type === "boolean";
+    case "t": return type === "string";
+    case "k": return type === "bigint" || type === "string";
+    case "T": return type === "string" && typeNames.has((value as string).toLowerCase());
+    default: return true;
+  }
+}

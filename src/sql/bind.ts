@@ -1,0 +1,584 @@
+import type {
+  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Select, Star, Unary, Window,
+} from "./ast.ts";
+import { children } from "./ast.ts";
+import { check, isAggregate } from "./check.ts";
+import { checkCall } from "./arguments.ts";
+import type {
+  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundType, BoundWindow, Catalog,
+} from "./bound.ts";
+import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import {
+  aggregateFunctions, type ArgumentType, knownFunctions, type ScalarFunction, scalarFunctions,
+} from "./functions.ts";
+import { parseExpr, parseQuery } from "./parser.ts";
+import { Scope } from "./scope.ts";
+import {
+  arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole, nullOf,
+  parseTime, say, text, textOf, time, wider,
+} from "./types.ts";
+
+/** A query against what the catalog knows. Throws SqlFault. */
+export function bind(sql: string, catalog: Catalog): BoundQuery {
+  const select = parseQuery(sql);
+  check(sql, select);
+  refuseLater(sql, select);
+  return bindSelect(sql, select, catalog);
+}
+
+/** Conditions over newest values alone: one column `c0`, `c1` … for each. */
+export function bindConditions(conditions: readonly string[], catalog: Catalog): BoundQuery {
+  const binder = new Binder("", catalog, null);
+  const select = conditions.map((condition, i): BoundField =>
+    ({ name: `c${i}`, expr: binder.condition(condition, parseExpr(condition)), invisible: false }));
+  return binder.query(conditions.join(" AND "), { select });
+}
+
+/** What the grammar knows and this version does not run. */
+function refuseLater(sql: string, select: Select): void {
+  const { joins, orderBy, limit, distinct, window, groupBy, having, span } = select;
+  if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
+  if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
+  if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
+  if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
+  if (window === null) {
+    if (groupBy.length > 0) throw notInThisVersion(sql, groupBy[0]!.span, "GROUP BY without a window");
+    if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without a window");
+    if (isAggregate(select)) throw notInThisVersion(sql, span, "An aggregate without a window");
+  } else if (!isAggregate(select)) {
+    throw notInThisVersion(sql, window.span, "A window without an aggregate");
+  }
+}
+
+/** Binds without asking whether the whole can run; the clauses each by themselves. */
+export function bindSelect(sql: string, select: Select, catalog: Catalog): BoundQuery {
+  return new Binder(sql, catalog, select).run(select);
+}
+
+/** Where an expression stands: over rows, or over groups (in which a bare column is that of the first row). */
+type Context = "row" | "group";
+
+class Binder {
+  #sql: string;
+  readonly #catalog: Catalog;
+  readonly #scope: Scope;
+  readonly #aliases = new Map<string, Field>();
+  readonly #bound = new Map<string, Bound>();
+  /** Aliases being worked out: inside its own definition a name is the column. */
+  readonly #open = new Set<string>();
+  readonly #aggregates: BoundAggregate[] = [];
+  readonly #infers: BoundInfer[] = [];
+  readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
+  readonly #ids = new Map<object, number>();
+  readonly #nodes = new Map<string, Bound>();
+
+  constructor(sql: string, catalog: Catalog, select: Select | null) {
+    this.#sql = sql;
+    this.#catalog = catalog;
+    this.#scope = new Scope(catalog);
+    for (const field of select?.fields ?? []) if (field.alias !== null) this.#aliases.set(field.alias, field);
+  }
+
+  run(select: Select): BoundQuery {
+    this.#scope.add(this.#sql, select.from);
+    const aggregated = isAggregate(select);
+    const where = select.where === null ? null : this.#condition(select.where, "row");
+    const window = select.window === null ? null : this.#window(select.window);
+    for (const expr of select.groupBy) {
+      const bound = this.#expr(expr, "row");
+      this.#comparable(bound);
+      this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
+    }
+    const context: Context = aggregated ? "group" : "row";
+    const fields = this.#fields(select.fields, context);
+    const having = select.having === null ? null : this.#condition(select.having, "group");
+    return this.query(this.#sql, { where, window, select: fields, having, aggregated });
+  }
+
+  query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
+    return {
+      sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null, having: null,
+      select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
+      infers: this.#infers, aggregated: false, ...parts,
+    };
+  }
+
+  condition(sql: string, expr: Expr): Bound {
+    this.#sql = sql;
+    return this.#condition(expr, "row");
+  }
+
+  #fault(code: string, sentence: string, span: Span): SqlFault {
+    return new SqlFault(code, sentence, this.#sql, span);
+  }
+
+  #later(span: Span, what: string): SqlFault {
+    return notInThisVersion(this.#sql, span, what);
+  }
+
+  /**
+   * Equal expressions are one object, so that they are computed once. Not so literals: two that happen to
+   * be equal stay two, else a query's shape would depend on its numbers.
+   */
+  #node<T extends Bound>(node: T): T {
+    if (node.kind === "literal") {
+      this.#ids.set(node, this.#ids.size);
+      return node;
+    }
+    const key = JSON.stringify(node, (name, value: unknown) => {
+      if (name === "span") return undefined;
+      if (typeof value === "bigint") return `${value}n`;
+      const id = typeof value === "object" && value !== null ? this.#ids.get(value) : undefined;
+      return id === undefined ? Object.is(value, -0) ? "-0" : value : `#${id}`;
+    });
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known as T;
+    this.#nodes.set(key, node);
+    this.#ids.set(node, this.#ids.size);
+    return node;
+  }
+
+  // Select list
+
+  #fields(fields: readonly Field[], context: Context): BoundField[] {
+    const found: BoundField[] = [];
+    let unnamed = 0;
+    const put = (field: BoundField): void => {
+      // A name given twice: the later one stands, in the place of the first.
+      const at = found.findIndex((f) => f.name === field.name && !f.invisible && !field.invisible);
+      if (at < 0) found.push(field);
+      else found[at] = field;
+    };
+    for (const field of fields) {
+      const { expr, alias, invisible } = field;
+      if (expr.kind === "star") {
+        for (const column of this.#star(expr, context)) put(column);
+        continue;
+      }
+      const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
+      const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
+      put({ name, expr: bound, invisible });
+    }
+    return found;
+  }
+
+  #star(star: Star, context: Context): BoundField[] {
+    const { qualifier, except, replace, span } = star;
+    const replaced = new Map(replace.map((field) => [field.alias!, field.expr]));
+    const columns = this.#scope.star(this.#sql, qualifier.join("."), span);
+    for (const name of [...except, ...replaced.keys()]) {
+      if (!columns.some((c) => c.name === name)) {
+        throw new SqlFault("unknown-column", `\`*\` has no column ${name}`, this.#sql, span,
+          columns.map((c) => c.name), name);
+      }
+    }
+    return columns.filter((c) => replaced.has(c.name) || !except.includes(c.name)).map(({ name }) => ({
+      name, invisible: false,
+      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span }, context, true),
+    }));
+  }
+
+  #alias(field: Field, context: Context): Bound {
+    const key = `${context} ${field.alias}`;
+    const known = this.#bound.get(key);
+    if (known !== undefined) return known;
+    this.#open.add(field.alias!);
+    const bound = this.#expr(field.expr, context);
+    this.#open.delete(field.alias!);
+    this.#bound.set(key, bound);
+    return bound;
+  }
+
+  // Expressions
+
+  #condition(expr: Expr, context: Context): Bound {
+    const bound = this.#expr(expr, context);
+    if (isNullLiteral(bound)) return nullOf(bool, bound.span);
+    this.#fixed(bound);
+    if (bound.type.kind !== "bool") {
+      throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`, expr.span);
+    }
+    return bound;
+  }
+
+  #expr(expr: Expr, context: Context, columnsOnly = false): Bound {
+    if (context === "group" && this.#keys.length > 0 && expr.kind !== "name") {
+      const wanted = shape(expr);
+      const key = this.#keys.find((k) => k.expr === wanted);
+      if (key !== undefined) return key.bound;
+    }
+    switch (expr.kind) {
+      case "literal": return this.#literal(expr);
+      case "name": return this.#name(expr, context, columnsOnly);
+      case "unary": return this.#unary(expr, context);
+      case "binary": return this.#binaryOf(expr, context);
+      case "between": {
+        const operand = this.#expr(expr.operand, context);
+        const [low, high] = [this.#expr(expr.low, context), this.#expr(expr.high, context)];
+        const { negated, span } = expr;
+        const left = this.#compare(negated ? "<" : ">=", operand, low, span);
+        const right = this.#compare(negated ? ">" : "<=", operand, high, span);
+        return this.#node({ kind: "binary", op: negated ? "or" : "and", left, right, type: bool, span });
+      }
+      case "in": return this.#in(expr, context);
+      case "like": {
+        const operand = this.#text(this.#expr(expr.operand, context));
+        const pattern = this.#text(this.#expr(expr.pattern, context));
+        return this.#node({ kind: "like", operand, pattern, negated: expr.negated, type: bool, span: expr.span });
+      }
+      case "isnull": {
+        const operand = this.#expr(expr.operand, context);
+        return this.#node({ kind: "isnull", operand, negated: expr.negated, type: bool, span: expr.span });
+      }
+      case "case": return this.#case(expr, context);
+      case "call": return this.#call(expr, context);
+      case "index": return this.#index(expr, context);
+      case "member": throw this.#later(expr.span, "Fields inside a structure");
+      case "slice": throw this.#later(expr.span, "Slices of an array");
+      case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value", expr.span);
+    }
+  }
+
+  #literal({ value, span }: Literal): Bound {
+    if (value === null) return this.#node(nullOf(float64, span));
+    if (typeof value === "string") return this.#node({ kind: "literal", value, type: textOf(value), span });
+    if (typeof value === "boolean") return this.#node({ kind: "literal", value, type: bool, span });
+    if (typeof value === "number") return this.#node({ kind: "literal", value, type: float64, span });
+    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) {
+      return this.#node({ kind: "literal", value: Number(value), type: int53, span });
+    }
+    if (BigInt.asIntN(64, value) === value) return this.#node({ kind: "literal", value, type: int64, span });
+    throw this.#fault("overflow", "A whole number has at most 64 bits", span);
+  }
+
+  #resolve(expr: Expr): Expr {
+    if (expr.kind !== "name" || expr.parts.length > 1) return expr;
+    return this.#aliases.get(expr.parts[0]!)?.expr ?? expr;
+  }
+
+  #name(expr: Name, context: Context, columnsOnly: boolean): Bound {
+    const { parts, span } = expr;
+    const alias = parts.length === 1 && !columnsOnly && !this.#open.has(parts[0]!)
+      ? this.#aliases.get(parts[0]!) : undefined;
+    // Inside an aggregate an alias that is one itself can only mean the column.
+    if (alias !== undefined && !(context === "row" && hasAggregate(alias.expr))) return this.#alias(alias, context);
+    const found = this.#scope.find(parts);
+    if (found === null) {
+      if (alias !== undefined) throw this.#later(span, `The aggregate ${alias.alias} in this place`);
+      throw this.#scope.unknown(this.#sql, parts, span, this.#aliases.keys());
+    }
+    const { kind, slot } = found.spec;
+    const type: BoundType = { kind, slot };
+    if (found.kind === "newest") return this.#node({ kind: "newest", index: found.index, type, span });
+    const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type, span });
+    if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
+    return this.#aggregate({ fn: "first", arg: column, skipsNull: false, type, span });
+  }
+
+  #aggregate(aggregate: BoundAggregate): Bound {
+    const { fn, arg, skipsNull, type, span } = aggregate;
+    let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg && a.skipsNull === skipsNull);
+    if (index < 0) index = this.#aggregates.push(aggregate) - 1;
+    return this.#node({ kind: "aggregate", index, type, span });
+  }
+
+  #unary({ op, operand, span }: Unary, context: Context): Bound {
+    if (op === "not") {
+      const bound = this.#condition(operand, context);
+      return this.#node({ kind: "unary", op, operand: bound, type: bool, span });
+    }
+    const bound = this.#number(this.#expr(operand, context));
+    return this.#node({ kind: "unary", op, operand: bound, type: bound.type, span });
+  }
+
+  #binaryOf(expr: Binary, context: Context): Bound {
+    const { op, span } = expr;
+    if (op === "and" || op === "or") {
+      const [left, right] = [this.#condition(expr.left, context), this.#condition(expr.right, context)];
+      return this.#node({ kind: "binary", op, left, right, type: bool, span });
+    }
+    const left = this.#expr(expr.left, context);
+    const right = this.#expr(expr.right, context);
+    if (!arithmetic.has(op) && !bitwise.has(op)) return this.#compare(op, left, right, span);
+    const type = wider(this.#number(left).type, this.#number(right).type);
+    if (bitwise.has(op) && !isWhole(type)) {
+      const float = isWhole(left.type) ? right : left;
+      throw this.#fault("type", `\`${op}\` takes whole numbers, but this is ${say(float.type)}`, float.span);
+    }
+    return this.#node({ kind: "binary", op, left: this.#as(left, type), right: this.#as(right, type), type, span });
+  }
+
+  #compare(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
+    const [a, b] = this.#reconcile(left, right, span);
+    if (a.type.kind === "bool" && op !== "=" && op !== "!=") {
+      throw this.#fault("type", `Booleans have no order: \`${op}\` cannot compare them`, span);
+    }
+    return this.#node({ kind: "binary", op, left: a, right: b, type: bool, span });
+  }
+
+  /** Both sides as one kind, or a fault: what cannot be compared is a mistake, not FALSE. */
+  #reconcile(left: Bound, right: Bound, span: Span): [Bound, Bound] {
+    if (isNullLiteral(left)) return [this.#as(left, right.type), right];
+    if (isNullLiteral(right)) return [left, this.#as(right, left.type)];
+    this.#comparable(left);
+    this.#comparable(right);
+    const [a, b] = [left.type.kind, right.type.kind];
+    if (isNumber(left.type) && isNumber(right.type)) {
+      const type = wider(left.type, right.type);
+      return [this.#as(left, type), this.#as(right, type)];
+    }
+    if (a === b) return [left, right];
+    if (a === "time" && isNumber(right.type)) return [left, this.#as(right, time)];
+    if (a === "time" && b === "text") return [left, this.#time(right)];
+    if (b === "time" && left.kind === "literal") return [a === "text" ? this.#time(left) : this.#as(left, time), right];
+    throw this.#fault("type", `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
+  }
+
+  #time(node: Bound): Bound {
+    if (node.kind !== "literal" || typeof node.value !== "string") return this.#as(node, time);
+    const value = parseTime(node.value);
+    if (value === null) {
+      throw this.#fault("type", "This is compared with a time, so it is one like '2026-01-31T08:00:00Z'", node.span);
+    }
+    return this.#node({ kind: "literal", value, type: time, span: node.span });
+  }
+
+  #as(node: Bound, type: BoundType): Bound {
+    const coerced = coerce(node, type);
+    return coerced === node ? node : this.#node(coerced);
+  }
+
+  #in(expr: In, context: Context): Bound {
+    if ("kind" in expr.items) throw this.#later(expr.items.span, "IN with an array");
+    let operand = this.#expr(expr.operand, context);
+    const items = expr.items.map((item) => this.#expr(item, context));
+    if (isNumber(operand.type)) {
+      const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type).reduce(wider, operand.type);
+      operand = this.#as(operand, type);
+    }
+    const reconciled = items.map((item) => this.#reconcile(operand, item, expr.span)[1]);
+    return this.#node({ kind: "in", operand, items: reconciled, negated: expr.negated, type: bool, span: expr.span });
+  }
+
+  #case(expr: Case, context: Context): Bound {
+    const operand = expr.operand === null ? null : this.#expr(expr.operand, context);
+    const conditions = expr.whens.map(({ when }) => operand === null ? this.#condition(when, context)
+      : this.#compare("=", operand, this.#expr(when, context), when.span));
+    const values = expr.whens.map(({ then }) => this.#expr(then, context));
+    const otherwise = expr.otherwise === null ? nullOf(float64, expr.span) : this.#expr(expr.otherwise, context);
+    const type = this.#unified([...values, otherwise]);
+    return this.#node({
+      kind: "case", type, span: expr.span, otherwise: this.#as(otherwise, type),
+      whens: conditions.map((when, i) => ({ when, then: this.#as(values[i]!, type) })),
+    });
+  }
+
+  /** One type for all values: numbers meet in the widest kind, texts in the longest slot. */
+  #unified(values: readonly Bound[]): BoundType {
+    const [first, ...rest] = values.filter((value) => !isNullLiteral(value));
+    if (first === undefined) return float64;
+    return rest.reduce((type: BoundType, value) => {
+      if (isNumber(type) && isNumber(value.type)) return wider(type, value.type);
+      if (type.kind === value.type.kind) return type.slot >= value.type.slot ? type : value.type;
+      throw this.#fault("type", `The values are of different types: ${say(type)} and ${say(value.type)}`, value.span);
+    }, first.type);
+  }
+
+  // What a place takes
+
+  #fixed(node: Bound): Bound {
+    if (node.type.kind === "dyn") throw this.#later(node.span, "Computing with a column without a type");
+    return node;
+  }
+
+  #comparable(node: Bound): void {
+    const { kind } = this.#fixed(node).type;
+    if (kind === "json" || kind === "bytes") throw this.#later(node.span, `Comparing ${say(node.type)}`);
+  }
+
+  #number(node: Bound): Bound {
+    if (!isNumber(this.#fixed(node).type)) {
+      throw this.#fault("type", `Here a number is expected, but this is ${say(node.type)}`, node.span);
+    }
+    return node;
+  }
+
+  #text(node: Bound): Bound {
+    if (isNullLiteral(node)) return this.#as(node, text(8));
+    if (this.#fixed(node).type.kind !== "text") {
+      throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`, node.span);
+    }
+    return node;
+  }
+
+  // Functions
+
+  #call(call: Call, context: Context): Bound {
+    checkCall(this.#sql, call);
+    const name = call.name.toLowerCase();
+    const scalar = scalarFunctions.get(name);
+    if (scalar !== undefined) return this.#scalar(scalar, call, context);
+    if (aggregateFunctions.has(name)) return this.#aggregateCall(name, call, context);
+    switch (name) {
+      case "isnull": {
+        const operand = this.#expr(call.args[0]!, context);
+        return this.#node({ kind: "isnull", operand, negated: false, type: bool, span: call.span });
+      }
+      case "coalesce": {
+        const args = call.args.map((arg) => this.#expr(arg, context));
+        const type = this.#unified(args);
+        return this.#node({ kind: "coalesce", args: args.map((a) => this.#as(a, type)), type, span: call.span });
+      }
+      case "cast": return this.#cast(call, context);
+      case "infer": return this.#infer(call, 0, context);
+      case "window_start": case "window_end":
+        if (context === "row") throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
+        return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end", type: int53, span: call.span });
+    }
+    throw this.#later(call.span, `The ${knownFunctions.get(name)!.place === "analytic" ? "analytic " : ""}function ${name}()`);
+  }
+
+  #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
+    const letters = fn.parameters.replace(/[?]/, "");
+    const args = call.args.map((arg, i) => {
+      const letter = letters[i] === "+" || letters[i] === undefined ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
+      return this.#argument(letter, this.#expr(arg, context));
+    });
+    const types = args.map((arg): ArgumentType =>
+      ({ ...arg.type, constant: arg.kind === "literal" ? arg.value : undefined }));
+    let type: BoundType;
+    if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
+    else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
+    else type = { kind: fn.result, slot: 0 };
+    return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
+  }
+
+  /** An argument as the body takes it (`functions/record.ts`). */
+  #argument(letter: string, node: Bound): Bound {
+    switch (letter) {
+      case "s": return this.#text(node);
+      case "b": return this.#isKind(node, bool);
+      case "t": return this.#isKind(node, time);
+      case "d": return this.#as(this.#number(node), float64);
+      case "i": case "u":
+        if (isNullLiteral(node)) return this.#as(node, int53);
+        if (!isWhole(this.#number(node).type)) {
+          throw this.#fault("type", `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
+        }
+        return this.#as(node, int53);
+      default: return node.type.kind === "int64" ? this.#as(node, int53) : this.#number(node);
+    }
+  }
+
+  #isKind(node: Bound, type: BoundType): Bound {
+    if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
+    throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`, node.span);
+  }
+
+  #aggregateCall(name: string, call: Call, context: Context): Bound {
+    if (context === "row") throw this.#later(call.span, "An aggregate in this place");
+    const { fn } = aggregateFunctions.get(name)!;
+    const { span } = call;
+    const [first, second] = call.args;
+    if (first!.kind === "star") return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
+    const arg = this.#expr(first!, "row");
+    const skipsNull = !(second?.kind === "literal" && second.value === false);
+    return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+  }
+
+  #aggregateType(fn: string, arg: Bound): BoundType {
+    switch (fn) {
+      case "count": return int53;
+      case "stddev": this.#number(arg); return float64;
+      case "sum": case "avg": return this.#number(arg).type;
+      case "min": case "max":
+        this.#comparable(arg);
+        if (arg.type.kind === "bool") throw this.#fault("type", "Booleans have no order", arg.span);
+        return arg.type;
+      default: return arg.type;
+    }
+  }
+
+  #cast(call: Call, context: Context): Bound {
+    const [arg, target] = call.args as [Expr, Literal];
+    const operand = this.#fixed(this.#expr(arg, context));
+    const to = (target.value as string).toLowerCase();
+    if (to === "bytea" || operand.type.kind === "json" || operand.type.kind === "bytes") {
+      throw this.#later(call.span, "This cast");
+    }
+    if (to === "bigint" && isWhole(operand.type)) return operand;
+    const types: Readonly<Record<string, BoundType>> =
+      { bigint: int53, float: float64, string: text(32), boolean: bool, datetime: time };
+    const type = types[to]!;
+    const { kind } = operand.type;
+    if ((type.kind === "bool" && kind === "time") || (type.kind === "time" && kind === "bool")) {
+      throw this.#fault("type", `${capital(say(operand.type))} cannot become ${say(type)}`, call.span);
+    }
+    return this.#as(operand, type);
+  }
+
+  #infer(call: Call, output: number, context: Context): Bound {
+    const [first, ...rest] = call.args;
+    if (first!.kind !== "literal") throw this.#fault("arguments", "The model's name is a text in quotes", first!.span);
+    const model = first!.value as string;
+    const known = this.#catalog.model(model);
+    if (known === undefined) {
+      throw new SqlFault("unknown-model", `There is no model ${model}`, this.#sql, first!.span, this.#catalog.names(), model);
+    }
+    if (known.inputs !== null && known.inputs !== rest.length) {
+      throw this.#fault("arguments", `The model ${model} takes ${known.inputs} numbers, not ${rest.length}`, call.span);
+    }
+    if (known.inputs !== null && output >= known.outputs) {
+      throw this.#fault("arguments", `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
+    }
+    const args = rest.map((arg) => {
+      const bound = this.#fixed(this.#expr(arg, context));
+      return bound.type.kind === "bool" ? this.#as(bound, float64) : this.#as(this.#number(bound), float64);
+    });
+    const same = (infer: BoundInfer): boolean => infer.model === model &&
+      infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
+    let index = this.#infers.findIndex(same);
+    if (index < 0) index = this.#infers.push({ model, args, span: call.span }) - 1;
+    return this.#node({ kind: "infer", index, output, type: float64, span: call.span });
+  }
+
+  /** `infer('model', …)[1]`: the second number that it gives. */
+  #index(expr: Index, context: Context): Bound {
+    const { of, at } = expr;
+    if (of.kind === "call" && of.name.toLowerCase() === "infer" && at.kind === "literal" &&
+      typeof at.value === "bigint" && at.value >= 0n) {
+      checkCall(this.#sql, of);
+      return this.#infer(of, Number(at.value), context);
+    }
+    throw this.#later(expr.span, "Elements of an array");
+  }
+
+  #window(window: Window): BoundWindow {
+    const { kind, args, unit_ms, span } = window;
+    if (window.when !== null || window.partitionBy.length > 0) throw this.#later(span, "OVER of a window");
+    const [first, second] = args.map((arg) => Number((arg as Literal).value));
+    const filter = window.filter === null ? null : this.#condition(window.filter, "row");
+    if (kind === "tumbling") return { kind, length_ms: first! * unit_ms!, filter, span };
+    if (kind === "count") return { kind, rows: first!, every: second ?? first!, filter, span };
+    throw this.#later(span, `A ${kind} window`);
+  }
+}
+
+/** The name that a field has by itself: of its column or its function. */
+function nameOf(expr: Expr): string | null {
+  if (expr.kind === "name") return expr.parts.at(-1)!;
+  return expr.kind === "call" ? expr.name.toLowerCase() : null;
+}
+
+function hasAggregate(expr: Expr): boolean {
+  return (expr.kind === "call" && knownFunctions.get(expr.name.toLowerCase())?.place === "aggregate") ||
+    children(expr).some(hasAggregate);
+}
+
+/** Equal for equal expressions, wherever they stand. */
+function shape(expr: Expr): string {
+  return JSON.stringify(expr, (name, value: unknown) =>
+    name === "span" ? undefined : typeof value === "bigint" ? `${value}n` : value);
+}
+
+const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);

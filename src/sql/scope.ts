@@ -1,0 +1,134 @@
+import type { ColumnSpec } from "../ring.ts";
+import type { Source } from "./ast.ts";
+import type { BoundInput, BoundNewest, Catalog } from "./bound.ts";
+import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+
+/** A source of FROM, and which of its columns the query has used so far. */
+interface Input {
+  readonly name: string;
+  readonly alias: string;
+  readonly streams: readonly string[];
+  readonly fanIn: boolean;
+  readonly columns: ReadonlyMap<string, ColumnSpec>;
+  readonly used: Map<string, ColumnSpec>;
+}
+
+export type Found =
+  | { readonly kind: "column"; readonly input: number; readonly spec: ColumnSpec }
+  | { readonly kind: "newest"; readonly index: number; readonly spec: ColumnSpec };
+
+/** What names mean: columns of FROM, and newest values of tags anywhere. */
+export class Scope {
+  readonly #catalog: Catalog;
+  readonly #inputs: Input[] = [];
+  readonly #newest: BoundNewest[] = [];
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  get inputs(): readonly BoundInput[] {
+    return this.#inputs.map(({ name, alias, streams, fanIn, used }) =>
+      ({ name, alias, streams, fanIn, columns: [...used.values()] }));
+  }
+
+  get newest(): readonly BoundNewest[] {
+    return this.#newest;
+  }
+
+  add(sql: string, source: Source): void {
+    const { name, span } = source;
+    const fanIn = name.includes("*");
+    const streams = fanIn ? [...this.#catalog.match(name)] : [name];
+    if (fanIn && streams.length === 0) {
+      throw new SqlFault("unknown-stream", `No stream fits the pattern ${name}`, sql, span,
+        this.#catalog.names(), name);
+    }
+    const found = streams.map((stream) => this.#catalog.stream(stream));
+    if (found.some((stream) => stream === undefined)) {
+      throw new SqlFault("unknown-stream", `There is no stream ${name}`, sql, span, this.#catalog.names(), name);
+    }
+    const columns = common(found.map((stream) => stream!.columns));
+    if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
+    this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns, used: new Map() });
+  }
+
+  /** Columns of `*` or `qualifier.*`, none of those that begin with `$`. */
+  star(sql: string, qualifier: string, span: Span): ColumnSpec[] {
+    const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier || i.name === qualifier);
+    if (inputs.length === 0) {
+      throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
+        this.#inputs.map((i) => i.alias), qualifier);
+    }
+    return inputs.flatMap((i) => [...i.columns.values()]).filter((c) => !c.name.startsWith("$"));
+  }
+
+  /** The meaning of a name, or null. */
+  find(parts: readonly string[]): Found | null {
+    const name = parts.at(-1)!;
+    const qualifier = parts.slice(0, -1).join(".");
+    for (const [index, input] of this.#inputs.entries()) {
+      const device = input.name.slice(0, Math.max(0, input.name.lastIndexOf(".")));
+      const mine = qualifier === "" || qualifier === input.alias || qualifier === input.name ||
+        (qualifier === device && !input.fanIn);
+      const spec = mine ? input.columns.get(name) : undefined;
+      if (spec === undefined) continue;
+      input.used.set(name, spec);
+      return { kind: "column", input: index, spec };
+    }
+    return qualifier === "" ? null : this.#findNewest(qualifier, name);
+  }
+
+  #findNewest(device: string, tag: string): Found | null {
+    const place = this.#catalog.tag(device, tag);
+    if (place === undefined) return null;
+    const id = `${device}.${tag}`;
+    const spec = this.#catalog.stream(place.stream)?.columns.find((c) => c.name === place.column);
+    if (spec === undefined) return null;
+    let index = this.#newest.findIndex((n) => n.tag === id);
+    if (index < 0) {
+      index = this.#newest.push({ tag: id, stream: place.stream, column: spec, pollMs: place.interval_ms }) - 1;
+    }
+    return { kind: "newest", index, spec };
+  }
+
+  /** Why a name means nothing, and what was probably meant. */
+  unknown(sql: string, parts: readonly string[], span: Span, aliases: Iterable<string>): SqlFault {
+    const name = parts.join(".");
+    const hyphenated = /^[\w-]+/.exec(sql.slice(span.from))?.[0] ?? "";
+    if (hyphenated.includes("-") && this.#catalog.device(hyphenated)) {
+      return new SqlFault("syntax", `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
+        { from: span.from, to: span.from + hyphenated.length });
+    }
+    const first = this.find([parts[0]!]);
+    if (parts.length > 1 && first !== null) return notInThisVersion(sql, span, "Fields inside a structure");
+    const device = parts.slice(0, -1).join(".");
+    if (parts.length > 1 && this.#catalog.device(device)) {
+      return new SqlFault("unknown-tag", `The device ${device} has no tag ${parts.at(-1)}`, sql, span,
+        this.#catalog.names(), name);
+    }
+    const columns = this.#inputs.flatMap((i) => [...i.columns.keys()]);
+    const from = this.#inputs.map((i) => i.name).join(", ");
+    return new SqlFault("unknown-column", from === "" ? `There is no tag ${name}; here a name is device.tag`
+      : `${name} is no column of ${from}, and no tag`, sql, span,
+      [...columns, ...aliases, ...this.#catalog.names()], name);
+  }
+}
+
+/** Columns that all have, of one kind. */
+function common(streams: readonly (readonly ColumnSpec[])[]): Map<string, ColumnSpec> {
+  const [first, ...rest] = streams;
+  const columns = new Map<string, ColumnSpec>();
+  for (const spec of first!) {
+    const others = rest.map((stream) => stream.find((c) => c.name === spec.name));
+    if (others.some((other) => other === undefined || other.kind !== spec.kind)) continue;
+    columns.set(spec.name, { ...spec, slot: Math.max(spec.slot, ...others.map((other) => other!.slot)) });
+  }
+  return columns;
+}
+
+/** Room for the longest name of a device, the part of a stream's name before its last dot. */
+function deviceSlot(streams: readonly string[]): number {
+  const longest = Math.max(...streams.map((s) => new TextEncoder().encode(s).length));
+  return Math.ceil(longest / 8) * 8;
+}

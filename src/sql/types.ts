@@ -1,0 +1,81 @@
+import type { ColumnKind } from "../ring.ts";
+import type { Bound, BoundBinaryOp, BoundCast, BoundLiteral, BoundType } from "./bound.ts";
+import type { Span } from "./fault.ts";
+
+export const float64: BoundType = { kind: "float64", slot: 0 };
+export const int53: BoundType = { kind: "int53", slot: 0 };
+export const int64: BoundType = { kind: "int64", slot: 0 };
+export const bool: BoundType = { kind: "bool", slot: 0 };
+export const time: BoundType = { kind: "time", slot: 0 };
+
+export const text = (bytes: number): BoundType =>
+  ({ kind: "text", slot: Math.max(8, Math.ceil(bytes / 8) * 8) });
+
+const encoder = new TextEncoder();
+export const textOf = (value: string): BoundType => text(encoder.encode(value).length);
+
+export const isNumber = ({ kind }: BoundType): boolean =>
+  kind === "float64" || kind === "int53" || kind === "int64";
+
+export const isWhole = ({ kind }: BoundType): boolean => kind === "int53" || kind === "int64";
+
+/** What SQL says for a kind. */
+export function say({ kind }: BoundType): string {
+  switch (kind) {
+    case "float64": return "a float";
+    case "int53": case "int64": return "a whole number";
+    case "bool": return "a boolean";
+    case "time": return "a time";
+    case "text": return "a text";
+    case "bytes": return "bytes";
+    case "json": return "a structure";
+    case "dyn": return "of no fixed type";
+  }
+}
+
+/** The kind that two numbers meet in: whole if both are, else float. */
+export function wider(a: BoundType, b: BoundType): BoundType {
+  if (a.kind === "float64" || b.kind === "float64") return float64;
+  return a.kind === "int64" || b.kind === "int64" ? int64 : int53;
+}
+
+export const arithmetic = new Set<BoundBinaryOp>(["+", "-", "*", "/", "%"]);
+export const bitwise = new Set<BoundBinaryOp>(["&", "|", "^"]);
+export const comparison = new Set<BoundBinaryOp>(["=", "!=", "<", "<=", ">", ">="]);
+
+export const nullOf = (type: BoundType, span: Span): BoundLiteral =>
+  ({ kind: "literal", value: null, type, span });
+
+export const isNullLiteral = (node: Bound): boolean => node.kind === "literal" && node.value === null;
+
+/** Bytes that a value takes as text. */
+function textSize(kind: ColumnKind): number {
+  return kind === "bool" ? 8 : 32;
+}
+
+/** The node as `kind`: itself, another constant, or a cast. */
+export function coerce(node: Bound, type: BoundType): Bound {
+  const { kind } = type;
+  if (node.type.kind === kind) return node;
+  const slotted: BoundType = kind === "text" ? text(textSize(node.type.kind)) : type;
+  if (node.kind === "literal") {
+    if (node.value === null) return { ...node, type: type.kind === "text" ? type : slotted };
+    if (typeof node.value === "number" && (kind === "float64" || (kind === "time" && node.type.kind !== "time"))) {
+      return { ...node, type: slotted };
+    }
+    if (typeof node.value === "number" && node.type.kind === "int53" && kind === "int64") {
+      return { ...node, value: BigInt(node.value), type: slotted };
+    }
+  }
+  const cast: BoundCast = { kind: "cast", operand: node, type: slotted, span: node.span };
+  return cast;
+}
+
+/** Milliseconds since the epoch of a text as ISO 8601 (UTC where it has no zone), or null. */
+export function parseTime(value: string): number | null {
+  const iso = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/;
+  const match = iso.exec(value.trim());
+  if (match === null) return null;
+  const ms = Date.parse(value.trim().replace(" ", "T") + (match[4] !== undefined && match[7] === undefined ? "Z" : ""));
+  return Number.isNaN(ms) ? null : ms;
+}
