@@ -1,6 +1,7 @@
 /** Text → stages. Pure: it knows columns and rings, never devices or sinks. */
 export type { Catalog, CatalogStream } from "./sql/bound.ts";
 export { SqlFault } from "./sql/fault.ts";
+export { compile, compileConditions } from "./sql/compile.ts";
 export { explain } from "./sql/explain.ts";
 export type { InferSite } from "./sql/infer.ts";
 export { instantiate, instantiateInfer } from "./sql/instantiate.ts";
