@@ -53,9 +53,8 @@ function checkNames({ config, root }: Parts, findings: Findings): void {
       for (const name of names) {
         const owner = owners.get(name);
         if (owner !== undefined) {
-          findings.at(below(root, section, key),
-            `the name ${name} is taken by ${owner}; devices, sources, tables and rules share names`,
-            { of: "key" });
+          findings.at(below(root, section, key), `the name ${name} is taken by ${owner}; ` +
+            "devices, sources, tables and rules share names", { of: "key" });
         } else owners.set(name, `${section}.${key}`);
       }
     }
@@ -77,19 +76,20 @@ function checkSerialPorts({ links, profile, root }: Parts, findings: Findings): 
     if (port === null) {
       const known = Object.keys(profile.serialPorts);
       const names = known.length === 0 ? "names no ports" : `has ${known.join(", ")}`;
-      findings.at(below(origin, "port"), `no such serial port; the profile ${profile.name} ${names};` +
-        " else a path such as /dev/ttyUSB0", { nearest: nearest(settings.port, known) });
+      findings.at(below(origin, "port"), `no such serial port; the profile ${profile.name} ` +
+        `${names}; a path such as /dev/ttyUSB0 can stand here too`,
+        { nearest: nearest(settings.port, known) });
       continue;
     }
     const first = masters.get(port.path);
     if (first !== undefined) {
-      findings.at(below(origin, "port"), `two masters on one port: links.${first} has ${port.path} ` +
-        "already; put the devices of one bus on one link");
+      findings.at(below(origin, "port"), `two masters on one port: links.${first} has ` +
+        `${port.path} already; put the devices of one bus on one link`);
     } else masters.set(port.path, name);
     if (settings.rs485 === undefined) {
       const hint = port.rs485 === null ? "" : `; on this board it is "${port.rs485}"`;
-      findings.at(below(origin, "rs485"), 'is missing: "kernel" if the driver of the port switches ' +
-        `the direction, "adapter" if the hardware does${hint}`);
+      findings.at(below(origin, "rs485"), `is missing: "kernel" if the driver of the port ` +
+        `switches the direction, "adapter" if the hardware does${hint}`);
     }
   }
 }
@@ -112,8 +112,8 @@ function checkDevices(parts: Parts, findings: Findings): void {
     const link = linkOf(device.link, below(origin, "link"), parts, findings);
     if (!link) continue;
     if (components.drivers && !components.drivers.includes(link.type)) {
-      findings.at(below(origin, "link"), `devices are not reached by a link of type ${link.type}; ` +
-        `a driver's link is one of ${components.drivers.join(", ")}`);
+      findings.at(below(origin, "link"), `devices are not reached by a link of type ` +
+        `${link.type}; a driver's link is one of ${components.drivers.join(", ")}`);
       continue;
     }
     for (const group of device.groups) {
@@ -208,7 +208,7 @@ function checkRules(parts: Parts, findings: Findings): void {
   }
 }
 
-/** A tag that a rule writes: it exists, is read-write, and the policy names it, the rule and onLoss. */
+/** A written tag: it exists, is read-write, and the policy names it, the rule and onLoss. */
 function checkWrite(
   rule: string, id: string, tags: ReadonlyMap<string, Tag>, origin: Origin, parts: Parts,
   findings: Findings,
@@ -235,8 +235,8 @@ function checkWrite(
       `add "rule:${rule}"`);
   }
   if (policy.onLoss === null) {
-    findings.at(below(place, "onLoss"), `is missing: rule ${rule} writes ${id}, so say what happens ` +
-      'when its commands stop, such as { "after": "30s", "value": "hold" }');
+    findings.at(below(place, "onLoss"), `is missing: rule ${rule} writes ${id}, so say what ` +
+      'happens when its commands stop, such as { "after": "30s", "value": "hold" }');
   }
 }
 

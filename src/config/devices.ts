@@ -124,8 +124,9 @@ function groupTags(
 ): ReadonlyMap<string, readonly [string, PlacedTag][]> {
   const names = Object.keys(groups);
   const grouped = new Map<string, [string, PlacedTag][]>(names.map((name) => [name, []]));
-  if (tags.size === 0) findings.at(origin, "a device needs tags, of its own or of its type (`use`)");
-  else if (names.length === 0) {
+  if (tags.size === 0) {
+    findings.at(origin, "a device needs tags, of its own or of its type (`use`)");
+  } else if (names.length === 0) {
     findings.at(origin, 'a device needs groups, such as "groups": { "fast": "100ms" }');
   }
   for (const [name, tag] of tags) {

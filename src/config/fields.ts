@@ -3,14 +3,15 @@ import { duration, formatDuration, limits } from "../base.ts";
 import { tagTypes, type TagType } from "../ring.ts";
 
 /**
- * Kinds of settings that stand in more than one place. `title` is what a value of the kind is called
- * in a problem ("expected …") and in the published JSON Schema.
+ * Kinds of settings that stand in more than one place. `title` is what a value of the kind is
+ * called in a problem ("expected …") and in the published JSON Schema.
  */
 
 /** Text with units that becomes milliseconds: `durationText("1ms", "1d").prefault("1s")`. */
 export function durationText(least: string, most: string) {
   const [min, max] = [duration(least)!, duration(most)!];
-  const kind = `a duration from ${least} to ${most}, such as "${formatDuration(example(min, max))}"`;
+  const such = formatDuration(example(min, max));
+  const kind = `a duration from ${least} to ${most}, such as "${such}"`;
   return z.string().meta({ title: kind }).transform((text, context) => {
     const ms = duration(text);
     if (ms !== null && ms >= min && ms <= max) return ms;

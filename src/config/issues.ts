@@ -26,7 +26,7 @@ interface Shape {
   readonly oneOf?: readonly Shape[];
 }
 
-/** Tells zod's issues as problems: what stands there, what would be right, the nearest known name. */
+/** Tells zod's issues as problems: what would be right, and the nearest known name. */
 export function tellIssues(
   issues: readonly Issue[], value: unknown, schema: Record<string, unknown>,
   origin: Origin, findings: Findings,
@@ -53,7 +53,8 @@ function tell(issue: Issue, value: unknown, root: Shape, origin: Origin, finding
     }
   } else if (found === undefined) {
     findings.at(at, `is missing: ${expected(shape)}${help(shape)}`);
-  } else if (issue.code === "custom") {
+  } else if (!/^(Invalid|Too|Unrecognized)\b/.test(issue.message)) {
+    // A sentence of our own or of the component's, not one of zod's.
     const types = issue.message.startsWith("expected a type:") && typeof found === "string";
     findings.at(at, issue.message, { nearest: types ? nearest(found, typeNames) : null });
   } else {
@@ -125,7 +126,8 @@ function select(shape: Shape, value: unknown): Shape {
   const options = shape.oneOf ?? shape.anyOf;
   if (!options || typeof value !== "object" || value === null) return shape;
   const type = (value as { type?: unknown }).type;
-  const chosen = options.find((option) => option.type === (Array.isArray(value) ? "array" : "object") &&
+  const kind = Array.isArray(value) ? "array" : "object";
+  const chosen = options.find((option) => option.type === kind &&
     (shape.oneOf === undefined || option.properties?.type?.const === type));
   return chosen ?? shape;
 }

@@ -91,7 +91,7 @@ export class JsonText implements Place {
   }
 
   #wrong(offset: number, message: string): Problem {
-    const rest = this.text.slice(offset).split("\n", 1)[0]!.trim();
+    const rest = this.text.slice(offset).split("\n", 1)[0]!.trim().replace(/\s+/g, " ");
     return {
       ...(this.file === null ? {} : { file: this.file }),
       path: pathText(this.#base), ...this.#lineColumn(offset), message,

@@ -10,6 +10,9 @@ const simLinksSchema = z.strictObject({
     type: z.string(),
     host: z.string().optional(),
     port: z.union([z.int().min(1).max(65535), z.string().startsWith("/")]),
+    // A pty has no transceiver and no parity bit.
+    rs485: z.literal("adapter").optional(),
+    parity: z.literal("none").optional(),
   })),
 });
 
@@ -26,7 +29,7 @@ export function readSimLinks(text: string, file: string): SimLinks {
 }
 
 /**
- * The gateway with its links led to a simulation (W25): a link of the file gets that host and port,
+ * The gateway with its links led to a simulation (W25): a link of the file gets these settings,
  * every other link, brokers too, stays closed, and no command from outside passes.
  */
 export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
@@ -52,6 +55,6 @@ function led(link: Link, over: SimLinks["links"][string]): Link {
     throw new Fault("sim-links", `link ${link.name} is of type ${link.type}, not ${over.type}`,
       { link: link.name });
   }
-  const host = over.host === undefined ? {} : { host: over.host };
-  return { ...link, settings: { ...link.settings, ...host, port: over.port } };
+  const { type: _, ...settings } = over;
+  return { ...link, settings: { ...link.settings, ...settings } };
 }

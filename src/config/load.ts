@@ -35,7 +35,8 @@ export interface Loaded {
 /** The text of a configuration → the gateway it describes, or everything that is wrong with it. */
 export function load(text: string, options: LoadOptions): Loaded {
   const findings = new Findings();
-  const json = new JsonText(text, null);
+  const tooLarge = text.length > limits.config_bytes_max;
+  const json = new JsonText(tooLarge ? "{}" : text, null);
   const origin: Origin = { place: json, path: [] };
   const loaded = (gateway: Gateway | null): Loaded => ({
     gateway: findings.problems.length > 0 ? null : gateway,
@@ -43,7 +44,7 @@ export function load(text: string, options: LoadOptions): Loaded {
     problem: (path, message, meant) =>
       problemAt(below(origin, ...path), message, { nearest: meant ?? null }),
   });
-  if (text.length > limits.config_bytes_max) {
+  if (tooLarge) {
     findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });
     return loaded(null);
   }
@@ -67,7 +68,8 @@ function build(
   const readFile = (path: string): string => options.readFile(resolve(folder, path));
   const value = withSecrets(json.value, root, { env: options.env, readFile }, findings);
   const parsed = parse(value, root, options.components, findings);
-  const policy = readPolicy(json, (value as { policy?: unknown } | null)?.policy, readFile, findings);
+  const policyText = (value as { policy?: unknown } | null)?.policy;
+  const policy = readPolicy(json, policyText, readFile, findings);
   if (!parsed) return null;
   const { config, aside } = parsed;
   const profile = profileOf(config, root, findings);

@@ -13,7 +13,7 @@ export interface PlacedPolicy {
   readonly origin: Origin;
 }
 
-/** The policy from its own file or from the configuration; none = nobody writes; null = it is wrong. */
+/** The policy, from its own file or inline; none = nobody writes; null = it is wrong. */
 export function readPolicy(
   config: JsonText, value: unknown, readFile: (path: string) => string, findings: Findings,
 ): PlacedPolicy | null {
@@ -47,7 +47,7 @@ function parsePolicy(json: JsonText, text: string, findings: Findings): PlacedPo
   for (const [tag, { heartbeat, onLoss, ...rest }] of Object.entries(parsed.data)) {
     if (heartbeat !== undefined) {
       findings.at(below(origin, tag, "heartbeat"),
-        "a standing arming is not in this version: leave heartbeat out and arm for at most an hour");
+        "a standing arming is not in this version: leave heartbeat out and arm by the hour");
     }
     policy[tag] = { ...rest, onLoss: onLoss ?? null };
   }

@@ -4,12 +4,26 @@ import type { Profile } from "./model.ts";
 import generic1gb from "../../firmware-profiles/generic-1gb.json" with { type: "json" };
 import generic256mb from "../../firmware-profiles/generic-256mb.json" with { type: "json" };
 import generic512mb from "../../firmware-profiles/generic-512mb.json" with { type: "json" };
+import imx8m from "../../firmware-profiles/imx8m.json" with { type: "json" };
+import raspberryPi4 from "../../firmware-profiles/raspberry-pi-4.json" with { type: "json" };
+import raspberryPi5 from "../../firmware-profiles/raspberry-pi-5.json" with { type: "json" };
+import raspberryPiZero2w
+  from "../../firmware-profiles/raspberry-pi-zero-2w.json" with { type: "json" };
+import revolutionPiConnect4
+  from "../../firmware-profiles/revolution-pi-connect-4.json" with { type: "json" };
+import siemensIot2050 from "../../firmware-profiles/siemens-iot2050.json" with { type: "json" };
 
 /** Every profile stands in the binary: a gateway needs no file beside it. */
 const files: Readonly<Record<string, unknown>> = {
   "generic-1gb": generic1gb,
   "generic-256mb": generic256mb,
   "generic-512mb": generic512mb,
+  imx8m,
+  "raspberry-pi-4": raspberryPi4,
+  "raspberry-pi-5": raspberryPi5,
+  "raspberry-pi-zero-2w": raspberryPiZero2w,
+  "revolution-pi-connect-4": revolutionPiConnect4,
+  "siemens-iot2050": siemensIot2050,
 };
 
 const schema = z.strictObject({

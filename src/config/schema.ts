@@ -2,9 +2,9 @@ import { z } from "zod";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**
- * The vocabulary of the configuration file (DESIGN §9). A setting is declared here once, with bounds,
- * default and help; the parser, the problems and the published JSON Schema derive from it. What
- * belongs to a component (a link's `baud`, a sink's `topic`) is handed in by the registry.
+ * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
+ * and help; the parser, the problems and the published JSON Schema derive from it. What belongs to a
+ * component (a link's `baud`, a sink's `topic`) is handed in by the registry.
  */
 export interface Components {
   /** Settings of a link, by its `type`. */
@@ -114,7 +114,8 @@ const api = z.strictObject({
 });
 
 const store = z.strictObject({
-  directory: z.string().min(1).default("/var/lib/tagwerk").describe("where audit and state are kept"),
+  directory: z.string().min(1).default("/var/lib/tagwerk")
+    .describe("where audit and state are kept"),
   maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB it may take"),
 });
 
@@ -124,7 +125,8 @@ const tagPolicy = z.strictObject({
   allow: z.array(z.string().regex(/^(rest|mqtt|cli|rule:.+)$/)
     .meta({ title: '"rest", "mqtt", "cli" or "rule:NAME"' })).default([])
     .describe("who may write the tag"),
-  maxMode: z.enum(["off", "shadow", "armed"]).default("shadow").describe("the most that arm can give"),
+  maxMode: z.enum(["off", "shadow", "armed"]).default("shadow")
+    .describe("the most that arm can give"),
   min: z.number().describe("smallest value, in engineering units"),
   max: z.number().describe("largest value, in engineering units"),
   outside: z.enum(["reject", "clamp"]).default("reject").describe("what happens to other values"),
@@ -140,7 +142,8 @@ const tagPolicy = z.strictObject({
   onLoss: z.strictObject({
     after: durationText("10ms", "1d").describe("time without a command"),
     value: z.union([z.literal("hold"), z.number()]).describe("what is written then"),
-    step: z.enum(["limited", "any"]).default("limited").describe("any lifts maxStep for this write"),
+    step: z.enum(["limited", "any"]).default("limited")
+      .describe("any lifts maxStep for this write"),
   }).optional().describe("what happens when commands stop; required for a tag that a rule writes"),
   heartbeat: z.looseObject({}).optional().describe("for a standing arming: not in this version"),
 });
@@ -202,7 +205,7 @@ export type PolicyText = z.output<typeof policySchema>;
 
 const sections = { links: "link", sources: "source", sinks: "sink" } as const;
 
-/** What DESIGN §9 names and this version does not have yet, by section. */
+/** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
   links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
