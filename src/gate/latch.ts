@@ -8,13 +8,13 @@ export interface DisarmSteps {
   ask(): Promise<void>;
   /** Resolves after so many ms. */
   wait(ms: number): Promise<void>;
-  /** Ends the runtime's process at once. */
-  kill(): void;
+  /** Ends the runtime's process at once; its pid, or null if none is running. */
+  kill(): number | null;
 }
 
 export interface Disarmed {
-  /** `quiet`: the runtime said that nothing can leave any more. */
-  readonly how: "quiet" | "killed";
+  /** `quiet`: the runtime said that nothing can leave any more. `absent`: there is none. */
+  readonly how: "quiet" | "killed" | "absent";
   /** One sentence for whoever asked. */
   readonly text: string;
 }
@@ -39,8 +39,9 @@ export async function disarm(
     steps.wait(disarm_ms).then(() => late),
   ]);
   if (failed === null) return { how: "quiet", text: `Disarmed; nothing can leave.${trouble}` };
-  steps.kill();
-  return { how: "killed", text: `Disarmed by ending the runtime (${failed}).${trouble}` };
+  const pid = steps.kill();
+  if (pid === null) return { how: "absent", text: `Disarmed; nothing is running.${trouble}` };
+  return { how: "killed", text: `Disarmed: process ${pid} was killed (${failed}).${trouble}` };
 }
 
 /**

@@ -185,7 +185,6 @@ test("W7 W8 the gate agrees with a second reading of the rules, no escape", () =
   }
   // A property test that never reaches a line says nothing about it.
   const missed = [...new Set(table.map(([code]) => code))].filter((code) => !met.has(code));
-  // A clamp or a limit leaves nothing else to be out of; both are met by rejecting policies.
   expect(missed).toEqual([]);
   expect(met.get("admitted")!).toBeGreaterThan(cases / 20);
-});
+}, 600_000);
