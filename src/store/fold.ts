@@ -63,13 +63,13 @@ export class Fold {
     if (series !== undefined) series.current = null;
   }
 
-  /** Everything that the store lacks. A row that could not be stored stays for the next time. */
+  /** Everything that the store lacks, oldest first. A row that could not be stored stays for the next time. */
   get dirty(): readonly Folded[] {
     const rows = [...this.#closed];
     for (const { byCode } of this.#series.values()) {
       for (const row of byCode.values()) if (row.dirty) rows.push(row);
     }
-    return rows;
+    return rows.sort((a, b) => a.first - b.first);
   }
 
   stored(): void {

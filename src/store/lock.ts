@@ -50,12 +50,13 @@ function noteHolder(path: string, text: string): void {
 
 /**
  * Pids come round again, and `disarm` kills by this: so a process is named by pid, start time (field
- * 22 of proc(5) stat, counted after the name in parentheses) and boot. null = no such process.
+ * 22 of proc(5) stat, counted after the name in parentheses) and boot. null = no living process.
  */
 function identity(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (fields[0] === "Z" || fields[0] === "X") return null;
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     return `${pid} ${fields[19]} ${boot}`;
   } catch (thrown) {

@@ -1,0 +1,258 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { flush_ms } from "../../src/store.ts";
+import { World } from "./fixture.ts";
+
+let world: World;
+beforeEach(() => void (world = new World()));
+afterEach(() => world.close());
+
+/** The file as somebody else sees it. */
+function rows(table: string, where = "1"): Record<string, unknown>[] {
+  const db = new Database(join(world.directory, "store.sqlite"), { readonly: true });
+  try {
+    return db.query(`SELECT * FROM ${table} WHERE ${where} ORDER BY row`).all() as
+      Record<string, unknown>[];
+  } finally {
+    db.close();
+  }
+}
+
+const refusal = (code: string, time: number) => ({
+  origin: "rule:hold", tag: "press.setpoint", code, sentence: `${code}.`, time, policyHash: "p",
+  configHash: "c",
+});
+
+describe("W10 durable intent", () => {
+  test("several intents are one commit, there before the frames leave", () => {
+    const numbers = world.store.audit.intents([world.intent(), world.intent(), world.intent()])!;
+    expect(numbers).toEqual([1, 2, 3]);
+    expect(rows("attempts", "outcome IS NULL").length).toBe(3);
+  });
+  test.skipIf(Bun.which("strace") === null)("the commit waits for the disk: synchronous=FULL in WAL", () => {
+    // The pragma is per connection, so only the text of the system calls can tell.
+    const script = `
+      import { World } from ${JSON.stringify(join(import.meta.dir, "fixture.ts"))};
+      const world = new World();
+      process.stderr.write("BEFORE");
+      world.store.audit.intents([world.intent()]);
+      process.stderr.write("AFTER");
+      world.close();`;
+    const traced = Bun.spawnSync(["strace", "-f", "-e", "trace=fsync,fdatasync,write",
+      process.execPath, "-e", script], { stderr: "pipe" });
+    const text = traced.stderr.toString();
+    expect(text.slice(text.indexOf("BEFORE"), text.indexOf("AFTER"))).toMatch(/fsync|fdatasync/);
+  });
+  test("all columns of W21", () => {
+    const { audit } = world.store;
+    const [row] = audit.intents([world.intent({ id: "a-1", origin: "rest", who: "panel",
+      source: "10.0.0.9", asked: 62.04 })])!;
+    world.now += 20;
+    audit.outcomes([world.ending(row!)]);
+    expect(rows("attempts")).toMatchObject([{
+      verdict: "admitted", id: "a-1", origin: "rest", who: "panel", source: "10.0.0.9",
+      tag: "press.setpoint", asked: "62.04", means: 62, words: Uint8Array.of(2, 0x6c),
+      policy_hash: "p", config_hash: "c", read: 60, arming: 1, epoch: 1, monotonic: 1000,
+      time: world.time - 20, not_after: world.time + 430, sent: world.time,
+      frame: Uint8Array.of(1, 16), outcome: "verified", code: null, read_back: 62,
+    }]);
+  });
+});
+
+describe("W15 intents without outcome", () => {
+  test("at start they become unknown, and what is needed to settle them comes back", () => {
+    const [first, second] = world.store.audit.intents([world.intent(), world.intent()])!;
+    world.store.audit.outcomes([world.ending(first!)]);
+    const store = world.crash();
+    expect(store.abandoned).toMatchObject([
+      { row: second!, tag: "press.setpoint", origin: "rule:hold", means: 62, read: 60 }]);
+    expect(rows("attempts").map(({ outcome, code }) => [outcome, code]))
+      .toEqual([["verified", null], ["unknown", "restart"]]);
+    expect(world.crash().abandoned).toEqual([]);
+  });
+  test("at a restart of control or of one link's worker", () => {
+    const { audit } = world.store;
+    const [ours, other] = audit.intents([world.intent(), world.intent({ tag: "oven.setpoint" })])!;
+    expect(audit.abandon("The worker was restarted.", world.time, ["press.setpoint"])
+      .map(({ row }) => row)).toEqual([ours!]);
+    // An outcome that comes after all changes nothing: unknown stays unknown.
+    audit.outcomes([world.ending(ours!), world.ending(other!)]);
+    expect(rows("attempts").map(({ outcome }) => outcome)).toEqual(["unknown", "verified"]);
+  });
+});
+
+describe("W17 ids", () => {
+  test("are kept over restarts, refused ones too", () => {
+    const { audit } = world.store;
+    expect(audit.claim("a-1")).toBe(true);
+    expect(audit.claim("a-1")).toBe(false);
+    audit.intents([world.intent({ id: "a-1", origin: "rest" })]);
+    expect(audit.claim("a-2")).toBe(true);
+    audit.refusals([world.refusal({ id: "a-2" })]);
+    expect(audit.claim("a-1")).toBe(false);
+    const store = world.crash();
+    expect(store.audit.claim("a-1")).toBe(false);
+    expect(store.audit.claim("a-2")).toBe(false);
+    expect(store.audit.claim("a-3")).toBe(true);
+  });
+  test("a rule's id is of another kind", () => {
+    world.store.audit.intents([world.intent({ id: "hold/1/1" })]);
+    expect(world.store.audit.claim("hold/1/1")).toBe(true);
+  });
+});
+
+describe("W21 refusals", () => {
+  test("of somebody outside are one durable row each", () => {
+    for (let i = 0; i < 3; i++) world.store.audit.refusals([world.refusal()]);
+    world.crash();
+    expect(rows("attempts").map(({ verdict, outcome, code, asked }) =>
+      [verdict, outcome, code, asked])).toEqual(
+      Array.from({ length: 3 }, () => ["refused", "refused", "out-of-range", "200"]));
+  });
+  test("whatever was asked is kept as it came, cut to size", () => {
+    const asked = [NaN, "62", null, undefined, { a: [1] }, "x".repeat(9999)];
+    world.store.audit.refusals(asked.map((value) => world.refusal({ asked: value })));
+    const kept = rows("attempts").map(({ asked }) => asked as string | null);
+    expect(kept.slice(0, 5)).toEqual(["\"NaN\"", "\"62\"", "null", null, "{\"a\":[1]}"]);
+    expect(kept[5]!.length).toBe(256);
+  });
+  test("of a rule are one row a change of code, with count, first, last", () => {
+    const { audit } = world.store;
+    const start = world.time;
+    for (const [code, n] of [["shadow", 500], ["deadband", 3], ["shadow", 2]] as const) {
+      for (let i = 0; i < n; i++) {
+        audit.withheld(refusal(code, world.time));
+        world.now += 10;
+      }
+    }
+    expect(rows("withheld")).toEqual([]);
+    audit.flush(true);
+    expect(rows("withheld")).toMatchObject([
+      { code: "shadow", count: 500, first: start, last: start + 4990 },
+      { code: "deadband", count: 3, first: start + 5000, last: start + 5020 },
+      { code: "shadow", count: 2, first: start + 5030, last: start + 5040 }]);
+    // Going on in the same code raises the count of the row that is there.
+    audit.withheld(refusal("shadow", world.time));
+    audit.flush(true);
+    expect(rows("withheld").map(({ count }) => count)).toEqual([500, 3, 3]);
+  });
+  test("an admitted command ends the run of refusals", () => {
+    const { audit } = world.store;
+    audit.withheld(refusal("deadband", world.time));
+    audit.intents([world.intent()]);
+    audit.withheld(refusal("deadband", world.time));
+    audit.flush(true);
+    expect(rows("withheld").map(({ count }) => count)).toEqual([1, 1]);
+  });
+  test("an SD card survives a rule that swings between codes: rows and flushes are bounded", () => {
+    const { audit } = world.store;
+    const minutes = 10;
+    for (let i = 0; i < minutes * 600; i++) {
+      audit.withheld(refusal(i % 2 ? "deadband" : "too-soon", world.time));
+      audit.flush(false);
+      world.now += 100;
+    }
+    audit.flush(true);
+    const kept = rows("withheld");
+    expect(kept.length).toBeLessThanOrEqual(minutes * 10);
+    expect(kept.reduce((sum, { count }) => sum + (count as number), 0)).toBe(minutes * 600);
+  });
+  test("the flush comes every ten seconds", () => {
+    const { audit } = world.store;
+    audit.flush(true);
+    audit.withheld(refusal("shadow", world.time));
+    world.now += flush_ms - 1;
+    audit.flush(false);
+    expect(rows("withheld").length).toBe(0);
+    world.now += 1;
+    audit.flush(false);
+    expect(rows("withheld").length).toBe(1);
+  });
+});
+
+test("writes a day and the last frame are counted from the audit", () => {
+  const { audit } = world.store;
+  expect(audit.writesSince("press.setpoint", 0)).toBe(0);
+  expect(audit.lastSent("press.setpoint")).toBeNull();
+  const early = world.time;
+  const [row] = audit.intents([world.intent(), world.intent({ tag: "oven.setpoint" }),
+    world.intent({ origin: "onLoss:press.setpoint" })])!;
+  audit.outcomes([world.ending(row!)]);
+  audit.refusals([world.refusal()]);
+  world.now += 1000;
+  audit.intents([world.intent()]);
+  expect(audit.writesSince("press.setpoint", 0)).toBe(2);
+  expect(audit.writesSince("press.setpoint", early + 1)).toBe(1);
+  expect(world.crash().audit.writesSince("press.setpoint", 0)).toBe(2);
+  expect(world.store.audit.lastSent("press.setpoint")).toBe(early);
+});
+
+test("query: newest first, of a tag, since, limited; folded refusals among them", () => {
+  const { audit } = world.store;
+  const [row] = audit.intents([world.intent()])!;
+  audit.outcomes([world.ending(row!)]);
+  world.now += 10;
+  audit.withheld(refusal("shadow", world.time));
+  world.now += 10;
+  audit.refusals([world.refusal({ tag: "oven.setpoint" })]);
+  expect(audit.query().map(({ verdict }) => verdict)).toEqual(["refused", "withheld", "admitted"]);
+  expect(audit.query({ tag: "press.setpoint" }).map(({ code }) => code)).toEqual(["shadow", null]);
+  expect(audit.query({ since: world.time }).length).toBe(1);
+  expect(audit.query({ limit: 2 }).length).toBe(2);
+  expect(audit.query({ tag: "press.setpoint", limit: 1 })[0]).toMatchObject({
+    verdict: "withheld", outcome: "refused", code: "shadow", count: 1 });
+});
+
+describe("a full file", () => {
+  test("stops intents, still takes the outcomes of what was admitted, comes back by itself", () => {
+    world.close();
+    world = new World(1);
+    const { audit } = world.store;
+    const admitted: number[] = [];
+    while (audit.unavailable === null) {
+      const taken = audit.intents(Array.from({ length: 20 }, () => world.intent()));
+      if (taken !== null) admitted.push(...taken);
+    }
+    expect(audit.unavailable).toContain("the audit is full");
+    expect(admitted.length).toBeGreaterThan(500);
+    expect(audit.intents([world.intent()])).toBeNull();
+    // Outcomes wait until the disk is tried again; the kept-back pages take them.
+    audit.outcomes(admitted.slice(-20).map((row) => world.ending(row)));
+    world.now += 1000;
+    world.store.step();
+    expect(rows("attempts", "outcome = 'verified'").length).toBe(20);
+    expect(audit.intents([world.intent()])).toBeNull();
+    // Nothing of it was given up; a person prunes, and that is on record.
+    expect(rows("attempts").length).toBe(admitted.length);
+    world.now += 1000;
+    world.store.step();
+    audit.outcomes(admitted.slice(0, -20).map((row) => world.ending(row)));
+    world.now += 86_400_000;
+    world.store.step();
+    expect(audit.prune(world.time - 1000, { ...world.refusal(), who: "anna" }))
+      .toBe(admitted.length);
+    expect(audit.query()[0]).toMatchObject({ code: "pruned", who: "anna" });
+    expect(audit.intents([world.intent()])).not.toBeNull();
+  });
+  test("gives up the oldest folded refusals of rules first, and counts them", () => {
+    world.close();
+    world = new World(1);
+    const { audit } = world.store;
+    for (let i = 0; i < 4000; i++) {
+      audit.withheld({ ...refusal("shadow", world.time), tag: `t.${i}`, sentence: "x".repeat(100) });
+    }
+    audit.flush(true);
+    const before = rows("withheld").length;
+    while (rows("withheld").length === before) {
+      expect(audit.intents(Array.from({ length: 50 }, () => world.intent()))).not.toBeNull();
+    }
+    const kept = rows("withheld");
+    expect(kept.length).toBeLessThan(before);
+    expect(kept[0]!["tag"]).not.toBe("t.0");
+    const db = new Database(join(world.directory, "store.sqlite"), { readonly: true });
+    expect(db.query("SELECT value FROM meta WHERE key = 'trimmed'").get())
+      .toEqual({ value: before - kept.length });
+    db.close();
+  });
+});
