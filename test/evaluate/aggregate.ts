@@ -1,0 +1,67 @@
+import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import type { BoundAggregate } from "../../src/sql/bound.ts";
+import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
+
+/** The result of an aggregate over the cells of a group, in the order of its rows; null = count(*). */
+export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: readonly Cell[], rows: number): Cell {
+  if (arg === null) return { value: rows, state: GOOD };
+  if (!skipsNull) return (fn === "first" ? cells[0] : cells.at(-1)) ?? { value: null, state: NULL };
+  let state = Math.max(GOOD, ...cells.map(weight));
+  const values = cells.filter(hasValue).map((cell) => cell.value);
+  if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
+  if (state >= 194) return failed(state);
+  if (values.length === 0) return { value: null, state: NULL };
+  if ((fn === "sum" || fn === "avg") && type.kind === "int53" && overflows(values as number[])) state = ERROR.overflow;
+  return state >= 194 ? failed(state) : { value: fold(fn, values, type.kind), state };
+}
+
+/** What a cell does to the state of the result: bad was left out, NULL is left out silently. */
+function weight({ state }: Cell): number {
+  if (state < 64 || state >= 194) return state;
+  return state < NULL ? UNCERTAIN.skipped : GOOD;
+}
+
+function overflows(values: readonly number[]): boolean {
+  let sum = 0n;
+  return values.some((value) => {
+    sum += BigInt(value);
+    return sum > BigInt(Number.MAX_SAFE_INTEGER) || sum < -BigInt(Number.MAX_SAFE_INTEGER);
+  });
+}
+
+function fold(fn: BoundAggregate["fn"], values: readonly Value[], kind: string): Value {
+  switch (fn) {
+    case "sum": return sum(values);
+    case "avg": {
+      const total = sum(values);
+      if (typeof total === "bigint") return total / BigInt(values.length);
+      return kind === "int53" ? Math.trunc(total / values.length) + 0 : total / values.length;
+    }
+    case "min": return values.reduce((best, value) => (order(value, best) < 0 ? value : best));
+    case "max": return values.reduce((best, value) => (order(value, best) > 0 ? value : best));
+    case "stddev": return deviation(values.map(Number));
+    case "last": return values.at(-1)!;
+    case "first": return values[0]!;
+    case "count": return values.length;
+  }
+}
+
+/** Floats in the order of their rows, from 0: that order is part of what a sum is. */
+function sum(values: readonly Value[]): number | bigint {
+  if (typeof values[0] === "bigint") return (values as bigint[]).reduce((a, b) => a + b, 0n);
+  let total = 0;
+  for (const value of values as number[]) total += value;
+  return total;
+}
+
+/** Of the population, by Welford's recurrence (Technometrics 4, 1962), as the emitter defines it. */
+function deviation(values: readonly number[]): number {
+  let n = 0, mean = 0, squares = 0;
+  for (const value of values) {
+    n += 1;
+    const before = value - mean;
+    mean += before / n;
+    squares += before * (value - mean);
+  }
+  return Math.sqrt(squares / n);
+}

@@ -1,0 +1,178 @@
+import { BAD, ERROR } from "../../src/ring.ts";
+import type { BoundQuery } from "../../src/sql/bound.ts";
+import { aggregate } from "./aggregate.ts";
+import { type Cell, evaluate, failed, hasValue, type Leaves, nothing, passes, type Row, worst } from "./value.ts";
+
+export type { Cell, Row, Value } from "./value.ts";
+
+/** What a query needs beside its rows. */
+export interface World {
+  /** The newest value of `query.newest[index]` when a row of this time is worked on. */
+  newest?(index: number, time: number): Cell;
+  /** What a model gives, or null if it failed. */
+  infer?(model: string, args: readonly number[]): readonly number[] | null;
+  /** Engine time after the last row: tumbling windows that end by then are closed. */
+  end?: number;
+}
+
+export interface Evaluated {
+  readonly rows: readonly Row[];
+  /** Rows or groups left out because a condition failed on them. */
+  readonly errors: number;
+}
+
+/** The slow meaning of a query over the rows of its one input, in their order. */
+export function evaluateQuery(query: BoundQuery, rows: readonly Row[], world: World = {}): Evaluated {
+  return new Evaluation(query, world).run(rows);
+}
+
+interface Window {
+  readonly start: number;
+  readonly end: number;
+  readonly rows: readonly Row[];
+}
+
+class Evaluation {
+  readonly #query: BoundQuery;
+  readonly #world: World;
+  #errors = 0;
+
+  constructor(query: BoundQuery, world: World) {
+    this.#query = query;
+    this.#world = world;
+  }
+
+  run(rows: readonly Row[]): Evaluated {
+    const { window } = this.#query;
+    let found: Row[];
+    if (window === null) {
+      found = this.#query.aggregated ? this.#close({ start: 0, end: rows.at(-1)?.time ?? 0, rows: this.#filtered(rows) })
+        : this.#filtered(rows).map((row) => this.#project(row.time, row.flags, this.#rowLeaves(row)));
+    } else if (window.kind === "tumbling") {
+      found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
+    } else {
+      found = this.#counted(this.#windowFiltered(rows), window.rows, window.every);
+    }
+    return { rows: found, errors: this.#errors };
+  }
+
+  #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
+    const passed = passes(condition, leaves);
+    if (passed === null) this.#errors += 1;
+    return passed === true;
+  }
+
+  #filtered(rows: readonly Row[]): Row[] {
+    return rows.filter((row) => this.#test(this.#query.where, this.#rowLeaves(row)));
+  }
+
+  #windowFiltered(rows: readonly Row[]): Row[] {
+    const filter = this.#query.window?.filter ?? null;
+    return rows.filter((row) => this.#test(filter, this.#rowLeaves(row)));
+  }
+
+  /** Aligned to natural time: window k is [k × length, (k+1) × length). */
+  #tumbling(rows: readonly Row[], length_ms: number): Row[] {
+    const windows = new Map<number, Row[]>();
+    for (const row of rows) {
+      const start = Math.floor(row.time / length_ms) * length_ms;
+      const content = windows.get(start);
+      if (content === undefined) windows.set(start, [row]);
+      else content.push(row);
+    }
+    const last = Math.max(this.#world.end ?? -Infinity, ...rows.map((row) => row.time));
+    return [...windows].filter(([start]) => start + length_ms <= last)
+      .flatMap(([start, content]) => this.#close({ start, end: start + length_ms, rows: content }));
+  }
+
+  /** The newest `n` rows, each time that `every` more have come; WHERE looks at what was counted. */
+  #counted(rows: readonly Row[], n: number, every: number): Row[] {
+    const found: Row[] = [];
+    for (let to = n; to <= rows.length; to += every) {
+      const content = rows.slice(to - n, to);
+      const { time } = content.at(-1)!;
+      found.push(...this.#close({ start: content[0]!.time, end: time, rows: this.#filtered(content) }));
+    }
+    return found;
+  }
+
+  /** One row for each group of a closed window, in the order of their first rows. */
+  #close(window: Window): Row[] {
+    const groups = new Map<string, Row[]>();
+    for (const row of window.rows) {
+      const leaves = this.#rowLeaves(row);
+      const key = this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [row]);
+      else group.push(row);
+    }
+    return [...groups.values()].flatMap((rows) => {
+      const leaves = this.#groupLeaves(window, rows);
+      if (!this.#test(this.#query.having, leaves)) return [];
+      return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
+    });
+  }
+
+  #project(time: number, flags: number, leaves: Leaves): Row {
+    const memo = new Map(leaves.seed);
+    const cells = this.#query.select.filter((field) => !field.invisible)
+      .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
+    return { time, flags, cells: new Map(cells) };
+  }
+
+  #rowLeaves(row: Row): Leaves {
+    const leaves: Leaves = {
+      column: (_, name) => row.cells.get(name) ?? nothing,
+      newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
+      aggregate: () => failed(ERROR.type),
+      infer: (index, output) => this.#infer(index, output, leaves),
+      window: () => NaN,
+      seed: new Map(),
+    };
+    return leaves;
+  }
+
+  #groupLeaves(window: Window, rows: readonly Row[]): Leaves {
+    const first = this.#rowLeaves(rows[0]!);
+    const leaves: Leaves = {
+      ...first,
+      seed: new Map(this.#query.groupBy.map((expr) => [expr, keyCell(rows.map((row) => evaluate(expr, this.#rowLeaves(row))))])),
+      newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
+      aggregate: (index) => {
+        const spec = this.#query.aggregates[index]!;
+        const { arg } = spec;
+        const cells = arg === null ? [] : rows.map((row) => evaluate(arg, this.#rowLeaves(row)));
+        return aggregate(spec, cells, rows.length);
+      },
+      infer: (index, output) => this.#infer(index, output, leaves),
+      window: (which) => window[which],
+    };
+    return leaves;
+  }
+
+  /** An input without a value gives NULL in the worst state; a model that fails, an error. */
+  #infer(index: number, output: number, leaves: Leaves): Cell {
+    const { model, args } = this.#query.infers[index]!;
+    const cells = args.map((arg) => evaluate(arg, leaves));
+    const state = worst(...cells);
+    if (state >= 64) return failed(state);
+    const results = this.#world.infer?.(model, cells.map((cell) => cell.value as number)) ?? null;
+    if (results === null) return failed(ERROR.model);
+    const value = results[output];
+    return value === undefined || !Number.isFinite(value) ? failed(ERROR.number) : { value, state };
+  }
+}
+
+/** A group's key: that of its first row, as good as the worst of its rows. */
+function keyCell(cells: readonly Cell[]): Cell {
+  const first = cells[0]!;
+  return hasValue(first) ? { value: first.value, state: worst(...cells) } : first;
+}
+
+/** Equal for the cells of one group: NULL is a group of its own, −0 is 0. */
+function keyText(cell: Cell): string {
+  if (!hasValue(cell)) return "null";
+  const { value } = cell;
+  return `${typeof value} ${typeof value === "number" ? value + 0 : String(value)}`;
+}
+

@@ -1,0 +1,269 @@
+import { assert, never } from "../../src/base.ts";
+import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import type { Bound, BoundBinaryOp, BoundCall } from "../../src/sql/bound.ts";
+import { scalarFunctions } from "../../src/sql/functions.ts";
+import { parseTime } from "../../src/sql/types.ts";
+
+export type Value = number | bigint | string | boolean | Uint8Array | null;
+
+/** A value with its state, as bound.ts says what both mean. */
+export interface Cell {
+  readonly value: Value;
+  readonly state: number;
+}
+
+/** One row of plain cells, by column. */
+export interface Row {
+  readonly time: number;
+  readonly flags: number;
+  readonly cells: ReadonlyMap<string, Cell>;
+}
+
+/** What the leaves of an expression are, at one moment. */
+export interface Leaves {
+  column(input: number, name: string): Cell;
+  newest(index: number): Cell;
+  aggregate(index: number): Cell;
+  infer(index: number, output: number): Cell;
+  window(which: "start" | "end"): number;
+  /** Expressions whose cells are known already: the keys of a group. */
+  readonly seed: ReadonlyMap<Bound, Cell>;
+}
+
+export const good = (value: Value): Cell => ({ value, state: GOOD });
+export const failed = (state: number): Cell => ({ value: null, state });
+export const nothing: Cell = { value: null, state: NULL };
+
+export const hasValue = ({ state }: Cell): boolean => state < 64;
+const isError = ({ state }: Cell): boolean => state >= 194;
+
+export const worst = (...cells: readonly Cell[]): number => Math.max(GOOD, ...cells.map((c) => c.state));
+
+/** A cell where NULL has been read as FALSE: no longer NULL, and no longer fully trusted. */
+const trusted = (cell: Cell): number =>
+  hasValue(cell) || isError(cell) ? cell.state : UNCERTAIN.skipped;
+
+/** The slow meaning of an expression. `memo` holds what was computed for this row. */
+export function evaluate(node: Bound, leaves: Leaves, memo = new Map(leaves.seed)): Cell {
+  const known = memo.get(node);
+  if (known !== undefined) return known;
+  const cell = compute(node, leaves, (child) => evaluate(child, leaves, memo));
+  memo.set(node, cell);
+  return cell;
+}
+
+function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
+  switch (node.kind) {
+    case "column": return leaves.column(node.input, node.name);
+    case "newest": return leaves.newest(node.index);
+    case "aggregate": return leaves.aggregate(node.index);
+    case "infer": return leaves.infer(node.index, node.output);
+    case "window": return good(leaves.window(node.which));
+    case "literal": return node.value === null ? nothing : good(node.value);
+    case "unary": {
+      const operand = of(node.operand);
+      if (!hasValue(operand)) return operand;
+      if (node.op === "not") return { value: !operand.value, state: operand.state };
+      if (node.type.kind === "float64") return { value: -(operand.value as number), state: operand.state };
+      return whole(typeof operand.value === "bigint" ? -operand.value : 0 - (operand.value as number), operand.state);
+    }
+    case "binary": {
+      if (node.op === "and" || node.op === "or") return junction(node.op, of(node.left), () => of(node.right));
+      const [left, right] = [of(node.left), of(node.right)];
+      return node.type.kind === "bool" ? compared(left, right, (a, b) => holds(node.op, order(a, b)))
+        : arithmetic(node.op, left, right, node.type.kind === "float64");
+    }
+    case "in": {
+      const operand = of(node.operand);
+      const items = node.items.map(of);
+      const state = Math.max(trusted(operand), ...items.map(trusted));
+      if (state >= 194) return failed(state);
+      const hit = hasValue(operand) && items.some((i) => hasValue(i) && order(operand.value, i.value) === 0);
+      const sure = hasValue(operand) && items.every(hasValue);
+      return { value: node.negated ? sure && !hit : hit, state };
+    }
+    case "like": return compared(of(node.operand), of(node.pattern),
+      (text, pattern) => likePattern(pattern as string).test(text as string) !== node.negated);
+    case "isnull": {
+      const operand = of(node.operand);
+      if (isError(operand)) return operand;
+      if (!hasValue(operand)) return good(!node.negated);
+      return { value: node.negated, state: operand.state };
+    }
+    case "case": {
+      let state: number = GOOD;
+      for (const { when, then } of node.whens) {
+        const condition = of(when);
+        if (isError(condition)) return failed(condition.state);
+        state = Math.max(state, trusted(condition));
+        if (condition.value === true && hasValue(condition)) return raised(of(then), state);
+      }
+      return raised(of(node.otherwise), state);
+    }
+    case "cast": {
+      const operand = of(node.operand);
+      return hasValue(operand) ? cast(operand, node.operand.type.kind, node.type.kind, node.type.slot) : operand;
+    }
+    case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg)) ?? nothing;
+    case "call": return call(node, node.args.map(of));
+    default: return never(node, "expression");
+  }
+}
+
+/** The same value, no better than `state`. */
+const raised = (cell: Cell, state: number): Cell => ({ value: cell.value, state: Math.max(cell.state, state) });
+
+function junction(op: "and" | "or", left: Cell, right: () => Cell): Cell {
+  const truth = (cell: Cell): Cell => isError(cell) ? cell
+    : { value: hasValue(cell) && cell.value === true, state: trusted(cell) };
+  const l = truth(left);
+  if (isError(l) || l.value === (op === "or")) return l;
+  return raised(truth(right()), l.state);
+}
+
+function compared(left: Cell, right: Cell, test: (a: Value, b: Value) => boolean): Cell {
+  const state = Math.max(trusted(left), trusted(right));
+  if (state >= 194) return failed(state);
+  return { value: hasValue(left) && hasValue(right) && test(left.value, right.value), state };
+}
+
+/** −1, 0, 1, or NaN where there is no order; text by its bytes. */
+export function order(a: Value, b: Value): number {
+  if (typeof a === "string" && typeof b === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const [x, y] = [a, b] as [number, number];
+  return x < y ? -1 : x > y ? 1 : x === y ? 0 : NaN;
+}
+
+function holds(op: BoundBinaryOp, sign: number): boolean {
+  switch (op) {
+    case "=": return sign === 0;
+    case "!=": return sign !== 0;
+    case "<": return sign < 0;
+    case "<=": return sign <= 0;
+    case ">": return sign > 0;
+    case ">=": return sign >= 0;
+    default: throw new Error(`bug: ${op} compares nothing`);
+  }
+}
+
+function whole(value: number | bigint, state: number): Cell {
+  if (typeof value === "bigint") {
+    return BigInt.asIntN(64, value) === value ? { value, state } : failed(ERROR.overflow);
+  }
+  return Number.isSafeInteger(value) ? { value: value + 0, state } : failed(ERROR.overflow);
+}
+
+function arithmetic(op: BoundBinaryOp, left: Cell, right: Cell, float: boolean): Cell {
+  const state = worst(left, right);
+  if (state >= 64) return failed(state);
+  const { value: a } = left, { value: b } = right;
+  if ((op === "/" || op === "%") && Number(b) === 0) return failed(ERROR.zero);
+  if (float) return { value: floats(op, a as number, b as number), state };
+  // Whole numbers are exact here; whether they fit is asked at the end.
+  const result = wholes(op, BigInt(a as number), BigInt(b as number));
+  if (typeof a === "bigint") return whole(result, state);
+  return result <= BigInt(Number.MAX_SAFE_INTEGER) && result >= -BigInt(Number.MAX_SAFE_INTEGER)
+    ? { value: Number(result), state } : failed(ERROR.overflow);
+}
+
+function floats(op: BoundBinaryOp, a: number, b: number): number {
+  switch (op) {
+    case "+": return a + b;
+    case "-": return a - b;
+    case "*": return a * b;
+    case "/": return a / b;
+    case "%": return a % b;
+    default: throw new Error(`bug: ${op} of floats`);
+  }
+}
+
+function wholes(op: BoundBinaryOp, a: bigint, b: bigint): bigint {
+  switch (op) {
+    case "+": return a + b;
+    case "-": return a - b;
+    case "*": return a * b;
+    case "/": return a / b;
+    case "%": return a % b;
+    case "&": return a & b;
+    case "|": return a | b;
+    case "^": return a ^ b;
+    default: throw new Error(`bug: ${op} of whole numbers`);
+  }
+}
+
+/** `%` any text, `_` one character, a backslash takes what follows as it is. */
+function likePattern(pattern: string): RegExp {
+  let source = "";
+  const characters = [...pattern];
+  for (let i = 0; i < characters.length; i++) {
+    const c = characters[i]!;
+    if (c === "%") source += "[^]*";
+    else if (c === "_") source += "[^]";
+    else {
+      const literal = c === "\\" && i + 1 < characters.length ? characters[++i]! : c;
+      source += literal.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+    }
+  }
+  return new RegExp(`^${source}$`, "u");
+}
+
+function cast(from: Cell, kind: string, to: string, slot: number): Cell {
+  const { value, state } = from;
+  if (kind === to) return from;
+  if (kind === "text") return fromText(value as string, to, state);
+  switch (to) {
+    case "text": {
+      const text = kind === "time" ? new Date(value as number).toISOString()
+        : typeof value === "number" ? JSON.stringify(value) : String(value);
+      return Buffer.byteLength(text) <= slot ? { value: text, state } : failed(ERROR.length);
+    }
+    case "bool": return { value: Number(value) !== 0, state };
+    case "float64": case "time": return { value: Number(value), state };
+    default: {
+      if (typeof value === "number" && !Number.isFinite(value)) return failed(ERROR.number);
+      const exact = BigInt(typeof value === "number" ? Math.trunc(value) : value as bigint | boolean);
+      if (to === "int64") return whole(exact, state);
+      return Number.isSafeInteger(Number(exact)) ? { value: Number(exact), state } : failed(ERROR.overflow);
+    }
+  }
+}
+
+function fromText(text: string, to: string, state: number): Cell {
+  if (to === "time") {
+    const time = parseTime(text);
+    return time === null ? failed(ERROR.parse) : { value: time, state };
+  }
+  if (to === "bool") {
+    if (["true", "1"].includes(text)) return { value: true, state };
+    return ["false", "0"].includes(text) ? { value: false, state } : failed(ERROR.parse);
+  }
+  if (to === "int64") return /^\s*[+-]?\d{1,20}\s*$/.test(text) ? whole(BigInt(text.trim().replace("+", "")), state) : failed(ERROR.parse);
+  const number = Number(text);
+  if (Number.isNaN(number)) return failed(ERROR.parse);
+  return to === "float64" ? { value: number, state } : cast({ value: number, state }, "float64", to, 0);
+}
+
+function call(node: BoundCall, args: readonly Cell[]): Cell {
+  const fn = scalarFunctions.get(node.fn);
+  assert(fn !== undefined, `no function ${node.fn}`);
+  const state = fn.nulls === "sees" ? Math.max(GOOD, ...args.map(trusted)) : worst(...args);
+  if (state >= 64) return failed(state);
+  const values = args.map((arg) => (hasValue(arg) ? arg.value : null));
+  const result = fn.body(...values as never[]);
+  if (result === undefined) return failed(ERROR.argument);
+  if (result === null) return nothing;
+  if (typeof result === "string") {
+    return Buffer.byteLength(result) <= node.type.slot ? { value: result, state } : failed(ERROR.length);
+  }
+  if (typeof result === "number" && Number.isNaN(result)) return fn.nan === "null" ? nothing : failed(ERROR.number);
+  return node.type.kind === "int53" ? whole(result as number, state) : { value: result, state };
+}
+
+/** True if a row passes the condition; null if the condition itself failed. */
+export function passes(condition: Bound | null, leaves: Leaves): boolean | null {
+  if (condition === null) return true;
+  const cell = evaluate(condition, leaves);
+  if (isError(cell)) return null;
+  return hasValue(cell) && cell.value === true;
+}
+
