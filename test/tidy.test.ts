@@ -6,8 +6,8 @@ import { findBreaches, type Breach, type SourceFile } from "./support/tidy.ts";
 const root = join(import.meta.dir, "..");
 
 function readTree(): SourceFile[] {
-  const glob = new Bun.Glob("{build.ts,{src,test,examples}/**/*.ts}");
-  const paths = [...glob.scanSync({ cwd: root })];
+  const globs = ["*.ts", "{src,test,examples}/**/*.ts"].map((glob) => new Bun.Glob(glob));
+  const paths = globs.flatMap((glob) => [...glob.scanSync({ cwd: root })]);
   return paths.filter((path) => !path.includes("node_modules")).sort()
     .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
 }

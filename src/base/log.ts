@@ -12,6 +12,7 @@ export interface Log {
 const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 function show(value: unknown): string {
+  if (typeof value === "bigint") return `${value}`;
   return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
 }
 

@@ -48,6 +48,8 @@ export class Arena {
   /** `bytes` is rounded up to a power of two. */
   static create(bytes: number): Arena {
     const size = Arena.sizeOf(bytes);
+    // Offsets are int32: buddies are found by xor, and workers are told them.
+    assert(size <= 2 ** 30, `arena of ${size} bytes: at most 1 GiB`);
     const arena = new Arena(new SharedArrayBuffer(size));
     for (let k = 0; k <= Math.log2(size); k++) arena.#free.push(new Set());
     arena.#free[Math.log2(size)]!.add(0);

@@ -51,6 +51,7 @@ function put(ring: Ring, column: Column, row: number, value: CellValue): number 
   switch (column.kind) {
     case "float64": case "time":
       if (typeof value !== "number" && typeof value !== "bigint") return ERROR.type;
+      if (!Number.isFinite(Number(value))) return ERROR.number;
       F[column.payload + row] = Number(value);
       return null;
     case "int53":

@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test";
+import { clock_slew_ratio, clock_step_ms, createClock } from "../../src/base/clock.ts";
+
+/** A machine whose two clocks a test moves. */
+function machine() {
+  const at = { monotonic: 5000, wall: 1_700_000_000_000 };
+  const clock = createClock(() => at.monotonic, () => at.wall);
+  const pass = (ms: number): void => {
+    at.monotonic += ms;
+    at.wall += ms;
+  };
+  return { at, clock, pass };
+}
+
+test("now is monotonic, time is the wall's", () => {
+  const { at, clock, pass } = machine();
+  pass(1234.5);
+  expect(clock.now()).toBe(at.monotonic);
+  expect(clock.time()).toBe(at.wall);
+  expect(clock.steps).toBe(0);
+});
+
+test("drift is slewed by at most 500 ppm, both ways", () => {
+  for (const sign of [1, -1]) {
+    const { at, clock, pass } = machine();
+    clock.time();
+    at.wall += sign * 400;
+    const before = clock.time();
+    for (let s = 0; s < 100; s++) {
+      pass(1000);
+      clock.time();
+    }
+    const gained = clock.time() - before - 100_000;
+    expect(Math.abs(gained - sign * 100_000 * clock_slew_ratio)).toBeLessThan(1e-3);
+    expect(clock.steps).toBe(0);
+  }
+});
+
+test("slewing ends when the clocks agree", () => {
+  const { at, clock, pass } = machine();
+  at.wall += 3;
+  for (let s = 0; s < 60; s++) {
+    pass(1000);
+    clock.time();
+  }
+  expect(clock.time()).toBeCloseTo(at.wall, 6);
+});
+
+test("a forward step is taken at once and counted", () => {
+  const { at, clock, pass } = machine();
+  at.wall += 3_600_000;
+  pass(20);
+  expect(clock.time()).toBe(at.wall);
+  expect(clock.steps).toBe(1);
+});
+
+test("after a backward step time stands until the wall clock has caught up", () => {
+  const { at, clock, pass } = machine();
+  pass(20);
+  const before = clock.time();
+  at.wall -= clock_step_ms + 500;
+  pass(20);
+  expect(clock.time()).toBe(before);
+  expect(clock.steps).toBe(1);
+  pass(1000);
+  expect(clock.time()).toBe(before);
+  pass(1000);
+  expect(clock.time()).toBe(at.wall);
+  expect(at.wall).toBeGreaterThan(before);
+});
+
+test("time never runs backwards under random steps", () => {
+  const { at, clock, pass } = machine();
+  let last = clock.time();
+  for (let i = 0; i < 10_000; i++) {
+    pass((i * 7919) % 50);
+    if (i % 100 === 0) at.wall += ((i * 104_729) % 20_000) - 10_000;
+    const time = clock.time();
+    expect(time).toBeGreaterThanOrEqual(last);
+    last = time;
+  }
+});
