@@ -4,7 +4,7 @@ import type {
   CommandMessage, Connection, ConnectionStatus, ConnectorIo, Sink,
 } from "../../connector.ts";
 import type { Ring } from "../../ring.ts";
-import { MqttSink } from "./sink.ts";
+import { createSink } from "./sink.ts";
 import { MqttSource } from "./source.ts";
 import { sinkSettings, sourceSettings, type LinkSettings } from "./settings.ts";
 import { fill, matches } from "./topic.ts";
@@ -61,7 +61,7 @@ export class MqttConnection implements Connection {
 
   sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
     const parsed = sinkSettings.parse(settings);
-    return new MqttSink(this.#client, parsed, from, rule, this.status, this.#io);
+    return createSink(this.#client, parsed, from, rule, this.status, this.#io);
   }
 
   commands(

@@ -1,0 +1,116 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mosquittoBroker, mosquittoPath } from "../connector/broker.ts";
+import { median, type Figure } from "./figure.ts";
+import { gateway } from "./mqtt/gateway.ts";
+import { createLoad, payload, type Load } from "./mqtt/load.ts";
+
+const rounds = 5;
+const messages = Number(process.env["BENCH_MESSAGES"] ?? 100_000);
+const binary = process.env["TAGWERK_BINARY"] ?? `dist/tagwerk-linux-${process.arch}`;
+/** USER_HZ, the unit of /proc/PID/stat on Linux. */
+const ticks_per_second = 100;
+
+/** JSON in, rule, JSON out through a real Mosquitto, against a bare client that does as much. */
+export async function run(): Promise<Figure[]> {
+  if (mosquittoPath === null) throw new Error("bench mqtt needs mosquitto: apt-get install mosquitto");
+  const folder = mkdtempSync(join(tmpdir(), "bench-mqtt-"));
+  const broker = await mosquittoBroker();
+  await broker.start();
+  const ours = await startOurs(broker.port, folder);
+  const bare = startScript("bare.ts", broker.port, "b");
+  const load = await createLoad(broker.port, "bench/+/out");
+  try {
+    for (const side of [ours, bare]) {
+      const answer = await load.prove(side.topic);
+      if (answer !== payload(0)) throw new Error(`${side.what} made ${answer} of ${payload(0)}`);
+    }
+    const results = { ours: [] as Sample[], bare: [] as Sample[], rate: [] as number[], cpu: [] as number[] };
+    for (const side of [ours, bare]) await measure(load, side);
+    for (let round = 0; round < rounds; round++) {
+      const first = await measure(load, ours);
+      const base = await measure(load, bare);
+      const second = await measure(load, ours);
+      results.ours.push(first, second);
+      results.bare.push(base);
+      results.rate.push((first.rate + second.rate) / 2 / base.rate);
+      results.cpu.push((first.cpu + second.cpu) / 2 / base.cpu);
+    }
+    return figures(results.ours, results.bare, results.rate, results.cpu, ours.what);
+  } finally {
+    load.close();
+    for (const side of [ours, bare]) {
+      side.child.kill("SIGTERM");
+      await side.child.exited;
+    }
+    await broker.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface Side {
+  readonly child: Bun.Subprocess;
+  readonly topic: string;
+  readonly what: string;
+}
+
+interface Sample {
+  /** messages/s */
+  readonly rate: number;
+  /** microseconds of processor time a message, all threads */
+  readonly cpu: number;
+}
+
+function startScript(script: string, port: number, side: string): Side {
+  const path = Bun.fileURLToPath(new URL(`./mqtt/${script}`, import.meta.url));
+  const child = Bun.spawn(
+    [process.execPath, path, String(port), `bench/${side}/in`, `bench/${side}/out`],
+    { stdout: "ignore", stderr: "inherit" },
+  );
+  return { child, topic: `bench/${side}/in`, what: script };
+}
+
+/** The compiled binary; without one, the connector alone in a process of its own. */
+async function startOurs(port: number, folder: string): Promise<Side> {
+  if (!await Bun.file(binary).exists()) return startScript("pipe.ts", port, "a");
+  const file = join(folder, "gateway.json");
+  const store = join(folder, "store");
+  writeFileSync(file, JSON.stringify(gateway(port, "bench/a/in", "bench/a/out", store), null, 2));
+  const child = Bun.spawn([binary, "run", file], { stdout: "ignore", stderr: "inherit" });
+  return { child, topic: "bench/a/in", what: binary };
+}
+
+async function measure(load: Load, side: Side): Promise<Sample> {
+  const before = cpuSeconds(side.child.pid);
+  const seconds = await load.run(side.topic, messages);
+  const used = cpuSeconds(side.child.pid) - before;
+  return { rate: messages / seconds, cpu: used / messages * 1e6 };
+}
+
+/** User and system time of all threads: fields 14 and 15 of /proc/PID/stat (proc(5)). */
+function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
+}
+
+function figures(
+  ours: Sample[], bare: Sample[], rates: number[], cpus: number[], what: string,
+): Figure[] {
+  const figure = (
+    metric: string, values: number[], unit: string, baseline: string, ratio: number | null,
+  ): Figure => ({
+    bench: "mqtt", metric, unit, baseline, ratio,
+    median: median(values), min: Math.min(...values), max: Math.max(...values),
+  });
+  const baseline = "bare mqtt client";
+  return [
+    figure(`messages (${what})`, ours.map((s) => s.rate), "1/s", baseline, median(rates)),
+    figure("messages (bare mqtt client)", bare.map((s) => s.rate), "1/s", "", null),
+    figure(`processor time (${what})`, ours.map((s) => s.cpu), "us/message", baseline, median(cpus)),
+    figure("processor time (bare mqtt client)", bare.map((s) => s.cpu), "us/message", "", null),
+  ];
+}
+
+if (import.meta.main) for (const figure of await run()) console.log(JSON.stringify(figure));
