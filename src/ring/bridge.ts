@@ -44,7 +44,7 @@ export function loadCursor(I: Int32Array, cursorAt: number): number {
   return Atomics.load(I, cursorAt);
 }
 
-export function loadClaim(I: Int32Array, claimAt: number): number {
+function loadClaim(I: Int32Array, claimAt: number): number {
   return Atomics.load(I, claimAt);
 }
 
