@@ -11,7 +11,10 @@ const writeBody = z.object({
   id: z.string().describe("Names this command for ever: a second one with the same id is refused"),
   tag: z.string().describe("device.tag"),
   value: z.number().describe("In engineering units"),
-  deadline: z.string().describe("Time after which it may not leave any more, ISO 8601"),
+  unit: z.string().optional().describe("If given, it must be the tag's engineering unit"),
+  within: z.string().optional().describe('It may not leave later than this after arrival: "5s"'),
+  deadline: z.union([z.string(), z.number()]).optional()
+    .describe("Instead of within: a time of day, ISO 8601 with zone or ms since the epoch"),
 });
 
 const proofBody = z.strictObject({ tag: z.string() });

@@ -233,7 +233,7 @@ export class Lane {
     const { permit, clock } = this.#options;
     if (permit === null) return;
     const time = clock.time();
-    permit.stage.run(0, 0, now, time);
+    permit.stage.run(0, 1, now, time);
     const { ring } = permit;
     const seq = (ring.head - 1) | 0;
     const row = seq & ring.mask;

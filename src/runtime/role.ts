@@ -1,4 +1,4 @@
-import { limits, reason, type Clock, type Log } from "../base.ts";
+import { assert, Fault, limits, reason, type Clock, type Log } from "../base.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { Driver, Wire, WireEvents } from "../driver.ts";
 import type { Link } from "../config.ts";
@@ -65,7 +65,7 @@ export class Role {
   async start(): Promise<void> {
     const { graph, rules } = this.#options;
     const models = rules ? await this.#loadModels() : new Map<string, Model>();
-    if (rules) for (const plan of graph.rules) this.#startRule(plan, models);
+    if (rules) for (const plan of graph.rules) this.#tryRule(plan, models);
     this.#startLinks();
     this.#startConnections(rules);
   }
@@ -120,11 +120,21 @@ export class Role {
     return models;
   }
 
+  /** A rule that cannot start takes only itself down. */
+  #tryRule(plan: RulePlan, models: ReadonlyMap<string, Model>): void {
+    try {
+      this.#startRule(plan, models);
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      this.refused.set(plan.rule.name, thrown.message);
+      this.#options.world.log.error("rule", `${plan.rule.name} is off`, { reason: thrown.message });
+    }
+  }
+
   #startRule(plan: RulePlan, models: ReadonlyMap<string, Model>): void {
     const missing = plan.program.models.filter((name) => !models.has(name));
     if (missing.length > 0) {
-      this.refused.set(plan.rule.name, `model ${missing.join(", ")} is not there`);
-      return;
+      throw new Fault("model-missing", `model ${missing.join(", ")} is not there`);
     }
     const { program } = plan;
     const input = program.inputs[0]!;
@@ -155,6 +165,7 @@ export class Role {
 
   #instantiate(program: Program, i: number, input: Ring | null, output: Ring): Stage {
     const stage = program.stages[i]!;
+    assert(stage.kind !== "infer", "a model's stage is made with its model");
     const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
     return instantiate(stage, { arena: this.arena, input, output, newest, state });
