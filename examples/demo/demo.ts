@@ -74,7 +74,7 @@ async function demo(): Promise<number> {
     "--store", "store"]);
   const socket = join(directory, "store/tagwerk.sock");
   await until("Tagwerk", gateway, async () => await get(socket, "/streams/press.fast/latest") !== null);
-  if (!options.unarmed) await arm(tagwerk, socket);
+  if (!options.unarmed) await arm(tagwerk);
   const plant = await PlantControl.connect(join(directory, "sim.sock"));
   const writes = new WriteCounter(join(directory, "frames.jsonl"), "plc-1");
   started.push({ stop: () => { plant.close(); writes.close(); } });
@@ -145,9 +145,9 @@ async function get(socket: string, path: string): Promise<any> {
 }
 
 /** The demo arms only the tag of the simulator that it started itself. */
-async function arm(tagwerk: string, socket: string): Promise<void> {
+async function arm(tagwerk: string): Promise<void> {
   const arming = Bun.spawn([tagwerk, "arm", "press.heater", "--for", "60m", "--by", "demo", "--yes",
-    "--socket", socket], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    "--store", join(directory, "store")], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   if (await arming.exited === 0) return;
   throw new Error(`arming failed: ${await new Response(arming.stderr).text()}`);
 }
@@ -218,12 +218,12 @@ async function view(
 }
 
 /** How to look further while the demo runs. */
-function further({ tagwerk, socket }: Parts): string[] {
+function further({ tagwerk }: Parts): string[] {
   const config = readFileSync(join(directory, "gateway.json"), "utf8");
   const listen = /"listen": "([^"]+)"/.exec(config)![1];
   return [
-    `${tagwerk} watch press.temperature press.heater --socket ${socket}`,
-    `${tagwerk} why press.heater --socket ${socket}`,
+    `${tagwerk} watch press.temperature press.heater --store ${join(directory, "store")}`,
+    `${tagwerk} why press.heater --store ${join(directory, "store")}`,
     `${tagwerk} sim --control ${join(directory, "sim.sock")} --send "fault plc-1 silence for 3s"`,
     `curl http://${listen}/rules`,
   ];
