@@ -29,6 +29,8 @@ class Check {
   readonly #select: Select;
   readonly #aliases = new Map<string, Field>();
   #rows = 0;
+  /** Alias of the field being looked at: in its own definition the name means the column. */
+  #own: string | null = null;
 
   constructor(sql: string, select: Select) {
     this.#sql = sql;
@@ -39,7 +41,11 @@ class Check {
   run(): void {
     const { fields, where, groupBy, window, having, orderBy, joins } = this.#select;
     for (const field of this.#aliases.values()) this.#cycle(field, []);
-    for (const field of fields) this.#walk(field.expr, "SELECT", true, false);
+    for (const field of fields) {
+      this.#own = field.alias;
+      this.#walk(field.expr, "SELECT", true, false);
+    }
+    this.#own = null;
     if (where !== null) this.#walk(where, "WHERE", false, false);
     for (const expr of groupBy) {
       this.#walk(expr, "GROUP BY", false, false);
@@ -84,7 +90,7 @@ class Check {
     if (place === "number" && clause !== "SELECT") throw this.#fault(`${name}() may only stand in SELECT`, span);
     if (place === "aggregate") {
       if (inAggregate) throw this.#fault("An aggregate inside an aggregate", span);
-      if (call.args.some((arg) => this.#aggregates(arg, null))) {
+      if (call.args.some((arg) => this.#aggregates(arg, this.#own))) {
         throw this.#fault("An aggregate of an alias that is an aggregate itself", span);
       }
     }
