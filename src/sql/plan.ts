@@ -5,7 +5,7 @@ import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit
 import { notInThisVersion } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
-import { meaning, walk } from "./rewrite/tree.ts";
+import { walk } from "./rewrite/tree.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -51,8 +51,8 @@ class Chain {
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   #columns: readonly ColumnSpec[];
-  /** Columns of a closed window that hold an expression of GROUP BY, by its meaning. */
-  readonly #keys = new Map<string, string>();
+  /** Columns of a closed window that hold an expression of GROUP BY. */
+  readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
   /** What is still to be computed: columns that none of these reads are not passed on. */
   #later: Bound[] = [];
@@ -88,7 +88,7 @@ class Chain {
       if (filter.length > 0) this.#rows(filter, [...this.#passes([])]);
       this.#infer(this.#infersIn(this.#later), false);
     } else {
-      this.#tests.push(...filter);
+      this.#tests.unshift(...filter);
       this.#infer(this.#infersIn(this.#later), true);
     }
     if (aggregated) {
@@ -120,7 +120,6 @@ class Chain {
       columns: this.#columns,
       newest: this.#query.newest,
       find: (node) => this.#find(node),
-      window: this.#query.window,
       oldest: this.#lineage || this.#query.inputs.length === 0 ? oldest : null,
     };
   }
@@ -128,7 +127,7 @@ class Chain {
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
     const name = node.kind === "aggregate" ? `$agg${node.index}`
-      : node.kind === "infer" ? `$infer${node.index}_${node.output}` : this.#keys.get(meaning(node));
+      : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window" && node.which === "start" ? "$start" : this.#keys.get(node);
     return this.#columns.some((c) => c.name === name) ? name : undefined;
   }
 
@@ -204,6 +203,18 @@ class Chain {
     this.#columns = stage.output;
   }
 
+  #readsStart(): boolean {
+    const { select, having } = this.#query;
+    let found = false;
+    for (const node of [...select.map((f) => f.expr), ...(having === null ? [] : [having])]) {
+      walk(node, (n) => {
+        found ||= n.kind === "window" && n.which === "start";
+        return true;
+      });
+    }
+    return found;
+  }
+
   #window(): void {
     const { window, aggregates, groupBy } = this.#query;
     assert(window !== null, "aggregates without window");
@@ -214,10 +225,11 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns, groups);
+    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns, groups,
+      this.#readsStart());
     this.stages.push(stage);
     this.#columns = stage.output;
-    keys.forEach(({ spec, expr }) => this.#keys.set(meaning(expr), spec.name));
+    keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
 }
 

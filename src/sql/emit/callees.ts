@@ -1,4 +1,6 @@
+import { ERROR } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
+import { parseTime } from "../types.ts";
 
 /** Plain functions that generated code calls. None allocates, except those that say so. */
 
@@ -155,12 +157,14 @@ function boolOf(U: Uint8Array, at: number, length: number): number {
   return text === "true" || text === "1" ? 1 : text === "false" || text === "0" ? 0 : NaN;
 }
 
-const timeOf = (U: Uint8Array, at: number, length: number): number => Date.parse(textOf(U, at, length));
+const timeOf = (U: Uint8Array, at: number, length: number): number =>
+  parseTime(textOf(U, at, length)) ?? NaN;
 
-/** Words of a text; false if it is no whole number of 64 bits. */
-function int64Of(U: Uint8Array, at: number, length: number): boolean {
+/** Puts the words of a text: 0, or the error if it is no whole number of 64 bits. */
+function int64Of(U: Uint8Array, at: number, length: number): number {
   const text = textOf(U, at, length).trim();
-  return /^[+-]?\d{1,20}$/.test(text) && setBig(BigInt(text.replace("+", "")));
+  if (!/^[+-]?\d{1,20}$/.test(text)) return ERROR.parse;
+  return setBig(BigInt(text.replace("+", ""))) ? 0 : ERROR.overflow;
 }
 
 /** Bodies of the plain scalar functions, by name. */

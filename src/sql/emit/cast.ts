@@ -44,10 +44,10 @@ function toWhole(code: Code, from: Value): Value {
 function toInt64(code: Code, from: Value): Value {
   const kind = "int64";
   if (isText(from)) {
-    const fits = code.define("t", `${known(from.state)} && fn.int64Of(U, ${from.value}, ${from.length})`);
+    const error = code.define("t", `${known(from.state)} ? fn.int64Of(U, ${from.value}, ${from.length}) : 0`);
     return {
       kind, value: code.define("low", "fn.words[0]"), high: code.define("high", "fn.words[1]"),
-      state: failing(code, from.state, `!${fits}`, ERROR.parse),
+      state: code.define("s", `${error} > 0 ? ${error} : ${from.state}`),
     };
   }
   const number = from.kind === "bool" ? `${from.value} | 0` : from.value;

@@ -14,7 +14,6 @@ export interface StageInput {
   readonly newest: readonly BoundNewest[];
   /** Name of the input column that holds a node's value, if one does. */
   find(node: Bound): string | undefined;
-  readonly window: BoundWindow | null;
   /** The column of the oldest input's time, if the rule carries it. */
   readonly oldest: ColumnSpec | null;
 }
@@ -58,18 +57,15 @@ class Bindings {
       const { column, pollMs } = this.#input.newest[node.index]!;
       return leaves.newest.cell(node.index, column, pollMs);
     }
-    if (node.kind === "window") return this.#windowTime(leaves.code, node.which);
+    if (node.kind === "window") return this.#windowEnd(leaves.code);
     assert(node.kind !== "aggregate" && node.kind !== "infer", `${node.kind} is no column here`);
     return null;
   }
 
-  /** A row that a tumbling window gave carries the window's end as its time. */
-  #windowTime(code: Code, which: "start" | "end"): Value {
-    const window = this.#input.window;
-    const end = code.define("end", `F[${code.param({ of: "input", part: "time" }, "time")} + r | 0]`);
-    if (which === "end" || window?.kind !== "tumbling") return { kind: "int53", value: end, state: "0" };
-    const length = code.param({ of: "number", value: window.length_ms }, "length");
-    return { kind: "int53", value: code.define("start", `${end} - ${length}`), state: "0" };
+  /** A row that a window gave carries the window's end as its time. */
+  #windowEnd(code: Code): Value {
+    const time = code.param({ of: "input", part: "time" }, "time");
+    return { kind: "int53", value: code.define("end", `F[${time} + r | 0]`), state: "0" };
   }
 }
 
@@ -116,7 +112,7 @@ export function windowStage(
   input: StageInput, window: BoundWindow, where: Bound | null,
   keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[],
   aggregates: readonly { readonly spec: ColumnSpec; readonly aggregate: BoundAggregate }[],
-  groups: number,
+  groups: number, start: boolean,
 ): WindowPlan {
   const code = begin();
   const bindings = new Bindings(input);
@@ -134,6 +130,7 @@ export function windowStage(
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     groups_max: groups,
+    start: start ? { name: "$start", kind: "time", slot: 0 } : null,
   };
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
@@ -143,7 +140,7 @@ export function windowStage(
   return {
     kind: "window", input: input.columns,
     output: [
-      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec),
+      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec), ...(spec.start === null ? [] : [spec.start]),
       ...(input.oldest === null ? [] : [input.oldest]),
     ],
     // Half the ring is written in one call, so that a window of few groups closes at once.

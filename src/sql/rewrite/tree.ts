@@ -20,8 +20,3 @@ export function operands(node: Bound): readonly Bound[] {
 export function walk(node: Bound, visit: (node: Bound) => boolean): void {
   if (visit(node)) for (const operand of operands(node)) walk(operand, visit);
 }
-
-/** Two nodes of equal text mean the same value, wherever they stand in the query. */
-export const meaning = (node: Bound): string =>
-  JSON.stringify(node, (key, value) => (key === "span" ? undefined
-    : typeof value === "bigint" ? `${value}n` : value as unknown));

@@ -25,7 +25,8 @@ export interface Place {
 
 /** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
 export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
-  (fn === "first" || fn === "last") && (spec.slot > 0 || spec.kind === "int64");
+  (fn === "first" || fn === "last" || fn === "min" || fn === "max") &&
+  (spec.slot > 0 || spec.kind === "int64");
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -38,8 +39,12 @@ const kept: Record<AggregateName, Fields> = {
   first: { n: 0, worst: 0, value: 0, state: NULL },
 };
 
-export const fieldsOf = (aggregate: Aggregate): Fields =>
-  aggregate.fn === "count" && aggregate.arg !== null ? { n: 0, worst: 0 } : kept[aggregate.fn];
+export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
+  if (fn === "count" && arg !== null) return { n: 0, worst: 0 };
+  if (fn !== "sum" && fn !== "avg") return kept[fn];
+  if (spec.kind === "int64") return { n: 0, worst: 0, over: 0, low: 0, high: 0 };
+  return spec.kind === "int53" ? { ...kept[fn], over: 0 } : kept[fn];
+}
 
 /** Lines that take one row's value in. `arg` is null for count(*). */
 export function update(code: Code, aggregate: Aggregate, arg: Value | null, place: Place): void {
@@ -65,7 +70,7 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
 
 /** Keeps a value with its state, whatever that is. */
 function keep(aggregate: Aggregate, arg: Value, place: Place): string {
-  const state = `${place.at("state")} = ${arg.state};`;
+  const state = "state" in fieldsOf(aggregate) ? `${place.at("state")} = ${arg.state};` : "";
   if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
   const { at, slot, length } = place.cell();
   if (arg.kind === "int64") {
@@ -75,7 +80,11 @@ function keep(aggregate: Aggregate, arg: Value, place: Place): string {
     `I[${length} + g | 0] = ${arg.length}; ${state}`;
 }
 
-const number = (arg: Value): string => (arg.kind === "bool" ? `(${arg.value} | 0)` : arg.value);
+/** The value as a number; of an int64 the nearest. */
+function number(arg: Value): string {
+  if (arg.kind === "bool") return `(${arg.value} | 0)`;
+  return arg.kind === "int64" ? `(${arg.high} * 4294967296 + (${arg.value} >>> 0))` : arg.value;
+}
 
 function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
   const at = (field: string): string => place.at(field);
@@ -85,13 +94,19 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
   switch (aggregate.fn) {
     case "count": return [counted];
     case "sum": case "avg": {
+      if (arg.kind === "int64") return [counted, ...add64(arg, at)];
       const sum = at("sum");
-      const exact = aggregate.arg!.kind !== "int53" ? [] : [
-        `if (${sum} > 9007199254740991 | ${sum} < -9007199254740991) ${at("worst")} = ${ERROR.overflow};`];
+      const exact = arg.kind !== "int53" ? [] : [
+        `if (${sum} > 9007199254740991 | ${sum} < -9007199254740991) ${at("over")} = 1;`];
       return [counted, `${sum} = ${sum} + ${v};`, ...exact];
     }
-    case "min": return [`if (${n} === 0 || ${v} < ${at("best")}) ${at("best")} = ${v};`, counted];
-    case "max": return [`if (${n} === 0 || ${v} > ${at("best")}) ${at("best")} = ${v};`, counted];
+    case "min": case "max": {
+      if (keepsCell(aggregate)) {
+        return [`if (${n} === 0 || ${beats(aggregate, arg, place)}) { ${keep(aggregate, arg, place)} }`, counted];
+      }
+      const better = aggregate.fn === "min" ? "<" : ">";
+      return [`if (${n} === 0 || ${v} ${better} ${at("best")}) ${at("best")} = ${v};`, counted];
+    }
     case "stddev": {
       // Welford 1962: one pass, no cancellation.
       const mean = at("mean"), squares = at("squares");
@@ -107,6 +122,29 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
   }
 }
 
+/** Exact sum of int64 values in two words. */
+function add64(arg: Value, at: (field: string) => string): string[] {
+  const low = at("low"), high = at("high");
+  return [
+    `const low = (${low} | 0) + ${arg.value} | 0;`,
+    `const high = (${high} | 0) + ${arg.high} + (low >>> 0 < ${arg.value} >>> 0 ? 1 : 0) | 0;`,
+    `if (((${high} ^ high) & (${arg.high} ^ high)) < 0) ${at("over")} = 1;`,
+    `${low} = low; ${high} = high;`,
+  ];
+}
+
+/** Whether a value comes before (min) or after (max) the cell that is kept. */
+function beats(aggregate: Aggregate, arg: Value, place: Place): string {
+  const { at, slot, length } = place.cell();
+  const better = aggregate.fn === "min" ? "<" : ">";
+  if (arg.kind === "int64") {
+    const low = `I[(${at} + g << 1) | 0]`, high = `I[(${at} + g << 1) + 1 | 0]`;
+    return `${arg.high} ${better} ${high} || ${arg.high} === ${high} && ${arg.value} >>> 0 ${better} ${low} >>> 0`;
+  }
+  const kept = `${at} + Math.imul(g, ${slot}) | 0, I[${length} + g | 0]`;
+  return `fn.compareBytes(U, ${arg.value}, ${arg.length}, ${kept}) ${better} 0`;
+}
+
 /** The result of a closed group. */
 export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   const { kind } = aggregate.spec;
@@ -116,9 +154,23 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
     return { kind, value: n, state: aggregate.arg === null ? "0" : code.define("s", place.at("worst")) };
   }
   const worst = code.define("s", place.at("worst"));
-  const state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
-  if (aggregate.fn === "last" || aggregate.fn === "first") return keptValue(code, aggregate, place, state);
+  let state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
+  if ("over" in fieldsOf(aggregate)) {
+    state = code.define("s", `${place.at("over")} === 1 & ${state} < 194 ? ${ERROR.overflow} : ${state}`);
+  }
+  if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) return keptValue(code, aggregate, place, state);
+  if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
+}
+
+function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {
+  const [low, high] = [code.define("low", `${at("low")} | 0`), code.define("high", `${at("high")} | 0`)];
+  if (aggregate.fn === "sum") return { kind: "int64", state, value: low, high };
+  const sure = code.define("t", `${n} > 0 && fn.divide64(${low}, ${high}, ${n} | 0, 0)`);
+  return {
+    kind: "int64", state, value: code.define("low", `${sure} ? fn.words[0] : 0`),
+    high: code.define("high", `${sure} ? fn.words[1] : 0`),
+  };
 }
 
 function keptValue(code: Code, aggregate: Aggregate, place: Place, state: string): Value {

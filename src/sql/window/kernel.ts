@@ -16,6 +16,8 @@ export interface WindowSpec {
   readonly timed: boolean;
   readonly oldest: ColumnSpec | null;
   readonly inputOldest: boolean;
+  /** Column of the window's first time, if the query asks for it. */
+  readonly start: ColumnSpec | null;
   /** Groups at most. */
   readonly groups_max: number;
 }
@@ -25,7 +27,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 8       see stage.ts
+ *     window   F × 9       see stage.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
@@ -37,7 +39,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 export function addFields(code: Code, spec: WindowSpec): void {
   const { layout } = code;
   const groups = spec.groups_max;
-  layout.add("window", "F", 8);
+  layout.add("window", "F", 9);
   if (spec.keys.length > 0) {
     layout.add("table", "I", 2 * groups);
     layout.add("scratch", "F", 1);
@@ -249,6 +251,10 @@ export function emitKernel(code: Code, spec: WindowSpec): string {
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
   code.line(`U[${out("flags")} + w | 0] = ${place("flags", "flags_at")};`);
+  if (spec.start !== null) {
+    const value = code.define("start", `F[${field(code, "window", "window")} + 8 | 0]`);
+    store(code, spec.start, { kind: "time", value, state: "0" }, "w");
+  }
   if (spec.oldest !== null) {
     const value = code.define("oldest", place("oldest", "oldest_at"));
     store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");

@@ -15,8 +15,10 @@ import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
  *     5 written  groups written so far
  *     6 dropped  rows lost to a full key table
  *     7 closed   engine time of the rows being written out
+ *     8 start    time at which the window began: aligned (tumbling), of its first row (count)
  */
 const open = 0, end = 1, groups = 2, seen = 3, closing = 4, written = 5, dropped = 6, closed = 7;
+const start = 8;
 
 /**
  * Tumbling windows align to natural time and open with their first row; count windows close with
@@ -90,7 +92,8 @@ export class WindowStage implements Stage {
     if (F[at + open] === 0) {
       const first = F[this.#input.timeAt + (from & this.#input.mask)]!;
       F[at + open] = 1;
-      F[at + end] = (Math.floor(first / length_ms) + 1) * length_ms;
+      F[at + start] = Math.floor(first / length_ms) * length_ms;
+      F[at + end] = F[at + start]! + length_ms;
     }
     const seq = this.#accumulate(this.#params, from, to, F[at + end]!, time);
     // Stopped before `to`: this row is the first of a later window.
@@ -100,6 +103,7 @@ export class WindowStage implements Stage {
 
   #takeCounted(from: number, to: number, time: number, rows: number): number {
     const F = this.#F, at = this.#at;
+    if (F[at + seen] === 0) F[at + start] = F[this.#input.timeAt + (from & this.#input.mask)]!;
     const missing = rows - F[at + seen]!;
     const waiting = (to - from) | 0;
     const until = (from + (waiting < missing ? waiting : missing)) | 0;
