@@ -87,12 +87,18 @@ export class TcpPort implements Port {
 
 /** A bus has one line, on which everybody speaks. */
 const bus_connection = 1;
+/**
+ * A program that was killed leaves its exclusive use (TIOCEXCL) on a pty whose other end lives on; a
+ * real port forgets it. So it is lifted this often (ms); the flock of its owner stays.
+ */
+const share_ms = 500;
 
 /** A pseudo terminal in place of a serial port. */
 export class BusPort implements Port {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly #pty = openPty();
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #sharing = setInterval(() => this.#pty.share(), share_ms);
 
   constructor(events: PortEvents) {
     // A pty has no transceiver whose direction could be switched, and no parity bit.
@@ -112,6 +118,7 @@ export class BusPort implements Port {
   cut(): void {}
 
   close(): void {
+    clearInterval(this.#sharing);
     void this.#reader.cancel();
     this.#pty.close();
   }

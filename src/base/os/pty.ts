@@ -1,7 +1,7 @@
 import { osFault } from "./error.ts";
 import { close, openDevice, readDescriptor, writeDescriptor } from "./file.ts";
 import { libc } from "./libc.ts";
-import { setRaw } from "./tty.ts";
+import { shareTty, setRaw } from "./tty.ts";
 
 const O_RDWR = 2, O_NOCTTY = 0o400, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
 const path_bytes = 128;
@@ -29,6 +29,11 @@ export class Pty {
   /** As `writeDescriptor`. */
   write(bytes: Uint8Array, n: number): number {
     return writeDescriptor(this.master, bytes, n);
+  }
+
+  /** As if the far end were plugged anew: nobody's exclusive use of it outlives its owner. */
+  share(): void {
+    shareTty(this.#held);
   }
 
   close(): void {

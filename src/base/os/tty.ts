@@ -64,8 +64,13 @@ export function openTty(path: string, line: LineSettings): number {
 /** Gives a port back: the next may open it. */
 export function closeTty(fd: number): void {
   flushTty(fd);
-  libc().ioctl(fd, TIOCNXCL, null);
+  shareTty(fd);
   close(fd);
+}
+
+/** Ends exclusive use by TIOCEXCL; a flock stays. */
+export function shareTty(fd: number): void {
+  libc().ioctl(fd, TIOCNXCL, null);
 }
 
 /** Throws away what was received and not read, and what was written and not sent (W14). */
