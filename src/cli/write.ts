@@ -1,4 +1,4 @@
-import { duration, systemClock } from "../base.ts";
+import { duration, formatDuration } from "../base.ts";
 import type { WriteAnswer } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { text, Usage, word, type Verb } from "./verb.ts";
@@ -18,8 +18,8 @@ export const writeVerb: Verb = {
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;
-    const deadline = new Date(systemClock().time() + within).toISOString();
-    const answer = (await new Client(args).post("/write", { id, tag, value, deadline })) as WriteAnswer;
+    const body = { id, tag, value, within: formatDuration(within) };
+    const answer = (await new Client(args).post("/write", body)) as WriteAnswer;
     console.log(args.options["json"] ? JSON.stringify(answer, null, 2) : answer.text);
     return answer.outcome === "verified" || answer.outcome === "acknowledged" ? 0 : 1;
   },

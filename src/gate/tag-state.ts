@@ -99,10 +99,12 @@ export class TagState implements TagView {
     const command = this.#command!, { means } = this.#admitted!;
     const before = this.read !== null && this.read.state === GOOD ? this.read.value : null;
     this.#settledAt = now;
+    // Refused after `leave`: the wire would not take it, or the serial worker looked last and held
+    // it back. No byte left, so nothing has changed.
+    if (outcome.outcome === "refused") return;
     // W16: the person who wrote means it; rules come back when somebody arms again.
     if (isExternal(command.origin)) this.yielded = `a manual write by ${command.by}`;
-    // Refused after `leave`: the serial worker looked last and held it back.
-    if (outcome.outcome === "rejected" || outcome.outcome === "refused") {
+    if (outcome.outcome === "rejected") {
       this.lastReadBack = before ?? this.lastReadBack;
       return;
     }

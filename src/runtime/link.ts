@@ -65,7 +65,8 @@ export interface LinkRunnerOptions {
   readonly connectTimeout: number;
   /** A silent TCP connection is opened anew; a bus is not, its other stations may be well. */
   readonly reopenWhenSilent: boolean;
-  readonly now: number;
+  /** Monotonic ms: when bytes came, not when the last turn was. */
+  readonly now: () => number;
   readonly log: Log;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
@@ -99,15 +100,14 @@ export class LinkRunner implements WireEvents {
   #openDeadline = Infinity;
   #backoff: number = limits.reconnect_ms_min;
   #silent = 0;
-  #now: number;
 
   constructor(options: LinkRunnerOptions) {
     this.#options = options;
     this.name = options.name;
-    this.since = options.now;
-    this.#now = options.now;
-    this.#openAt = options.now;
-    this.polls = options.groups.map((group) => new Poll(group, options.now));
+    const now = options.now();
+    this.since = now;
+    this.#openAt = now;
+    this.polls = options.groups.map((group) => new Poll(group, now));
     for (const group of options.groups) this.#station(group.station);
   }
 
@@ -141,14 +141,14 @@ export class LinkRunner implements WireEvents {
   }
 
   received(bytes: Uint8Array, n: number): void {
-    this.#session!.receive(bytes, n, this.#now);
+    this.#session!.receive(bytes, n, this.#options.now());
     this.#options.wake();
   }
 
   closed(reason: string): void {
     this.#session!.abort();
     this.#become("closed", reason);
-    this.#openAt = this.#now + this.#backoff;
+    this.#openAt = this.#options.now() + this.#backoff;
     this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
     this.#openDeadline = Infinity;
     this.#options.wake();
@@ -163,7 +163,6 @@ export class LinkRunner implements WireEvents {
 
   /** Works off what is due; gives the monotonic ms at which it wants to be called again. */
   step(now: number, time: number): number {
-    this.#now = now;
     this.#keepOpen(now);
     let wanted = Infinity;
     // Bounded: each round ends an exchange, begins one, or finds nothing to do.
@@ -316,7 +315,7 @@ export class LinkRunner implements WireEvents {
     }
     this.state = state;
     this.reason = reason;
-    this.since = this.#now;
+    this.since = this.#options.now();
   }
 }
 

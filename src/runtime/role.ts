@@ -190,7 +190,7 @@ export class Role {
       ring: this.rings.get(group.stream)!, requests: group.requests,
     }));
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, now: world.clock.now(), log: world.log,
+      name: plan.link.name, groups, reopenWhenSilent: true, now: () => world.clock.now(), log: world.log,
       connectTimeout: limits.connect_ms_max, wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });

@@ -70,7 +70,7 @@ class SerialWorker {
         ring: this.#rings[i]!, requests: driver.plan(plan.tags, init.link),
       })),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
-      reopenWhenSilent: false, now: world.clock.now(), log: world.log,
+      reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });
