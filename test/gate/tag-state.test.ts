@@ -118,6 +118,12 @@ describe("W15 outcome", () => {
     expect(tag.pending).toBeNull();
     expect([tag.lastReadBack, tag.yielded]).toEqual([62, null]);
   });
+  test("what the wire did not take has changed nothing", () => {
+    const tag = armedTag();
+    write(tag, restAsk(), good(60), wireOutcome(false, false, 0));
+    expect([tag.lastReadBack, tag.lastCommand, tag.pending, tag.yielded])
+      .toEqual([60, null, null, null]);
+  });
   test("rejected leaves the value before", () => {
     const tag = armedTag();
     write(tag, ruleAsk(), good(60), wireOutcome(true, true, 2));

@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathHash } from "../../src/gate.ts";
+import type { Ending, Intent } from "../../src/store.ts";
+import { World } from "../store/fixture.ts";
+
+/**
+ * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in one of
+ * them must be found, and by its name.
+ */
+const policyText = `{ // as an engineer writes it
+  "press.setpoint": { "allow": ["rule:hold", "rest"], "maxMode": "armed", "min": 20, "max": 80,
+    "maxStep": 5, "deadband": 0.5, "minInterval": "1s", "writesPerDay": 3, "inputMaxAge": "500ms",
+    "permit": ["press.door_closed"], "maxAge": "1s",
+    "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
+}`;
+const policyHash = createHash("sha256").update(policyText).digest("hex");
+const place = {
+  tag: "press.setpoint", station: 1, at: "holding 9", type: "int16", wordOrder: "ABCD", scale: 0.1,
+  offset: 0,
+};
+
+let world: World;
+let frames: Record<string, unknown>[];
+beforeEach(() => {
+  world = new World();
+  frames = [];
+  world.store.savePlaces("c", [
+    { ...place, link: "plc-1" },
+    { ...place, tag: "press.temperature", at: "300003", link: "plc-1" },
+    { ...place, tag: "press.door_closed", at: "discrete 4", type: "bool", scale: 1, link: "plc-1" },
+  ]);
+  arm();
+});
+afterEach(() => world.close());
+
+function arm(over: { until?: number; hash?: string } = {}): number {
+  const number = world.store.nextArming()!;
+  const hash = pathHash({ ...place, type: "int16", wordOrder: "ABCD", peer: "10.0.0.5:502" });
+  world.store.beginArming({
+    ...place, number, who: "anna", hash, peer: "10.0.0.5:502", policyHash, configHash: "c",
+    begins: world.time, until: world.time + 600_000, ...over,
+  });
+  return number;
+}
+
+let transaction = 0;
+function exchange(request: number[], answer: number[] | null): void {
+  transaction = (transaction + 1) & 0xffff;
+  const wrap = (pdu: number[]): string => Buffer.from([transaction >> 8, transaction & 255, 0, 0, 0,
+    pdu.length + 1, 1, ...pdu]).toString("hex");
+  const record = { t: world.now, link: "plc-1", connection: 1, valid: true, fault: null };
+  frames.push({ ...record, time: world.time, dir: "in", bytes: wrap(request) });
+  world.now += 2;
+  if (answer !== null) {
+    frames.push({ ...record, time: world.time, dir: "out", bytes: wrap(answer) });
+  }
+}
+
+const word = (value: number): number[] => {
+  const raw = Math.round(value * 10) & 0xffff;
+  return [raw >> 8, raw & 255];
+};
+const readSetpoint = (value: number): void => exchange([3, 0, 9, 0, 1], [3, 2, ...word(value)]);
+const poll = (door = 1, temperature = 61): void => {
+  exchange([2, 0, 0, 0, 8], [2, 1, door << 4]);
+  exchange([4, 0, 0, 0, 4], [4, 8, 0, 0, 0, 0, ...word(temperature), 0, 0]);
+};
+const writeFrame = (value: number, answer: number[] | null = [16, 0, 9, 0, 1]): void =>
+  exchange([16, 0, 9, 0, 1, 2, ...word(value)], answer);
+
+interface Story {
+  before?: number;
+  value?: number;
+  intent?: Partial<Intent>;
+  ending?: Partial<Ending>;
+  /** What the machine says afterwards, if not what was written. */
+  says?: number;
+  /** Called between intent and frame. */
+  between?: () => void;
+  frame?: () => void;
+}
+
+/** A whole write, as it should be, with what the story changes. */
+function write(story: Story = {}): number {
+  const { before = 60, value = 62 } = story;
+  const received = world.time;
+  readSetpoint(before);
+  const [row] = world.store.audit.intents([world.intent({
+    policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1, read: before,
+    received, notAfter: world.time + 450, ...story.intent,
+  })])!;
+  world.now += 1;
+  story.between?.();
+  const sent = world.time;
+  (story.frame ?? (() => writeFrame(value)))();
+  readSetpoint(story.says ?? value);
+  world.now += 1;
+  world.store.audit.outcomes([world.ending(row!, { sent, readBack: value, ...story.ending })]);
+  world.now += 1100;
+  return row!;
+}
+
+interface Report {
+  findings: Record<string, number>;
+  matched: number;
+  escapes: number;
+  examples: unknown;
+}
+
+function judge(...more: string[]): Report {
+  const at = (name: string): string => join(world.directory, name);
+  writeFileSync(at("policy.json"), policyText);
+  writeFileSync(at("frames.jsonl"), frames.map((f) => JSON.stringify(f)).join("\n"));
+  world.store.audit.flush(true);
+  const ran = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"), "--policy",
+    at("policy.json"), "--audit", at("store.sqlite"), "--frames", at("frames.jsonl"),
+    "--inputs", "hold=press.temperature", "--slack", "0.5", ...more]);
+  const report = JSON.parse(ran.stdout.toString() || `{"crash": ${JSON.stringify(ran.stderr.toString())}}`);
+  expect(ran.exitCode).toBe(Object.keys(report.findings).length > 0 ? 1 : 0);
+  return report as Report;
+}
+
+describe("W22 the judge", () => {
+  test("finds nothing in an honest story", () => {
+    poll();
+    write();
+    poll();
+    write({ before: 62, value: 64 });
+    poll();
+    write({ before: 64, value: 62, intent: { origin: "rest", id: "a-1", inputs: null } });
+    const unsent = world.store.audit.intents([world.intent({ policyHash })])!;
+    world.store.audit.outcomes([world.ending(unsent[0]!, { outcome: "refused", code: "latched", sent: null })]);
+    expect(judge()).toMatchObject({ matched: 3, escapes: 0, findings: {} });
+  });
+  test("an onLoss intent of arming time matches its later frame", () => {
+    const [row] = world.store.audit.intents([world.intent({ policyHash, words: Uint8Array.from(word(40)),
+      means: 40, origin: "onLoss:press.setpoint", read: null, inputs: null,
+      notAfter: world.time + 600_000 })])!;
+    world.now += 60_000;
+    poll();
+    readSetpoint(60);
+    const sent = world.time;
+    writeFrame(40);
+    readSetpoint(40);
+    world.now += 1;
+    world.store.audit.outcomes([world.ending(row!, { sent, readBack: 40 })]);
+    expect(judge()).toMatchObject({ matched: 1, findings: {} });
+  });
+  test("unknown is honest with one frame or with none", () => {
+    poll();
+    const unknown: Partial<Ending> = { outcome: "unknown", code: "answer-missing", readBack: null };
+    write({ ending: unknown, frame: () => writeFrame(62, null) });
+    poll();
+    write({ before: 62, ending: unknown, frame: () => {}, value: 64 });
+    expect(judge()).toMatchObject({ matched: 1, findings: {} });
+  });
+
+  const planted: Record<string, [string, () => void]> = {
+    "a frame of nobody": ["escape", () => writeFrame(62)],
+    "a coil": ["escape", () => exchange([5, 0, 9, 0xff, 0], [5, 0, 9, 0xff, 0])],
+    "a frame sent twice": ["sent-twice", () => write({ frame: () => (writeFrame(62), writeFrame(62)) })],
+    "other words than admitted": ["escape", () => write({ frame: () => writeFrame(63) })],
+    "after the deadline": ["after-deadline", () => write({ between: () => (world.now += 460), intent:
+      { origin: "rest", id: "a-1", inputs: null } })],
+    "after the arming's end": ["outside-arming", () => write({ between: () =>
+      world.store.endArming(1, "disarmed"), frame: () => (world.now += 5, writeFrame(62)) })],
+    "under no arming": ["outside-arming", () => write({ intent: { arming: 7 } })],
+    "a proof of another path": ["proof-of-another-path", () =>
+      write({ intent: { arming: arm({ hash: "0".repeat(64) }) } })],
+    "outside the limits": ["escape", () => write({ value: 80.1, before: 78 })],
+    "a step too large": ["escape", () => write({ value: 65.1 })],
+    "inside the deadband": ["escape", () => write({ value: 60.4 })],
+    "another meaning": ["means-differs", () => write({ intent: { means: 62.5 } })],
+    "another read": ["read-differs", () => write({ intent: { read: 61 } })],
+    "an origin that is not allowed": ["escape", () => write({ intent: { origin: "rule:other" } })],
+    "a tag that is not in the policy": ["row-without-place", () => write({ intent: { tag: "x.y" } })],
+    "another policy": ["unknown-policy", () => write({ intent: { policyHash: "0" } })],
+    "too soon": ["escape", () => (write(), world.now -= 300, poll(), write({ before: 62, value: 64 }))],
+    "too often a day": ["escape", () => [62, 64, 62, 64].forEach((value, i) =>
+      (poll(), write({ value, before: i === 0 ? 60 : 126 - value })))],
+    "an open door": ["escape", () => (poll(0), write())],
+    "a door not looked at": ["escape", () => (world.now += 1100, exchange([4, 0, 0, 0, 4],
+      [4, 8, 0, 0, 0, 0, ...word(61), 0, 0]), write())],
+    "a bad input": ["escape", () => write({ intent: { inputs: { oldest: world.time, state: 67, flags: 0 } } })],
+    "an old input": ["escape", () => write({ intent:
+      { inputs: { oldest: world.time - 600, state: 0, flags: 0 } } })],
+    "an input that the machine was not asked for": ["escape", () => (world.now += 600,
+      exchange([2, 0, 0, 0, 8], [2, 1, 16]), write())],
+    "verified without a read that says so": ["not-verified", () => write({ says: 50 })],
+    "rejected without an exception": ["not-rejected", () => write({ ending: { outcome: "rejected" } })],
+    "verified without a frame": ["row-without-frame", () => write({ frame: () => {} })],
+    "no outcome": ["row-without-outcome", () =>
+      void world.store.audit.intents([world.intent({ policyHash })])],
+    "an id twice": ["id-admitted-twice", () => ["a", "b"].forEach((_, i) => (poll(), write({ value: 62 + 2 * i,
+      before: 60 + 2 * i, intent: { origin: "rest", id: "a-1", inputs: null } })))],
+  };
+  for (const [name, [finding, plant]] of Object.entries(planted)) {
+    test(`finds ${name}`, () => {
+      poll();
+      plant();
+      const report = judge();
+      expect(Object.keys(report.findings)).toContain(finding);
+    });
+  }
+  test("holds the answers against what the driver of the soak expected", () => {
+    const file = join(world.directory, "expected.jsonl");
+    world.store.audit.refusals([world.refusal({ id: "a-1", code: "out-of-range" })]);
+    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "out-of-range"}\n`);
+    expect(judge("--expected", file).findings).toEqual({});
+    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "quota"}\n{"id": "a-9", "outcome": "verified"}\n`);
+    expect(judge("--expected", file).findings).toEqual({ unexpected: 2 });
+  });
+});
