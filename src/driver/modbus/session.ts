@@ -46,6 +46,8 @@ export class ModbusSession implements Session {
   #function = 0;
   #frame = 0;
   #answer = 0;
+  /** How long request and answer are on the medium. */
+  #travel_ms = 0;
   #request: ModbusRequest | null = null;
   #ring: Ring | null = null;
   #seq = 0;
@@ -135,6 +137,7 @@ export class ModbusSession implements Session {
     this.#function = framing.out[framing.pduAt]!;
     this.#frame = framing.seal(station, n);
     this.#answer = answer;
+    this.#travel_ms = framing.travel(this.#frame) + framing.travel(answer + this.#frame - n);
     if (this.#fresh) this.#notBefore = now + this.#options.pause_ms;
     this.#fresh = false;
     framing.heard(now);
@@ -161,8 +164,7 @@ export class ModbusSession implements Session {
     this.#state = SENT;
     this.sent = true;
     this.#sentAt = now;
-    this.#deadline = now + framing.travel(this.#frame) + this.#options.timeout_ms +
-      framing.travel(this.#answer);
+    this.#deadline = now + this.#travel_ms + this.#options.timeout_ms;
     this.counters.requests += 1;
     framing.sent(this.#frame, now);
     if (!this.#wire.send(framing.out, this.#frame)) {

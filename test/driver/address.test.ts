@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+import { modbusRtu, modbusTcp } from "../../src/driver.ts";
+import { parseAddress } from "../../src/driver/modbus/address.ts";
+import { tag } from "./support.ts";
+
+const place = (at: string, type = "int16", station = 1): string => {
+  const { area, from, count, bit, order } = parseAddress(at, type as "int16", station);
+  return `${area} ${from}+${count}${bit < 0 ? "" : `.${bit}`}${order === "" ? "" : `#${order}`}`;
+};
+
+describe("addresses", () => {
+  test.each([
+    ["holding 9", "int16", "holding 9+1"], ["input 0", "float32", "input 0+2"],
+    ["discrete 4", "bool", "discrete 4+1"], ["coil 3", "bool", "coil 3+1"],
+    ["holding 9.15", "bool", "holding 9+1.15"],
+    ["400010", "int16", "holding 9+1"], ["40010", "int16", "holding 9+1"],
+    ["300001", "float64", "input 0+4"], ["100001", "bool", "discrete 0+1"],
+    ["000001", "bool", "coil 0+1"], ["00001", "bool", "coil 0+1"], ["465536", "int16", "holding 65535+1"],
+    ["1!400010#BB", "float32", "holding 9+2#BB"], ["1!400010", "int16", "holding 9+1"],
+    ["1!400010.3", "bool", "holding 9+1.3"], ["1!300001.10H", "text(10)", "input 0+5"],
+    ["1!300001.10L", "text(10)", "input 0+5#B"], ["1!400001#WS", "int64", "holding 0+4#WS"],
+    ["1!400001.4", "bytes(4)", "holding 0+2"],
+  ])("%s as %s is %s", (at, type, expected) => expect(place(at, type)).toBe(expected));
+
+  test.each([
+    ["holdng 9", "int16", "no Modbus address"], ["9", "int16", "no Modbus address"],
+    ["holding 65535", "float32", "ends at 65536"], ["400000", "int16", "begin at 1"],
+    ["465537", "int16", "ends at 65536"],
+    ["2!400010", "int16", "names station 2, but the device is station 1"],
+    ["coil 3", "int16", "must be bool"], ["holding 3", "bool", "needs its bit"],
+    ["holding 3.16", "bool", "needs its bit"], ["holding 3.2", "int16", "picks a bit"],
+    ["coil 3.1", "bool", "one bit already"], ["400010#BB", "int16", "#B, #L"],
+    ["400010#WS", "float32", "does not fit"], ["400010#B", "bool", "needs its bit"],
+    ["400010.4", "text(6)", "must agree"], ["400010.6D", "text(6)", "not supported"],
+    ["400010#LL", "text(6)", "no meaning"], ["500010", "int16", "no Modbus address"],
+  ])("%s as %s is refused: %s", (at, type, sentence) => {
+    expect(() => place(at, type)).toThrow(sentence);
+    expect(modbusTcp.checkTag(tag(at, type as "int16"))).toContain(sentence);
+  });
+
+  test("checkTag: one sentence, or null", () => {
+    expect(modbusTcp.checkTag(tag("holding 9", "float32", { writable: true }))).toBeNull();
+    const no = (more: object, at = "holding 9", type = "float32"): string =>
+      modbusTcp.checkTag(tag(at, type as "int16", more)) ?? "";
+    expect(no({ scale: 0 })).toContain("other than 0");
+    expect(no({ scale: 2 }, "coil 1", "bool")).toContain("no meaning");
+    expect(no({ writable: true }, "coil 1", "bool")).toContain("not in this version");
+    expect(no({ writable: true }, "input 1")).toContain("only be read");
+    expect(no({ writable: true }, "holding 1.1", "bool")).toContain("not in this version");
+    expect(no({ writable: true }, "holding 1", "int8")).toContain("half a register");
+    expect(no({ writable: true, station: 0 })).toContain("broadcast");
+    expect(no({}, "holding 1", "time")).toContain("no `time`");
+    expect(no({}, "holding 1", "text(252)")).toContain("longer than one read");
+    expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }))).toContain("1 to 247");
+  });
+
+  test("extent: the registers of a tag, both ends included", () => {
+    expect(modbusTcp.extent(tag("400010", "int64"))).toEqual({ area: "holding", from: 9, to: 12 });
+  });
+});
