@@ -36,7 +36,9 @@ export interface Connection {
   /** `rule` is the name that `{rule}` stands for. */
   sink(name: string, settings: unknown, from: Ring, rule: string): Sink;
   /** Raw subscription for commands (`commands` in the configuration); text in, text out. */
-  commands?(topic: string, on: (message: CommandMessage) => void): (topic: string, text: string) => void;
+  commands?(
+    topic: string, on: (message: CommandMessage) => void,
+  ): (topic: string, text: string) => void;
   close(): Promise<void>;
 }
 

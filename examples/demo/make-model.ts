@@ -4,9 +4,9 @@
  *
  *     bun examples/demo/make-model.ts
  *
- * A network 3-16-1 learns, by plain gradient descent from a fixed seed, what an experienced operator
- * would do: feed forward what the vessel loses at the target, and lean hard against the difference.
- * Only + − × ÷ and comparisons are used, which every machine rounds alike, so that the
+ * A network 3-16-1 learns, by plain gradient descent from a fixed seed, what an experienced
+ * operator would do: feed forward what the vessel loses at the target, and lean hard against the
+ * difference. Only + − × ÷ and comparisons are used, which every machine rounds alike, so that the
  * file comes out the same to the byte everywhere.
  */
 import { createRandom, type Random } from "../../src/base.ts";
@@ -17,8 +17,8 @@ export type Inputs = readonly [temperature: number, target: number, ambient: num
 
 /**
  * The vessel: 100 % of valve would heat it 100 °C above ambient (`dT/dt = (heater_gain × valve −
- * (T − ambient)) / tau`, heater_gain = 1 °C/%). The gain is what keeps the loop within ±1 °C: an open
- * door that costs 20 % of valve moves the temperature by 20 / 40 = 0.5 °C.
+ * (T − ambient)) / tau`, heater_gain = 1 °C/%). The gain is what keeps the loop within ±1 °C: an
+ * open door that costs 20 % of valve moves the temperature by 20 / 40 = 0.5 °C.
  */
 const heater_gain = 1;
 const gain_percent_per_degree = 40;
@@ -171,8 +171,10 @@ export function makeModel({ w1, b1, w2, b2 }: Weights): Uint8Array {
     inputs: [{ name: "input", shape: ["batch", inputs] }],
     outputs: [{ name: "valve", shape: ["batch", 1] }],
     constants: [
-      { name: "w1", shape: [hidden, inputs], values: w1 }, { name: "b1", shape: [hidden], values: b1 },
-      { name: "w2", shape: [1, hidden], values: w2 }, { name: "b2", shape: [1], values: b2 },
+      { name: "w1", shape: [hidden, inputs], values: w1 },
+      { name: "b1", shape: [hidden], values: b1 },
+      { name: "w2", shape: [1, hidden], values: w2 },
+      { name: "b2", shape: [1], values: b2 },
       { name: "closed", shape: [], values: [0] }, { name: "open", shape: [], values: [100] },
     ],
   });

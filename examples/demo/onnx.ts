@@ -1,6 +1,6 @@
 /**
- * Writes ONNX files by hand (onnx.proto3 in protobuf's wire format), so that the demo's model and the
- * tests' models need no tool. Only what they use.
+ * Writes ONNX files by hand (onnx.proto3 in protobuf's wire format), so that the demo's model and
+ * the tests' models need no tool. Only what they use.
  */
 export interface Graph {
   readonly name: string;

@@ -7,8 +7,8 @@ import { ABSENT, ERROR, NULL, type Column, type Ring } from "../ring.ts";
 interface Field {
   readonly column: Column;
   readonly key: Uint8Array;
-  /** Messages mostly keep their order: the field to try first after this one. */
-  next: Field;
+  /** Messages mostly keep their order: index of the field to try first after this one. */
+  readonly next: number;
 }
 
 /** Containers inside each other that are followed. */
@@ -30,8 +30,8 @@ const escapes: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads JSON (RFC 8259) once from front to back and puts the declared fields straight into cells: no
- * object, no string, no number object a message. Undeclared fields are checked and skipped.
+ * Reads JSON (RFC 8259) once from front to back and puts the declared fields straight into cells:
+ * no object, no string a message. Undeclared fields are checked and skipped.
  */
 export class JsonDecoder implements RowDecoder {
   readonly #ring: Ring;
@@ -48,13 +48,9 @@ export class JsonDecoder implements RowDecoder {
   constructor(ring: Ring, timeColumn: string | null) {
     assert(ring.columns.length > 0, `json: ${ring.name} has no columns`);
     this.#ring = ring;
-    const fields = ring.columns.map((column): { column: Column; key: Uint8Array; next: Field | null } =>
-      ({ column, key: encoder.encode(column.name), next: null })) as Field[];
-    fields.forEach((field, i) => {
-      field.next = fields[(i + 1) % fields.length]!;
-      this.#byName.set(field.column.name, field);
-    });
-    this.#fields = fields;
+    this.#fields = ring.columns.map((column, i) =>
+      ({ column, key: encoder.encode(column.name), next: (i + 1) % ring.columns.length }));
+    for (const field of this.#fields) this.#byName.set(field.column.name, field);
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
   }
 
@@ -132,7 +128,7 @@ export class JsonDecoder implements RowDecoder {
       }
       const { column } = field;
       this.#ring.arena.U[column.state + row] = this.#cell(column, row);
-      expected = field.next;
+      expected = this.#fields[field.next]!;
     } while (this.#more(CLOSE));
   }
 
@@ -340,7 +336,9 @@ export class JsonDecoder implements RowDecoder {
     }
     this.#at = at;
     // Exact and so rightly rounded (Clinger 1990); everything else goes the long way.
-    if (digits > digits_exact || exponent < -22 || exponent > 22) return Number(this.#latin(from, at));
+    if (digits > digits_exact || exponent < -22 || exponent > 22) {
+      return Number(this.#latin(from, at));
+    }
     const value = exponent < 0 ? mantissa / powers[-exponent]! : mantissa * powers[exponent]!;
     return negative ? -value : value;
   }

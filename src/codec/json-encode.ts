@@ -77,8 +77,10 @@ export class JsonEncoder implements RowEncoder {
         if (Number.isSafeInteger(value)) return appendNumber(out, at, value);
         return appendLatin(out, at, String(readCell(this.#ring, column, seq)));
       }
-      case "text":
-        return appendText(out, at, U, column.payload + row * column.stride, I[column.length + row]!);
+      case "text": {
+        const from = column.payload + row * column.stride;
+        return appendText(out, at, U, from, I[column.length + row]!);
+      }
       case "json": {
         const from = column.payload + row * column.stride;
         const length = I[column.length + row]!;

@@ -7,7 +7,7 @@ export interface Engine {
   readonly api: Api;
 }
 
-/** What the engine exports (onnxruntime, js/web, wasm-types.ts). 0 = good, where a code is given. */
+/** What the engine exports (onnxruntime-web, wasm-types.ts). 0 = good, where a code is given. */
 export interface Api {
   _malloc(bytes: number): number;
   _free(pointer: number): void;
@@ -108,5 +108,6 @@ export function lastError(engine: Engine): string {
   api._OrtGetLastError(at, at + 4);
   const message = new Uint32Array(memory.buffer)[(at + 4) / 4]!;
   api.stackRestore(stack);
-  return message === 0 ? "no reason given" : api.UTF8ToString(message).replaceAll(/\s+/g, " ").trim();
+  if (message === 0) return "no reason given";
+  return api.UTF8ToString(message).replaceAll(/\s+/g, " ").trim();
 }

@@ -26,7 +26,8 @@ export async function loadOnnx(settings: ModelSettings): Promise<Model> {
   const pages = Math.floor(settings.memory / page_bytes);
   if (pages < engine_pages_min) {
     throw new Fault("model-memory", `Model ${settings.name}: the engine alone needs ` +
-      `${engine_pages_min / 16} MB; raise "memory"`, { model: settings.name, memory: settings.memory });
+      `${engine_pages_min * page_bytes / 2 ** 20} MB; raise "memory"`,
+      { model: settings.name, memory: settings.memory });
   }
   const engine = await createEngine(pages);
   const session = open(engine, settings);
@@ -124,7 +125,7 @@ class OnnxModel implements Model {
     this.#session = null;
     if (session === null) return;
     const { api } = session.engine;
-    for (const bound of [...session.inputs, ...session.outputs]) api._OrtReleaseTensor(bound.handle);
+    for (const { handle } of [...session.inputs, ...session.outputs]) api._OrtReleaseTensor(handle);
     api._OrtReleaseSession(session.handle);
     // The instance and its heap go with the last reference to it.
   }
@@ -154,8 +155,8 @@ function probe(model: OnnxModel, settings: ModelSettings): number {
   }
   const median = times.sort((a, b) => a - b)[times.length >> 1]!;
   if (median > settings.deadline) {
-    throw new Fault("model-too-slow", `Model ${settings.name} takes ${formatDuration(median)} on this ` +
-      `machine, and its deadline is ${formatDuration(settings.deadline)}`,
+    throw new Fault("model-too-slow", `Model ${settings.name} takes ${formatDuration(median)} on ` +
+      `this machine, and its deadline is ${formatDuration(settings.deadline)}`,
       { ...values, probe: median, deadline: settings.deadline });
   }
   return median;

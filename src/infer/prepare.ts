@@ -5,8 +5,8 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 const compression_level = 19;
 
 /**
- * Packs the engine of the installed onnxruntime-web for embedding. A build step, called by `build.ts`
- * and before tests; the file is a product and never committed.
+ * Packs the engine of the installed onnxruntime-web for embedding. A build step, called by
+ * `build.ts` and before tests; the file is a product and never committed.
  */
 export async function prepareWasm(): Promise<void> {
   const packed = Bun.fileURLToPath(new URL("./ort.wasm.zst", import.meta.url));

@@ -38,22 +38,22 @@ export function describe(name: string, code: number, shape: readonly number[]): 
   }
   const free = shape.findIndex((size, i) => i > 0 && size < 1);
   if (free > 0) {
-    throw new Fault("model-shape", `"${name}" has shape [${shape.map(size).join(", ")}]: only the ` +
-      "first dimension may be free; export the model with fixed sizes", { port: name, dimension: free });
+    throw new Fault("model-shape", `"${name}" has shape [${shape.map(size).join(", ")}]: only ` +
+      "the first dimension may be free; export the model with fixed sizes",
+      { port: name, dimension: free });
   }
   const dimensions = shape.map((n, i) => (i === 0 && n < 1 ? 1 : n));
   const count = dimensions.reduce((product, n) => product * n, 1);
-  return {
-    port: { name, type: element.type, shape }, code, dimensions, count, bytes: count * element.bytes,
-  };
+  const port = { name, type: element.type, shape };
+  return { port, code, dimensions, count, bytes: count * element.bytes };
 }
 
 const size = (n: number): string => (n < 1 ? "?" : String(n));
 
 /**
- * Copies between float64 and the port's own type, at a fixed place in the heap. False = a value that
- * the type cannot hold exactly (fractions and overflow for whole numbers), or, coming back, one
- * that is not finite: then the run counts as failed.
+ * Copies between float64 and the port's own type, at a fixed place in the heap. False = a value
+ * that the type cannot hold exactly (fractions and overflow for whole numbers), or, coming back,
+ * one that is not finite: then the run counts as failed.
  */
 export interface Port64 {
   put(from: Float64Array, at: number): boolean;

@@ -14,7 +14,7 @@ const ticks_per_second = 100;
 
 /** JSON in, rule, JSON out through a real Mosquitto, against a bare client that does as much. */
 export async function run(): Promise<Figure[]> {
-  if (mosquittoPath === null) throw new Error("bench mqtt needs mosquitto: apt-get install mosquitto");
+  if (mosquittoPath === null) throw new Error("bench mqtt needs Mosquitto");
   const folder = mkdtempSync(join(tmpdir(), "bench-mqtt-"));
   const broker = await mosquittoBroker();
   await broker.start();
@@ -26,18 +26,17 @@ export async function run(): Promise<Figure[]> {
       const answer = await load.prove(side.topic);
       if (answer !== payload(0)) throw new Error(`${side.what} made ${answer} of ${payload(0)}`);
     }
-    const results = { ours: [] as Sample[], bare: [] as Sample[], rate: [] as number[], cpu: [] as number[] };
     for (const side of [ours, bare]) await measure(load, side);
+    const results: Round[] = [];
     for (let round = 0; round < rounds; round++) {
       const first = await measure(load, ours);
       const base = await measure(load, bare);
-      const second = await measure(load, ours);
-      results.ours.push(first, second);
-      results.bare.push(base);
-      results.rate.push((first.rate + second.rate) / 2 / base.rate);
-      results.cpu.push((first.cpu + second.cpu) / 2 / base.cpu);
+      results.push({ ours: [first, await measure(load, ours)], bare: base });
     }
-    return figures(results.ours, results.bare, results.rate, results.cpu, ours.what);
+    return [
+      ...figures(results, "rate", "messages", "1/s", ours.what),
+      ...figures(results, "cpu", "processor time", "us/message", ours.what),
+    ];
   } finally {
     load.close();
     for (const side of [ours, bare]) {
@@ -95,21 +94,24 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
 }
 
+interface Round {
+  readonly ours: readonly [Sample, Sample];
+  readonly bare: Sample;
+}
+
 function figures(
-  ours: Sample[], bare: Sample[], rates: number[], cpus: number[], what: string,
+  rounds: readonly Round[], key: keyof Sample, metric: string, unit: string, what: string,
 ): Figure[] {
-  const figure = (
-    metric: string, values: number[], unit: string, baseline: string, ratio: number | null,
-  ): Figure => ({
-    bench: "mqtt", metric, unit, baseline, ratio,
-    median: median(values), min: Math.min(...values), max: Math.max(...values),
-  });
   const baseline = "bare mqtt client";
+  const figure = (name: string, values: number[], ratio: number | null): Figure => ({
+    bench: "mqtt", metric: `${metric} (${name})`,
+    median: median(values), min: Math.min(...values), max: Math.max(...values),
+    unit, baseline: ratio === null ? "" : baseline, ratio,
+  });
+  const ratios = rounds.map(({ ours: [a, b], bare }) => (a[key] + b[key]) / 2 / bare[key]);
   return [
-    figure(`messages (${what})`, ours.map((s) => s.rate), "1/s", baseline, median(rates)),
-    figure("messages (bare mqtt client)", bare.map((s) => s.rate), "1/s", "", null),
-    figure(`processor time (${what})`, ours.map((s) => s.cpu), "us/message", baseline, median(cpus)),
-    figure("processor time (bare mqtt client)", bare.map((s) => s.cpu), "us/message", "", null),
+    figure(what, rounds.flatMap(({ ours }) => ours.map((s) => s[key])), median(ratios)),
+    figure(baseline, rounds.map(({ bare }) => bare[key]), null),
   ];
 }
 

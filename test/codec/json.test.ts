@@ -39,8 +39,8 @@ function cells(ring: Ring, seq: number): Record<string, unknown> {
 
 describe("JSON in", () => {
   test("each kind takes what it holds; what a message has not is absent", () => {
-    const row = decoded('{"f":1.5,"i":-7,"long":9223372036854775807,"b":true,"t":5,"text":"hé\\n",' +
-      '"raw":"AQID","any":{"a":[1,2]},"other":[{"x":null}]}');
+    const row = decoded('{"f":1.5,"i":-7,"long":9223372036854775807,"b":true,"t":5,' +
+      '"text":"hé\\n","raw":"AQID","any":{"a":[1,2]},"other":[{"x":null}]}');
     expect(row).toEqual({
       f: 1.5, i: -7, long: 9223372036854775807n, b: true, t: 5, text: "hé\n",
       raw: Uint8Array.of(1, 2, 3), any: '{"a":[1,2]}', "größe \"1\"": "absent",
@@ -110,8 +110,9 @@ describe("JSON in", () => {
   });
 
   const malformed = [
-    "", " ", "1", '"x"', "null", "{", "}", "[", "[1]", "[{}", "[{},]", "{}{}", "{} x", "{,}", '{"f"}',
-    '{"f":}', '{"f":1,}', '{"f":01}', '{"f":1.}', '{"f":.5}', '{"f":1e}', '{"f":+1}', '{"f":-}',
+    "", " ", "1", '"x"', "null", "{", "}", "[", "[1]", "[{}", "[{},]", "{}{}", "{} x", "{,}",
+    '{"f"}', '{"f":}', '{"f":1,}', '{"f":01}', '{"f":1.}', '{"f":.5}', '{"f":1e}',
+    '{"f":+1}', '{"f":-}',
     '{"f":tru}', '{"f":nul}', '{"f":NaN}', "{f:1}", "{'f':1}", '{"f":1 "i":2}', '{"text":"a\nb"}',
     '{"text":"\\x"}', '{"text":"\\u12g4"}', '{"text":"abc', '{"x":[1,]}', '{"x":{"y"}}', '{"f":1]',
     `{"x":${"[".repeat(100)}${"]".repeat(100)}}`, '{"text":"abc\\',
@@ -255,8 +256,11 @@ describe("rows out", () => {
       },
     };
     expect(json).toMatchObject(expected);
-    expect(new CborDecoder({ mapsAsObjects: true }).decode(encoded(ring, "cbor", true))).toMatchObject(expected);
-    expect(JSON.parse(new TextDecoder().decode(encoded(ring, "json", false)))).not.toHaveProperty("quality");
+    const cbor: unknown = new CborDecoder({ mapsAsObjects: true })
+      .decode(encoded(ring, "cbor", true));
+    expect(cbor).toMatchObject(expected);
+    const plain: unknown = JSON.parse(new TextDecoder().decode(encoded(ring, "json", false)));
+    expect(plain).not.toHaveProperty("quality");
   });
 
   test("CBOR: maps with text keys, int64 exact, bytes as bytes", () => {
@@ -275,8 +279,8 @@ describe("rows out", () => {
   test("text that is no UTF-8 is repaired, so that the message stays JSON", () => {
     const ring = ringOf([tagColumn("text", "text(8)")]);
     write(ring, { text: Uint8Array.of(0x61, 0xff, 0x22) });
-    expect(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(encoded(ring, "json", false))))
-      .toEqual({ text: "a\ufffd\"" });
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(encoded(ring, "json", false));
+    expect(JSON.parse(text)).toEqual({ text: "a\ufffd\"" });
   });
 
   test("the worst row fits the stated size", () => {

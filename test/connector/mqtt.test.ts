@@ -8,7 +8,9 @@ import {
 } from "../../src/ring.ts";
 import { aedesBroker, mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
 
-const columns = [tagColumn("id", "int64"), tagColumn("value", "float64"), tagColumn("name", "text(16)")];
+const columns = [
+  tagColumn("id", "int64"), tagColumn("value", "float64"), tagColumn("name", "text(16)"),
+];
 const clock = systemClock();
 
 function ringOf(rows = 4096): Ring {

@@ -10,7 +10,7 @@ const length_bytes_max = 4;
  *
  *     | 0x30, 0x31 retained | remaining length, 1..4 | topic length, 2 | topic | payload |
  *
- * A piece that the socket may still hold is never written again; a full one is followed by a new one.
+ * A piece that the socket may still hold is never written again; after a full one comes a new one.
  */
 export class PacketWriter {
   readonly #encoder: RowEncoder;

@@ -12,7 +12,8 @@ const seconds = (least: number, most: number) => z.union([z.string(), z.number()
   });
 
 /** A topic to publish to: MQTT 3.1.1, 4.7.1 keeps `+` and `#` for filters. */
-const publishTopic = z.string().min(1).regex(/^[^+#\0]+$/, "a topic to publish to has no + and no #");
+const publishTopic = z.string().min(1)
+  .regex(/^[^+#\0]+$/, "a topic to publish to has no + and no #");
 
 /** `+` stands for one level, `#` for all levels to the end (4.7.1). */
 const filter = z.string().min(1).refine(

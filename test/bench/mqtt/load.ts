@@ -1,8 +1,8 @@
 import { connect, type Socket } from "node:net";
 
 /**
- * The load: raw MQTT 3.1.1 over one socket, packets made beforehand and answers only counted, so that
- * the generator costs little beside what it measures. At most `window` messages are under way.
+ * The load: raw MQTT 3.1.1 over one socket, packets made beforehand and answers only counted, so
+ * that the generator costs little beside what it measures. At most `window` messages are under way.
  */
 const window = 1000;
 const batch = 50;
@@ -34,9 +34,8 @@ function publish(topic: string, content: string): Buffer {
   const name = Buffer.from(topic);
   const rest = 2 + name.length + content.length;
   const head = rest < 128 ? [0x30, rest] : [0x30, (rest % 128) | 128, rest >> 7];
-  return Buffer.concat([
-    Buffer.from(head), Buffer.from([name.length >> 8, name.length & 255]), name, Buffer.from(content),
-  ]);
+  const prefix = Buffer.from([...head, name.length >> 8, name.length & 255]);
+  return Buffer.concat([prefix, name, Buffer.from(content)]);
 }
 
 /** Counts PUBLISH packets in a stream of packets, whatever pieces it comes in. */
