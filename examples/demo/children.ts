@@ -41,6 +41,7 @@ export class Child {
 /** Memory of a process in MB: what is resident, and of that what is its own. */
 export function memoryOf(pid: number): { resident: number; anonymous: number } {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kB = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(rollup)?.[1]);
+  const kB = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(rollup)?.[1]);
   return { resident: kB("Rss") / 1024, anonymous: kB("Anonymous") / 1024 };
 }

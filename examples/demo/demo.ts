@@ -1,16 +1,18 @@
 /**
- * The running loop on one machine: a simulated plant, a broker, and the compiled binary that holds a
- * vessel's temperature through rule, model and gate while its door is opened.
+ * The running loop on one machine: a simulated plant, a broker, and the compiled binary that holds
+ * a vessel's temperature through rule, model and gate while its door is opened.
  *
  *     bun run demo                          until Ctrl-C
  *     bun run demo -- --seconds 30          ends by itself; exit code 0 only if the loop closed
- *     bun run demo -- --unarmed             nothing is written: ends with exit code 1
- *     bun run demo -- --freeze-model        the model always says the same: ends with exit code 1
+ *     … --unarmed                           nothing is written: ends with exit code 1
+ *     … --freeze-model                      the model always says the same: ends with exit code 1
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+} from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { binary } from "./binary.ts";
 import { startBroker, type Broker } from "./broker.ts";
@@ -73,7 +75,8 @@ async function demo(): Promise<number> {
   const gateway = start("run", [tagwerk, "run", "gateway.json", "--links", "links.json",
     "--store", "store"]);
   const socket = join(directory, "store/tagwerk.sock");
-  await until("Tagwerk", gateway, async () => await get(socket, "/streams/press.fast/latest") !== null);
+  await until("Tagwerk", gateway,
+    async () => await get(socket, "/streams/press.fast/latest") !== null);
   if (!options.unarmed) await arm(tagwerk);
   const plant = await PlantControl.connect(join(directory, "sim.sock"));
   const writes = new WriteCounter(join(directory, "frames.jsonl"), "plc-1");
@@ -189,9 +192,9 @@ async function watch(parts: Parts): Promise<number> {
     await Bun.sleep(look_ms);
   }
   screen.end();
-  if (seconds === Infinity || interrupted) return 0;
+  if (seconds === Infinity) return 0;
   console.log(verdict.text());
-  return verdict.closed ? 0 : 1;
+  return verdict.closed && !interrupted ? 0 : 1;
 }
 
 function isOpen(elapsed: number): boolean {
@@ -220,11 +223,12 @@ async function view(
 /** How to look further while the demo runs. */
 function further({ tagwerk }: Parts): string[] {
   const config = readFileSync(join(directory, "gateway.json"), "utf8");
+  const shown = relative(process.cwd(), tagwerk);
   const listen = /"listen": "([^"]+)"/.exec(config)![1];
   return [
-    `${tagwerk} watch press.temperature press.heater --store ${join(directory, "store")}`,
-    `${tagwerk} why press.heater --store ${join(directory, "store")}`,
-    `${tagwerk} sim --control ${join(directory, "sim.sock")} --send "fault plc-1 silence for 3s"`,
+    `${shown} watch press.temperature press.heater --store ${join(directory, "store")}`,
+    `${shown} why press.heater --store ${join(directory, "store")}`,
+    `${shown} sim --control ${join(directory, "sim.sock")} --send "fault plc-1 silence for 3s"`,
     `curl http://${listen}/rules`,
   ];
 }

@@ -33,6 +33,14 @@ interface RuleOf {
   readonly rows_out: number;
 }
 
+interface Counts {
+  readonly at: number;
+  readonly polls: number;
+  readonly rows: number;
+  readonly messages: number;
+  readonly writes: number;
+}
+
 const bars = "▁▂▃▄▅▆▇█";
 const history_max = 60;
 /** The bars show the target ± this many degrees. */
@@ -44,7 +52,7 @@ export class Screen {
   readonly #isTerminal = process.stdout.isTTY === true;
   #height = 0;
   #history = "";
-  #before: { at: number; polls: number; rows: number; messages: number; writes: number } | null = null;
+  #before: Counts | null = null;
   #lineAt = 0;
 
   constructor(further: readonly string[]) {
@@ -87,6 +95,7 @@ export class Screen {
 
   #lines(view: View, rates: string): string[] {
     const { elapsed, seconds, fast } = view;
+    const rules = (view.rules ?? []).map((r) => `${r.name} ${r.state}, ${r.rows_out} rows`);
     const of = seconds === Infinity ? "" : ` of ${seconds}`;
     return [
       `\x1b[1mTagwerk demo\x1b[0m   ${elapsed.toFixed(0)}${of} s   ` +
@@ -99,7 +108,7 @@ export class Screen {
         `${name.padEnd(10)}${rowText(row, ["power", "voltage", "energy"])}`),
       ...[...view.newest].map(([topic, text]) => `MQTT      ${topic} ${text}`),
       `links     ${(view.links ?? []).map((l) => `${l.name} ${l.state}`).join("  ")}`,
-      `rules     ${(view.rules ?? []).map((r) => `${r.name} ${r.state}, ${r.rows_out} rows`).join("  ")}`,
+      `rules     ${rules.join("  ")}`,
       `writes    ${view.writes} frames at the plant; last decision: ${auditText(view.lastAudit)}`,
       `rates     ${rates}`,
       `memory    ${memoryText(view)}`,

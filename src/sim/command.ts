@@ -1,4 +1,4 @@
-import { duration, Fault, formatDuration, nearest } from "../base.ts";
+import { duration, Fault, nearest } from "../base.ts";
 import { faultKinds, faultValues, type FaultKind, type FaultOrder } from "./fault.ts";
 
 /** One line of the control channel. */
@@ -9,9 +9,10 @@ export type Command =
   | { readonly verb: "release" | "get"; readonly tag: string }
   | { readonly verb: "status" | "help" };
 
-export const commandHelp = `fault LINK[/STATION] KIND [VALUE] [count N] [for TIME] [chance P] [only reads|writes]
+export const commandHelp = `fault LINK[/STATION] KIND [VALUE] [OPTION…]
       KIND: ${faultKinds.join(" ")}
       VALUE: a time for delay, stall, other-master; a code for exception
+      OPTION: count N, for TIME, chance P, only reads, only writes
 clear [LINK]                 end the faults of a link, or all
 set DEVICE.TAG VALUE [for TIME]   hold a tag at a value
 release DEVICE.TAG           give it back to plant.json
@@ -101,7 +102,8 @@ function parseOptions(words: readonly string[], known: readonly string[]): Optio
   return { count, lasts, chance, only };
 }
 
-const isKind = (word: string): word is FaultKind => (faultKinds as readonly string[]).includes(word);
+const isKind = (word: string): word is FaultKind =>
+  (faultKinds as readonly string[]).includes(word);
 
 function parseValue(unit: "ms" | "code", text: string): number {
   if (unit === "ms") return parseTime(text);
@@ -112,12 +114,13 @@ function parseValue(unit: "ms" | "code", text: string): number {
 
 function parseTime(text: string): number {
   const ms = duration(text);
-  if (ms === null) throw wrong(`${text} is no time; write it with a unit, such as ${formatDuration(500)}`);
+  if (ms === null) throw wrong(`${text} is no time; write it with a unit, such as 500ms`);
   return ms;
 }
 
 function parseWhole(text: string, what: string): number {
-  if (!/^\d+$/.test(text) || Number(text) < 1) throw wrong(`${what} ${text}: a whole number from 1`);
+  const whole = /^\d+$/.test(text) && Number(text) >= 1;
+  if (!whole) throw wrong(`${what} ${text}: a whole number from 1`);
   return Number(text);
 }
 

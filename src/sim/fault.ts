@@ -12,8 +12,8 @@ import type { Random } from "../base.ts";
  * - garbage        random bytes come in place of the answer
  * - noise          random bytes come before the answer
  * - half           the first half of the answer comes, and no more
- * - disconnect     it is done, and the connection breaks in place of the answer; with `for` the link
- *                  is cut at once and cannot be opened until the time is over
+ * - disconnect     it is done, and the connection breaks in place of the answer; with `for` the
+ *                  link is cut at once and cannot be opened until the time is over
  * - stall          the cable holds bytes back for `value` ms; a client that resets its connection
  *                  meanwhile takes them back, one that merely closes does not
  * - other-master   another master talks on the bus every `value` ms
@@ -80,8 +80,8 @@ export class Faults {
   }
 
   /**
-   * The order that hits this request, counted; null = it goes well. A stall is asked for apart, before
-   * the server sees the bytes.
+   * The order that hits this request, counted; null = it goes well. A stall is asked for apart,
+   * before the server sees the bytes.
    */
   hit(request: Hit, stall: boolean, now: number): FaultOrder | null {
     const { link, station, write } = request;
@@ -97,7 +97,7 @@ export class Faults {
     return null;
   }
 
-  /** The order of a kind that acts on the whole link rather than on a request, if one is in force. */
+  /** The order of a kind that acts on the whole link, not on a request, if one is in force. */
   standing(link: string, kind: "disconnect" | "other-master", now: number): FaultOrder | null {
     return this.#inForce(now)
       .find(({ order }) => order.link === link && order.kind === kind && actsAlone(order))

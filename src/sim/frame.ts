@@ -1,6 +1,6 @@
 /**
- * What the simulator must know of a Modbus frame to log, select and damage it. Everything else is the
- * driver's own `serve`.
+ * What the simulator must know of a Modbus frame to log, select and damage it. Everything else is
+ * the driver's own `serve`.
  *
  *     TCP   transaction(2) protocol(2)=0 length(2) | station(1) function(1) data…
  *     RTU                                            station(1) function(1) data… crc(2, low first)

@@ -64,8 +64,8 @@ const foreign_answer_ms = 15;
 const garbage_bytes_max = 24;
 
 /**
- * One link of the simulator: the drivers' own servers, with faults between them and the wire, and every
- * frame recorded. It has no socket and no timer.
+ * One link of the simulator: the drivers' own servers, with faults between them and the wire, and
+ * every frame recorded. It has no socket and no timer.
  */
 export class SimLink {
   readonly name: string;

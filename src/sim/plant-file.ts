@@ -10,8 +10,8 @@ export interface PlantFile {
 }
 
 /**
- * Reads plant.json (JSON with comments). `known` are the tags of the configuration's links that can be
- * simulated. Where there are problems, `behaviours` has only what is right.
+ * Reads plant.json (JSON with comments). `known` are the tags on links that can be simulated. Where
+ * there are problems, `behaviours` is empty.
  */
 export function readPlant(text: string, file: string, known: ReadonlySet<string>): PlantFile {
   const json = new JsonText(text, file);

@@ -13,10 +13,10 @@ export interface PlantTag {
   readonly eu: string | null;
 }
 
-/** The plant is integrated in steps of this length, so that its path does not depend on its readers. */
-export const plant_step_ms = 10;
+/** Integrated in steps of this length, so that its path does not depend on its readers. */
+const plant_step_ms = 10;
 /** A simulator that was stopped for longer than this does not make up for the lost time. */
-export const plant_behind_ms_max = 60_000;
+const plant_behind_ms_max = 60_000;
 
 /**
  * The simulated equipment behind the tags. A pure stepper: the same seed, behaviours, steps and

@@ -88,8 +88,8 @@ export class TcpPort implements Port {
 /** A bus has one line, on which everybody speaks. */
 const bus_connection = 1;
 /**
- * A program that was killed leaves its exclusive use (TIOCEXCL) on a pty whose other end lives on; a
- * real port forgets it. So it is lifted this often (ms); the flock of its owner stays.
+ * A program that was killed leaves its exclusive use (TIOCEXCL) on a pty whose other end lives on;
+ * a real port forgets it. So it is lifted this often (ms); the flock of its owner stays.
  */
 const share_ms = 500;
 

@@ -20,9 +20,10 @@ export function simulated(
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
   const tags = gateway.devices
     .filter((device) => device.link === link.name)
-    .flatMap((device) => device.groups.flatMap((group) => group.tags.map((tag) => ({ device, tag }))));
-  return tags.map(({ device, tag }, column) => ({
-    id: tag.id, station: device.station, at: tag.at, type: tag.type, scale: tag.scale,
+    .flatMap(({ station, groups }) =>
+      groups.flatMap((group) => group.tags.map((tag) => ({ station, tag }))));
+  return tags.map(({ station, tag }, column) => ({
+    id: tag.id, station, at: tag.at, type: tag.type, scale: tag.scale,
     offset: tag.offset, wordOrder: tag.wordOrder, eu: tag.eu, column,
     writable: tag.access === "read-write",
   }));
@@ -141,7 +142,8 @@ export class Simulation {
   #tag(id: string): string {
     if (this.plant.has(id)) return id;
     const meant = nearest(id, this.plant.ids);
-    throw new Fault("sim-command", `no such tag ${id}${meant === null ? "" : `, ${meant} was meant?`}`);
+    const hint = meant === null ? "" : `, ${meant} was meant?`;
+    throw new Fault("sim-command", `no such tag ${id}${hint}`);
   }
 
   #status(now: number): Readonly<Record<string, unknown>> {

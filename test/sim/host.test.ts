@@ -11,7 +11,7 @@ import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { startSim, type Sim } from "../../src/sim.ts";
 import { testGateway } from "./gateway.ts";
 
-/** The simulator over real sockets and ptys, asked by modbus-serial, which shares no code with it. */
+/** Over real sockets and ptys, asked by modbus-serial, which shares no code with us. */
 const directory = mkdtempSync(join(tmpdir(), "sim-"));
 const frameLog = join(directory, "frames.log");
 const linksOut = join(directory, "sim-links.json");
@@ -57,7 +57,8 @@ class TtyPort extends EventEmitter {
   constructor(path: string) {
     super();
     this.#fd = openTty(path, {
-      baud: 19200, parity: "none", stopBits: 1, rs485: "adapter", rtsDelayBefore: 0, rtsDelayAfter: 0,
+      baud: 19200, parity: "none", stopBits: 1,
+      rs485: "adapter", rtsDelayBefore: 0, rtsDelayAfter: 0,
     });
     this.#reader = Bun.file(this.#fd).stream().getReader();
   }
@@ -154,7 +155,8 @@ describe("the control channel", () => {
   });
 
   test("answers a line with a JSON object", async () => {
-    expect(JSON.parse(await ask("get m-1.power"))).toEqual({ ok: true, value: 1234.5, truth: 1234.5 });
+    expect(JSON.parse(await ask("get m-1.power")))
+      .toEqual({ ok: true, value: 1234.5, truth: 1234.5 });
     expect(JSON.parse(await ask("get m-1.pover")))
       .toEqual({ ok: false, error: "no such tag m-1.pover, m-1.power was meant?" });
   });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Plant, readPlant } from "../../src/sim.ts";
-import { simulated } from "../../src/sim.ts";
+import { Plant, readPlant, simulated } from "../../src/sim.ts";
 import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { testGateway } from "./gateway.ts";
 
@@ -124,7 +123,8 @@ test("waves", () => {
   });
   const at = (time: number): number[] => {
     p.advance(time);
-    return ["m-1.power", "m-2.power", "press.pressure", "press.door_closed"].map((id) => p.value(id));
+    return ["m-1.power", "m-2.power", "press.pressure", "press.door_closed"]
+      .map((id) => p.value(id));
   };
   expect(at(0)).toEqual([0, 2, 3, 1]);
   expect(at(2500)).toEqual([2.5, 2, 4, 1]);
@@ -185,7 +185,8 @@ describe("plant.json that is wrong", () => {
     const text = JSON.stringify({
       "press.temperature": { ...vessel["press.temperature"], valve: "press.heat" },
     });
-    expect(problem(text)).toMatchObject({ path: "press.temperature.valve", nearest: "press.heater" });
+    expect(problem(text))
+      .toMatchObject({ path: "press.temperature.valve", nearest: "press.heater" });
   });
   test("not an object", () => {
     expect(problem("[]").message).toContain("device.tag");

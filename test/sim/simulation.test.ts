@@ -4,7 +4,8 @@ import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { Simulation, type FrameRecord } from "../../src/sim.ts";
 import { testGateway } from "./gateway.ts";
 
-const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
+const bytes = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const text = (b: Uint8Array): string => Buffer.from(b).toString("hex");
 
 /** The simulation with its wires in memory; `sent` is what left since it was last asked. */
