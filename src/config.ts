@@ -1,10 +1,9 @@
 /** The one JSON file: what may stand in it, and what is wrong with it. */
 export * from "./config/model.ts";
-export { load, loadFile, type Loaded, type LoadOptions } from "./config/load.ts";
+export { load, type Loaded, type LoadOptions } from "./config/load.ts";
 export { jsonSchema, policyJsonSchema, type Components, type TagOnLink } from "./config/schema.ts";
 export { JsonText } from "./config/jsonc.ts";
 export { problemAt, problemText, type Path } from "./config/problem.ts";
-export { durationText, secretText, sizeText } from "./config/fields.ts";
-export { tagOnLink } from "./config/check.ts";
+export { durationText, secretText } from "./config/fields.ts";
 export { overlayLinks, readSimLinks, type SimLinks } from "./config/link-overlay.ts";
 export { profileNames, findProfile } from "./config/profiles.ts";

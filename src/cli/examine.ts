@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { parse } from "jsonc-parser";
 import { Fault } from "../base.ts";
 import {
-  load, overlayLinks, problemText, type Components as ConfigComponents, type Problem,
+  load, overlayLinks, problemText, readSimLinks, type Components as ConfigComponents,
+  type Problem,
 } from "../config.ts";
 import { buildGraph, type Components, type Graph } from "../runtime.ts";
 
@@ -60,7 +61,7 @@ export function examineTexts(
   const show = (problem: Problem): string => problemText(problem, path);
   if (loaded.gateway === null) return { graph: null, texts: loaded.problems.map(show) };
   const gateway = links === null ? loaded.gateway
-    : overlayLinks(loaded.gateway, JSON.parse(readText(links)));
+    : overlayLinks(loaded.gateway, readSimLinks(readText(links), links));
   const { graph, problems } = buildGraph(gateway, components, loaded.problem);
   return { graph, texts: problems.map(show) };
 }

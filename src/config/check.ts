@@ -106,7 +106,7 @@ function linkOf(name: string, origin: Origin, parts: Parts, findings: Findings):
 
 function checkDevices(parts: Parts, findings: Findings): void {
   const { components, devices } = parts;
-  const claimed = new Map<string, { id: string; from: number; to: number }[]>();
+  const writable = new Map<string, Range[]>();
   for (const placed of devices.placed) {
     const { device, origin } = placed;
     const link = linkOf(device.link, below(origin, "link"), parts, findings);
@@ -118,44 +118,61 @@ function checkDevices(parts: Parts, findings: Findings): void {
     }
     for (const group of device.groups) {
       group.tags.forEach((tag, column) =>
-        checkTag(tagOnLink(tag, device.station, column), link, placed, parts, claimed, findings));
+        checkTag(tagOnLink(tag, device.station, column), link, placed, parts, writable, findings));
     }
   }
+  for (const [words, ranges] of writable) tellOverlaps(words, ranges, findings);
 }
 
-export function tagOnLink(tag: Tag, station: number, column: number): TagOnLink {
+/** The raw words of a writable tag. */
+interface Range {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+  readonly origin: Origin;
+}
+
+function tagOnLink(tag: Tag, station: number, column: number): TagOnLink {
   const { id, at, type, scale, offset, wordOrder, access } = tag;
   return {
     id, station, at, type, scale, offset, wordOrder, column, writable: access === "read-write",
   };
 }
 
-/** The address, and whether another writable tag has a part of the same words (W13). */
+/** The address; and where its words lie, if it can be written. */
 function checkTag(
   tag: TagOnLink, link: Link, placed: PlacedDevice, { components }: Parts,
-  claimed: Map<string, { id: string; from: number; to: number }[]>, findings: Findings,
+  writable: Map<string, Range[]>, findings: Findings,
 ): void {
   if (tag.at === "") return;
-  const name = tag.id.slice(placed.device.name.length + 1);
-  const origin = placed.tags.get(name)!;
+  const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
   const wrong = components.checkTag?.(link.type, tag) ?? null;
   if (wrong !== null) {
-    findings.at(below(origin, "at"), wrong);
+    findings.at(origin, wrong);
     return;
   }
   if (!tag.writable || !components.extent) return;
   const { area, from, to } = components.extent(link.type, tag);
-  const words = `${peerOf(link)} ${tag.station} ${area}`;
-  const others = claimed.get(words) ?? [];
-  const other = others.find((range) => range.from <= to && from <= range.to);
-  if (other) {
-    findings.at(below(origin, "at"),
-      `two writable tags overlap: ${tag.id} and ${other.id} share a part of ${area}`);
-  }
-  claimed.set(words, [...others, { id: tag.id, from, to }]);
+  const words = `${area} of station ${tag.station} at ${peerOf(link)}`;
+  const ranges = writable.get(words);
+  if (ranges) ranges.push({ id: tag.id, from, to, origin });
+  else writable.set(words, [{ id: tag.id, from, to, origin }]);
 }
 
-/** Two links to one host and port reach the same registers. */
+/** Two tags that share words would undo each other's writes (W13). */
+function tellOverlaps(words: string, ranges: Range[], findings: Findings): void {
+  ranges.sort((a, b) => a.from - b.from);
+  let widest = ranges[0]!;
+  for (const range of ranges.slice(1)) {
+    if (range.from <= widest.to) {
+      findings.at(range.origin, `two writable tags overlap: ${range.id} and ${widest.id} share ` +
+        `${words}`);
+    }
+    if (range.to > widest.to) widest = range;
+  }
+}
+
+/** Two links to one host and port reach the same words. */
 function peerOf({ settings, name }: Link): string {
   return typeof settings.host === "string" ? `${settings.host}:${settings.port}` : name;
 }

@@ -24,7 +24,6 @@ type Tags = ReadonlyMap<string, PlacedTag>;
 type ReadFile = (path: string) => string;
 
 const tagsSchema = z.record(z.string(), tagSettings);
-const tagsJsonSchema = z.toJSONSchema(tagsSchema, { io: "input", unrepresentable: "any" });
 
 export interface Devices {
   readonly placed: readonly PlacedDevice[];
@@ -94,7 +93,8 @@ function readTags(
   const place: Origin = { place: table, path: [] };
   const parsed = tagsSchema.safeParse(table.value);
   if (!parsed.success) {
-    tellIssues(parsed.error.issues, table.value, tagsJsonSchema, place, findings);
+    const schema = z.toJSONSchema(tagsSchema, { io: "input", unrepresentable: "any" });
+    tellIssues(parsed.error.issues, table.value, schema, place, findings);
     return null;
   }
   for (const name of Object.keys(parsed.data)) checkTagName(name, below(place, name), findings);

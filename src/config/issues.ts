@@ -11,6 +11,7 @@ interface Shape {
   readonly title?: string;
   readonly description?: string;
   readonly type?: string;
+  readonly default?: unknown;
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
@@ -56,10 +57,10 @@ function tell(issue: Issue, value: unknown, root: Shape, origin: Origin, finding
   } else if (!/^(Invalid|Too|Unrecognized)\b/.test(issue.message)) {
     // A sentence of our own or of the component's, not one of zod's.
     const types = issue.message.startsWith("expected a type:") && typeof found === "string";
-    findings.at(at, issue.message, { nearest: types ? nearest(found, typeNames) : null });
+    findings.at(at, issue.message, { nearest: types ? likely(found, typeNames) : null });
   } else {
     const known = shape?.enum?.map(String);
-    const meant = known && typeof found === "string" ? nearest(found, known) : null;
+    const meant = known && typeof found === "string" ? likely(found, known) : null;
     findings.at(at, `expected ${expected(shape)}${help(shape)}`, { nearest: meant });
   }
 }
@@ -68,7 +69,7 @@ function tellUnknownKey(
   key: string, shape: Shape | undefined, at: Origin, findings: Findings,
 ): void {
   const known = Object.keys(shape?.properties ?? {}).filter((name) => name !== "$schema");
-  const meant = nearest(key, known);
+  const meant = likely(key, known);
   const others = meant === null ? `; known here are ${known.join(", ")}` : "";
   findings.at(at, `unknown setting${others}`, { nearest: meant, of: "key" });
 }
@@ -93,8 +94,16 @@ function tellUnknownType(
       `this version has ${known.join(", ")}`);
   } else {
     findings.at(at, `unknown type of ${noun}; known are ${known.join(", ")}`,
-      { nearest: nearest(found, known) });
+      { nearest: likely(found, known) });
   }
+}
+
+/** The nearest known name, or one that continues it or that it continues: `baudrate`, `float`. */
+function likely(name: string, known: readonly string[]): string | null {
+  const longer = (long: string, short: string): boolean =>
+    short.length >= 3 && long.toLowerCase().startsWith(short.toLowerCase());
+  return nearest(name, known)
+    ?? known.find((other) => longer(name, other) || longer(other, name)) ?? null;
 }
 
 /** Of a union's branches, the one whose kind of value was meant: its issues lie further inside. */
@@ -147,13 +156,18 @@ function expected(shape: Shape | undefined): string {
   switch (shape.type) {
     case "integer": return `a whole number${bounds(shape)}`;
     case "number": return `a number${bounds(shape)}`;
-    case "string": return shape.maxLength === undefined ? "text in double quotes"
-      : `text of at most ${shape.maxLength} characters`;
+    case "string": return text(shape);
     case "boolean": return "true or false";
     case "array": return `a list in brackets of ${expected(shape.items)}`;
     case "null": return "null";
     default: return "an object in braces";
   }
+}
+
+function text(shape: Shape): string {
+  if (shape.maxLength !== undefined) return `text of at most ${shape.maxLength} characters`;
+  const such = typeof shape.default === "string" ? `, such as "${shape.default}"` : "";
+  return `text in double quotes${such}`;
 }
 
 function bounds(shape: Shape): string {

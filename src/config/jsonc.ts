@@ -1,7 +1,7 @@
 import {
   findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError,
 } from "jsonc-parser";
-import { pathText, type Path, type Place, type Spot } from "./problem.ts";
+import { pathText, shorten, type Path, type Place, type Spot } from "./problem.ts";
 import type { Problem } from "./model.ts";
 
 /** What the parser missed, as a person would say it. */
@@ -91,11 +91,11 @@ export class JsonText implements Place {
   }
 
   #wrong(offset: number, message: string): Problem {
-    const rest = this.text.slice(offset).split("\n", 1)[0]!.trim().replace(/\s+/g, " ");
+    const rest = this.text.slice(offset).split("\n", 1)[0]!.trim();
     return {
       ...(this.file === null ? {} : { file: this.file }),
       path: pathText(this.#base), ...this.#lineColumn(offset), message,
-      value: rest === "" ? null : rest.slice(0, 40), nearest: null,
+      value: rest === "" ? null : shorten(rest), nearest: null,
     };
   }
 

@@ -1,18 +1,14 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { limits, nearest } from "../base.ts";
-import { checkAcross } from "./check.ts";
+import { checkAcross, serialPort } from "./check.ts";
 import { deviceNames, expandDevices } from "./devices.ts";
 import { tellIssues } from "./issues.ts";
 import { JsonText } from "./jsonc.ts";
 import { readPolicy } from "./policy.ts";
 import { findProfile, profileNames } from "./profiles.ts";
 import { resolveSecrets } from "./secrets.ts";
-import { serialPort } from "./check.ts";
 import { gatewaySchema, jsonSchema, type Components, type GatewayText } from "./schema.ts";
-import {
-  below, Findings, problemAt, type Origin, type Path,
-} from "./problem.ts";
+import { below, Findings, problemAt, type Origin, type Path } from "./problem.ts";
 import type { Gateway, Link, Problem, Profile, Rule, SinkConfig, Source } from "./model.ts";
 
 export interface LoadOptions {
@@ -51,14 +47,6 @@ export function load(text: string, options: LoadOptions): Loaded {
   json.problems.forEach((problem) => findings.add(problem));
   if (json.problems.length > 0) return loaded(null);
   return loaded(build(text, json, origin, options, findings));
-}
-
-/** Reads the configuration and what it names from disk. */
-export function loadFile(
-  path: string, components: Components, env: LoadOptions["env"] = process.env,
-): Loaded {
-  const readFile = (file: string): string => readFileSync(file, "utf8");
-  return load(readFile(path), { path: resolve(path), components, readFile, env });
 }
 
 function build(

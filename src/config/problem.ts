@@ -36,8 +36,11 @@ export function isSecretName(name: string | number | undefined): boolean {
   return typeof name === "string" && secretName.test(name);
 }
 
-function shorten(text: string): string {
-  const line = text.replace(/\s+/g, " ");
+const secretPair = /("[^"]*(?:password|passphrase|token|secret|private_?key)"\s*:?\s*)"[^"]*"?/gi;
+
+/** A text of the configuration as it may be shown: one short line, without secrets. */
+export function shorten(text: string): string {
+  const line = text.replace(/\s+/g, " ").replace(secretPair, '$1***');
   return line.length > value_characters_max ? `${line.slice(0, value_characters_max - 1)}…` : line;
 }
 
@@ -66,7 +69,8 @@ export function problemAt(
   more: { nearest?: string | null; of?: "key" | "value" } = {},
 ): Problem {
   const { path, line, column, value } = origin.place.spot(origin.path, more.of);
-  const hidden = isSecretName(origin.path.at(-1)) && value !== null;
+  const hidden = isSecretName(origin.path.at(-1)) && value !== null &&
+    !/^"(env|file):/.test(value);
   return {
     ...(origin.place.file === null ? {} : { file: origin.place.file }),
     path, line, column, message,

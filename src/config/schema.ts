@@ -3,8 +3,8 @@ import { devicePattern, durationText, nameText, secretText, sizeText, typeText }
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
- * and help; the parser, the problems and the published JSON Schema derive from it. What belongs to a
- * component (a link's `baud`, a sink's `topic`) is handed in by the registry.
+ * and help; the parser, the problems and the published JSON Schema derive from it. What belongs to
+ * a component (a link's `baud`, a sink's `topic`) is handed in by the registry.
  */
 export interface Components {
   /** Settings of a link, by its `type`. */

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { durationText, secretText, type Components } from "../../src/config.ts";
+import { durationText, load, secretText, type Components, type Loaded } from "../../src/config.ts";
 
 /** Components as small as a test needs them; the real ones are handed in by the registry. */
 const timeout = durationText("10ms", "1m").prefault("1s").describe("how long an answer may take");
@@ -44,3 +45,8 @@ export const components: Components = {
     return { area, from: Number(first), to: Number(first) + words - 1 };
   },
 };
+
+export function loadFile(path: string): Loaded {
+  const readFile = (file: string): string => readFileSync(file, "utf8");
+  return load(readFile(path), { path, components, readFile, env: {} });
+}

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { loadFile, overlayLinks, readSimLinks } from "../../src/config.ts";
-import { components } from "./components.ts";
+import { overlayLinks, readSimLinks } from "../../src/config.ts";
+import { loadFile } from "./components.ts";
 
-const { gateway } = loadFile(join(import.meta.dir, "line", "gateway.json"), components, {});
+const { gateway } = loadFile(join(import.meta.dir, "line", "gateway.json"));
 const both = readSimLinks(`{ "links": {
   "plc-1": { "type": "modbus-tcp", "host": "127.0.0.1", "port": 41234 }, // of the simulator
   "bus-1": { "type": "modbus-rtu", "port": "/dev/pts/7" } } }`, "sim-links.json");
