@@ -405,6 +405,7 @@ class Binder {
 
   #text(node: Bound): Bound {
     if (isNullLiteral(node)) return this.#as(node, text(8));
+    if (node.type.kind === "json") throw this.#later(node.span, "A structure in this place");
     if (this.#fixed(node).type.kind !== "text") {
       throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`, node.span);
     }

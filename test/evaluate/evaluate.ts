@@ -1,7 +1,7 @@
 import { BAD, ERROR } from "../../src/ring.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
-import { type Cell, evaluate, failed, hasValue, type Leaves, nothing, passes, type Row, worst } from "./value.ts";
+import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row, worst } from "./value.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
 
@@ -13,6 +13,8 @@ export interface World {
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
   end?: number;
+  /** Of rows that already are the content of a window. */
+  window?: { readonly start: number; readonly end: number };
 }
 
 export interface Evaluated {
@@ -46,7 +48,7 @@ class Evaluation {
     const { window } = this.#query;
     let found: Row[];
     if (window === null) {
-      found = this.#query.aggregated ? this.#close({ start: 0, end: rows.at(-1)?.time ?? 0, rows: this.#filtered(rows) })
+      found = this.#query.aggregated ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }), rows: this.#filtered(rows) })
         : this.#filtered(rows).map((row) => this.#project(row.time, row.flags, this.#rowLeaves(row)));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
@@ -122,7 +124,7 @@ class Evaluation {
 
   #rowLeaves(row: Row): Leaves {
     const leaves: Leaves = {
-      column: (_, name) => row.cells.get(name) ?? nothing,
+      column: (_, name) => row.cells.get(name) ?? absent,
       newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),

@@ -1,5 +1,5 @@
 import { assert, never } from "../../src/base.ts";
-import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import { ABSENT, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundBinaryOp, BoundCall } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
@@ -267,3 +267,5 @@ export function passes(condition: Bound | null, leaves: Leaves): boolean | null 
   return hasValue(cell) && cell.value === true;
 }
 
+
+export const absent: Cell = { value: null, state: ABSENT };

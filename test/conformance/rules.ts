@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bind } from "../../src/sql/bind.ts";
+import type { BoundQuery } from "../../src/sql/bound.ts";
+import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
+import {
+  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf, type Outcome, passed, refused,
+  rowOf, schemaOf, unsupported,
+} from "./vectors.ts";
+
+interface Stream {
+  readonly ddl: string;
+  readonly preload?: boolean;
+  readonly rows: readonly { readonly at: number; readonly values: Record<string, Json> }[];
+}
+
+interface Run { readonly sendError?: boolean; readonly eventTime?: boolean }
+
+/** A whole rule over one stream in processing time, and all that it emits. */
+export function rulesOf(directory: string): (c: Case) => Outcome {
+  const streams = JSON.parse(readFileSync(join(directory, "streams.json"), "utf8")) as Record<string, Stream>;
+  return (c) => runRule(c, streams);
+}
+
+function runRule(c: Case, streams: Record<string, Stream>): Outcome {
+  const names = c.streams as string[];
+  if (names.length > 1) return unsupported("several streams");
+  const stream = streams[names[0]!]!;
+  const runs = c.runs as Run[];
+  if (runs.some((run) => run.eventTime)) return unsupported("event time");
+  if (stream.rows.some((row) => row.at === undefined || isError(row.values as Json))) return unsupported("a table");
+  const columns = schemaOf(stream.ddl) ?? columnsOf(stream.rows.map((row) => row.values));
+  if (columns === null || !fits(stream, columns)) return unsupported("values that do not fit the schema");
+  try {
+    const query = bind(c.sql as string, catalogOf(columns));
+    const rows = stream.rows.map((row) => rowOf(row.values, columns, row.at));
+    for (const { sendError = false } of runs) {
+      const outcome = compare(trimmed(emissions(query, rows, sendError), c.expect as Json[]), c.expect as Json);
+      if (outcome.kind !== "passed") return outcome;
+    }
+    return passed;
+  } catch (thrown) {
+    return refused(thrown, c.expect as Json);
+  }
+}
+
+function fits(stream: Stream, columns: Columns): boolean {
+  return stream.rows.every(({ values }) => Object.entries(values).every(([name, value]) => {
+    const wanted = columns.get(name)?.kind;
+    const kind = kindOf(value);
+    return wanted === undefined || kind === null || wanted === kind || (wanted === "int53" && kind === "int64");
+  }));
+}
+
+function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean): Json[] {
+  const { window } = query;
+  const error: Json = [{ error: { $error: true } }];
+  const shown = (row: Row): Json[] => {
+    const result = show(query, row);
+    return !Object.values(result).some(isError) ? [[result]] : sendError ? [error] : [];
+  };
+  if (window === null) {
+    return rows.flatMap((row) => {
+      const found = evaluateQuery(query, [row]);
+      return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
+    });
+  }
+  const end = rows.at(-1)!.time;
+  const found = evaluateQuery(query, rows, { end }).rows;
+  const at = (time: number): Json[] => found.filter((row) => row.time === time).map((row) => show(query, row));
+  if (window.kind === "count") return [...new Set(found.map((row) => row.time))].map(at);
+  const { length_ms } = window;
+  const start = Math.floor(Math.floor(rows[0]!.time / 1000) * 1000 / length_ms) * length_ms;
+  const emitted: Json[] = [];
+  for (let time = start + length_ms; time <= end; time += length_ms) {
+    const content = rows.some((row) => row.time >= time - length_ms && row.time < time);
+    // Groups that HAVING has left out are no emission; a window without rows is an empty one.
+    if (at(time).length > 0 || !content || query.having === null) emitted.push(at(time));
+  }
+  return emitted;
+}
+
+function show(query: BoundQuery, row: Row): Record<string, Json> {
+  const shown = query.select.filter((field) => !field.invisible)
+    .map(({ name, expr }) => [name, jsonOf(row.cells.get(name)!, expr.type.kind)] as const);
+  return Object.fromEntries(shown.filter(([, value]) => value !== null));
+}
+
+/** Empty emissions at the end that the expectation does not have count for nothing. */
+function trimmed(actual: readonly Json[], expected: readonly Json[]): Json[] {
+  let length = actual.length;
+  while (length > expected.length && (actual[length - 1] as Json[]).length === 0) length--;
+  return actual.slice(0, length);
+}

@@ -1,0 +1,164 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ColumnSpec } from "../../src/ring.ts";
+import { parse } from "../../src/sql/create.ts";
+import type { Catalog } from "../../src/sql/bound.ts";
+import type { CreateColumn } from "../../src/sql/ast.ts";
+import { SqlFault } from "../../src/sql/fault.ts";
+import { absent, type Cell, type Row, type Value } from "../evaluate/value.ts";
+
+/** How a case came out. */
+export type Outcome =
+  | { readonly kind: "passed" }
+  | { readonly kind: "failed"; readonly why: string }
+  | { readonly kind: "unsupported"; readonly why: string };
+
+export const passed: Outcome = { kind: "passed" };
+export const unsupported = (why: string): Outcome => ({ kind: "unsupported", why });
+
+/** A value of the vectors, as its JSON stands. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Case {
+  readonly id: string;
+  readonly [key: string]: unknown;
+}
+
+/** Where the vectors are; they are read in place and never part of the project. */
+export function directory(): string | null {
+  const found = process.env.CONFORMANCE_DIR ?? join(import.meta.dir, "../../../shared/conformance");
+  return existsSync(join(found, "parser.jsonl")) ? found : null;
+}
+
+export function cases(directory: string, set: string): Case[] {
+  const lines = readFileSync(join(directory, `${set}.jsonl`), "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Case);
+}
+
+const isObject = (value: Json): value is { [key: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+export const isError = (value: Json | undefined): boolean =>
+  value !== undefined && isObject(value) && value.$error === true;
+
+/** The kind of column that would hold a value; null for NULL. */
+export function kindOf(value: Json): ColumnSpec["kind"] | null {
+  if (value === null) return null;
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return "float64";
+  if (typeof value === "string") return "text";
+  if (!isObject(value)) return "json";
+  if (typeof value.$int === "string") return Number.isSafeInteger(Number(value.$int)) ? "int53" : "int64";
+  if ("$ts" in value) return "time";
+  if ("$float" in value) return "float64";
+  return "$bytes" in value ? "bytes" : "json";
+}
+
+/** Structures and bytes are carried as the text of their JSON: nothing here looks inside. */
+export function cellOf(value: Json | undefined, kind: ColumnSpec["kind"]): Cell {
+  if (value === undefined || value === null) return absent;
+  return { state: 0, value: valueOf(value, kind) };
+}
+
+function valueOf(value: Json, kind: ColumnSpec["kind"]): Value {
+  if (kind === "json" || kind === "bytes") return JSON.stringify(value);
+  if (!isObject(value)) return value as Value;
+  if (typeof value.$int === "string") {
+    return kind === "int64" ? BigInt(value.$int) : Number(value.$int);
+  }
+  if (typeof value.$ts === "number") return value.$ts;
+  return Number(String(value.$float).replace("Inf", "Infinity"));
+}
+
+export function jsonOf({ value, state }: Cell, kind: ColumnSpec["kind"]): Json {
+  if (state >= 194) return { $error: true };
+  if (state >= 64 || value === null) return null;
+  switch (kind) {
+    case "int53": case "int64": return { $int: String(value) };
+    case "time": return { $ts: value as number };
+    case "json": case "bytes": return JSON.parse(value as string) as Json;
+    case "float64": {
+      const number = value as number;
+      return Number.isFinite(number) ? number : { $float: String(number).replace(/^I/, "+I").replace("Infinity", "Inf") };
+    }
+    default: return value as Json;
+  }
+}
+
+/** Types strictly, floats with a relative tolerance of 1e-9, columns exactly. */
+export function same(a: Json | undefined, b: Json | undefined): boolean {
+  if (typeof a === "number" && typeof b === "number") {
+    return a === b || Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+  }
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((x, i) => same(x, b[i]));
+  if (a !== undefined && b !== undefined && isObject(a) && isObject(b)) {
+    const keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every((key) => same(a[key], b[key]));
+  }
+  return a === b;
+}
+
+export function compare(actual: Json, expected: Json): Outcome {
+  if (isError(actual) && isError(expected)) return passed;
+  return same(actual, expected) ? passed
+    : { kind: "failed", why: `gives ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}` };
+}
+
+/** What a refusal means: not built yet, or an error as good as one at the call. */
+export function refused(thrown: unknown, expected: Json): Outcome {
+  if (!(thrown instanceof SqlFault)) throw thrown;
+  if (thrown.code === "not-in-this-version") return unsupported(thrown.message);
+  return isError(expected) ? passed
+    : { kind: "failed", why: `refused: ${thrown.message}; expected ${JSON.stringify(expected)}` };
+}
+
+export type Columns = ReadonlyMap<string, ColumnSpec>;
+
+export const column = (name: string, kind: ColumnSpec["kind"]): ColumnSpec =>
+  ({ name, kind, slot: kind === "text" || kind === "json" || kind === "bytes" ? 4096 : 0 });
+
+/** Columns of rows without a schema, or null if one holds values of different types. */
+export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, ColumnSpec> | null {
+  const columns = new Map<string, ColumnSpec>();
+  for (const row of rows) {
+    for (const [name, value] of Object.entries(row)) {
+      const kind = kindOf(value);
+      if (kind === null) continue;
+      const known = columns.get(name)?.kind;
+      if (known !== undefined && known !== kind) return null;
+      columns.set(name, column(name, kind));
+    }
+  }
+  return columns;
+}
+
+export function catalogOf(columns: Columns): Catalog {
+  return {
+    stream: (name) => ({ name, columns: [...columns.values()], interval_ms: null }),
+    match: () => [], device: () => false, tag: () => undefined, model: () => undefined, names: () => [],
+  };
+}
+
+export function rowOf(values: Record<string, Json>, columns: Columns, time = 0): Row {
+  const cells = [...columns].map(([name, { kind }]) => [name, cellOf(values[name], kind)] as const);
+  return { time, flags: 0, cells: new Map(cells) };
+}
+
+/** Columns of a schema, or null for one without. */
+export function schemaOf(ddl: string): Map<string, ColumnSpec> | null {
+  const [statement] = parse(ddl);
+  if (statement?.kind !== "create" || statement.columns.length === 0) return null;
+  return new Map(statement.columns.map((c) => [c.name, column(c.name, schemaKind(c))]));
+}
+
+function schemaKind({ type }: CreateColumn): ColumnSpec["kind"] {
+  switch (type.of) {
+    case "bigint": return "int53";
+    case "float": return "float64";
+    case "string": return "text";
+    case "boolean": return "bool";
+    case "datetime": return "time";
+    case "bytea": return "bytes";
+    default: return "json";
+  }
+}
