@@ -104,7 +104,8 @@ const cases: readonly Case[] = [
     put: '"orders": { "type": "sql"', expect: ["…a source of type sql is not in this version…"] },
   { name: "tables come later", find: '"models":  {',
     put: '"tables": { "recipes": { "type": "sql", "url": "env:DB", "query": "SELECT 1", ' +
-      '"key": "a", "onError": { "stale": "10m" } } }, "models": {', expect: ["…tables.recipes: tables are not in this version"] },
+      '"key": "a", "onError": { "stale": "10m" } } }, "models": {',
+    expect: ["…tables.recipes: tables are not in this version"] },
   { name: "functions come later", find: '"models":  {',
     put: '"functions": { "f": "a + 1" }, "models": {',
     expect: ["…functions.f: functions are not in this version"] },
