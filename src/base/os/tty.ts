@@ -79,23 +79,26 @@ export function flushTty(fd: number): void {
 }
 
 function lineFault(path: string, what: string): Fault {
-  const busy = errno() === EBUSY;
-  return busy ? new Fault("tty-locked", `${path} is in use by another program`, { path }, "later")
-    : osFault("tty-settings", `${path}: ${what}`, { path });
+  switch (errno()) {
+    case EBUSY:
+      return new Fault("tty-locked", `${path} is in use by another program`, { path }, "later");
+    case ENOTTY: return new Fault("no-tty", `${path} is no serial port`, { path });
+    default: return osFault("tty-settings", `${path}: ${what}`, { path });
+  }
 }
 
 /** Bytes pass as they are; gives the control flags that the port took. */
 function setTermios(fd: number, path: string, control: number): number {
   const termios = new Uint8Array(termios_bytes);
   const words = new Uint32Array(termios.buffer);
-  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "no serial port");
+  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "settings cannot be read");
   // Raw: no input, output or local flag is set; only the control flags matter.
   words.fill(0, 0, 4);
   words[CFLAG] = control;
   termios.fill(0, 16);
   termios[VMIN] = 1;
   if (libc().ioctl(fd, TCSETS, termios) !== 0) throw lineFault(path, "settings refused");
-  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "no serial port");
+  if (libc().ioctl(fd, TCGETS, termios) !== 0) throw lineFault(path, "settings cannot be read");
   return words[CFLAG]!;
 }
 

@@ -15,7 +15,7 @@ export function soundHeader(bytes: Uint8Array, n: number): boolean {
   if (n >= 4 && get16(bytes, 2) !== 0) return false;
   if (n < 6) return true;
   const length = get16(bytes, 4);
-  return length >= 3 && length <= 1 + pdu_bytes_max;
+  return length >= 2 && length <= 1 + pdu_bytes_max;
 }
 
 export class MbapFraming implements Framing {

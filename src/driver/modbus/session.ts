@@ -243,6 +243,7 @@ export class ModbusSession implements Session {
   #end(result: number): void {
     this.#state = IDLE;
     this.result = result;
+    this.counters.stray = this.#framing.stray;
     this.#last = anyTime;
   }
 }
