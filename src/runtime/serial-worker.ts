@@ -1,6 +1,6 @@
 import type { Clock, Log } from "../base.ts";
 import type { Driver, Wire, WireEvents } from "../driver.ts";
-import { limits } from "../base.ts";
+import { assert, limits } from "../base.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import { LinkRunner } from "./link.ts";
 import { viewOf } from "./port.ts";
@@ -121,7 +121,7 @@ class SerialWorker {
   }
 
   #done(id: number, result: number, exception: number, sent: boolean, raw: Uint8Array): void {
-    this.#outcomes.push((ring, seq) => {
+    const told = this.#outcomes.push((ring, seq) => {
       const { F, I, U } = ring.arena;
       const row = seq & ring.mask;
       const [idC, resultC, exceptionC, sentC, rawC] = ring.columns;
@@ -132,6 +132,7 @@ class SerialWorker {
       U.set(raw, rawC!.payload + row * rawC!.stride);
       I[rawC!.length + row] = raw.length;
     });
+    assert(told, "the ring of outcomes has room for every command");
     this.#bell.ring();
   }
 }

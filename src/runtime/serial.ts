@@ -179,6 +179,8 @@ export class SerialPort implements LinkPort {
       done(BAD.disconnected, 0, false, this.#now());
       return true;
     }
+    // No more under way than the ring of outcomes holds: none is ever left over.
+    if (this.#waiting.size >= limits.commands_max) return false;
     const id = this.#nextId++;
     const index = this.#tags.findIndex((t) => t.id === tag.id);
     const sent = this.#commands.push((ring, seq) => {
@@ -203,6 +205,8 @@ export class SerialPort implements LinkPort {
     if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
     for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max);
     while (this.#outcomes.pop()) this.#outcome(now);
+    // A bridge moves at most half of its own ring: the rest comes in the next turn, at once.
+    if (this.#bridges.some((bridge) => bridge.lag() > 0)) return now;
     return this.#worker === null ? this.#startAt : Infinity;
   }
 
