@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { bindSelect } from "../../src/sql/bind.ts";
+import { aggregateFunctions, knownFunctions, scalarFunctions } from "../../src/sql/functions.ts";
+import { parseQuery } from "../../src/sql/parser.ts";
+import { type Cell, evaluateQuery } from "../evaluate/evaluate.ts";
+import { catalog } from "./catalog.ts";
+
+function valueOf(expr: string): Cell & { kind: string } {
+  const sql = `SELECT ${expr} AS x FROM orders`;
+  const query = bindSelect(sql, parseQuery(sql), catalog);
+  const { rows } = evaluateQuery(query, [{ time: 0, flags: 0, cells: new Map() }]);
+  return { ...rows[0]!.cells.get("x")!, kind: query.select[0]!.expr.type.kind };
+}
+
+describe("each example of each function", () => {
+  for (const fn of new Set(scalarFunctions.values())) {
+    for (const [expr, expected] of fn.examples) {
+      test(`${expr} = ${expected}`, () => {
+        const actual = valueOf(expr);
+        const wanted = valueOf(expected);
+        expect(actual.value as unknown).toBe(wanted.value as unknown);
+        if (wanted.value !== null) expect(actual.kind).toBe(wanted.kind);
+      });
+    }
+  }
+});
+
+describe("records", () => {
+  test("every function has a sentence and an example", () => {
+    for (const fn of scalarFunctions.values()) {
+      expect(fn.doc.length).toBeGreaterThan(3);
+      expect(fn.examples.length).toBeGreaterThan(0);
+    }
+  });
+
+  test("the inline text means what the body does", () => {
+    const samples = [-2.5, -1, -0.3, 0, 0.5, 1, 7, 1e9];
+    for (const fn of scalarFunctions.values()) {
+      if (fn.inline === undefined) continue;
+      const inlined = new Function("a", "b", `return ${fn.inline.replaceAll("$0", "a").replaceAll("$1", "b")};`);
+      for (const a of samples) {
+        for (const b of samples) {
+          expect(inlined(a, b)).toBe((fn.body as (...args: number[]) => number)(a, b));
+        }
+      }
+    }
+  });
+
+  test("the dialect knows eKuiper's names, each once", () => {
+    expect(knownFunctions.size).toBeGreaterThan(183);
+    for (const name of ["avg", "lag", "array_sort", "json_path_query", "sha256", "unnest", "window_start", "infer"]) {
+      expect(knownFunctions.has(name)).toBe(true);
+    }
+    for (const name of aggregateFunctions.keys()) expect(scalarFunctions.has(name)).toBe(false);
+  });
+});
+
+describe("errors are values", () => {
+  test("an argument outside its range, a number that is none", () => {
+    expect(valueOf("split_value('a/b', '/', 5)").state).toBe(200);
+    expect(valueOf("sqrt(-1)").state).toBe(198);
+    expect(valueOf("1 / 0").state).toBe(195);
+    expect(valueOf("9007199254740991 + 1").state).toBe(196);
+    expect(valueOf("cast('x', 'bigint')").state).toBe(201);
+  });
+});
