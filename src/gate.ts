@@ -3,7 +3,7 @@ export {
   decide, lastLook, mayLeave, rounding, type Admitted, type Verdict,
 } from "./gate/gate.ts";
 export {
-  order, refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
+  refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
 } from "./gate/codes.ts";
 export {
   isExternal, isOnLoss, isRule, keyOf, onLossCommand, ruleCommand, ruleCommandId, type Command,
@@ -21,4 +21,4 @@ export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./ga
 export { armingEnds, losesValue, on_loss_lead_ms, tryArm, type ArmAsk } from "./gate/arming.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";
 export { command_text_max, parseCommand, type Arrival } from "./gate/external.ts";
-export { disarm, Quiet, type Disarmed, type DisarmSteps } from "./gate/latch.ts";
+export { disarm, type Disarmed, type DisarmSteps } from "./gate/latch.ts";

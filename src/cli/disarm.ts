@@ -1,6 +1,5 @@
-import { Fault } from "../base.ts";
+import { disarm } from "../gate.ts";
 import { latchFile, lockHolder } from "../store.ts";
-import { limits } from "../base.ts";
 import { Client, clientHelp, clientOptions, storeDirectory } from "./client.ts";
 import { text, Usage, type Verb } from "./verb.ts";
 
@@ -23,29 +22,20 @@ still leave. If it does not answer within 2 s it is killed, and that is said.${c
       return 0;
     }
     const directory = storeDirectory(args);
-    latchFile(directory).set(by);
-    return await stop(client, by, directory);
+    const { text: answer } = await disarm({
+      raise: () => latchFile(directory).set(by),
+      ask: async () => void await client.post("/disarm", { by }),
+      wait: (ms) => Bun.sleep(ms),
+      kill: () => kill(directory),
+    });
+    console.log(answer);
+    return 0;
   },
 };
 
-/** W4: the latch is on disk already; now nothing admitted may still leave. */
-async function stop(client: Client, by: string, directory: string): Promise<number> {
-  const late = Bun.sleep(limits.disarm_ms_max).then(() => "late" as const);
-  const asked = client.post("/disarm", { by }).then(() => "done" as const);
-  const answer = await Promise.race([asked, late]).catch((thrown: unknown) => {
-    if (thrown instanceof Fault && thrown.code === "not-running") return "not-running" as const;
-    throw thrown;
-  });
-  if (answer === "done") {
-    console.log("disarmed: nothing is written until disarm --clear");
-    return 0;
-  }
+/** Ends the process that holds the store, if one does. */
+function kill(directory: string): number | null {
   const holder = lockHolder(directory);
-  if (answer === "not-running" && holder === null) {
-    console.log("disarmed; no Tagwerk is running on this store");
-    return 0;
-  }
   if (holder !== null) process.kill(holder, "SIGKILL");
-  console.log(`disarmed; Tagwerk (process ${holder}) did not answer and was killed`);
-  return 0;
+  return holder;
 }

@@ -72,8 +72,6 @@ export const refusals = {
 export type Code = keyof typeof refusals;
 export type Values = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Position of each code in the order of W8. */
-export const order: readonly Code[] = Object.keys(refusals) as Code[];
 
 export interface Refusal {
   readonly admit: false;

@@ -43,26 +43,3 @@ export async function disarm(
   if (pid === null) return { how: "absent", text: `Disarmed; nothing is running.${trouble}` };
   return { how: "killed", text: `Disarmed: process ${pid} was killed (${failed}).${trouble}` };
 }
-
-/**
- * The runtime's side: threads that put bytes on wires each say that they have seen the latch, and no
- * tag holds a command that may still leave. Frames already sent keep their outcome.
- */
-export class Quiet {
-  readonly #waiting: Set<string>;
-
-  /** `senders`: names of the threads and links that must confirm. */
-  constructor(senders: Iterable<string>) {
-    this.#waiting = new Set(senders);
-  }
-
-  confirm(sender: string): void {
-    this.#waiting.delete(sender);
-  }
-
-  reached(tags: Iterable<{ readonly mayStillLeave: boolean }>): boolean {
-    if (this.#waiting.size > 0) return false;
-    for (const tag of tags) if (tag.mayStillLeave) return false;
-    return true;
-  }
-}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
-  armingEnds, disarm, LossWatch, pathHash, Quiet, tryArm, whyUnsupported, type ArmAsk,
+  armingEnds, disarm, LossWatch, pathHash, tryArm, whyUnsupported, type ArmAsk,
   type DisarmSteps,
 } from "../../src/gate.ts";
 import { armedTag, arming, box, facts, good, hash, now, path, policy } from "./fixture.ts";
@@ -164,16 +164,5 @@ describe("W4 disarm", () => {
     const [world, did] = steps({ raise: () => { throw new Error("disk full"); } });
     expect((await disarm(world)).text).toContain("disk full");
     expect(did).toEqual(["ask"]);
-  });
-  test("quiet once each sender has seen the latch and no tag holds a command", () => {
-    const quiet = new Quiet(["plc-1", "bus-1"]);
-    const tags = [{ mayStillLeave: true }];
-    expect(quiet.reached([])).toBe(false);
-    quiet.confirm("plc-1");
-    expect(quiet.reached([])).toBe(false);
-    quiet.confirm("bus-1");
-    expect(quiet.reached(tags)).toBe(false);
-    tags[0]!.mayStillLeave = false;
-    expect(quiet.reached(tags)).toBe(true);
   });
 });

@@ -440,7 +440,7 @@ class Judge:
     def allowed(self, entry, row, on_loss, where):
         if entry.get("maxMode", "shadow") != "armed":
             self.find("escape", f"{where}: maxMode {entry.get('maxMode')}")
-        if not on_loss and row["origin"] not in entry["allow"]:
+        if not on_loss and row["origin"] not in entry.get("allow", []):
             self.find("escape", f"{where}: {row['origin']} is not allowed")
         if on_loss and entry.get("onLoss", {}).get("value") in (None, "hold"):
             self.find("escape", f"{where}: the policy has no onLoss value")
@@ -472,12 +472,12 @@ class Judge:
         last[tag] = frame.time
         if on_loss:
             return
-        interval = ms(entry, "minInterval", 0)
+        interval = ms(entry, "minInterval", 1000)
         if before is not None and frame.time - before < interval - self.slack:
             self.find("escape", f"{where}: {frame.time - before:.1f} ms after the one before")
         key = tag, math.floor(row["time"] / DAY_MS)
         day[key] += 1
-        if day[key] > entry.get("writesPerDay", math.inf):
+        if day[key] > entry.get("writesPerDay", 5000):
             self.find("escape", f"{where}: write {day[key]} of the day")
 
     def permit(self, frame, row, entry, on_loss, where):
@@ -487,7 +487,7 @@ class Judge:
                 self.not_recomputed[condition] += 1
                 continue
             value, asked = truth
-            too_old = asked is None or frame.time - asked > ms(entry, "maxAge") + self.slack
+            too_old = asked is None or frame.time - asked > ms(entry, "maxAge", 1000) + self.slack
             if on_loss and (too_old or value is None):
                 continue
             if too_old or value is not True:
@@ -514,7 +514,7 @@ class Judge:
         return (not truth if m[1] else truth), asked
 
     def rule_inputs(self, frame, row, entry, where):
-        most = ms(entry, "inputMaxAge")
+        most = ms(entry, "inputMaxAge", 1000)
         inputs = json.loads(row["inputs"] or "null")
         if inputs is None or inputs["state"] != 0 or inputs["flags"] & 5:
             return self.find("escape", f"{where}: inputs {inputs}")

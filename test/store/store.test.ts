@@ -138,6 +138,22 @@ describe("a disk that refuses", () => {
     expect(store.epoch).toBe(1);
     expect(store.audit.seen("r-1")).toBe(true);
   });
+  test("W10 a disk that is full in the middle: what was admitted keeps its outcome", () => {
+    const { audit } = world.store;
+    const [row] = audit.intents([world.intent()])!;
+    // More than the whole file may hold: SQLite answers SQLITE_FULL, as on a full disk.
+    const pair = { config: "x".repeat(9 << 20), policy: "", configHash: "", policyHash: "" };
+    expect(world.store.saveGood(pair)).toBe(false);
+    expect(audit.unavailable).toContain("SQLITE_FULL");
+    expect(audit.intents([world.intent()])).toBeNull();
+    audit.outcomes([world.ending(row!)]);
+    audit.refusals([world.refusal({ id: "r-1" })]);
+    expect(audit.query().map(({ outcome }) => outcome)).toEqual([null]);
+    world.now += 1000;
+    world.store.step();
+    expect(audit.unavailable).toBeNull();
+    expect(audit.query().map(({ outcome }) => outcome)).toEqual(["refused", "verified"]);
+  });
   test("a directory that cannot be made is a fault", () => {
     writeFileSync(join(world.directory, "file"), "");
     const options = { maxMB: 8, now: () => 0, time: () => 0, lock: () => () => {} };
