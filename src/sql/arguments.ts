@@ -57,7 +57,7 @@ function fits(letter: string, arg: Expr): boolean {
   if (letter === "f") return arg.kind === "name" || arg.kind === "member";
   if (arg.kind !== "literal") return letter !== "B" && letter !== "T";
   const { value } = arg;
-  if (value === null) return true;
+  if (value === null) return letter !== "T" && letter !== "B";
   const type = typeof value;
   switch (letter) {
     case "n": case "d": return type === "number" || type === "bigint";

@@ -142,12 +142,13 @@ class Binder {
 
   #fields(fields: readonly Field[], context: Context): BoundField[] {
     const found: BoundField[] = [];
+    const places = new Map<string, number>();
     let unnamed = 0;
     const put = (field: BoundField): void => {
       // A name given twice: the later one stands, in the place of the first.
-      const at = found.findIndex((f) => f.name === field.name && !f.invisible && !field.invisible);
-      if (at < 0) found.push(field);
-      else found[at] = field;
+      const at = field.invisible ? undefined : places.get(field.name);
+      if (at !== undefined) found[at] = field;
+      else if (found.push(field) && !field.invisible) places.set(field.name, found.length - 1);
     };
     for (const field of fields) {
       const { expr, alias, invisible } = field;
@@ -520,8 +521,8 @@ class Binder {
 
   #infer(call: Call, output: number, context: Context): Bound {
     const [first, ...rest] = call.args;
-    if (first!.kind !== "literal") throw this.#fault("arguments", "The model's name is a text in quotes", first!.span);
-    const model = first!.value as string;
+    const model = first!.kind === "literal" ? first!.value : null;
+    if (typeof model !== "string") throw this.#fault("arguments", "The model's name is a text in quotes", first!.span);
     const known = this.#catalog.model(model);
     if (known === undefined) {
       throw new SqlFault("unknown-model", `There is no model ${model}`, this.#sql, first!.span, this.#catalog.names(), model);

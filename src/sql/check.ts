@@ -28,6 +28,9 @@ class Check {
   readonly #sql: string;
   readonly #select: Select;
   readonly #aliases = new Map<string, Field>();
+  /** Aliases found without a cycle, and whether they have an aggregate: each is looked into once. */
+  readonly #acyclic = new Set<Field>();
+  readonly #folding = new Map<Field, boolean>();
   #rows = 0;
   /** Alias of the field being looked at: in its own definition the name means the column. */
   #own: string | null = null;
@@ -103,7 +106,11 @@ class Check {
   #aggregates(expr: Expr, own: string | null): boolean {
     if (placeOf(expr) === "aggregate") return true;
     const field = expr.kind === "name" ? this.#aliasOf(expr.parts, own) : undefined;
-    if (field !== undefined) return this.#aggregates(field.expr, field.alias);
+    if (field !== undefined) {
+      let folds = this.#folding.get(field);
+      if (folds === undefined) this.#folding.set(field, (folds = this.#aggregates(field.expr, field.alias)));
+      return folds;
+    }
     return children(expr).some((child) => this.#aggregates(child, own));
   }
 
@@ -112,6 +119,7 @@ class Check {
   }
 
   #cycle(field: Field, path: readonly string[]): void {
+    if (this.#acyclic.has(field)) return;
     if (path.includes(field.alias!)) {
       throw this.#fault(`These aliases need each other: ${[...path, field.alias].join(" → ")}`, field.span);
     }
@@ -123,6 +131,7 @@ class Check {
       children(expr).forEach(look);
     };
     look(field.expr);
+    this.#acyclic.add(field);
   }
 
   /** HAVING sees groups: a bare column has no single value there. */

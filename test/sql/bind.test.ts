@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { createRandom } from "../../src/base.ts";
 import { bind, bindConditions } from "../../src/sql/bind.ts";
 import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { catalog } from "./catalog.ts";
 
+const count = Number(process.env.SOAK_COUNT ?? 3000);
 const bound = (sql: string): BoundQuery => bind(sql, catalog);
 const first = (expr: string, from = "orders"): Bound => bound(`SELECT ${expr} AS x FROM ${from}`).select[0]!.expr;
 
@@ -129,6 +131,39 @@ describe("infer", () => {
 });
 
 describe("errors", () => {
+  test("mutated queries never crash the binder", () => {
+    const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e6);
+    console.log(`seed ${seed}`);
+    const random = createRandom(seed);
+    const pieces = ["id", "recipe", "weight", "count", "due", "extra", "press.setpoint", "`m-01`.power", "NULL", "'x'", "1", "2.5", "TRUE"];
+    const operators = ["+", "/", "=", "<", "AND", "OR", "LIKE", "&", "IN (1, 'a')", "IS NULL", "BETWEEN 1 AND"];
+    const calls = ["abs(", "sum(", "infer('target', ", "coalesce(", "lower(", "last_value(", "round(", "cast("];
+    const expr = (depth: number): string => {
+      if (depth === 0 || random.chance(0.3)) return random.pick(pieces);
+      if (random.chance(0.3)) return `${random.pick(calls)}${expr(depth - 1)}${random.chance(0.5) ? `, ${expr(depth - 1)}` : ""})`;
+      if (random.chance(0.1)) return `CASE WHEN ${expr(depth - 1)} THEN ${expr(depth - 1)} ELSE ${expr(depth - 1)} END`;
+      return `${expr(depth - 1)} ${random.pick(operators)} ${expr(depth - 1)}`;
+    };
+    let accepted = 0;
+    for (let i = 0; i < count; i++) {
+      const group = random.chance(0.4) ? ` GROUP BY ${expr(1)}, COUNTWINDOW(3) HAVING ${expr(1)}` : "";
+      const sql = `SELECT ${expr(3)} AS weight, ${expr(2)} FROM orders WHERE ${expr(2)}${group}`;
+      try {
+        bound(sql);
+        accepted += 1;
+      } catch (thrown) {
+        if (!(thrown instanceof SqlFault)) throw new Error(`${sql}: ${thrown}`);
+      }
+    }
+    expect(accepted).toBeGreaterThan(0);
+  }, 5000 + count);
+
+  test("aliases that double cost no more than they are long", () => {
+    const doubled = Array.from({ length: 60 }, (_, i) => `a${i} + a${i} AS a${i + 1}`);
+    const query = bound(`SELECT weight AS a0, ${doubled.join(", ")} FROM orders WHERE a60 > 1`);
+    expect(query.select).toHaveLength(61);
+  });
+
   test("the nearest known name", () => {
     expect(fault("SELECT temprature FROM press.fast")).toMatchObject({ code: "unknown-column", nearest: "temperature", column: 8 });
     expect(fault("SELECT id FROM orderz")).toMatchObject({ code: "unknown-stream", nearest: "orders" });

@@ -6,6 +6,8 @@ import { parse } from "../../src/sql/create.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { parseExpr, parseQuery } from "../../src/sql/parser.ts";
 
+const count = Number(process.env.SOAK_COUNT ?? 5000);
+
 /** An expression with all its brackets. */
 function show(expr: Expr): string {
   switch (expr.kind) {
@@ -116,7 +118,7 @@ describe("errors say where and what was meant", () => {
       "SELECT CASE WHEN a THEN 'x' ELSE \"y\" END, infer('m', a)[1] FROM `s` -- c\nHAVING last_value(c, true) <> 3",
       'CREATE STREAM s (a BIGINT, b ARRAY(STRING)) WITH (DATASOURCE="x")'];
     const pieces = ["(", ")", "'", "`", " ", ",", "*", "-", "[", ":", "FROM", "NOT", "IN", "0x", "1e", "/*", "\\", "é", "->", "AS"];
-    for (let i = 0; i < Number(process.env.SOAK_COUNT ?? 5000); i++) {
+    for (let i = 0; i < count; i++) {
       let text = random.pick(sources);
       for (let k = random.below(4) + 1; k > 0; k--) {
         const at = random.below(text.length + 1);
@@ -126,8 +128,8 @@ describe("errors say where and what was meant", () => {
         for (const statement of parse(text)) if (statement.kind === "select") check(text, statement);
       } catch (thrown) {
         if (!(thrown instanceof SqlFault)) throw new Error(`${JSON.stringify(text)}: ${thrown}`);
-        expect(thrown.line).toBeGreaterThan(0);
+        if (thrown.line < 1 || thrown.column < 1) throw new Error(`no place: ${JSON.stringify(text)}`);
       }
     }
-  });
+  }, 5000 + count);
 });
