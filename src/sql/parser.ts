@@ -6,8 +6,9 @@ import { duration } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import { Lexer, type Token } from "./lexer.ts";
 
+/** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
 const reserved = new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
-  "RIGHT FULL CROSS JOIN ON CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION REPLACE " +
+  "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
 
 /** Units of window lengths, in ms. */
@@ -118,6 +119,11 @@ export class Parser {
     throw this.unexpected(what);
   }
 
+  /** After a dot or an arrow every word is a name. */
+  #fieldName(): string {
+    return (this.#token.kind === "word" ? this.take() : this.identifier("a field's name")).text;
+  }
+
   list<T>(item: () => T): T[] {
     const items = [item()];
     while (this.accept(",")) items.push(item());
@@ -208,14 +214,14 @@ export class Parser {
       const { from } = start.span;
       if (this.accept("->")) {
         if (this.is("[") || this.is("*")) throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
-        const name = this.identifier("a field's name").text;
+        const name = this.#fieldName();
         expr = { kind: "member", of: expr, name, arrow: true, span: this.span(from) };
       } else if (this.accept(".")) {
         if (expr.kind === "name" && this.is("*")) {
           this.take();
           return this.#star(expr.parts, from);
         }
-        const name = this.identifier("a field's name").text;
+        const name = this.#fieldName();
         expr = expr.kind === "name"
           ? { kind: "name", parts: [...expr.parts, name], span: this.span(from) }
           : { kind: "member", of: expr, name, arrow: false, span: this.span(from) };

@@ -55,6 +55,8 @@ describe("expressions", () => {
     ["x LIKE 'a%' AND y", "((x like 'a%') and y)"],
     ["0x10 + 100ms", "(16 + 100)"],
     ["INTERVAL '2' SS", "2000"],
+    ["press.on AND on", "(press.on and on)"],
+    ["a->order", "a->order"],
     ["f(a, g(1))", "f(a, g(1))"],
   ];
   for (const [sql, expected] of cases) test(sql, () => expect(shown(sql)).toBe(expected));
