@@ -54,7 +54,7 @@ class Chain {
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
-  /** What is still to be computed: columns that none of these reads are not passed on. */
+  /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
   constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions) {
@@ -77,25 +77,30 @@ class Chain {
   }
 
   rule(): void {
-    const { window, aggregated, aggregates, groupBy, having, select, infers } = this.#query;
+    const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg])).concat(groupBy);
     const filter = conjuncts(window?.filter ?? null);
-    const first = aggregated ? [...grouped, ...filter] : select.map((f) => f.expr);
-    this.#later = [...first, ...this.#tests];
+    const first = aggregated ? grouped : select.map((f) => f.expr);
+    this.#later = first;
     // WHERE comes before a tumbling window, but after a count window has counted its rows.
     if (window?.kind === "count") {
-      if (filter.length > 0) this.#rows(filter, [...this.#passes([])]);
-      this.#infer(this.#infersIn(this.#later), false);
+      if (filter.length > 0) {
+        this.#later = [...first, ...filter];
+        this.#infer(this.#infersIn(filter), false);
+        this.#later = first;
+        this.#rows(filter, this.#passes());
+      }
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), false);
     } else {
       this.#tests.unshift(...filter);
-      this.#infer(this.#infersIn(this.#later), true);
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
     if (aggregated) {
       this.#window();
       this.#tests = conjuncts(having);
-      this.#later = [...select.map((f) => f.expr), ...this.#tests];
-      this.#infer(infers.map((_, i) => i).filter((i) => this.#infersIn(this.#later).includes(i)), true);
+      this.#later = select.map((f) => f.expr);
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
     this.#rows(this.#tests, this.#select());
   }
@@ -145,10 +150,10 @@ class Chain {
     this.#columns = stage.output;
   }
 
-  /** Columns of the last ring that later expressions read, as they are. */
-  #passes(without: readonly Bound[]): { spec: ColumnSpec; expr: string }[] {
+  /** Columns of the last ring that what is still to come reads, as they are. */
+  #passes(): { spec: ColumnSpec; expr: string }[] {
     const names = new Set<string>();
-    for (const node of this.#later) if (!without.includes(node)) this.#reads(node, names);
+    for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names);
     return this.#columns.filter((c) => names.has(c.name)).map((spec) => ({ spec, expr: spec.name }));
   }
 
@@ -182,10 +187,9 @@ class Chain {
       const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0) : [];
       this.#tests = this.#tests.filter((t) => !ready.includes(t));
       const names = args.map((_, i) => `$arg${i}`);
-      const passes = this.#passes(ready);
+      const passes = this.#passes();
       const request = args.map((expr, i) => ({ spec: number(names[i]!), expr }));
       this.#rows(ready, [...request, ...passes]);
-      this.#later = this.#later.filter((node) => !ready.includes(node));
       this.#result(index, model, names, passes.map((p) => p.spec));
     }
   }

@@ -11,7 +11,7 @@ export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: r
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
   if (values.length === 0) return { value: null, state: NULL };
-  if ((fn === "sum" || fn === "avg") && type.kind === "int53" && overflows(values as number[])) state = ERROR.overflow;
+  if ((fn === "sum" || fn === "avg") && overflows(values, type.kind)) state = ERROR.overflow;
   return state >= 194 ? failed(state) : { value: fold(fn, values, type.kind), state };
 }
 
@@ -21,11 +21,15 @@ function weight({ state }: Cell): number {
   return state < NULL ? UNCERTAIN.skipped : GOOD;
 }
 
-function overflows(values: readonly number[]): boolean {
+/** A sum of whole numbers must fit its kind after every row. */
+function overflows(values: readonly Value[], kind: string): boolean {
+  if (kind === "float64") return false;
+  const most = kind === "int53" ? BigInt(Number.MAX_SAFE_INTEGER) : 2n ** 63n - 1n;
+  const least = kind === "int53" ? -most : -most - 1n;
   let sum = 0n;
   return values.some((value) => {
-    sum += BigInt(value);
-    return sum > BigInt(Number.MAX_SAFE_INTEGER) || sum < -BigInt(Number.MAX_SAFE_INTEGER);
+    sum += BigInt(value as number | bigint);
+    return sum > most || sum < least;
   });
 }
 

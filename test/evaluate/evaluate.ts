@@ -168,7 +168,8 @@ class Evaluation {
 /** A group's key: that of its first row, as good as the worst of its rows. */
 function keyCell(cells: readonly Cell[]): Cell {
   const first = cells[0]!;
-  return hasValue(first) ? { value: first.value, state: worst(...cells) } : first;
+  const value = typeof first.value === "number" ? first.value + 0 : first.value;
+  return hasValue(first) ? { value, state: worst(...cells) } : first;
 }
 
 /** Equal for the cells of one group: NULL is a group of its own, −0 is 0. */

@@ -201,7 +201,7 @@ function likePattern(pattern: string): RegExp {
     else if (c === "_") source += "[^]";
     else {
       const literal = c === "\\" && i + 1 < characters.length ? characters[++i]! : c;
-      source += literal.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+      source += literal.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
     }
   }
   return new RegExp(`^${source}$`, "u");

@@ -167,7 +167,8 @@ export class Expressions {
       return { kind, state, value: this.#code.define("t", `${left.value} ${node.op} ${right.value}`) };
     }
     const name = node.op === "&" ? "bitAnd" : node.op === "|" ? "bitOr" : "bitXor";
-    return { kind, state, value: this.#code.define("t", `fn.${name}(${left.value}, ${right.value})`) };
+    const value = this.#code.define("t", `fn.${name}(${left.value}, ${right.value})`);
+    return { kind, ...whole(this.#code, value, state) };
   }
 
   #in(node: BoundIn): Value {

@@ -226,8 +226,8 @@ function raiseKeyStates(code: Code, spec: WindowSpec, leaves: Leaves): void {
 function keyWords(code: Code, v: Value, none: string, scratch: string): [string, string] {
   if (v.kind === "int64") {
     return [
-      code.define("low", `${none} ? 0 : I[${v.value}]`),
-      code.define("high", `${none} ? 0 : I[${v.value} + 1 | 0]`),
+      code.define("low", `${none} ? 0 : ${v.value}`),
+      code.define("high", `${none} ? 0 : ${v.high}`),
     ];
   }
   code.line(`F[${scratch}] = ${none} ? 0 : ${v.kind === "bool" ? `${v.value} | 0` : v.value} + 0;`);
@@ -274,7 +274,12 @@ ${lines}
 function keyValue(code: Code, key: ColumnSpec, i: number): Value {
   const at = field(code, `key${i}`, `key${i}_at`);
   const state = code.define("s", `U[${field(code, `key${i}.state`, `key${i}_state`)} + g | 0]`);
-  if (key.kind === "int64") return { kind: key.kind, state, value: code.define("v", `${at} + g << 1`) };
+  if (key.kind === "int64") {
+    return {
+      kind: key.kind, state, value: code.define("low", `I[(${at} + g << 1) | 0]`),
+      high: code.define("high", `I[(${at} + g << 1) + 1 | 0]`),
+    };
+  }
   if (!slotted(key)) return { kind: key.kind, state, value: code.define("v", `F[${at} + g | 0]`) };
   const slot = code.param({ of: "number", value: key.slot }, `key${i}_slot`);
   return {

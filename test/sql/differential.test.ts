@@ -1,0 +1,398 @@
+import { expect, test } from "bun:test";
+import { createRandom, type Random } from "../../src/base.ts";
+import { Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, writeCell } from "../../src/ring.ts";
+import {
+  type Catalog, compile, instantiate, instantiateInfer, type Program, type Stage, SqlFault,
+} from "../../src/sql.ts";
+import { bind } from "../../src/sql/bind.ts";
+import type { Model } from "../../src/infer.ts";
+import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+
+/**
+ * Random queries over random rows: generated code and the slow reference give the same, to the bit.
+ * SOAK_COUNT cases from SOAK_SEED on; case i of seed s is case 0 of seed s + i.
+ */
+const count = Number(process.env["SOAK_COUNT"] ?? 300);
+const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1_000_000_000);
+
+const columns: readonly ColumnSpec[] = [
+  { name: "a", kind: "float64", slot: 0 }, { name: "b", kind: "float64", slot: 0 },
+  { name: "n", kind: "int53", slot: 0 }, { name: "m", kind: "int53", slot: 0 },
+  { name: "big", kind: "int64", slot: 0 }, { name: "wide", kind: "int64", slot: 0 },
+  { name: "yes", kind: "bool", slot: 0 }, { name: "no", kind: "bool", slot: 0 },
+  { name: "t", kind: "text", slot: 16 }, { name: "u", kind: "text", slot: 8 },
+  { name: "at", kind: "time", slot: 0 },
+];
+const tags: Readonly<Record<string, ColumnSpec>> = {
+  x: { name: "x", kind: "float64", slot: 0 }, k: { name: "k", kind: "int53", slot: 0 },
+};
+const poll_ms = 100;
+const catalog: Catalog = {
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 10 }
+    : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms } : undefined),
+  match: () => [], device: (name) => name === "dev",
+  tag: (device, tag) => (device === "dev" && tags[tag] !== undefined
+    ? { stream: `dev.${tag}`, column: tag, interval_ms: poll_ms } : undefined),
+  model: () => ({ inputs: 2, outputs: 2 }), names: () => [],
+};
+
+type Kind = "float" | "whole" | "long" | "bool" | "text" | "time";
+
+/** Writes SQL of a wanted kind. */
+class Queries {
+  readonly #r: Random;
+  /** What may stand in this place: a model, an aggregate. */
+  readonly #infer: boolean;
+  readonly #newest: boolean;
+  #group = false;
+
+  constructor(random: Random) {
+    this.#r = random;
+    this.#infer = random.chance(0.15);
+    this.#newest = random.chance(0.2);
+  }
+
+  query(): string {
+    const r = this.#r;
+    const windowed = r.chance(0.45);
+    const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
+    const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
+      r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"]) : `(${this.value("whole", 1)} % 3)`);
+    const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
+    const window = (r.chance(0.6) ? `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})`
+      : `COUNTWINDOW(${r.pick([1, 3, 7])})`) + filter;
+    this.#group = true;
+    const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys) : this.value(this.kind(), 3)));
+    const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
+    return `SELECT count(*) AS rows, ${list} FROM s${where} GROUP BY ${[...keys, window].join(", ")}${having}`;
+  }
+
+  #list(one: () => string): string {
+    return Array.from({ length: 1 + this.#r.below(4) }, (_, i) => `${one()} AS c${i}`).join(", ");
+  }
+
+  kind(): Kind {
+    return this.#r.pick(["float", "float", "whole", "whole", "long", "bool", "text", "time"]);
+  }
+
+  value(kind: Kind, depth: number): string {
+    if (depth <= 0 || this.#r.chance(0.15)) return this.#leaf(kind);
+    return this.#common(kind, depth - 1) ?? this.#operation(kind, depth - 1);
+  }
+
+  #leaf(kind: Kind): string {
+    const r = this.#r;
+    if (this.#group && r.chance(0.8)) return this.#aggregate(kind);
+    // NULL by itself is a float: a place for whole numbers or conditions refuses it.
+    if (r.chance(0.05) && (kind === "float" || kind === "text")) return "NULL";
+    switch (kind) {
+      case "float":
+        if (this.#newest && r.chance(0.3)) return "dev.x";
+        if (this.#infer && r.chance(0.5)) return `infer('m', a, ${r.pick(["b", "n", "2"])})${r.pick(["", "", "[1]"])}`;
+        return r.chance(0.75) ? r.pick(["a", "b"]) : r.pick(["0.0", "1.5", "-2.25", "100.0", "0.1"]);
+      case "whole":
+        if (this.#newest && r.chance(0.3)) return "dev.k";
+        return r.chance(0.75) ? r.pick(["n", "m"]) : r.pick(["0", "1", "2", "-3", "7", "9007199254740991"]);
+      case "long": return r.chance(0.8) ? r.pick(["big", "wide"]) : "9223372036854775807";
+      case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
+      case "text": return r.chance(0.75) ? r.pick(["t", "u"]) : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
+      case "time": return "at";
+    }
+  }
+
+  #aggregate(kind: Kind): string {
+    const r = this.#r;
+    this.#group = false;
+    const arg = (k: Kind): string => this.value(k, 1);
+    const text = ((): string => {
+      switch (kind) {
+        case "float": return r.chance(0.2) ? `stddev(${arg(r.pick(["float", "whole", "long"]))})`
+          : `${r.pick(["sum", "avg", "min", "max", "last", "last"])}(${this.#not("NULL", () => arg("float"))})`;
+        case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
+          : `${r.pick(["sum", "avg", "min", "max", "last"])}(${this.#not("NULL", () => arg("whole"))})`;
+        case "long": return `${r.pick(["min", "max", "last", "avg"])}(${this.#not("NULL", () => this.#leaf("long"))})`;
+        case "bool": return `last(${r.pick(["yes", "no"])})`;
+        case "text": return r.chance(0.3) ? r.pick(["t", "u"]) : `${r.pick(["min", "max", "last"])}(${r.pick(["t", "u"])})`;
+        case "time": return r.chance(0.3) ? "last_value(at, FALSE)" : `${r.pick(["min", "max", "last"])}(at)`;
+      }
+    })();
+    this.#group = true;
+    return text;
+  }
+
+  #not(not: string, make: () => string): string {
+    let text = make();
+    while (text === not) text = make();
+    return text;
+  }
+
+  #common(kind: Kind, depth: number): string | null {
+    const r = this.#r;
+    if (r.chance(0.12)) {
+      const whens = Array.from({ length: 1 + r.below(2) }, () =>
+        `WHEN ${this.value("bool", depth)} THEN ${this.value(kind, depth)}`);
+      return `CASE ${whens.join(" ")}${r.chance(0.7) ? ` ELSE ${this.value(kind, depth)}` : ""} END`;
+    }
+    if (r.chance(0.06)) return `coalesce(${this.#leaf(kind)}, ${this.value(kind, depth)}, ${this.#leaf(kind)})`;
+    return null;
+  }
+
+  #operation(kind: Kind, depth: number): string {
+    const r = this.#r;
+    const of = (k: Kind): string => this.value(k, depth);
+    switch (kind) {
+      case "float":
+        if (r.chance(0.2)) return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
+        if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long"]))}, 'float')`;
+        if (r.chance(0.1)) return `-(${of("float")})`;
+        return `(${of("float")} ${r.pick(["+", "-", "*", "/", "%"])} ${of(r.pick(["float", "whole"]))})`;
+      case "whole":
+        if (r.chance(0.1)) return `cast(${of(r.pick(["float", "text", "bool", "time"]))}, 'bigint')`;
+        if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
+        if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
+        if (r.chance(0.1)) return `-(${of("whole")})`;
+        return `(${of("whole")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ${of("whole")})`;
+      case "long":
+        if (r.chance(0.1)) return `-(${of("long")})`;
+        return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ${of(r.pick(["long", "whole"]))})`;
+      case "bool": return this.#condition(depth);
+      case "text":
+        if (r.chance(0.3)) return `cast(${of(r.pick(["float", "whole", "long", "bool"]))}, 'string')`;
+        if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
+        return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
+      case "time": return `cast(${of(r.pick(["whole", "text"]))}, 'datetime')`;
+    }
+  }
+
+  #condition(depth: number): string {
+    const r = this.#r;
+    const kind = r.pick<Kind>(["float", "whole", "long", "text", "time"]);
+    const of = (k: Kind): string => this.value(k, depth);
+    const choice = r.below(10);
+    if (choice < 3) return `(${of("bool")} ${r.pick(["AND", "OR"])} ${of("bool")})`;
+    if (choice === 3) return `NOT (${of("bool")})`;
+    if (choice === 4) return `(${of(kind)} ${r.pick(["", "NOT "])}IN (${of(kind)}, ${of(kind)}))`;
+    if (choice === 5) return `(${of(kind)} ${r.pick(["", "NOT "])}BETWEEN ${of(kind)} AND ${of(kind)})`;
+    if (choice === 6) return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
+    if (choice === 7) return `(${of(kind)} IS ${r.pick(["", "NOT "])}NULL)`;
+    const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole" ? r.pick<Kind>(["whole", "long"]) : kind;
+    return `(${of(kind)} ${r.pick(["=", "!=", "<", "<=", ">", ">="])} ${of(other)})`;
+  }
+}
+
+const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity, 5e-324];
+const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
+const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
+const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
+
+function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
+  const state = r.chance(0.7) ? 0 : r.pick([1, 3, BAD.timeout, BAD.initial, 192, 193, ERROR.zero, ERROR.parse]);
+  const value = ((): Cell["value"] => {
+    switch (kind) {
+      case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
+      case "int53": return r.chance(0.4) ? r.pick(wholes) : r.below(20) - 10;
+      case "int64": return r.chance(0.5) ? r.pick(longs) : BigInt(r.below(20) - 10);
+      case "bool": return r.chance(0.5);
+      case "time": return 1_700_000_000_000 + r.below(100_000);
+      default: {
+        const text = r.pick(texts);
+        return Buffer.byteLength(text) <= slot ? text : "";
+      }
+    }
+  })();
+  return { value, state };
+}
+
+function randomRows(r: Random): Row[] {
+  let time = 1_700_000_000_000 + r.below(1000);
+  return Array.from({ length: r.below(50) }, () => {
+    time += r.pick([0, 1, 10, 10, 30, 120]);
+    return {
+      time, flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
+      cells: new Map(columns.map((column) => [column.name, cell(r, column)])),
+    };
+  });
+}
+
+function put(ring: Ring, row: Row): void {
+  ring.claim(1);
+  const at = ring.head & ring.mask;
+  ring.arena.F[ring.timeAt + at] = row.time;
+  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.U[ring.flagsAt + at] = row.flags;
+  for (const column of ring.columns) {
+    const { value, state } = row.cells.get(column.name)!;
+    writeCell(ring, column, ring.head, value);
+    // Whatever a driver would refuse: code must agree on what is not finite, too.
+    if (typeof value === "number") ring.arena.F[column.payload + at] = value;
+    ring.arena.U[column.state + at] = state;
+  }
+  ring.publish(1);
+}
+
+function take(ring: Ring, seq: number): Row {
+  const at = seq & ring.mask;
+  const cellOf = (column: Column): Cell => {
+    const state = ring.arena.U[column.state + at]!;
+    return { value: state < 64 ? readCell(ring, column, seq) : null, state };
+  };
+  return {
+    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
+  };
+}
+
+/** Fails on large arguments, and gives what is not finite for some. */
+function results(args: readonly number[]): number[] | null {
+  return args[0]! > 1e6 ? null : [args[0]! * 2 + args[1]!, args[0]! - args[1]!];
+}
+
+function model(): Model {
+  const [given, out] = [new Float64Array(2), new Float64Array(2)];
+  return {
+    name: "m", inputs: [], outputs: [], bytes: 0, probe: 0, arguments: given, results: out, close() {},
+    run() {
+      const found = results([...given]);
+      if (found !== null) out.set(found);
+      return found !== null;
+    },
+  };
+}
+
+interface Link {
+  readonly stage: Stage;
+  readonly input: Ring;
+  readonly output: Ring;
+  cursor: number;
+}
+
+/** A program over rings, fed row by row, in random batches. */
+class Machine {
+  readonly rows: Row[] = [];
+  readonly links: Link[];
+  readonly #input: Ring;
+  #read = 0;
+
+  constructor(program: Program, newest: ReadonlyMap<string, Row>) {
+    const arena = Arena.create(1 << 22);
+    const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
+      Ring.create(arena, Ring.layout(name, specs, rows)).ring;
+    const rings = program.newest.map(({ tag, stream, column }) => {
+      const made = ring(stream, [tags[column]!], 16);
+      const row = newest.get(tag);
+      if (row !== undefined) put(made, row);
+      return made;
+    });
+    this.#input = ring("s", program.inputs[0]!.columns, 64);
+    let from = this.#input;
+    this.links = program.stages.map((plan) => {
+      const [input, output] = [from, (from = ring("out", plan.output, 16))];
+      const stage = plan.kind === "infer"
+        ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
+        : instantiate(plan, { arena, input, output, newest: rings, state: arena.take(plan.stateBytes, "state") });
+      return { stage, input, output, cursor: 0 };
+    });
+  }
+
+  feed(rows: readonly Row[], each: boolean, r: Random): void {
+    let i = 0;
+    while (i < rows.length) {
+      const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(20));
+      for (; i < to; i++) put(this.#input, rows[i]!);
+      this.#turn(rows[to - 1]!.time, each);
+    }
+  }
+
+  close(time: number, each: boolean): void {
+    for (const link of this.links) {
+      do {
+        link.stage.tick(time);
+        this.#turn(time, each);
+      } while (link.stage.deadline <= time);
+    }
+  }
+
+  /** Until nothing is left; `each`: row by row at the row's own time, for what depends on it. */
+  #turn(time: number, each: boolean): void {
+    for (let more = true; more;) {
+      more = false;
+      for (const link of this.links) {
+        const { input } = link;
+        if (link.cursor === input.head) continue;
+        const to = each ? (link.cursor + 1) | 0 : input.head;
+        const at = each ? input.arena.F[input.timeAt + (link.cursor & input.mask)]! : time;
+        link.cursor = link.stage.run(link.cursor, to, 0, at);
+        more = true;
+      }
+      const { output } = this.links.at(-1)!;
+      for (; this.#read !== output.head; this.#read++) this.rows.push(take(output, this.#read));
+    }
+  }
+}
+
+const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
+  `${row.time} ${row.flags} ` + [...row.cells].map(([name, { value, state }]) => {
+    const text = state >= 64 ? "" : Object.is(value, -0) ? "-0" : String(value);
+    return `${name}=${text}:${state}`;
+  }).join(" "));
+
+type Outcome = "refused" | readonly string[];
+
+/** Runs one case and gives its stages' kinds. */
+function runCase(seed: number): Outcome {
+  const r = createRandom(seed);
+  const sql = new Queries(r).query();
+  const rows = randomRows(r);
+  const newest = new Map<string, Row>();
+  for (const [name, spec] of Object.entries(tags)) {
+    if (r.chance(0.8)) {
+      newest.set(`dev.${name}`, {
+        time: 1_700_000_000_000 + r.below(1500), flags: 0, cells: new Map([[name, cell(r, spec)]]),
+      });
+    }
+  }
+  let program: Program;
+  try {
+    program = compile(sql, catalog);
+  } catch (thrown) {
+    if (thrown instanceof SqlFault) return "refused";
+    throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
+  }
+  const query = bind(sql, catalog);
+  const end = (rows.at(-1)?.time ?? 0) + 2000;
+  const world: World = {
+    end, infer: (_, args) => results(args),
+    newest: (index, time) => {
+      const { tag, column } = query.newest[index]!;
+      const row = newest.get(tag);
+      if (row === undefined) return { value: null, state: BAD.initial };
+      return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old } : row.cells.get(column.name)!;
+    },
+  };
+  const expected = evaluateQuery(query, rows, world);
+  const machine = new Machine(program, newest);
+  const each = program.newest.length > 0;
+  machine.feed(rows, each, r);
+  machine.close(end, each);
+  const at = `seed ${seed}: ${sql}`;
+  expect([at, ...shown(machine.rows)]).toEqual([at, ...shown(expected.rows)]);
+  // A model changes when conditions are tested; rows of an open count window were tested by one alone.
+  if (program.models.length === 0 && query.window?.kind !== "count") {
+    const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
+    expect([at, errors]).toEqual([at, expected.errors]);
+  }
+  return program.stages.map((s) => s.kind);
+}
+
+test(`generated code = slow reference, ${count} random queries from seed ${seed}`, () => {
+  const kinds = new Map<string, number>();
+  let refused = 0;
+  for (let i = 0; i < count; i++) {
+    const outcome = runCase(seed + i);
+    if (outcome === "refused") refused += 1;
+    else for (const kind of outcome) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  console.log(`${count} cases, ${refused} refused by the binder, stages:`, Object.fromEntries(kinds));
+  expect(refused).toBeLessThan(Math.max(10, count / 5));
+}, 600_000);
