@@ -6,8 +6,9 @@ import { monotonic } from "./os/time.ts";
  * `now` is monotonic milliseconds with fraction (ages, deadlines, intervals, arming). `time` is
  * engine time: milliseconds since the Unix epoch = monotonic + an offset that follows the wall
  * clock by at most 500 ppm and never makes `time` run backwards. A wall clock that moved by more
- * than `clock_step_ms` is a step: taken over at once if forward, held until caught up if backward,
- * and counted in `steps` so that natural-time windows can be closed.
+ * than `clock_step_ms` is a step, counted in `steps`: forward it is taken over at once; backward,
+ * engine time goes on and is slewed, since time that stood still would make old values look fresh
+ * to the gate.
  */
 export interface Clock {
   now(): number;
@@ -26,6 +27,8 @@ class EngineClock implements Clock {
   #offset: number;
   #checked: number;
   #last = 0;
+  /** The wall clock stepped back, and engine time is still ahead of it. */
+  #ahead = false;
   readonly #monotonic: () => number;
   readonly #wall: () => number;
 
@@ -46,15 +49,12 @@ class EngineClock implements Clock {
     if (elapsed >= 10) {
       this.#checked = now;
       const error = this.#wall() - now - this.#offset;
-      if (Math.abs(error) > clock_step_ms) {
-        this.steps += 1;
-        this.#offset += error;
-      } else {
-        const most = elapsed * clock_slew_ratio;
-        this.#offset += Math.max(-most, Math.min(most, error));
-      }
+      const ahead = error < -clock_step_ms;
+      if (error > clock_step_ms || (ahead && !this.#ahead)) this.steps += 1;
+      this.#ahead = ahead;
+      const slew = elapsed * clock_slew_ratio;
+      this.#offset += error > clock_step_ms ? error : Math.max(-slew, Math.min(slew, error));
     }
-    // Never backwards: after a backward step, time stands until the wall clock has caught up.
     this.#last = Math.max(this.#last, now + this.#offset);
     return this.#last;
   }
