@@ -60,11 +60,12 @@ test("after a backward step time goes on and is slewed: old values must not look
   const before = clock.time();
   at.wall -= 3_600_000;
   pass(1000);
-  expect(clock.steps).toBe(1);
   const gone = clock.time() - before;
+  expect(clock.steps).toBe(1);
   expect(gone).toBeGreaterThan(1000 * (1 - 2 * clock_slew_ratio));
   expect(gone).toBeLessThanOrEqual(1000);
   pass(1000);
+  clock.time();
   expect(clock.steps).toBe(1);
 });
 
