@@ -24,7 +24,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The broker inside this process; `password`, if given, is asked of everybody. */
-export async function aedesBroker(password?: string): Promise<Broker> {
+export async function aedesBroker(password?: string): Promise<Broker & { mute(): void }> {
   const port = await freePort();
   let aedes: Aedes;
   let server: Server;
@@ -43,6 +43,10 @@ export async function aedesBroker(password?: string): Promise<Broker> {
         aedes.handle(socket);
       });
       await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    },
+    /** From now on no publish is acknowledged. */
+    mute() {
+      aedes.authorizePublish = () => undefined;
     },
     async stop() {
       for (const socket of sockets) socket.destroy();

@@ -131,6 +131,22 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     expect(connection.status.sent).toBe(500);
   });
 
+  test("rows of all sizes, also past the steps of the length field", async () => {
+    const layout = Ring.layout("s", [tagColumn("text", "text(20000)")], 64);
+    const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+    const sizes = [0, 1, 90, 120, 130, 20_000, 3, 16_000, 16_384, 60, 19_999, 5_000];
+    for (const size of sizes) {
+      ring.claim(1);
+      writeCell(ring, ring.columns[0]!, ring.head, "x".repeat(size));
+      ring.publish(1);
+    }
+    const sink = connection.sink("plant", { topic: "out/size" }, ring, "r");
+    expect(sink.drain(0, ring.head)).toBe(sizes.length);
+    await until(() => heard.length === sizes.length);
+    const texts = heard.map(({ payload }) => (JSON.parse(payload.toString()) as { text: string }).text);
+    expect(texts.map((text) => text.length)).toEqual(sizes);
+  });
+
   test("CBOR at qos 1, kept by the broker, with the quality of what is not good", async () => {
     const ring = ringOf();
     fill(ring, 3);
@@ -233,6 +249,21 @@ describe("a broker that is not there, or does not want us", () => {
     expect(connection.status.state).toBe("down");
     expect(connection.status.reason).toContain("Connection refused");
     await connection.close();
+    await broker.stop();
+  });
+
+  test("a broker that acknowledges nothing does not hold up the end", async () => {
+    const broker = await aedesBroker();
+    await broker.start();
+    broker.mute();
+    const settings = { host: "127.0.0.1", port: broker.port };
+    const connection = mqttConnector.connect("broker", settings, io);
+    await until(() => connection.status.state === "up");
+    const ring = ringOf();
+    fill(ring, 3);
+    expect(connection.sink("plant", { topic: "x", qos: 1 }, ring, "r").drain(0, 3)).toBe(3);
+    await connection.close();
+    expect([connection.status.sent, connection.status.dropped]).toEqual([0, 3]);
     await broker.stop();
   });
 

@@ -86,7 +86,17 @@ export class MqttConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    await this.#client.endAsync(!this.#client.connected);
+    const client = this.#client;
+    if (!client.connected) return client.endAsync(true);
+    // The client would wait for ever: first for acknowledgements, which then count as dropped, then
+    // for the broker's end of the connection.
+    const late = setInterval(() => {
+      const open = Object.keys(client.outgoing);
+      for (const id of open) client.removeOutgoingMessage(Number(id));
+      if (open.length > 0) client.emit("outgoingEmpty");
+      else client.stream.destroy();
+    }, close_ms_max);
+    await client.endAsync().finally(() => clearInterval(late));
   }
 
   #subscribe(receiver: Receiver): void {
@@ -152,3 +162,5 @@ export class MqttConnection implements Connection {
 
 /** Topics whose receivers are remembered. */
 const routes_max = 1024;
+/** Patience at each of the two steps of an orderly end. */
+const close_ms_max = 300;

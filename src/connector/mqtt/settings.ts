@@ -52,7 +52,8 @@ export type SourceSettings = z.infer<typeof sourceSettings>;
 export const sinkSettings = z.strictObject({
   topic: publishTopic.describe("topic; {gateway} is the gateway's id, {rule} the rule's name"),
   format: z.enum(formats).default("json")
-    .describe("one message a row: a JSON object, or the same as CBOR"),
+    .describe("one message a row: a JSON object, or the same as CBOR; what has no usable value " +
+      "(NULL, bad, absent, error) is null"),
   qos: qos.default(0).describe("0: at most once; 1: until the broker has acknowledged it"),
   retain: z.boolean().default(false).describe("the broker keeps the newest message for newcomers"),
   quality: z.boolean().default(false)
