@@ -1,12 +1,12 @@
 /** The write gate: every path to equipment goes through it (WRITING.md). */
 export {
-  decide, lastLook, mayLeave, rounding, type Admitted, type Verdict,
+  decide, lastLook, mayLeave, type Admitted, type Verdict,
 } from "./gate/gate.ts";
 export {
   refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
 } from "./gate/codes.ts";
 export {
-  isExternal, isOnLoss, isRule, keyOf, onLossCommand, ruleCommand, ruleCommandId, type Command,
+  isExternal, isOnLoss, isRule, keyOf, onLossCommand, ruleCommand, type Command,
   type Inputs, type Origin,
 } from "./gate/command.ts";
 export {
@@ -18,7 +18,7 @@ export {
 } from "./gate/state.ts";
 export { TagState, type Observed } from "./gate/tag-state.ts";
 export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
-export { armingEnds, losesValue, on_loss_lead_ms, tryArm, type ArmAsk } from "./gate/arming.ts";
+export { armingEnds, losesValue, tryArm, type ArmAsk } from "./gate/arming.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";
-export { command_text_max, parseCommand, type Arrival } from "./gate/external.ts";
+export { parseCommand, type Arrival } from "./gate/external.ts";
 export { disarm, type Disarmed, type DisarmSteps } from "./gate/latch.ts";

@@ -4,10 +4,10 @@ import { refuse, type Refusal } from "./codes.ts";
 import type { Arming, Box, ReadResult, TagView } from "./state.ts";
 
 /**
- * `onLoss` writes inside the arming that it ends (W19): rules stop this long before the end, so that
- * read, commit and send of that last command fit.
+ * `onLoss` writes inside the arming that it ends (W19): rules stop this long before the end, so
+ * that read, commit and send of that last command fit.
  */
-export const on_loss_lead_ms = 2000;
+const on_loss_lead_ms = 2000;
 
 export interface ArmAsk {
   readonly for_ms: number;

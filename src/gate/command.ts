@@ -53,7 +53,7 @@ export const isExternal = (origin: Origin): boolean => !isRule(origin) && !isOnL
 export const keyOf = (command: Command): string => `${command.origin} ${command.id}`;
 
 /** W18: the id of a rule's command. */
-export function ruleCommandId(rule: string, epoch: number, sequence: number): string {
+function ruleCommandId(rule: string, epoch: number, sequence: number): string {
   return `${rule}/${epoch}/${sequence >>> 0}`;
 }
 

@@ -23,13 +23,13 @@ export interface Arrival {
 
 const keys = ["id", "tag", "value", "unit", "deadline", "within"];
 /** Longest id, tag or unit that is taken: they stand in each audit row. */
-export const command_text_max = 128;
+const command_text_max = 128;
 
 /**
- * Reads `{"id", "tag", "value", "unit"?, "deadline" | "within"}`. `deadline` is a time of day: text by
- * ISO 8601 with zone, or milliseconds since the epoch. `within` counts from arrival (`"2s"`): not on
- * MQTT, where a broker may have held the message for hours. What is missing is left to the gate to
- * refuse, in its order; only what cannot be read at all is refused here.
+ * Reads `{"id", "tag", "value", "unit"?, "deadline" | "within"}`. `deadline` is a time of day:
+ * text by ISO 8601 with zone, or milliseconds since the epoch. `within` counts from arrival
+ * (`"2s"`): not on MQTT, where a broker may have held the message for hours. What is missing is
+ * left to the gate to refuse, in its order; only what cannot be read at all is refused here.
  */
 export function parseCommand(body: unknown, arrival: Arrival): Command | Refusal {
   const fields = asObject(body);

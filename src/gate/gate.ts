@@ -81,8 +81,8 @@ export function lastLook(
 }
 
 /**
- * The part of the last look that needs no state but three numbers: for whoever puts the bytes on the
- * wire, the serial worker included (W11).
+ * The part of the last look that needs no state but three numbers: for whoever puts the bytes on
+ * the wire, the serial worker included (W11).
  */
 export function mayLeave(
   admitted: { readonly arming: number; readonly notAfter: number },
@@ -194,7 +194,7 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
  * 801 × 0.1 is 80.10000000000001 in binary: what decimal settings mean is compared with this much
  * room, relative to the values. Far below one LSB of any register.
  */
-export const rounding = 1e-12;
+const rounding = 1e-12;
 
 /** NaN is outside. */
 function isInside(means: number, policy: TagPolicy): boolean {

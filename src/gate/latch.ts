@@ -20,9 +20,9 @@ export interface Disarmed {
 }
 
 /**
- * W4: file first, then the runtime, and at worst an end to it. A runtime that cannot be asked is not
- * trusted to be silent. If the file cannot be written, the runtime is asked all the same, and the
- * trouble is told.
+ * W4: file first, then the runtime, and at worst an end to it. A runtime that cannot be asked is
+ * not trusted to be silent. If the file cannot be written, the runtime is asked all the same, and
+ * the trouble is told.
  */
 export async function disarm(
   steps: DisarmSteps, disarm_ms: number = limits.disarm_ms_max,
@@ -31,7 +31,7 @@ export async function disarm(
   try {
     steps.raise();
   } catch (thrown) {
-    trouble = ` The latch file could not be written (${reason(thrown)}): it will not outlast a start.`;
+    trouble = ` The latch file could not be written (${reason(thrown)}): a start would lift it.`;
   }
   const late = "no answer in time";
   const failed = await Promise.race([

@@ -13,7 +13,9 @@ export class LossWatch {
   /** Number of the arming whose loss was dealt with already. */
   #done = -1;
 
-  /** At arming, and for each verdict on a rule's command: admitted, or only withheld for a while. */
+  /**
+   * At arming, and for each verdict on a rule's command: admitted, or only withheld for a while.
+   */
   alive(now: number): void {
     this.#alive = now;
   }

@@ -14,9 +14,9 @@ export interface Outcome {
 }
 
 /**
- * Exceptions that say that nothing was done (Modbus application protocol 1.1b3, 7): illegal function,
- * address and value, busy, no path. The others (4 failure, 5 accepted but not finished, 8 memory,
- * 11 target silent) leave it open.
+ * Exceptions that say that nothing was done (Modbus application protocol 1.1b3, 7): illegal
+ * function, address and value, busy, no path. The others (4 failure, 5 accepted but not finished,
+ * 8 memory, 11 target silent) leave it open.
  */
 const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
 

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import type { TagType } from "../ring.ts";
 
-/** Everything that decides where a write lands and what it means there: what a proof proves (W2). */
+/**
+ * Everything that decides where a write lands and what it means there: what a proof proves (W2).
+ */
 export interface Path {
   /** Address of the device behind the link as it answered: `192.168.1.20:502`, `/dev/ttyS1`. */
   readonly peer: string;

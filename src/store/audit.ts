@@ -5,7 +5,7 @@ import type { Ledger } from "./ledger.ts";
 /** Folded refusals are written this often at most (ms): an SD card survives it. */
 export const flush_ms = 10_000;
 /** Refusals of outside commands and outcomes kept while the disk refuses; more are counted. */
-export const waiting_max = 1024;
+const waiting_max = 1024;
 /** Oldest folded refusals given up at a time when the file is full. */
 const trim_rows = 1024;
 
@@ -209,7 +209,10 @@ export class Audit {
     return found?.sent ?? null;
   }
 
-  /** W15: every intent without outcome becomes unknown: at start, at a restart of control or worker. */
+  /**
+   * W15: every intent without outcome becomes unknown: at start, at a restart of control or
+   * worker.
+   */
   abandon(why: string, time: number, tags: readonly string[] | null = null): readonly Abandoned[] {
     this.#commit();
     return this.#ledger.write(this.#now(), (db) => abandonIn(db, why, time, tags)) ?? [];

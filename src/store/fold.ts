@@ -27,7 +27,7 @@ export interface Folded extends Omit<Withheld, "sentence" | "time"> {
  * between two codes ten times a second then goes on counting in the rows that it has, because the
  * SD card must survive it.
  */
-export const fold_rows_per_minute = 10;
+const fold_rows_per_minute = 10;
 const minute_ms = 60_000;
 /** Superseded rows kept while the store cannot take them. */
 const closed_max = 1024;
@@ -40,7 +40,9 @@ interface Series {
   opened: number;
 }
 
-/** Folds refusals in memory; `drain` hands over what the store has not seen. Bounded by tag × code. */
+/**
+ * Folds refusals in memory; `dirty` is what the store has not seen. Bounded by tag × code.
+ */
 export class Fold {
   readonly #series = new Map<string, Series>();
   /** Rows that were superseded by a newer one before the store had their last count. */
@@ -63,7 +65,10 @@ export class Fold {
     if (series !== undefined) series.current = null;
   }
 
-  /** Everything that the store lacks, oldest first. A row that could not be stored stays for the next time. */
+  /**
+   * Everything that the store lacks, oldest first. A row that could not be stored stays for the
+   * next time.
+   */
   get dirty(): readonly Folded[] {
     const rows = [...this.#closed];
     for (const { byCode } of this.#series.values()) {

@@ -3,7 +3,7 @@ import { Fault } from "../base.ts";
 import { schema } from "./schema.ts";
 
 /** Pause between two attempts to write again after the disk refused (ms). */
-export const retry_ms = 1000;
+const retry_ms = 1000;
 const page_bytes = 4096;
 /** Pages kept back so that outcomes of what was admitted still fit when the file is full. */
 const reserve_pages = 64;

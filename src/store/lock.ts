@@ -49,8 +49,9 @@ function noteHolder(path: string, text: string): void {
 }
 
 /**
- * Pids come round again, and `disarm` kills by this: so a process is named by pid, start time (field
- * 22 of proc(5) stat, counted after the name in parentheses) and boot. null = no living process.
+ * Pids come round again, and `disarm` kills by this: so a process is named by pid, start time
+ * (field 22 of proc(5) stat, counted after the name in parentheses) and boot. null = no living
+ * process.
  */
 function identity(pid: number): string | null {
   try {

@@ -149,7 +149,7 @@ describe("W4 disarm", () => {
   });
   test("no answer in time: the runtime is killed, and that is said", async () => {
     const [world, did] = steps({
-      ask: () => new Promise(() => {}), wait: (ms) => Promise.resolve(did.push(`wait ${ms}`)).then(() => {}),
+      ask: () => new Promise(() => {}), wait: async (ms) => void did.push(`wait ${ms}`),
     });
     const answer = await disarm(world);
     expect(answer.how).toBe("killed");

@@ -6,7 +6,7 @@ import { refusals } from "../../src/gate.ts";
 
 const text = readFileSync(join(import.meta.dir, "../../docs/writing.md"), "utf8");
 
-test("docs/writing.md has each refusal once, with its sentence and what to do, in the gate's order", () => {
+test("docs/writing.md has each refusal in the gate's order, with sentence and what to do", () => {
   const table = text.slice(text.indexOf("## Refusals"));
   const rows = [...table.matchAll(/^\| `([a-z-]+)` \| (.+?) \| (.+) \|$/gm)];
   expect(rows.map(([, code, sentence]) => [code, sentence])).toEqual(Object.entries(refusals));

@@ -50,7 +50,9 @@ describe("W17 commands from outside", () => {
     expect(parse({ id: "a-2" }, { claim, duplicate: true }).seen).toBe(true);
   });
   test("what cannot be read says what is wrong", () => {
-    for (const what of [null, undefined, 7, "x", [], true]) expect(problem(what)).toContain("object");
+    for (const what of [null, undefined, 7, "x", [], true]) {
+      expect(problem(what)).toContain("object");
+    }
     expect(problem({ ...body, vlaue: 1 })).toContain("unknown key vlaue, is it value?");
     expect(problem({ ...body, tag: undefined })).toContain("tag is missing");
     expect(problem({ ...body, tag: 7 })).toContain("tag is not a text");
@@ -60,7 +62,8 @@ describe("W17 commands from outside", () => {
     expect(problem({ ...body, within: 5 })).toContain("duration");
     expect(problem({ ...body, within: "-5s" })).toContain("duration");
     expect(problem({ ...body, deadline: time })).toContain("exclude");
-    for (const deadline of ["2026-03-01T12:00:00", "soon", true, Infinity, "2026-13-41T12:00:00Z"]) {
+    const wrong = ["2026-03-01T12:00:00", "soon", true, Infinity, "2026-13-41T12:00:00Z"];
+    for (const deadline of wrong) {
       expect(problem({ ...body, within: undefined, deadline })).toContain("deadline");
     }
   });

@@ -249,7 +249,8 @@ describe("W11 last look", () => {
 
 describe("W12 permit", () => {
   const cell = (over: object): Change =>
-    ({ tag: { permits: [{ condition: "press.door_closed", value: true, state: 0, at: now, ...over }] } });
+    ({ tag: { permits: [
+      { condition: "press.door_closed", value: true, state: 0, at: now, ...over }] } });
   test("NULL, bad, old and FALSE refuse", () => {
     expect(code(cell({}))).toBeNull();
     expect(code(cell({ value: false }))).toBe("permit-false");

@@ -7,9 +7,9 @@ import {
 import { armedTag, arming, facts, now, policy, restAsk, ruleAsk } from "./fixture.ts";
 
 /**
- * W7, W8: the gate against a second reading of WRITING.md, written as one table of what is wrong, in
- * the order of the page. The first line that holds is the refusal; if none does, it is admitted.
- * It shares no function with `src/gate`; arithmetic is on whole counts of the int16.
+ * W7, W8: the gate against a second reading of WRITING.md, written as one table of what is wrong,
+ * in the order of the page. The first line that holds is the refusal; if none does, it is
+ * admitted. It shares no function with `src/gate`; arithmetic is on whole counts of the int16.
  */
 interface Case {
   c: Command;
@@ -25,7 +25,8 @@ const loss = ({ c }: Case): boolean => c.origin.startsWith("onLoss");
 const asked = ({ c, p }: Case): number => {
   const v = c.value as number;
   // The limits of the random policies are whole counts, so a clamp lands on them exactly.
-  return p!.outside === "clamp" ? Math.min(count(p!.max), Math.max(count(p!.min), count(v))) : count(v);
+  return p!.outside === "reject" ? count(v)
+    : Math.min(count(p!.max), Math.max(count(p!.min), count(v)));
 };
 const cell = (s: Case) => s.t!.permits[0];
 const wants = (s: Case): boolean => s.p!.permit.length > 0;

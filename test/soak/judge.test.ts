@@ -7,8 +7,8 @@ import type { Ending, Intent } from "../../src/store.ts";
 import { World } from "../store/fixture.ts";
 
 /**
- * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in one of
- * them must be found, and by its name.
+ * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in
+ * one of them must be found, and by its name.
  */
 const policyText = `{ // as an engineer writes it
   "press.setpoint": { "allow": ["rule:hold", "rest"], "maxMode": "armed", "min": 20, "max": 80,
@@ -89,8 +89,8 @@ function write(story: Story = {}): number {
   const received = world.time;
   readSetpoint(before);
   const [row] = world.store.audit.intents([world.intent({
-    policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1, read: before,
-    received, notAfter: world.time + 450, ...story.intent,
+    policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1,
+    read: before, received, notAfter: world.time + 450, ...story.intent,
   })])!;
   world.now += 1;
   story.between?.();
@@ -118,7 +118,8 @@ function judge(...more: string[]): Report {
   const ran = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"), "--policy",
     at("policy.json"), "--audit", at("store.sqlite"), "--frames", at("frames.jsonl"),
     "--inputs", "hold=press.temperature", "--slack", "0.5", ...more]);
-  const report = JSON.parse(ran.stdout.toString() || `{"crash": ${JSON.stringify(ran.stderr.toString())}}`);
+  expect(ran.stderr.toString()).toBe("");
+  const report = JSON.parse(ran.stdout.toString());
   expect(ran.exitCode).toBe(Object.keys(report.findings).length > 0 ? 1 : 0);
   return report as Report;
 }
@@ -132,12 +133,14 @@ describe("W22 the judge", () => {
     poll();
     write({ before: 64, value: 62, intent: { origin: "rest", id: "a-1", inputs: null } });
     const unsent = world.store.audit.intents([world.intent({ policyHash })])!;
-    world.store.audit.outcomes([world.ending(unsent[0]!, { outcome: "refused", code: "latched", sent: null })]);
+    world.store.audit.outcomes([
+      world.ending(unsent[0]!, { outcome: "refused", code: "latched", sent: null })]);
     expect(judge()).toMatchObject({ matched: 3, escapes: 0, findings: {} });
   });
   test("an onLoss intent of arming time matches its later frame", () => {
-    const [row] = world.store.audit.intents([world.intent({ policyHash, words: Uint8Array.from(word(40)),
-      means: 40, origin: "onLoss:press.setpoint", read: null, inputs: null,
+    const [row] = world.store.audit.intents([world.intent({
+      policyHash, words: Uint8Array.from(word(40)), means: 40,
+      origin: "onLoss:press.setpoint", read: null, inputs: null,
       notAfter: world.time + 600_000 })])!;
     world.now += 60_000;
     poll();
@@ -161,10 +164,11 @@ describe("W22 the judge", () => {
   const planted: Record<string, [string, () => void]> = {
     "a frame of nobody": ["escape", () => writeFrame(62)],
     "a coil": ["escape", () => exchange([5, 0, 9, 0xff, 0], [5, 0, 9, 0xff, 0])],
-    "a frame sent twice": ["sent-twice", () => write({ frame: () => (writeFrame(62), writeFrame(62)) })],
+    "a frame sent twice": ["sent-twice", () =>
+      write({ frame: () => (writeFrame(62), writeFrame(62)) })],
     "other words than admitted": ["escape", () => write({ frame: () => writeFrame(63) })],
-    "after the deadline": ["after-deadline", () => write({ between: () => (world.now += 460), intent:
-      { origin: "rest", id: "a-1", inputs: null } })],
+    "after the deadline": ["after-deadline", () => write({
+      between: () => (world.now += 460), intent: { origin: "rest", id: "a-1", inputs: null } })],
     "after the arming's end": ["outside-arming", () => write({ between: () =>
       world.store.endArming(1, "disarmed"), frame: () => (world.now += 5, writeFrame(62)) })],
     "under no arming": ["outside-arming", () => write({ intent: { arming: 7 } })],
@@ -176,26 +180,29 @@ describe("W22 the judge", () => {
     "another meaning": ["means-differs", () => write({ intent: { means: 62.5 } })],
     "another read": ["read-differs", () => write({ intent: { read: 61 } })],
     "an origin that is not allowed": ["escape", () => write({ intent: { origin: "rule:other" } })],
-    "a tag that is not in the policy": ["row-without-place", () => write({ intent: { tag: "x.y" } })],
+    "a tag that is nowhere": ["row-without-place", () => write({ intent: { tag: "x.y" } })],
     "another policy": ["unknown-policy", () => write({ intent: { policyHash: "0" } })],
-    "too soon": ["escape", () => (write(), world.now -= 300, poll(), write({ before: 62, value: 64 }))],
+    "too soon": ["escape", () =>
+      (write(), world.now -= 300, poll(), write({ before: 62, value: 64 }))],
     "too often a day": ["escape", () => [62, 64, 62, 64].forEach((value, i) =>
       (poll(), write({ value, before: i === 0 ? 60 : 126 - value })))],
     "an open door": ["escape", () => (poll(0), write())],
     "a door not looked at": ["escape", () => (world.now += 1100, exchange([4, 0, 0, 0, 4],
       [4, 8, 0, 0, 0, 0, ...word(61), 0, 0]), write())],
-    "a bad input": ["escape", () => write({ intent: { inputs: { oldest: world.time, state: 67, flags: 0 } } })],
+    "a bad input": ["escape", () => write({ intent:
+      { inputs: { oldest: world.time, state: 67, flags: 0 } } })],
     "an old input": ["escape", () => write({ intent:
       { inputs: { oldest: world.time - 600, state: 0, flags: 0 } } })],
     "an input that the machine was not asked for": ["escape", () => (world.now += 600,
       exchange([2, 0, 0, 0, 8], [2, 1, 16]), write())],
     "verified without a read that says so": ["not-verified", () => write({ says: 50 })],
-    "rejected without an exception": ["not-rejected", () => write({ ending: { outcome: "rejected" } })],
+    "rejected without an exception": ["not-rejected", () =>
+      write({ ending: { outcome: "rejected" } })],
     "verified without a frame": ["row-without-frame", () => write({ frame: () => {} })],
     "no outcome": ["row-without-outcome", () =>
       void world.store.audit.intents([world.intent({ policyHash })])],
-    "an id twice": ["id-admitted-twice", () => ["a", "b"].forEach((_, i) => (poll(), write({ value: 62 + 2 * i,
-      before: 60 + 2 * i, intent: { origin: "rest", id: "a-1", inputs: null } })))],
+    "an id twice": ["id-admitted-twice", () => [60, 62].forEach((before) => (poll(), write({
+      before, value: before + 2, intent: { origin: "rest", id: "a-1", inputs: null } })))],
   };
   for (const [name, [finding, plant]] of Object.entries(planted)) {
     test(`finds ${name}`, () => {
@@ -210,7 +217,8 @@ describe("W22 the judge", () => {
     world.store.audit.refusals([world.refusal({ id: "a-1", code: "out-of-range" })]);
     writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "out-of-range"}\n`);
     expect(judge("--expected", file).findings).toEqual({});
-    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "quota"}\n{"id": "a-9", "outcome": "verified"}\n`);
+    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "quota"}
+{"id": "a-9", "outcome": "verified"}\n`);
     expect(judge("--expected", file).findings).toEqual({ unexpected: 2 });
   });
 });

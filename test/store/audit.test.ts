@@ -30,7 +30,8 @@ describe("W10 durable intent", () => {
     expect(numbers).toEqual([1, 2, 3]);
     expect(rows("attempts", "outcome IS NULL").length).toBe(3);
   });
-  test.skipIf(Bun.which("strace") === null)("the commit waits for the disk: synchronous=FULL in WAL", () => {
+  const traces = Bun.which("strace") !== null;
+  test.skipIf(!traces)("the commit waits for the disk: synchronous=FULL in WAL", () => {
     // The pragma is per connection, so only the text of the system calls can tell.
     const script = `
       import { World } from ${JSON.stringify(join(import.meta.dir, "fixture.ts"))};
@@ -240,7 +241,8 @@ describe("a full file", () => {
     world = new World(1);
     const { audit } = world.store;
     for (let i = 0; i < 4000; i++) {
-      audit.withheld({ ...refusal("shadow", world.time), tag: `t.${i}`, sentence: "x".repeat(100) });
+      const sentence = "x".repeat(100);
+      audit.withheld({ ...refusal("shadow", world.time), tag: `t.${i}`, sentence });
     }
     audit.flush(true);
     const before = rows("withheld").length;

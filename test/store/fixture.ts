@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStore, type Ending, type Intent, type RefusedAttempt, type Store } from "../../src/store.ts";
+import {
+  openStore, type Ending, type Intent, type RefusedAttempt, type Store,
+} from "../../src/store.ts";
 
 /** A store whose clock stands until it is moved, in a directory that `close` removes. */
 export class World {

@@ -157,7 +157,8 @@ describe("a disk that refuses", () => {
   test("a directory that cannot be made is a fault", () => {
     writeFileSync(join(world.directory, "file"), "");
     const options = { maxMB: 8, now: () => 0, time: () => 0, lock: () => () => {} };
-    expect(() => openStore(join(world.directory, "file", "store"), options)).toThrow("cannot be made");
+    const below = join(world.directory, "file", "store");
+    expect(() => openStore(below, options)).toThrow("cannot be made");
     expect(() => openStore(world.directory, { ...options, maxMB: 0.5 })).toThrow("maxMB");
   });
   test("the store is not for others to read", () => {
