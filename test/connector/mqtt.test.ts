@@ -143,8 +143,8 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     const sink = connection.sink("plant", { topic: "out/size" }, ring, "r");
     expect(sink.drain(0, ring.head)).toBe(sizes.length);
     await until(() => heard.length === sizes.length);
-    const texts = heard.map(({ payload }) => (JSON.parse(payload.toString()) as { text: string }).text);
-    expect(texts.map((text) => text.length)).toEqual(sizes);
+    const rows = heard.map(({ payload }) => JSON.parse(payload.toString()) as { text: string });
+    expect(rows.map(({ text }) => text.length)).toEqual(sizes);
   });
 
   test("CBOR at qos 1, kept by the broker, with the quality of what is not good", async () => {
