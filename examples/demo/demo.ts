@@ -6,6 +6,8 @@
  *     bun run demo -- --seconds 30          ends by itself; exit code 0 only if the loop closed
  *     … --unarmed                           nothing is written: ends with exit code 1
  *     … --freeze-model                      the model always says the same: ends with exit code 1
+ *     … --slow 10                           plant, polls and time limits ten times as slow
+ *     … --binary "qemu-aarch64-static …"    another binary than that of this machine
  */
 import {
   copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
@@ -27,6 +29,7 @@ const api_port = 8600;
 /** How often the plant is looked at, and how often the terminal is drawn (ms). */
 const look_ms = 100;
 const draw_ms = 500;
+const audit_rows_max = 10_000;
 /** Starting may take this long on a slow machine (ms). */
 const start_ms_max = 60_000;
 /** The door opens in the middle of the run; without an end, for a while every while. */
@@ -37,11 +40,19 @@ const { values: options } = parseArgs({
     seconds: { type: "string" },
     unarmed: { type: "boolean", default: false },
     "freeze-model": { type: "boolean", default: false },
+    slow: { type: "string", default: "1" },
+    binary: { type: "string" },
   },
 });
 const seconds = options.seconds === undefined ? Infinity : Number(options.seconds);
 if (!(seconds >= 10)) {
   console.error("--seconds N: at least 10");
+  process.exit(2);
+}
+
+const slow = Number(options.slow);
+if (!(slow >= 1)) {
+  console.error("--slow N: at least 1");
   process.exit(2);
 }
 
@@ -64,15 +75,16 @@ try {
 }
 
 async function demo(): Promise<number> {
-  const tagwerk = await binary(root);
+  const tagwerk = options.binary?.split(" ") ?? [await binary(root)];
   await layOut();
   const broker = await startBroker();
   started.push({ stop: () => broker.close() });
-  const simulator = start("sim", [tagwerk, "sim", "gateway.json", "--plant", "plant.json",
-    "--links-out", "sim-links.json", "--log", "frames.jsonl", "--control", "sim.sock"]);
+  const simulator = start("sim", [...tagwerk, "sim", "gateway.json", "--plant", "plant.json",
+    "--links-out", "sim-links.json", "--log", "frames.jsonl", "--control", "sim.sock",
+    "--speed", String(1 / slow)]);
   await until("the simulator", simulator, () => existsSync(join(directory, "sim-links.json")));
   nameBroker(broker);
-  const gateway = start("run", [tagwerk, "run", "gateway.json", "--links", "links.json",
+  const gateway = start("run", [...tagwerk, "run", "gateway.json", "--links", "links.json",
     "--store", "store"]);
   const socket = join(directory, "store/tagwerk.sock");
   await until("Tagwerk", gateway,
@@ -87,12 +99,16 @@ async function demo(): Promise<number> {
 /** The demo's files in a directory of its own, so that nothing of it stays. */
 async function layOut(): Promise<void> {
   mkdirSync(join(directory, "models"));
-  for (const name of ["write-policy.json", "plant.json", "models/hold.onnx"]) {
+  for (const name of ["plant.json", "models/hold.onnx"]) {
     copyFileSync(join(import.meta.dir, name), join(directory, name));
   }
-  const config = readFileSync(join(import.meta.dir, "gateway.json"), "utf8");
   const port = await freePort();
-  writeFileSync(join(directory, "gateway.json"), config.replace(`:${api_port}"`, `:${port}"`));
+  for (const name of ["gateway.json", "write-policy.json"]) {
+    const text = readFileSync(join(import.meta.dir, name), "utf8")
+      .replace(`:${api_port}"`, `:${port}"`)
+      .replace(/"(\d+)(ms|s)"/g, (_, amount, unit) => `"${Number(amount) * slow}${unit}"`);
+    writeFileSync(join(directory, name), text);
+  }
   if (options["freeze-model"]) writeFileSync(join(directory, "models/hold.onnx"), frozenModel());
 }
 
@@ -148,15 +164,15 @@ async function get(socket: string, path: string): Promise<any> {
 }
 
 /** The demo arms only the tag of the simulator that it started itself. */
-async function arm(tagwerk: string): Promise<void> {
-  const arming = Bun.spawn([tagwerk, "arm", "press.heater", "--for", "60m", "--by", "demo", "--yes",
+async function arm(tagwerk: readonly string[]): Promise<void> {
+  const arming = Bun.spawn([...tagwerk, "arm", "press.heater", "--for", "60m", "--by", "demo", "--yes",
     "--store", join(directory, "store")], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   if (await arming.exited === 0) return;
   throw new Error(`arming failed: ${await new Response(arming.stderr).text()}`);
 }
 
 interface Parts {
-  readonly tagwerk: string;
+  readonly tagwerk: readonly string[];
   readonly socket: string;
   readonly broker: Broker;
   readonly gateway: Child;
@@ -194,6 +210,10 @@ async function watch(parts: Parts): Promise<number> {
   screen.end();
   if (seconds === Infinity) return 0;
   console.log(verdict.text());
+  const path = `/audit?tag=press.heater&limit=${audit_rows_max}`;
+  const audit = (await get(parts.socket, path) ?? []) as readonly { outcome: string | null }[];
+  const verified = audit.filter((row) => row.outcome === "verified").length;
+  console.log(`writes that the audit calls verified: ${verified}`);
   return verdict.closed && !interrupted ? 0 : 1;
 }
 
@@ -223,7 +243,7 @@ async function view(
 /** How to look further while the demo runs. */
 function further({ tagwerk }: Parts): string[] {
   const config = readFileSync(join(directory, "gateway.json"), "utf8");
-  const shown = relative(process.cwd(), tagwerk);
+  const shown = options.binary ?? relative(process.cwd(), tagwerk[0]!);
   const listen = /"listen": "([^"]+)"/.exec(config)![1];
   return [
     `${shown} watch press.temperature press.heater --store ${join(directory, "store")}`,
