@@ -37,3 +37,4 @@ export interface ModelSettings {
 }
 
 export { loadOnnx } from "./infer/onnx.ts";
+export { readModel } from "./infer/load.ts";

@@ -1,10 +1,11 @@
 /** Configuration -> graph of steps -> roles and turns. Names no concrete component. */
 export { buildGraph, type Components, type Graph, type MemoryLine } from "./runtime/graph.ts";
 export { planText } from "./runtime/memory.ts";
-export { startRuntime } from "./runtime/runtime.ts";
+export { serveRole } from "./runtime/remote.ts";
+export { machineWorld, startRuntime } from "./runtime/runtime.ts";
+export { runSerialWorker } from "./runtime/serial-worker.ts";
+export type { SerialInit } from "./runtime/serial.ts";
 export type {
   AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime, StreamView,
   TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView, DisarmRequest,
 } from "./runtime/view.ts";
-export { runSerialWorker } from "./runtime/serial-worker.ts";
-export { SerialPort, type SerialInit } from "./runtime/serial.ts";

@@ -1,7 +1,7 @@
 import { Fault, nearest } from "../base.ts";
 import type { Device, Group, Tag } from "../config.ts";
 import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { DeviceView, LinkView, RowView, RuleView, StreamView, TagView } from "./view.ts";
 
@@ -70,8 +70,8 @@ export class Inspector {
     return links;
   }
 
-  streams(): StreamView[] {
-    return this.#graph.streams.map((stream) => {
+  streams(own: readonly StreamPlan[]): StreamView[] {
+    return own.map((stream) => {
       const ring = this.#role.rings.get(stream.name)!;
       return {
         name: stream.name, from: stream.from, interval_ms: stream.interval,
@@ -101,8 +101,8 @@ export class Inspector {
     return { stream: name, sequence: seq >>> 0, time, values, quality };
   }
 
-  rules(): RuleView[] {
-    return this.#graph.gateway.rules.map((rule) => {
+  rules(own: readonly RulePlan[]): RuleView[] {
+    return own.map(({ rule }) => {
       const runner = this.#role.rules.find((r) => r.name === rule.name);
       const sum = (what: "in" | "out" | "errors" | "dropped"): number =>
         runner?.stages.reduce((n, stage) => n + stage.counters[what], 0) ?? 0;

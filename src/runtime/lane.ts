@@ -2,9 +2,9 @@ import { reason, type Clock, type Log } from "../base.ts";
 import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
-  armingEnds, decide, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
-  type Box, type Command, type Outcome, type PermitCell, type ReadResult, type Refusal,
+  armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
+  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted, type Arming,
+  type Box, type Command, type Encoded, type Outcome, type PermitCell, type ReadResult, type Refusal,
   type TagFacts,
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
@@ -18,6 +18,7 @@ export interface LaneAudit {
   /** `sent`: monotonic ms at which the bytes went to the wire, null = they did not. */
   outcome(command: Command, outcome: Outcome, sentence: string | null, sent: number | null): void;
   refused(command: Command, refusal: Refusal): void;
+  reserve(command: Command, admitted: Admitted, tag: TagState): Promise<boolean>;
 }
 
 export interface LaneOptions {
@@ -61,6 +62,8 @@ export class Lane {
   readonly #loss = new LossWatch();
   readonly #raw: Uint8Array;
   #seen: number;
+  /** W19: the loss whose intent was committed at arming and that has not fired. */
+  #reserved: Command | null = null;
 
   constructor(options: LaneOptions) {
     const { tag, wire, driver } = options;
@@ -95,6 +98,7 @@ export class Lane {
     const loss = this.#loss.due(this.policy, state, stopping, now);
     if (loss !== null && ends === null) this.#lose(loss, now);
     else if (ends !== null) this.end(ends);
+    else if (stopping && this.policy.onLoss === null) this.end("the gateway was stopped");
     return this.#loss.next(this.policy, state);
   }
 
@@ -103,16 +107,40 @@ export class Lane {
     const { arming } = this.state;
     if (arming === null || !this.state.disarm(why)) return;
     this.#options.armingEnded(arming.number, why);
+    if (this.#reserved !== null) {
+      this.#options.audit.outcome(this.#reserved, refusedOutcome("not-fired"), null, null);
+      this.#reserved = null;
+    }
     this.port.setArming?.(this.id, 0);
     this.#options.log.info("gate", `${this.id} is no longer armed`, { why });
   }
 
-  /** W1, W2: an arming that `tryArm` gave. */
-  arm(arming: NonNullable<TagState["arming"]>, read: ReadResult, now: number): void {
+  /** W1, W2, W19: an arming that `tryArm` gave; false = the intent of its loss is not durable. */
+  async arm(arming: Arming, read: ReadResult): Promise<boolean> {
+    const loss = this.#lossOf(arming);
+    if (loss !== null) {
+      const { bytes, means } = loss.encoded;
+      const admitted: Admitted = {
+        admit: true, means, bytes, clamped: false, arming: arming.number, notAfter: arming.until,
+      };
+      if (!(await this.#options.audit.reserve(loss.command, admitted, this.state))) return false;
+      this.#reserved = loss.command;
+    }
+    const now = this.#options.clock.now();
     this.state.arm(arming, read);
     this.#loss.alive(now);
     this.port.setArming?.(this.id, arming.number);
     this.#options.log.info("gate", `${this.id} is armed`, { by: arming.by, number: arming.number });
+    return true;
+  }
+
+  #lossOf(arming: Arming): { command: Command; encoded: Encoded } | null {
+    const value = this.policy.onLoss?.value;
+    if (typeof value !== "number") return null;
+    const encoded = this.state.facts.encode(value);
+    if (typeof encoded === "string") return null;
+    const now = this.#options.clock.now();
+    return { command: onLossCommand(this.id, value, arming.number, now, arming.until), encoded };
   }
 
   /** Reads the tag's raw words now, before any poll; for proof and arming. */
@@ -212,10 +240,14 @@ export class Lane {
   }
 
   #refuse(command: Command, refusal: Refusal, answer: Answer): void {
+    const outcome = refusedOutcome(refusal.code);
+    if (isOnLoss(command.origin)) {
+      this.#options.audit.outcome(command, outcome, refusal.sentence, null);
+    }
     this.#loss.refused(refusal.code, this.#options.clock.now());
     this.#options.audit.refused(command, refusal);
     this.#remember(command, "refused", refusal.code, refusal.sentence);
-    answer(refusedOutcome(refusal.code), refusal, null);
+    answer(outcome, refusal, null);
   }
 
   #remember(command: Command, outcome: string, code: string | null, sentence: string): void {
@@ -276,6 +308,7 @@ export class Lane {
     this.#options.log.warn("gate", `${this.id}: onLoss`, { why, value: loss.value ?? "hold" });
     if (loss.value === null) return this.end(why);
     const command = onLossCommand(this.id, loss.value, arming.number, now, now + on_loss_within_ms);
+    this.#reserved = null;
     this.take(command, () => this.end(why));
   }
 

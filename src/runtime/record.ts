@@ -1,15 +1,16 @@
 import type { Clock } from "../base.ts";
 import type { Gateway } from "../config.ts";
 import { isRule, keyOf, type Admitted, type Command, type Outcome, type Refusal, type TagState } from "../gate.ts";
-import type { Attempt, Ending, Intent, Store } from "../store.ts";
+import type { Attempt, Ending, Intent } from "../store.ts";
 import type { LaneAudit } from "./lane.ts";
+import type { StorePort } from "./store-port.ts";
 
 /**
  * Writes a lane's story into the audit, grouped: what came together in one turn is one commit
  * (W10, W21). Monotonic times become engine times, so that the rows can be laid beside other records.
  */
 export class Record implements LaneAudit {
-  readonly #store: Store;
+  readonly #store: StorePort;
   readonly #clock: Clock;
   readonly #hashes: { readonly policyHash: string; readonly configHash: string };
   #intents: { readonly intent: Intent; readonly key: string; done(trouble: string | null): void }[] = [];
@@ -17,7 +18,7 @@ export class Record implements LaneAudit {
   /** Audit rows of intents without outcome, by `keyOf`. */
   readonly #rows = new Map<string, number>();
 
-  constructor(store: Store, clock: Clock, gateway: Gateway) {
+  constructor(store: StorePort, clock: Clock, gateway: Gateway) {
     this.#store = store;
     this.#clock = clock;
     this.#hashes = { policyHash: gateway.policyHash, configHash: gateway.configHash };
@@ -26,20 +27,17 @@ export class Record implements LaneAudit {
   intent(
     command: Command, admitted: Admitted, tag: TagState, done: (trouble: string | null) => void,
   ): void {
-    const { inputs } = command;
-    this.#intents.push({
-      key: keyOf(command),
-      done,
-      intent: {
-        ...this.#attempt(command),
-        means: admitted.means, clamped: admitted.clamped, words: admitted.bytes,
-        inputs: inputs && { oldest: this.#time(inputs.oldest), state: inputs.state, flags: inputs.flags },
-        permit: tag.permits.map((cell) =>
-          ({ condition: cell.condition, value: cell.value, time: this.#time(cell.at) })),
-        read: tag.read !== null && Number.isFinite(tag.read.value) ? tag.read.value : null,
-        arming: admitted.arming, notAfter: this.#time(admitted.notAfter),
-      },
-    });
+    const key = keyOf(command);
+    // What was committed at arming (W19) needs no second commit.
+    if (this.#rows.has(key)) done(null);
+    else this.#intents.push({ key, done, intent: this.#intentOf(command, admitted, tag) });
+  }
+
+  /** W19: the intent of a loss is committed at arming; false = the arming must not take effect. */
+  async reserve(command: Command, admitted: Admitted, tag: TagState): Promise<boolean> {
+    const rows = await this.#store.intents([this.#intentOf(command, admitted, tag)]);
+    if (rows !== null) this.#rows.set(keyOf(command), rows[0]!);
+    return rows !== null;
   }
 
   outcome(
@@ -58,28 +56,43 @@ export class Record implements LaneAudit {
   refused(command: Command, refusal: Refusal): void {
     const { code, sentence } = refusal;
     if (!isRule(command.origin)) {
-      this.#store.audit.refusals([{ ...this.#attempt(command), code, sentence }]);
+      this.#store.refusals([{ ...this.#attempt(command), code, sentence }]);
       return;
     }
     const { origin, tag } = command;
-    this.#store.audit.withheld({ origin, tag, code, sentence, time: this.#clock.time(), ...this.#hashes });
+    this.#store.withheld({ origin, tag, code, sentence, time: this.#clock.time(), ...this.#hashes });
   }
 
-  /** Once a turn: one commit for all that came. True if there was something. */
-  commit(): boolean {
+  /** Once a turn: one commit for all that came. */
+  commit(): void {
     const endings = this.#endings;
     const intents = this.#intents;
-    this.#endings = [];
+    if (endings.length > 0) {
+      this.#endings = [];
+      this.#store.outcomes(endings);
+    }
+    if (intents.length === 0) return;
     this.#intents = [];
-    if (endings.length > 0) this.#store.audit.outcomes(endings);
-    if (intents.length === 0) return endings.length > 0;
-    const rows = this.#store.audit.intents(intents.map(({ intent }) => intent));
-    const trouble = this.#store.audit.unavailable ?? "the disk refuses";
-    intents.forEach(({ key, done }, i) => {
-      if (rows !== null) this.#rows.set(key, rows[i]!);
-      done(rows === null ? trouble : null);
+    void this.#store.intents(intents.map(({ intent }) => intent)).then((rows) => {
+      const trouble = this.#store.unavailable ?? "the disk refuses";
+      intents.forEach(({ key, done }, i) => {
+        if (rows !== null) this.#rows.set(key, rows[i]!);
+        done(rows === null ? trouble : null);
+      });
     });
-    return true;
+  }
+
+  #intentOf(command: Command, admitted: Admitted, tag: TagState): Intent {
+    const { inputs } = command;
+    return {
+      ...this.#attempt(command),
+      means: admitted.means, clamped: admitted.clamped, words: admitted.bytes,
+      inputs: inputs && { oldest: this.#time(inputs.oldest), state: inputs.state, flags: inputs.flags },
+      permit: tag.permits.map((cell) =>
+        ({ condition: cell.condition, value: cell.value, time: this.#time(cell.at) })),
+      read: tag.read !== null && Number.isFinite(tag.read.value) ? tag.read.value : null,
+      arming: admitted.arming, notAfter: this.#time(admitted.notAfter),
+    };
   }
 
   #attempt(command: Command): Attempt {

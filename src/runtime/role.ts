@@ -3,13 +3,15 @@ import type { Connection, Connector } from "../connector.ts";
 import type { Driver, Wire, WireEvents } from "../driver.ts";
 import type { Link } from "../config.ts";
 import type { Model, ModelSettings } from "../infer.ts";
-import { Arena, Ring, type RingLayout } from "../ring.ts";
+import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
 import { FanIn } from "./gather.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
+import type { BellPlace, RingPlace } from "./host.ts";
+import type { Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 
 /** Everything outside that a role touches; a test hands in a simulated one (DESIGN §4, World). */
@@ -31,17 +33,18 @@ export interface SerialEvents {
 
 export interface RoleOptions {
   readonly graph: Graph;
+  readonly share: Share;
   readonly components: Components;
   readonly world: World;
-  /** Safe mode: reading and API on; rules, models and sinks off. */
-  readonly rules: boolean;
+  /** False in safe mode: reading and API on; rules, models and sinks off. */
+  readonly active: boolean;
   wake(): void;
   pathEnded(link: string, why: string): void;
 }
 
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
- * topological order; nothing in it waits.
+ * topological order; nothing in it waits. What it reads of another role comes by a bridge.
  */
 export class Role {
   readonly arena: Arena;
@@ -53,21 +56,34 @@ export class Role {
   /** Why a model or rule could not be started; by name. */
   readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
+  readonly #bridges: Bridge[] = [];
+  /** Own streams, whose new rows other roles may wait for. */
+  readonly #own: Ring[];
+  #readers: readonly Bell[] = [];
+  #published = 0;
 
   constructor(options: RoleOptions) {
     this.#options = options;
-    const { graph } = options;
-    this.arena = Arena.create(arenaBytes(graph));
-    for (const stream of graph.streams) this.#ring(stream.layout);
+    const { share } = options;
+    this.arena = Arena.create(arenaBytes(share));
+    this.#own = share.streams.map((stream) => this.#ring(stream.layout));
+    for (const layout of share.imports) this.#ring(layout);
+  }
+
+  /** A stream of another role is carried into this one's ring of the same name. */
+  bridge(place: RingPlace, layout: RingLayout): void {
+    const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
+    this.#bridges.push(new Bridge(remote, this.rings.get(layout.name)!));
   }
 
   /** Opens everything, models first: a rule must not start on a model that is not there. */
-  async start(): Promise<void> {
-    const { graph, rules } = this.#options;
-    const models = rules ? await this.#loadModels() : new Map<string, Model>();
-    if (rules) for (const plan of graph.rules) this.#tryRule(plan, models);
+  async start(readers: readonly BellPlace[]): Promise<void> {
+    const { share, active } = this.#options;
+    this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
+    const models = active ? await this.#loadModels() : new Map<string, Model>();
+    if (active) for (const plan of share.rules) this.#tryRule(plan, models);
     this.#startLinks();
-    this.#startConnections(rules);
+    this.#startConnections(active);
   }
 
   /** From here on asking the arena for more is a bug (DESIGN §2). */
@@ -78,13 +94,27 @@ export class Role {
   turn(now: number, time: number): number {
     let deadline = Infinity;
     let more = false;
+    for (const bridge of this.#bridges) {
+      bridge.step(limits.rows_per_step_max);
+      more = bridge.lag() > 0 || more;
+    }
     for (const link of this.links.values()) deadline = Math.min(deadline, link.step(now, time));
     for (const rule of this.rules) {
       more = rule.run(now, time) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
     for (const sink of this.sinks) more = sink.step() || more;
+    if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
+  }
+
+  /** One notify a turn for all that was published in it. */
+  #wakeReaders(): void {
+    let published = 0;
+    for (const ring of this.#own) published = (published + ring.head) | 0;
+    if (published === this.#published) return;
+    this.#published = published;
+    for (const bell of this.#readers) bell.ring();
   }
 
   async stop(): Promise<void> {
@@ -105,10 +135,12 @@ export class Role {
     return ring;
   }
 
+  /** Only the models that this role's rules use. */
   async #loadModels(): Promise<Map<string, Model>> {
-    const { graph, world } = this.#options;
+    const { graph, share, world } = this.#options;
+    const used = new Set(share.rules.flatMap((plan) => plan.program.models));
     const models = new Map<string, Model>();
-    for (const model of graph.gateway.models) {
+    for (const model of graph.gateway.models.filter((m) => used.has(m.name))) {
       try {
         const file = await world.readModel(model.file);
         models.set(model.name, await world.loadModel({ ...model, file }));
@@ -172,8 +204,8 @@ export class Role {
   }
 
   #startLinks(): void {
-    const { graph, world, wake, pathEnded } = this.#options;
-    for (const plan of graph.links) {
+    const { share, world, wake, pathEnded } = this.#options;
+    for (const plan of share.links) {
       const name = plan.link.name;
       const ended = (why: string): void => pathEnded(name, why);
       const port = plan.driver.medium === "serial"
@@ -199,22 +231,33 @@ export class Role {
     return new LocalPort(runner, plan.link.type);
   }
 
-  #startConnections(rules: boolean): void {
-    const { gateway } = this.#options.graph;
-    for (const source of gateway.sources) {
+  #startConnections(active: boolean): void {
+    const { graph, share } = this.#options;
+    for (const source of share.sources) {
+      if (this.#isClosed(source.link)) continue;
       this.#connection(source.type, source.link)
         .source(source.name, source.settings, this.rings.get(source.name)!);
     }
-    if (!rules) return;
-    for (const runner of this.rules) {
-      for (const target of runner.plan.rule.to) {
-        if (target.kind !== "sink") continue;
-        const config = gateway.sinks.find((sink) => sink.name === target.sink)!;
-        const sink = this.#connection(config.type, config.link)
-          .sink(config.name, config.settings, runner.output, runner.name);
-        this.sinks.push(new SinkRunner(config.name, sink, runner.output));
-      }
+    if (!active) return;
+    for (const { rule, sink: name } of share.sinks) {
+      const config = graph.gateway.sinks.find((sink) => sink.name === name)!;
+      if (this.#isClosed(config.link)) continue;
+      const ring = this.rings.get(rule)!;
+      const sink = this.#connection(config.type, config.link)
+        .sink(config.name, config.settings, ring, rule);
+      this.sinks.push(new SinkRunner(config.name, sink, ring));
     }
+  }
+
+  /** W25: a simulation keeps what it does not stand for closed. */
+  #isClosed(link: string | null): boolean {
+    return this.#options.graph.gateway.links.some((l) => l.name === link && l.closed === true);
+  }
+
+  /** The client of a link that a source, sink or `commands` uses. */
+  connect(link: string): Connection {
+    const { type } = this.#options.graph.gateway.links.find((l) => l.name === link)!;
+    return this.#connection(type, link);
   }
 
   /** One client for all that use a link; a type without link has one for itself. */
@@ -236,15 +279,17 @@ export class Role {
 }
 
 /** Room for every ring and state, as blocks of powers of two. */
-function arenaBytes(graph: Graph): number {
-  let bytes = 0;
+function arenaBytes(share: Share): number {
+  // The bell and the turn counter.
+  let bytes = 2 * Arena.block_bytes_min;
   const add = (n: number): void => { bytes += Arena.sizeOf(n); };
-  for (const stream of graph.streams) add(stream.layout.bytes);
-  for (const permit of graph.permits) {
+  for (const stream of share.streams) add(stream.layout.bytes);
+  for (const layout of share.imports) add(layout.bytes);
+  for (const permit of share.permits) {
     add(permit.layout.bytes);
     for (const stage of permit.program.stages) add(Math.max(8, stage.stateBytes));
   }
-  for (const rule of graph.rules) {
+  for (const rule of share.rules) {
     for (const layout of rule.layouts.slice(0, -1)) add(layout.bytes);
     if (rule.gather !== null) add(rule.gather.bytes);
     for (const stage of rule.program.stages) add(Math.max(8, stage.stateBytes));

@@ -1,18 +1,20 @@
-import { readFile } from "node:fs/promises";
+import { Fault, limits, reason, type Clock, type Log } from "../base.ts";
 import { clockSynced } from "../base/os.ts";
 import { createTcpWire } from "../driver.ts";
-import { dayOf, type Box } from "../gate.ts";
-import { loadOnnx } from "../infer.ts";
+import { dayStart, parseCommand } from "../gate.ts";
+import { loadOnnx, readModel } from "../infer.ts";
+import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
-import { limits, Fault, type Clock, type Log } from "../base.ts";
 import type { Store } from "../store.ts";
+import { answerOf } from "./answer.ts";
 import type { Components, Graph } from "./graph.ts";
-import { Inspector } from "./inspect.ts";
-import { Loop } from "./loop.ts";
-import { Role, type World } from "./role.ts";
+import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { RemoteRole, type RoleInit } from "./remote.ts";
+import type { World } from "./role.ts";
 import { SerialPort } from "./serial.ts";
-import type { Health, Runtime, WhyView } from "./view.ts";
-import { Writing } from "./writing.ts";
+import { shareOf, type RoleName } from "./share.ts";
+import { localStore, pastOf } from "./store-port.ts";
+import type { DisarmRequest, Health, Runtime, WhyView, WriteAnswer, WriteRequest } from "./view.ts";
 
 export interface RuntimeOptions {
   readonly graph: Graph;
@@ -31,102 +33,197 @@ export interface RuntimeOptions {
   spawnWorker(): Worker;
 }
 
-/** Starts one gateway on this thread (`threads: 1`); serial links have workers of their own. */
+/** Starts one gateway: on this thread (`threads: 1`), or with a thread each for control and data. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const running = new Running(options);
   await running.start();
   return running;
 }
 
+/** The machine's own world, on whichever thread a role runs. */
+export function machineWorld(clock: Clock, log: Log, spawn: () => Worker): World {
+  return {
+    clock, log, loadModel: loadOnnx, readModel,
+    wire: (link, _driver, events) => createTcpWire(link.settings as never, events),
+    serial: (plan, rings, events) =>
+      new SerialPort(plan, rings, events, { log, spawn, now: () => clock.now() }),
+  };
+}
+
+interface RunningRole {
+  readonly name: RoleName;
+  readonly calls: HostCalls;
+  readonly remote: RemoteRole | null;
+  readonly worker: Worker | null;
+  /** Turn counter (W6); null on this thread, which cannot watch itself. */
+  turns: Word | null;
+  seen: number;
+  seenAt: number;
+}
+
+/** `main`: the store, the API's questions, and the watch over the roles. */
 class Running implements Runtime {
   readonly #options: RuntimeOptions;
-  readonly #role: Role;
-  readonly #loop: Loop;
-  readonly #inspector: Inspector;
   readonly #started: number;
-  #writing: Writing | null = null;
-  #storeAt = 0;
+  readonly #roles: RunningRole[] = [];
+  readonly #owners = new Map<string, HostCalls>();
+  #keeper: ReturnType<typeof setInterval> | null = null;
   #healthy = false;
+  #unavailable: string | null = null;
+  #stopping = false;
 
   constructor(options: RuntimeOptions) {
-    const { graph, components, clock } = options;
     this.#options = options;
-    this.#started = clock.now();
-    this.#loop = new Loop(clock, this);
-    this.#role = new Role({
-      graph, components, world: this.#world(), rules: !options.safeMode, wake: this.#loop.wake,
-      pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
-    });
-    this.#inspector = new Inspector(graph, this.#role);
+    this.#started = options.clock.now();
   }
 
   async start(): Promise<void> {
-    const { graph, store, safeMode, configRejected, clock, log } = this.#options;
-    await this.#role.start();
-    const box: Box = {
-      safeMode, configRejected, latched: store.latch.read(), auditTrouble: store.audit.unavailable,
-      clockTrusted: this.#clockTrusted(), day: dayOf(clock.time()),
-      deadline_ms_max: limits.deadline_ms_max,
+    const { graph } = this.#options;
+    const names: readonly RoleName[] = graph.gateway.profile.threads === 1
+      ? ["all"] : ["control", "data"];
+    if (names.length === 1) await this.#startHere();
+    else await this.#startThreads(names);
+    for (const role of this.#roles) {
+      for (const { name } of shareOf(graph, role.name).streams) this.#owners.set(name, role.calls);
+    }
+    this.#savePlaces();
+    this.#keeper = setInterval(() => this.#keep(), limits.stall_ms_max / 4);
+  }
+
+  async #startHere(): Promise<void> {
+    const { graph, components, clock, log, spawnWorker, store } = this.#options;
+    const host = new RoleHost({
+      ...this.#beginning(), role: "all", graph, components, store: localStore(store),
+      world: machineWorld(clock, log, spawnWorker), command: (message) => this.#command(message),
+    });
+    await host.start([]);
+    const calls = Object.fromEntries(hostCalls.map((name) =>
+      [name, async (...args: unknown[]) => (host as any)[name](...args)])) as unknown as HostCalls;
+    this.#roles.push(
+      { name: "all", calls, remote: null, worker: null, turns: null, seen: 0, seenAt: 0 });
+  }
+
+  async #startThreads(names: readonly RoleName[]): Promise<void> {
+    const { graph, store, spawnWorker, clock } = this.#options;
+    for (const name of names) {
+      const worker = spawnWorker();
+      const remote = new RemoteRole(worker, store, (message) => this.#command(message));
+      worker.onerror = (event) => this.#lost(name, event.message);
+      worker.addEventListener("close", () => this.#lost(name, "the thread ended"));
+      this.#roles.push({ name, calls: remote.calls, remote, worker, turns: null, seen: 0,
+        seenAt: clock.now() });
+    }
+    const init: Omit<RoleInit, "role"> = {
+      kind: "role", gateway: graph.gateway, unavailable: store.audit.unavailable,
+      ...this.#beginning(),
     };
-    this.#writing = new Writing(graph, this.#role, store, box, { clock, log }, this.#loop.wake);
-    this.#role.seal();
-    if (box.latched !== null) await this.#writing.latch(box.latched);
-    this.#startCommands();
-    this.#loop.wake();
-  }
-
-  turn(now: number, time: number): number {
-    const deadline = this.#role.turn(now, time);
-    this.#keep(now);
-    return Math.min(deadline, this.#writing?.step(now, time) ?? Infinity);
-  }
-
-  /** The store once a second; a run without trouble for long enough clears the record of starts. */
-  #keep(now: number): void {
-    if (now < this.#storeAt) return;
-    this.#storeAt = now + 1000;
-    this.#options.store.step();
-    if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
-    this.#healthy = true;
-    this.#options.store.clearStarts();
-  }
-
-  #world(): World {
-    const { clock, log, spawnWorker } = this.#options;
-    return {
-      clock, log,
-      wire: (link, _driver, events) => createTcpWire(link.settings as never, events),
-      serial: (plan, rings, events) => new SerialPort(plan, rings, events,
-        { log, spawn: spawnWorker, now: () => clock.now() }),
-      loadModel: loadOnnx,
-      readModel: async (path) => new Uint8Array(await readFile(path)),
-    };
-  }
-
-  #clockTrusted(): boolean {
-    return this.#options.graph.gateway.profile.clock === "trusted" || clockSynced();
-  }
-
-  /** W17: commands by MQTT, only where the configuration names a topic. */
-  #startCommands(): void {
-    const { commands } = this.#options.graph.gateway;
-    if (commands === null) return;
-    const connection = this.#role.connections.get(commands.link);
-    const reply = connection?.commands?.(commands.topic, async (message) => {
-      const { text, retained, duplicate } = message;
-      const answer = await this.write({
-        origin: "mqtt", by: commands.topic, from: commands.link, body: parseBody(text),
-        retained, duplicate,
-      });
-      reply?.(`${commands.topic}/reply`, JSON.stringify(answer));
+    const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
+      remote!.offer({ ...init, role: name })));
+    await Promise.all(this.#roles.map(({ remote, name }) =>
+      remote!.start(offers.filter((offer) => offer.role !== name))));
+    this.#roles.forEach((role, i) => {
+      const { buffer, at } = offers[i]!.turns;
+      role.turns = Word.attach(Arena.attach(buffer), at);
     });
   }
 
+  #beginning() {
+    const { graph, store, safeMode, configRejected, clock } = this.#options;
+    const tags = Object.keys(graph.gateway.policy);
+    const past = pastOf(store, tags, dayStart(clock.time()));
+    return { safeMode, configRejected, latched: store.latch.read(), past };
+  }
+
+  get #control(): HostCalls {
+    return this.#roles[0]!.calls;
+  }
+
+  /** A role that failed cannot be trusted to be silent: the process ends and init starts it anew. */
+  #lost(name: RoleName, why: string): void {
+    if (this.#stopping) return;
+    this.#options.log.error("run", `the ${name} thread is lost; ending`, { why });
+    process.exit(70);
+  }
+
+  /** Twice a second: store, health, clock, and the turn counters (W6). */
+  #keep(): void {
+    const { store, clock, graph } = this.#options;
+    const now = clock.now();
+    store.step();
+    const { unavailable } = store.audit;
+    if (unavailable !== this.#unavailable) {
+      this.#unavailable = unavailable;
+      for (const { remote } of this.#roles) remote?.tellUnavailable(unavailable);
+    }
+    void this.#control.clockTrusted(graph.gateway.profile.clock === "trusted" || clockSynced());
+    for (const role of this.#roles) this.#watch(role, now);
+    if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
+    this.#healthy = true;
+    store.clearStarts();
+  }
+
+  #watch(role: RunningRole, now: number): void {
+    if (role.turns === null) return;
+    const turns = role.turns.get();
+    if (turns !== role.seen) {
+      role.seen = turns;
+      role.seenAt = now;
+    } else if (now - role.seenAt > limits.stall_ms_max) {
+      this.#lost(role.name, `no turn for ${limits.stall_ms_max} ms`);
+    }
+  }
+
+  /** W22: whoever judges the audit must know where each tag lies. */
+  #savePlaces(): void {
+    const { graph, store } = this.#options;
+    store.savePlaces(graph.gateway.configHash, graph.links.flatMap((plan) =>
+      plan.groups.flatMap((group) => group.tags.map((tag) => ({
+        tag: tag.id, link: plan.link.name, station: tag.station, at: tag.at, type: tag.type,
+        wordOrder: tag.wordOrder, scale: tag.scale, offset: tag.offset,
+      })))));
+  }
+
+  async #command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string> {
+    const { commands } = this.#options.graph.gateway;
+    const { text, retained, duplicate } = message;
+    return JSON.stringify(await this.write({
+      origin: "mqtt", by: commands!.topic, from: commands!.link, body: parseBody(text), retained,
+      duplicate,
+    }));
+  }
+
+  /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
+  async write(request: WriteRequest): Promise<WriteAnswer> {
+    const { store, clock, graph } = this.#options;
+    const { origin, by, from, body } = request;
+    const [now, time] = [clock.now(), clock.time()];
+    const command = parseCommand(body, {
+      origin, by, from, authenticated: true, authorised: true, now, time,
+      retained: request.retained ?? false, duplicate: request.duplicate ?? false,
+      claim: (id) => store.audit.claim(id),
+    });
+    if (!("admit" in command)) {
+      const { outcome, refusal, means } = await this.#control.take(command);
+      return answerOf(command.id, command.tag, outcome, refusal, means);
+    }
+    const { code, sentence } = command;
+    const { policyHash, configHash } = graph.gateway;
+    store.audit.refusals([{
+      id: "", origin, who: by, source: from, tag: "", asked: body, policyHash, configHash,
+      received: time, time, monotonic: now, code, sentence,
+    }]);
+    return answerOf(null, null,
+      { outcome: "refused", code, exception: 0, readBack: null }, command, null);
+  }
+
   async health(): Promise<Health> {
-    const { graph, store, safeMode, configRejected, configChanged, version, clock } = this.#options;
+    const { graph, store, safeMode, configRejected, configChanged, version, clock, planned } =
+      this.#options;
     const { gateway } = graph;
-    const writing = this.#writing!;
-    const troubles = this.#troubles();
+    const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
+    const { unavailable } = store.audit;
+    const troubles = [...roles.flatMap(troublesOf),
+      ...(unavailable === null ? [] : [`audit: ${unavailable}`])];
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
@@ -134,49 +231,36 @@ class Running implements Runtime {
       uptime_ms: clock.now() - this.#started, epoch: store.epoch,
       configHash: gateway.configHash, policyHash: gateway.policyHash, configChanged,
       writing: {
-        latched: writing.box.latched !== null, armed: writing.armed,
-        audit: store.audit.unavailable === null ? "ok" : "unavailable",
+        latched: store.latch.read() !== null, armed: roles.flatMap((role) => role.armed),
+        audit: unavailable === null ? "ok" : "unavailable",
       },
-      clockSynced: clockSynced(), clockSteps: clock.steps, troubles,
-      memory: { rss: process.memoryUsage.rss(), planned: this.#options.planned,
-        budget: gateway.profile.memoryMB * 2 ** 20 },
-      turns: this.#loop.turns, turn_ms_max: this.#loop.longest,
+      clockSynced: clockSynced(),
+      clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
+      memory: { rss: process.memoryUsage.rss(), planned, budget: gateway.profile.memoryMB * 2 ** 20 },
+      turns: roles.reduce((sum, role) => sum + role.turns, 0),
+      turn_ms_max: Math.max(...roles.map((role) => role.longest)),
     };
   }
 
-  #troubles(): string[] {
-    const links = this.#inspector.links(this.#options.clock.now())
-      .filter((link) => link.state !== "open").map((link) => `link ${link.name}: ${link.reason}`);
-    const stations = this.#inspector.links(this.#options.clock.now()).flatMap((link) =>
-      link.stations.filter((s) => s.failures > 0)
-        .map((s) => `link ${link.name} station ${s.station}: ${s.reason}`));
-    const rules = this.#role.rules.filter((rule) => rule.state === "failed")
-      .map((rule) => `rule ${rule.name}: ${rule.reason}`);
-    const refused = [...this.#role.refused].map(([name, why]) => `${name}: ${why}`);
-    const trouble = this.#options.store.audit.unavailable;
-    return [...links, ...stations, ...rules, ...refused,
-      ...(trouble === null ? [] : [`audit: ${trouble}`])];
-  }
-
   async links() {
-    return this.#inspector.links(this.#options.clock.now());
+    const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
+    return roles.flatMap((role) => role.links);
   }
 
   async devices() {
-    const { clock } = this.#options;
-    return this.#inspector.devices(clock.now(), clock.time());
+    return this.#control.devices();
   }
 
   async streams() {
-    return this.#inspector.streams();
+    return (await Promise.all(this.#roles.map(({ calls }) => calls.streams()))).flat();
   }
 
   async latest(stream: string) {
-    return this.#inspector.latest(stream);
+    return (this.#owners.get(stream) ?? this.#control).latest(stream);
   }
 
   async rules() {
-    return this.#inspector.rules();
+    return (await Promise.all(this.#roles.map(({ calls }) => calls.rules()))).flat();
   }
 
   async explain(name: string): Promise<string> {
@@ -186,42 +270,53 @@ class Running implements Runtime {
   }
 
   async tag(id: string) {
-    return this.#inspector.tag(id, this.#options.clock.time());
+    return this.#control.tag(id);
   }
 
   async why(id: string): Promise<WhyView> {
-    const { graph, clock, configChanged } = this.#options;
-    const { device } = this.#inspector.place(id);
-    const tag = this.#inspector.tag(id, clock.time());
-    const link = this.#inspector.links(clock.now()).find((l) => l.name === device.link);
-    if (link === undefined) throw new Fault("link-closed", `The link ${device.link} is kept closed`);
+    const { graph, configChanged } = this.#options;
+    const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
+      this.#control.decision(id), this.#control.devices(), this.links()]);
+    const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
+    const link = links.find((l) => l.name === device.link);
+    if (link === undefined) {
+      throw new Fault("link-closed", `The link ${device.link} is kept closed in this simulation`);
+    }
     const station = link.stations.find((s) => s.station === device.station);
     return {
-      tag, device: device.name, link: { ...link, stations: link.stations.filter((s) => s === station) },
+      tag, device: device.name, gate,
+      link: { ...link, stations: station === undefined ? [] : [station] },
       lastFrame_ms: station?.lastGood_ms ?? null,
       reason: reasonOf(tag.quality, link.state, link.reason, station?.reason ?? "never asked"),
       rules: graph.rules.filter((r) => r.reads.has(id)).map((r) => r.rule.name),
-      gate: this.#writing!.lanes.get(id)?.last ?? null,
       configHash: graph.gateway.configHash, policyHash: graph.gateway.policyHash, configChanged,
     };
   }
 
-  write: Runtime["write"] = (request) => this.#writing!.write(request);
-  proof: Runtime["proof"] = (tag) => this.#writing!.proof(tag);
-  arm: Runtime["arm"] = (request) => this.#writing!.arm(request);
+  proof: Runtime["proof"] = (tag) => this.#control.proof(tag);
+  arm: Runtime["arm"] = (request) => this.#control.arm(request);
 
-  async disarm({ by, clear }: { by: string; clear?: boolean }): Promise<{ latched: boolean }> {
-    const { store } = this.#options;
+  async disarm({ by, clear }: DisarmRequest): Promise<{ latched: boolean }> {
+    const { store, log } = this.#options;
     if (clear === true) {
       store.latch.clear();
-      await this.#writing!.latch(null);
-      this.#options.log.warn("gate", "the latch was lifted", { by });
+      await this.#control.latch(null);
+      log.warn("gate", "the latch was lifted", { by });
       return { latched: false };
     }
     // The file first: if this process ends now, the next one starts latched (W4).
-    store.latch.set(by);
-    this.#options.log.warn("gate", "disarmed", { by });
-    await this.#writing!.latch(by);
+    let trouble: unknown = null;
+    try {
+      store.latch.set(by);
+    } catch (thrown) {
+      trouble = thrown;
+    }
+    log.warn("gate", "disarmed", { by });
+    await this.#control.latch(by);
+    if (trouble !== null) {
+      throw new Fault("latch-file", "Disarmed, but the latch file could not be written " +
+        `(${reason(trouble)}): it will not outlast a restart`);
+    }
     return { latched: true };
   }
 
@@ -230,10 +325,22 @@ class Running implements Runtime {
   }
 
   async stop(): Promise<void> {
-    await this.#writing!.stop();
-    this.#loop.stop();
-    await this.#role.stop();
+    this.#stopping = true;
+    for (const { calls } of this.#roles) await calls.stop();
+    if (this.#keeper !== null) clearInterval(this.#keeper);
+    for (const { worker } of this.#roles) worker?.terminate();
   }
+}
+
+function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
+  return [
+    ...role.links.filter((link) => link.state !== "open")
+      .map((link) => `link ${link.name}: ${link.reason}`),
+    ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
+      .map((s) => `link ${link.name} station ${s.station}: ${s.reason}`)),
+    ...role.refused.map(([name, why]) => `${name}: ${why}`),
+    ...role.failed,
+  ];
 }
 
 function parseBody(text: string): unknown {

@@ -2,16 +2,23 @@ import { Fault, limits, type Clock, type Log } from "../base.ts";
 import type { Tag } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import {
-  dayOf, dayStart, decide, parseCommand, refuse, ruleCommand, tryArm, type Box, type Command,
+  dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
   type Outcome, type ReadResult, type Refusal,
 } from "../gate.ts";
 import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
-import type { Store } from "../store.ts";
 import type { Graph } from "./graph.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
-import type { ArmRequest, ProofView, WriteAnswer, WriteRequest } from "./view.ts";
+import type { Past, StorePort } from "./store-port.ts";
+import type { ArmRequest, ProofView } from "./view.ts";
+
+/** What became of a command: plain data, it crosses threads. */
+export interface Taken {
+  readonly outcome: Outcome;
+  readonly refusal: Refusal | null;
+  readonly means: number | null;
+}
 
 /** A rule's column that is written to a tag. */
 interface RuleWrite {
@@ -38,7 +45,8 @@ export class Writing {
   readonly lanes = new Map<string, Lane>();
   readonly #graph: Graph;
   readonly #role: Role;
-  readonly #store: Store;
+  readonly #store: StorePort;
+  readonly #past: Past;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #record: Record;
@@ -48,12 +56,13 @@ export class Writing {
   #stopping = false;
 
   constructor(
-    graph: Graph, role: Role, store: Store, box: Box,
+    graph: Graph, role: Role, store: StorePort, past: Past, box: Box,
     world: { readonly clock: Clock; readonly log: Log }, wake: () => void,
   ) {
     this.#graph = graph;
     this.#role = role;
     this.#store = store;
+    this.#past = past;
     this.#clock = world.clock;
     this.#log = world.log;
     this.#wake = wake;
@@ -62,7 +71,6 @@ export class Writing {
     this.#findPlaces();
     for (const [id, place] of this.#places) this.#addLane(id, place);
     this.#restore();
-    this.#savePlaces();
     for (const runner of role.rules) {
       for (const target of runner.plan.rule.to) {
         const lane = target.kind === "write" ? this.lanes.get(target.tag) : undefined;
@@ -78,7 +86,7 @@ export class Writing {
   /** Once a turn, after the rules. */
   step(now: number, time: number): number {
     this.box.day = dayOf(time);
-    this.box.auditTrouble = this.#store.audit.unavailable;
+    this.box.auditTrouble = this.#store.unavailable;
     let next = Infinity;
     for (const lane of this.lanes.values()) {
       next = Math.min(next, lane.step(now, time, this.#stopping));
@@ -97,24 +105,15 @@ export class Writing {
       lane.state.arming !== null || lane.state.busy !== null)) await Bun.sleep(5);
   }
 
-  /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
-  write(request: WriteRequest): Promise<WriteAnswer> {
-    const arrival = {
-      origin: request.origin, by: request.by, from: request.from, authenticated: true,
-      authorised: true, retained: request.retained ?? false, duplicate: request.duplicate ?? false,
-      claim: (id: string) => this.#store.audit.claim(id),
-      now: this.#clock.now(), time: this.#clock.time(),
-    };
-    const command = parseCommand(request.body, arrival);
-    if ("admit" in command) return Promise.resolve(answerOf(null, null, refusedBy(command), command, null));
+  /** W7: any command, whoever it comes from; the promise is its outcome. */
+  take(command: Command): Promise<Taken> {
     return new Promise((resolve) => {
-      const answer: Answer = (outcome, refusal, means) =>
-        resolve(answerOf(command.id, command.tag, outcome, refusal, means));
+      const answer: Answer = (outcome, refusal, means) => resolve({ outcome, refusal, means });
       const lane = this.lanes.get(command.tag);
       if (lane !== undefined) return lane.take(command, answer);
-      const verdict = this.#withoutLane(command);
-      this.#record.refused(command, verdict);
-      answer(refusedBy(verdict), verdict, null);
+      const refusal = this.#withoutLane(command);
+      this.#record.refused(command, refusal);
+      answer(refusedOutcome(refusal.code), refusal, null);
     });
   }
 
@@ -139,7 +138,7 @@ export class Writing {
       [wordOrder, driver.decode({ ...wire, wordOrder }, raw)]));
     const { hash } = lane.state;
     const { peer } = lane.port;
-    this.#store.saveProof({
+    await this.#store.saveProof({
       tag: id, hash, peer, words: raw.toHex(), who: "socket", time: this.#clock.time(),
     });
     return {
@@ -152,11 +151,11 @@ export class Writing {
     const { tag: id, for_ms, by, proof } = request;
     const { lane, place } = this.#laneOf(id);
     const { read } = await this.#read(lane);
-    const number = this.#store.nextArming();
+    const number = await this.#store.nextArming();
     if (number === null) {
-      throw asFault(refuse("audit-unavailable", { why: this.#store.audit.unavailable }));
+      throw asFault(refuse("audit-unavailable", { why: this.#store.unavailable }));
     }
-    const stored = this.#store.proof(id)?.hash ?? null;
+    const stored = (await this.#store.proof(id))?.hash ?? null;
     const minutes_max = limits.arm_minutes_max;
     const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read },
       lane.policy, this.box, lane.state, this.#clock.now());
@@ -164,13 +163,14 @@ export class Writing {
     const time = this.#clock.time();
     const { tag, wire } = place;
     const { policyHash, configHash } = this.#graph.gateway;
-    const durable = this.#store.beginArming({
+    const durable = await this.#store.beginArming({
       number, tag: id, who: by, hash: arming.hash, peer: lane.port.peer, policyHash, configHash,
       station: wire.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
       scale: tag.scale, offset: tag.offset, begins: time, until: time + for_ms,
     });
-    if (!durable) throw asFault(refuse("audit-unavailable", { why: this.#store.audit.unavailable }));
-    lane.arm(arming, read, this.#clock.now());
+    if (!durable || !(await lane.arm(arming, read))) {
+      throw asFault(refuse("audit-unavailable", { why: this.#store.unavailable }));
+    }
     this.#wake();
     return { tag: id, number, until: time + for_ms };
   }
@@ -210,7 +210,7 @@ export class Writing {
     const number = typeof value === "bigint" ? Number(value) : value;
     const inputs = { oldest, state, flags: U[ring.flagsAt + row]! };
     const command = ruleCommand(write.rule, lane.id, number, inputs,
-      { epoch: this.#store.epoch, sequence: seq }, now);
+      { epoch: this.#past.epoch, sequence: seq }, now);
     lane.take(command, () => {});
   }
 
@@ -247,23 +247,16 @@ export class Writing {
 
   /** W15: what the last run left open is unknown, and blocks until a read settles it. */
   #restore(): void {
+    const { abandoned, writes, lastSent } = this.#past;
     const time = this.#clock.time();
+    const now = this.#clock.now();
     for (const lane of this.lanes.values()) {
-      const open = this.#store.abandoned.findLast((row) => row.tag === lane.id);
-      const writes = this.#store.audit.writesSince(lane.id, dayStart(time));
+      const open = abandoned.findLast((row) => row.tag === lane.id);
       lane.state.restore(open === undefined ? null : { means: open.means, before: open.read },
-        writes, dayOf(time), this.#clock.now());
+        writes[lane.id] ?? 0, dayOf(time), now);
+      const sent = lastSent[lane.id] ?? null;
+      if (sent !== null) lane.state.lastWriteAt = now - Math.max(0, time - sent);
     }
-  }
-
-  /** W22: whoever judges the audit must know where each tag lies. */
-  #savePlaces(): void {
-    const { configHash } = this.#graph.gateway;
-    this.#store.savePlaces(configHash, this.#graph.links.flatMap((plan) =>
-      plan.groups.flatMap((group) => group.tags.map((tag) => ({
-        tag: tag.id, link: plan.link.name, station: tag.station, at: tag.at, type: tag.type,
-        wordOrder: tag.wordOrder, scale: tag.scale, offset: tag.offset,
-      })))));
   }
 
   #addLane(id: string, place: Place): void {
@@ -274,35 +267,6 @@ export class Writing {
       box: this.box, audit: this.#record, clock: this.#clock, log: this.#log, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
     }));
-  }
-}
-
-function refusedBy(refusal: Refusal): Outcome {
-  return { outcome: "refused", code: refusal.code, exception: 0, readBack: null };
-}
-
-/** The answer a caller gets: the outcome, its code and a sentence. */
-function answerOf(
-  id: string | null, tag: string | null, outcome: Outcome, refusal: Refusal | null,
-  means: number | null,
-): WriteAnswer {
-  const code = outcome.code === "exception" ? `exception ${outcome.exception}` : outcome.code;
-  return {
-    id, tag, outcome: outcome.outcome, code, value: means, readBack: outcome.readBack,
-    text: `${outcome.outcome}${code === null ? "" : ` (${code})`}: ` +
-      (refusal?.sentence ?? outcomeText(outcome, tag, means)),
-  };
-}
-
-function outcomeText(outcome: Outcome, tag: string | null, means: number | null): string {
-  switch (outcome.outcome) {
-    case "verified": return `${tag} reads ${outcome.readBack} after writing ${means}.`;
-    case "acknowledged": return `the device took ${means} for ${tag}.`;
-    case "rejected": return `the device answered with exception ${outcome.exception}; nothing changed.`;
-    case "refused": return "the command did not leave.";
-    case "unknown": return outcome.readBack === null
-      ? `it is not known whether ${tag} was written; look at the machine.`
-      : `${tag} reads ${outcome.readBack} after writing ${means}; look at the machine.`;
   }
 }
 

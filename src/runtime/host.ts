@@ -1,0 +1,243 @@
+import { limits } from "../base.ts";
+import { clockSynced } from "../base/os.ts";
+import type { Connection } from "../connector.ts";
+import { dayOf, type Box, type Command } from "../gate.ts";
+import { Bell, Ring, Word, type RingLayout } from "../ring.ts";
+import type { Components, Graph } from "./graph.ts";
+import { Inspector } from "./inspect.ts";
+import { Loop } from "./loop.ts";
+import { Role, type World } from "./role.ts";
+import { shareOf, type RoleName, type Share } from "./share.ts";
+import type { Past, StorePort } from "./store-port.ts";
+import type { ArmRequest, LinkView } from "./view.ts";
+import { Writing } from "./writing.ts";
+
+/** Where another role's ring lies, for whoever bridges it. */
+export interface RingPlace {
+  readonly stream: string;
+  readonly buffer: SharedArrayBuffer;
+  readonly at: number;
+  readonly layout: RingLayout;
+}
+
+/** Bell of a role that reads, for whoever publishes. */
+export interface BellPlace {
+  readonly buffer: SharedArrayBuffer;
+  readonly at: number;
+}
+
+/** What a role shows before it starts: its rings, its bell, its turn counter. */
+export interface Offer {
+  readonly role: RoleName;
+  readonly rings: readonly RingPlace[];
+  readonly bell: BellPlace;
+  /** Turns taken, for W6. */
+  readonly turns: BellPlace;
+}
+
+export interface HostOptions {
+  readonly graph: Graph;
+  readonly components: Components;
+  readonly world: World;
+  readonly role: RoleName;
+  readonly safeMode: boolean;
+  readonly configRejected: boolean;
+  readonly latched: string | null;
+  readonly past: Past;
+  readonly store: StorePort;
+  /** A command that came by MQTT; the promise is the answer's text. */
+  command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string>;
+}
+
+/** A turn at least this often, so that a standing turn counter means trouble (W6). */
+const turn_ms_max = limits.stall_ms_max / 4;
+
+export interface RoleStatus {
+  readonly links: readonly LinkView[];
+  readonly refused: readonly (readonly [string, string])[];
+  readonly failed: readonly string[];
+  readonly armed: readonly string[];
+  readonly turns: number;
+  readonly longest: number;
+  readonly clockSteps: number;
+}
+
+/**
+ * One role on its thread: its share of the graph, its turns, and what `main` may ask of it. Every
+ * public method is a call that may come from another thread: plain data in and out.
+ */
+export class RoleHost {
+  readonly #options: HostOptions;
+  readonly #share: Share;
+  readonly #role: Role;
+  readonly #loop: Loop;
+  readonly #inspector: Inspector;
+  readonly #bell: Bell;
+  readonly #turns: Word;
+  #writing: Writing | null = null;
+  #stopped = false;
+
+  constructor(options: HostOptions) {
+    const { graph, components, world } = options;
+    this.#options = options;
+    this.#share = shareOf(graph, options.role);
+    this.#loop = new Loop(world.clock, this);
+    this.#role = new Role({
+      graph, share: this.#share, components, world, active: !options.safeMode,
+      wake: this.#loop.wake, pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
+    });
+    this.#bell = Bell.create(this.#role.arena, "bell");
+    this.#turns = Word.create(this.#role.arena, "turns");
+    this.#inspector = new Inspector(graph, this.#role);
+  }
+
+  offer(): Offer {
+    const { arena } = this.#role;
+    return {
+      role: this.#options.role,
+      rings: this.#share.streams.map(({ name }) => {
+        const ring = this.#role.rings.get(name)!;
+        return { stream: name, buffer: arena.buffer, at: ring.at, layout: ring.layout };
+      }),
+      bell: { buffer: arena.buffer, at: this.#bell.at },
+      turns: { buffer: arena.buffer, at: this.#turns.at },
+    };
+  }
+
+  /** `offers` of the other roles: the bridges are built, then everything is opened. */
+  async start(offers: readonly Offer[]): Promise<void> {
+    const places = offers.flatMap((offer) => offer.rings);
+    for (const layout of this.#share.imports) {
+      const place = places.find((p) => p.stream === layout.name)!;
+      this.#role.bridge(place, layout);
+    }
+    await this.#role.start(offers.map((offer) => offer.bell));
+    if (this.#options.role !== "data") this.#startWriting();
+    this.#role.seal();
+    this.#startCommands();
+    if (offers.length > 0) void this.#listen();
+    this.#loop.wake();
+  }
+
+  turn(now: number, time: number): number {
+    const deadline = this.#role.turn(now, time);
+    const next = this.#writing?.step(now, time) ?? Infinity;
+    this.#turns.add(1);
+    return Math.min(deadline, next, now + turn_ms_max);
+  }
+
+  #startWriting(): void {
+    const { graph, store, past, safeMode, configRejected, latched, world } = this.#options;
+    const { clock, log } = world;
+    const box: Box = {
+      safeMode, configRejected, latched, auditTrouble: store.unavailable,
+      clockTrusted: graph.gateway.profile.clock === "trusted" || clockSynced(),
+      day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
+    };
+    this.#writing = new Writing(graph, this.#role, store, past, box, { clock, log }, this.#loop.wake);
+    if (latched !== null) void this.#writing.latch(latched);
+  }
+
+  /** W17: commands by MQTT, only where the configuration names a topic. */
+  #startCommands(): void {
+    const { graph, command } = this.#options;
+    const { commands } = graph.gateway;
+    if (commands === null || this.#share.commands === null) return;
+    const connection: Connection = this.#role.connect(commands.link);
+    const reply = connection.commands?.(commands.topic, (message) => {
+      void command(message).then((answer) => reply?.(`${commands.topic}/reply`, answer));
+    });
+  }
+
+  /** Rows or messages of other threads: one notify wakes this one. */
+  async #listen(): Promise<void> {
+    while (!this.#stopped) {
+      const seen = this.#bell.get();
+      this.#loop.wake();
+      await this.#bell.sleep(seen, turn_ms_max);
+    }
+  }
+
+  status(): RoleStatus {
+    const { clock } = this.#options.world;
+    return {
+      links: this.#inspector.links(clock.now()),
+      refused: [...this.#role.refused],
+      failed: this.#role.rules.filter((rule) => rule.state === "failed")
+        .map((rule) => `rule ${rule.name}: ${rule.reason}`),
+      armed: this.#writing?.armed ?? [],
+      turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
+    };
+  }
+
+  devices() {
+    const { clock } = this.#options.world;
+    return this.#inspector.devices(clock.now(), clock.time());
+  }
+
+  tag(id: string) {
+    return this.#inspector.tag(id, this.#options.world.clock.time());
+  }
+
+  /** The gate's last decision on a tag, or null. */
+  decision(id: string): Record<string, unknown> | null {
+    return this.#writing?.lanes.get(id)?.last ?? null;
+  }
+
+  streams() {
+    return this.#inspector.streams(this.#share.streams);
+  }
+
+  latest(stream: string) {
+    return this.#inspector.latest(stream);
+  }
+
+  rules() {
+    return this.#inspector.rules(this.#share.rules);
+  }
+
+  take(command: Command) {
+    return this.#writing!.take(command);
+  }
+
+  proof(tag: string) {
+    return this.#writing!.proof(tag);
+  }
+
+  arm(request: ArmRequest) {
+    return this.#writing!.arm(request);
+  }
+
+  async latch(by: string | null): Promise<void> {
+    await this.#writing?.latch(by);
+  }
+
+  /** W17: kept fresh by `main`, which asks the kernel. */
+  clockTrusted(trusted: boolean): void {
+    if (this.#writing !== null) this.#writing.box.clockTrusted = trusted;
+  }
+
+  async stop(): Promise<void> {
+    await this.#writing?.stop();
+    this.#stopped = true;
+    this.#loop.stop();
+    await this.#role.stop();
+  }
+}
+
+/** The names that `main` may call on another thread. */
+export const hostCalls = [
+  "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
+  "latch", "clockTrusted", "stop",
+] as const;
+
+export type HostCalls = {
+  [Name in (typeof hostCalls)[number]]:
+    (...args: Parameters<RoleHost[Name]>) => Promise<Awaited<ReturnType<RoleHost[Name]>>>;
+};
+
+/** Ring of another thread's arena at the place it told. */
+export function ringAt(place: RingPlace, arena: Ring["arena"]): Ring {
+  return Ring.attach(arena, place.at, place.layout);
+}
+

@@ -1,0 +1,110 @@
+import type { Gateway } from "../config.ts";
+import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
+import { buildGraph, type Components } from "./graph.ts";
+import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import type { World } from "./role.ts";
+import { Rpc, type Port } from "./rpc.ts";
+import type { RoleName } from "./share.ts";
+import { localStore, type Past, type StorePort } from "./store-port.ts";
+
+/** All that a role's thread is told; it works out the same graph from the same configuration. */
+export interface RoleInit {
+  readonly kind: "role";
+  readonly role: RoleName;
+  readonly gateway: Gateway;
+  readonly safeMode: boolean;
+  readonly configRejected: boolean;
+  readonly latched: string | null;
+  readonly past: Past;
+  readonly unavailable: string | null;
+}
+
+/** A role on another thread, as `main` sees it: the same calls, by messages. */
+export class RemoteRole {
+  readonly calls: HostCalls;
+  readonly #rpc: Rpc;
+
+  constructor(
+    port: Port, store: Store,
+    command: (message: { text: string; retained: boolean; duplicate: boolean }) => Promise<string>,
+  ) {
+    const local = localStore(store);
+    this.#rpc = new Rpc(port, {
+      // The answer carries why, so that the role need not be told in another message first.
+      intents: async (intents: readonly Intent[]) =>
+        ({ rows: await local.intents(intents), unavailable: local.unavailable }),
+      outcomes: (endings: readonly Ending[]) => local.outcomes(endings),
+      refusals: (attempts: readonly RefusedAttempt[]) => local.refusals(attempts),
+      withheld: (refusal: Withheld) => local.withheld(refusal),
+      nextArming: () => local.nextArming(),
+      beginArming: (row: Parameters<StorePort["beginArming"]>[0]) => local.beginArming(row),
+      endArming: (number: number, why: string) => local.endArming(number, why),
+      proof: (tag: string) => local.proof(tag),
+      saveProof: (proof: Parameters<StorePort["saveProof"]>[0]) => local.saveProof(proof),
+      command,
+    });
+    this.calls = Object.fromEntries(hostCalls.map((name) =>
+      [name, (...args: unknown[]) => this.#rpc.call(name, ...args)])) as unknown as HostCalls;
+  }
+
+  offer(init: RoleInit): Promise<Offer> {
+    return this.#rpc.call("init", init);
+  }
+
+  start(offers: readonly Offer[]): Promise<void> {
+    return this.#rpc.call("start", offers);
+  }
+
+  /** Tells the role why nothing can be admitted, or that it can again (W10). */
+  tellUnavailable(why: string | null): void {
+    void this.#rpc.call("unavailable", why);
+  }
+
+  end(why: string): void {
+    this.#rpc.end(why);
+  }
+}
+
+/** The other side: serves one role on a worker's thread until the thread ends. */
+export function serveRole(port: Port, components: Components, world: World): void {
+  let host: RoleHost | null = null;
+  let unavailable: string | null = null;
+  const rpc: Rpc = new Rpc(port, {
+    init: (init: RoleInit): Offer => {
+      ({ unavailable } = init);
+      const problem = (): never => {
+        throw new Error("bug: a checked configuration has a problem");
+      };
+      const { graph } = buildGraph(init.gateway, components, problem);
+      host = new RoleHost({
+        ...init, graph: graph!, components, world, store,
+        command: (message) => rpc.call("command", message),
+      });
+      return host.offer();
+    },
+    start: (offers: readonly Offer[]) => host!.start(offers),
+    unavailable: (why: string | null) => {
+      unavailable = why;
+    },
+    ...Object.fromEntries(hostCalls.map((name) =>
+      [name, (...args: never[]) => (host as any)[name](...args)])),
+  });
+  const store: StorePort = {
+    get unavailable() {
+      return unavailable;
+    },
+    intents: async (intents) => {
+      const answer = await rpc.call("intents", intents);
+      ({ unavailable } = answer);
+      return answer.rows;
+    },
+    outcomes: (endings) => void rpc.call("outcomes", endings),
+    refusals: (attempts) => void rpc.call("refusals", attempts),
+    withheld: (refusal) => void rpc.call("withheld", refusal),
+    nextArming: () => rpc.call("nextArming"),
+    beginArming: (row) => rpc.call("beginArming", row),
+    endArming: (number, why) => void rpc.call("endArming", number, why),
+    proof: (tag) => rpc.call("proof", tag),
+    saveProof: (proof) => rpc.call("saveProof", proof),
+  };
+}

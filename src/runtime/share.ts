@@ -1,0 +1,93 @@
+import { Ring, type ColumnSpec, type RingLayout } from "../ring.ts";
+import type { Source } from "../config.ts";
+import type { Program } from "../sql.ts";
+import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
+
+/** `all` = one thread does everything; else each of the two has its share (DESIGN §1, threads). */
+export type RoleName = "all" | "control" | "data";
+
+/** What of a graph one role does. */
+export interface Share {
+  readonly role: RoleName;
+  /** Streams that this role writes. */
+  readonly streams: readonly StreamPlan[];
+  /** Streams of another role that it reads: rings that a bridge fills, of the needed columns only. */
+  readonly imports: readonly RingLayout[];
+  readonly links: readonly LinkPlan[];
+  readonly rules: readonly RulePlan[];
+  readonly permits: readonly PermitPlan[];
+  readonly sources: readonly Source[];
+  /** Rule outputs that go to a sink. */
+  readonly sinks: readonly { readonly rule: string; readonly sink: string }[];
+  /** The link that commands come by, or null. */
+  readonly commands: string | null;
+}
+
+interface Whole {
+  readonly gateway: import("../config.ts").Gateway;
+  readonly streams: readonly StreamPlan[];
+  readonly links: readonly LinkPlan[];
+  readonly rules: readonly RulePlan[];
+  readonly permits: readonly PermitPlan[];
+}
+
+/** `control`: links, the gate, and every rule with a path to a write; `data`: the rest. */
+export function shareOf(graph: Whole, role: RoleName): Share {
+  const { gateway } = graph;
+  const control = rulesToWrites(graph.rules);
+  const here = (isControl: boolean): boolean => role === "all" || (role === "control") === isControl;
+  const rules = graph.rules.filter((plan) => here(control.has(plan.rule.name)));
+  const streams = graph.streams.filter((stream) =>
+    here(stream.from === "group" || control.has(stream.name)));
+  const sinks = here(false) ? graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
+    target.kind === "sink" ? [{ rule: rule.name, sink: target.sink }] : [])) : [];
+  const permits = here(true) ? graph.permits : [];
+  return {
+    role, streams, rules, permits, sinks,
+    imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
+    links: here(true) ? graph.links : [],
+    sources: here(false) ? gateway.sources : [],
+    commands: here(false) ? gateway.commands?.link ?? null : null,
+  };
+}
+
+/** Rules that write, and every rule that one of them reads. */
+function rulesToWrites(rules: readonly RulePlan[]): Set<string> {
+  const found = new Set<string>();
+  // Backwards: each rule reads only what stands before it.
+  for (const { rule, program } of [...rules].reverse()) {
+    if (!rule.to.some((target) => target.kind === "write") && !found.has(rule.name)) continue;
+    found.add(rule.name);
+    for (const input of program.inputs) for (const stream of input.streams) found.add(stream);
+    for (const newest of program.newest) found.add(newest.stream);
+  }
+  return found;
+}
+
+function importsOf(
+  graph: Whole, own: readonly StreamPlan[], programs: readonly Program[], sinks: Share["sinks"],
+): RingLayout[] {
+  const needed = new Map<string, Set<string>>();
+  const need = (stream: string, columns: readonly string[]): void => {
+    if (own.some((s) => s.name === stream)) return;
+    const set = needed.get(stream) ?? new Set();
+    needed.set(stream, set);
+    for (const column of columns) set.add(column);
+  };
+  for (const program of programs) {
+    for (const input of program.inputs) {
+      const columns = input.columns.map((c) => c.name);
+      for (const stream of input.streams) need(stream, columns);
+    }
+    for (const { stream, column } of program.newest) need(stream, [column]);
+  }
+  for (const { rule } of sinks) need(rule, columnsOf(graph, rule).map((c) => c.name));
+  return [...needed].map(([stream, names]) => {
+    const layout = graph.streams.find((s) => s.name === stream)!.layout;
+    return Ring.layout(stream, layout.columns.filter((c) => names.has(c.name)), layout.rows);
+  });
+}
+
+function columnsOf(graph: Whole, stream: string): readonly ColumnSpec[] {
+  return graph.streams.find((s) => s.name === stream)!.layout.columns;
+}
