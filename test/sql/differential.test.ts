@@ -313,21 +313,26 @@ class Machine {
     }
   }
 
-  /** Until nothing is left; `each`: row by row at the row's own time, for what depends on it. */
-  #turn(time: number, each: boolean): void {
-    for (let more = true; more;) {
-      more = false;
-      for (const link of this.links) {
-        const { input } = link;
-        if (link.cursor === input.head) continue;
+  /**
+   * Until nothing is left; `each`: row by row at the row's own time, for what depends on it. A stage
+   * writes at most half a ring in one call, and what comes after it reads that before the next.
+   */
+  #turn(time: number, each: boolean, from = 0): void {
+    const link = this.links[from];
+    if (link === undefined) {
+      const { output } = this.links.at(-1)!;
+      for (; this.#read !== output.head; this.#read++) this.rows.push(take(output, this.#read));
+      return;
+    }
+    const { input } = link;
+    do {
+      if (link.cursor !== input.head) {
         const to = each ? (link.cursor + 1) | 0 : input.head;
         const at = each ? input.arena.F[input.timeAt + (link.cursor & input.mask)]! : time;
         link.cursor = link.stage.run(link.cursor, to, 0, at);
-        more = true;
       }
-      const { output } = this.links.at(-1)!;
-      for (; this.#read !== output.head; this.#read++) this.rows.push(take(output, this.#read));
-    }
+      this.#turn(time, each, from + 1);
+    } while (link.cursor !== input.head);
   }
 }
 

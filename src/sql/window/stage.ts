@@ -53,7 +53,8 @@ export class WindowStage implements Stage {
     this.#at = plan.state.indexOf("window", site.state.at);
     this.#errorsAt = plan.state.indexOf("errors", site.state.at);
     this.#tableAt = plan.state.has("table") ? plan.state.indexOf("table", site.state.at) : -1;
-    this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);
+    // A turn may both run and tick: together they fill half of the ring.
+    this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 2);
   }
 
   get deadline(): number {

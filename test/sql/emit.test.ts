@@ -1,0 +1,252 @@
+import { describe, expect, test } from "bun:test";
+import { Arena, BAD, type CellValue, type ColumnSpec, ERROR, FLAG, readCell, Ring, stateName, writeCell } from "../../src/ring.ts";
+import { type Catalog, compile, compileConditions, explain, instantiate, instantiateInfer, type Program, type Stage } from "../../src/sql.ts";
+import type { Model } from "../../src/infer.ts";
+
+const columns: readonly ColumnSpec[] = [
+  { name: "a", kind: "float64", slot: 0 }, { name: "n", kind: "int53", slot: 0 },
+  { name: "t", kind: "text", slot: 8 },
+];
+const level: ColumnSpec = { name: "level", kind: "float64", slot: 0 };
+const catalog: Catalog = {
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 10 }
+    : name === "up" ? { name, columns: [...columns, { name: "$oldest", kind: "time", slot: 0 }], interval_ms: 10 }
+    : name === "tank.slow" ? { name, columns: [level], interval_ms: 1000 } : undefined),
+  match: () => [], device: (name) => name === "tank",
+  tag: (device, tag) => (device === "tank" && tag === "level"
+    ? { stream: "tank.slow", column: "level", interval_ms: 1000 } : undefined),
+  model: () => ({ inputs: 2, outputs: 1 }), names: () => [],
+};
+
+function push(ring: Ring, time: number, values: Record<string, CellValue>, states: Record<string, number> = {}): void {
+  ring.claim(1);
+  const row = ring.head & ring.mask;
+  ring.arena.F[ring.timeAt + row] = time;
+  ring.arena.U[ring.flagsAt + row] = 0;
+  for (const column of ring.columns) {
+    writeCell(ring, column, ring.head, values[column.name] ?? null, states[column.name] ?? 0);
+  }
+  ring.publish(1);
+}
+
+interface Bench {
+  readonly program: Program;
+  readonly input: Ring;
+  readonly tank: Ring;
+  readonly rings: readonly Ring[];
+  readonly stages: readonly Stage[];
+}
+
+/** A rule over fresh rings; models answer `answer`. */
+function start(sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } = {}): Bench {
+  const program = compile(sql, catalog, options.lineage ? { lineage: true } : {});
+  const arena = Arena.create(1 << 22);
+  const make = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
+    Ring.create(arena, Ring.layout(name, specs, rows)).ring;
+  const input = make("s", program.inputs[0]!.columns, 2048);
+  const tank = make("tank.slow", [level], 16);
+  const rings = [input];
+  const stages = program.stages.map((plan) => {
+    const [from, output] = [rings.at(-1)!, make("out", plan.output, options.rows ?? 16)];
+    rings.push(output);
+    return plan.kind === "infer"
+      ? instantiateInfer(plan, { input: from, output, model: options.model!, deadline: 10, now: options.clock ?? (() => 0) })
+      : instantiate(plan, {
+        arena, input: from, output, newest: program.newest.map(() => tank), state: arena.take(plan.stateBytes, "state"),
+      });
+  });
+  return { program, input, tank, rings, stages };
+}
+
+/** One row as `name=value:state`. */
+function show(ring: Ring, seq: number): string {
+  return ring.columns.map((c) => {
+    const state = ring.arena.U[c.state + (seq & ring.mask)]!;
+    return `${c.name}=${state < 64 ? String(readCell(ring, c, seq)) : ""}:${stateName(state)}`;
+  }).join(" ");
+}
+
+describe("rows", () => {
+  test("one shape is one text, whatever names and numbers", () => {
+    const text = (sql: string): string => compile(sql, catalog).stages[0]!.text;
+    expect(text("SELECT a + 1.5 AS x FROM s WHERE a > 2.0")).toBe(text("SELECT a + 7.0 AS y FROM s WHERE a > 9.5"));
+    expect(text("SELECT t FROM s WHERE t = 'x'")).toBe(text("SELECT t FROM s WHERE t = 'a longer one'"));
+    expect(text("SELECT a + 1.5 AS x FROM s")).not.toBe(text("SELECT a - 1.5 AS x FROM s"));
+  });
+
+  test("explain prints the code that runs", () => {
+    const program = compile("SELECT a FROM s WHERE a > 2.0", catalog);
+    expect(explain(program)).toContain(program.stages[0]!.text);
+    expect(explain(program)).toContain("reads   s AS s: a float64");
+  });
+
+  test("at most half of the output ring is written in one call", () => {
+    const { input, stages, rings } = start("SELECT a FROM s");
+    for (let i = 0; i < 20; i++) push(input, i + 1, { a: i });
+    expect(stages[0]!.run(0, 20, 0, 0)).toBe(8);
+    expect(rings[1]!.head).toBe(8);
+    expect(stages[0]!.run(8, 20, 0, 0)).toBe(16);
+  });
+
+  test("a condition that fails drops the row and is counted", () => {
+    const { input, stages, rings } = start("SELECT a FROM s WHERE 10 / n > 1");
+    push(input, 1, { a: 1, n: 0 });
+    push(input, 2, { a: 2, n: 2 });
+    stages[0]!.run(0, 2, 0, 0);
+    expect(show(rings[1]!, 0)).toBe("a=2:good");
+    expect(stages[0]!.counters).toEqual({ in: 2, out: 1, errors: 1, dropped: 0 });
+  });
+
+  test("row flags go through", () => {
+    const { input, stages, rings } = start("SELECT a FROM s");
+    push(input, 1, { a: 1 });
+    input.arena.U[input.flagsAt] = FLAG.timeUncertain;
+    stages[0]!.run(0, 1, 0, 0);
+    expect(rings[1]!.arena.U[rings[1]!.flagsAt]).toBe(FLAG.timeUncertain);
+  });
+
+  test("sequences may wrap", () => {
+    const { input, stages, rings } = start("SELECT a FROM s WHERE a > 0.0");
+    input.arena.I[input.headAt] = 0x7ffffffe;
+    for (let i = 1; i <= 4; i++) push(input, i, { a: i });
+    const end = stages[0]!.run(0x7ffffffe, input.head, 0, 0);
+    expect(end).toBe((0x7ffffffe + 4) | 0);
+    expect([0, 1, 2, 3].map((seq) => show(rings[1]!, seq))).toEqual(["a=1:good", "a=2:good", "a=3:good", "a=4:good"]);
+  });
+});
+
+describe("newest and lineage", () => {
+  test("no row yet is bad:initial, older than three polls bad:old, else the newest row", () => {
+    const { input, tank, stages, rings } = start("SELECT tank.level AS l FROM s");
+    push(input, 1000, { a: 1 });
+    stages[0]!.run(0, 1, 0, 1000);
+    push(tank, 900, { level: 1 });
+    push(tank, 950, { level: 2 });
+    push(input, 1010, { a: 1 });
+    stages[0]!.run(1, 2, 0, 3950);
+    push(input, 1020, { a: 1 });
+    stages[0]!.run(2, 3, 0, 3951);
+    expect([0, 1, 2].map((seq) => show(rings[1]!, seq))).toEqual(["l=:bad:initial", "l=2:good", "l=:bad:old"]);
+  });
+
+  test("$oldest is the oldest time used: of the row, of its own input, of newest values", () => {
+    const plain = start("SELECT a, tank.level AS l FROM s", { lineage: true });
+    push(plain.tank, 900, { level: 1 });
+    push(plain.input, 1000, { a: 1 });
+    plain.stages[0]!.run(0, 1, 0, 1000);
+    expect(show(plain.rings[1]!, 0)).toBe("a=1:good l=1:good $oldest=900:good");
+    const chained = start("SELECT a FROM up", { lineage: true });
+    push(chained.input, 1000, { a: 1, $oldest: 700 });
+    chained.stages[0]!.run(0, 1, 0, 1000);
+    expect(show(chained.rings[1]!, 0)).toBe("a=1:good $oldest=700:good");
+  });
+
+  test("conditions give a row each time they are asked", () => {
+    const program = compileConditions(["tank.level > 3.0", "NOT (tank.level > 3.0)"], catalog);
+    const arena = Arena.create(1 << 16);
+    const tank = Ring.create(arena, Ring.layout("tank.slow", [level], 16)).ring;
+    const output = Ring.create(arena, Ring.layout("permit", program.output, 16)).ring;
+    const plan = program.stages[0]!;
+    expect(plan.kind).toBe("conditions");
+    const stage = instantiate(plan, { arena, input: null, output, newest: [tank, tank], state: arena.take(plan.stateBytes, "p") });
+    stage.run(0, 1, 0, 1000);
+    push(tank, 990, { level: 5 });
+    stage.run(0, 1, 0, 1000);
+    // Without a value a comparison is FALSE and not trusted: neither it nor its negation is good and TRUE.
+    expect(show(output, 0)).toBe("c0=false:uncertain:skipped c1=true:uncertain:skipped $oldest=1000:good");
+    expect(show(output, 1)).toBe("c0=true:good c1=false:good $oldest=990:good");
+  });
+});
+
+describe("windows", () => {
+  test("a tumbling window is aligned, opens with a row and closes by tick", () => {
+    const { input, stages, rings } = start("SELECT sum(a) AS s, window_start() AS w FROM s GROUP BY TUMBLINGWINDOW(ss, 1)");
+    const [window, rows] = stages as [Stage, Stage];
+    expect(window.deadline).toBe(Infinity);
+    push(input, 10_400, { a: 1 });
+    push(input, 10_999, { a: 2 });
+    window.run(0, 2, 0, 10_999);
+    expect(window.deadline).toBe(11_000);
+    window.tick(10_999);
+    expect(rings[1]!.head).toBe(0);
+    window.tick(11_000);
+    rows.run(0, 1, 0, 11_000);
+    expect(show(rings[2]!, 0)).toBe("s=3:good w=10000:good");
+    expect(rings[2]!.arena.F[rings[2]!.timeAt]).toBe(11_000);
+    expect(window.deadline).toBe(Infinity);
+  });
+
+  test("many groups leave in slices and none is lost; no row is taken meanwhile", () => {
+    const { input, stages, rings } = start("SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
+    const [window, rows] = stages as [Stage, Stage];
+    for (let i = 0; i < 20; i++) push(input, 1000, { n: i });
+    push(input, 2000, { n: 99 });
+    let read = 0, cursor = 0;
+    const seen: string[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      cursor = window.run(cursor, input.head, 0, 2000);
+      read = rows.run(read, rings[1]!.head, 0, 2000);
+      while (seen.length < rings[2]!.head) seen.push(show(rings[2]!, seen.length));
+    }
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => `n=${i}:good c=1:good`));
+    expect(window.deadline).toBe(3000);
+  });
+
+  test("rows of groups past the table's capacity are dropped and counted", () => {
+    const { input, program, stages } = start("SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
+    const plan = program.stages[0]!;
+    expect(plan.kind === "window" && plan.keys).toBe(1024);
+    for (let i = 0; i < 1030; i++) push(input, 1000, { n: i });
+    stages[0]!.run(0, input.head, 0, 1000);
+    expect(stages[0]!.counters.dropped).toBe(6);
+  });
+});
+
+describe("models", () => {
+  function model(run: (args: Float64Array) => number | null): Model {
+    const [given, results] = [new Float64Array(2), new Float64Array(1)];
+    return {
+      name: "m", inputs: [], outputs: [], bytes: 0, probe: 0, arguments: given, results, close() {},
+      run() {
+        const result = run(given);
+        results[0] = result ?? 0;
+        return result !== null;
+      },
+    };
+  }
+
+  function infer(answer: (args: Float64Array) => number | null, a: number, state: number, clock?: () => number): string {
+    const { input, stages, rings } = start("SELECT infer('m', a, 2) AS y FROM s",
+      { model: model(answer), ...(clock === undefined ? {} : { clock }) });
+    push(input, 1, { a }, { a: state });
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 1));
+    return show(rings.at(-1)!, 0);
+  }
+
+  test("result and state", () => {
+    const double = ([x]: Float64Array): number => x! * 2;
+    expect(infer(double, 4, 0)).toBe("y=8:good");
+    expect(infer(double, 4, 1)).toBe("y=8:uncertain:source");
+    expect(infer(double, 4, BAD.timeout)).toBe("y=:bad:timeout");
+    expect(infer(double, 4, ERROR.zero)).toBe("y=:error:zero");
+    expect(infer(() => null, 4, 0)).toBe("y=:error:model");
+    expect(infer(() => NaN, 4, 0)).toBe("y=:error:number");
+    let now = 0;
+    expect(infer(double, 4, 0, () => (now += 11))).toBe("y=:bad:late");
+  });
+
+  test("WHERE runs before the model where it does not need it", () => {
+    let runs = 0;
+    const { program, input, stages, rings } = start(
+      "SELECT t, infer('m', a, n) AS y FROM s WHERE a > 1.0 AND infer('m', a, n) > 5.0",
+      { model: model(([x]) => (runs++, x!)) });
+    expect(program.stages.map((s) => s.kind)).toEqual(["rows", "infer", "rows"]);
+    push(input, 1, { n: 0, a: 1, t: "x" });
+    push(input, 2, { n: 0, a: 4, t: "y" });
+    push(input, 3, { n: 0, a: 6, t: "z" });
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 1));
+    expect(runs).toBe(2);
+    expect(rings.at(-1)!.head).toBe(1);
+    expect(show(rings.at(-1)!, 0)).toBe("t=z:good y=6:good");
+  });
+});
