@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { ReadableStreamDefaultReader } from "node:stream/web";
 import ModbusRTU from "modbus-serial";
 import { createLog } from "../../src/base.ts";
-import { closeTty, openTty, writeDescriptor } from "../../src/base/os.ts";
+import { closeTty, lingerReset, openTty, writeDescriptor } from "../../src/base/os.ts";
 import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { startSim, type Sim } from "../../src/sim.ts";
 import { testGateway } from "./gateway.ts";
@@ -167,6 +167,39 @@ describe("the control channel", () => {
 });
 
 describe("a TCP link", () => {
+  // FC16: holding 10..11 = 50.0, then 60.0.
+  const write = (high: string): Uint8Array =>
+    Buffer.from(`00020000000b0110000a000204${high}0000`, "hex");
+  const heater = (): number => JSON.parse(sim.command("get press.heater")).truth;
+  const until = async (done: () => boolean): Promise<void> => {
+    for (let tries = 0; !done(); tries++) {
+      expect(tries).toBeLessThan(1000);
+      await Bun.sleep(1);
+    }
+  };
+  const connections = (): number => JSON.parse(sim.command("status")).links[0].connections;
+
+  test.each([
+    ["closes delivers what the cable holds back", false, "4248", 50],
+    // A reset leaves what the write before it made of the heater.
+    ["resets takes it back", true, "4270", 50],
+  ])("whose client %s", async (_what, reset, high, expected) => {
+    const before = connections();
+    sim.command("fault plc-1 stall 1m only writes count 1");
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1", port: Number(sim.links["plc-1"]!["port"]), socket: { data() {} },
+    });
+    // SO_LINGER {1, 0}, as Tagwerk's own connections have it.
+    if (reset) lingerReset((socket as unknown as { fd: number }).fd);
+    await until(() => connections() === before + 1);
+    socket.write(write(high));
+    await until(() => JSON.parse(sim.command("status")).faults.length === 0);
+    if (reset) socket.terminate();
+    else socket.end();
+    await until(() => connections() === before);
+    expect(heater()).toBe(expected);
+  });
+
   test("that is cut refuses connections, and comes back on its port", async () => {
     expect(JSON.parse(sim.command("fault plc-1 disconnect for 200ms"))).toEqual({ ok: true });
     await expect(connect()).rejects.toThrow();
@@ -197,6 +230,6 @@ test("the frame log has every frame, closed or not", async () => {
   const faults = lines.filter((line) => line.fault !== null).map((line) => line.fault);
   expect(faults).toContain("wrong-crc");
   const writes = lines.filter((line) => line.dir === "in" && line.bytes.slice(14, 16) === "10");
-  expect(writes.map((line) => line.bytes.slice(26))).toEqual(["425d0000"]);
+  expect(writes.map((line) => line.bytes.slice(26))).toEqual(["425d0000", "42480000"]);
   expect(Math.abs(lines.at(-1).time - Date.now())).toBeLessThan(5000);
 });
