@@ -3,10 +3,10 @@ import type { Ring, TagType } from "./ring.ts";
 import type { Link } from "./config.ts";
 
 /**
- * The southbound contract. A driver turns tags into requests (pure), and runs one exchange at a time
- * over a wire that somebody else owns. It has no timer, no socket and no tty: `step` is called when
- * bytes came, when its deadline passed, and after `read` or `write`. The runtime owns schedule, retry,
- * back-off, metrics and the gate.
+ * The southbound contract. A driver turns tags into requests (pure), and runs one exchange at a
+ * time over a wire that somebody else owns. It has no timer, no socket and no tty: `step` is called
+ * when bytes came, when its deadline passed, and after `read` or `write`. The runtime owns
+ * schedule, retry, back-off, metrics and the gate.
  */
 export interface Driver {
   /** The `type` of a link in the configuration. */
@@ -62,7 +62,7 @@ export interface Request {
   readonly text: string;
 }
 
-/** Bytes to and from one medium. An implementation reports through the `WireEvents` it was given. */
+/** Bytes to and from one medium. An implementation reports through its `WireEvents`. */
 export interface Wire {
   /** Begins to open; `opened` or `closed` follows. */
   open(): void;
@@ -81,13 +81,13 @@ export interface WireEvents {
   closed(reason: string): void;
 }
 
-/** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong on a read. */
+/** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */
 export const PENDING = -1;
 export const DONE = 0;
 
 /**
- * One link's protocol machine. One exchange at a time: `read` or `write` begins it, `step` moves it,
- * `result` leaves `PENDING` when it ended.
+ * One link's protocol machine. One exchange at a time: `read` or `write` begins it, `step` moves
+ * it, `result` leaves `PENDING` when it ended.
  */
 export interface Session {
   /** PENDING, DONE, or the `BAD.*` state that says why not (timeout, garbled, exception, …). */
@@ -102,8 +102,9 @@ export interface Session {
   /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */
   readRaw(tag: DriverTag, raw: Uint8Array, now: number): void;
   /**
-   * Begins a write of one tag's raw words in one frame. `last()` is called right before the bytes go
-   * to the wire: false = nothing is sent and the result is `BAD.disconnected` with `sent` false (W11).
+   * Begins a write of one tag's raw words in one frame. `last()` is called right before the bytes
+   * go to the wire: false = nothing is sent and the result is `BAD.disconnected` with `sent` false
+   * (W11).
    */
   write(tag: DriverTag, raw: Uint8Array, last: () => boolean, now: number): void;
   /** Bytes came. */
@@ -143,7 +144,7 @@ export interface Server {
 }
 
 export interface ServeEvents {
-  /** A complete request, before it is answered: for the simulator's frame log. `valid` = CRC, length. */
+  /** A complete request, before it is answered: for a frame log. `valid` = CRC and length. */
   frame(bytes: Uint8Array, n: number, valid: boolean): void;
   /** The answer to the frame just reported; the host may hold it back, damage it or drop it. */
   reply(bytes: Uint8Array, n: number): void;

@@ -1,10 +1,8 @@
 /** The operating system beyond what Bun offers: the only home of bun:ffi. */
 export { clockSynced, monotonic } from "./os/time.ts";
-export { lingerReset, lingers } from "./os/socket.ts";
+export { lingerReset } from "./os/socket.ts";
 export {
   close, lockFile, pipe, readDescriptor, Waiter, writeDescriptor, writePipe,
 } from "./os/file.ts";
-export { openPty, Pty } from "./os/pty.ts";
-export {
-  closeTty, flushTty, openTty, standardBauds, type LineSettings,
-} from "./os/tty.ts";
+export { openPty } from "./os/pty.ts";
+export { closeTty, flushTty, openTty, type LineSettings } from "./os/tty.ts";

@@ -24,7 +24,7 @@ function bigEndian(type: string, value: number | bigint): number[] {
 }
 const bytesOf = (view: DataView, n: number): number[] => [...new Uint8Array(view.buffer, 0, n)];
 
-/** Registers in the order of the wire: reversed for CDAB and DCBA, bytes swapped for BADC and DCBA. */
+/** Registers as on the wire: reversed for CDAB and DCBA, bytes swapped for BADC and DCBA. */
 function onWire(bytes: number[], order: string): Uint8Array {
   const registers: number[][] = [];
   for (let i = 0; i < bytes.length; i += 2) registers.push([bytes[i]!, bytes[i + 1]!]);
@@ -42,13 +42,14 @@ function cell(one: DriverTag, bytes: Uint8Array) {
 
 describe(`codec, seed ${seed}`, () => {
   const random = createRandom(seed);
+  const wide = (high: number): bigint => (BigInt(high) << 32n) | BigInt(random.below(2 ** 32));
   const samples: Record<string, () => number | bigint> = {
     int16: () => random.below(65536) - 32768, uint16: () => random.below(65536),
     int32: () => random.below(2 ** 32) - 2 ** 31, uint32: () => random.below(2 ** 32),
     float32: () => Math.fround((random.next() - 0.5) * 10 ** (random.below(70) - 35)),
     float64: () => (random.next() - 0.5) * 10 ** (random.below(600) - 300),
-    int64: () => BigInt.asIntN(64, (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32))),
-    uint64: () => (BigInt(random.below(2 ** 31)) << 32n) | BigInt(random.below(2 ** 32)),
+    int64: () => BigInt.asIntN(64, wide(random.below(2 ** 32))),
+    uint64: () => wide(random.below(2 ** 31)),
   };
   for (const [type, sample] of Object.entries(samples)) {
     for (const wordOrder of orders) {
@@ -124,7 +125,8 @@ describe(`codec, seed ${seed}`, () => {
     expect(cell(tag("holding 0", "text(6)"), text).value).toBe("MOTOR");
     expect(cell(tag("1!400001.6L", "text(6)"), new TextEncoder().encode("OMOT\0R")).value)
       .toBe("MOTOR");
-    expect(cell(tag("holding 0", "text(5)"), new TextEncoder().encode("MOTOR!")).value).toBe("MOTOR");
+    expect(cell(tag("holding 0", "text(5)"), new TextEncoder().encode("MOTOR!")).value)
+      .toBe("MOTOR");
     expect(cell(tag("holding 0", "bytes(3)"), Uint8Array.of(1, 0, 3, 4)).value)
       .toEqual(Uint8Array.of(1, 0, 3));
   });

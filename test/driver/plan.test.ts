@@ -20,7 +20,9 @@ describe("plan", () => {
   });
 
   test("maxGap and maxRegisters narrow it", () => {
-    const tags = [tag("holding 0", "int16"), tag("holding 2", "int16"), tag("holding 3", "float64")];
+    const tags = [
+      tag("holding 0", "int16"), tag("holding 2", "int16"), tag("holding 3", "float64"),
+    ];
     const of = (more: object): string[] =>
       texts(tags, linkOf(modbusTcp, { host: "a", ...more }));
     expect(of({})).toEqual(["1: holding 0..6"]);

@@ -66,7 +66,7 @@ describe("Modbus RTU session", () => {
     expect(session.counters.garbled).toBe(1);
   });
 
-  test("half a frame and a wrong station end at the deadline, garbled; silence is a timeout", () => {
+  test("half a frame and a wrong station end garbled at the deadline; silence is a timeout", () => {
     for (const bytes of [good.slice(0, 6), withCrc(2, 3, 6, 0, 7, 0x42, 0x48, 0, 0)]) {
       const { session } = begin();
       session.read(request!, ring, 5, 0);

@@ -27,8 +27,9 @@ beforeAll(() => {
 function recorded(settings: Record<string, unknown>): { name: string; bytes: Uint8Array }[] {
   const link = linkOf(modbusRtu, { port: "p", rs485: "kernel", ...settings });
   const file = join(directory, `record-${Bun.hash(JSON.stringify(link))}`);
+  const program = new URL("record.ts", import.meta.url).pathname;
   const { exitCode, stderr } = Bun.spawnSync(
-    [process.execPath, new URL("record.ts", import.meta.url).pathname, JSON.stringify(link.settings)],
+    [process.execPath, program, JSON.stringify(link.settings)],
     { env: { ...process.env, LD_PRELOAD: library, RECORD: file } });
   if (exitCode !== 0) throw new Error(stderr.toString());
   return readFileSync(file, "utf8").trim().split("\n").map((line) => {

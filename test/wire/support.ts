@@ -37,7 +37,9 @@ export async function connectTcp(port: number, settings: Record<string, unknown>
 }
 
 /** A session on a tty, run by waiting in ppoll as the serial worker does. */
-export function openTtySession(path: string, settings: Record<string, unknown> = {}, listen_ms = 5) {
+export function openTtySession(
+  path: string, settings: Record<string, unknown> = {}, listen_ms = 5,
+) {
   const link = linkOf(modbusRtu, { port: path, rs485: "adapter", timeout: "100ms", ...settings });
   const [wakeRead, wakeWrite] = pipe();
   const state = { open: false, closed: "" };

@@ -20,7 +20,8 @@ describe("our master and modbus-serial's server", () => {
       setRegister: (at: number, value: number) => { registers.set(at, value); },
     }, { host: "127.0.0.1", port: 0, unitID: 1 });
     await new Promise((resolve) => server.on("initialized", resolve));
-    port = ((server as unknown as { _server: { address(): { port: number } } })._server).address().port;
+    type Inside = { _server: { address(): { port: number } } };
+    port = (server as unknown as Inside)._server.address().port;
   });
   afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
 

@@ -2,20 +2,17 @@ import { Fault, type FaultValues } from "../fault.ts";
 import { libc } from "./libc.ts";
 
 /** Linux error numbers that Tagwerk meets (include/uapi/asm-generic/errno*.h). */
-export const EPERM = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
-export const EIO = 5;
 export const EAGAIN = 11;
-export const EACCES = 13;
 export const EBUSY = 16;
 export const ENOTTY = 25;
-export const ENOSYS = 38;
+const EPERM = 1, ENOENT = 2, EIO = 5, ENXIO = 6, EACCES = 13, ENODEV = 19, EINVAL = 22, ENOSYS = 38;
 
 const sentences: Readonly<Record<number, string>> = {
   [EPERM]: "not permitted", [ENOENT]: "there is no such file", [EIO]: "input/output error",
   [EAGAIN]: "in use by another program", [EACCES]: "permission denied", [EBUSY]: "in use",
-  6: "there is no such device", 22: "not supported by the device", 19: "there is no such device",
+  [ENXIO]: "there is no such device", [ENODEV]: "there is no such device",
+  [EINVAL]: "not supported by the device",
   [ENOTTY]: "not a serial port, or its driver does not know this", [ENOSYS]: "not implemented",
 };
 

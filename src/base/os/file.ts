@@ -19,7 +19,7 @@ export function lockDescriptor(fd: number): boolean {
   throw osFault("lock-failed", "The lock could not be taken", { fd });
 }
 
-/** Locks a file, made if need be; gives what releases it, or null if another process has it (W23). */
+/** Locks a file, made if need be; what releases it, or null if another process has it (W23). */
 export function lockFile(path: string): (() => void) | null {
   const fd = libc().open(cString(path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
   if (fd < 0) throw osFault("lock-failed", `${path} cannot be opened`, { path });
@@ -64,7 +64,7 @@ export function writePipe(fd: number): void {
 
 const POLLIN = 1, POLLERR = 8, POLLHUP = 16;
 
-/** Waits for one of two descriptors in ppoll(2), whose timeout keeps the fraction of a millisecond. */
+/** Waits for one of two descriptors in ppoll(2): its timeout keeps fractions of a millisecond. */
 export class Waiter {
   /** Twice struct pollfd { int fd; short events; short revents }. */
   readonly #polled: Int32Array;

@@ -2,7 +2,7 @@ import { dlopen, FFIType as T, toArrayBuffer } from "bun:ffi";
 
 /**
  * The C library, opened once a thread when first needed. The name resolves under glibc and, through
- * its own loader's alias, under musl. Variadic calls (open, ioctl, fcntl) pass whole numbers only,
+ * its own loader's alias, under musl. Variadic calls (open, ioctl) pass whole numbers only,
  * which on Linux x64 and arm64 travel as those of a fixed signature do.
  *
  * Memory is passed as the view itself, never as a `ptr()` kept from before: the engine moves small
@@ -14,7 +14,6 @@ function load() {
     clock_gettime: { args: [T.i32, T.ptr], returns: T.i32 },
     adjtimex: { args: [T.ptr], returns: T.i32 },
     setsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.u32], returns: T.i32 },
-    getsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.ptr], returns: T.i32 },
     open: { args: [T.ptr, T.i32, T.u32], returns: T.i32 },
     close: { args: [T.i32], returns: T.i32 },
     read: { args: [T.i32, T.ptr, T.u64], returns: T.i64_fast },
@@ -27,7 +26,6 @@ function load() {
     grantpt: { args: [T.i32], returns: T.i32 },
     unlockpt: { args: [T.i32], returns: T.i32 },
     ptsname_r: { args: [T.i32, T.ptr, T.u64], returns: T.i32 },
-    fcntl: { args: [T.i32, T.i32, T.u64], returns: T.i32 },
     __errno_location: { args: [], returns: T.ptr },
   });
   // errno is a fixed place of this thread: a live view of it costs no call.

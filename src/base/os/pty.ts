@@ -7,7 +7,7 @@ const O_RDWR = 2, O_NOCTTY = 0o400, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
 const path_bytes = 128;
 
 /** Both ends of a pseudo terminal, raw. What is read and written here is the far end of `path`. */
-export class Pty {
+class Pty {
   readonly path: string;
   /** Its descriptor never blocks; `Bun.file(master).stream()` reads it without polling. */
   readonly master: number;

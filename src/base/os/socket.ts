@@ -14,11 +14,3 @@ export function lingerReset(fd: number): void {
     throw osFault("socket-option", "SO_LINGER could not be set", { fd });
   }
 }
-
-/** True if `lingerReset` holds for this socket. */
-export function lingers(fd: number): boolean {
-  const linger = new Int32Array(2);
-  const length = new Uint32Array([linger.byteLength]);
-  const failed = libc().getsockopt(fd, SOL_SOCKET, SO_LINGER, linger, length);
-  return failed === 0 && linger[0] === 1 && linger[1] === 0;
-}

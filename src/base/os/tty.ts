@@ -8,7 +8,7 @@ export interface LineSettings {
   readonly baud: number;
   readonly parity: "none" | "even" | "odd";
   readonly stopBits: 1 | 2;
-  /** `kernel`: the driver switches the transmitter by RTS; `adapter`: the adapter does by itself. */
+  /** `kernel`: the driver switches the transmitter by RTS; `adapter`: the adapter does itself. */
   readonly rs485: "kernel" | "adapter";
   /** ms, with `kernel` only */
   readonly rtsDelayBefore: number;
@@ -25,7 +25,6 @@ const bauds: Readonly<Record<number, number>> = {
   1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15,
   57600: 0x1001, 115200: 0x1002, 230400: 0x1003,
 };
-export const standardBauds = Object.keys(bauds).map(Number);
 
 /**
  * struct termios of the kernel:
@@ -41,8 +40,8 @@ const rs485_bytes = 32;
 const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2;
 
 /**
- * Opens a serial port for us alone (TIOCEXCL and flock, W23), raw, with these settings. Everything is
- * set before the first byte; what cannot be set is a Fault.
+ * Opens a serial port for us alone (TIOCEXCL and flock, W23), raw, with these settings. Everything
+ * is set before the first byte; what cannot be set is a Fault.
  */
 export function openTty(path: string, line: LineSettings): number {
   const fd = openDevice(path);
@@ -122,7 +121,7 @@ function controlFlags(line: LineSettings): number {
   const speed = bauds[line.baud];
   if (speed === undefined) {
     throw new Fault("tty-settings", `${line.baud} is no standard baud rate; known are ` +
-      standardBauds.join(", "), { baud: line.baud });
+      Object.keys(bauds).join(", "), { baud: line.baud });
   }
   const parity = line.parity === "none" ? 0 : line.parity === "even" ? PARENB : PARENB | PARODD;
   return speed | CS8 | CREAD | CLOCAL | parity | (line.stopBits === 2 ? CSTOPB : 0);

@@ -16,10 +16,12 @@ export interface Address {
 }
 
 /** Areas by the first digit of a 1-based address. */
-const digits: Readonly<Record<string, Area>> = { 0: "coil", 1: "discrete", 3: "input", 4: "holding" };
+const digits: Readonly<Record<string, Area>> = {
+  0: "coil", 1: "discrete", 3: "input", 4: "holding",
+};
 
 const plain = /^(coil|discrete|input|holding) +(\d+)(?:\.(\d+))?$/;
-/** `400010`, `1!400010#BB`, `1!300001.10H`, `40010.3`: [station, area digit, number, suffix, order]. */
+/** `400010`, `1!400010#BB`, `1!300001.10H`, `40010.3`. */
 const numbered = /^(?:(\d+)!)?([0134])(\d{4,6})(?:\.(\d+)([HLDE]?))?(?:#([A-Z]{1,2}))?$/;
 
 /** `#` suffixes by the number of registers they fit. */
@@ -46,7 +48,7 @@ export function registersOf(type: TagType): number {
 const wrong = (at: string, sentence: string): Fault =>
   new Fault("modbus-address", `\`${at}\`: ${sentence}`, { at });
 
-/** Reads an address as the configuration spells it, or throws a Fault that says what would be right. */
+/** Reads an address as the configuration spells it; a Fault says what would be right. */
 export function parseAddress(at: string, type: TagType, station: number): Address {
   const text = at.trim();
   const named = plain.exec(text);
@@ -97,14 +99,15 @@ function bitOf(
 ): number {
   if (slot > 0) {
     if (kind === "D" || kind === "E") {
-      throw wrong(at, `.${suffix}${kind} (one character a register) is not supported; use bytes(n)`);
+      throw wrong(at, `.${suffix}${kind} (one character a register) is not supported; ` +
+        "use bytes(n)");
     }
     if (suffix !== undefined && Number(suffix) !== slot) {
       throw wrong(at, `the length .${suffix} and the type ${type} must agree`);
     }
     return -1;
   }
-  if (kind !== "") throw wrong(at, `.${suffix}${kind} is for text(n) and bytes(n), not for ${type}`);
+  if (kind !== "") throw wrong(at, `.${suffix}${kind} is for text(n) and bytes(n), not ${type}`);
   if (isBits(area)) {
     if (suffix !== undefined) throw wrong(at, `a ${area} is one bit already; leave out .${suffix}`);
     return -1;

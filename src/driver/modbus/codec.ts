@@ -8,8 +8,8 @@ const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE
   FLOAT32 = 6, FLOAT64 = 7, TEXT = 8, BYTES = 9;
 
 /**
- * One tag as the codec sees it. `order[i]` says at which byte of the field, as it came over the wire,
- * the i-th byte of the value stands, the most significant first.
+ * One tag as the codec sees it. `order[i]` says at which byte of the field, as it came over the
+ * wire, the i-th byte of the value stands, the most significant first.
  */
 export class Field {
   readonly tag: DriverTag;
@@ -47,7 +47,7 @@ function kindOf(tag: DriverTag, address: Address): number {
   }
 }
 
-/** Places of the registers of a value, most significant first, and whether their bytes are swapped. */
+/** Places of a value's registers, most significant first, and whether their bytes are swapped. */
 const wordOrders: Readonly<Record<string, { words: readonly number[]; swap: boolean }>> = {
   ABCD: { words: [0, 1, 2, 3], swap: false }, CDAB: { words: [3, 2, 1, 0], swap: false },
   BADC: { words: [0, 1, 2, 3], swap: true }, DCBA: { words: [3, 2, 1, 0], swap: true },
@@ -59,8 +59,8 @@ const suffixes: Readonly<Record<string, string>> = {
 };
 
 /**
- * A register is high byte first by the standard; it leaves open only how values of several registers
- * lie, so `wordOrder` speaks of those alone. `#B` swaps the bytes of a single register, too.
+ * A register is high byte first by the standard; it leaves open only how values of several
+ * registers lie, so `wordOrder` speaks of those alone. `#B` swaps the bytes of a single register.
  */
 function orderOf(tag: DriverTag, { count, order: suffix }: Address): Uint8Array {
   if (slotOf(tag.type) > 0) {
@@ -170,10 +170,11 @@ export function decodeValue(field: Field, bytes: Uint8Array, at = 0): number {
 
 /** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
 function rangeOf(field: Field): readonly [number, number] {
+  const values = 2 ** (field.order.length * 8);
   switch (field.kind) {
     case BIT: case REGISTER_BIT: return [0, 1];
-    case SIGNED: return [-(2 ** (field.order.length * 8 - 1)), 2 ** (field.order.length * 8 - 1) - 1];
-    case UNSIGNED: return [0, 2 ** (field.order.length * 8) - 1];
+    case SIGNED: return [-values / 2, values / 2 - 1];
+    case UNSIGNED: return [0, values - 1];
     case WIDE_UNSIGNED: return [0, Number.MAX_SAFE_INTEGER];
     default: return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
   }

@@ -72,8 +72,8 @@ export const modbusRtu: Driver = {
 };
 
 /**
- * The serial port of a Modbus RTU link, for the thread that does nothing else; `wake` is the read end
- * of the pipe that interrupts its wait. While it listens it knows another master by its requests.
+ * The serial port of a Modbus RTU link, for the thread that does nothing else; `wake` is the read
+ * end of the pipe that interrupts its wait. While it listens, it knows another master by requests.
  */
 export function createTtyWire(
   link: Link, wake: number, events: WireEvents, listen_ms?: number,

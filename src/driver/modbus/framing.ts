@@ -25,7 +25,7 @@ export interface Framing {
   sent(n: number, now: number): void;
   /** How long `n` bytes are on their way (ms). */
   travel(n: number): number;
-  /** Takes bytes from `bytes[at…n)` while there is room; gives the place of the first not taken. */
+  /** Takes bytes of `bytes[at…n)` while there is room; the place of the first not taken. */
   push(bytes: Uint8Array, at: number, n: number): number;
   /**
    * Looks for the answer to `code` from `station`, whose PDU has `length` bytes unless it refuses.

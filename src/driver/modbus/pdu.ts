@@ -3,10 +3,10 @@ import type { Area } from "./address.ts";
 /**
  * The protocol data unit, the same under every framing (application protocol 1.1b3, section 6):
  *
- *     read     request  | function | from:2 | count:2 |          answer | function | n | n data bytes |
- *     FC6      request  | 6 | at:2 | value:2 |                   answer: the same five bytes
- *     FC16     request  | 16 | from:2 | count:2 | n | n bytes |  answer | 16 | from:2 | count:2 |
- *     refusal                                                    answer | function + 0x80 | code |
+ *     read     request  | function | from:2 | count:2 |         answer | function | n | n bytes |
+ *     FC6      request  | 6 | at:2 | value:2 |                  answer: the same five bytes
+ *     FC16     request  | 16 | from:2 | count:2 | n | n bytes | answer | 16 | from:2 | count:2 |
+ *     refusal                                                   answer | function + 0x80 | code |
  */
 export const READ_COILS = 1;
 export const READ_DISCRETES = 2;

@@ -45,7 +45,7 @@ export interface LineSettings {
 }
 
 /** ms of one character: start bit, 8 data bits, parity, stop bits. */
-export function character_ms(line: LineSettings): number {
+function character_ms(line: LineSettings): number {
   return (1 + 8 + (line.parity === "none" ? 0 : 1) + line.stopBits) * 1000 / line.baud;
 }
 
@@ -55,9 +55,9 @@ export function silence_ms(line: LineSettings): number {
 }
 
 /**
- * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No answer
- * can look like one: FC3 and FC4 answer with an even number of data bytes, never 3, and the same
- * form of FC1 and FC2 is left out.
+ * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No
+ * answer can look like one: FC3 and FC4 answer with an even number of data bytes, never 3, and the
+ * same form of FC1 and FC2 is left out.
  */
 export class MasterEar {
   readonly #last = new Uint8Array(8);
@@ -194,7 +194,7 @@ export class RtuFraming implements Framing {
     this.foreign = false;
   }
 
-  /** Length of the frame that may begin at `i`, judged by the bytes that are there; 0 = none can. */
+  /** Length of the frame that may begin at `i`, by the bytes that are there; 0 = none can. */
   #frameAt(i: number, station: number, code: number, length: number): number {
     const { input } = this;
     const there = this.#filled - i;

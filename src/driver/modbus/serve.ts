@@ -245,20 +245,20 @@ class TcpServer implements Server {
   }
 
   #answer(n: number): number {
-    const [input, out] = [this.#input, this.#out];
+    const [input, out, at] = [this.#input, this.#out, header_bytes];
     const station = input[6]!;
     let length = 2;
     if (this.#device.has(station)) {
-      length = this.#device.answer(station, input, header_bytes, n - header_bytes, out, header_bytes);
+      length = this.#device.answer(station, input, at, n - at, out, at);
     } else {
-      out[header_bytes] = input[header_bytes]! | REFUSED;
-      out[header_bytes + 1] = STATION_SILENT;
+      out[at] = input[at]! | REFUSED;
+      out[at + 1] = STATION_SILENT;
     }
     put16(out, 0, get16(input, 0));
     put16(out, 2, 0);
     put16(out, 4, 1 + length);
     out[6] = station;
-    return header_bytes + length;
+    return at + length;
   }
 }
 

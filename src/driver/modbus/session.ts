@@ -19,8 +19,8 @@ const IDLE = 0, WAITING = 1, SENT = 2;
 const anyTime = (): boolean => true;
 
 /**
- * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the answer,
- * the damaged answer or the deadline. Nothing is ever sent twice (W14).
+ * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the
+ * answer, the damaged answer or the deadline. Nothing is ever sent twice (W14).
  */
 export class ModbusSession implements Session {
   result = DONE;

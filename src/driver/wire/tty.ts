@@ -66,8 +66,8 @@ class Tty implements TtyWire {
 
   send(bytes: Uint8Array, n: number): boolean {
     if (this.#state !== OPEN) return false;
-    // The driver's buffer is far larger than a frame. Half a frame on the bus is noise to everybody,
-    // but what became of it nobody knows: it counts as sent.
+    // The driver's buffer is far larger than a frame. Half a frame on the bus is noise to all, but
+    // what became of it nobody knows: it counts as sent.
     if (writeDescriptor(this.#fd, bytes, n) !== n) this.#end("the port takes no bytes");
     return true;
   }
