@@ -226,10 +226,9 @@ export class Expressions {
     for (const arg of [...node.args].reverse()) {
       const value = this.#as(this.value(arg), node.type);
       const { state } = value;
-      if (state === "0") chosen = value;
-      else if (!/^\d+$/.test(state)) {
-        chosen = choose(code, code.define("t", `${state} < 64 | ${state} > 193`), value, chosen);
-      }
+      const taken = any(known(state), failed(state));
+      if (taken === "true") chosen = value;
+      else if (taken !== "false") chosen = choose(code, code.define("t", taken), value, chosen);
     }
     return chosen;
   }
