@@ -1,12 +1,19 @@
 import { Fault, limits } from "../base.ts";
-import type { Model } from "../infer.ts";
 import { BAD, type Column, ERROR, type Ring, UNCERTAIN_MAX } from "../ring.ts";
 import type { InferPlan, Stage, StageCounters } from "./program.ts";
+
+/** What of a model a stage needs (infer.ts has the whole contract). */
+export interface StageModel {
+  readonly arguments: Float64Array;
+  readonly results: Float64Array;
+  /** False = it failed; `results` is then not to be used. */
+  run(): boolean;
+}
 
 export interface InferSite {
   readonly input: Ring;
   readonly output: Ring;
-  readonly model: Model;
+  readonly model: StageModel;
   /** ms a run may take; a later result is NULL with state `late`. */
   readonly deadline: number;
   /** Monotonic ms. */
