@@ -94,7 +94,7 @@ export function viewOf(runner: LinkRunner, type: string, now: number): LinkView 
     counters: { ...counters },
     polls: runner.polls.map((poll) => ({
       stream: poll.group.stream, interval_ms: poll.group.interval,
-      polls: poll.polls, failed: poll.failed, missed: poll.missed,
+      polls: poll.polls, failed: poll.failed, missed: poll.missed, started_ms: poll.started,
     })),
     stations: [...runner.stations].map(([station, s]) => ({
       station,

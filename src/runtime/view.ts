@@ -70,6 +70,8 @@ export interface PollView {
   readonly polls: number;
   readonly failed: number;
   readonly missed: number;
+  /** Scheduled start of the newest poll, monotonic ms: all starts lie on this grid. */
+  readonly started_ms: number;
 }
 
 export interface DeviceView {

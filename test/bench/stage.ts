@@ -1,6 +1,8 @@
 import { assert, createRandom } from "../../src/base.ts";
 import { Arena, type ColumnSpec, Ring } from "../../src/ring.ts";
-import { type Catalog, compile, explain, instantiate, type Program, type Stage } from "../../src/sql.ts";
+import {
+  type Catalog, compile, explain, instantiate, type Program, type Stage,
+} from "../../src/sql.ts";
 import { type Figure, median } from "./figure.ts";
 
 /** So many rows that no branch pattern repeats. */
@@ -19,7 +21,9 @@ const catalog: Catalog = {
   names: () => ["s"],
 };
 
-/** A compiled filter against a hand-written loop, a row alone, and many rules of different shapes. */
+/**
+ * A compiled filter against a hand-written loop, a row alone, and many rules of different shapes.
+ */
 export async function run(): Promise<Figure[]> {
   const arena = Arena.create(256 << 20);
   const input = randomRing(arena);
@@ -175,7 +179,9 @@ function manyShapes(arena: Arena, input: Ring): Figure {
   return figure(`${shapes} shapes, a row and rule`, times, "ns", "", null);
 }
 
-function figure(metric: string, values: number[], unit: string, baseline: string, ratio: number | null): Figure {
+function figure(
+  metric: string, values: number[], unit: string, baseline: string, ratio: number | null,
+): Figure {
   return {
     bench: "stage", metric, median: median(values), min: Math.min(...values), max: Math.max(...values),
     unit, baseline, ratio,
