@@ -64,17 +64,19 @@ async function idle(
     rules: { r: { to: ["plant"], sql: model
       ? "SELECT infer('hold', t00000, 60.0, 20.0) AS v FROM d.fast" : "SELECT t00000 FROM d.fast" } },
   });
-  const began = performance.now();
   const gateway = await RunningGateway.start(config, join(folder.path, "store"));
-  await until("first row", async () =>
-    (await gateway.get("/streams/d.fast/latest")).body?.values?.t00000 !== undefined);
-  const first = performance.now() - began;
+  const row = await until("a good row", async () => {
+    const { body } = await gateway.get("/streams/d.fast/latest");
+    return body?.values?.t00000 === undefined ? null : body as { time: number; sequence: number };
+  });
+  // Rows lie a second apart, so the newest one tells when the first was read.
+  const first = row.time - row.sequence * 1000 - gateway.startedAt;
   await Bun.sleep(15_000);
   const { rss, anonymous } = memoryOf(gateway.program.pid);
   await gateway.stop();
   folder.remove();
   return [figure(what, "RSS", rss, "MiB"), figure(what, "anonymous", anonymous, "MiB"),
-    figure(what, "start to first row, asked over the API", first, "ms")];
+    figure(what, "start to first row", first, "ms")];
 }
 
 async function loaded(port: number): Promise<Figure[]> {

@@ -10,9 +10,12 @@ interface Answer<T> {
 export class RunningGateway {
   readonly program: Program;
   readonly store: string;
+  /** Wall clock right before the process was made, ms since the epoch. */
+  readonly startedAt: number;
   readonly #binary: string;
 
-  private constructor(program: Program, store: string, file: string) {
+  private constructor(program: Program, store: string, file: string, startedAt: number) {
+    this.startedAt = startedAt;
     this.program = program;
     this.store = store;
     this.#binary = file;
@@ -23,8 +26,9 @@ export class RunningGateway {
     wrap: string[] = [],
   ): Promise<RunningGateway> {
     const file = await binary();
+    const startedAt = Date.now();
     const program = new Program([...wrap, file, "run", config, "--store", store, ...args], { env });
-    const gateway = new RunningGateway(program, store, file);
+    const gateway = new RunningGateway(program, store, file, startedAt);
     try {
       await until("gateway up", async () => (await gateway.get("/health")).status > 0);
     } catch (thrown) {
