@@ -11,14 +11,14 @@ function newest(path: string): number {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-/** Path of the compiled binary of this machine; built anew if a source is newer. */
-export async function binary(): Promise<string> {
-  const file = join(root, "dist", `tagwerk-${hostTarget()}`);
+/** Path of the compiled binary of a target (this machine's); built anew if a source is newer. */
+export async function binary(target = hostTarget()): Promise<string> {
+  const file = join(root, "dist", `tagwerk-${target}`);
   const sources = ["src", "firmware-profiles", "package.json", "bun.lock", "build.ts"]
     .map((name) => newest(join(root, name)));
   if (!existsSync(file) || statSync(file).mtimeMs < Math.max(...sources)) {
     process.chdir(root);
-    await build(hostTarget());
+    await build(target);
   }
   return file;
 }
