@@ -5,6 +5,7 @@ export { serveRole } from "./runtime/remote.ts";
 export { machineWorld, startRuntime } from "./runtime/runtime.ts";
 export { runSerialWorker } from "./runtime/serial-worker.ts";
 export type { SerialInit } from "./runtime/serial.ts";
+export type { WatchInit } from "./runtime/watch.ts";
 export type {
   AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime, StreamView,
   TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView, DisarmRequest,

@@ -1,23 +1,47 @@
-import { createLog, systemClock } from "./base.ts";
-import { createTtyWire } from "./driver.ts";
-import { connectors, drivers } from "./registry.ts";
-import { machineWorld, runSerialWorker, serveRole, type SerialInit } from "./runtime.ts";
+import { Arena, Word } from "./ring.ts";
+import type { SerialInit, WatchInit } from "./runtime.ts";
 
-/** The second entry point: a thread of a role, or of a serial port; its first message says which. */
+/**
+ * The second entry point: a thread of a role, of a serial port, or the one that watches the main
+ * thread; its first message says which. What only one of them needs is imported only there.
+ */
 declare const self: Worker;
 
-const clock = systemClock();
-const log = createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
+type First = SerialInit | WatchInit | { readonly kind?: undefined };
 
-self.onmessage = (event: MessageEvent<SerialInit | { readonly kind?: undefined }>) => {
+self.onmessage = (event: MessageEvent<First>) => {
+  if (event.data.kind === "watch") watch(event.data);
+  else void work(event as MessageEvent<SerialInit>);
+};
+
+async function work(event: MessageEvent<SerialInit | { readonly kind?: undefined }>): Promise<void> {
+  const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers }, runtime] =
+    await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
+      import("./runtime.ts")]);
+  const clock = systemClock();
+  const log = createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
   if (event.data.kind === "serial") {
-    runSerialWorker(event.data, {
+    runtime.runSerialWorker(event.data, {
       clock, log, drivers,
       wire: (init, events) => createTtyWire(init.link, init.wake, events),
       post: (message) => self.postMessage(message),
     });
   }
   const spawn = (): Worker => new Worker(new URL("./worker.ts", import.meta.url).href);
-  serveRole(self, { drivers, connectors }, machineWorld(clock, log, spawn));
+  runtime.serveRole(self, { drivers, connectors }, runtime.machineWorld(clock, log, spawn));
   self.onmessage?.(event);
-};
+}
+
+/** W6: a main thread that takes no turn is ended by the process; init starts it anew, unarmed. */
+function watch({ buffer, at, stall_ms_max }: WatchInit): void {
+  const turns = Word.attach(Arena.attach(buffer), at);
+  let seen = turns.get();
+  let still = 0;
+  setInterval(() => {
+    still = turns.get() === seen ? still + 1 : 0;
+    seen = turns.get();
+    if (still < 4) return;
+    process.stderr.write(`no turn for ${stall_ms_max} ms; ending\n`);
+    process.kill(process.pid, "SIGKILL");
+  }, stall_ms_max / 4);
+}

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { Fault, limits, reason, type Clock, type Log } from "../base.ts";
 import { clockSynced } from "../base/os.ts";
 import { createTcpWire } from "../driver.ts";
@@ -14,6 +15,7 @@ import type { World } from "./role.ts";
 import { SerialPort } from "./serial.ts";
 import { shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf } from "./store-port.ts";
+import type { WatchInit } from "./watch.ts";
 import type { DisarmRequest, Health, Runtime, WhyView, WriteAnswer, WriteRequest } from "./view.ts";
 
 export interface RuntimeOptions {
@@ -50,6 +52,9 @@ export function machineWorld(clock: Clock, log: Log, spawn: () => Worker): World
   };
 }
 
+/** `{"disarm": "NAME"}` on the command topic. */
+const disarmBody = z.strictObject({ disarm: z.string().min(1) });
+
 interface RunningRole {
   readonly name: RoleName;
   readonly calls: HostCalls;
@@ -69,6 +74,7 @@ class Running implements Runtime {
   readonly #owners = new Map<string, HostCalls>();
   #keeper: ReturnType<typeof setInterval> | null = null;
   #healthy = false;
+  #watcher: Worker | null = null;
   #unavailable: string | null = null;
   #stopping = false;
 
@@ -97,6 +103,7 @@ class Running implements Runtime {
       world: machineWorld(clock, log, spawnWorker), command: (message) => this.#command(message),
     });
     await host.start([]);
+    this.#watchOver(host.offer());
     const calls = Object.fromEntries(hostCalls.map((name) =>
       [name, async (...args: unknown[]) => (host as any)[name](...args)])) as unknown as HostCalls;
     this.#roles.push(
@@ -125,6 +132,16 @@ class Running implements Runtime {
       const { buffer, at } = offers[i]!.turns;
       role.turns = Word.attach(Arena.attach(buffer), at);
     });
+  }
+
+  /** W6: this thread cannot see itself stand still, so a small one watches its turn counter. */
+  #watchOver(offer: Offer): void {
+    const watcher = this.#options.spawnWorker();
+    watcher.unref();
+    watcher.postMessage({
+      kind: "watch", ...offer.turns, stall_ms_max: limits.stall_ms_max,
+    } satisfies WatchInit);
+    this.#watcher = watcher;
   }
 
   #beginning() {
@@ -186,9 +203,12 @@ class Running implements Runtime {
   async #command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string> {
     const { commands } = this.#options.graph.gateway;
     const { text, retained, duplicate } = message;
+    const body = parseBody(text);
+    // W4: disarming is possible from everywhere and needs no right; lifting it is not.
+    const disarm = disarmBody.safeParse(body);
+    if (disarm.success) return JSON.stringify(await this.disarm({ by: disarm.data.disarm }));
     return JSON.stringify(await this.write({
-      origin: "mqtt", by: commands!.topic, from: commands!.link, body: parseBody(text), retained,
-      duplicate,
+      origin: "mqtt", by: commands!.topic, from: commands!.link, body, retained, duplicate,
     }));
   }
 
@@ -326,6 +346,7 @@ class Running implements Runtime {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#watcher?.terminate();
     for (const { calls } of this.#roles) await calls.stop();
     if (this.#keeper !== null) clearInterval(this.#keeper);
     for (const { worker } of this.#roles) worker?.terminate();
