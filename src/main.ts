@@ -1,8 +1,10 @@
+import { startApi } from "./api.ts";
 import { cli } from "./cli.ts";
 import { connectors, drivers } from "./registry.ts";
 
 process.exitCode = await cli(process.argv.slice(2), {
   components: { drivers, connectors },
+  startApi,
   // Only this file may spell it: inside an executable every module's own URL is another.
   spawnWorker: () => new Worker(new URL("./worker.ts", import.meta.url).href),
 });

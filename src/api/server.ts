@@ -37,11 +37,11 @@ export interface Api {
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket } = options;
-  const tcp = Bun.serve({
+  const tcp = bound(`${listen}:${port}`, () => Bun.serve({
     hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
     fetch: (request, server) =>
       answer(options, request, false, server.requestIP(request)?.address ?? "?"),
-  });
+  }));
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
@@ -58,6 +58,16 @@ export function startApi(options: ApiOptions): Api {
       rmSync(socket, { force: true });
     },
   };
+}
+
+/** What keeps the API from listening is the world's trouble, told with the place. */
+function bound<T>(place: string, serve: () => T): T {
+  try {
+    return serve();
+  } catch (thrown) {
+    throw new Fault("api-listen", `The API cannot listen on ${place} (${reason(thrown)}); ` +
+      'is another program there? Set "api": {"listen": "127.0.0.1:PORT"}', { place });
+  }
 }
 
 async function answer(

@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import { startApi } from "../api.ts";
-import { createLog, limits, systemClock, type Log } from "../base.ts";
+import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { lockFile } from "../base/os.ts";
 import { planText, startRuntime, type Graph } from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
 import { configuredStore, simulationStore, socket_name } from "./client.ts";
 import { examineTexts, readTexts, type Texts } from "./examine.ts";
-import { text, word, type Args, type Host, type Verb } from "./verb.ts";
+import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
 export const runVerb: Verb = {
@@ -28,51 +27,73 @@ export const runVerb: Verb = {
 async function run(args: Args, host: Host): Promise<number> {
   const path = word(args, 0, "GATEWAY.json");
   const clock = systemClock();
-  const level = text(args, "log") ?? "info";
-  const log = createLog(level as "info", () => clock.time(), (line) =>
+  const log = createLog(logLevel(args), () => clock.time(), (line) =>
     process.stderr.write(`${line}\n`));
   const links = text(args, "links");
-  const wanted = readTexts(path);
-  const found = examineTexts(path, wanted, host.components, links);
-  for (const problem of found.texts) console.error(`${problem}\n`);
+  const texts = readTexts(path);
+  const { graph, texts: problems } = examineTexts(path, texts, host.components, links);
+  for (const problem of problems) console.error(`${problem}\n`);
   const configured = configuredStore(path);
   const directory = text(args, "store")
     ?? (links === null ? configured : simulationStore(configured));
   const store = openStore(directory, {
-    maxMB: found.graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
+    maxMB: graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
     now: () => clock.now(), time: () => clock.time(),
   });
-  const chosen = choose(found.graph, path, store, host, links, log);
-  if (chosen === null) {
+  try {
+    const chosen = choose(graph, path, store, host, links, log);
+    if (chosen === null || !fits(chosen.graph)) return 1;
+    await serve({ ...chosen, texts, store, clock, log, host, normal: args.options["normal"] === true });
+    return 0;
+  } finally {
     store.close();
-    return 1;
   }
-  if (!fits(chosen.graph)) {
-    store.close();
-    return 1;
-  }
+}
+
+function logLevel(args: Args): LogLevel {
+  const level = text(args, "log") ?? "info";
+  const known = ["debug", "info", "warn", "error"] as const;
+  const found = known.find((name) => name === level);
+  if (found === undefined) throw new Usage(`--log is one of ${known.join(", ")}, not "${level}"`);
+  return found;
+}
+
+interface Serving {
+  readonly graph: Graph;
+  readonly rejected: boolean;
+  readonly texts: Texts;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly host: Host;
+  readonly normal: boolean;
+}
+
+/** Runs until a signal; whatever ends it, links are closed and sinks drained. */
+async function serve(serving: Serving): Promise<void> {
+  const { graph, rejected, texts, store, clock, log, host, normal } = serving;
   const before = store.lastGood;
-  const { configHash, policyHash } = chosen.graph.gateway;
+  const { configHash, policyHash, api: listening, id } = graph.gateway;
   const configChanged = before !== null &&
     (before.configHash !== configHash || before.policyHash !== policyHash);
-  if (!chosen.rejected) store.saveGood({ ...wanted, configHash, policyHash });
+  if (!rejected) store.saveGood({ ...texts, configHash, policyHash });
   const runtime = await startRuntime({
-    graph: chosen.graph, components: host.components, store, clock, log, version,
-    safeMode: inSafeMode(chosen.graph, store, args.options["normal"] === true, log),
-    configRejected: chosen.rejected, configChanged, planned: planText(chosen.graph).bytes,
-    spawnWorker: host.spawnWorker,
+    graph, components: host.components, store, clock, log, version, configChanged,
+    safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,
+    planned: planText(graph).bytes, spawnWorker: host.spawnWorker,
   });
-  const { listen, port, token } = chosen.graph.gateway.api;
-  const socket = join(directory, socket_name);
-  const api = startApi({ runtime, listen, port, token, socket, version, log });
-  log.info("run", `${chosen.graph.gateway.id} is up`, { api: api.url, store: directory });
-  const signal = await signalled();
-  log.info("run", `stopping on ${signal}`);
-  await runtime.stop();
-  await api.stop();
-  store.clearStarts();
-  store.close();
-  return 0;
+  try {
+    const socket = join(store.directory, socket_name);
+    const api = host.startApi({ runtime, ...listening, socket, version, log });
+    log.info("run", `${id} is up`, { api: api.url, store: store.directory });
+    log.info("run", `stopping on ${await signalled()}`);
+    await runtime.stop();
+    await api.stop();
+    store.clearStarts();
+  } catch (thrown) {
+    await runtime.stop();
+    throw thrown;
+  }
 }
 
 const default_store_MB = 512;

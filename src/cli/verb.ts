@@ -1,11 +1,25 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import type { Components } from "../runtime.ts";
+import type { Log } from "../base.ts";
+import type { Components, Runtime } from "../runtime.ts";
+
+/** What the API is started with. */
+export interface Listening {
+  readonly runtime: Runtime;
+  readonly listen: string;
+  readonly port: number;
+  readonly token: string | null;
+  /** Path of the unix socket of the command line (mode 0600). */
+  readonly socket: string;
+  readonly version: string;
+  readonly log: Log;
+}
 
 /** What the composition root hands to a verb. */
 export interface Host {
   readonly components: Components;
   /** A thread of this binary's second entry point. */
   spawnWorker(): Worker;
+  startApi(options: Listening): { readonly url: string; stop(): Promise<void> };
 }
 
 /** One verb of the command line. */

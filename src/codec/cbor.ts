@@ -1,4 +1,5 @@
-import { Encoder } from "cbor-x";
+// The entry without a native addon: an addon cannot be embedded in the executable.
+import { Encoder } from "cbor-x/index-no-eval";
 import type { RowEncoder } from "../codec.ts";
 import { GOOD, isUncertain, readCell, stateName, type CellValue, type Ring } from "../ring.ts";
 

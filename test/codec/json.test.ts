@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Decoder as CborDecoder } from "cbor-x";
+import { Decoder as CborDecoder } from "cbor-x/index-no-eval";
 import { createRandom, Fault, type Random } from "../../src/base.ts";
 import { createDecoder, createEncoder } from "../../src/codec.ts";
 import {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { decode } from "cbor-x";
+import { decode } from "cbor-x/index-no-eval";
 import { connect, type MqttClient } from "mqtt";
 import { createLog, systemClock } from "../../src/base.ts";
 import { mqttConnector, type Connection, type ConnectorIo } from "../../src/connector.ts";

@@ -20,8 +20,8 @@ test("the demo closes its loop and says so", async () => {
 }, 90_000);
 
 test("without arming, or with a model that always says the same, it fails", async () => {
-  const [unarmed, frozen] = await Promise.all([
-    demo("--seconds", "20", "--unarmed"), demo("--seconds", "20", "--freeze-model")]);
+  const unarmed = await demo("--seconds", "20", "--unarmed");
+  const frozen = await demo("--seconds", "20", "--freeze-model");
   expect(unarmed.output).toContain("THE LOOP IS NOT CLOSED");
   expect(unarmed.code).toBe(1);
   expect(frozen.output).toContain("THE LOOP IS NOT CLOSED");
