@@ -6,5 +6,5 @@ process.exitCode = await cli(process.argv.slice(2), {
   components: { drivers, connectors },
   startApi,
   // Only this file may spell it: inside an executable every module's own URL is another.
-  spawnWorker: () => new Worker(new URL("./worker.ts", import.meta.url).href),
+  workerUrl: new URL("./worker.ts", import.meta.url).href,
 });

@@ -27,8 +27,8 @@ async function work(event: MessageEvent<SerialInit | { readonly kind?: undefined
       post: (message) => self.postMessage(message),
     });
   }
-  const spawn = (): Worker => new Worker(new URL("./worker.ts", import.meta.url).href);
-  runtime.serveRole(self, { drivers, connectors }, runtime.machineWorld(clock, log, spawn));
+  runtime.serveRole(self, { drivers, connectors },
+    (workerUrl) => runtime.machineWorld(clock, log, workerUrl));
   self.onmessage?.(event);
 }
 

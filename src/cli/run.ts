@@ -80,7 +80,7 @@ async function serve(serving: Serving): Promise<void> {
   const runtime = await startRuntime({
     graph, components: host.components, store, clock, log, version, configChanged,
     safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,
-    planned: planText(graph).bytes, spawnWorker: host.spawnWorker,
+    planned: planText(graph).bytes, workerUrl: host.workerUrl,
   });
   try {
     const socket = join(store.directory, socket_name);

@@ -17,8 +17,8 @@ export interface Listening {
 /** What the composition root hands to a verb. */
 export interface Host {
   readonly components: Components;
-  /** A thread of this binary's second entry point. */
-  spawnWorker(): Worker;
+  /** Address of this binary's second entry point, for threads. */
+  readonly workerUrl: string;
   startApi(options: Listening): { readonly url: string; stop(): Promise<void> };
 }
 

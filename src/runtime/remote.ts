@@ -11,6 +11,7 @@ import { localStore, type Past, type StorePort } from "./store-port.ts";
 export interface RoleInit {
   readonly kind: "role";
   readonly role: RoleName;
+  readonly workerUrl: string;
   readonly gateway: Gateway;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
@@ -66,7 +67,9 @@ export class RemoteRole {
 }
 
 /** The other side: serves one role on a worker's thread until the thread ends. */
-export function serveRole(port: Port, components: Components, world: World): void {
+export function serveRole(
+  port: Port, components: Components, makeWorld: (workerUrl: string) => World,
+): void {
   let host: RoleHost | null = null;
   let unavailable: string | null = null;
   const rpc: Rpc = new Rpc(port, {
@@ -77,7 +80,7 @@ export function serveRole(port: Port, components: Components, world: World): voi
       };
       const { graph } = buildGraph(init.gateway, components, problem);
       host = new RoleHost({
-        ...init, graph: graph!, components, world, store,
+        ...init, graph: graph!, components, store, world: makeWorld(init.workerUrl),
         command: (message) => rpc.call("command", message),
       });
       return host.offer();

@@ -32,7 +32,8 @@ export interface RuntimeOptions {
   /** Configuration or policy differ from those of the start before. */
   readonly configChanged: boolean;
   readonly planned: number;
-  spawnWorker(): Worker;
+  /** Address of the second entry point, for threads. */
+  readonly workerUrl: string;
 }
 
 /** Starts one gateway: on this thread (`threads: 1`), or with a thread each for control and data. */
@@ -43,12 +44,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 /** The machine's own world, on whichever thread a role runs. */
-export function machineWorld(clock: Clock, log: Log, spawn: () => Worker): World {
+export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
   return {
     clock, log, loadModel: loadOnnx, readModel,
     wire: (link, _driver, events) => createTcpWire(link.settings as never, events),
     serial: (plan, rings, events) =>
-      new SerialPort(plan, rings, events, { log, spawn, now: () => clock.now() }),
+      new SerialPort(plan, rings, events,
+        { log, spawn: () => new Worker(workerUrl), now: () => clock.now() }),
   };
 }
 
@@ -97,10 +99,10 @@ class Running implements Runtime {
   }
 
   async #startHere(): Promise<void> {
-    const { graph, components, clock, log, spawnWorker, store } = this.#options;
+    const { graph, components, clock, log, workerUrl, store } = this.#options;
     const host = new RoleHost({
       ...this.#beginning(), role: "all", graph, components, store: localStore(store),
-      world: machineWorld(clock, log, spawnWorker), command: (message) => this.#command(message),
+      world: machineWorld(clock, log, workerUrl), command: (message) => this.#command(message),
     });
     await host.start([]);
     this.#watchOver(host.offer());
@@ -111,9 +113,9 @@ class Running implements Runtime {
   }
 
   async #startThreads(names: readonly RoleName[]): Promise<void> {
-    const { graph, store, spawnWorker, clock } = this.#options;
+    const { graph, store, workerUrl, clock } = this.#options;
     for (const name of names) {
-      const worker = spawnWorker();
+      const worker = new Worker(workerUrl);
       const remote = new RemoteRole(worker, store, (message) => this.#command(message));
       worker.onerror = (event) => this.#lost(name, event.message);
       worker.addEventListener("close", () => this.#lost(name, "the thread ended"));
@@ -121,7 +123,7 @@ class Running implements Runtime {
         seenAt: clock.now() });
     }
     const init: Omit<RoleInit, "role"> = {
-      kind: "role", gateway: graph.gateway, unavailable: store.audit.unavailable,
+      kind: "role", workerUrl, gateway: graph.gateway, unavailable: store.audit.unavailable,
       ...this.#beginning(),
     };
     const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
@@ -136,7 +138,7 @@ class Running implements Runtime {
 
   /** W6: this thread cannot see itself stand still, so a small one watches its turn counter. */
   #watchOver(offer: Offer): void {
-    const watcher = this.#options.spawnWorker();
+    const watcher = new Worker(this.#options.workerUrl);
     watcher.unref();
     watcher.postMessage({
       kind: "watch", ...offer.turns, stall_ms_max: limits.stall_ms_max,

@@ -4,7 +4,9 @@ import { plan, type PlanOptions } from "./plan.ts";
 import type { Program } from "./program.ts";
 
 /** A query as stages. Throws SqlFault. */
-export function compile(sql: string, catalog: Catalog, options: Partial<PlanOptions> = {}): Program {
+export function compile(
+  sql: string, catalog: Catalog, options: Partial<PlanOptions> = {},
+): Program {
   return plan(bind(sql, catalog), catalog, { lineage: options.lineage ?? false });
 }
 

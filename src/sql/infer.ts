@@ -21,7 +21,8 @@ export interface InferSite {
 }
 
 /**
- * Runs a model row by row from a request ring into a result ring. A row whose arguments have no value
+ * Runs a model row by row from a request ring into a result ring. A row whose arguments have no
+ * value
  * does not reach the model: its results are as bad as the worst argument.
  */
 export class InferStage implements Stage {

@@ -12,10 +12,13 @@ export interface PlanOptions {
   readonly lineage: boolean;
 }
 
-/** Groups of a window at most, where the query does not say; a group past it is dropped and counted. */
-export const keys_default = 1024;
+/**
+ * Groups of a window at most, where the query does not say; a group past it is dropped and
+ * counted.
+ */
+const keys_default = 1024;
 
-export const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
+const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 
 /**
  * Cuts a bound query into stages:
@@ -144,7 +147,9 @@ class Chain {
     });
   }
 
-  #rows(tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[]): void {
+  #rows(
+    tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[],
+  ): void {
     const stage = rowsStage(this.#input(), conjunction(tests), select);
     this.stages.push(stage);
     this.#columns = stage.output;
@@ -194,7 +199,9 @@ class Chain {
     }
   }
 
-  #result(index: number, model: string, args: readonly string[], passed: readonly ColumnSpec[]): void {
+  #result(
+    index: number, model: string, args: readonly string[], passed: readonly ColumnSpec[],
+  ): void {
     const outputs = this.#catalog.model(model)?.outputs ?? 1;
     const results = Array.from({ length: outputs }, (_, i) => number(`$infer${index}_${i}`));
     const passes = this.#lineage ? [...passed, oldest] : passed;

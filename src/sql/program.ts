@@ -1,7 +1,9 @@
 import type { Arena, Block, ColumnSpec, Ring } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
 
-/** A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote. */
+/**
+ * A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote.
+ */
 export interface Program {
   readonly sql: string;
   readonly inputs: readonly InputPlan[];
@@ -43,7 +45,9 @@ interface StageBase {
   /** Columns that the stage reads, by name. */
   readonly input: readonly ColumnSpec[];
   readonly output: readonly ColumnSpec[];
-  /** Rows the output ring should have at least, whatever its rate (a window closes many at once). */
+  /**
+   * Rows the output ring should have at least, whatever its rate (a window closes many at once).
+   */
   readonly outputRows: number;
 }
 
@@ -104,7 +108,8 @@ export interface StageCounters {
 /** A step between two rings. */
 export interface Stage {
   /**
-   * Reads rows [from, to) of the input, publishes on the output and returns the sequence up to which
+   * Reads rows [from, to) of the input, publishes on the output and returns the sequence up to
+   * which
    * it has read. It may stop early: it writes at most half of the output ring in one call. `now` is
    * monotonic ms, `time` engine time.
    */

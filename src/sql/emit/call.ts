@@ -4,7 +4,10 @@ import type { BoundCall } from "../bound.ts";
 import { scalarFunctions, type ScalarFunction } from "../functions.ts";
 import { type Code, failing, known, trusted, type Value, whole, worst } from "./code.ts";
 
-/** A plain scalar function: as one JavaScript expression where it has one, else by calling its body. */
+/**
+ * A plain scalar function: as one JavaScript expression where it has one, else by calling its
+ * body.
+ */
 export function callValue(code: Code, node: BoundCall, args: readonly Value[]): Value {
   const record = scalarFunctions.get(node.fn);
   assert(record !== undefined, `no function ${node.fn}`);

@@ -5,7 +5,9 @@ import { parseTime } from "../types.ts";
 /** Plain functions that generated code calls. None allocates, except those that say so. */
 
 /** UTF-8 bytes in order, as eKuiper compares strings: −1, 0 or 1. */
-function compareBytes(U: Uint8Array, a: number, aLength: number, b: number, bLength: number): number {
+function compareBytes(
+  U: Uint8Array, a: number, aLength: number, b: number, bLength: number,
+): number {
   const n = aLength < bLength ? aLength : bLength;
   for (let i = 0; i < n; i++) {
     const difference = U[a + i]! - U[b + i]!;
@@ -36,8 +38,13 @@ const percent = 37, underscore = 95, backslash = 92;
 const characterBytes = (byte: number): number =>
   byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 
-/** LIKE: `%` any text, `_` one character, `\` takes the next one literally. Greedy with one retreat. */
-function like(U: Uint8Array, text: number, textLength: number, pattern: number, length: number): boolean {
+/**
+ * LIKE: `%` any text, `_` one character, `\` takes the next one literally. Greedy with one
+ * retreat.
+ */
+function like(
+  U: Uint8Array, text: number, textLength: number, pattern: number, length: number,
+): boolean {
   const textEnd = text + textLength, end = pattern + length;
   let retryPattern = -1, retryText = -1;
   while (text < textEnd) {

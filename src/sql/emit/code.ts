@@ -3,7 +3,8 @@ import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { type Layout, type Param, textField } from "./params.ts";
 
 /**
- * A value inside generated code: names or constants, never text that has an effect. `state` below 64
+ * A value inside generated code: names or constants, never text that has an effect. `state` below
+ * 64
  * means there is a value, 64..193 reads as NULL, from 194 on it is an error.
  * - numbers, times: `value` is a number; bool: a JavaScript boolean, 0 or 1
  * - int64: `value` is the low word, `high` the high one, both Int32
@@ -133,7 +134,9 @@ export const known = (state: string): string =>
 export const failed = (state: string): string =>
   isConstant(state) ? (Number(state) > 193 ? "true" : "false") : `${state} > 193`;
 
-/** Conditions joined by `&`: evaluated without a jump, so that random data costs no misprediction. */
+/**
+ * Conditions joined by `&`: evaluated without a jump, so that random data costs no misprediction.
+ */
 export function all(...tests: string[]): string {
   if (tests.includes("false")) return "false";
   const open = [...new Set(tests.filter((t) => t !== "true"))];
@@ -146,7 +149,9 @@ export function any(...tests: string[]): string {
   return open.length === 0 ? "false" : open.map((t) => (/ & /.test(t) ? `(${t})` : t)).join(" | ");
 }
 
-/** A state as a comparison or condition takes it: what reads as NULL is FALSE, not fully trusted. */
+/**
+ * A state as a comparison or condition takes it: what reads as NULL is FALSE, not fully trusted.
+ */
 export function trusted(code: Code, state: string): string {
   if (isConstant(state)) {
     return Number(state) < 64 || Number(state) > 193 ? state : String(UNCERTAIN.skipped);

@@ -3,7 +3,8 @@ import type { Arena } from "../../ring.ts";
 import { callees, type Callees } from "./callees.ts";
 
 /**
- * A compiled stage body. What the numbers mean is the stage's own (`rows.ts`, `window/`); `p` is always
+ * A compiled stage body. What the numbers mean is the stage's own (`rows.ts`, `window/`); `p` is
+ * always
  * the place of its parameter block in F.
  */
 export type Kernel = (p: number, a: number, b: number, c: number, d: number) => number;
@@ -23,8 +24,10 @@ const factories = new Map<string, (scope: Scope) => Kernel>();
 const kernels = new WeakMap<Arena, Map<string, Kernel>>();
 
 /**
- * The function of a kernel text over an arena. Equal texts are one function: a thousand rules of one
- * shape share code and its optimisation. The views are captured, not passed: they are then constants
+ * The function of a kernel text over an arena. Equal texts are one function: a thousand rules of
+ * one
+ * shape share code and its optimisation. The views are captured, not passed: they are then
+ * constants
  * to the JIT, which is worth a fifth of the speed.
  */
 export function kernelOf(arena: Arena, text: string): Kernel {
@@ -44,6 +47,3 @@ export function kernelOf(arena: Arena, text: string): Kernel {
   }
   return kernel;
 }
-
-/** Distinct kernel texts compiled so far. */
-export const kernelCount = (): number => factories.size;

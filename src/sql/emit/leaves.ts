@@ -87,7 +87,10 @@ export class NewestLeaves {
     this.#code = code;
   }
 
-  /** A cell without a row yet is BAD.initial, one older than three polls BAD.old: both read as NULL. */
+  /**
+   * A cell without a row yet is BAD.initial, one older than three polls BAD.old: both read as
+   * NULL.
+   */
   cell(index: number, spec: ColumnSpec, pollMs: number | null): Value {
     const known = this.#loaded.get(index);
     if (known !== undefined) return known;

@@ -69,7 +69,9 @@ class Bindings {
   }
 }
 
-function rowsSpec(input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean): RowsSpec {
+function rowsSpec(
+  input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
+): RowsSpec {
   const bindings = new Bindings(input);
   return {
     input: from ? input.columns : null,
@@ -85,7 +87,9 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-export function rowsStage(input: StageInput, where: Bound | null, fields: readonly Field[]): RowsPlan {
+export function rowsStage(
+  input: StageInput, where: Bound | null, fields: readonly Field[],
+): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
   const text = rowsKernel(code, rowsSpec(input, where, kept, true));

@@ -87,7 +87,8 @@ interface GroupField {
 }
 
 /**
- * `accumulate(p, from, to, end, time)`: takes rows [from, to) into their groups, up to the first row
+ * `accumulate(p, from, to, end, time)`: takes rows [from, to) into their groups, up to the first
+ * row
  * whose time is not before `end`; returns the sequence it stopped at. Without keys the only group
  * lives in local variables while the loop runs.
  */
@@ -146,7 +147,9 @@ function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["c
 }
 
 /** Flags and, for lineage, the oldest time that the group has used. */
-function trackRow(code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[]): void {
+function trackRow(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
+): void {
   const flags = fields.find((f) => f.name === "flags")!.place;
   const used = leaves.newest.used.map((n) => ` | ${n.flags}`).join("");
   const rowFlags = code.param({ of: "input", part: "flags" }, "row_flags");
