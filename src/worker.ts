@@ -11,10 +11,10 @@ type First = SerialInit | WatchInit | { readonly kind?: undefined };
 
 self.onmessage = (event: MessageEvent<First>) => {
   if (event.data.kind === "watch") watch(event.data);
-  else void work(event as MessageEvent<SerialInit>);
+  else void work(event as MessageEvent<Exclude<First, WatchInit>>);
 };
 
-async function work(event: MessageEvent<SerialInit | { readonly kind?: undefined }>): Promise<void> {
+async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<void> {
   const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers }, runtime] =
     await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
       import("./runtime.ts")]);

@@ -18,7 +18,8 @@ function outcomeText(outcome: Outcome, tag: string | null, means: number | null)
   switch (outcome.outcome) {
     case "verified": return `${tag} reads ${outcome.readBack} after writing ${means}.`;
     case "acknowledged": return `the device took ${means} for ${tag}.`;
-    case "rejected": return `the device answered with exception ${outcome.exception}; nothing changed.`;
+    case "rejected":
+      return `the device answered with exception ${outcome.exception}; nothing changed.`;
     case "refused": return "the command did not leave.";
     case "unknown": return outcome.readBack === null
       ? `it is not known whether ${tag} was written; look at the machine.`

@@ -9,8 +9,8 @@ interface Member {
 }
 
 /**
- * Fan-in: `FROM m-*.slow` reads many streams as one, with the column `device`. New rows of all members
- * are copied, oldest first, into one private ring.
+ * Fan-in: `FROM m-*.slow` reads many streams as one, with the column `device`. New rows of all
+ * members are copied, oldest first, into one private ring.
  */
 export class FanIn {
   lost = 0;

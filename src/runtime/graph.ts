@@ -253,8 +253,9 @@ class Builder {
       const column = program.output.find((c) => c.name === target.from);
       const columns = program.output.map((c) => c.name).filter((name) => !name.startsWith("$"));
       if (column === undefined) {
-        this.#problem(["rules", rule.name, "to", i, "from"], "The rule has no column of this name; " +
-          `it has ${columns.join(", ")}`, nearest(target.from, columns));
+        this.#problem(["rules", rule.name, "to", i, "from"],
+          `The rule has no column of this name; it has ${columns.join(", ")}`,
+          nearest(target.from, columns));
       } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a number, this column is ${column.kind}`);
@@ -298,8 +299,9 @@ class Builder {
     for (const { rule, reads } of rules) {
       for (const target of rule.to) {
         if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(["rules", rule.name], `The rule writes ${target.tag} and reads it, directly ` +
-            "or through other rules: such feedback is refused (W13)");
+          this.#problem(["rules", rule.name],
+            `The rule writes ${target.tag} and reads it, directly or through other rules: ` +
+              "such feedback is refused (W13)");
         }
       }
     }
@@ -313,13 +315,17 @@ function driverTag(device: Device, tag: Tag, column: number): DriverTag {
   };
 }
 
-/** What the process needs before any stream: engine, SQLite, HTTP, MQTT; measured, `docs/proofs.md`. */
+/**
+ * What the process needs before any stream: engine, SQLite, HTTP, MQTT; measured, `docs/proofs.md`.
+ */
 const engine_bytes = 32 * 2 ** 20;
 /** A worker thread of its own (a serial port, or a role). */
 const worker_bytes = 4 * 2 ** 20;
 
 function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
-  const lines: MemoryLine[] = [{ owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes }];
+  const lines: MemoryLine[] = [
+    { owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes },
+  ];
   for (const { link, driver } of graph.links) {
     if (driver.medium === "serial") {
       lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });

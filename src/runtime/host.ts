@@ -2,7 +2,7 @@ import { limits } from "../base.ts";
 import { clockSynced } from "../base/os.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
-import { Bell, Ring, Word, type RingLayout } from "../ring.ts";
+import { Bell, Word, type RingLayout } from "../ring.ts";
 import type { Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
@@ -134,7 +134,8 @@ export class RoleHost {
       clockTrusted: graph.gateway.profile.clock === "trusted" || clockSynced(),
       day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
     };
-    this.#writing = new Writing(graph, this.#role, store, past, box, { clock, log }, this.#loop.wake);
+    this.#writing = new Writing(
+      graph, this.#role, store, past, box, { clock, log }, this.#loop.wake);
     if (latched !== null) void this.#writing.latch(latched);
   }
 
@@ -235,9 +236,3 @@ export type HostCalls = {
   [Name in (typeof hostCalls)[number]]:
     (...args: Parameters<RoleHost[Name]>) => Promise<Awaited<ReturnType<RoleHost[Name]>>>;
 };
-
-/** Ring of another thread's arena at the place it told. */
-export function ringAt(place: RingPlace, arena: Ring["arena"]): Ring {
-  return Ring.attach(arena, place.at, place.layout);
-}
-

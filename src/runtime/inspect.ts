@@ -49,7 +49,8 @@ export class Inspector {
       const station = link?.stations.find((s) => s.station === device.station);
       return {
         name: device.name, link: device.link, station: device.station, labels: device.labels,
-        state: link?.state !== "open" ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
+        state: link?.state !== "open"
+          ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
         tags: device.groups.flatMap((group) =>
           group.tags.map((tag) => this.#tagView(device, group, tag, time))),
       };

@@ -3,8 +3,9 @@ import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted, type Arming,
-  type Box, type Command, type Encoded, type Outcome, type PermitCell, type ReadResult, type Refusal,
+  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
+  type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
+  type ReadResult, type Refusal,
   type TagFacts,
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
@@ -14,7 +15,9 @@ import type { LinkPort } from "./port.ts";
 /** The durable record, as a lane uses it (W10, W21). */
 export interface LaneAudit {
   /** Commits the intent; `done` is called with null, or why it could not be. */
-  intent(command: Command, admitted: Admitted, tag: TagState, done: (trouble: string | null) => void): void;
+  intent(
+    command: Command, admitted: Admitted, tag: TagState, done: (trouble: string | null) => void,
+  ): void;
   /** `sent`: monotonic ms at which the bytes went to the wire, null = they did not. */
   outcome(command: Command, outcome: Outcome, sentence: string | null, sent: number | null): void;
   refused(command: Command, refusal: Refusal): void;
@@ -295,7 +298,8 @@ export class Lane {
     const row = seq & ring.mask;
     const state = ring.arena.U[this.#column.state + row]!;
     const at = now - (time - ring.arena.F[ring.timeAt + row]!);
-    const observed = this.state.observe({ value: Number(readCell(ring, this.#column, seq)), state, at });
+    const value = Number(readCell(ring, this.#column, seq));
+    const observed = this.state.observe({ value, state, at });
     if (observed === "nothing") return;
     log.warn("gate", `${this.id}: ${observed}`);
   }

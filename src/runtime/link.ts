@@ -25,7 +25,7 @@ export interface LinkJob {
 }
 
 /** How a group's polling goes; read by the API. */
-export class Poll {
+class Poll {
   readonly group: LinkGroup;
   /** Monotonic ms of the next start. */
   due: number;
@@ -76,8 +76,8 @@ export interface LinkRunnerOptions {
 
 /**
  * Runs one link: which request goes next, when. Polls start at a fixed rate by the monotonic clock,
- * start to start; a start that cannot be kept is counted as missed and never made up for. Jobs of the
- * gate go between two requests. It owns opening and back-off; the session owns the protocol.
+ * start to start; a start that cannot be kept is counted as missed and never made up for. Jobs of
+ * the gate go between two requests. It owns opening and back-off; the session owns the protocol.
  */
 export class LinkRunner implements WireEvents {
   readonly name: string;

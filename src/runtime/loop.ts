@@ -6,9 +6,9 @@ export interface Turning {
 }
 
 /**
- * Drives turns on a thread with an event loop. Callbacks only fill buffers and call `wake`; the turn
- * comes right after them. Timers of the engine drop the fraction of a millisecond, so a wait is
- * rounded up and a turn may start up to 1 ms late, never early.
+ * Drives turns on a thread with an event loop. Callbacks only fill buffers and call `wake`; the
+ * turn comes right after them. Timers of the engine drop the fraction of a millisecond, so a wait
+ * is rounded up and a turn may start up to 1 ms late, never early.
  */
 export class Loop {
   turns = 0;
@@ -49,6 +49,8 @@ export class Loop {
     if (this.#woken) return;
     const wait = deadline - after;
     if (wait <= 0) this.wake();
-    else if (wait < Infinity) this.#timer = setTimeout(this.wake, Math.ceil(Math.min(wait, 60_000)));
+    else if (wait < Infinity) {
+      this.#timer = setTimeout(this.wake, Math.ceil(Math.min(wait, 60_000)));
+    }
   };
 }

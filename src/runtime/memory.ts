@@ -10,7 +10,8 @@ export function planText(graph: Graph): { text: string; bytes: number; fits: boo
   const lines = graph.memory.map((line) =>
     `${mega(line.bytes)} MB  ${line.owner.padEnd(width)}  ${line.what}`);
   const fits = bytes <= budget;
-  const verdict = fits ? "fits" : "does not fit: take fewer tags, longer intervals or a larger profile";
+  const verdict = fits
+    ? "fits" : "does not fit: take fewer tags, longer intervals or a larger profile";
   lines.push(`${mega(bytes)} MB  of ${graph.gateway.profile.memoryMB} MB ` +
     `(profile ${graph.gateway.profile.name}): ${verdict}`);
   return { text: lines.join("\n"), bytes, fits };

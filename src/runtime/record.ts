@@ -1,19 +1,28 @@
 import type { Clock } from "../base.ts";
 import type { Gateway } from "../config.ts";
-import { isRule, keyOf, type Admitted, type Command, type Outcome, type Refusal, type TagState } from "../gate.ts";
+import {
+  isRule, keyOf, type Admitted, type Command, type Outcome, type Refusal, type TagState,
+} from "../gate.ts";
 import type { Attempt, Ending, Intent } from "../store.ts";
 import type { LaneAudit } from "./lane.ts";
 import type { StorePort } from "./store-port.ts";
 
+interface Waiting {
+  readonly intent: Intent;
+  readonly key: string;
+  done(trouble: string | null): void;
+}
+
 /**
  * Writes a lane's story into the audit, grouped: what came together in one turn is one commit
- * (W10, W21). Monotonic times become engine times, so that the rows can be laid beside other records.
+ * (W10, W21). Monotonic times become engine times, so that the rows can be laid beside other
+ * records.
  */
 export class Record implements LaneAudit {
   readonly #store: StorePort;
   readonly #clock: Clock;
   readonly #hashes: { readonly policyHash: string; readonly configHash: string };
-  #intents: { readonly intent: Intent; readonly key: string; done(trouble: string | null): void }[] = [];
+  #intents: Waiting[] = [];
   #endings: Ending[] = [];
   /** Audit rows of intents without outcome, by `keyOf`. */
   readonly #rows = new Map<string, number>();
@@ -60,7 +69,8 @@ export class Record implements LaneAudit {
       return;
     }
     const { origin, tag } = command;
-    this.#store.withheld({ origin, tag, code, sentence, time: this.#clock.time(), ...this.#hashes });
+    const time = this.#clock.time();
+    this.#store.withheld({ origin, tag, code, sentence, time, ...this.#hashes });
   }
 
   /** Once a turn: one commit for all that came. */
@@ -87,7 +97,9 @@ export class Record implements LaneAudit {
     return {
       ...this.#attempt(command),
       means: admitted.means, clamped: admitted.clamped, words: admitted.bytes,
-      inputs: inputs && { oldest: this.#time(inputs.oldest), state: inputs.state, flags: inputs.flags },
+      inputs: inputs && {
+        oldest: this.#time(inputs.oldest), state: inputs.state, flags: inputs.flags,
+      },
       permit: tag.permits.map((cell) =>
         ({ condition: cell.condition, value: cell.value, time: this.#time(cell.at) })),
       read: tag.read !== null && Number.isFinite(tag.read.value) ? tag.read.value : null,

@@ -222,7 +222,8 @@ export class Role {
       ring: this.rings.get(group.stream)!, requests: group.requests,
     }));
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, now: () => world.clock.now(), log: world.log,
+      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      now: () => world.clock.now(),
       connectTimeout: limits.connect_ms_max, wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
@@ -294,6 +295,7 @@ function arenaBytes(share: Share): number {
     if (rule.gather !== null) add(rule.gather.bytes);
     for (const stage of rule.program.stages) add(Math.max(8, stage.stateBytes));
   }
-  // A buddy allocator can place any set of blocks of powers of two that adds up to at most its size.
+  // A buddy allocator can place any set of blocks of powers of two that adds up to at most its
+  // size.
   return bytes;
 }

@@ -1,8 +1,8 @@
 import { Fault, type FaultValues } from "../base.ts";
 
 /**
- * Calls between `main` and a role's thread: queries of the API, arming, the store. Rows and commands
- * of rules never go this way.
+ * Calls between `main` and a role's thread: queries of the API, arming, the store. Rows and
+ * commands of rules never go this way.
  */
 type Message =
   | { readonly rpc: "call"; readonly id: number; readonly name: string; readonly args: unknown[] }
@@ -18,10 +18,15 @@ export interface Port {
 
 type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(why: Error): void;
+}
+
 /** Both sides at once: answers calls by `own`, and makes calls by `call`. */
 export class Rpc {
   readonly #port: Port;
-  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(why: Error): void }>();
+  readonly #waiting = new Map<number, Waiting>();
   #next = 1;
   #ended: string | null = null;
 

@@ -13,8 +13,8 @@ interface Link {
 }
 
 /**
- * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A rule
- * that throws is stopped with its reason and tried again later; nothing else stops with it.
+ * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
+ * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
  */
 export class RuleRunner {
   readonly plan: RulePlan;

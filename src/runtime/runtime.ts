@@ -36,7 +36,9 @@ export interface RuntimeOptions {
   readonly workerUrl: string;
 }
 
-/** Starts one gateway: on this thread (`threads: 1`), or with a thread each for control and data. */
+/**
+ * Starts one gateway: on this thread (`threads: 1`), or with a thread each for control and data.
+ */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const running = new Running(options);
   await running.start();
@@ -157,7 +159,9 @@ class Running implements Runtime {
     return this.#roles[0]!.calls;
   }
 
-  /** A role that failed cannot be trusted to be silent: the process ends and init starts it anew. */
+  /**
+   * A role that failed cannot be trusted to be silent: the process ends and init starts it anew.
+   */
   #lost(name: RoleName, why: string): void {
     if (this.#stopping) return;
     this.#options.log.error("run", `the ${name} thread is lost; ending`, { why });
@@ -202,7 +206,9 @@ class Running implements Runtime {
       })))));
   }
 
-  async #command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string> {
+  async #command(
+    message: { text: string; retained: boolean; duplicate: boolean },
+  ): Promise<string> {
     const { commands } = this.#options.graph.gateway;
     const { text, retained, duplicate } = message;
     const body = parseBody(text);
@@ -258,7 +264,9 @@ class Running implements Runtime {
       },
       clockSynced: clockSynced(),
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
-      memory: { rss: process.memoryUsage.rss(), planned, budget: gateway.profile.memoryMB * 2 ** 20 },
+      memory: {
+        rss: process.memoryUsage.rss(), planned, budget: gateway.profile.memoryMB * 2 ** 20,
+      },
       turns: roles.reduce((sum, role) => sum + role.turns, 0),
       turn_ms_max: Math.max(...roles.map((role) => role.longest)),
     };
@@ -378,5 +386,6 @@ function parseBody(text: string): unknown {
 function reasonOf(quality: string, state: string, why: string, station: string): string {
   if (quality === "good") return "the last poll read it";
   if (state !== "open") return `the link is ${state}: ${why}`;
-  return station === "good" ? `the poll gave ${quality}` : `the station's last exchange: ${station}`;
+  return station === "good"
+    ? `the poll gave ${quality}` : `the station's last exchange: ${station}`;
 }

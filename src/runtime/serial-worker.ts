@@ -8,7 +8,9 @@ import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial
 
 /** The serial wire of a worker: a wire that also does the waiting. */
 export interface WaitingWire extends Wire {
-  /** Waits for bytes, a byte in the wake pipe, or the monotonic time `until`; delivers what came. */
+  /**
+   * Waits for bytes, a byte in the wake pipe, or the monotonic time `until`; delivers what came.
+   */
   wait(until: number): void;
 }
 
@@ -24,9 +26,9 @@ export interface SerialWorld {
 const view_ms = 500;
 
 /**
- * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that `control`
- * bridges, commands and outcomes pass by command rings. It never returns and serves no event loop:
- * it waits only in the wire.
+ * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that
+ * `control` bridges, commands and outcomes pass by command rings. It never returns and serves no
+ * event loop: it waits only in the wire.
  */
 export function runSerialWorker(init: SerialInit, world: SerialWorld): never {
   const worker = new SerialWorker(init, world);

@@ -15,16 +15,16 @@ import type { LinkView } from "./view.ts";
 const raw_bytes_max = 8;
 
 const whole = (name: string): ColumnSpec => ({ name, kind: "int53", slot: 0 });
-export const commandColumns: readonly ColumnSpec[] = [
+const commandColumns: readonly ColumnSpec[] = [
   whole("id"), whole("kind"), whole("tag"), { name: "raw", kind: "bytes", slot: raw_bytes_max },
   whole("arming"), { name: "notAfter", kind: "float64", slot: 0 },
 ];
-export const outcomeColumns: readonly ColumnSpec[] = [
+const outcomeColumns: readonly ColumnSpec[] = [
   whole("id"), whole("result"), whole("exception"), { name: "sent", kind: "bool", slot: 0 },
   { name: "raw", kind: "bytes", slot: raw_bytes_max },
 ];
 export const READ = 0;
-export const WRITE = 1;
+const WRITE = 1;
 
 /** Where a ring lies in the worker's arena. */
 export interface Placed {
@@ -133,8 +133,8 @@ export class SerialPort implements LinkPort {
       armings: this.#armings.map((word) => word.at), wake: wakeRead,
     };
     this.#view = {
-      name: this.name, type: plan.link.type, state: "closed", reason: "worker starting", since_ms: 0,
-      peer: "", opens: 0, counters: {}, polls: [], stations: [],
+      name: this.name, type: plan.link.type, state: "closed", reason: "worker starting",
+      since_ms: 0, peer: "", opens: 0, counters: {}, polls: [], stations: [],
     };
     void this.#listen();
   }

@@ -11,7 +11,9 @@ export interface Share {
   readonly role: RoleName;
   /** Streams that this role writes. */
   readonly streams: readonly StreamPlan[];
-  /** Streams of another role that it reads: rings that a bridge fills, of the needed columns only. */
+  /**
+   * Streams of another role that it reads: rings that a bridge fills, of the needed columns only.
+   */
   readonly imports: readonly RingLayout[];
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
@@ -35,7 +37,8 @@ interface Whole {
 export function shareOf(graph: Whole, role: RoleName): Share {
   const { gateway } = graph;
   const control = rulesToWrites(graph.rules);
-  const here = (isControl: boolean): boolean => role === "all" || (role === "control") === isControl;
+  const here = (isControl: boolean): boolean =>
+    role === "all" || (role === "control") === isControl;
   const rules = graph.rules.filter((plan) => here(control.has(plan.rule.name)));
   const streams = graph.streams.filter((stream) =>
     here(stream.from === "group" || control.has(stream.name)));

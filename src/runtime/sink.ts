@@ -2,7 +2,9 @@ import { limits } from "../base.ts";
 import type { Sink } from "../connector.ts";
 import type { Ring } from "../ring.ts";
 
-/** Drains one stream into one sink; rows that the sink was too slow for are counted, never silent. */
+/**
+ * Drains one stream into one sink; rows that the sink was too slow for are counted, never silent.
+ */
 export class SinkRunner {
   readonly name: string;
   readonly stream: string;

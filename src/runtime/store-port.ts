@@ -3,8 +3,8 @@ import type {
 } from "../store.ts";
 
 /**
- * The store as the gate's role sees it. SQLite stands on the main thread; what must be durable before
- * something else happens is a promise, the rest is told and forgotten.
+ * The store as the gate's role sees it. SQLite stands on the main thread; what must be durable
+ * before something else happens is a promise, the rest is told and forgotten.
  */
 export interface StorePort {
   /** Why nothing can be admitted, or null (W10). */

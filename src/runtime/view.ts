@@ -1,13 +1,15 @@
 /**
- * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it is.
- * Everything is asked for through promises, since roles may live on other threads.
+ * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it
+ * is. Everything is asked for through promises, since roles may live on other threads.
  */
 export interface Runtime {
   health(): Promise<Health>;
   links(): Promise<LinkView[]>;
   devices(): Promise<DeviceView[]>;
   streams(): Promise<StreamView[]>;
-  /** Newest row of a stream; null if there is none yet; a Fault `unknown-stream` if no such stream. */
+  /**
+   * Newest row of a stream; null if there is none yet; a Fault `unknown-stream` if no such stream.
+   */
   latest(stream: string): Promise<RowView | null>;
   rules(): Promise<RuleView[]>;
   /** Plan, bytes and generated code, as text. */
@@ -102,7 +104,9 @@ export interface TagView {
 export interface StreamView {
   readonly name: string;
   readonly from: "group" | "source" | "rule";
-  readonly columns: readonly { readonly name: string; readonly kind: string; readonly eu: string | null }[];
+  readonly columns: readonly {
+    readonly name: string; readonly kind: string; readonly eu: string | null;
+  }[];
   readonly rows: number;
   readonly capacity: number;
   readonly interval_ms: number | null;

@@ -123,7 +123,8 @@ export class Writing {
     if (verdict.admit) throw new Error("bug: the gate admitted a tag without a policy");
     const known = this.#graph.gateway.devices.some((device) =>
       device.groups.some((group) => group.tags.some((tag) => tag.id === command.tag)));
-    return known && verdict.code === "unknown-tag" ? refuse("no-policy", { tag: command.tag }) : verdict;
+    return known && verdict.code === "unknown-tag"
+      ? refuse("no-policy", { tag: command.tag }) : verdict;
   }
 
   /** W2 */
