@@ -215,7 +215,7 @@ export class LinkRunner implements WireEvents {
     }
     this.#job = job;
     if (job.kind === "read") this.#session!.readRaw(job.tag, job.raw, now);
-    else this.#session!.write(job.tag, job.raw, () => job.last(now), now);
+    else this.#session!.write(job.tag, job.raw, () => job.last(this.#options.now()), now);
   }
 
   #beginPoll(now: number, time: number): boolean {
