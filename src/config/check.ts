@@ -23,6 +23,7 @@ export interface Parts {
 export function checkAcross(parts: Parts, findings: Findings): void {
   checkNames(parts, findings);
   checkSerialPorts(parts, findings);
+  checkConnections(parts, findings);
   checkDevices(parts, findings);
   checkConnectors(parts, findings);
   checkRules(parts, findings);
@@ -91,6 +92,20 @@ function checkSerialPorts({ links, profile, root }: Parts, findings: Findings): 
       findings.at(below(origin, "rs485"), `is missing: "kernel" if the driver of the port ` +
         `switches the direction, "adapter" if the hardware does${hint}`);
     }
+  }
+}
+
+/** One connection serves all stations behind it: many a gateway takes no second one. */
+function checkConnections({ links, components, root }: Parts, findings: Findings): void {
+  const taken = new Map<string, string>();
+  for (const { name, type, settings } of links) {
+    if (components.drivers?.includes(type) !== true || typeof settings.host !== "string") continue;
+    const place = `${settings.host}:${settings.port}`;
+    const first = taken.get(place);
+    if (first !== undefined) {
+      findings.at(below(root, "links", name, "host"), `links.${first} leads to ${place} already; ` +
+        "one connection serves all its stations, so put the devices on one link");
+    } else taken.set(place, name);
   }
 }
 

@@ -192,6 +192,9 @@ const cases: readonly Case[] = [
     '"port": "/dev/ttyUSB0", "rs485": "adapter" }, "broker": {', expect: [
       "…links.bus-2.port: two masters on one port: links.bus-1 has /dev/ttyUSB0 already; put the " +
       "devices of one bus on one link…"] },
+  { name: "two connections to one device", find: '"broker": {', put: '"plc-2": { "type": ' +
+    '"modbus-tcp", "host": "192.168.1.20" }, "broker": {', expect: [
+      "…links.plc-2.host: links.plc-1 leads to 192.168.1.20:502 already; one connection serves…"] },
   { name: "an unknown port", find: '"/dev/ttyUSB0"', put: '"rs485-1"', expect: [
     "…links.bus-1.port: no such serial port; the profile generic-512mb names no ports; a path " +
     "such as /dev/ttyUSB0 can stand " +
