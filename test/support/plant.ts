@@ -1,0 +1,159 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { binary, Program, until, workFolder } from "./binary.ts";
+import { RunningGateway } from "./gateway.ts";
+
+/** One line of the frame log: what the machine saw. */
+export interface Frame {
+  /** ms of CLOCK_MONOTONIC, the same for all programs. */
+  readonly t: number;
+  readonly link: string;
+  readonly dir: "in" | "out" | "open" | "close";
+  readonly bytes: string;
+  readonly valid: boolean;
+  readonly fault: string | null;
+}
+
+type Config = { links: Record<string, object> } & Record<string, unknown>;
+
+const writing: readonly number[] = [5, 6, 15, 16];
+
+/** Station and function stand behind seven bytes of MBAP less one, or at the front (RTU). */
+function byteAt(frame: Frame, at: number): number {
+  const from = (frame.link.startsWith("bus") ? 0 : 6) + at;
+  return Number.parseInt(frame.bytes.slice(2 * from, 2 * from + 2), 16);
+}
+
+/** `tagwerk sim` of the compiled binary; links called `bus…` are buses, the others TCP. */
+export class SimulatedPlant {
+  readonly program: Program;
+  readonly #folder: string;
+
+  private constructor(program: Program, folder: string) {
+    this.program = program;
+    this.#folder = folder;
+  }
+
+  /** Simulates `gateway.json` of the folder, with its `plant.json` if there is one. */
+  static async start(folder: string): Promise<SimulatedPlant> {
+    const plant = existsSync(join(folder, "plant.json")) ? ["--plant", "plant.json"] : [];
+    const program = new Program([await binary(), "sim", "gateway.json", ...plant,
+      "--log", "frames.jsonl"], { cwd: folder });
+    try {
+      await until("simulator up", () => program.output.includes("commands:"));
+    } catch (thrown) {
+      await program.stop("SIGKILL");
+      throw new Error(`${thrown}\n${program.output}`);
+    }
+    return new SimulatedPlant(program, folder);
+  }
+
+  /** What stands for each link. */
+  get links(): Record<string, { type: string; port: number | string }> {
+    return JSON.parse(readFileSync(join(this.#folder, "sim-links.json"), "utf8")).links;
+  }
+
+  /** One command, such as `fault plc-1 silence for 3s`; fails if the simulator refuses it. */
+  command(line: string): Promise<Record<string, any>> {
+    return new Promise((resolve, reject) => {
+      let text = "";
+      Bun.connect({
+        unix: join(this.#folder, "sim.sock"),
+        socket: {
+          open: (socket) => { socket.write(`${line}\n`); },
+          data: (socket, bytes) => {
+            text += bytes.toString();
+            if (!text.includes("\n")) return;
+            socket.end();
+            const answer = JSON.parse(text) as { ok: boolean; error?: string };
+            if (answer.ok) resolve(answer);
+            else reject(new Error(`${line}: ${answer.error}`));
+          },
+        },
+      }).catch(reject);
+    });
+  }
+
+  frames(): Frame[] {
+    const lines = readFileSync(join(this.#folder, "frames.jsonl"), "utf8").split("\n");
+    // The last piece is empty, or a line that is still being written.
+    return lines.slice(0, -1).map((line) => JSON.parse(line) as Frame);
+  }
+
+  /** Write frames that reached the machine. */
+  writes(link: string, since = 0): Frame[] {
+    return this.frames().filter((frame) => frame.link === link && frame.dir === "in" &&
+      frame.t >= since && writing.includes(byteAt(frame, 1)));
+  }
+
+  /** Sound answers of a station in a span of time, by the machine's own record. */
+  answers(link: string, station: number, from: number, to: number): number {
+    return this.frames().filter((frame) => frame.link === link && frame.dir === "out" &&
+      frame.valid && frame.bytes !== "" && frame.fault !== "other-master" &&
+      byteAt(frame, 0) === station && byteAt(frame, 1) < 0x80 &&
+      frame.t >= from && frame.t < to).length;
+  }
+
+  stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
+    return this.program.stop(signal);
+  }
+}
+
+/** A plant, and what a gateway needs to run against it. */
+export class Site {
+  readonly folder: ReturnType<typeof workFolder>;
+  readonly plant: SimulatedPlant;
+  readonly store: string;
+  readonly #config: Config;
+  readonly #gateways: RunningGateway[] = [];
+
+  private constructor(folder: Site["folder"], plant: SimulatedPlant, config: Config) {
+    this.folder = folder;
+    this.plant = plant;
+    this.#config = config;
+    this.store = join(folder.path, "store");
+  }
+
+  static async start(config: Config, files: Record<string, string | object> = {}): Promise<Site> {
+    const folder = workFolder({ "gateway.json": config, ...files });
+    return new Site(folder, await SimulatedPlant.start(folder.path), config);
+  }
+
+  /**
+   * Writes `live.json`: the configuration with its links led to the simulator as if it were the
+   * plant, so that brokers and commands from outside are open too. `links` go over both.
+   */
+  live(links: Record<string, object> = {}, change: Record<string, unknown> = {}): string {
+    const { plant } = this;
+    const led = Object.fromEntries(Object.entries(this.#config.links).map(([name, link]) =>
+      [name, { ...link, ...plant.links[name], ...links[name] }]));
+    const file = join(this.folder.path, "live.json");
+    writeFileSync(file, JSON.stringify({ ...this.#config, links: led, ...change }, null, 2));
+    return file;
+  }
+
+  async run(
+    config = this.live(), args: string[] = [], env: Record<string, string> = {},
+    wrap: string[] = [],
+  ): Promise<RunningGateway> {
+    const gateway = await RunningGateway.start(config, this.store, args, env, wrap);
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  async stop(): Promise<void> {
+    for (const gateway of this.#gateways) {
+      if (gateway.program.child.exitCode === null && gateway.program.child.signalCode === null) {
+        await gateway.stop("SIGKILL");
+      }
+    }
+    await this.plant.stop("SIGKILL");
+    this.folder.remove();
+  }
+}
+
+/** Until a tag reads good again. */
+export function good(gateway: RunningGateway, tag: string, within_ms = 15_000): Promise<unknown> {
+  return until(`${tag} good`, async () =>
+    (await gateway.get(`/tags/${tag}`)).body.quality === "good", within_ms);
+}
