@@ -5,7 +5,8 @@ import { Arena, Ring } from "../../src/ring.ts";
 import { type Catalog, compile, instantiate } from "../../src/sql.ts";
 
 /**
- * Run by allocation.test.ts in a process of its own: rows go through a ring, a filter and a pane; in
+ * Run by allocation.test.ts in a process of its own: rows go through a ring, a filter and a pane;
+ * in
  * the end one line of JSON says how much memory grew between two forced collections. "begin" and
  * "end" on stderr enclose the rows among the collector's own log lines.
  */

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { createRandom, type Random } from "../../src/base.ts";
-import { Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, writeCell } from "../../src/ring.ts";
+import {
+  Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, writeCell,
+} from "../../src/ring.ts";
 import {
   type Catalog, compile, instantiate, instantiateInfer, type Program, type Stage, SqlFault,
 } from "../../src/sql.ts";
@@ -314,7 +316,8 @@ class Machine {
   }
 
   /**
-   * Until nothing is left; `each`: row by row at the row's own time, for what depends on it. A stage
+   * Until nothing is left; `each`: row by row at the row's own time, for what depends on it. A
+   * stage
    * writes at most half a ring in one call, and what comes after it reads that before the next.
    */
   #turn(time: number, each: boolean, from = 0): void {
@@ -382,7 +385,8 @@ function runCase(seed: number): Outcome {
   machine.close(end, each);
   const at = `seed ${seed}: ${sql}`;
   expect([at, ...shown(machine.rows)]).toEqual([at, ...shown(expected.rows)]);
-  // A model changes when conditions are tested; rows of an open count window were tested by one alone.
+  // A model changes when conditions are tested; rows of an open count window were tested by one
+  // alone.
   if (program.models.length === 0 && query.window?.kind !== "count") {
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     expect([at, errors]).toEqual([at, expected.errors]);

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { Arena, BAD, type CellValue, type ColumnSpec, ERROR, FLAG, readCell, Ring, stateName, writeCell } from "../../src/ring.ts";
-import { type Catalog, compile, compileConditions, explain, instantiate, instantiateInfer, type Program, type Stage } from "../../src/sql.ts";
+import {
+  Arena, BAD, type CellValue, type ColumnSpec, ERROR, FLAG, readCell, Ring, stateName, writeCell,
+} from "../../src/ring.ts";
+import {
+  type Catalog, compile, compileConditions, explain, instantiate, instantiateInfer, type Program,
+  type Stage,
+} from "../../src/sql.ts";
 import type { Model } from "../../src/infer.ts";
 
 const columns: readonly ColumnSpec[] = [
@@ -18,7 +23,9 @@ const catalog: Catalog = {
   model: () => ({ inputs: 2, outputs: 1 }), names: () => [],
 };
 
-function push(ring: Ring, time: number, values: Record<string, CellValue>, states: Record<string, number> = {}): void {
+function push(
+  ring: Ring, time: number, values: Record<string, CellValue>, states: Record<string, number> = {},
+): void {
   ring.claim(1);
   const row = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + row] = time;
@@ -38,7 +45,9 @@ interface Bench {
 }
 
 /** A rule over fresh rings; models answer `answer`. */
-function start(sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } = {}): Bench {
+function start(
+  sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } = {},
+): Bench {
   const program = compile(sql, catalog, options.lineage ? { lineage: true } : {});
   const arena = Arena.create(1 << 22);
   const make = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
@@ -152,7 +161,8 @@ describe("newest and lineage", () => {
     stage.run(0, 1, 0, 1000);
     push(tank, 990, { level: 5 });
     stage.run(0, 1, 0, 1000);
-    // Without a value a comparison is FALSE and not trusted: neither it nor its negation is good and TRUE.
+    // Without a value a comparison is FALSE and not trusted: neither it nor its negation is good
+    // and TRUE.
     expect(show(output, 0)).toBe("c0=false:uncertain:skipped c1=true:uncertain:skipped $oldest=1000:good");
     expect(show(output, 1)).toBe("c0=true:good c1=false:good $oldest=990:good");
   });
@@ -215,7 +225,9 @@ describe("models", () => {
     };
   }
 
-  function infer(answer: (args: Float64Array) => number | null, a: number, state: number, clock?: () => number): string {
+  function infer(
+    answer: (args: Float64Array) => number | null, a: number, state: number, clock?: () => number,
+  ): string {
     const { input, stages, rings } = start("SELECT infer('m', a, 2) AS y FROM s",
       { model: model(answer), ...(clock === undefined ? {} : { clock }) });
     push(input, 1, { a }, { a: state });
