@@ -1,6 +1,6 @@
 /**
- * `bun run bench [NAME…]`: measures, and prints one JSON line a figure. Never part of `check`: a shared
- * machine is noisy, so only ratios within one run are to be trusted.
+ * `bun run bench [NAME…]`: measures, and prints one JSON line a figure. Never part of `check`: a
+ * shared machine is noisy, so only ratios within one run are to be trusted.
  */
 import type { Figure } from "./bench/figure.ts";
 

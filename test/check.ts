@@ -36,7 +36,8 @@ function report(name: string, tally: Tally, seconds: number, output: string): vo
   console.log(`${name.padEnd(14)} ${tally.passed} passed${failed}${skipped}  ` +
     `${seconds.toFixed(1)} s`);
   if (tally.failed > 0) console.log(output.replace(/^\(pass\).*\n/gm, ""));
-  else for (const line of output.matchAll(/^(?:skipped: |\(skip\) ).*/gm)) console.log(`  ${line[0]}`);
+  else for (const line of output.matchAll(/^(?:skipped: |\(skip\) ).*/gm)) console.log(
+    `  ${line[0]}`);
 }
 
 async function checkTypes(): Promise<Tally> {

@@ -1,6 +1,7 @@
 /**
- * `bun test/conformance.ts [DIR] [--why]`: runs the dialect's vectors. One line a set: `SET passed failed
- * deviating unsupported`; failing ids below; exit code 1 if one fails. `--why` counts what is not supported.
+ * `bun test/conformance.ts [DIR] [--why]`: runs the dialect's vectors. One line a set: `SET passed
+ * failed deviating unsupported`; failing ids below; exit code 1 if one fails. `--why` counts what
+ * is not supported.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +21,9 @@ for (const set of sets.filter((name) => existsSync(join(directory, `${name}.json
   console.log(`${set} ${passed} ${failed.length} ${deviating} ${missing}`);
   for (const { id, why } of failed) console.log(`  ${id}: ${why}`);
   if (process.argv.includes("--why")) {
-    for (const [why, n] of [...unsupported].sort((a, b) => b[1] - a[1])) console.log(`  ${n} × ${why}`);
+    for (const [why, n] of [...unsupported].sort((a, b) => b[1] - a[1])) {
+      console.log(`  ${n} × ${why}`);
+    }
   }
   failures += failed.length;
 }

@@ -3,9 +3,9 @@ import { Fault } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
 
 /**
- * Who may call: `read` anybody who reaches the port (a token if one is configured), `token` only with
- * the token, also on loopback (W17), `anyone` without token even if one is set (health probes, and
- * `disarm` on loopback), `socket` only over the unix socket on the box (W1, W4).
+ * Who may call: `read` anybody who reaches the port (a token if one is configured), `token` only
+ * with the token, also on loopback (W17), `anyone` without token even if one is set (health probes,
+ * and `disarm` on loopback), `socket` only over the unix socket on the box (W1, W4).
  */
 export type Access = "anyone" | "read" | "token" | "socket";
 

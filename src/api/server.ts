@@ -112,7 +112,8 @@ function find(method: string, path: string): { route: Route; params: Record<stri
 function authorise(options: ApiOptions, route: Route, request: Request, local: boolean): void {
   if (local) return;
   if (route.access === "socket") {
-    throw new Fault("not-authorised", `${route.path} is answered only over the unix socket on the box`);
+    throw new Fault("not-authorised",
+      `${route.path} is answered only over the unix socket on the box`);
   }
   const loopback = options.listen === "127.0.0.1" || options.listen === "::1" ||
     options.listen === "localhost";
@@ -137,7 +138,8 @@ async function readBody(request: Request): Promise<unknown> {
   const type = request.headers.get("content-type") ?? "";
   // A page in a browser cannot send this type to another origin without asking first.
   if (!type.startsWith("application/json")) {
-    throw new Fault("body", `The body must be JSON with "Content-Type: application/json", not "${type}"`);
+    throw new Fault("body",
+      `The body must be JSON with "Content-Type: application/json", not "${type}"`);
   }
   const text = await request.text();
   try {
@@ -150,7 +152,8 @@ async function readBody(request: Request): Promise<unknown> {
 function toResponse(answer: Answer): Response {
   const status = answer.status ?? 200;
   if (answer.text === undefined) return Response.json(answer.json ?? null, { status });
-  return new Response(answer.text, { status, headers: { "content-type": answer.type ?? "text/plain" } });
+  return new Response(answer.text, { status,
+    headers: { "content-type": answer.type ?? "text/plain" } });
 }
 
 function toError(log: Log, thrown: unknown): Response {
@@ -159,7 +162,8 @@ function toError(log: Log, thrown: unknown): Response {
     return Response.json({ error: { code, message, values } }, { status: statusOf(thrown) });
   }
   if (thrown instanceof z.ZodError) {
-    const message = thrown.issues.map((i) => `${i.path.join(".") || "body"}: ${i.message}`).join("; ");
+    const message = thrown.issues.map((i) => `${i.path.join(".") || "body"}: ${i.message}`)
+      .join("; ");
     return Response.json({ error: { code: "body", message, values: {} } }, { status: 400 });
   }
   log.error("api", "request failed", { reason: reason(thrown) });

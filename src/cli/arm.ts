@@ -49,7 +49,8 @@ configured: compare it with the machine's own display before you say yes.${clien
     const armed = (await client.post("/arm", { tag, for_ms, by, proof: proof.hash })) as {
       number: number; until: number;
     };
-    console.log(`${tag} is armed until ${new Date(armed.until).toISOString()} (arming ${armed.number})`);
+    console.log(
+      `${tag} is armed until ${new Date(armed.until).toISOString()} (arming ${armed.number})`);
     return 0;
   },
 };

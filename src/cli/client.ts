@@ -34,7 +34,8 @@ export function storeDirectory(args: Args): string {
 /** `store.directory` of a configuration, also of one that has problems. */
 export function configuredStore(config: string): string {
   if (!existsSync(config)) return default_directory;
-  const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } } | undefined;
+  const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } }
+    | undefined;
   return resolve(dirname(config), parsed?.store?.directory ?? default_directory);
 }
 
@@ -75,7 +76,8 @@ export class Client {
         "Is it running, and is this its configuration (-c FILE)?", { socket: this.#socket });
     }
     const type = response.headers.get("content-type") ?? "";
-    const answer = type.startsWith("application/json") ? await response.json() : await response.text();
+    const answer = type.startsWith("application/json") ? await response.json()
+      : await response.text();
     const failure = (answer as Failure | null)?.error;
     if (failure !== undefined) throw new Fault(failure.code, failure.message);
     return answer;

@@ -43,7 +43,8 @@ async function run(args: Args, host: Host): Promise<number> {
   try {
     const chosen = choose(graph, path, store, host, links, log);
     if (chosen === null || !fits(chosen.graph)) return 1;
-    await serve({ ...chosen, texts, store, clock, log, host, normal: args.options["normal"] === true });
+    await serve({ ...chosen, texts, store, clock, log, host,
+      normal: args.options["normal"] === true });
     return 0;
   } finally {
     store.close();
@@ -130,7 +131,9 @@ function inSafeMode(graph: Graph, store: Store, normal: boolean, log: Log): bool
 
 function signalled(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => resolve(signal));
+    }
   });
 }
 

@@ -4,7 +4,8 @@ export function table(rows: readonly (readonly (string | number | null)[])[]): s
   const widths = (shown[0] ?? []).map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
   const right = (rows[1] ?? []).map((cell) => typeof cell === "number");
   return shown.map((row) => row.map((cell, i) =>
-    right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
+    right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ").trimEnd())
+      .join("\n");
 }
 
 /** `12 ms`, `3.4 s`, `2 h`: an age as a person says it. */

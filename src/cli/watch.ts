@@ -24,11 +24,14 @@ export const watchVerb: Verb = {
       --every TIME    how often (default 1s)
       --count N       end after N times`,
   options: {
-    ...clientOptions, stream: { type: "string" }, every: { type: "string" }, count: { type: "string" },
+    ...clientOptions, stream: { type: "string" }, every: { type: "string" },
+      count: { type: "string" },
   },
   async run(args) {
     const every = duration(text(args, "every") ?? "1s");
-    if (every === null || every <= 0) throw new Usage("--every wants a time with a unit, as 500ms or 2s");
+    if (every === null || every <= 0) {
+      throw new Usage("--every wants a time with a unit, as 500ms or 2s");
+    }
     const count = Number(text(args, "count") ?? Infinity);
     const client = new Client(args);
     for (let n = 1; ; n++) {

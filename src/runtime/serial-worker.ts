@@ -49,6 +49,8 @@ class SerialWorker {
   readonly #armings: readonly Word[];
   #published = 0;
   #viewAt = 0;
+  /** State of the link as it was told: a change is told at once, commands depend on it. */
+  #told = "";
 
   constructor(init: SerialInit, world: SerialWorld) {
     this.#init = init;
@@ -93,8 +95,9 @@ class SerialWorker {
     const published = this.#rings.reduce((sum, ring) => (sum + ring.head) | 0, 0);
     if (published !== this.#published) this.#bell.ring();
     this.#published = published;
-    if (now < this.#viewAt) return;
+    if (now < this.#viewAt && this.#runner.state === this.#told) return;
     this.#viewAt = now + view_ms;
+    this.#told = this.#runner.state;
     this.#world.post({ kind: "view", view: viewOf(this.#runner, this.#init.link.type, now) });
   }
 

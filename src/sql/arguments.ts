@@ -4,7 +4,8 @@ import { knownFunctions } from "./functions.ts";
 
 const letters: Readonly<Record<string, string>> = {
   n: "a number", d: "a number", i: "a whole number", u: "a whole number from 0 on", s: "a text",
-  b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value", f: "the name of a field",
+  b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value",
+    f: "the name of a field",
   T: "the name of a type in quotes", k: "a whole number or a text",
 };
 
@@ -28,7 +29,8 @@ export function checkCall(sql: string, call: Call): void {
   }
   call.args.forEach((arg, i) => {
     if (!fits(expected[i]!, arg)) {
-      throw new SqlFault("arguments", `Argument ${i + 1} of ${call.name}() is ${letters[expected[i]!] ?? "a value"}`,
+      throw new SqlFault("arguments",
+        `Argument ${i + 1} of ${call.name}() is ${letters[expected[i]!] ?? "a value"}`,
         sql, arg.span);
     }
   });
@@ -48,7 +50,8 @@ function expand(parameters: string, count: number): string | null {
 
 function describe(parameters: string): string {
   const [must, may] = parameters.split("?") as [string, string?];
-  const words = (text: string): string[] => [...text].map((c) => (c === "+" ? "…" : letters[c] ?? "a value or *"));
+  const words = (text: string): string[] =>
+    [...text].map((c) => (c === "+" ? "…" : letters[c] ?? "a value or *"));
   return [...words(must), ...(may === undefined ? [] : words(may).map((w) => `[${w}]`))].join(", ");
 }
 

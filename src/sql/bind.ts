@@ -5,7 +5,8 @@ import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
-  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundType, BoundWindow, Catalog,
+  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundType, BoundWindow,
+    Catalog,
 } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
@@ -14,7 +15,8 @@ import {
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import {
-  arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole, nullOf,
+  arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole,
+    nullOf,
   parseTime, say, text, textOf, time, wider,
 } from "./types.ts";
 
@@ -42,7 +44,9 @@ function refuseLater(sql: string, select: Select): void {
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
   if (window === null) {
-    if (groupBy.length > 0) throw notInThisVersion(sql, groupBy[0]!.span, "GROUP BY without a window");
+    if (groupBy.length > 0) {
+      throw notInThisVersion(sql, groupBy[0]!.span, "GROUP BY without a window");
+    }
     if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without a window");
     if (isAggregate(select)) throw notInThisVersion(sql, span, "An aggregate without a window");
   } else if (!isAggregate(select)) {
@@ -55,7 +59,10 @@ export function bindSelect(sql: string, select: Select, catalog: Catalog): Bound
   return new Binder(sql, catalog, select).run(select);
 }
 
-/** Where an expression stands: over rows, or over groups (in which a bare column is that of the first row). */
+/**
+ * Where an expression stands: over rows, or over groups (in which a bare column is that of the
+ * first row).
+ */
 type Context = "row" | "group";
 
 class Binder {
@@ -76,7 +83,9 @@ class Binder {
     this.#sql = sql;
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
-    for (const field of select?.fields ?? []) if (field.alias !== null) this.#aliases.set(field.alias, field);
+    for (const field of select?.fields ?? []) {
+      if (field.alias !== null) this.#aliases.set(field.alias, field);
+    }
   }
 
   run(select: Select): BoundQuery {
@@ -97,7 +106,8 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     return {
-      sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null, having: null,
+      sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
+        having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
       infers: this.#infers, aggregated: false, ...parts,
     };
@@ -117,8 +127,8 @@ class Binder {
   }
 
   /**
-   * Equal expressions are one object, so that they are computed once. Not so literals: two that happen to
-   * be equal stay two, else a query's shape would depend on its numbers.
+   * Equal expressions are one object, so that they are computed once. Not so literals: two that
+   * happen to be equal stay two, else a query's shape would depend on its numbers.
    */
   #node<T extends Bound>(node: T): T {
     if (node.kind === "literal") {
@@ -173,9 +183,11 @@ class Binder {
           columns.map((c) => c.name), name);
       }
     }
-    return columns.filter((c) => replaced.has(c.name) || !except.includes(c.name)).map(({ name }) => ({
+    return columns.filter((c) => replaced.has(c.name) || !except.includes(c.name))
+      .map(({ name }) => ({
       name, invisible: false,
-      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span }, context, true),
+      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span },
+        context, true),
     }));
   }
 
@@ -197,7 +209,8 @@ class Binder {
     if (isNullLiteral(bound)) return nullOf(bool, bound.span);
     this.#fixed(bound);
     if (bound.type.kind !== "bool") {
-      throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`, expr.span);
+      throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`,
+        expr.span);
     }
     return bound;
   }
@@ -219,36 +232,46 @@ class Binder {
         const { negated, span } = expr;
         const left = this.#compare(negated ? "<" : ">=", operand, low, span);
         const right = this.#compare(negated ? ">" : "<=", operand, high, span);
-        return this.#node({ kind: "binary", op: negated ? "or" : "and", left, right, type: bool, span });
+        return this.#node({ kind: "binary", op: negated ? "or" : "and", left, right, type: bool,
+          span });
       }
       case "in": return this.#in(expr, context);
       case "like": {
         const operand = this.#text(this.#expr(expr.operand, context));
         const pattern = this.#text(this.#expr(expr.pattern, context));
-        return this.#node({ kind: "like", operand, pattern, negated: expr.negated, type: bool, span: expr.span });
+        return this.#node({ kind: "like", operand, pattern, negated: expr.negated, type: bool,
+          span: expr.span });
       }
       case "isnull": {
         const operand = this.#expr(expr.operand, context);
-        return this.#node({ kind: "isnull", operand, negated: expr.negated, type: bool, span: expr.span });
+        return this.#node({ kind: "isnull", operand, negated: expr.negated, type: bool,
+          span: expr.span });
       }
       case "case": return this.#case(expr, context);
       case "call": return this.#call(expr, context);
       case "index": return this.#index(expr, context);
       case "member": throw this.#later(expr.span, "Fields inside a structure");
       case "slice": throw this.#later(expr.span, "Slices of an array");
-      case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value", expr.span);
+      case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value",
+        expr.span);
     }
   }
 
   #literal({ value, span }: Literal): Bound {
     if (value === null) return this.#node(nullOf(float64, span));
-    if (typeof value === "string") return this.#node({ kind: "literal", value, type: textOf(value), span });
+    if (typeof value === "string") {
+      return this.#node({ kind: "literal", value, type: textOf(value), span });
+    }
     if (typeof value === "boolean") return this.#node({ kind: "literal", value, type: bool, span });
-    if (typeof value === "number") return this.#node({ kind: "literal", value, type: float64, span });
+    if (typeof value === "number") {
+      return this.#node({ kind: "literal", value, type: float64, span });
+    }
     if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) {
       return this.#node({ kind: "literal", value: Number(value), type: int53, span });
     }
-    if (BigInt.asIntN(64, value) === value) return this.#node({ kind: "literal", value, type: int64, span });
+    if (BigInt.asIntN(64, value) === value) {
+      return this.#node({ kind: "literal", value, type: int64, span });
+    }
     throw this.#fault("overflow", "A whole number has at most 64 bits", span);
   }
 
@@ -262,23 +285,31 @@ class Binder {
     const alias = parts.length === 1 && !columnsOnly && !this.#open.has(parts[0]!)
       ? this.#aliases.get(parts[0]!) : undefined;
     // Inside an aggregate an alias that is one itself can only mean the column.
-    if (alias !== undefined && !(context === "row" && hasAggregate(alias.expr))) return this.#alias(alias, context);
+    if (alias !== undefined && !(context === "row" && hasAggregate(alias.expr))) {
+      return this.#alias(alias, context);
+    }
     const found = this.#scope.find(parts);
     if (found === null) {
-      if (alias !== undefined) throw this.#later(span, `The aggregate ${alias.alias} in this place`);
+      if (alias !== undefined) {
+        throw this.#later(span, `The aggregate ${alias.alias} in this place`);
+      }
       throw this.#scope.unknown(this.#sql, parts, span, this.#aliases.keys());
     }
     const { kind, slot } = found.spec;
     const type: BoundType = { kind, slot };
-    if (found.kind === "newest") return this.#node({ kind: "newest", index: found.index, type, span });
-    const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type, span });
+    if (found.kind === "newest") {
+      return this.#node({ kind: "newest", index: found.index, type, span });
+    }
+    const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
+      span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#aggregate({ fn: "first", arg: column, skipsNull: false, type, span });
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
-    let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg && a.skipsNull === skipsNull);
+    let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
+      && a.skipsNull === skipsNull);
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -295,7 +326,8 @@ class Binder {
   #binaryOf(expr: Binary, context: Context): Bound {
     const { op, span } = expr;
     if (op === "and" || op === "or") {
-      const [left, right] = [this.#condition(expr.left, context), this.#condition(expr.right, context)];
+      const [left, right] = [this.#condition(expr.left, context),
+        this.#condition(expr.right, context)];
       return this.#node({ kind: "binary", op, left, right, type: bool, span });
     }
     const left = this.#expr(expr.left, context);
@@ -304,9 +336,11 @@ class Binder {
     const type = wider(this.#number(left).type, this.#number(right).type);
     if (bitwise.has(op) && !isWhole(type)) {
       const float = isWhole(left.type) ? right : left;
-      throw this.#fault("type", `\`${op}\` takes whole numbers, but this is ${say(float.type)}`, float.span);
+      throw this.#fault("type", `\`${op}\` takes whole numbers, but this is ${say(float.type)}`,
+        float.span);
     }
-    return this.#node({ kind: "binary", op, left: this.#as(left, type), right: this.#as(right, type), type, span });
+    return this.#node({ kind: "binary", op, left: this.#as(left, type),
+      right: this.#as(right, type), type, span });
   }
 
   #compare(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
@@ -331,15 +365,19 @@ class Binder {
     if (a === b) return [left, right];
     if (a === "time" && isNumber(right.type)) return [left, this.#as(right, time)];
     if (a === "time" && b === "text") return [left, this.#time(right)];
-    if (b === "time" && left.kind === "literal") return [a === "text" ? this.#time(left) : this.#as(left, time), right];
-    throw this.#fault("type", `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
+    if (b === "time" && left.kind === "literal") {
+      return [a === "text" ? this.#time(left) : this.#as(left, time), right];
+    }
+    throw this.#fault("type",
+      `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
   }
 
   #time(node: Bound): Bound {
     if (node.kind !== "literal" || typeof node.value !== "string") return this.#as(node, time);
     const value = parseTime(node.value);
     if (value === null) {
-      throw this.#fault("type", "This is compared with a time, so it is one like '2026-01-31T08:00:00Z'", node.span);
+      throw this.#fault("type",
+        "This is compared with a time, so it is one like '2026-01-31T08:00:00Z'", node.span);
     }
     return this.#node({ kind: "literal", value, type: time, span: node.span });
   }
@@ -354,19 +392,23 @@ class Binder {
     let operand = this.#expr(expr.operand, context);
     const items = expr.items.map((item) => this.#expr(item, context));
     if (isNumber(operand.type)) {
-      const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type).reduce(wider, operand.type);
+      const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type)
+        .reduce(wider, operand.type);
       operand = this.#as(operand, type);
     }
     const reconciled = items.map((item) => this.#reconcile(operand, item, expr.span)[1]);
-    return this.#node({ kind: "in", operand, items: reconciled, negated: expr.negated, type: bool, span: expr.span });
+    return this.#node({ kind: "in", operand, items: reconciled, negated: expr.negated, type: bool,
+      span: expr.span });
   }
 
   #case(expr: Case, context: Context): Bound {
     const operand = expr.operand === null ? null : this.#expr(expr.operand, context);
-    const conditions = expr.whens.map(({ when }) => operand === null ? this.#condition(when, context)
+    const conditions = expr.whens.map(({ when }) => operand === null
+      ? this.#condition(when, context)
       : this.#compare("=", operand, this.#expr(when, context), when.span));
     const values = expr.whens.map(({ then }) => this.#expr(then, context));
-    const otherwise = expr.otherwise === null ? nullOf(float64, expr.span) : this.#expr(expr.otherwise, context);
+    const otherwise = expr.otherwise === null ? nullOf(float64, expr.span)
+      : this.#expr(expr.otherwise, context);
     const type = this.#unified([...values, otherwise]);
     return this.#node({
       kind: "case", type, span: expr.span, otherwise: this.#as(otherwise, type),
@@ -381,25 +423,31 @@ class Binder {
     return rest.reduce((type: BoundType, value) => {
       if (isNumber(type) && isNumber(value.type)) return wider(type, value.type);
       if (type.kind === value.type.kind) return type.slot >= value.type.slot ? type : value.type;
-      throw this.#fault("type", `The values are of different types: ${say(type)} and ${say(value.type)}`, value.span);
+      throw this.#fault("type",
+        `The values are of different types: ${say(type)} and ${say(value.type)}`, value.span);
     }, first.type);
   }
 
   // What a place takes
 
   #fixed(node: Bound): Bound {
-    if (node.type.kind === "dyn") throw this.#later(node.span, "Computing with a column without a type");
+    if (node.type.kind === "dyn") {
+      throw this.#later(node.span, "Computing with a column without a type");
+    }
     return node;
   }
 
   #comparable(node: Bound): void {
     const { kind } = this.#fixed(node).type;
-    if (kind === "json" || kind === "bytes") throw this.#later(node.span, `Comparing ${say(node.type)}`);
+    if (kind === "json" || kind === "bytes") {
+      throw this.#later(node.span, `Comparing ${say(node.type)}`);
+    }
   }
 
   #number(node: Bound): Bound {
     if (!isNumber(this.#fixed(node).type)) {
-      throw this.#fault("type", `Here a number is expected, but this is ${say(node.type)}`, node.span);
+      throw this.#fault("type", `Here a number is expected, but this is ${say(node.type)}`,
+        node.span);
     }
     return node;
   }
@@ -408,7 +456,8 @@ class Binder {
     if (isNullLiteral(node)) return this.#as(node, text(8));
     if (node.type.kind === "json") throw this.#later(node.span, "A structure in this place");
     if (this.#fixed(node).type.kind !== "text") {
-      throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`, node.span);
+      throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`,
+        node.span);
     }
     return node;
   }
@@ -429,21 +478,27 @@ class Binder {
       case "coalesce": {
         const args = call.args.map((arg) => this.#expr(arg, context));
         const type = this.#unified(args);
-        return this.#node({ kind: "coalesce", args: args.map((a) => this.#as(a, type)), type, span: call.span });
+        return this.#node({ kind: "coalesce", args: args.map((a) => this.#as(a, type)), type,
+          span: call.span });
       }
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "window_start": case "window_end":
-        if (context === "row") throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
-        return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end", type: int53, span: call.span });
+        if (context === "row") {
+          throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
+        }
+        return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
+          type: int53, span: call.span });
     }
-    throw this.#later(call.span, `The ${knownFunctions.get(name)!.place === "analytic" ? "analytic " : ""}function ${name}()`);
+    throw this.#later(call.span,
+      `The ${knownFunctions.get(name)!.place === "analytic" ? "analytic " : ""}function ${name}()`);
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
     const letters = fn.parameters.replace(/[?]/, "");
     const args = call.args.map((arg, i) => {
-      const letter = letters[i] === "+" || letters[i] === undefined ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
+      const letter = letters[i] === "+" || letters[i] === undefined
+        ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
       return this.#argument(letter, this.#expr(arg, context));
     });
     const types = args.map((arg): ArgumentType =>
@@ -465,7 +520,8 @@ class Binder {
       case "i": case "u":
         if (isNullLiteral(node)) return this.#as(node, int53);
         if (!isWhole(this.#number(node).type)) {
-          throw this.#fault("type", `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
+          throw this.#fault("type",
+            `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
         }
         return this.#as(node, int53);
       default: return node.type.kind === "int64" ? this.#as(node, int53) : this.#number(node);
@@ -474,7 +530,8 @@ class Binder {
 
   #isKind(node: Bound, type: BoundType): Bound {
     if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
-    throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`, node.span);
+    throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`,
+      node.span);
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
@@ -482,7 +539,9 @@ class Binder {
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
-    if (first!.kind === "star") return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
+    if (first!.kind === "star") {
+      return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
+    }
     const arg = this.#expr(first!, "row");
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
@@ -514,7 +573,8 @@ class Binder {
     const type = types[to]!;
     const { kind } = operand.type;
     if ((type.kind === "bool" && kind === "time") || (type.kind === "time" && kind === "bool")) {
-      throw this.#fault("type", `${capital(say(operand.type))} cannot become ${say(type)}`, call.span);
+      throw this.#fault("type", `${capital(say(operand.type))} cannot become ${say(type)}`,
+        call.span);
     }
     return this.#as(operand, type);
   }
@@ -522,20 +582,26 @@ class Binder {
   #infer(call: Call, output: number, context: Context): Bound {
     const [first, ...rest] = call.args;
     const model = first!.kind === "literal" ? first!.value : null;
-    if (typeof model !== "string") throw this.#fault("arguments", "The model's name is a text in quotes", first!.span);
+    if (typeof model !== "string") {
+      throw this.#fault("arguments", "The model's name is a text in quotes", first!.span);
+    }
     const known = this.#catalog.model(model);
     if (known === undefined) {
-      throw new SqlFault("unknown-model", `There is no model ${model}`, this.#sql, first!.span, this.#catalog.names(), model);
+      throw new SqlFault("unknown-model", `There is no model ${model}`, this.#sql, first!.span,
+        this.#catalog.names(), model);
     }
     if (known.inputs !== null && known.inputs !== rest.length) {
-      throw this.#fault("arguments", `The model ${model} takes ${known.inputs} numbers, not ${rest.length}`, call.span);
+      throw this.#fault("arguments",
+        `The model ${model} takes ${known.inputs} numbers, not ${rest.length}`, call.span);
     }
     if (known.inputs !== null && output >= known.outputs) {
-      throw this.#fault("arguments", `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
+      throw this.#fault("arguments",
+        `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
     }
     const args = rest.map((arg) => {
       const bound = this.#fixed(this.#expr(arg, context));
-      return bound.type.kind === "bool" ? this.#as(bound, float64) : this.#as(this.#number(bound), float64);
+      return bound.type.kind === "bool" ? this.#as(bound, float64)
+        : this.#as(this.#number(bound), float64);
     });
     const same = (infer: BoundInfer): boolean => infer.model === model &&
       infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
@@ -557,7 +623,9 @@ class Binder {
 
   #window(window: Window): BoundWindow {
     const { kind, args, unit_ms, span } = window;
-    if (window.when !== null || window.partitionBy.length > 0) throw this.#later(span, "OVER of a window");
+    if (window.when !== null || window.partitionBy.length > 0) {
+      throw this.#later(span, "OVER of a window");
+    }
     const [first, second] = args.map((arg) => Number((arg as Literal).value));
     const filter = window.filter === null ? null : this.#condition(window.filter, "row");
     if (kind === "tumbling") return { kind, length_ms: first! * unit_ms!, filter, span };
@@ -573,7 +641,8 @@ function nameOf(expr: Expr): string | null {
 }
 
 function hasAggregate(expr: Expr): boolean {
-  return (expr.kind === "call" && knownFunctions.get(expr.name.toLowerCase())?.place === "aggregate") ||
+  return (expr.kind === "call"
+    && knownFunctions.get(expr.name.toLowerCase())?.place === "aggregate") ||
     children(expr).some(hasAggregate);
 }
 

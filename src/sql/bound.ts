@@ -3,20 +3,24 @@ import type { Span } from "./fault.ts";
 
 /**
  * A query after names, types and aliases are worked out: what planner, emitter and reference read.
- * Operands are reconciled: both sides of an operator have the same kind, by explicit `cast` nodes. An
- * alias used twice is the same object twice: the tree is a DAG, and identity means "the same value".
+ * Operands are reconciled: both sides of an operator have the same kind, by explicit `cast` nodes.
+ * An alias used twice is the same object twice: the tree is a DAG, and identity means "the same
+ * value".
  *
  * What value and state every node has:
- * - State s: < 64 there is a value; 64..193 reads as NULL, the reason is kept; ≥ 194 error. The worst
+ * - State s: < 64 there is a value; 64..193 reads as NULL, the reason is kept; ≥ 194 error. The
+ *   worst
  *   state is the largest number.
  * - Arithmetic, casts, calls: the worst of the arguments, or an own error. Division by zero is
  *   `ERROR.zero`, also for floats; an int53 past 2^53 − 1 is `ERROR.overflow`; int `/` truncates; `%` has
  *   the dividend's sign.
  * - Comparison, IN, LIKE: an operand that reads as NULL makes it FALSE (also negated), with at
  *   least UNCERTAIN.skipped; an error stays an error.
- * - AND, OR: left first; an operand that reads as NULL is FALSE with at least UNCERTAIN.skipped; what
+ * - AND, OR: left first; an operand that reads as NULL is FALSE with at least UNCERTAIN.skipped;
+ *   what
  *   the left decides is not looked at on the right. NOT of NULL is NULL.
- * - CASE: conditions in order as AND reads them; worst of the conditions evaluated and the value taken.
+ * - CASE: conditions in order as AND reads them; worst of the conditions evaluated and the value
+ *   taken.
  * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
  * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
  */
@@ -54,7 +58,8 @@ export interface BoundNewest {
 }
 
 export type BoundWindow =
-  | { readonly kind: "tumbling"; readonly length_ms: number; readonly filter: Bound | null; readonly span: Span }
+  | { readonly kind: "tumbling"; readonly length_ms: number; readonly filter: Bound
+    | null; readonly span: Span }
   | { readonly kind: "count"; readonly rows: number; readonly every: number;
       readonly filter: Bound | null; readonly span: Span };
 
@@ -167,17 +172,20 @@ export interface BoundCase extends Typed {
 }
 
 /**
- * To `type`. Number to number: float to int truncates (`ERROR.overflow` past the kind's range, `ERROR.number`
- * if not finite); int64 to float64 is the nearest. Number to and from time is milliseconds.
- * bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it, time as ISO 8601; from text:
- * what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else `ERROR.parse`.
+ * To `type`. Number to number: float to int truncates (`ERROR.overflow` past the kind's range,
+ * `ERROR.number` if not finite); int64 to float64 is the nearest. Number to and from time is
+ * milliseconds. bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it,
+ * time as ISO 8601; from text: what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else
+ * `ERROR.parse`.
  */
 export interface BoundCast extends Typed {
   readonly kind: "cast";
   readonly operand: Bound;
 }
 
-/** The first argument that has a value or is an error; state of that argument alone. NULL if none. */
+/**
+ * The first argument that has a value or is an error; state of that argument alone. NULL if none.
+ */
 export interface BoundCoalesce extends Typed {
   readonly kind: "coalesce";
   readonly args: readonly Bound[];
@@ -209,7 +217,9 @@ export interface BoundWindowTime extends Typed {
   readonly which: "start" | "end";
 }
 
-/** What the binder may know of the world. Names of streams are `device.group`, a source or a rule. */
+/**
+ * What the binder may know of the world. Names of streams are `device.group`, a source or a rule.
+ */
 export interface Catalog {
   stream(name: string): CatalogStream | undefined;
   /** Streams whose name fits a pattern with `*`. */

@@ -10,7 +10,9 @@ export function check(sql: string, select: Select): void {
   new Check(sql, select).run();
 }
 
-/** True if the query folds rows: an aggregate in its select list or HAVING-less GROUP BY columns. */
+/**
+ * True if the query folds rows: an aggregate in its select list or HAVING-less GROUP BY columns.
+ */
 export function isAggregate(select: Select): boolean {
   return select.groupBy.length > 0 || select.fields.some((field) => has(field.expr, "aggregate"));
 }
@@ -28,7 +30,9 @@ class Check {
   readonly #sql: string;
   readonly #select: Select;
   readonly #aliases = new Map<string, Field>();
-  /** Aliases found without a cycle, and whether they have an aggregate: each is looked into once. */
+  /**
+   * Aliases found without a cycle, and whether they have an aggregate: each is looked into once.
+   */
   readonly #acyclic = new Set<Field>();
   readonly #folding = new Map<Field, boolean>();
   #rows = 0;
@@ -38,7 +42,9 @@ class Check {
   constructor(sql: string, select: Select) {
     this.#sql = sql;
     this.#select = select;
-    for (const field of select.fields) if (field.alias !== null) this.#aliases.set(field.alias, field);
+    for (const field of select.fields) {
+      if (field.alias !== null) this.#aliases.set(field.alias, field);
+    }
   }
 
   run(): void {
@@ -89,26 +95,36 @@ class Check {
     if ((place === "rows" || place === "columns") && !top) {
       throw this.#fault(`${name}() may only be a column of SELECT by itself`, span);
     }
-    if (place === "rows" && ++this.#rows > 1) throw this.#fault("A query has one function that makes rows", span);
-    if (place === "number" && clause !== "SELECT") throw this.#fault(`${name}() may only stand in SELECT`, span);
+    if (place === "rows" && ++this.#rows > 1) {
+      throw this.#fault("A query has one function that makes rows", span);
+    }
+    if (place === "number" && clause !== "SELECT") {
+      throw this.#fault(`${name}() may only stand in SELECT`, span);
+    }
     if (place === "aggregate") {
       if (inAggregate) throw this.#fault("An aggregate inside an aggregate", span);
       if (call.args.some((arg) => this.#aggregates(arg, this.#own))) {
         throw this.#fault("An aggregate of an alias that is an aggregate itself", span);
       }
     }
-    if (place === "hit" && clause === "SELECT" && this.#select.window !== null && !/_agg_/i.test(name)) {
-      throw this.#fault(`${name}() counts rows, not windows; use ${name.replace(/^last_/i, "last_agg_")}()`, span);
+    if (place === "hit" && clause === "SELECT" && this.#select.window !== null
+      && !/_agg_/i.test(name)) {
+      throw this.#fault(
+        `${name}() counts rows, not windows; use ${name.replace(/^last_/i, "last_agg_")}()`, span);
     }
   }
 
-  /** True if the expression has an aggregate, through aliases too; in `own` its name is the column. */
+  /**
+   * True if the expression has an aggregate, through aliases too; in `own` its name is the column.
+   */
   #aggregates(expr: Expr, own: string | null): boolean {
     if (placeOf(expr) === "aggregate") return true;
     const field = expr.kind === "name" ? this.#aliasOf(expr.parts, own) : undefined;
     if (field !== undefined) {
       let folds = this.#folding.get(field);
-      if (folds === undefined) this.#folding.set(field, (folds = this.#aggregates(field.expr, field.alias)));
+      if (folds === undefined) {
+        this.#folding.set(field, (folds = this.#aggregates(field.expr, field.alias)));
+      }
       return folds;
     }
     return children(expr).some((child) => this.#aggregates(child, own));
@@ -121,7 +137,8 @@ class Check {
   #cycle(field: Field, path: readonly string[]): void {
     if (this.#acyclic.has(field)) return;
     if (path.includes(field.alias!)) {
-      throw this.#fault(`These aliases need each other: ${[...path, field.alias].join(" → ")}`, field.span);
+      throw this.#fault(`These aliases need each other: ${[...path, field.alias].join(" → ")}`,
+        field.span);
     }
     const look = (expr: Expr): void => {
       if (expr.kind === "name") {
@@ -137,24 +154,29 @@ class Check {
   /** HAVING sees groups: a bare column has no single value there. */
   #having(expr: Expr): void {
     if (placeOf(expr) === "aggregate") return;
-    if (expr.kind === "name" && this.#aliasOf(expr.parts, null) === undefined && !this.#isKey(expr.parts)) {
+    if (expr.kind === "name" && this.#aliasOf(expr.parts, null) === undefined
+      && !this.#isKey(expr.parts)) {
       const name = expr.parts.join(".");
       const alias = expr.parts.length > 1 && this.#aliases.has(expr.parts[0]!);
       if (!alias) {
-        throw this.#fault(`HAVING sees groups: ${name} is neither in GROUP BY nor in an aggregate`, expr.span);
+        throw this.#fault(`HAVING sees groups: ${name} is neither in GROUP BY nor in an aggregate`,
+          expr.span);
       }
     }
     for (const child of children(expr)) this.#having(child);
   }
 
   #isKey(parts: readonly string[]): boolean {
-    return this.#select.groupBy.some((key) => key.kind === "name" && key.parts.at(-1) === parts.at(-1));
+    return this.#select.groupBy.some((key) => key.kind === "name"
+      && key.parts.at(-1) === parts.at(-1));
   }
 
   #window(window: Window): void {
     const { kind, args, filter, when, partitionBy } = window;
     for (const expr of [...args, ...partitionBy]) this.#walk(expr, "a window", false, false);
-    for (const expr of [filter, when]) if (expr !== null) this.#walk(expr, "a window", false, false);
+    for (const expr of [filter, when]) {
+      if (expr !== null) this.#walk(expr, "a window", false, false);
+    }
     if (kind === "state") return;
     for (const arg of args) {
       const value = arg.kind === "literal" ? arg.value : null;

@@ -7,10 +7,13 @@ const scalars: Readonly<Record<string, Exclude<CreateType["of"], "array" | "stru
 };
 
 const options = new Set(["DATASOURCE", "FORMAT", "SCHEMAID", "DELIMITER", "KEY", "TYPE",
-  "STRICT_VALIDATION", "CONF_KEY", "EXTRA", "SHARED", "TIMESTAMP", "TIMESTAMP_FORMAT", "RETAIN_SIZE",
+  "STRICT_VALIDATION", "CONF_KEY", "EXTRA", "SHARED", "TIMESTAMP", "TIMESTAMP_FORMAT",
+    "RETAIN_SIZE",
   "KIND", "VERSION", "TEMP"]);
 
-/** Any text of the dialect: queries, `CREATE STREAM|TABLE`, `SHOW`, `DESCRIBE`, `EXPLAIN`, `DROP`. */
+/**
+ * Any text of the dialect: queries, `CREATE STREAM|TABLE`, `SHOW`, `DESCRIBE`, `EXPLAIN`, `DROP`.
+ */
 export function parse(sql: string): Statement[] {
   return parseStatements(sql, (p) => (p.is("CREATE") ? parseCreate(p) : parseManage(p)));
 }
@@ -37,7 +40,8 @@ function parseCreate(p: Parser): Create {
   if (what === "stream") p.expect("STREAM");
   const name = p.takeSource().text;
   const columns = parseColumns(p);
-  const create: Create = { kind: "create", what, name, columns, options: parseOptions(p), span: p.span(from) };
+  const create: Create = { kind: "create", what, name, columns, options: parseOptions(p),
+    span: p.span(from) };
   if (create.options.FORMAT?.toLowerCase() === "binary" && columns.length > 1) {
     throw p.fault("The format BINARY has one column", create.span);
   }
@@ -88,7 +92,8 @@ function parseType(p: Parser): CreateType {
     return { of: "array", element };
   }
   if (token.upper === "STRUCT") return { of: "struct", fields: parseColumns(p) };
-  throw p.fault("A type is BIGINT, FLOAT, STRING, BYTEA, DATETIME, BOOLEAN, ARRAY(…) or STRUCT(…)", token);
+  throw p.fault("A type is BIGINT, FLOAT, STRING, BYTEA, DATETIME, BOOLEAN, ARRAY(…) or STRUCT(…)",
+    token);
 }
 
 function parseOptions(p: Parser): Record<string, string> {

@@ -37,7 +37,8 @@ function title(stage: StagePlan): string {
     case "window": {
       const { window } = stage;
       const kind = window.kind === "tumbling"
-        ? `tumbling window of ${formatDuration(window.length_ms)}` : `count window of ${window.rows} rows`;
+        ? `tumbling window of ${formatDuration(window.length_ms)}`
+          : `count window of ${window.rows} rows`;
       return `${kind}, at most ${stage.keys} group${stage.keys === 1 ? "" : "s"}`;
     }
   }

@@ -37,7 +37,8 @@ export class InferStage implements Stage {
   constructor(plan: InferPlan, site: InferSite) {
     const { input, output, model } = site;
     if (model.arguments.length !== plan.args.length) {
-      throw new Fault("model-arguments", `The model ${plan.model} takes ${model.arguments.length} ` +
+      throw new Fault("model-arguments",
+        `The model ${plan.model} takes ${model.arguments.length} ` +
         `numbers, infer() gives it ${plan.args.length}`, { model: plan.model });
     }
     if (model.results.length < plan.results.length) {
@@ -47,7 +48,8 @@ export class InferStage implements Stage {
     this.#site = site;
     this.#args = plan.args.map((name) => columnOf(input, name));
     this.#results = plan.results.map((name) => columnOf(output, name));
-    this.#passes = plan.passes.map((name) => ({ from: columnOf(input, name), to: columnOf(output, name) }));
+    this.#passes = plan.passes.map((name) =>
+      ({ from: columnOf(input, name), to: columnOf(output, name) }));
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
   }
 

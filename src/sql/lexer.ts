@@ -1,6 +1,7 @@
 import { SqlFault, type Span } from "./fault.ts";
 
-export type TokenKind = "word" | "quoted" | "string" | "bigint" | "float" | "duration" | "mark" | "end";
+export type TokenKind = "word" | "quoted" | "string" | "bigint" | "float" | "duration" | "mark"
+  | "end";
 
 export interface Token extends Span {
   readonly kind: TokenKind;
@@ -10,7 +11,8 @@ export interface Token extends Span {
   readonly upper: string;
 }
 
-const marks = ["->", "<>", "!=", "<=", ">=", "(", ")", "[", "]", ",", ";", ":", ".", "*", "+", "-", "/",
+const marks = ["->", "<>", "!=", "<=", ">=", "(", ")", "[", "]", ",", ";", ":", ".", "*", "+", "-",
+  "/",
   "%", "&", "|", "^", "=", "<", ">"];
 
 const escapes: Readonly<Record<string, string>> = {
@@ -45,14 +47,16 @@ export class Lexer {
       return this.#token("word", from, match[0]);
     }
     const mark = marks.find((m) => this.sql.startsWith(m, from));
-    if (mark === undefined) throw this.#fault(`\`${character}\` has no meaning here`, from, from + 1);
+    if (mark === undefined) {
+      throw this.#fault(`\`${character}\` has no meaning here`, from, from + 1);
+    }
     this.at += mark.length;
     return this.#token("mark", from, mark);
   }
 
   /**
-   * The name of a source at `from`: `press.fast`, `m-*.slow`, `topic/+/x`. It ends at a blank, a comma,
-   * a bracket, or a comment.
+   * The name of a source at `from`: `press.fast`, `m-*.slow`, `topic/+/x`. It ends at a blank, a
+   * comma, a bracket, or a comment.
    */
   sourceName(from: number): Token {
     this.at = from;

@@ -1,5 +1,6 @@
 import type {
-  BinaryOp, Case, Expr, Field, Join, JoinKind, Literal, Order, Over, Select, Source, Statement, Window,
+  BinaryOp, Case, Expr, Field, Join, JoinKind, Literal, Order, Over, Select, Source, Statement,
+    Window,
   WindowKind,
 } from "./ast.ts";
 import { duration } from "../base.ts";
@@ -7,7 +8,8 @@ import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import { Lexer, type Token } from "./lexer.ts";
 
 /** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
-const reserved = new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
+const reserved =
+  new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
   "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
 
@@ -100,7 +102,8 @@ export class Parser {
   }
 
   unexpected(wanted: string, token = this.#token): SqlFault {
-    const found = token.kind === "end" ? "the query ends" : `\`${this.sql.slice(token.from, token.to)}\` stands`;
+    const found = token.kind === "end" ? "the query ends"
+      : `\`${this.sql.slice(token.from, token.to)}\` stands`;
     return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}`, this.sql, token,
       token.kind === "word" ? reserved : [], token.upper);
   }
@@ -114,7 +117,8 @@ export class Parser {
     const { kind, upper } = this.#token;
     if (kind === "quoted" || (kind === "word" && !reserved.has(upper))) return this.take();
     if (kind === "word") {
-      throw this.fault(`${upper} is a word of SQL; as ${what} it stands in back-quotes`, this.#token);
+      throw this.fault(`${upper} is a word of SQL; as ${what} it stands in back-quotes`,
+        this.#token);
     }
     throw this.unexpected(what);
   }
@@ -199,7 +203,8 @@ export class Parser {
     if (this.accept("-")) {
       const operand = this.expr(precedence["*"]! + 1);
       // A sign before a number belongs to it: −2^63 is a literal though 2^63 is none.
-      if (operand.kind === "literal" && (typeof operand.value === "number" || typeof operand.value === "bigint")) {
+      if (operand.kind === "literal" && (typeof operand.value === "number"
+        || typeof operand.value === "bigint")) {
         return { kind: "literal", value: -operand.value, span: this.span(from) };
       }
       return { kind: "unary", op: "neg", operand, span: this.span(from) };
@@ -213,7 +218,9 @@ export class Parser {
     for (;;) {
       const { from } = start.span;
       if (this.accept("->")) {
-        if (this.is("[") || this.is("*")) throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
+        if (this.is("[") || this.is("*")) {
+          throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
+        }
         const name = this.#fieldName();
         expr = { kind: "member", of: expr, name, arrow: true, span: this.span(from) };
       } else if (this.accept(".")) {
@@ -273,7 +280,8 @@ export class Parser {
   }
 
   #replaceAsName(): void {
-    throw this.fault("REPLACE stands after `*`; a function replace() is called regexp_replace()", this.#token);
+    throw this.fault("REPLACE stands after `*`; a function replace() is called regexp_replace()",
+      this.#token);
   }
 
   #float(token: Token): number {
@@ -295,8 +303,11 @@ export class Parser {
     if (unit === undefined) throw this.unexpected("DD, HH, MI, SS or MS");
     this.take();
     const ms = Number(amount.text) * unit;
-    if (!Number.isFinite(ms) || amount.text.trim() === "") throw this.fault("This is no number", amount);
-    return { kind: "literal", value: Number.isSafeInteger(ms) ? BigInt(ms) : ms, span: this.span(from) };
+    if (!Number.isFinite(ms) || amount.text.trim() === "") {
+      throw this.fault("This is no number", amount);
+    }
+    return { kind: "literal", value: Number.isSafeInteger(ms) ? BigInt(ms) : ms,
+      span: this.span(from) };
   }
 
   /** `m-01.temperature` is three names and two signs to SQL; say so where it cannot be meant. */
@@ -455,7 +466,8 @@ export function parseSelect(p: Parser): Select {
     limit = Number(p.take().text);
   }
   return {
-    kind: "select", fields, from: source, joins, where, groupBy, window, having, orderBy, limit, distinct,
+    kind: "select", fields, from: source, joins, where, groupBy, window, having, orderBy, limit,
+      distinct,
     span: p.span(from),
   };
 }

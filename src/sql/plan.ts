@@ -135,7 +135,8 @@ class Chain {
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
     const name = node.kind === "aggregate" ? `$agg${node.index}`
-      : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window" && node.which === "start" ? "$start" : this.#keys.get(node);
+      : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
+        && node.which === "start" ? "$start" : this.#keys.get(node);
     return this.#columns.some((c) => c.name === name) ? name : undefined;
   }
 
@@ -143,7 +144,8 @@ class Chain {
     return this.#query.select.filter((f) => !f.invisible).map(({ name, expr }) => {
       const eu = expr.kind === "column"
         ? this.#query.inputs[expr.input]?.columns.find((c) => c.name === expr.name)?.eu : undefined;
-      return { spec: { name, kind: expr.type.kind, slot: expr.type.slot, ...(eu ? { eu } : {}) }, expr };
+      return { spec: { name, kind: expr.type.kind, slot: expr.type.slot, ...(eu ? { eu } : {}) },
+        expr };
     });
   }
 
@@ -159,7 +161,8 @@ class Chain {
   #passes(): { spec: ColumnSpec; expr: string }[] {
     const names = new Set<string>();
     for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names);
-    return this.#columns.filter((c) => names.has(c.name)).map((spec) => ({ spec, expr: spec.name }));
+    return this.#columns.filter((c) => names.has(c.name))
+      .map((spec) => ({ spec, expr: spec.name }));
   }
 
   /** Adds the columns of the last ring that a node reads, also through models still to run. */
@@ -167,7 +170,8 @@ class Chain {
     walk(node, (n) => {
       const column = this.#find(n) ?? (n.kind === "column" ? n.name : undefined);
       if (column !== undefined) names.add(column);
-      else if (n.kind === "infer") for (const arg of this.#query.infers[n.index]!.args) this.#reads(arg, names);
+      else if (n.kind === "infer") for (const arg of this.#query.infers[n.index]!.args) this.#reads(
+        arg, names);
       return column === undefined;
     });
   }
@@ -236,7 +240,8 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns, groups,
+    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns,
+      groups,
       this.#readsStart());
     this.stages.push(stage);
     this.#columns = stage.output;

@@ -46,16 +46,19 @@ export class Scope {
     }
     const found = streams.map((stream) => this.#catalog.stream(stream));
     if (found.some((stream) => stream === undefined)) {
-      throw new SqlFault("unknown-stream", `There is no stream ${name}`, sql, span, this.#catalog.names(), name);
+      throw new SqlFault("unknown-stream", `There is no stream ${name}`, sql, span,
+        this.#catalog.names(), name);
     }
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
-    this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns, used: new Map() });
+    this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
+      used: new Map() });
   }
 
   /** Columns of `*` or `qualifier.*`, none of those that begin with `$`. */
   star(sql: string, qualifier: string, span: Span): ColumnSpec[] {
-    const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier || i.name === qualifier);
+    const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier
+      || i.name === qualifier);
     if (inputs.length === 0) {
       throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
         this.#inputs.map((i) => i.alias), qualifier);
@@ -87,7 +90,8 @@ export class Scope {
     if (spec === undefined) return null;
     let index = this.#newest.findIndex((n) => n.tag === id);
     if (index < 0) {
-      index = this.#newest.push({ tag: id, stream: place.stream, column: spec, pollMs: place.interval_ms }) - 1;
+      index = this.#newest.push({ tag: id, stream: place.stream, column: spec,
+        pollMs: place.interval_ms }) - 1;
     }
     return { kind: "newest", index, spec };
   }
@@ -97,19 +101,24 @@ export class Scope {
     const name = parts.join(".");
     const hyphenated = /^[\w-]+/.exec(sql.slice(span.from))?.[0] ?? "";
     if (hyphenated.includes("-") && this.#catalog.device(hyphenated)) {
-      return new SqlFault("syntax", `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
+      return new SqlFault("syntax",
+        `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
         { from: span.from, to: span.from + hyphenated.length });
     }
     const first = this.find([parts[0]!]);
-    if (parts.length > 1 && first !== null) return notInThisVersion(sql, span, "Fields inside a structure");
+    if (parts.length > 1 && first !== null) {
+      return notInThisVersion(sql, span, "Fields inside a structure");
+    }
     const device = parts.slice(0, -1).join(".");
     if (parts.length > 1 && this.#catalog.device(device)) {
-      return new SqlFault("unknown-tag", `The device ${device} has no tag ${parts.at(-1)}`, sql, span,
+      return new SqlFault("unknown-tag", `The device ${device} has no tag ${parts.at(-1)}`, sql,
+        span,
         this.#catalog.names(), name);
     }
     const columns = this.#inputs.flatMap((i) => [...i.columns.keys()]);
     const from = this.#inputs.map((i) => i.name).join(", ");
-    return new SqlFault("unknown-column", from === "" ? `There is no tag ${name}; here a name is device.tag`
+    return new SqlFault("unknown-column", from === ""
+      ? `There is no tag ${name}; here a name is device.tag`
       : `${name} is no column of ${from}, and no tag`, sql, span,
       [...columns, ...aliases, ...this.#catalog.names()], name);
   }
@@ -122,7 +131,8 @@ function common(streams: readonly (readonly ColumnSpec[])[]): Map<string, Column
   for (const spec of first!) {
     const others = rest.map((stream) => stream.find((c) => c.name === spec.name));
     if (others.some((other) => other === undefined || other.kind !== spec.kind)) continue;
-    columns.set(spec.name, { ...spec, slot: Math.max(spec.slot, ...others.map((other) => other!.slot)) });
+    columns.set(spec.name,
+      { ...spec, slot: Math.max(spec.slot, ...others.map((other) => other!.slot)) });
   }
   return columns;
 }

@@ -46,7 +46,8 @@ export const comparison = new Set<BoundBinaryOp>(["=", "!=", "<", "<=", ">", ">=
 export const nullOf = (type: BoundType, span: Span): BoundLiteral =>
   ({ kind: "literal", value: null, type, span });
 
-export const isNullLiteral = (node: Bound): boolean => node.kind === "literal" && node.value === null;
+export const isNullLiteral = (node: Bound): boolean => node.kind === "literal"
+  && node.value === null;
 
 /** Bytes that a value takes as text. */
 function textSize(kind: ColumnKind): number {
@@ -60,7 +61,8 @@ export function coerce(node: Bound, type: BoundType): Bound {
   const slotted: BoundType = kind === "text" ? text(textSize(node.type.kind)) : type;
   if (node.kind === "literal") {
     if (node.value === null) return { ...node, type: type.kind === "text" ? type : slotted };
-    if (typeof node.value === "number" && (kind === "float64" || (kind === "time" && node.type.kind !== "time"))) {
+    if (typeof node.value === "number"
+      && (kind === "float64" || (kind === "time" && node.type.kind !== "time"))) {
       return { ...node, type: slotted };
     }
     if (typeof node.value === "number" && node.type.kind === "int53" && kind === "int64") {
@@ -73,9 +75,11 @@ export function coerce(node: Bound, type: BoundType): Bound {
 
 /** Milliseconds since the epoch of a text as ISO 8601 (UTC where it has no zone), or null. */
 export function parseTime(value: string): number | null {
-  const iso = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/;
+  const iso =
+    /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/;
   const match = iso.exec(value.trim());
   if (match === null) return null;
-  const ms = Date.parse(value.trim().replace(" ", "T") + (match[4] !== undefined && match[7] === undefined ? "Z" : ""));
+  const ms = Date.parse(value.trim().replace(" ", "T") +
+    (match[4] !== undefined && match[7] === undefined ? "Z" : ""));
   return Number.isNaN(ms) ? null : ms;
 }

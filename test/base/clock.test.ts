@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { clock_slew_ratio, clock_step_ms, createClock } from "../../src/base/clock.ts";
+import { clock_slew_ratio, createClock } from "../../src/base/clock.ts";
 
 /** A machine whose two clocks a test moves. */
 function machine() {

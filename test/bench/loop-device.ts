@@ -1,7 +1,7 @@
 /**
  * A raw Modbus TCP device in a process of its own, on the machine's one monotonic clock: an input
- * register pair that changes at random moments, and a holding register pair that is written. Says at
- * the end when each read asked, when each change was first read, and when each write came.
+ * register pair that changes at random moments, and a holding register pair that is written. Says
+ * at the end when each read asked, when each change was first read, and when each write came.
  */
 import { monotonic } from "../../src/base/os.ts";
 import { createRandom } from "../../src/base.ts";

@@ -9,9 +9,9 @@ const poll_ms = 10;
 const mean_ms = 30;
 
 /**
- * Must-show F `loop`: from the scheduled start of the poll that saw a change to the write frame at the
- * device, through model, permit, durable audit and read-back. `SOAK_COUNT` changes (default 1,000;
- * the full proof takes 10,000).
+ * Must-show F `loop`: from the scheduled start of the poll that saw a change to the write frame at
+ * the device, through model, permit, durable audit and read-back. `SOAK_COUNT` changes (default
+ * 1,000; the full proof takes 10,000).
  */
 export async function run(): Promise<Figure[]> {
   const changes = Number(process.env["SOAK_COUNT"] ?? 1000);
@@ -84,7 +84,8 @@ function figures(
     ({ bench: "loop", metric, median, min, max, unit, baseline, ratio });
   return [
     line("write received - scheduled poll start", all.p50, all.min, all.max, "ms"),
-    line("the same, p99", all.p99, all.p99, all.p99, "ms", "intent commit p99", all.p99 / commit.p99),
+    line("the same, p99", all.p99, all.p99, all.p99, "ms", "intent commit p99",
+      all.p99 / commit.p99),
     line("intent commit to frame", commit.p50, commit.min, commit.max, "ms"),
     line("intent commit to frame, p99", commit.p99, commit.p99, commit.p99, "ms"),
     line("p99 beyond the commit", all.p99 - commit.p99, 0, 0, "ms"),
@@ -95,9 +96,11 @@ function figures(
   ];
 }
 
-function quantiles(values: readonly number[]): { p50: number; p99: number; min: number; max: number } {
+function quantiles(values: readonly number[
+  ]): { p50: number; p99: number; min: number; max: number } {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
+  const at = (q: number): number => sorted[
+    Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
   return { p50: median(values), p99: at(0.99), min: sorted[0]!, max: sorted.at(-1)! };
 }
 

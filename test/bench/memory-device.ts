@@ -1,4 +1,6 @@
-/** A Modbus TCP device whose 32,768 float32 registers change on every read; in a process of its own. */
+/**
+ * A Modbus TCP device whose 32,768 float32 registers change on every read; in a process of its own.
+ */
 let tick = 0;
 const server = Bun.listen<{ rest: Buffer }>({
   hostname: "127.0.0.1", port: 0,

@@ -5,7 +5,9 @@ import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { median, type Figure } from "./figure.ts";
 
-/** Seconds of warm-up and of sampling at 1 Hz; the full proof takes 300 and 900 (`SOAK_COUNT=900`). */
+/**
+ * Seconds of warm-up and of sampling at 1 Hz; the full proof takes 300 and 900 (`SOAK_COUNT=900`).
+ */
 const sample_seconds = Number(process.env["SOAK_COUNT"] ?? 60);
 const warm_seconds = sample_seconds >= 900 ? 300 : 20;
 
@@ -41,7 +43,8 @@ interface Memory {
 /** MiB of a process and all its children. */
 function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)![1]);
+  const kilobytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)![1]);
   const own = { rss: kilobytes("Rss") / 1024, anonymous: kilobytes("Anonymous") / 1024 };
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter((s) => s !== ""));
@@ -62,7 +65,8 @@ async function idle(
       broker: { type: "mqtt", host: "127.0.0.1", port: brokerPort } },
     sinks: { plant: { type: "mqtt", link: "broker", topic: "plant/{rule}" } },
     rules: { r: { to: ["plant"], sql: model
-      ? "SELECT infer('hold', t00000, 60.0, 20.0) AS v FROM d.fast" : "SELECT t00000 FROM d.fast" } },
+      ? "SELECT infer('hold', t00000, 60.0, 20.0) AS v FROM d.fast"
+        : "SELECT t00000 FROM d.fast" } },
   });
   const gateway = await RunningGateway.start(config, join(folder.path, "store"));
   const row = await until("a good row", async () => {

@@ -64,7 +64,8 @@ function start(arena: Arena, input: Ring, sql: string, outputRows: number): Rule
 function filter(arena: Arena, input: Ring): Figure {
   const rule = start(arena, input, "SELECT a, a + b AS y FROM s WHERE a > 50", 2 * batch);
   const text = rule.program.stages[0]!.text;
-  assert(text !== "" && explain(rule.program).includes(text), "explain prints the kernel that runs");
+  assert(text !== "" && explain(rule.program).includes(text),
+    "explain prints the kernel that runs");
   const hand = Ring.create(arena, Ring.layout("hand", rule.output.layout.columns, 2 * batch)).ring;
   const loop = handWritten(input, hand);
   const byHand = (from: number): void => {
@@ -93,7 +94,8 @@ function filter(arena: Arena, input: Ring): Figure {
 }
 
 /** The fastest loop a person would write: no jump on the data, every number a constant. */
-function handWritten(input: Ring, output: Ring): (from: number, to: number, head: number) => number {
+function handWritten(input: Ring, output: Ring): (from: number, to: number, head: number) =>
+  number {
   const { F, U } = input.arena;
   const [a, b] = input.columns.map((c) => c.payload) as [number, number];
   const [aState, bState] = input.columns.map((c) => c.state) as [number, number];
@@ -128,8 +130,10 @@ function assertEqual(expected: Ring, actual: Ring): void {
     assert(F[expected.timeAt + row] === F[actual.timeAt + row], `time of row ${row}`);
     expected.columns.forEach((column, c) => {
       const other = actual.columns[c]!;
-      assert(Object.is(F[column.payload + row], F[other.payload + row]), `${column.name} of row ${row}`);
-      assert(U[column.state + row] === U[other.state + row], `state of ${column.name} of row ${row}`);
+      assert(Object.is(F[column.payload + row], F[other.payload + row]),
+        `${column.name} of row ${row}`);
+      assert(U[column.state + row] === U[other.state + row],
+        `state of ${column.name} of row ${row}`);
     });
   }
 }
@@ -183,7 +187,8 @@ function figure(
   metric: string, values: number[], unit: string, baseline: string, ratio: number | null,
 ): Figure {
   return {
-    bench: "stage", metric, median: median(values), min: Math.min(...values), max: Math.max(...values),
+    bench: "stage", metric, median: median(values), min: Math.min(...values),
+      max: Math.max(...values),
     unit, baseline, ratio,
   };
 }

@@ -5,13 +5,16 @@ import { knownFunctions } from "../../src/sql/functions.ts";
 import { aggregate } from "../evaluate/aggregate.ts";
 import { evaluateQuery } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, cellOf, column, compare, type Json, jsonOf, kindOf, type Outcome, refused, rowOf,
+  type Case, catalogOf, cellOf, column, compare, type Json, jsonOf, kindOf, type Outcome, refused,
+    rowOf,
   unsupported,
 } from "./vectors.ts";
 
 export function runFunction(c: Case): Outcome {
   if (c.kind === "scalar") return runScalar(c.fn as string, c.args as Json[], c.expect as Json);
-  if (c.kind === "aggregate") return runAggregate(c.fn as string, c.args as Json[][], c.expect as Json);
+  if (c.kind === "aggregate") {
+    return runAggregate(c.fn as string, c.args as Json[][], c.expect as Json);
+  }
   return unsupported(`${c.kind} functions`);
 }
 
@@ -20,7 +23,8 @@ function literal(fn: string, index: number, value: Json): string | null {
   if (value === null) return "NULL";
   const letter = knownFunctions.get(fn)?.parameters.replace("?", "")[index];
   if (letter !== "T" && letter !== "B") return null;
-  return typeof value === "string" ? `'${value}'` : typeof value === "boolean" ? String(value) : "1";
+  return typeof value === "string" ? `'${value}'` : typeof value === "boolean" ? String(value)
+    : "1";
 }
 
 export function runScalar(fn: string, args: readonly Json[], expected: Json): Outcome {
@@ -48,12 +52,14 @@ function runAggregate(fn: string, args: readonly Json[][], expected: Json): Outc
   const kinds = new Set(values!.map(kindOf).filter((kind) => kind !== null));
   if (kinds.size > 1) return unsupported("a column of several types");
   const kind = [...kinds][0] ?? "float64";
-  const rest = constants.map((list, i) => `, ${literal(fn, i + 1, list[0]!) ?? JSON.stringify(list[0])}`);
+  const rest = constants.map((list, i) =>
+    `, ${literal(fn, i + 1, list[0]!) ?? JSON.stringify(list[0])}`);
   const sql = `SELECT ${fn}(a${rest.join("")}) AS x FROM s`;
   try {
     const query = bindSelect(sql, parseQuery(sql), catalogOf(new Map([["a", column("a", kind)]])));
     const spec = query.aggregates[0]!;
-    return compare(jsonOf(aggregate(spec, values!.map((v) => cellOf(v, kind)), values!.length), spec.type.kind), expected);
+    return compare(jsonOf(aggregate(spec, values!.map((v) => cellOf(v, kind)), values!.length),
+      spec.type.kind), expected);
   } catch (thrown) {
     return refused(thrown, expected);
   }

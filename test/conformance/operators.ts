@@ -6,11 +6,13 @@ import { SqlFault } from "../../src/sql/fault.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, column, type Columns, columnsOf, compare, isError, type Json, jsonOf, type Outcome, passed,
+  type Case, catalogOf, column, type Columns, columnsOf, compare, isError, type Json, jsonOf,
+    type Outcome, passed,
   refused, rowOf, same, unsupported,
 } from "./vectors.ts";
 
-interface InputRow { readonly stream: string; readonly values: Record<string, Json>; readonly meta?: Json }
+interface InputRow { readonly stream: string; readonly values: Record<string,
+  Json>; readonly meta?: Json }
 interface Group {
   readonly rows: readonly (InputRow | InputRow[])[];
   readonly window?: { start: number; end: number };
@@ -24,7 +26,8 @@ interface Options { readonly sendNil?: boolean; readonly sendMeta?: boolean }
 
 const spot = { from: 0, to: 0 };
 const name = (part: string): Expr => ({ kind: "name", parts: [part], span: spot });
-const field = (expr: Expr, alias: string | null = null): Field => ({ expr, alias, invisible: false, span: spot });
+const field = (expr: Expr, alias: string | null = null): Field =>
+  ({ expr, alias, invisible: false, span: spot });
 
 /** One clause of a query over given rows. */
 export function runOperator(c: Case): Outcome {
@@ -52,8 +55,10 @@ export function runOperator(c: Case): Outcome {
 
 /** All input rows in order, or null if some are joined. */
 function flat(data: Data): InputRow[] | null {
-  const all: readonly (InputRow | InputRow[])[] = data.sequence?.flatMap((d): (InputRow | InputRow[])[] => flat(d) ?? [[]]) ??
-    data.groups?.flatMap((group) => group.rows) ?? data.rows ?? (data.row === undefined ? [] : [data.row]);
+  const all: readonly (InputRow | InputRow[])[] =
+    data.sequence?.flatMap((d): (InputRow | InputRow[])[] => flat(d) ?? [[]]) ??
+    data.groups?.flatMap((group) => group.rows) ?? data.rows
+      ?? (data.row === undefined ? [] : [data.row]);
   return all.some(Array.isArray) ? null : all as InputRow[];
 }
 
@@ -63,16 +68,19 @@ interface Bound {
 }
 
 /** Columns without a value have no type either: the first with which the query makes sense. */
-function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<string, ColumnSpec>): Bound {
+function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<string,
+  ColumnSpec>): Bound {
   const select: Select = {
-    ...whole, fields: [], where: null, groupBy: [], window: null, having: null, orderBy: [], limit: null, joins: [], ...part,
+    ...whole, fields: [], where: null, groupBy: [], window: null, having: null, orderBy: [],
+      limit: null, joins: [], ...part,
   };
   const aliases = select.fields.map((f) => f.alias);
   const missing = names(select).filter((n) => !columns.has(n) && !aliases.includes(n));
   const kinds = ["float64", "int53", "text", "bool", "time"] as const;
   let first: unknown;
   for (let i = 0; i < kinds.length ** missing.length; i++) {
-    const extra = missing.map((n, k) => column(n, kinds[Math.floor(i / kinds.length ** k) % kinds.length]!));
+    const extra = missing.map((n, k) =>
+      column(n, kinds[Math.floor(i / kinds.length ** k) % kinds.length]!));
     const all = new Map([...columns, ...extra.map((spec) => [spec.name, spec] as const)]);
     try {
       return { query: bindSelect(sql, select, catalogOf(all)), columns: all };
@@ -87,13 +95,15 @@ function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<s
 function names({ fields, where, groupBy, having, from }: Select): string[] {
   const found = new Set<string>();
   const look = (expr: Expr): void => {
-    if (expr.kind === "name" && (expr.parts.length === 1 || expr.parts[0] === from.name || expr.parts[0] === from.alias)) {
+    if (expr.kind === "name" && (expr.parts.length === 1 || expr.parts[0] === from.name
+      || expr.parts[0] === from.alias)) {
       found.add(expr.parts.at(-1)!);
     }
     if (expr.kind === "star") for (const column of expr.except) found.add(column);
     children(expr).forEach(look);
   };
-  [...fields.map((f) => f.expr), where, ...groupBy, having].forEach((expr) => expr !== null && look(expr));
+  [...fields.map((f) => f.expr), where, ...groupBy, having].forEach((expr) => expr !== null
+    && look(expr));
   return [...found].slice(0, 4);
 }
 
@@ -105,7 +115,8 @@ class Runner {
   readonly #options: Options;
   readonly #bind: (part: Partial<Select>) => Bound;
 
-  constructor(select: Select, input: Data, rows: readonly InputRow[], expected: Json, options: Options,
+  constructor(select: Select, input: Data, rows: readonly InputRow[], expected: Json,
+    options: Options,
     bind: (part: Partial<Select>) => Bound) {
     this.#select = select;
     this.#input = input;
@@ -117,7 +128,8 @@ class Runner {
 
   run(op: string, clause: string | undefined): Outcome {
     switch (op) {
-      case "expression": return this.#expression(clause === "where" ? this.#select.where! : this.#select.fields[0]!.expr);
+      case "expression": return this.#expression(clause === "where" ? this.#select.where!
+        : this.#select.fields[0]!.expr);
       case "filter": return this.#filter();
       case "having": return this.#having();
       case "aggregate": return this.#aggregate();
@@ -133,12 +145,17 @@ class Runner {
   #expression(expr: Expr): Outcome {
     const bound = this.#bind({ fields: [field(expr, "$value")] });
     const { rows } = this.#evaluate(bound, this.#rows);
-    return compare(jsonOf(rows[0]!.cells.get("$value")!, bound.query.select[0]!.expr.type.kind), this.#expected);
+    return compare(jsonOf(rows[0]!.cells.get("$value")!, bound.query.select[0]!.expr.type.kind),
+      this.#expected);
   }
 
   #filter(): Outcome {
-    if (this.#input.groups !== undefined || this.#input.sequence !== undefined) return unsupported("groups to filter");
-    const bound = this.#bind({ where: this.#select.where, fields: [field({ kind: "literal", value: 1n, span: spot }, "$one")] });
+    if (this.#input.groups !== undefined || this.#input.sequence !== undefined) {
+      return unsupported("groups to filter");
+    }
+    const bound =
+      this.#bind({ where: this.#select.where,
+      fields: [field({ kind: "literal", value: 1n, span: spot }, "$one")] });
     const kept: InputRow[] = [];
     for (const row of this.#rows) {
       const { rows, errors } = this.#evaluate(bound, [row]);
@@ -150,14 +167,17 @@ class Runner {
 
   #survivors(kept: readonly InputRow[]): Outcome {
     if (kept.length === 0) return compare(null, this.#expected);
-    const actual = this.#input.row === undefined ? { ...this.#input, rows: kept } : { row: kept[0] };
+    const actual = this.#input.row === undefined ? { ...this.#input, rows: kept }
+      : { row: kept[0] };
     return compare(actual as unknown as Json, this.#expected);
   }
 
   #having(): Outcome {
-    const count: Expr = { kind: "call", name: "count", args: [{ kind: "star", qualifier: [], except: [], replace: [], span: spot }],
+    const count: Expr = { kind: "call", name: "count",
+      args: [{ kind: "star", qualifier: [], except: [], replace: [], span: spot }],
       distinct: false, over: null, span: spot };
-    const bound = this.#bind({ having: this.#select.having, groupBy: [], fields: [field(count, "$count")] });
+    const bound = this.#bind({ having: this.#select.having, groupBy: [],
+      fields: [field(count, "$count")] });
     const groups = this.#input.groups ?? [{ ...this.#input, rows: this.#rows }];
     const kept: Group[] = [];
     for (const group of groups) {
@@ -165,22 +185,27 @@ class Runner {
       if (errors > 0) return compare({ $error: true }, this.#expected);
       if (rows.length > 0) kept.push(group);
     }
-    if (this.#input.groups === undefined) return this.#survivors(kept.length === 0 ? [] : this.#rows);
+    if (this.#input.groups === undefined) {
+      return this.#survivors(kept.length === 0 ? [] : this.#rows);
+    }
     return compare(kept.length === 0 ? null : { groups: kept } as unknown as Json, this.#expected);
   }
 
   #aggregate(): Outcome {
-    const bound = this.#bind({ fields: this.#select.groupBy.map((expr, i) => field(expr, `$${i}`)) });
+    const bound =
+      this.#bind({ fields: this.#select.groupBy.map((expr, i) => field(expr, `$${i}`)) });
     const groups = new Map<string, InputRow[]>();
     for (const row of this.#rows) {
       const [keys] = this.#evaluate(bound, [row]).rows;
-      const key = [...keys!.cells.values()].map(({ value, state }) => `${state > 63} ${String(value)}`).join("\u0000");
+      const key = [...keys!.cells.values()].map(({ value, state }) =>
+        `${state > 63} ${String(value)}`).join("\u0000");
       groups.set(key, [...(groups.get(key) ?? []), row]);
     }
     const expected = (this.#expected as { groups?: { rows: Json }[] } | null)?.groups;
     if (expected === undefined) return unsupported("groups of another shape");
     const actual = [...groups.values()] as unknown as Json[];
-    const equal = actual.length === expected.length && actual.every((rows) => expected.some((g) => same(rows, g.rows)));
+    const equal = actual.length === expected.length
+      && actual.every((rows) => expected.some((g) => same(rows, g.rows)));
     return equal ? passed : { kind: "failed", why: `groups ${JSON.stringify(actual)}` };
   }
 
@@ -197,9 +222,13 @@ class Runner {
       if (this.#rows.length === 0) return unsupported("no rows");
       return this.#compared(this.#results(bound, this.#rows, this.#input.window));
     }
-    const bound = this.#bind({ fields, groupBy: this.#select.groupBy.length > 0 ? [field(name("$none")).expr] : [] });
-    const results = groups.map((group) => this.#results(bound, group.rows as InputRow[], group.window));
-    if (results.some((rows) => !isError(rows) && (rows as Json[]).length !== 1)) return unsupported("rows that are no group");
+    const bound = this.#bind({ fields, groupBy: this.#select.groupBy.length > 0
+      ? [field(name("$none")).expr] : [] });
+    const results = groups.map((group) =>
+      this.#results(bound, group.rows as InputRow[], group.window));
+    if (results.some((rows) => !isError(rows) && (rows as Json[]).length !== 1)) {
+      return unsupported("rows that are no group");
+    }
     return this.#compared(results.some(isError) ? { $error: true } : results.flat() as Json[]);
   }
 
@@ -208,7 +237,8 @@ class Runner {
   }
 
   #results(bound: Bound, rows: readonly InputRow[], window?: Group["window"]): Json {
-    const found = this.#evaluate(bound, rows, window).rows.map((row) => this.#result(bound.query, row));
+    const found = this.#evaluate(bound, rows, window)
+      .rows.map((row) => this.#result(bound.query, row));
     return found.some((row) => Object.values(row).some(isError)) ? { $error: true } : found;
   }
 
@@ -218,7 +248,8 @@ class Runner {
     for (const { name, expr, invisible } of query.select) {
       if (invisible) continue;
       const value = jsonOf(row.cells.get(name)!, expr.type.kind);
-      const invented = expr.kind === "column" && !(expr.name in known) && this.#select.fields.some((f) => f.expr.kind === "star");
+      const invented = expr.kind === "column" && !(expr.name in known)
+        && this.#select.fields.some((f) => f.expr.kind === "star");
       if (value !== null || (this.#options.sendNil === true && !invented)) result[name] = value;
     }
     return result;

@@ -4,7 +4,8 @@ import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf, type Outcome, passed, refused,
+  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf,
+    type Outcome, passed, refused,
   rowOf, schemaOf, unsupported,
 } from "./vectors.ts";
 
@@ -18,7 +19,8 @@ interface Run { readonly sendError?: boolean; readonly eventTime?: boolean }
 
 /** A whole rule over one stream in processing time, and all that it emits. */
 export function rulesOf(directory: string): (c: Case) => Outcome {
-  const streams = JSON.parse(readFileSync(join(directory, "streams.json"), "utf8")) as Record<string, Stream>;
+  const streams = JSON.parse(readFileSync(join(directory, "streams.json"),
+    "utf8")) as Record<string, Stream>;
   return (c) => runRule(c, streams);
 }
 
@@ -28,14 +30,19 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   const stream = streams[names[0]!]!;
   const runs = c.runs as Run[];
   if (runs.some((run) => run.eventTime)) return unsupported("event time");
-  if (stream.rows.some((row) => row.at === undefined || isError(row.values as Json))) return unsupported("a table");
+  if (stream.rows.some((row) => row.at === undefined || isError(row.values as Json))) {
+    return unsupported("a table");
+  }
   const columns = schemaOf(stream.ddl) ?? columnsOf(stream.rows.map((row) => row.values));
-  if (columns === null || !fits(stream, columns)) return unsupported("values that do not fit the schema");
+  if (columns === null || !fits(stream, columns)) {
+    return unsupported("values that do not fit the schema");
+  }
   try {
     const query = bind(c.sql as string, catalogOf(columns));
     const rows = stream.rows.map((row) => rowOf(row.values, columns, row.at));
     for (const { sendError = false } of runs) {
-      const outcome = compare(trimmed(emissions(query, rows, sendError), c.expect as Json[]), c.expect as Json);
+      const outcome = compare(trimmed(emissions(query, rows, sendError), c.expect as Json[]),
+        c.expect as Json);
       if (outcome.kind !== "passed") return outcome;
     }
     return passed;
@@ -48,7 +55,8 @@ function fits(stream: Stream, columns: Columns): boolean {
   return stream.rows.every(({ values }) => Object.entries(values).every(([name, value]) => {
     const wanted = columns.get(name)?.kind;
     const kind = kindOf(value);
-    return wanted === undefined || kind === null || wanted === kind || (wanted === "int53" && kind === "int64");
+    return wanted === undefined || kind === null || wanted === kind
+      || (wanted === "int53" && kind === "int64");
   }));
 }
 
@@ -67,7 +75,8 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
   }
   const end = rows.at(-1)!.time;
   const found = evaluateQuery(query, rows, { end }).rows;
-  const at = (time: number): Json[] => found.filter((row) => row.time === time).map((row) => show(query, row));
+  const at = (time: number): Json[] => found.filter((row) => row.time === time)
+    .map((row) => show(query, row));
   if (window.kind === "count") return [...new Set(found.map((row) => row.time))].map(at);
   const { length_ms } = window;
   const start = Math.floor(Math.floor(rows[0]!.time / 1000) * 1000 / length_ms) * length_ms;

@@ -31,7 +31,8 @@ function runnerOf(directory: string, set: SetName): (c: Case) => Outcome {
 /** Cases that may fail, each with its reason. */
 export function deviations(): ReadonlyMap<string, string> {
   const text = readFileSync(join(import.meta.dir, "deviations.json"), "utf8");
-  return new Map((JSON.parse(text) as { id: string; reason: string }[]).map((d) => [d.id, d.reason]));
+  return new Map((JSON.parse(text) as { id: string; reason: string }[])
+    .map((d) => [d.id, d.reason]));
 }
 
 /** Runs one set; a listed deviation that passes is a failure of the list. */
@@ -49,7 +50,9 @@ export function runSet(directory: string, set: SetName): Report {
       unsupported.set(why, (unsupported.get(why) ?? 0) + 1);
     } else if (outcome.kind === "passed") {
       passed += 1;
-      if (reason !== undefined) failed.push({ id: c.id, why: "passes, and so is no deviation any more" });
+      if (reason !== undefined) {
+        failed.push({ id: c.id, why: "passes, and so is no deviation any more" });
+      }
     } else if (reason !== undefined) {
       deviating += 1;
     } else {

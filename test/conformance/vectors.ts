@@ -48,7 +48,9 @@ export function kindOf(value: Json): ColumnSpec["kind"] | null {
   if (typeof value === "number") return "float64";
   if (typeof value === "string") return "text";
   if (!isObject(value)) return "json";
-  if (typeof value.$int === "string") return Number.isSafeInteger(Number(value.$int)) ? "int53" : "int64";
+  if (typeof value.$int === "string") {
+    return Number.isSafeInteger(Number(value.$int)) ? "int53" : "int64";
+  }
   if ("$ts" in value) return "time";
   if ("$float" in value) return "float64";
   return "$bytes" in value ? "bytes" : "json";
@@ -79,7 +81,8 @@ export function jsonOf({ value, state }: Cell, kind: ColumnSpec["kind"]): Json {
     case "json": case "bytes": return JSON.parse(value as string) as Json;
     case "float64": {
       const number = value as number;
-      return Number.isFinite(number) ? number : { $float: String(number).replace(/^I/, "+I").replace("Infinity", "Inf") };
+      return Number.isFinite(number) ? number
+        : { $float: String(number).replace(/^I/, "+I").replace("Infinity", "Inf") };
     }
     default: return value as Json;
   }
@@ -90,7 +93,9 @@ export function same(a: Json | undefined, b: Json | undefined): boolean {
   if (typeof a === "number" && typeof b === "number") {
     return a === b || Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
   }
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((x, i) => same(x, b[i]));
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((x, i) => same(x, b[i]));
+  }
   if (a !== undefined && b !== undefined && isObject(a) && isObject(b)) {
     const keys = Object.keys(a);
     return keys.length === Object.keys(b).length && keys.every((key) => same(a[key], b[key]));
@@ -101,7 +106,8 @@ export function same(a: Json | undefined, b: Json | undefined): boolean {
 export function compare(actual: Json, expected: Json): Outcome {
   if (isError(actual) && isError(expected)) return passed;
   return same(actual, expected) ? passed
-    : { kind: "failed", why: `gives ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}` };
+    : { kind: "failed",
+      why: `gives ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}` };
 }
 
 /** What a refusal means: not built yet, or an error as good as one at the call. */
@@ -135,7 +141,8 @@ export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, Co
 export function catalogOf(columns: Columns): Catalog {
   return {
     stream: (name) => ({ name, columns: [...columns.values()], interval_ms: null }),
-    match: () => [], device: () => false, tag: () => undefined, model: () => undefined, names: () => [],
+    match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
+      names: () => [],
   };
 }
 

@@ -6,7 +6,8 @@ const root = resolve(import.meta.dir, "../..");
 
 async function demo(...options: string[]): Promise<{ code: number; output: string }> {
   await binary();
-  const program = new Program(["bun", join(root, "examples/demo/demo.ts"), ...options], { cwd: root });
+  const program = new Program(["bun", join(root, "examples/demo/demo.ts"), ...options],
+    { cwd: root });
   const code = await program.child.exited;
   await program.stop();
   return { code, output: program.output };

@@ -2,8 +2,11 @@ import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { BoundAggregate } from "../../src/sql/bound.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
-/** The result of an aggregate over the cells of a group, in the order of its rows; null = count(*). */
-export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: readonly Cell[], rows: number): Cell {
+/**
+ * The result of an aggregate over the cells of a group, in the order of its rows; null = count(*).
+ */
+export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: readonly Cell[],
+  rows: number): Cell {
   if (arg === null) return { value: rows, state: GOOD };
   if (!skipsNull) return (fn === "first" ? cells[0] : cells.at(-1)) ?? { value: null, state: NULL };
   let state = Math.max(GOOD, ...cells.map(weight));
@@ -58,7 +61,9 @@ function sum(values: readonly Value[]): number | bigint {
   return total;
 }
 
-/** Of the population, by Welford's recurrence (Technometrics 4, 1962), as the emitter defines it. */
+/**
+ * Of the population, by Welford's recurrence (Technometrics 4, 1962), as the emitter defines it.
+ */
 function deviation(values: readonly number[]): number {
   let n = 0, mean = 0, squares = 0;
   for (const value of values) {

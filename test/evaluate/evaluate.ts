@@ -1,7 +1,8 @@
 import { BAD, ERROR } from "../../src/ring.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
-import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row, worst } from "./value.ts";
+import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
+  worst } from "./value.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
 
@@ -24,7 +25,8 @@ export interface Evaluated {
 }
 
 /** The slow meaning of a query over the rows of its one input, in their order. */
-export function evaluateQuery(query: BoundQuery, rows: readonly Row[], world: World = {}): Evaluated {
+export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
+  world: World = {}): Evaluated {
   return new Evaluation(query, world).run(rows);
 }
 
@@ -48,8 +50,11 @@ class Evaluation {
     const { window } = this.#query;
     let found: Row[];
     if (window === null) {
-      found = this.#query.aggregated ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }), rows: this.#filtered(rows) })
-        : this.#filtered(rows).map((row) => this.#project(row.time, row.flags, this.#rowLeaves(row)));
+      found = this.#query.aggregated
+        ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
+        rows: this.#filtered(rows) })
+        : this.#filtered(rows).map((row) =>
+          this.#project(row.time, row.flags, this.#rowLeaves(row)));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
@@ -87,13 +92,16 @@ class Evaluation {
       .flatMap(([start, content]) => this.#close({ start, end: start + length_ms, rows: content }));
   }
 
-  /** The newest `n` rows, each time that `every` more have come; WHERE looks at what was counted. */
+  /**
+   * The newest `n` rows, each time that `every` more have come; WHERE looks at what was counted.
+   */
   #counted(rows: readonly Row[], n: number, every: number): Row[] {
     const found: Row[] = [];
     for (let to = n; to <= rows.length; to += every) {
       const content = rows.slice(to - n, to);
       const { time } = content.at(-1)!;
-      found.push(...this.#close({ start: content[0]!.time, end: time, rows: this.#filtered(content) }));
+      found.push(...this.#close({ start: content[0]!.time, end: time,
+        rows: this.#filtered(content) }));
     }
     return found;
   }
@@ -138,7 +146,8 @@ class Evaluation {
     const first = this.#rowLeaves(rows[0]!);
     const leaves: Leaves = {
       ...first,
-      seed: new Map(this.#query.groupBy.map((expr) => [expr, keyCell(rows.map((row) => evaluate(expr, this.#rowLeaves(row))))])),
+      seed: new Map(this.#query.groupBy.map((expr) =>
+        [expr, keyCell(rows.map((row) => evaluate(expr, this.#rowLeaves(row))))])),
       newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;

@@ -37,7 +37,8 @@ export const nothing: Cell = { value: null, state: NULL };
 export const hasValue = ({ state }: Cell): boolean => state < 64;
 const isError = ({ state }: Cell): boolean => state >= 194;
 
-export const worst = (...cells: readonly Cell[]): number => Math.max(GOOD, ...cells.map((c) => c.state));
+export const worst = (...cells: readonly Cell[]): number =>
+  Math.max(GOOD, ...cells.map((c) => c.state));
 
 /** A cell where NULL has been read as FALSE: no longer NULL, and no longer fully trusted. */
 const trusted = (cell: Cell): number =>
@@ -64,13 +65,19 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
       const operand = of(node.operand);
       if (!hasValue(operand)) return operand;
       if (node.op === "not") return { value: !operand.value, state: operand.state };
-      if (node.type.kind === "float64") return { value: -(operand.value as number), state: operand.state };
-      return whole(typeof operand.value === "bigint" ? -operand.value : 0 - (operand.value as number), operand.state);
+      if (node.type.kind === "float64") {
+        return { value: -(operand.value as number), state: operand.state };
+      }
+      return whole(typeof operand.value === "bigint" ? -operand.value
+        : 0 - (operand.value as number), operand.state);
     }
     case "binary": {
-      if (node.op === "and" || node.op === "or") return junction(node.op, of(node.left), () => of(node.right));
+      if (node.op === "and" || node.op === "or") {
+        return junction(node.op, of(node.left), () => of(node.right));
+      }
       const [left, right] = [of(node.left), of(node.right)];
-      return node.type.kind === "bool" ? compared(left, right, (a, b) => holds(node.op, order(a, b)))
+      return node.type.kind === "bool" ? compared(left, right,
+        (a, b) => holds(node.op, order(a, b)))
         : arithmetic(node.op, left, right, node.type.kind === "float64");
     }
     case "in": {
@@ -78,7 +85,8 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
       const items = node.items.map(of);
       const state = Math.max(trusted(operand), ...items.map(trusted));
       if (state >= 194) return failed(state);
-      const hit = hasValue(operand) && items.some((i) => hasValue(i) && order(operand.value, i.value) === 0);
+      const hit = hasValue(operand) && items.some((i) => hasValue(i)
+        && order(operand.value, i.value) === 0);
       const sure = hasValue(operand) && items.every(hasValue);
       return { value: node.negated ? sure && !hit : hit, state };
     }
@@ -102,16 +110,19 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     }
     case "cast": {
       const operand = of(node.operand);
-      return hasValue(operand) ? cast(operand, node.operand.type.kind, node.type.kind, node.type.slot) : operand;
+      return hasValue(operand) ? cast(operand, node.operand.type.kind, node.type.kind,
+        node.type.slot) : operand;
     }
-    case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg)) ?? nothing;
+    case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg))
+      ?? nothing;
     case "call": return call(node, node.args.map(of));
     default: return never(node, "expression");
   }
 }
 
 /** The same value, no better than `state`. */
-const raised = (cell: Cell, state: number): Cell => ({ value: cell.value, state: Math.max(cell.state, state) });
+const raised = (cell: Cell, state: number): Cell =>
+  ({ value: cell.value, state: Math.max(cell.state, state) });
 
 function junction(op: "and" | "or", left: Cell, right: () => Cell): Cell {
   const truth = (cell: Cell): Cell => isError(cell) ? cell
@@ -129,7 +140,9 @@ function compared(left: Cell, right: Cell, test: (a: Value, b: Value) => boolean
 
 /** −1, 0, 1, or NaN where there is no order; text by its bytes. */
 export function order(a: Value, b: Value): number {
-  if (typeof a === "string" && typeof b === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (typeof a === "string" && typeof b === "string") {
+    return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
   const [x, y] = [a, b] as [number, number];
   return x < y ? -1 : x > y ? 1 : x === y ? 0 : NaN;
 }
@@ -221,9 +234,11 @@ function cast(from: Cell, kind: string, to: string, slot: number): Cell {
     case "float64": case "time": return { value: Number(value), state };
     default: {
       if (typeof value === "number" && !Number.isFinite(value)) return failed(ERROR.number);
-      const exact = BigInt(typeof value === "number" ? Math.trunc(value) : value as bigint | boolean);
+      const exact = BigInt(typeof value === "number" ? Math.trunc(value) : value as bigint
+        | boolean);
       if (to === "int64") return whole(exact, state);
-      return Number.isSafeInteger(Number(exact)) ? { value: Number(exact), state } : failed(ERROR.overflow);
+      return Number.isSafeInteger(Number(exact)) ? { value: Number(exact), state }
+        : failed(ERROR.overflow);
     }
   }
 }
@@ -237,10 +252,14 @@ function fromText(text: string, to: string, state: number): Cell {
     if (["true", "1"].includes(text)) return { value: true, state };
     return ["false", "0"].includes(text) ? { value: false, state } : failed(ERROR.parse);
   }
-  if (to === "int64") return /^\s*[+-]?\d{1,20}\s*$/.test(text) ? whole(BigInt(text.trim().replace("+", "")), state) : failed(ERROR.parse);
+  if (to === "int64") {
+    return /^\s*[+-]?\d{1,20}\s*$/.test(text) ? whole(BigInt(text.trim().replace("+", "")), state)
+      : failed(ERROR.parse);
+  }
   const number = Number(text);
   if (Number.isNaN(number)) return failed(ERROR.parse);
-  return to === "float64" ? { value: number, state } : cast({ value: number, state }, "float64", to, 0);
+  return to === "float64" ? { value: number, state }
+    : cast({ value: number, state }, "float64", to, 0);
 }
 
 function call(node: BoundCall, args: readonly Cell[]): Cell {
@@ -253,9 +272,12 @@ function call(node: BoundCall, args: readonly Cell[]): Cell {
   if (result === undefined) return failed(ERROR.argument);
   if (result === null) return nothing;
   if (typeof result === "string") {
-    return Buffer.byteLength(result) <= node.type.slot ? { value: result, state } : failed(ERROR.length);
+    return Buffer.byteLength(result) <= node.type.slot ? { value: result, state }
+      : failed(ERROR.length);
   }
-  if (typeof result === "number" && Number.isNaN(result)) return fn.nan === "null" ? nothing : failed(ERROR.number);
+  if (typeof result === "number" && Number.isNaN(result)) {
+    return fn.nan === "null" ? nothing : failed(ERROR.number);
+  }
   return node.type.kind === "int53" ? whole(result as number, state) : { value: result, state };
 }
 

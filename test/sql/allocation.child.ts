@@ -77,4 +77,5 @@ writeSync(2, "begin\n");
 run(rows_total);
 writeSync(2, "end\n");
 const after = memory();
-console.log(JSON.stringify({ grown: after - before, in: stages[0]!.counters.in, out: stages.at(-1)!.counters.out }));
+console.log(JSON.stringify({ grown: after - before, in: stages[0]!.counters.in,
+  out: stages.at(-1)!.counters.out }));

@@ -1,14 +1,16 @@
 import { expect, test } from "bun:test";
 
 /** Issue "running loop", E: the hot path allocates nothing. */
-test("ring → filter → pane: 10^7 rows grow the heap by less than 64 KB, without a collection", () => {
+test("ring → filter → pane: 10^7 rows grow the heap by less than 64 KB, without a collection",
+  () => {
   const child = Bun.spawnSync([process.execPath, `${import.meta.dir}/allocation.child.ts`], {
     env: { ...process.env, BUN_JSC_logGC: "1" }, stdout: "pipe", stderr: "pipe",
   });
   const log = `${child.stdout}${child.stderr}`;
   const report = /\{"grown".*\}/.exec(log);
   if (report === null) throw new Error(log);
-  const { grown, in: taken, out } = JSON.parse(report[0]) as { grown: number; in: number; out: number };
+  const { grown, in: taken, out } = JSON.parse(
+    report[0]) as { grown: number; in: number; out: number };
   expect(taken).toBe(12_000_000);
   expect(out).toBeGreaterThan(100_000);
   expect(grown).toBeLessThan(64 * 1024);

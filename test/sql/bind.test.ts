@@ -7,7 +7,8 @@ import { catalog } from "./catalog.ts";
 
 const count = Number(process.env.SOAK_COUNT ?? 3000);
 const bound = (sql: string): BoundQuery => bind(sql, catalog);
-const first = (expr: string, from = "orders"): Bound => bound(`SELECT ${expr} AS x FROM ${from}`).select[0]!.expr;
+const first = (expr: string, from = "orders"): Bound => bound(`SELECT ${expr} AS x FROM ${from}`)
+  .select[0]!.expr;
 
 function fault(sql: string): SqlFault {
   try {
@@ -24,13 +25,15 @@ describe("names", () => {
     for (const name of ["temperature", "press.temperature", "press.fast.temperature"]) {
       expect(first(name, "press.fast")).toMatchObject({ kind: "column", name: "temperature" });
     }
-    expect(bound("SELECT p.temperature FROM press.fast AS p").select[0]).toMatchObject({ name: "temperature" });
+    expect(bound("SELECT p.temperature FROM press.fast AS p").select[0])
+      .toMatchObject({ name: "temperature" });
   });
 
   test("a tag of another group or device is its newest value", () => {
     const query = bound("SELECT temperature - press.setpoint AS d, `m-01`.power FROM press.fast");
     expect(query.newest).toMatchObject([
-      { tag: "press.setpoint", stream: "press.slow", pollMs: 10_000 }, { tag: "m-01.power", stream: "m-01.slow" }]);
+      { tag: "press.setpoint", stream: "press.slow", pollMs: 10_000 },
+        { tag: "m-01.power", stream: "m-01.slow" }]);
     expect(query.inputs[0]!.columns.map((c) => c.name)).toEqual(["temperature"]);
   });
 
@@ -41,9 +44,11 @@ describe("names", () => {
   });
 
   test("conditions read newest values only", () => {
-    const query = bindConditions(["press.door_closed", "`m-01`.power < 80 AND press.setpoint > 1"], catalog);
+    const query = bindConditions(["press.door_closed", "`m-01`.power < 80 AND press.setpoint > 1"],
+      catalog);
     expect(query.select.map((f) => f.name)).toEqual(["c0", "c1"]);
-    expect(query.newest.map((n) => n.tag)).toEqual(["press.door_closed", "m-01.power", "press.setpoint"]);
+    expect(query.newest.map((n) => n.tag))
+      .toEqual(["press.door_closed", "m-01.power", "press.setpoint"]);
     expect(query.inputs).toEqual([]);
     expect(() => bindConditions(["press.setpoint + 1"], catalog)).toThrow("condition is expected");
     expect(() => bindConditions(["temperature > 1"], catalog)).toThrow("device.tag");
@@ -55,40 +60,55 @@ describe("names", () => {
     expect(double!.expr).toMatchObject({ kind: "binary", left: weight!.expr });
     expect(query.where).toMatchObject({ left: double!.expr });
     expect(weight!.expr).toMatchObject({ left: { kind: "column", name: "weight" } });
-    expect(fault("SELECT weight + b AS a, a + 1 AS b FROM orders").message).toContain("need each other");
+    expect(fault("SELECT weight + b AS a, a + 1 AS b FROM orders").message)
+      .toContain("need each other");
   });
 
   test("names of results", () => {
-    const names = (list: string): string[] => bound(`SELECT ${list} FROM orders`).select.map((f) => f.name);
-    expect(names("id, weight + 1, ABS(weight), 3")).toEqual(["id", "kuiper_field_0", "abs", "kuiper_field_1"]);
-    expect(names("*, id + 1 AS id")).toEqual(["recipe", "due", "extra", "count", "weight"].toSpliced(0, 0, "id"));
-    expect(names("* EXCEPT(extra, due) REPLACE(1 AS count)")).toEqual(["id", "recipe", "count", "weight"]);
+    const names = (list: string): string[] => bound(`SELECT ${list} FROM orders`)
+      .select.map((f) => f.name);
+    expect(names("id, weight + 1, ABS(weight), 3"))
+      .toEqual(["id", "kuiper_field_0", "abs", "kuiper_field_1"]);
+    expect(names("*, id + 1 AS id")).toEqual(
+      ["recipe", "due", "extra", "count", "weight"].toSpliced(0, 0, "id"));
+    expect(names("* EXCEPT(extra, due) REPLACE(1 AS count)"))
+      .toEqual(["id", "recipe", "count", "weight"]);
   });
 });
 
 describe("types", () => {
   const cases: [string, string][] = [
-    ["count / 2", "int53"], ["count / 2.0", "float64"], ["id + 1", "int64"], ["id * 0.5", "float64"],
-    ["weight > 3", "bool"], ["CASE WHEN weight > 1 THEN 1 ELSE 2.5 END", "float64"], ["abs(count)", "int53"],
-    ["coalesce(count, weight)", "float64"], ["cast(weight, 'bigint')", "int53"], ["round(count)", "float64"],
-    ["lower(recipe)", "text"], ["-9223372036854775808", "int64"], ["NOT weight > 1", "bool"], ["length(recipe)", "int53"],
+    ["count / 2", "int53"], ["count / 2.0", "float64"], ["id + 1", "int64"],
+      ["id * 0.5", "float64"],
+    ["weight > 3", "bool"], ["CASE WHEN weight > 1 THEN 1 ELSE 2.5 END", "float64"],
+      ["abs(count)", "int53"],
+    ["coalesce(count, weight)", "float64"], ["cast(weight, 'bigint')", "int53"],
+      ["round(count)", "float64"],
+    ["lower(recipe)", "text"], ["-9223372036854775808", "int64"], ["NOT weight > 1", "bool"],
+      ["length(recipe)", "int53"],
   ];
-  for (const [expr, kind] of cases) test(expr, () => expect(first(expr).type.kind as string).toBe(kind));
+  for (const [expr, kind] of cases) {
+    test(expr, () => expect(first(expr).type.kind as string).toBe(kind));
+  }
 
   test("what cannot be compared is a mistake, with its place", () => {
-    expect(fault("SELECT id FROM orders WHERE recipe > 3")).toMatchObject({ code: "type", column: 29 });
+    expect(fault("SELECT id FROM orders WHERE recipe > 3"))
+      .toMatchObject({ code: "type", column: 29 });
     expect(fault("SELECT recipe + 1 FROM orders").message).toContain("a number is expected");
-    expect(fault("SELECT id FROM orders WHERE weight").message).toContain("a condition is expected");
+    expect(fault("SELECT id FROM orders WHERE weight").message)
+      .toContain("a condition is expected");
     expect(fault("SELECT weight & 1 FROM orders").message).toContain("whole numbers");
     expect(fault("SELECT id FROM orders WHERE due > 'soon'").message).toContain("2026-01-31");
   });
 
   test("a text beside a time is a time", () => {
-    expect(first("due > '1970-01-01T00:00:01Z'")).toMatchObject({ right: { kind: "literal", value: 1000, type: { kind: "time" } } });
+    expect(first("due > '1970-01-01T00:00:01Z'"))
+      .toMatchObject({ right: { kind: "literal", value: 1000, type: { kind: "time" } } });
   });
 
   test("equal expressions are one object, equal literals are two", () => {
-    const query = bound("SELECT weight + count AS a, weight + count AS b, 5 AS c, 5 AS d FROM orders");
+    const query =
+      bound("SELECT weight + count AS a, weight + count AS b, 5 AS c, 5 AS d FROM orders");
     const [a, b, c, d] = query.select.map((f) => f.expr);
     expect(a).toBe(b!);
     expect(c).not.toBe(d!);
@@ -97,7 +117,8 @@ describe("types", () => {
 
 describe("groups", () => {
   test("keys, aggregates once each, a bare column is that of the first row", () => {
-    const query = bound("SELECT lower(recipe) AS k, sum(count) AS s, sum(count) / count(*) AS m, due FROM orders " +
+    const query =
+      bound("SELECT lower(recipe) AS k, sum(count) AS s, sum(count) / count(*) AS m, due FROM orders " +
       "GROUP BY k, TUMBLINGWINDOW(mi, 1) HAVING s > 2");
     expect(query.window).toMatchObject({ kind: "tumbling", length_ms: 60_000 });
     expect(query.select[0]!.expr).toBe(query.groupBy[0]!);
@@ -106,9 +127,11 @@ describe("groups", () => {
   });
 
   test("types of aggregates", () => {
-    const query = bound("SELECT avg(count), avg(weight), stddev(count), min(recipe), count(recipe), last(due), " +
+    const query =
+      bound("SELECT avg(count), avg(weight), stddev(count), min(recipe), count(recipe), last(due), " +
       "last_value(weight, FALSE) FROM orders GROUP BY COUNTWINDOW(10, 2)");
-    expect(query.aggregates.map((a) => a.type.kind as string)).toEqual(["int53", "float64", "float64", "text", "int53", "time", "float64"]);
+    expect(query.aggregates.map((a) => a.type.kind as string))
+      .toEqual(["int53", "float64", "float64", "text", "int53", "time", "float64"]);
     expect(query.aggregates.at(-1)!.skipsNull).toBe(false);
     expect(query.window).toMatchObject({ kind: "count", rows: 10, every: 2 });
   });
@@ -116,17 +139,21 @@ describe("groups", () => {
 
 describe("infer", () => {
   test("arguments as floats, equal calls once, outputs by index", () => {
-    const query = bound("SELECT infer('target', temperature, door_closed) AS a, infer('target', temperature, door_closed)[1] AS b " +
+    const query =
+      bound("SELECT infer('target', temperature, door_closed) AS a, infer('target', temperature, door_closed)[1] AS b " +
       "FROM press.fast WHERE infer('target', temperature, door_closed) > 1");
     expect(query.infers).toHaveLength(1);
     expect(query.infers[0]!.args[1]).toMatchObject({ kind: "cast", type: { kind: "float64" } });
-    expect(query.select.map((f) => f.expr)).toMatchObject([{ kind: "infer", output: 0 }, { kind: "infer", output: 1 }]);
+    expect(query.select.map((f) => f.expr))
+      .toMatchObject([{ kind: "infer", output: 0 }, { kind: "infer", output: 1 }]);
   });
 
   test("a model that is not there, wrong numbers of inputs and outputs", () => {
     expect(fault("SELECT infer('targt', temperature) FROM press.fast").code).toBe("unknown-model");
-    expect(fault("SELECT infer('target', temperature) FROM press.fast").message).toContain("takes 2 numbers");
-    expect(fault("SELECT infer('target', temperature, 1)[2] FROM press.fast").message).toContain("gives 2 numbers");
+    expect(fault("SELECT infer('target', temperature) FROM press.fast").message)
+      .toContain("takes 2 numbers");
+    expect(fault("SELECT infer('target', temperature, 1)[2] FROM press.fast").message)
+      .toContain("gives 2 numbers");
   });
 });
 
@@ -135,18 +162,26 @@ describe("errors", () => {
     const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e6);
     console.log(`seed ${seed}`);
     const random = createRandom(seed);
-    const pieces = ["id", "recipe", "weight", "count", "due", "extra", "press.setpoint", "`m-01`.power", "NULL", "'x'", "1", "2.5", "TRUE"];
-    const operators = ["+", "/", "=", "<", "AND", "OR", "LIKE", "&", "IN (1, 'a')", "IS NULL", "BETWEEN 1 AND"];
-    const calls = ["abs(", "sum(", "infer('target', ", "coalesce(", "lower(", "last_value(", "round(", "cast("];
+    const pieces = ["id", "recipe", "weight", "count", "due", "extra", "press.setpoint",
+      "`m-01`.power", "NULL", "'x'", "1", "2.5", "TRUE"];
+    const operators = ["+", "/", "=", "<", "AND", "OR", "LIKE", "&", "IN (1, 'a')", "IS NULL",
+      "BETWEEN 1 AND"];
+    const calls = ["abs(", "sum(", "infer('target', ", "coalesce(", "lower(", "last_value(",
+      "round(", "cast("];
     const expr = (depth: number): string => {
       if (depth === 0 || random.chance(0.3)) return random.pick(pieces);
-      if (random.chance(0.3)) return `${random.pick(calls)}${expr(depth - 1)}${random.chance(0.5) ? `, ${expr(depth - 1)}` : ""})`;
-      if (random.chance(0.1)) return `CASE WHEN ${expr(depth - 1)} THEN ${expr(depth - 1)} ELSE ${expr(depth - 1)} END`;
+      if (random.chance(0.3)) {
+        return `${random.pick(calls)}${expr(depth - 1)}${random.chance(0.5) ? `, ${expr(depth - 1)}` : ""})`;
+      }
+      if (random.chance(0.1)) {
+        return `CASE WHEN ${expr(depth - 1)} THEN ${expr(depth - 1)} ELSE ${expr(depth - 1)} END`;
+      }
       return `${expr(depth - 1)} ${random.pick(operators)} ${expr(depth - 1)}`;
     };
     let accepted = 0;
     for (let i = 0; i < count; i++) {
-      const group = random.chance(0.4) ? ` GROUP BY ${expr(1)}, COUNTWINDOW(3) HAVING ${expr(1)}` : "";
+      const group = random.chance(0.4) ? ` GROUP BY ${expr(1)}, COUNTWINDOW(3) HAVING ${expr(1)}`
+        : "";
       const sql = `SELECT ${expr(3)} AS weight, ${expr(2)} FROM orders WHERE ${expr(2)}${group}`;
       try {
         bound(sql);
@@ -165,16 +200,23 @@ describe("errors", () => {
   });
 
   test("the nearest known name", () => {
-    expect(fault("SELECT temprature FROM press.fast")).toMatchObject({ code: "unknown-column", nearest: "temperature", column: 8 });
-    expect(fault("SELECT id FROM orderz")).toMatchObject({ code: "unknown-stream", nearest: "orders" });
-    expect(fault("SELECT press.setpont FROM orders")).toMatchObject({ code: "unknown-tag", nearest: "press.setpoint" });
+    expect(fault("SELECT temprature FROM press.fast"))
+      .toMatchObject({ code: "unknown-column", nearest: "temperature", column: 8 });
+    expect(fault("SELECT id FROM orderz"))
+      .toMatchObject({ code: "unknown-stream", nearest: "orders" });
+    expect(fault("SELECT press.setpont FROM orders"))
+      .toMatchObject({ code: "unknown-tag", nearest: "press.setpoint" });
     expect(fault("SELECT id FROM x-*.slow").code).toBe("unknown-stream");
   });
 
-  const later = ["SELECT id FROM orders ORDER BY id", "SELECT id FROM orders LIMIT 2", "SELECT DISTINCT id FROM orders",
-    "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders", "SELECT extra->a FROM orders",
-    "SELECT sum(id) FROM orders", "SELECT id FROM orders GROUP BY TUMBLINGWINDOW(ss, 1)", "SELECT lag(id) FROM orders",
-    "SELECT sum(id) FROM orders GROUP BY HOPPINGWINDOW(ss, 2, 1)", "SELECT quality(weight) FROM orders",
+  const later = ["SELECT id FROM orders ORDER BY id", "SELECT id FROM orders LIMIT 2",
+    "SELECT DISTINCT id FROM orders",
+    "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders",
+      "SELECT extra->a FROM orders",
+    "SELECT sum(id) FROM orders", "SELECT id FROM orders GROUP BY TUMBLINGWINDOW(ss, 1)",
+      "SELECT lag(id) FROM orders",
+    "SELECT sum(id) FROM orders GROUP BY HOPPINGWINDOW(ss, 2, 1)",
+      "SELECT quality(weight) FROM orders",
     "SELECT a FROM (SELECT 1)", "SELECT id FROM orders WHERE sum(id) > 1"];
   for (const sql of later) {
     test(`not in this version: ${sql}`, () => {

@@ -3,7 +3,8 @@ import type { Catalog } from "../../src/sql/bound.ts";
 
 const f = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });
 
-const fast: ColumnSpec[] = [f("temperature"), f("pressure"), { name: "door_closed", kind: "bool", slot: 0 }];
+const fast: ColumnSpec[] = [f("temperature"), f("pressure"),
+  { name: "door_closed", kind: "bool", slot: 0 }];
 const slow: ColumnSpec[] = [f("setpoint")];
 const meter: ColumnSpec[] = [f("power"), { name: "state", kind: "int53", slot: 0 }];
 const orders: ColumnSpec[] = [
@@ -35,5 +36,6 @@ export const catalog: Catalog = {
       : { stream, column: tag, interval_ms: streams[stream]!.interval_ms };
   },
   model: (name) => name === "target" ? { inputs: 2, outputs: 2 } : undefined,
-  names: () => [...Object.keys(streams), "press.temperature", "press.setpoint", "press.door_closed", "m-01.power"],
+  names: () => [...Object.keys(streams), "press.temperature", "press.setpoint",
+    "press.door_closed", "m-01.power"],
 };

@@ -31,7 +31,8 @@ const tags: Readonly<Record<string, ColumnSpec>> = {
 const poll_ms = 100;
 const catalog: Catalog = {
   stream: (name) => (name === "s" ? { name, columns, interval_ms: 10 }
-    : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms } : undefined),
+    : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
+      : undefined),
   match: () => [], device: (name) => name === "dev",
   tag: (device, tag) => (device === "dev" && tags[tag] !== undefined
     ? { stream: `dev.${tag}`, column: tag, interval_ms: poll_ms } : undefined),
@@ -60,12 +61,14 @@ class Queries {
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
     if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
-      r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"]) : `(${this.value("whole", 1)} % 3)`);
+      r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])
+        : `(${this.value("whole", 1)} % 3)`);
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const window = (r.chance(0.6) ? `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})`
       : `COUNTWINDOW(${r.pick([1, 3, 7])})`) + filter;
     this.#group = true;
-    const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys) : this.value(this.kind(), 3)));
+    const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
+      : this.value(this.kind(), 3)));
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
     return `SELECT count(*) AS rows, ${list} FROM s${where} GROUP BY ${[...keys, window].join(", ")}${having}`;
   }
@@ -91,14 +94,19 @@ class Queries {
     switch (kind) {
       case "float":
         if (this.#newest && r.chance(0.3)) return "dev.x";
-        if (this.#infer && r.chance(0.5)) return `infer('m', a, ${r.pick(["b", "n", "2"])})${r.pick(["", "", "[1]"])}`;
-        return r.chance(0.75) ? r.pick(["a", "b"]) : r.pick(["0.0", "1.5", "-2.25", "100.0", "0.1"]);
+        if (this.#infer && r.chance(0.5)) {
+          return `infer('m', a, ${r.pick(["b", "n", "2"])})${r.pick(["", "", "[1]"])}`;
+        }
+        return r.chance(0.75) ? r.pick(["a", "b"])
+          : r.pick(["0.0", "1.5", "-2.25", "100.0", "0.1"]);
       case "whole":
         if (this.#newest && r.chance(0.3)) return "dev.k";
-        return r.chance(0.75) ? r.pick(["n", "m"]) : r.pick(["0", "1", "2", "-3", "7", "9007199254740991"]);
+        return r.chance(0.75) ? r.pick(["n", "m"])
+          : r.pick(["0", "1", "2", "-3", "7", "9007199254740991"]);
       case "long": return r.chance(0.8) ? r.pick(["big", "wide"]) : "9223372036854775807";
       case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
-      case "text": return r.chance(0.75) ? r.pick(["t", "u"]) : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
+      case "text": return r.chance(0.75) ? r.pick(["t", "u"])
+        : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
       case "time": return "at";
     }
   }
@@ -115,8 +123,10 @@ class Queries {
           : `${r.pick(["sum", "avg", "min", "max", "last"])}(${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "avg"])}(${this.#not("NULL", () => this.#leaf("long"))})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
-        case "text": return r.chance(0.3) ? r.pick(["t", "u"]) : `${r.pick(["min", "max", "last"])}(${r.pick(["t", "u"])})`;
-        case "time": return r.chance(0.3) ? "last_value(at, FALSE)" : `${r.pick(["min", "max", "last"])}(at)`;
+        case "text": return r.chance(0.3) ? r.pick(["t", "u"])
+          : `${r.pick(["min", "max", "last"])}(${r.pick(["t", "u"])})`;
+        case "time": return r.chance(0.3) ? "last_value(at, FALSE)"
+          : `${r.pick(["min", "max", "last"])}(at)`;
       }
     })();
     this.#group = true;
@@ -136,7 +146,9 @@ class Queries {
         `WHEN ${this.value("bool", depth)} THEN ${this.value(kind, depth)}`);
       return `CASE ${whens.join(" ")}${r.chance(0.7) ? ` ELSE ${this.value(kind, depth)}` : ""} END`;
     }
-    if (r.chance(0.06)) return `coalesce(${this.#leaf(kind)}, ${this.value(kind, depth)}, ${this.#leaf(kind)})`;
+    if (r.chance(0.06)) {
+      return `coalesce(${this.#leaf(kind)}, ${this.value(kind, depth)}, ${this.#leaf(kind)})`;
+    }
     return null;
   }
 
@@ -145,12 +157,16 @@ class Queries {
     const of = (k: Kind): string => this.value(k, depth);
     switch (kind) {
       case "float":
-        if (r.chance(0.2)) return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
+        if (r.chance(0.2)) {
+          return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
+        }
         if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long"]))}, 'float')`;
         if (r.chance(0.1)) return `-(${of("float")})`;
         return `(${of("float")} ${r.pick(["+", "-", "*", "/", "%"])} ${of(r.pick(["float", "whole"]))})`;
       case "whole":
-        if (r.chance(0.1)) return `cast(${of(r.pick(["float", "text", "bool", "time"]))}, 'bigint')`;
+        if (r.chance(0.1)) {
+          return `cast(${of(r.pick(["float", "text", "bool", "time"]))}, 'bigint')`;
+        }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
         if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
         if (r.chance(0.1)) return `-(${of("whole")})`;
@@ -160,7 +176,9 @@ class Queries {
         return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ${of(r.pick(["long", "whole"]))})`;
       case "bool": return this.#condition(depth);
       case "text":
-        if (r.chance(0.3)) return `cast(${of(r.pick(["float", "whole", "long", "bool"]))}, 'string')`;
+        if (r.chance(0.3)) {
+          return `cast(${of(r.pick(["float", "whole", "long", "bool"]))}, 'string')`;
+        }
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
         return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
       case "time": return `cast(${of(r.pick(["whole", "text"]))}, 'datetime')`;
@@ -175,21 +193,29 @@ class Queries {
     if (choice < 3) return `(${of("bool")} ${r.pick(["AND", "OR"])} ${of("bool")})`;
     if (choice === 3) return `NOT (${of("bool")})`;
     if (choice === 4) return `(${of(kind)} ${r.pick(["", "NOT "])}IN (${of(kind)}, ${of(kind)}))`;
-    if (choice === 5) return `(${of(kind)} ${r.pick(["", "NOT "])}BETWEEN ${of(kind)} AND ${of(kind)})`;
-    if (choice === 6) return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
+    if (choice === 5) {
+      return `(${of(kind)} ${r.pick(["", "NOT "])}BETWEEN ${of(kind)} AND ${of(kind)})`;
+    }
+    if (choice === 6) {
+      return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
+    }
     if (choice === 7) return `(${of(kind)} IS ${r.pick(["", "NOT "])}NULL)`;
-    const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole" ? r.pick<Kind>(["whole", "long"]) : kind;
+    const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole"
+      ? r.pick<Kind>(["whole", "long"]) : kind;
     return `(${of(kind)} ${r.pick(["=", "!=", "<", "<=", ">", ">="])} ${of(other)})`;
   }
 }
 
-const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity, 5e-324];
+const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity,
+  5e-324];
 const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
-const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
+const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
+  -(2n ** 63n)];
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
 function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
-  const state = r.chance(0.7) ? 0 : r.pick([1, 3, BAD.timeout, BAD.initial, 192, 193, ERROR.zero, ERROR.parse]);
+  const state = r.chance(0.7) ? 0
+    : r.pick([1, 3, BAD.timeout, BAD.initial, 192, 193, ERROR.zero, ERROR.parse]);
   const value = ((): Cell["value"] => {
     switch (kind) {
       case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
@@ -253,7 +279,8 @@ function results(args: readonly number[]): number[] | null {
 function model(): Model {
   const [given, out] = [new Float64Array(2), new Float64Array(2)];
   return {
-    name: "m", inputs: [], outputs: [], bytes: 0, probe: 0, arguments: given, results: out, close() {},
+    name: "m", inputs: [], outputs: [], bytes: 0, probe: 0, arguments: given, results: out,
+      close() {},
     run() {
       const found = results([...given]);
       if (found !== null) out.set(found);
@@ -292,7 +319,8 @@ class Machine {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
-        : instantiate(plan, { arena, input, output, newest: rings, state: arena.take(plan.stateBytes, "state") });
+        : instantiate(plan, { arena, input, output, newest: rings,
+          state: arena.take(plan.stateBytes, "state") });
       return { stage, input, output, cursor: 0 };
     });
   }
@@ -375,7 +403,8 @@ function runCase(seed: number): Outcome {
       const { tag, column } = query.newest[index]!;
       const row = newest.get(tag);
       if (row === undefined) return { value: null, state: BAD.initial };
-      return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old } : row.cells.get(column.name)!;
+      return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
+        : row.cells.get(column.name)!;
     },
   };
   const expected = evaluateQuery(query, rows, world);
@@ -402,6 +431,7 @@ test(`generated code = slow reference, ${count} random queries from seed ${seed}
     if (outcome === "refused") refused += 1;
     else for (const kind of outcome) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  console.log(`${count} cases, ${refused} refused by the binder, stages:`, Object.fromEntries(kinds));
+  console.log(`${count} cases, ${refused} refused by the binder, stages:`,
+    Object.fromEntries(kinds));
   expect(refused).toBeLessThan(Math.max(10, count / 5));
 }, 600_000);

@@ -15,7 +15,8 @@ const columns: readonly ColumnSpec[] = [
 const level: ColumnSpec = { name: "level", kind: "float64", slot: 0 };
 const catalog: Catalog = {
   stream: (name) => (name === "s" ? { name, columns, interval_ms: 10 }
-    : name === "up" ? { name, columns: [...columns, { name: "$oldest", kind: "time", slot: 0 }], interval_ms: 10 }
+    : name === "up" ? { name, columns: [...columns, { name: "$oldest", kind: "time", slot: 0 }],
+      interval_ms: 10 }
     : name === "tank.slow" ? { name, columns: [level], interval_ms: 1000 } : undefined),
   match: () => [], device: (name) => name === "tank",
   tag: (device, tag) => (device === "tank" && tag === "level"
@@ -46,7 +47,8 @@ interface Bench {
 
 /** A rule over fresh rings; models answer `answer`. */
 function start(
-  sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } = {},
+  sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } =
+    {},
 ): Bench {
   const program = compile(sql, catalog, options.lineage ? { lineage: true } : {});
   const arena = Arena.create(1 << 22);
@@ -59,9 +61,11 @@ function start(
     const [from, output] = [rings.at(-1)!, make("out", plan.output, options.rows ?? 16)];
     rings.push(output);
     return plan.kind === "infer"
-      ? instantiateInfer(plan, { input: from, output, model: options.model!, deadline: 10, now: options.clock ?? (() => 0) })
+      ? instantiateInfer(plan, { input: from, output, model: options.model!, deadline: 10,
+        now: options.clock ?? (() => 0) })
       : instantiate(plan, {
-        arena, input: from, output, newest: program.newest.map(() => tank), state: arena.take(plan.stateBytes, "state"),
+        arena, input: from, output, newest: program.newest.map(() => tank),
+          state: arena.take(plan.stateBytes, "state"),
       });
   });
   return { program, input, tank, rings, stages };
@@ -78,8 +82,10 @@ function show(ring: Ring, seq: number): string {
 describe("rows", () => {
   test("one shape is one text, whatever names and numbers", () => {
     const text = (sql: string): string => compile(sql, catalog).stages[0]!.text;
-    expect(text("SELECT a + 1.5 AS x FROM s WHERE a > 2.0")).toBe(text("SELECT a + 7.0 AS y FROM s WHERE a > 9.5"));
-    expect(text("SELECT t FROM s WHERE t = 'x'")).toBe(text("SELECT t FROM s WHERE t = 'a longer one'"));
+    expect(text("SELECT a + 1.5 AS x FROM s WHERE a > 2.0"))
+      .toBe(text("SELECT a + 7.0 AS y FROM s WHERE a > 9.5"));
+    expect(text("SELECT t FROM s WHERE t = 'x'"))
+      .toBe(text("SELECT t FROM s WHERE t = 'a longer one'"));
     expect(text("SELECT a + 1.5 AS x FROM s")).not.toBe(text("SELECT a - 1.5 AS x FROM s"));
   });
 
@@ -120,7 +126,8 @@ describe("rows", () => {
     for (let i = 1; i <= 4; i++) push(input, i, { a: i });
     const end = stages[0]!.run(0x7ffffffe, input.head, 0, 0);
     expect(end).toBe((0x7ffffffe + 4) | 0);
-    expect([0, 1, 2, 3].map((seq) => show(rings[1]!, seq))).toEqual(["a=1:good", "a=2:good", "a=3:good", "a=4:good"]);
+    expect([0, 1, 2, 3].map((seq) => show(rings[1]!, seq)))
+      .toEqual(["a=1:good", "a=2:good", "a=3:good", "a=4:good"]);
   });
 });
 
@@ -135,7 +142,8 @@ describe("newest and lineage", () => {
     stages[0]!.run(1, 2, 0, 3950);
     push(input, 1020, { a: 1 });
     stages[0]!.run(2, 3, 0, 3951);
-    expect([0, 1, 2].map((seq) => show(rings[1]!, seq))).toEqual(["l=:bad:initial", "l=2:good", "l=:bad:old"]);
+    expect([0, 1, 2].map((seq) => show(rings[1]!, seq)))
+      .toEqual(["l=:bad:initial", "l=2:good", "l=:bad:old"]);
   });
 
   test("$oldest is the oldest time used: of the row, of its own input, of newest values", () => {
@@ -157,20 +165,23 @@ describe("newest and lineage", () => {
     const output = Ring.create(arena, Ring.layout("permit", program.output, 16)).ring;
     const plan = program.stages[0]!;
     expect(plan.kind).toBe("conditions");
-    const stage = instantiate(plan, { arena, input: null, output, newest: [tank, tank], state: arena.take(plan.stateBytes, "p") });
+    const stage = instantiate(plan, { arena, input: null, output, newest: [tank, tank],
+      state: arena.take(plan.stateBytes, "p") });
     stage.run(0, 1, 0, 1000);
     push(tank, 990, { level: 5 });
     stage.run(0, 1, 0, 1000);
     // Without a value a comparison is FALSE and not trusted: neither it nor its negation is good
     // and TRUE.
-    expect(show(output, 0)).toBe("c0=false:uncertain:skipped c1=true:uncertain:skipped $oldest=1000:good");
+    expect(show(output, 0))
+      .toBe("c0=false:uncertain:skipped c1=true:uncertain:skipped $oldest=1000:good");
     expect(show(output, 1)).toBe("c0=true:good c1=false:good $oldest=990:good");
   });
 });
 
 describe("windows", () => {
   test("a tumbling window is aligned, opens with a row and closes by tick", () => {
-    const { input, stages, rings } = start("SELECT sum(a) AS s, window_start() AS w FROM s GROUP BY TUMBLINGWINDOW(ss, 1)");
+    const { input, stages, rings } = start(
+      "SELECT sum(a) AS s, window_start() AS w FROM s GROUP BY TUMBLINGWINDOW(ss, 1)");
     const [window, rows] = stages as [Stage, Stage];
     expect(window.deadline).toBe(Infinity);
     push(input, 10_400, { a: 1 });
@@ -187,7 +198,8 @@ describe("windows", () => {
   });
 
   test("many groups leave in slices and none is lost; no row is taken meanwhile", () => {
-    const { input, stages, rings } = start("SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
+    const { input, stages, rings } = start(
+      "SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
     const [window, rows] = stages as [Stage, Stage];
     for (let i = 0; i < 20; i++) push(input, 1000, { n: i });
     push(input, 2000, { n: 99 });
@@ -203,7 +215,8 @@ describe("windows", () => {
   });
 
   test("rows of groups past the table's capacity are dropped and counted", () => {
-    const { input, program, stages } = start("SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
+    const { input, program, stages } =
+      start("SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
     const plan = program.stages[0]!;
     expect(plan.kind === "window" && plan.keys).toBe(1024);
     for (let i = 0; i < 1030; i++) push(input, 1000, { n: i });

@@ -37,7 +37,8 @@ describe("records", () => {
     const samples = [-2.5, -1, -0.3, 0, 0.5, 1, 7, 1e9];
     for (const fn of scalarFunctions.values()) {
       if (fn.inline === undefined) continue;
-      const inlined = new Function("a", "b", `return ${fn.inline.replaceAll("$0", "a").replaceAll("$1", "b")};`);
+      const inlined = new Function("a", "b",
+        `return ${fn.inline.replaceAll("$0", "a").replaceAll("$1", "b")};`);
       for (const a of samples) {
         for (const b of samples) {
           expect(inlined(a, b)).toBe((fn.body as (...args: number[]) => number)(a, b));
@@ -48,7 +49,8 @@ describe("records", () => {
 
   test("the dialect knows eKuiper's names, each once", () => {
     expect(knownFunctions.size).toBeGreaterThan(183);
-    for (const name of ["avg", "lag", "array_sort", "json_path_query", "sha256", "unnest", "window_start", "infer"]) {
+    for (const name of ["avg", "lag", "array_sort", "json_path_query", "sha256", "unnest",
+      "window_start", "infer"]) {
       expect(knownFunctions.has(name)).toBe(true);
     }
     for (const name of aggregateFunctions.keys()) expect(scalarFunctions.has(name)).toBe(false);

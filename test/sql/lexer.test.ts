@@ -12,13 +12,16 @@ const texts = (sql: string): string[] => tokens(sql).map((token) => `${token.kin
 
 describe("lexer", () => {
   test("words, marks and numbers", () => {
-    expect(texts("a<>b->c >= .5")).toEqual(["word:a", "mark:<>", "word:b", "mark:->", "word:c", "mark:>=", "float:.5"]);
+    expect(texts("a<>b->c >= .5")).toEqual(
+      ["word:a", "mark:<>", "word:b", "mark:->", "word:c", "mark:>=", "float:.5"]);
     expect(texts("12 0x1F 1e3 2.5E-2 100ms 1h30m")).toEqual(
-      ["bigint:12", "bigint:0x1F", "float:1e3", "float:2.5E-2", "duration:100ms", "duration:1h30m"]);
+      ["bigint:12", "bigint:0x1F", "float:1e3", "float:2.5E-2", "duration:100ms",
+        "duration:1h30m"]);
   });
 
   test("texts with either quote, and the escapes of Go", () => {
-    expect(texts(`'a"b' "c'd" "e\\n\\x41\\u00e9\\\\"`)).toEqual([`string:a"b`, "string:c'd", "string:e\nAé\\"]);
+    expect(texts(`'a"b' "c'd" "e\\n\\x41\\u00e9\\\\"`))
+      .toEqual([`string:a"b`, "string:c'd", "string:e\nAé\\"]);
     expect(() => tokens('"\\1"')).toThrow("No such escape");
     expect(() => tokens("'open")).toThrow("no closing");
   });

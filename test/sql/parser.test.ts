@@ -64,11 +64,14 @@ describe("expressions", () => {
 
 describe("queries", () => {
   test("every clause", () => {
-    const select = parseQuery("SELECT a AS x INVISIBLE, * EXCEPT(b) REPLACE(c * 2 AS c) FROM m-*.slow AS m LEFT JOIN t " +
+    const select =
+      parseQuery(
+      "SELECT a AS x INVISIBLE, * EXCEPT(b) REPLACE(c * 2 AS c) FROM m-*.slow AS m LEFT JOIN t " +
       "ON m.a = t.a WHERE a > 1 GROUP BY a, HOPPINGWINDOW(ss, 10, 5) FILTER(WHERE b) HAVING count(*) > 1 " +
       "ORDER BY a DESC LIMIT 3;");
     expect(select).toMatchObject({
-      from: { name: "m-*.slow", alias: "m" }, joins: [{ kind: "left", source: { name: "t" } }], limit: 3,
+      from: { name: "m-*.slow", alias: "m" }, joins: [{ kind: "left", source: { name: "t" } }],
+        limit: 3,
       window: { kind: "hopping", unit_ms: 1000 }, orderBy: [{ descending: true }],
     } as object as Partial<Select>);
     expect(select.fields[0]).toMatchObject({ alias: "x", invisible: true });
@@ -76,15 +79,18 @@ describe("queries", () => {
   });
 
   test("CREATE STREAM with nested types and options", () => {
-    const [create] = parse('CREATE STREAM s (a BIGINT DEFAULT 3, b ARRAY(STRUCT(c STRING)),) WITH (datasource="x", SHARED="true")');
+    const [create] =
+      parse('CREATE STREAM s (a BIGINT DEFAULT 3, b ARRAY(STRUCT(c STRING)),) WITH (datasource="x", SHARED="true")');
     expect(create).toMatchObject({
       kind: "create", name: "s", options: { DATASOURCE: "x", SHARED: "true" },
-      columns: [{ name: "a", type: { of: "bigint" } }, { name: "b", type: { of: "array", element: { of: "struct" } } }],
+      columns: [{ name: "a", type: { of: "bigint" } },
+        { name: "b", type: { of: "array", element: { of: "struct" } } }],
     });
   });
 
   test("several statements", () => {
-    expect(parse("SELECT a FROM s; SHOW TABLES; DROP STREAM s;").map((s) => s.kind)).toEqual(["select", "show", "drop"]);
+    expect(parse("SELECT a FROM s; SHOW TABLES; DROP STREAM s;").map((s) => s.kind))
+      .toEqual(["select", "show", "drop"]);
   });
 });
 
@@ -97,12 +103,14 @@ describe("errors say where and what was meant", () => {
   });
 
   test("a name with a hyphen stands in back-quotes", () => {
-    expect(fault(() => parseQuery("SELECT a FROM s WHERE m-01.power > 3")).message).toContain("`m-01`");
+    expect(fault(() => parseQuery("SELECT a FROM s WHERE m-01.power > 3")).message)
+      .toContain("`m-01`");
   });
 
   test("an unknown function, and a wrong call of a known one", () => {
     const of = (sql: string): SqlFault => fault(() => check(sql, parseQuery(sql)));
-    expect(of("SELECT flor(a) FROM s")).toMatchObject({ code: "unknown-function", nearest: "floor" });
+    expect(of("SELECT flor(a) FROM s"))
+      .toMatchObject({ code: "unknown-function", nearest: "floor" });
     expect(of("SELECT round(a, 1, 2) FROM s").message).toContain("3 arguments");
     expect(of("SELECT abs('x') FROM s").message).toContain("a number");
   });
@@ -116,21 +124,28 @@ describe("errors say where and what was meant", () => {
     const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e6);
     console.log(`seed ${seed}`);
     const random = createRandom(seed);
-    const sources = ["SELECT a, avg(b) AS x FROM m-*.slow WHERE a > 1.5 AND b IN (1, 2) GROUP BY a, TUMBLINGWINDOW(ss, 10)",
+    const sources =
+      ["SELECT a, avg(b) AS x FROM m-*.slow WHERE a > 1.5 AND b IN (1, 2) GROUP BY a, TUMBLINGWINDOW(ss, 10)",
       "SELECT CASE WHEN a THEN 'x' ELSE \"y\" END, infer('m', a)[1] FROM `s` -- c\nHAVING last_value(c, true) <> 3",
       'CREATE STREAM s (a BIGINT, b ARRAY(STRING)) WITH (DATASOURCE="x")'];
-    const pieces = ["(", ")", "'", "`", " ", ",", "*", "-", "[", ":", "FROM", "NOT", "IN", "0x", "1e", "/*", "\\", "é", "->", "AS"];
+    const pieces = ["(", ")", "'", "`", " ", ",", "*", "-", "[", ":", "FROM", "NOT", "IN", "0x",
+      "1e", "/*", "\\", "é", "->", "AS"];
     for (let i = 0; i < count; i++) {
       let text = random.pick(sources);
       for (let k = random.below(4) + 1; k > 0; k--) {
         const at = random.below(text.length + 1);
-        text = text.slice(0, at) + (random.chance(0.6) ? random.pick(pieces) : "") + text.slice(at + random.below(3));
+        text = text.slice(0, at) + (random.chance(0.6) ? random.pick(pieces) : "") +
+          text.slice(at + random.below(3));
       }
       try {
-        for (const statement of parse(text)) if (statement.kind === "select") check(text, statement);
+        for (const statement of parse(text)) {
+          if (statement.kind === "select") check(text, statement);
+        }
       } catch (thrown) {
         if (!(thrown instanceof SqlFault)) throw new Error(`${JSON.stringify(text)}: ${thrown}`);
-        if (thrown.line < 1 || thrown.column < 1) throw new Error(`no place: ${JSON.stringify(text)}`);
+        if (thrown.line < 1 || thrown.column < 1) {
+          throw new Error(`no place: ${JSON.stringify(text)}`);
+        }
       }
     }
   }, 5000 + count);

@@ -69,7 +69,9 @@ export class Program {
   }
 }
 
-/** Waits until `check` gives something; fails with `what` and the last trouble after `within_ms`. */
+/**
+ * Waits until `check` gives something; fails with `what` and the last trouble after `within_ms`.
+ */
 export async function until<T>(
   what: string, check: () => T | null | false | undefined | Promise<T | null | false | undefined>,
   within_ms = 10_000,

@@ -12,7 +12,9 @@ export function peer(program: string): string | null {
   const found = Bun.which(program) ??
     places.map((place) => `${place}/${program}`).find((path) => existsSync(path)) ?? null;
   if (found === null) {
-    if (process.env["CI"] === "true") throw new Error(`CI needs ${program}, which is not installed`);
+    if (process.env["CI"] === "true") {
+      throw new Error(`CI needs ${program}, which is not installed`);
+    }
     console.log(`skipped: ${program} is not installed`);
   }
   return found;

@@ -40,7 +40,10 @@ export class SimulatedPlant {
     const program = new Program([await binary(), "sim", "gateway.json", ...plant,
       "--log", "frames.jsonl"], { cwd: folder });
     try {
-      await until("simulator up", () => program.output.includes("commands:"));
+      await until("simulator up", () => {
+        if (program.child.exitCode !== null) throw new Error("it ended");
+        return program.output.includes("commands:");
+      });
     } catch (thrown) {
       await program.stop("SIGKILL");
       throw new Error(`${thrown}\n${program.output}`);

@@ -20,7 +20,9 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   if (node.type.kind === "bool") return { kind: "bool", ...result };
   const nan = record.nan === "null" ? NULL : ERROR.number;
   const numbered = failing(code, result.state, `${result.value} !== ${result.value}`, nan);
-  if (node.type.kind !== "int53") return { kind: node.type.kind, value: result.value, state: numbered };
+  if (node.type.kind !== "int53") {
+    return { kind: node.type.kind, value: result.value, state: numbered };
+  }
   return { kind: "int53", ...whole(code, code.define("t", `${result.value} + 0`), numbered) };
 }
 
@@ -36,7 +38,8 @@ function calledBody(
       : a.kind === "int64" ? `(${a.high} * 4294967296 + (${a.value} >>> 0))` : a.value;
     return sees && known(a.state) !== "true" ? `${known(a.state)} ? ${value} : null` : value;
   });
-  const value = code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
+  const value =
+    code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
   const refused = failing(code, state, `${value} === undefined`, ERROR.argument);
   return { value, state: failing(code, refused, `${value} === null`, NULL) };
 }
@@ -46,7 +49,8 @@ function textResult(code: Code, node: BoundCall, result: { value: string; state:
   const { kind, slot } = node.type;
   const at = code.scratch(slot);
   const most = code.param({ of: "number", value: slot }, "slot");
-  const n = code.define("n", `${known(result.state)} ? fn.putText(U, ${at}, ${most}, ${result.value}) : 0`);
+  const n =
+    code.define("n", `${known(result.state)} ? fn.putText(U, ${at}, ${most}, ${result.value}) : 0`);
   return {
     kind, slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
     state: failing(code, result.state, `${n} < 0`, ERROR.length),

@@ -156,7 +156,8 @@ const timeText = (U: Uint8Array, at: number, slot: number, time: number): number
   Math.abs(time) <= 8.64e15 ? putText(U, at, slot, new Date(time).toISOString()) : -1;
 
 /** Allocates, as the next ones: NaN if the text is no number. */
-const numberOf = (U: Uint8Array, at: number, length: number): number => Number(textOf(U, at, length));
+const numberOf = (U: Uint8Array, at: number, length: number): number =>
+  Number(textOf(U, at, length));
 
 /** 0, 1 or NaN. */
 function boolOf(U: Uint8Array, at: number, length: number): number {

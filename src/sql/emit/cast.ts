@@ -19,23 +19,31 @@ const int64Number = (v: Value): string => `${v.high} * 4294967296 + (${v.value} 
 
 /** A number that `fn.name` reads from a text; NaN is an error of parsing. */
 function parsed(code: Code, from: Value, name: string): { value: string; state: string } {
-  const value = code.define("t", `${known(from.state)} ? fn.${name}(U, ${from.value}, ${from.length}) : 0`);
+  const value =
+    code.define("t", `${known(from.state)} ? fn.${name}(U, ${from.value}, ${from.length}) : 0`);
   return { value, state: failing(code, from.state, `${value} !== ${value}`, ERROR.parse) };
 }
 
 function toFloat(code: Code, from: Value, kind: "float64" | "time"): Value {
   if (isText(from)) return { kind, ...parsed(code, from, kind === "time" ? "timeOf" : "numberOf") };
-  if (from.kind === "int64") return { kind, state: from.state, value: code.define("t", int64Number(from)) };
-  if (from.kind === "bool") return { kind, state: from.state, value: code.define("t", `${from.value} | 0`) };
+  if (from.kind === "int64") {
+    return { kind, state: from.state, value: code.define("t", int64Number(from)) };
+  }
+  if (from.kind === "bool") {
+    return { kind, state: from.state, value: code.define("t", `${from.value} | 0`) };
+  }
   return { ...from, kind };
 }
 
 function toWhole(code: Code, from: Value): Value {
   const kind = "int53";
-  if (from.kind === "bool") return { kind, state: from.state, value: code.define("t", `${from.value} | 0`) };
+  if (from.kind === "bool") {
+    return { kind, state: from.state, value: code.define("t", `${from.value} | 0`) };
+  }
   const number = isText(from) ? parsed(code, from, "numberOf")
     : { value: from.kind === "int64" ? int64Number(from) : from.value, state: from.state };
-  const value = code.define("t", from.kind === "int64" ? number.value : `Math.trunc(${number.value}) + 0`);
+  const value = code.define("t", from.kind === "int64" ? number.value
+    : `Math.trunc(${number.value}) + 0`);
   const state = from.kind === "int64" ? number.state
     : failing(code, number.state, `${value} - ${value} !== 0`, ERROR.number);
   return { kind, ...whole(code, value, state) };
@@ -44,18 +52,21 @@ function toWhole(code: Code, from: Value): Value {
 function toInt64(code: Code, from: Value): Value {
   const kind = "int64";
   if (isText(from)) {
-    const error = code.define("t", `${known(from.state)} ? fn.int64Of(U, ${from.value}, ${from.length}) : 0`);
+    const error =
+      code.define("t", `${known(from.state)} ? fn.int64Of(U, ${from.value}, ${from.length}) : 0`);
     return {
       kind, value: code.define("low", "fn.words[0]"), high: code.define("high", "fn.words[1]"),
       state: code.define("s", `${error} > 0 ? ${error} : ${from.state}`),
     };
   }
   const number = from.kind === "bool" ? `${from.value} | 0` : from.value;
-  const t = code.define("t", from.kind === "float64" || from.kind === "time" ? `Math.trunc(${number})` : number);
+  const t = code.define("t", from.kind === "float64" || from.kind === "time"
+    ? `Math.trunc(${number})` : number);
   let state = from.state;
   if (from.kind === "float64" || from.kind === "time") {
     state = failing(code, state, `${t} - ${t} !== 0`, ERROR.number);
-    state = failing(code, state, `${t} >= 9223372036854775808 | ${t} < -9223372036854775808`, ERROR.overflow);
+    state = failing(code, state, `${t} >= 9223372036854775808 | ${t} < -9223372036854775808`,
+      ERROR.overflow);
   }
   return {
     kind, state, value: code.define("low", `${t} | 0`),
@@ -66,7 +77,8 @@ function toInt64(code: Code, from: Value): Value {
 function toBool(code: Code, from: Value): Value {
   const kind = "bool";
   if (isText(from)) return { kind, ...parsed(code, from, "boolOf") };
-  const text = from.kind === "int64" ? `(${from.value} | ${from.high}) !== 0` : `${from.value} !== 0`;
+  const text = from.kind === "int64" ? `(${from.value} | ${from.high}) !== 0`
+    : `${from.value} !== 0`;
   return { kind, state: from.state, value: code.define("t", text) };
 }
 

@@ -31,7 +31,8 @@ export class Code {
   #lines: string[] = [];
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(
-    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "groups", "g", "hash", "slot",
+    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "groups", "g",
+      "hash", "slot",
       "e", "d", "F", "I", "U", "S", "fn"].map((name) => [name, 1]));
 
   /** `params` is shared by the kernels of one stage. */
@@ -122,7 +123,9 @@ export function worst(code: Code, ...states: string[]): string {
   const open = [...new Set(states.filter((s) => !isConstant(s)))];
   let result = open.shift();
   if (result === undefined) return String(constant);
-  for (const state of open) result = code.define("s", `${result} > ${state} ? ${result} : ${state}`);
+  for (const state of open) {
+    result = code.define("s", `${result} > ${state} ? ${result} : ${state}`);
+  }
   if (constant > 0) result = code.define("s", `${result} > ${constant} ? ${result} : ${constant}`);
   return result;
 }
@@ -168,7 +171,8 @@ export function failing(code: Code, state: string, test: string, error: number):
 /** A whole number that must stay exact. */
 export function whole(code: Code, value: string, state: string): { value: string; state: string } {
   return {
-    value, state: failing(code, state, `${value} > ${whole_max} | ${value} < -${whole_max}`, ERROR.overflow),
+    value, state: failing(code, state, `${value} > ${whole_max} | ${value} < -${whole_max}`,
+      ERROR.overflow),
   };
 }
 

@@ -1,7 +1,8 @@
 import { ERROR } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
-  Bound, BoundBinary, BoundCase, BoundCoalesce, BoundIn, BoundIsNull, BoundLike, BoundLiteral, BoundUnary,
+  Bound, BoundBinary, BoundCase, BoundCoalesce, BoundIn, BoundIsNull, BoundLike, BoundLiteral,
+    BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
@@ -65,7 +66,8 @@ export class Expressions {
     if (node.kind === "binary" && (node.op === "and" || node.op === "or")) {
       const left = this.test(node.left), right = this.test(node.right);
       return node.op === "and"
-        ? { pass: all(parens(left.pass), parens(right.pass)), error: any(left.error, all(parens(left.pass), parens(right.error))) }
+        ? { pass: all(parens(left.pass), parens(right.pass)),
+          error: any(left.error, all(parens(left.pass), parens(right.error))) }
         : {
           pass: any(left.pass, all(not(left.error), parens(right.pass))),
           error: any(left.error, all(not(left.pass), parens(right.error))),
@@ -93,20 +95,25 @@ export class Expressions {
     if (kind === "int64") {
       const bits = BigInt(node.value);
       const part = (n: bigint): string =>
-        code.define("k", `${code.param({ of: "number", value: Number(BigInt.asIntN(32, n)) }, "k")} | 0`);
+        code.define("k",
+          `${code.param({ of: "number", value: Number(BigInt.asIntN(32, n)) }, "k")} | 0`);
       return { kind, state: "0", value: part(bits), high: part(bits >> 32n) };
     }
-    return { kind, state: "0", value: code.param({ of: "number", value: Number(node.value) }, "k") };
+    return { kind, state: "0", value: code.param({ of: "number", value: Number(node.value) },
+      "k") };
   }
 
   #unary(node: BoundUnary): Value {
     const operand = this.value(node.operand);
     const code = this.#code;
     if (node.op === "not") {
-      return { kind: "bool", state: operand.state, value: code.define("t", `${parens(operand.value)} ^ 1`) };
+      return { kind: "bool", state: operand.state,
+        value: code.define("t", `${parens(operand.value)} ^ 1`) };
     }
     if (operand.kind === "int64") return wholeInt64(code, "-", zero64, operand);
-    return { kind: operand.kind, state: operand.state, value: code.define("t", operand.kind === "int53" ? `0 - ${operand.value}` : `-${operand.value}`) };
+    return { kind: operand.kind, state: operand.state,
+      value: code.define("t", operand.kind === "int53" ? `0 - ${operand.value}`
+      : `-${operand.value}`) };
   }
 
   #comparison(node: BoundBinary): Value {
@@ -124,7 +131,8 @@ export class Expressions {
     const and = node.op === "and";
     const both = worst(code, left.state, right.state);
     if (both === left.state) {
-      return { kind: "bool", state: both, value: code.define("t", `${left.value} ${and ? "&" : "|"} ${right.value}`) };
+      return { kind: "bool", state: both,
+        value: code.define("t", `${left.value} ${and ? "&" : "|"} ${right.value}`) };
     }
     const decided = all(known(left.state), and ? `!${parens(left.value)}` : parens(left.value));
     const state = any(decided, failed(left.state));
@@ -164,7 +172,8 @@ export class Expressions {
   #bits(node: BoundBinary, left: Value, right: Value, state: string): Value {
     const { kind } = node.type;
     if (kind === "bool") {
-      return { kind, state, value: this.#code.define("t", `${left.value} ${node.op} ${right.value}`) };
+      return { kind, state, value: this.#code.define("t",
+        `${left.value} ${node.op} ${right.value}`) };
     }
     const name = node.op === "&" ? "bitAnd" : node.op === "|" ? "bitOr" : "bitXor";
     const value = this.#code.define("t", `fn.${name}(${left.value}, ${right.value})`);
@@ -175,10 +184,13 @@ export class Expressions {
     const code = this.#code;
     const operand = this.value(node.operand);
     const items = node.items.map((item) => this.value(item));
-    const found = items.map((item) => all(known(item.state), parens(compare(code, "=", operand, item))));
-    const state = worst(code, trusted(code, operand.state), ...items.map((i) => trusted(code, i.state)));
+    const found = items.map((item) => all(known(item.state),
+      parens(compare(code, "=", operand, item))));
+    const state = worst(code, trusted(code, operand.state),
+      ...items.map((i) => trusted(code, i.state)));
     const hit = code.define("t", any(...found.map((f) => `(${f})`)));
-    const valid = all(known(operand.state), ...(node.negated ? items.map((i) => known(i.state)) : []));
+    const valid = all(known(operand.state),
+      ...(node.negated ? items.map((i) => known(i.state)) : []));
     const value = code.define("t", all(valid, node.negated ? `!${hit}` : hit));
     return { kind: "bool", state, value };
   }
@@ -235,7 +247,8 @@ export class Expressions {
 
   /** A NULL literal takes the kind of where it stands. */
   #as(value: Value, type: { kind: Value["kind"]; slot: number }): Value {
-    return value.kind === type.kind || value.state !== nullState ? value : nothing(type.kind, type.slot);
+    return value.kind === type.kind || value.state !== nullState ? value
+      : nothing(type.kind, type.slot);
   }
 }
 
@@ -250,10 +263,12 @@ function nothing(kind: Value["kind"], slot: number): Value {
 function choose(code: Code, condition: string, yes: Value, no: Value): Value {
   const pick = (a: string, b: string, hint: string): string =>
     a === b ? a : code.define(hint, `${condition} ? ${a} : ${b}`);
-  const picked = { kind: yes.kind, value: pick(yes.value, no.value, "v"), state: pick(yes.state, no.state, "s") };
+  const picked = { kind: yes.kind, value: pick(yes.value, no.value, "v"),
+    state: pick(yes.state, no.state, "s") };
   if (yes.kind === "int64") return { ...picked, high: pick(yes.high!, no.high!, "v") };
   if (yes.length === undefined) return picked;
-  return { ...picked, length: pick(yes.length, no.length!, "n"), slot: Math.max(yes.slot!, no.slot!) };
+  return { ...picked, length: pick(yes.length, no.length!, "n"),
+    slot: Math.max(yes.slot!, no.slot!) };
 }
 
 const parens = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
@@ -270,7 +285,8 @@ function compare(code: Code, op: string, left: Value, right: Value): string {
   if (left.kind === "int64") return compareInt64(code, op, left, right);
   if (left.length !== undefined) {
     if (op === "=" || op === "!=") {
-      const same = `fn.sameBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length})`;
+      const same =
+        `fn.sameBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length})`;
       return op === "=" ? same : `!${same}`;
     }
     return `fn.compareBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length}) ${operator} 0`;

@@ -5,7 +5,8 @@ import type { Param } from "./params.ts";
 const slotted = (kind: ColumnKind): boolean =>
   kind === "text" || kind === "bytes" || kind === "json" || kind === "dyn";
 
-type Where = { of: "input" | "output"; column: string } | { of: "newest"; index: number; column: string };
+type Where = { of: "input" | "output"; column: string }
+  | { of: "newest"; index: number; column: string };
 
 /** Loads one cell at row `row` (a name); `hint` names it. */
 export function load(code: Code, spec: ColumnSpec, at: Where, row: string, hint: string): Value {
@@ -19,7 +20,9 @@ export function load(code: Code, spec: ColumnSpec, at: Where, row: string, hint:
     const value = code.define(`${hint}_low`, `I[${word}]`);
     return { kind, state, value, high: code.define(`${hint}_high`, `I[${word} + 1 | 0]`) };
   }
-  if (!slotted(kind)) return { kind, state, value: code.define(hint, `F[${payload} + ${row} | 0]`) };
+  if (!slotted(kind)) {
+    return { kind, state, value: code.define(hint, `F[${payload} + ${row} | 0]`) };
+  }
   return {
     kind, state, slot: spec.slot,
     value: code.define(hint, `${payload} + Math.imul(${row}, ${part("slot", `${hint}_slot`)}) | 0`),
@@ -40,7 +43,8 @@ export function store(code: Code, spec: ColumnSpec, value: Value, row: string): 
     const to = code.define("to", `${payload} + Math.imul(${row}, ${part("slot", "out_slot")}) | 0`);
     let length = value.length!;
     if (value.slot! > spec.slot) {
-      state = code.define("s", `${state} < 64 && ${length} > ${spec.slot} ? ${ERROR.length} : ${state}`);
+      state = code.define("s",
+        `${state} < 64 && ${length} > ${spec.slot} ? ${ERROR.length} : ${state}`);
       length = code.define("n", `${length} > ${spec.slot} ? 0 : ${length}`);
     }
     code.line(`fn.copyBytes(U, ${to}, ${value.value}, ${length});`);
@@ -70,7 +74,8 @@ export class RowLeaves {
     if (value === undefined) {
       const index = this.#input.findIndex((c) => c.name === name);
       if (index < 0) throw new Error(`bug: stage has no input column ${name}`);
-      value = load(this.#code, this.#input[index]!, { of: "input", column: name }, this.#row, `c${index}`);
+      value = load(this.#code, this.#input[index]!, { of: "input", column: name }, this.#row,
+        `c${index}`);
       this.#loaded.set(name, value);
     }
     return value;

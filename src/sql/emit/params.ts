@@ -8,7 +8,8 @@ export type Param =
   | { readonly of: "newest"; readonly index: number; readonly part: RingPart }
   | { readonly of: "newest"; readonly index: number; readonly column: string; readonly part: ColumnPart }
   | { readonly of: "number"; readonly value: number }
-  | { readonly of: "text"; readonly id: number; readonly bytes: string; readonly part: "at" | "length" }
+  | { readonly of: "text"; readonly id: number; readonly bytes: string; readonly part: "at"
+    | "length" }
   | { readonly of: "state"; readonly field: string };
 
 export type RingPart = "mask" | "head" | "time" | "source" | "flags";

@@ -18,7 +18,8 @@ export interface RowsSpec {
   /** null: no input, one row from newest values. */
   readonly input: readonly ColumnSpec[] | null;
   readonly where: ((leaves: Leaves) => Test) | null;
-  readonly select: readonly { readonly spec: ColumnSpec; readonly value: (leaves: Leaves) => Value }[];
+  readonly select: readonly { readonly spec: ColumnSpec; readonly value: (leaves: Leaves) =>
+    Value }[];
   /** Column of engine time of the oldest input used, if the rule has one. */
   readonly oldest: ColumnSpec | null;
   /** The input has such a column too. */
@@ -62,7 +63,8 @@ ${indent(code.take(), "    ")}
 
 function copyLoop(code: Code, spec: RowsSpec, newest: NewestLeaves, picked: boolean): string {
   const row = new RowLeaves(code, spec.input ?? [], "r");
-  const input = (part: "time" | "source" | "flags"): string => code.param({ of: "input", part }, part);
+  const input = (part: "time" | "source" | "flags"): string =>
+    code.param({ of: "input", part }, part);
   const output = (part: "mask" | "time" | "source" | "flags"): string =>
     code.param({ of: "output", part }, `out_${part}`);
   const select = spec.select.map((s) => ({ spec: s.spec, value: s.value({ code, row, newest }) }));
@@ -79,7 +81,8 @@ function copyLoop(code: Code, spec: RowsSpec, newest: NewestLeaves, picked: bool
   if (spec.oldest !== null) storeOldest(code, spec, row, newest, time);
   const lines = code.take();
   const reads = spec.input === null ? "" : picked
-    ? "const r = S[j], " : `const r = from + j & ${code.param({ of: "input", part: "mask" }, "mask")}, `;
+    ? "const r = S[j], "
+      : `const r = from + j & ${code.param({ of: "input", part: "mask" }, "mask")}, `;
   const head = reads === "" ? "const " : reads;
   return `${picked ? "" : "  const n = to - from | 0;\n"}  for (let j = 0; j < n; j = j + 1 | 0) {
     ${head}w = head + j & ${output("mask")};
@@ -93,7 +96,9 @@ function storeOldest(
 ): void {
   let oldest = spec.inputOldest ? row.column(spec.oldest!.name).value : time;
   for (const { time: newestTime } of newest.used) {
-    oldest = code.define("oldest", `${newestTime} !== 0 & ${newestTime} < ${oldest} ? ${newestTime} : ${oldest}`);
+    oldest =
+      code.define("oldest",
+      `${newestTime} !== 0 & ${newestTime} < ${oldest} ? ${newestTime} : ${oldest}`);
   }
   store(code, spec.oldest!, { kind: "time", value: oldest, state: "0" }, "w");
 }

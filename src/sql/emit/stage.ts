@@ -13,7 +13,8 @@ export function bindParams(layout: Layout, params: readonly Param[], site: Site)
   params.forEach((param, i) => {
     F[at + i] = resolve(param, site, layout, site.state.at);
     if (param.of === "text" && param.part === "at") {
-      U.set(new TextEncoder().encode(param.bytes), layout.indexOf(textField(param.id), site.state.at));
+      U.set(new TextEncoder().encode(param.bytes),
+        layout.indexOf(textField(param.id), site.state.at));
     }
   });
   return at;

@@ -76,7 +76,8 @@ function rowsSpec(
   return {
     input: from ? input.columns : null,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
-    select: fields.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
+    select: fields.map(({ spec, expr }) =>
+      ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
   };
@@ -126,7 +127,8 @@ export function windowStage(
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull } }) => ({
       aggregate: {
-        fn, spec, skipsNull, arg: arg === null ? null : { name: "", kind: arg.type.kind, slot: arg.type.slot },
+        fn, spec, skipsNull, arg: arg === null ? null
+          : { name: "", kind: arg.type.kind, slot: arg.type.slot },
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
     })),
@@ -144,12 +146,14 @@ export function windowStage(
   return {
     kind: "window", input: input.columns,
     output: [
-      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec), ...(spec.start === null ? [] : [spec.start]),
+      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec),
+        ...(spec.start === null ? [] : [spec.start]),
       ...(input.oldest === null ? [] : [input.oldest]),
     ],
     // Half the ring is written in one call, so that a window of few groups closes at once.
     outputRows: nextPowerOfTwo(Math.min(2 * groups, 256)),
-    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText, keys: groups,
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
+      keys: groups,
     window: window.kind === "tumbling"
       ? { kind: "tumbling", length_ms: window.length_ms } : { kind: "count", rows: window.rows },
   };

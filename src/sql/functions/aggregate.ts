@@ -9,12 +9,15 @@ export interface AggregateFunction {
 }
 
 export const aggregates: readonly AggregateFunction[] = [
-  { name: "avg", parameters: "n", fn: "avg", doc: "Mean; of whole numbers a whole number, cut towards zero (eKuiper)" },
-  { name: "count", parameters: "*", fn: "count", doc: "Number of rows (`*`), or of rows where the value is known" },
+  { name: "avg", parameters: "n", fn: "avg",
+    doc: "Mean; of whole numbers a whole number, cut towards zero (eKuiper)" },
+  { name: "count", parameters: "*", fn: "count",
+    doc: "Number of rows (`*`), or of rows where the value is known" },
   { name: "max", parameters: "a", fn: "max", doc: "Largest value" },
   { name: "min", parameters: "a", fn: "min", doc: "Smallest value" },
   { name: "sum", parameters: "n", fn: "sum", doc: "Sum; floats are added in the order of rows" },
   { name: "stddev", parameters: "n", fn: "stddev", doc: "Standard deviation of the population" },
-  { name: "last_value", parameters: "aB", fn: "last", doc: "Value of the last row; with TRUE, of the last that has one" },
+  { name: "last_value", parameters: "aB", fn: "last",
+    doc: "Value of the last row; with TRUE, of the last that has one" },
   { name: "last", parameters: "a", fn: "last", doc: "Last value known: last_value(x, TRUE)" },
 ];

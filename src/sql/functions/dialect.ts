@@ -3,8 +3,9 @@ export type FunctionClass =
   | "scalar" | "aggregate" | "analytic" | "rows" | "columns" | "number" | "hit" | "context";
 
 /**
- * Functions of the dialect without a body in this version, and their parameters (`functions/record.ts`): a
- * query with one is told so, and a wrong call of one is told what is wrong.
+ * Functions of the dialect without a body in this version, and their parameters
+ * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
+ * wrong.
  */
 const later: Readonly<Record<FunctionClass, string>> = {
   aggregate: "collect:* merge_agg:* deduplicate:aB median:n stddevs:n var:n vars:n percentile_cont:nn " +

@@ -1,20 +1,24 @@
 import type { ScalarFunction } from "./record.ts";
 
 /** Functions of floats that are one expression: name, JavaScript, meaning, example. */
-const plain: readonly (readonly [string, (x: number) => number, string, string, string, string])[] = [
+const plain: readonly (readonly [string, (x: number) => number, string, string, string, string])[
+  ] = [
   ["atan", Math.atan, "Math.atan($0)", "Arc tangent, radians", "atan(0)", "0.0"],
   ["cos", Math.cos, "Math.cos($0)", "Cosine of radians", "cos(0)", "1.0"],
   ["cosh", Math.cosh, "Math.cosh($0)", "Hyperbolic cosine", "cosh(0)", "1.0"],
   ["exp", Math.exp, "Math.exp($0)", "e to the power of x", "exp(0)", "1.0"],
-  ["floor", Math.floor, "Math.floor($0)", "Largest whole number not above x, as float", "floor(-1.5)", "-2.0"],
+  ["floor", Math.floor, "Math.floor($0)", "Largest whole number not above x, as float",
+    "floor(-1.5)", "-2.0"],
   ["ln", Math.log, "Math.log($0)", "Natural logarithm; below 0 an error", "ln(1)", "0.0"],
   ["sin", Math.sin, "Math.sin($0)", "Sine of radians", "sin(0)", "0.0"],
   ["sinh", Math.sinh, "Math.sinh($0)", "Hyperbolic sine", "sinh(0)", "0.0"],
   ["sqrt", Math.sqrt, "Math.sqrt($0)", "Square root; below 0 an error", "sqrt(6.25)", "2.5"],
   ["tan", Math.tan, "Math.tan($0)", "Tangent of radians", "tan(0)", "0.0"],
   ["tanh", Math.tanh, "Math.tanh($0)", "Hyperbolic tangent", "tanh(0)", "0.0"],
-  ["degrees", (x) => x * 180 / Math.PI, "($0) * 180 / Math.PI", "Radians as degrees", "degrees(pi())", "180.0"],
-  ["radians", (x) => x * Math.PI / 180, "($0) * Math.PI / 180", "Degrees as radians", "radians(0)", "0.0"],
+  ["degrees", (x) => x * 180 / Math.PI, "($0) * 180 / Math.PI", "Radians as degrees",
+    "degrees(pi())", "180.0"],
+  ["radians", (x) => x * Math.PI / 180, "($0) * Math.PI / 180", "Degrees as radians", "radians(0)",
+    "0.0"],
 ];
 
 /** Half away from zero, to `scale` decimals (negative: to tens, hundreds …). */
@@ -36,7 +40,10 @@ function truncate(x: number, decimals: number): number {
 const word = 2n ** 64n;
 const signed_max = 2n ** 63n - 1n;
 
-/** MySQL's CONV: digits up to the first foreign one; a negative base is signed, else 64 bits unsigned. */
+/**
+ * MySQL's CONV: digits up to the first foreign one; a negative base is signed, else 64 bits
+ * unsigned.
+ */
 function convert(text: string, from: number, to: number): string | null {
   const base = Math.abs(from), target = Math.abs(to);
   if (base < 2 || base > 36 || target < 2 || target > 36) return null;
@@ -65,23 +72,28 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "acos", parameters: "d", result: "float64", doc: "Arc cosine, radians; outside −1…1 NULL",
-    examples: [["acos(1)", "0.0"], ["acos(2)", "NULL"]], body: Math.acos, inline: "Math.acos($0)", nan: "null",
+    examples: [["acos(1)", "0.0"], ["acos(2)", "NULL"]], body: Math.acos, inline: "Math.acos($0)",
+      nan: "null",
   },
   {
     name: "asin", parameters: "d", result: "float64", doc: "Arc sine, radians; outside −1…1 NULL",
-    examples: [["asin(0)", "0.0"], ["asin(2)", "NULL"]], body: Math.asin, inline: "Math.asin($0)", nan: "null",
+    examples: [["asin(0)", "0.0"], ["asin(2)", "NULL"]], body: Math.asin, inline: "Math.asin($0)",
+      nan: "null",
   },
   {
-    name: "atan2", parameters: "dd", result: "float64", doc: "Angle of the point (second, first), radians",
+    name: "atan2", parameters: "dd", result: "float64",
+      doc: "Angle of the point (second, first), radians",
     examples: [["atan2(0, 1)", "0.0"]], body: Math.atan2, inline: "Math.atan2($0, $1)",
   },
   {
     name: "ceil", also: ["ceiling"], parameters: "d", result: "float64", inline: "Math.ceil($0)",
-    doc: "Smallest whole number not below x, as float", examples: [["ceil(1.2)", "2.0"]], body: Math.ceil,
+    doc: "Smallest whole number not below x, as float", examples: [["ceil(1.2)", "2.0"]],
+      body: Math.ceil,
   },
   {
     name: "conv", parameters: "sii", result: "text", doc: "Digits of one base (2 to 36) in another",
-    examples: [["conv('FF', 16, 10)", "'255'"], ["conv('1', 1, 2)", "NULL"]], body: convert, slot: () => 72,
+    examples: [["conv('FF', 16, 10)", "'255'"], ["conv('1', 1, 2)", "NULL"]], body: convert,
+      slot: () => 72,
   },
   {
     name: "cot", parameters: "d", result: "float64", doc: "Cotangent of radians; of 0 an error",
@@ -95,21 +107,26 @@ export const math: readonly ScalarFunction[] = [
     body: (a: number, b?: number) => (b === undefined ? Math.log10(a) : logarithm(a, b)),
   },
   {
-    name: "mod", parameters: "dd", result: "float64", doc: "Remainder with the dividend's sign, as float; by 0 an error",
-    examples: [["mod(7, 4)", "3.0"], ["mod(-7.5, 2)", "-1.5"]], body: (a: number, b: number) => a % b, inline: "$0 % $1",
+    name: "mod", parameters: "dd", result: "float64",
+      doc: "Remainder with the dividend's sign, as float; by 0 an error",
+    examples: [["mod(7, 4)", "3.0"], ["mod(-7.5, 2)", "-1.5"]],
+      body: (a: number, b: number) => a % b, inline: "$0 % $1",
   },
   {
     name: "pi", parameters: "", result: "float64", doc: "3.141592653589793",
     examples: [["pi()", "3.141592653589793"]], body: () => Math.PI, inline: "Math.PI",
   },
   {
-    name: "power", also: ["pow"], parameters: "dd", result: "float64", doc: "First to the power of the second",
-    examples: [["power(2, 10)", "1024.0"]], body: (a: number, b: number) => a ** b, inline: "Math.pow($0, $1)",
+    name: "power", also: ["pow"], parameters: "dd", result: "float64",
+      doc: "First to the power of the second",
+    examples: [["power(2, 10)", "1024.0"]], body: (a: number, b: number) => a ** b,
+      inline: "Math.pow($0, $1)",
   },
   {
     name: "round", parameters: "d?i", result: "float64",
     doc: "To the nearest, half away from zero, to so many decimals (none if left out)",
-    examples: [["round(2.5)", "3.0"], ["round(-2.5)", "-3.0"], ["round(1.005, 2)", "1.01"], ["round(1234, -2)", "1200.0"]],
+    examples: [["round(2.5)", "3.0"], ["round(-2.5)", "-3.0"], ["round(1.005, 2)", "1.01"],
+      ["round(1234, -2)", "1200.0"]],
     body: round,
   },
   {
@@ -122,15 +139,18 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "bitand", parameters: "ii", result: "int53", doc: "Bits that both have",
-    examples: [["bitand(12, 10)", "8"]], body: (a: number, b: number) => Number(BigInt(a) & BigInt(b)),
+    examples: [["bitand(12, 10)", "8"]],
+      body: (a: number, b: number) => Number(BigInt(a) & BigInt(b)),
   },
   {
     name: "bitor", parameters: "ii", result: "int53", doc: "Bits that one has",
-    examples: [["bitor(12, 10)", "14"]], body: (a: number, b: number) => Number(BigInt(a) | BigInt(b)),
+    examples: [["bitor(12, 10)", "14"]],
+      body: (a: number, b: number) => Number(BigInt(a) | BigInt(b)),
   },
   {
     name: "bitxor", parameters: "ii", result: "int53", doc: "Bits that exactly one has",
-    examples: [["bitxor(12, 10)", "6"]], body: (a: number, b: number) => Number(BigInt(a) ^ BigInt(b)),
+    examples: [["bitxor(12, 10)", "6"]],
+      body: (a: number, b: number) => Number(BigInt(a) ^ BigInt(b)),
   },
   {
     name: "bitnot", parameters: "i", result: "int53", doc: "All bits turned", inline: "-1 - $0",

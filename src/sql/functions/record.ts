@@ -4,7 +4,8 @@ import type { ColumnKind } from "../../ring.ts";
  * What a function takes, one letter a parameter:
  * `n` number · `d` number, taken as float · `i` whole number · `u` whole number ≥ 0 · `s` text ·
  * `b` boolean · `B` TRUE or FALSE written out · `t` time · `a` anything · `f` a field's name ·
- * `T` the name of a type · `*` anything or `*`; after `?` they may be left out, `+` repeats the last.
+ * `T` the name of a type · `*` anything or `*`; after `?` they may be left out, `+` repeats the
+ * last.
  */
 export type Parameters = string;
 
@@ -29,8 +30,8 @@ export interface ScalarFunction {
   /** Expression and its value as SQL: both a text for the manual and a test. */
   readonly examples: readonly (readonly [string, string])[];
   /**
-   * Whole numbers, floats and times come as number, text as string. Returns null for NULL, undefined for
-   * `ERROR.argument`. Called with NULL only if `nulls` is "sees".
+   * Whole numbers, floats and times come as number, text as string. Returns null for NULL,
+   * undefined for `ERROR.argument`. Called with NULL only if `nulls` is "sees".
    */
   readonly body: (...args: never[]) => FunctionValue;
   /** The same as JavaScript, `$0` … being the arguments; only for numbers. */

@@ -34,33 +34,39 @@ function indexOf(text: string | null, part: string | null): number {
 
 export const text: readonly ScalarFunction[] = [
   {
-    name: "concat", parameters: "s+", result: "text", doc: "All texts one after the other; NULL is left out",
+    name: "concat", parameters: "s+", result: "text",
+      doc: "All texts one after the other; NULL is left out",
     examples: [["concat('a', 'b', 'c')", "'abc'"], ["concat('a', NULL)", "'a'"]], nulls: "sees",
     body: (...parts: (string | null)[]) => parts.map((part) => part ?? "").join(""),
     slot: (args) => args.reduce((sum, arg) => sum + arg.slot, 0),
   },
   {
-    name: "endswith", parameters: "ss", result: "bool", doc: "Whether the first ends with the second; NULL: no",
+    name: "endswith", parameters: "ss", result: "bool",
+      doc: "Whether the first ends with the second; NULL: no",
     examples: [["endswith('abc', 'bc')", "TRUE"]], nulls: "sees",
     body: (a: string | null, b: string | null) => a !== null && b !== null && a.endsWith(b),
   },
   {
-    name: "startswith", parameters: "ss", result: "bool", doc: "Whether the first starts with the second; NULL: no",
+    name: "startswith", parameters: "ss", result: "bool",
+      doc: "Whether the first starts with the second; NULL: no",
     examples: [["startswith('abc', 'ab')", "TRUE"]], nulls: "sees",
     body: (a: string | null, b: string | null) => a !== null && b !== null && a.startsWith(b),
   },
   {
     name: "indexof", parameters: "ss", result: "int53",
     doc: "Where the second first stands in the first, in characters from 0; −1 = nowhere",
-    examples: [["indexof('abc', 'c')", "2"], ["indexof('abc', 'x')", "-1"]], nulls: "sees", body: indexOf,
+    examples: [["indexof('abc', 'c')", "2"], ["indexof('abc', 'x')", "-1"]], nulls: "sees",
+      body: indexOf,
   },
   {
     name: "length", parameters: "s", result: "int53", doc: "Number of characters; of NULL 0",
-    examples: [["length('Öl')", "2"]], nulls: "sees", body: (a: string | null) => [...(a ?? "")].length,
+    examples: [["length('Öl')", "2"]], nulls: "sees",
+      body: (a: string | null) => [...(a ?? "")].length,
   },
   {
     name: "numbytes", parameters: "s", result: "int53", doc: "Number of bytes in UTF-8; of NULL 0",
-    examples: [["numbytes('Öl')", "3"]], nulls: "sees", body: (a: string | null) => encoder.encode(a ?? "").length,
+    examples: [["numbytes('Öl')", "3"]], nulls: "sees",
+      body: (a: string | null) => encoder.encode(a ?? "").length,
   },
   {
     name: "lower", parameters: "s", result: "text", doc: "In small letters",
@@ -83,21 +89,27 @@ export const text: readonly ScalarFunction[] = [
     examples: [["rtrim(' a  ')", "' a'"]], body: trimEnd,
   },
   {
-    name: "lpad", parameters: "su", result: "text", doc: "With so many blanks before it", slot: padded,
-    examples: [["lpad('a', 2)", "'  a'"]], body: (a: string, n: number) => pad(n) === undefined ? undefined : pad(n) + a,
+    name: "lpad", parameters: "su", result: "text", doc: "With so many blanks before it",
+      slot: padded,
+    examples: [["lpad('a', 2)", "'  a'"]], body: (a: string, n: number) => pad(n) === undefined
+      ? undefined : pad(n) + a,
   },
   {
-    name: "rpad", parameters: "su", result: "text", doc: "With so many blanks after it", slot: padded,
-    examples: [["rpad('a', 2)", "'a  '"]], body: (a: string, n: number) => pad(n) === undefined ? undefined : a + pad(n),
+    name: "rpad", parameters: "su", result: "text", doc: "With so many blanks after it",
+      slot: padded,
+    examples: [["rpad('a', 2)", "'a  '"]], body: (a: string, n: number) => pad(n) === undefined
+      ? undefined : a + pad(n),
   },
   {
-    name: "reverse", parameters: "s", result: "text", doc: "Its characters from the last to the first",
+    name: "reverse", parameters: "s", result: "text",
+      doc: "Its characters from the last to the first",
     examples: [["reverse('abc')", "'cba'"]], body: (a: string) => [...a].reverse().join(""),
   },
   {
     name: "substring", parameters: "su?u", result: "text",
     doc: "Characters from a place (counted from 0) to before another, or to the end",
-    examples: [["substring('abcdef', 1, 3)", "'bc'"], ["substring('abc', 1)", "'bc'"]], body: substring,
+    examples: [["substring('abcdef', 1, 3)", "'bc'"], ["substring('abc', 1)", "'bc'"]],
+      body: substring,
   },
   {
     name: "split_value", parameters: "ssu", result: "text",
@@ -106,11 +118,14 @@ export const text: readonly ScalarFunction[] = [
     body: (a: string, separator: string, i: number) => a.split(separator).at(i),
   },
   {
-    name: "dec2hex", parameters: "i", result: "text", doc: "A whole number as `0x` and hexadecimal digits",
-    examples: [["dec2hex(255)", "'0xff'"]], body: (n: number) => `0x${n.toString(16)}`, slot: () => 24,
+    name: "dec2hex", parameters: "i", result: "text",
+      doc: "A whole number as `0x` and hexadecimal digits",
+    examples: [["dec2hex(255)", "'0xff'"]], body: (n: number) => `0x${n.toString(16)}`,
+      slot: () => 24,
   },
   {
-    name: "hex2dec", parameters: "s", result: "int53", doc: "The number of hexadecimal digits, with or without `0x`",
+    name: "hex2dec", parameters: "s", result: "int53",
+      doc: "The number of hexadecimal digits, with or without `0x`",
     examples: [["hex2dec('0xff')", "255"]],
     body: (a: string) => (/^(0x)?[0-9a-f]{1,13}$/i.test(a) ? parseInt(a, 16) : undefined),
   },

@@ -56,12 +56,14 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
   const s = arg.state;
   if (!aggregate.skipsNull) {
     const kept = keep(aggregate, arg, place);
-    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }` : `{ ${n} = 1; ${kept} }`);
+    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }`
+      : `{ ${n} = 1; ${kept} }`);
     return;
   }
   // What is left out for being bad makes the result uncertain; NULL is left out silently.
   if (s !== "0") {
-    const w = code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
+    const w =
+      code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
     code.line(`if (${w} > ${place.at("worst")}) ${place.at("worst")} = ${w};`);
   }
   const lines = valueLines(aggregate, arg, place);
@@ -148,23 +150,30 @@ function beats(aggregate: Aggregate, arg: Value, place: Place): string {
 /** The result of a closed group. */
 export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   const { kind } = aggregate.spec;
-  if (!aggregate.skipsNull) return keptValue(code, aggregate, place, code.define("s", place.at("state")));
+  if (!aggregate.skipsNull) {
+    return keptValue(code, aggregate, place, code.define("s", place.at("state")));
+  }
   const n = code.define("count", place.at("n"));
   if (aggregate.fn === "count") {
-    return { kind, value: n, state: aggregate.arg === null ? "0" : code.define("s", place.at("worst")) };
+    return { kind, value: n, state: aggregate.arg === null ? "0"
+      : code.define("s", place.at("worst")) };
   }
   const worst = code.define("s", place.at("worst"));
   let state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
   if ("over" in fieldsOf(aggregate)) {
-    state = code.define("s", `${place.at("over")} === 1 & ${state} < 194 ? ${ERROR.overflow} : ${state}`);
+    state = code.define("s",
+      `${place.at("over")} === 1 & ${state} < 194 ? ${ERROR.overflow} : ${state}`);
   }
-  if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) return keptValue(code, aggregate, place, state);
+  if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
+    return keptValue(code, aggregate, place, state);
+  }
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
 }
 
 function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {
-  const [low, high] = [code.define("low", `${at("low")} | 0`), code.define("high", `${at("high")} | 0`)];
+  const [low, high] = [code.define("low", `${at("low")} | 0`),
+    code.define("high", `${at("high")} | 0`)];
   if (aggregate.fn === "sum") return { kind: "int64", state, value: low, high };
   const sure = code.define("t", `${n} > 0 && fn.divide64(${low}, ${high}, ${n} | 0, 0)`);
   return {
@@ -193,7 +202,8 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
   switch (aggregate.fn) {
     case "sum": return at("sum");
     // eKuiper: the average of whole numbers is a whole number.
-    case "avg": return aggregate.spec.kind === "int53" ? `Math.trunc(${at("sum")} / ${n}) + 0` : `${at("sum")} / ${n}`;
+    case "avg": return aggregate.spec.kind === "int53" ? `Math.trunc(${at("sum")} / ${n}) + 0`
+      : `${at("sum")} / ${n}`;
     case "min": case "max": return at("best");
     case "stddev": return `Math.sqrt(${at("squares")} / ${n})`;
     case "count": case "last": case "first": return n;

@@ -7,7 +7,8 @@ import { type Aggregate, fieldsOf, keepsCell, type Place, result, update } from 
 export interface WindowSpec {
   readonly input: readonly ColumnSpec[];
   readonly where: ((leaves: Leaves) => Test) | null;
-  readonly keys: readonly { readonly spec: ColumnSpec; readonly value: (leaves: Leaves) => Value }[];
+  readonly keys: readonly { readonly spec: ColumnSpec; readonly value: (leaves: Leaves) =>
+    Value }[];
   readonly aggregates: readonly {
     readonly aggregate: Aggregate;
     readonly value: ((leaves: Leaves) => Value) | null;
@@ -50,10 +51,13 @@ export function addFields(code: Code, spec: WindowSpec): void {
     layout.add(`key${i}.state`, "U", groups);
   });
   spec.aggregates.forEach(({ aggregate }, i) => {
-    for (const field of Object.keys(fieldsOf(aggregate))) layout.add(`agg${i}.${field}`, "F", groups);
+    for (const field of Object.keys(fieldsOf(aggregate))) {
+      layout.add(`agg${i}.${field}`, "F", groups);
+    }
     if (!keepsCell(aggregate)) return;
     const { spec: cell } = aggregate;
-    layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot : groups);
+    layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot
+      : groups);
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
@@ -104,7 +108,8 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
   const testing = code.take();
   if (keyed) findGroup(code, spec, leaves, fields, window);
-  else code.line(`if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
+  else code.line(
+    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
   spec.aggregates.forEach(({ aggregate, value }, i) => {
     const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
     const place = { at, cell: () => cellOf(code, aggregate, i) };
@@ -160,7 +165,8 @@ function trackRow(
   const own = spec.inputOldest ? leaves.row.column(spec.oldest.name).value
     : code.define("t", `F[${times} + r | 0]`);
   for (const time of [own, ...leaves.newest.used.map((n) => n.time)]) {
-    code.line(`if (${time} < ${oldest}${time === own ? "" : ` & ${time} !== 0`}) ${oldest} = ${time};`);
+    code.line(
+      `if (${time} < ${oldest}${time === own ? "" : ` & ${time} !== 0`}) ${oldest} = ${time};`);
   }
 }
 
@@ -221,7 +227,8 @@ function raiseKeyStates(code: Code, spec: WindowSpec, leaves: Leaves): void {
     const { state } = value(leaves);
     if (state === "0") return;
     const states = field(code, `key${i}.state`, `key${i}_state`);
-    code.line(`if (${state} < 64 & ${state} > U[${states} + g | 0]) U[${states} + g | 0] = ${state};`);
+    code.line(
+      `if (${state} < 64 & ${state} > U[${states} + g | 0]) U[${states} + g | 0] = ${state};`);
   });
 }
 
