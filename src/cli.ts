@@ -61,7 +61,8 @@ export async function cli(argv: readonly string[], host: Host): Promise<number> 
   } catch (thrown) {
     if (thrown instanceof Usage) {
       const verb = verbs.find((v) => v.name === name);
-      console.error(`tagwerk: ${thrown.message}\n${verb ? `usage: tagwerk ${verb.usage}` : "tagwerk --help"}`);
+      const usage = verb ? `usage: tagwerk ${verb.usage}` : "tagwerk --help";
+      console.error(`tagwerk: ${thrown.message}\n${usage}`);
       return 2;
     }
     if (!(thrown instanceof Fault)) throw thrown;

@@ -2,8 +2,8 @@
 export { Arena, type Block } from "./ring/arena.ts";
 export { Bridge } from "./ring/bridge.ts";
 export {
-  ABSENT, BAD, BAD_MAX, BAD_MIN, ERROR, ERROR_MIN, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
-  isBad, isError, isGood, isUncertain, readsAsNull, stateName, stateOf,
+  ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
+  isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
 export {
   Column, kindBytes, tagColumn, type ColumnKind, type ColumnSpec, type TagType, tagTypes,

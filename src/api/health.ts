@@ -4,7 +4,8 @@ export const healthRoutes: readonly Route[] = [
   {
     method: "GET", path: "/health", access: "anyone",
     summary: "Is it well, and if not, what is wrong",
-    answers: "Status, hashes, arming, troubles in words; 503 in safe mode or with a rejected configuration",
+    answers: "Status, hashes, arming, troubles in words; 503 in safe mode or with a rejected " +
+      "configuration",
     async handle({ runtime }) {
       const health = await runtime.health();
       const well = health.status === "ok" || health.status === "degraded";

@@ -18,7 +18,7 @@ export interface Clock {
 }
 
 /** A step is a difference larger than this (ms); less is drift and is slewed. */
-export const clock_step_ms = 1000;
+const clock_step_ms = 1000;
 /** Largest slew: milliseconds of correction per millisecond of monotonic time (500 ppm). */
 export const clock_slew_ratio = 500e-6;
 

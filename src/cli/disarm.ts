@@ -7,7 +7,8 @@ export const disarmVerb: Verb = {
   name: "disarm",
   usage: "disarm --by NAME | disarm --clear --by NAME",
   summary: "stop all writing now; it stays stopped until --clear",
-  help: `Writes the latch first, then asks the running Tagwerk and waits until no admitted command can
+  help: `
+Writes the latch first, then asks the running Tagwerk and waits until no admitted command can
 still leave. If it does not answer within 2 s it is killed, and that is said.${clientHelp}
       --by NAME       who; it stands in the audit
       --clear         lift the latch (arming is another step)`,

@@ -11,7 +11,8 @@ function whyText(why: WhyView): string {
     `  device   ${why.device}, ${tag.at} as ${tag.type}, group ${tag.group}`,
     `  link     ${link.name} (${link.type}) ${link.state}: ${link.reason}`,
     `  stations ${station || "-"}`,
-    `  frame    last good answer ${why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`}`,
+    `  frame    last good answer ` +
+      (why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`),
     `  because  ${why.reason}`,
     `  rules    ${why.rules.join(", ") || "none reads it"}`,
     `  gate     ${gate === null ? "never asked" : JSON.stringify(gate)}`,

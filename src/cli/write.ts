@@ -7,7 +7,8 @@ export const writeVerb: Verb = {
   name: "write",
   usage: "write TAG VALUE",
   summary: "one setpoint through the gate; prints the outcome",
-  help: `The gate decides: policy, limits, arming, permit; docs/writing.md has every code.${clientHelp}
+  help: `
+The gate decides: policy, limits, arming, permit; docs/writing.md has every code.${clientHelp}
       --id TEXT       name of the command (default: made up)
       --within TIME   it may not leave later than this (default 5s)`,
   options: { ...clientOptions, id: { type: "string" }, within: { type: "string" } },

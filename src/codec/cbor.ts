@@ -19,16 +19,16 @@ export class CborEncoder implements RowEncoder {
     this.#ring = ring;
     this.#quality = quality;
     // Heads are at most 9 bytes; a text that is not UTF-8 grows to three bytes a byte.
-    this.bytes_max = ring.columns.reduce((sum, column) =>
+    this.bytes_max = ring.shown.reduce((sum, column) =>
       sum + 18 + Buffer.byteLength(column.name) * 2 + 40 + column.slot * 3, 32);
   }
 
   encode(seq: number, out: Uint8Array, at: number): number {
-    const { columns, mask } = this.#ring;
+    const { shown, mask } = this.#ring;
     const row: Record<string, CellValue | Record<string, string>> = {};
     const quality: Record<string, string> = {};
     let worst = GOOD;
-    for (const column of columns) {
+    for (const column of shown) {
       const state = this.#ring.arena.U[column.state + (seq & mask)]!;
       const value = state === GOOD || isUncertain(state) ? readCell(this.#ring, column, seq) : null;
       // cbor-x writes a bigint as 64-bit integer; small ones are shorter as numbers.

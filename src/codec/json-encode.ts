@@ -33,10 +33,10 @@ export class JsonEncoder implements RowEncoder {
   constructor(ring: Ring, quality: boolean) {
     this.#ring = ring;
     this.#quality = quality;
-    this.#openings = ring.columns.map((column, i) =>
+    this.#openings = ring.shown.map((column, i) =>
       bytesOf(`${i === 0 ? "{" : ","}${JSON.stringify(column.name)}:`));
     // A byte of text becomes at most six, one of `bytes` at most 4/3.
-    const cells = ring.columns.reduce((sum, column, i) => sum + this.#openings[i]!.length +
+    const cells = ring.shown.reduce((sum, column, i) => sum + this.#openings[i]!.length +
       (column.slot === 0 ? number_bytes_max : column.slot * 6 + 8), 0);
     const states = quality
       ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
@@ -44,7 +44,7 @@ export class JsonEncoder implements RowEncoder {
   }
 
   encode(seq: number, out: Uint8Array, from: number): number {
-    const { columns, mask } = this.#ring;
+    const { shown: columns, mask } = this.#ring;
     const { U } = this.#ring.arena;
     const row = seq & mask;
     let at = from;
@@ -98,8 +98,8 @@ export class JsonEncoder implements RowEncoder {
     const { U } = this.#ring.arena;
     let at = append(out, from, quality_open);
     let first = true;
-    for (let i = 0; i < this.#ring.columns.length; i++) {
-      const state = U[this.#ring.columns[i]!.state + row]!;
+    for (let i = 0; i < this.#ring.shown.length; i++) {
+      const state = U[this.#ring.shown[i]!.state + row]!;
       if (state === GOOD) continue;
       if (!first) out[at++] = COMMA;
       first = false;

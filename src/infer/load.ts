@@ -6,6 +6,7 @@ export async function readModel(path: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path));
   } catch (thrown) {
-    throw new Fault("model-file", `The model file ${path} cannot be read: ${reason(thrown)}`, { path });
+    throw new Fault("model-file",
+      `The model file ${path} cannot be read: ${reason(thrown)}`, { path });
   }
 }

@@ -12,11 +12,11 @@
  */
 export const GOOD = 0;
 export const UNCERTAIN_MAX = 63;
-export const BAD_MIN = 64;
-export const BAD_MAX = 191;
+const BAD_MIN = 64;
+const BAD_MAX = 191;
 export const NULL = 192;
 export const ABSENT = 193;
-export const ERROR_MIN = 194;
+const ERROR_MIN = 194;
 
 export const UNCERTAIN = {
   /** The source itself says so. */
@@ -87,9 +87,7 @@ export const FLAG = {
   replayed: 4,
 } as const;
 
-export const isGood = (state: number): boolean => state === GOOD;
 export const isUncertain = (state: number): boolean => state >= 1 && state <= UNCERTAIN_MAX;
-export const isBad = (state: number): boolean => state >= BAD_MIN && state <= BAD_MAX;
 export const isError = (state: number): boolean => state >= ERROR_MIN;
 /** True if SQL sees NULL here: bad, NULL or absent (an error stays an error). */
 export const readsAsNull = (state: number): boolean => state >= BAD_MIN && state < ERROR_MIN;

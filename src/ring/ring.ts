@@ -53,6 +53,8 @@ export class Ring {
   readonly rows: number;
   readonly mask: number;
   readonly columns: readonly Column[];
+  /** Without the engine's own, whose names begin with `$`: what sinks and the API show. */
+  readonly shown: readonly Column[];
   /** Indices into I. */
   readonly headAt: number;
   readonly claimAt: number;
@@ -89,6 +91,7 @@ export class Ring {
       const payload = spec.slot === 0 ? payloads[i]! / 8 : payloads[i]!;
       return new Column(spec, i, payload, lengths[i]!, place(layout.rows));
     });
+    this.shown = this.columns.filter((column) => !column.name.startsWith("$"));
     assert(offset - at === layout.bytes, `ring ${layout.name}: layout and offsets agree`);
     for (const column of this.columns) this.#byName.set(column.name, column);
   }

@@ -219,10 +219,11 @@ class Builder {
 
   /** False = it reads a rule that is not planned yet. */
   #planRule(rule: Rule): boolean {
-    const writes = rule.to.some((target) => target.kind === "write");
+    // Also what a writing rule reads must carry the age of its oldest input.
+    const lineage = this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     let program: Program;
     try {
-      program = compile(rule.sql, this.#catalog(rule.name), { lineage: writes });
+      program = compile(rule.sql, this.#catalog(rule.name), { lineage });
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
       if (!(thrown instanceof SqlFault)) throw thrown;

@@ -76,7 +76,7 @@ export class Inspector {
       const ring = this.#role.rings.get(stream.name)!;
       return {
         name: stream.name, from: stream.from, interval_ms: stream.interval,
-        columns: visible(ring).map(({ name, kind, eu }) => ({ name, kind, eu })),
+        columns: ring.shown.map(({ name, kind, eu }) => ({ name, kind, eu })),
         rows: ring.head >>> 0, capacity: ring.rows,
       };
     });
@@ -93,7 +93,7 @@ export class Inspector {
     const seq = (ring.head - 1) | 0;
     const values: Record<string, number | string | boolean | null> = {};
     const quality: Record<string, string> = {};
-    for (const column of visible(ring)) {
+    for (const column of ring.shown) {
       const state = stateAt(ring, column, seq);
       values[column.name] = state >= 192 ? null : json(readCell(ring, column, seq));
       if (state !== 0) quality[column.name] = stateName(state);
@@ -137,11 +137,6 @@ export class Inspector {
       time: rowTime, age_ms: time - rowTime,
     };
   }
-}
-
-/** Columns that start with `$` are the engine's own (lineage). */
-function visible(ring: Ring): Column[] {
-  return ring.columns.filter((column) => !column.name.startsWith("$"));
 }
 
 function stateAt(ring: Ring, column: Column, seq: number): number {

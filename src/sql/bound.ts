@@ -12,8 +12,8 @@ import type { Span } from "./fault.ts";
  *   worst
  *   state is the largest number.
  * - Arithmetic, casts, calls: the worst of the arguments, or an own error. Division by zero is
- *   `ERROR.zero`, also for floats; an int53 past 2^53 − 1 is `ERROR.overflow`; int `/` truncates; `%` has
- *   the dividend's sign.
+ *   `ERROR.zero`, also for floats; an int53 past 2^53 − 1 is `ERROR.overflow`; int `/` truncates;
+ *   `%` has the dividend's sign.
  * - Comparison, IN, LIKE: an operand that reads as NULL makes it FALSE (also negated), with at
  *   least UNCERTAIN.skipped; an error stays an error.
  * - AND, OR: left first; an operand that reads as NULL is FALSE with at least UNCERTAIN.skipped;

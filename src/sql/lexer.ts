@@ -84,7 +84,8 @@ export class Lexer {
   #number(): Token {
     const from = this.at;
     const number =
-      /0[xX][0-9A-Fa-f]+|(?:\d+(?:us|ms|min|s|m|h|d))+(?![\w.])|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?/y;
+      new RegExp("0[xX][0-9A-Fa-f]+|(?:\\d+(?:us|ms|min|s|m|h|d))+(?![\\w.])" +
+        "|(?:\\d+\\.\\d*|\\.\\d+|\\d+)(?:[eE][+-]?\\d+)?", "y");
     number.lastIndex = from;
     const text = number.exec(this.sql)![0];
     this.at = number.lastIndex;

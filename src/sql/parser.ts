@@ -10,7 +10,8 @@ import { Lexer, type Token } from "./lexer.ts";
 /** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
 const reserved =
   new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
-  "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION REPLACE " +
+  "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION " +
+  "REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
 
 /** Units of window lengths, in ms. */
@@ -422,7 +423,8 @@ export class Parser {
     this.expect(")");
     if (args.length < least || args.length > most) {
       throw this.fault(`${name.upper} takes ${least === most ? least : `${least} or ${most}`} ` +
-        `${kind === "state" ? "conditions" : kind === "count" ? "numbers of rows" : "lengths"}, not ${args.length}`,
+        `${kind === "state" ? "conditions" : kind === "count" ? "numbers of rows" : "lengths"}, ` +
+        `not ${args.length}`,
         this.span(name.from));
     }
     let filter: Expr | null = null;
@@ -444,7 +446,7 @@ const joinKinds: Readonly<Record<string, JoinKind>> = {
   INNER: "inner", LEFT: "left", RIGHT: "right", FULL: "full", CROSS: "cross",
 };
 
-export function parseSelect(p: Parser): Select {
+function parseSelect(p: Parser): Select {
   const { from } = p.expect("SELECT");
   const distinct = p.token.upper === "DISTINCT" && p.accept("DISTINCT");
   const fields = p.list(() => parseField(p));

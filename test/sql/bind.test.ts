@@ -118,7 +118,8 @@ describe("types", () => {
 describe("groups", () => {
   test("keys, aggregates once each, a bare column is that of the first row", () => {
     const query =
-      bound("SELECT lower(recipe) AS k, sum(count) AS s, sum(count) / count(*) AS m, due FROM orders " +
+      bound("SELECT lower(recipe) AS k, sum(count) AS s, sum(count) / count(*) AS m, due FROM " +
+        "orders " +
       "GROUP BY k, TUMBLINGWINDOW(mi, 1) HAVING s > 2");
     expect(query.window).toMatchObject({ kind: "tumbling", length_ms: 60_000 });
     expect(query.select[0]!.expr).toBe(query.groupBy[0]!);
@@ -128,7 +129,8 @@ describe("groups", () => {
 
   test("types of aggregates", () => {
     const query =
-      bound("SELECT avg(count), avg(weight), stddev(count), min(recipe), count(recipe), last(due), " +
+      bound("SELECT avg(count), avg(weight), stddev(count), min(recipe), count(recipe), " +
+        "last(due), " +
       "last_value(weight, FALSE) FROM orders GROUP BY COUNTWINDOW(10, 2)");
     expect(query.aggregates.map((a) => a.type.kind as string))
       .toEqual(["int53", "float64", "float64", "text", "int53", "time", "float64"]);
@@ -140,7 +142,8 @@ describe("groups", () => {
 describe("infer", () => {
   test("arguments as floats, equal calls once, outputs by index", () => {
     const query =
-      bound("SELECT infer('target', temperature, door_closed) AS a, infer('target', temperature, door_closed)[1] AS b " +
+      bound("SELECT infer('target', temperature, door_closed) AS a, infer('target', temperature, " +
+        "door_closed)[1] AS b " +
       "FROM press.fast WHERE infer('target', temperature, door_closed) > 1");
     expect(query.infers).toHaveLength(1);
     expect(query.infers[0]!.args[1]).toMatchObject({ kind: "cast", type: { kind: "float64" } });
@@ -171,7 +174,8 @@ describe("errors", () => {
     const expr = (depth: number): string => {
       if (depth === 0 || random.chance(0.3)) return random.pick(pieces);
       if (random.chance(0.3)) {
-        return `${random.pick(calls)}${expr(depth - 1)}${random.chance(0.5) ? `, ${expr(depth - 1)}` : ""})`;
+        return `${random.pick(calls)}${expr(depth - 1)}` +
+          `${random.chance(0.5) ? `, ${expr(depth - 1)}` : ""})`;
       }
       if (random.chance(0.1)) {
         return `CASE WHEN ${expr(depth - 1)} THEN ${expr(depth - 1)} ELSE ${expr(depth - 1)} END`;

@@ -70,7 +70,8 @@ class Queries {
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : this.value(this.kind(), 3)));
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
-    return `SELECT count(*) AS rows, ${list} FROM s${where} GROUP BY ${[...keys, window].join(", ")}${having}`;
+    return `SELECT count(*) AS rows, ${list} FROM s${where} GROUP BY ` +
+      `${[...keys, window].join(", ")}${having}`;
   }
 
   #list(one: () => string): string {
@@ -118,10 +119,13 @@ class Queries {
     const text = ((): string => {
       switch (kind) {
         case "float": return r.chance(0.2) ? `stddev(${arg(r.pick(["float", "whole", "long"]))})`
-          : `${r.pick(["sum", "avg", "min", "max", "last", "last"])}(${this.#not("NULL", () => arg("float"))})`;
+          : `${r.pick(["sum", "avg", "min", "max", "last", "last"])}(` +
+            `${this.#not("NULL", () => arg("float"))})`;
         case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
-          : `${r.pick(["sum", "avg", "min", "max", "last"])}(${this.#not("NULL", () => arg("whole"))})`;
-        case "long": return `${r.pick(["min", "max", "last", "avg"])}(${this.#not("NULL", () => this.#leaf("long"))})`;
+          : `${r.pick(["sum", "avg", "min", "max", "last"])}(` +
+            `${this.#not("NULL", () => arg("whole"))})`;
+        case "long": return `${r.pick(["min", "max", "last", "avg"])}(` +
+          `${this.#not("NULL", () => this.#leaf("long"))})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
         case "text": return r.chance(0.3) ? r.pick(["t", "u"])
           : `${r.pick(["min", "max", "last"])}(${r.pick(["t", "u"])})`;
@@ -144,7 +148,8 @@ class Queries {
     if (r.chance(0.12)) {
       const whens = Array.from({ length: 1 + r.below(2) }, () =>
         `WHEN ${this.value("bool", depth)} THEN ${this.value(kind, depth)}`);
-      return `CASE ${whens.join(" ")}${r.chance(0.7) ? ` ELSE ${this.value(kind, depth)}` : ""} END`;
+      return `CASE ${whens.join(" ")}${r.chance(0.7) ? ` ELSE ${this.value(kind, depth)}` : ""} ` +
+        `END`;
     }
     if (r.chance(0.06)) {
       return `coalesce(${this.#leaf(kind)}, ${this.value(kind, depth)}, ${this.#leaf(kind)})`;
@@ -162,7 +167,8 @@ class Queries {
         }
         if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long"]))}, 'float')`;
         if (r.chance(0.1)) return `-(${of("float")})`;
-        return `(${of("float")} ${r.pick(["+", "-", "*", "/", "%"])} ${of(r.pick(["float", "whole"]))})`;
+        return `(${of("float")} ${r.pick(["+", "-", "*", "/", "%"])} ` +
+          `${of(r.pick(["float", "whole"]))})`;
       case "whole":
         if (r.chance(0.1)) {
           return `cast(${of(r.pick(["float", "text", "bool", "time"]))}, 'bigint')`;
@@ -170,10 +176,12 @@ class Queries {
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
         if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
         if (r.chance(0.1)) return `-(${of("whole")})`;
-        return `(${of("whole")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ${of("whole")})`;
+        return `(${of("whole")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
+          `${of("whole")})`;
       case "long":
         if (r.chance(0.1)) return `-(${of("long")})`;
-        return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ${of(r.pick(["long", "whole"]))})`;
+        return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
+          `${of(r.pick(["long", "whole"]))})`;
       case "bool": return this.#condition(depth);
       case "text":
         if (r.chance(0.3)) {
@@ -197,7 +205,8 @@ class Queries {
       return `(${of(kind)} ${r.pick(["", "NOT "])}BETWEEN ${of(kind)} AND ${of(kind)})`;
     }
     if (choice === 6) {
-      return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
+      return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ` +
+        `${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
     }
     if (choice === 7) return `(${of(kind)} IS ${r.pick(["", "NOT "])}NULL)`;
     const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole"

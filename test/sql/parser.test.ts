@@ -15,13 +15,15 @@ function show(expr: Expr): string {
     case "literal": return typeof expr.value === "string" ? `'${expr.value}'` : String(expr.value);
     case "unary": return `(${expr.op} ${show(expr.operand)})`;
     case "binary": return `(${show(expr.left)} ${expr.op} ${show(expr.right)})`;
-    case "between": return `(${show(expr.operand)}${expr.negated ? " not" : ""} between ${show(expr.low)} and ${show(expr.high)})`;
+    case "between": return `(${show(expr.operand)}${expr.negated ? " not" : ""} between ` +
+      `${show(expr.low)} and ${show(expr.high)})`;
     case "isnull": return `(${show(expr.operand)} is ${expr.negated ? "not " : ""}null)`;
     case "like": return `(${show(expr.operand)} like ${show(expr.pattern)})`;
     case "call": return `${expr.name}(${expr.args.map(show).join(", ")})`;
     case "member": return `${show(expr.of)}->${expr.name}`;
     case "index": return `${show(expr.of)}[${show(expr.at)}]`;
-    case "slice": return `${show(expr.of)}[${expr.from ? show(expr.from) : ""}:${expr.to ? show(expr.to) : ""}]`;
+    case "slice": return `${show(expr.of)}[${expr.from ? show(expr.from) : ""}:` +
+      `${expr.to ? show(expr.to) : ""}]`;
     default: return expr.kind;
   }
 }
@@ -67,7 +69,8 @@ describe("queries", () => {
     const select =
       parseQuery(
       "SELECT a AS x INVISIBLE, * EXCEPT(b) REPLACE(c * 2 AS c) FROM m-*.slow AS m LEFT JOIN t " +
-      "ON m.a = t.a WHERE a > 1 GROUP BY a, HOPPINGWINDOW(ss, 10, 5) FILTER(WHERE b) HAVING count(*) > 1 " +
+      "ON m.a = t.a WHERE a > 1 GROUP BY a, HOPPINGWINDOW(ss, 10, 5) FILTER(WHERE b) HAVING " +
+      "count(*) > 1 " +
       "ORDER BY a DESC LIMIT 3;");
     expect(select).toMatchObject({
       from: { name: "m-*.slow", alias: "m" }, joins: [{ kind: "left", source: { name: "t" } }],
@@ -80,7 +83,8 @@ describe("queries", () => {
 
   test("CREATE STREAM with nested types and options", () => {
     const [create] =
-      parse('CREATE STREAM s (a BIGINT DEFAULT 3, b ARRAY(STRUCT(c STRING)),) WITH (datasource="x", SHARED="true")');
+      parse('CREATE STREAM s (a BIGINT DEFAULT 3, b ARRAY(STRUCT(c STRING)),) WITH ' +
+        '(datasource="x", SHARED="true")');
     expect(create).toMatchObject({
       kind: "create", name: "s", options: { DATASOURCE: "x", SHARED: "true" },
       columns: [{ name: "a", type: { of: "bigint" } },
@@ -125,8 +129,10 @@ describe("errors say where and what was meant", () => {
     console.log(`seed ${seed}`);
     const random = createRandom(seed);
     const sources =
-      ["SELECT a, avg(b) AS x FROM m-*.slow WHERE a > 1.5 AND b IN (1, 2) GROUP BY a, TUMBLINGWINDOW(ss, 10)",
-      "SELECT CASE WHEN a THEN 'x' ELSE \"y\" END, infer('m', a)[1] FROM `s` -- c\nHAVING last_value(c, true) <> 3",
+      ["SELECT a, avg(b) AS x FROM m-*.slow WHERE a > 1.5 AND b IN (1, 2) GROUP BY a, " +
+        "TUMBLINGWINDOW(ss, 10)",
+      "SELECT CASE WHEN a THEN 'x' ELSE \"y\" END, infer('m', a)[1] FROM `s` -- c\nHAVING " +
+      "last_value(c, true) <> 3",
       'CREATE STREAM s (a BIGINT, b ARRAY(STRING)) WITH (DATASOURCE="x")'];
     const pieces = ["(", ")", "'", "`", " ", ",", "*", "-", "[", ":", "FROM", "NOT", "IN", "0x",
       "1e", "/*", "\\", "é", "->", "AS"];

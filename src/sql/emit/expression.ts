@@ -289,7 +289,8 @@ function compare(code: Code, op: string, left: Value, right: Value): string {
         `fn.sameBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length})`;
       return op === "=" ? same : `!${same}`;
     }
-    return `fn.compareBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length}) ${operator} 0`;
+    return `fn.compareBytes(U, ${left.value}, ${left.length}, ${right.value}, ${right.length}) ` +
+      `${operator} 0`;
   }
   // A bool may be true or 1.
   if (left.kind === "bool") return `(${left.value} | 0) ${operator} (${right.value} | 0)`;

@@ -6,7 +6,10 @@ export type Param =
   | { readonly of: "input" | "output"; readonly part: RingPart }
   | { readonly of: "input" | "output"; readonly column: string; readonly part: ColumnPart }
   | { readonly of: "newest"; readonly index: number; readonly part: RingPart }
-  | { readonly of: "newest"; readonly index: number; readonly column: string; readonly part: ColumnPart }
+  | {
+      readonly of: "newest"; readonly index: number; readonly column: string;
+      readonly part: ColumnPart;
+    }
   | { readonly of: "number"; readonly value: number }
   | { readonly of: "text"; readonly id: number; readonly bytes: string; readonly part: "at"
     | "length" }

@@ -113,7 +113,8 @@ export const text: readonly ScalarFunction[] = [
   },
   {
     name: "split_value", parameters: "ssu", result: "text",
-    doc: "One of the parts between separators, from 0; negative: from the last; none there: an error",
+    doc: "One of the parts between separators, from 0; negative: from the last; none there: an " +
+      "error",
     examples: [["split_value('a/b/c', '/', 1)", "'b'"]],
     body: (a: string, separator: string, i: number) => a.split(separator).at(i),
   },

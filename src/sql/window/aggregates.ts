@@ -76,7 +76,8 @@ function keep(aggregate: Aggregate, arg: Value, place: Place): string {
   if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
   const { at, slot, length } = place.cell();
   if (arg.kind === "int64") {
-    return `I[(${at} + g << 1) | 0] = ${arg.value}; I[(${at} + g << 1) + 1 | 0] = ${arg.high}; ${state}`;
+    return `I[(${at} + g << 1) | 0] = ${arg.value}; I[(${at} + g << 1) + 1 | 0] = ${arg.high}; ` +
+      `${state}`;
   }
   return `fn.copyBytes(U, ${at} + Math.imul(g, ${slot}) | 0, ${arg.value}, ${arg.length}); ` +
     `I[${length} + g | 0] = ${arg.length}; ${state}`;
@@ -104,7 +105,8 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "min": case "max": {
       if (keepsCell(aggregate)) {
-        return [`if (${n} === 0 || ${beats(aggregate, arg, place)}) { ${keep(aggregate, arg, place)} }`, counted];
+        return [`if (${n} === 0 || ${beats(aggregate, arg, place)}) { ` +
+          `${keep(aggregate, arg, place)} }`, counted];
       }
       const better = aggregate.fn === "min" ? "<" : ">";
       return [`if (${n} === 0 || ${v} ${better} ${at("best")}) ${at("best")} = ${v};`, counted];
@@ -141,7 +143,8 @@ function beats(aggregate: Aggregate, arg: Value, place: Place): string {
   const better = aggregate.fn === "min" ? "<" : ">";
   if (arg.kind === "int64") {
     const low = `I[(${at} + g << 1) | 0]`, high = `I[(${at} + g << 1) + 1 | 0]`;
-    return `${arg.high} ${better} ${high} || ${arg.high} === ${high} && ${arg.value} >>> 0 ${better} ${low} >>> 0`;
+    return `${arg.high} ${better} ${high} || ${arg.high} === ${high} && ${arg.value} >>> 0 ` +
+      `${better} ${low} >>> 0`;
   }
   const kept = `${at} + Math.imul(g, ${slot}) | 0, I[${length} + g | 0]`;
   return `fn.compareBytes(U, ${arg.value}, ${arg.length}, ${kept}) ${better} 0`;
