@@ -1,0 +1,120 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "jsonc-parser";
+import manifest from "../../package.json" with { type: "json" };
+import { cli } from "../../src/cli.ts";
+import { examineTexts } from "../../src/cli/examine.ts";
+import { connectors, drivers } from "../../src/registry.ts";
+
+const root = resolve(import.meta.dir, "../..");
+const components = { drivers, connectors };
+/** The other pages (configuration, messages, writing, simulate) have tests of their own. */
+const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md"];
+
+interface Block {
+  readonly page: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+const blocks: Block[] = pages.flatMap((page) =>
+  [...readFileSync(join(root, page), "utf8").matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+    .map(([, language, text]) => ({ page, language: language!, text: text! })));
+
+/** The plant that the pages speak of. */
+function plant(): Record<string, any> {
+  return {
+    gateway: { id: "docs", profile: "generic-512mb" },
+    links: {
+      "plc-1": { type: "modbus-tcp", host: "192.168.1.20" },
+      broker: { type: "mqtt", host: "broker.local" },
+    },
+    types: { meter: { groups: { slow: "1s" }, tags: {
+      power: { at: "input 0", type: "float32" }, energy: { at: "input 2", type: "float32" },
+    } } },
+    devices: {
+      "m-{01..32}": { use: "meter", link: "plc-1", station: "{n}" },
+      press: { link: "plc-1", station: 40, groups: { fast: "100ms", slow: "10s" }, tags: {
+        temperature: { at: "input 0", type: "float32", group: "fast" },
+        pressure: { at: "input 2", type: "float32", group: "fast" },
+        door_closed: { at: "discrete 4", type: "bool", group: "fast" },
+        setpoint: { at: "holding 9", type: "float32", group: "slow", access: "read-write" },
+      } },
+      oven: { link: "plc-1", station: 41, groups: { fast: "100ms" }, tags: {
+        temperature: { at: "input 0", type: "float32" },
+      } },
+    },
+    models: { target: { file: "models/target.onnx", memory: "32MB", deadline: "20ms" } },
+    rules: {},
+    sinks: { plant: { type: "mqtt", link: "broker", topic: "plant/{rule}" } },
+    store: { directory: "./store" },
+  };
+}
+
+function problemsOf(config: unknown): readonly string[] {
+  const text = typeof config === "string" ? config : JSON.stringify(config);
+  return examineTexts("gateway.json", { config: text, policy: "" }, components, null).texts;
+}
+
+/** A whole configuration, a policy, or some sections that are laid over the plant. */
+function configOf(text: string): unknown {
+  if (/^\s*"?gateway|"gateway":/m.test(text)) return text;
+  if (text.startsWith("// write-policy.json")) {
+    return { ...plant(), policy: parse(text), rules: { hold: {
+      sql: "SELECT infer('target', temperature, pressure) AS target FROM press.fast",
+      to: [{ write: "press.setpoint", from: "target" }],
+    } } };
+  }
+  const sections = parse(`{${text}}`) as Record<string, object>;
+  const whole = plant();
+  for (const [name, section] of Object.entries(sections)) {
+    whole[name] = { ...whole[name], ...section };
+  }
+  return whole;
+}
+
+for (const [i, block] of blocks.entries()) {
+  const title = `${block.page}, block ${i}: ${block.language}`;
+  const lines = block.text.split("\n").filter((line) => line.trim() !== "");
+  if (block.language === "jsonc") {
+    test(title, () => expect(problemsOf(configOf(block.text))).toEqual([]));
+  } else if (block.language === "sql") {
+    test(title, () => {
+      const rules = Object.fromEntries(lines.map((line, n) =>
+        [`rule_${n}`, { sql: line.replace(/\s+--.*$/, ""), to: ["plant"] }]));
+      expect(problemsOf({ ...plant(), rules })).toEqual([]);
+    });
+  } else if (block.language === "sh") {
+    test(title, async () => {
+      for (const line of lines) await checkCommand(line);
+    });
+  } else if (block.language !== "" && block.language !== "ini") {
+    test(title, () => expect(`nothing runs a block of ${block.language}`).toBe(""));
+  }
+}
+
+/** A script of package.json, or a verb that takes what is shown; the binary itself runs in test/e2e. */
+async function checkCommand(line: string): Promise<void> {
+  const words = line.replace(/\s+#.*$/, "").trim().split(/\s+/);
+  if (words[0] === "npx") {
+    expect(words.slice(0, 3)).toEqual(["npx", "bun@1.4.5", "run"]);
+    expect(Object.keys(manifest.scripts)).toContain(words[3]!);
+    return;
+  }
+  if (words[0] === "scp") return;
+  expect(words[0]).toBe("tagwerk");
+  const host = { components, workerUrl: "", startApi: () => { throw new Error("not here"); } };
+  expect(await cli(["help", words[1]!], host), line).toBe(0);
+}
+
+test("README is at most 500 lines", () => {
+  expect(readFileSync(join(root, "README.md"), "utf8").split("\n").length).toBeLessThanOrEqual(500);
+});
+
+test("every page that README names is there, and every page is named", () => {
+  const named = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/`(docs\/\w+\.md)`/g)]
+    .map(([, page]) => page!);
+  const there = [...new Bun.Glob("docs/*.md").scanSync(root)];
+  expect([...new Set(named)].sort()).toEqual(there.sort());
+});

@@ -1,0 +1,28 @@
+/**
+ * `bun run soak NAME [--count N] [--seed S]`: a suite of the check with a larger count. Alone: the list.
+ */
+import { parseArgs } from "node:util";
+
+const soaks: Readonly<Record<string, { readonly what: string; readonly path: string }>> = {
+  race: { what: "rows between real workers", path: "test/race" },
+  differential: { what: "random queries, generated code = reference", path: "test/sql" },
+  gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
+};
+
+const { values, positionals } = parseArgs({
+  options: { count: { type: "string" }, seed: { type: "string" } }, allowPositionals: true,
+});
+const soak = soaks[positionals[0] ?? ""];
+if (soak === undefined) {
+  for (const [name, { what }] of Object.entries(soaks)) console.log(`${name.padEnd(14)} ${what}`);
+  process.exit(positionals.length === 0 ? 0 : 2);
+}
+const child = Bun.spawn([process.execPath, "test", "--timeout", "7200000", `./${soak.path}`], {
+  stdout: "inherit", stderr: "inherit",
+  env: {
+    ...process.env,
+    ...(values.count === undefined ? {} : { SOAK_COUNT: values.count }),
+    ...(values.seed === undefined ? {} : { SOAK_SEED: values.seed }),
+  },
+});
+process.exitCode = await child.exited;
