@@ -1,5 +1,6 @@
 /**
- * `bun run soak NAME [--count N] [--seed S]`: a suite of the check with a larger count. Alone: the list.
+ * `bun run soak NAME [--count N] [--seed S]`: a suite of the check with a larger count. Alone, it
+ * prints the list.
  */
 import { parseArgs } from "node:util";
 

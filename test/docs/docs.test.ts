@@ -94,7 +94,7 @@ for (const [i, block] of blocks.entries()) {
   }
 }
 
-/** A script of package.json, or a verb that takes what is shown; the binary itself runs in test/e2e. */
+/** A script of package.json, or a known verb; the binary itself runs in test/e2e. */
 async function checkCommand(line: string): Promise<void> {
   const words = line.replace(/\s+#.*$/, "").trim().split(/\s+/);
   if (words[0] === "npx") {

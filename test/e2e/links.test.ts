@@ -122,7 +122,7 @@ test("nothing was written", () => {
   expect(frames).toEqual([]);
 });
 
-test("an answer that comes after its timeout is counted, and taken for no other request's", async () => {
+test("an answer after its timeout is counted, and taken for no other request's", async () => {
   await good(gateway, "bus-silent-1.power");
   const from = monotonic();
   const counters = async () => ((await gateway.get("/links")).body as
