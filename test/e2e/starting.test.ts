@@ -32,11 +32,9 @@ async function once(...args: string[]): Promise<{ code: number; output: string }
 test("a configuration that is wrong ends with exit code 1 and says where", async () => {
   site.folder.write("wrong.json", { ...config, links: { oven: { type: "modbus-tcp",
     hots: "192.0.2.1" } } });
-  for (const verb of ["check", "run"]) {
-    const { code, output } = await once(verb, "wrong.json", "--store", "never-good");
-    expect([verb, code]).toEqual([verb, verb === "check" ? 2 : 1]);
-    if (verb === "run") expect(output).toContain("host");
-  }
+  const run = await once("run", "wrong.json", "--store", "never-good");
+  expect(run.code).toBe(1);
+  expect(run.output).toContain("host");
   const { code, output } = await once("check", "wrong.json");
   expect(code).toBe(1);
   expect(output).toMatch(/wrong\.json:\d+:\d+ links\.oven.*host/s);
