@@ -1,13 +1,13 @@
 import { writeSync } from "node:fs";
 import { heapStats } from "bun:jsc";
 import { createRandom } from "../../src/base.ts";
+import { DONE, modbusTcp, type DriverTag, type Wire } from "../../src/driver.ts";
 import { Arena, Ring } from "../../src/ring.ts";
 import { type Catalog, compile, instantiate } from "../../src/sql.ts";
 
 /**
- * Run by allocation.test.ts in a process of its own: rows go through a ring, a filter and a pane;
- * in
- * the end one line of JSON says how much memory grew between two forced collections. "begin" and
+ * Run by allocation.test.ts in a process of its own: answers of a device in the receive buffer are
+ * decoded into a ring and go through a filter and a pane; in the end one line of JSON says how much memory grew between two forced collections. "begin" and
  * "end" on stderr enclose the rows among the collector's own log lines.
  */
 const rows_total = 10_000_000;
@@ -36,26 +36,47 @@ const cursors = stages.map(() => 0);
 const random = createRandom(1);
 let time = 1_000_000;
 
-function write(): void {
-  const { F, U } = arena;
-  const a = input.columns[0]!, b = input.columns[1]!;
-  input.claim(batch);
-  for (let i = 0; i < batch; i++) {
-    const row = (input.head + i) & input.mask;
-    time += 10;
-    F[input.timeAt + row] = time;
-    F[input.sourceAt + row] = NaN;
-    F[a.payload + row] = random.next() * 100;
-    F[b.payload + row] = random.next() * 100;
-    U[a.state + row] = 0;
-    U[b.state + row] = 0;
-  }
-  input.publish(batch);
+const tags = columns.map(({ name }, column): DriverTag => ({
+  id: `s.${name}`, station: 1, at: `input ${2 * column}`, type: "float32", scale: 1, offset: 0,
+  wordOrder: "ABCD", writable: false, column,
+}));
+const link = {
+  name: "plc", type: "modbus-tcp", settings: modbusTcp.settings.parse({ host: "127.0.0.1" }),
+};
+/** An answer to FC 4: MBAP header, function, byte count, two float32. */
+const answer = new Uint8Array([0, 0, 0, 0, 0, 11, 1, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+const values = new DataView(answer.buffer);
+const wire: Wire = {
+  open() {}, drain() {}, reset() {},
+  send(bytes) {
+    // The answer bears the request's transaction number.
+    answer[0] = bytes[0]!;
+    answer[1] = bytes[1]!;
+    return true;
+  },
+};
+const session = modbusTcp.open(link, wire);
+const [request] = modbusTcp.plan(tags, link);
+
+function poll(): void {
+  time += 10;
+  input.claim(1);
+  const row = input.head & input.mask;
+  arena.F[input.timeAt + row] = time;
+  arena.F[input.sourceAt + row] = NaN;
+  session.read(request!, input, input.head, time);
+  session.step(time);
+  values.setFloat32(9, random.next() * 100);
+  values.setFloat32(13, random.next() * 100);
+  session.receive(answer, answer.length, time);
+  session.step(time);
+  if (session.result !== DONE) throw new Error(`the exchange ended with ${session.result}`);
+  input.publish(1);
 }
 
 function run(rows: number): void {
   for (let n = 0; n < rows; n += batch) {
-    write();
+    for (let i = 0; i < batch; i++) poll();
     for (let i = 0; i < stages.length; i++) {
       const head = rings[i]!.head;
       while (cursors[i] !== head) cursors[i] = stages[i]!.run(cursors[i]!, head, time, time);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 /** Issue "running loop", E: the hot path allocates nothing. */
-test("ring → filter → pane: 10^7 rows grow the heap by less than 64 KB, without a collection",
+test("bytes → Modbus decode → ring → filter → pane: 10^7 rows, < 64 KB more heap, no collection",
   () => {
   const child = Bun.spawnSync([process.execPath, `${import.meta.dir}/allocation.child.ts`], {
     env: { ...process.env, BUN_JSC_logGC: "1" }, stdout: "pipe", stderr: "pipe",
