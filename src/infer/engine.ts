@@ -84,7 +84,7 @@ async function instantiate(pages: number): Promise<Engine> {
       started: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
     ): void {
       restore();
-      WebAssembly.instantiate(module, imports)
+      WebAssembly.instantiate(module, withoutMailbox(imports))
         .then((instance) => started(instance, module), broken.reject);
     },
   };
@@ -98,6 +98,18 @@ async function instantiate(pages: number): Promise<Engine> {
   } finally {
     restore();
   }
+}
+
+/**
+ * The glue waits for letters from other threads of its instance, by a promise that never ends and
+ * keeps the whole heap after `close`. There are no other threads, so nobody needs to wait. The
+ * import's name is shortened by its build; what it calls is not.
+ */
+function withoutMailbox(imports: Bun.WebAssembly.Imports): Bun.WebAssembly.Imports {
+  const silent = (functions: Bun.WebAssembly.ModuleImports): Bun.WebAssembly.ModuleImports =>
+    Object.fromEntries(Object.entries(functions).map(([name, value]) =>
+      [name, /\bwaitAsync\b/.test(String(value)) ? () => undefined : value]));
+  return Object.fromEntries(Object.entries(imports).map(([name, part]) => [name, silent(part)]));
 }
 
 /** What the engine says of its last failure, in one line. */

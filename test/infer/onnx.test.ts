@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Fault } from "../../src/base.ts";
 import { loadOnnx, type Model, type ModelSettings } from "../../src/infer.ts";
+import { createEngine } from "../../src/infer/engine.ts";
 import { prepareWasm } from "../../src/infer/prepare.ts";
 import { models } from "./models.ts";
 
@@ -159,5 +160,20 @@ describe("runs", () => {
     await Promise.all(loads);
     expect(globalThis.Worker).toBe(Worker);
     expect(WebAssembly.Memory).toBe(Memory);
+  });
+
+  test("an engine's heap goes with its last reference", async () => {
+    const alive = new Set<number>();
+    const gone = new FinalizationRegistry<number>((i) => alive.delete(i));
+    for (let i = 0; i < 6; i++) {
+      alive.add(i);
+      gone.register((await createEngine(512)).memory, i);
+    }
+    for (let i = 0; i < 20 && alive.size > 1; i++) {
+      Bun.gc(true);
+      await Bun.sleep(10);
+    }
+    // The collector may still see the newest on the stack.
+    expect(alive.size).toBeLessThanOrEqual(1);
   });
 });
