@@ -53,8 +53,8 @@ interface Failure {
 export class Client {
   readonly #socket: string;
 
-  constructor(args: Args) {
-    this.#socket = join(storeDirectory(args), socket_name);
+  constructor(args: Args, store = storeDirectory(args)) {
+    this.#socket = join(store, socket_name);
   }
 
   get(path: string): Promise<unknown> {

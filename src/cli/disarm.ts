@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
 import { disarm } from "../gate.ts";
 import { latchFile, lockHolder } from "../store.ts";
-import { Client, clientHelp, clientOptions, storeDirectory } from "./client.ts";
-import { text, Usage, type Verb } from "./verb.ts";
+import {
+  Client, clientHelp, clientOptions, configuredStore, simulationStore,
+} from "./client.ts";
+import { text, Usage, type Args, type Verb } from "./verb.ts";
 
 export const disarmVerb: Verb = {
   name: "disarm",
@@ -16,23 +19,35 @@ still leave. If it does not answer within 2 s it is killed, and that is said.${c
   async run(args) {
     const by = text(args, "by");
     if (by === null || by === "") throw new Usage("--by NAME is missing");
-    const client = new Client(args);
     if (args.options["clear"]) {
-      await client.post("/disarm", { by, clear: true });
+      await new Client(args).post("/disarm", { by, clear: true });
       console.log("the latch is lifted; arm a tag to let it be written");
       return 0;
     }
-    const directory = storeDirectory(args);
-    const { text: answer } = await disarm({
-      raise: () => latchFile(directory).set(by),
-      ask: async () => void await client.post("/disarm", { by }),
-      wait: (ms) => Bun.sleep(ms),
-      kill: () => kill(directory),
-    });
-    console.log(answer);
+    for (const store of stores(args)) {
+      const { text: answer } = await disarm({
+        raise: () => latchFile(store).set(by),
+        ask: async () => void await new Client(args, store).post("/disarm", { by }),
+        wait: (ms) => Bun.sleep(ms),
+        kill: () => kill(store),
+      });
+      console.log(`${store}: ${answer}`);
+    }
     return 0;
   },
 };
+
+/**
+ * The machine's own store always, also when only a simulation runs on this box: it is the one that
+ * can hurt.
+ */
+function stores(args: Args): string[] {
+  const told = text(args, "store");
+  if (told !== null) return [told];
+  const own = configuredStore(text(args, "config") ?? "gateway.json");
+  const simulated = simulationStore(own);
+  return existsSync(simulated) ? [own, simulated] : [own];
+}
 
 /** Ends the process that holds the store, if one does. */
 function kill(directory: string): number | null {

@@ -3,7 +3,7 @@ import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  readBackOutcome, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
+  readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
   type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
   type ReadResult, type Refusal,
   type TagFacts,
@@ -120,6 +120,8 @@ export class Lane {
 
   /** W1, W2, W19: an arming that `tryArm` gave; false = the intent of its loss is not durable. */
   async arm(arming: Arming, read: ReadResult): Promise<boolean> {
+    // The arming before ends with its rows, else they would look open after a restart.
+    this.end("armed anew");
     const loss = this.#lossOf(arming);
     if (loss !== null) {
       const { bytes, means } = loss.encoded;
@@ -165,7 +167,7 @@ export class Lane {
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
     const asked = this.read((read) => this.#wasRead(command, read, answer));
-    if (!asked) this.#finish(command, refusedOutcome("busy"), null, answer);
+    if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
 
   #wasRead(command: Command, read: ReadResult, answer: Answer): void {
@@ -173,13 +175,10 @@ export class Lane {
     this.state.wasRead(read);
     this.#permits(now);
     const verdict = decide(command, this.policy, this.#gate(), now);
-    if (!verdict.admit) {
-      this.state.finish(refusedOutcome(verdict.code), now);
-      return this.#refuse(command, verdict, answer);
-    }
+    if (!verdict.admit) return this.#withdraw(command, verdict, answer);
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
       if (trouble === null) this.#send(command, verdict, answer);
-      else this.#finish(command, refusedOutcome("audit-unavailable"), null, answer);
+      else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
     });
   }
 
@@ -240,6 +239,12 @@ export class Lane {
     }
     answer(outcome, refusal, means);
     this.#options.wake();
+  }
+
+  /** A refusal after the tag was taken, and before there is an intent. */
+  #withdraw(command: Command, refusal: Refusal, answer: Answer): void {
+    this.state.finish(refusedOutcome(refusal.code), this.#options.clock.now());
+    this.#refuse(command, refusal, answer);
   }
 
   #refuse(command: Command, refusal: Refusal, answer: Answer): void {
