@@ -22,7 +22,7 @@ const default_directory = "/var/lib/tagwerk";
  * The store of the running Tagwerk: as told, or `store.directory` of the configuration at hand, or
  * where a store is by default; a simulation's own (W25) if only that one is running.
  */
-export function storeDirectory(args: Args): string {
+function storeDirectory(args: Args): string {
   const told = text(args, "store");
   if (told !== null) return told;
   const directory = configuredStore(text(args, "config") ?? "gateway.json");
