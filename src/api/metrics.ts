@@ -45,14 +45,23 @@ async function metricsText(runtime: Runtime): Promise<string> {
   return out.text;
 }
 
+/** The one of a link's counters that counts nothing: ms of its newest exchange. */
+const round_trip = "roundTrip";
+
 async function links(out: Text, runtime: Runtime): Promise<void> {
   const all = await runtime.links();
   out.metric("link_up", "gauge", "1 if the link is open");
   for (const link of all) out.value("link_up", { link: link.name }, link.state === "open" ? 1 : 0);
-  for (const counter of Object.keys(all[0]?.counters ?? {})) {
-    const name = `link_${counter.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)}`;
-    out.metric(name, "counter", `Modbus ${counter} of the link`);
+  const counters = new Set(all.flatMap((link) => Object.keys(link.counters)));
+  for (const counter of counters) {
+    if (counter === round_trip) continue;
+    const name = `link_${counter.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)}_total`;
+    out.metric(name, "counter", `Link: ${counter}`);
     for (const link of all) out.value(name, { link: link.name }, link.counters[counter] ?? 0);
+  }
+  out.metric("link_round_trip_seconds", "gauge", "Newest exchange");
+  for (const { name, counters } of all) {
+    out.value("link_round_trip_seconds", { link: name }, (counters[round_trip] ?? 0) / 1000);
   }
   for (const what of ["polls", "failed", "missed"] as const) {
     out.metric(`poll_${what}_total`, "counter", `Polls of the group: ${what}`);

@@ -43,9 +43,10 @@ export interface Route {
 
 /** HTTP status of a Fault's code. */
 export function statusOf(fault: Fault): number {
+  if (fault.code === "unknown-method") return 405;
   if (fault.code.startsWith("unknown-")) return 404;
   if (fault.code === "not-authenticated") return 401;
   if (fault.code === "not-authorised") return 403;
-  if (fault.code === "body") return 400;
+  if (fault.code === "body" || fault.code === "query") return 400;
   return 409;
 }

@@ -87,6 +87,16 @@ async function answer(
   }
 }
 
+/** A part of the path as text; one that is no percent-encoding stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (thrown) {
+    if (thrown instanceof URIError) return part;
+    throw thrown;
+  }
+}
+
 function find(method: string, path: string): { route: Route; params: Record<string, string> } {
   const parts = path.split("/");
   let wrongMethod = false;
@@ -96,7 +106,7 @@ function find(method: string, path: string): { route: Route; params: Record<stri
     const params: Record<string, string> = {};
     const fits = wanted.every((part, i) => {
       if (!part.startsWith("{")) return part === parts[i];
-      params[part.slice(1, -1)] = decodeURIComponent(parts[i]!);
+      params[part.slice(1, -1)] = decoded(parts[i]!);
       return true;
     });
     if (!fits) continue;

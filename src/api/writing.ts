@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Fault } from "../base.ts";
 import type { WriteAnswer } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
@@ -22,6 +23,17 @@ const armBody = z.strictObject({
   tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
 });
 const disarmBody = z.strictObject({ by: z.string().min(1), clear: z.boolean().optional() });
+
+/** Rows of one answer, so that no question holds the process for long. */
+const audit_rows_max = 10_000;
+
+function numberOf(query: URLSearchParams, name: string): number | null {
+  const given = query.get(name);
+  if (given === null) return null;
+  const number = Number(given);
+  if (given.trim() !== "" && Number.isFinite(number) && number >= 0) return number;
+  throw new Fault("query", `${name} is a number, not "${given}"`);
+}
 
 export const writingRoutes: readonly Route[] = [
   {
@@ -57,7 +69,11 @@ export const writingRoutes: readonly Route[] = [
     answers: "Once no admitted command can still leave",
     async handle({ runtime, body, local }) {
       const { by, clear } = disarmBody.parse(body);
-      return { json: await runtime.disarm({ by, ...(clear === true && local ? { clear } : {}) }) };
+      if (clear === true && !local) {
+        throw new Fault("not-authorised",
+          "The latch is lifted only over the unix socket on the box");
+      }
+      return { json: await runtime.disarm({ by, ...(clear === true ? { clear } : {}) }) };
     },
   },
   {
@@ -67,11 +83,11 @@ export const writingRoutes: readonly Route[] = [
     answers: "Rows, newest first",
     async handle({ runtime, query }) {
       const tag = query.get("tag");
-      const since = query.get("since");
+      const since = numberOf(query, "since");
       return { json: await runtime.audit({
-        limit: Math.min(10_000, Number(query.get("limit") ?? 100)),
+        limit: Math.min(audit_rows_max, numberOf(query, "limit") ?? 100),
         ...(tag === null ? {} : { tag }),
-        ...(since === null ? {} : { since: Number(since) }),
+        ...(since === null ? {} : { since }),
       }) };
     },
   },

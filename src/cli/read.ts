@@ -25,7 +25,7 @@ export function tagTable(tags: readonly TagView[]): string {
 
 export const readVerb: Verb = {
   name: "read",
-  usage: "read [TAG | DEVICE]…",
+  usage: "read [TAG|DEVICE]…",
   summary: "newest values with quality and age",
   help: clientHelp,
   options: clientOptions,

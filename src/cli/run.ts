@@ -11,7 +11,7 @@ import { version } from "./version.ts";
 export const runVerb: Verb = {
   name: "run",
   usage: "run GATEWAY.json",
-  summary: "collect, compute, and write what is armed; until Ctrl-C or SIGTERM",
+  summary: "collect, compute, and write what is armed; until Ctrl-C",
   help: `
       --links FILE    a simulation: these links instead of the real ones, on a store of its own
       --store DIR     another store than the configuration's

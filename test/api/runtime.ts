@@ -1,0 +1,100 @@
+import { Fault } from "../../src/base.ts";
+import type { Health, LinkView, Runtime, WriteAnswer } from "../../src/runtime.ts";
+
+/** A runtime that answers from memory and keeps what it was asked. */
+export class FakeRuntime implements Runtime {
+  readonly asked: { readonly what: string; readonly given: unknown }[] = [];
+  status: Health["status"] = "ok";
+  outcome: WriteAnswer["outcome"] = "verified";
+  links_: LinkView[] = [link("plc-1", { requests: 7, roundTrip: 2 }),
+    link('odd "name"\\\n', { requests: 1, timeouts: 3 })];
+
+  async health(): Promise<Health> {
+    return {
+      status: this.status, gateway: "press-line-7", profile: "generic-512mb", version: "0",
+      uptime_ms: 1500, epoch: 3, configHash: "c", policyHash: "p", configChanged: false,
+      writing: { latched: false, armed: ["press.setpoint"], audit: "ok" },
+      clockSynced: true, clockSteps: 0, troubles: [],
+      memory: { rss: 70e6, planned: 33e6, budget: 224e6 }, turns: 12, turn_ms_max: 2.5,
+    };
+  }
+
+  async links(): Promise<LinkView[]> {
+    return this.links_;
+  }
+
+  async devices() {
+    return [{ name: "press", link: "plc-1", station: 1, labels: {}, state: "good", tags: [tag] }];
+  }
+
+  async streams() {
+    return [{ name: "press.fast", from: "group" as const, columns: [], rows: 1, capacity: 16,
+      interval_ms: 100 }];
+  }
+
+  async latest(stream: string) {
+    if (stream !== "press.fast") throw new Fault("unknown-stream", `There is no stream ${stream}`);
+    return { stream, sequence: 4, time: 1000, values: { level: 2 }, quality: {} };
+  }
+
+  async rules() {
+    return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
+      errors: 0, lost: 0, failures: 0, targets: [] }];
+  }
+
+  async explain(rule: string) {
+    return `plan of ${rule}`;
+  }
+
+  async tag(id: string) {
+    if (id !== tag.id) throw new Fault("unknown-tag", `There is no tag ${id}`);
+    return tag;
+  }
+
+  async why(id: string) {
+    return { tag: await this.tag(id), device: "press", link: this.links_[0]!, lastFrame_ms: 5,
+      reason: "", rules: [], gate: null, configHash: "c", policyHash: "p", configChanged: false };
+  }
+
+  async write(given: unknown): Promise<WriteAnswer> {
+    this.asked.push({ what: "write", given });
+    return { id: "a", tag: tag.id, outcome: this.outcome, code: null, text: "", value: null,
+      readBack: null };
+  }
+
+  async proof(given: string) {
+    this.asked.push({ what: "proof", given });
+    return { tag: given, hash: "h", peer: "x", raw: "0001", value: 1, eu: null, orders: {} };
+  }
+
+  async arm(given: { tag: string }) {
+    this.asked.push({ what: "arm", given });
+    return { tag: given.tag, number: 1, until: 2 };
+  }
+
+  async disarm(given: unknown) {
+    this.asked.push({ what: "disarm", given });
+    return { latched: true };
+  }
+
+  async audit(given: unknown) {
+    this.asked.push({ what: "audit", given });
+    return [];
+  }
+
+  async stop(): Promise<void> {}
+}
+
+const tag = {
+  id: "press.level", at: "input 0", type: "int16", group: "fast", eu: null,
+  access: "read" as const, value: 2, quality: "good", time: 1000, age_ms: 5,
+};
+
+function link(name: string, counters: Record<string, number>): LinkView {
+  return {
+    name, type: "modbus-tcp", state: "open", reason: "", since_ms: 1, peer: "p", opens: 1, counters,
+    polls: [{ stream: "press.fast", interval_ms: 100, polls: 9, failed: 1, missed: 0,
+      started_ms: 0 }],
+    stations: [],
+  };
+}

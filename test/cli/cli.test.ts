@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { cli } from "../../src/cli.ts";
+import { connectors, drivers } from "../../src/registry.ts";
+import manifest from "../../package.json" with { type: "json" };
+
+const verbs = ["run", "check", "sim", "read", "watch", "why", "explain", "write", "arm", "disarm",
+  "audit", "schema", "version"];
+const host = {
+  components: { drivers, connectors }, workerUrl: "",
+  startApi: () => { throw new Error("no API here"); },
+};
+
+let out = "";
+let error = "";
+const spies: { mockRestore(): void }[] = [];
+beforeEach(() => {
+  out = error = "";
+  spies.push(
+    spyOn(console, "log").mockImplementation((text: string) => { out += `${text}\n`; }),
+    spyOn(console, "error").mockImplementation((text: string) => { error += `${text}\n`; }));
+});
+afterEach(() => { for (const spy of spies.splice(0)) spy.mockRestore(); });
+
+test.each([["--help"], ["-h"], ["help"]])("tagwerk %s names every verb", async (word) => {
+  expect(await cli([word], host)).toBe(0);
+  for (const verb of verbs) expect(out).toMatch(new RegExp(`^  ${verb}\\b.*\\w`, "m"));
+  expect(out).not.toMatch(/\[[^\]]*$/m);
+  expect(out.split("\n").filter((line) => [...line].length > 100)).toEqual([]);
+});
+
+test("without a word it shows the same, and its exit code says that nothing was done", async () => {
+  expect(await cli([], host)).toBe(2);
+  expect(out).toContain("tagwerk VERB");
+});
+
+test.each(verbs)("help %s and %s --help say what it takes, with each option", async (verb) => {
+  expect(await cli(["help", verb], host)).toBe(0);
+  expect(out).toStartWith(`tagwerk ${verb}`);
+  const first = out;
+  out = "";
+  expect(await cli([verb, "--help"], host)).toBe(0);
+  expect(out).toBe(first);
+});
+
+test.each([
+  [["red"], 'there is no verb "red"; did you mean read?'],
+  [["help", "chek"], 'there is no verb "chek"; did you mean check?'],
+  [["frobnicate"], 'there is no verb "frobnicate"\n'],
+  [["check"], "GATEWAY.json is missing\nusage: tagwerk check GATEWAY.json"],
+  [["run", "x.json", "--linsk", "f"], "Unknown option '--linsk'"],
+  [["run", "x.json", "--log", "loud"], '--log is one of debug, info, warn, error, not "loud"'],
+  [["arm", "press.setpoint", "--by", "anna"], "--for wants a time with a unit, as 60m"],
+  [["arm", "press.setpoint", "--for", "60"], "--for wants a time with a unit, as 60m"],
+  [["arm", "press.setpoint", "--for", "60m"], "--by NAME is missing"],
+  [["disarm"], "--by NAME is missing"],
+  [["write", "press.setpoint"], "VALUE is missing"],
+  [["write", "press.setpoint", "hot"], 'VALUE is a number, not "hot"'],
+  [["write", "press.setpoint", "1", "--within", "5"], "--within wants a time with a unit, as 5s"],
+  [["watch", "--every", "0s"], "--every wants a time with a unit, as 500ms or 2s"],
+  [["sim", "x.json", "--links-out"], "argument missing"],
+])("wrong usage %j", async (argv, said) => {
+  expect(await cli(argv, host)).toBe(2);
+  expect(error).toContain(said);
+  expect(out).toBe("");
+});
+
+test("what the world refuses is a sentence with its code, exit code 1", async () => {
+  expect(await cli(["check", "/nowhere/gateway.json"], host)).toBe(1);
+  expect(error).toBe("tagwerk: There is no file /nowhere/gateway.json [unknown-file]\n");
+  error = "";
+  expect(await cli(["read", "--store", "/nowhere"], host)).toBe(1);
+  expect(error).toContain("No Tagwerk answers at /nowhere/tagwerk.sock");
+  expect(error).toContain("[not-running]");
+});
+
+test("version names version and target; schema is JSON", async () => {
+  expect(await cli(["version"], host)).toBe(0);
+  expect(out).toStartWith(`tagwerk ${manifest.version} (`);
+  out = "";
+  expect(await cli(["schema"], host)).toBe(0);
+  expect(Object.keys(JSON.parse(out).properties)).toContain("devices");
+});
