@@ -28,7 +28,8 @@ still leave. If it does not answer within 2 s it is killed, and that is said.${c
       const { text: answer } = await disarm({
         raise: () => latchFile(store).set(by),
         ask: async () => void await new Client(args, store).post("/disarm", { by }),
-        wait: (ms) => Bun.sleep(ms),
+        // Once there is an answer nobody waits for the rest of the time.
+        wait: (ms) => new Promise((resolve) => { setTimeout(resolve, ms).unref(); }),
         kill: () => kill(store),
       });
       console.log(`${store}: ${answer}`);
