@@ -6,6 +6,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
 import { connectors, drivers } from "../../src/registry.ts";
+import { aggregateFunctions, scalarFunctions } from "../../src/sql/functions.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors };
@@ -118,4 +119,43 @@ test("every page that README names is there, and every page is named", () => {
     .map(([, page]) => page!);
   const there = [...new Bun.Glob("docs/*.md").scanSync(root)];
   expect([...new Set(named)].sort()).toEqual(there.sort());
+});
+
+test("docs/sql.md has each function that runs, with what its record says", () => {
+  const page = readFileSync(join(root, "docs/sql.md"), "utf8");
+  const code = (text: string): string => `\`${text}\``;
+  const rows = [
+    ...[...aggregateFunctions.values()].map(({ name, doc }) => `| ${code(name)} | ${doc} |`),
+    ...[...new Set(scalarFunctions.values())].map(({ name, also, doc, examples: [example] }) =>
+      `| ${[name, ...(also ?? [])].map(code).join(", ")} | ${doc} | ` +
+      `${code(example![0])} = ${code(example![1])} |`),
+  ];
+  const shown = page.slice(page.indexOf("## Functions")).split("\n")
+    .filter((line) => line.startsWith("| `"));
+  expect(shown).toEqual(rows);
+});
+
+test.each([
+  "SELECT a.power FROM m-01.slow AS a JOIN m-02.slow AS b ON a.power = b.power",
+  "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
+  "SELECT avg(power) FROM m-01.slow GROUP BY HOPPINGWINDOW(ss, 10, 5)",
+  "SELECT lag(power) FROM m-01.slow", "SELECT quality(power) FROM m-01.slow",
+  "SELECT day_name(now()) FROM m-01.slow",
+])("what docs/sql.md leaves out is refused as not in this version: %s", (sql) => {
+  const problems = problemsOf({ ...plant(), rules: { later: { sql, to: ["plant"] } } });
+  expect(problems.join("\n")).toContain("not in this version");
+});
+
+test("docs/sql.md: casts and places of a window as shown", () => {
+  const casts = ["bigint", "float", "string", "boolean"]
+    .map((to) => `cast(power, '${to}') AS ${to}`);
+  const rules = {
+    casts: { sql: `SELECT ${casts.join(", ")} FROM m-01.slow`, to: ["plant"] },
+    bounds: {
+      sql: "SELECT window_start() AS f, window_end() AS t, avg(cast(power, 'float')) AS mean " +
+        "FROM m-01.slow GROUP BY TUMBLINGWINDOW(ss, 10)",
+      to: ["plant"],
+    },
+  };
+  expect(problemsOf({ ...plant(), rules })).toEqual([]);
 });
