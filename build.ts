@@ -5,7 +5,7 @@
  *     bun build.ts --target linux-arm64         one target
  *     bun build.ts --target all
  */
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { prepareWasm } from "./src/infer/prepare.ts";
 
@@ -26,10 +26,12 @@ export async function build(target: Target): Promise<string> {
   await prepareWasm();
   mkdirSync("dist", { recursive: true });
   const outfile = `dist/tagwerk-${target}`;
+  // Two builds at a time do not meet.
+  const unfinished = `${outfile}.${process.pid}`;
   const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"]).stdout.toString().trim();
   const result = await Bun.build({
     entrypoints: ["src/main.ts", "src/worker.ts"],
-    compile: { target: targets[target], outfile: `${outfile}.new` },
+    compile: { target: targets[target], outfile: unfinished },
     splitting: true,
     format: "esm",
     bytecode: true,
@@ -43,8 +45,7 @@ export async function build(target: Target): Promise<string> {
   });
   if (!result.success) throw new AggregateError(result.logs, `build of ${target} failed`);
   // A running binary keeps its file; a half-written one is never left behind.
-  rmSync(outfile, { force: true });
-  renameSync(`${outfile}.new`, outfile);
+  renameSync(unfinished, outfile);
   return outfile;
 }
 

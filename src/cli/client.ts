@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "jsonc-parser";
 import { Fault, reason } from "../base.ts";
+import { lockHolder } from "../store.ts";
 import { text, type Args } from "./verb.ts";
 
 /** Options of every verb that talks to a running Tagwerk. */
@@ -27,7 +28,8 @@ function storeDirectory(args: Args): string {
   if (told !== null) return told;
   const directory = configuredStore(text(args, "config") ?? "gateway.json");
   const simulated = simulationStore(directory);
-  const runs = (store: string): boolean => existsSync(join(store, socket_name));
+  // Not by the socket: one that was killed leaves it behind.
+  const runs = (store: string): boolean => lockHolder(store) !== null;
   return !runs(directory) && runs(simulated) ? simulated : directory;
 }
 
@@ -36,7 +38,8 @@ export function configuredStore(config: string): string {
   if (!existsSync(config)) return default_directory;
   const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } }
     | undefined;
-  return resolve(dirname(config), parsed?.store?.directory ?? default_directory);
+  const directory: unknown = parsed?.store?.directory;
+  return typeof directory === "string" ? resolve(dirname(config), directory) : default_directory;
 }
 
 /** W25: a simulation runs on a store of its own. */

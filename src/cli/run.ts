@@ -77,6 +77,8 @@ async function serve(serving: Serving): Promise<void> {
   const { configHash, policyHash, api: listening, id } = graph.gateway;
   const configChanged = before !== null &&
     (before.configHash !== configHash || before.policyHash !== policyHash);
+  // From now on: who stops it while it starts means an orderly stop too.
+  const ending = signalled();
   if (!rejected) store.saveGood({ ...texts, configHash, policyHash });
   const runtime = await startRuntime({
     graph, components: host.components, store, clock, log, version, configChanged,
@@ -87,7 +89,7 @@ async function serve(serving: Serving): Promise<void> {
     const socket = join(store.directory, socket_name);
     const api = host.startApi({ runtime, ...listening, socket, version, log });
     log.info("run", `${id} is up`, { api: api.url, store: store.directory });
-    log.info("run", `stopping on ${await signalled()}`);
+    log.info("run", `stopping on ${await ending}`);
     await runtime.stop();
     await api.stop();
     store.clearStarts();

@@ -104,7 +104,7 @@ async function check(line: string): Promise<void> {
   } else if (verb === "run" || verb === "watch") {
     const child = await started(line, verb === "run" ? /is up/ : /good/);
     const code = await child.stop(verb === "run" ? "SIGTERM" : "SIGINT");
-    if (verb === "run") expect(code).toBe(0);
+    if (verb === "run") expect(code, child.output).toBe(0);
   } else if (verb === "arm") {
     await lifted();
     const { code, output } = await shell(line, "yes\n");
