@@ -40,6 +40,10 @@ async function metricsText(runtime: Runtime): Promise<string> {
   one("writing_latched", "gauge", "1 if disarmed by the latch", health.writing.latched ? 1 : 0);
   one("armed_tags", "gauge", "Tags armed now", health.writing.armed.length);
   one("clock_steps_total", "counter", "Steps of the wall clock", health.clockSteps);
+  out.metric("lost_rows_total", "counter", "Rows lost since the start, by where");
+  for (const [where, rows] of Object.entries(health.lost)) {
+    out.value("lost_rows_total", { where }, rows);
+  }
   await links(out, runtime);
   await rules(out, runtime);
   return out.text;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse } from "jsonc-parser";
-import { Fault } from "../base.ts";
+import { Fault, reason } from "../base.ts";
 import {
   load, overlayLinks, problemText, readSimLinks, type Components as ConfigComponents,
   type Problem,
@@ -75,5 +75,9 @@ function policyPath(path: string, config: string): string | null {
 
 export function readText(path: string): string {
   if (!existsSync(path)) throw new Fault("unknown-file", `There is no file ${path}`, { path });
-  return readFileSync(path, "utf8");
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    throw new Fault("unreadable-file", `${path} cannot be read: ${reason(thrown)}`, { path });
+  }
 }

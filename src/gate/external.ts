@@ -46,7 +46,7 @@ export function parseCommand(body: unknown, arrival: Arrival): Command | Refusal
   // An id is used up by whoever proved who they are; a stranger cannot spend somebody else's.
   const first = !id || !authenticated || retained || arrival.claim(id);
   return {
-    id: id ?? "", origin, by, from, tag, value: fields["value"], unit: unit ?? null,
+    id: id ?? "", origin, by, from, tag, value: plain(fields["value"]), unit: unit ?? null,
     authenticated, authorised, inputs: null, row: null, ...when, receivedAt: now, retained,
     seen: duplicate || !first,
   };
@@ -74,6 +74,12 @@ function textOf(
   const problem = value.length > command_text_max
     ? `${key} is longer than ${command_text_max} characters` : null;
   return { value, problem };
+}
+
+/** No tag takes a list or an object: what was in it is not carried through threads and records. */
+function plain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Array.isArray(value) ? [] : {};
 }
 
 type Deadline = Pick<Command, "notAfter" | "byWallClock">;

@@ -3,6 +3,7 @@ import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { rulesToWrites } from "./share.ts";
 import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
@@ -124,6 +125,7 @@ class Builder {
     const rules = this.#planRules();
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
+    this.#checkHiding(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
   }
@@ -295,6 +297,23 @@ class Builder {
     return permits;
   }
 
+  /**
+   * W8: every input of a written value is good, by lineage. What turns a bad input into a good
+   * value may therefore stand in no rule on the way to a write, and in no permit (W12).
+   */
+  #checkHiding(rules: readonly RulePlan[]): void {
+    const writing = rulesToWrites(rules);
+    const why = "hides an input that is bad or missing, which a machine must not be written from";
+    for (const { rule } of rules) {
+      const found = writing.has(rule.name) ? hidingIn(rule.sql) : null;
+      if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
+    }
+    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
+      const found = hidingIn(policy.permit.join(";"));
+      if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
+    }
+  }
+
   /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
   #checkFeedback(rules: readonly RulePlan[]): void {
     for (const { rule, reads } of rules) {
@@ -307,6 +326,12 @@ class Builder {
       }
     }
   }
+}
+
+/** The first word of a query that makes a value of a missing one; texts and comments aside. */
+function hidingIn(sql: string): string | null {
+  const code = sql.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g, " ");
+  return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? null;
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {

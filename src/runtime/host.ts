@@ -60,6 +60,7 @@ export interface RoleStatus {
   readonly turns: number;
   readonly longest: number;
   readonly clockSteps: number;
+  readonly lost: Readonly<Record<string, number>>;
 }
 
 /**
@@ -168,6 +169,7 @@ export class RoleHost {
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
+      lost: this.#role.losses(),
     };
   }
 

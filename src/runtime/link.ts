@@ -135,6 +135,9 @@ export class LinkRunner implements WireEvents {
     this.#backoff = limits.reconnect_ms_min;
     this.#silent = 0;
     this.#openDeadline = Infinity;
+    // A slow group must not wait an interval for what the device can tell now.
+    const now = this.#options.now();
+    for (const poll of this.polls) poll.due = Math.min(poll.due, now);
     if (this.peer !== "" && this.peer !== peer) this.#options.peerChanged(peer);
     this.peer = peer;
     this.#options.wake();

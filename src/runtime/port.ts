@@ -26,6 +26,8 @@ export interface LinkPort {
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean;
   /** Writes the raw words of one tag in one frame, at most once. False = busy. */
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
+  /** Rows of the link's thread that were lapped before they were taken. */
+  readonly lost?: number;
   /** A serial worker compares these itself (W11); a link of this thread needs none. */
   setArming?(tag: string, number: number): void;
   setLatch?(latched: boolean): void;

@@ -1,4 +1,4 @@
-import type { Clock } from "../base.ts";
+import { reason, type Clock } from "../base.ts";
 import type { Gateway } from "../config.ts";
 import {
   isRule, keyOf, type Admitted, type Command, type Outcome, type Refusal, type TagState,
@@ -89,6 +89,8 @@ export class Record implements LaneAudit {
         if (rows !== null) this.#rows.set(key, rows[i]!);
         done(rows === null ? trouble : null);
       });
+    }, (thrown: unknown) => {
+      for (const { done } of intents) done(reason(thrown));
     });
   }
 

@@ -56,7 +56,7 @@ export class Role {
   /** Why a model or rule could not be started; by name. */
   readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
-  readonly #bridges: Bridge[] = [];
+  readonly #bridges: { readonly bridge: Bridge; readonly stream: string }[] = [];
   /** Own streams, whose new rows other roles may wait for. */
   readonly #own: Ring[];
   #readers: readonly Bell[] = [];
@@ -73,7 +73,8 @@ export class Role {
   /** A stream of another role is carried into this one's ring of the same name. */
   bridge(place: RingPlace, layout: RingLayout): void {
     const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
-    this.#bridges.push(new Bridge(remote, this.rings.get(layout.name)!));
+    const bridge = new Bridge(remote, this.rings.get(layout.name)!);
+    this.#bridges.push({ bridge, stream: layout.name });
   }
 
   /** Opens everything, models first: a rule must not start on a model that is not there. */
@@ -94,7 +95,7 @@ export class Role {
   turn(now: number, time: number): number {
     let deadline = Infinity;
     let more = false;
-    for (const bridge of this.#bridges) {
+    for (const { bridge } of this.#bridges) {
       bridge.step(limits.rows_per_step_max);
       more = bridge.lag() > 0 || more;
     }
@@ -106,6 +107,19 @@ export class Role {
     for (const sink of this.sinks) more = sink.step() || more;
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
+  }
+
+  /** Rows that somebody was too slow for, by where; only what is not zero. */
+  losses(): Record<string, number> {
+    const all: [string, number][] = [
+      ...this.rules.map((rule): [string, number] => [`rule ${rule.name}`, rule.lost]),
+      ...this.sinks.map((sink): [string, number] =>
+        [`sink ${sink.name} of ${sink.stream}`, sink.lost]),
+      ...this.#bridges.map(({ bridge, stream }): [string, number] =>
+        [`bridge ${stream}`, bridge.lost]),
+      ...[...this.links].map(([name, link]): [string, number] => [`link ${name}`, link.lost ?? 0]),
+    ];
+    return Object.fromEntries(all.filter(([, lost]) => lost > 0));
   }
 
   /** One notify a turn for all that was published in it. */

@@ -21,13 +21,12 @@ export class RuleRunner {
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
-  /** Rows that the rule was too slow to read. */
-  lost = 0;
   state: "running" | "failed" | "off" = "running";
   reason = "";
   failures = 0;
   #retryAt = 0;
   readonly #fanIn: FanIn | null;
+  #lost = 0;
   readonly #links: Link[];
 
   constructor(
@@ -40,6 +39,11 @@ export class RuleRunner {
     this.models = models;
     this.output = rings[rings.length - 1]!;
     this.#links = stages.map((stage, i) => ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+  }
+
+  /** Rows that the rule was too slow to read. */
+  get lost(): number {
+    return this.#lost + (this.#fanIn?.lost ?? 0);
   }
 
   get stages(): readonly Stage[] {
@@ -76,7 +80,7 @@ export class RuleRunner {
     const { stage, input } = link;
     let lag = (input.head - link.cursor) | 0;
     if (lag > input.rows) {
-      this.lost += lag - input.rows;
+      this.#lost += lag - input.rows;
       link.cursor = (input.head - input.rows) | 0;
       lag = input.rows;
     }
@@ -95,7 +99,7 @@ export class RuleRunner {
     this.#retryAt = now + Math.min(60_000, 1000 * 2 ** Math.min(6, this.failures));
     // What could not be worked off is skipped, else the same rows would fail for ever.
     for (const link of this.#links) {
-      this.lost += (link.input.head - link.cursor) | 0;
+      this.#lost += (link.input.head - link.cursor) | 0;
       link.cursor = link.input.head;
     }
   }

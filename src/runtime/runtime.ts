@@ -264,6 +264,8 @@ class Running implements Runtime {
       },
       clockSynced: clockSynced(),
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
+      lost: Object.assign({}, ...roles.map((role) => role.lost),
+        store.audit.lost > 0 ? { audit: store.audit.lost } : {}),
       memory: {
         rss: process.memoryUsage.rss(), planned, budget: gateway.profile.memoryMB * 2 ** 20,
       },

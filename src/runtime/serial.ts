@@ -139,6 +139,10 @@ export class SerialPort implements LinkPort {
     void this.#listen();
   }
 
+  get lost(): number {
+    return this.#bridges.reduce((sum, bridge) => sum + bridge.lost, 0);
+  }
+
   get peer(): string {
     return this.#view.peer;
   }

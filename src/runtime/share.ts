@@ -55,7 +55,7 @@ export function shareOf(graph: Whole, role: RoleName): Share {
 }
 
 /** Rules that write, and every rule that one of them reads. */
-function rulesToWrites(rules: readonly RulePlan[]): Set<string> {
+export function rulesToWrites(rules: readonly RulePlan[]): Set<string> {
   const found = new Set<string>();
   // Backwards: each rule reads only what stands before it.
   for (const { rule, program } of [...rules].reverse()) {

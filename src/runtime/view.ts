@@ -44,6 +44,8 @@ export interface Health {
   readonly clockSteps: number;
   /** `link plc-1: no connection in time` … */
   readonly troubles: readonly string[];
+  /** Rows lost since the start, by where: `sink plant of hold`, `bridge press.fast`, `audit`. */
+  readonly lost: Readonly<Record<string, number>>;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
   /** Turns taken and longest turn, ms. */
   readonly turns: number;

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { reason } from "../base.ts";
 import { Fold, type Folded, type Withheld } from "./fold.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -348,5 +349,10 @@ export function abandonIn(
 /** As JSON, cut to what a row can bear: whatever somebody sends, it is kept as it came. */
 function asText(asked: unknown): string | null {
   if (typeof asked === "number" && !Number.isFinite(asked)) return `"${asked}"`;
-  return JSON.stringify(asked)?.slice(0, 256) ?? null;
+  try {
+    return JSON.stringify(asked)?.slice(0, 256) ?? null;
+  } catch (thrown) {
+    // Nested too deep for the engine's stack, or going round in circles: no value of a tag.
+    return JSON.stringify(`(${reason(thrown)})`);
+  }
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { binary, Program, workFolder } from "../support/binary.ts";
 
-test("W4: disarm latches the machine's own store, also when only a simulation is there", async () => {
+test("W4: disarm latches the machine's own store, also beside a simulation", async () => {
   const folder = workFolder({ "gateway.json": { store: { directory: "./store" } } });
   mkdirSync(join(folder.path, "store-simulation"));
   const program = new Program([await binary(), "disarm", "--by", "test"], { cwd: folder.path });
