@@ -8,6 +8,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   race: { what: "rows between real workers", path: "test/race" },
   differential: { what: "random queries, generated code = reference", path: "test/sql" },
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
+  writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
+    path: "test/soak/writes.test.ts" },
 };
 
 const { values, positionals } = parseArgs({
