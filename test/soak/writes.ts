@@ -138,7 +138,8 @@ export async function soakWrites(count: number, seed: number, env: Record<string
   const site = await Site.start({ ...config,
     api: { listen: `127.0.0.1:${port}`, token: "env:TAGWERK_SOAK_TOKEN" } },
   { "policy.json": policy, "plant.json": { "special.no": { kind: "constant", value: false },
-    "special.temperature": { kind: "walk", start: 50, min: 20, max: 80, step: 2, every: "50ms" } } });
+    "special.temperature": {
+      kind: "walk", start: 50, min: 20, max: 80, step: 2, every: "50ms" } } });
   const live = site.live({ broker: { host: "127.0.0.1", port: broker.port } });
   const expected = join(site.folder.path, "expected.jsonl");
   writeFileSync(expected, "");
@@ -159,10 +160,14 @@ export async function soakWrites(count: number, seed: number, env: Record<string
     const armed = [...free, "special.sp1", "special.sp2", "special.sp3", "special.sp5",
       "broken.sp0", ...places["external-change"]!];
     for (const tag of armed) {
-      const { hash } = (await gateway.post("/proof", { tag })).body;
-      const { status, body } = await gateway.post("/arm",
-        { tag, for_ms: 3_600_000, by: "soak", proof: hash });
-      if (status !== 200) throw new Error(`arm ${tag}: ${JSON.stringify(body)}`);
+      // A busy machine may answer a poll too late: the link is opened anew.
+      await until(`arm ${tag}`, async () => {
+        const { hash } = (await gateway.post("/proof", { tag })).body;
+        const { status, body } = await gateway.post("/arm",
+          { tag, for_ms: 3_600_000, by: "soak", proof: hash });
+        if (status !== 200) throw new Error(JSON.stringify(body));
+        return true;
+      }, 20_000);
     }
     // Armed while it could be read; from here on it cannot.
     await site.plant.command("fault special/3 exception 2 only reads");
@@ -178,7 +183,8 @@ export async function soakWrites(count: number, seed: number, env: Record<string
   };
   const attempt = async (tag: string, kind: string, strict: boolean): Promise<void> => {
     const entries: Entry[] = mqttWorks ? ["rest", "cli", "mqtt"] : ["rest", "cli"];
-    const entry: Entry = kind === "retained" ? "mqtt" : entries[Math.floor(random() * entries.length)]!;
+    const entry: Entry = kind === "retained" ? "mqtt"
+      : entries[Math.floor(random() * entries.length)]!;
     if (kind === "external-change") await site.plant.command(`set ${tag} ${++number % 97 + 1}`);
     const fresh = `s/${kind}/${++number}`;
     const id = kind === "duplicate" ? used.get(tag) ?? fresh : fresh;
@@ -195,8 +201,9 @@ export async function soakWrites(count: number, seed: number, env: Record<string
     counters[`${entry} ${strict ? "" : "disturbed "}${got}`] =
       (counters[`${entry} ${strict ? "" : "disturbed "}${got}`] ?? 0) + 1;
     if (!strict || first || (kind === "too-soon" && got === "verified")) return;
-    appendFileSync(expected, `${JSON.stringify({ id, outcome: kind === "verified" ? kind : "refused",
-      code: kind === "verified" ? null : kind })}\n`);
+    const wanted = kind === "verified"
+      ? { id, outcome: kind, code: null } : { id, outcome: "refused", code: kind };
+    appendFileSync(expected, `${JSON.stringify(wanted)}\n`);
     if (got !== kind && wrong.length < 10) wrong.push(`${id} by ${entry} on ${tag}: ${got}`);
   };
   /** Attempts on one tag follow each other; different tags run side by side. */
