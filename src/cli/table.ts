@@ -1,6 +1,8 @@
 /** Columns under each other, two blanks apart; numbers to the right. */
 export function table(rows: readonly (readonly (string | number | null)[])[]): string {
-  const shown = rows.map((row) => row.map((cell) => (cell === null ? "-" : String(cell))));
+  // What came from outside must not steer the terminal.
+  const shown = rows.map((row) => row.map((cell) =>
+    (cell === null ? "-" : String(cell).replace(/[\x00-\x1f\x7f-\x9f]/g, "·"))));
   const widths = (shown[0] ?? []).map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
   const right = (rows[1] ?? []).map((cell) => typeof cell === "number");
   return shown.map((row) => row.map((cell, i) =>

@@ -100,6 +100,7 @@ export class LinkRunner implements WireEvents {
   #openDeadline = Infinity;
   #backoff: number = limits.reconnect_ms_min;
   #silent = 0;
+  #jobLast = false;
 
   constructor(options: LinkRunnerOptions) {
     this.#options = options;
@@ -201,14 +202,22 @@ export class LinkRunner implements WireEvents {
 
   /** True if something was begun or a row was finished without the wire. */
   #begin(now: number, time: number): boolean {
-    if (this.#job === null && this.#jobs.length > 0 && this.#request === null) {
+    if (this.#job !== null || this.#request !== null) return false;
+    // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
+    // what the commands are judged by.
+    if (this.#jobs.length > 0 && !(this.#jobLast && this.#pollWaits(now))) {
+      this.#jobLast = true;
       this.#beginJob(this.#jobs.shift()!, now);
       return true;
     }
-    if (this.#job !== null || this.#request !== null) return false;
+    this.#jobLast = false;
     if (this.#poll === null && !this.#beginPoll(now, time)) return false;
     this.#nextRequest(now);
     return true;
+  }
+
+  #pollWaits(now: number): boolean {
+    return this.#poll !== null || this.polls.some((poll) => poll.due <= now);
   }
 
   #beginJob(job: LinkJob, now: number): void {
