@@ -328,10 +328,15 @@ class Builder {
   }
 }
 
-/** The first word of a query that makes a value of a missing one; texts and comments aside. */
+/**
+ * The first word of a query that makes a value of a missing one; texts and comments aside. A
+ * comparison with NULL is not true, so NOT of one in WHERE lets a row pass that nothing is known of.
+ */
 function hidingIn(sql: string): string | null {
   const code = sql.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g, " ");
-  return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? null;
+  const where = /\bwhere\b[\s\S]*/i.exec(code)?.[0] ?? "";
+  const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
+  return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {

@@ -28,6 +28,10 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
       expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toContain("(W8)");
     }
   });
+  test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
+    expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
+    expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b NOT IN (1, 2)" })).toBe("");
+  });
   test("also in a rule that a writing rule reads", () => {
     expect(problems({ before: "SELECT coalesce(a, 1) AS v FROM d.fast",
       write: "SELECT v FROM before" })).toContain("rules.before.sql");
