@@ -333,7 +333,8 @@ class Builder {
  * comparison with NULL is not true, so NOT of one in WHERE lets a row pass that nothing is known of.
  */
 function hidingIn(sql: string): string | null {
-  const code = sql.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g, " ");
+  const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
+  const code = sql.replace(aside, " ");
   const where = /\bwhere\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
