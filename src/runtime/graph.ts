@@ -330,7 +330,8 @@ class Builder {
 
 /**
  * The first word of a query that makes a value of a missing one; texts and comments aside. A
- * comparison with NULL is not true, so NOT of one in WHERE lets a row pass that nothing is known of.
+ * comparison with NULL is not true, so NOT of one in WHERE lets a row pass of which nothing is
+ * known.
  */
 function hidingIn(sql: string): string | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;

@@ -110,16 +110,13 @@ export class Lane {
     const { arming } = this.state;
     if (arming === null || !this.state.disarm(why)) return;
     this.#options.armingEnded(arming.number, why);
-    if (this.#reserved !== null) {
-      this.#options.audit.outcome(this.#reserved, refusedOutcome("not-fired"), null, null);
-      this.#reserved = null;
-    }
+    this.#unreserve();
     this.port.setArming?.(this.id, 0);
     this.#options.log.info("gate", `${this.id} is no longer armed`, { why });
   }
 
-  /** W1, W2, W19: an arming that `tryArm` gave; false = the intent of its loss is not durable. */
-  async arm(arming: Arming, read: ReadResult): Promise<boolean> {
+  /** W1, W2, W19: takes an arming that `tryArm` gave; gives why it may not take effect, or null. */
+  async arm(arming: Arming, read: ReadResult): Promise<Refusal | null> {
     // The arming before ends with its rows, else they would look open after a restart.
     this.end("armed anew");
     const loss = this.#lossOf(arming);
@@ -128,15 +125,37 @@ export class Lane {
       const admitted: Admitted = {
         admit: true, means, bytes, clamped: false, arming: arming.number, notAfter: arming.until,
       };
-      if (!(await this.#options.audit.reserve(loss.command, admitted, this.state))) return false;
+      if (!(await this.#options.audit.reserve(loss.command, admitted, this.state))) {
+        return refuse("audit-unavailable", { why: this.#options.box.auditTrouble });
+      }
       this.#reserved = loss.command;
+    }
+    // W3: what may have ended the path while the rows were committed.
+    const broken = this.#brokenPath(arming);
+    if (broken !== null) {
+      this.#unreserve();
+      return broken;
     }
     const now = this.#options.clock.now();
     this.state.arm(arming, read);
     this.#loss.alive(now);
     this.port.setArming?.(this.id, arming.number);
     this.#options.log.info("gate", `${this.id} is armed`, { by: arming.by, number: arming.number });
-    return true;
+    return null;
+  }
+
+  #brokenPath(arming: Arming): Refusal | null {
+    const { latched } = this.#options.box;
+    if (latched !== null) return refuse("latched", { by: latched });
+    const same = this.port.open && this.state.hash === arming.hash;
+    return same ? null : refuse("link-down", { tag: this.id });
+  }
+
+  /** The loss did not come: its intent ends as not fired. */
+  #unreserve(): void {
+    if (this.#reserved === null) return;
+    this.#options.audit.outcome(this.#reserved, refusedOutcome("not-fired"), null, null);
+    this.#reserved = null;
   }
 
   #lossOf(arming: Arming): { command: Command; encoded: Encoded } | null {

@@ -169,8 +169,11 @@ export class Writing {
       station: wire.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
       scale: tag.scale, offset: tag.offset, begins: time, until: time + for_ms,
     });
-    if (!durable || !(await lane.arm(arming, read))) {
-      throw asFault(refuse("audit-unavailable", { why: this.#store.unavailable }));
+    const refusal = durable ? await lane.arm(arming, read)
+      : refuse("audit-unavailable", { why: this.#store.unavailable });
+    if (refusal !== null) {
+      this.#store.endArming(number, refusal.sentence);
+      throw asFault(refusal);
     }
     this.#wake();
     return { tag: id, number, until: time + for_ms };
