@@ -162,7 +162,9 @@ export async function soakWrites(count: number, seed: number, env: Record<string
     for (const tag of armed) {
       // A busy machine may answer a poll too late: the link is opened anew.
       await until(`arm ${tag}`, async () => {
-        const { hash } = (await gateway.post("/proof", { tag })).body;
+        const proof = await gateway.post("/proof", { tag });
+        if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
+        const { hash } = proof.body;
         const { status, body } = await gateway.post("/arm",
           { tag, for_ms: 3_600_000, by: "soak", proof: hash });
         if (status !== 200) throw new Error(JSON.stringify(body));

@@ -55,9 +55,10 @@ export function silence_ms(line: LineSettings): number {
 }
 
 /**
- * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No
+ * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No whole
  * answer can look like one: FC3 and FC4 answer with an even number of data bytes, never 3, and the
- * same form of FC1 and FC2 is left out.
+ * same form of FC1 and FC2 is left out. The beginning of one can: the CRC of an answer whose last
+ * byte is 0 is 0 one byte before its end. So what was heard counts once no answer came of it.
  */
 export class MasterEar {
   readonly #last = new Uint8Array(8);
@@ -73,6 +74,11 @@ export class MasterEar {
     const count = get16(last, 4);
     if (count < 1 || count > 2000 || (last[1]! <= 2 && last[2] === 3)) return false;
     return soundCrc(last, 0, 8) && !this.#same(own);
+  }
+
+  /** What was heard is known to be an answer. */
+  forget(): void {
+    this.#heard = 0;
   }
 
   /** Bytes of a whole listening. */
@@ -158,6 +164,9 @@ export class RtuFraming implements Framing {
       if (soundCrc(this.input, i, i + n)) {
         this.#drop(i);
         this.#given = n;
+        // The first eight bytes of a longer answer may be a sound request by themselves.
+        this.foreign = false;
+        this.#ear.forget();
         return ANSWER;
       }
       damaged = true;

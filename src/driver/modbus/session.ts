@@ -94,7 +94,7 @@ export class ModbusSession implements Session {
     }
     this.counters.stray = this.#framing.stray;
     // Two masters on a bus end in damaged frames for both: leave it and listen.
-    if (this.#framing.foreign) this.#wire.reset();
+    if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset();
   }
 
   step(now: number): number {
@@ -226,7 +226,7 @@ export class ModbusSession implements Session {
   #garbled(found: number): void {
     this.counters.garbled += 1;
     this.#end(BAD.garbled);
-    if (found === LOST) this.#wire.reset();
+    if (found === LOST || this.#framing.foreign) this.#wire.reset();
   }
 
   #expire(now: number): void {
@@ -237,7 +237,8 @@ export class ModbusSession implements Session {
     framing.unanswered(this.#station, this.#options.timeout_ms, now);
     this.#wire.drain();
     this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
-    if (isWrite && this.#options.resetAfterWrite) this.#wire.reset();
+    const unanswered = isWrite && this.#options.resetAfterWrite;
+    if (unanswered || this.#framing.foreign) this.#wire.reset();
   }
 
   #end(result: number): void {
