@@ -83,9 +83,6 @@ export class Lexer {
 
   #number(): Token {
     const from = this.at;
-    const number =
-      new RegExp("0[xX][0-9A-Fa-f]+|(?:\\d+(?:us|ms|min|s|m|h|d))+(?![\\w.])" +
-        "|(?:\\d+\\.\\d*|\\.\\d+|\\d+)(?:[eE][+-]?\\d+)?", "y");
     number.lastIndex = from;
     const text = number.exec(this.sql)![0];
     this.at = number.lastIndex;
@@ -147,3 +144,7 @@ export class Lexer {
     return new SqlFault("syntax", sentence, this.sql, { from, to });
   }
 }
+
+/** Hexadecimal, a duration such as 1h30m, or a decimal number; sought where `lastIndex` stands. */
+const number = new RegExp("0[xX][0-9A-Fa-f]+|(?:\\d+(?:us|ms|min|s|m|h|d))+(?![\\w.])" +
+  "|(?:\\d+\\.\\d*|\\.\\d+|\\d+)(?:[eE][+-]?\\d+)?", "y");
