@@ -2,8 +2,9 @@
 export { buildGraph, type Components, type Graph, type MemoryLine } from "./runtime/graph.ts";
 export { planText } from "./runtime/memory.ts";
 export { serveRole } from "./runtime/remote.ts";
-export { machineWorld, startRuntime } from "./runtime/runtime.ts";
+export { startRuntime } from "./runtime/runtime.ts";
 export { runSerialWorker } from "./runtime/serial-worker.ts";
+export { machineWorld } from "./runtime/world.ts";
 export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export type {

@@ -1,3 +1,4 @@
+import type { Clock, Log } from "./base.ts";
 import { Arena, Word } from "./ring.ts";
 import type { SerialInit, WatchInit } from "./runtime.ts";
 
@@ -18,17 +19,20 @@ async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<voi
   const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers }, runtime] =
     await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
       import("./runtime.ts")]);
-  const clock = systemClock();
-  const log = createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
+  const logOf = (clock: Clock): Log =>
+    createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
   if (event.data.kind === "serial") {
+    const clock = systemClock(event.data.clockOffset);
     runtime.runSerialWorker(event.data, {
-      clock, log, drivers,
+      clock, log: logOf(clock), drivers,
       wire: (init, events) => createTtyWire(init.link, init.wake, events),
       post: (message) => self.postMessage(message),
     });
   }
-  runtime.serveRole(self, { drivers, connectors },
-    (workerUrl) => runtime.machineWorld(clock, log, workerUrl));
+  runtime.serveRole(self, { drivers, connectors }, ({ clockOffset, workerUrl }) => {
+    const clock = systemClock(clockOffset);
+    return runtime.machineWorld(clock, logOf(clock), workerUrl);
+  });
   self.onmessage?.(event);
 }
 

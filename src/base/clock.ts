@@ -15,6 +15,8 @@ export interface Clock {
   time(): number;
   /** How often the wall clock was found stepped since start. */
   readonly steps: number;
+  /** `time` − `now`: a thread that starts goes on from its starter's, or their times would differ. */
+  readonly offset: number;
 }
 
 /** A step is a difference larger than this (ms); less is drift and is slewed. */
@@ -24,7 +26,7 @@ export const clock_slew_ratio = 500e-6;
 
 class EngineClock implements Clock {
   steps = 0;
-  #offset: number;
+  offset: number;
   #checked: number;
   #last = 0;
   /** The wall clock stepped back, and engine time is still ahead of it. */
@@ -32,11 +34,11 @@ class EngineClock implements Clock {
   readonly #monotonic: () => number;
   readonly #wall: () => number;
 
-  constructor(monotonic: () => number, wall: () => number) {
+  constructor(monotonic: () => number, wall: () => number, offset: number | null) {
     this.#monotonic = monotonic;
     this.#wall = wall;
     this.#checked = monotonic();
-    this.#offset = wall() - this.#checked;
+    this.offset = offset ?? wall() - this.#checked;
   }
 
   now(): number {
@@ -48,24 +50,29 @@ class EngineClock implements Clock {
     const elapsed = now - this.#checked;
     if (elapsed >= 10) {
       this.#checked = now;
-      const error = this.#wall() - now - this.#offset;
+      const error = this.#wall() - now - this.offset;
       const ahead = error < -clock_step_ms;
       if (error > clock_step_ms || (ahead && !this.#ahead)) this.steps += 1;
       this.#ahead = ahead;
       const slew = elapsed * clock_slew_ratio;
-      this.#offset += error > clock_step_ms ? error : Math.max(-slew, Math.min(slew, error));
+      this.offset += error > clock_step_ms ? error : Math.max(-slew, Math.min(slew, error));
     }
-    this.#last = Math.max(this.#last, now + this.#offset);
+    this.#last = Math.max(this.#last, now + this.offset);
     return this.#last;
   }
 }
 
 /** Built over any pair of sources, so that tests can hand in their own. */
-export function createClock(monotonic: () => number, wall: () => number): Clock {
-  return new EngineClock(monotonic, wall);
+export function createClock(
+  monotonic: () => number, wall: () => number, offset: number | null = null,
+): Clock {
+  return new EngineClock(monotonic, wall, offset);
 }
 
-/** The one place that reads the machine's clocks; `now` is the same in every thread. */
-export function systemClock(): Clock {
-  return createClock(monotonic, () => Date.now());
+/**
+ * The one place that reads the machine's clocks; `now` is the same in every thread, and with the
+ * `offset` of the clock of the thread that started this one, so is `time`.
+ */
+export function systemClock(offset: number | null = null): Clock {
+  return createClock(monotonic, () => Date.now(), offset);
 }

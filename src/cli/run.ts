@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { lockFile } from "../base/os.ts";
-import { planText, startRuntime, type Graph } from "../runtime.ts";
+import { machineWorld, planText, startRuntime, type Graph } from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
 import { configuredStore, simulationStore, socket_name } from "./client.ts";
 import { examineTexts, readTexts, type Texts } from "./examine.ts";
@@ -81,9 +81,10 @@ async function serve(serving: Serving): Promise<void> {
   const ending = signalled();
   if (!rejected) store.saveGood({ ...texts, configHash, policyHash });
   const runtime = await startRuntime({
-    graph, components: host.components, store, clock, log, version, configChanged,
+    graph, components: host.components, store, version, configChanged,
+    world: machineWorld(clock, log, host.workerUrl),
     safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,
-    planned: planText(graph).bytes, workerUrl: host.workerUrl,
+    planned: planText(graph).bytes,
   });
   try {
     const socket = join(store.directory, socket_name);

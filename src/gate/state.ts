@@ -82,7 +82,7 @@ export interface TagView {
   /** What our last command meant, and what the tag read when we last looked; null = none. */
   readonly lastCommand: number | null;
   readonly lastReadBack: number | null;
-  /** Monotonic ms of the last frame, −Infinity = none. */
+  /** Monotonic ms by which the last frame had left, −Infinity = there was none. */
   readonly lastWriteAt: number;
   /** Writes on `day`. */
   readonly writesToday: number;

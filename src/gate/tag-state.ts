@@ -31,6 +31,8 @@ export class TagState implements TagView {
   lastCommand: number | null = null;
   lastReadBack: number | null = null;
   lastWriteAt = -Infinity;
+  /** Monotonic ms of the last look that the newest frame passed. */
+  leftAt = -Infinity;
   writesToday = 0;
   day = -1;
   pending: Pending | null = null;
@@ -80,6 +82,12 @@ export class TagState implements TagView {
   leave(now: number): void {
     assert(this.phase === "intended", `${this.facts.id}: a frame without an intent`);
     this.phase = "sent";
+    this.leftAt = now;
+    this.lastWriteAt = now;
+  }
+
+  /** The wire answered, or gave up: a frame that waited for a busy bus left later than handed on. */
+  answered(now: number): void {
     this.lastWriteAt = now;
   }
 

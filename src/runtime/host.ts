@@ -1,15 +1,15 @@
 import { limits } from "../base.ts";
-import { clockSynced } from "../base/os.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import type { Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
-import { Role, type World } from "./role.ts";
+import { Role } from "./role.ts";
 import { shareOf, type RoleName, type Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { ArmRequest, LinkView } from "./view.ts";
+import type { World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
 /** Where another role's ring lies, for whoever bridges it. */
@@ -43,7 +43,7 @@ export interface HostOptions {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
-  readonly past: Past;
+  readonly past: Past | null;
   readonly store: StorePort;
   /** A command that came by MQTT; the promise is the answer's text. */
   command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string>;
@@ -82,7 +82,7 @@ export class RoleHost {
     const { graph, components, world } = options;
     this.#options = options;
     this.#share = shareOf(graph, options.role);
-    this.#loop = new Loop(world.clock, this);
+    this.#loop = new Loop(world.clock, world.timers, this);
     this.#role = new Role({
       graph, share: this.#share, components, world, active: !options.safeMode,
       wake: this.#loop.wake, pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
@@ -129,14 +129,14 @@ export class RoleHost {
 
   #startWriting(): void {
     const { graph, store, past, safeMode, configRejected, latched, world } = this.#options;
-    const { clock, log } = world;
+    const { clock } = world;
     const box: Box = {
       safeMode, configRejected, latched, auditTrouble: store.unavailable,
-      clockTrusted: graph.gateway.profile.clock === "trusted" || clockSynced(),
+      clockTrusted: graph.gateway.profile.clock === "trusted" || world.clockSynced(),
       day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
     };
     this.#writing = new Writing(
-      graph, this.#role, store, past, box, { clock, log }, this.#loop.wake);
+      graph, this.#role, store, past, box, world, this.#loop.wake);
     if (latched !== null) void this.#writing.latch(latched);
   }
 
@@ -156,7 +156,7 @@ export class RoleHost {
     while (!this.#stopped) {
       const seen = this.#bell.get();
       this.#loop.wake();
-      await this.#bell.sleep(seen, turn_ms_max);
+      await this.#options.world.sleep(this.#bell, seen, turn_ms_max);
     }
   }
 
@@ -215,6 +215,11 @@ export class RoleHost {
     await this.#writing?.latch(by);
   }
 
+  /** The store could be opened at last. */
+  past(past: Past): void {
+    this.#writing?.remember(past);
+  }
+
   /** W17: kept fresh by `main`, which asks the kernel. */
   clockTrusted(trusted: boolean): void {
     if (this.#writing !== null) this.#writing.box.clockTrusted = trusted;
@@ -231,7 +236,7 @@ export class RoleHost {
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
-  "latch", "clockTrusted", "stop",
+  "latch", "past", "clockTrusted", "stop",
 ] as const;
 
 export type HostCalls = {

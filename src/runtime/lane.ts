@@ -220,6 +220,7 @@ export class Lane {
     this.onTheWire = true;
     const handed = port.write(wire, admitted.bytes, guard, (result, exception, sent) => {
       this.onTheWire = false;
+      if (sent) this.state.answered(this.#options.clock.now());
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
@@ -249,7 +250,7 @@ export class Lane {
   ): void {
     const now = this.#options.clock.now();
     const sent = this.state.phase === "sent" && outcome.outcome !== "refused"
-      ? this.state.lastWriteAt : null;
+      ? this.state.leftAt : null;
     this.state.finish(outcome, now);
     this.#options.audit.outcome(command, outcome, refusal?.sentence ?? null, sent);
     this.#remember(command, outcome.outcome, outcome.code, refusal?.sentence ?? "");

@@ -1,45 +1,49 @@
-import type { Clock } from "../base.ts";
+import type { Clock, Timers } from "../base.ts";
 
 /** What a thread turns: works off what is due and says when (monotonic ms) it wants to go on. */
 export interface Turning {
   turn(now: number, time: number): number;
 }
 
+/** Far beyond any deadline that matters, and within what a timer of the engine can count. */
+const wait_ms_max = 60_000;
+
 /**
  * Drives turns on a thread with an event loop. Callbacks only fill buffers and call `wake`; the
- * turn comes right after them. Timers of the engine drop the fraction of a millisecond, so a wait
- * is rounded up and a turn may start up to 1 ms late, never early.
+ * turn comes right after them, or at its deadline: up to 1 ms late, never early.
  */
 export class Loop {
   turns = 0;
   /** Longest turn, ms. */
   longest = 0;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #work: Turning;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: unknown = null;
   #woken = false;
   #stopped = false;
 
-  constructor(clock: Clock, work: Turning) {
+  constructor(clock: Clock, timers: Timers, work: Turning) {
     this.#clock = clock;
+    this.#timers = timers;
     this.#work = work;
   }
 
   readonly wake = (): void => {
     if (this.#woken || this.#stopped) return;
     this.#woken = true;
-    setImmediate(this.#turn);
+    this.#timers.soon(this.#turn);
   };
 
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#timer !== null) this.#timers.clear(this.#timer);
   }
 
   readonly #turn = (): void => {
     if (this.#stopped) return;
     this.#woken = false;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#timer !== null) this.#timers.clear(this.#timer);
     this.#timer = null;
     const now = this.#clock.now();
     const deadline = this.#work.turn(now, this.#clock.time());
@@ -50,7 +54,7 @@ export class Loop {
     const wait = deadline - after;
     if (wait <= 0) this.wake();
     else if (wait < Infinity) {
-      this.#timer = setTimeout(this.wake, Math.ceil(Math.min(wait, 60_000)));
+      this.#timer = this.#timers.after(Math.min(wait, wait_ms_max), this.wake);
     }
   };
 }

@@ -2,10 +2,10 @@ import type { Gateway } from "../config.ts";
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
 import { buildGraph, type Components } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
-import type { World } from "./role.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { RoleName } from "./share.ts";
 import { localStore, type Past, type StorePort } from "./store-port.ts";
+import type { World } from "./world.ts";
 
 /** All that a role's thread is told; it works out the same graph from the same configuration. */
 export interface RoleInit {
@@ -16,8 +16,10 @@ export interface RoleInit {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
-  readonly past: Past;
+  readonly past: Past | null;
   readonly unavailable: string | null;
+  /** `Clock.offset` of the thread that starts it. */
+  readonly clockOffset: number;
 }
 
 /** A role on another thread, as `main` sees it: the same calls, by messages. */
@@ -68,7 +70,7 @@ export class RemoteRole {
 
 /** The other side: serves one role on a worker's thread until the thread ends. */
 export function serveRole(
-  port: Port, components: Components, makeWorld: (workerUrl: string) => World,
+  port: Port, components: Components, makeWorld: (init: RoleInit) => World,
 ): void {
   let host: RoleHost | null = null;
   let unavailable: string | null = null;
@@ -80,7 +82,7 @@ export function serveRole(
       };
       const { graph } = buildGraph(init.gateway, components, problem);
       host = new RoleHost({
-        ...init, graph: graph!, components, store, world: makeWorld(init.workerUrl),
+        ...init, graph: graph!, components, store, world: makeWorld(init),
         command: (message) => rpc.call("command", message),
       });
       return host.offer();

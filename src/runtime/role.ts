@@ -1,8 +1,6 @@
-import { assert, Fault, limits, reason, type Clock, type Log } from "../base.ts";
+import { assert, Fault, limits, reason } from "../base.ts";
 import type { Connection, Connector } from "../connector.ts";
-import type { Driver, Wire, WireEvents } from "../driver.ts";
-import type { Link } from "../config.ts";
-import type { Model, ModelSettings } from "../infer.ts";
+import type { Model } from "../infer.ts";
 import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
@@ -11,25 +9,10 @@ import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
+import { SerialPort } from "./serial.ts";
 import type { Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
-
-/** Everything outside that a role touches; a test hands in a simulated one (DESIGN §4, World). */
-export interface World {
-  readonly clock: Clock;
-  readonly log: Log;
-  wire(link: Link, driver: Driver, events: WireEvents): Wire;
-  /** A link whose medium needs a thread of its own. */
-  serial(plan: LinkPlan, rings: ReadonlyMap<string, Ring>, events: SerialEvents): LinkPort;
-  loadModel(settings: ModelSettings): Promise<Model>;
-  readModel(path: string): Promise<Uint8Array>;
-}
-
-export interface SerialEvents {
-  wake(): void;
-  /** The link's peer changed or its worker was started again: armings of its tags end (W3). */
-  ended(why: string): void;
-}
+import type { World } from "./world.ts";
 
 export interface RoleOptions {
   readonly graph: Graph;
@@ -73,7 +56,8 @@ export class Role {
   /** A stream of another role is carried into this one's ring of the same name. */
   bridge(place: RingPlace, layout: RingLayout): void {
     const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
-    const bridge = new Bridge(remote, this.rings.get(layout.name)!);
+    // From its very first row: the other role may be ahead of this one.
+    const bridge = new Bridge(remote, this.rings.get(layout.name)!, 0);
     this.#bridges.push({ bridge, stream: layout.name });
   }
 
@@ -223,7 +207,7 @@ export class Role {
       const name = plan.link.name;
       const ended = (why: string): void => pathEnded(name, why);
       const port = plan.driver.medium === "serial"
-        ? world.serial(plan, this.rings, { wake, ended })
+        ? new SerialPort(plan, this.rings, { wake, ended }, world)
         : this.#localLink(plan, ended);
       this.links.set(name, port);
     }
@@ -241,7 +225,7 @@ export class Role {
       connectTimeout: limits.connect_ms_max, wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, plan.driver, runner);
+    const wire = world.wire(plan.link, runner);
     runner.attach(wire, plan.driver.open(plan.link, wire));
     return new LocalPort(runner, plan.link.type);
   }

@@ -1,9 +1,6 @@
 import { z } from "zod";
-import { Fault, limits, reason, type Clock, type Log } from "../base.ts";
-import { clockSynced } from "../base/os.ts";
-import { createTcpWire } from "../driver.ts";
+import { Fault, limits, reason } from "../base.ts";
 import { dayStart, parseCommand } from "../gate.ts";
-import { loadOnnx, readModel } from "../infer.ts";
 import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
 import type { Store } from "../store.ts";
@@ -11,19 +8,17 @@ import { answerOf } from "./answer.ts";
 import type { Components, Graph } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
-import type { World } from "./role.ts";
-import { SerialPort } from "./serial.ts";
 import { shareOf, type RoleName } from "./share.ts";
-import { localStore, pastOf } from "./store-port.ts";
+import { localStore, pastOf, type Past } from "./store-port.ts";
 import type { WatchInit } from "./watch.ts";
 import type { DisarmRequest, Health, Runtime, WhyView, WriteAnswer, WriteRequest } from "./view.ts";
+import type { Thread, World } from "./world.ts";
 
 export interface RuntimeOptions {
   readonly graph: Graph;
   readonly components: Components;
   readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
+  readonly world: World;
   readonly version: string;
   /** Rules, models and writes stay off (DESIGN §10). */
   readonly safeMode: boolean;
@@ -32,8 +27,6 @@ export interface RuntimeOptions {
   /** Configuration or policy differ from those of the start before. */
   readonly configChanged: boolean;
   readonly planned: number;
-  /** Address of the second entry point, for threads. */
-  readonly workerUrl: string;
 }
 
 /**
@@ -45,16 +38,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   return running;
 }
 
-/** The machine's own world, on whichever thread a role runs. */
-export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
-  return {
-    clock, log, loadModel: loadOnnx, readModel,
-    wire: (link, _driver, events) => createTcpWire(link.settings as never, events),
-    serial: (plan, rings, events) =>
-      new SerialPort(plan, rings, events,
-        { log, spawn: () => new Worker(workerUrl), now: () => clock.now() }),
-  };
-}
+/** A lost role; systemd shows it (sysexits.h, EX_SOFTWARE). */
+const lost_exit_code = 70;
 
 /** `{"disarm": "NAME"}` on the command topic. */
 const disarmBody = z.strictObject({ disarm: z.string().min(1) });
@@ -63,7 +48,7 @@ interface RunningRole {
   readonly name: RoleName;
   readonly calls: HostCalls;
   readonly remote: RemoteRole | null;
-  readonly worker: Worker | null;
+  readonly worker: Thread | null;
   /** Turn counter (W6); null on this thread, which cannot watch itself. */
   turns: Word | null;
   seen: number;
@@ -76,15 +61,17 @@ class Running implements Runtime {
   readonly #started: number;
   readonly #roles: RunningRole[] = [];
   readonly #owners = new Map<string, HostCalls>();
-  #keeper: ReturnType<typeof setInterval> | null = null;
+  #keeper: unknown = null;
   #healthy = false;
-  #watcher: Worker | null = null;
+  #watcher: Thread | null = null;
+  /** Null until the store could be read once. */
+  #past: Past | null = null;
   #unavailable: string | null = null;
   #stopping = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
-    this.#started = options.clock.now();
+    this.#started = options.world.clock.now();
   }
 
   async start(): Promise<void> {
@@ -97,14 +84,14 @@ class Running implements Runtime {
       for (const { name } of shareOf(graph, role.name).streams) this.#owners.set(name, role.calls);
     }
     this.#savePlaces();
-    this.#keeper = setInterval(() => this.#keep(), limits.stall_ms_max / 4);
+    this.#keepSoon();
   }
 
   async #startHere(): Promise<void> {
-    const { graph, components, clock, log, workerUrl, store } = this.#options;
+    const { graph, components, world, store } = this.#options;
     const host = new RoleHost({
       ...this.#beginning(), role: "all", graph, components, store: localStore(store),
-      world: machineWorld(clock, log, workerUrl), command: (message) => this.#command(message),
+      world, command: (message) => this.#command(message),
     });
     await host.start([]);
     this.#watchOver(host.offer());
@@ -115,18 +102,18 @@ class Running implements Runtime {
   }
 
   async #startThreads(names: readonly RoleName[]): Promise<void> {
-    const { graph, store, workerUrl, clock } = this.#options;
+    const { graph, store, world } = this.#options;
     for (const name of names) {
-      const worker = new Worker(workerUrl);
+      const worker = world.thread();
       const remote = new RemoteRole(worker, store, (message) => this.#command(message));
       worker.onerror = (event) => this.#lost(name, event.message);
       worker.addEventListener("close", () => this.#lost(name, "the thread ended"));
       this.#roles.push({ name, calls: remote.calls, remote, worker, turns: null, seen: 0,
-        seenAt: clock.now() });
+        seenAt: world.clock.now() });
     }
     const init: Omit<RoleInit, "role"> = {
-      kind: "role", workerUrl, gateway: graph.gateway, unavailable: store.audit.unavailable,
-      ...this.#beginning(),
+      kind: "role", workerUrl: world.workerUrl, gateway: graph.gateway, unavailable: store.audit.unavailable,
+      clockOffset: world.clock.offset, ...this.#beginning(),
     };
     const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
       remote!.offer({ ...init, role: name })));
@@ -140,7 +127,7 @@ class Running implements Runtime {
 
   /** W6: this thread cannot see itself stand still, so a small one watches its turn counter. */
   #watchOver(offer: Offer): void {
-    const watcher = new Worker(this.#options.workerUrl);
+    const watcher = this.#options.world.thread();
     watcher.unref();
     watcher.postMessage({
       kind: "watch", ...offer.turns, stall_ms_max: limits.stall_ms_max,
@@ -149,10 +136,22 @@ class Running implements Runtime {
   }
 
   #beginning() {
-    const { graph, store, safeMode, configRejected, clock } = this.#options;
-    const tags = Object.keys(graph.gateway.policy);
-    const past = pastOf(store, tags, dayStart(clock.time()));
-    return { safeMode, configRejected, latched: store.latch.read(), past };
+    const { store, safeMode, configRejected } = this.#options;
+    this.#past = this.#readPast();
+    return { safeMode, configRejected, latched: store.latch.read(), past: this.#past };
+  }
+
+  #readPast(): Past | null {
+    const { graph, store, world } = this.#options;
+    return pastOf(store, Object.keys(graph.gateway.policy), dayStart(world.clock.time()));
+  }
+
+  /** The disk that refused at the start gave the store: before anybody hears that writing may. */
+  #tellPast(): void {
+    this.#past = this.#readPast();
+    if (this.#past === null) return;
+    this.#savePlaces();
+    void this.#control.past(this.#past);
   }
 
   get #control(): HostCalls {
@@ -164,21 +163,30 @@ class Running implements Runtime {
    */
   #lost(name: RoleName, why: string): void {
     if (this.#stopping) return;
-    this.#options.log.error("run", `the ${name} thread is lost; ending`, { why });
-    process.exit(70);
+    const { world } = this.#options;
+    world.log.error("run", `the ${name} thread is lost; ending`, { why });
+    world.exit(lost_exit_code);
+  }
+
+  #keepSoon(): void {
+    this.#keeper = this.#options.world.timers.after(limits.stall_ms_max / 4, () => {
+      this.#keep();
+      this.#keepSoon();
+    });
   }
 
   /** Twice a second: store, health, clock, and the turn counters (W6). */
   #keep(): void {
-    const { store, clock, graph } = this.#options;
-    const now = clock.now();
+    const { store, world, graph } = this.#options;
+    const now = world.clock.now();
     store.step();
+    if (this.#past === null) this.#tellPast();
     const { unavailable } = store.audit;
     if (unavailable !== this.#unavailable) {
       this.#unavailable = unavailable;
       for (const { remote } of this.#roles) remote?.tellUnavailable(unavailable);
     }
-    void this.#control.clockTrusted(graph.gateway.profile.clock === "trusted" || clockSynced());
+    void this.#control.clockTrusted(graph.gateway.profile.clock === "trusted" || world.clockSynced());
     for (const role of this.#roles) this.#watch(role, now);
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
     this.#healthy = true;
@@ -222,7 +230,7 @@ class Running implements Runtime {
 
   /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
   async write(request: WriteRequest): Promise<WriteAnswer> {
-    const { store, clock, graph } = this.#options;
+    const { store, world: { clock }, graph } = this.#options;
     const { origin, by, from, body } = request;
     const [now, time] = [clock.now(), clock.time()];
     const command = parseCommand(body, {
@@ -245,7 +253,7 @@ class Running implements Runtime {
   }
 
   async health(): Promise<Health> {
-    const { graph, store, safeMode, configRejected, configChanged, version, clock, planned } =
+    const { graph, store, safeMode, configRejected, configChanged, version, world, planned } =
       this.#options;
     const { gateway } = graph;
     const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
@@ -256,13 +264,13 @@ class Running implements Runtime {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
       gateway: gateway.id, profile: gateway.profile.name, version,
-      uptime_ms: clock.now() - this.#started, epoch: store.epoch,
+      uptime_ms: world.clock.now() - this.#started, epoch: store.epoch,
       configHash: gateway.configHash, policyHash: gateway.policyHash, configChanged,
       writing: {
         latched: store.latch.read() !== null, armed: roles.flatMap((role) => role.armed),
         audit: unavailable === null ? "ok" : "unavailable",
       },
-      clockSynced: clockSynced(),
+      clockSynced: world.clockSynced(),
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
       lost: Object.assign({}, ...roles.map((role) => role.lost),
         store.audit.lost > 0 ? { audit: store.audit.lost } : {}),
@@ -329,7 +337,7 @@ class Running implements Runtime {
   arm: Runtime["arm"] = (request) => this.#control.arm(request);
 
   async disarm({ by, clear }: DisarmRequest): Promise<{ latched: boolean }> {
-    const { store, log } = this.#options;
+    const { store, world: { log } } = this.#options;
     if (clear === true) {
       store.latch.clear();
       await this.#control.latch(null);
@@ -360,7 +368,7 @@ class Running implements Runtime {
     this.#stopping = true;
     this.#watcher?.terminate();
     for (const { calls } of this.#roles) await calls.stop();
-    if (this.#keeper !== null) clearInterval(this.#keeper);
+    this.#options.world.timers.clear(this.#keeper);
     for (const { worker } of this.#roles) worker?.terminate();
   }
 }

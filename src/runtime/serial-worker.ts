@@ -32,10 +32,16 @@ const view_ms = 500;
  */
 export function runSerialWorker(init: SerialInit, world: SerialWorld): never {
   const worker = new SerialWorker(init, world);
-  for (;;) worker.round();
+  try {
+    for (;;) worker.round();
+  } finally {
+    // The thread ends, the process does not: the next worker must get the port.
+    worker.close();
+  }
 }
 
-class SerialWorker {
+/** One round after the other is a serial worker; a simulated world does the waiting between. */
+export class SerialWorker {
   readonly #init: SerialInit;
   readonly #world: SerialWorld;
   readonly #runner: LinkRunner;
@@ -88,6 +94,10 @@ class SerialWorker {
     const deadline = this.#runner.step(now, this.#world.clock.time());
     this.#tell(now);
     this.#wire.wait(Math.min(deadline, this.#viewAt));
+  }
+
+  close(): void {
+    this.#runner.close();
   }
 
   /** One byte in the bell if there is something new to fetch. */

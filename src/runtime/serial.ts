@@ -1,5 +1,4 @@
-import { limits, type Log } from "../base.ts";
-import { pipe, writePipe } from "../base/os.ts";
+import { limits } from "../base.ts";
 import type { DriverTag } from "../driver.ts";
 import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
@@ -8,8 +7,11 @@ import {
 import type { Link } from "../config.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
 import type { Guard, JobDone, LinkPort } from "./port.ts";
-import type { SerialEvents } from "./role.ts";
 import type { LinkView } from "./view.ts";
+import type { Thread, WakePipe, World } from "./world.ts";
+
+/** What a lost wake-up would cost at most. */
+const listen_ms_max = 1000;
 
 /** A setpoint has at most four registers. */
 const raw_bytes_max = 8;
@@ -51,11 +53,19 @@ export interface SerialInit {
   readonly armings: readonly number[];
   /** Read end of the wake pipe. */
   readonly wake: number;
+  /** `Clock.offset` of the thread that starts it. */
+  readonly clockOffset: number;
 }
 
 export type SerialMessage =
   | { readonly kind: "view"; readonly view: LinkView }
   | { readonly kind: "ended"; readonly why: string };
+
+export interface SerialEvents {
+  wake(): void;
+  /** The link's peer changed or its worker was started again: armings of its tags end (W3). */
+  ended(why: string): void;
+}
 
 interface Waiting {
   readonly raw: Uint8Array;
@@ -70,11 +80,9 @@ interface Waiting {
 export class SerialPort implements LinkPort {
   readonly name: string;
   readonly #events: SerialEvents;
-  readonly #log: Log;
-  readonly #spawn: () => Worker;
-  readonly #now: () => number;
+  readonly #world: World;
   readonly #tags: readonly DriverTag[];
-  readonly #init: SerialInit;
+  readonly #init: Omit<SerialInit, "clockOffset">;
   readonly #bridges: readonly Bridge[];
   readonly #commands: CommandWriter;
   readonly #outcomes: CommandReader;
@@ -82,9 +90,9 @@ export class SerialPort implements LinkPort {
   readonly #bell: Bell;
   readonly #latch: Word;
   readonly #armings: readonly Word[];
-  readonly #wakeWrite: number;
+  readonly #pipe: WakePipe;
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | null = null;
+  #worker: Thread | null = null;
   #view: LinkView;
   #nextId = 1;
   #startAt = 0;
@@ -92,15 +100,11 @@ export class SerialPort implements LinkPort {
   #closed = false;
 
   constructor(
-    plan: LinkPlan, locals: ReadonlyMap<string, Ring>, events: SerialEvents,
-    world: { readonly log: Log; readonly spawn: () => Worker; readonly now: () => number },
+    plan: LinkPlan, locals: ReadonlyMap<string, Ring>, events: SerialEvents, world: World,
   ) {
     this.name = plan.link.name;
-
     this.#events = events;
-    this.#log = world.log;
-    this.#spawn = world.spawn;
-    this.#now = world.now;
+    this.#world = world;
     this.#tags = plan.groups.flatMap((group) => group.tags);
     const records = (what: string, columns: readonly ColumnSpec[]): RingLayout =>
       Ring.layout(`${plan.link.name} ${what}`, columns, limits.commands_max);
@@ -123,14 +127,13 @@ export class SerialPort implements LinkPort {
     this.#bell = Bell.create(arena, `${this.name} bell`);
     this.#latch = Word.create(arena, `${this.name} latch`);
     this.#armings = this.#tags.map((tag) => Word.create(arena, `${tag.id} arming`));
-    const [wakeRead, wakeWrite] = pipe();
-    this.#wakeWrite = wakeWrite;
+    this.#pipe = world.wakePipe();
     this.#init = {
       kind: "serial", link: plan.link, driver: plan.driver.type, buffer: arena.buffer,
       groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
-      armings: this.#armings.map((word) => word.at), wake: wakeRead,
+      armings: this.#armings.map((word) => word.at), wake: this.#pipe.end,
     };
     this.#view = {
       name: this.name, type: plan.link.type, state: "closed", reason: "worker starting",
@@ -167,7 +170,7 @@ export class SerialPort implements LinkPort {
 
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
     // The gate's own last look is now; the worker compares latch, arming and deadline last.
-    const now = this.#now();
+    const now = this.#world.clock.now();
     if (!guard.last(now)) {
       done(BAD.disconnected, 0, false, now);
       return true;
@@ -180,7 +183,7 @@ export class SerialPort implements LinkPort {
   ): boolean {
     // Only a worker that told it is open is given commands: a new one discards what it finds.
     if (!this.open) {
-      done(BAD.disconnected, 0, false, this.#now());
+      done(BAD.disconnected, 0, false, this.#world.clock.now());
       return true;
     }
     // No more under way than the ring of outcomes holds: none is ever left over.
@@ -201,7 +204,7 @@ export class SerialPort implements LinkPort {
     });
     if (!sent) return false;
     this.#waiting.set(id, { raw, write: kind === WRITE, done });
-    writePipe(this.#wakeWrite);
+    this.#pipe.wake();
     return true;
   }
 
@@ -239,7 +242,7 @@ export class SerialPort implements LinkPort {
   }
 
   #start(): void {
-    const worker = this.#spawn();
+    const worker = this.#world.thread();
     this.#worker = worker;
     this.#starts += 1;
     worker.onmessage = (event: MessageEvent<SerialMessage>) => {
@@ -253,17 +256,18 @@ export class SerialPort implements LinkPort {
     };
     worker.onerror = (event) => died(event.message);
     worker.addEventListener("close", () => died("the worker ended"));
-    worker.postMessage(this.#init);
+    const { offset: clockOffset } = this.#world.clock;
+    worker.postMessage({ ...this.#init, clockOffset } satisfies SerialInit);
   }
 
   /** W3, W15: armings end, and a command whose bytes may have left is unknown. */
   #died(why: string): void {
     this.#worker = null;
     this.#view = { ...this.#view, state: "closed", reason: why };
-    const now = this.#now();
+    const now = this.#world.clock.now();
     this.#startAt = now + Math.min(limits.reconnect_ms_max,
       limits.reconnect_ms_min * 2 ** Math.min(10, this.#starts));
-    this.#log.error("link", `${this.name}: serial worker ended`, { reason: why });
+    this.#world.log.error("link", `${this.name}: serial worker ended`, { reason: why });
     this.#events.ended("the link's worker was started again");
     for (const [id, waiting] of this.#waiting) {
       this.#waiting.delete(id);
@@ -276,7 +280,7 @@ export class SerialPort implements LinkPort {
     while (!this.#closed) {
       const seen = this.#bell.get();
       this.#events.wake();
-      await this.#bell.sleep(seen, 1000);
+      await this.#world.sleep(this.#bell, seen, listen_ms_max);
     }
   }
 }

@@ -30,7 +30,9 @@ export interface Past {
   readonly lastSent: Readonly<Record<string, number | null>>;
 }
 
-export function pastOf(store: Store, tags: readonly string[], since: number): Past {
+/** Null while the disk has not given the store yet: then nothing can be admitted (W10). */
+export function pastOf(store: Store, tags: readonly string[], since: number): Past | null {
+  if (store.epoch === 0) return null;
   const writes = Object.fromEntries(tags.map((tag) => [tag, store.audit.writesSince(tag, since)]));
   const lastSent = Object.fromEntries(tags.map((tag) => [tag, store.audit.lastSent(tag)]));
   return { epoch: store.epoch, abandoned: store.abandoned, writes, lastSent };

@@ -1,4 +1,4 @@
-import { Fault, limits, type Clock, type Log } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import type { Tag } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import {
@@ -12,6 +12,7 @@ import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { ArmRequest, ProofView } from "./view.ts";
+import { pause, type World } from "./world.ts";
 
 /** What became of a command: plain data, it crosses threads. */
 export interface Taken {
@@ -39,6 +40,11 @@ interface Place {
   readonly ring: Ring;
 }
 
+const not_open_yet = "the store is not open yet";
+
+/** Between two looks whether a command is still under way (ms). */
+const look_ms = 2;
+
 /** Everything about writing in one role: lanes, rules' targets, commands from outside, arming. */
 export class Writing {
   readonly box: Box;
@@ -46,9 +52,8 @@ export class Writing {
   readonly #graph: Graph;
   readonly #role: Role;
   readonly #store: StorePort;
-  readonly #past: Past;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  #past: Past | null = null;
+  readonly #world: World;
   readonly #record: Record;
   readonly #places = new Map<string, Place>();
   readonly #rules: RuleWrite[] = [];
@@ -56,21 +61,19 @@ export class Writing {
   #stopping = false;
 
   constructor(
-    graph: Graph, role: Role, store: StorePort, past: Past, box: Box,
-    world: { readonly clock: Clock; readonly log: Log }, wake: () => void,
+    graph: Graph, role: Role, store: StorePort, past: Past | null, box: Box,
+    world: World, wake: () => void,
   ) {
     this.#graph = graph;
     this.#role = role;
     this.#store = store;
-    this.#past = past;
-    this.#clock = world.clock;
-    this.#log = world.log;
+    this.#world = world;
     this.#wake = wake;
     this.box = box;
     this.#record = new Record(store, world.clock, graph.gateway);
     this.#findPlaces();
     for (const [id, place] of this.#places) this.#addLane(id, place);
-    this.#restore();
+    if (past !== null) this.remember(past);
     for (const runner of role.rules) {
       for (const target of runner.plan.rule.to) {
         const lane = target.kind === "write" ? this.lanes.get(target.tag) : undefined;
@@ -86,7 +89,7 @@ export class Writing {
   /** Once a turn, after the rules. */
   step(now: number, time: number): number {
     this.box.day = dayOf(time);
-    this.box.auditTrouble = this.#store.unavailable;
+    this.box.auditTrouble = this.#past === null ? not_open_yet : this.#store.unavailable;
     let next = Infinity;
     for (const lane of this.lanes.values()) {
       next = Math.min(next, lane.step(now, time, this.#stopping));
@@ -100,9 +103,10 @@ export class Writing {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#wake();
-    const deadline = this.#clock.now() + limits.disarm_ms_max;
-    while (this.#clock.now() < deadline && [...this.lanes.values()].some((lane) =>
-      lane.state.arming !== null || lane.state.busy !== null)) await Bun.sleep(5);
+    const { clock, timers } = this.#world;
+    const deadline = clock.now() + limits.disarm_ms_max;
+    while (clock.now() < deadline && [...this.lanes.values()].some((lane) =>
+      lane.state.arming !== null || lane.state.busy !== null)) await pause(timers, look_ms);
   }
 
   /** W7: any command, whoever it comes from; the promise is its outcome. */
@@ -119,7 +123,7 @@ export class Writing {
 
   /** A tag that nothing may write: the gate says why. */
   #withoutLane(command: Command): Refusal {
-    const verdict = decide(command, null, { box: this.box, tag: null }, this.#clock.now());
+    const verdict = decide(command, null, { box: this.box, tag: null }, this.#world.clock.now());
     if (verdict.admit) throw new Error("bug: the gate admitted a tag without a policy");
     const known = this.#graph.gateway.devices.some((device) =>
       device.groups.some((group) => group.tags.some((tag) => tag.id === command.tag)));
@@ -140,7 +144,7 @@ export class Writing {
     const { hash } = lane.state;
     const { peer } = lane.port;
     await this.#store.saveProof({
-      tag: id, hash, peer, words: raw.toHex(), who: "socket", time: this.#clock.time(),
+      tag: id, hash, peer, words: raw.toHex(), who: "socket", time: this.#world.clock.time(),
     });
     return {
       tag: id, hash, peer, raw: raw.toHex(), value: read.value, eu: tag.eu, orders,
@@ -159,9 +163,9 @@ export class Writing {
     const stored = (await this.#store.proof(id))?.hash ?? null;
     const minutes_max = limits.arm_minutes_max;
     const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read },
-      lane.policy, this.box, lane.state, this.#clock.now());
+      lane.policy, this.box, lane.state, this.#world.clock.now());
     if ("admit" in arming) throw asFault(arming);
-    const time = this.#clock.time();
+    const time = this.#world.clock.time();
     const { tag, wire } = place;
     const { policyHash, configHash } = this.#graph.gateway;
     const durable = await this.#store.beginArming({
@@ -187,7 +191,7 @@ export class Writing {
     for (const lane of this.lanes.values()) lane.end(`disarmed by ${by}`);
     this.#wake();
     while ([...this.lanes.values()].some((lane) => lane.onTheWire || lane.state.mayStillLeave)) {
-      await Bun.sleep(2);
+      await pause(this.#world.timers, look_ms);
     }
   }
 
@@ -214,7 +218,7 @@ export class Writing {
     const number = typeof value === "bigint" ? Number(value) : value;
     const inputs = { oldest, state, flags: U[ring.flagsAt + row]! };
     const command = ruleCommand(write.rule, lane.id, number, inputs,
-      { epoch: this.#past.epoch, sequence: seq }, now);
+      { epoch: this.#past?.epoch ?? 0, sequence: seq }, now);
     lane.take(command, () => {});
   }
 
@@ -250,10 +254,11 @@ export class Writing {
   }
 
   /** W15: what the last run left open is unknown, and blocks until a read settles it. */
-  #restore(): void {
-    const { abandoned, writes, lastSent } = this.#past;
-    const time = this.#clock.time();
-    const now = this.#clock.now();
+  remember(past: Past): void {
+    this.#past = past;
+    const { abandoned, writes, lastSent } = past;
+    const time = this.#world.clock.time();
+    const now = this.#world.clock.now();
     for (const lane of this.lanes.values()) {
       const open = abandoned.findLast((row) => row.tag === lane.id);
       lane.state.restore(open === undefined ? null : { means: open.means, before: open.read },
@@ -268,7 +273,7 @@ export class Writing {
     this.lanes.set(id, new Lane({
       ...place, port: this.#role.links.get(place.link)!, policy: this.#graph.gateway.policy[id]!,
       permit: permit === undefined ? null : this.#role.conditions(permit.program, permit.layout),
-      box: this.box, audit: this.#record, clock: this.#clock, log: this.#log, wake: this.#wake,
+      box: this.box, audit: this.#record, clock: this.#world.clock, log: this.#world.log, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
     }));
   }

@@ -202,10 +202,11 @@ export class Audit {
     return found?.n ?? Number.MAX_SAFE_INTEGER;
   }
 
-  /** Engine time of the tag's last frame, or null. */
+  /** Engine time by which the tag's last frame had left, or null. */
   lastSent(tag: string): number | null {
     const found = this.#ledger.read((db) => db.query(
-      "SELECT max(sent) AS sent FROM attempts WHERE tag = ? AND sent IS NOT NULL",
+      `SELECT max(ended) AS sent FROM attempts
+       WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused'`,
     ).get(tag) as { sent: number | null });
     return found?.sent ?? null;
   }

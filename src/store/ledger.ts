@@ -11,6 +11,12 @@ const reserve_pages = 64;
 /** Somebody else may hold the file for a moment: a backup, a person with `sqlite3` (ms). */
 const busy_ms = 200;
 
+/** Opens a file of the machine's disk, or of a simulated one. */
+export type OpenDatabase = (path: string) => Database;
+
+export const openDatabase: OpenDatabase = (path) =>
+  new Database(path, { create: true, strict: true });
+
 /** The disk's trouble, as against a bug in a statement (sqlite.org/rescode.html). */
 const disk = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|LOCKED|NOMEM|CORRUPT|NOTADB|PERM)/;
 
@@ -23,12 +29,14 @@ export class Ledger {
   /** One sentence, or null: everything is well. */
   trouble: string | null = "the store is not open yet";
   readonly #path: string;
+  readonly #database: OpenDatabase;
   readonly #pages_max: number;
   #db: Database | null = null;
   #retryAt = -Infinity;
 
-  constructor(path: string, maxMB: number) {
+  constructor(path: string, maxMB: number, database: OpenDatabase) {
     this.#path = path;
+    this.#database = database;
     this.#pages_max = Math.floor((maxMB * 2 ** 20) / page_bytes);
     if (this.#pages_max < 4 * reserve_pages) {
       throw new Fault("store-too-small", "store.maxMB must be at least 1", { maxMB });
@@ -94,7 +102,7 @@ export class Ledger {
   }
 
   #open(): Database {
-    const db = new Database(this.#path, { create: true, strict: true });
+    const db = this.#database(this.#path);
     try {
       db.run(`PRAGMA page_size=${page_bytes}`);
       db.run("PRAGMA journal_mode=WAL");

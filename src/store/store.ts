@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Fault, reason } from "../base.ts";
 import { Audit, abandonIn, type Abandoned } from "./audit.ts";
 import { latchFile, type LatchFile } from "./latch.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, openDatabase, type OpenDatabase } from "./ledger.ts";
 import { lockDirectory, type Lock } from "./lock.ts";
 
 export interface StoreOptions {
@@ -14,6 +14,8 @@ export interface StoreOptions {
   /** Engine time, ms since the epoch. */
   time(): number;
   readonly lock: Lock;
+  /** The machine's own disk, if nothing else is handed in. */
+  readonly database?: OpenDatabase;
 }
 
 /** What a person saw and confirmed of a tag (W2). */
@@ -78,7 +80,8 @@ export class Store {
   constructor(directory: string, options: StoreOptions) {
     this.directory = directory;
     this.#options = options;
-    this.#ledger = new Ledger(join(directory, "store.sqlite"), options.maxMB);
+    this.#ledger = new Ledger(join(directory, "store.sqlite"), options.maxMB,
+      options.database ?? openDatabase);
     this.#release = lockDirectory(directory, options.lock);
     this.audit = new Audit(this.#ledger, () => this.epoch, options.now);
     this.latch = latchFile(directory);

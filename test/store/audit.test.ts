@@ -186,7 +186,8 @@ test("writes a day and the last frame are counted from the audit", () => {
   expect(audit.writesSince("press.setpoint", 0)).toBe(2);
   expect(audit.writesSince("press.setpoint", early + 1)).toBe(1);
   expect(world.crash().audit.writesSince("press.setpoint", 0)).toBe(2);
-  expect(world.store.audit.lastSent("press.setpoint")).toBe(early);
+  // What the crash left open may have left until then.
+  expect(world.store.audit.lastSent("press.setpoint")).toBe(world.time);
 });
 
 test("query: newest first, of a tag, since, limited; folded refusals among them", () => {

@@ -1,0 +1,69 @@
+import type { Clock, Log, Timers } from "../base.ts";
+import { eventLoop } from "../base.ts";
+import { clockSynced, pipe, writePipe } from "../base/os.ts";
+import type { Link } from "../config.ts";
+import { createTcpWire, type Wire, type WireEvents } from "../driver.ts";
+import { loadOnnx, readModel, type Model, type ModelSettings } from "../infer.ts";
+import type { Bell } from "../ring.ts";
+import type { Port } from "./rpc.ts";
+
+/** A thread, as who started it sees it. */
+export interface Thread extends Port {
+  onerror: ((event: ErrorEvent) => unknown) | null;
+  addEventListener(type: "close", listener: () => void): void;
+  terminate(): void;
+  unref(): void;
+}
+
+/** What interrupts the wait of a thread that stands in `ppoll`. */
+export interface WakePipe {
+  /** The descriptor it waits on. */
+  readonly end: number;
+  wake(): void;
+}
+
+/**
+ * Everything outside that a running gateway touches beside its store and its connectors: the
+ * machine, or a simulated world that a test hands in (DESIGN §4).
+ */
+export interface World {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** The kernel says that a time server keeps the wall clock in step (W17). */
+  clockSynced(): boolean;
+  /** Ends the process at once; init starts it anew (W6). */
+  exit(code: number): void;
+  /** A thread of the second entry point. */
+  thread(): Thread;
+  /** Where the second entry point is, for a thread that starts others. */
+  readonly workerUrl: string;
+  wakePipe(): WakePipe;
+  /** Ends when the bell was rung since `seen`, or after `timeout_ms`. */
+  sleep(bell: Bell, seen: number, timeout_ms: number): Promise<void>;
+  wire(link: Link, events: WireEvents): Wire;
+  readModel(path: string): Promise<Uint8Array>;
+  loadModel(settings: ModelSettings): Promise<Model>;
+}
+
+/** The machine's own, on whichever thread a role runs; `workerUrl` is the second entry point. */
+export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
+  return {
+    clock, log, clockSynced, readModel, workerUrl,
+    timers: eventLoop,
+    loadModel: loadOnnx,
+    exit: (code) => process.exit(code),
+    thread: () => new Worker(workerUrl),
+    wakePipe: () => {
+      const [end, write] = pipe();
+      return { end, wake: () => writePipe(write) };
+    },
+    sleep: (bell, seen, timeout_ms) => bell.sleep(seen, timeout_ms),
+    wire: (link, events) => createTcpWire(link.settings as never, events),
+  };
+}
+
+/** Ends after `ms`, by the world's own timers. */
+export function pause(timers: Timers, ms: number): Promise<void> {
+  return new Promise((done) => void timers.after(ms, done));
+}

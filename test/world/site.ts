@@ -1,0 +1,103 @@
+import { componentSchemas } from "../../src/cli/examine.ts";
+import { load, type Gateway } from "../../src/config.ts";
+import { connectors, drivers } from "../../src/registry.ts";
+import { buildGraph, type Graph } from "../../src/runtime.ts";
+import type { Behaviour } from "../../src/sim/behaviour.ts";
+
+/** ms that a stream's rows lie apart. */
+export const intervals = { "aux.fast": 200, "press.fast": 250, "drive-1.slow": 1000 } as const;
+
+const written = { min: 0, max: 100, maxMode: "armed", writesPerDay: 1_000_000 };
+const byRule = {
+  ...written, minInterval: "700ms", inputMaxAge: "2500ms",
+  onLoss: { after: "8s", value: 30, step: "any" },
+};
+
+/** Tags that may be written, and who writes them. */
+export const targets = {
+  "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.manual": null,
+  "drive-2.target": null,
+} as const;
+
+/** Least time between two frames for a tag (ms). */
+export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
+  "press.setpoint": 700, "drive-1.target": 700, "press.manual": 50, "drive-2.target": 50,
+};
+
+const outside = ["rest", "mqtt", "cli"];
+
+const config = (threads: 1 | 3): object => ({
+  gateway: { id: "world", profile: threads === 1 ? "generic-256mb" : "generic-1gb" },
+  links: {
+    plc: { type: "modbus-tcp", host: "plc", timeout: "300ms" },
+    aux: { type: "modbus-tcp", host: "aux", timeout: "300ms" },
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms" },
+    broker: { type: "mqtt", host: "broker" },
+  },
+  devices: {
+    press: { link: "plc", station: 1, wordOrder: "CDAB", groups: { fast: "250ms", slow: "1s" },
+      tags: {
+        temperature: { at: "input 0", type: "float32", group: "fast" },
+        door: { at: "discrete 4", type: "bool", group: "fast" },
+        setpoint: { at: "holding 8", type: "float32", group: "slow", access: "read-write" },
+        manual: { at: "holding 12", type: "int16", scale: 0.1, group: "slow",
+          access: "read-write" } } },
+    aux: { link: "aux", groups: { fast: "200ms" }, tags: {
+      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
+    "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
+      speed: { at: "input 0", type: "int16", scale: 0.1 },
+      target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
+  },
+  sources: { orders: { type: "mqtt", link: "broker", topic: "mes/orders",
+    columns: { n: "int64", amount: "float64" } } },
+  models: { target: { file: "target.onnx", memory: "1MB", deadline: "20ms" } },
+  rules: {
+    hold: { sql: "SELECT infer('target', temperature) AS target FROM press.fast",
+      to: [{ write: "press.setpoint", from: "target" }] },
+    pace: { sql: "SELECT speed * 0.5 + 20.0 AS target FROM drive-1.slow",
+      to: [{ write: "drive-1.target", from: "target" }] },
+    billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
+    watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
+    drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    mean: { sql: "SELECT avg(level) AS level, count(*) AS n FROM aux.fast " +
+      "GROUP BY TUMBLINGWINDOW(ss, 5)", to: ["plant"] },
+  },
+  sinks: { plant: { type: "mqtt", link: "broker", topic: "plant/{rule}" } },
+  commands: { link: "broker", topic: "commands" },
+  policy: {
+    "press.setpoint": { ...byRule, allow: ["rule:hold", ...outside], permit: ["press.door"],
+      maxAge: "2500ms" },
+    "drive-1.target": { ...byRule, allow: ["rule:pace", ...outside] },
+    "press.manual": { ...written, allow: outside, minInterval: "50ms" },
+    "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
+  },
+  store: { directory: "store", maxMB: 64 },
+});
+
+export const behaviours: Readonly<Record<string, Behaviour>> = {
+  "press.temperature": {
+    kind: "walk", start: 50, min: 10, max: 90, step: 4, every: 250,
+  },
+  "press.door": { kind: "door", opens: 1500, every: 40_000, closed: 1 },
+  "press.setpoint": { kind: "follow", value: 40 },
+  "press.manual": { kind: "follow", value: 10 },
+  "drive-1.speed": { kind: "walk", start: 60, min: 20, max: 100, step: 8, every: 500 },
+  "drive-1.target": { kind: "follow", value: 40 },
+  "drive-2.target": { kind: "follow", value: 10 },
+};
+
+/** The configuration as `run` would work it out. */
+export function graphOf(threads: 1 | 3): Graph {
+  const loaded = load(JSON.stringify(config(threads)), {
+    path: "/world/gateway.json", components: componentSchemas({ drivers, connectors }),
+    readFile: (path) => {
+      throw new Error(`${path} is not in this world`);
+    },
+    env: {},
+  });
+  if (loaded.gateway === null) throw new Error(loaded.problems.map((p) => p.message).join("\n"));
+  const { graph, problems } = buildGraph(
+    loaded.gateway satisfies Gateway, { drivers, connectors }, loaded.problem);
+  if (graph === null) throw new Error(problems.map((p) => p.message).join("\n"));
+  return graph;
+}

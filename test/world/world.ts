@@ -1,0 +1,271 @@
+import { mkdtempSync, rmSync, existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRandom, type Random } from "../../src/base.ts";
+import { balance, type Balance } from "./balance.ts";
+import { Broker, type Delivered } from "./broker.ts";
+import { Bus } from "./bus.ts";
+import { Disk } from "./disk.ts";
+import { Equipment } from "./equipment.ts";
+import { judgeWrites, placesOf, writeOf, type Arming, type WriteFrame } from "./judge.ts";
+import type { ModelTrouble } from "./model.ts";
+import { Network } from "./network.ts";
+import { Operator } from "./operator.ts";
+import { GatewayProcess, type Machine } from "./process.ts";
+import { behaviours, graphOf, intervals, targets } from "./site.ts";
+import { Timeline } from "./timeline.ts";
+import { Trace } from "./trace.ts";
+import { plan, troubleNames } from "./troubles.ts";
+
+/** Trouble comes in waves; after each it is quiet long enough for everything to come back (ms). */
+const wave = { first: 10_000, trouble: 86_000, quiet: 32_000, judged: 8000 } as const;
+const waves = 5;
+export const simulated_ms = wave.first + waves * (wave.trouble + wave.quiet);
+/** Of each kind in each wave. */
+const each = 2;
+/** A row that nobody waits for is at the broker after this time, its poll included (ms). */
+const age_ms_max = 150;
+const character_ms = 11_000 / 19_200;
+/** 2026-01-01, ms since the epoch. */
+const epoch = 1_767_225_600_000;
+
+export interface Verdict {
+  readonly seed: number;
+  readonly threads: 1 | 3;
+  readonly hash: string;
+  readonly wrong: readonly string[];
+  readonly writes: number;
+  readonly verified: number;
+  readonly troubles: Readonly<Record<string, number>>;
+  readonly answers: Readonly<Record<string, number>>;
+  readonly rows: number;
+  readonly lost: number;
+  readonly happened: number;
+}
+
+/** One simulated plant with its gateway, people, programs and everything that goes wrong. */
+export class World implements Machine {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly graph;
+  readonly directory: string;
+  readonly networks: Map<string, Network>;
+  readonly buses: Map<string, Bus>;
+  readonly equipment: Equipment;
+  readonly broker: Broker;
+  readonly disk = new Disk();
+  readonly model: ModelTrouble = { kind: "none", left: 0, hits: 0 };
+  readonly operator: Operator;
+  readonly trace: Trace;
+  readonly troubles = new Map<string, number>();
+  /** A `disarm` was answered at this time and not lifted since (monotonic ms). */
+  disarmedAt = Infinity;
+  /** No trouble is made, by nobody. */
+  quiet = true;
+  synced = true;
+  clockOffset = 0;
+  process!: GatewayProcess;
+  readonly threads: 1 | 3;
+  readonly #seed: number;
+  readonly #places: Map<string, string>;
+  readonly #frames: WriteFrame[] = [];
+  readonly #wrong: string[] = [];
+  readonly #armings = new Map<number, Arming>();
+  readonly #armed = new Map<string, number>();
+  /** Rows that the broker got of this process, by rule. */
+  readonly #delivered = new Map<string, number>();
+  #sequences = new Map<string, number>();
+  #ages: { readonly rule: string; readonly age: number }[] = [];
+  #stopping = false;
+  #rows = 0;
+  #lost = 0;
+  #over = false;
+
+  constructor(seed: number, print = false) {
+    this.#seed = seed;
+    this.random = createRandom(seed);
+    this.threads = seed % 2 === 0 ? 3 : 1;
+    this.timeline = new Timeline(5000);
+    this.trace = new Trace(print);
+    this.graph = graphOf(this.threads);
+    this.#places = placesOf(this.graph.gateway);
+    this.directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "world-"));
+    this.equipment = new Equipment(this.graph.gateway, behaviours, seed, this.timeline,
+      (link) => this.networks.get(link) ?? this.buses.get(link)!, (frame) => this.#frame(frame));
+    const { timeline, random } = this;
+    this.networks = new Map(["plc", "aux"].map((name, i) => [name,
+      new Network(`10.0.0.${i + 1}:502`, this.equipment.device(name), timeline, random)]));
+    this.buses = new Map([["bus",
+      new Bus(this.equipment.device("bus"), character_ms, timeline, random)]]);
+    this.equipment.device("bus").open(1);
+    this.broker = new Broker(timeline, random);
+    this.broker.delivered = (row) => this.#deliver(row);
+    this.operator = new Operator(this, random);
+    timeline.noticed.push(() => this.process.threads.forEach((thread) => thread.notice()));
+  }
+
+  wall(): number {
+    return epoch + this.timeline.now + this.clockOffset;
+  }
+
+  /** Runs the whole story; nothing of it is left on disk. */
+  run(): Verdict {
+    const { timeline } = this;
+    try {
+      this.#start();
+      this.operator.start(simulated_ms + 4000);
+      for (let i = 0; i < waves; i++) {
+        const begin = 5000 + wave.first + i * (wave.trouble + wave.quiet);
+        plan(this, this.random, each, begin, begin + wave.trouble);
+        const quiet = begin + wave.trouble + wave.quiet;
+        timeline.at(begin, () => (this.quiet = false));
+        timeline.at(begin + wave.trouble, () => (this.quiet = true));
+        timeline.at(quiet - wave.judged, () => this.#beginQuiet(quiet - 1000));
+      }
+      timeline.run(5000 + simulated_ms);
+      this.#over = true;
+      this.stopProcess();
+      timeline.run(timeline.now + 10_000);
+      if (this.process.alive) this.#note("the gateway did not stop");
+      const judged = judgeWrites(join(this.directory, "store.sqlite"), this.#frames, this.#armings,
+        (text) => this.#note(text));
+      return {
+        seed: this.#seed, threads: this.threads, hash: this.trace.digest(), wrong: this.#wrong,
+        writes: this.#frames.length, verified: judged.verified,
+        troubles: Object.fromEntries(troubleNames.map((name) => [name, this.troubles.get(name) ?? 0])),
+        answers: Object.fromEntries(this.operator.answers), rows: this.#rows, lost: this.#lost,
+        happened: timeline.happened,
+      };
+    } finally {
+      if (this.process.alive) this.disk.processEnded();
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  #start(): void {
+    this.#stopping = false;
+    this.#delivered.clear();
+    this.#sequences.clear();
+    this.broker.accepted = 0;
+    this.process = new GatewayProcess(this);
+  }
+
+  /** SIGTERM */
+  stopProcess(): void {
+    const { process } = this;
+    if (this.#stopping || process.runtime === null) return;
+    this.#stopping = true;
+    process.main.post(0.1, () => void process.runtime!.stop().then(() => {
+      process.store.close();
+      process.end(0);
+    }));
+  }
+
+  /** init starts it again. */
+  ended(process: GatewayProcess, code: number): void {
+    this.trace.add(this.timeline.now, "ended", String(code));
+    for (const [tag, number] of this.#armed) {
+      this.#armings.get(number)!.until = this.timeline.now;
+      this.#armed.delete(tag);
+    }
+    if (this.#over) return;
+    this.timeline.after(300 + this.random.below(1500), () => {
+      if (this.process === process) this.#start();
+    });
+  }
+
+  log(thread: string, line: string): void {
+    const text = line.slice(line.indexOf("Z ") + 2);
+    this.trace.add(this.timeline.now, `log ${thread}`, text);
+    const armed = /gate: (\S+) is armed .*number=(\d+)/.exec(text);
+    const ended = /gate: (\S+) is no longer armed/.exec(text);
+    if (armed !== null) {
+      this.#armed.set(armed[1]!, Number(armed[2]));
+      this.#armings.set(Number(armed[2]),
+        { tag: armed[1]!, from: this.timeline.now, until: Infinity });
+    } else if (ended !== null) {
+      const number = this.#armed.get(ended[1]!);
+      if (number === undefined) return this.#note(`${ended[1]} was not armed`);
+      this.#armings.get(number)!.until = this.timeline.now;
+      this.#armed.delete(ended[1]!);
+    }
+  }
+
+  #frame(frame: Parameters<Trace["frame"]>[0]): void {
+    this.trace.frame(frame);
+    const write = writeOf(frame, this.#places);
+    if (write === null) return;
+    this.#frames.push(write);
+    if (write.at > this.disarmedAt + 20) this.#note(`a frame after disarm: ${JSON.stringify(write)}`);
+  }
+
+  #deliver({ rule, sequence, age, values }: Delivered): void {
+    this.trace.add(this.timeline.now, "row", `${rule} ${sequence} ${JSON.stringify(values)}`);
+    this.#delivered.set(rule, (this.#delivered.get(rule) ?? 0) + 1);
+    this.#rows += 1;
+    this.#ages.push({ rule, age });
+    const last = this.#sequences.get(rule);
+    if (last !== undefined && ((sequence - last) | 0) <= 0) {
+      this.#note(`${rule}: row ${sequence} after ${last}`);
+    }
+    this.#sequences.set(rule, sequence);
+  }
+
+  /** Everything must have come back: from here on it is as if nothing had ever been wrong. */
+  #beginQuiet(until: number): void {
+    const { process, timeline } = this;
+    const { runtime } = process;
+    if (runtime === null || this.#stopping) return this.#note("no gateway when it is quiet");
+    this.#ages = [];
+    const frames = this.#frames.length;
+    const from = timeline.now;
+    void runtime.streams().then((before) => timeline.at(until, () => {
+      if (this.process !== process) return this.#note("the gateway ended while it was quiet");
+      process.main.post(0, () => {
+        void runtime.health().then((health) => {
+          if (health.status !== "ok") this.#note(`not ok: ${health.troubles.join("; ")}`);
+          const missing = Object.keys(targets).filter((tag) => !health.writing.armed.includes(tag));
+          if (missing.length > 0) this.#note(`not armed: ${missing.join(", ")}`);
+          this.#lost += Object.values(health.lost).reduce((sum, n) => sum + n, 0);
+        });
+        void runtime.streams().then((after) => {
+          for (const [name, interval] of Object.entries(intervals)) {
+            const rows = (list: typeof after): number => list.find((s) => s.name === name)!.rows;
+            const least = Math.floor((until - from) / interval) - 2;
+            const made = rows(after) - rows(before);
+            if (made < least) this.#note(`${name}: ${made} rows of ${least}`);
+          }
+        });
+      });
+      for (const [tag, origin] of Object.entries(targets)) {
+        const wrote = this.#frames.slice(frames).some((frame) => frame.tag === tag);
+        if (origin === null || wrote) continue;
+        void runtime.why(tag).then(({ gate, reason }) =>
+          this.#note(`nothing was written to ${tag} (${reason}): ${JSON.stringify(gate)}`));
+      }
+      for (const { rule, age } of this.#ages) {
+        if (rule !== "mean" && age > age_ms_max) this.#note(`${rule}: a row came ${age} ms late`);
+      }
+      this.#weigh(process, 40, null);
+    }));
+  }
+
+  /** Rows in = rows out + counted losses, at some moment of a second in which nothing moves. */
+  #weigh(process: GatewayProcess, tries: number, last: readonly Balance[] | null): void {
+    if (tries === 0) {
+      return this.#note(`rows in are not rows out + lost: ${JSON.stringify(last)}`);
+    }
+    process.main.post(0, () => void balance(process, process.runtime!, this.#delivered)
+      .then((found) => {
+        const off = found?.filter(({ rowsIn, rowsOut, lost }) => rowsIn !== rowsOut + lost);
+        if (off?.length === 0) return;
+        this.timeline.after(17, () => this.#weigh(process, tries - 1, off ?? last));
+      }));
+  }
+
+  #note(text: string): void {
+    const at = ((this.timeline.now - 5000) / 1000).toFixed(3);
+    this.trace.add(this.timeline.now, "wrong", text);
+    if (this.#wrong.length < 20) this.#wrong.push(`${at} s: ${text}`);
+  }
+}
