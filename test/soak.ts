@@ -10,6 +10,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
     path: "test/soak/writes.test.ts" },
+  world: { what: "worlds of 10 simulated minutes in which everything goes wrong",
+    path: "test/world" },
 };
 
 const { values, positionals } = parseArgs({

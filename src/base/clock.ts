@@ -15,7 +15,7 @@ export interface Clock {
   time(): number;
   /** How often the wall clock was found stepped since start. */
   readonly steps: number;
-  /** `time` − `now`: a thread that starts goes on from its starter's, or their times would differ. */
+  /** `time` − `now`: a new thread goes on from its starter's, or their times would differ. */
   readonly offset: number;
 }
 

@@ -86,7 +86,7 @@ export class TagState implements TagView {
     this.lastWriteAt = now;
   }
 
-  /** The wire answered, or gave up: a frame that waited for a busy bus left later than handed on. */
+  /** The wire answered or gave up: on a busy bus the frame left later than it was handed on. */
   answered(now: number): void {
     this.lastWriteAt = now;
   }

@@ -112,7 +112,8 @@ class Running implements Runtime {
         seenAt: world.clock.now() });
     }
     const init: Omit<RoleInit, "role"> = {
-      kind: "role", workerUrl: world.workerUrl, gateway: graph.gateway, unavailable: store.audit.unavailable,
+      kind: "role", workerUrl: world.workerUrl, gateway: graph.gateway,
+      unavailable: store.audit.unavailable,
       clockOffset: world.clock.offset, ...this.#beginning(),
     };
     const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
@@ -186,7 +187,8 @@ class Running implements Runtime {
       this.#unavailable = unavailable;
       for (const { remote } of this.#roles) remote?.tellUnavailable(unavailable);
     }
-    void this.#control.clockTrusted(graph.gateway.profile.clock === "trusted" || world.clockSynced());
+    const trusted = graph.gateway.profile.clock === "trusted" || world.clockSynced();
+    void this.#control.clockTrusted(trusted);
     for (const role of this.#roles) this.#watch(role, now);
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
     this.#healthy = true;

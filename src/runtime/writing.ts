@@ -273,7 +273,8 @@ export class Writing {
     this.lanes.set(id, new Lane({
       ...place, port: this.#role.links.get(place.link)!, policy: this.#graph.gateway.policy[id]!,
       permit: permit === undefined ? null : this.#role.conditions(permit.program, permit.layout),
-      box: this.box, audit: this.#record, clock: this.#world.clock, log: this.#world.log, wake: this.#wake,
+      clock: this.#world.clock, log: this.#world.log,
+      box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
     }));
   }

@@ -14,6 +14,8 @@ export interface WriteFrame {
 
 interface Admitted {
   readonly row: number;
+  /** ms from the command to its outcome. */
+  readonly took: number;
   readonly tag: string;
   readonly origin: string;
   readonly words: string;
@@ -27,7 +29,9 @@ interface Admitted {
 }
 
 /** How long bytes may be on their way, a port's buffer and a frame's own length included (ms). */
-const travel_ms = 20;
+export const travel_ms = 20;
+/** From a command to its outcome at most, with nothing in its way but polls. */
+const write_ms_max = 160;
 const writing = new Set([5, 6, 15, 16, 22, 23]);
 
 /** The tags' places: `link station address`. */
@@ -38,10 +42,12 @@ export function placesOf(gateway: Gateway): Map<string, string> {
 }
 
 /** A write in a frame that a device received whole; null = it is none. */
-export function writeOf(frame: FrameRecord, places: ReadonlyMap<string, string>): WriteFrame | null {
+export function writeOf(
+  frame: FrameRecord, places: ReadonlyMap<string, string>,
+): WriteFrame | null {
   if (frame.dir !== "in" || !frame.valid) return null;
-  const pdu = frame.bytes.slice(frame.link === "bus" ? 0 : 12, frame.link === "bus" ? -4 : undefined);
-  const bytes = Buffer.from(pdu, "hex");
+  const whole = Buffer.from(frame.bytes, "hex");
+  const bytes = frame.link === "bus" ? whole.subarray(0, -2) : whole.subarray(6);
   const [station, code] = bytes;
   if (!writing.has(code!)) return null;
   const tag = places.get(`${frame.link} ${station} ${bytes.readUInt16BE(2)}`) ?? "nowhere";
@@ -55,54 +61,91 @@ export interface Arming {
   until: number;
 }
 
-/** W14, W15, W21: each frame is one admitted row's, in its time, and each row ends. */
+/** Spans of time, monotonic ms, in which nothing is wrong. */
+export type Calm = readonly (readonly [from: number, to: number])[];
+
+/**
+ * W14, W15, W21: each frame is one admitted row's, in its time; each row ends, and quickly where
+ * nothing hinders it.
+ */
 export function judgeWrites(
-  path: string, frames: readonly WriteFrame[], armings: ReadonlyMap<number, Arming>, wrong: (text: string) => void,
+  path: string, frames: readonly WriteFrame[], armings: ReadonlyMap<number, Arming>, calm: Calm,
+  wrong: (text: string) => void,
 ): { rows: number; verified: number } {
   const rows = admittedOf(path);
-  const open = new Map<string, Admitted[]>();
-  for (const row of rows) {
-    const key = `${row.tag} ${row.words}`;
-    open.set(key, [...open.get(key) ?? [], row]);
+  const fits = (row: Admitted, { at, tag, words }: WriteFrame): boolean =>
+    row.tag === tag && row.words === words && row.outcome !== "refused" &&
+    row.monotonic <= at && at <= row.notAfter + travel_ms &&
+    holds(armings.get(row.arming), tag, at);
+  const ofRows = byKey(rows), ofFrames = byKey(frames);
+  for (const frame of unmatched(frames, ofRows, (frame, row) => fits(row, frame))) {
+    wrong(`a frame of nobody, sent twice, late, or unarmed: ${JSON.stringify(frame)}`);
   }
-  // Of the rows that a frame may be, the one whose time is over first.
-  for (const among of open.values()) among.sort((a, b) => a.notAfter - b.notAfter);
-  const matched = new Set<number>();
-  const last = new Map<string, number>();
-  for (const frame of frames) {
-    const { at, tag } = frame;
-    const among = open.get(`${tag} ${frame.words}`) ?? [];
-    const i = among.findIndex((row) => row.monotonic <= at && at <= row.notAfter + travel_ms &&
-      row.outcome !== "refused" && holds(armings.get(row.arming), tag, at));
-    const [row] = i < 0 ? [] : among.splice(i, 1);
-    if (row === undefined) {
-      wrong(`a frame of nobody, sent twice, late, or unarmed: ${JSON.stringify(frame)}`);
-    } else {
-      matched.add(row.row);
-      judgePace(row, frame, last.get(tag) ?? -Infinity, wrong);
-    }
-    last.set(tag, at);
-  }
+  const arrived = rows.filter(({ outcome }) =>
+    outcome === "verified" || outcome === "acknowledged" || outcome === "rejected");
+  for (const row of unmatched(arrived, ofFrames, fits)) wrong(`no frame: ${JSON.stringify(row)}`);
   for (const row of rows) {
     if (row.outcome === null) wrong(`no outcome: ${JSON.stringify(row)}`);
-    const arrived = row.outcome === "verified" || row.outcome === "acknowledged" ||
-      row.outcome === "rejected";
-    if (arrived && !matched.has(row.row)) wrong(`no frame: ${JSON.stringify(row)}`);
+    const inCalm = calm.some(([from, to]) => row.monotonic >= from && row.monotonic <= to);
+    // A loss has its row from the arming on.
+    const asked = !row.origin.startsWith("onLoss:");
+    if (inCalm && asked && row.took > write_ms_max) wrong(`slow: ${JSON.stringify(row)}`);
   }
+  judgePace(rows, frames, fits, wrong);
   return { rows: rows.length, verified: rows.filter((r) => r.outcome === "verified").length };
+}
+
+interface Written {
+  readonly tag: string;
+  readonly words: string;
+}
+
+function byKey<T extends Written>(all: readonly T[]): Map<string, T[]> {
+  return Map.groupBy(all, ({ tag, words }) => `${tag} ${words}`);
+}
+
+/**
+ * Those of `all` for which no partner is left, if the partners are given out as well as can be
+ * (augmenting paths; Kuhn 1955). What has another tag or other words is no partner.
+ */
+function unmatched<T extends Written, P extends Written>(
+  all: readonly T[], partners: ReadonlyMap<string, readonly P[]>,
+  fits: (one: T, other: P) => boolean,
+): T[] {
+  const taken = new Map<P, T>();
+  const place = (one: T, seen: Set<P>): boolean => {
+    for (const other of partners.get(`${one.tag} ${one.words}`) ?? []) {
+      if (seen.has(other) || !fits(one, other)) continue;
+      seen.add(other);
+      const holder = taken.get(other);
+      if (holder !== undefined && !place(holder, seen)) continue;
+      taken.set(other, one);
+      return true;
+    }
+    return false;
+  };
+  return all.filter((one) => !place(one, new Set()));
 }
 
 function holds(arming: Arming | undefined, tag: string, at: number): boolean {
   return arming?.tag === tag && at >= arming.from && at <= arming.until + travel_ms;
 }
 
-/** A loss does not wait (W20). */
+/** Two frames for a tag, of which the later cannot be a loss: a loss does not wait (W20). */
 function judgePace(
-  row: Admitted, { tag, at }: WriteFrame, last: number, wrong: (text: string) => void,
+  rows: readonly Admitted[], frames: readonly WriteFrame[],
+  fits: (row: Admitted, frame: WriteFrame) => boolean, wrong: (text: string) => void,
 ): void {
-  const least = minIntervals[tag as keyof typeof minIntervals];
-  if (!row.origin.startsWith("onLoss:") && at - last < least - travel_ms) {
-    wrong(`too soon: ${JSON.stringify(row)} at ${at}, after ${last}`);
+  const losses = rows.filter((row) => row.origin.startsWith("onLoss:"));
+  const last = new Map<string, number>();
+  for (const frame of frames) {
+    const { tag, at } = frame;
+    const after = at - (last.get(tag) ?? -Infinity);
+    last.set(tag, at);
+    const tooSoon = after < minIntervals[tag as keyof typeof minIntervals] - travel_ms;
+    if (tooSoon && !losses.some((row) => fits(row, frame))) {
+      wrong(`too soon: ${JSON.stringify(frame)}, ${after} ms after the one before`);
+    }
   }
 }
 
@@ -110,7 +153,8 @@ function admittedOf(path: string): Admitted[] {
   const db = new Database(path, { readonly: true });
   const rows = db.query(
     `SELECT row, tag, origin, lower(hex(words)) AS words, arming, monotonic,
-       monotonic + (not_after - time) AS notAfter, sent, outcome, code
+       monotonic + (not_after - time) AS notAfter, sent, outcome, code,
+       ended - received AS took
      FROM attempts WHERE verdict = 'admitted' ORDER BY row`).all() as Admitted[];
   db.close();
   return rows;

@@ -1,5 +1,6 @@
 import type { Random } from "../../src/base.ts";
 import type { WriteAnswer } from "../../src/runtime.ts";
+import type { GatewayProcess } from "./process.ts";
 import { targets } from "./site.ts";
 import type { World } from "./world.ts";
 
@@ -11,6 +12,8 @@ const minute_ms = 60_000;
 export class Operator {
   /** Commands from outside, and what became of them. */
   readonly answers = new Map<string, number>();
+  /** Where a disarm is under way. */
+  #disarming: GatewayProcess | null = null;
   #commands = 0;
   #orders = 0;
   readonly #world: World;
@@ -35,13 +38,17 @@ export class Operator {
   }
 
   /** W4: from this moment on nothing may leave, until somebody lifts it. */
-  disarm(): void {
+  disarm(): boolean {
     const { process } = this.#world;
     const { runtime } = process;
-    if (runtime === null) return;
+    if (runtime === null) return false;
+    this.#disarming = process;
     process.main.post(0.1, () => void runtime.disarm({ by: "anna" }).then(() => {
       this.#world.disarmedAt = this.#world.timeline.now;
-    }, (thrown: unknown) => this.#note(`disarm ${String(thrown)}`)));
+    }, (thrown: unknown) => this.#note(`disarm ${String(thrown)}`)).finally(() => {
+      this.#disarming = null;
+    }));
+    return true;
   }
 
   #look(): void {
@@ -50,7 +57,7 @@ export class Operator {
     if (runtime === null) return;
     process.main.post(0.1, () => void runtime.health().then(({ writing }) => {
       // Somebody disarmed, and somebody else has looked whether all is well.
-      if (writing.latched && this.#random.chance(0.5)) {
+      if (writing.latched && this.#disarming !== process && this.#random.chance(0.5)) {
         this.#world.disarmedAt = Infinity;
         return void runtime.disarm({ by: "anna", clear: true });
       }

@@ -146,7 +146,8 @@ export class GatewayProcess {
     let tty!: SimTty;
     const serial = new SerialWorker(init, {
       clock, log, drivers,
-      wire: (_, events) => (tty = new SimTty(bus, `${init.link.name} port`, timeline, events, wake)),
+      wire: (_, events) =>
+        (tty = new SimTty(bus, `${init.link.name} port`, timeline, events, wake)),
       post: (message) => worker.inner.postMessage(message),
     });
     this.#pipes.set(init.wake, wake);

@@ -19,7 +19,7 @@ export class Trace {
 
   frame(frame: FrameRecord): void {
     const { t, link, connection, dir, bytes, fault } = frame;
-    this.add(t, "frame", `${link} ${connection} ${dir} ${bytes}${fault === null ? "" : ` ${fault}`}`);
+    this.add(t, "frame", `${link} ${connection} ${dir} ${bytes} ${fault ?? ""}`);
   }
 
   digest(): string {

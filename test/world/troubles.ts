@@ -4,7 +4,8 @@ import type { World } from "./world.ts";
 
 interface Kind {
   readonly name: string;
-  begin(world: World, random: Random): void;
+  /** False: it cannot happen now, and is tried again. */
+  begin(world: World, random: Random): boolean | void;
 }
 
 const tcpLinks = ["plc", "aux"] as const;
@@ -68,12 +69,22 @@ const kinds: readonly Kind[] = [
     // Long enough for readers to be lapped; the watch over the turns bears up to 2 s.
     thread.heldUntil = world.timeline.now + 50 + random.below(1500);
   } },
-  { name: "serial-worker", begin: (world) =>
-    world.process.serial.get("bus")?.die() },
-  { name: "kill", begin: (world) => world.process.end(137) },
+  { name: "serial-worker", begin: (world) => {
+    const worker = world.process.serial.get("bus");
+    worker?.die();
+    return worker !== undefined;
+  } },
+  { name: "kill", begin: (world) => {
+    const { alive } = world.process;
+    world.process.end(137);
+    return alive;
+  } },
   { name: "stop", begin: (world) => world.stopProcess() },
   { name: "disarm", begin: (world) => world.operator.disarm() },
 ];
+
+/** What could not happen is tried again (ms). */
+const again_ms = 500;
 
 export const troubleNames = kinds.map((kind) => kind.name);
 
@@ -83,11 +94,12 @@ export function plan(
 ): void {
   for (const kind of kinds) {
     for (let i = 0; i < each; i++) {
-      world.timeline.at(from + random.next() * (to - from), () => {
+      const begin = (): void => {
+        if (kind.begin(world, random) === false) return void world.timeline.after(again_ms, begin);
         world.trace.add(world.timeline.now, "trouble", kind.name);
         world.troubles.set(kind.name, (world.troubles.get(kind.name) ?? 0) + 1);
-        kind.begin(world, random);
-      });
+      };
+      world.timeline.at(from + random.next() * (to - from), begin);
     }
   }
 }

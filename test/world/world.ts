@@ -7,7 +7,7 @@ import { Broker, type Delivered } from "./broker.ts";
 import { Bus } from "./bus.ts";
 import { Disk } from "./disk.ts";
 import { Equipment } from "./equipment.ts";
-import { judgeWrites, placesOf, writeOf, type Arming, type WriteFrame } from "./judge.ts";
+import { judgeWrites, placesOf, travel_ms, writeOf, type Arming, type WriteFrame } from "./judge.ts";
 import type { ModelTrouble } from "./model.ts";
 import { Network } from "./network.ts";
 import { Operator } from "./operator.ts";
@@ -37,6 +37,8 @@ export interface Verdict {
   readonly writes: number;
   readonly verified: number;
   readonly troubles: Readonly<Record<string, number>>;
+  /** Frames that a fault of a link hit, by kind. */
+  readonly hits: Readonly<Record<string, number>>;
   readonly answers: Readonly<Record<string, number>>;
   readonly rows: number;
   readonly lost: number;
@@ -70,7 +72,9 @@ export class World implements Machine {
   readonly #places: Map<string, string>;
   readonly #frames: WriteFrame[] = [];
   readonly #wrong: string[] = [];
+  readonly #calm: [from: number, to: number][] = [];
   readonly #armings = new Map<number, Arming>();
+  readonly #hits = new Map<string, number>();
   readonly #armed = new Map<string, number>();
   /** Rows that the broker got of this process, by rule. */
   readonly #delivered = new Map<string, number>();
@@ -127,12 +131,14 @@ export class World implements Machine {
       this.stopProcess();
       timeline.run(timeline.now + 10_000);
       if (this.process.alive) this.#note("the gateway did not stop");
-      const judged = judgeWrites(join(this.directory, "store.sqlite"), this.#frames, this.#armings,
-        (text) => this.#note(text));
+      const judged = judgeWrites(join(this.directory, "store.sqlite"), this.#frames,
+        this.#armings, this.#calm, (text) => this.#note(text));
       return {
         seed: this.#seed, threads: this.threads, hash: this.trace.digest(), wrong: this.#wrong,
         writes: this.#frames.length, verified: judged.verified,
-        troubles: Object.fromEntries(troubleNames.map((name) => [name, this.troubles.get(name) ?? 0])),
+        troubles: Object.fromEntries(troubleNames.map((name) =>
+          [name, this.troubles.get(name) ?? 0])),
+        hits: Object.fromEntries(this.#hits),
         answers: Object.fromEntries(this.operator.answers), rows: this.#rows, lost: this.#lost,
         happened: timeline.happened,
       };
@@ -151,14 +157,15 @@ export class World implements Machine {
   }
 
   /** SIGTERM */
-  stopProcess(): void {
+  stopProcess(): boolean {
     const { process } = this;
-    if (this.#stopping || process.runtime === null) return;
+    if (this.#stopping || !process.alive || process.runtime === null) return false;
     this.#stopping = true;
     process.main.post(0.1, () => void process.runtime!.stop().then(() => {
       process.store.close();
       process.end(0);
     }));
+    return true;
   }
 
   /** init starts it again. */
@@ -193,10 +200,13 @@ export class World implements Machine {
 
   #frame(frame: Parameters<Trace["frame"]>[0]): void {
     this.trace.frame(frame);
+    if (frame.fault !== null) this.#hits.set(frame.fault, (this.#hits.get(frame.fault) ?? 0) + 1);
     const write = writeOf(frame, this.#places);
     if (write === null) return;
     this.#frames.push(write);
-    if (write.at > this.disarmedAt + 20) this.#note(`a frame after disarm: ${JSON.stringify(write)}`);
+    if (write.at > this.disarmedAt + travel_ms) {
+      this.#note(`a frame after disarm: ${JSON.stringify(write)}`);
+    }
   }
 
   #deliver({ rule, sequence, age, values }: Delivered): void {
@@ -217,6 +227,7 @@ export class World implements Machine {
     const { runtime } = process;
     if (runtime === null || this.#stopping) return this.#note("no gateway when it is quiet");
     this.#ages = [];
+    this.#calm.push([timeline.now, until]);
     const frames = this.#frames.length;
     const from = timeline.now;
     void runtime.streams().then((before) => timeline.at(until, () => {

@@ -1,0 +1,29 @@
+/** Bugs that the world must find: the file, and what is put in place of what stands there. */
+export const plants: Readonly<Record<string, {
+  readonly file: string;
+  readonly edits: readonly (readonly [from: string, to: string])[];
+}>> = {
+  // What wakes a thread while it turns is forgotten when the turn is over.
+  "lost wake-up": { file: "runtime/loop.ts", edits: [
+    ["    this.#woken = false;\n", ""],
+    ["    if (this.#woken) return;\n    const wait", "    this.#woken = false;\n    const wait"],
+  ] },
+  // A worker that waits for its next poll hears of a command only then.
+  "worker not woken": { file: "runtime/serial.ts", edits: [["    this.#pipe.wake();\n", ""]] },
+  // A retry: harmless for a read.
+  "double send": { file: "driver/modbus/session.ts", edits: [
+    ["  #heardAny = false;\n", "  #heardAny = false;\n  #again = true;\n"],
+    ["    this.#last = last;\n", "    this.#last = last;\n    this.#again = false;\n"],
+    ["  #garbled(found: number): void {\n", `  #garbled(found: number): void {
+    if (!this.#again) {
+      this.#again = true;
+      this.#framing.discard();
+      this.#wire.send(this.#framing.out, this.#frame);
+      return;
+    }
+`],
+  ] },
+  "uncounted drop": { file: "runtime/sink.ts", edits: [
+    ["      this.lost += lag - ring.rows;\n", ""],
+  ] },
+};
