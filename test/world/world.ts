@@ -7,7 +7,9 @@ import { Broker, type Delivered } from "./broker.ts";
 import { Bus } from "./bus.ts";
 import { Disk } from "./disk.ts";
 import { Equipment } from "./equipment.ts";
-import { judgeWrites, placesOf, travel_ms, writeOf, type Arming, type WriteFrame } from "./judge.ts";
+import {
+  judgeWrites, placesOf, travel_ms, writeOf, type Arming, type WriteFrame,
+} from "./judge.ts";
 import type { ModelTrouble } from "./model.ts";
 import { Network } from "./network.ts";
 import { Operator } from "./operator.ts";

@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { createLog, eventLoop, systemClock } from "../../src/base.ts";
+import { openPty, pipe, writePipe } from "../../src/base/os.ts";
+import { createTtyWire } from "../../src/driver.ts";
+import { drivers } from "../../src/registry.ts";
+import { Arena, Ring } from "../../src/ring.ts";
+import { runSerialWorker, type SerialInit } from "../../src/runtime.ts";
+import { SerialPort } from "../../src/runtime/serial.ts";
+import type { Thread, World } from "../../src/runtime/world.ts";
+import { graphOf } from "../world/site.ts";
+
+/** What a port of the bus tells its worker. */
+function initOf(path: string): SerialInit {
+  let init: SerialInit | null = null;
+  const clock = systemClock();
+  const thread: Thread = {
+    onmessage: null, onerror: null, addEventListener() {}, terminate() {}, unref() {},
+    postMessage: (message) => { init = message as SerialInit; },
+  };
+  const world = {
+    clock, timers: eventLoop, log: createLog("error", () => clock.time(), () => {}),
+    thread: () => thread, sleep: () => new Promise<void>(() => {}),
+    wakePipe: () => {
+      const [end, write] = pipe();
+      return { end, wake: () => writePipe(write) };
+    },
+  } satisfies Partial<World> as unknown as World;
+  const plan = graphOf(1).links.find(({ link }) => link.name === "bus")!;
+  const arena = Arena.create(1 << 20);
+  const rings = new Map(plan.groups.map(({ stream }) =>
+    [stream, Ring.create(arena, layoutOf(stream)).ring]));
+  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world);
+  port.step(clock.now(), clock.time());
+  port.close();
+  return { ...init!, link: { ...init!.link, settings: { ...init!.link.settings, port: path } } };
+}
+
+function layoutOf(stream: string) {
+  return graphOf(1).streams.find(({ name }) => name === stream)!.layout;
+}
+
+test("a worker that fails gives its port back: the next one opens it", () => {
+  const pty = openPty();
+  const clock = systemClock();
+  const opened: string[] = [];
+  const fail = (): void => {
+    runSerialWorker(initOf(pty.path), {
+      clock, log: createLog("error", () => clock.time(), () => {}), drivers,
+      wire: (init, events) => createTtyWire(init.link, init.wake, events, 5),
+      post: (message) => {
+        if (message.kind !== "view") return;
+        const { state, reason, peer } = message.view;
+        if (reason.includes("in use")) throw new Error(reason);
+        if (state !== "open") return;
+        opened.push(peer);
+        throw new Error("planted");
+      },
+    });
+  };
+  expect(fail).toThrow("planted");
+  expect(fail).toThrow("planted");
+  expect(opened).toEqual([pty.path, pty.path]);
+  pty.close();
+});
