@@ -41,7 +41,10 @@ export class Code {
     this.params = params;
   }
 
-  /** Name of a parameter; read once, before the loop. Offsets are whole, other numbers are not. */
+  /**
+   * Name of a parameter; read once, before the loop. Each is a word of 8 bytes; offsets are read as
+   * Int32: to make one of a float64 has a slow path, around which no other stays in a register.
+   */
   param(param: Param, hint: string): string {
     const key = JSON.stringify(param);
     const known = this.#names.get(key);
@@ -50,8 +53,8 @@ export class Code {
     // Two literals of equal value are two parameters, else the shape would depend on the values.
     if (index < 0 || param.of === "number") index = this.params.push(param) - 1;
     const name = this.name(hint);
-    const load = `F[p + ${index}]`;
-    this.#prologue.push(`const ${name} = ${param.of === "number" ? load : `${load} | 0`};`);
+    const load = param.of === "number" ? `F[(p >> 1) + ${index}]` : `I[p + ${2 * index}]`;
+    this.#prologue.push(`const ${name} = ${load};`);
     if (param.of !== "number") this.#names.set(key, name);
     return name;
   }

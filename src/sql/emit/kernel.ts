@@ -4,8 +4,7 @@ import { callees, type Callees } from "./callees.ts";
 
 /**
  * A compiled stage body. What the numbers mean is the stage's own (`rows.ts`, `window/`); `p` is
- * always
- * the place of its parameter block in F.
+ * always the place of its parameter block in I.
  */
 export type Kernel = (p: number, a: number, b: number, c: number, d: number) => number;
 
