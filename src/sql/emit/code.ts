@@ -31,9 +31,9 @@ export class Code {
   #lines: string[] = [];
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(
-    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "groups", "g",
-      "hash", "slot",
-      "e", "d", "F", "I", "U", "S", "fn"].map((name) => [name, 1]));
+    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "seen", "block",
+      "written", "groups", "g", "hash", "slot", "e", "d", "F", "I", "U", "S", "fn",
+    ].map((name) => [name, 1]));
 
   /** `params` is shared by the kernels of one stage. */
   constructor(layout: Layout, params: Param[] = []) {
@@ -120,13 +120,17 @@ export const indent = (lines: readonly string[], by: string): string =>
 
 const isConstant = (state: string): boolean => /^\d+$/.test(state);
 
+/** Those states that are only known as the kernel runs, each once. */
+export const open = (...states: string[]): string[] =>
+  [...new Set(states.filter((s) => !isConstant(s)))];
+
 /** The worst of some states: the largest number. */
 export function worst(code: Code, ...states: string[]): string {
   const constant = Math.max(0, ...states.filter(isConstant).map(Number));
-  const open = [...new Set(states.filter((s) => !isConstant(s)))];
-  let result = open.shift();
-  if (result === undefined) return String(constant);
-  for (const state of open) {
+  const [first, ...rest] = open(...states);
+  if (first === undefined) return String(constant);
+  let result = first;
+  for (const state of rest) {
     result = code.define("s", `${result} > ${state} ? ${result} : ${state}`);
   }
   if (constant > 0) result = code.define("s", `${result} > ${constant} ? ${result} : ${constant}`);

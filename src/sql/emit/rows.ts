@@ -1,11 +1,14 @@
 import type { ColumnSpec } from "../../ring.ts";
 import { Code, indent, type Value } from "./code.ts";
+import { block_rows } from "./kernel.ts";
 import { NewestLeaves, RowLeaves, store } from "./leaves.ts";
 
 /** When a row passes, and when the condition itself failed: conditions of the generated code. */
 export interface Test {
   readonly pass: string;
   readonly error: string;
+  /** Names of states: where none is an error, the condition did not fail. */
+  readonly states: readonly string[];
 }
 
 export interface Leaves {
@@ -28,54 +31,83 @@ export interface RowsSpec {
 
 /**
  * The kernel of a row stage: `rows(p, from, to, head, time)` reads input rows [from, to), writes
- * output rows from `head` on and returns their number. WHERE first collects the numbers of the rows
- * that pass, without a jump on the data; then one loop copies them.
+ * output rows from `head` on and returns their number.
  */
 export function rowsKernel(code: Code, spec: RowsSpec): string {
   const newest = new NewestLeaves(code);
-  const picking = spec.where === null ? "  const n = to - from | 0;" : pickLoop(code, spec, newest);
-  const copying = copyLoop(code, spec, newest);
-  return [
-    "function rows(p, from, to, head, time) {",
-    indent(code.takePrologue(), "  "),
-    picking,
-    copying,
-    "  return n;",
-    "}",
-  ].join("\n");
+  const body = spec.where === null ? everyRow(code, spec, newest) : pickedRows(code, spec, newest);
+  return `function rows(p, from, to, head, time) {
+${indent(code.takePrologue(), "  ")}
+${body}
+}`;
 }
 
-/** An error is rare, so a jump over its count is cheaper than an addition in every row. */
-function pickLoop(code: Code, spec: RowsSpec, newest: NewestLeaves): string {
+function everyRow(code: Code, spec: RowsSpec, newest: NewestLeaves): string {
+  const row = spec.input === null ? []
+    : [`const r = from + j & ${code.param({ of: "input", part: "mask" }, "mask")};`];
+  const outMask = code.param({ of: "output", part: "mask" }, "out_mask");
+  return `  const n = to - from | 0;
+  let w = head & ${outMask};
+  for (let j = 0; j < n; j = j + 1 | 0) {
+${indent([...row, ...copyLines(code, spec, newest)], "    ")}
+    w = w + 1 & ${outMask};
+  }
+  return n;`;
+}
+
+/**
+ * WHERE first collects the numbers of the rows that pass, without a jump on the data; then a loop
+ * copies them. Both take a block of few rows, so that all columns stream from memory side by side:
+ * after a pass over a long block of the tested columns alone the others would be waited for anew.
+ * An error of the condition is rare: that a state may be one is noticed, then they are counted.
+ */
+function pickedRows(code: Code, spec: RowsSpec, newest: NewestLeaves): string {
   const mask = code.param({ of: "input", part: "mask" }, "mask");
+  const outMask = code.param({ of: "output", part: "mask" }, "out_mask");
   const test = spec.where!({ code, row: new RowLeaves(code, spec.input!, "r"), newest });
-  const lines = [...code.take(), "S[n] = r;", `n = n + (${test.pass}) | 0;`];
+  const testing = [`const r = seq & ${mask};`, ...code.take()];
   const counts = test.error !== "false";
-  if (counts) lines.push(`if (${test.error}) failed = failed + 1 | 0;`);
-  return `  let n = 0${counts ? ", failed = 0" : ""};
-  for (let seq = from; seq !== to; seq = seq + 1 | 0) {
-    const r = seq & ${mask};
-${indent(lines, "    ")}
-  }${counts ? `
-  F[${code.param({ of: "state", field: "errors" }, "errors")}] += failed;` : ""}`;
+  const picking = [...testing, "S[n] = r;", `n = n + (${test.pass}) | 0;`];
+  if (counts) picking.push(`seen = ${["seen", ...test.states].join(" | ")};`);
+  const counting = [...testing, `if (${test.error}) failed = failed + 1 | 0;`];
+  return `  let w = head & ${outMask}, written = 0${counts ? ", seen = 0" : ""};
+  for (let block = from; block !== to;) {
+    const end = (to - block | 0) > ${block_rows} ? block + ${block_rows} | 0 : to;
+    let n = 0;
+    for (let seq = block; seq !== end; seq = seq + 1 | 0) {
+${indent(picking, "      ")}
+    }
+    for (let j = 0; j < n; j = j + 1 | 0) {
+      const r = S[j];
+${indent(copyLines(code, spec, newest), "      ")}
+      w = w + 1 & ${outMask};
+    }
+    written = written + n | 0;
+    block = end;
+  }${counts ? countErrors(code, counting) : ""}
+  return written;`;
 }
 
-function copyLoop(code: Code, spec: RowsSpec, newest: NewestLeaves): string {
+function countErrors(code: Code, lines: readonly string[]): string {
+  const errors = code.param({ of: "state", field: "errors" }, "errors");
+  return `
+  if (seen > 193) {
+    let failed = 0;
+    for (let seq = from; seq !== to; seq = seq + 1 | 0) {
+${indent(lines, "      ")}
+    }
+    F[${errors}] += failed;
+  }`;
+}
+
+/** Each cell is stored as soon as it is made: few values then wait for a register. */
+function copyLines(code: Code, spec: RowsSpec, newest: NewestLeaves): string[] {
   const row = new RowLeaves(code, spec.input ?? [], "r");
-  // Each cell is stored as soon as it is made: few values then wait for a register.
   for (const { spec: column, value } of spec.select) {
     store(code, column, value({ code, row, newest }), "w");
   }
   storeHeader(code, spec, row, newest);
-  const lines = indent(code.take(), "    ");
-  const outMask = code.param({ of: "output", part: "mask" }, "out_mask");
-  const reads = spec.input === null ? "" : spec.where !== null ? "    const r = S[j];\n"
-    : `    const r = from + j & ${code.param({ of: "input", part: "mask" }, "mask")};\n`;
-  return `  let w = head & ${outMask};
-  for (let j = 0; j < n; j = j + 1 | 0) {
-${reads}${lines}
-    w = w + 1 & ${outMask};
-  }`;
+  return code.take();
 }
 
 function storeHeader(code: Code, spec: RowsSpec, row: RowLeaves, newest: NewestLeaves): void {
