@@ -68,6 +68,7 @@ function pickedRows(code: Code, spec: RowsSpec, newest: NewestLeaves): string {
   const testing = [`const r = seq & ${mask};`, ...code.take()];
   const counts = test.error !== "false";
   const picking = [...testing, "S[n] = r;", `n = n + (${test.pass}) | 0;`];
+  // Joined by OR, states are at least the largest of them.
   if (counts) picking.push(`seen = ${["seen", ...test.states].join(" | ")};`);
   const counting = [...testing, `if (${test.error}) failed = failed + 1 | 0;`];
   return `  let w = head & ${outMask}, written = 0${counts ? ", seen = 0" : ""};
