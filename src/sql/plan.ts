@@ -180,7 +180,8 @@ class Chain {
   #infersIn(nodes: readonly Bound[]): number[] {
     const found: number[] = [];
     const visit = (node: Bound): void => walk(node, (n) => {
-      if (n.kind !== "infer" || this.#find(n) !== undefined || found.includes(n.index)) return true;
+      if (this.#find(n) !== undefined) return false;
+      if (n.kind !== "infer" || found.includes(n.index)) return true;
       this.#query.infers[n.index]!.args.forEach(visit);
       if (!found.includes(n.index)) found.push(n.index);
       return true;

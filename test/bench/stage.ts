@@ -9,6 +9,10 @@ import { type Figure, median } from "./figure.ts";
 const rows = 1 << 20;
 const batch = 1024;
 const rounds = 11;
+/** Rounds before the figure's: until then the compiler's own thread may be at work. */
+const warm = 5;
+/** Rows of one turn of a loop, a sixteenth of the ring. */
+const turn = 1 << 16;
 const shapes = 300;
 
 const columns: readonly ColumnSpec[] = [
@@ -81,10 +85,9 @@ function filter(arena: Arena, input: Ring): Figure {
     assertEqual(hand, rule.output);
   }
   const ours: number[] = [], theirs: number[] = [];
-  for (let round = 0; round < rounds + 2; round++) {
-    const [mine, baseline] = [speed(byRule), speed(byHand)];
-    // The first two rounds are the compiler's.
-    if (round >= 2) {
+  for (let round = 0; round < warm + rounds; round++) {
+    const [mine, baseline] = speeds(byRule, byHand);
+    if (round >= warm) {
       ours.push(mine);
       theirs.push(baseline);
     }
@@ -138,11 +141,25 @@ function assertEqual(expected: Ring, actual: Ring): void {
   }
 }
 
-/** Rows a second over the whole ring. */
-function speed(step: (from: number) => void): number {
+/**
+ * Rows a second of both over the whole ring. They take turns of a fraction of a millisecond, of
+ * which the median counts: what else the machine does interrupts a few of them. Neither reads what
+ * the other has just brought into the cache.
+ */
+function speeds(one: (from: number) => void, other: (from: number) => void): [number, number] {
+  const mine: number[] = [], theirs: number[] = [];
+  for (let from = 0; from < 4 * rows; from += turn) {
+    mine.push(elapsed(one, from));
+    theirs.push(elapsed(other, from + rows / 2));
+  }
+  return [(turn * 1000) / median(mine), (turn * 1000) / median(theirs)];
+}
+
+/** Milliseconds of one turn. */
+function elapsed(step: (from: number) => void, start: number): number {
   const started = performance.now();
-  for (let pass = 0; pass < 4; pass++) for (let from = 0; from < rows; from += batch) step(from);
-  return (4 * rows * 1000) / (performance.now() - started);
+  for (let from = start; from < start + turn; from += batch) step(from);
+  return performance.now() - started;
 }
 
 function alone(arena: Arena, input: Ring): Figure {

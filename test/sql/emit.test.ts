@@ -274,4 +274,11 @@ describe("models", () => {
     expect(rings.at(-1)!.head).toBe(1);
     expect(show(rings.at(-1)!, 0)).toBe("t=z:good y=6:good");
   });
+
+  test("a group's key made of a model's result is not computed again after the window", () => {
+    const { program } = start("SELECT count(*) AS c, cast(infer('m', a, n), 'bigint') % 3 AS k " +
+      "FROM s GROUP BY cast(infer('m', a, n), 'bigint') % 3, TUMBLINGWINDOW(ss, 1)",
+    { model: model(([x]) => x!) });
+    expect(program.stages.map((s) => s.kind)).toEqual(["rows", "infer", "window", "rows"]);
+  });
 });

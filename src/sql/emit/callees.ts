@@ -1,6 +1,7 @@
 import { ERROR } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { parseTime } from "../types.ts";
+import { divide64, multiply64, remainder64, words } from "./words.ts";
 
 /** Plain functions that generated code calls. None allocates, except those that say so. */
 
@@ -84,18 +85,7 @@ const bitOr = (a: number, b: number): number =>
 const bitXor = (a: number, b: number): number =>
   (Math.floor(a / word) ^ Math.floor(b / word)) * word + ((a ^ b) >>> 0);
 
-/** Result of the int64 helpers: low word, high word. */
-const words = new Int32Array(2);
-
-const float64Of = (low: number, high: number): number => high * word + (low >>> 0);
-
-function setWords(whole: number): boolean {
-  words[0] = whole | 0;
-  words[1] = Math.floor(whole / word) | 0;
-  return true;
-}
-
-/** Allocates: past 2^53 an exact result needs BigInt. False if it does not fit 64 bits. */
+/** Allocates: puts the words of a whole number. False if it does not fit 64 bits. */
 function setBig(whole: bigint): boolean {
   words[0] = Number(BigInt.asIntN(32, whole));
   words[1] = Number(BigInt.asIntN(32, whole >> 32n));
@@ -103,25 +93,6 @@ function setBig(whole: bigint): boolean {
 }
 
 const bigOf = (low: number, high: number): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
-
-function multiply64(aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
-  const product = float64Of(aLow, aHigh) * float64Of(bLow, bHigh);
-  if (Math.abs(product) <= Number.MAX_SAFE_INTEGER) return setWords(product);
-  return setBig(bigOf(aLow, aHigh) * bigOf(bLow, bHigh));
-}
-
-/** The divisor is not zero. */
-function divide64(aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
-  const a = float64Of(aLow, aHigh), b = float64Of(bLow, bHigh);
-  if (Number.isSafeInteger(a) && Number.isSafeInteger(b)) return setWords(Math.trunc(a / b));
-  return setBig(bigOf(aLow, aHigh) / bigOf(bLow, bHigh));
-}
-
-function remainder64(aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
-  const a = float64Of(aLow, aHigh), b = float64Of(bLow, bHigh);
-  if (Number.isSafeInteger(a) && Number.isSafeInteger(b)) return setWords(a % b);
-  return setBig(bigOf(aLow, aHigh) % bigOf(bLow, bHigh));
-}
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -31,9 +31,9 @@ export class Code {
   #lines: string[] = [];
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(
-    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "groups", "g",
-      "hash", "slot",
-      "e", "d", "F", "I", "U", "S", "fn"].map((name) => [name, 1]));
+    ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "seen", "block",
+      "written", "groups", "g", "hash", "slot", "e", "d", "F", "I", "U", "S", "fn",
+    ].map((name) => [name, 1]));
 
   /** `params` is shared by the kernels of one stage. */
   constructor(layout: Layout, params: Param[] = []) {
@@ -41,7 +41,10 @@ export class Code {
     this.params = params;
   }
 
-  /** Name of a parameter; read once, before the loop. Offsets are whole, other numbers are not. */
+  /**
+   * Name of a parameter; read once, before the loop. Each is a word of 8 bytes; offsets are read as
+   * Int32: to make one of a float64 has a slow path, around which no other stays in a register.
+   */
   param(param: Param, hint: string): string {
     const key = JSON.stringify(param);
     const known = this.#names.get(key);
@@ -50,8 +53,8 @@ export class Code {
     // Two literals of equal value are two parameters, else the shape would depend on the values.
     if (index < 0 || param.of === "number") index = this.params.push(param) - 1;
     const name = this.name(hint);
-    const load = `F[p + ${index}]`;
-    this.#prologue.push(`const ${name} = ${param.of === "number" ? load : `${load} | 0`};`);
+    const load = param.of === "number" ? `F[(p >> 1) + ${index}]` : `I[p + ${2 * index}]`;
+    this.#prologue.push(`const ${name} = ${load};`);
     if (param.of !== "number") this.#names.set(key, name);
     return name;
   }
@@ -117,13 +120,17 @@ export const indent = (lines: readonly string[], by: string): string =>
 
 const isConstant = (state: string): boolean => /^\d+$/.test(state);
 
+/** Those states that are only known as the kernel runs, each once. */
+export const open = (...states: string[]): string[] =>
+  [...new Set(states.filter((s) => !isConstant(s)))];
+
 /** The worst of some states: the largest number. */
 export function worst(code: Code, ...states: string[]): string {
   const constant = Math.max(0, ...states.filter(isConstant).map(Number));
-  const open = [...new Set(states.filter((s) => !isConstant(s)))];
-  let result = open.shift();
-  if (result === undefined) return String(constant);
-  for (const state of open) {
+  const [first, ...rest] = open(...states);
+  if (first === undefined) return String(constant);
+  let result = first;
+  for (const state of rest) {
     result = code.define("s", `${result} > ${state} ? ${result} : ${state}`);
   }
   if (constant > 0) result = code.define("s", `${result} > ${constant} ? ${result} : ${constant}`);

@@ -6,7 +6,8 @@ import type {
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
-import { all, any, type Code, failed, failing, known, nullState, trusted, type Value, whole, worst,
+import {
+  all, any, type Code, failed, failing, known, nullState, open, trusted, type Value, whole, worst,
 } from "./code.ts";
 import { compareInt64, wholeInt64 } from "./int64.ts";
 import type { Leaves, Test } from "./rows.ts";
@@ -65,11 +66,12 @@ export class Expressions {
   test(node: Bound): Test {
     if (node.kind === "binary" && (node.op === "and" || node.op === "or")) {
       const left = this.test(node.left), right = this.test(node.right);
+      const states = [...new Set([...left.states, ...right.states])];
       return node.op === "and"
-        ? { pass: all(parens(left.pass), parens(right.pass)),
+        ? { states, pass: all(parens(left.pass), parens(right.pass)),
           error: any(left.error, all(parens(left.pass), parens(right.error))) }
         : {
-          pass: any(left.pass, all(not(left.error), parens(right.pass))),
+          states, pass: any(left.pass, all(not(left.error), parens(right.pass))),
           error: any(left.error, all(not(left.pass), parens(right.error))),
         };
     }
@@ -78,10 +80,14 @@ export class Expressions {
       return {
         pass: all(known(left.state), known(right.state), compare(this.#code, node.op, left, right)),
         error: any(failed(left.state), failed(right.state)),
+        states: open(left.state, right.state),
       };
     }
     const value = this.value(node);
-    return { pass: all(known(value.state), value.value), error: failed(value.state) };
+    return {
+      pass: all(known(value.state), value.value), error: failed(value.state),
+      states: open(value.state),
+    };
   }
 
   #literal(node: BoundLiteral): Value {

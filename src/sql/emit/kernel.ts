@@ -1,11 +1,9 @@
-import { limits } from "../../base.ts";
 import type { Arena } from "../../ring.ts";
 import { callees, type Callees } from "./callees.ts";
 
 /**
  * A compiled stage body. What the numbers mean is the stage's own (`rows.ts`, `window/`); `p` is
- * always
- * the place of its parameter block in F.
+ * always the place of its parameter block in I.
  */
 export type Kernel = (p: number, a: number, b: number, c: number, d: number) => number;
 
@@ -14,12 +12,15 @@ interface Scope {
   readonly F: Float64Array;
   readonly I: Int32Array;
   readonly U: Uint8Array;
-  /** Rows picked by WHERE in one call; never kept between calls, so one serves all kernels. */
+  /** Rows of a block that WHERE picked; never kept between calls, so one serves all kernels. */
   readonly S: Int32Array;
   readonly fn: Callees;
 }
 
-const picked = new Int32Array(limits.rows_per_step_max);
+/** Rows that WHERE tests before those that pass are copied: four cache lines of a column. */
+export const block_rows = 32;
+
+const picked = new Int32Array(block_rows);
 const factories = new Map<string, (scope: Scope) => Kernel>();
 const kernels = new WeakMap<Arena, Map<string, Kernel>>();
 

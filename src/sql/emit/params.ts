@@ -26,11 +26,12 @@ export interface Field {
 }
 
 /**
- * A stage's state block, in the order of `fields`, each aligned to 8 bytes. The first is always the
- * parameter block, so that a checkpoint can leave it out: it is made anew from the plan.
+ * A stage's state block, in the order of `fields`, each aligned to 8 bytes. The last is always the
+ * parameter block, so that a checkpoint can leave it out: it is made anew from the plan. Its words
+ * of 8 bytes are an Int32 in the first half, or a number of the query as float64.
  *
- *     byte 0            8 × params                                      bytes
- *     | params (F)      | field | field | …                             |
+ *     byte 0                                                            bytes
+ *     | field | field | …              | params (8 × params)            |
  */
 export class Layout {
   readonly fields: Field[] = [];

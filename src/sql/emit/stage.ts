@@ -5,19 +5,21 @@ import { type Kernel, kernelOf } from "./kernel.ts";
 import { type Param, resolve, textField } from "./params.ts";
 import type { Layout } from "./params.ts";
 
-/** Fills a stage's parameter block and its text literals; returns the block's place in F. */
+/** Fills a stage's parameter block and its text literals; returns the block's place in I. */
 export function bindParams(layout: Layout, params: readonly Param[], site: Site): number {
-  const { F, U } = site.arena;
+  const { F, I, U } = site.arena;
   const at = layout.indexOf("params", site.state.at);
   assert(site.state.bytes >= layout.bytes, "state block too small");
   params.forEach((param, i) => {
-    F[at + i] = resolve(param, site, layout, site.state.at);
+    const word = resolve(param, site, layout, site.state.at);
+    if (param.of === "number") F[at + i] = word;
+    else I[2 * (at + i)] = word;
     if (param.of === "text" && param.part === "at") {
       U.set(new TextEncoder().encode(param.bytes),
         layout.indexOf(textField(param.id), site.state.at));
     }
   });
-  return at;
+  return 2 * at;
 }
 
 /** Row by row: one kernel, no state but its parameters. */
