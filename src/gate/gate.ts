@@ -278,6 +278,17 @@ function testPermits(
   return null;
 }
 
+/**
+ * Monotonic ms until which the permits that were looked at stay young enough: a serial worker sends
+ * later than the last look, and has no permits to look at (W11, W12).
+ */
+export function permitsUntil(
+  command: Command, policy: TagPolicy, cells: readonly PermitCell[],
+): number {
+  if (isOnLoss(command.origin)) return Infinity;
+  return Math.min(Infinity, ...cells.map((cell) => cell.at + policy.maxAge));
+}
+
 function testMode(command: Command, policy: TagPolicy, state: Known, now: number): Test {
   const { box, tag } = state;
   const id = tag.facts.id;

@@ -3,7 +3,7 @@ import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
+  permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
   type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
   type ReadResult, type Refusal,
   type TagFacts,
@@ -32,7 +32,10 @@ export interface LaneOptions {
   readonly policy: TagPolicy;
   readonly ring: Ring;
   readonly interval: number;
-  readonly permit: { readonly stage: Stage; readonly ring: Ring } | null;
+  /** `streams`: what the conditions read. */
+  readonly permit: {
+    readonly stage: Stage; readonly ring: Ring; readonly streams: ReadonlySet<string>;
+  } | null;
   readonly box: Box;
   readonly audit: LaneAudit;
   readonly clock: Clock;
@@ -43,6 +46,7 @@ export interface LaneOptions {
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
 
+const none: ReadonlySet<string> = new Set();
 /** How long after a loss its command may still leave (ms). */
 const on_loss_within_ms = 1500;
 
@@ -202,19 +206,23 @@ export class Lane {
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {
-    const { box, port, wire } = this.#options;
+    const { box, port, wire, permit } = this.#options;
     this.state.intend(admitted, box.day);
     this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
     const guard = {
       arming: admitted.arming,
       notAfter: admitted.notAfter,
+      streams: permit?.streams ?? none,
       // W11: everything that can have changed, now.
       last: (now: number): boolean => {
         this.#permits(now);
         refusal = lastLook(command, admitted, this.policy, this.#gate(), now);
-        if (refusal === null) this.state.leave(now);
-        return refusal === null;
+        if (refusal !== null) return false;
+        const { permits } = this.state;
+        guard.notAfter = Math.min(guard.notAfter, permitsUntil(command, this.policy, permits));
+        this.state.leave(now);
+        return true;
       },
     };
     this.onTheWire = true;
