@@ -11,7 +11,8 @@ read-back are worked out again from the read frames in the log.
              [--slack 25] [--running]
 
 `--inputs` names the tags that a rule is computed from. `--expected` holds what the driver of the
-soak knows of its own commands: {"id", "outcome", "code"}. `--slack` is the time in ms that may pass
+soak knows: of its own commands {"id", "outcome", "code"} or {"id", "any": codes}, of rules
+{"origin", "never"} or {"origin", "copies": tag}. `--slack` is the time in ms that may pass
 between the two clocks and processes. Prints one JSON object; exit code 0 only without findings.
 """
 import argparse
@@ -31,6 +32,8 @@ READ_AREAS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 REGISTERS = {"int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "float64": 4}
 # Rows of one place that can overlap a moment: one command a tag, and a deadline of a minute.
 ROWS_BACK = 4096
+# An answer comes no later after its request.
+ANSWER_MS = 60_000
 UNITS = {"us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": DAY_MS}
 
 
@@ -210,6 +213,7 @@ class Log:
                     if line.strip():
                         records.append((json.loads(line), f"{path}:{number}"))
         self.lines = len(records)
+        self.asked = collections.Counter()
         framing = self.framings(records)
         waiting = {}
         for record, line in records:
@@ -240,6 +244,8 @@ class Log:
             waiting[key] = request
             if pdu[0] in WRITE_FUNCTIONS:
                 self.writes.append(request)
+            elif request.area is not None:
+                self.asked[request.link, station, request.area, request.start, request.count] += 1
             return
         request = waiting.pop(key, None)
         if request is None or request.station != station:
@@ -259,6 +265,19 @@ class Log:
             if value is not None:
                 return value, reads[i].asked
         return None
+
+    def asked_between(self, place, since, until):
+        """Values that the machine gave when it was asked in a span of time."""
+        reads = self.reads[place.link]
+        found = (r.value(place) for r in reads[upper(reads, since):upper(reads, until + ANSWER_MS)]
+                 if since <= r.asked <= until)
+        return [value for value in found if value is not None]
+
+    def polls(self, places):
+        """How often the machine was asked for a tag, answered or not."""
+        keys = {(p.link, p.station, p.area, p.start) for p in places}
+        return sum(n for (link, station, area, start, count), n in self.asked.items()
+                   for key in keys if (link, station, area) == key[:3] and start <= key[3] < start + count)
 
     def reads_between(self, place, since, until):
         reads = self.reads[place.link]
@@ -541,18 +560,64 @@ class Judge:
     # -- what the driver of the soak expected
 
     def expect(self, path):
-        rows = {(row["id"]): row for row in self.audit.attempts if not row["origin"].startswith("rule:")}
+        """Each line asks for a row of its own: an id that came twice has two."""
+        rows = collections.defaultdict(collections.Counter)
+        for row in self.audit.attempts:
+            if not row["origin"].startswith("rule:"):
+                rows[row["id"]][row["code"] or row["outcome"]] += 1
         checked = collections.Counter()
         with open(path) as file:
             for line in filter(str.strip, file):
                 wanted = json.loads(line)
-                row = rows.get(wanted["id"])
-                got = (row and row["outcome"]), (row and row["code"])
-                checked[wanted.get("code") or wanted["outcome"]] += 1
-                if row is None or got[0] != wanted["outcome"] or \
-                        wanted.get("code") is not None and got[1] != wanted["code"]:
-                    self.find("unexpected", f"{wanted}: {got}")
+                if "origin" in wanted:
+                    self.expect_rule(wanted)
+                    continue
+                codes = wanted.get("any") or [wanted.get("code") or wanted["outcome"]]
+                code = next((code for code in codes if rows[wanted["id"]][code] > 0), None)
+                if code is None:
+                    self.find("unexpected", f"{wanted}: {dict(rows[wanted['id']])}")
+                    continue
+                rows[wanted["id"]][code] -= 1
+                checked[code] += 1
         return checked
+
+    def expect_rule(self, wanted):
+        """`never`: nothing of that rule is admitted. `copies`: it writes what the tag was read as."""
+        for row in self.audit.admitted:
+            if row["origin"] != wanted["origin"]:
+                continue
+            if "never" in wanted:
+                self.find("unexpected", f"row {row['row']} of {wanted['origin']} is admitted")
+                continue
+            place = self.audit.places[row["config_hash"], wanted["copies"]]
+            since = json.loads(row["inputs"])["oldest"] - self.slack
+            seen = self.log.asked_between(place, since, row["time"] + self.slack)
+            if not any(math.isclose(value, float(row["asked"]), rel_tol=1e-6) for value in seen):
+                self.find("input-never-read", f"row {row['row']}: {row['asked']}, read {seen}")
+
+    def attempts(self):
+        """Attempts by entry point and what became of them, by the audit."""
+        table = collections.defaultdict(collections.Counter)
+        for row in self.audit.attempts:
+            table[row["origin"].split(":")[0]][row["code"] or row["outcome"] or "none"] += 1
+        for row in self.audit.withheld:
+            table[row["origin"].split(":")[0]][row["code"]] += row["count"]
+        return table
+
+    def rule_rows(self):
+        """A rule tries no more often than the machine was asked for the tag that makes its rows.
+
+        A row that was made without asking, for want of a connection, can only be refused as bad or
+        old, and these are left out.
+        """
+        tries = collections.Counter(row["origin"] for row in self.audit.admitted)
+        for row in self.audit.withheld:
+            if row["code"] not in ("input-bad", "input-old"):
+                tries[row["origin"]] += row["count"]
+        for rule, tags in self.inputs.items():
+            polls = self.log.polls(p for (_, tag), p in self.audit.places.items() if tag == tags[0])
+            if tries[f"rule:{rule}"] > polls:
+                self.find("more-tries-than-rows", f"{rule}: {tries[f'rule:{rule}']} of {polls} polls")
 
 
 def main():
@@ -573,15 +638,13 @@ def main():
     inputs = {k: v.split(",") for k, v in (text.split("=", 1) for text in args.inputs)}
     judge = Judge(policies, audit, log, inputs, args.slack, args.running)
     pairs = judge.run()
+    judge.rule_rows()
     expected = judge.expect(args.expected) if args.expected else {}
-    refused = collections.Counter(a["code"] for a in audit.attempts if a["verdict"] == "refused")
-    for row in audit.withheld:
-        refused[row["code"]] += row["count"]
     print(json.dumps({
         "frames": log.lines, "write_frames": len(log.writes), "matched": len(pairs),
         "invalid_requests": log.invalid, "admitted": len(audit.admitted),
         "outcomes": collections.Counter(str(a["outcome"]) for a in audit.admitted),
-        "refused": refused, "expected": expected, "not_recomputed": judge.not_recomputed,
+        "attempts": judge.attempts(), "expected": expected, "not_recomputed": judge.not_recomputed,
         "findings": judge.findings, "examples": judge.examples,
         "escapes": judge.findings["escape"], "twice": judge.findings["sent-twice"],
     }, indent=1))

@@ -212,13 +212,53 @@ describe("W22 the judge", () => {
       expect(Object.keys(report.findings)).toContain(finding);
     });
   }
-  test("holds the answers against what the driver of the soak expected", () => {
+  const expecting = (...lines: object[]): Report => {
     const file = join(world.directory, "expected.jsonl");
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return judge("--expected", file);
+  };
+  test("holds the answers against what the driver of the soak expected", () => {
     world.store.audit.refusals([world.refusal({ id: "a-1", code: "out-of-range" })]);
-    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "out-of-range"}\n`);
-    expect(judge("--expected", file).findings).toEqual({});
-    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "quota"}
-{"id": "a-9", "outcome": "verified"}\n`);
-    expect(judge("--expected", file).findings).toEqual({ unexpected: 2 });
+    expect(expecting({ id: "a-1", outcome: "refused", code: "out-of-range" }).findings).toEqual({});
+    expect(expecting({ id: "a-1", any: ["expired", "out-of-range"] }).findings).toEqual({});
+    expect(expecting({ id: "a-1", outcome: "refused", code: "quota" },
+      { id: "a-9", outcome: "verified" }).findings).toEqual({ unexpected: 2 });
+  });
+  test("wants a row for each attempt, also for those of one id", () => {
+    const twice = { id: "a-1", any: ["duplicate"] };
+    world.store.audit.refusals([world.refusal({ id: "a-1", code: "duplicate" })]);
+    expect(expecting(twice, twice).findings).toEqual({ unexpected: 1 });
+    world.store.audit.refusals([world.refusal({ id: "a-1", code: "duplicate" })]);
+    expect(expecting(twice, twice)).toMatchObject({ findings: {}, expected: { duplicate: 2 } });
+  });
+  test("finds a write of a rule that must not write", () => {
+    poll();
+    write();
+    expect(expecting({ origin: "rule:hold", never: "shadow" }).findings).toEqual({ unexpected: 1 });
+    expect(expecting({ origin: "rule:other", never: "shadow" }).findings).toEqual({});
+  });
+  test("finds a value of a rule that the machine did not give when the rule says so", () => {
+    const copy = { origin: "rule:hold", copies: "press.temperature" };
+    const polled = (temperature: number) => {
+      const inputs = { oldest: world.time, state: 0, flags: 0 };
+      poll(1, temperature);
+      return inputs;
+    };
+    write({ intent: { inputs: polled(62), asked: 62 } });
+    expect(expecting(copy).findings).toEqual({});
+    write({ before: 62, value: 63, intent: { inputs: polled(64), asked: 63 } });
+    expect(expecting(copy).findings).toEqual({ "input-never-read": 1 });
+  });
+  test("counts a rule's attempts with their codes, and no more than its rows", () => {
+    const refused = { origin: "rule:hold", tag: "press.setpoint", sentence: "", policyHash,
+      configHash: "c", time: world.time };
+    poll();
+    world.store.audit.withheld({ ...refused, code: "too-soon" });
+    expect(judge()).toMatchObject({ findings: {}, attempts: { rule: { "too-soon": 1 } } });
+    world.store.audit.withheld({ ...refused, code: "too-soon" });
+    expect(judge().findings).toEqual({ "more-tries-than-rows": 1 });
+    world.store.audit.withheld({ ...refused, code: "input-bad" });
+    poll();
+    expect(judge()).toMatchObject({ findings: {}, attempts: { rule: { "input-bad": 1 } } });
   });
 });
