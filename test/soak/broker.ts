@@ -60,6 +60,11 @@ export class Broker {
     return this.#publish(id, body, this.#kept, true);
   }
 
+  /** A message whose answer nobody waits for. */
+  tell(body: object): void {
+    this.#send(body, false, () => {});
+  }
+
   /** Ends the gateway's connection. */
   async drop(): Promise<void> {
     for (const client of this.#clients) client.close();
@@ -83,10 +88,14 @@ export class Broker {
       waiting.set(id, {
         done: (reply) => (end(), done(reply)), failed: (why) => (end(), failed(why)),
       });
-      this.#aedes.publish({ cmd: "publish", qos: 0, dup: false, retain, topic: this.#topic,
-        payload: JSON.stringify(body) }, (error) => {
-        if (error) waiting.get(id)?.failed(error);
-      });
+      this.#send(body, retain, (error) => waiting.get(id)?.failed(error));
+    });
+  }
+
+  #send(body: object, retain: boolean, failed: (error: Error) => void): void {
+    this.#aedes.publish({ cmd: "publish", qos: 0, dup: false, retain, topic: this.#topic,
+      payload: JSON.stringify(body) }, (error) => {
+      if (error) failed(error);
     });
   }
 

@@ -73,6 +73,8 @@ const writeFrame = (value: number, answer: number[] | null = [16, 0, 9, 0, 1]): 
 
 interface Story {
   before?: number;
+  /** It was not read for this command. */
+  unread?: true;
   value?: number;
   intent?: Partial<Intent>;
   ending?: Partial<Ending>;
@@ -87,7 +89,7 @@ interface Story {
 function write(story: Story = {}): number {
   const { before = 60, value = 62 } = story;
   const received = world.time;
-  readSetpoint(before);
+  if (!story.unread) readSetpoint(before);
   const [row] = world.store.audit.intents([world.intent({
     policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1,
     read: before, received, notAfter: world.time + 450, ...story.intent,
@@ -178,6 +180,8 @@ describe("W22 the judge", () => {
     "a step too large": ["escape", () => write({ value: 65.1 })],
     "inside the deadband": ["escape", () => write({ value: 60.4 })],
     "another meaning": ["means-differs", () => write({ intent: { means: 62.5 } })],
+    "what was not read for it": ["no-read-before", () =>
+      (readSetpoint(60), world.now += 100, write({ unread: true, intent: { read: null } }))],
     "another read": ["read-differs", () => write({ intent: { read: 61 } })],
     "an origin that is not allowed": ["escape", () => write({ intent: { origin: "rule:other" } })],
     "a tag that is nowhere": ["row-without-place", () => write({ intent: { tag: "x.y" } })],
@@ -199,6 +203,13 @@ describe("W22 the judge", () => {
     "rejected without an exception": ["not-rejected", () =>
       write({ ending: { outcome: "rejected" } })],
     "verified without a frame": ["row-without-frame", () => write({ frame: () => {} })],
+    "a frame after the restart that ended its row": ["escape", () => {
+      readSetpoint(60);
+      world.store.audit.intents([world.intent({ policyHash, words: Uint8Array.from(word(62)) })]);
+      world.store.audit.abandon("a restart", world.time);
+      world.now += 100;
+      writeFrame(62);
+    }],
     "no outcome": ["row-without-outcome", () =>
       void world.store.audit.intents([world.intent({ policyHash })])],
     "an id twice": ["id-admitted-twice", () => [60, 62].forEach((before) => (poll(), write({

@@ -1,4 +1,4 @@
-/** What the soak of writes runs on: configuration, policy, plant, and the rules that are watched. */
+/** What the soak of writes runs on: configuration, policy, plant, and the watched rules. */
 
 export const topic = "soak/commands";
 export const token = "soak-writes";
@@ -38,7 +38,9 @@ export const rules: Readonly<Record<string, WatchedRule>> = {
   legal: { sql: copy, copies: "ruled.temperature" },
   range: { sql: "SELECT temperature + 500 AS target FROM ruled.fast", never: "out-of-range" },
   shadow: { sql: copy, unarmed: true, never: "not-armed" },
-  rapid: { sql: copy, policy: { minInterval: "1s" }, copies: "ruled.temperature" },
+  // Its loss is written at each orderly stop.
+  rapid: { sql: copy, copies: "ruled.temperature", policy: { minInterval: "1s",
+    onLoss: { after: "30s", value: 40, step: "any" } } },
   gated: { sql: copy, policy: { permit: ["ruled.door"], maxAge: "500ms" },
     copies: "ruled.temperature" },
   blind: { sql: copy, policy: { permit: ["broken.ready"] }, never: "permit-unknown" },
@@ -93,7 +95,8 @@ export const config = {
     broken: { link: "special", station: 3, groups, tags: {
       ...setpoints(1), ready: { at: "discrete 0", type: "bool" } } },
     ruled: { link: "ruled", station: 1, groups: quick, tags: {
-      ...setpoints(names.length), temperature: reading, door: { at: "discrete 0", type: "bool" } } },
+      ...setpoints(names.length), temperature: reading,
+      door: { at: "discrete 0", type: "bool" } } },
     flaky: { link: "ruled", station: 2, groups: quick, tags: { level: reading } },
     tank: { link: "ruled", station: 3, groups: { slow: "1s" }, tags: { level: reading } },
   },
