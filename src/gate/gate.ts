@@ -73,6 +73,7 @@ export function lastLook(
   const known = { box: state.box, tag };
   if (!(now <= command.notAfter)) return expired(command, now);
   return testInputs(command, policy, now)
+    ?? testOvertaken(tag)
     ?? testPermits(command, policy, tag.permits, now)
     ?? testMode(command, policy, known, now)
     ?? testArmingNumber(command, admitted, tag)
@@ -235,6 +236,13 @@ function testRead(command: Command, policy: TagPolicy, tag: TagView, means: numb
   }
   if (isOnLoss(command.origin) || step >= policy.deadband - room) return null;
   return refuse("deadband", { means, deadband: policy.deadband, read: read.value });
+}
+
+/** W16: who changed the tag after it was read for this command must not be overwritten unseen. */
+function testOvertaken(tag: TagView): Test {
+  const { facts, overtaken, read } = tag;
+  if (overtaken === null) return null;
+  return refuse("external-change", { tag: facts.id, read: overtaken, left: read?.value ?? null });
 }
 
 /** The value is what we wrote or what we last saw; before either exists, any value is. */

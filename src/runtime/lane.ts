@@ -45,7 +45,6 @@ export interface LaneOptions {
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
 
-const none: ReadonlySet<string> = new Set();
 /** How long after a loss its command may still leave (ms). */
 const on_loss_within_ms = 1500;
 
@@ -67,6 +66,8 @@ export class Lane {
   readonly #column: Column;
   readonly #loss = new LossWatch();
   readonly #raw: Uint8Array;
+  /** What the last look looks at: rows of the tag's own group, and of its permit. */
+  readonly #streams: ReadonlySet<string>;
   #seen: number;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
   #reserved: Command | null = null;
@@ -80,6 +81,7 @@ export class Lane {
     this.#column = options.ring.columns[wire.column]!;
     this.#seen = options.ring.head;
     this.#raw = new Uint8Array(8);
+    this.#streams = new Set([options.ring.name, ...options.permit?.streams ?? []]);
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
@@ -205,16 +207,17 @@ export class Lane {
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {
-    const { box, port, wire, permit } = this.#options;
+    const { box, port, wire, clock } = this.#options;
     this.state.intend(admitted, box.day);
     this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
     const guard = {
       arming: admitted.arming,
       notAfter: admitted.notAfter,
-      streams: permit?.streams ?? none,
+      streams: this.#streams,
       // W11: everything that can have changed, now.
       last: (now: number): boolean => {
+        this.#observe(now, clock.time());
         this.#permits(now);
         refusal = lastLook(command, admitted, this.policy, this.#gate(), now);
         if (refusal !== null) return false;

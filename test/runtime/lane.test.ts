@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
-import { Arena, Ring, tagColumn } from "../../src/ring.ts";
+import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
 import { ringFor, tag } from "../driver/support.ts";
@@ -28,8 +28,9 @@ function permitOf(at: number) {
 }
 
 /** A lane whose link is a worker's: the frame leaves later than the last look. */
-function laneOf(permitAt: number): { lane: Lane; guards: Guard[] } {
+function laneOf(permitAt: number, committing = (): void => {}) {
   const guards: Guard[] = [];
+  const story: (string | null)[] = [];
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
@@ -39,7 +40,11 @@ function laneOf(permitAt: number): { lane: Lane; guards: Guard[] } {
       done(DONE, 0, true, now);
       return true;
     },
-    write: (_tag, _raw, guard) => guard.last(now) && guards.push(guard) > 0,
+    write(_tag, _raw, guard, done) {
+      if (guard.last(now)) guards.push(guard);
+      else done(BAD.disconnected, 0, false, now);
+      return true;
+    },
   };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
@@ -47,14 +52,15 @@ function laneOf(permitAt: number): { lane: Lane; guards: Guard[] } {
       access: "read-write" },
     wire: tags[0]!, driver: modbusRtu, port, policy: fixture.policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
-    audit: { intent: (_command, _admitted, _tag, done) => done(null), outcome() {}, refused() {},
+    audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
+      outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
     clock: { now: () => now, time: () => now, steps: 0 }, wake() {}, armingEnded() {},
   });
   lane.step(now, now, false);
   lane.state.arming = fixture.arming();
   lane.state.lastReadBack = 60;
-  return { lane, guards };
+  return { lane, guards, ring, story };
 }
 
 test("W11, W12: a frame that waits in a worker does not outlive its permit", () => {
@@ -66,5 +72,19 @@ test("W11: nor its deadline, and it says what its permit reads", () => {
   const { lane, guards } = laneOf(now);
   lane.take(fixture.restAsk({ notAfter: now + 100 }), () => {});
   expect(guards[0]!.notAfter).toBe(now + 100);
-  expect(guards[0]!.streams).toEqual(new Set(["press.fast"]));
+  expect(guards[0]!.streams).toEqual(new Set(["test", "press.fast"]));
+});
+test("W16: a change that a poll tells between the command's read and its frame stops it", () => {
+  const { lane, guards, ring, story } = laneOf(now, () => {
+    ring.claim(1);
+    const row = ring.head & ring.mask;
+    ring.arena.F[ring.timeAt + row] = now;
+    ring.arena.F[ring.columns[0]!.payload + row] = 10;
+    ring.arena.U[ring.columns[0]!.state + row] = 0;
+    ring.publish(1);
+  });
+  lane.take(fixture.ruleAsk(), () => {});
+  expect(guards).toEqual([]);
+  expect(story).toEqual(["external-change"]);
+  expect(lane.state.yielded).toContain("10");
 });
