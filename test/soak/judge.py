@@ -8,12 +8,14 @@ read-back are worked out again from the read frames in the log.
 
     judge.py --policy write-policy.json --audit store.sqlite --frames frames.jsonl
              [--inputs hold=press.temperature,press.pressure] [--expected expected.jsonl]
-             [--slack 25] [--running]
+             [--slack 25] [--blind 0] [--running]
 
 `--inputs` names the tags that a rule is computed from. `--expected` holds what the driver of the
 soak knows: of its own commands {"id", "outcome", "code"} or {"id", "any": codes}, of rules
 {"origin", "never"} or {"origin", "copies": tag}. `--slack` is the time in ms that may pass
-between the two clocks and processes. Prints one JSON object; exit code 0 only without findings.
+between the two clocks and processes. A simulator that a busy machine does not let run finds frames
+later than they came: if no link had a record for longer than the slack and shorter than `--blind`
+ms, the frame may have come at any time of it; those it matters for are counted. Prints one JSON object; exit code 0 only without findings.
 """
 import argparse
 import bisect
@@ -88,11 +90,12 @@ def unwrap(data, framing):
 
 
 class Frame:
-    __slots__ = ("time", "line", "link", "connection", "station", "area", "start", "words", "count",
+    # `since`: it may have waited from there on, because the simulator stood still (`--blind`).
+    __slots__ = ("time", "since", "line", "link", "connection", "station", "area", "start", "words", "count",
                  "function", "answer")
 
     def __init__(self, record, line, station, pdu):
-        self.time, self.line = record["time"], line
+        self.time, self.since, self.line = record["time"], record["time"], line
         self.link, self.connection = record["link"], record.get("connection", record.get("peer"))
         self.station, self.function = station, pdu[0]
         self.area, self.start, self.count, self.words, self.answer = None, None, 0, None, None
@@ -205,7 +208,8 @@ class Place:
 class Log:
     """The frame log: writes that reached the machine, and its good answers to reads."""
 
-    def __init__(self, paths):
+    def __init__(self, paths, slack, blind):
+        self.slack, self.blind = slack, blind
         self.writes, self.reads, self.invalid, self.lines = [], collections.defaultdict(list), 0, 0
         records = []
         for path in paths:
@@ -217,10 +221,12 @@ class Log:
         self.asked = collections.Counter()
         framing = self.framings(records)
         waiting = {}
+        self.quiet_since = -math.inf
         for record, line in records:
             if record["dir"] not in ("in", "out") or not record["bytes"]:
                 continue
             self.take(record, line, framing[record["link"]], waiting)
+            self.quiet_since = record["time"]
 
     @staticmethod
     def framings(records):
@@ -245,6 +251,8 @@ class Log:
             waiting[key] = request
             if pdu[0] in WRITE_FUNCTIONS:
                 self.writes.append(request)
+                if self.slack < request.time - self.quiet_since < self.blind:
+                    request.since = self.quiet_since
             elif request.area is not None:
                 self.asked[request.link, station, request.area, request.start, request.count] += 1
             return
@@ -347,6 +355,7 @@ class Judge:
         self.findings = collections.Counter()
         self.examples = collections.defaultdict(list)
         self.not_recomputed = collections.Counter()
+        self.blind = 0
 
     def find(self, kind, what):
         self.findings[kind] += 1
@@ -447,13 +456,14 @@ class Judge:
         self.read_back(frame, row, place, means, where)
 
     def times(self, frame, row, where):
-        if frame.time > row["not_after"] + self.slack:
+        self.blind += frame.time > row["not_after"] + self.slack >= frame.since
+        if frame.since > row["not_after"] + self.slack:
             self.find("after-deadline", f"{where}: {frame.time - row['not_after']:.1f} ms late")
         arming = self.audit.armings.get(row["arming"])
         if arming is None or arming["tag"] != row["tag"]:
             return self.find("outside-arming", f"{where}: arming {row['arming']}")
         until = min(arming["until"], arming["ended"] if arming["ended"] is not None else math.inf)
-        if not arming["begins"] - self.slack <= frame.time <= until + self.slack:
+        if not arming["begins"] - self.slack <= frame.time or frame.since > until + self.slack:
             self.find("outside-arming", f"{where}: at {frame.time}, {arming['begins']}..{until}")
         if proof_hash(arming) != arming["hash"]:
             self.find("proof-of-another-path", where)
@@ -632,13 +642,14 @@ def main():
     ask.add_argument("--inputs", action="append", default=[])
     ask.add_argument("--expected")
     ask.add_argument("--slack", type=float, default=25)
+    ask.add_argument("--blind", type=float, default=0)
     ask.add_argument("--running", action="store_true", help="rows without outcome are in flight")
     args = ask.parse_args()
     policies = []
     for path in args.policy:
         with open(path, newline="") as file:
             policies.append(Policy(file.read()))
-    audit, log = Audit(args.audit), Log(args.frames)
+    audit, log = Audit(args.audit), Log(args.frames, args.slack, args.blind)
     inputs = {k: v.split(",") for k, v in (text.split("=", 1) for text in args.inputs)}
     judge = Judge(policies, audit, log, inputs, args.slack, args.running)
     pairs = judge.run()
@@ -646,7 +657,7 @@ def main():
     expected = judge.expect(args.expected) if args.expected else {}
     print(json.dumps({
         "frames": log.lines, "write_frames": len(log.writes), "matched": len(pairs),
-        "invalid_requests": log.invalid, "admitted": len(audit.admitted),
+        "invalid_requests": log.invalid, "late_or_unseen": judge.blind, "admitted": len(audit.admitted),
         "outcomes": collections.Counter(str(a["outcome"]) for a in audit.admitted),
         "attempts": judge.attempts(), "expected": expected, "not_recomputed": judge.not_recomputed,
         "findings": judge.findings, "examples": judge.examples,

@@ -223,6 +223,17 @@ describe("W22 the judge", () => {
       expect(Object.keys(report.findings)).toContain(finding);
     });
   }
+  test("may be told that the simulator stood still, and for how long", () => {
+    const late = (): Report => judge("--blind", "100");
+    const intent = { origin: "rest", id: "a-1", inputs: null };
+    poll();
+    write({ intent, between: () => (world.now += 400, poll(), world.now += 60) });
+    expect(late()).toMatchObject({ findings: {}, late_or_unseen: 1 });
+    poll();
+    write({ before: 62, value: 64, intent: { ...intent, id: "a-2" },
+      between: () => (world.now += 400, poll(), world.now += 60, poll()) });
+    expect(late().findings).toEqual({ "after-deadline": 1 });
+  });
   const expecting = (...lines: object[]): Report => {
     const file = join(world.directory, "expected.jsonl");
     writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));

@@ -30,6 +30,8 @@ const open: Readonly<Record<string, readonly string[]>> = {
 };
 const attempts_per_round = 2500;
 const disturbed_max = 200;
+/** A simulator that was not let run for so long cannot say when a frame came. */
+const blind_ms = 250;
 /** Wrong answers that are told; one is enough to fail. */
 const wrong_max = 10;
 /** Characters of the gateway's own words under a run that failed. */
@@ -154,6 +156,7 @@ class Soak {
     const judge = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"),
       "--policy", at("policy.json"), "--audit", join(this.#site.store, "store.sqlite"),
       "--frames", at("frames.jsonl"), "--expected", this.#expected,
+      "--blind", `${blind_ms}`,
       ...inputs.flatMap((text) => ["--inputs", text])]);
     const report = judge.stdout.toString();
     if (report === "") throw new Error(judge.stderr.toString());
