@@ -1,6 +1,6 @@
 /** The write gate: every path to equipment goes through it (WRITING.md). */
 export {
-  decide, lastLook, mayLeave, type Admitted, type Verdict,
+  decide, lastLook, mayLeave, permitsUntil, type Admitted, type Verdict,
 } from "./gate/gate.ts";
 export {
   refusals, refuse, sentenceOf, type Code, type Refusal, type Values,

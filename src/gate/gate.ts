@@ -73,6 +73,7 @@ export function lastLook(
   const known = { box: state.box, tag };
   if (!(now <= command.notAfter)) return expired(command, now);
   return testInputs(command, policy, now)
+    ?? testOvertaken(tag)
     ?? testPermits(command, policy, tag.permits, now)
     ?? testMode(command, policy, known, now)
     ?? testArmingNumber(command, admitted, tag)
@@ -237,6 +238,13 @@ function testRead(command: Command, policy: TagPolicy, tag: TagView, means: numb
   return refuse("deadband", { means, deadband: policy.deadband, read: read.value });
 }
 
+/** W16: who changed the tag after it was read for this command must not be overwritten unseen. */
+function testOvertaken(tag: TagView): Test {
+  const { facts, overtaken, read } = tag;
+  if (overtaken === null) return null;
+  return refuse("external-change", { tag: facts.id, read: overtaken, left: read?.value ?? null });
+}
+
 /** The value is what we wrote or what we last saw; before either exists, any value is. */
 export function isOurs(tag: TagView, value: number): boolean {
   const { facts, lastCommand, lastReadBack } = tag;
@@ -276,6 +284,17 @@ function testPermits(
     if (cell.value !== true) return refuse("permit-false", { condition });
   }
   return null;
+}
+
+/**
+ * Monotonic ms until which the permits that were looked at stay young enough: a serial worker sends
+ * later than the last look, and has no permits to look at (W11, W12).
+ */
+export function permitsUntil(
+  command: Command, policy: TagPolicy, cells: readonly PermitCell[],
+): number {
+  if (isOnLoss(command.origin)) return Infinity;
+  return Math.min(Infinity, ...cells.map((cell) => cell.at + policy.maxAge));
 }
 
 function testMode(command: Command, policy: TagPolicy, state: Known, now: number): Test {

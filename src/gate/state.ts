@@ -79,6 +79,8 @@ export interface TagView {
   readonly busy: string | null;
   /** Read made for the command in hand; null = not made yet. */
   readonly read: ReadResult | null;
+  /** What a poll after that read told, if it is another value (W16); null = nothing else. */
+  readonly overtaken: number | null;
   /** What our last command meant, and what the tag read when we last looked; null = none. */
   readonly lastCommand: number | null;
   readonly lastReadBack: number | null;

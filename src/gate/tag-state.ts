@@ -28,6 +28,7 @@ export class TagState implements TagView {
   unarmedWhy = "nobody armed it since the start";
   busy: string | null = null;
   read: ReadResult | null = null;
+  overtaken: number | null = null;
   lastCommand: number | null = null;
   lastReadBack: number | null = null;
   lastWriteAt = -Infinity;
@@ -57,6 +58,7 @@ export class TagState implements TagView {
     this.phase = "chosen";
     this.busy = keyOf(command);
     this.read = null;
+    this.overtaken = null;
     this.#command = command;
     if (command.row !== null && isRule(command.origin)) {
       this.rows.set(command.origin, command.row);
@@ -95,7 +97,7 @@ export class TagState implements TagView {
   finish(outcome: Outcome, now: number): void {
     assert(this.phase !== "idle", `${this.facts.id}: an outcome for no command`);
     if (this.phase === "sent") this.#settle(outcome, now);
-    else if (outcome.code === "external-change") this.#takeOver(this.read!.value);
+    else if (outcome.code === "external-change") this.#takeOver(this.overtaken ?? this.read!.value);
     this.phase = "idle";
     this.busy = null;
     this.read = null;
@@ -128,15 +130,26 @@ export class TagState implements TagView {
 
   /**
    * A good or bad read of the tag by its ordinary poll. `at`: monotonic ms at which the read began.
-   * Settles an unknown outcome and notices a change from outside.
+   * Settles an unknown outcome and notices a change from outside; while a command is on its way,
+   * its last look does (W11).
    */
   observe(read: ReadResult): Observed {
     if (read.state !== GOOD || !Number.isFinite(read.value)) return "nothing";
-    if (this.phase !== "idle" || read.at <= this.#settledAt) return "nothing";
+    if (this.phase === "sent" || read.at <= this.#settledAt) return "nothing";
+    if (this.phase !== "idle") {
+      if (this.read !== null && !this.#isAsRead(read.value)) this.overtaken = read.value;
+      return "nothing";
+    }
     if (this.pending !== null) return this.#observePending(this.pending, read);
     if (isOurs(this, read.value)) return "nothing";
     this.#takeOver(read.value);
     return "external-change";
+  }
+
+  /** Nobody has changed the tag since it was read for the command in hand. */
+  #isAsRead(value: number): boolean {
+    const { state, value: before } = this.read!;
+    return state === GOOD ? sameRaw(this.facts, value, before) : isOurs(this, value);
   }
 
   #observePending(pending: Pending, read: ReadResult): Observed {

@@ -3,10 +3,9 @@ import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome, type Admitted,
-  type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
-  type ReadResult, type Refusal,
-  type TagFacts,
+  permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome,
+  type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
+  type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
@@ -32,7 +31,10 @@ export interface LaneOptions {
   readonly policy: TagPolicy;
   readonly ring: Ring;
   readonly interval: number;
-  readonly permit: { readonly stage: Stage; readonly ring: Ring } | null;
+  /** `streams`: what the conditions read. */
+  readonly permit: {
+    readonly stage: Stage; readonly ring: Ring; readonly streams: ReadonlySet<string>;
+  } | null;
   readonly box: Box;
   readonly audit: LaneAudit;
   readonly clock: Clock;
@@ -64,6 +66,8 @@ export class Lane {
   readonly #column: Column;
   readonly #loss = new LossWatch();
   readonly #raw: Uint8Array;
+  /** What the last look looks at: rows of the tag's own group, and of its permit. */
+  readonly #streams: ReadonlySet<string>;
   #seen: number;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
   #reserved: Command | null = null;
@@ -77,6 +81,7 @@ export class Lane {
     this.#column = options.ring.columns[wire.column]!;
     this.#seen = options.ring.head;
     this.#raw = new Uint8Array(8);
+    this.#streams = new Set([options.ring.name, ...options.permit?.streams ?? []]);
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
@@ -202,19 +207,24 @@ export class Lane {
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {
-    const { box, port, wire } = this.#options;
+    const { box, port, wire, clock } = this.#options;
     this.state.intend(admitted, box.day);
     this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
     const guard = {
       arming: admitted.arming,
       notAfter: admitted.notAfter,
+      streams: this.#streams,
       // W11: everything that can have changed, now.
       last: (now: number): boolean => {
+        this.#observe(now, clock.time());
         this.#permits(now);
         refusal = lastLook(command, admitted, this.policy, this.#gate(), now);
-        if (refusal === null) this.state.leave(now);
-        return refusal === null;
+        if (refusal !== null) return false;
+        const { permits } = this.state;
+        guard.notAfter = Math.min(guard.notAfter, permitsUntil(command, this.policy, permits));
+        this.state.leave(now);
+        return true;
       },
     };
     this.onTheWire = true;

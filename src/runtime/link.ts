@@ -19,6 +19,8 @@ export interface LinkJob {
   readonly tag: DriverTag;
   /** Write: the raw words to send. Read: where the raw words that came are put. */
   readonly raw: Uint8Array;
+  /** Write: a poll of these streams that is under way ends first, and is looked at (W11). */
+  readonly streams?: ReadonlySet<string>;
   /** Write: the last look, right before the bytes (W11). */
   last(now: number): boolean;
   done(result: number, exception: number, sent: boolean, now: number): void;
@@ -205,7 +207,7 @@ export class LinkRunner implements WireEvents {
     if (this.#job !== null || this.#request !== null) return false;
     // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
     // what the commands are judged by.
-    if (this.#jobs.length > 0 && !(this.#jobLast && this.#pollWaits(now))) {
+    if (this.#jobs.length > 0 && !this.#isHeld(this.#jobs[0]!, now)) {
       this.#jobLast = true;
       this.#beginJob(this.#jobs.shift()!, now);
       return true;
@@ -216,8 +218,10 @@ export class LinkRunner implements WireEvents {
     return true;
   }
 
-  #pollWaits(now: number): boolean {
-    return this.#poll !== null || this.polls.some((poll) => poll.due <= now);
+  /** What the unfinished row has been told already must not be overtaken by who depends on it. */
+  #isHeld(job: LinkJob, now: number): boolean {
+    if (this.#poll !== null && job.streams?.has(this.#poll.group.stream)) return true;
+    return this.#jobLast && (this.#poll !== null || this.polls.some((poll) => poll.due <= now));
   }
 
   #beginJob(job: LinkJob, now: number): void {
@@ -254,12 +258,7 @@ export class LinkRunner implements WireEvents {
 
   #nextRequest(now: number): void {
     const poll = this.#poll!;
-    if (poll.next === poll.group.requests.length) {
-      poll.group.ring.publish(1);
-      poll.polls += 1;
-      this.#poll = null;
-      return;
-    }
+    if (this.#endPoll(poll)) return;
     const request = poll.group.requests[poll.next++]!;
     const station = this.#station(request.station);
     if (this.state !== "open" || station.pausedUntil > now) {
@@ -270,6 +269,15 @@ export class LinkRunner implements WireEvents {
     }
     this.#request = request;
     this.#session!.read(request, poll.group.ring, poll.group.ring.head, now);
+  }
+
+  /** A row is published as soon as its last request has ended: no job goes before it. */
+  #endPoll(poll: Poll): boolean {
+    if (poll.next < poll.group.requests.length) return false;
+    poll.group.ring.publish(1);
+    poll.polls += 1;
+    this.#poll = null;
+    return true;
   }
 
   #finish(now: number): void {
@@ -283,11 +291,14 @@ export class LinkRunner implements WireEvents {
       return;
     }
     const request = this.#request!;
+    const poll = this.#poll!;
     this.#request = null;
     this.#judge(request.station, result, now);
-    if (result === DONE) return;
-    this.#poll!.failed += 1;
-    spoil(this.#poll!.group.ring, request, result);
+    if (result !== DONE) {
+      poll.failed += 1;
+      spoil(poll.group.ring, request, result);
+    }
+    this.#endPoll(poll);
   }
 
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */

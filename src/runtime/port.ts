@@ -10,8 +10,10 @@ export type JobDone = (result: number, exception: number, sent: boolean, now: nu
 export interface Guard {
   /** Number of the arming under which the command was admitted. */
   readonly arming: number;
-  /** Monotonic ms after which the frame may not leave. */
+  /** Monotonic ms after which the frame may not leave; after `last`, the permits' age included. */
   readonly notAfter: number;
+  /** What `last` looks at besides the command: a poll of these under way ends first. */
+  readonly streams: ReadonlySet<string>;
   /** Everything the gate looks at; called on its own thread. */
   last(now: number): boolean;
 }
@@ -65,7 +67,8 @@ export class LocalPort implements LinkPort {
 
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
     return this.#runner.submit({
-      kind: "write", tag, raw, done, last: (now) => now <= guard.notAfter && guard.last(now),
+      kind: "write", tag, raw, done, streams: guard.streams,
+      last: (now) => now <= guard.notAfter && guard.last(now),
     });
   }
 

@@ -122,9 +122,12 @@ export class Role {
   }
 
   /** A stage that is run on demand over newest values (permits). */
-  conditions(program: Program, layout: RingLayout): { stage: Stage; ring: Ring } {
+  conditions(
+    program: Program, layout: RingLayout,
+  ): { stage: Stage; ring: Ring; streams: ReadonlySet<string> } {
     const ring = Ring.create(this.arena, layout).ring;
-    return { stage: this.#instantiate(program, 0, null, ring), ring };
+    const streams = new Set(program.newest.map((newest) => newest.stream));
+    return { stage: this.#instantiate(program, 0, null, ring), ring, streams };
   }
 
   #ring(layout: RingLayout): Ring {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
-  decide, readBackOutcome, wireOutcome, refusedOutcome, TagState, type Admitted, type Command,
-  type Outcome, type ReadResult,
+  decide, lastLook, readBackOutcome, wireOutcome, refusedOutcome, TagState, type Admitted,
+  type Command, type Outcome, type ReadResult,
 } from "../../src/gate.ts";
 import { armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state } from "./fixture.ts";
 
@@ -161,6 +161,33 @@ describe("W16 external change", () => {
     expect([tag.lastReadBack, tag.yielded === null]).toEqual([50, false]);
     // A person may look and send again.
     expect(decide(restAsk({ value: 52, id: "a-2" }), policy, state(tag), now).admit).toBe(true);
+  });
+  test("a poll after that read that tells another value is seen by the last look", () => {
+    const tag = armedTag();
+    const command = ruleAsk();
+    tag.begin(command);
+    tag.observe(good(50, now + 1));
+    expect(tag.overtaken).toBeNull();
+    tag.wasRead(good(60, now));
+    const verdict = decide(command, policy, state(tag), now) as Admitted;
+    tag.intend(verdict, 20_000);
+    tag.observe(good(60, now + 1));
+    expect(lastLook(command, verdict, policy, state(tag), now + 2)).toBeNull();
+    tag.observe(good(10, now + 3));
+    expect(lastLook(command, verdict, policy, state(tag), now + 4))
+      .toMatchObject({ code: "external-change", values: { read: 10, left: 60 } });
+    tag.finish(refusedOutcome("external-change"), now + 4);
+    expect([tag.lastReadBack, tag.yielded]).toEqual([10, "a change from outside to 10"]);
+    tag.begin(restAsk());
+    expect(tag.overtaken).toBeNull();
+  });
+  test("a poll that began before our last write tells nothing of the next command's tag", () => {
+    const tag = armedTag();
+    write(tag, ruleAsk(), good(60), verified(62));
+    tag.begin(ruleAsk({ id: "hold/3/18" }));
+    tag.wasRead(good(62, now + 20));
+    tag.observe(good(60, now - 5));
+    expect(tag.overtaken).toBeNull();
   });
   test("an admitted manual write makes rules yield", () => {
     for (const outcome of [verified(62), unknown, wireOutcome(true, true, 2)]) {

@@ -8,11 +8,14 @@ read-back are worked out again from the read frames in the log.
 
     judge.py --policy write-policy.json --audit store.sqlite --frames frames.jsonl
              [--inputs hold=press.temperature,press.pressure] [--expected expected.jsonl]
-             [--slack 25] [--running]
+             [--slack 25] [--blind 0] [--running]
 
 `--inputs` names the tags that a rule is computed from. `--expected` holds what the driver of the
-soak knows of its own commands: {"id", "outcome", "code"}. `--slack` is the time in ms that may pass
-between the two clocks and processes. Prints one JSON object; exit code 0 only without findings.
+soak knows: of its own commands {"id", "outcome", "code"} or {"id", "any": codes}, of rules
+{"origin", "never"} or {"origin", "copies": tag}. `--slack` is the time in ms that may pass
+between the two clocks and processes. A simulator that a busy machine does not let run finds frames
+later than they came: if no link had a record for longer than the slack and shorter than `--blind`
+ms, the frame may have come at any time of it; those it matters for are counted. Prints one JSON object; exit code 0 only without findings.
 """
 import argparse
 import bisect
@@ -31,6 +34,9 @@ READ_AREAS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 REGISTERS = {"int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "float64": 4}
 # Rows of one place that can overlap a moment: one command a tag, and a deadline of a minute.
 ROWS_BACK = 4096
+OUTSIDE = ("rest", "mqtt", "cli")
+# An answer comes no later after its request.
+ANSWER_MS = 60_000
 UNITS = {"us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": DAY_MS}
 
 
@@ -84,11 +90,12 @@ def unwrap(data, framing):
 
 
 class Frame:
-    __slots__ = ("time", "line", "link", "connection", "station", "area", "start", "words", "count",
+    # `since`: it may have waited from there on, because the simulator stood still (`--blind`).
+    __slots__ = ("time", "since", "line", "link", "connection", "station", "area", "start", "words", "count",
                  "function", "answer")
 
     def __init__(self, record, line, station, pdu):
-        self.time, self.line = record["time"], line
+        self.time, self.since, self.line = record["time"], record["time"], line
         self.link, self.connection = record["link"], record.get("connection", record.get("peer"))
         self.station, self.function = station, pdu[0]
         self.area, self.start, self.count, self.words, self.answer = None, None, 0, None, None
@@ -201,7 +208,8 @@ class Place:
 class Log:
     """The frame log: writes that reached the machine, and its good answers to reads."""
 
-    def __init__(self, paths):
+    def __init__(self, paths, slack, blind):
+        self.slack, self.blind = slack, blind
         self.writes, self.reads, self.invalid, self.lines = [], collections.defaultdict(list), 0, 0
         records = []
         for path in paths:
@@ -210,12 +218,15 @@ class Log:
                     if line.strip():
                         records.append((json.loads(line), f"{path}:{number}"))
         self.lines = len(records)
+        self.asked = collections.Counter()
         framing = self.framings(records)
         waiting = {}
+        self.quiet_since = -math.inf
         for record, line in records:
             if record["dir"] not in ("in", "out") or not record["bytes"]:
                 continue
             self.take(record, line, framing[record["link"]], waiting)
+            self.quiet_since = record["time"]
 
     @staticmethod
     def framings(records):
@@ -230,7 +241,7 @@ class Log:
 
     def take(self, record, line, framing, waiting):
         parts = unwrap(bytes.fromhex(record["bytes"]), framing)
-        if parts is None or not record.get("valid", True):
+        if parts is None or record["dir"] == "in" and not record.get("valid", True):
             self.invalid += record["dir"] == "in"
             return
         transaction, station, pdu = parts
@@ -240,6 +251,10 @@ class Log:
             waiting[key] = request
             if pdu[0] in WRITE_FUNCTIONS:
                 self.writes.append(request)
+                if self.slack < request.time - self.quiet_since < self.blind:
+                    request.since = self.quiet_since
+            elif request.area is not None:
+                self.asked[request.link, station, request.area, request.start, request.count] += 1
             return
         request = waiting.pop(key, None)
         if request is None or request.station != station:
@@ -259,6 +274,19 @@ class Log:
             if value is not None:
                 return value, reads[i].asked
         return None
+
+    def asked_between(self, place, since, until):
+        """Values that the machine gave when it was asked in a span of time."""
+        reads = self.reads[place.link]
+        found = (r.value(place) for r in reads[upper(reads, since):upper(reads, until + ANSWER_MS)]
+                 if since <= r.asked <= until)
+        return [value for value in found if value is not None]
+
+    def polls(self, places):
+        """How often the machine was asked for a tag, answered or not."""
+        keys = {(p.link, p.station, p.area, p.start) for p in places}
+        return sum(n for (link, station, area, start, count), n in self.asked.items()
+                   for key in keys if (link, station, area) == key[:3] and start <= key[3] < start + count)
 
     def reads_between(self, place, since, until):
         reads = self.reads[place.link]
@@ -311,8 +339,9 @@ def proof_hash(a):
 def window(row):
     """When the frame of a row may reach the machine."""
     ended = row["ended"] if row["ended"] is not None else math.inf
-    if row["outcome"] == "unknown":
-        # A frame whose answer never came may reach a slow machine after the row has ended.
+    if row["outcome"] == "unknown" and row["code"] != "restart":
+        # A frame whose answer never came may reach a slow machine after the row has ended; but no
+        # byte outlives the process that sent it (W14).
         ended = max(ended, row["not_after"])
     # The intent of onLoss was committed when the tag was armed.
     on_loss = row["origin"].startswith("onLoss:")
@@ -326,6 +355,7 @@ class Judge:
         self.findings = collections.Counter()
         self.examples = collections.defaultdict(list)
         self.not_recomputed = collections.Counter()
+        self.blind = 0
 
     def find(self, kind, what):
         self.findings[kind] += 1
@@ -426,13 +456,14 @@ class Judge:
         self.read_back(frame, row, place, means, where)
 
     def times(self, frame, row, where):
-        if frame.time > row["not_after"] + self.slack:
+        self.blind += frame.time > row["not_after"] + self.slack >= frame.since
+        if frame.since > row["not_after"] + self.slack:
             self.find("after-deadline", f"{where}: {frame.time - row['not_after']:.1f} ms late")
         arming = self.audit.armings.get(row["arming"])
         if arming is None or arming["tag"] != row["tag"]:
             return self.find("outside-arming", f"{where}: arming {row['arming']}")
         until = min(arming["until"], arming["ended"] if arming["ended"] is not None else math.inf)
-        if not arming["begins"] - self.slack <= frame.time <= until + self.slack:
+        if not arming["begins"] - self.slack <= frame.time or frame.since > until + self.slack:
             self.find("outside-arming", f"{where}: at {frame.time}, {arming['begins']}..{until}")
         if proof_hash(arming) != arming["hash"]:
             self.find("proof-of-another-path", where)
@@ -455,7 +486,9 @@ class Judge:
             self.find("escape", f"{where}: onLoss wrote {means}")
         before = self.log.read_before(place, frame.time)
         if before is None or before[1] < row["received"] - self.slack and not on_loss:
-            return self.find("no-read-before", where)
+            # A person may write what cannot be read, where no step is to be kept (W9).
+            may = row["origin"] in OUTSIDE and row["read"] is None and entry.get("maxStep") is None
+            return None if may else self.find("no-read-before", where)
         read = before[0]
         if row["read"] is not None and not place.close(read, row["read"], 0.01):
             self.find("read-differs", f"{where}: audit {row['read']}, wire {read}")
@@ -541,18 +574,64 @@ class Judge:
     # -- what the driver of the soak expected
 
     def expect(self, path):
-        rows = {(row["id"]): row for row in self.audit.attempts if not row["origin"].startswith("rule:")}
+        """Each line asks for a row of its own: an id that came twice has two."""
+        rows = collections.defaultdict(collections.Counter)
+        for row in self.audit.attempts:
+            if not row["origin"].startswith("rule:"):
+                rows[row["id"]][row["code"] or row["outcome"]] += 1
         checked = collections.Counter()
         with open(path) as file:
             for line in filter(str.strip, file):
                 wanted = json.loads(line)
-                row = rows.get(wanted["id"])
-                got = (row and row["outcome"]), (row and row["code"])
-                checked[wanted.get("code") or wanted["outcome"]] += 1
-                if row is None or got[0] != wanted["outcome"] or \
-                        wanted.get("code") is not None and got[1] != wanted["code"]:
-                    self.find("unexpected", f"{wanted}: {got}")
+                if "origin" in wanted:
+                    self.expect_rule(wanted)
+                    continue
+                codes = wanted.get("any") or [wanted.get("code") or wanted["outcome"]]
+                code = next((code for code in codes if rows[wanted["id"]][code] > 0), None)
+                if code is None:
+                    self.find("unexpected", f"{wanted}: {dict(rows[wanted['id']])}")
+                    continue
+                rows[wanted["id"]][code] -= 1
+                checked[code] += 1
         return checked
+
+    def expect_rule(self, wanted):
+        """`never`: nothing of that rule is admitted. `copies`: it writes what the tag was read as."""
+        for row in self.audit.admitted:
+            if row["origin"] != wanted["origin"]:
+                continue
+            if "never" in wanted:
+                self.find("unexpected", f"row {row['row']} of {wanted['origin']} is admitted")
+                continue
+            place = self.audit.places[row["config_hash"], wanted["copies"]]
+            since = json.loads(row["inputs"])["oldest"] - self.slack
+            seen = self.log.asked_between(place, since, row["time"] + self.slack)
+            if not any(math.isclose(value, float(row["asked"]), rel_tol=1e-6) for value in seen):
+                self.find("input-never-read", f"row {row['row']}: {row['asked']}, read {seen}")
+
+    def attempts(self):
+        """Attempts by entry point and what became of them, by the audit."""
+        table = collections.defaultdict(collections.Counter)
+        for row in self.audit.attempts:
+            table[row["origin"].split(":")[0]][row["code"] or row["outcome"] or "none"] += 1
+        for row in self.audit.withheld:
+            table[row["origin"].split(":")[0]][row["code"]] += row["count"]
+        return table
+
+    def rule_rows(self):
+        """A rule tries no more often than the machine was asked for the tag that makes its rows.
+
+        A row that was made without asking, for want of a connection, can only be refused as bad or
+        old, and these are left out.
+        """
+        tries = collections.Counter(row["origin"] for row in self.audit.admitted)
+        for row in self.audit.withheld:
+            if row["code"] not in ("input-bad", "input-old"):
+                tries[row["origin"]] += row["count"]
+        for rule, tags in self.inputs.items():
+            polls = self.log.polls(p for (_, tag), p in self.audit.places.items() if tag == tags[0])
+            if tries[f"rule:{rule}"] > polls:
+                self.find("more-tries-than-rows", f"{rule}: {tries[f'rule:{rule}']} of {polls} polls")
 
 
 def main():
@@ -563,25 +642,24 @@ def main():
     ask.add_argument("--inputs", action="append", default=[])
     ask.add_argument("--expected")
     ask.add_argument("--slack", type=float, default=25)
+    ask.add_argument("--blind", type=float, default=0)
     ask.add_argument("--running", action="store_true", help="rows without outcome are in flight")
     args = ask.parse_args()
     policies = []
     for path in args.policy:
         with open(path, newline="") as file:
             policies.append(Policy(file.read()))
-    audit, log = Audit(args.audit), Log(args.frames)
+    audit, log = Audit(args.audit), Log(args.frames, args.slack, args.blind)
     inputs = {k: v.split(",") for k, v in (text.split("=", 1) for text in args.inputs)}
     judge = Judge(policies, audit, log, inputs, args.slack, args.running)
     pairs = judge.run()
+    judge.rule_rows()
     expected = judge.expect(args.expected) if args.expected else {}
-    refused = collections.Counter(a["code"] for a in audit.attempts if a["verdict"] == "refused")
-    for row in audit.withheld:
-        refused[row["code"]] += row["count"]
     print(json.dumps({
         "frames": log.lines, "write_frames": len(log.writes), "matched": len(pairs),
-        "invalid_requests": log.invalid, "admitted": len(audit.admitted),
+        "invalid_requests": log.invalid, "late_or_unseen": judge.blind, "admitted": len(audit.admitted),
         "outcomes": collections.Counter(str(a["outcome"]) for a in audit.admitted),
-        "refused": refused, "expected": expected, "not_recomputed": judge.not_recomputed,
+        "attempts": judge.attempts(), "expected": expected, "not_recomputed": judge.not_recomputed,
         "findings": judge.findings, "examples": judge.examples,
         "escapes": judge.findings["escape"], "twice": judge.findings["sent-twice"],
     }, indent=1))

@@ -73,6 +73,8 @@ const writeFrame = (value: number, answer: number[] | null = [16, 0, 9, 0, 1]): 
 
 interface Story {
   before?: number;
+  /** It was not read for this command. */
+  unread?: true;
   value?: number;
   intent?: Partial<Intent>;
   ending?: Partial<Ending>;
@@ -87,7 +89,7 @@ interface Story {
 function write(story: Story = {}): number {
   const { before = 60, value = 62 } = story;
   const received = world.time;
-  readSetpoint(before);
+  if (!story.unread) readSetpoint(before);
   const [row] = world.store.audit.intents([world.intent({
     policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1,
     read: before, received, notAfter: world.time + 450, ...story.intent,
@@ -178,6 +180,8 @@ describe("W22 the judge", () => {
     "a step too large": ["escape", () => write({ value: 65.1 })],
     "inside the deadband": ["escape", () => write({ value: 60.4 })],
     "another meaning": ["means-differs", () => write({ intent: { means: 62.5 } })],
+    "what was not read for it": ["no-read-before", () =>
+      (readSetpoint(60), world.now += 100, write({ unread: true, intent: { read: null } }))],
     "another read": ["read-differs", () => write({ intent: { read: 61 } })],
     "an origin that is not allowed": ["escape", () => write({ intent: { origin: "rule:other" } })],
     "a tag that is nowhere": ["row-without-place", () => write({ intent: { tag: "x.y" } })],
@@ -199,6 +203,13 @@ describe("W22 the judge", () => {
     "rejected without an exception": ["not-rejected", () =>
       write({ ending: { outcome: "rejected" } })],
     "verified without a frame": ["row-without-frame", () => write({ frame: () => {} })],
+    "a frame after the restart that ended its row": ["escape", () => {
+      readSetpoint(60);
+      world.store.audit.intents([world.intent({ policyHash, words: Uint8Array.from(word(62)) })]);
+      world.store.audit.abandon("a restart", world.time);
+      world.now += 100;
+      writeFrame(62);
+    }],
     "no outcome": ["row-without-outcome", () =>
       void world.store.audit.intents([world.intent({ policyHash })])],
     "an id twice": ["id-admitted-twice", () => [60, 62].forEach((before) => (poll(), write({
@@ -212,13 +223,64 @@ describe("W22 the judge", () => {
       expect(Object.keys(report.findings)).toContain(finding);
     });
   }
-  test("holds the answers against what the driver of the soak expected", () => {
+  test("may be told that the simulator stood still, and for how long", () => {
+    const late = (): Report => judge("--blind", "100");
+    const intent = { origin: "rest", id: "a-1", inputs: null };
+    poll();
+    write({ intent, between: () => (world.now += 400, poll(), world.now += 60) });
+    expect(late()).toMatchObject({ findings: {}, late_or_unseen: 1 });
+    poll();
+    write({ before: 62, value: 64, intent: { ...intent, id: "a-2" },
+      between: () => (world.now += 400, poll(), world.now += 60, poll()) });
+    expect(late().findings).toEqual({ "after-deadline": 1 });
+  });
+  const expecting = (...lines: object[]): Report => {
     const file = join(world.directory, "expected.jsonl");
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return judge("--expected", file);
+  };
+  test("holds the answers against what the driver of the soak expected", () => {
     world.store.audit.refusals([world.refusal({ id: "a-1", code: "out-of-range" })]);
-    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "out-of-range"}\n`);
-    expect(judge("--expected", file).findings).toEqual({});
-    writeFileSync(file, `{"id": "a-1", "outcome": "refused", "code": "quota"}
-{"id": "a-9", "outcome": "verified"}\n`);
-    expect(judge("--expected", file).findings).toEqual({ unexpected: 2 });
+    expect(expecting({ id: "a-1", outcome: "refused", code: "out-of-range" }).findings).toEqual({});
+    expect(expecting({ id: "a-1", any: ["expired", "out-of-range"] }).findings).toEqual({});
+    expect(expecting({ id: "a-1", outcome: "refused", code: "quota" },
+      { id: "a-9", outcome: "verified" }).findings).toEqual({ unexpected: 2 });
+  });
+  test("wants a row for each attempt, also for those of one id", () => {
+    const twice = { id: "a-1", any: ["duplicate"] };
+    world.store.audit.refusals([world.refusal({ id: "a-1", code: "duplicate" })]);
+    expect(expecting(twice, twice).findings).toEqual({ unexpected: 1 });
+    world.store.audit.refusals([world.refusal({ id: "a-1", code: "duplicate" })]);
+    expect(expecting(twice, twice)).toMatchObject({ findings: {}, expected: { duplicate: 2 } });
+  });
+  test("finds a write of a rule that must not write", () => {
+    poll();
+    write();
+    expect(expecting({ origin: "rule:hold", never: "shadow" }).findings).toEqual({ unexpected: 1 });
+    expect(expecting({ origin: "rule:other", never: "shadow" }).findings).toEqual({});
+  });
+  test("finds a value of a rule that the machine did not give when the rule says so", () => {
+    const copy = { origin: "rule:hold", copies: "press.temperature" };
+    const polled = (temperature: number) => {
+      const inputs = { oldest: world.time, state: 0, flags: 0 };
+      poll(1, temperature);
+      return inputs;
+    };
+    write({ intent: { inputs: polled(62), asked: 62 } });
+    expect(expecting(copy).findings).toEqual({});
+    write({ before: 62, value: 63, intent: { inputs: polled(64), asked: 63 } });
+    expect(expecting(copy).findings).toEqual({ "input-never-read": 1 });
+  });
+  test("counts a rule's attempts with their codes, and no more than its rows", () => {
+    const refused = { origin: "rule:hold", tag: "press.setpoint", sentence: "", policyHash,
+      configHash: "c", time: world.time };
+    poll();
+    world.store.audit.withheld({ ...refused, code: "too-soon" });
+    expect(judge()).toMatchObject({ findings: {}, attempts: { rule: { "too-soon": 1 } } });
+    world.store.audit.withheld({ ...refused, code: "too-soon" });
+    expect(judge().findings).toEqual({ "more-tries-than-rows": 1 });
+    world.store.audit.withheld({ ...refused, code: "input-bad" });
+    poll();
+    expect(judge()).toMatchObject({ findings: {}, attempts: { rule: { "input-bad": 1 } } });
   });
 });

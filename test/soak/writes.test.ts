@@ -17,6 +17,7 @@ test.skipIf(gcc === null)("W22: write attempts of every kind, judged by the mach
   folder.remove();
   console.log(JSON.stringify(result));
   expect(result.wrong).toEqual([]);
+  expect(result.short).toEqual([]);
   expect(result.judge.findings).toEqual({});
   expect(result.ok).toBe(true);
 }, 7_200_000);

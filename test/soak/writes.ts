@@ -1,84 +1,43 @@
 /**
  * W22: write attempts of every kind and from all four entry points against the compiled binary,
  * with cut links and restarts in between; then `judge.py` reads policy, audit and the simulator's
- * frame log. Prints counters and a verdict; exit code 1 on any finding.
+ * frame log.
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { Aedes } from "aedes";
 import { until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
-
-const token = "soak-writes";
-const topic = "soak/commands";
-const base = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", min: 0, max: 100,
-  minInterval: "1ms", writesPerDay: 1_000_000 };
-const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-const setpoints = (n: number): object => Object.fromEntries(numbers(n).map((i) =>
-  [`sp${i}`, { at: `holding ${4 * i}`, access: "read-write",
-    ...(i % 2 === 0 ? { type: "int16", scale: 0.1 } : { type: "float32", wordOrder: "CDAB" }) }]));
-const groups = { fast: "200ms" };
-const links = ["north", "south", "east", "west"];
-const free = [
-  ...links.flatMap((link) => numbers(9).map((i) => `${link}.sp${i}`)),
-  ...[1, 2].flatMap((n) => numbers(4).map((i) => `drive${n}.sp${i}`)),
-];
-const rules = { legal: "temperature", range: "temperature + 500", shadow: "temperature" };
-
-const policy = {
-  ...Object.fromEntries(free.map((tag) => [tag, base])),
-  "special.sp0": base,
-  "special.sp1": { ...base, permit: ["special.no"], maxAge: "5s" },
-  "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
-  "special.sp3": { ...base, minInterval: "1d" },
-  ...Object.fromEntries(numbers(4).map((i) => [`seldom.sp${i}`, base])),
-  "broken.sp0": { ...base, maxStep: 50 },
-  ...Object.fromEntries(Object.keys(rules).map((name, i) => [`special.sp${5 + i}`, {
-    ...base, allow: [`rule:${name}`], minInterval: "20ms", inputMaxAge: "2s",
-    onLoss: { after: "30s", value: "hold" } }])),
-};
-
-const config = {
-  gateway: { id: "soak", profile: "generic-1gb" },
-  links: {
-    ...Object.fromEntries([...links, "special"].map((name, i) =>
-      [name, { type: "modbus-tcp", host: "192.0.2.1", port: 502 + i, timeout: "1s" }])),
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s" },
-    broker: { type: "mqtt", host: "192.0.2.2" },
-  },
-  commands: { link: "broker", topic },
-  devices: {
-    ...Object.fromEntries(links.map((link) => [link, { link, groups, tags: setpoints(9) }])),
-    ...Object.fromEntries([1, 2].map((station) =>
-      [`drive${station}`, { link: "bus", station, groups, tags: setpoints(4) }])),
-    special: { link: "special", station: 1, groups: { fast: "50ms" }, tags: {
-      ...setpoints(8), no: { at: "discrete 0", type: "bool" },
-      temperature: { at: "input 0", type: "float32" } } },
-    // Polled so seldom that a change from outside is met by the command's own read.
-    seldom: { link: "special", station: 2, groups: { slow: "30m" }, tags: setpoints(4) },
-    broken: { link: "special", station: 3, groups, tags: {
-      ...setpoints(1), ready: { at: "discrete 0", type: "bool" } } },
-  },
-  rules: Object.fromEntries(Object.entries(rules).map(([name, value], i) => [name, {
-    sql: `SELECT ${value} AS target FROM special.fast`,
-    to: [{ write: `special.sp${5 + i}`, from: "target" }] }])),
-  policy: "file:policy.json",
-  store: { directory: "store", maxMB: 2000 },
-};
-
-/** Attempts on these always meet the code; the others are for any free tag. */
-const places: Record<string, readonly string[]> = {
-  "not-armed": ["special.sp0"], "permit-false": ["special.sp1"], "permit-unknown": ["special.sp2"],
-  "too-soon": ["special.sp3"], "external-change": numbers(4).map((i) => `seldom.sp${i}`),
-  unread: ["broken.sp0"],
-};
-const kinds = ["verified", "verified", "verified", "verified", "verified", "out-of-range",
-  "expired", "duplicate", "retained", ...Object.keys(places)];
+import { Broker, type Reply } from "./broker.ts";
+import {
+  armed, brief, config, faults, free, inputs, places, plant, policy, rules, target, token, topic,
+} from "./writes-plant.ts";
 
 type Entry = "rest" | "cli" | "mqtt";
-interface Reply { outcome: string; code: string | null }
+const entries: readonly Entry[] = ["rest", "cli", "mqtt"];
+/** One in so many commands of `cli` is a process of its own, the others ask its socket. */
+const process_every = 50;
+/** A deck of what is tried in a burst; each is dealt equally often. */
+const kinds = [...Array<string>(10).fill("verified"), "out-of-range", "expired",
+  "tight", ...Object.keys(places)];
+/** What may become of an attempt whose moment decides; of all others its kind is the code. */
+const open: Readonly<Record<string, readonly string[]>> = {
+  tight: ["verified", "expired", "not-sent"],
+  brief: ["verified", "not-armed", "expired", "not-sent"],
+  // The very first one of a day may go.
+  "too-soon": ["too-soon", "verified"],
+};
+const attempts_per_round = 2500;
+const disturbed_max = 200;
+/** A simulator that was not let run for so long cannot say when a frame came. */
+const blind_ms = 250;
+/** Wrong answers that are told; one is enough to fail. */
+const wrong_max = 10;
+/** Characters of the gateway's own words under a run that failed. */
+const output_shown = 4000;
+/** Each profile in turn: three threads, and one. */
+const profiles = ["generic-1gb", "generic-512mb"];
 
 /** mulberry32 */
 function generator(seed: number): () => number {
@@ -91,37 +50,6 @@ function generator(seed: number): () => number {
   };
 }
 
-/** The broker; what is marked so is handed over with the retain bit, as to a new subscriber. */
-async function startBroker() {
-  const aedes = await Aedes.createBroker();
-  const server = createServer(aedes.handle);
-  const waiting = new Map<string, (reply: Reply) => void>();
-  aedes.authorizeForward = (_, packet) => {
-    if (packet.topic === topic && packet.payload.includes("/retained/")) packet.retain = true;
-    return packet;
-  };
-  aedes.on("publish", (packet) => {
-    if (packet.topic !== `${topic}/reply`) return;
-    const reply = JSON.parse(packet.payload.toString());
-    waiting.get(reply.id)?.(reply);
-    waiting.delete(reply.id);
-  });
-  await new Promise<void>((done) => { server.listen(0, "127.0.0.1", done); });
-  return {
-    port: (server.address() as AddressInfo).port,
-    ask: (id: string, body: object) => new Promise<Reply>((done, failed) => {
-      const timer = setTimeout(() => failed(new Error(`no reply to ${id}`)), 20_000);
-      waiting.set(id, (reply) => { clearTimeout(timer); done(reply); });
-      aedes.publish({ cmd: "publish", qos: 0, dup: false, retain: false, topic,
-        payload: JSON.stringify(body) }, () => {});
-    }),
-    async close() {
-      await new Promise<void>((done) => aedes.close(done));
-      server.close();
-    },
-  };
-}
-
 function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((done) => server.listen(0, "127.0.0.1", () => {
@@ -130,132 +58,355 @@ function freePort(): Promise<number> {
   }));
 }
 
-export async function soakWrites(count: number, seed: number, env: Record<string, string>) {
-  process.env["TAGWERK_SOAK_TOKEN"] = token;
-  const random = generator(seed);
-  const broker = await startBroker();
-  const port = await freePort();
-  const site = await Site.start({ ...config,
-    api: { listen: `127.0.0.1:${port}`, token: "env:TAGWERK_SOAK_TOKEN" } },
-  { "policy.json": policy, "plant.json": { "special.no": { kind: "constant", value: false },
-    "special.temperature": {
-      kind: "walk", start: 50, min: 20, max: 80, step: 2, every: "50ms" } } });
-  const live = site.live({ broker: { host: "127.0.0.1", port: broker.port } });
-  const expected = join(site.folder.path, "expected.jsonl");
-  writeFileSync(expected, "");
-  const counters: Record<string, number> = {};
-  const wrong: string[] = [];
-  const used = new Map<string, string>();
-  let gateway: RunningGateway;
-  let number = 0;
-  const mqttWorks = env["LD_PRELOAD"] !== undefined;
+class Soak {
+  /** By entry point and what came back; with `disturbed` in front where anything may. */
+  readonly counters: Record<string, Record<string, number>> = {};
+  readonly wrong: string[] = [];
+  readonly #site: Site;
+  readonly #broker: Broker;
+  readonly #port: number;
+  readonly #env: Record<string, string>;
+  readonly #random: () => number;
+  readonly #expected: string;
+  #gateway: RunningGateway | undefined;
+  #starts = 0;
+  #number = 0;
+  #deck: string[] = [];
+  readonly #used = new Map<string, string>();
+  readonly #changed = new Map<string, number>();
 
-  const start = async (): Promise<void> => {
-    await site.plant.command("clear special");
-    gateway = await site.run(live, ["--normal"], env);
-    for (const tag of [...free, "special.sp0", "broken.sp0"]) await good(gateway, tag, 30_000);
-    if (mqttWorks) await until("broker", async () =>
-      (await broker.ask("hello", { id: "hello", tag: "none.x", value: 1,
-        deadline: Date.now() + 9000 })).code !== null, 30_000);
-    const armed = [...free, "special.sp1", "special.sp2", "special.sp3", "special.sp5",
-      "broken.sp0", ...places["external-change"]!];
-    for (const tag of armed) {
-      // A busy machine may answer a poll too late: the link is opened anew.
-      await until(`arm ${tag}`, async () => {
-        const proof = await gateway.post("/proof", { tag });
-        if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
-        const { hash } = proof.body;
-        const { status, body } = await gateway.post("/arm",
-          { tag, for_ms: 3_600_000, by: "soak", proof: hash });
-        if (status !== 200) throw new Error(JSON.stringify(body));
-        return true;
-      }, 20_000);
+  private constructor(
+    site: Site, broker: Broker, port: number, seed: number, env: Record<string, string>,
+  ) {
+    this.#site = site;
+    this.#broker = broker;
+    this.#port = port;
+    this.#env = env;
+    this.#random = generator(seed);
+    this.#expected = join(site.folder.path, "expected.jsonl");
+    writeFileSync(this.#expected, Object.entries(rules).flatMap(([name, { never, copies }]) => [
+      ...(never === undefined ? [] : [{ origin: `rule:${name}`, never }]),
+      ...(copies === undefined ? [] : [{ origin: `rule:${name}`, copies }]),
+    ]).map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  static async begin(seed: number, env: Record<string, string>): Promise<Soak> {
+    process.env["TAGWERK_SOAK_TOKEN"] = token;
+    const port = await freePort();
+    const broker = await Broker.start(topic);
+    const site = await Site.start({ ...config, gateway: { id: "soak", profile: profiles[0]! },
+      api: { listen: `127.0.0.1:${port}`, token: "env:TAGWERK_SOAK_TOKEN" } },
+    { "policy.json": policy, "plant.json": plant });
+    return new Soak(site, broker, port, seed, env);
+  }
+
+  /** The record of a run that failed is left where it is. */
+  async end(failed: boolean): Promise<void> {
+    if (failed) {
+      console.log(this.#gateway?.program.output.slice(-output_shown));
+      console.log(`kept: ${this.#site.folder.path}`);
     }
-    // Armed while it could be read; from here on it cannot.
-    await site.plant.command("fault special/3 exception 2 only reads");
+    await this.#site.stop(failed);
+    await this.#broker.close();
+  }
+
+  async start(): Promise<void> {
+    const gateway = { id: "soak", profile: profiles[this.#starts++ % profiles.length]! };
+    const live = this.#site.live({ broker: { host: "127.0.0.1", port: this.#broker.port } },
+      { gateway });
+    // It lies there before the gateway connects.
+    const kept = this.retained(1);
+    this.#gateway = await this.#site.run(live, ["--normal"], this.#env);
+    await kept;
+    await this.#subscribed();
+    await this.#arm();
+  }
+
+  async round(n: number, trouble: string): Promise<void> {
+    const retained = Math.ceil(n / 80);
+    const disturbed = Math.min(disturbed_max, Math.floor(n / 10));
+    const rest = n - retained - disturbed;
+    await this.#plant(`set ${target("yields")} ${5 + ++this.#number % 10}`);
+    await this.#burst(Math.ceil(rest * 0.8));
+    // MQTT has to wait while the broker sends its client away.
+    await Promise.all([this.retained(retained),
+      this.#burst(Math.floor(rest * 0.2), { among: ["rest", "cli"] })]);
+    await Promise.all(brief.map((tag) => this.#briefly(tag)));
+    await this.#disturb(trouble, disturbed);
+    for (const tag of free) await good(this.#gateway!, tag, 30_000);
+    // An unknown outcome is settled by the poll after it.
+    await Bun.sleep(500);
+    await this.#armOne(target("yields"));
+  }
+
+  /** Commands that the broker had kept when the gateway subscribed. */
+  async retained(n: number): Promise<void> {
+    for (let i = 0; i < n; i++) {
+      const tag = this.#one(free);
+      const command = this.#command(tag, "retained", "mqtt");
+      this.#note(tag, "retained", "mqtt", command.id,
+        await this.#broker.keep(command.id, command));
+    }
+  }
+
+  async judge(): Promise<any> {
+    await this.#gateway!.stop();
+    await this.#site.plant.stop();
+    const at = (name: string): string => join(this.#site.folder.path, name);
+    const judge = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"),
+      "--policy", at("policy.json"), "--audit", join(this.#site.store, "store.sqlite"),
+      "--frames", at("frames.jsonl"), "--expected", this.#expected,
+      "--blind", `${blind_ms}`,
+      ...inputs.flatMap((text) => ["--inputs", text])]);
+    const report = judge.stdout.toString();
+    if (report === "") throw new Error(judge.stderr.toString());
+    return JSON.parse(report);
+  }
+
+  async #arm(): Promise<void> {
+    const { plant } = this.#site;
+    for (const link of ["special", "ruled"]) await plant.command(`clear ${link}`);
+    for (const tag of armed) await this.#armOne(tag);
+    for (const fault of faults) await plant.command(fault);
     await Bun.sleep(700);
-  };
-  const send = async (entry: Entry, id: string, body: object): Promise<Reply> => {
-    if (entry === "cli") return (await gateway.post("/write", body)).body;
-    if (entry === "mqtt") return await broker.ask(id, body);
-    const response = await fetch(`http://127.0.0.1:${port}/write`, { method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(body) });
-    return await response.json() as Reply;
-  };
-  const attempt = async (tag: string, kind: string, strict: boolean): Promise<void> => {
-    const entries: Entry[] = mqttWorks ? ["rest", "cli", "mqtt"] : ["rest", "cli"];
-    const entry: Entry = kind === "retained" ? "mqtt"
-      : entries[Math.floor(random() * entries.length)]!;
-    if (kind === "external-change") await site.plant.command(`set ${tag} ${++number % 97 + 1}`);
-    const fresh = `s/${kind}/${++number}`;
-    const id = kind === "duplicate" ? used.get(tag) ?? fresh : fresh;
-    const value = kind === "out-of-range" ? 101 + number % 99 : number % 101;
-    const late = kind === "expired" ? -5000 : 30_000;
-    const byTime = entry === "mqtt" || (mqttWorks && kind === "expired");
-    const body = { id, tag, value, ...(byTime ? { deadline: Date.now() + late }
-      : { within: kind === "expired" ? "0ms" : "30s" }) };
-    // The first command that a duplicate repeats is judged, but nothing is expected of its row.
-    const first = kind === "duplicate" && !used.has(tag);
-    if (first) used.set(tag, id);
-    const reply = await send(entry, id, body);
-    const got = reply.code ?? reply.outcome;
-    counters[`${entry} ${strict ? "" : "disturbed "}${got}`] =
-      (counters[`${entry} ${strict ? "" : "disturbed "}${got}`] ?? 0) + 1;
-    if (!strict || first || (kind === "too-soon" && got === "verified")) return;
-    const wanted = kind === "verified"
-      ? { id, outcome: kind, code: null } : { id, outcome: "refused", code: kind };
-    appendFileSync(expected, `${JSON.stringify(wanted)}\n`);
-    if (got !== kind && wrong.length < 10) wrong.push(`${id} by ${entry} on ${tag}: ${got}`);
-  };
+  }
+
+  async #armOne(tag: string, for_ms = 3_600_000): Promise<void> {
+    // A busy machine may answer a poll too late: the link is opened anew.
+    await until(`arm ${tag}`, async () => {
+      const proof = await this.#gateway!.post("/proof", { tag });
+      if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
+      const { hash } = proof.body;
+      const { status, body } =
+        await this.#gateway!.post("/arm", { tag, for_ms, by: "soak", proof: hash });
+      if (status !== 200) throw new Error(JSON.stringify(body));
+      return true;
+    }, 30_000);
+  }
+
+  #plant(line: string): Promise<unknown> {
+    return this.#site.plant.command(line);
+  }
+
+  #one<T>(among: readonly T[]): T {
+    return among[Math.floor(this.#random() * among.length)]!;
+  }
+
+  /** The next kind of a shuffled deck. */
+  #deal(): string {
+    if (this.#deck.length === 0) {
+      this.#deck = kinds.map((kind) => [this.#random(), kind] as const)
+        .sort(([a], [b]) => a - b).map(([, kind]) => kind);
+    }
+    return this.#deck.pop()!;
+  }
+
   /** Attempts on one tag follow each other; different tags run side by side. */
-  const burst = async (n: number, strict: boolean): Promise<void> => {
+  async #burst(
+    n: number, { among = entries, kind = "", strict = true }:
+    { among?: readonly Entry[]; kind?: string; strict?: boolean } = {},
+  ): Promise<void> {
     const queues = new Map<string, string[]>();
     for (let i = 0; i < n; i++) {
-      const kind = strict ? kinds[Math.floor(random() * kinds.length)]! : "verified";
-      const among = places[kind] ?? free;
-      const tag = among[Math.floor(random() * among.length)]!;
-      queues.set(tag, [...queues.get(tag) ?? [], kind]);
+      const next = kind || this.#deal();
+      const tag = this.#one(places[next] ?? free);
+      queues.set(tag, [...queues.get(tag) ?? [], next]);
     }
     await Promise.all([...queues].map(async ([tag, all]) => {
-      for (const kind of all) {
-        if (strict) await attempt(tag, kind, true);
-        else await attempt(tag, kind, false).catch(() => {
-          counters["no answer"] = (counters["no answer"] ?? 0) + 1;
-        });
+      for (const next of all) {
+        const tried = this.#attempt(tag, next, this.#one(among), strict);
+        if (strict) await tried;
+        else await tried.catch(() => this.#count("no answer", "disturbed"));
+        // An answer within a millisecond was seen, and then the next is too soon by the policy.
+        await Bun.sleep(1);
       }
     }));
-  };
+  }
 
-  try {
-    await start();
-    const rounds = Math.max(4, Math.ceil(count / 5000));
-    for (let round = 0; round < rounds; round++) {
-      const disturbed = Math.min(200, Math.floor(count / rounds / 10));
-      await burst(Math.ceil(count / rounds) - disturbed, true);
-      const trouble = burst(disturbed, false);
-      await Bun.sleep(20);
-      if (round % 4 === 0) await site.plant.command("fault north disconnect for 500ms");
-      if (round % 4 === 1) await site.plant.command("fault south silence for 1500ms");
-      if (round % 4 >= 2) await gateway!.stop(round % 4 === 2 ? "SIGTERM" : "SIGKILL");
-      await trouble;
-      if (round % 4 >= 2) await start();
-      else await Bun.sleep(1600);
-      for (const tag of free) await good(gateway!, tag, 30_000);
-      // An unknown outcome is settled by the poll after it.
-      await Bun.sleep(500);
+  async #attempt(tag: string, kind: string, entry: Entry, strict: boolean): Promise<void> {
+    if (kind === "external-change") await this.#plant(`set ${tag} ${this.#foreign(tag)}`);
+    const first = kind === "duplicate" && !this.#used.has(tag);
+    const command = this.#command(tag, kind, entry);
+    const reply = await this.#send(entry, command);
+    if (strict) this.#note(tag, first ? "verified" : kind, entry, command.id, reply);
+    else this.#count(entry, `disturbed ${reply.code ?? reply.outcome}`);
+  }
+
+  /** Another value than the one that stands there. */
+  #foreign(tag: string): number {
+    const value = (this.#changed.get(tag) ?? 0) % 97 + 1;
+    this.#changed.set(tag, value);
+    return value;
+  }
+
+  #command(tag: string, kind: string, entry: Entry): Readonly<Record<string, unknown> & {
+    id: string;
+  }> {
+    let id = `s/${kind}/${++this.#number}`;
+    if (kind === "duplicate") {
+      id = this.#used.get(tag) ?? id;
+      this.#used.set(tag, id);
     }
-    await gateway!.stop();
-    await site.plant.stop();
-    const judge = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"), "--policy",
-      join(site.folder.path, "policy.json"), "--audit", join(site.store, "store.sqlite"),
-      "--frames", join(site.folder.path, "frames.jsonl"), "--expected", expected,
-      "--inputs", "legal=special.temperature"]);
-    const report = judge.stdout.toString();
-    return { ok: judge.exitCode === 0 && wrong.length === 0, seed, count, counters, wrong,
-      mqtt: mqttWorks, judge: report === "" ? judge.stderr.toString() : JSON.parse(report) };
+    const value = kind === "out-of-range" ? 101 + this.#number % 99 : this.#number % 101;
+    const ms = kind === "expired" ? 0 : kind === "tight" ? 1 + Math.floor(this.#random() * 30)
+      : 30_000;
+    const past = kind === "expired" ? 5000 : 0;
+    return { id, tag, value, ...(entry === "mqtt" || (entry === "rest" && this.#random() < 0.5)
+      ? { deadline: Date.now() + ms - past } : { within: `${ms}ms` }) };
+  }
+
+  async #send(entry: Entry, command: { readonly id: string }): Promise<Reply> {
+    if (entry === "mqtt") return await this.#broker.ask(command.id, command);
+    if (entry === "cli") return await this.#sendLocal(command as never);
+    const response = await fetch(`http://127.0.0.1:${this.#port}/write`, {
+      method: "POST", keepalive: false,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(command) });
+    return await response.json() as Reply;
+  }
+
+  async #sendLocal(
+    command: { id: string; tag: string; value: number; within: string },
+  ): Promise<Reply> {
+    if (this.#random() * process_every > 1) {
+      return (await this.#gateway!.post("/write", command)).body;
+    }
+    const { id, tag, value, within } = command;
+    const { output } = await this.#gateway!.cli("write", tag, `${value}`, "--id", id,
+      "--within", within, "--json");
+    this.#count("cli", "in a process of its own");
+    return JSON.parse(output) as Reply;
+  }
+
+  #note(tag: string, kind: string, entry: Entry, id: string, reply: Reply): void {
+    const got = reply.code ?? reply.outcome;
+    const any = open[kind] ?? [kind];
+    this.#count(entry, got);
+    appendFileSync(this.#expected, `${JSON.stringify({ id, any })}\n`);
+    if (any.includes(got) || this.wrong.length >= wrong_max) return;
+    this.wrong.push(`${id} by ${entry} on ${tag}: ${got}`);
+    console.log(this.wrong.at(-1));
+  }
+
+  #count(entry: string, what: string): void {
+    const counters = this.counters[entry] ??= {};
+    counters[what] = (counters[what] ?? 0) + 1;
+  }
+
+  /** Armed for a moment, and written to beyond its end. */
+  async #briefly(tag: string): Promise<void> {
+    await this.#armOne(tag, 200);
+    for (let i = 0; i < 12; i++) {
+      await this.#attempt(tag, "brief", this.#one(entries), true);
+      await Bun.sleep(25);
+    }
+  }
+
+  /** Legal attempts while something breaks; then everything is made whole. */
+  async #disturb(trouble: string, n: number): Promise<void> {
+    const attempts = this.#burst(n, { kind: "verified", strict: false });
+    await Bun.sleep(20);
+    const bring = troubles[trouble];
+    if (bring !== undefined) {
+      for (const line of bring) await this.#plant(line);
+    } else if (trouble === "broker") await this.#broker.drop();
+    else if (trouble === "disarm") await this.#disarm();
+    else await this.#gateway!.stop(trouble as NodeJS.Signals);
+    await attempts;
+    if (trouble.startsWith("SIG")) await this.start();
+    else if (trouble === "disarm") await this.#clear();
+    else await Bun.sleep(1600);
+    await this.#subscribed();
+  }
+
+  #subscribed(): Promise<unknown> {
+    return until("broker", () => {
+      const id = `hello/${++this.#number}`;
+      return this.#broker.ask(id, { id, tag: "none.x", value: 1, deadline: Date.now() + 9000 });
+    }, 30_000);
+  }
+
+  /** W4: from everywhere. */
+  async #disarm(): Promise<void> {
+    const entry = this.#one(entries);
+    if (entry === "cli") await this.#gateway!.cli("disarm", "--by", "soak");
+    else if (entry === "mqtt") this.#broker.tell({ disarm: "soak" });
+    else await this.#gateway!.post("/disarm", { by: "soak" });
+    await until("latched", async () => {
+      const { latched, armed: still } = (await this.#gateway!.get("/health")).body.writing;
+      return latched === true && still.length === 0;
+    });
+  }
+
+  async #clear(): Promise<void> {
+    await this.#burst(60, { kind: "latched" });
+    await this.#gateway!.cli("disarm", "--clear", "--by", "soak");
+    await this.#arm();
+  }
+}
+
+/** What the simulator does, by trouble; the others are of the gateway or the broker. */
+const troubles: Readonly<Record<string, readonly string[]>> = {
+  cut: ["fault north disconnect for 500ms"],
+  silence: ["fault south silence for 1500ms"],
+  noise: ["fault bus wrong-crc chance 0.3 for 1s", "fault bus garbage chance 0.1 for 1s"],
+  mute: ["fault east mute chance 0.2 for 1s", "fault ruled mute chance 0.05 for 1s"],
+  refused: ["fault west exception 4 only writes chance 0.5 for 300ms",
+    "fault west exception 2 only writes chance 0.5 for 300ms"],
+};
+const restarts = ["SIGTERM", "SIGKILL"];
+const others = ["disarm", ...Object.keys(troubles), "broker"];
+
+/** Refusals that must have been met, with their code, by commands from outside and by rules. */
+const outside = ["out-of-range", "expired", "not-armed", "permit-false", "permit-unknown",
+  "duplicate", "retained", "too-soon", "unread", "external-change"];
+const inside = ["out-of-range", "not-armed", "permit-false", "permit-unknown", "too-soon",
+  "input-old", "input-bad", "yielded"];
+
+/** What a run of `count` attempts must have shown and has not. */
+function shortfalls(count: number, judge: {
+  readonly attempts: Record<string, Record<string, number>>;
+  readonly expected: Record<string, number>;
+}): string[] {
+  const { attempts, expected } = judge;
+  const by = (entry: string, code: string): number => attempts[entry]?.[code] ?? 0;
+  const sum = (numbers: number[]): number => numbers.reduce((n, m) => n + m, 0);
+  const tables = Object.values(attempts);
+  const found: [what: string, n: number, least: number][] = [
+    ["attempts", sum(tables.flatMap((codes) => Object.values(codes))), count],
+    ["verified", sum(tables.map((codes) => codes["verified"] ?? 0)), count / 5],
+    ...[...entries, "rule"].map((entry): [string, number, number] =>
+      [`verified by ${entry}`, by(entry, "verified"), count / 100]),
+    ...outside.map((code): [string, number, number] =>
+      [`${code} from outside`, expected[code] ?? 0, count / 100]),
+    ...inside.map((code): [string, number, number] =>
+      [`${code} of rules`, by("rule", code), count / 100]),
+  ];
+  return found.filter(([, n, least]) => n < Math.floor(least))
+    .map(([what, n, least]) => `${what}: ${n} of ${Math.floor(least)}`);
+}
+
+/** Counters and a verdict; `ok` only without any finding, wrong answer or shortfall. */
+export async function soakWrites(count: number, seed: number, env: Record<string, string>) {
+  const soak = await Soak.begin(seed, env);
+  const began = performance.now();
+  let ok = false;
+  try {
+    await soak.start();
+    const rounds = Math.max(4, Math.ceil(count / attempts_per_round));
+    for (let round = 0; round < rounds; round++) {
+      const trouble = round % 2 === 1 ? restarts[(round >> 1) % restarts.length]!
+        : others[(seed + (round >> 1)) % others.length]!;
+      await soak.round(Math.ceil(count / rounds), trouble);
+      console.log(`round ${round + 1} of ${rounds} (${trouble}): ` +
+        `${((performance.now() - began) / 1000).toFixed(1)} s`);
+    }
+    const judge = await soak.judge();
+    const short = shortfalls(count, judge);
+    ok = Object.keys(judge.findings).length + soak.wrong.length + short.length === 0;
+    return { ok, seed, count, seconds: (performance.now() - began) / 1000, counters: soak.counters,
+      wrong: soak.wrong, short, judge };
   } finally {
-    await site.stop();
-    await broker.close();
+    await soak.end(!ok);
   }
 }

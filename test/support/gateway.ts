@@ -67,7 +67,8 @@ export class RunningGateway {
 
   async #ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
     const unix = join(this.store, "tagwerk.sock");
-    const response = await fetch(`http://tagwerk${path}`, { ...init, unix });
+    // An idle connection may be closed by the other end in the moment it is used again.
+    const response = await fetch(`http://tagwerk${path}`, { ...init, unix, keepalive: false });
     const text = await response.text();
     const json = (response.headers.get("content-type") ?? "").startsWith("application/json");
     return { status: response.status, body: (json ? JSON.parse(text) : text) as T };

@@ -144,14 +144,15 @@ export class Site {
     return gateway;
   }
 
-  async stop(): Promise<void> {
+  /** `keep`: its files are left for somebody to look at. */
+  async stop(keep = false): Promise<void> {
     for (const gateway of this.#gateways) {
       if (gateway.program.child.exitCode === null && gateway.program.child.signalCode === null) {
         await gateway.stop("SIGKILL");
       }
     }
     await this.plant.stop("SIGKILL");
-    this.folder.remove();
+    if (!keep) this.folder.remove();
   }
 }
 

@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test";
+import { DONE, modbusRtu } from "../../src/driver.ts";
+import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
+import { Lane } from "../../src/runtime/lane.ts";
+import type { Guard, LinkPort } from "../../src/runtime/port.ts";
+import { ringFor, tag } from "../driver/support.ts";
+import * as fixture from "../gate/fixture.ts";
+
+const { now, path } = fixture;
+
+/** A hidden rule of one condition: TRUE, of an input that was read at engine time `at`. */
+function permitOf(at: number) {
+  const layout = Ring.layout("permit", [tagColumn("c0", "bool"), tagColumn("$oldest", "time")], 16);
+  const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+  const run = (): number => {
+    ring.claim(1);
+    for (const [i, value] of [1, at].entries()) {
+      const { payload, state } = ring.columns[i]!;
+      ring.arena.F[payload + (ring.head & ring.mask)] = value;
+      ring.arena.U[state + (ring.head & ring.mask)] = 0;
+    }
+    ring.publish(1);
+    return 1;
+  };
+  const counters = { in: 0, out: 0, errors: 0, dropped: 0 };
+  return { ring, streams: new Set(["press.fast"]),
+    stage: { run, tick() {}, deadline: Infinity, counters } };
+}
+
+/** A lane whose link is a worker's: the frame leaves later than the last look. */
+function laneOf(permitAt: number, committing = (): void => {}) {
+  const guards: Guard[] = [];
+  const story: (string | null)[] = [];
+  const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
+  const port: LinkPort = {
+    name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
+    view: () => { throw new Error("nobody asks"); },
+    read(_tag, raw, done) {
+      raw.set([600 >> 8, 600 & 255]);
+      done(DONE, 0, true, now);
+      return true;
+    },
+    write(_tag, _raw, guard, done) {
+      if (guard.last(now)) guards.push(guard);
+      else done(BAD.disconnected, 0, false, now);
+      return true;
+    },
+  };
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const lane = new Lane({
+    tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
+      access: "read-write" },
+    wire: tags[0]!, driver: modbusRtu, port, policy: fixture.policy, ring, interval: 100,
+    permit: permitOf(permitAt), box: fixture.box(), log,
+    audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
+      outcome: (_command, { code }) => story.push(code), refused() {},
+      reserve: () => Promise.resolve(true) },
+    clock: { now: () => now, time: () => now, steps: 0 }, wake() {}, armingEnded() {},
+  });
+  lane.step(now, now, false);
+  lane.state.arming = fixture.arming();
+  lane.state.lastReadBack = 60;
+  return { lane, guards, ring, story };
+}
+
+test("W11, W12: a frame that waits in a worker does not outlive its permit", () => {
+  const { lane, guards } = laneOf(now - 400);
+  lane.take(fixture.restAsk({ notAfter: now + 5000 }), () => {});
+  expect(guards[0]!.notAfter).toBe(now - 400 + fixture.policy.maxAge);
+});
+test("W11: nor its deadline, and it says what its permit reads", () => {
+  const { lane, guards } = laneOf(now);
+  lane.take(fixture.restAsk({ notAfter: now + 100 }), () => {});
+  expect(guards[0]!.notAfter).toBe(now + 100);
+  expect(guards[0]!.streams).toEqual(new Set(["test", "press.fast"]));
+});
+test("W16: a change that a poll tells between the command's read and its frame stops it", () => {
+  const { lane, guards, ring, story } = laneOf(now, () => {
+    ring.claim(1);
+    const row = ring.head & ring.mask;
+    ring.arena.F[ring.timeAt + row] = now;
+    ring.arena.F[ring.columns[0]!.payload + row] = 10;
+    ring.arena.U[ring.columns[0]!.state + row] = 0;
+    ring.publish(1);
+  });
+  lane.take(fixture.ruleAsk(), () => {});
+  expect(guards).toEqual([]);
+  expect(story).toEqual(["external-change"]);
+  expect(lane.state.yielded).toContain("10");
+});

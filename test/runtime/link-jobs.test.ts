@@ -1,0 +1,98 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { DONE, PENDING, type DriverTag, type Request, type Session } from "../../src/driver.ts";
+import type { Ring } from "../../src/ring.ts";
+import { LinkRunner, type LinkJob } from "../../src/runtime/link.ts";
+import { ringFor, ScriptedWire, tag } from "../driver/support.ts";
+
+/** A session whose exchanges end when the test says so, and that tells what was begun. */
+class Exchanges implements Session {
+  result = DONE;
+  exception = 0;
+  sent = false;
+  readonly begun: string[] = [];
+  readonly counters = { requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0,
+    roundTrip: 0 };
+
+  read(request: Request, into: Ring, seq: number): void {
+    this.#begin(`poll ${request.text}`);
+    for (const { column } of request.tags) {
+      const { payload, state } = into.columns[column]!;
+      into.arena.F[payload + (seq & into.mask)] = 0;
+      into.arena.U[state + (seq & into.mask)] = 0;
+    }
+  }
+
+  readRaw(): void {
+    this.#begin("read");
+  }
+
+  write(_tag: DriverTag, _raw: Uint8Array, last: () => boolean): void {
+    this.#begin("write");
+    this.sent = last();
+  }
+
+  receive(): void {}
+
+  step(): number {
+    return Infinity;
+  }
+
+  abort(): void {}
+
+  #begin(what: string): void {
+    this.result = PENDING;
+    this.begun.push(what);
+  }
+}
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe("W11: what a permit was told is looked at before the bytes", () => {
+  const { ring, tags } = ringFor([tag("holding 9", "uint16"), tag("discrete 4", "bool")]);
+  const [setpoint, door] = tags as [DriverTag, DriverTag];
+  let session: Exchanges;
+  let runner: LinkRunner;
+  beforeEach(() => {
+    session = new Exchanges();
+    runner = new LinkRunner({
+      name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0, log,
+      groups: [{ stream: "press.fast", station: 1, interval: 100, ring, requests: [
+        { station: 1, tags: [door], text: "discrete" },
+        { station: 1, tags: [setpoint], text: "holding" }] }],
+      peerChanged() {}, wake() {},
+    });
+    runner.attach(new ScriptedWire(), session);
+    runner.step(0, 0);
+    runner.opened("10.0.0.5:502");
+    runner.step(0, 0);
+  });
+  const answer = (): void => {
+    session.result = DONE;
+    runner.step(0, 0);
+  };
+  const write = (more: Partial<LinkJob> = {}): boolean => runner.submit({
+    kind: "write", tag: setpoint, raw: new Uint8Array(2), last: () => true, done() {}, ...more,
+  });
+
+  test("a write waits for the rest of a poll that its permit is read by", () => {
+    write({ streams: new Set(["press.fast"]) });
+    answer();
+    answer();
+    expect(session.begun).toEqual(["poll discrete", "poll holding", "write"]);
+  });
+  test("other writes go between two requests", () => {
+    write();
+    write({ streams: new Set(["other.fast"]) });
+    answer();
+    expect(session.begun).toEqual(["poll discrete", "write"]);
+  });
+  test("a row is there as soon as its last answer is, before any job", () => {
+    const head = ring.head;
+    let seen = head;
+    answer();
+    write({ last: () => (seen = ring.head, true) });
+    answer();
+    expect(session.begun).toEqual(["poll discrete", "poll holding", "write"]);
+    expect(seen).toBe(head + 1);
+  });
+});

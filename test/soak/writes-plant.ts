@@ -1,0 +1,124 @@
+/** What the soak of writes runs on: configuration, policy, plant, and the watched rules. */
+
+export const topic = "soak/commands";
+export const token = "soak-writes";
+
+const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const setpoints = (n: number): object => Object.fromEntries(numbers(n).map((i) =>
+  [`sp${i}`, { at: `holding ${4 * i}`, access: "read-write",
+    ...(i % 2 === 0 ? { type: "int16", scale: 0.1 } : { type: "float32", wordOrder: "CDAB" }) }]));
+
+const sockets = ["north", "south", "east", "west"];
+/** Legal writes, and what is refused whatever the tag is. */
+export const free = [
+  ...sockets.flatMap((link) => numbers(9).map((i) => `${link}.sp${i}`)),
+  ...[1, 2].flatMap((n) => numbers(4).map((i) => `drive${n}.sp${i}`)),
+];
+/** Armed for a moment only, over a socket and on the bus. */
+export const brief = ["special.sp4", "drive1.sp4"];
+/** Attempts on these always meet the code. */
+export const places: Readonly<Record<string, readonly string[]>> = {
+  "not-armed": ["special.sp0"], "permit-false": ["special.sp1"], "permit-unknown": ["special.sp2"],
+  "too-soon": ["special.sp3"], "external-change": numbers(4).map((i) => `seldom.sp${i}`),
+  unread: ["broken.sp0"], duplicate: ["north.sp0", "south.sp1", "drive1.sp0"],
+};
+
+interface WatchedRule {
+  readonly sql: string;
+  readonly policy?: object;
+  /** It never writes, and this is why. */
+  readonly never?: string;
+  /** What it writes is a value that this tag had. */
+  readonly copies?: string;
+  readonly unarmed?: true;
+}
+
+const copy = "SELECT temperature AS target FROM ruled.fast";
+export const rules: Readonly<Record<string, WatchedRule>> = {
+  legal: { sql: copy, copies: "ruled.temperature" },
+  range: { sql: "SELECT temperature + 500 AS target FROM ruled.fast", never: "out-of-range" },
+  shadow: { sql: copy, unarmed: true, never: "not-armed" },
+  // Its loss is written at each orderly stop.
+  rapid: { sql: copy, copies: "ruled.temperature", policy: { minInterval: "1s",
+    onLoss: { after: "30s", value: 40, step: "any" } } },
+  gated: { sql: copy, policy: { permit: ["ruled.door"], maxAge: "500ms" },
+    copies: "ruled.temperature" },
+  blind: { sql: copy, policy: { permit: ["broken.ready"] }, never: "permit-unknown" },
+  // Polled once a second: its value is too old for most rows.
+  stale: { sql: "SELECT tank.level AS target FROM ruled.fast", policy: { inputMaxAge: "300ms" },
+    copies: "tank.level" },
+  // Every other poll of it is answered with an exception.
+  doubtful: { sql: "SELECT level AS target FROM flaky.fast", copies: "flaky.level" },
+  // Its tag is changed from outside again and again.
+  yields: { sql: copy, copies: "ruled.temperature" },
+};
+const names = Object.keys(rules);
+export const target = (rule: string): string => `ruled.sp${names.indexOf(rule)}`;
+
+/** Armed as long as the gateway runs. */
+export const armed = [...free, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
+  ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).map(target)];
+
+const base = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", min: 0, max: 100,
+  minInterval: "1ms", writesPerDay: 1_000_000 };
+export const policy = {
+  ...Object.fromEntries([...free, ...brief, ...places["external-change"]!].map((t) => [t, base])),
+  "special.sp0": base,
+  "special.sp1": { ...base, permit: ["special.no"], maxAge: "5s" },
+  "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
+  "special.sp3": { ...base, minInterval: "1d" },
+  "broken.sp0": { ...base, maxStep: 50 },
+  ...Object.fromEntries(names.map((name) => [target(name), {
+    ...base, allow: [`rule:${name}`], minInterval: "20ms", inputMaxAge: "2s",
+    onLoss: { after: "30s", value: "hold" }, ...rules[name]!.policy }])),
+};
+
+const reading = { at: "input 0", type: "float32" };
+const groups = { fast: "200ms" };
+const quick = { fast: "50ms" };
+export const config = {
+  links: {
+    ...Object.fromEntries([...sockets, "special", "ruled"].map((name, i) =>
+      [name, { type: "modbus-tcp", host: "192.0.2.1", port: 502 + i, timeout: "1s" }])),
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s" },
+    broker: { type: "mqtt", host: "192.0.2.2" },
+  },
+  commands: { link: "broker", topic },
+  devices: {
+    ...Object.fromEntries(sockets.map((link) => [link, { link, groups, tags: setpoints(9) }])),
+    ...Object.fromEntries([1, 2].map((station) =>
+      [`drive${station}`, { link: "bus", station, groups, tags: setpoints(5) }])),
+    special: { link: "special", station: 1, groups: { slow: "1s" }, tags: {
+      ...setpoints(5), no: { at: "discrete 0", type: "bool" } } },
+    // Polled so seldom that a change from outside is met by the command's own read.
+    seldom: { link: "special", station: 2, groups: { slow: "30m" }, tags: setpoints(4) },
+    broken: { link: "special", station: 3, groups, tags: {
+      ...setpoints(1), ready: { at: "discrete 0", type: "bool" } } },
+    ruled: { link: "ruled", station: 1, groups: quick, tags: {
+      ...setpoints(names.length), temperature: reading,
+      door: { at: "discrete 0", type: "bool" } } },
+    flaky: { link: "ruled", station: 2, groups: quick, tags: { level: reading } },
+    tank: { link: "ruled", station: 3, groups: { slow: "1s" }, tags: { level: reading } },
+  },
+  rules: Object.fromEntries(names.map((name) => [name,
+    { sql: rules[name]!.sql, to: [{ write: target(name), from: "target" }] }])),
+  policy: "file:policy.json",
+  store: { directory: "store", maxMB: 2000 },
+};
+
+const walk = { kind: "walk", start: 50, min: 20, max: 80, step: 2, every: "50ms" };
+export const plant = {
+  "special.no": { kind: "constant", value: false },
+  "ruled.temperature": walk, "flaky.level": walk, "tank.level": walk,
+  "ruled.door": { kind: "square", min: 0, max: 1, period: "2s" },
+};
+
+/** In force from arming on: what is broken could be read until then. */
+export const faults = ["fault special/3 exception 2 only reads",
+  "fault ruled/2 exception 2 only reads chance 0.5"];
+
+/** What the judge works out again: the tag whose polls make a rule's rows, and its inputs. */
+export const inputs = names.filter((name) => rules[name]!.copies !== undefined).map((name) => {
+  const rows = name === "doubtful" ? "flaky.level" : "ruled.temperature";
+  return `${name}=${[...new Set([rows, rules[name]!.copies!])].join(",")}`;
+});
