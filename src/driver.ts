@@ -66,8 +66,11 @@ export interface Request {
 export interface Wire {
   /** Begins to open; `opened` or `closed` follows. */
   open(): void;
-  /** Puts `bytes[0..n)` on the medium at once; false = not open, nothing was sent. */
-  send(bytes: Uint8Array, n: number): boolean;
+  /**
+   * Puts `bytes[0..n)` on the medium at once; false = not open, nothing was sent. What the peer has
+   * not taken `within_ms` later should be given up by the kernel, even if nobody calls `reset`.
+   */
+  send(bytes: Uint8Array, n: number, within_ms: number): boolean;
   /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
   drain(): void;
   /** Ends now; nothing that is still buffered may leave later (W14). `closed` follows. */
@@ -103,10 +106,11 @@ export interface Session {
   readRaw(tag: DriverTag, raw: Uint8Array, now: number): void;
   /**
    * Begins a write of one tag's raw words in one frame. `last()` is called right before the bytes
-   * go to the wire: false = nothing is sent and the result is `BAD.disconnected` with `sent` false
-   * (W11).
+   * go to the wire: null = nothing is sent and the result is `BAD.disconnected` with `sent` false
+   * (W11); else the monotonic ms until which the frame may arrive. A medium that can take back what
+   * is under way does so if there is no answer by then: it arrives in time or never (W14).
    */
-  write(tag: DriverTag, raw: Uint8Array, last: () => boolean, now: number): void;
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void;
   /** Bytes came. */
   receive(bytes: Uint8Array, n: number, now: number): void;
   /** Works off what is due and says when (monotonic ms) it wants to be called again. */

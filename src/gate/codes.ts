@@ -60,6 +60,7 @@ export const refusals = {
   // The durable intent (W10), the last look (W11), the way to the wire.
   "audit-unavailable": "The audit cannot be written: {why}.",
   "arming-changed": "{tag} was armed anew after this command was admitted.",
+  "no-time": "{left_ms} ms are left to the deadline, and the last answer took {answer_ms} ms.",
   "not-sent": "The command was admitted but could not be handed to the wire.",
   // Answers to `arm` only.
   "no-proof": "{tag} was not read and confirmed at its present place; arm shows it and asks.",

@@ -63,10 +63,12 @@ function decideTag(command: Command, policy: TagPolicy, state: Known, now: numbe
 
 /**
  * W11: after the durable intent, right before the bytes. Everything that can have changed since
- * `decide` without this command's doing is looked at again; null = send.
+ * `decide` without this command's doing is looked at again; null = send. `answer_ms`: how long an
+ * answer takes on a link that is reset when none came by the deadline (W14).
  */
 export function lastLook(
   command: Command, admitted: Admitted, policy: TagPolicy, state: GateState, now: number,
+  answer_ms = 0,
 ): Refusal | null {
   const { tag } = state;
   if (tag === null) return refuse("unknown-tag", { tag: command.tag });
@@ -77,8 +79,15 @@ export function lastLook(
     ?? testPermits(command, policy, tag.permits, now)
     ?? testMode(command, policy, known, now)
     ?? testArmingNumber(command, admitted, tag)
-    ?? (now <= admitted.notAfter ? null
-      : refuse("expired", { late_ms: now - admitted.notAfter }));
+    ?? testTime(command, admitted, now, answer_ms);
+}
+
+/** What can only end as unknown is not begun; a loss is tried all the same (W20). */
+function testTime(command: Command, admitted: Admitted, now: number, answer_ms: number): Test {
+  const left_ms = admitted.notAfter - now;
+  if (!(left_ms >= 0)) return refuse("expired", { late_ms: -left_ms });
+  if (left_ms >= answer_ms || isOnLoss(command.origin)) return null;
+  return refuse("no-time", { left_ms, answer_ms });
 }
 
 /**

@@ -21,8 +21,11 @@ export interface LinkJob {
   readonly raw: Uint8Array;
   /** Write: a poll of these streams that is under way ends first, and is looked at (W11). */
   readonly streams?: ReadonlySet<string>;
-  /** Write: the last look, right before the bytes (W11). */
-  last(now: number): boolean;
+  /**
+   * Write: the last look, right before the bytes (W11). Monotonic ms until which the frame may
+   * arrive; null = it must not leave.
+   */
+  last(now: number): number | null;
   done(result: number, exception: number, sent: boolean, now: number): void;
 }
 

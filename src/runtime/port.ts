@@ -14,8 +14,11 @@ export interface Guard {
   readonly notAfter: number;
   /** What `last` looks at besides the command: a poll of these under way ends first. */
   readonly streams: ReadonlySet<string>;
-  /** Everything the gate looks at; called on its own thread. */
-  last(now: number): boolean;
+  /**
+   * Everything the gate looks at; called on its own thread. `answer_ms`: how long the last answer
+   * took, where a write is taken back that has none by `notAfter`.
+   */
+  last(now: number, answer_ms?: number): boolean;
 }
 
 /** One link as the gate and the API see it, whichever thread it runs on. */
@@ -62,13 +65,14 @@ export class LocalPort implements LinkPort {
   }
 
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
-    return this.#runner.submit({ kind: "read", tag, raw, last: () => true, done });
+    return this.#runner.submit({ kind: "read", tag, raw, last: () => Infinity, done });
   }
 
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
+    const { counters } = this.#runner.session;
     return this.#runner.submit({
       kind: "write", tag, raw, done, streams: guard.streams,
-      last: (now) => now <= guard.notAfter && guard.last(now),
+      last: (now) => guard.last(now, counters.roundTrip) ? guard.notAfter : null,
     });
   }
 

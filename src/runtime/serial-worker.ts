@@ -129,8 +129,8 @@ export class SerialWorker {
       kind: number(kindC) === READ ? "read" : "write",
       tag: this.#init.tags[index]!,
       raw,
-      last: (now) => this.#latch.get() === 0 && now <= notAfter &&
-        arming !== 0 && this.#armings[index]!.get() === arming,
+      last: (now) => this.#latch.get() === 0 && now <= notAfter && arming !== 0 &&
+        this.#armings[index]!.get() === arming ? notAfter : null,
       done,
     });
   }

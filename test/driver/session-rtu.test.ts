@@ -122,7 +122,7 @@ describe("Modbus RTU session", () => {
 
   test("W14: a write leaves once; its timeout flushes the port", () => {
     const { wire, session } = begin();
-    session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => true, 0);
+    session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => Infinity, 0);
     expect([...wire.last]).toEqual([...withCrc(1, 16, 0, 1, 0, 2, 4, 0x42, 0x48, 0, 0)]);
     for (let now = 0; now < 300; now++) session.step(now);
     expect([session.result, session.sent]).toEqual([BAD.timeout, true]);
@@ -134,7 +134,7 @@ describe("Modbus RTU session", () => {
     session.read(request!, ring, 5, 0);
     give(session, good, 20);
     let looks = 0;
-    session.write(tags[1]!, Uint8Array.of(0, 0, 0, 0), () => { looks += 1; return false; }, 20);
+    session.write(tags[1]!, Uint8Array.of(0, 0, 0, 0), () => { looks += 1; return null; }, 20);
     expect([looks, session.result]).toEqual([0, PENDING]);
     session.step(20 + 3.5 * character);
     expect([looks, session.result, session.sent]).toEqual([1, BAD.disconnected, false]);

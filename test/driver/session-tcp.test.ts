@@ -99,11 +99,11 @@ describe("Modbus TCP session", () => {
 
   test("W14: one register by FC6, more by one FC16, and each leaves once", () => {
     const { wire, session } = begin();
-    session.write(tags[2]!, Uint8Array.of(1, 2), () => true, 0);
+    session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     expect([...wire.last.slice(6)]).toEqual([1, 6, 0, 3, 1, 2]);
     give(session, answer(wire, [6, 0, 3, 1, 2]), 1);
     expect(session.result).toBe(DONE);
-    session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => true, 2);
+    session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => Infinity, 2);
     expect([...wire.last.slice(6)]).toEqual([1, 16, 0, 1, 0, 2, 4, 0x42, 0x48, 0, 0]);
     for (let now = 2; now < 102; now++) session.step(now);
     expect(wire.sent.length).toBe(2);
@@ -111,14 +111,29 @@ describe("Modbus TCP session", () => {
 
   test("W14: an unanswered write resets the connection, an unanswered read does not", () => {
     const { wire, session } = begin();
-    session.write(tags[2]!, Uint8Array.of(1, 2), () => true, 0);
+    session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     session.step(100);
     expect([session.result, session.sent, wire.resets]).toEqual([BAD.timeout, true, 1]);
   });
 
+  test("W14: a write is taken back at its deadline, an answer before it counts", () => {
+    const { wire, session } = begin();
+    session.write(tags[2]!, Uint8Array.of(1, 2), () => 40, 0);
+    expect(session.step(0)).toBe(40);
+    give(session, answer(wire, [6, 0, 3, 1, 2]), 39);
+    expect([session.result, wire.resets]).toEqual([DONE, 0]);
+    session.write(tags[2]!, Uint8Array.of(1, 3), () => 80, 40);
+    session.step(80);
+    expect([session.result, session.sent, wire.resets]).toEqual([BAD.timeout, true, 1]);
+    expect(wire.within).toEqual([40, 40]);
+    wire.isOpen = true;
+    session.read(request!, ring, 5, 90);
+    expect([session.step(90), wire.within.at(-1)]).toEqual([190, Infinity]);
+  });
+
   test("an echo of another value is no acknowledgement", () => {
     const { wire, session } = begin();
-    session.write(tags[2]!, Uint8Array.of(1, 2), () => true, 0);
+    session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     give(session, answer(wire, [6, 0, 3, 1, 3]), 1);
     expect([session.result, session.sent]).toEqual([BAD.garbled, true]);
   });
@@ -126,7 +141,8 @@ describe("Modbus TCP session", () => {
   test("W11: the last look comes right before the bytes; false sends nothing", () => {
     const { wire, session } = begin();
     let drained = -1;
-    session.write(tags[2]!, Uint8Array.of(1, 2), () => { drained = wire.drains; return false; }, 0);
+    const last = (): null => { drained = wire.drains; return null; };
+    session.write(tags[2]!, Uint8Array.of(1, 2), last, 0);
     expect(drained).toBe(1);
     expect([session.result, session.sent, wire.sent.length]).toEqual([BAD.disconnected, false, 0]);
     expect(session.counters.requests).toBe(0);
@@ -138,7 +154,7 @@ describe("Modbus TCP session", () => {
     session.read(request!, ring, 5, 0);
     expect([session.result, session.sent]).toEqual([BAD.disconnected, false]);
     wire.isOpen = true;
-    session.write(tags[2]!, Uint8Array.of(1, 2), () => true, 0);
+    session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     session.abort();
     expect([session.result, session.sent]).toEqual([BAD.disconnected, true]);
   });

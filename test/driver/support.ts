@@ -28,6 +28,7 @@ export function ringFor(tags: readonly DriverTag[]): { ring: Ring; tags: DriverT
 /** A wire that keeps what was sent. */
 export class ScriptedWire implements Wire {
   readonly sent: Uint8Array[] = [];
+  readonly within: number[] = [];
   isOpen = true;
   resets = 0;
   drains = 0;
@@ -37,8 +38,9 @@ export class ScriptedWire implements Wire {
     this.isOpen = true;
   }
 
-  send(bytes: Uint8Array, n: number): boolean {
+  send(bytes: Uint8Array, n: number, within_ms: number): boolean {
     if (!this.isOpen) return false;
+    this.within.push(within_ms);
     this.sent.push(bytes.slice(0, n));
     return true;
   }

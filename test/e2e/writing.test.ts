@@ -124,9 +124,9 @@ let cable: Cable;
 
 const start = () => site.run(
   site.live({ press: { host: "127.0.0.1", port: cable.port } }), ["--normal"]);
-const write = async (tag: string, value: number): Promise<any> =>
+const write = async (tag: string, value: number, within = "5s"): Promise<any> =>
   (await gateway.post("/write",
-    { id: `t-${crypto.randomUUID()}`, tag, value, within: "5s" })).body;
+    { id: `t-${crypto.randomUUID()}`, tag, value, within })).body;
 const audit = async (tag: string): Promise<any[]> =>
   (await gateway.get(`/audit?tag=${tag}&limit=50`)).body;
 const ready = async (): Promise<void> => {
@@ -218,6 +218,19 @@ test("link down between send and delivery, then timeout, then up: never arrives"
     outcome: "unknown", code: "answer-missing" });
   expect(cable.holdsWrite).toBe(true);
   await nothingArrived(0);
+}, 20_000);
+
+test("W14: a network that stalls past the deadline, not past the timeout: never arrives", async () => {
+  await gateway.arm("oven.setpoint");
+  const [from, before] = [monotonic(), (await site.plant.command("get oven.setpoint"))["value"]];
+  await site.plant.command("fault oven stall 250ms only writes count 1");
+  expect(await write("oven.setpoint", 34, "150ms")).toMatchObject({
+    outcome: "unknown", code: "answer-missing" });
+  const ended = monotonic();
+  await good(gateway, "oven.setpoint");
+  await until("the stall is over", () => site.plant.frames().at(-1)!.t > ended + 300);
+  expect(site.plant.writes("oven", from)).toEqual([]);
+  expect((await site.plant.command("get oven.setpoint"))["value"]).toBe(before);
 }, 20_000);
 
 test("W4: link down between send and delivery, then disarm, then up: never arrives", async () => {

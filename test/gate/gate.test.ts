@@ -211,11 +211,13 @@ test("W10 no audit, no writing; onLoss was committed at arming", () => {
 });
 
 describe("W11 last look", () => {
-  const look = (change: Change & { later?: number }, ask = ruleAsk()): Code | null => {
+  type Look = Change & { later?: number; answer_ms?: number };
+  const look = (change: Look, ask = ruleAsk()): Code | null => {
     const verdict = admitted(ask);
     const p = { ...policy, ...change.policy };
     const seen = lastLook({ ...ask, ...change.command }, verdict, p,
-      state(armedTag({ read: good(60), ...change.tag }), change.box), now + (change.later ?? 0));
+      state(armedTag({ read: good(60), ...change.tag }), change.box), now + (change.later ?? 0),
+      change.answer_ms);
     return seen && seen.code;
   };
   test("nothing changed", () => {
@@ -233,6 +235,13 @@ describe("W11 last look", () => {
     const cell = { condition: "press.door_closed", value: false, state: 0, at: now };
     expect(look({ tag: { permits: [cell] } })).toBe("permit-false");
     expect(look({ later: 58_001 }, restAsk({ notAfter: now + 59_000 }))).toBe("permit-old");
+  });
+  test("W14: nothing is begun whose answer cannot come by the deadline, but a loss is", () => {
+    expect(look({ later: 400, answer_ms: 50 })).toBeNull();
+    expect(look({ later: 401, answer_ms: 50 })).toBe("no-time");
+    const [tag, command] = [armedTag({ read: good(42), lastReadBack: 42 }), loss()];
+    const intent = admitted(command, tag);
+    expect(lastLook(command, intent, policy, state(tag), now + 1499, 50)).toBeNull();
   });
   test("whoever sends compares latch, arming number and one time", () => {
     const verdict = admitted(ruleAsk());

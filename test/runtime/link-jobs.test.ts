@@ -26,9 +26,9 @@ class Exchanges implements Session {
     this.#begin("read");
   }
 
-  write(_tag: DriverTag, _raw: Uint8Array, last: () => boolean): void {
+  write(_tag: DriverTag, _raw: Uint8Array, last: () => number | null): void {
     this.#begin("write");
-    this.sent = last();
+    this.sent = last() !== null;
   }
 
   receive(): void {}
@@ -71,7 +71,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     runner.step(0, 0);
   };
   const write = (more: Partial<LinkJob> = {}): boolean => runner.submit({
-    kind: "write", tag: setpoint, raw: new Uint8Array(2), last: () => true, done() {}, ...more,
+    kind: "write", tag: setpoint, raw: new Uint8Array(2), last: () => Infinity, done() {}, ...more,
   });
 
   test("a write waits for the rest of a poll that its permit is read by", () => {
@@ -90,7 +90,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     const head = ring.head;
     let seen = head;
     answer();
-    write({ last: () => (seen = ring.head, true) });
+    write({ last: () => (seen = ring.head, Infinity) });
     answer();
     expect(session.begun).toEqual(["poll discrete", "poll holding", "write"]);
     expect(seen).toBe(head + 1);

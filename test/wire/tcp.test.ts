@@ -41,7 +41,7 @@ describe("our master and modbus-serial's server", () => {
     for (const [type, value] of [["float32", 1.5], ["int16", -3], ["int64", -5e12]] as const) {
       const target = tag("holding 200", type, { writable: true, wordOrder: "CDAB" });
       const raw = modbusTcp.encode(target, value);
-      session.write(target, raw.bytes, () => true, monotonic());
+      session.write(target, raw.bytes, () => Infinity, monotonic());
       expect(await finish()).toBe(DONE);
       const back = new Uint8Array(raw.bytes.length);
       session.readRaw(target, back, monotonic());
@@ -141,12 +141,12 @@ describe("the TCP wire", () => {
     });
     const { wire, session, finish, state } = await connectTcp(listener.port, { timeout: "30ms" });
     const target = tag("holding 0", "int16", { writable: true });
-    session.write(target, Uint8Array.of(0, 1), () => true, monotonic());
+    session.write(target, Uint8Array.of(0, 1), () => Infinity, monotonic());
     expect(await finish()).toBe(BAD.timeout);
     expect(state).toEqual({ open: false, closed: "reset" });
     await closed.promise;
     expect(ended).toBe("ECONNRESET");
-    expect(wire.send(Uint8Array.of(1), 1)).toBe(false);
+    expect(wire.send(Uint8Array.of(1), 1, Infinity)).toBe(false);
     listener.stop(true);
   });
 

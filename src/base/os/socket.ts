@@ -3,6 +3,8 @@ import { osFault } from "./error.ts";
 
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
+const IPPROTO_TCP = 6;
+const TCP_USER_TIMEOUT = 18;
 
 /**
  * SO_LINGER {on, 0 s}: close sends RST and throws away what was not delivered yet, so that no byte
@@ -13,4 +15,15 @@ export function lingerReset(fd: number): void {
   if (libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.byteLength) !== 0) {
     throw osFault("socket-option", "SO_LINGER could not be set", { fd });
   }
+}
+
+/**
+ * TCP_USER_TIMEOUT: the kernel itself gives up the connection, and what lies in it, once the peer
+ * has acknowledged nothing for so long, also while this process stands still; 0 = its own default
+ * of many minutes. It looks when it sends again, for the first time after some 200 ms. A socket
+ * that is closing refuses: nothing leaves it any more.
+ */
+export function giveUpAfter(fd: number, ms: number): void {
+  const value = Int32Array.of(ms);
+  libc().setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value, value.byteLength);
 }

@@ -11,12 +11,12 @@ export interface SessionOptions {
   readonly timeout_ms: number;
   /** Silence after a connection came up, before the first request. */
   readonly pause_ms: number;
-  /** An unanswered write ends the connection, so that it cannot arrive later (W14). */
+  /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
 }
 
 const IDLE = 0, WAITING = 1, SENT = 2;
-const anyTime = (): boolean => true;
+const anyTime = (): number => Infinity;
 
 /**
  * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the
@@ -52,7 +52,7 @@ export class ModbusSession implements Session {
   #ring: Ring | null = null;
   #seq = 0;
   #raw: Uint8Array | null = null;
-  #last: () => boolean = anyTime;
+  #last: () => number | null = anyTime;
 
   constructor(wire: Wire, framing: Framing, options: SessionOptions) {
     this.#wire = wire;
@@ -76,7 +76,7 @@ export class ModbusSession implements Session {
     this.#beginRead(request, now);
   }
 
-  write(tag: DriverTag, raw: Uint8Array, last: () => boolean, now: number): void {
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void {
     const { address } = new Field(tag);
     assert(address.area === "holding" && raw.length === address.count * 2, `write of ${tag.id}`);
     this.#request = null;
@@ -157,17 +157,21 @@ export class ModbusSession implements Session {
     framing.heard(now);
     // What `drain` found: the wire was reset, or the bus is not silent after all.
     if (this.#state !== WAITING || now < this.#sendAt(now)) return;
-    if (!this.#last()) {
+    const notAfter = this.#last();
+    if (notAfter === null) {
       this.#end(BAD.disconnected);
       return;
     }
     this.#state = SENT;
     this.sent = true;
     this.#sentAt = now;
-    this.#deadline = now + this.#travel_ms + this.#options.timeout_ms;
+    const { timeout_ms, resetAfterWrite } = this.#options;
+    this.#deadline =
+      Math.min(now + this.#travel_ms + timeout_ms, resetAfterWrite ? notAfter : Infinity);
     this.counters.requests += 1;
     framing.sent(this.#frame, now);
-    if (!this.#wire.send(framing.out, this.#frame)) {
+    const within_ms = this.#request === null ? this.#deadline - now : Infinity;
+    if (!this.#wire.send(framing.out, this.#frame, within_ms)) {
       this.sent = false;
       if (this.#state === SENT) this.#end(BAD.disconnected);
     }

@@ -21,6 +21,8 @@ class TcpWire implements Wire {
   /** Counts openings: a connection that comes up after `reset` is none of ours any more. */
   #turn = 0;
   #opening = false;
+  /** What the kernel was told of how long unacknowledged bytes may live, 0 = nothing. */
+  #within_ms = 0;
 
   constructor(settings: TcpSettings, events: WireEvents) {
     this.#settings = settings;
@@ -50,13 +52,21 @@ class TcpWire implements Wire {
     }).catch((thrown: unknown) => ended(reason(thrown)));
   }
 
-  send(bytes: Uint8Array, n: number): boolean {
+  send(bytes: Uint8Array, n: number, within_ms: number): boolean {
     if (this.#socket === null) return false;
+    this.#bound(within_ms);
     // A frame is far smaller than an idle socket's buffer. If not all of it was taken, the peer is
     // not reading: what was taken is thrown away with the connection, and nobody knows how much of
     // it arrived, so it counts as sent.
     if (this.#socket.write(bytes, 0, n) !== n) this.reset();
     return true;
+  }
+
+  #bound(within_ms: number): void {
+    const bound = within_ms < Infinity ? Math.max(1, Math.ceil(within_ms)) : 0;
+    if (bound === this.#within_ms) return;
+    os.giveUpAfter((this.#socket as WithDescriptor).fd, bound);
+    this.#within_ms = bound;
   }
 
   /** The stream knows its frames: nothing to forget. */
@@ -75,6 +85,7 @@ class TcpWire implements Wire {
     socket.setNoDelay(true);
     this.#opening = false;
     this.#socket = socket;
+    this.#within_ms = 0;
     this.#events.opened(peerOf(socket));
   }
 
