@@ -2,7 +2,7 @@ import type { Route } from "./route.ts";
 
 export const healthRoutes: readonly Route[] = [
   {
-    method: "GET", path: "/health", access: "anyone",
+    method: "GET", path: "/health", access: "anyone", always: true,
     summary: "Is it well, and if not, what is wrong",
     answers: "Status, hashes, arming, troubles in words; 503 in safe mode or with a rejected " +
       "configuration",

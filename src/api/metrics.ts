@@ -23,7 +23,7 @@ class Text {
   }
 }
 
-async function metricsText(runtime: Runtime): Promise<string> {
+async function metricsText(runtime: Runtime, refused: number): Promise<string> {
   const out = new Text();
   const health = await runtime.health();
   const one = (name: string, kind: "gauge" | "counter", help: string, value: number): void => {
@@ -40,6 +40,7 @@ async function metricsText(runtime: Runtime): Promise<string> {
   one("writing_latched", "gauge", "1 if disarmed by the latch", health.writing.latched ? 1 : 0);
   one("armed_tags", "gauge", "Tags armed now", health.writing.armed.length);
   one("clock_steps_total", "counter", "Steps of the wall clock", health.clockSteps);
+  one("api_refused_total", "counter", "Requests refused because too many were in flight", refused);
   out.metric("lost_rows_total", "counter", "Rows lost since the start, by where");
   for (const [where, rows] of Object.entries(health.lost)) {
     out.value("lost_rows_total", { where }, rows);
@@ -90,8 +91,8 @@ export const metricsRoutes: readonly Route[] = [
     method: "GET", path: "/metrics", access: "read",
     summary: "Counters for Prometheus",
     answers: "Prometheus text format",
-    async handle({ runtime }) {
-      return { text: await metricsText(runtime), type: "text/plain; version=0.0.4" };
+    async handle({ runtime, pace }) {
+      return { text: await metricsText(runtime, pace.refused), type: "text/plain; version=0.0.4" };
     },
   },
 ];

@@ -19,6 +19,7 @@ export interface Call {
   readonly local: boolean;
   /** Address of the caller, or `socket`. */
   readonly from: string;
+  readonly pace: { readonly refused: number };
 }
 
 export interface Answer {
@@ -34,6 +35,8 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   readonly access: Access;
+  /** Answered at once, however many others wait: what safety or a supervisor asks. */
+  readonly always?: true;
   readonly body?: z.ZodType;
   readonly query?: Readonly<Record<string, string>>;
   /** What 200 means, one sentence. */
@@ -45,6 +48,7 @@ export interface Route {
 export function statusOf(fault: Fault): number {
   if (fault.code === "unknown-method") return 405;
   if (fault.code.startsWith("unknown-")) return 404;
+  if (fault.code === "api-busy") return 503;
   if (fault.code === "not-authenticated") return 401;
   if (fault.code === "not-authorised") return 403;
   if (fault.code === "body" || fault.code === "query") return 400;

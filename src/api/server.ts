@@ -7,6 +7,7 @@ import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { openapi } from "./openapi.ts";
+import { Pace } from "./pace.ts";
 import { statusOf, type Answer, type Route } from "./route.ts";
 import { ruleRoutes } from "./rules.ts";
 import { streamRoutes } from "./streams.ts";
@@ -37,17 +38,19 @@ export interface Api {
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket } = options;
+  // A flood from the network must not keep the command line out.
+  const [network, commandLine] = [new Pace(), new Pace()];
   const tcp = bound(`${listen}:${port}`, () => Bun.serve({
     hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
     fetch: (request, server) =>
-      answer(options, request, false, server.requestIP(request)?.address ?? "?"),
+      answer(options, request, network, false, server.requestIP(request)?.address ?? "?"),
   }));
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
   const unix = Bun.serve({
     unix: socket, maxRequestBodySize: limits.body_bytes_max,
-    fetch: (request) => answer(options, request, true, "socket"),
+    fetch: (request) => answer(options, request, commandLine, true, "socket"),
   });
   process.umask(mask);
   chmodSync(socket, 0o600);
@@ -71,17 +74,22 @@ function bound<T>(place: string, serve: () => T): T {
 }
 
 async function answer(
-  options: ApiOptions, request: Request, local: boolean, from: string,
+  options: ApiOptions, request: Request, pace: Pace, local: boolean, from: string,
 ): Promise<Response> {
   try {
     const url = new URL(request.url);
     if (url.pathname === "/openapi.json") return Response.json(openapi(routes, options.version));
     const { route, params } = find(request.method, url.pathname);
     authorise(options, route, request, local);
-    const body = route.method === "POST" ? await readBody(request) : undefined;
-    const { runtime } = options;
-    const given = { runtime, params, query: url.searchParams, body, local, from };
-    return toResponse(await route.handle(given));
+    const posted = route.method === "POST";
+    const read = async (): Promise<unknown> => posted ? await readBody(request) : undefined;
+    const handle = async (body: unknown): Promise<Response> => {
+      const { runtime } = options;
+      const given = { runtime, params, query: url.searchParams, body, local, from, pace };
+      return toResponse(await route.handle(given));
+    };
+    if (route.always === true) return await handle(await read());
+    return await pace.answer(posted, read, handle);
   } catch (thrown) {
     return toError(options.log, thrown);
   }

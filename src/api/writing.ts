@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Fault } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import type { WriteAnswer } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
@@ -23,9 +23,6 @@ const armBody = z.strictObject({
   tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
 });
 const disarmBody = z.strictObject({ by: z.string().min(1), clear: z.boolean().optional() });
-
-/** Rows of one answer, so that no question holds the process for long. */
-const audit_rows_max = 10_000;
 
 function numberOf(query: URLSearchParams, name: string): number | null {
   const given = query.get(name);
@@ -64,7 +61,7 @@ export const writingRoutes: readonly Route[] = [
     },
   },
   {
-    method: "POST", path: "/disarm", access: "anyone", body: disarmBody,
+    method: "POST", path: "/disarm", access: "anyone", always: true, body: disarmBody,
     summary: "Stop all writing, now and over restarts; `clear` (unix socket only) lifts it",
     answers: "Once no admitted command can still leave",
     async handle({ runtime, body, local }) {
@@ -79,13 +76,16 @@ export const writingRoutes: readonly Route[] = [
   {
     method: "GET", path: "/audit", access: "read",
     summary: "What was asked of the gate, decided, sent and answered",
-    query: { tag: "device.tag", limit: "rows at most (100)", since: "ms since the epoch" },
+    query: {
+      tag: "device.tag", since: "ms since the epoch",
+      limit: `rows at most (100; no more than ${limits.audit_rows_max})`,
+    },
     answers: "Rows, newest first",
     async handle({ runtime, query }) {
       const tag = query.get("tag");
       const since = numberOf(query, "since");
       return { json: await runtime.audit({
-        limit: Math.min(audit_rows_max, numberOf(query, "limit") ?? 100),
+        limit: Math.min(limits.audit_rows_max, numberOf(query, "limit") ?? 100),
         ...(tag === null ? {} : { tag }),
         ...(since === null ? {} : { since }),
       }) };

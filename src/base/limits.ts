@@ -33,6 +33,10 @@ export const limits = {
   disarm_ms_max: 2000,
   /** Commands waiting for one link between gate and wire. */
   commands_max: 64,
+  /** REST requests in flight, of the network and of the command line each; more are refused. */
+  api_requests_max: 32,
+  /** Rows of one answer of the audit: one question must not hold its thread for long. */
+  audit_rows_max: 1000,
   /** Bytes of one REST body. */
   body_bytes_max: 1 << 20,
   /** Bytes of the configuration file. */

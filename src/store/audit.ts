@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { reason } from "../base.ts";
+import { limits, reason } from "../base.ts";
 import { Fold, type Folded, type Withheld } from "./fold.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -223,7 +223,7 @@ export class Audit {
   /** Newest first; a tag's, or all. */
   query(ask: { tag?: string; limit?: number; since?: number } = {}): readonly AuditRow[] {
     this.flush(true);
-    const limit = Math.min(ask.limit ?? 100, 10_000);
+    const limit = Math.min(ask.limit ?? 100, limits.audit_rows_max);
     return this.#ledger.read((db) =>
       db.query(select).all(ask.tag ?? null, ask.since ?? 0, limit) as AuditRow[]) ?? [];
   }

@@ -199,7 +199,8 @@ describe("what is no request", () => {
 
 test("/audit hands on tag, time and a bounded number of rows", async () => {
   await ask("/audit?tag=press.level&since=17&limit=999999", { token: secret });
-  expect(runtime.asked[0]!.given).toEqual({ tag: "press.level", since: 17, limit: 10_000 });
+  expect(runtime.asked[0]!.given)
+    .toEqual({ tag: "press.level", since: 17, limit: limits.audit_rows_max });
 });
 
 test.each([
