@@ -99,6 +99,8 @@ export interface Session {
   readonly exception: number;
   /** True once the bytes of the current exchange were handed to the wire. */
   readonly sent: boolean;
+  /** The request's bytes on the medium, whole; until the next exchange begins. */
+  readonly frame: Uint8Array;
   readonly counters: SessionCounters;
   /** Begins a read; on success the cells of row `seq` are written (payload and state). */
   read(request: Request, into: Ring, seq: number, now: number): void;

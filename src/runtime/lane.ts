@@ -17,8 +17,14 @@ export interface LaneAudit {
   intent(
     command: Command, admitted: Admitted, tag: TagState, done: (trouble: string | null) => void,
   ): void;
-  /** `sent`: monotonic ms at which the bytes went to the wire, null = they did not. */
-  outcome(command: Command, outcome: Outcome, sentence: string | null, sent: number | null): void;
+  /**
+   * `sent`: monotonic ms at which the bytes went to the wire, null = they did not. `frame`: these
+   * bytes, null = none, or not known.
+   */
+  outcome(
+    command: Command, outcome: Outcome, sentence: string | null, sent: number | null,
+    frame: Uint8Array | null,
+  ): void;
   refused(command: Command, refusal: Refusal): void;
   reserve(command: Command, admitted: Admitted, tag: TagState): Promise<boolean>;
 }
@@ -69,6 +75,8 @@ export class Lane {
   /** What the last look looks at: rows of the tag's own group, and of its permit. */
   readonly #streams: ReadonlySet<string>;
   #seen: number;
+  /** What went to the wire for the command under way. */
+  #frame: Uint8Array | null = null;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
   #reserved: Command | null = null;
 
@@ -159,7 +167,7 @@ export class Lane {
   /** The loss did not come: its intent ends as not fired. */
   #unreserve(): void {
     if (this.#reserved === null) return;
-    this.#options.audit.outcome(this.#reserved, refusedOutcome("not-fired"), null, null);
+    this.#options.audit.outcome(this.#reserved, refusedOutcome("not-fired"), null, null, null);
     this.#reserved = null;
   }
 
@@ -228,9 +236,10 @@ export class Lane {
       },
     };
     this.onTheWire = true;
-    const handed = port.write(wire, admitted.bytes, guard, (result, exception, sent) => {
+    const handed = port.write(wire, admitted.bytes, guard, (result, exception, sent, _, frame) => {
       this.onTheWire = false;
       if (sent) this.state.answered(this.#options.clock.now());
+      this.#frame = frame;
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
@@ -262,7 +271,8 @@ export class Lane {
     const sent = this.state.phase === "sent" && outcome.outcome !== "refused"
       ? this.state.leftAt : null;
     this.state.finish(outcome, now);
-    this.#options.audit.outcome(command, outcome, refusal?.sentence ?? null, sent);
+    this.#options.audit.outcome(command, outcome, refusal?.sentence ?? null, sent, this.#frame);
+    this.#frame = null;
     this.#remember(command, outcome.outcome, outcome.code, refusal?.sentence ?? "");
     if (outcome.outcome === "unknown") {
       this.#options.log.warn("gate", `${this.id}: outcome unknown`, { code: outcome.code });
@@ -280,7 +290,7 @@ export class Lane {
   #refuse(command: Command, refusal: Refusal, answer: Answer): void {
     const outcome = refusedOutcome(refusal.code);
     if (isOnLoss(command.origin)) {
-      this.#options.audit.outcome(command, outcome, refusal.sentence, null);
+      this.#options.audit.outcome(command, outcome, refusal.sentence, null, null);
     }
     this.#loss.refused(refusal.code, this.#options.clock.now());
     this.#options.audit.refused(command, refusal);

@@ -26,7 +26,10 @@ export interface LinkJob {
    * arrive; null = it must not leave.
    */
   last(now: number): number | null;
-  done(result: number, exception: number, sent: boolean, now: number): void;
+  /** `frame`: the bytes of a write as they went to the wire; null = none did, or it was a read. */
+  done(
+    result: number, exception: number, sent: boolean, now: number, frame: Uint8Array | null,
+  ): void;
 }
 
 /** How a group's polling goes; read by the API. */
@@ -229,7 +232,7 @@ export class LinkRunner implements WireEvents {
 
   #beginJob(job: LinkJob, now: number): void {
     if (this.state !== "open") {
-      job.done(BAD.disconnected, 0, false, now);
+      job.done(BAD.disconnected, 0, false, now, null);
       return;
     }
     this.#job = job;
@@ -290,7 +293,8 @@ export class LinkRunner implements WireEvents {
       const job = this.#job;
       this.#job = null;
       this.#judge(job.tag.station, result, now);
-      job.done(result, exception, sent, now);
+      const frame = sent && job.kind === "write" ? session.frame.slice() : null;
+      job.done(result, exception, sent, now, frame);
       return;
     }
     const request = this.#request!;

@@ -3,8 +3,13 @@ import type { LinkRunner } from "./link.ts";
 import { stateName } from "../ring.ts";
 import type { LinkView } from "./view.ts";
 
-/** How a job of the gate ended: the exchange's result, exception code, and whether bytes left. */
-export type JobDone = (result: number, exception: number, sent: boolean, now: number) => void;
+/**
+ * How a job of the gate ended: the exchange's result, exception code, whether bytes left, and which
+ * (null = none, a read, or not known).
+ */
+export type JobDone = (
+  result: number, exception: number, sent: boolean, now: number, frame: Uint8Array | null,
+) => void;
 
 /** The last word on a write, compared by whoever puts the bytes on the wire (W11). */
 export interface Guard {

@@ -51,12 +51,13 @@ export class Record implements LaneAudit {
 
   outcome(
     command: Command, outcome: Outcome, sentence: string | null, sent: number | null,
+    frame: Uint8Array | null,
   ): void {
     const row = this.#rows.get(keyOf(command));
     if (row === undefined) return;
     this.#rows.delete(keyOf(command));
     this.#endings.push({
-      row, sent: sent === null ? null : this.#time(sent), frame: null, outcome: outcome.outcome,
+      row, sent: sent === null ? null : this.#time(sent), frame, outcome: outcome.outcome,
       code: outcome.code, sentence, exception: outcome.exception, readBack: outcome.readBack,
       time: this.#clock.time(),
     });

@@ -3,7 +3,7 @@ import type { Driver, Wire, WireEvents } from "../driver.ts";
 import { assert, limits } from "../base.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import { LinkRunner } from "./link.ts";
-import { viewOf } from "./port.ts";
+import { viewOf, type JobDone } from "./port.ts";
 import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
 
 /** The serial wire of a worker: a wire that also does the waiting. */
@@ -24,6 +24,7 @@ export interface SerialWorld {
 
 /** How often the worker tells how it is (ms). */
 const view_ms = 500;
+const none = new Uint8Array(0);
 
 /**
  * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that
@@ -123,8 +124,8 @@ export class SerialWorker {
     const raw = arena.U.slice(from, from + arena.I[rawC.length + row]!);
     const arming = number(armingC);
     const notAfter = number(notAfterC);
-    const done = (result: number, exception: number, sent: boolean): void =>
-      this.#done(id, result, exception, sent, raw);
+    const done: JobDone = (result, exception, sent, _now, frame) =>
+      this.#done(id, result, exception, sent, raw, frame ?? none);
     this.#runner.submit({
       kind: number(kindC) === READ ? "read" : "write",
       tag: this.#init.tags[index]!,
@@ -135,17 +136,23 @@ export class SerialWorker {
     });
   }
 
-  #done(id: number, result: number, exception: number, sent: boolean, raw: Uint8Array): void {
+  #done(
+    id: number, result: number, exception: number, sent: boolean, raw: Uint8Array,
+    frame: Uint8Array,
+  ): void {
     const told = this.#outcomes.push((ring, seq) => {
       const { F, I, U } = ring.arena;
       const row = seq & ring.mask;
-      const [idC, resultC, exceptionC, sentC, rawC] = ring.columns;
+      const [idC, resultC, exceptionC, sentC, rawC, frameC] = ring.columns;
+      assert(frame.length <= frameC!.stride, "a write frame fits its slot");
       F[idC!.payload + row] = id;
       F[resultC!.payload + row] = result;
       F[exceptionC!.payload + row] = exception;
       F[sentC!.payload + row] = sent ? 1 : 0;
       U.set(raw, rawC!.payload + row * rawC!.stride);
       I[rawC!.length + row] = raw.length;
+      U.set(frame, frameC!.payload + row * frameC!.stride);
+      I[frameC!.length + row] = frame.length;
     });
     assert(told, "the ring of outcomes has room for every command");
     this.#bell.ring();

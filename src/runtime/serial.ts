@@ -13,8 +13,9 @@ import type { Thread, WakePipe, World } from "./world.ts";
 /** What a lost wake-up would cost at most. */
 const listen_ms_max = 1000;
 
-/** A setpoint has at most four registers. */
+/** A setpoint has at most four registers, and its write frame 17 bytes. */
 const raw_bytes_max = 8;
+const frame_bytes_max = 32;
 
 const whole = (name: string): ColumnSpec => ({ name, kind: "int53", slot: 0 });
 const commandColumns: readonly ColumnSpec[] = [
@@ -24,6 +25,7 @@ const commandColumns: readonly ColumnSpec[] = [
 const outcomeColumns: readonly ColumnSpec[] = [
   whole("id"), whole("result"), whole("exception"), { name: "sent", kind: "bool", slot: 0 },
   { name: "raw", kind: "bytes", slot: raw_bytes_max },
+  { name: "frame", kind: "bytes", slot: frame_bytes_max },
 ];
 export const READ = 0;
 const WRITE = 1;
@@ -172,7 +174,7 @@ export class SerialPort implements LinkPort {
     // The gate's own last look is now; the worker compares latch, arming and deadline last.
     const now = this.#world.clock.now();
     if (!guard.last(now)) {
-      done(BAD.disconnected, 0, false, now);
+      done(BAD.disconnected, 0, false, now, null);
       return true;
     }
     return this.#send(WRITE, tag, raw, guard.arming, guard.notAfter, done);
@@ -183,7 +185,7 @@ export class SerialPort implements LinkPort {
   ): boolean {
     // Only a worker that told it is open is given commands: a new one discards what it finds.
     if (!this.open) {
-      done(BAD.disconnected, 0, false, this.#world.clock.now());
+      done(BAD.disconnected, 0, false, this.#world.clock.now(), null);
       return true;
     }
     // No more under way than the ring of outcomes holds: none is ever left over.
@@ -220,15 +222,17 @@ export class SerialPort implements LinkPort {
   #outcome(now: number): void {
     const { arena, columns, mask } = this.#outcomesInto;
     const row = this.#outcomes.seq & mask;
-    const [idC, resultC, exceptionC, sentC, rawC] = columns;
+    const [idC, resultC, exceptionC, sentC, rawC, frameC] = columns;
     const id = arena.F[idC!.payload + row]!;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     const from = rawC!.payload + row * rawC!.stride;
     if (!waiting.write) waiting.raw.set(arena.U.subarray(from, from + waiting.raw.length));
+    const at = frameC!.payload + row * frameC!.stride;
+    const frame = arena.U.slice(at, at + arena.I[frameC!.length + row]!);
     waiting.done(arena.F[resultC!.payload + row]!, arena.F[exceptionC!.payload + row]!,
-      arena.F[sentC!.payload + row] !== 0, now);
+      arena.F[sentC!.payload + row] !== 0, now, frame.length > 0 ? frame : null);
   }
 
   view(_now: number): LinkView {
@@ -271,7 +275,7 @@ export class SerialPort implements LinkPort {
     this.#events.ended("the link's worker was started again");
     for (const [id, waiting] of this.#waiting) {
       this.#waiting.delete(id);
-      waiting.done(BAD.disconnected, 0, waiting.write, now);
+      waiting.done(BAD.disconnected, 0, waiting.write, now, null);
     }
     this.#events.wake();
   }

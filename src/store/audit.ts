@@ -77,6 +77,8 @@ export interface AuditRow {
   readonly read: number | null;
   readonly arming: number | null;
   readonly sent: number | null;
+  /** Bytes of the write as sent, in hexadecimal. */
+  readonly frame: string | null;
   readonly outcome: string | null;
   readonly code: string | null;
   readonly sentence: string | null;
@@ -295,12 +297,13 @@ export class Audit {
 }
 
 const select = `
-SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent, outcome,
-  code, sentence, read_back AS readBack, 1 AS count, time AS first
+SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent,
+  CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame, outcome, code,
+  sentence, read_back AS readBack, 1 AS count, time AS first
 FROM attempts WHERE (?1 IS NULL OR tag = ?1) AND time >= ?2
 UNION ALL
-SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL, NULL, 'refused',
-  code, sentence, NULL, count, first
+SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL, NULL, NULL,
+  'refused', code, sentence, NULL, count, first
 FROM withheld WHERE (?1 IS NULL OR tag = ?1) AND last >= ?2
 ORDER BY time DESC, row DESC LIMIT ?3`;
 

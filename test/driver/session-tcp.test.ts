@@ -101,6 +101,7 @@ describe("Modbus TCP session", () => {
     const { wire, session } = begin();
     session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     expect([...wire.last.slice(6)]).toEqual([1, 6, 0, 3, 1, 2]);
+    expect(session.frame).toEqual(wire.last);
     give(session, answer(wire, [6, 0, 3, 1, 2]), 1);
     expect(session.result).toBe(DONE);
     session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => Infinity, 2);

@@ -154,7 +154,12 @@ test("W1: in shadow nothing leaves; armed, it does", async () => {
   for (const [tag, link] of [["oven.setpoint", "oven"], ["drive.speed", "bus"]] as const) {
     await gateway.arm(tag);
     expect(await write(tag, 20)).toMatchObject({ outcome: "verified", readBack: 20 });
-    await until("frame on record", () => site.plant.writes(link).length === 1);
+    const [frame] = await until("frame on record", () => {
+      const writes = site.plant.writes(link);
+      return writes.length === 1 ? writes : null;
+    });
+    // W21: the bytes themselves are on record, as they were on the wire.
+    expect((await audit(tag)).find((row) => row.outcome === "verified").frame).toBe(frame!.bytes);
   }
 });
 

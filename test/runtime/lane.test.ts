@@ -37,12 +37,12 @@ function laneOf(permitAt: number, committing = (): void => {}) {
     view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
       raw.set([600 >> 8, 600 & 255]);
-      done(DONE, 0, true, now);
+      done(DONE, 0, true, now, null);
       return true;
     },
     write(_tag, _raw, guard, done) {
       if (guard.last(now)) guards.push(guard);
-      else done(BAD.disconnected, 0, false, now);
+      else done(BAD.disconnected, 0, false, now, null);
       return true;
     },
   };

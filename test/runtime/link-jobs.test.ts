@@ -9,6 +9,7 @@ class Exchanges implements Session {
   result = DONE;
   exception = 0;
   sent = false;
+  readonly frame = Uint8Array.of(0);
   readonly begun: string[] = [];
   readonly counters = { requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0,
     roundTrip: 0 };

@@ -58,6 +58,7 @@ describe("W10 durable intent", () => {
       time: world.time - 20, not_after: world.time + 430, sent: world.time,
       frame: Uint8Array.of(1, 16), outcome: "verified", code: null, read_back: 62,
     }]);
+    expect(audit.query()[0]!.frame).toBe("0110");
   });
 });
 

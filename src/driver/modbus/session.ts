@@ -60,6 +60,10 @@ export class ModbusSession implements Session {
     this.#options = options;
   }
 
+  get frame(): Uint8Array {
+    return this.#framing.out.subarray(0, this.#frame);
+  }
+
   read(request: Request, into: Ring, seq: number, now: number): void {
     assert(request instanceof ModbusRequest, "a request that Modbus did not plan");
     this.#ring = into;
