@@ -17,12 +17,19 @@ const root = resolve(import.meta.dir, "..");
 /** An area that takes longer hangs. */
 const area_ms_max = 15 * 60_000;
 
+/** What is run once more with another environment: the faults, with a thread for each role. */
+const threads3 = {
+  area: "e2e", name: "e2e (3 threads)", env: { THREADS: "3" },
+  files: ["links", "writing", "world"].map((name) => `./test/e2e/${name}.test.ts`),
+};
+
 async function run(
-  command: string[],
+  command: string[], env: Record<string, string> = {},
 ): Promise<{ exitCode: number | null; output: string; seconds: number }> {
   const started = performance.now();
   const child = Bun.spawn(command, {
     cwd: root, stdout: "pipe", stderr: "pipe", timeout: area_ms_max, killSignal: "SIGKILL",
+    env: { ...process.env, ...env },
   });
   const [out, error] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   await child.exited;
@@ -64,11 +71,13 @@ function readTally(file: string): Tally | null {
   return { passed: tests - failed - skipped, failed, skipped };
 }
 
-async function checkArea(area: string, folder: string): Promise<Tally> {
+async function checkArea(
+  area: string, folder: string, files = [`./test/${area}`], env: Record<string, string> = {},
+): Promise<Tally> {
   const file = join(folder, `${area}.xml`);
   const { exitCode, output, seconds } = await run([
-    process.execPath, "test", "--reporter=junit", `--reporter-outfile=${file}`, `./test/${area}`,
-  ]);
+    process.execPath, "test", "--reporter=junit", `--reporter-outfile=${file}`, ...files,
+  ], env);
   const tally = readTally(file) ?? { passed: 0, failed: 0, skipped: 0 };
   // A suite that could not be loaded, or a runner that died, is a failure too.
   if (exitCode !== 0 && tally.failed === 0) tally.failed = 1;
@@ -97,6 +106,8 @@ const folder = mkdtempSync(join(tmpdir(), "check-"));
 const tallies = [await checkTypes()];
 for (const area of wanted.length > 0 ? wanted : areas()) {
   tallies.push(await checkArea(area, folder));
+  if (area !== threads3.area) continue;
+  tallies.push(await checkArea(threads3.name, folder, threads3.files, threads3.env));
 }
 rmSync(folder, { recursive: true, force: true });
 

@@ -14,7 +14,12 @@ export interface Frame {
   readonly fault: string | null;
 }
 
-type Config = { links: Record<string, object> } & Record<string, unknown>;
+type Config =
+  { gateway: object; links: Record<string, object> } & Record<string, unknown>;
+
+/** `THREADS=3 bun test test/e2e` runs every site on three threads instead of one. */
+const threads: { profile?: string } =
+  process.env["THREADS"] === "3" ? { profile: "generic-1gb" } : {};
 
 const writing: readonly number[] = [5, 6, 15, 16];
 
@@ -118,8 +123,9 @@ export class Site {
   }
 
   static async start(config: Config, files: Record<string, string | object> = {}): Promise<Site> {
-    const folder = workFolder({ "gateway.json": config, ...files });
-    return new Site(folder, await SimulatedPlant.start(folder.path), config);
+    const threaded = { ...config, gateway: { ...config.gateway, ...threads } };
+    const folder = workFolder({ "gateway.json": threaded, ...files });
+    return new Site(folder, await SimulatedPlant.start(folder.path), threaded);
   }
 
   /**
@@ -141,6 +147,8 @@ export class Site {
   ): Promise<RunningGateway> {
     const gateway = await RunningGateway.start(config, this.store, args, env, wrap);
     this.#gateways.push(gateway);
+    const { profile } = (await gateway.get("/health")).body;
+    if (profile !== (threads.profile ?? profile)) throw new Error(`it runs with ${profile}`);
     return gateway;
   }
 
