@@ -18,7 +18,7 @@ const byRule = (device: string, onLoss: object) =>
 const tcp = (n: number) =>
   ({ type: "modbus-tcp", host: "192.0.2.1", port: 502 + n, timeout: "300ms" });
 const setpoint = { at: "holding 0", type: "int16", access: "read-write" };
-const regulated = (link: string) => ({ link, groups: { fast: "50ms" }, tags: {
+const regulated = (link: string) => ({ link, groups: { fast: "100ms" }, tags: {
   temperature: { at: "input 0", type: "int16" }, ready: { at: "discrete 0", type: "bool" },
   setpoint } });
 
@@ -30,13 +30,13 @@ const config = {
       timeout: "150ms" },
   },
   devices: {
-    oven: { link: "oven", groups: { fast: "50ms" }, tags: { setpoint } },
+    oven: { link: "oven", groups: { fast: "100ms" }, tags: { setpoint } },
     mixer: regulated("mixer"), kiln: regulated("kiln"),
-    press: { link: "press", groups: { fast: "50ms" }, tags: { setpoint } },
+    press: { link: "press", groups: { fast: "100ms" }, tags: { setpoint } },
     // Two stations: what the rule reads can be well while what it writes is not.
-    vat: { link: "vat", station: 1, groups: { fast: "50ms" }, tags: {
+    vat: { link: "vat", station: 1, groups: { fast: "100ms" }, tags: {
       temperature: { at: "input 0", type: "int16" } } },
-    valve: { link: "vat", station: 2, groups: { fast: "50ms" }, tags: { setpoint } },
+    valve: { link: "vat", station: 2, groups: { fast: "100ms" }, tags: { setpoint } },
     drive: { link: "bus", station: 1, groups: { fast: "100ms" }, tags: { speed: setpoint } },
   },
   rules: Object.fromEntries([["mixer", "mixer"], ["kiln", "kiln"], ["vat", "valve"]].map(
@@ -141,15 +141,19 @@ const ready = async (): Promise<void> => {
     "kiln.ready"]) await good(gateway, tag);
 };
 
-const span_ms = 2000;
-/** Sound answers a ms of a link while nothing is wrong with it. */
+const span_ms = 3000;
+/** Sound answers of a link in `span_ms` while nothing is wrong with it. */
 const usual = new Map<string, number>();
 
-async function rates(links: Iterable<string>, from: number): Promise<Map<string, number>> {
+/** Requests of one poll. */
+const requests = (link: string): number => (link === "mixer" || link === "kiln" ? 3 : 1);
+
+/** Sound answers from a time until now, brought to `span_ms`. */
+async function answers(links: Iterable<string>, from: number): Promise<Map<string, number>> {
   const to = monotonic();
   await until("the log", () => site.plant.frames().at(-1)!.t >= to);
   return new Map([...links].map((link) =>
-    [link, site.plant.answers(link, 1, from, to) / (to - from)]));
+    [link, site.plant.answers(link, 1, from, to) * span_ms / (to - from)]));
 }
 
 /** Must-show I: links that a trouble does not touch keep 95 % of the same run's polls before it. */
@@ -157,8 +161,9 @@ async function restKeepsPolls(links: string[], trouble: () => Promise<void>): Pr
   const from = monotonic();
   await trouble();
   await Bun.sleep(Math.max(0, from + span_ms - monotonic()));
-  for (const [link, rate] of await rates(links, from)) {
-    expect({ link, kept: rate / usual.get(link)! >= 0.95 }).toEqual({ link, kept: true });
+  for (const [link, kept] of await answers(links, from)) {
+    // Where a span begins between two polls makes one more or less.
+    expect(kept, link).toBeGreaterThanOrEqual(0.95 * usual.get(link)! - requests(link));
   }
 }
 
@@ -170,7 +175,7 @@ beforeAll(async () => {
   await ready();
   const from = monotonic();
   await Bun.sleep(span_ms);
-  for (const [link, rate] of await rates(Object.keys(config.links), from)) usual.set(link, rate);
+  for (const [link, n] of await answers(Object.keys(config.links), from)) usual.set(link, n);
 }, 30_000);
 afterAll(async () => {
   await site?.stop();
@@ -215,8 +220,8 @@ test("W19: the permit is lost while active: onLoss writes its value, or holds, o
   const at = monotonic();
   await good(gateway, "kiln.ready");
   for (const link of ["mixer", "kiln"]) {
-    // 100 ms: what was under way when the permit went, by the last poll that saw it.
-    expect(site.plant.writes(link, before + 150)).toEqual([]);
+    // What was under way when the permit went, by the last poll that saw it.
+    expect(site.plant.writes(link, before + 250)).toEqual([]);
     expect(site.plant.writes(link, at)).toEqual([]);
   }
   expect((await audit("mixer.setpoint")).some((row) => row.code === "permit-false")).toBe(true);
