@@ -18,6 +18,8 @@ export interface LoadOptions {
   /** Text of a file that the configuration names (an absolute path); throws if there is none. */
   readonly readFile: (path: string) => string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Finds a firmware profile; those of the executable if nothing is said. */
+  readonly profile?: (name: string) => Profile | null;
 }
 
 export interface Loaded {
@@ -54,13 +56,15 @@ function build(
 ): Gateway | null {
   const folder = dirname(resolve(options.path));
   const readFile = (path: string): string => options.readFile(resolve(folder, path));
-  const value = withSecrets(json.value, root, { env: options.env, readFile }, findings);
+  const find = options.profile ?? findProfile;
+  const value = withLines(
+    withSecrets(json.value, root, { env: options.env, readFile }, findings), find);
   const parsed = parse(value, root, options.components, findings);
   const policyText = (value as { policy?: unknown } | null)?.policy;
   const policy = readPolicy(json, policyText, readFile, findings);
   if (!parsed) return null;
   const { config, aside } = parsed;
-  const profile = profileOf(config, root, findings);
+  const profile = profileOf(config, find, root, findings);
   const links = Object.entries(config.links).map(([name, link]) => toLink(name, link, profile));
   const expanded = expandDevices(config, aside, root, readFile, findings);
   const incomplete = new Set([...expanded.incomplete, ...asideDevices(aside)]);
@@ -136,13 +140,31 @@ function asideDevices(aside: ReadonlySet<string>): string[] {
     .flatMap((name) => deviceNames(name.slice("devices.".length)));
 }
 
-function profileOf(config: GatewayText, root: Origin, findings: Findings): Profile {
-  const found = findProfile(config.gateway.profile);
+type FindProfile = (name: string) => Profile | null;
+
+function profileOf(
+  config: GatewayText, find: FindProfile, root: Origin, findings: Findings,
+): Profile {
+  const found = find(config.gateway.profile);
   if (found) return found;
   findings.at(below(root, "gateway", "profile"),
     `no such profile; there are ${profileNames.join(", ")}`,
     { nearest: nearest(config.gateway.profile, profileNames) });
   return findProfile("generic-512mb")!;
+}
+
+/** What the board's profile knows of a serial port stands for what the link does not say. */
+function withLines(value: unknown, find: FindProfile): unknown {
+  const { gateway, links } = (value ?? {}) as
+    { gateway?: { profile?: unknown }; links?: Record<string, unknown> };
+  const profile = typeof gateway?.profile === "string" ? find(gateway.profile) : null;
+  if (profile === null || typeof links !== "object" || links === null) return value;
+  const lined = Object.entries(links).map(([name, link]): [string, unknown] => {
+    const port = (link as { port?: unknown } | null)?.port;
+    const line = typeof port === "string" ? serialPort(profile, port)?.line : undefined;
+    return [name, line === undefined ? link : { ...line, ...link as object }];
+  });
+  return { ...value as object, links: Object.fromEntries(lined) };
 }
 
 /** A serial port is a path from here on, whatever the configuration calls it. */

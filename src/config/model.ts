@@ -46,6 +46,8 @@ export interface SerialPort {
   readonly path: string;
   /** Who switches the direction on this board; null = not known, or no RS-485. */
   readonly rs485: "kernel" | "adapter" | null;
+  /** What a link of this port has unless it says otherwise, as the link's settings spell it. */
+  readonly line?: Readonly<Record<string, string>>;
   readonly note?: string;
 }
 

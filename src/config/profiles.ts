@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { assert, limits } from "../base.ts";
+import { assert, duration, limits } from "../base.ts";
 import type { Profile } from "./model.ts";
 import generic1gb from "../../firmware-profiles/generic-1gb.json" with { type: "json" };
 import generic256mb from "../../firmware-profiles/generic-256mb.json" with { type: "json" };
@@ -26,6 +26,7 @@ const files: Readonly<Record<string, unknown>> = {
   "siemens-iot2050": siemensIot2050,
 };
 
+const delay = z.string().refine((text) => duration(text) !== null, "a duration as 2ms");
 const schema = z.strictObject({
   title: z.string().min(1),
   target: z.enum(["linux-x64", "linux-arm64", "linux-arm64-musl", "any"]),
@@ -36,6 +37,9 @@ const schema = z.strictObject({
   serialPorts: z.record(z.string(), z.strictObject({
     path: z.string().startsWith("/dev/"),
     rs485: z.enum(["kernel", "adapter"]).nullable(),
+    line: z.strictObject({
+      rtsOn: z.enum(["send", "receive"]), rtsDelayBefore: delay, rtsDelayAfter: delay,
+    }).partial().optional(),
     note: z.string().optional(),
   })),
   limits: z.record(z.string(), z.number().min(0)),

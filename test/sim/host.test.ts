@@ -58,7 +58,7 @@ class TtyPort extends EventEmitter {
     super();
     this.#fd = openTty(path, {
       baud: 19200, parity: "none", stopBits: 1,
-      rs485: "adapter", rtsDelayBefore: 0, rtsDelayAfter: 0,
+      rs485: "adapter", rtsOn: "send", rtsDelayBefore: 0, rtsDelayAfter: 0,
     });
     this.#reader = Bun.file(this.#fd).stream().getReader();
   }

@@ -2,7 +2,10 @@ import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { load, type Link } from "../../src/config.ts";
+import { readProfile } from "../../src/config/profiles.ts";
 import { modbusRtu } from "../../src/driver.ts";
+import profileFile from "../../firmware-profiles/imx8m.json" with { type: "json" };
 import { linkOf } from "../driver/support.ts";
 
 /**
@@ -23,9 +26,17 @@ beforeAll(() => {
   if (exitCode !== 0) throw new Error(stderr.toString());
 });
 
+interface Call {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /** The calls of opening a port with these settings: name and bytes. */
-function recorded(settings: Record<string, unknown>): { name: string; bytes: Uint8Array }[] {
-  const link = linkOf(modbusRtu, { port: "p", rs485: "kernel", ...settings });
+function recorded(settings: Record<string, unknown>): Call[] {
+  return recordedOf(linkOf(modbusRtu, { port: "p", rs485: "kernel", ...settings }));
+}
+
+function recordedOf(link: Link): Call[] {
   const file = join(directory, `record-${Bun.hash(JSON.stringify(link))}`);
   const program = new URL("record.ts", import.meta.url).pathname;
   const { exitCode, stderr } = Bun.spawnSync(
@@ -54,15 +65,50 @@ test.skipIf(!possible)("a port is locked, made exclusive, set, then switched to 
     .toEqual(["TCSETS", "flock", "TIOCEXCL", "TCSETS", "TIOCSRS485"]);
 });
 
+/** The words of TIOCSRS485's argument. */
+function rs485Of(calls: readonly Call[]): number[] {
+  const { bytes } = calls.find((call) => call.name === "TIOCSRS485")!;
+  expect(bytes.length).toBe(32);
+  return [0, 1, 2, 3, 4, 5, 6, 7].map((i) => word(bytes, i));
+}
+
 test.skipIf(!possible)("TIOCSRS485 with flags and delays; other settings, other bytes", () => {
-  const rs485 = (settings: Record<string, unknown>): number[] => {
-    const { bytes } = recorded(settings).find((call) => call.name === "TIOCSRS485")!;
-    expect(bytes.length).toBe(32);
-    return [0, 1, 2, 3, 4, 5, 6, 7].map((i) => word(bytes, i));
-  };
+  const rs485 = (settings: Record<string, unknown>): number[] => rs485Of(recorded(settings));
   // SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, delays in ms, and no other word.
   expect(rs485({})).toEqual([3, 0, 0, 0, 0, 0, 0, 0]);
   expect(rs485({ rtsDelayBefore: "2ms", rtsDelayAfter: "5ms" })).toEqual([3, 2, 5, 0, 0, 0, 0, 0]);
+});
+
+/** One configuration, on a board whose profile says this of its port `rs485-1`. */
+function onBoard(line: Record<string, string> | undefined, more: object = {}): Link {
+  const { "rs485-1": port } = profileFile.serialPorts;
+  const profile = readProfile("imx8m", { ...profileFile, serialPorts: {
+    "rs485-1": { ...port, ...(line === undefined ? {} : { line }) } } });
+  const { gateway, problems } = load(JSON.stringify({
+    gateway: { id: "board", profile: "imx8m" },
+    links: { bus: { type: "modbus-rtu", port: "rs485-1", rs485: "kernel", ...more } },
+    api: { listen: "127.0.0.1:0" },
+  }), {
+    path: "gateway.json", env: {}, readFile: (path) => { throw new Error(path); },
+    profile: () => profile,
+    components: { links: { "modbus-rtu": modbusRtu.settings }, sources: {}, sinks: {},
+      drivers: ["modbus-rtu"] },
+  });
+  expect(problems).toEqual([]);
+  return gateway!.links[0]!;
+}
+
+test.skipIf(!possible)("K: another profile, other bytes; the link has the last word", () => {
+  const plain = onBoard(undefined);
+  expect(plain.settings["port"]).toBe(profileFile.serialPorts["rs485-1"].path);
+  expect(rs485Of(recordedOf(plain))).toEqual([3, 0, 0, 0, 0, 0, 0, 0]);
+  const slow = { rtsDelayBefore: "2ms", rtsDelayAfter: "5ms" };
+  expect(rs485Of(recordedOf(onBoard(slow)))).toEqual([3, 2, 5, 0, 0, 0, 0, 0]);
+  // SER_RS485_RTS_AFTER_SEND: the transceiver's input is inverted.
+  const inverted = { ...slow, rtsOn: "receive" };
+  expect(rs485Of(recordedOf(onBoard(inverted)))).toEqual([5, 2, 5, 0, 0, 0, 0, 0]);
+  expect(rs485Of(recordedOf(onBoard(inverted, { rtsOn: "send", rtsDelayAfter: "1ms" }))))
+    .toEqual([3, 2, 1, 0, 0, 0, 0, 0]);
 });
 
 test.skipIf(!possible)("rs485: adapter asks nothing of the kernel", () => {

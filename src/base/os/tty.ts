@@ -10,7 +10,8 @@ export interface LineSettings {
   readonly stopBits: 1 | 2;
   /** `kernel`: the driver switches the transmitter by RTS; `adapter`: the adapter does itself. */
   readonly rs485: "kernel" | "adapter";
-  /** ms, with `kernel` only */
+  /** With `kernel` only: what RTS is on for, and delays in ms. */
+  readonly rtsOn: "send" | "receive";
   readonly rtsDelayBefore: number;
   readonly rtsDelayAfter: number;
 }
@@ -37,7 +38,7 @@ const VMIN = 17 + 6;
 
 // struct serial_rs485: u32 flags, delay before, delay after (ms), then 20 bytes of zeros.
 const rs485_bytes = 32;
-const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2;
+const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2, SER_RS485_RTS_AFTER_SEND = 4;
 
 /**
  * Opens a serial port for us alone (TIOCEXCL and flock, W23), raw, with these settings. Everything
@@ -129,7 +130,8 @@ function controlFlags(line: LineSettings): number {
 
 function setRs485(fd: number, path: string, line: LineSettings): void {
   const rs485 = new Uint32Array(rs485_bytes / 4);
-  rs485[0] = SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND;
+  const rts = line.rtsOn === "send" ? SER_RS485_RTS_ON_SEND : SER_RS485_RTS_AFTER_SEND;
+  rs485[0] = SER_RS485_ENABLED | rts;
   rs485[1] = line.rtsDelayBefore;
   rs485[2] = line.rtsDelayAfter;
   if (libc().ioctl(fd, TIOCSRS485, rs485) === 0) return;

@@ -39,6 +39,8 @@ export const rtuSettings = z.strictObject({
   parity: z.enum(["none", "even", "odd"]).default("even").describe("Parity bit"),
   stopBits: z.union([z.literal(1), z.literal(2)]).default(1).describe("Stop bits"),
   timeout: time("300ms", 1, 600_000, "Longest wait for the first byte of an answer"),
+  rtsOn: z.enum(["send", "receive"]).default("send").describe("With rs485: kernel, when RTS is " +
+    "on: while sending, or, for an inverted transceiver, while receiving"),
   rtsDelayBefore: time("0ms", 0, 1000, "With rs485: kernel, from RTS on to the first bit"),
   rtsDelayAfter: time("0ms", 0, 1000, "With rs485: kernel, from the last bit to RTS off"),
   ...plan,
