@@ -26,6 +26,8 @@ export interface RoleInit {
 export class RemoteRole {
   readonly calls: HostCalls;
   readonly #rpc: Rpc;
+  /** What the role believes of the audit. */
+  #told: string | null = null;
 
   constructor(
     port: Port, store: Store,
@@ -34,8 +36,11 @@ export class RemoteRole {
     const local = localStore(store);
     this.#rpc = new Rpc(port, {
       // The answer carries why, so that the role need not be told in another message first.
-      intents: async (intents: readonly Intent[]) =>
-        ({ rows: await local.intents(intents), unavailable: local.unavailable }),
+      intents: async (intents: readonly Intent[]) => {
+        const rows = await local.intents(intents);
+        this.#told = local.unavailable;
+        return { rows, unavailable: this.#told };
+      },
       outcomes: (endings: readonly Ending[]) => local.outcomes(endings),
       refusals: (attempts: readonly RefusedAttempt[]) => local.refusals(attempts),
       withheld: (refusal: Withheld) => local.withheld(refusal),
@@ -51,6 +56,7 @@ export class RemoteRole {
   }
 
   offer(init: RoleInit): Promise<Offer> {
+    this.#told = init.unavailable;
     return this.#rpc.call("init", init);
   }
 
@@ -60,6 +66,8 @@ export class RemoteRole {
 
   /** Tells the role why nothing can be admitted, or that it can again (W10). */
   tellUnavailable(why: string | null): void {
+    if (why === this.#told) return;
+    this.#told = why;
     void this.#rpc.call("unavailable", why);
   }
 

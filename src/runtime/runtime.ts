@@ -66,7 +66,6 @@ class Running implements Runtime {
   #watcher: Thread | null = null;
   /** Null until the store could be read once. */
   #past: Past | null = null;
-  #unavailable: string | null = null;
   #stopping = false;
 
   constructor(options: RuntimeOptions) {
@@ -182,11 +181,7 @@ class Running implements Runtime {
     const now = world.clock.now();
     store.step();
     if (this.#past === null) this.#tellPast();
-    const { unavailable } = store.audit;
-    if (unavailable !== this.#unavailable) {
-      this.#unavailable = unavailable;
-      for (const { remote } of this.#roles) remote?.tellUnavailable(unavailable);
-    }
+    for (const { remote } of this.#roles) remote?.tellUnavailable(store.audit.unavailable);
     const trusted = graph.gateway.profile.clock === "trusted" || world.clockSynced();
     void this.#control.clockTrusted(trusted);
     for (const role of this.#roles) this.#watch(role, now);
