@@ -22,6 +22,7 @@ const proofBody = z.strictObject({ tag: z.string() });
 const armBody = z.strictObject({
   tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
 });
+const pruneBody = z.strictObject({ before: z.number().nonnegative(), by: z.string().min(1) });
 const disarmBody = z.strictObject({ by: z.string().min(1), clear: z.boolean().optional() });
 
 function numberOf(query: URLSearchParams, name: string): number | null {
@@ -71,6 +72,14 @@ export const writingRoutes: readonly Route[] = [
           "The latch is lifted only over the unix socket on the box");
       }
       return { json: await runtime.disarm({ by, ...(clear === true ? { clear } : {}) }) };
+    },
+  },
+  {
+    method: "POST", path: "/audit/prune", access: "socket", body: pruneBody,
+    summary: "Delete rows of the audit from before a time, today's excepted",
+    answers: "How many, and whether that was all: it stops after two seconds, ask again",
+    async handle({ runtime, body }) {
+      return { json: await runtime.prune(pruneBody.parse(body)) };
     },
   },
   {

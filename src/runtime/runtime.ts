@@ -7,6 +7,7 @@ import type { Store } from "../store.ts";
 import { answerOf } from "./answer.ts";
 import type { Components, Graph } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { prune } from "./prune.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
 import { shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf, type Past } from "./store-port.ts";
@@ -360,6 +361,11 @@ class Running implements Runtime {
   async audit(query: Parameters<Runtime["audit"]>[0]): Promise<Record<string, unknown>[]> {
     return this.#options.store.audit.query(query) as unknown as Record<string, unknown>[];
   }
+
+  prune: Runtime["prune"] = (request) => {
+    const { store, world, graph } = this.#options;
+    return prune(store, world, graph.gateway, request);
+  };
 
   async stop(): Promise<void> {
     this.#stopping = true;

@@ -22,6 +22,8 @@ export interface Runtime {
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
   disarm(request: DisarmRequest): Promise<{ latched: boolean }>;
   audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
+  /** Deletes old rows of the audit for a while; `done`: there are no more of them. */
+  prune(request: PruneRequest): Promise<{ rows: number; done: boolean }>;
   /** Orderly stop: onLoss, sinks drained, store closed. */
   stop(): Promise<void>;
 }
@@ -200,6 +202,12 @@ export interface DisarmRequest {
   readonly by: string;
   /** Lifts the latch instead (W4); only over the unix socket. */
   readonly clear?: boolean;
+}
+
+export interface PruneRequest {
+  /** ms since the epoch; today's rows stay. */
+  readonly before: number;
+  readonly by: string;
 }
 
 export interface AuditQuery {

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { limits, reason } from "../base.ts";
 import { Fold, type Folded, type Withheld } from "./fold.ts";
-import type { Ledger } from "./ledger.ts";
+import { audit_full, type Ledger } from "./ledger.ts";
 
 /** Folded refusals are written this often at most (ms): an SD card survives it. */
 export const flush_ms = 10_000;
@@ -9,6 +9,8 @@ export const flush_ms = 10_000;
 const waiting_max = 1024;
 /** Oldest folded refusals given up at a time when the file is full. */
 const trim_rows = 1024;
+/** Attempts deleted at a time by a person's order. */
+const prune_rows = 500;
 
 /** What every attempt says of itself (W21). Times are engine time unless `monotonic`. */
 export interface Attempt {
@@ -107,6 +109,7 @@ export class Audit {
   #endings: Ending[] = [];
   #refused: RefusedAttempt[] = [];
   #flushAt = -Infinity;
+  #full = false;
   /** Refusals of outside commands that no row tells of, because the disk refused too long. */
   lost = 0;
 
@@ -118,7 +121,7 @@ export class Audit {
 
   /** Why nothing can be admitted, or null (`audit-unavailable`, W10). */
   get unavailable(): string | null {
-    return this.#ledger.trouble;
+    return this.#ledger.trouble ?? (this.#full ? audit_full : null);
   }
 
   /** Commits several intents at once; their row numbers, or null: not one of them is admitted. */
@@ -165,6 +168,7 @@ export class Audit {
   /** Writes what waits, if it is time or `all`. */
   flush(all: boolean): void {
     const now = this.#now();
+    if (this.#full) this.#makeRoom(now);
     if (this.#endings.length + this.#refused.length > 0) this.#commit();
     if (!all && now < this.#flushAt) return;
     this.#flushAt = now + flush_ms;
@@ -189,9 +193,9 @@ export class Audit {
 
   /** The id stands in a row. */
   seen(id: string): boolean {
-    const known = this.#ledger.read((db) =>
-      db.query("SELECT 1 FROM attempts WHERE id = ? AND origin NOT LIKE 'rule:%' LIMIT 1").get(id)
-        !== null);
+    const known = this.#ledger.read((db) => db.query(
+      `SELECT 1 FROM attempts WHERE id = ?1 AND origin NOT LIKE 'rule:%'
+       UNION ALL SELECT 1 FROM ids WHERE id = ?1 LIMIT 1`).get(id) !== null);
     return known ?? true;
   }
 
@@ -230,26 +234,35 @@ export class Audit {
       db.query(select).all(ask.tag ?? null, ask.since ?? 0, limit) as AuditRow[]) ?? [];
   }
 
-  /** Deletes attempts before a time, because a person said so; that is on record itself. */
-  prune(before: number, attempt: Attempt): number {
+  /**
+   * Deletes some ended attempts of before a time, the oldest first, because a person said so; how
+   * many, or null: the disk refuses. What is counted on stays: every id from outside (W17), and
+   * each tag's last frame, for the minimum interval.
+   */
+  prune(before: number): number | null {
     return this.#ledger.write(this.#now(), (db) => {
-      const gone = db.run(
-        "DELETE FROM attempts WHERE time < ? AND outcome IS NOT NULL", [before]).changes;
-      const sentence = `${gone} rows before ${new Date(before).toISOString()} were deleted.`;
-      insertRefusal(db, { ...attempt, code: "pruned", sentence }, this.#epoch());
-      return gone;
-    }) ?? 0;
+      const gone = db.query(pruneSome).all(before, prune_rows) as { id: string; origin: string }[];
+      const keep = db.query("INSERT OR IGNORE INTO ids VALUES (?)");
+      for (const { id, origin } of gone) {
+        if (id !== "" && !/^(?:rule|onLoss):/.test(origin)) keep.run(id);
+      }
+      return gone.length;
+    });
   }
 
   #commit(): void {
-    const waiting = this.#ledger.write(this.#now(), (db) => this.#storeWaiting(db));
+    const now = this.#now();
+    if (this.#refused.length > 0) this.#makeRoom(now);
+    const waiting = this.#ledger.write(now, (db) => this.#storeWaiting(db));
     if (waiting !== null) this.#forget(waiting);
   }
 
+  /** What is kept back of a full file is for outcomes; refusals wait for room. */
   #storeWaiting(db: Database): { endings: number; refused: number } {
     for (const ending of this.#endings) storeEnding(db, ending);
-    for (const attempt of this.#refused) insertRefusal(db, attempt, this.#epoch());
-    return { endings: this.#endings.length, refused: this.#refused.length };
+    const refused = this.#full ? [] : this.#refused;
+    for (const attempt of refused) insertRefusal(db, attempt, this.#epoch());
+    return { endings: this.#endings.length, refused: refused.length };
   }
 
   #forget(stored: { endings: number; refused: number }): void {
@@ -265,6 +278,9 @@ export class Audit {
   #makeRoom(now: number): boolean {
     if (this.#ledger.trouble !== null) return false;
     while (this.#ledger.fill >= 1) {
+      this.#full = this.#ledger.read((db) =>
+        db.query("SELECT 1 FROM withheld LIMIT 1").get() === null) ?? true;
+      if (this.#full) return false;
       const gone = this.#ledger.write(now, (db) => {
         const { changes } = db.run(
           "DELETE FROM withheld WHERE row IN (SELECT row FROM withheld ORDER BY row LIMIT ?)",
@@ -274,11 +290,8 @@ export class Audit {
         return changes;
       });
       if (gone === null) return false;
-      if (gone === 0) {
-        this.#ledger.fail("the audit is full: archive and prune it, or raise store.maxMB", now);
-        return false;
-      }
     }
+    this.#full = false;
     return true;
   }
 
@@ -306,6 +319,15 @@ SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL,
   'refused', code, sentence, NULL, count, first
 FROM withheld WHERE (?1 IS NULL OR tag = ?1) AND last >= ?2
 ORDER BY time DESC, row DESC LIMIT ?3`;
+
+const pruneSome = `
+DELETE FROM attempts WHERE row IN (
+  SELECT row FROM attempts AS old WHERE time < ?1 AND outcome IS NOT NULL
+    AND (outcome = 'refused' OR EXISTS (SELECT 1 FROM attempts AS later
+      WHERE later.tag = old.tag AND later.time >= old.time AND later.row > old.row
+        AND later.verdict = 'admitted' AND later.outcome <> 'refused'))
+  ORDER BY time LIMIT ?2)
+RETURNING id, origin`;
 
 function insertIntent(db: Database, i: Intent, epoch: number): number {
   return Number(db.query(

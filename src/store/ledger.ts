@@ -8,6 +8,10 @@ const page_bytes = 4096;
 /** Pages kept back so that outcomes of what was admitted still fit when the file is full. */
 const reserve_pages = 64;
 
+/** What a person can do about a file that may not grow any more. */
+export const audit_full = "the audit is full: keep a copy of it, then delete old rows " +
+  "(tagwerk audit --prune-before DATE --by NAME), or raise store.maxMB";
+
 /** Somebody else may hold the file for a moment: a backup, a person with `sqlite3` (ms). */
 const busy_ms = 200;
 
@@ -90,11 +94,6 @@ export class Ledger {
     return (used ?? 0) / (this.#pages_max - reserve_pages);
   }
 
-  fail(why: string, now: number): void {
-    this.trouble = why;
-    this.#retryAt = now + retry_ms;
-  }
-
   close(): void {
     this.#db?.close();
     this.#db = null;
@@ -137,7 +136,9 @@ export class Ledger {
       return work();
     } catch (thrown) {
       if (!isDisk(thrown)) throw thrown;
-      this.trouble = `${(thrown as Error).message} (${(thrown as { code: string }).code})`;
+      const { message, code } = thrown as { message: string; code: string };
+      const help = code === "SQLITE_FULL" ? `: make room on the disk, or ${audit_full}` : "";
+      this.trouble = `${message} (${code})${help}`;
       return null;
     }
   }

@@ -3,6 +3,7 @@
  * that somebody who stands at the machine can lay them beside his own record (W22).
  *
  *   attempts   one row a command that was admitted, or refused to somebody outside (W21)
+ *   ids        of commands from outside whose rows were pruned: never taken again (W17)
  *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count
  *   armings    who armed which tag, as proved to lie where, from when until when
  *   proofs     what a person has seen and confirmed of a tag (W2)
@@ -29,6 +30,7 @@ CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
 CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (time);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (row) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS ids (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS withheld (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   origin TEXT NOT NULL, tag TEXT NOT NULL, code TEXT NOT NULL, sentence TEXT NOT NULL,

@@ -60,7 +60,7 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/write": { id: "1", tag: "press.level", value: 1, within: "1s" },
     "/proof": { tag: "press.level" },
     "/arm": { tag: "press.level", for_ms: 1000, by: "anna", proof: "h" },
-    "/disarm": { by: "anna" },
+    "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
   };
   return [path, route.method === "POST" ? { body: bodies[route.path] } : {}];
 }

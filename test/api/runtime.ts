@@ -82,6 +82,11 @@ export class FakeRuntime implements Runtime {
     return [];
   }
 
+  async prune(given: unknown) {
+    this.asked.push({ what: "prune", given });
+    return { rows: 1, done: true };
+  }
+
   async stop(): Promise<void> {}
 }
 

@@ -207,6 +207,41 @@ test("query: newest first, of a tag, since, limited; folded refusals among them"
     verdict: "withheld", outcome: "refused", code: "shadow", count: 1 });
 });
 
+describe("rows that a person has deleted", () => {
+  const pruneAll = (before: number): number => {
+    let gone = 0;
+    for (let some = -1; some !== 0; gone += some) some = world.store.audit.prune(before)!;
+    return gone;
+  };
+  test("W17: their ids from outside are never taken again, also after a restart", () => {
+    const { audit } = world.store;
+    const [written] = audit.intents([world.intent({ id: "w-1", origin: "rest" })])!;
+    audit.outcomes([world.ending(written!)]);
+    audit.refusals([world.refusal({ id: "r-1", origin: "mqtt" })]);
+    world.now += 1000;
+    const [later] = audit.intents([world.intent({ id: "w-2", origin: "rest" })])!;
+    audit.outcomes([world.ending(later!)]);
+    expect(pruneAll(world.time)).toBe(2);
+    expect(rows("attempts").map(({ id }) => id)).toEqual(["w-2"]);
+    for (const id of ["w-1", "r-1", "w-2"]) expect(audit.claim(id)).toBe(false);
+    const again = world.crash().audit;
+    for (const id of ["w-1", "r-1", "w-2"]) expect(again.claim(id)).toBe(false);
+    expect(again.claim("w-3")).toBe(true);
+  });
+  test("an intent without outcome and each tag's last frame stay", () => {
+    const { audit } = world.store;
+    const ended = audit.intents(["a.x", "a.x", "b.x"].map((tag) => world.intent({ tag })))!;
+    audit.outcomes(ended.map((row, i) => world.ending(row, { sent: world.time + i })));
+    const [, , c] = [...ended, ...audit.intents([world.intent({ tag: "c.x" })])!];
+    world.now += 5000;
+    const times = [audit.lastSent("a.x"), audit.lastSent("b.x")];
+    pruneAll(world.time);
+    expect([audit.lastSent("a.x"), audit.lastSent("b.x")]).toEqual(times);
+    expect(rows("attempts", "outcome IS NULL").length).toBe(1);
+    expect(c).toBeDefined();
+  });
+});
+
 describe("a full file", () => {
   test("stops intents, still takes the outcomes of what was admitted, comes back by itself", () => {
     world.close();
@@ -220,22 +255,27 @@ describe("a full file", () => {
     expect(audit.unavailable).toContain("the audit is full");
     expect(admitted.length).toBeGreaterThan(500);
     expect(audit.intents([world.intent()])).toBeNull();
-    // Outcomes wait until the disk is tried again; the kept-back pages take them.
+    expect(audit.unavailable).toContain("--prune-before");
+    // The kept-back pages are for outcomes: refusals of outside commands wait, their ids are known.
+    audit.refusals(Array.from({ length: 500 }, (_, i) => world.refusal({ id: `late-${i}` })));
     audit.outcomes(admitted.slice(-20).map((row) => world.ending(row)));
-    world.now += 1000;
-    world.store.step();
     expect(rows("attempts", "outcome = 'verified'").length).toBe(20);
-    expect(audit.intents([world.intent()])).toBeNull();
-    // Nothing of it was given up; a person prunes, and that is on record.
-    expect(rows("attempts").length).toBe(admitted.length);
+    expect(rows("attempts", "verdict = 'refused'")).toEqual([]);
     world.now += 1000;
     world.store.step();
+    expect(audit.unavailable).toContain("the audit is full");
+    expect(audit.intents([world.intent()])).toBeNull();
+    // Nothing of it was given up; a person prunes.
+    expect(rows("attempts").length).toBe(admitted.length);
     audit.outcomes(admitted.slice(0, -20).map((row) => world.ending(row)));
     world.now += 86_400_000;
+    let gone = 0;
+    for (let some = -1; some !== 0; gone += some) some = audit.prune(world.time - 1000)!;
+    // All but the tag's last frame, from which the minimum interval is counted.
+    expect(gone).toBe(admitted.length - 1);
     world.store.step();
-    expect(audit.prune(world.time - 1000, { ...world.refusal(), who: "anna" }))
-      .toBe(admitted.length);
-    expect(audit.query()[0]).toMatchObject({ code: "pruned", who: "anna" });
+    expect(audit.unavailable).toBeNull();
+    expect(rows("attempts", "verdict = 'refused'").length).toBe(500);
     expect(audit.intents([world.intent()])).not.toBeNull();
   });
   test("gives up the oldest folded refusals of rules first, and counts them", () => {
