@@ -358,6 +358,12 @@ function storeEnding(db: Database, e: Ending): void {
   ).run(e.sent, e.frame, e.outcome, e.code, e.sentence, e.exception, e.readBack, e.time, e.row);
 }
 
+/**
+ * A loss's intent is committed at arming and fires without a second commit, so that it can when the
+ * disk refuses (W19): its row alone cannot tell whether its frame left.
+ */
+const reserved = "It was kept ready since the arming; whether it fired is not on record.";
+
 export function abandonIn(
   db: Database, why: string, time: number, tags: readonly string[] | null,
 ): Abandoned[] {
@@ -365,9 +371,10 @@ export function abandonIn(
     `SELECT row, tag, origin, means, read, time FROM attempts
      WHERE outcome IS NULL AND verdict = 'admitted' ORDER BY row`).all() as Abandoned[];
   const ours = open.filter(({ tag }) => tags === null || tags.includes(tag));
-  for (const { row } of ours) {
+  for (const { row, origin } of ours) {
+    const sentence = origin.startsWith("onLoss:") ? `${why} ${reserved}` : why;
     db.run(`UPDATE attempts SET outcome = 'unknown', code = 'restart', sentence = ?, ended = ?
-            WHERE row = ?`, [why, time, row]);
+            WHERE row = ?`, [sentence, time, row]);
   }
   return ours;
 }

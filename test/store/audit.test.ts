@@ -73,6 +73,14 @@ describe("W15 intents without outcome", () => {
       .toEqual([["verified", null], ["unknown", "restart"]]);
     expect(world.crash().abandoned).toEqual([]);
   });
+  test("W19: a loss that was kept ready is unknown too, and says what is not known", () => {
+    world.store.audit.intents([world.intent(), world.intent({ origin: "onLoss:press.setpoint" })]);
+    world.crash();
+    const [write, loss] = rows("attempts");
+    expect([write!["outcome"], loss!["outcome"]]).toEqual(["unknown", "unknown"]);
+    expect(write!["sentence"]).not.toContain("fired");
+    expect(loss!["sentence"]).toContain("whether it fired is not on record");
+  });
   test("at a restart of control or of one link's worker", () => {
     const { audit } = world.store;
     const [ours, other] = audit.intents([world.intent(), world.intent({ tag: "oven.setpoint" })])!;
