@@ -60,17 +60,22 @@ const rows = async (rule: string): Promise<number> =>
 const write = async (value: number): Promise<any> => (await gateway.post("/write",
   { id: `w-${crypto.randomUUID()}`, tag: "oven.setpoint", value, within: "5s" })).body;
 
-/** Polls of the machine while `trouble` holds, as a share of those of the second before. */
+/** Requests of one poll of the oven: its inputs, its holding registers. */
+const requests = 2;
+
+/**
+ * Polls of the machine while `trouble` holds, as a share of those of the time before. Where a span
+ * begins between two polls makes one more or less.
+ */
 async function shareDuring(trouble: () => Promise<void>): Promise<number> {
   const from = monotonic();
-  await Bun.sleep(1000);
+  await Bun.sleep(2000);
   const struck = monotonic();
   await trouble();
   const now = monotonic();
   await until("the log", () => site.plant.frames().at(-1)!.t >= now);
-  const rate = (a: number, b: number): number =>
-    site.plant.answers("oven", 1, a, b) / (b - a);
-  return rate(struck, now) / rate(from, struck);
+  const usual = site.plant.answers("oven", 1, from, struck) / (struck - from);
+  return (site.plant.answers("oven", 1, struck, now) + requests) / (now - struck) / usual;
 }
 
 beforeAll(async () => {
