@@ -33,8 +33,11 @@ export const limits = {
   disarm_ms_max: 2000,
   /** Commands waiting for one link between gate and wire. */
   commands_max: 64,
-  /** REST requests in flight, of the network and of the command line each; more are refused. */
-  api_requests_max: 32,
+  /**
+   * REST requests in flight, of the network and of the command line each; more are refused. Writes
+   * wait for their outcomes, so there is room for the commands of a link and for questions.
+   */
+  api_requests_max: 128,
   /** Rows of one answer of the audit: one question must not hold its thread for long. */
   audit_rows_max: 1000,
   /** Bytes of one REST body. */
@@ -58,4 +61,5 @@ export const limits = {
 
 assert((limits.ring_rows_max & (limits.ring_rows_max - 1)) === 0, "ring_rows_max: a power of two");
 assert(limits.ring_rows_min >= 2 && limits.ring_rows_min <= limits.ring_rows_max, "ring_rows_min");
+assert(limits.api_requests_max >= 2 * limits.commands_max, "api_requests_max >= 2 commands_max");
 assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

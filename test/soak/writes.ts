@@ -23,8 +23,8 @@ const kinds = [...Array<string>(10).fill("verified"), "out-of-range", "expired",
   "tight", ...Object.keys(places)];
 /** What may become of an attempt whose moment decides; of all others its kind is the code. */
 const open: Readonly<Record<string, readonly string[]>> = {
-  tight: ["verified", "expired", "not-sent"],
-  brief: ["verified", "not-armed", "expired", "not-sent"],
+  tight: ["verified", "expired", "no-time", "not-sent", "answer-missing"],
+  brief: ["verified", "not-armed", "expired", "no-time", "not-sent", "answer-missing"],
   // The very first one of a day may go.
   "too-soon": ["too-soon", "verified"],
 };
