@@ -109,7 +109,7 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime;
+  | BoundInferValue | BoundWindowTime | BoundClock;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -215,6 +215,11 @@ export interface BoundInferValue extends Typed {
 export interface BoundWindowTime extends Typed {
   readonly kind: "window";
   readonly which: "start" | "end";
+}
+
+/** Engine time of the call that works on the row; the same for all rows of the call. */
+export interface BoundClock extends Typed {
+  readonly kind: "clock";
 }
 
 /**

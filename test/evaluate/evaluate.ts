@@ -137,6 +137,7 @@ class Evaluation {
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => NaN,
+      time: row.time,
       seed: new Map(),
     };
     return leaves;
@@ -157,6 +158,7 @@ class Evaluation {
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
+      time: window.end,
     };
     return leaves;
   }

@@ -5,10 +5,13 @@ import { parseQuery } from "../../src/sql/parser.ts";
 import { type Cell, evaluateQuery } from "../evaluate/evaluate.ts";
 import { catalog } from "./catalog.ts";
 
+/** The moment of all examples. */
+const time = Date.parse("2026-01-31T08:05:09.250Z");
+
 function valueOf(expr: string): Cell & { kind: string } {
   const sql = `SELECT ${expr} AS x FROM orders`;
   const query = bindSelect(sql, parseQuery(sql), catalog);
-  const { rows } = evaluateQuery(query, [{ time: 0, flags: 0, cells: new Map() }]);
+  const { rows } = evaluateQuery(query, [{ time, flags: 0, cells: new Map() }]);
   return { ...rows[0]!.cells.get("x")!, kind: query.select[0]!.expr.type.kind };
 }
 
