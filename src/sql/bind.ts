@@ -10,7 +10,8 @@ import type {
 } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
-  aggregateFunctions, type ArgumentType, knownFunctions, type ScalarFunction, scalarFunctions,
+  aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
+  scalarFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -510,6 +511,9 @@ class Binder {
       if (fault !== null) throw this.#fault("arguments", fault, arg.span);
       return { ...arg.type, constant };
     });
+    const line = fn.line?.(types) ?? null;
+    if (typeof line === "string") throw this.#fault("arguments", line, call.span);
+    if (line !== null) return this.#line(args[0]!, line, call.span);
     let type: BoundType;
     if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
@@ -525,6 +529,15 @@ class Binder {
     if (fn.zoned !== true || args.length !== fn.parameters.indexOf("?")) return;
     if (first!.kind !== "call" || first!.fn !== "convert_tz") return;
     args.push(first!.args[1]!);
+  }
+
+  /** As arithmetic, its numbers parameters of the rule: no texts are looked at on each row. */
+  #line(x: Bound, { minus, times, over, plus }: Line, span: Span): Bound {
+    const step = (op: BoundBinaryOp, left: Bound, value: number): Bound => this.#node({
+      kind: "binary", op, left, type: float64, span,
+      right: this.#node({ kind: "literal", value, type: float64, span }),
+    });
+    return step("+", step("/", step("*", step("-", x, minus), times), over), plus);
   }
 
   /** Nanoseconds from the first to the second, as eKuiper gives them: past 2^53 in 104 days. */

@@ -7,14 +7,15 @@ import { math } from "./functions/math.ts";
 import type { ScalarFunction } from "./functions/record.ts";
 import { regexp } from "./functions/regexp.ts";
 import { text } from "./functions/text.ts";
+import { units } from "./functions/units.ts";
 
-export type { ArgumentType, FunctionValue, ScalarFunction } from "./functions/record.ts";
+export type { ArgumentType, FunctionValue, Line, ScalarFunction } from "./functions/record.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
 export type { FunctionClass } from "./functions/dialect.ts";
 
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text, ...regexp, ...convert, ...hash, ...datetime].flatMap((f) =>
+  [...math, ...text, ...regexp, ...convert, ...hash, ...datetime, ...units].flatMap((f) =>
     [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =

@@ -7,6 +7,7 @@ import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
 import { connectors, drivers } from "../../src/registry.ts";
 import { aggregateFunctions, scalarFunctions } from "../../src/sql/functions.ts";
+import { quantities } from "../../src/sql/functions/units.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors };
@@ -133,6 +134,13 @@ test("docs/sql.md has each function that runs, with what its record says", () =>
   const shown = page.slice(page.indexOf("## Functions")).split("\n")
     .filter((line) => line.startsWith("| `"));
   expect(shown).toEqual(rows);
+});
+
+test("docs/sql.md has each unit of convert_unit", () => {
+  const page = readFileSync(join(root, "docs/sql.md"), "utf8");
+  const [, list] = /^Units of `convert_unit`[^:]*: ([^]*?)\.\n\n/m.exec(page)!;
+  expect(list!.split(/\s*·\s*/).map((units) => units.replaceAll("`", "").split(/\s+/)))
+    .toEqual(quantities.map((units) => Object.keys(units)));
 });
 
 test.each([

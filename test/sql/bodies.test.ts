@@ -121,14 +121,16 @@ describe("regular expressions", () => {
 test("digests and base64 of random texts and bytes, as node has them", () => {
   for (let i = 0; i < 300; i++) {
     const bytes = Uint8Array.from({ length: random.below(200) }, () => random.below(256));
-    const text = Array.from({ length: random.below(50) }, () => random.pick([..."aÖ😀 1"])).join("");
+    const text = Array.from({ length: random.below(50) }, () => random.pick([..."aÖ😀 1"]))
+      .join("");
     for (const data of [bytes, text]) {
       for (const name of ["md5", "sha1", "sha256", "sha384", "sha512"]) {
         expect(call(name, data)).toBe(createHash(name).update(data).digest("hex"));
       }
       expect(call("crc32", data)).toBe(crc32(data).toString(16));
       const encoded = call("encode", data, "base64") as string;
-      expect(call("decode", encoded, "base64")).toEqual(new Uint8Array(Buffer.from(data as string)));
+      expect(call("decode", encoded, "base64"))
+        .toEqual(new Uint8Array(Buffer.from(data as string)));
     }
   }
   for (const wrong of ["a", "====", "ab c", "YQ="]) {
@@ -145,4 +147,18 @@ test("numbers for people", () => {
   }
   expect(call("format", 1, 31)).toBeUndefined();
   expect(call("format", NaN, 1)).toBeUndefined();
+});
+
+test.each([
+  [0, "degC", "K", 273.15], [212, "degF", "degC", 100], [-40, "°C", "°F", -40],
+  [300, "K", "K", 300], [1, "bar", "psi", 14.503773773], [1, "in", "mm", 25.4],
+  [1, "mmHg", "Pa", 133.322387415],
+  [36, "km/h", "m/s", 10], [1, "gal/min", "l/min", 3.785411784], [60, "rpm", "rad/s", 2 * Math.PI],
+  [1, "MWh", "GJ", 3.6], [1, "PS", "kW", 0.73549875], [1, "lb", "kg", 0.45359237],
+  [90, "min", "h", 1.5], [1, "m3/h", "l/s", 1 / 3.6], [180, "deg", "rad", Math.PI],
+  [1, "bar", "kWh", undefined], [1, "bar", "toString", undefined], [1, "furlong", "m", undefined],
+])("%d %s in %s", (x, from, to, expected) => {
+  const actual = call("convert_unit", x, from, to);
+  if (expected === undefined) expect(actual).toBeUndefined();
+  else expect(actual as number).toBeCloseTo(expected, 9);
 });

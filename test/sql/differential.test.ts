@@ -167,6 +167,9 @@ class Queries {
         }
         if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long"]))}, 'float')`;
         if (r.chance(0.1)) return `-(${of("float")})`;
+        if (r.chance(0.1)) {
+          return `convert_unit(${of("float")}, 'degF', ${r.pick(["'K'", "'degC'", "t"])})`;
+        }
         return `(${of("float")} ${r.pick(["+", "-", "*", "/", "%"])} ` +
           `${of(r.pick(["float", "whole"]))})`;
       case "whole":

@@ -70,6 +70,8 @@ describe("constants are looked at when the query is checked", () => {
     ["format(weight, 31)", 23, "Decimals are 0 to 30"],
     ["now(7)", 12, "0 to 6"],
     ["encode('a', 'rot13')", 20, "only encoding"],
+    ["convert_unit(weight, 'stone', 'kg')", 29, "no such unit"],
+    ["convert_unit(weight, 'bar', 'kg')", 8, "A value in bar cannot be one in kg"],
     ["hour('noon')", 13, "a time is expected"],
   ])("%s", (expr, column, sentence) => {
     const sql = `SELECT ${expr} AS x FROM orders`;

@@ -19,6 +19,14 @@ export interface ArgumentType {
   readonly constant: unknown;
 }
 
+/** (x − `minus`) × `times` / `over` + `plus`. */
+export interface Line {
+  readonly minus: number;
+  readonly times: number;
+  readonly over: number;
+  readonly plus: number;
+}
+
 /** A plain function of its arguments: no state, the same answer always. */
 export interface ScalarFunction {
   readonly name: string;
@@ -48,4 +56,9 @@ export interface ScalarFunction {
   readonly zoned?: true;
   /** By the place of an argument: what is wrong with a constant there, or null. */
   readonly constants?: Readonly<Record<number, (value: string | number) => string | null>>;
+  /**
+   * What the function is with these constants, or what is wrong with them together; null: they are
+   * none.
+   */
+  readonly line?: (args: readonly ArgumentType[]) => Line | string | null;
 }

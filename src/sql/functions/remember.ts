@@ -14,5 +14,9 @@ export function remember<T>(make: (text: string) => T): (text: string) => T {
   };
 }
 
-/** Compiled texts kept a function; a compiled regular expression is some 40 KB. */
-const remembered_max = 64;
+/**
+ * More than the different constants of a large configuration, which else would be compiled again
+ * and again; a compiled regular expression is some 40 KB, so that texts from rows cost 20 MB at
+ * most.
+ */
+const remembered_max = 512;
