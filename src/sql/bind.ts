@@ -519,8 +519,16 @@ class Binder {
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
-    if (fn.clock === true) args.unshift(this.#node({ kind: "clock", type: time, span: call.span }));
+    if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
+  }
+
+  #clock(which: "now" | "row", { name, span }: Call): Bound {
+    if (which === "now") return this.#node({ kind: "clock", type: time, span });
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
+    }
+    return this.#node({ kind: "window", which: "end", type: int53, span });
   }
 
   /** `hour(convert_tz(t, zone))` is `hour(t, zone)`: the kind time has no zone of its own. */

@@ -211,7 +211,10 @@ export interface BoundInferValue extends Typed {
   readonly output: number;
 }
 
-/** `window_start()`, `window_end()`: int53, ms since the epoch. */
+/**
+ * `window_start()`, `window_end()`: int53, ms since the epoch. Where there is no window, the end is
+ * the row's own time.
+ */
 export interface BoundWindowTime extends Typed {
   readonly kind: "window";
   readonly which: "start" | "end";

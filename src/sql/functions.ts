@@ -1,4 +1,5 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { compression } from "./functions/compress.ts";
 import { convert } from "./functions/convert.ts";
 import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
@@ -15,8 +16,8 @@ export type { FunctionClass } from "./functions/dialect.ts";
 
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text, ...regexp, ...convert, ...hash, ...datetime, ...units].flatMap((f) =>
-    [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
+  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units]
+    .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));

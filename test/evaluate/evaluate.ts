@@ -136,7 +136,7 @@ class Evaluation {
       newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
-      window: () => NaN,
+      window: () => row.time,
       time: row.time,
       seed: new Map(),
     };

@@ -139,6 +139,23 @@ test("digests and base64 of random texts and bytes, as node has them", () => {
   expect(call("encode", "a", "rot13")).toBeUndefined();
 });
 
+test("what is compressed comes back; what is damaged or a bomb does not", () => {
+  const zeros = new Uint8Array(1_000_000);
+  for (const method of ["zlib", "gzip", "flate", "zstd"]) {
+    for (let i = 0; i < 50; i++) {
+      const bytes = Uint8Array.from({ length: random.below(500) }, () => random.below(256));
+      const packed = call("compress", bytes, method) as Uint8Array;
+      expect(new Uint8Array(call("decompress", packed, method) as Uint8Array)).toEqual(bytes);
+      const slot = scalarFunctions.get("compress")!
+        .slot!([{ kind: "bytes", slot: bytes.length, constant: undefined }]);
+      expect(packed.length).toBeLessThanOrEqual(slot);
+    }
+    expect(call("decompress", call("compress", zeros, method), method)).toBeUndefined();
+    expect(call("decompress", new Uint8Array([1, 2, 3, 4, 5]), method)).toBeUndefined();
+  }
+  expect(call("compress", "a", "rar")).toBeUndefined();
+});
+
 test("numbers for people", () => {
   expect(call("format", -1234567.891, 2, "de_DE")).toBe("-1.234.567,89");
   expect(call("format", 0.5, 0)).toBe("1");

@@ -210,7 +210,7 @@ class Queries {
   /** A whole number made of a time or a text. */
   #part(depth: number): string {
     const r = this.#r;
-    if (r.chance(0.1)) return "tstamp()";
+    if (r.chance(0.1)) return r.pick(["tstamp()", "event_time()"]);
     if (r.chance(0.1)) return `chr(${this.value(r.pick(["text", "whole"]), depth)})`;
     if (r.chance(0.2)) return `${r.pick(["microsecond", "to_seconds"])}(${this.#moment(depth)})`;
     const name = r.pick(["year", "month", "day", "day_of_week", "day_of_year", "hour", "minute",
@@ -238,7 +238,8 @@ class Queries {
         : `regexp_replace(${of("text")}, ${r.pick(expressions)}, ${r.pick(["'<$1>'", "t"])})`;
       case 7: return `${r.pick(["md5", "sha1", "crc32"])}(${of("text")})`;
       case 8: return r.chance(0.5) ? `encode(${of("text")}, 'base64')`
-        : `encode(decode(${of("text")}, 'base64'), 'base64')`;
+        : `encode(${r.pick([`decode(${of("text")}, 'base64')`,
+          `compress(${of("text")}, 'gzip')`, `decompress(${of("text")}, 'zlib')`])}, 'base64')`;
       default: return `format(${of(r.pick(["float", "whole"]))}, ${r.pick(["0", "3", "n"])}` +
         `${r.pick(["", ", 'de_DE'"])})`;
     }

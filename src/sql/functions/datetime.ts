@@ -99,27 +99,32 @@ function now(time: number, pattern: string, digits = 0): string | undefined {
 const clocks: readonly ScalarFunction[] = [
   {
     name: "now", also: ["current_timestamp", "local_time", "local_timestamp"], parameters: "?u",
-    result: "text", clock: true, slot: () => 32, constants: { 0: precisionFault },
+    result: "text", clock: "now", slot: () => 32, constants: { 0: precisionFault },
     doc: "Engine time as text, in UTC, with so many decimals of a second (0 to 6)",
     examples: [["now()", "'2026-01-31 08:05:09'"], ["now(3)", "'2026-01-31 08:05:09.250'"]],
     body: (time: number, digits?: number) => now(time, dated, digits),
   },
   {
-    name: "cur_date", also: ["current_date"], parameters: "", result: "text", clock: true,
+    name: "cur_date", also: ["current_date"], parameters: "", result: "text", clock: "now",
     doc: "Date of engine time, in UTC", examples: [["cur_date()", "'2026-01-31'"]],
     slot: () => 16, body: (time: number) => now(time, date),
   },
   {
-    name: "cur_time", also: ["current_time"], parameters: "?u", result: "text", clock: true,
+    name: "cur_time", also: ["current_time"], parameters: "?u", result: "text", clock: "now",
     slot: () => 16, constants: { 0: precisionFault },
     doc: "Time of day of engine time, in UTC, with so many decimals of a second (0 to 6)",
     examples: [["cur_time()", "'08:05:09'"], ["cur_time(1)", "'08:05:09.2'"]],
     body: (time: number, digits?: number) => now(time, clock, digits),
   },
   {
-    name: "tstamp", parameters: "", result: "int53", clock: true,
+    name: "tstamp", parameters: "", result: "int53", clock: "now",
     doc: "Engine time in milliseconds since 1970", examples: [["tstamp()", "1769846709250"]],
     body: (time: number) => Math.floor(time),
+  },
+  {
+    name: "event_time", parameters: "", result: "int53", clock: "row",
+    doc: "Time of the row, or of the end of its window, in milliseconds since 1970",
+    examples: [["event_time()", "1769846709250"]], body: (time: number) => Math.floor(time),
   },
 ];
 
@@ -144,7 +149,7 @@ export const datetime: readonly ScalarFunction[] = [
       ["format_time('2026-01-31T08:05:09Z', 'dd.MM.yyyy HH:mm')", "'31.01.2026 08:05'"],
       ["format_time('2026-01-31T08:05:09Z', 'EEE h a z', 'Europe/Berlin')", "'Sat 9 AM GMT+1'"],
     ],
-    // Names are at most five times as long as the letters that stand for them.
+    // A name of a month or zone is longer than its letters, blanks between them are not.
     slot: ([, pattern]) => 5 * pattern!.slot,
     body: (time: number, pattern: string, zone = "UTC") => formatTime(time, pattern, zone),
   },

@@ -18,7 +18,7 @@ const later: Readonly<Record<FunctionClass, string>> = {
   columns: "changed_cols:sb*+",
   number: "row_number:",
   hit: "last_hit_count: last_hit_time: last_agg_hit_count: last_agg_hit_time:",
-  context: "newuuid: event_time: rule_id: rule_start: mqtt:f meta:f window_start: " +
+  context: "newuuid: rule_id: rule_start: mqtt:f meta:f window_start: " +
     "window_end: " +
     "window_trigger: get_keyed_state:aTa delay:ia props:s quality:f good:f raw:f changed:f",
   scalar: "rand: array_cardinality:a cardinality:a array_concat:a+ array_contains:aa " +
@@ -30,7 +30,7 @@ const later: Readonly<Record<FunctionClass, string>> = {
     "object_construct:sa/ object_concat:aa+ object_pick:aa+ erase:aa obj_to_kvpair_array:a " +
     "object_size:a " +
     "to_json:a parse_json:s json_path_exists:as " +
-    "json_path_query:as json_path_query_first:as compress:as decompress:as",
+    "json_path_query:as json_path_query_first:as",
 };
 
 export interface DialectFunction {

@@ -50,8 +50,11 @@ export interface ScalarFunction {
   readonly nan?: "null" | "error";
   /** Bytes of a text result at most; where left out, those of the first argument. */
   readonly slot?: (args: readonly ArgumentType[]) => number;
-  /** The body takes engine time before the arguments of the call. */
-  readonly clock?: true;
+  /**
+   * The body takes a time before the arguments of the call: engine time as the row is worked on, or
+   * the row's own, which is the end of its window if it has one.
+   */
+  readonly clock?: "now" | "row";
   /** The last parameter, which may be left out, is a time zone; `convert_tz` can set it too. */
   readonly zoned?: true;
   /** By the place of an argument: what is wrong with a constant there, or null. */
