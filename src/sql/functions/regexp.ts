@@ -4,7 +4,7 @@ import { remember } from "./remember.ts";
 
 /**
  * Regular expressions are RE2's, as in eKuiper: no pattern, and no text, makes one take more than
- * time proportional to both, which JavaScript's own cannot promise.
+ * time proportional to both. JavaScript's own go back and forth, and give up with a wrong answer.
  */
 let engine: typeof import("re2js") | undefined;
 
