@@ -10,7 +10,8 @@ import type {
 } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
-  aggregateFunctions, type ArgumentType, knownFunctions, type ScalarFunction, scalarFunctions,
+  aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
+  scalarFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -377,7 +378,7 @@ class Binder {
     const value = parseTime(node.value);
     if (value === null) {
       throw this.#fault("type",
-        "This is compared with a time, so it is one like '2026-01-31T08:00:00Z'", node.span);
+        "Here a time is expected: one is like '2026-01-31T08:00:00Z'", node.span);
     }
     return this.#node({ kind: "literal", value, type: time, span: node.span });
   }
@@ -483,6 +484,7 @@ class Binder {
       }
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
+      case "date_diff": return this.#dateDiff(call, context);
       case "window_start": case "window_end":
         if (context === "row") {
           throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
@@ -501,13 +503,59 @@ class Binder {
         ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
       return this.#argument(letter, this.#expr(arg, context));
     });
-    const types = args.map((arg): ArgumentType =>
-      ({ ...arg.type, constant: arg.kind === "literal" ? arg.value : undefined }));
+    this.#zone(fn, args);
+    const types = args.map((arg, i): ArgumentType => {
+      const constant = arg.kind === "literal" ? arg.value : undefined;
+      const fault = typeof constant === "string" || typeof constant === "number"
+        ? fn.constants?.[i]?.(constant) ?? null : null;
+      if (fault !== null) throw this.#fault("arguments", fault, arg.span);
+      return { ...arg.type, constant };
+    });
+    const line = fn.line?.(types) ?? null;
+    if (typeof line === "string") throw this.#fault("arguments", line, call.span);
+    if (line !== null) return this.#line(args[0]!, line, call.span);
     let type: BoundType;
     if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
+    else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
+    if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
+  }
+
+  #clock(which: "now" | "row", { name, span }: Call): Bound {
+    if (which === "now") return this.#node({ kind: "clock", type: time, span });
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
+    }
+    return this.#node({ kind: "window", which: "end", type: int53, span });
+  }
+
+  /** `hour(convert_tz(t, zone))` is `hour(t, zone)`: the kind time has no zone of its own. */
+  #zone(fn: ScalarFunction, args: Bound[]): void {
+    const [first] = args;
+    if (fn.zoned !== true || args.length !== fn.parameters.indexOf("?")) return;
+    if (first!.kind !== "call" || first!.fn !== "convert_tz") return;
+    args.push(first!.args[1]!);
+  }
+
+  /** As arithmetic, its numbers parameters of the rule: no texts are looked at on each row. */
+  #line(x: Bound, { minus, times, over, plus }: Line, span: Span): Bound {
+    const step = (op: BoundBinaryOp, left: Bound, value: number): Bound => this.#node({
+      kind: "binary", op, left, type: float64, span,
+      right: this.#node({ kind: "literal", value, type: float64, span }),
+    });
+    return step("+", step("/", step("*", step("-", x, minus), times), over), plus);
+  }
+
+  /** Nanoseconds from the first to the second, as eKuiper gives them: past 2^53 in 104 days. */
+  #dateDiff(call: Call, context: Context): Bound {
+    const { span } = call;
+    const [from, to] = call.args.map((arg) =>
+      this.#as(this.#argument("t", this.#expr(arg, context)), int64)) as [Bound, Bound];
+    const ms = this.#node({ kind: "binary", op: "-", left: to, right: from, type: int64, span });
+    const ns = this.#node({ kind: "literal", value: 1_000_000n, type: int64, span });
+    return this.#node({ kind: "binary", op: "*", left: ms, right: ns, type: int64, span });
   }
 
   /** An argument as the body takes it (`functions/record.ts`). */
@@ -515,7 +563,11 @@ class Binder {
     switch (letter) {
       case "s": return this.#text(node);
       case "b": return this.#isKind(node, bool);
-      case "t": return this.#isKind(node, time);
+      case "t":
+        if (isNumber(node.type)) return this.#as(node, time);
+        return node.type.kind === "text" ? this.#time(node) : this.#isKind(node, time);
+      case "y": return node.type.kind === "bytes" ? node : this.#text(node);
+      case "k": return this.#argument(node.type.kind === "text" ? "s" : "i", node);
       case "d": return this.#as(this.#number(node), float64);
       case "i": case "u":
         if (isNullLiteral(node)) return this.#as(node, int53);

@@ -109,7 +109,7 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime;
+  | BoundInferValue | BoundWindowTime | BoundClock;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -211,10 +211,18 @@ export interface BoundInferValue extends Typed {
   readonly output: number;
 }
 
-/** `window_start()`, `window_end()`: int53, ms since the epoch. */
+/**
+ * `window_start()`, `window_end()`: int53, ms since the epoch. Where there is no window, the end is
+ * the row's own time.
+ */
 export interface BoundWindowTime extends Typed {
   readonly kind: "window";
   readonly which: "start" | "end";
+}
+
+/** Engine time of the call that works on the row; the same for all rows of the call. */
+export interface BoundClock extends Typed {
+  readonly kind: "clock";
 }
 
 /**

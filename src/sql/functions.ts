@@ -1,16 +1,23 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { compression } from "./functions/compress.ts";
+import { convert } from "./functions/convert.ts";
+import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
+import { hash } from "./functions/hash.ts";
 import { math } from "./functions/math.ts";
 import type { ScalarFunction } from "./functions/record.ts";
+import { regexp } from "./functions/regexp.ts";
 import { text } from "./functions/text.ts";
+import { units } from "./functions/units.ts";
 
-export type { ArgumentType, FunctionValue, ScalarFunction } from "./functions/record.ts";
+export type { ArgumentType, FunctionValue, Line, ScalarFunction } from "./functions/record.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
 export type { FunctionClass } from "./functions/dialect.ts";
 
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text].flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
+  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units]
+    .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
@@ -21,6 +28,7 @@ const forms: readonly DialectFunction[] = [
   { name: "coalesce", parameters: "a+", place: "scalar" },
   { name: "isnull", parameters: "a", place: "scalar" },
   { name: "infer", parameters: "sa+", place: "scalar" },
+  { name: "date_diff", parameters: "tt", place: "scalar" },
 ];
 
 /** Every function of the dialect: what it takes and where it may stand. */

@@ -136,7 +136,8 @@ class Evaluation {
       newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
-      window: () => NaN,
+      window: () => row.time,
+      time: row.time,
       seed: new Map(),
     };
     return leaves;
@@ -157,6 +158,7 @@ class Evaluation {
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
+      time: window.end,
     };
     return leaves;
   }

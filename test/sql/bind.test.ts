@@ -52,6 +52,7 @@ describe("names", () => {
     expect(query.inputs).toEqual([]);
     expect(() => bindConditions(["press.setpoint + 1"], catalog)).toThrow("condition is expected");
     expect(() => bindConditions(["temperature > 1"], catalog)).toThrow("device.tag");
+    expect(() => bindConditions(["event_time() > 1"], catalog)).toThrow("rows of a stream");
   });
 
   test("aliases: usable everywhere; inside its own definition the name is the column", () => {

@@ -46,6 +46,7 @@ export class Expressions {
       case "column": case "newest": case "aggregate": case "infer": case "window":
         assert(false, `${node.kind} is a leaf`);
       case "literal": return this.#literal(node);
+      case "clock": return { kind: "time", value: "time", state: "0" };
       case "unary": return this.#unary(node);
       case "binary":
         return node.op === "and" || node.op === "or" ? this.#junction(node)

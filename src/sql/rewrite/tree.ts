@@ -5,6 +5,7 @@ import type { Bound } from "../bound.ts";
 function operands(node: Bound): readonly Bound[] {
   switch (node.kind) {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
+    case "clock":
       return [];
     case "unary": case "isnull": case "cast": return [node.operand];
     case "binary": return [node.left, node.right];
