@@ -50,7 +50,7 @@ test("W4: a gateway that runs elsewhere is found, and never taken for silent", a
   folder.remove();
 }, 60_000);
 
-test("W5: a damaged configuration: the last good one runs from the store that is named", async () => {
+test("W5: a damaged configuration: the last good one runs from the named store", async () => {
   const folder = workFolder({ "gateway.json": device });
   const config = join(folder.path, "gateway.json");
   await (await RunningGateway.start(config, join(folder.path, "store"))).stop();
