@@ -42,6 +42,8 @@ export const limits = {
   audit_rows_max: 1000,
   /** Bytes of one REST body. */
   body_bytes_max: 1 << 20,
+  /** Braces and brackets inside each other in the configuration: parsers go down by recursion. */
+  nesting_max: 100,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
