@@ -1,10 +1,14 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { analytics } from "./functions/analytic.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
 import { math } from "./functions/math.ts";
 import type { ScalarFunction } from "./functions/record.ts";
+import { signals } from "./functions/signal.ts";
+import type { StatefulFunction } from "./functions/stateful.ts";
 import { text } from "./functions/text.ts";
 
 export type { ArgumentType, FunctionValue, ScalarFunction } from "./functions/record.ts";
+export type { StatefulFunction } from "./functions/stateful.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
 export type { FunctionClass } from "./functions/dialect.ts";
 
@@ -14,6 +18,10 @@ export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
+
+export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
+  [...analytics, ...signals].flatMap((f) =>
+    [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 /** Forms that the binder itself turns into nodes. */
 const forms: readonly DialectFunction[] = [
@@ -28,6 +36,8 @@ export const knownFunctions: ReadonlyMap<string, DialectFunction> = new Map([
   ...dialect,
   ...forms.map((f) => [f.name, f] as const),
   ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
+  ...[...statefulFunctions].map(([name, { parameters }]) =>
+    [name, { name, parameters, place: "analytic" }] as const),
   ...[...scalarFunctions].map(([name, { parameters }]) =>
     [name, { name, parameters, place: "scalar" }] as const),
 ]);

@@ -1,6 +1,7 @@
 import { BAD, ERROR } from "../../src/ring.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
+import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
+import { Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
 
@@ -24,10 +25,17 @@ export interface Evaluated {
   readonly errors: number;
 }
 
+/** Runs a query over rows that come in parts: functions with state go on where they were. */
+export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
+  Evaluated {
+  const stateful = new Stateful(query);
+  return (rows) => new Evaluation(query, world, stateful).run(rows);
+}
+
 /** The slow meaning of a query over the rows of its one input, in their order. */
 export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   world: World = {}): Evaluated {
-  return new Evaluation(query, world).run(rows);
+  return evaluator(query, world)(rows);
 }
 
 interface Window {
@@ -39,28 +47,47 @@ interface Window {
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
+  readonly #stateful: Stateful;
+  /** Results of the calls with state, for each row. */
+  readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
+  readonly #flagsOf = new Map<Row, number>();
   #errors = 0;
 
-  constructor(query: BoundQuery, world: World) {
+  constructor(query: BoundQuery, world: World, stateful: Stateful) {
     this.#query = query;
+    this.#stateful = stateful;
     this.#world = world;
   }
 
   run(rows: readonly Row[]): Evaluated {
     const { window } = this.#query;
+    for (const row of rows) this.#callAll(row);
     let found: Row[];
     if (window === null) {
       found = this.#query.aggregated
         ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
         rows: this.#filtered(rows) })
         : this.#filtered(rows).map((row) =>
-          this.#project(row.time, row.flags, this.#rowLeaves(row)));
+          this.#project(row.time, this.#flags(row), this.#rowLeaves(row)));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
       found = this.#counted(this.#windowFiltered(rows), window.rows, window.every);
     }
     return { rows: found, errors: this.#errors };
+  }
+
+  /** Before anything else looks at the row. */
+  #callAll(row: Row): void {
+    if (this.#query.stateful.length === 0) return;
+    const done = new Map<Bound, Cell>();
+    this.#calls.set(row, done);
+    const leaves = this.#rowLeaves(row);
+    this.#flagsOf.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
+  }
+
+  #flags(row: Row): number {
+    return this.#flagsOf.get(row) ?? row.flags;
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
@@ -119,7 +146,8 @@ class Evaluation {
     return [...groups.values()].flatMap((rows) => {
       const leaves = this.#groupLeaves(window, rows);
       if (!this.#test(this.#query.having, leaves)) return [];
-      return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
+      return [this.#project(window.end, rows.reduce((flags, row) =>
+        flags | this.#flags(row), 0), leaves)];
     });
   }
 
@@ -137,7 +165,7 @@ class Evaluation {
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => NaN,
-      seed: new Map(),
+      seed: this.#calls.get(row) ?? new Map(),
     };
     return leaves;
   }
