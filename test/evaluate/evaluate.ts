@@ -1,8 +1,8 @@
 import { BAD, ERROR } from "../../src/ring.ts";
 import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
-import { Stateful } from "./stateful.ts";
-import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
+import { joined, type Origin, Stateful } from "./stateful.ts";
+import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -15,6 +15,8 @@ export interface World {
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
   end?: number;
+  /** Rows get a cell `$oldest`; not for queries that read newest values. */
+  lineage?: boolean;
   /** Of rows that already are the content of a window. */
   window?: { readonly start: number; readonly end: number };
 }
@@ -50,7 +52,7 @@ class Evaluation {
   readonly #stateful: Stateful;
   /** Results of the calls with state, for each row. */
   readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
-  readonly #flagsOf = new Map<Row, number>();
+  readonly #origins = new Map<Row, Origin>();
   #errors = 0;
 
   constructor(query: BoundQuery, world: World, stateful: Stateful) {
@@ -68,7 +70,7 @@ class Evaluation {
         ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
         rows: this.#filtered(rows) })
         : this.#filtered(rows).map((row) =>
-          this.#project(row.time, this.#flags(row), this.#rowLeaves(row)));
+          this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
@@ -83,11 +85,13 @@ class Evaluation {
     const done = new Map<Bound, Cell>();
     this.#calls.set(row, done);
     const leaves = this.#rowLeaves(row);
-    this.#flagsOf.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
+    this.#origins.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
   }
 
-  #flags(row: Row): number {
-    return this.#flagsOf.get(row) ?? row.flags;
+  /** What some rows are made of, through state too. */
+  #origin(rows: readonly Row[]): Origin {
+    return joined(...rows.map((row) =>
+      this.#origins.get(row) ?? { oldest: row.time, flags: row.flags }));
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
@@ -146,16 +150,16 @@ class Evaluation {
     return [...groups.values()].flatMap((rows) => {
       const leaves = this.#groupLeaves(window, rows);
       if (!this.#test(this.#query.having, leaves)) return [];
-      return [this.#project(window.end, rows.reduce((flags, row) =>
-        flags | this.#flags(row), 0), leaves)];
+      return [this.#project(window.end, this.#origin(rows), leaves)];
     });
   }
 
-  #project(time: number, flags: number, leaves: Leaves): Row {
+  #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
     const memo = new Map(leaves.seed);
     const cells = this.#query.select.filter((field) => !field.invisible)
       .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
-    return { time, flags, cells: new Map(cells) };
+    const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
+    return { time, flags, cells: new Map([...cells, ...lineage]) };
   }
 
   #rowLeaves(row: Row): Leaves {

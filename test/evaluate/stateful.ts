@@ -15,7 +15,7 @@ interface Made {
   readonly from: Origin;
 }
 
-const joined = (...all: readonly Origin[]): Origin => ({
+export const joined = (...all: readonly Origin[]): Origin => ({
   oldest: Math.min(...all.map((o) => o.oldest)),
   flags: all.reduce((flags, o) => flags | o.flags, 0),
 });
@@ -45,14 +45,11 @@ export class Stateful {
     for (const node of query.stateful) this.#states.set(node, new Map());
   }
 
-  /** Origin of the last row that was run, of all its calls and its own. */
-  origin: Origin = { oldest: 0, flags: 0 };
-
-  /** Works all calls out for one row, into `done`; the row's flags as they are after them. */
-  run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): number {
-    this.origin = { oldest: row.time, flags: row.flags };
+  /** Works all calls out for one row, into `done`; what the row is made of after them. */
+  run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): Origin {
+    let whole: Origin = { oldest: row.time, flags: row.flags };
     for (const round of this.#rounds) {
-      const { oldest, flags } = this.origin;
+      const { oldest, flags } = whole;
       const own: Origin = { oldest, flags: flags & (FLAG.backfill | FLAG.replayed) };
       const origins = new Map<Bound, Origin>();
       for (const node of round) {
@@ -62,9 +59,9 @@ export class Stateful {
         done.set(node, made.cell);
         origins.set(node, made.from);
       }
-      this.origin = joined(this.origin, ...origins.values());
+      whole = joined(whole, ...origins.values());
     }
-    return this.origin.flags;
+    return whole;
   }
 
   #call(node: BoundStateful, time: number, from: Origin, of: (node: Bound) => Cell): Made {
@@ -228,8 +225,7 @@ class Changed implements Call {
   }
 
   #takeColumn(skips: boolean, x: Cell, from: Origin): Made {
-    if (isError(x)) return { cell: x, from };
-    if (skips && isNull(x)) {
+    if (isError(x) || (skips && isNull(x))) {
       this.#gap = true;
       return { cell: failed(x.state), from };
     }
@@ -248,9 +244,8 @@ class Changed implements Call {
     let changed = false;
     this.#gap = false;
     values.forEach((x, i) => {
-      if (isError(x)) state = Math.max(state, x.state);
-      else if (skips && isNull(x)) {
-        state = Math.max(state, UNCERTAIN.skipped);
+      if (isError(x) || (skips && isNull(x))) {
+        state = Math.max(state, isError(x) ? x.state : UNCERTAIN.skipped);
         this.#gap = true;
       } else {
         changed ||= this.#differs(i, x);
@@ -259,7 +254,7 @@ class Changed implements Call {
       }
     });
     const origin = this.#from === null ? from : joined(from, this.#from);
-    this.#from = from;
+    this.#from = this.#gap ? origin : from;
     return { from: origin, cell: { value: changed, state } };
   }
 

@@ -452,9 +452,10 @@ function runCase(seed: number): Outcome {
       });
     }
   }
+  const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
   let program: Program;
   try {
-    program = compile(sql, catalog);
+    program = compile(sql, catalog, { lineage });
   } catch (thrown) {
     if (thrown instanceof SqlFault) return "refused";
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
@@ -462,7 +463,7 @@ function runCase(seed: number): Outcome {
   const query = bind(sql, catalog);
   const end = (rows.at(-1)?.time ?? 0) + 2000;
   const world: World = {
-    end, infer: (_, args) => results(args),
+    end, lineage, infer: (_, args) => results(args),
     newest: (index, time) => {
       const { tag, column } = query.newest[index]!;
       const row = newest.get(tag);

@@ -108,8 +108,7 @@ function changedColumn(site: Site): string[] {
   const gap = site.place("gap");
   const [differs, before] = [code.name("differs"), code.name("before")];
   return taken(site, [
-    block(`if (${failed(x.state)})`, [`${s} = ${x.state};`]),
-    block(`else if (${ignoring(ignore)} && ${missing(x.state)})`,
+    block(`if (${failed(x.state)} || ${ignoring(ignore)} && ${missing(x.state)})`,
       [`${s} = ${x.state}; ${gap} = 1;`]),
     block("else", [
       `const ${differs} = ${changed}, ${before} = ${state};`,
@@ -140,7 +139,7 @@ function hadChanged(site: Site): string[] {
     const before = code.name("before");
     const sure = trusted(code, x.state);
     return [
-      block(`if (${failed(x.state)})`, [site.raise(x.state)]),
+      block(`if (${failed(x.state)})`, [site.raise(x.state), `${gap} = 1;`]),
       block(`else if (${ignoring(ignore)} && ${missing(x.state)})`,
         [site.raise(String(UNCERTAIN.skipped)), `${gap} = 1;`]),
       block("else", [
@@ -156,7 +155,10 @@ function hadChanged(site: Site): string[] {
     ...each,
     site.raise(`${skipped} * ${UNCERTAIN.skipped}`),
     `if (${site.place("rows")} === 1) { ${site.uses()} }`,
-    `${site.place("rows")} = 1; ${site.made(site.input)}`,
+    // What was left out is compared with an older row the next time.
+    block(`if (${gap} === 0)`, [site.made(site.input)]),
+    block("else", [site.made(site.result)]),
+    `${site.place("rows")} = 1;`,
   ])];
 }
 
