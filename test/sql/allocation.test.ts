@@ -28,4 +28,4 @@ test.each(queries)("bytes → Modbus decode → ring → %s: 10^7 rows, < 64 KB 
   // The two forced collections show that the log is there at all.
   expect(stderr.split("FullCollection").length).toBeGreaterThan(3);
   expect(running.includes("GC<")).toBe(false);
-});
+}, 60_000);
