@@ -15,6 +15,12 @@ export const limits = {
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */
   columns_max: 16384,
+  /** Rows that `lag` looks back at most: it keeps them all, for each key. */
+  lag_rows_max: 1024,
+  /** Keys of a PARTITION BY where KEYS does not say: some hundred devices. */
+  partition_keys_default: 1024,
+  /** Keys of a PARTITION BY at most: each takes the function's state. */
+  partition_keys_max: 1 << 20,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */

@@ -304,9 +304,14 @@ class Builder {
   #checkHiding(rules: readonly RulePlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
-    for (const { rule } of rules) {
-      const found = writing.has(rule.name) ? hidingIn(rule.sql) : null;
+    for (const { rule, program } of rules) {
+      if (!writing.has(rule.name)) continue;
+      const found = hidingIn(rule.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
+      for (const sentence of program.unsafe) {
+        this.#problem(["rules", rule.name, "sql"],
+          `${sentence}; it may not be on the way to a write (W8)`);
+      }
     }
     for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
       const found = hidingIn(policy.permit.join(";"));

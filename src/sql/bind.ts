@@ -1,17 +1,18 @@
 import type {
-  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Select, Star, Unary, Window,
+  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Over, Select, Star, Unary, Window,
 } from "./ast.ts";
+import { limits } from "../base.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
-  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundType, BoundWindow,
-    Catalog,
+  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundStateful,
+    BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
-  scalarFunctions,
+  scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -76,6 +77,7 @@ class Binder {
   readonly #open = new Set<string>();
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
+  readonly #calls: BoundStateful[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
@@ -110,7 +112,7 @@ class Binder {
       sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
         having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
-      infers: this.#infers, aggregated: false, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
     };
   }
 
@@ -470,6 +472,8 @@ class Binder {
     const name = call.name.toLowerCase();
     const scalar = scalarFunctions.get(name);
     if (scalar !== undefined) return this.#scalar(scalar, call, context);
+    const stateful = statefulFunctions.get(name);
+    if (stateful !== undefined) return this.#stateful(stateful, call, context);
     if (aggregateFunctions.has(name)) return this.#aggregateCall(name, call, context);
     switch (name) {
       case "isnull": {
@@ -492,8 +496,7 @@ class Binder {
         return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
           type: int53, span: call.span });
     }
-    throw this.#later(call.span,
-      `The ${knownFunctions.get(name)!.place === "analytic" ? "analytic " : ""}function ${name}()`);
+    throw this.#later(call.span, `The function ${name}()`);
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
@@ -584,6 +587,67 @@ class Binder {
     if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
     throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`,
       node.span);
+  }
+
+  /** A function with state works on rows; a group shows that of its first row. */
+  #stateful(fn: StatefulFunction, call: Call, context: Context): Bound {
+    const { over, span } = call;
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${fn.name}() needs the rows of a stream, one after the other`,
+        span);
+    }
+    if (over !== null && over.orderBy.length > 0) {
+      throw this.#fault("syntax", `${fn.name}() takes rows as they come: no ORDER BY`, over.span);
+    }
+    const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, "row"));
+    for (const key of partitionBy) this.#comparable(key);
+    const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
+    const { args, value } = this.#statefulArguments(fn, call);
+    const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
+    const node = this.#node<BoundStateful>({
+      kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
+    });
+    if (!this.#calls.includes(node)) this.#calls.push(node);
+    if (context === "row" || this.#keys.some((key) => key.bound === node)) return node;
+    return this.#aggregate({ fn: "first", arg: node, skipsNull: false, type, span });
+  }
+
+  /** The arguments, and the type of the value that the function gives back. */
+  #statefulArguments(fn: StatefulFunction, call: Call): { args: Bound[]; value: BoundType } {
+    const letters = fn.parameters.replace("?", "");
+    const args = call.args.flatMap((arg, i) => {
+      const letter = letters[i] ?? letters.at(-2)!;
+      if (arg.kind === "star") return this.#star(arg, "row").map((field) => field.expr);
+      const bound = this.#expr(arg, "row");
+      return letter === "a" || letter === "*" || letter === "+" || letter === "B" ? [bound]
+        : [this.#argument(letter, bound)];
+    });
+    args.forEach((arg) => this.#comparable(arg));
+    if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
+    const x = args[fn.name === "changed_col" ? 1 : 0]!;
+    const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
+    if (fallback === undefined) return { args, value: x.type };
+    const value = this.#unified([x, fallback]);
+    return {
+      value, args: args.map((arg) => (arg === x || arg === fallback ? this.#as(arg, value) : arg)),
+    };
+  }
+
+  #lagRows({ kind, span, ...rows }: Bound): void {
+    const n = kind === "literal" && "value" in rows ? Number(rows.value) : 0;
+    if (n < 1 || n > limits.lag_rows_max) {
+      throw this.#fault("arguments", "lag() looks back over a number of rows that is written " +
+        `out, 1 to ${limits.lag_rows_max}`, span);
+    }
+  }
+
+  #keysOf(over: Over | null): number {
+    if (over === null || over.partitionBy.length === 0) return 0;
+    const keys = over.keys ?? limits.partition_keys_default;
+    if (keys < 1 || keys > limits.partition_keys_max) {
+      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, over.span);
+    }
+    return keys;
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {

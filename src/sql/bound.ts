@@ -21,6 +21,8 @@ import type { Span } from "./fault.ts";
  *   the left decides is not looked at on the right. NOT of NULL is NULL.
  * - CASE: conditions in order as AND reads them; worst of the conditions evaluated and the value
  *   taken.
+ * - A function with state sees every row of the stream in order, before WHERE and windows; where
+ *   its WHEN is not TRUE with a value its state stays as it is. `functions/stateful.ts`.
  * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
  * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
  */
@@ -35,6 +37,8 @@ export interface BoundQuery {
   readonly select: readonly BoundField[];
   readonly aggregates: readonly BoundAggregate[];
   readonly infers: readonly BoundInfer[];
+  /** Calls of functions with state; one inside another's arguments comes before it. */
+  readonly stateful: readonly BoundStateful[];
   /** True if rows are folded into groups: aggregates or GROUP BY. */
   readonly aggregated: boolean;
 }
@@ -109,7 +113,7 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime | BoundClock;
+  | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -209,6 +213,17 @@ export interface BoundInferValue extends Typed {
   readonly kind: "infer";
   readonly index: number;
   readonly output: number;
+}
+
+/** `fn` names its record in `statefulFunctions`. */
+export interface BoundStateful extends Typed {
+  readonly kind: "stateful";
+  readonly fn: string;
+  readonly args: readonly Bound[];
+  readonly partitionBy: readonly Bound[];
+  /** Keys at most; a further one has no state, and its rows NULL. */
+  readonly keys: number;
+  readonly when: Bound | null;
 }
 
 /**

@@ -34,6 +34,10 @@ function title(stage: StagePlan): string {
     case "rows": return "rows";
     case "conditions": return "conditions, on demand";
     case "infer": return `model ${stage.model}`;
+    case "stateful": {
+      const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
+      return `functions with state (${stage.functions.join(", ")})${keys}`;
+    }
     case "window": {
       const { window } = stage;
       const kind = window.kind === "tumbling"

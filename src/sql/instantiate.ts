@@ -2,6 +2,7 @@ import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
+import { StatefulStage } from "./stateful/stage.ts";
 import { WindowStage } from "./window/stage.ts";
 
 /** A stage of generated code, bound to its rings. */
@@ -9,6 +10,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
   switch (plan.kind) {
     case "rows": return new RowsStage(plan, site);
     case "conditions": return new RowsStage(plan, site);
+    case "stateful": return new StatefulStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "infer": assert(false, "an infer stage is made by instantiateInfer");
   }

@@ -1,11 +1,13 @@
 import { assert } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, Catalog } from "./bound.ts";
+import type { Bound, BoundQuery, BoundStateful, Catalog } from "./bound.ts";
 import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit/stages.ts";
 import { notInThisVersion } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
+import { statefulStage } from "./stateful/stage.ts";
+import { unsafeIn } from "./stateful/unsafe.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -23,6 +25,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
+ *     functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
  *
  * What can be tested before a model or a window is tested there.
@@ -41,6 +44,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     output: stages.at(-1)!.output,
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
+    unsafe: unsafeIn(query),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${s.kind})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
@@ -85,6 +89,7 @@ class Chain {
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg])).concat(groupBy);
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped : select.map((f) => f.expr);
+    this.#stateful([...first, ...filter]);
     this.#later = first;
     // WHERE comes before a tumbling window, but after a count window has counted its rows.
     if (window?.kind === "count") {
@@ -106,6 +111,31 @@ class Chain {
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
     this.#rows(this.#tests, this.#select());
+  }
+
+  /**
+   * Functions with state see every row, so they come first; a model that they read runs before
+   * them, for every row too.
+   */
+  #stateful(later: readonly Bound[]): void {
+    let waiting = [...this.#query.stateful];
+    while (waiting.length > 0) {
+      this.#later = [...later, ...waiting];
+      this.#infer(this.#infersIn(waiting.slice(0, 1)), false);
+      const ready = waiting.filter((node) => this.#infersIn([node]).length === 0);
+      waiting = waiting.filter((node) => !ready.includes(node));
+      const calls = ready.map((node) => ({
+        node, spec: { name: this.#nameOf(node), kind: node.type.kind, slot: node.type.slot },
+      }));
+      this.#later = [...later, ...waiting];
+      const stage = statefulStage(this.#input(), calls, this.#passes().map((p) => p.spec));
+      this.stages.push(stage);
+      this.#columns = stage.output;
+    }
+  }
+
+  #nameOf(node: BoundStateful): string {
+    return `$state${this.#query.stateful.indexOf(node)}`;
   }
 
   #refuse(): void {
@@ -136,7 +166,8 @@ class Chain {
   #find(node: Bound): string | undefined {
     const name = node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
-        && node.which === "start" ? "$start" : this.#keys.get(node);
+        && node.which === "start" ? "$start"
+      : node.kind === "stateful" ? this.#nameOf(node) : this.#keys.get(node);
     return this.#columns.some((c) => c.name === name) ? name : undefined;
   }
 

@@ -13,6 +13,8 @@ export interface Program {
   readonly stages: readonly StagePlan[];
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
+  /** What may not stand on the way to a write (W8), and why; empty for most rules. */
+  readonly unsafe: readonly string[];
   readonly memory: readonly MemoryLine[];
 }
 
@@ -92,7 +94,15 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
-export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | InferPlan;
+/** Row by row: functions with state. */
+export interface StatefulPlan extends KernelStage {
+  readonly kind: "stateful";
+  readonly functions: readonly string[];
+  /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
+  readonly keys: number;
+}
+
+export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | InferPlan | StatefulPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -101,7 +111,7 @@ export interface StageCounters {
   out: number;
   /** Rows left out because WHERE, HAVING or FILTER failed on them; model failures. */
   errors: number;
-  /** Rows lost to a full key table. */
+  /** Rows lost to a full key table, or without state for it. */
   dropped: number;
 }
 

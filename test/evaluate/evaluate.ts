@@ -1,7 +1,8 @@
 import { BAD, ERROR } from "../../src/ring.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
+import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
-import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
+import { joined, type Origin, Stateful } from "./stateful.ts";
+import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -14,6 +15,8 @@ export interface World {
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
   end?: number;
+  /** Rows get a cell `$oldest`; not for queries that read newest values. */
+  lineage?: boolean;
   /** Of rows that already are the content of a window. */
   window?: { readonly start: number; readonly end: number };
 }
@@ -24,10 +27,17 @@ export interface Evaluated {
   readonly errors: number;
 }
 
+/** Runs a query over rows that come in parts: functions with state go on where they were. */
+export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
+  Evaluated {
+  const stateful = new Stateful(query);
+  return (rows) => new Evaluation(query, world, stateful).run(rows);
+}
+
 /** The slow meaning of a query over the rows of its one input, in their order. */
 export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   world: World = {}): Evaluated {
-  return new Evaluation(query, world).run(rows);
+  return evaluator(query, world)(rows);
 }
 
 interface Window {
@@ -39,28 +49,49 @@ interface Window {
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
+  readonly #stateful: Stateful;
+  /** Results of the calls with state, for each row. */
+  readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
+  readonly #origins = new Map<Row, Origin>();
   #errors = 0;
 
-  constructor(query: BoundQuery, world: World) {
+  constructor(query: BoundQuery, world: World, stateful: Stateful) {
     this.#query = query;
+    this.#stateful = stateful;
     this.#world = world;
   }
 
   run(rows: readonly Row[]): Evaluated {
     const { window } = this.#query;
+    for (const row of rows) this.#callAll(row);
     let found: Row[];
     if (window === null) {
       found = this.#query.aggregated
         ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
         rows: this.#filtered(rows) })
         : this.#filtered(rows).map((row) =>
-          this.#project(row.time, row.flags, this.#rowLeaves(row)));
+          this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
       found = this.#counted(this.#windowFiltered(rows), window.rows, window.every);
     }
     return { rows: found, errors: this.#errors };
+  }
+
+  /** Before anything else looks at the row. */
+  #callAll(row: Row): void {
+    if (this.#query.stateful.length === 0) return;
+    const done = new Map<Bound, Cell>();
+    this.#calls.set(row, done);
+    const leaves = this.#rowLeaves(row);
+    this.#origins.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
+  }
+
+  /** What some rows are made of, through state too. */
+  #origin(rows: readonly Row[]): Origin {
+    return joined(...rows.map((row) =>
+      this.#origins.get(row) ?? { oldest: row.time, flags: row.flags }));
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
@@ -119,15 +150,16 @@ class Evaluation {
     return [...groups.values()].flatMap((rows) => {
       const leaves = this.#groupLeaves(window, rows);
       if (!this.#test(this.#query.having, leaves)) return [];
-      return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
+      return [this.#project(window.end, this.#origin(rows), leaves)];
     });
   }
 
-  #project(time: number, flags: number, leaves: Leaves): Row {
+  #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
     const memo = new Map(leaves.seed);
     const cells = this.#query.select.filter((field) => !field.invisible)
       .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
-    return { time, flags, cells: new Map(cells) };
+    const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
+    return { time, flags, cells: new Map([...cells, ...lineage]) };
   }
 
   #rowLeaves(row: Row): Leaves {
@@ -138,7 +170,7 @@ class Evaluation {
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => row.time,
       time: row.time,
-      seed: new Map(),
+      seed: this.#calls.get(row) ?? new Map(),
     };
     return leaves;
   }

@@ -47,12 +47,14 @@ class Queries {
   /** What may stand in this place: a model, an aggregate. */
   readonly #infer: boolean;
   readonly #newest: boolean;
+  readonly #statefulChance: number;
   #group = false;
 
   constructor(random: Random) {
     this.#r = random;
     this.#infer = random.chance(0.15);
     this.#newest = random.chance(0.2);
+    this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
   }
 
   query(): string {
@@ -84,7 +86,8 @@ class Queries {
 
   value(kind: Kind, depth: number): string {
     if (depth <= 0 || this.#r.chance(0.15)) return this.#leaf(kind);
-    return this.#common(kind, depth - 1) ?? this.#operation(kind, depth - 1);
+    return this.#stateful(kind) ?? this.#common(kind, depth - 1)
+      ?? this.#operation(kind, depth - 1);
   }
 
   #leaf(kind: Kind): string {
@@ -141,6 +144,58 @@ class Queries {
     let text = make();
     while (text === not) text = make();
     return text;
+  }
+
+  /** A call of a function with state, of which there may be one inside another. */
+  #stateful(kind: Kind): string | null {
+    const r = this.#r;
+    if (!r.chance(this.#statefulChance)) return null;
+    const group = this.#group;
+    this.#group = false;
+    const call = this.#statefulCall(kind);
+    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes"];
+    const over = [
+      r.chance(0.35) ? `PARTITION BY ${r.pick(keys)}` +
+        r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
+      r.chance(0.35) ? `WHEN ${this.value("bool", 1)}` : "",
+    ].filter(Boolean).join(" ");
+    this.#group = group;
+    return over === "" ? call : `${call} OVER (${over})`;
+  }
+
+  #statefulCall(kind: Kind): string {
+    const r = this.#r;
+    const x = (k: Kind): string => this.#not("NULL", () => this.value(k, 1));
+    const flag = (): string => r.pick(["TRUE", "FALSE", "TRUE", "FALSE", "yes"]);
+    if (r.chance(0.3)) {
+      const more = r.pick(["", ", 1", ", 3", `, 2, ${this.#leaf(kind)}`,
+        `, 1, ${this.#leaf(kind)}, FALSE`, `, 2, ${this.#leaf(kind)}, TRUE`]);
+      return `lag(${x(kind)}${more})`;
+    }
+    if (r.chance(0.2)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
+    if (r.chance(0.2)) return `changed_col(${flag()}, ${x(kind)})`;
+    const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
+    const fold = (name: string, arg: string): string => `${name}(${arg}` +
+      (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
+    switch (kind) {
+      case "float": return r.pick([
+        () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a"])})`,
+        () => `rate_limit(${number()}, ${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n"])})`,
+        () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
+        () => `derivative(${number()})`,
+        () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
+        () => `time_in_state(${x(this.kind())})`,
+        () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
+      ])();
+      case "whole": return fold("acc_count", x(this.kind()));
+      case "bool": return r.pick([
+        () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
+        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b"])})`,
+        () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
+        () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
+      ])();
+      default: return `lag(${x(kind)})`;
+    }
   }
 
   #common(kind: Kind, depth: number): string | null {
@@ -453,9 +508,10 @@ function runCase(seed: number): Outcome {
       });
     }
   }
+  const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
   let program: Program;
   try {
-    program = compile(sql, catalog);
+    program = compile(sql, catalog, { lineage });
   } catch (thrown) {
     if (thrown instanceof SqlFault) return "refused";
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
@@ -463,7 +519,7 @@ function runCase(seed: number): Outcome {
   const query = bind(sql, catalog);
   const end = (rows.at(-1)?.time ?? 0) + 2000;
   const world: World = {
-    end, infer: (_, args) => results(args),
+    end, lineage, infer: (_, args) => results(args),
     newest: (index, time) => {
       const { tag, column } = query.newest[index]!;
       const row = newest.get(tag);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { bindSelect } from "../../src/sql/bind.ts";
-import { aggregateFunctions, knownFunctions, scalarFunctions } from "../../src/sql/functions.ts";
+import {
+  aggregateFunctions, knownFunctions, scalarFunctions, statefulFunctions,
+} from "../../src/sql/functions.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { type Cell, evaluateQuery } from "../evaluate/evaluate.ts";
 import { catalog } from "./catalog.ts";
@@ -25,6 +27,37 @@ describe("each example of each function", () => {
         if (wanted.value !== null) expect(actual.kind).toBe(wanted.kind);
       });
     }
+  }
+});
+
+/** Rows a second apart, whose column `x` is of the kind of its values. */
+function resultsOf(call: string, x: readonly string[]): (Cell & { kind: string })[] {
+  const cells = x.map(valueOf);
+  const { kind } = cells.find(({ value }) => value !== null)!;
+  const sql = `SELECT ${call} AS y FROM s`;
+  const query = bindSelect(sql, parseQuery(sql), {
+    ...catalog, stream: (name) => ({ name, interval_ms: null,
+      columns: [{ name: "x", kind: kind as "text", slot: kind === "text" ? 16 : 0 }] }),
+  });
+  const rows = cells.map((cell, i) =>
+    ({ time: 1000 * i, flags: 0, cells: new Map([["x", cell]]) }));
+  return evaluateQuery(query, rows).rows.map((row) =>
+    ({ ...row.cells.get("y")!, kind: query.select[0]!.expr.type.kind }));
+}
+
+describe("each example of each function with state", () => {
+  for (const { example, usage, source } of new Set(statefulFunctions.values())) {
+    const { call, x, gives } = example;
+    test(`${call} of ${x.join(", ")} = ${gives.join(", ")}`, () => {
+      const actual = resultsOf(call, x);
+      const wanted = gives.map(valueOf);
+      expect(actual.map((cell) => cell.value)).toEqual(wanted.map((cell) => cell.value));
+      for (const [i, { value, kind }] of wanted.entries()) {
+        if (value !== null) expect(actual[i]!.kind).toBe(kind);
+      }
+      expect(usage).toContain(call.match(/\w+(?=\()/g)!.at(-1)!);
+      expect(source.length).toBeGreaterThan(3);
+    });
   }
 });
 

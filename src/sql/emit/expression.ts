@@ -43,7 +43,7 @@ export class Expressions {
     const leaf = this.#scope.leaf(node);
     if (leaf !== null) return leaf;
     switch (node.kind) {
-      case "column": case "newest": case "aggregate": case "infer": case "window":
+      case "column": case "newest": case "aggregate": case "infer": case "window": case "stateful":
         assert(false, `${node.kind} is a leaf`);
       case "literal": return this.#literal(node);
       case "clock": return { kind: "time", value: "time", state: "0" };

@@ -58,7 +58,8 @@ class Bindings {
       return leaves.newest.cell(node.index, column, pollMs);
     }
     if (node.kind === "window") return this.#windowEnd(leaves.code);
-    assert(node.kind !== "aggregate" && node.kind !== "infer", `${node.kind} is no column here`);
+    assert(node.kind !== "aggregate" && node.kind !== "infer" && node.kind !== "stateful",
+      `${node.kind} is no column here`);
     return null;
   }
 

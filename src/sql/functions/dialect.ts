@@ -7,13 +7,10 @@ export type FunctionClass =
  * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
  * wrong.
  */
-const later: Readonly<Record<FunctionClass, string>> = {
+const later: Readonly<Record<Exclude<FunctionClass, "analytic">, string>> = {
   aggregate: "collect:* merge_agg:* deduplicate:aB median:n stddevs:n var:n vars:n " +
     "percentile_cont:nn " +
     "percentile_disc:nn",
-  analytic: "lag:a?iaB latest:a?a changed_col:ba had_changed:b*+ acc_sum:n?bb acc_min:n?bb " +
-    "acc_max:n?bb " +
-    "acc_avg:n?bb acc_count:a?bb",
   rows: "unnest:a extract:a",
   columns: "changed_cols:sb*+",
   number: "row_number:",

@@ -13,6 +13,8 @@ function operands(node: Bound): readonly Bound[] {
     case "like": return [node.operand, node.pattern];
     case "case": return [...node.whens.flatMap((w) => [w.when, w.then]), node.otherwise];
     case "coalesce": case "call": return node.args;
+    case "stateful":
+      return [...node.args, ...node.partitionBy, ...(node.when === null ? [] : [node.when])];
     default: return never(node, "expression");
   }
 }
