@@ -12,6 +12,11 @@ import { unsafeIn } from "./stateful/unsafe.ts";
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
   readonly lineage: boolean;
+  /**
+   * On the way to a write (W8): a condition passes and a key is taken only if its state is good.
+   * What is left out for that is counted like an error.
+   */
+  readonly strict: boolean;
 }
 
 /**
@@ -57,6 +62,7 @@ class Chain {
   readonly #query: BoundQuery;
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
+  readonly #strict: boolean;
   #columns: readonly ColumnSpec[];
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
@@ -68,6 +74,7 @@ class Chain {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
+    this.#strict = options.strict;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
@@ -159,6 +166,7 @@ class Chain {
       newest: this.#query.newest,
       find: (node) => this.#find(node),
       oldest: this.#lineage || this.#query.inputs.length === 0 ? oldest : null,
+      strict: this.#strict,
     };
   }
 

@@ -1,4 +1,4 @@
-import { BAD, ERROR } from "../../src/ring.ts";
+import { BAD, ERROR, GOOD } from "../../src/ring.ts";
 import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
@@ -19,6 +19,8 @@ export interface World {
   lineage?: boolean;
   /** Of rows that already are the content of a window. */
   window?: { readonly start: number; readonly end: number };
+  /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
+  strict?: boolean;
 }
 
 export interface Evaluated {
@@ -95,13 +97,29 @@ class Evaluation {
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
+    if (condition === null) return true;
+    if (this.#world.strict === true) {
+      const { value, state } = evaluate(condition, leaves);
+      if (state !== GOOD) this.#errors += 1;
+      return state === GOOD && value === true;
+    }
     const passed = passes(condition, leaves);
     if (passed === null) this.#errors += 1;
     return passed === true;
   }
 
   #filtered(rows: readonly Row[]): Row[] {
-    return rows.filter((row) => this.#test(this.#query.where, this.#rowLeaves(row)));
+    return rows.filter((row) => {
+      const leaves = this.#rowLeaves(row);
+      return this.#test(this.#query.where, leaves) && this.#hasKeys(leaves);
+    });
+  }
+
+  #hasKeys(leaves: Leaves): boolean {
+    if (this.#world.strict !== true) return true;
+    const sound = this.#query.groupBy.every((key) => evaluate(key, leaves).state === GOOD);
+    if (!sound) this.#errors += 1;
+    return sound;
   }
 
   #windowFiltered(rows: readonly Row[]): Row[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { examineTexts } from "../../src/cli/examine.ts";
+import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { connectors, drivers } from "../../src/registry.ts";
 
-function problems(rules: Record<string, string>, permit: string[] = []): string {
+function examine(rules: Record<string, string>, permit: string[] = []): Examined {
   const config = {
     gateway: { id: "t" },
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" } },
@@ -18,8 +18,11 @@ function problems(rules: Record<string, string>, permit: string[] = []): string 
     store: { directory: "./store" },
   };
   const texts = { config: JSON.stringify(config), policy: "" };
-  return examineTexts("gateway.json", texts, { drivers, connectors }, null).texts.join("\n");
+  return examineTexts("gateway.json", texts, { drivers, connectors }, null);
 }
+
+const problems = (rules: Record<string, string>, permit: string[] = []): string =>
+  examine(rules, permit).texts.join("\n");
 
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
@@ -61,6 +64,16 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
   test("and in a permit (W12)", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast" }, ["coalesce(d.ok, TRUE)"]))
       .toContain("(W12)");
+  });
+  test("conditions are strict in every rule on the way, and in no other", () => {
+    const sql = "SELECT a AS v FROM d.fast WHERE b > 3";
+    const write = "SELECT v FROM before WHERE v > 1";
+    const { graph } = examine({ write, before: sql, other: sql });
+    const text = (name: string): string =>
+      graph!.rules.find(({ rule }) => rule.name === name)!.program.stages[0]!.text;
+    expect(text("write")).toContain("c0_s === 0");
+    expect(text("before")).toContain("c0_s === 0");
+    expect(text("other")).not.toContain("=== 0");
   });
   test("IS NOT NULL, a text that says so, and rules that write nothing are free", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b IS NOT NULL AND 'is null' <> 'x'",

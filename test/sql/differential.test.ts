@@ -499,6 +499,8 @@ type Outcome = "refused" | readonly string[];
 function runCase(seed: number): Outcome {
   const r = createRandom(seed);
   const sql = new Queries(r).query();
+  // As on the way to a write.
+  const strict = seed % 2 === 1;
   const rows = randomRows(r);
   const newest = new Map<string, Row>();
   for (const [name, spec] of Object.entries(tags)) {
@@ -511,15 +513,15 @@ function runCase(seed: number): Outcome {
   const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
   let program: Program;
   try {
-    program = compile(sql, catalog, { lineage });
+    program = compile(sql, catalog, { lineage, strict });
   } catch (thrown) {
     if (thrown instanceof SqlFault) return "refused";
-    throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
+      throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
   }
   const query = bind(sql, catalog);
   const end = (rows.at(-1)?.time ?? 0) + 2000;
   const world: World = {
-    end, lineage, infer: (_, args) => results(args),
+    end, lineage, strict, infer: (_, args) => results(args),
     newest: (index, time) => {
       const { tag, column } = query.newest[index]!;
       const row = newest.get(tag);
@@ -534,7 +536,7 @@ function runCase(seed: number): Outcome {
   const each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
   machine.feed(rows, each, r);
   machine.close(end, each);
-  const at = `seed ${seed}: ${sql}`;
+  const at = `seed ${seed}${strict ? ", strict" : ""}: ${sql}`;
   expect([at, ...shown(machine.rows)]).toEqual([at, ...shown(expected.rows)]);
   // A model changes when conditions are tested; rows of an open count window were tested by one
   // alone.

@@ -27,6 +27,8 @@ export interface RowsSpec {
   readonly oldest: ColumnSpec | null;
   /** The input has such a column too. */
   readonly inputOldest: boolean;
+  /** What is not good in WHERE is counted like an error. */
+  readonly strict: boolean;
 }
 
 /**
@@ -85,14 +87,14 @@ ${indent(copyLines(code, spec, newest), "      ")}
     }
     written = written + n | 0;
     block = end;
-  }${counts ? countErrors(code, counting) : ""}
+  }${counts ? countErrors(code, spec.strict ? 0 : 193, counting) : ""}
   return written;`;
 }
 
-function countErrors(code: Code, lines: readonly string[]): string {
+function countErrors(code: Code, sound: number, lines: readonly string[]): string {
   const errors = code.param({ of: "state", field: "errors" }, "errors");
   return `
-  if (seen > 193) {
+  if (seen > ${sound}) {
     let failed = 0;
     for (let seq = from; seq !== to; seq = seq + 1 | 0) {
 ${indent(lines, "      ")}

@@ -16,6 +16,8 @@ export interface StageInput {
   find(node: Bound): string | undefined;
   /** The column of the oldest input's time, if the rule carries it. */
   readonly oldest: ColumnSpec | null;
+  /** Only what is good lets a row pass (W8). */
+  readonly strict: boolean;
 }
 
 type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
@@ -42,7 +44,8 @@ class Bindings {
   of(leaves: Leaves): Expressions {
     let known = this.#open.get(leaves.row);
     if (known === undefined) {
-      known = new Expressions({ ...leaves, leaf: (node) => this.#leaf(leaves, node) });
+      const { strict } = this.#input;
+      known = new Expressions({ ...leaves, strict, leaf: (node) => this.#leaf(leaves, node) });
       this.#open.set(leaves.row, known);
     }
     return known;
@@ -81,6 +84,7 @@ function rowsSpec(
       ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+    strict: input.strict,
   };
 }
 
@@ -136,6 +140,7 @@ export function windowStage(
     timed: window.kind === "tumbling",
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+    strict: input.strict,
     groups_max: groups,
     start: start ? { name: "$start", kind: "time", slot: 0 } : null,
   };

@@ -32,6 +32,8 @@ export class StatefulKernel {
     this.#newest = new NewestLeaves(code);
     this.#values = new Expressions({
       code, row: this.#row, newest: this.#newest, leaf: (node) => this.#leaf(node),
+      // A condition of a call lets no row pass; its quality is that of the call's result.
+      strict: false,
     });
     const { oldest } = input;
     const times = code.param({ of: "input", part: "time" }, "in_time");
@@ -50,6 +52,8 @@ export class StatefulKernel {
     if (name !== undefined) return this.#row.column(name);
     if (node.kind === "stateful") return this.#done.get(node)!.value;
     if (node.kind === "column") return this.#row.column(node.name);
+    // The row's own time: no window has closed yet.
+    if (node.kind === "window") return { kind: "int53", value: this.#time, state: "0" };
     if (node.kind !== "newest") return null;
     const { column, pollMs } = this.#input.newest[node.index]!;
     return this.#newest.cell(node.index, column, pollMs);

@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { Code, indent, type Value } from "../emit/code.ts";
+import { all, any, Code, doubtful, good, indent, parens, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
 import { type Aggregate, fieldsOf, keepsCell, type Place, result, update } from "./aggregates.ts";
@@ -17,6 +17,8 @@ export interface WindowSpec {
   readonly timed: boolean;
   readonly oldest: ColumnSpec | null;
   readonly inputOldest: boolean;
+  /** A row whose key is not good is in no group, and counted like an error. */
+  readonly strict: boolean;
   /** Column of the window's first time, if the query asks for it. */
   readonly start: ColumnSpec | null;
   /** Groups at most. */
@@ -105,7 +107,7 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const mask = code.param({ of: "input", part: "mask" }, "mask");
   const times = code.param({ of: "input", part: "time" }, "times");
   const errors = field(code, "errors", "errors");
-  const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
+  const test = takenRows(spec, leaves);
   const testing = code.take();
   if (keyed) findGroup(code, spec, leaves, fields, window);
   else code.line(
@@ -140,6 +142,18 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   ].filter((line) => line !== "");
   const prologue = indent(code.takePrologue(), "  ");
   return ["function accumulate(p, from, to, end, time) {", prologue, ...lines, "}"].join("\n");
+}
+
+/** Which rows the window takes, and which it counts as failed. */
+function takenRows(spec: WindowSpec, leaves: Leaves): Pick<Test, "pass" | "error"> {
+  const where = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
+  if (!spec.strict) return where;
+  const states = spec.keys.map(({ value }) => value(leaves).state);
+  const pass = parens(where.pass);
+  return {
+    pass: all(pass, ...states.map(good)),
+    error: any(where.error, all(pass, parens(any(...states.map(doubtful))))),
+  };
 }
 
 function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["cell"]> {
