@@ -14,6 +14,15 @@ export interface Program {
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
   readonly memory: readonly MemoryLine[];
+  readonly sources: SourcesPlan;
+}
+
+/** Names of input columns and of `newest` tags that something is worked out from. */
+export interface SourcesPlan {
+  /** What decides that there is a row: WHERE, FILTER, HAVING, GROUP BY. */
+  readonly row: readonly string[];
+  /** By column of the output. */
+  readonly columns: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface InputPlan {
