@@ -25,6 +25,8 @@ export const limits = {
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */
   arm_minutes_max: 60,
+  /** An arming waits so long for the end of a rule's command: rules write while it is prolonged. */
+  arm_wait_ms_max: 1000,
   /** A command from outside may ask for a deadline at most this far ahead (W17). */
   deadline_ms_max: 60_000,
   /**

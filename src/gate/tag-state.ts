@@ -177,13 +177,16 @@ export class TagState implements TagView {
     this.pending = null;
   }
 
-  /** W1, W2: a fresh arming begins with what the tag reads now, and ends every yielding (W16). */
+  /**
+   * W1, W2: a fresh arming begins with what the tag reads now, and ends every yielding (W16). A
+   * read from before our last write tells less than that write.
+   */
   arm(arming: Arming, read: ReadResult): void {
     if (this.pending !== null) this.observe(read);
     this.arming = arming;
     this.unarmedWhy = "";
     this.yielded = null;
-    if (this.pending === null) {
+    if (this.pending === null && read.at > this.#settledAt) {
       this.lastCommand = null;
       this.lastReadBack = read.value;
     }

@@ -128,6 +128,7 @@ class Builder {
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkHiding(rules);
+    this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
   }
@@ -330,6 +331,43 @@ class Builder {
       const found = hidingIn(policy.permit.join(";"));
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
+  }
+
+  /**
+   * W8: the rows of a group come while its device is silent, too. What is written must therefore
+   * be made of a value that then is bad, or its row must be there because of one.
+   */
+  #checkSources(rules: readonly RulePlan[]): void {
+    // Each rule reads only what stands before it.
+    const row = new Map<string, boolean>();
+    const columns = new Map<string, boolean>();
+    for (const { rule, program } of rules) {
+      const streams = program.inputs.flatMap((input) => input.streams);
+      const carries = (name: string): boolean => {
+        const having = streams.filter((stream) =>
+          this.#streams.get(stream)!.layout.columns.some((column) => column.name === name));
+        return having.length > 0 &&
+          having.every((stream) => columns.get(`${stream} ${name}`) ?? true);
+      };
+      const reads = (name: string): boolean =>
+        program.newest.some(({ tag }) => tag === name) || carries(name);
+      const hasRow = program.sources.row.some(reads) || streams.every((stream) =>
+        row.get(stream) ?? this.#streams.get(stream)!.from === "source");
+      row.set(rule.name, hasRow);
+      for (const [name, of] of Object.entries(program.sources.columns)) {
+        columns.set(`${rule.name} ${name}`, hasRow || of.some(reads));
+      }
+      this.#checkWritten(rule, (name) => columns.get(`${rule.name} ${name}`) ?? true);
+    }
+  }
+
+  #checkWritten(rule: Rule, reads: (column: string) => boolean): void {
+    rule.to.forEach((target, i) => {
+      if (target.kind !== "write" || reads(target.from)) return;
+      this.#problem(["rules", rule.name, "to", i, "from"],
+        `${target.from} is made of no value of a device, so it would be written while the device ` +
+          "is silent; use a tag in it, or one in WHERE that says when to write (W8)");
+    });
   }
 
   /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */

@@ -9,7 +9,7 @@ import {
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
-import type { LinkPort } from "./port.ts";
+import { raw_bytes_max, type LinkPort } from "./port.ts";
 
 /** The durable record, as a lane uses it (W10, W21). */
 export interface LaneAudit {
@@ -71,10 +71,11 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #column: Column;
   readonly #loss = new LossWatch();
-  readonly #raw: Uint8Array;
   /** What the last look looks at: rows of the tag's own group, and of its permit. */
   readonly #streams: ReadonlySet<string>;
   #seen: number;
+  /** The peer that `state.hash` was worked out with: it is looked at once a turn. */
+  #peer = "";
   /** What went to the wire for the command under way. */
   #frame: Uint8Array | null = null;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
@@ -88,7 +89,6 @@ export class Lane {
     this.port = options.port;
     this.#column = options.ring.columns[wire.column]!;
     this.#seen = options.ring.head;
-    this.#raw = new Uint8Array(8);
     this.#streams = new Set([options.ring.name, ...options.permit?.streams ?? []]);
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
@@ -327,9 +327,12 @@ export class Lane {
   #followLink(): void {
     const { port, tag, wire } = this.#options;
     this.state.linkUp = port.open;
+    const { peer } = port;
+    if (peer === this.#peer) return;
+    this.#peer = peer;
     const { at, type, wordOrder, scale, offset } = tag;
-    const path = { peer: port.peer, station: wire.station, at, type, wordOrder, scale, offset };
-    this.state.hash = port.peer === "" ? null : pathHash(path);
+    const path = { peer, station: wire.station, at, type, wordOrder, scale, offset };
+    this.state.hash = peer === "" ? null : pathHash(path);
   }
 
   /** W15, W16: an ordinary poll settles an unknown outcome, or shows a change from outside. */
@@ -361,6 +364,6 @@ export class Lane {
 
   #words(): number {
     const { from, to } = this.#options.driver.extent(this.#options.wire);
-    return Math.min(this.#raw.length, (to - from + 1) * 2);
+    return Math.min(raw_bytes_max, (to - from + 1) * 2);
   }
 }

@@ -109,6 +109,8 @@ export class LinkRunner implements WireEvents {
   #backoff: number = limits.reconnect_ms_min;
   #silent = 0;
   #jobLast = false;
+  /** For good: it is not opened again. */
+  #ended = false;
 
   constructor(options: LinkRunnerOptions) {
     this.#options = options;
@@ -160,7 +162,7 @@ export class LinkRunner implements WireEvents {
   closed(reason: string): void {
     this.#session!.abort();
     this.#become("closed", reason);
-    this.#openAt = this.#options.now() + this.#backoff;
+    this.#openAt = this.#ended ? Infinity : this.#options.now() + this.#backoff;
     this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
     this.#openDeadline = Infinity;
     this.#options.wake();
@@ -168,9 +170,9 @@ export class LinkRunner implements WireEvents {
 
   /** Ends the link for good. */
   close(): void {
+    this.#ended = true;
     this.#openAt = Infinity;
     if (this.state !== "closed") this.#wire!.reset();
-    this.#openAt = Infinity;
   }
 
   /** Works off what is due; gives the monotonic ms at which it wants to be called again. */

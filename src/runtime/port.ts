@@ -3,6 +3,9 @@ import type { LinkRunner } from "./link.ts";
 import { stateName } from "../ring.ts";
 import type { LinkView } from "./view.ts";
 
+/** A setpoint has at most four registers. */
+export const raw_bytes_max = 8;
+
 /**
  * How a job of the gate ended: the exchange's result, exception code, whether bytes left, and which
  * (null = none, a read, or not known).

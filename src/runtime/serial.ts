@@ -6,15 +6,14 @@ import {
 } from "../ring.ts";
 import type { Link } from "../config.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
-import type { Guard, JobDone, LinkPort } from "./port.ts";
+import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 import type { Thread, WakePipe, World } from "./world.ts";
 
 /** What a lost wake-up would cost at most. */
 const listen_ms_max = 1000;
 
-/** A setpoint has at most four registers, and its write frame 17 bytes. */
-const raw_bytes_max = 8;
+/** A setpoint of four registers has a write frame of 17 bytes. */
 const frame_bytes_max = 32;
 
 const whole = (name: string): ColumnSpec => ({ name, kind: "int53", slot: 0 });

@@ -162,6 +162,7 @@ export class Writing {
     }
     const stored = (await this.#store.proof(id))?.hash ?? null;
     const minutes_max = limits.arm_minutes_max;
+    await this.#betweenCommands(lane);
     const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read },
       lane.policy, this.box, lane.state, this.#world.clock.now());
     if ("admit" in arming) throw asFault(arming);
@@ -220,6 +221,13 @@ export class Writing {
     const command = ruleCommand(write.rule, lane.id, number, inputs,
       { epoch: this.#past?.epoch ?? 0, sequence: seq }, now);
     lane.take(command, () => {});
+  }
+
+  /** A tag that is written without a pause stays busy, and is refused for it. */
+  async #betweenCommands(lane: Lane): Promise<void> {
+    const { clock, timers } = this.#world;
+    const until = clock.now() + limits.arm_wait_ms_max;
+    while (lane.state.busy !== null && clock.now() < until) await pause(timers, look_ms);
   }
 
   #laneOf(id: string): { lane: Lane; place: Place } {

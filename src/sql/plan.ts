@@ -3,7 +3,7 @@ import type { ColumnSpec } from "../ring.ts";
 import type { Bound, BoundQuery, BoundStateful, Catalog } from "./bound.ts";
 import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit/stages.ts";
 import { notInThisVersion } from "./fault.ts";
-import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
+import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
@@ -53,7 +53,34 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${s.kind})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
+    sources: sourcesOf(query),
   };
+}
+
+function sourcesOf(query: BoundQuery): SourcesPlan {
+  const { where, window, having, groupBy, select } = query;
+  const conditions = [where, window?.filter ?? null, having].filter((c) => c !== null);
+  return {
+    row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
+    columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+  };
+}
+
+/** The leaves of an expression, through models and aggregates; `count(*)` has none. */
+function namesIn(node: Bound, query: BoundQuery): string[] {
+  const names: string[] = [];
+  const visit = (top: Bound): void => walk(top, (n) => {
+    if (n.kind === "column") names.push(n.name);
+    else if (n.kind === "newest") names.push(query.newest[n.index]!.tag);
+    else if (n.kind === "infer") query.infers[n.index]!.args.forEach(visit);
+    else if (n.kind === "aggregate") {
+      const { arg } = query.aggregates[n.index]!;
+      if (arg !== null) visit(arg);
+    }
+    return true;
+  });
+  visit(node);
+  return names;
 }
 
 /** The stages planned so far and what the last ring holds. */

@@ -16,6 +16,15 @@ export interface Program {
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
   readonly unsafe: readonly string[];
   readonly memory: readonly MemoryLine[];
+  readonly sources: SourcesPlan;
+}
+
+/** Names of input columns and of `newest` tags that something is worked out from. */
+export interface SourcesPlan {
+  /** What decides that there is a row: WHERE, FILTER, HAVING, GROUP BY. */
+  readonly row: readonly string[];
+  /** By column of the output. */
+  readonly columns: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface InputPlan {

@@ -20,6 +20,16 @@ const verified = (readBack: number): Outcome =>
   ({ outcome: "verified", code: null, exception: 0, readBack });
 const unknown = wireOutcome(true, false, 0);
 
+test("an arming's read from before our last write does not make that write a foreign one", () => {
+  const tag = armedTag();
+  write(tag, ruleAsk(), good(60), verified(62));
+  tag.arm(arming({ number: 8 }), good(60, now - 5));
+  expect(tag.observe(good(62, now + 200))).toBe("nothing");
+  expect(tag.yielded).toBeNull();
+  tag.arm(arming({ number: 9 }), good(55, now + 300));
+  expect(tag.observe(good(62, now + 400))).toBe("external-change");
+});
+
 describe("W8 one command a tag", () => {
   test("from begin to finish", () => {
     const tag = armedTag();

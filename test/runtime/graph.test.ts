@@ -5,7 +5,8 @@ import { connectors, drivers } from "../../src/registry.ts";
 function examine(rules: Record<string, string>, permit: string[] = []): Examined {
   const config = {
     gateway: { id: "t" },
-    links: { plc: { type: "modbus-tcp", host: "127.0.0.1" } },
+    links: { plc: { type: "modbus-tcp", host: "127.0.0.1" },
+      broker: { type: "mqtt", host: "127.0.0.1" } },
     devices: { d: { link: "plc", groups: { fast: "100ms" }, tags: {
       a: { at: "input 0", type: "float32" }, b: { at: "input 2", type: "float32" },
       ok: { at: "discrete 0", type: "bool" },
@@ -13,6 +14,8 @@ function examine(rules: Record<string, string>, permit: string[] = []): Examined
     } } },
     policy: { "d.set": { allow: ["rule:write"], maxMode: "armed", min: 0, max: 1, permit,
       onLoss: { after: "5s", value: "hold" } } },
+    sources: { asked: { type: "mqtt", link: "broker", topic: "asked",
+      columns: { n: "float64" } } },
     rules: Object.fromEntries(Object.entries(rules).map(([name, sql]) =>
       [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [] }])),
     store: { directory: "./store" },
@@ -78,6 +81,35 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
   test("IS NOT NULL, a text that says so, and rules that write nothing are free", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b IS NOT NULL AND 'is null' <> 'x'",
       other: "SELECT coalesce(a, 1) AS v FROM d.fast" })).toBe("");
+  });
+});
+
+describe("W8: what is written is made of a value of a device, or there because of one", () => {
+  const counted = "SELECT count(*) AS v FROM d.fast";
+  test.each([
+    ["a constant", { write: "SELECT 5 AS v FROM d.fast" }],
+    ["a time", { write: "SELECT tstamp() AS v FROM d.fast" }],
+    ["a count of rows", { write: `${counted} GROUP BY TUMBLINGWINDOW(ss, 1)` }],
+    ["a condition that reads nothing", { write: "SELECT 5 AS v FROM d.fast WHERE 1 < 2" }],
+    ["a constant of another rule", { before: "SELECT 5 AS c, a FROM d.fast",
+      write: "SELECT c * 2 AS v FROM before WHERE c > 3" }],
+    ["a name of a device", { write: "SELECT 5 AS v FROM d.f* WHERE device = 'd'" }],
+  ])("%s is refused", (_, rules) => {
+    expect(problems(rules)).toContain("(W8)");
+    expect(problems(rules)).toContain("rules.write.to[0].from");
+  });
+  test.each([
+    ["a tag in it", { write: "SELECT a * 0 + 5 AS v FROM d.fast" }],
+    ["a newest tag", { write: "SELECT d.b + 1 AS v FROM d.fast" }],
+    ["WHERE", { write: "SELECT 5 AS v FROM d.fast WHERE ok" }],
+    ["HAVING", { write: `${counted} GROUP BY TUMBLINGWINDOW(ss, 1) HAVING max(a) > 3` }],
+    ["FILTER", { write: `${counted} GROUP BY COUNTWINDOW(3) FILTER (WHERE a > 3)` }],
+    ["a key", { write: `${counted} GROUP BY ok, COUNTWINDOW(3)` }],
+    ["the condition of another rule", { before: "SELECT 5 AS c FROM d.fast WHERE ok",
+      write: "SELECT 6 AS v FROM before" }],
+    ["a message, which does not come from nothing", { write: "SELECT 5 AS v FROM asked" }],
+  ])("%s is enough", (_, rules) => {
+    expect(problems(rules)).toBe("");
   });
 });
 

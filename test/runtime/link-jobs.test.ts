@@ -65,7 +65,9 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
         { station: 1, tags: [setpoint], text: "holding" }] }],
       peerChanged() {}, wake() {},
     });
-    runner.attach(new ScriptedWire(), session);
+    const wire = new ScriptedWire();
+    wire.closed = () => runner.closed("reset");
+    runner.attach(wire, session);
     runner.step(0, 0);
     runner.opened("10.0.0.5:502");
     runner.step(0, 0);
@@ -104,5 +106,10 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     answer();
     expect(session.begun).toEqual(["poll discrete", "poll holding", "write"]);
     expect(seen).toBe(head + 1);
+  });
+  test("a link that was ended is not opened again", () => {
+    runner.close();
+    runner.step(1e9, 0);
+    expect(runner.state).toBe("closed");
   });
 });

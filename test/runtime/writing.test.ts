@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import { limits } from "../../src/base.ts";
+import { DONE } from "../../src/driver.ts";
+import { Arena, Ring } from "../../src/ring.ts";
+import type { LinkPort } from "../../src/runtime/port.ts";
+import type { Role } from "../../src/runtime/role.ts";
+import type { StorePort } from "../../src/runtime/store-port.ts";
+import type { World } from "../../src/runtime/world.ts";
+import { Writing } from "../../src/runtime/writing.ts";
+import * as fixture from "../gate/fixture.ts";
+import { graphOf } from "../world/site.ts";
+
+const tag = "press.manual";
+const peer = "10.0.0.1:502";
+
+/** Writing of the simulated plant, over links and a store that answer at once. */
+function start() {
+  let now = fixture.now;
+  const graph = graphOf(1);
+  const arena = Arena.create(1 << 22);
+  const rings = new Map(graph.streams.map((stream) =>
+    [stream.name, Ring.create(arena, stream.layout).ring]));
+  const port = { name: "plc", peer, open: true,
+    read: (_tag, _raw, done) => (done(DONE, 0, true, now, null), true) } as Partial<LinkPort>;
+  const links = new Map(graph.links.map(({ link }) => [link.name, port]));
+  const role = { rings, rules: [], links, conditions: () => null } as unknown as Role;
+  const store = { unavailable: null, nextArming: async () => 1,
+    proof: async () => ({ hash: state.hash }),
+    beginArming: async () => true } as unknown as StorePort;
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const world = { log, clock: { now: () => now, time: () => now }, timers: {
+    after: (ms: number, done: () => void) => (now += ms, queueMicrotask(done)) },
+  } as unknown as World;
+  const writing = new Writing(graph, role, store, { epoch: 1, abandoned: [], writes: {},
+    lastSent: {} }, fixture.box(), world, () => {});
+  writing.step(now, now);
+  const { state } = writing.lanes.get(tag)!;
+  const ask = { tag, for_ms: 60_000, by: "anna", proof: state.hash! };
+  return { state, arm: () => writing.arm(ask), waited: () => now - fixture.now };
+}
+
+test("an arming waits for the end of the command that a rule has under way", async () => {
+  const { state, arm, waited } = start();
+  let busy: string | null = "hold/3/17";
+  Object.defineProperty(state, "busy", { get: () => (waited() < 300 ? busy : (busy = null)) });
+  expect(await arm()).toMatchObject({ tag, number: 1 });
+  expect(waited()).toBeGreaterThanOrEqual(300);
+});
+
+test("it is refused where the commands leave no gap", async () => {
+  const { state, arm, waited } = start();
+  state.busy = "hold/3/17";
+  const refused = await arm().catch((thrown: unknown) => thrown);
+  expect(refused).toMatchObject({ code: "busy" });
+  expect(waited()).toBeGreaterThanOrEqual(limits.arm_wait_ms_max);
+});
