@@ -42,7 +42,7 @@ by the configuration at hand, every Tagwerk of this machine is disarmed.${client
 
 /**
  * The machine's own store always, also when only a simulation runs on this box: it is the one that
- * can hurt. If nothing runs on it, whatever else does: nobody must take for silent what only runs
+ * can hurt. If neither runs, whatever else does: nobody must take for silent what only runs
  * elsewhere (W4).
  */
 function stores(args: Args): string[] {
@@ -52,7 +52,7 @@ function stores(args: Args): string[] {
   const simulated = own === null ? null : simulationStore(own);
   const here = [own, simulated !== null && existsSync(simulated) ? simulated : null]
     .filter((store) => store !== null);
-  if (own !== null && isHeld(own)) return here;
+  if (here.some(isHeld)) return here;
   const all = [...new Set([...here, ...heldStores()])];
   if (all.length > 0) return all;
   throw new Fault("not-running", "NOT disarmed: no Tagwerk was found. Say its configuration " +
