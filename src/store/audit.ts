@@ -160,7 +160,10 @@ export class Audit {
     this.#commit();
   }
 
-  /** A rule's refusal, shadow or deadband: folded, written every `flush_ms`. */
+  /**
+   * A rule's refusal, shadow or deadband, or what came from outside and is no command: folded,
+   * written every `flush_ms`.
+   */
   withheld(refusal: Withheld): void {
     this.#fold.add(refusal);
   }
@@ -272,8 +275,8 @@ export class Audit {
   }
 
   /**
-   * A full file refuses intents. Only folded refusals of rules are ever given up for room, oldest
-   * first, and counted in `meta`; attempts are not.
+   * A full file refuses intents. Only folded refusals are ever given up for room, oldest first, and
+   * counted in `meta`; attempts are not.
    */
   #makeRoom(now: number): boolean {
     if (this.#ledger.trouble !== null) return false;
@@ -302,10 +305,10 @@ export class Audit {
       [row.count, row.last, row.sentence, row.row]).changes;
     if (changed > 0) return row.row;
     return Number(db.run(
-      `INSERT INTO withheld (origin, tag, code, sentence, count, first, last, epoch, policy_hash,
-         config_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      [row.origin, row.tag, row.code, row.sentence, row.count, row.first, row.last, this.#epoch(),
-        row.policyHash, row.configHash]).lastInsertRowid);
+      `INSERT INTO withheld (origin, who, source, tag, code, sentence, count, first, last, epoch,
+         policy_hash, config_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [row.origin, row.who, row.source, row.tag, row.code, row.sentence, row.count, row.first,
+        row.last, this.#epoch(), row.policyHash, row.configHash]).lastInsertRowid);
   }
 }
 
@@ -315,7 +318,7 @@ SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arm
   sentence, read_back AS readBack, 1 AS count, time AS first
 FROM attempts WHERE (?1 IS NULL OR tag = ?1) AND time >= ?2
 UNION ALL
-SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL, NULL, NULL,
+SELECT row, 'withheld', last, NULL, origin, who, source, tag, NULL, NULL, NULL, NULL, NULL, NULL,
   'refused', code, sentence, NULL, count, first
 FROM withheld WHERE (?1 IS NULL OR tag = ?1) AND last >= ?2
 ORDER BY time DESC, row DESC LIMIT ?3`;

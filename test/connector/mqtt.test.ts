@@ -215,9 +215,9 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     await peer.publishAsync("cmd/g1/write", '{"id":"a"}', { qos: 1 });
     await until(() => got.length === 2);
     expect(got).toEqual([["old", true], ['{"id":"a"}', false]]);
-    answer("out/answer", "verified");
+    answer("out/{gateway}/answer", "verified");
     await until(() => heard.length === 1);
-    expect(heard[0]!.payload.toString()).toBe("verified");
+    expect([heard[0]!.topic, heard[0]!.payload.toString()]).toEqual(["out/g1/answer", "verified"]);
   });
 });
 

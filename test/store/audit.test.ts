@@ -20,8 +20,8 @@ function rows(table: string, where = "1"): Record<string, unknown>[] {
 }
 
 const refusal = (code: string, time: number) => ({
-  origin: "rule:hold", tag: "press.setpoint", code, sentence: `${code}.`, time, policyHash: "p",
-  configHash: "c",
+  origin: "rule:hold", who: "", source: "", tag: "press.setpoint", code, sentence: `${code}.`, time,
+  policyHash: "p", configHash: "c",
 });
 
 describe("W10 durable intent", () => {
@@ -146,6 +146,42 @@ describe("W21 refusals", () => {
     audit.withheld(refusal("shadow", world.time));
     audit.flush(true);
     expect(rows("withheld").map(({ count }) => count)).toEqual([500, 3, 3]);
+  });
+  test("what came from outside and is no command: one row a code and source, for ever few", () => {
+    const { audit } = world.store;
+    const start = world.time;
+    const junk = (code: string, source: string, origin = "mqtt"): void => audit.withheld(
+      { ...refusal(code, world.time), origin, who: "plant/write", source, tag: "" });
+    for (let i = 0; i < 5000; i++) {
+      junk(i % 2 === 0 ? "malformed" : "not-authenticated", "broker");
+      world.now += 60;
+    }
+    junk("malformed", "other");
+    audit.flush(true);
+    const columns = ["origin", "who", "source", "code", "count", "first"] as const;
+    const kept = rows("withheld").map((row) => columns.map((column) => row[column]));
+    expect(kept).toEqual([
+      ["mqtt", "plant/write", "broker", "malformed", 2500, start],
+      ["mqtt", "plant/write", "broker", "not-authenticated", 2500, start + 60],
+      ["mqtt", "plant/write", "other", "malformed", 1, world.time]]);
+    expect(audit.query({ limit: 1 })[0]).toMatchObject({
+      verdict: "withheld", origin: "mqtt", who: "plant/write", source: "other", tag: "" });
+    // Whoever has any number of addresses does not fill the audit either.
+    for (let i = 0; i < 1000; i++) junk("not-authenticated", `10.0.${i >> 8}.${i & 255}`, "rest");
+    audit.flush(true);
+    expect(rows("withheld").length).toBeLessThan(300);
+    expect(rows("withheld", "source = 'other sources'")).toMatchObject([{ who: "" }]);
+    const counts = rows("withheld", "origin = 'rest'").map(({ count }) => Number(count));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1000);
+  });
+  test("a store of an earlier version gets the columns that came later", () => {
+    const db = new Database(join(world.directory, "store.sqlite"));
+    for (const column of ["who", "source"]) db.run(`ALTER TABLE withheld DROP COLUMN ${column}`);
+    db.close();
+    const { audit } = world.crash();
+    audit.withheld(refusal("shadow", world.time));
+    audit.flush(true);
+    expect(rows("withheld")).toMatchObject([{ code: "shadow", who: "", source: "" }]);
   });
   test("an admitted command ends the run of refusals", () => {
     const { audit } = world.store;

@@ -77,7 +77,7 @@ export class MqttConnection implements Connection {
     // An answer is an answer: it goes out now or, without a broker, not at all.
     return (to, text) => {
       if (this.#client.connected) {
-        this.#client.publish(to, text, { qos: 1 });
+        this.#client.publish(fill(to, { gateway: this.#io.gateway }), text, { qos: 1 });
         this.status.sent++;
       } else {
         this.status.dropped++;
