@@ -33,6 +33,8 @@ CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
 CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (time);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (row) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS attempts_sent ON attempts (tag, ended)
+  WHERE verdict = 'admitted' AND outcome <> 'refused';
 CREATE TABLE IF NOT EXISTS ids (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS withheld (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,6 +44,7 @@ CREATE TABLE IF NOT EXISTS withheld (
   who TEXT NOT NULL DEFAULT '', source TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS withheld_by_tag ON withheld (tag, last);
+CREATE INDEX IF NOT EXISTS withheld_by_time ON withheld (last);
 CREATE TABLE IF NOT EXISTS armings (
   number INTEGER PRIMARY KEY,
   tag TEXT NOT NULL, who TEXT NOT NULL, hash TEXT NOT NULL,

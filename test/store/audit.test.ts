@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { flush_ms } from "../../src/store.ts";
+import { questions } from "../../src/store/audit.ts";
 import { World } from "./fixture.ts";
 
 let world: World;
@@ -250,6 +251,26 @@ test("query: newest first, of a tag, since, limited; folded refusals among them"
   expect(audit.query({ tag: "press.setpoint", limit: 1 })[0]).toMatchObject({
     verdict: "withheld", outcome: "refused", code: "shadow", count: 1 });
 });
+
+test.each(Object.entries(questions))("%s walks along an index, however large the audit is",
+  (name, sql) => {
+    const db = new Database(join(world.directory, "store.sqlite"), { readonly: true });
+    const plan = db.query(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+    db.close();
+    const steps = plan.map(({ detail }) => detail);
+    const tables = steps.filter((step) => /(?:attempts|withheld|ids)/.test(step));
+    expect(tables.length).toBeGreaterThan(0);
+    for (const step of tables) expect(step).toStartWith("SEARCH ");
+    // Nothing is gone through or sorted but what a half with its limit has given.
+    steps.forEach((step, i) => {
+      if (step.startsWith("SCAN")) expect(step).toMatch(/^SCAN \(subquery-\d\)$/);
+      if (step.includes("B-TREE")) expect(steps[i - 1]).toStartWith("SCAN (subquery");
+    });
+    if (name === "newestOfTag") {
+      expect(tables.map((step) => /\((.*)\)/.exec(step)![1]))
+        .toEqual(["tag=? AND time>?", "tag=? AND last>?"]);
+    }
+  });
 
 describe("rows that a person has deleted", () => {
   const pruneAll = (before: number): number => {
