@@ -52,6 +52,8 @@ export const limits = {
   audit_rows_max: 1000,
   /** Bytes of one REST body. */
   body_bytes_max: 1 << 20,
+  /** Bytes of one MQTT message; a longer one ends the connection before it is kept. */
+  mqtt_message_bytes_max: 1 << 20,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
