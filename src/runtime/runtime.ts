@@ -1,5 +1,7 @@
 import { Fault, limits, reason } from "../base.ts";
-import { dayStart, parseCommand, refuse, refusedOutcome, type Refusal } from "../gate.ts";
+import {
+  dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
+} from "../gate.ts";
 import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
 import type { Store } from "../store.ts";
@@ -38,6 +40,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   await running.start();
   return running;
 }
+
+/** Characters of a sentence on record that may quote what a stranger sent. */
+const sentence_max = 256;
 
 /** A lost role; systemd shows it (sysexits.h, EX_SOFTWARE). */
 const lost_exit_code = 70;
@@ -224,11 +229,13 @@ class Running implements Runtime {
   /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
   async write(request: WriteRequest): Promise<WriteAnswer> {
     const { store, world: { clock } } = this.#options;
-    const { origin, by, from, body, problem } = request;
-    const [now, time] = [clock.now(), clock.time()];
+    const { origin, by, from, body, problem, authenticated = true, authorised = true } = request;
+    const stranger = testCaller({ authenticated, authorised, by });
+    if (stranger !== null) return this.#unread(request, stranger);
     if (problem !== undefined) return this.#unread(request, refuse("malformed", { problem }));
+    const [now, time] = [clock.now(), clock.time()];
     const command = parseCommand(body, {
-      origin, by, from, authenticated: true, authorised: true, now, time,
+      origin, by, from, authenticated, authorised, now, time,
       retained: request.retained ?? false, duplicate: request.duplicate ?? false,
       claim: (id) => store.audit.claim(id),
     });
@@ -238,15 +245,16 @@ class Running implements Runtime {
   }
 
   /** W21: what is no command of anybody's has a row a code and source, however often it comes. */
-  #unread({ origin, by, from }: WriteRequest, refusal: Refusal): WriteAnswer {
+  #unread({ origin, by, from, body }: WriteRequest, refusal: Refusal): WriteAnswer {
     const { store, world: { clock }, graph: { gateway } } = this.#options;
     const { policyHash, configHash } = gateway;
-    const { code, sentence } = refusal;
+    const { code } = refusal;
+    const sentence = refusal.sentence.slice(0, sentence_max);
     store.audit.withheld({
       origin, who: by, source: from, tag: "", code, sentence, time: clock.time(), policyHash,
       configHash,
     });
-    return answerOf(null, null, refusedOutcome(code), refusal, null);
+    return answerOf(legibleId(body), null, refusedOutcome(code), refusal, null);
   }
 
   async health(): Promise<Health> {

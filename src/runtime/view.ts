@@ -167,6 +167,9 @@ export interface WriteRequest {
   readonly body: unknown;
   /** Why there is no body that could be read. */
   readonly problem?: string;
+  /** What the transport found out of the caller; true if it says nothing. */
+  readonly authenticated?: boolean;
+  readonly authorised?: boolean;
   readonly retained?: boolean;
   readonly duplicate?: boolean;
 }

@@ -184,20 +184,21 @@ export class Audit {
   }
 
   /**
-   * True the first time that an id is claimed, for ever (W17). Two commands with one id cannot both
-   * get true, even while the first has no row yet. In doubt (nothing can be read): false.
+   * `new` the first time that an id is claimed, for ever (W17). Two commands with one id cannot
+   * both get it, even while the first has no row yet. `unknown`: nothing can be read, or too many
+   * ids have no row yet.
    */
-  claim(id: string): boolean {
-    if (this.#claimed.has(id) || this.seen(id)) return false;
-    if (this.#claimed.size >= waiting_max) return false;
+  claim(id: string): "new" | "known" | "unknown" {
+    const seen = this.#claimed.has(id) || this.seen(id);
+    if (seen === true) return "known";
+    if (seen === null || this.#claimed.size >= waiting_max) return "unknown";
     this.#claimed.add(id);
-    return true;
+    return "new";
   }
 
-  /** The id stands in a row. */
-  seen(id: string): boolean {
-    const known = this.#ledger.read((db) => db.query(questions.seen).get(id) !== null);
-    return known ?? true;
+  /** Whether the id stands in a row; null: nothing can be read. */
+  seen(id: string): boolean | null {
+    return this.#ledger.read((db) => db.query(questions.seen).get(id) !== null);
   }
 
   /** Admitted writes of a tag since an engine time; onLoss does not count (W20). */

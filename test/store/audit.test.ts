@@ -96,20 +96,20 @@ describe("W15 intents without outcome", () => {
 describe("W17 ids", () => {
   test("are kept over restarts, refused ones too", () => {
     const { audit } = world.store;
-    expect(audit.claim("a-1")).toBe(true);
-    expect(audit.claim("a-1")).toBe(false);
+    expect(audit.claim("a-1")).toBe("new");
+    expect(audit.claim("a-1")).toBe("known");
     audit.intents([world.intent({ id: "a-1", origin: "rest" })]);
-    expect(audit.claim("a-2")).toBe(true);
+    expect(audit.claim("a-2")).toBe("new");
     audit.refusals([world.refusal({ id: "a-2" })]);
-    expect(audit.claim("a-1")).toBe(false);
+    expect(audit.claim("a-1")).toBe("known");
     const store = world.crash();
-    expect(store.audit.claim("a-1")).toBe(false);
-    expect(store.audit.claim("a-2")).toBe(false);
-    expect(store.audit.claim("a-3")).toBe(true);
+    expect(store.audit.claim("a-1")).toBe("known");
+    expect(store.audit.claim("a-2")).toBe("known");
+    expect(store.audit.claim("a-3")).toBe("new");
   });
   test("a rule's id is of another kind", () => {
     world.store.audit.intents([world.intent({ id: "hold/1/1" })]);
-    expect(world.store.audit.claim("hold/1/1")).toBe(true);
+    expect(world.store.audit.claim("hold/1/1")).toBe("new");
   });
 });
 
@@ -288,10 +288,10 @@ describe("rows that a person has deleted", () => {
     audit.outcomes([world.ending(later!)]);
     expect(pruneAll(world.time)).toBe(2);
     expect(rows("attempts").map(({ id }) => id)).toEqual(["w-2"]);
-    for (const id of ["w-1", "r-1", "w-2"]) expect(audit.claim(id)).toBe(false);
+    for (const id of ["w-1", "r-1", "w-2"]) expect(audit.claim(id)).toBe("known");
     const again = world.crash().audit;
-    for (const id of ["w-1", "r-1", "w-2"]) expect(again.claim(id)).toBe(false);
-    expect(again.claim("w-3")).toBe(true);
+    for (const id of ["w-1", "r-1", "w-2"]) expect(again.claim(id)).toBe("known");
+    expect(again.claim("w-3")).toBe("new");
   });
   test("an intent without outcome and each tag's last frame stay", () => {
     const { audit } = world.store;
