@@ -23,6 +23,8 @@ export interface ConnectorIo {
   readonly log: Log;
   /** `{gateway}` in topics. */
   readonly gateway: string;
+  /** Bytes of a message that is taken at most (`mqtt_message_bytes_max`, or the profile's). */
+  readonly message_bytes_max: number;
   /** Engine time, ms since the epoch. */
   time(): number;
   now(): number;

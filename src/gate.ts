@@ -1,6 +1,6 @@
 /** The write gate: every path to equipment goes through it (WRITING.md). */
 export {
-  decide, lastLook, mayLeave, permitsUntil, type Admitted, type Verdict,
+  decide, lastLook, mayLeave, permitsUntil, testCaller, type Admitted, type Verdict,
 } from "./gate/gate.ts";
 export {
   refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
@@ -20,5 +20,5 @@ export { TagState, type Observed } from "./gate/tag-state.ts";
 export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
 export { armingEnds, losesValue, tryArm, type ArmAsk } from "./gate/arming.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";
-export { parseCommand, type Arrival } from "./gate/external.ts";
+export { legibleId, parseCommand, type Arrival } from "./gate/external.ts";
 export { disarm, type Disarmed, type DisarmSteps } from "./gate/latch.ts";

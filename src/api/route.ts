@@ -42,6 +42,8 @@ export interface Route {
   /** What 200 means, one sentence. */
   readonly answers: string;
   handle(call: Call): Promise<Answer>;
+  /** Told of a request that never came to `handle`: who called, or how, was not right. */
+  refused?(call: Pick<Call, "runtime" | "local" | "from">, why: Fault): Promise<void>;
 }
 
 /** HTTP status of a Fault's code. */

@@ -88,16 +88,21 @@ async function answer(
       return new Response(options.description, { headers: { "content-type": "application/json" } });
     }
     const { route, params } = find(request.method, url.pathname);
-    authorise(options, route, request, local);
+    const { runtime } = options;
     const posted = route.method === "POST";
     const read = async (): Promise<unknown> => posted ? await readBody(request) : undefined;
     const handle = async (body: unknown): Promise<Response> => {
-      const { runtime } = options;
       const given = { runtime, params, query: url.searchParams, body, local, from, pace };
       return toResponse(await route.handle(given));
     };
-    if (route.always === true) return await handle(await read());
-    return await pace.answer(posted, read, handle);
+    try {
+      authorise(options, route, request, local);
+      if (route.always === true) return await handle(await read());
+      return await pace.answer(posted, read, handle);
+    } catch (thrown) {
+      if (thrown instanceof Fault) await route.refused?.({ runtime, local, from }, thrown);
+      throw thrown;
+    }
   } catch (thrown) {
     return toError(options.log, thrown);
   }
@@ -146,11 +151,14 @@ function authorise(options: ApiOptions, route: Route, request: Request, local: b
   if (route.access === "anyone" && (loopback || route.path === "/health")) return;
   const { token } = options;
   if (token === null && route.access !== "token") return;
+  if (token === null) {
+    throw new Fault("not-authorised", `${route.path} is for nobody without a token; ` +
+      'set "api": {"token": "env:NAME"} in the configuration');
+  }
   const given = request.headers.get("authorization") ?? "";
-  if (token === null || !sameText(given, `Bearer ${token}`)) {
-    throw new Fault("not-authenticated", token === null
-      ? `${route.path} needs a token; set "api": {"token": "env:NAME"} in the configuration`
-      : `${route.path} needs the header "Authorization: Bearer TOKEN"`);
+  if (!sameText(given, `Bearer ${token}`)) {
+    throw new Fault("not-authenticated",
+      `${route.path} needs the header "Authorization: Bearer TOKEN"`);
   }
 }
 

@@ -44,6 +44,17 @@ export const writingRoutes: readonly Route[] = [
       const answer = await runtime.write({ origin, by: local ? "socket" : "token", from, body });
       return { status: status[answer.outcome], json: answer };
     },
+    // W21: these refusals stand in the audit too.
+    async refused({ runtime, local, from }, { code, message }) {
+      const authenticated = code !== "not-authenticated";
+      const authorised = code !== "not-authorised";
+      if (authenticated && authorised && code !== "body") return;
+      const by = local ? "socket" : code === "body" ? "token" : "a stranger";
+      await runtime.write({
+        origin: local ? "cli" : "rest", by, from, body: undefined, problem: message,
+        authenticated, authorised,
+      });
+    },
   },
   {
     method: "POST", path: "/proof", access: "socket", body: proofBody,

@@ -41,6 +41,16 @@ export const limits = {
   disarm_ms_max: 2000,
   /** Commands waiting for one link between gate and wire. */
   commands_max: 64,
+  /** Messages of the command topic that wait to be read; more are dropped and counted (W17). */
+  commands_waiting_max: 256,
+  /**
+   * Of these so many are taken in one turn, and then none for so long: a refusal costs a place in a
+   * commit of the audit, and an SD card needs 20 ms for one.
+   */
+  commands_per_turn_max: 4,
+  commands_rest_ms: 25,
+  /** Characters of one command on the topic; a real one has some 600 at most. */
+  command_bytes_max: 4096,
   /**
    * REST requests in flight, of the network and of the command line each; more are refused. Writes
    * wait for their outcomes, so there is room for the commands of a link and for questions.
@@ -52,6 +62,8 @@ export const limits = {
   body_bytes_max: 1 << 20,
   /** Braces and brackets inside each other in the configuration: parsers go down by recursion. */
   nesting_max: 100,
+  /** Bytes of one MQTT message; a longer one ends the connection before it is kept. */
+  mqtt_message_bytes_max: 1 << 20,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */

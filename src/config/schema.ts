@@ -104,7 +104,10 @@ const rule = z.strictObject({
 
 const commands = z.strictObject({
   link: z.string().describe("link of the broker"),
-  topic: z.string().min(1).describe("topic of write commands; {gateway} is gateway.id"),
+  // Answers go to the topic with `/reply` behind it, which a wildcard would take for commands.
+  topic: z.string().min(1)
+    .regex(/^[^+#\0]+$/, "commands come by one topic, without the wildcards + and #")
+    .describe("topic of write commands; {gateway} is gateway.id"),
 });
 
 const api = z.strictObject({

@@ -42,6 +42,8 @@ export interface Command {
   readonly retained: boolean;
   /** The audit knows its id already, or the transport says that it is a repetition. */
   readonly seen: boolean;
+  /** The audit could not tell whether it knows the id: then nobody may act on it. */
+  readonly idUnknown?: true;
 }
 
 export const isRule = (origin: Origin): boolean => origin.startsWith("rule:");

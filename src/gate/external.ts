@@ -14,8 +14,8 @@ export interface Arrival {
   readonly retained: boolean;
   /** The transport says that this is a repetition. */
   readonly duplicate: boolean;
-  /** True the first time that an id is claimed, for ever (the audit's `claim`). */
-  claim(id: string): boolean;
+  /** `new` the first time that an id is claimed, for ever (the audit's `claim`). */
+  claim(id: string): "new" | "known" | "unknown";
   /** Monotonic ms and engine time of arrival. */
   readonly now: number;
   readonly time: number;
@@ -44,19 +44,28 @@ export function parseCommand(body: unknown, arrival: Arrival): Command | Refusal
   if (!("value" in fields)) return refuse("malformed", { problem: "value is missing" });
   const { origin, by, from, authenticated, authorised, retained, duplicate, now } = arrival;
   // An id is used up by whoever proved who they are; a stranger cannot spend somebody else's.
-  const first = !id || !authenticated || retained || arrival.claim(id);
+  const claim = !id || !authenticated || retained ? "new" : arrival.claim(id);
   return {
     id: id ?? "", origin, by, from, tag, value: plain(fields["value"]), unit: unit ?? null,
     authenticated, authorised, inputs: null, row: null, ...when, receivedAt: now, retained,
-    seen: duplicate || !first,
+    seen: duplicate || claim === "known", ...(claim === "unknown" ? { idUnknown: true } : {}),
   };
 }
 
+/** The id of a message that is no command otherwise, so that its sender can match the answer. */
+export function legibleId(body: unknown): string | null {
+  const fields = asFields(body);
+  return fields === null ? null : textOf(fields, "id").value || null;
+}
+
+function asFields(body: unknown): Record<string, unknown> | null {
+  return typeof body !== "object" || body === null || Array.isArray(body)
+    ? null : body as Record<string, unknown>;
+}
+
 function asObject(body: unknown): Record<string, unknown> | string {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return "it is not a JSON object";
-  }
-  const fields = body as Record<string, unknown>;
+  const fields = asFields(body);
+  if (fields === null) return "it is not a JSON object";
   for (const key of Object.keys(fields)) {
     if (keys.includes(key)) continue;
     const near = nearest(key, keys);
@@ -71,9 +80,8 @@ function textOf(
   const value = fields[key];
   if (value === undefined) return { value, problem: null };
   if (typeof value !== "string") return { value: undefined, problem: `${key} is not a text` };
-  const problem = value.length > command_text_max
-    ? `${key} is longer than ${command_text_max} characters` : null;
-  return { value, problem };
+  if (value.length <= command_text_max) return { value, problem: null };
+  return { value: undefined, problem: `${key} is longer than ${command_text_max} characters` };
 }
 
 /** No tag takes a list or an object: what was in it is not carried through threads and records. */

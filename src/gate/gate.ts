@@ -101,9 +101,12 @@ export function mayLeave(
   return !latched && arming === admitted.arming && now <= admitted.notAfter;
 }
 
-function testCaller(command: Command): Test {
-  if (!command.authenticated) return refuse("not-authenticated");
-  return command.authorised ? null : refuse("not-authorised", { by: command.by });
+/** Also for whoever is refused before there is a command: its body is not read then. */
+export function testCaller(
+  { authenticated, authorised, by }: Pick<Command, "authenticated" | "authorised" | "by">,
+): Test {
+  if (!authenticated) return refuse("not-authenticated");
+  return authorised ? null : refuse("not-authorised", { by });
 }
 
 /** W17. A rule's message is its row: W18. */
@@ -122,6 +125,10 @@ function testMessage(command: Command, state: GateState, now: number): Test {
   }
   if (!(now <= command.notAfter)) return expired(command, now);
   if (command.seen) return refuse("duplicate", { id });
+  if (command.idUnknown === true) {
+    return refuse("audit-unavailable",
+      { why: box.auditTrouble ?? "it could not be looked up whether the id came before" });
+  }
   if (!isRule(origin)) return null;
   if (row === null) return refuse("id-missing");
   const last = tag?.rows.get(origin);

@@ -2,6 +2,7 @@ import { limits } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
+import { Commands, type FromTopic } from "./commands.ts";
 import type { Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
@@ -45,8 +46,8 @@ export interface HostOptions {
   readonly latched: string | null;
   readonly past: Past | null;
   readonly store: StorePort;
-  /** A command that came by MQTT; the promise is the answer's text. */
-  command(message: { text: string; retained: boolean; duplicate: boolean }): Promise<string>;
+  /** What came by MQTT; the promise is the answer's text. */
+  command(message: FromTopic): Promise<string>;
 }
 
 /** A turn at least this often, so that a standing turn counter means trouble (W6). */
@@ -76,6 +77,7 @@ export class RoleHost {
   readonly #bell: Bell;
   readonly #turns: Word;
   #writing: Writing | null = null;
+  #commands: Commands | null = null;
   #stopped = false;
 
   constructor(options: HostOptions) {
@@ -122,9 +124,11 @@ export class RoleHost {
 
   turn(now: number, time: number): number {
     const deadline = this.#role.turn(now, time);
+    this.#commands?.step(now);
     const next = this.#writing?.step(now, time) ?? Infinity;
+    const waiting = this.#commands?.rest(now, this.#options.world.clock.now()) ?? Infinity;
     this.#turns.add(1);
-    return Math.min(deadline, next, now + turn_ms_max);
+    return Math.min(deadline, next, waiting, now + turn_ms_max);
   }
 
   #startWriting(): void {
@@ -146,9 +150,12 @@ export class RoleHost {
     const { commands } = graph.gateway;
     if (commands === null || this.#share.commands === null) return;
     const connection: Connection = this.#role.connect(commands.link);
-    const reply = connection.commands?.(commands.topic, (message) => {
-      void command(message).then((answer) => reply?.(`${commands.topic}/reply`, answer));
+    const queue: Commands = new Commands({
+      ask: command, wake: this.#loop.wake,
+      answer: (text) => reply?.(`${commands.topic}/reply`, text),
     });
+    const reply = connection.commands?.(commands.topic, (message) => queue.arrived(message));
+    this.#commands = queue;
   }
 
   /** Rows or messages of other threads: one notify wakes this one. */
@@ -162,6 +169,7 @@ export class RoleHost {
 
   status(): RoleStatus {
     const { clock } = this.#options.world;
+    const dropped = this.#commands?.dropped ?? 0;
     return {
       links: this.#inspector.links(clock.now()),
       refused: [...this.#role.refused],
@@ -169,7 +177,7 @@ export class RoleHost {
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
-      lost: this.#role.losses(),
+      lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
     };
   }
 

@@ -3,7 +3,7 @@ import type { Gateway } from "../config.ts";
 import {
   isRule, keyOf, type Admitted, type Command, type Outcome, type Refusal, type TagState,
 } from "../gate.ts";
-import type { Attempt, Ending, Intent } from "../store.ts";
+import type { Attempt, Ending, Intent, RefusedAttempt } from "../store.ts";
 import type { LaneAudit } from "./lane.ts";
 import type { StorePort } from "./store-port.ts";
 
@@ -24,12 +24,16 @@ export class Record implements LaneAudit {
   readonly #hashes: { readonly policyHash: string; readonly configHash: string };
   #intents: Waiting[] = [];
   #endings: Ending[] = [];
+  #refused: RefusedAttempt[] = [];
   /** Audit rows of intents without outcome, by `keyOf`. */
   readonly #rows = new Map<string, number>();
 
-  constructor(store: StorePort, clock: Clock, gateway: Gateway) {
+  readonly #wake: () => void;
+
+  constructor(store: StorePort, clock: Clock, gateway: Gateway, wake: () => void) {
     this.#store = store;
     this.#clock = clock;
+    this.#wake = wake;
     this.#hashes = { policyHash: gateway.policyHash, configHash: gateway.configHash };
   }
 
@@ -66,18 +70,25 @@ export class Record implements LaneAudit {
   refused(command: Command, refusal: Refusal): void {
     const { code, sentence } = refusal;
     if (!isRule(command.origin)) {
-      this.#store.refusals([{ ...this.#attempt(command), code, sentence }]);
+      this.#refused.push({ ...this.#attempt(command), code, sentence });
+      this.#wake();
       return;
     }
     const { origin, tag } = command;
     const time = this.#clock.time();
-    this.#store.withheld({ origin, tag, code, sentence, time, ...this.#hashes });
+    const nobody = { who: "", source: "" };
+    this.#store.withheld({ origin, ...nobody, tag, code, sentence, time, ...this.#hashes });
   }
 
   /** Once a turn: one commit for all that came. */
   commit(): void {
     const endings = this.#endings;
+    const refused = this.#refused;
     const intents = this.#intents;
+    if (refused.length > 0) {
+      this.#refused = [];
+      this.#store.refusals(refused);
+    }
     if (endings.length > 0) {
       this.#endings = [];
       this.#store.outcomes(endings);

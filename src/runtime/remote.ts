@@ -1,5 +1,6 @@
 import type { Gateway } from "../config.ts";
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
+import type { FromTopic } from "./commands.ts";
 import { buildGraph, type Components } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
@@ -29,10 +30,7 @@ export class RemoteRole {
   /** What the role believes of the audit. */
   #told: string | null = null;
 
-  constructor(
-    port: Port, store: Store,
-    command: (message: { text: string; retained: boolean; duplicate: boolean }) => Promise<string>,
-  ) {
+  constructor(port: Port, store: Store, command: (message: FromTopic) => Promise<string>) {
     const local = localStore(store);
     this.#rpc = new Rpc(port, {
       // The answer carries why, so that the role need not be told in another message first.

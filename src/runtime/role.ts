@@ -272,8 +272,9 @@ export class Role {
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
       const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
+      const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake,
+        log: world.log, gateway: graph.gateway.id, wake, message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });
       this.connections.set(key, connection);

@@ -1,10 +1,12 @@
-import { z } from "zod";
 import { Fault, limits, reason } from "../base.ts";
-import { dayStart, parseCommand } from "../gate.ts";
+import {
+  dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
+} from "../gate.ts";
 import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
 import type { Store } from "../store.ts";
 import { answerOf } from "./answer.ts";
+import { parsed, type FromTopic } from "./commands.ts";
 import type { Components, Graph } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { prune } from "./prune.ts";
@@ -39,11 +41,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   return running;
 }
 
+/** Characters of a sentence on record that may quote what a stranger sent. */
+const sentence_max = 256;
+
 /** A lost role; systemd shows it (sysexits.h, EX_SOFTWARE). */
 const lost_exit_code = 70;
-
-/** `{"disarm": "NAME"}` on the command topic. */
-const disarmBody = z.strictObject({ disarm: z.string().min(1) });
 
 interface RunningRole {
   readonly name: RoleName;
@@ -212,42 +214,47 @@ class Running implements Runtime {
       })))));
   }
 
-  async #command(
-    message: { text: string; retained: boolean; duplicate: boolean },
-  ): Promise<string> {
-    const { commands } = this.#options.graph.gateway;
-    const { text, retained, duplicate } = message;
-    const body = parseBody(text);
+  async #command(message: FromTopic): Promise<string> {
     // W4: disarming is possible from everywhere and needs no right; lifting it is not.
-    const disarm = disarmBody.safeParse(body);
-    if (disarm.success) return JSON.stringify(await this.disarm({ by: disarm.data.disarm }));
+    if ("disarm" in message) return JSON.stringify(await this.disarm({ by: message.disarm }));
+    const { topic, link } = this.#options.graph.gateway.commands!;
+    const { text, retained, duplicate } = message.command;
+    const long = { problem: `it is longer than ${limits.command_bytes_max} characters` };
     return JSON.stringify(await this.write({
-      origin: "mqtt", by: commands!.topic, from: commands!.link, body, retained, duplicate,
+      origin: "mqtt", by: topic, from: link, retained, duplicate,
+      body: text === null ? null : parsed(text), ...(text === null ? long : {}),
     }));
   }
 
   /** W17: a command from REST, MQTT or the command line; the answer is its outcome. */
   async write(request: WriteRequest): Promise<WriteAnswer> {
-    const { store, world: { clock }, graph } = this.#options;
-    const { origin, by, from, body } = request;
+    const { store, world: { clock } } = this.#options;
+    const { origin, by, from, body, problem, authenticated = true, authorised = true } = request;
+    const stranger = testCaller({ authenticated, authorised, by });
+    if (stranger !== null) return this.#unread(request, stranger);
+    if (problem !== undefined) return this.#unread(request, refuse("malformed", { problem }));
     const [now, time] = [clock.now(), clock.time()];
     const command = parseCommand(body, {
-      origin, by, from, authenticated: true, authorised: true, now, time,
+      origin, by, from, authenticated, authorised, now, time,
       retained: request.retained ?? false, duplicate: request.duplicate ?? false,
       claim: (id) => store.audit.claim(id),
     });
-    if (!("admit" in command)) {
-      const { outcome, refusal, means } = await this.#control.take(command);
-      return answerOf(command.id, command.tag, outcome, refusal, means);
-    }
-    const { code, sentence } = command;
-    const { policyHash, configHash } = graph.gateway;
-    store.audit.refusals([{
-      id: "", origin, who: by, source: from, tag: "", asked: body, policyHash, configHash,
-      received: time, time, monotonic: now, code, sentence,
-    }]);
-    return answerOf(null, null,
-      { outcome: "refused", code, exception: 0, readBack: null }, command, null);
+    if ("admit" in command) return this.#unread(request, command);
+    const { outcome, refusal, means } = await this.#control.take(command);
+    return answerOf(command.id, command.tag, outcome, refusal, means);
+  }
+
+  /** W21: what is no command of anybody's has a row a code and source, however often it comes. */
+  #unread({ origin, by, from, body }: WriteRequest, refusal: Refusal): WriteAnswer {
+    const { store, world: { clock }, graph: { gateway } } = this.#options;
+    const { policyHash, configHash } = gateway;
+    const { code } = refusal;
+    const sentence = refusal.sentence.slice(0, sentence_max);
+    store.audit.withheld({
+      origin, who: by, source: from, tag: "", code, sentence, time: clock.time(), policyHash,
+      configHash,
+    });
+    return answerOf(legibleId(body), null, refusedOutcome(code), refusal, null);
   }
 
   async health(): Promise<Health> {
@@ -385,15 +392,6 @@ function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
     ...role.refused.map(([name, why]) => `${name}: ${why}`),
     ...role.failed,
   ];
-}
-
-function parseBody(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    // The gate answers that a text is no command; what it was does not matter.
-    return thrown instanceof SyntaxError ? text : null;
-  }
 }
 
 function reasonOf(quality: string, state: string, why: string, station: string): string {

@@ -46,7 +46,10 @@ export interface Health {
   readonly clockSteps: number;
   /** `link plc-1: no connection in time` … */
   readonly troubles: readonly string[];
-  /** Rows lost since the start, by where: `sink plant of hold`, `bridge press.fast`, `audit`. */
+  /**
+   * Rows lost since the start, by where: `sink plant of hold`, `bridge press.fast`, `audit`; and
+   * `commands`: messages of the command topic that were dropped.
+   */
   readonly lost: Readonly<Record<string, number>>;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
   /** Turns taken and longest turn, ms. */
@@ -162,6 +165,11 @@ export interface WriteRequest {
   readonly from: string;
   /** The body as it came (parsed JSON). */
   readonly body: unknown;
+  /** Why there is no body that could be read. */
+  readonly problem?: string;
+  /** What the transport found out of the caller; true if it says nothing. */
+  readonly authenticated?: boolean;
+  readonly authorised?: boolean;
   readonly retained?: boolean;
   readonly duplicate?: boolean;
 }

@@ -70,7 +70,7 @@ export class Writing {
     this.#world = world;
     this.#wake = wake;
     this.box = box;
-    this.#record = new Record(store, world.clock, graph.gateway);
+    this.#record = new Record(store, world.clock, graph.gateway, wake);
     this.#findPlaces();
     for (const [id, place] of this.#places) this.#addLane(id, place);
     if (past !== null) this.remember(past);
@@ -107,6 +107,7 @@ export class Writing {
     const deadline = clock.now() + limits.disarm_ms_max;
     while (clock.now() < deadline && [...this.lanes.values()].some((lane) =>
       lane.state.arming !== null || lane.state.busy !== null)) await pause(timers, look_ms);
+    this.#record.commit();
   }
 
   /** W7: any command, whoever it comes from; the promise is its outcome. */

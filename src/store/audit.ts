@@ -160,7 +160,10 @@ export class Audit {
     this.#commit();
   }
 
-  /** A rule's refusal, shadow or deadband: folded, written every `flush_ms`. */
+  /**
+   * A rule's refusal, shadow or deadband, or what came from outside and is no command: folded,
+   * written every `flush_ms`.
+   */
   withheld(refusal: Withheld): void {
     this.#fold.add(refusal);
   }
@@ -181,39 +184,34 @@ export class Audit {
   }
 
   /**
-   * True the first time that an id is claimed, for ever (W17). Two commands with one id cannot both
-   * get true, even while the first has no row yet. In doubt (nothing can be read): false.
+   * `new` the first time that an id is claimed, for ever (W17). Two commands with one id cannot
+   * both get it, even while the first has no row yet. `unknown`: nothing can be read, or too many
+   * ids have no row yet.
    */
-  claim(id: string): boolean {
-    if (this.#claimed.has(id) || this.seen(id)) return false;
-    if (this.#claimed.size >= waiting_max) return false;
+  claim(id: string): "new" | "known" | "unknown" {
+    const seen = this.#claimed.has(id) || this.seen(id);
+    if (seen === true) return "known";
+    if (seen === null || this.#claimed.size >= waiting_max) return "unknown";
     this.#claimed.add(id);
-    return true;
+    return "new";
   }
 
-  /** The id stands in a row. */
-  seen(id: string): boolean {
-    const known = this.#ledger.read((db) => db.query(
-      `SELECT 1 FROM attempts WHERE id = ?1 AND origin NOT LIKE 'rule:%'
-       UNION ALL SELECT 1 FROM ids WHERE id = ?1 LIMIT 1`).get(id) !== null);
-    return known ?? true;
+  /** Whether the id stands in a row; null: nothing can be read. */
+  seen(id: string): boolean | null {
+    return this.#ledger.read((db) => db.query(questions.seen).get(id) !== null);
   }
 
   /** Admitted writes of a tag since an engine time; onLoss does not count (W20). */
   writesSince(tag: string, since: number): number {
-    const found = this.#ledger.read((db) => db.query(
-      `SELECT count(*) AS n FROM attempts
-       WHERE tag = ? AND time >= ? AND verdict = 'admitted' AND origin NOT LIKE 'onLoss:%'`,
-    ).get(tag, since) as { n: number });
+    const found = this.#ledger.read((db) =>
+      db.query(questions.writesSince).get(tag, since) as { n: number });
     return found?.n ?? Number.MAX_SAFE_INTEGER;
   }
 
   /** Engine time by which the tag's last frame had left, or null. */
   lastSent(tag: string): number | null {
-    const found = this.#ledger.read((db) => db.query(
-      `SELECT max(ended) AS sent FROM attempts
-       WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused'`,
-    ).get(tag) as { sent: number | null });
+    const found = this.#ledger.read((db) =>
+      db.query(questions.lastSent).get(tag) as { sent: number | null } | null);
     return found?.sent ?? null;
   }
 
@@ -230,8 +228,10 @@ export class Audit {
   query(ask: { tag?: string; limit?: number; since?: number } = {}): readonly AuditRow[] {
     this.flush(true);
     const limit = Math.min(ask.limit ?? 100, limits.audit_rows_max);
-    return this.#ledger.read((db) =>
-      db.query(select).all(ask.tag ?? null, ask.since ?? 0, limit) as AuditRow[]) ?? [];
+    const { tag, since = 0 } = ask;
+    return this.#ledger.read((db) => (tag === undefined
+      ? db.query(questions.newest).all(since, limit)
+      : db.query(questions.newestOfTag).all(since, limit, tag)) as AuditRow[]) ?? [];
   }
 
   /**
@@ -241,7 +241,8 @@ export class Audit {
    */
   prune(before: number): number | null {
     return this.#ledger.write(this.#now(), (db) => {
-      const gone = db.query(pruneSome).all(before, prune_rows) as { id: string; origin: string }[];
+      const gone = db.query(questions.prune).all(before, prune_rows) as
+        { id: string; origin: string }[];
       const keep = db.query("INSERT OR IGNORE INTO ids VALUES (?)");
       for (const { id, origin } of gone) {
         if (id !== "" && !/^(?:rule|onLoss):/.test(origin)) keep.run(id);
@@ -272,8 +273,8 @@ export class Audit {
   }
 
   /**
-   * A full file refuses intents. Only folded refusals of rules are ever given up for room, oldest
-   * first, and counted in `meta`; attempts are not.
+   * A full file refuses intents. Only folded refusals are ever given up for room, oldest first, and
+   * counted in `meta`; attempts are not.
    */
   #makeRoom(now: number): boolean {
     if (this.#ledger.trouble !== null) return false;
@@ -302,32 +303,49 @@ export class Audit {
       [row.count, row.last, row.sentence, row.row]).changes;
     if (changed > 0) return row.row;
     return Number(db.run(
-      `INSERT INTO withheld (origin, tag, code, sentence, count, first, last, epoch, policy_hash,
-         config_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      [row.origin, row.tag, row.code, row.sentence, row.count, row.first, row.last, this.#epoch(),
-        row.policyHash, row.configHash]).lastInsertRowid);
+      `INSERT INTO withheld (origin, who, source, tag, code, sentence, count, first, last, epoch,
+         policy_hash, config_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [row.origin, row.who, row.source, row.tag, row.code, row.sentence, row.count, row.first,
+        row.last, this.#epoch(), row.policyHash, row.configHash]).lastInsertRowid);
   }
 }
 
-const select = `
-SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent,
-  CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame, outcome, code,
-  sentence, read_back AS readBack, 1 AS count, time AS first
-FROM attempts WHERE (?1 IS NULL OR tag = ?1) AND time >= ?2
+/**
+ * Newest first. With and without a tag are two texts, and each half has its own limit: so that each
+ * is a walk along an index that ends after `limit` rows, however many there are.
+ */
+const selectOf = (tag: "" | "tag = ?3 AND"): string => `
+SELECT * FROM (
+  SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent,
+    CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame, outcome, code,
+    sentence, read_back AS readBack, 1 AS count, time AS first
+  FROM attempts WHERE ${tag} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
 UNION ALL
-SELECT row, 'withheld', last, NULL, origin, '', '', tag, NULL, NULL, NULL, NULL, NULL, NULL,
-  'refused', code, sentence, NULL, count, first
-FROM withheld WHERE (?1 IS NULL OR tag = ?1) AND last >= ?2
-ORDER BY time DESC, row DESC LIMIT ?3`;
+SELECT * FROM (
+  SELECT row, 'withheld', last, NULL, origin, who, source, tag, NULL, NULL, NULL, NULL, NULL, NULL,
+    'refused', code, sentence, NULL, count, first
+  FROM withheld WHERE ${tag} last >= ?1 ORDER BY last DESC, row DESC LIMIT ?2)
+ORDER BY time DESC, row DESC LIMIT ?2`;
 
-const pruneSome = `
-DELETE FROM attempts WHERE row IN (
+/** The questions that are asked while the machine is polled: none may walk a table. */
+export const questions = {
+  newest: selectOf(""),
+  newestOfTag: selectOf("tag = ?3 AND"),
+  seen: `SELECT 1 FROM attempts WHERE id = ?1 AND origin NOT LIKE 'rule:%'
+UNION ALL SELECT 1 FROM ids WHERE id = ?1 LIMIT 1`,
+  writesSince: `SELECT count(*) AS n FROM attempts
+WHERE tag = ? AND time >= ? AND verdict = 'admitted' AND origin NOT LIKE 'onLoss:%'`,
+  // The conditions of the index attempts_sent, word for word.
+  lastSent: `SELECT ended AS sent FROM attempts
+WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused' ORDER BY ended DESC LIMIT 1`,
+  prune: `DELETE FROM attempts WHERE row IN (
   SELECT row FROM attempts AS old WHERE time < ?1 AND outcome IS NOT NULL
-    AND (outcome = 'refused' OR EXISTS (SELECT 1 FROM attempts AS later
+    AND (outcome = 'refused' OR EXISTS (SELECT 1 FROM attempts AS later INDEXED BY attempts_sent
       WHERE later.tag = old.tag AND later.time >= old.time AND later.row > old.row
         AND later.verdict = 'admitted' AND later.outcome <> 'refused'))
   ORDER BY time LIMIT ?2)
-RETURNING id, origin`;
+RETURNING id, origin`,
+} as const;
 
 function insertIntent(db: Database, i: Intent, epoch: number): number {
   return Number(db.query(

@@ -1,6 +1,9 @@
-/** A rule's command that was not carried out. */
+/** A rule's command that was not carried out, or what somebody sent that is no command. */
 export interface Withheld {
   readonly origin: string;
+  /** Whoever sent it, and from where; both empty for a rule. */
+  readonly who: string;
+  readonly source: string;
   readonly tag: string;
   readonly code: string;
   readonly sentence: string;
@@ -10,7 +13,7 @@ export interface Withheld {
   readonly configHash: string;
 }
 
-/** A rule's refusals of one code, folded into one row (W21). */
+/** Refusals of one code, folded into one row (W21). */
 export interface Folded extends Omit<Withheld, "sentence" | "time"> {
   sentence: string;
   count: number;
@@ -29,6 +32,9 @@ export interface Folded extends Omit<Withheld, "sentence" | "time"> {
  */
 const fold_rows_per_minute = 10;
 const minute_ms = 60_000;
+/** Codes and sources from outside with rows of their own; all beyond share a row a code. */
+const fold_sources_max = 256;
+const other_sources = "other sources";
 /** Superseded rows kept while the store cannot take them. */
 const closed_max = 1024;
 
@@ -41,15 +47,20 @@ interface Series {
 }
 
 /**
- * Folds refusals in memory; `dirty` is what the store has not seen. Bounded by tag × code.
+ * Folds refusals in memory; `dirty` is what the store has not seen. Bounded by tag × code for
+ * rules, and by `fold_sources_max` for what comes from outside.
  */
 export class Fold {
   readonly #series = new Map<string, Series>();
+  #sources = 0;
   /** Rows that were superseded by a newer one before the store had their last count. */
   #closed: Folded[] = [];
 
-  add(refusal: Withheld): void {
-    const series = this.#of(`${refusal.origin} ${refusal.tag}`, refusal.time);
+  add(given: Withheld): void {
+    const outside = given.source !== "";
+    const refusal = outside ? this.#bounded(given) : given;
+    const key = outside ? sourceKey(refusal) : `${refusal.origin} ${refusal.tag}`;
+    const series = this.#of(key, refusal.time);
     const row = this.#row(series, refusal);
     row.count += 1;
     row.last = refusal.time;
@@ -82,6 +93,14 @@ export class Fold {
     this.#closed = [];
   }
 
+  /** Anybody can have any number of addresses. */
+  #bounded(refusal: Withheld): Withheld {
+    if (this.#series.has(sourceKey(refusal))) return refusal;
+    if (this.#sources >= fold_sources_max) return { ...refusal, who: "", source: other_sources };
+    this.#sources += 1;
+    return refusal;
+  }
+
   #of(key: string, time: number): Series {
     let series = this.#series.get(key);
     if (series === undefined) {
@@ -101,4 +120,9 @@ export class Fold {
     const { time, ...rest } = refusal;
     return { ...rest, count: 0, first: time, last: time, row: 0, dirty: true };
   }
+}
+
+/** From outside there is one row a code and source, however they alternate. */
+function sourceKey({ origin, source, code }: Withheld): string {
+  return `${origin} ${source} ${code}`;
 }

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { Fault } from "../base.ts";
-import { schema } from "./schema.ts";
+import { prepare } from "./schema.ts";
 
 /** Pause between two attempts to write again after the disk refused (ms). */
 const retry_ms = 1000;
@@ -55,7 +55,7 @@ export class Ledger {
     const db = this.#db ?? this.#guard(() => this.#open());
     if (db === null) return;
     const done = this.#guard(() => this.#transact(db, () => {
-      if (fresh) db.run(schema);
+      if (fresh) prepare(db);
       if (fresh) opened(db);
       db.run("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", [now]);
       return true;

@@ -1,10 +1,13 @@
+import type { Database } from "bun:sqlite";
+
 /**
  * The store's tables. Times are engine time (ms since the epoch) unless the name says monotonic, so
  * that somebody who stands at the machine can lay them beside his own record (W22).
  *
  *   attempts   one row a command that was admitted, or refused to somebody outside (W21)
  *   ids        of commands from outside whose rows were pruned: never taken again (W17)
- *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count
+ *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count; and
+ *              what came from outside and is no command: one row a code and source
  *   armings    who armed which tag, as proved to lie where, from when until when
  *   proofs     what a person has seen and confirmed of a tag (W2)
  *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
@@ -12,7 +15,7 @@
  *   good       the last pair of configuration and policy that passed `check`
  *   meta       epoch, next arming number, counters
  */
-export const schema = `
+const schema = `
 CREATE TABLE IF NOT EXISTS attempts (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   verdict TEXT NOT NULL CHECK (verdict IN ('admitted', 'refused')),
@@ -30,14 +33,18 @@ CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
 CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (time);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (row) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS attempts_sent ON attempts (tag, ended)
+  WHERE verdict = 'admitted' AND outcome <> 'refused';
 CREATE TABLE IF NOT EXISTS ids (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS withheld (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   origin TEXT NOT NULL, tag TEXT NOT NULL, code TEXT NOT NULL, sentence TEXT NOT NULL,
   count INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
-  epoch INTEGER NOT NULL, policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL
+  epoch INTEGER NOT NULL, policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL,
+  who TEXT NOT NULL DEFAULT '', source TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS withheld_by_tag ON withheld (tag, last);
+CREATE INDEX IF NOT EXISTS withheld_by_time ON withheld (last);
 CREATE TABLE IF NOT EXISTS armings (
   number INTEGER PRIMARY KEY,
   tag TEXT NOT NULL, who TEXT NOT NULL, hash TEXT NOT NULL,
@@ -62,3 +69,18 @@ CREATE TABLE IF NOT EXISTS good (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 `;
+
+/** Columns that a store of an earlier version does not have yet. */
+const later = [
+  ["withheld", "who", "TEXT NOT NULL DEFAULT ''"],
+  ["withheld", "source", "TEXT NOT NULL DEFAULT ''"],
+] as const;
+
+/** Makes what is missing. */
+export function prepare(db: Database): void {
+  db.run(schema);
+  for (const [table, column, type] of later) {
+    const there = db.query("SELECT 1 FROM pragma_table_info(?) WHERE name = ?").get(table, column);
+    if (there === null) db.run(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
+  }
+}

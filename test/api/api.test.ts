@@ -89,9 +89,10 @@ describe("who may call", () => {
     expect((await ask("/devices")).status).toBe(200);
     for (const token of ["", "null", secret]) {
       const { status, body } = await ask("/write", { body: { id: "1" }, token });
-      expect([status, body.error.code]).toEqual([401, "not-authenticated"]);
+      expect([status, body.error.code]).toEqual([403, "not-authorised"]);
     }
-    expect(runtime.asked).toEqual([]);
+    expect(runtime.asked.map(({ given }) => given)).toEqual(Array.from({ length: 3 }, () =>
+      expect.objectContaining({ origin: "rest", authorised: false, body: undefined })));
   });
 
   test("elsewhere than on loopback only /health is free, and disarm wants the token", async () => {
@@ -133,6 +134,24 @@ describe("writing", () => {
   test("a body that the gate must refuse itself comes to it, so that it is audited", async () => {
     await ask("/write", { body: { value: "62" }, token: secret });
     expect(runtime.asked).toHaveLength(1);
+  });
+
+  test("W21: who may not write, and a body that is no JSON, come on record", async () => {
+    await ask("/write", { body: write });
+    await ask("/write", { body: write, token: "wrong" });
+    await ask("/write", { raw: "{", token: secret });
+    await ask("/write", { raw: "{}", type: "text/plain", token: secret });
+    await ask("/write", { raw: "{", local: true });
+    await ask("/arm", { body: {} });
+    await ask("/disarm", { raw: "{" });
+    const given = runtime.asked.map(({ given }) => given as Record<string, unknown>);
+    const stranger = { origin: "rest", by: "a stranger", from: "127.0.0.1", authenticated: false };
+    const unread = { origin: "rest", by: "token", authenticated: true, authorised: true,
+      body: undefined };
+    expect(given).toEqual([stranger, stranger,
+      { ...unread, problem: expect.stringContaining("The body is no JSON") },
+      { ...unread, problem: expect.stringContaining("text/plain") },
+      { ...unread, origin: "cli", by: "socket" }].map((part) => expect.objectContaining(part)));
   });
 
   test("W4: the latch is set from anywhere and lifted only over the socket", async () => {

@@ -122,6 +122,9 @@ const cases: readonly Case[] = [
   { name: "commands on a driver's link", find: '"commands": { "link": "broker"',
     put: '"commands": { "link": "plc-1"', expect: [
       "…commands.link: write commands come by a link of type mqtt, not modbus-tcp…"] },
+  { name: "commands by a wildcard", find: '"topic": "tagwerk/{gateway}/write"',
+    put: '"topic": "tagwerk/+/write"', expect: [
+      "…commands.topic: commands come by one topic, without the wildcards + and #…"] },
   { name: "an unknown sink", find: '"plant" ] }', put: '"plan" ] }', expect: [
     'gateway.json:… rules.hold.to[1]: no such sink\n  found: "plan"\n' +
     '  did you mean "plant"?'] },

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { decode } from "cbor-x/index-no-eval";
 import { connect, type MqttClient } from "mqtt";
 import { createLog, systemClock } from "../../src/base.ts";
+import { InboundLengths } from "../../src/connector/mqtt/inbound.ts";
 import { mqttConnector, type Connection, type ConnectorIo } from "../../src/connector.ts";
 import {
   Arena, BAD, GOOD, Ring, UNCERTAIN, readCell, tagColumn, writeCell,
@@ -37,7 +38,8 @@ let lines: string[];
 let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
-  gateway: "g1", time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
+  gateway: "g1", message_bytes_max: 100_000,
+  time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
 };
 
 const brokers: [string, () => Promise<Broker>][] = [["aedes", () => aedesBroker()]];
@@ -215,9 +217,64 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     await peer.publishAsync("cmd/g1/write", '{"id":"a"}', { qos: 1 });
     await until(() => got.length === 2);
     expect(got).toEqual([["old", true], ['{"id":"a"}', false]]);
-    answer("out/answer", "verified");
+    answer("out/{gateway}/answer", "verified");
     await until(() => heard.length === 1);
-    expect(heard[0]!.payload.toString()).toBe("verified");
+    expect([heard[0]!.topic, heard[0]!.payload.toString()]).toEqual(["out/g1/answer", "verified"]);
+  });
+});
+
+describe("a message that is too long", () => {
+  test("ends the connection before it is there, with its reason; the next is taken", async () => {
+    lines = [];
+    const broker = await aedesBroker();
+    await broker.start();
+    const settings = { host: "127.0.0.1", port: broker.port };
+    const connection = mqttConnector.connect("broker", settings, io);
+    const peer = connect({ protocol: "mqtt", ...settings });
+    const got: number[] = [];
+    connection.commands!("cmd", ({ text }) => got.push(text.length));
+    const heard = async (length: number): Promise<void> => {
+      while (!got.includes(length)) {
+        await peer.publishAsync("cmd", "x".repeat(length));
+        await Bun.sleep(20);
+      }
+    };
+    await heard(99_000);
+    await peer.publishAsync("cmd", "x".repeat(3_000_000), { qos: 1 });
+    await until(() => connection.status.state === "down");
+    expect(connection.status.reason)
+      .toMatch(/^a message of 30000\d\d bytes; at most 100000 are taken$/);
+    expect([connection.status.dropped, connection.status.errors]).toEqual([1, 1]);
+    await heard(98_000);
+    expect(Math.max(...got)).toBe(99_000);
+    await peer.endAsync(true);
+    await connection.close();
+    await broker.stop();
+  });
+
+  test("is seen however its bytes are cut; lengths at every step of the field are not", () => {
+    const packet = (length: number): number[] => {
+      const head = [0x30];
+      for (let left = length; ; left >>>= 7) {
+        head.push(left > 127 ? (left & 127) | 128 : left);
+        if (left <= 127) return [...head, ...new Array<number>(length).fill(0xff)];
+      }
+    };
+    const sound = [0, 1, 127, 128, 16383, 16384, 65536].flatMap(packet);
+    for (const size of [1, 2, 3, 7, 1000, 1e9]) {
+      const lengths = new InboundLengths(65536);
+      const take = (bytes: readonly number[]): number => {
+        let found = 0;
+        for (let at = 0; at < bytes.length && found === 0; at += size) {
+          found = lengths.take(Uint8Array.from(bytes.slice(at, at + size)));
+        }
+        return found;
+      };
+      expect(take(sound)).toBe(0);
+      expect(take(packet(65537))).toBe(65537);
+    }
+    expect(new InboundLengths(65536).take(Uint8Array.of(0x30, 255, 255, 255, 255, 255)))
+      .toBe(2 ** 28);
   });
 });
 

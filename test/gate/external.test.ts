@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { parseCommand, type Arrival, type Command, type Refusal } from "../../src/gate.ts";
+import {
+  legibleId, parseCommand, type Arrival, type Command, type Refusal,
+} from "../../src/gate.ts";
 import { now } from "./fixture.ts";
 
 const time = Date.parse("2026-03-01T12:00:00Z");
 const arrival = (over: Partial<Arrival> = {}): Arrival => ({
   origin: "rest", by: "panel", from: "10.0.0.9", authenticated: true, authorised: true,
-  retained: false, duplicate: false, claim: () => true, now, time, ...over,
+  retained: false, duplicate: false, claim: () => "new", now, time, ...over,
 });
 const body = { id: "a-1", tag: "press.setpoint", value: 62, within: "2s" };
 
@@ -42,12 +44,26 @@ describe("W17 commands from outside", () => {
   });
   test("ids are claimed once; strangers and retained messages claim none", () => {
     const ids = new Set<string>();
-    const claim = (id: string): boolean => !ids.has(id) && ids.add(id) !== undefined;
+    const claim = (id: string): "new" | "known" => {
+      if (ids.has(id)) return "known";
+      ids.add(id);
+      return "new";
+    };
     expect(parse({}, { claim, authenticated: false }).seen).toBe(false);
     expect(parse({}, { claim, retained: true })).toMatchObject({ seen: false, retained: true });
     expect(parse({}, { claim }).seen).toBe(false);
     expect(parse({}, { claim }).seen).toBe(true);
     expect(parse({ id: "a-2" }, { claim, duplicate: true }).seen).toBe(true);
+  });
+  test("an id that could not be looked up is not a repetition: the gate is told so", () => {
+    const claim = () => "unknown" as const;
+    expect(parse({}, { claim })).toMatchObject({ seen: false, idUnknown: true });
+    expect(parse({}, { claim, duplicate: true }).seen).toBe(true);
+  });
+  test("what is no command has its id back, if one can be read", () => {
+    expect(legibleId({ id: "a-1", vlaue: 7 })).toBe("a-1");
+    for (const id of [undefined, 7, "", "x".repeat(129)]) expect(legibleId({ id })).toBeNull();
+    for (const what of [null, undefined, "a-1", ["a-1"]]) expect(legibleId(what)).toBeNull();
   });
   test("what cannot be read says what is wrong", () => {
     for (const what of [null, undefined, 7, "x", [], true]) {

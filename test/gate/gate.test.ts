@@ -79,6 +79,10 @@ describe("W7 deny by default", () => {
 });
 
 describe("W8 the order", () => {
+  test("W17 an id that the audit could not look up: the audit is the reason, not the id", () => {
+    expect(code({ command: { idUnknown: true } })).toBe("audit-unavailable");
+    expect(code({ command: { idUnknown: true, seen: true } })).toBe("duplicate");
+  });
   test("authenticate comes before all, mode and audit last", () => {
     const all: Change = {
       command: { authenticated: false, authorised: false, value: NaN, seen: true },

@@ -272,7 +272,8 @@ describe("W22 the judge", () => {
     expect(expecting(copy).findings).toEqual({ "input-never-read": 1 });
   });
   test("counts a rule's attempts with their codes, and no more than its rows", () => {
-    const refused = { origin: "rule:hold", tag: "press.setpoint", sentence: "", policyHash,
+    const refused = { origin: "rule:hold", who: "", source: "", tag: "press.setpoint", sentence: "",
+      policyHash,
       configHash: "c", time: world.time };
     poll();
     world.store.audit.withheld({ ...refused, code: "too-soon" });

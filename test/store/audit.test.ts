@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { flush_ms } from "../../src/store.ts";
+import { questions } from "../../src/store/audit.ts";
 import { World } from "./fixture.ts";
 
 let world: World;
@@ -20,8 +21,8 @@ function rows(table: string, where = "1"): Record<string, unknown>[] {
 }
 
 const refusal = (code: string, time: number) => ({
-  origin: "rule:hold", tag: "press.setpoint", code, sentence: `${code}.`, time, policyHash: "p",
-  configHash: "c",
+  origin: "rule:hold", who: "", source: "", tag: "press.setpoint", code, sentence: `${code}.`, time,
+  policyHash: "p", configHash: "c",
 });
 
 describe("W10 durable intent", () => {
@@ -95,20 +96,20 @@ describe("W15 intents without outcome", () => {
 describe("W17 ids", () => {
   test("are kept over restarts, refused ones too", () => {
     const { audit } = world.store;
-    expect(audit.claim("a-1")).toBe(true);
-    expect(audit.claim("a-1")).toBe(false);
+    expect(audit.claim("a-1")).toBe("new");
+    expect(audit.claim("a-1")).toBe("known");
     audit.intents([world.intent({ id: "a-1", origin: "rest" })]);
-    expect(audit.claim("a-2")).toBe(true);
+    expect(audit.claim("a-2")).toBe("new");
     audit.refusals([world.refusal({ id: "a-2" })]);
-    expect(audit.claim("a-1")).toBe(false);
+    expect(audit.claim("a-1")).toBe("known");
     const store = world.crash();
-    expect(store.audit.claim("a-1")).toBe(false);
-    expect(store.audit.claim("a-2")).toBe(false);
-    expect(store.audit.claim("a-3")).toBe(true);
+    expect(store.audit.claim("a-1")).toBe("known");
+    expect(store.audit.claim("a-2")).toBe("known");
+    expect(store.audit.claim("a-3")).toBe("new");
   });
   test("a rule's id is of another kind", () => {
     world.store.audit.intents([world.intent({ id: "hold/1/1" })]);
-    expect(world.store.audit.claim("hold/1/1")).toBe(true);
+    expect(world.store.audit.claim("hold/1/1")).toBe("new");
   });
 });
 
@@ -146,6 +147,42 @@ describe("W21 refusals", () => {
     audit.withheld(refusal("shadow", world.time));
     audit.flush(true);
     expect(rows("withheld").map(({ count }) => count)).toEqual([500, 3, 3]);
+  });
+  test("what came from outside and is no command: one row a code and source, for ever few", () => {
+    const { audit } = world.store;
+    const start = world.time;
+    const junk = (code: string, source: string, origin = "mqtt"): void => audit.withheld(
+      { ...refusal(code, world.time), origin, who: "plant/write", source, tag: "" });
+    for (let i = 0; i < 5000; i++) {
+      junk(i % 2 === 0 ? "malformed" : "not-authenticated", "broker");
+      world.now += 60;
+    }
+    junk("malformed", "other");
+    audit.flush(true);
+    const columns = ["origin", "who", "source", "code", "count", "first"] as const;
+    const kept = rows("withheld").map((row) => columns.map((column) => row[column]));
+    expect(kept).toEqual([
+      ["mqtt", "plant/write", "broker", "malformed", 2500, start],
+      ["mqtt", "plant/write", "broker", "not-authenticated", 2500, start + 60],
+      ["mqtt", "plant/write", "other", "malformed", 1, world.time]]);
+    expect(audit.query({ limit: 1 })[0]).toMatchObject({
+      verdict: "withheld", origin: "mqtt", who: "plant/write", source: "other", tag: "" });
+    // Whoever has any number of addresses does not fill the audit either.
+    for (let i = 0; i < 1000; i++) junk("not-authenticated", `10.0.${i >> 8}.${i & 255}`, "rest");
+    audit.flush(true);
+    expect(rows("withheld").length).toBeLessThan(300);
+    expect(rows("withheld", "source = 'other sources'")).toMatchObject([{ who: "" }]);
+    const counts = rows("withheld", "origin = 'rest'").map(({ count }) => Number(count));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1000);
+  });
+  test("a store of an earlier version gets the columns that came later", () => {
+    const db = new Database(join(world.directory, "store.sqlite"));
+    for (const column of ["who", "source"]) db.run(`ALTER TABLE withheld DROP COLUMN ${column}`);
+    db.close();
+    const { audit } = world.crash();
+    audit.withheld(refusal("shadow", world.time));
+    audit.flush(true);
+    expect(rows("withheld")).toMatchObject([{ code: "shadow", who: "", source: "" }]);
   });
   test("an admitted command ends the run of refusals", () => {
     const { audit } = world.store;
@@ -215,6 +252,26 @@ test("query: newest first, of a tag, since, limited; folded refusals among them"
     verdict: "withheld", outcome: "refused", code: "shadow", count: 1 });
 });
 
+test.each(Object.entries(questions))("%s walks along an index, however large the audit is",
+  (name, sql) => {
+    const db = new Database(join(world.directory, "store.sqlite"), { readonly: true });
+    const plan = db.query(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+    db.close();
+    const steps = plan.map(({ detail }) => detail);
+    const tables = steps.filter((step) => /(?:attempts|withheld|ids)/.test(step));
+    expect(tables.length).toBeGreaterThan(0);
+    for (const step of tables) expect(step).toStartWith("SEARCH ");
+    // Nothing is gone through or sorted but what a half with its limit has given.
+    steps.forEach((step, i) => {
+      if (step.startsWith("SCAN")) expect(step).toMatch(/^SCAN \(subquery-\d\)$/);
+      if (step.includes("B-TREE")) expect(steps[i - 1]).toStartWith("SCAN (subquery");
+    });
+    if (name === "newestOfTag") {
+      expect(tables.map((step) => /\((.*)\)/.exec(step)![1]))
+        .toEqual(["tag=? AND time>?", "tag=? AND last>?"]);
+    }
+  });
+
 describe("rows that a person has deleted", () => {
   const pruneAll = (before: number): number => {
     let gone = 0;
@@ -231,10 +288,10 @@ describe("rows that a person has deleted", () => {
     audit.outcomes([world.ending(later!)]);
     expect(pruneAll(world.time)).toBe(2);
     expect(rows("attempts").map(({ id }) => id)).toEqual(["w-2"]);
-    for (const id of ["w-1", "r-1", "w-2"]) expect(audit.claim(id)).toBe(false);
+    for (const id of ["w-1", "r-1", "w-2"]) expect(audit.claim(id)).toBe("known");
     const again = world.crash().audit;
-    for (const id of ["w-1", "r-1", "w-2"]) expect(again.claim(id)).toBe(false);
-    expect(again.claim("w-3")).toBe(true);
+    for (const id of ["w-1", "r-1", "w-2"]) expect(again.claim(id)).toBe("known");
+    expect(again.claim("w-3")).toBe("new");
   });
   test("an intent without outcome and each tag's last frame stay", () => {
     const { audit } = world.store;

@@ -127,6 +127,8 @@ describe("a disk that refuses", () => {
     expect(store.epoch).toBe(0);
     expect(store.nextArming()).toBeNull();
     expect(store.audit.intents([world.intent()])).toBeNull();
+    // W17: nothing is known of a fresh id; that is not the same as knowing it.
+    expect(store.audit.claim("r-0")).toBe("unknown");
     store.audit.refusals([world.refusal({ id: "r-1" })]);
     rmSync(join(world.directory, "store.sqlite"), { recursive: true });
     world.now += 10;
@@ -137,6 +139,7 @@ describe("a disk that refuses", () => {
     expect(store.audit.unavailable).toBeNull();
     expect(store.epoch).toBe(1);
     expect(store.audit.seen("r-1")).toBe(true);
+    expect(store.audit.claim("r-0")).toBe("new");
   });
   test("W10 a disk that is full in the middle: what was admitted keeps its outcome", () => {
     const { audit } = world.store;

@@ -1,9 +1,11 @@
-import { connect, type IPublishPacket, type MqttClient } from "mqtt";
+import { connect as connectTcp, type Socket } from "node:net";
+import { MqttClient, type IPublishPacket } from "mqtt";
 import { limits, reason } from "../../base.ts";
 import type {
   CommandMessage, Connection, ConnectionStatus, ConnectorIo, Sink,
 } from "../../connector.ts";
 import type { Ring } from "../../ring.ts";
+import { InboundLengths } from "./inbound.ts";
 import { createSink } from "./sink.ts";
 import { MqttSource } from "./source.ts";
 import { sinkSettings, sourceSettings, type LinkSettings } from "./settings.ts";
@@ -27,6 +29,8 @@ export class MqttConnection implements Connection {
   readonly #routes = new Map<string, readonly Receiver[]>();
   /** Why the connection cannot be made, as the client said last. */
   #trouble = "";
+  /** Until then the connection is tried slowly: somebody sends, or keeps, a message too long. */
+  #slowUntil = -Infinity;
 
   constructor(name: string, settings: LinkSettings, io: ConnectorIo) {
     this.#name = name;
@@ -36,8 +40,7 @@ export class MqttConnection implements Connection {
       received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
     };
     const { host, port, username, password, clientId } = settings;
-    // Host and port apart: a URL text prints a deprecation warning of Node's.
-    this.#client = connect({
+    this.#client = new MqttClient(() => this.#open(host, port), {
       protocol: "mqtt", host, port,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
@@ -77,7 +80,7 @@ export class MqttConnection implements Connection {
     // An answer is an answer: it goes out now or, without a broker, not at all.
     return (to, text) => {
       if (this.#client.connected) {
-        this.#client.publish(to, text, { qos: 1 });
+        this.#client.publish(fill(to, { gateway: this.#io.gateway }), text, { qos: 1 });
         this.status.sent++;
       } else {
         this.status.dropped++;
@@ -112,7 +115,8 @@ export class MqttConnection implements Connection {
 
   #listen(client: MqttClient): void {
     client.on("connect", () => {
-      client.options.reconnectPeriod = limits.reconnect_ms_min;
+      const slow = this.#io.now() < this.#slowUntil;
+      if (!slow) client.options.reconnectPeriod = limits.reconnect_ms_min;
       this.#trouble = "";
       this.#become("up", "");
       // Sinks may go on.
@@ -129,6 +133,26 @@ export class MqttConnection implements Connection {
       client.options.reconnectPeriod = Math.min(limits.reconnect_ms_max, next);
       this.#become("down", this.#trouble || "the connection closed");
     });
+  }
+
+  /** A message that is too long is seen by its header, and is never kept. */
+  #open(host: string, port: number): Socket {
+    const socket = connectTcp({ host, port });
+    const lengths = new InboundLengths(this.#io.message_bytes_max);
+    socket.on("data", (bytes: Uint8Array) => {
+      const length = lengths.take(bytes);
+      if (length > 0 && !socket.destroyed) this.#tooLong(socket, length);
+    });
+    return socket;
+  }
+
+  #tooLong(socket: Socket, length: number): void {
+    this.#trouble = `a message of ${length} bytes; at most ${this.#io.message_bytes_max} are taken`;
+    this.status.dropped++;
+    this.#failed(this.#trouble);
+    // It may be a retained one that comes again with each subscription.
+    this.#slowUntil = this.#io.now() + 2 * limits.reconnect_ms_max;
+    socket.destroy();
   }
 
   #receive(topic: string, payload: Uint8Array, packet: IPublishPacket): void {

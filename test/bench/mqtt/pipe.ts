@@ -24,7 +24,8 @@ function turn(): void {
 
 const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Number(port) }, {
   log: createLog("warn", () => clock.time(), console.error),
-  gateway: "bench", time: () => clock.time(), now: () => clock.now(),
+  gateway: "bench", message_bytes_max: limits.mqtt_message_bytes_max,
+  time: () => clock.time(), now: () => clock.now(),
   wake() {
     if (due) return;
     due = true;
