@@ -79,6 +79,7 @@ export function serveRole(
   port: Port, components: Components, makeWorld: (init: RoleInit) => World,
 ): void {
   let host: RoleHost | null = null;
+  let world: World | null = null;
   let unavailable: string | null = null;
   const rpc: Rpc = new Rpc(port, {
     init: (init: RoleInit): Offer => {
@@ -87,13 +88,17 @@ export function serveRole(
         throw new Error("bug: a checked configuration has a problem");
       };
       const { graph } = buildGraph(init.gateway, components, problem);
+      world = makeWorld(init);
       host = new RoleHost({
-        ...init, graph: graph!, components, store, world: makeWorld(init),
+        ...init, graph: graph!, components, store, world,
         command: (message) => rpc.call("command", message),
       });
       return host.offer();
     },
-    start: (offers: readonly Offer[]) => host!.start(offers),
+    start: async (offers: readonly Offer[]) => {
+      await host!.start(offers);
+      world!.collect();
+    },
     unavailable: (why: string | null) => {
       unavailable = why;
     },

@@ -86,6 +86,7 @@ class Running implements Runtime {
       for (const { name } of shareOf(graph, role.name).streams) this.#owners.set(name, role.calls);
     }
     this.#savePlaces();
+    this.#options.world.collect();
     this.#keepSoon();
   }
 

@@ -32,6 +32,8 @@ export interface World {
   readonly log: Log;
   /** The kernel says that a time server keeps the wall clock in step (W17). */
   clockSynced(): boolean;
+  /** Gives back what the start of a thread left behind, before the first row (DESIGN §2). */
+  collect(): void;
   /** Ends the process at once; init starts it anew (W6). */
   exit(code: number): void;
   /** A thread of the second entry point. */
@@ -52,6 +54,7 @@ export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
     clock, log, clockSynced, readModel, workerUrl,
     timers: eventLoop,
     loadModel: loadOnnx,
+    collect: () => Bun.gc(true),
     exit: (code) => process.exit(code),
     thread: () => new Worker(workerUrl),
     wakePipe: () => {

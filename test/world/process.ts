@@ -100,6 +100,7 @@ export class GatewayProcess {
       clock, timers: thread.timers, workerUrl: "",
       log: createLog("info", () => clock.time(), (line) => machine.log(thread.name, line)),
       clockSynced: () => machine.synced,
+      collect: () => {},
       exit: (code) => this.end(code),
       thread: () => new SimWorker(thread, this.#thread("worker"), timeline, machine.random,
         (first, worker) => this.#serve(first, worker)),

@@ -1,7 +1,9 @@
-import * as zlib from "node:zlib";
 import type { ArgumentType, ScalarFunction } from "./record.ts";
 
 type Data = string | Uint8Array;
+
+/** Loaded by the first call: who compresses nothing pays nothing for it, in no thread. */
+const zlib = (): typeof import("node:zlib") => process.getBuiltinModule("node:zlib");
 
 /** No more than this comes of a few bytes, whatever they say. */
 const unpacked_max = 65_536;
@@ -13,14 +15,14 @@ interface Method {
 }
 
 const methods: ReadonlyMap<string, Method> = new Map([
-  ["zlib", { pack: (data) => zlib.deflateSync(data),
-    unpack: (data) => zlib.inflateSync(data, limit) }],
-  ["gzip", { pack: (data) => zlib.gzipSync(data),
-    unpack: (data) => zlib.gunzipSync(data, limit) }],
-  ["flate", { pack: (data) => zlib.deflateRawSync(data),
-    unpack: (data) => zlib.inflateRawSync(data, limit) }],
-  ["zstd", { pack: (data) => zlib.zstdCompressSync(data),
-    unpack: (data) => zlib.zstdDecompressSync(data, limit) }],
+  ["zlib", { pack: (data) => zlib().deflateSync(data),
+    unpack: (data) => zlib().inflateSync(data, limit) }],
+  ["gzip", { pack: (data) => zlib().gzipSync(data),
+    unpack: (data) => zlib().gunzipSync(data, limit) }],
+  ["flate", { pack: (data) => zlib().deflateRawSync(data),
+    unpack: (data) => zlib().inflateRawSync(data, limit) }],
+  ["zstd", { pack: (data) => zlib().zstdCompressSync(data),
+    unpack: (data) => zlib().zstdDecompressSync(data, limit) }],
 ]);
 
 const methodFault = (name: string | number): string | null => methods.has(String(name)) ? null
