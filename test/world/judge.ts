@@ -5,8 +5,10 @@ import { minIntervals } from "./site.ts";
 
 /** A write as a device got it. */
 export interface WriteFrame {
-  /** Monotonic ms. */
+  /** Monotonic ms at which the device had it. */
   readonly at: number;
+  /** … and at which it left the gateway. */
+  readonly left: number;
   readonly tag: string;
   /** Raw words, hex. */
   readonly words: string;
@@ -43,7 +45,7 @@ export function placesOf(gateway: Gateway): Map<string, string> {
 
 /** A write in a frame that a device received whole; null = it is none. */
 export function writeOf(
-  frame: FrameRecord, places: ReadonlyMap<string, string>,
+  frame: FrameRecord, places: ReadonlyMap<string, string>, left: number,
 ): WriteFrame | null {
   if (frame.dir !== "in" || !frame.valid) return null;
   const whole = Buffer.from(frame.bytes, "hex");
@@ -51,7 +53,7 @@ export function writeOf(
   const [station, code] = bytes;
   if (!writing.has(code!)) return null;
   const tag = places.get(`${frame.link} ${station} ${bytes.readUInt16BE(2)}`) ?? "nowhere";
-  return { at: frame.t, tag, words: bytes.subarray(code === 16 ? 7 : 4).toString("hex") };
+  return { at: frame.t, left, tag, words: bytes.subarray(code === 16 ? 7 : 4).toString("hex") };
 }
 
 /** When an arming held (monotonic ms), as the gateway's log told. */
@@ -73,10 +75,10 @@ export function judgeWrites(
   wrong: (text: string) => void,
 ): { rows: number; verified: number } {
   const rows = admittedOf(path);
-  const fits = (row: Admitted, { at, tag, words }: WriteFrame): boolean =>
+  const fits = (row: Admitted, { at, left, tag, words }: WriteFrame): boolean =>
     row.tag === tag && row.words === words && row.outcome !== "refused" &&
     row.monotonic <= at && at <= row.notAfter + travel_ms &&
-    holds(armings.get(row.arming), tag, at);
+    holds(armings.get(row.arming), tag, left);
   const ofRows = byKey(rows), ofFrames = byKey(frames);
   for (const frame of unmatched(frames, ofRows, (frame, row) => fits(row, frame))) {
     wrong(`a frame of nobody, sent twice, late, or unarmed: ${JSON.stringify(frame)}`);

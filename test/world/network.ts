@@ -26,6 +26,8 @@ export class Network implements LinkOut {
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #clients = new Map<number, Client>();
+  /** By connection and bytes, which bear a number of their own (MBAP). */
+  readonly #left = new Map<string, number>();
   #connections = 0;
   /** Both ways: nothing arrives before what was sent earlier. */
   #thereAt = 0;
@@ -49,8 +51,14 @@ export class Network implements LinkOut {
     });
   }
 
+  /** When these bytes left the gateway: a cable may have held them since; null = unknown. */
+  leftAt(connection: number, hex: string): number | null {
+    return this.#left.get(`${connection} ${hex}`) ?? null;
+  }
+
   /** Bytes of the gateway. */
   toDevice(connection: number, bytes: Uint8Array): void {
+    this.#left.set(`${connection} ${bytes.toHex()}`, this.#timeline.now);
     this.#there(() => {
       if (this.#clients.has(connection)) this.#device.receive(connection, bytes);
     });

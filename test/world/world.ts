@@ -204,7 +204,9 @@ export class World implements Machine {
   #frame(frame: Parameters<Trace["frame"]>[0]): void {
     this.trace.frame(frame);
     if (frame.fault !== null) this.#hits.set(frame.fault, (this.#hits.get(frame.fault) ?? 0) + 1);
-    const write = writeOf(frame, this.#places);
+    const { link, connection, bytes, t } = frame;
+    const left = this.networks.get(link)?.leftAt(connection, bytes) ?? t;
+    const write = writeOf(frame, this.#places, left);
     if (write === null) return;
     this.#frames.push(write);
     if (write.at > this.disarmedAt + travel_ms) {
