@@ -550,7 +550,7 @@ class Binder {
   #aggregateType(fn: string, arg: Bound): BoundType {
     switch (fn) {
       case "count": return int53;
-      case "stddev": this.#number(arg); return float64;
+      case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
         this.#comparable(arg);

@@ -69,15 +69,17 @@ export interface BoundField {
   readonly invisible: boolean;
 }
 
-export type AggregateName = "sum" | "avg" | "min" | "max" | "count" | "stddev" | "last" | "first";
+export type AggregateName =
+  | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
+  | "first";
 
 export interface BoundAggregate {
   readonly fn: AggregateName;
   /** null = count(*). */
   readonly arg: Bound | null;
   /**
-   * Whether an input that reads as NULL is left out. False only for `first` (the value of a bare
-   * column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
+   * Whether an input that reads as NULL is left out. False only for `first` (also the value of a
+   * bare column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
    */
   readonly skipsNull: boolean;
   readonly type: BoundType;

@@ -13,7 +13,8 @@ export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: r
   const values = cells.filter(hasValue).map((cell) => cell.value);
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
-  if (values.length === 0) return { value: null, state: NULL };
+  const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
+  if (values.length < least) return { value: null, state: NULL };
   if ((fn === "sum" || fn === "avg") && overflows(values, type.kind)) state = ERROR.overflow;
   return state >= 194 ? failed(state) : { value: fold(fn, values, type.kind), state };
 }
@@ -46,7 +47,10 @@ function fold(fn: BoundAggregate["fn"], values: readonly Value[], kind: string):
     }
     case "min": return values.reduce((best, value) => (order(value, best) < 0 ? value : best));
     case "max": return values.reduce((best, value) => (order(value, best) > 0 ? value : best));
-    case "stddev": return deviation(values.map(Number));
+    case "stddev": return Math.sqrt(squares(values.map(Number)) / values.length);
+    case "stddevs": return Math.sqrt(squares(values.map(Number)) / (values.length - 1));
+    case "var": return squares(values.map(Number)) / values.length;
+    case "vars": return squares(values.map(Number)) / (values.length - 1);
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
@@ -62,15 +66,16 @@ function sum(values: readonly Value[]): number | bigint {
 }
 
 /**
- * Of the population, by Welford's recurrence (Technometrics 4, 1962), as the emitter defines it.
+ * Sum of squared distances from the mean, by Welford's recurrence (Technometrics 4, 1962), as the
+ * emitter defines it.
  */
-function deviation(values: readonly number[]): number {
-  let n = 0, mean = 0, squares = 0;
+function squares(values: readonly number[]): number {
+  let n = 0, mean = 0, total = 0;
   for (const value of values) {
     n += 1;
     const before = value - mean;
     mean += before / n;
-    squares += before * (value - mean);
+    total += before * (value - mean);
   }
-  return Math.sqrt(squares / n);
+  return total;
 }

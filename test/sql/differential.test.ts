@@ -118,18 +118,20 @@ class Queries {
     const arg = (k: Kind): string => this.value(k, 1);
     const text = ((): string => {
       switch (kind) {
-        case "float": return r.chance(0.2) ? `stddev(${arg(r.pick(["float", "whole", "long"]))})`
-          : `${r.pick(["sum", "avg", "min", "max", "last", "last"])}(` +
+        case "float": return r.chance(0.2)
+          ? `${r.pick(["stddev", "stddevs", "var", "vars"])}(` +
+            `${arg(r.pick(["float", "whole", "long"]))})`
+          : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
         case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
-          : `${r.pick(["sum", "avg", "min", "max", "last"])}(` +
+          : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
-        case "long": return `${r.pick(["min", "max", "last", "avg"])}(` +
+        case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
           `${this.#not("NULL", () => this.#leaf("long"))})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
         case "text": return r.chance(0.3) ? r.pick(["t", "u"])
-          : `${r.pick(["min", "max", "last"])}(${r.pick(["t", "u"])})`;
-        case "time": return r.chance(0.3) ? "last_value(at, FALSE)"
+          : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;
+        case "time": return r.chance(0.3) ? `${r.pick(["last", "first"])}_value(at, FALSE)`
           : `${r.pick(["min", "max", "last"])}(at)`;
       }
     })();

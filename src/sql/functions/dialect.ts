@@ -8,7 +8,7 @@ export type FunctionClass =
  * wrong.
  */
 const later: Readonly<Record<FunctionClass, string>> = {
-  aggregate: "collect:* merge_agg:* deduplicate:aB median:n stddevs:n var:n vars:n " +
+  aggregate: "collect:* merge_agg:* deduplicate:aB median:n " +
     "percentile_cont:nn " +
     "percentile_disc:nn",
   analytic: "lag:a?iaB latest:a?a changed_col:ba had_changed:b*+ acc_sum:n?bb acc_min:n?bb " +

@@ -28,6 +28,9 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
   (fn === "first" || fn === "last" || fn === "min" || fn === "max") &&
   (spec.slot > 0 || spec.kind === "int64");
 
+/** One value says nothing of how a sample spreads. */
+const ofSample = ({ fn }: Aggregate): boolean => fn === "stddevs" || fn === "vars";
+
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
   sum: { n: 0, worst: 0, sum: 0 },
@@ -35,6 +38,9 @@ const kept: Record<AggregateName, Fields> = {
   min: { n: 0, worst: 0, best: 0 },
   max: { n: 0, worst: 0, best: 0 },
   stddev: { n: 0, worst: 0, mean: 0, squares: 0 },
+  stddevs: { n: 0, worst: 0, mean: 0, squares: 0 },
+  var: { n: 0, worst: 0, mean: 0, squares: 0 },
+  vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
 };
@@ -111,7 +117,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
       const better = aggregate.fn === "min" ? "<" : ">";
       return [`if (${n} === 0 || ${v} ${better} ${at("best")}) ${at("best")} = ${v};`, counted];
     }
-    case "stddev": {
+    case "stddev": case "stddevs": case "var": case "vars": {
       // Welford 1962: one pass, no cancellation.
       const mean = at("mean"), squares = at("squares");
       return [
@@ -162,7 +168,8 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
       : code.define("s", place.at("worst")) };
   }
   const worst = code.define("s", place.at("worst"));
-  let state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
+  const none = ofSample(aggregate) ? `${n} < 2` : `${n} === 0`;
+  let state = code.define("s", `${none} & ${worst} < 194 ? ${NULL} : ${worst}`);
   if ("over" in fieldsOf(aggregate)) {
     state = code.define("s",
       `${place.at("over")} === 1 & ${state} < 194 ? ${ERROR.overflow} : ${state}`);
@@ -209,6 +216,9 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
       : `${at("sum")} / ${n}`;
     case "min": case "max": return at("best");
     case "stddev": return `Math.sqrt(${at("squares")} / ${n})`;
+    case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
+    case "var": return `${at("squares")} / ${n}`;
+    case "vars": return `${at("squares")} / (${n} - 1)`;
     case "count": case "last": case "first": return n;
   }
 }
