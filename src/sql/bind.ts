@@ -38,20 +38,14 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What the grammar knows and this version does not run. */
 function refuseLater(sql: string, select: Select): void {
-  const { joins, orderBy, limit, distinct, window, groupBy, having, span } = select;
+  const { joins, orderBy, limit, distinct, window, having, span } = select;
   if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
   if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
-  if (window === null) {
-    if (groupBy.length > 0) {
-      throw notInThisVersion(sql, groupBy[0]!.span, "GROUP BY without a window");
-    }
-    if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without a window");
-    if (isAggregate(select)) throw notInThisVersion(sql, span, "An aggregate without a window");
-  } else if (!isAggregate(select)) {
-    throw notInThisVersion(sql, window.span, "A window without an aggregate");
-  }
+  if (isAggregate(select)) return;
+  if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
+  if (window !== null) throw notInThisVersion(sql, window.span, "A window without an aggregate");
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
@@ -61,7 +55,7 @@ export function bindSelect(sql: string, select: Select, catalog: Catalog): Bound
 
 /**
  * Where an expression stands: over rows, or over groups (in which a bare column is that of the
- * first row).
+ * first row; without a window that of the newest, for which the row out stands).
  */
 type Context = "row" | "group";
 
@@ -78,11 +72,14 @@ class Binder {
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
+  /** Without a window groups go on for ever. */
+  readonly #running: boolean;
 
   constructor(sql: string, catalog: Catalog, select: Select | null) {
     this.#sql = sql;
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
+    this.#running = select?.window === null;
     for (const field of select?.fields ?? []) {
       if (field.alias !== null) this.#aliases.set(field.alias, field);
     }
@@ -303,7 +300,8 @@ class Binder {
     const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
       span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
-    return this.#aggregate({ fn: "first", arg: column, skipsNull: false, type, span });
+    const fn = this.#running ? "last" : "first";
+    return this.#aggregate({ fn, arg: column, skipsNull: false, type, span });
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
@@ -484,7 +482,7 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "window_start": case "window_end":
-        if (context === "row") {
+        if (context === "row" || this.#running) {
           throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
         }
         return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",

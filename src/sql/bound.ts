@@ -35,7 +35,10 @@ export interface BoundQuery {
   readonly select: readonly BoundField[];
   readonly aggregates: readonly BoundAggregate[];
   readonly infers: readonly BoundInfer[];
-  /** True if rows are folded into groups: aggregates or GROUP BY. */
+  /**
+   * True if rows are folded into groups: aggregates or GROUP BY. Without a window each row that
+   * passes WHERE gives one, of its group so far.
+   */
   readonly aggregated: boolean;
 }
 
@@ -78,8 +81,8 @@ export interface BoundAggregate {
   /** null = count(*). */
   readonly arg: Bound | null;
   /**
-   * Whether an input that reads as NULL is left out. False only for `first` (also the value of a
-   * bare column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
+   * Whether an input that reads as NULL is left out. False only for `first` and `last`, which also
+   * are the value of a bare column: that of the group's first row, without a window of its newest.
    */
   readonly skipsNull: boolean;
   readonly type: BoundType;

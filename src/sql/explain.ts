@@ -29,17 +29,20 @@ function stageLines(stage: StagePlan, i: number): string[] {
   return [head, ...body, `  state  ${fields}`, "", ...code];
 }
 
+const groups = (keys: number): string => `at most ${keys} group${keys === 1 ? "" : "s"}`;
+
 function title(stage: StagePlan): string {
   switch (stage.kind) {
     case "rows": return "rows";
     case "conditions": return "conditions, on demand";
     case "infer": return `model ${stage.model}`;
+    case "running": return `running aggregates, ${groups(stage.keys)}`;
     case "window": {
       const { window } = stage;
       const kind = window.kind === "tumbling"
         ? `tumbling window of ${formatDuration(window.length_ms)}`
           : `count window of ${window.rows} rows`;
-      return `${kind}, at most ${stage.keys} group${stage.keys === 1 ? "" : "s"}`;
+      return `${kind}, ${groups(stage.keys)}`;
     }
   }
 }

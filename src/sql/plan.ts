@@ -1,7 +1,8 @@
-import { assert } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import type { Bound, BoundQuery, Catalog } from "./bound.ts";
-import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit/stages.ts";
+import {
+  conditionsStage, rowsStage, runningStage, type StageInput, windowStage,
+} from "./emit/stages.ts";
 import { notInThisVersion } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
@@ -13,7 +14,7 @@ export interface PlanOptions {
 }
 
 /**
- * Groups of a window at most, where the query does not say; a group past it is dropped and
+ * Groups of a window or a running aggregate at most; rows of a group past it are dropped and
  * counted.
  */
 const keys_default = 1024;
@@ -109,14 +110,11 @@ class Chain {
   }
 
   #refuse(): void {
-    const { sql, inputs, window, aggregated, select } = this.#query;
+    const { sql, inputs, window, aggregated } = this.#query;
     const all = { from: 0, to: sql.length };
     if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
     if (window !== null && !aggregated) {
       throw notInThisVersion(sql, window.span, "A window without GROUP BY or an aggregate");
-    }
-    if (window === null && aggregated) {
-      throw notInThisVersion(sql, select[0]?.expr.span ?? all, "An aggregate without a window");
     }
     if (window?.kind === "count" && window.every !== window.rows) {
       throw notInThisVersion(sql, window.span, "A count window with an interval");
@@ -233,7 +231,6 @@ class Chain {
 
   #window(): void {
     const { window, aggregates, groupBy } = this.#query;
-    assert(window !== null, "aggregates without window");
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
@@ -241,9 +238,9 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns,
-      groups,
-      this.#readsStart());
+    const folding = { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+    const stage = window === null ? runningStage(this.#input(), folding)
+      : windowStage(this.#input(), window, folding, this.#readsStart());
     this.stages.push(stage);
     this.#columns = stage.output;
     keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));

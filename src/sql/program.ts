@@ -80,6 +80,13 @@ export interface WindowPlan extends KernelStage {
   readonly emitText: string;
 }
 
+/** Aggregates without a window: what the group of each row has come to. */
+export interface RunningPlan extends KernelStage {
+  readonly kind: "running";
+  /** Groups at most; rows of further groups are dropped and counted. */
+  readonly keys: number;
+}
+
 /** Run by the runtime, row by row: the model's arguments are gathered, its results scattered. */
 export interface InferPlan extends StageBase {
   readonly kind: "infer";
@@ -92,7 +99,7 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
-export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | InferPlan;
+export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | RunningPlan | InferPlan;
 
 export interface StageCounters {
   /** Rows read. */

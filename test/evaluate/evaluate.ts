@@ -1,5 +1,5 @@
 import { BAD, ERROR } from "../../src/ring.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
+import type { BoundAggregate, BoundQuery } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
@@ -14,7 +14,7 @@ export interface World {
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
   end?: number;
-  /** Of rows that already are the content of a window. */
+  /** The rows already are the content of a window, whatever the query's own is. */
   window?: { readonly start: number; readonly end: number };
 }
 
@@ -47,14 +47,15 @@ class Evaluation {
   }
 
   run(rows: readonly Row[]): Evaluated {
-    const { window } = this.#query;
+    const { window, aggregated } = this.#query;
     let found: Row[];
-    if (window === null) {
-      found = this.#query.aggregated
-        ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
-        rows: this.#filtered(rows) })
-        : this.#filtered(rows).map((row) =>
-          this.#project(row.time, row.flags, this.#rowLeaves(row)));
+    if (!aggregated) {
+      found = this.#filtered(rows).map((row) =>
+        this.#project(row.time, row.flags, this.#rowLeaves(row)));
+    } else if (this.#world.window !== undefined) {
+      found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
+    } else if (window === null) {
+      found = this.#running(this.#filtered(rows));
     } else if (window.kind === "tumbling") {
       found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
@@ -106,21 +107,39 @@ class Evaluation {
     return found;
   }
 
+  /** One row for each row, of its group up to there. */
+  #running(rows: readonly Row[]): Row[] {
+    const groups = new Map<string, Row[]>();
+    return rows.flatMap((row) => {
+      const key = this.#keyOf(row);
+      const group = [...(groups.get(key) ?? []), row];
+      groups.set(key, group);
+      return this.#group({ start: row.time, end: row.time, rows: group }, group);
+    });
+  }
+
+  #keyOf(row: Row): string {
+    const leaves = this.#rowLeaves(row);
+    return this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+  }
+
   /** One row for each group of a closed window, in the order of their first rows. */
   #close(window: Window): Row[] {
     const groups = new Map<string, Row[]>();
     for (const row of window.rows) {
-      const leaves = this.#rowLeaves(row);
-      const key = this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+      const key = this.#keyOf(row);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [row]);
       else group.push(row);
     }
-    return [...groups.values()].flatMap((rows) => {
-      const leaves = this.#groupLeaves(window, rows);
-      if (!this.#test(this.#query.having, leaves)) return [];
-      return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
-    });
+    return [...groups.values()].flatMap((rows) => this.#group(window, rows));
+  }
+
+  /** The row of one group, or none if HAVING leaves it out. */
+  #group(window: Window, rows: readonly Row[]): Row[] {
+    const leaves = this.#groupLeaves(window, rows);
+    if (!this.#test(this.#query.having, leaves)) return [];
+    return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
   }
 
   #project(time: number, flags: number, leaves: Leaves): Row {
@@ -152,13 +171,21 @@ class Evaluation {
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
         const { arg } = spec;
-        const cells = arg === null ? [] : rows.map((row) => evaluate(arg, this.#rowLeaves(row)));
+        const cells = arg === null ? []
+          : this.#forgiven(spec, rows.map((row) => evaluate(arg, this.#rowLeaves(row))));
         return aggregate(spec, cells, rows.length);
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
     };
     return leaves;
+  }
+
+  /** Without a window an error is that of its row only; for later ones it was left out. */
+  #forgiven({ skipsNull }: BoundAggregate, cells: readonly Cell[]): readonly Cell[] {
+    const running = this.#query.window === null && this.#world.window === undefined;
+    return !running || !skipsNull ? cells : cells.map((cell, i) =>
+      (cell.state >= 194 && i < cells.length - 1 ? failed(BAD.source) : cell));
   }
 
   /** An input without a value gives NULL in the worst state; a model that fails, an error. */

@@ -64,14 +64,16 @@ class Queries {
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])
         : `(${this.value("whole", 1)} % 3)`);
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
-    const window = (r.chance(0.6) ? `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})`
+    const running = r.chance(0.25);
+    const window = running ? "" : (r.chance(0.6) ? `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})`
       : `COUNTWINDOW(${r.pick([1, 3, 7])})`) + filter;
     this.#group = true;
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : this.value(this.kind(), 3)));
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
-    return `SELECT count(*) AS rows, ${list} FROM s${where} GROUP BY ` +
-      `${[...keys, window].join(", ")}${having}`;
+    const groupBy = [...keys, ...(running ? [] : [window])].join(", ");
+    return `SELECT count(*) AS rows, ${list} FROM s${where}` +
+      `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}`;
   }
 
   #list(one: () => string): string {

@@ -225,6 +225,42 @@ describe("windows", () => {
   });
 });
 
+describe("aggregates without a window", () => {
+  const sql = "SELECT n, a, sum(a) AS total FROM s WHERE a > 0.0 GROUP BY n";
+
+  test("one row out for each row in, of its group so far", () => {
+    const { program, input, stages, rings } = start(sql);
+    expect(program.stages.map((s) => s.kind)).toEqual(["running", "rows"]);
+    [[1, 5], [2, 7], [1, 6], [1, -1]].forEach(([n, a], i) => push(input, i, { n: n!, a: a! }));
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 4));
+    const out = rings.at(-1)!;
+    expect(Array.from({ length: out.head }, (_, seq) => show(out, seq))).toEqual([
+      "n=1:good a=5:good total=5:good", "n=2:good a=7:good total=7:good",
+      "n=1:good a=6:good total=11:good",
+    ]);
+  });
+
+  test("an error is that of its row; later the result is uncertain", () => {
+    const { input, stages, rings } = start("SELECT sum(1.0 / a) AS total FROM s");
+    for (const a of [1, 0, 1]) push(input, 1, { a });
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 4));
+    expect([0, 1, 2].map((seq) => show(rings.at(-1)!, seq))).toEqual(
+      ["total=1:good", "total=:error:zero", "total=2:uncertain:skipped"]);
+  });
+
+  test("10,000 keys: the first 1,024 go on, the rest is counted", () => {
+    const { input, stages } = start(sql, { rows: 64 });
+    let read = 0;
+    for (let i = 0; i < 10_000; i++) {
+      push(input, i, { n: i, a: 1 });
+      read = stages[0]!.run(read, input.head, 0, i);
+    }
+    push(input, 10_000, { n: 1023, a: 1 });
+    stages[0]!.run(read, input.head, 0, 10_000);
+    expect(stages[0]!.counters).toMatchObject({ in: 10_001, out: 1025, dropped: 8976 });
+  });
+});
+
 describe("models", () => {
   function model(run: (args: Float64Array) => number | null): Model {
     const [given, results] = [new Float64Array(2), new Float64Array(1)];

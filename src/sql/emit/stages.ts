@@ -1,8 +1,9 @@
 import { assert, nextPowerOfTwo } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
 import type { Bound, BoundAggregate, BoundNewest, BoundWindow } from "../bound.ts";
-import type { ConditionsPlan, RowsPlan, WindowPlan } from "../program.ts";
+import type { ConditionsPlan, RowsPlan, RunningPlan, WindowPlan } from "../program.ts";
 import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
@@ -113,15 +114,23 @@ export function conditionsStage(
   };
 }
 
-export function windowStage(
-  input: StageInput, window: BoundWindow, where: Bound | null,
-  keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[],
-  aggregates: readonly { readonly spec: ColumnSpec; readonly aggregate: BoundAggregate }[],
-  groups: number, start: boolean,
-): WindowPlan {
-  const code = begin();
+/** What a stage that folds rows into groups is made of. */
+export interface Folding {
+  readonly where: Bound | null;
+  readonly keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[];
+  readonly aggregates: readonly {
+    readonly spec: ColumnSpec;
+    readonly aggregate: BoundAggregate;
+  }[];
+  /** Groups at most. */
+  readonly groups: number;
+}
+
+function windowSpec(
+  input: StageInput, { where, keys, aggregates, groups }: Folding, timed: boolean, start: boolean,
+): WindowSpec {
   const bindings = new Bindings(input);
-  const spec: WindowSpec = {
+  return {
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
@@ -132,12 +141,37 @@ export function windowStage(
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
     })),
-    timed: window.kind === "tumbling",
+    timed,
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     groups_max: groups,
     start: start ? { name: "$start", kind: "time", slot: 0 } : null,
   };
+}
+
+const foldedColumns = (spec: WindowSpec): ColumnSpec[] => [
+  ...spec.keys.map((k) => k.spec), ...spec.aggregates.map((a) => a.aggregate.spec),
+  ...(spec.start === null ? [] : [spec.start]), ...(spec.oldest === null ? [] : [spec.oldest]),
+];
+
+export function runningStage(input: StageInput, folding: Folding): RunningPlan {
+  const code = begin();
+  const spec = windowSpec(input, folding, false, false);
+  addFields(code, spec);
+  const text = runningKernel(code, spec);
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "running", input: input.columns, output: foldedColumns(spec), outputRows: 0,
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text,
+    keys: folding.groups,
+  };
+}
+
+export function windowStage(
+  input: StageInput, window: BoundWindow, folding: Folding, start: boolean,
+): WindowPlan {
+  const code = begin();
+  const spec = windowSpec(input, folding, window.kind === "tumbling", start);
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
   const emitCode = new Code(code.layout, code.params);
@@ -145,15 +179,11 @@ export function windowStage(
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "window", input: input.columns,
-    output: [
-      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec),
-        ...(spec.start === null ? [] : [spec.start]),
-      ...(input.oldest === null ? [] : [input.oldest]),
-    ],
+    output: foldedColumns(spec),
     // Half the ring is written in one call, so that a window of few groups closes at once.
-    outputRows: nextPowerOfTwo(Math.min(2 * groups, 256)),
+    outputRows: nextPowerOfTwo(Math.min(2 * folding.groups, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
-      keys: groups,
+    keys: folding.groups,
     window: window.kind === "tumbling"
       ? { kind: "tumbling", length_ms: window.length_ms } : { kind: "count", rows: window.rows },
   };

@@ -64,11 +64,11 @@ export function addFields(code: Code, spec: WindowSpec): void {
   layout.add("flags", "F", groups);
 }
 
-const field = (code: Code, name: string, hint: string): string =>
+export const field = (code: Code, name: string, hint: string): string =>
   code.param({ of: "state", field: name }, hint);
 
 /** Every field of a group with its first value and the text of its place. */
-function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
+export function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
   const names: [string, number, string][] = [];
   spec.aggregates.forEach(({ aggregate }, i) => {
     for (const [name, first] of Object.entries(fieldsOf(aggregate))) {
@@ -107,15 +107,8 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const errors = field(code, "errors", "errors");
   const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
   const testing = code.take();
-  if (keyed) findGroup(code, spec, leaves, fields, window);
-  else code.line(
-    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
-  spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
-    const place = { at, cell: () => cellOf(code, aggregate, i) };
-    update(code, aggregate, value === null ? null : value(leaves), place);
-  });
-  trackRow(code, spec, leaves, fields);
+  enterGroup(code, spec, leaves, fields, window);
+  takeRow(code, spec, leaves, fields);
   const updating = code.take();
   const locals = keyed ? [] : [
     `  let ${fields.map((f) => `${f.place} = F[${f.at}]`).join(", ")};`];
@@ -149,6 +142,27 @@ function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["c
     at, slot: code.param({ of: "number", value: spec.slot }, `a${i}_slot`),
     length: field(code, `agg${i}.length`, `a${i}_length`),
   };
+}
+
+/** The lines that set `g` to the row's group and begin it if it is new. */
+export function enterGroup(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[], window: string,
+): void {
+  if (spec.keys.length > 0) findGroup(code, spec, leaves, fields, window);
+  else code.line(
+    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
+}
+
+/** The lines that take a row into group `g`. */
+export function takeRow(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
+): void {
+  spec.aggregates.forEach(({ aggregate, value }, i) => {
+    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const place = { at, cell: () => cellOf(code, aggregate, i) };
+    update(code, aggregate, value === null ? null : value(leaves), place);
+  });
+  trackRow(code, spec, leaves, fields);
 }
 
 /** Flags and, for lineage, the oldest time that the group has used. */
@@ -251,23 +265,12 @@ function keyWords(code: Code, v: Value, none: string, scratch: string): [string,
 export function emitKernel(code: Code, spec: WindowSpec): string {
   const out = (part: "mask" | "time" | "source" | "flags"): string =>
     code.param({ of: "output", part }, `out_${part}`);
-  const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
-  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
-  spec.aggregates.forEach(({ aggregate }, i) => {
-    const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
-    const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
-    store(code, aggregate.spec, value, "w");
-  });
+  storeGroup(code, spec);
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
-  code.line(`U[${out("flags")} + w | 0] = ${place("flags", "flags_at")};`);
   if (spec.start !== null) {
     const value = code.define("start", `F[${field(code, "window", "window")} + 8 | 0]`);
     store(code, spec.start, { kind: "time", value, state: "0" }, "w");
-  }
-  if (spec.oldest !== null) {
-    const value = code.define("oldest", place("oldest", "oldest_at"));
-    store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
   }
   const lines = indent(code.take(), "    ");
   const mask = out("mask");
@@ -279,6 +282,23 @@ ${lines}
   }
   return to - from | 0;
 }`;
+}
+
+/** Keys, results, flags and lineage of group `g` into output row `w`. */
+export function storeGroup(code: Code, spec: WindowSpec): void {
+  const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
+  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
+  spec.aggregates.forEach(({ aggregate }, i) => {
+    const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
+    const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
+    store(code, aggregate.spec, value, "w");
+  });
+  const flags = code.param({ of: "output", part: "flags" }, "out_flags");
+  code.line(`U[${flags} + w | 0] = ${place("flags", "flags_at")};`);
+  if (spec.oldest !== null) {
+    const value = code.define("oldest", place("oldest", "oldest_at"));
+    store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
+  }
 }
 
 function keyValue(code: Code, key: ColumnSpec, i: number): Value {
