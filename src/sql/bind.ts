@@ -620,15 +620,28 @@ class Binder {
   }
 
   #window(window: Window): BoundWindow {
-    const { kind, args, unit_ms, span } = window;
-    if (window.when !== null || window.partitionBy.length > 0) {
-      throw this.#later(span, "OVER of a window");
+    const { kind, args, span } = window;
+    if (window.partitionBy.length > 0) throw this.#later(span, "PARTITION BY of a window");
+    if (window.when !== null && kind !== "sliding") {
+      throw this.#fault("syntax", "Only a sliding window takes OVER (WHEN …)", span);
     }
+    const unit = window.unit_ms ?? 1;
     const [first, second] = args.map((arg) => Number((arg as Literal).value));
-    const filter = window.filter === null ? null : this.#condition(window.filter, "row");
-    if (kind === "tumbling") return { kind, length_ms: first! * unit_ms!, filter, span };
-    if (kind === "count") return { kind, rows: first!, every: second ?? first!, filter, span };
-    throw this.#later(span, `A ${kind} window`);
+    const condition = (expr: Expr | null | undefined): Bound | null =>
+      expr === null || expr === undefined ? null : this.#condition(expr, "row");
+    const common = { filter: condition(window.filter), span };
+    switch (kind) {
+      case "tumbling": return { kind, length_ms: first! * unit, ...common };
+      case "hopping":
+        return { kind, length_ms: first! * unit, hop_ms: second! * unit, ...common };
+      case "count": return { kind, rows: first!, every: second ?? first!, ...common };
+      case "sliding": return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit,
+        when: condition(window.when), ...common };
+      case "session":
+        return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
+      case "state": return { kind, begin: this.#condition(args[0]!, "row"),
+        emit: condition(args[1]), ...common };
+    }
   }
 }
 

@@ -60,11 +60,16 @@ export interface BoundNewest {
   readonly pollMs: number | null;
 }
 
-export type BoundWindow =
-  | { readonly kind: "tumbling"; readonly length_ms: number; readonly filter: Bound
-    | null; readonly span: Span }
-  | { readonly kind: "count"; readonly rows: number; readonly every: number;
-      readonly filter: Bound | null; readonly span: Span };
+/** `filter` acts before the window. */
+export type BoundWindow = { readonly filter: Bound | null; readonly span: Span } & (
+  | { readonly kind: "tumbling"; readonly length_ms: number }
+  | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
+  | { readonly kind: "count"; readonly rows: number; readonly every: number }
+  /** `when`: rows where it is not TRUE close no window. */
+  | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
+      readonly when: Bound | null }
+  | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
 
 export interface BoundField {
   readonly name: string;

@@ -1,9 +1,11 @@
+import { limits } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, Catalog } from "./bound.ts";
+import type { Bound, BoundQuery, BoundWindow, Catalog } from "./bound.ts";
 import {
-  conditionsStage, rowsStage, runningStage, type StageInput, windowStage,
+  conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
-import { notInThisVersion } from "./fault.ts";
+import { keptStage, panesStage } from "./emit/kept.ts";
+import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
@@ -43,10 +45,13 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
     memory: stages.map((s, i) => ({
-      owner: "rule", what: `state of stage ${i + 1} (${s.kind})`, bytes: s.stateBytes,
+      owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
   };
 }
+
+const whatStage = (stage: StagePlan): string => stage.kind !== "kept" ? stage.kind
+  : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
@@ -83,12 +88,13 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
-    const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg])).concat(groupBy);
+    const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
+      .concat(groupBy, conditionsOf(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped : select.map((f) => f.expr);
     this.#later = first;
-    // WHERE comes before a tumbling window, but after a count window has counted its rows.
-    if (window?.kind === "count") {
+    // WHERE comes before a window of time, but after one that each row counts in or closes.
+    if (window?.kind === "count" || window?.kind === "sliding") {
       if (filter.length > 0) {
         this.#later = [...first, ...filter];
         this.#infer(this.#infersIn(filter), false);
@@ -115,9 +121,6 @@ class Chain {
     if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
     if (window !== null && !aggregated) {
       throw notInThisVersion(sql, window.span, "A window without GROUP BY or an aggregate");
-    }
-    if (window?.kind === "count" && window.every !== window.rows) {
-      throw notInThisVersion(sql, window.span, "A count window with an interval");
     }
   }
 
@@ -229,6 +232,54 @@ class Chain {
     return found;
   }
 
+  #windowStage(window: BoundWindow, folding: Folding): StagePlan {
+    const { where } = folding;
+    const start = this.#readsStart();
+    const input = this.#input();
+    if (window.kind === "tumbling") return windowStage(input, window, folding, start);
+    if (window.kind === "count" && window.every === window.rows) {
+      return windowStage(input, { kind: "count", rows: window.rows }, folding, start);
+    }
+    const rows = this.#keptRows(window, folding.groups);
+    const after = window.kind === "count" || window.kind === "sliding";
+    const keeping = { window, before: after ? null : where, after: after ? where : null, start,
+      rows };
+    return window.kind === "hopping" ? panesStage(input, folding, keeping, paneOf(window))
+      : keptStage(input, folding, keeping);
+  }
+
+  /** Rows that a window keeps: its own number, or its length by the declared rate. */
+  #keptRows(window: BoundWindow, groups: number): number {
+    const { ring_rows_max, ring_rows_min } = limits;
+    if (window.kind === "count") {
+      if (window.rows > ring_rows_max) {
+        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows`,
+          this.#query.sql, window.span);
+      }
+      return Math.max(ring_rows_min, window.rows);
+    }
+    if (window.kind === "hopping") {
+      const panes = window.length_ms / paneOf(window) + 2;
+      return Math.max(ring_rows_min, Math.min(limits.pane_rows_max, panes * groups), 2 * groups);
+    }
+    const interval = this.#interval();
+    const length = window.kind === "sliding" ? window.length_ms + window.delay_ms
+      : window.kind === "session" ? 2 * window.most_ms : null;
+    if (interval === null || length === null) return limits.window_rows_default;
+    return Math.min(ring_rows_max, Math.max(ring_rows_min, Math.ceil(length / interval) + 2));
+  }
+
+  /** ms between two rows of the input, where its streams declare it. */
+  #interval(): number | null {
+    let rate = 0;
+    for (const name of this.#query.inputs[0]!.streams) {
+      const interval = this.#catalog.stream(name)?.interval_ms ?? null;
+      if (interval === null) return null;
+      rate += 1 / interval;
+    }
+    return 1 / rate;
+  }
+
   #window(): void {
     const { window, aggregates, groupBy } = this.#query;
     const keys = groupBy.map((expr, i) => ({
@@ -240,11 +291,25 @@ class Chain {
     const groups = keys.length === 0 ? 1 : keys_default;
     const folding = { where: conjunction(this.#tests), keys, aggregates: columns, groups };
     const stage = window === null ? runningStage(this.#input(), folding)
-      : windowStage(this.#input(), window, folding, this.#readsStart());
+      : this.#windowStage(window, folding);
     this.stages.push(stage);
     this.#columns = stage.output;
     keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
+}
+
+/** The longest time that both length and hop are whole numbers of. */
+function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): number {
+  let [a, b] = [length_ms, hop_ms];
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
+}
+
+/** Conditions of the window itself. */
+function conditionsOf(window: BoundWindow | null): Bound[] {
+  if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
+  if (window?.kind !== "state") return [];
+  return window.emit === null ? [window.begin] : [window.begin, window.emit];
 }
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

@@ -58,7 +58,8 @@ function runAggregate(fn: string, args: readonly Json[][], expected: Json): Outc
   try {
     const query = bindSelect(sql, parseQuery(sql), catalogOf(new Map([["a", column("a", kind)]])));
     const spec = query.aggregates[0]!;
-    return compare(jsonOf(aggregate(spec, values!.map((v) => cellOf(v, kind)), values!.length),
+    return compare(jsonOf(aggregate(spec, [values!.map((v) => cellOf(v, kind))],
+      values!.length),
       spec.type.kind), expected);
   } catch (thrown) {
     return refused(thrown, expected);

@@ -3,20 +3,27 @@ import type { BoundAggregate } from "../../src/sql/bound.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
- * The result of an aggregate over the cells of a group, in the order of its rows; null = count(*).
+ * The result of an aggregate over the cells of a group, in the order of its rows and by panes: each
+ * is folded by itself, then panes are joined in time order.
  */
-export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: readonly Cell[],
-  rows: number): Cell {
+export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate,
+  panes: readonly (readonly Cell[])[], rows: number): Cell {
   if (arg === null) return { value: rows, state: GOOD };
+  const cells = panes.flat();
   if (!skipsNull) return (fn === "first" ? cells[0] : cells.at(-1)) ?? { value: null, state: NULL };
   let state = Math.max(GOOD, ...cells.map(weight));
-  const values = cells.filter(hasValue).map((cell) => cell.value);
+  const valued = panes.map((pane) => pane.filter(hasValue).map((cell) => cell.value))
+    .filter((pane) => pane.length > 0);
+  const values = valued.flat();
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
   const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
   if (values.length < least) return { value: null, state: NULL };
-  if ((fn === "sum" || fn === "avg") && overflows(values, type.kind)) state = ERROR.overflow;
-  return state >= 194 ? failed(state) : { value: fold(fn, values, type.kind), state };
+  if ((fn === "sum" || fn === "avg") && (valued.some((pane) => overflows(pane, type.kind)) ||
+    overflows(valued.map(sum), type.kind))) {
+    state = ERROR.overflow;
+  }
+  return state >= 194 ? failed(state) : { value: fold(fn, valued, type.kind), state };
 }
 
 /** What a cell does to the state of the result: bad was left out, NULL is left out silently. */
@@ -37,20 +44,28 @@ function overflows(values: readonly Value[], kind: string): boolean {
   });
 }
 
-function fold(fn: BoundAggregate["fn"], values: readonly Value[], kind: string): Value {
+const less = (best: Value, value: Value): Value => (order(value, best) < 0 ? value : best);
+const more = (best: Value, value: Value): Value => (order(value, best) > 0 ? value : best);
+
+function fold(
+  fn: BoundAggregate["fn"], panes: readonly (readonly Value[])[], kind: string,
+): Value {
+  const values = panes.flat();
+  const spread = (): number => panes.map((pane) => moments(pane.map(Number))).reduce(joined)
+    .squares;
   switch (fn) {
-    case "sum": return sum(values);
+    case "sum": return sum(panes.map(sum));
     case "avg": {
-      const total = sum(values);
+      const total = sum(panes.map(sum));
       if (typeof total === "bigint") return total / BigInt(values.length);
       return kind === "int53" ? Math.trunc(total / values.length) + 0 : total / values.length;
     }
-    case "min": return values.reduce((best, value) => (order(value, best) < 0 ? value : best));
-    case "max": return values.reduce((best, value) => (order(value, best) > 0 ? value : best));
-    case "stddev": return Math.sqrt(squares(values.map(Number)) / values.length);
-    case "stddevs": return Math.sqrt(squares(values.map(Number)) / (values.length - 1));
-    case "var": return squares(values.map(Number)) / values.length;
-    case "vars": return squares(values.map(Number)) / (values.length - 1);
+    case "min": return panes.map((pane) => pane.reduce(less)).reduce(less);
+    case "max": return panes.map((pane) => pane.reduce(more)).reduce(more);
+    case "stddev": return Math.sqrt(spread() / values.length);
+    case "stddevs": return Math.sqrt(spread() / (values.length - 1));
+    case "var": return spread() / values.length;
+    case "vars": return spread() / (values.length - 1);
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
@@ -65,11 +80,15 @@ function sum(values: readonly Value[]): number | bigint {
   return total;
 }
 
-/**
- * Sum of squared distances from the mean, by Welford's recurrence (Technometrics 4, 1962), as the
- * emitter defines it.
- */
-function squares(values: readonly number[]): number {
+interface Moments {
+  readonly n: number;
+  readonly mean: number;
+  /** Sum of squared distances from the mean. */
+  readonly squares: number;
+}
+
+/** By Welford's recurrence (Technometrics 4, 1962), as the emitter defines it. */
+function moments(values: readonly number[]): Moments {
   let n = 0, mean = 0, total = 0;
   for (const value of values) {
     n += 1;
@@ -77,5 +96,13 @@ function squares(values: readonly number[]): number {
     mean += before / n;
     total += before * (value - mean);
   }
-  return total;
+  return { n, mean, squares: total };
+}
+
+/** Of two panes, by Chan, Golub and LeVeque (1979). */
+function joined(a: Moments, b: Moments): Moments {
+  const n = a.n + b.n, d = b.mean - a.mean;
+  return {
+    n, mean: a.mean + d * b.n / n, squares: a.squares + b.squares + d * d * a.n * b.n / n,
+  };
 }

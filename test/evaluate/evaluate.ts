@@ -1,8 +1,10 @@
 import { BAD, ERROR } from "../../src/ring.ts";
-import type { BoundAggregate, BoundQuery } from "../../src/sql/bound.ts";
+import type { Bound, BoundAggregate, BoundQuery, BoundWindow } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
+
+import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
 
@@ -30,12 +32,6 @@ export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   return new Evaluation(query, world).run(rows);
 }
 
-interface Window {
-  readonly start: number;
-  readonly end: number;
-  readonly rows: readonly Row[];
-}
-
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
@@ -56,12 +52,53 @@ class Evaluation {
       found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
-    } else if (window.kind === "tumbling") {
-      found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
     } else {
-      found = this.#counted(this.#windowFiltered(rows), window.rows, window.every);
+      found = this.#windows(window, this.#windowFiltered(rows));
     }
     return { rows: found, errors: this.#errors };
+  }
+
+  /** WHERE looks at the rows before a window of time, but after one that each row counts in. */
+  #windows(window: BoundWindow, rows: readonly Row[]): Row[] {
+    switch (window.kind) {
+      case "tumbling": return this.#tumbling(this.#filtered(rows), window.length_ms);
+      case "count": return this.#counted(rows, window.rows, window.every);
+      case "sliding": {
+        const passed = new Set(this.#filtered(rows));
+        return this.#spans(sliding(rows, window, (row) => this.#holds(window.when, row),
+          this.#last(rows)), passed);
+      }
+      default: {
+        const passed = this.#filtered(rows);
+        return this.#spans(this.#timed(window, passed), new Set(passed));
+      }
+    }
+  }
+
+  #timed(window: BoundWindow, rows: readonly Row[]): Window[] {
+    const last = this.#last(rows);
+    switch (window.kind) {
+      case "hopping": return hopping(rows, window, last);
+      case "session": return sessions(rows, window, last);
+      case "state": return states(rows, (row) => this.#holds(window.begin, row),
+        window.emit === null ? null : (row) => this.#holds(window.emit, row));
+      default: throw new Error(`bug: a ${window.kind} window`);
+    }
+  }
+
+  /** A condition of the window itself; an error in it is not TRUE. */
+  #holds(condition: Bound | null, row: Row): boolean {
+    return passes(condition, this.#rowLeaves(row)) === true;
+  }
+
+  /** Engine time up to which windows have closed. */
+  #last(rows: readonly Row[]): number {
+    return Math.max(this.#world.end ?? -Infinity, ...rows.map((row) => row.time));
+  }
+
+  #spans(windows: readonly Window[], passed: ReadonlySet<Row>): Row[] {
+    return windows.flatMap((window) =>
+      this.#close({ ...window, rows: window.rows.filter((row) => passed.has(row)) }));
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
@@ -88,7 +125,7 @@ class Evaluation {
       if (content === undefined) windows.set(start, [row]);
       else content.push(row);
     }
-    const last = Math.max(this.#world.end ?? -Infinity, ...rows.map((row) => row.time));
+    const last = this.#last(rows);
     return [...windows].filter(([start]) => start + length_ms <= last)
       .flatMap(([start, content]) => this.#close({ start, end: start + length_ms, rows: content }));
   }
@@ -171,14 +208,21 @@ class Evaluation {
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
         const { arg } = spec;
-        const cells = arg === null ? []
-          : this.#forgiven(spec, rows.map((row) => evaluate(arg, this.#rowLeaves(row))));
-        return aggregate(spec, cells, rows.length);
+        const panes = this.#panes(rows).map((pane) => (arg === null ? []
+          : this.#forgiven(spec, pane.map((row) => evaluate(arg, this.#rowLeaves(row))))));
+        return aggregate(spec, panes, rows.length);
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
     };
     return leaves;
+  }
+
+  /** Rows of a hopping window by panes: what floats come to depends on it. */
+  #panes(rows: readonly Row[]): (readonly Row[])[] {
+    const { window } = this.#query;
+    if (window?.kind !== "hopping" || this.#world.window !== undefined) return [rows];
+    return paned(rows, window);
   }
 
   /** Without a window an error is that of its row only; for later ones it was left out. */

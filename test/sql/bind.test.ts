@@ -219,7 +219,7 @@ describe("errors", () => {
       "SELECT extra->a FROM orders",
     "SELECT id FROM orders GROUP BY TUMBLINGWINDOW(ss, 1)",
       "SELECT lag(id) FROM orders",
-    "SELECT sum(id) FROM orders GROUP BY HOPPINGWINDOW(ss, 2, 1)",
+    "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
       "SELECT quality(weight) FROM orders",
     "SELECT a FROM (SELECT 1)", "SELECT id FROM orders WHERE sum(id) > 1"];
   for (const sql of later) {

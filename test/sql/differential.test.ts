@@ -65,8 +65,7 @@ class Queries {
         : `(${this.value("whole", 1)} % 3)`);
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = r.chance(0.25);
-    const window = running ? "" : (r.chance(0.6) ? `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})`
-      : `COUNTWINDOW(${r.pick([1, 3, 7])})`) + filter;
+    const window = running ? "" : this.#window(filter);
     this.#group = true;
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : this.value(this.kind(), 3)));
@@ -74,6 +73,26 @@ class Queries {
     const groupBy = [...keys, ...(running ? [] : [window])].join(", ");
     return `SELECT count(*) AS rows, ${list} FROM s${where}` +
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}`;
+  }
+
+  #window(filter: string): string {
+    const r = this.#r;
+    switch (r.below(10)) {
+      case 0: case 1: return `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})${filter}`;
+      case 2: return `COUNTWINDOW(${r.pick([1, 3, 7])})${filter}`;
+      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
+      case 4: case 5: return `HOPPINGWINDOW(ms, ` +
+        `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
+      case 6: {
+        const when = r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "";
+        return `SLIDINGWINDOW(ms, ${r.pick(["10", "50", "300"])})${filter}${when}`;
+      }
+      case 7: return `SLIDINGWINDOW(ms, ${r.pick(["10, 5", "50, 100", "30, 30"])})${filter}` +
+        (r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "");
+      case 8: return `SESSIONWINDOW(ms, ${r.pick(["100, 20", "1000, 50", "40, 35"])})${filter}`;
+      default: return `STATEWINDOW(${this.value("bool", 2)}` +
+        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}`;
+    }
   }
 
   #list(one: () => string): string {
@@ -317,7 +336,8 @@ class Machine {
   #read = 0;
 
   constructor(program: Program, newest: ReadonlyMap<string, Row>) {
-    const arena = Arena.create(1 << 22);
+    const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
+    const arena = Arena.create(state * 2 + (1 << 21));
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
       Ring.create(arena, Ring.layout(name, specs, rows)).ring;
     const rings = program.newest.map(({ tag, stream, column }) => {
@@ -433,7 +453,7 @@ function runCase(seed: number): Outcome {
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     expect([at, errors]).toEqual([at, expected.errors]);
   }
-  return program.stages.map((s) => s.kind);
+  return program.stages.map((s) => (s.kind === "kept" ? `kept ${s.window.kind}` : s.kind));
 }
 
 test(`generated code = slow reference, ${count} random queries from seed ${seed}`, () => {

@@ -225,6 +225,67 @@ describe("windows", () => {
   });
 });
 
+describe("windows that keep rows or panes", () => {
+  const read = ({ input, stages, rings }: Bench, time: number): string[] => {
+    stages.forEach((stage, i) => {
+      stage.run(0, rings[i]!.head, 0, time);
+      while (stage.deadline <= time) stage.tick(time);
+    });
+    expect(stages[0]!.counters.in).toBe(input.head);
+    const out = rings.at(-1)!;
+    return Array.from({ length: out.head }, (_, seq) =>
+      `${out.arena.F[out.timeAt + (seq & out.mask)]} ${show(out, seq)}`);
+  };
+  const fill = (sql: string, rows: readonly (readonly [number, number])[], time: number) => {
+    const bench = start(sql, { rows: 64 });
+    for (const [at, n] of rows) push(bench.input, at, { n });
+    return read(bench, time);
+  };
+  const sum = (window: string): string => `SELECT sum(n) AS s FROM s GROUP BY ${window}`;
+
+  test("hopping: panes of the common length, joined in time order", () => {
+    const { program } = start(sum("HOPPINGWINDOW(ss, 6, 4)"));
+    expect(program.stages[0]).toMatchObject({ kind: "kept", pane_ms: 2000 });
+    const rows = [[1000, 1], [2000, 2], [5000, 4], [8000, 8]] as const;
+    expect(fill(sum("HOPPINGWINDOW(ss, 6, 4)"), rows, 12_000))
+      .toEqual(["4000 s=3:good", "8000 s=6:good", "12000 s=8:good"]);
+  });
+
+  test("sliding: of each row; with a delay so much later; only where WHEN holds", () => {
+    const rows = [[1000, 1], [1500, 2], [2000, 4], [2600, 8]] as const;
+    expect(fill(sum("SLIDINGWINDOW(ss, 1)"), rows, 9000))
+      .toEqual(["1000 s=1:good", "1500 s=3:good", "2000 s=7:good", "2600 s=12:good"]);
+    expect(fill(sum("SLIDINGWINDOW(ms, 1000, 500)"), rows, 9000))
+      .toEqual(["1500 s=1:good", "2000 s=3:good", "2500 s=7:good", "3100 s=12:good"]);
+    expect(fill(sum("SLIDINGWINDOW(ss, 1) OVER (WHEN n > 3)"), rows, 9000))
+      .toEqual(["2000 s=7:good", "2600 s=12:good"]);
+  });
+
+  test("count with an interval, session, state", () => {
+    const rows = [1, 2, 4, 8, 16].map((n, i) => [1000 + 100 * i, n] as const);
+    expect(fill(sum("COUNTWINDOW(3, 2)"), rows, 9000)).toEqual(["1200 s=7:good", "1400 s=28:good"]);
+    expect(fill(sum("SESSIONWINDOW(ss, 10, 1)"), [...rows, [3000, 32]], 9000))
+      .toEqual(["2400 s=31:good", "4000 s=32:good"]);
+    expect(fill(sum("SESSIONWINDOW(ms, 150, 120)"), rows, 9000))
+      .toEqual(["1200 s=3:good", "1350 s=12:good", "1520 s=16:good"]);
+    expect(fill(sum("STATEWINDOW(n = 2, n = 8)"), rows, 9000)).toEqual(["1300 s=14:good"]);
+    expect(fill(sum("STATEWINDOW(n IN (2, 8))"), rows, 9000)).toEqual(["1300 s=6:good"]);
+  });
+
+  test("a full ring loses its oldest rows, counted; its bytes are in plan and explain", () => {
+    const bench = start(sum("SLIDINGWINDOW(ms, 500)"), { rows: 4096 });
+    const plan = bench.program.stages[0]!;
+    // One row every 10 ms: 50, and a power of two.
+    expect(plan.kind === "kept" && plan.ring.rows).toBe(64);
+    for (let i = 0; i < 100; i++) push(bench.input, 1000, { n: 1 });
+    expect(read(bench, 1000).at(-1)).toBe("1000 s=64:good");
+    expect(bench.stages[0]!.counters.dropped).toBe(36);
+    expect(bench.program.memory[0]).toMatchObject({ bytes: plan.stateBytes,
+      what: "state of stage 1 (window, keeps 64 rows)" });
+    expect(explain(bench.program)).toContain("sliding window of 500ms, keeps 64 rows in");
+  });
+});
+
 describe("aggregates without a window", () => {
   const sql = "SELECT n, a, sum(a) AS total FROM s WHERE a > 0.0 GROUP BY n";
 

@@ -1,8 +1,11 @@
 import { assert, nextPowerOfTwo } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
-import type { Bound, BoundAggregate, BoundNewest, BoundWindow } from "../bound.ts";
-import type { ConditionsPlan, RowsPlan, RunningPlan, WindowPlan } from "../program.ts";
+import type { Bound, BoundAggregate, BoundNewest } from "../bound.ts";
+import type {
+  ConditionsPlan, FoldPlan, RowsPlan, RunningPlan, WindowPlan,
+} from "../program.ts";
 import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import { paneColumns } from "../window/pane.ts";
 import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
 import { Expressions } from "./expression.ts";
@@ -126,8 +129,17 @@ export interface Folding {
   readonly groups: number;
 }
 
+/** How a fold stands to the window it is for. */
+interface FoldRole {
+  /** It stops at the first row past the window's end. */
+  readonly timed: boolean;
+  /** The query asks when the window began. */
+  readonly start: boolean;
+  readonly panes: WindowSpec["panes"];
+}
+
 function windowSpec(
-  input: StageInput, { where, keys, aggregates, groups }: Folding, timed: boolean, start: boolean,
+  input: StageInput, { where, keys, aggregates, groups }: Folding, role: FoldRole,
 ): WindowSpec {
   const bindings = new Bindings(input);
   return {
@@ -141,22 +153,25 @@ function windowSpec(
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
     })),
-    timed,
+    timed: role.timed,
+    panes: role.panes,
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     groups_max: groups,
-    start: start ? { name: "$start", kind: "time", slot: 0 } : null,
+    start: role.start ? { name: "$start", kind: "time", slot: 0 } : null,
   };
 }
 
 const foldedColumns = (spec: WindowSpec): ColumnSpec[] => [
-  ...spec.keys.map((k) => k.spec), ...spec.aggregates.map((a) => a.aggregate.spec),
+  ...spec.keys.map((k) => k.spec),
+  ...spec.aggregates.flatMap(({ aggregate }, i) =>
+    (spec.panes === "out" ? paneColumns(aggregate, i) : [aggregate.spec])),
   ...(spec.start === null ? [] : [spec.start]), ...(spec.oldest === null ? [] : [spec.oldest]),
 ];
 
 export function runningStage(input: StageInput, folding: Folding): RunningPlan {
   const code = begin();
-  const spec = windowSpec(input, folding, false, false);
+  const spec = windowSpec(input, folding, { timed: false, start: false, panes: null });
   addFields(code, spec);
   const text = runningKernel(code, spec);
   code.layout.add("params", "F", code.params.length);
@@ -167,24 +182,26 @@ export function runningStage(input: StageInput, folding: Folding): RunningPlan {
   };
 }
 
-export function windowStage(
-  input: StageInput, window: BoundWindow, folding: Folding, start: boolean,
-): WindowPlan {
+export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): FoldPlan {
   const code = begin();
-  const spec = windowSpec(input, folding, window.kind === "tumbling", start);
+  const spec = windowSpec(input, folding, role);
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
   const emitCode = new Code(code.layout, code.params);
   const emitText = emitKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {
-    kind: "window", input: input.columns,
-    output: foldedColumns(spec),
+    kind: "fold", input: input.columns, output: foldedColumns(spec),
     // Half the ring is written in one call, so that a window of few groups closes at once.
     outputRows: nextPowerOfTwo(Math.min(2 * folding.groups, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
     keys: folding.groups,
-    window: window.kind === "tumbling"
-      ? { kind: "tumbling", length_ms: window.length_ms } : { kind: "count", rows: window.rows },
   };
+}
+
+export function windowStage(
+  input: StageInput, window: WindowPlan["window"], folding: Folding, start: boolean,
+): WindowPlan {
+  const timed = window.kind === "tumbling";
+  return { ...foldPlan(input, folding, { timed, start, panes: null }), kind: "window", window };
 }

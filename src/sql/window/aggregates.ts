@@ -77,7 +77,7 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
 }
 
 /** Keeps a value with its state, whatever that is. */
-function keep(aggregate: Aggregate, arg: Value, place: Place): string {
+export function keep(aggregate: Aggregate, arg: Value, place: Place): string {
   const state = "state" in fieldsOf(aggregate) ? `${place.at("state")} = ${arg.state};` : "";
   if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
   const { at, slot, length } = place.cell();
@@ -133,7 +133,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
 }
 
 /** Exact sum of int64 values in two words. */
-function add64(arg: Value, at: (field: string) => string): string[] {
+export function add64(arg: Value, at: (field: string) => string): string[] {
   const low = at("low"), high = at("high");
   return [
     `const low = (${low} | 0) + ${arg.value} | 0;`,
@@ -144,7 +144,7 @@ function add64(arg: Value, at: (field: string) => string): string[] {
 }
 
 /** Whether a value comes before (min) or after (max) the cell that is kept. */
-function beats(aggregate: Aggregate, arg: Value, place: Place): string {
+export function beats(aggregate: Aggregate, arg: Value, place: Place): string {
   const { at, slot, length } = place.cell();
   const better = aggregate.fn === "min" ? "<" : ">";
   if (arg.kind === "int64") {
@@ -193,17 +193,24 @@ function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, sta
 }
 
 function keptValue(code: Code, aggregate: Aggregate, place: Place, state: string): Value {
-  const { kind, slot } = aggregate.spec;
+  const { kind } = aggregate.spec;
   if (!keepsCell(aggregate)) return { kind, state, value: code.define("v", place.at("value")) };
-  const cell = place.cell();
+  return { ...cellValue(code, aggregate, place.cell()), state };
+}
+
+/** The cell that a group has kept, without its state. */
+export function cellValue(
+  code: Code, { spec }: Aggregate, cell: ReturnType<Place["cell"]>,
+): Omit<Value, "state"> {
+  const { kind, slot } = spec;
   if (kind === "int64") {
     return {
-      kind, state, value: code.define("low", `I[(${cell.at} + g << 1) | 0]`),
+      kind, value: code.define("low", `I[(${cell.at} + g << 1) | 0]`),
       high: code.define("high", `I[(${cell.at} + g << 1) + 1 | 0]`),
     };
   }
   return {
-    kind, state, slot, value: code.define("v", `${cell.at} + Math.imul(g, ${cell.slot}) | 0`),
+    kind, slot, value: code.define("v", `${cell.at} + Math.imul(g, ${cell.slot}) | 0`),
     length: code.define("len", `I[${cell.length} + g | 0]`),
   };
 }

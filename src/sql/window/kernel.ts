@@ -2,7 +2,10 @@ import type { ColumnSpec } from "../../ring.ts";
 import { Code, indent, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
-import { type Aggregate, fieldsOf, keepsCell, type Place, result, update } from "./aggregates.ts";
+import {
+  type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, update,
+} from "./aggregates.ts";
+import { mergePane, paneColumns } from "./pane.ts";
 
 export interface WindowSpec {
   readonly input: readonly ColumnSpec[];
@@ -21,6 +24,8 @@ export interface WindowSpec {
   readonly start: ColumnSpec | null;
   /** Groups at most. */
   readonly groups_max: number;
+  /** Rows in are panes of groups, or groups out become one (pane.ts). */
+  readonly panes: "in" | "out" | null;
 }
 
 const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
@@ -160,7 +165,8 @@ export function takeRow(
   spec.aggregates.forEach(({ aggregate, value }, i) => {
     const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
     const place = { at, cell: () => cellOf(code, aggregate, i) };
-    update(code, aggregate, value === null ? null : value(leaves), place);
+    if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
+    else update(code, aggregate, value === null ? null : value(leaves), place);
   });
   trackRow(code, spec, leaves, fields);
 }
@@ -290,6 +296,10 @@ export function storeGroup(code: Code, spec: WindowSpec): void {
   spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
   spec.aggregates.forEach(({ aggregate }, i) => {
     const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
+    if (spec.panes === "out") {
+      storePane(code, aggregate, i, at);
+      return;
+    }
     const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
     store(code, aggregate.spec, value, "w");
   });
@@ -298,6 +308,18 @@ export function storeGroup(code: Code, spec: WindowSpec): void {
   if (spec.oldest !== null) {
     const value = code.define("oldest", place("oldest", "oldest_at"));
     store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
+  }
+}
+
+/** What an aggregate has come to, as it is, so that a later fold can go on with it. */
+function storePane(
+  code: Code, aggregate: Aggregate, i: number, at: (field: string) => string,
+): void {
+  for (const column of paneColumns(aggregate, i)) {
+    const value = column.name === `agg${i}.cell`
+      ? { ...cellValue(code, aggregate, cellOf(code, aggregate, i)), state: "0" }
+      : { kind: column.kind, state: "0", value: code.define("v", at(column.name.split(".")[1]!)) };
+    store(code, column, value, "w");
   }
 }
 
