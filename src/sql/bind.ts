@@ -5,9 +5,10 @@ import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
-  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundType, BoundWindow,
-    Catalog,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
+    BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
+import { needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type ScalarFunction, scalarFunctions,
@@ -307,7 +308,7 @@ class Binder {
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
     let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
-      && a.skipsNull === skipsNull);
+      && a.skipsNull === skipsNull && a.fraction === aggregate.fraction);
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -541,8 +542,25 @@ class Binder {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
     const arg = this.#expr(first!, "row");
+    if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+  }
+
+  /** Over values in order, so over the rows of a window. */
+  #percentile(fn: AggregateName, name: string, arg: Bound, { args, span }: Call): Bound {
+    if (this.#running) {
+      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+    }
+    const at = args[1];
+    const fraction = at === undefined ? 0.5
+      : at.kind === "literal" && at.value !== null ? Number(at.value) : NaN;
+    if (!(fraction >= 0 && fraction <= 1)) {
+      throw this.#fault("arguments", `The second argument of ${name}() is a number from 0 to 1`,
+        at!.span);
+    }
+    return this.#aggregate({ fn, arg: this.#as(this.#number(arg), float64), skipsNull: true,
+      fraction, type: float64, span });
   }
 
   #aggregateType(fn: string, arg: Bound): BoundType {

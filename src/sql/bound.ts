@@ -79,7 +79,11 @@ export interface BoundField {
 
 export type AggregateName =
   | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
-  | "first";
+  | "first" | "percentile_cont" | "percentile_disc";
+
+/** True if the result cannot be had from sums: the window keeps its rows. */
+export const needsRows = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export interface BoundAggregate {
   readonly fn: AggregateName;
@@ -90,6 +94,8 @@ export interface BoundAggregate {
    * are the value of a bare column: that of the group's first row, without a window of its newest.
    */
   readonly skipsNull: boolean;
+  /** Of percentiles: 0 … 1. The argument is float64, NaN comes after all other values. */
+  readonly fraction?: number;
   readonly type: BoundType;
   readonly span: Span;
 }

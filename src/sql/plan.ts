@@ -1,6 +1,7 @@
 import { limits } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import type { Bound, BoundQuery, BoundWindow, Catalog } from "./bound.ts";
+import { needsRows } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
@@ -236,20 +237,25 @@ class Chain {
     const { where } = folding;
     const start = this.#readsStart();
     const input = this.#input();
-    if (window.kind === "tumbling") return windowStage(input, window, folding, start);
-    if (window.kind === "count" && window.every === window.rows) {
-      return windowStage(input, { kind: "count", rows: window.rows }, folding, start);
+    const rowwise = this.#query.aggregates.some(({ fn }) => needsRows(fn));
+    if (window.kind === "tumbling" && !rowwise) {
+      return windowStage(input, { kind: window.kind, length_ms: window.length_ms }, folding, start);
     }
-    const rows = this.#keptRows(window, folding.groups);
+    if (window.kind === "count" && window.every === window.rows && !rowwise) {
+      return windowStage(input, { kind: window.kind, rows: window.rows }, folding, start);
+    }
+    if (window.kind === "hopping" && !rowwise) {
+      return panesStage(input, folding,
+        { window, before: where, after: null, start, rows: paneRows(window, folding.groups) },
+        paneOf(window));
+    }
     const after = window.kind === "count" || window.kind === "sliding";
-    const keeping = { window, before: after ? null : where, after: after ? where : null, start,
-      rows };
-    return window.kind === "hopping" ? panesStage(input, folding, keeping, paneOf(window))
-      : keptStage(input, folding, keeping);
+    return keptStage(input, folding, { window, before: after ? null : where,
+      after: after ? where : null, start, rows: this.#keptRows(window) });
   }
 
   /** Rows that a window keeps: its own number, or its length by the declared rate. */
-  #keptRows(window: BoundWindow, groups: number): number {
+  #keptRows(window: BoundWindow): number {
     const { ring_rows_max, ring_rows_min } = limits;
     if (window.kind === "count") {
       if (window.rows > ring_rows_max) {
@@ -258,13 +264,8 @@ class Chain {
       }
       return Math.max(ring_rows_min, window.rows);
     }
-    if (window.kind === "hopping") {
-      const panes = window.length_ms / paneOf(window) + 2;
-      return Math.max(ring_rows_min, Math.min(limits.pane_rows_max, panes * groups), 2 * groups);
-    }
     const interval = this.#interval();
-    const length = window.kind === "sliding" ? window.length_ms + window.delay_ms
-      : window.kind === "session" ? 2 * window.most_ms : null;
+    const length = longest(window);
     if (interval === null || length === null) return limits.window_rows_default;
     return Math.min(ring_rows_max, Math.max(ring_rows_min, Math.ceil(length / interval) + 2));
   }
@@ -296,6 +297,23 @@ class Chain {
     this.#columns = stage.output;
     keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
+}
+
+/** ms that a row may be kept; null = it depends on the rows. */
+function longest(window: BoundWindow): number | null {
+  switch (window.kind) {
+    case "tumbling": return window.length_ms;
+    case "hopping": return window.length_ms + window.hop_ms;
+    case "sliding": return window.length_ms + window.delay_ms;
+    case "session": return 2 * window.most_ms;
+    case "count": case "state": return null;
+  }
+}
+
+/** Groups of panes that a hopping window keeps. */
+function paneRows(window: BoundWindow & { kind: "hopping" }, groups: number): number {
+  const all = (window.length_ms / paneOf(window) + 2) * groups;
+  return Math.max(limits.ring_rows_min, 2 * groups, Math.min(limits.pane_rows_max, all));
 }
 
 /** The longest time that both length and hop are whole numbers of. */

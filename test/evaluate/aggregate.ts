@@ -6,7 +6,7 @@ import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
  * The result of an aggregate over the cells of a group, in the order of its rows and by panes: each
  * is folded by itself, then panes are joined in time order.
  */
-export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate,
+export function aggregate({ fn, skipsNull, type, arg, fraction }: BoundAggregate,
   panes: readonly (readonly Cell[])[], rows: number): Cell {
   if (arg === null) return { value: rows, state: GOOD };
   const cells = panes.flat();
@@ -19,6 +19,9 @@ export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate,
   if (state >= 194) return failed(state);
   const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
   if (values.length < least) return { value: null, state: NULL };
+  if (fn === "percentile_cont" || fn === "percentile_disc") {
+    return { value: quantile(fn, values as number[], fraction!), state };
+  }
   if ((fn === "sum" || fn === "avg") && (valued.some((pane) => overflows(pane, type.kind)) ||
     overflows(valued.map(sum), type.kind))) {
     state = ERROR.overflow;
@@ -69,7 +72,20 @@ function fold(
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
+    case "percentile_cont": case "percentile_disc": throw new Error(`bug: ${fn} folds nothing`);
   }
+}
+
+/** NaN comes after all others; zeros of both signs are one value. */
+function quantile(fn: BoundAggregate["fn"], values: readonly number[], fraction: number): number {
+  const sorted = [...values.filter((v) => !Number.isNaN(v)).map((v) => v + 0)
+    .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)), ...values.filter(Number.isNaN)];
+  const place = fraction * (values.length - 1);
+  if (fn === "percentile_disc") {
+    return sorted[Math.max(0, Math.ceil(fraction * values.length) - 1)]!;
+  }
+  const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return Number.isInteger(place) ? low : low + (high - low) * (place - Math.floor(place));
 }
 
 /** Floats in the order of their rows, from 0: that order is part of what a sum is. */

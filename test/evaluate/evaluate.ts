@@ -218,10 +218,14 @@ class Evaluation {
     return leaves;
   }
 
-  /** Rows of a hopping window by panes: what floats come to depends on it. */
+  /**
+   * Rows of a hopping window by panes: what floats come to depends on it. A window that keeps its
+   * rows for another aggregate has one pane.
+   */
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
-    if (window?.kind !== "hopping" || this.#world.window !== undefined) return [rows];
+    const whole = this.#query.aggregates.some(({ fn }) => fn.startsWith("percentile"));
+    if (window?.kind !== "hopping" || whole || this.#world.window !== undefined) return [rows];
     return paned(rows, window);
   }
 

@@ -40,7 +40,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
-  }, { timed: false, start: keeping.start, panes: null });
+  }, { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
   return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
 }
 
@@ -49,12 +49,12 @@ export function panesStage(
   input: StageInput, folding: Folding, keeping: Keeping, pane_ms: number,
 ): KeptPlan {
   const keep = foldPlan(input, { ...folding, where: keeping.before },
-    { timed: true, start: false, panes: "out" });
+    { timed: true, start: false, panes: "out", rows: 0 });
   const fold = foldPlan(inputOf(input, keep.output), {
     where: null, groups: folding.groups,
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
-  }, { timed: false, start: keeping.start, panes: "in" });
+  }, { timed: false, start: keeping.start, panes: "in", rows: 0 });
   return planOf(input, keptWindow(keeping.window), keep, pane_ms, fold, keeping.rows);
 }
 

@@ -136,6 +136,8 @@ interface FoldRole {
   /** The query asks when the window began. */
   readonly start: boolean;
   readonly panes: WindowSpec["panes"];
+  /** Rows that the window keeps. */
+  readonly rows: number;
 }
 
 function windowSpec(
@@ -146,15 +148,16 @@ function windowSpec(
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
-    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull } }) => ({
+    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, fraction } }) => ({
       aggregate: {
-        fn, spec, skipsNull, arg: arg === null ? null
-          : { name: "", kind: arg.type.kind, slot: arg.type.slot },
+        fn, spec, skipsNull, fraction: fraction ?? 0, arg: arg === null ? null
+          : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
     })),
     timed: role.timed,
     panes: role.panes,
+    rows: role.rows,
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     groups_max: groups,
@@ -171,7 +174,7 @@ const foldedColumns = (spec: WindowSpec): ColumnSpec[] => [
 
 export function runningStage(input: StageInput, folding: Folding): RunningPlan {
   const code = begin();
-  const spec = windowSpec(input, folding, { timed: false, start: false, panes: null });
+  const spec = windowSpec(input, folding, { timed: false, start: false, panes: null, rows: 0 });
   addFields(code, spec);
   const text = runningKernel(code, spec);
   code.layout.add("params", "F", code.params.length);
@@ -203,5 +206,6 @@ export function windowStage(
   input: StageInput, window: WindowPlan["window"], folding: Folding, start: boolean,
 ): WindowPlan {
   const timed = window.kind === "tumbling";
-  return { ...foldPlan(input, folding, { timed, start, panes: null }), kind: "window", window };
+  const fold = foldPlan(input, folding, { timed, start, panes: null, rows: 0 });
+  return { ...fold, kind: "window", window };
 }

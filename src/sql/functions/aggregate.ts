@@ -28,4 +28,10 @@ export const aggregates: readonly AggregateFunction[] = [
   { name: "first_value", parameters: "aB", fn: "first",
     doc: "Value of the first row; with TRUE, of the first that has one" },
   { name: "first", parameters: "a", fn: "first", doc: "First value known: first_value(x, TRUE)" },
+  { name: "median", parameters: "n", fn: "percentile_cont",
+    doc: "Value in the middle, as float: percentile_cont(x, 0.5)" },
+  { name: "percentile_cont", parameters: "nn", fn: "percentile_cont",
+    doc: "Value below which a fraction (0 … 1) lies, between two neighbours in proportion" },
+  { name: "percentile_disc", parameters: "nn", fn: "percentile_disc",
+    doc: "The first value at which a fraction (0 … 1) of the values is reached" },
 ];

@@ -8,9 +8,7 @@ export type FunctionClass =
  * wrong.
  */
 const later: Readonly<Record<FunctionClass, string>> = {
-  aggregate: "collect:* merge_agg:* deduplicate:aB median:n " +
-    "percentile_cont:nn " +
-    "percentile_disc:nn",
+  aggregate: "collect:* merge_agg:* deduplicate:aB",
   analytic: "lag:a?iaB latest:a?a changed_col:ba had_changed:b*+ acc_sum:n?bb acc_min:n?bb " +
     "acc_max:n?bb " +
     "acc_avg:n?bb acc_count:a?bb",

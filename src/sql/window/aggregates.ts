@@ -1,5 +1,5 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import type { AggregateName } from "../bound.ts";
+import { type AggregateName, needsRows } from "../bound.ts";
 import type { Code, Value } from "../emit/code.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
@@ -10,6 +10,8 @@ export interface Aggregate {
   readonly arg: ColumnSpec | null;
   /** Whether an input that reads as NULL is left out. */
   readonly skipsNull: boolean;
+  /** Of percentiles; 0 for others. */
+  readonly fraction: number;
 }
 
 /** What an aggregate keeps for each group, all float64, with the value it begins with. */
@@ -21,6 +23,8 @@ export interface Place {
   at(field: string): string;
   /** Names of the table of whole cells, for `first` and `last` of what is no number. */
   cell(): { readonly at: string; readonly slot: string; readonly length: string };
+  /** Of an aggregate that needs its rows: their chain, its column, room for its values. */
+  rows(): { readonly next: string; readonly payload: string; readonly values: string };
 }
 
 /** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
@@ -43,6 +47,8 @@ const kept: Record<AggregateName, Fields> = {
   vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
+  percentile_cont: { n: 0, worst: 0, head: 0, tail: 0 },
+  percentile_disc: { n: 0, worst: 0, head: 0, tail: 0 },
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -129,6 +135,11 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
+    case "percentile_cont": case "percentile_disc": {
+      const tail = at("tail");
+      return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
+        `${tail} = r;`, counted];
+    }
   }
 }
 
@@ -177,8 +188,19 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
     return keptValue(code, aggregate, place, state);
   }
+  if (needsRows(aggregate.fn)) return percentile(code, aggregate, place, n, state);
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
+}
+
+function percentile(
+  code: Code, { fn, fraction }: Aggregate, place: Place, n: string, state: string,
+): Value {
+  const { next, payload, values } = place.rows();
+  const at = code.param({ of: "number", value: fraction }, "fraction");
+  const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
+    `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
+  return { kind: "float64", state, value: code.define("v", text) };
 }
 
 function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {
@@ -226,6 +248,7 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
     case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
     case "var": return `${at("squares")} / ${n}`;
     case "vars": return `${at("squares")} / (${n} - 1)`;
-    case "count": case "last": case "first": return n;
+    case "count": case "last": case "first": case "percentile_cont": case "percentile_disc":
+      return n;
   }
 }

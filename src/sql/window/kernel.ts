@@ -1,4 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
+import { needsRows } from "../bound.ts";
 import { Code, indent, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
@@ -26,6 +27,8 @@ export interface WindowSpec {
   readonly groups_max: number;
   /** Rows in are panes of groups, or groups out become one (pane.ts). */
   readonly panes: "in" | "out" | null;
+  /** Rows that the window keeps, if its aggregates need them. */
+  readonly rows: number;
 }
 
 const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
@@ -39,6 +42,8 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
  *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
+ *     aggN.next  I × rows  percentiles: the next row of the same group, by row of the input
+ *     values   F × rows    room to put the values of one group in order
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
  */
@@ -59,12 +64,16 @@ export function addFields(code: Code, spec: WindowSpec): void {
     for (const field of Object.keys(fieldsOf(aggregate))) {
       layout.add(`agg${i}.${field}`, "F", groups);
     }
+    if (needsRows(aggregate.fn)) layout.add(`agg${i}.next`, "I", spec.rows);
     if (!keepsCell(aggregate)) return;
     const { spec: cell } = aggregate;
     layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot
       : groups);
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
+  if (spec.aggregates.some(({ aggregate }) => needsRows(aggregate.fn))) {
+    layout.add("values", "F", spec.rows);
+  }
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);
 }
@@ -149,6 +158,19 @@ function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["c
   };
 }
 
+const placeOf = (
+  code: Code, aggregate: Aggregate, i: number, at: (field: string) => string,
+): Place => ({
+  at,
+  cell: () => cellOf(code, aggregate, i),
+  rows: () => ({
+    next: field(code, `agg${i}.next`, `a${i}_next`),
+    payload: code.param({ of: "input", column: aggregate.arg!.name, part: "payload" },
+      `a${i}_values`),
+    values: field(code, "values", "values"),
+  }),
+});
+
 /** The lines that set `g` to the row's group and begin it if it is new. */
 export function enterGroup(
   code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[], window: string,
@@ -164,7 +186,7 @@ export function takeRow(
 ): void {
   spec.aggregates.forEach(({ aggregate, value }, i) => {
     const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
-    const place = { at, cell: () => cellOf(code, aggregate, i) };
+    const place = placeOf(code, aggregate, i, at);
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
   });
@@ -300,7 +322,7 @@ export function storeGroup(code: Code, spec: WindowSpec): void {
       storePane(code, aggregate, i, at);
       return;
     }
-    const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
+    const value = result(code, aggregate, placeOf(code, aggregate, i, at));
     store(code, aggregate.spec, value, "w");
   });
   const flags = code.param({ of: "output", part: "flags" }, "out_flags");

@@ -1,3 +1,4 @@
+import { assert } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
 import type { Code, Value } from "../emit/code.ts";
 import type { RowLeaves } from "../emit/leaves.ts";
@@ -70,6 +71,9 @@ function mergeLines(aggregate: Aggregate, i: number, row: RowLeaves, place: Plac
     case "stddev": case "stddevs": case "var": case "vars":
       return mergeMoments({ n, mean: at("mean"), squares: at("squares") },
         { n: of("n"), mean: of("mean"), squares: of("squares") });
+    case "percentile_cont": case "percentile_disc":
+      assert(false, `${aggregate.fn} is not made of panes`);
+      return [];
     case "last": return [keep(aggregate, paneValue(aggregate, i, row), place)];
     case "first": return [
       `if (${n} === 0) { ${keep(aggregate, paneValue(aggregate, i, row), place)} }`];
@@ -78,12 +82,14 @@ function mergeLines(aggregate: Aggregate, i: number, row: RowLeaves, place: Plac
 
 interface Moments { readonly n: string; readonly mean: string; readonly squares: string }
 
-/** Chan, Golub, LeVeque 1979. */
+/** Chan, Golub, LeVeque 1979. Of nothing and a pane it is the pane, also where it is not finite. */
 function mergeMoments(a: Moments, b: Moments): string[] {
+  const first = `${a.mean} = ${b.mean}; ${a.squares} = ${b.squares};`;
   return [
+    `if (${a.n} === 0) { ${first} } else {`,
     `const d = ${b.mean} - ${a.mean}, both = ${a.n} + ${b.n};`,
     `${a.squares} = ${a.squares} + ${b.squares} + d * d * ${a.n} * ${b.n} / both;`,
-    `${a.mean} = ${a.mean} + d * ${b.n} / both;`,
+    `${a.mean} = ${a.mean} + d * ${b.n} / both; }`,
   ];
 }
 
