@@ -39,14 +39,13 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What the grammar knows and this version does not run. */
 function refuseLater(sql: string, select: Select): void {
-  const { joins, orderBy, limit, distinct, window, having, span } = select;
+  const { joins, orderBy, limit, distinct, having, span } = select;
   if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
   if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
   if (isAggregate(select)) return;
   if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
-  if (window !== null) throw notInThisVersion(sql, window.span, "A window without an aggregate");
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
@@ -73,6 +72,8 @@ class Binder {
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
+  /** What a window has closed over, once it has: only there it has a beginning and an end. */
+  #closed: Context | null = null;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
 
@@ -97,6 +98,7 @@ class Binder {
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
     }
     const context: Context = aggregated ? "group" : "row";
+    this.#closed = window === null ? null : context;
     const fields = this.#fields(select.fields, context);
     const having = select.having === null ? null : this.#condition(select.having, "group");
     return this.query(this.#sql, { where, window, select: fields, having, aggregated });
@@ -483,8 +485,9 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "window_start": case "window_end":
-        if (context === "row" || this.#running) {
-          throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
+        if (this.#closed !== context) {
+          throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
+            call.span);
         }
         return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
           type: int53, span: call.span });

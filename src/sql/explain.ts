@@ -53,8 +53,8 @@ function title(stage: StagePlan): string {
     case "kept": {
       const { window, ring, pane_ms, fold } = stage;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
-      return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ` +
-        groups(fold.keys);
+      const out = fold.state.has("picked") ? "which come out as they are" : groups(fold.keys);
+      return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
     }
     case "running": return `running aggregates, ${groups(stage.keys)}`;
     case "window": {

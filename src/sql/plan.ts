@@ -5,7 +5,7 @@ import { needsRows } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
-import { keptStage, panesStage } from "./emit/kept.ts";
+import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
@@ -92,8 +92,11 @@ class Chain {
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
       .concat(groupBy, conditionsOf(window));
     const filter = conjuncts(window?.filter ?? null);
-    const first = aggregated ? grouped : select.map((f) => f.expr);
+    const first = aggregated ? grouped
+      : [...select.map((f) => f.expr), ...conditionsOf(window)];
     this.#later = first;
+    // What rows of a window give to a model is not known before it closes.
+    const early = aggregated || window === null ? first : conditionsOf(window);
     // WHERE comes before a window of time, but after one that each row counts in or closes.
     if (window?.kind === "count" || window?.kind === "sliding") {
       if (filter.length > 0) {
@@ -102,12 +105,16 @@ class Chain {
         this.#later = first;
         this.#rows(filter, this.#passes());
       }
-      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), false);
+      this.#infer(this.#infersIn([...early, ...this.#tests]), false);
     } else {
       this.#tests.unshift(...filter);
-      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
+      this.#infer(this.#infersIn([...early, ...this.#tests]), true);
     }
-    if (aggregated) {
+    if (window !== null && !aggregated) {
+      this.#windowRows(window);
+      this.#later = select.map((f) => f.expr);
+      this.#infer(this.#infersIn(this.#later), false);
+    } else if (aggregated) {
       this.#window();
       this.#tests = conjuncts(having);
       this.#later = select.map((f) => f.expr);
@@ -117,12 +124,9 @@ class Chain {
   }
 
   #refuse(): void {
-    const { sql, inputs, window, aggregated } = this.#query;
+    const { sql, inputs } = this.#query;
     const all = { from: 0, to: sql.length };
     if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
-    if (window !== null && !aggregated) {
-      throw notInThisVersion(sql, window.span, "A window without GROUP BY or an aggregate");
-    }
   }
 
   #input(): StageInput {
@@ -249,9 +253,23 @@ class Chain {
         { window, before: where, after: null, start, rows: paneRows(window, folding.groups) },
         paneOf(window));
     }
+    return keptStage(input, folding, this.#keeping(window, where, start));
+  }
+
+  /** Without aggregates a window gives its rows as they are. */
+  #windowRows(window: BoundWindow): void {
+    const where = conjunction(this.#tests);
+    this.#tests = [];
+    const stage = keptRowsStage(this.#input(), this.#passes(),
+      this.#keeping(window, where, this.#readsStart()));
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  #keeping(window: BoundWindow, where: Bound | null, start: boolean): Keeping {
     const after = window.kind === "count" || window.kind === "sliding";
-    return keptStage(input, folding, { window, before: after ? null : where,
-      after: after ? where : null, start, rows: this.#keptRows(window) });
+    return { window, before: after ? null : where, after: after ? where : null, start,
+      rows: this.#keptRows(window) };
   }
 
   /** Rows that a window keeps: its own number, or its length by the declared rate. */

@@ -45,11 +45,11 @@ class Evaluation {
   run(rows: readonly Row[]): Evaluated {
     const { window, aggregated } = this.#query;
     let found: Row[];
-    if (!aggregated) {
+    if (this.#world.window !== undefined) {
+      found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
+    } else if (window === null && !aggregated) {
       found = this.#filtered(rows).map((row) =>
         this.#project(row.time, row.flags, this.#rowLeaves(row)));
-    } else if (this.#world.window !== undefined) {
-      found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
     } else {
@@ -160,8 +160,12 @@ class Evaluation {
     return this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
   }
 
-  /** One row for each group of a closed window, in the order of their first rows. */
+  /** One row for each group of a closed window, in the order of their first rows; or its rows. */
   #close(window: Window): Row[] {
+    if (!this.#query.aggregated) {
+      return window.rows.map((row) =>
+        this.#project(window.end, row.flags, this.#windowLeaves(window, row)));
+    }
     const groups = new Map<string, Row[]>();
     for (const row of window.rows) {
       const key = this.#keyOf(row);
@@ -194,6 +198,16 @@ class Evaluation {
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => NaN,
       seed: new Map(),
+    };
+    return leaves;
+  }
+
+  /** Of a row that comes out of a closed window as it is. */
+  #windowLeaves(window: Window, row: Row): Leaves {
+    const leaves: Leaves = {
+      ...this.#rowLeaves(row), window: (which) => window[which],
+      newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
+      infer: (index, output) => this.#infer(index, output, leaves),
     };
     return leaves;
   }

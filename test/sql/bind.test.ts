@@ -217,7 +217,7 @@ describe("errors", () => {
     "SELECT DISTINCT id FROM orders",
     "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders",
       "SELECT extra->a FROM orders",
-    "SELECT id FROM orders GROUP BY TUMBLINGWINDOW(ss, 1)",
+   
       "SELECT lag(id) FROM orders",
     "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
       "SELECT quality(weight) FROM orders",

@@ -68,6 +68,10 @@ class Queries {
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
+    if (!running && r.chance(0.15)) {
+      return `SELECT window_start() AS began, ${this.#list(() => this.value(this.kind(), 3))} ` +
+        `FROM s${where} GROUP BY ${window}`;
+    }
     this.#group = true;
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : this.value(this.kind(), 3)));
@@ -462,7 +466,8 @@ function runCase(seed: number): Outcome {
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     expect(errors, at).toBe(expected.errors);
   }
-  return program.stages.map((s) => (s.kind === "kept" ? `kept ${s.window.kind}` : s.kind));
+  const what = query.aggregated ? "" : " rows";
+  return program.stages.map((s) => (s.kind === "kept" ? `kept ${s.window.kind}${what}` : s.kind));
 }
 
 test(`generated code = slow reference, ${count} random queries from seed ${seed}`, () => {

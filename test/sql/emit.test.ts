@@ -261,6 +261,32 @@ describe("windows that keep rows or panes", () => {
       .toEqual(["2000 s=7:good", "2600 s=12:good"]);
   });
 
+  test("without an aggregate the rows of a window come out as they are, when it closes", () => {
+    const rows = [[1000, 1], [1500, 2], [2000, 4], [2600, 8]] as const;
+    expect(fill("SELECT n * 2 AS m, window_start() AS began FROM s WHERE n > 1 " +
+      "GROUP BY TUMBLINGWINDOW(ss, 1)", rows, 3000)).toEqual([
+      "2000 m=4:good began=1000:good", "3000 m=8:good began=2000:good",
+      "3000 m=16:good began=2000:good"]);
+    expect(fill("SELECT n FROM s GROUP BY SLIDINGWINDOW(ms, 600) OVER (WHEN n > 7)", rows, 3000))
+      .toEqual(["2600 n=4:good", "2600 n=8:good"]);
+  });
+
+  test("a row out bears the time of the oldest row that it was made of", () => {
+    const oldest = (sql: string): string[] => {
+      const bench = start(sql, { lineage: true, rows: 64 });
+      [1000, 1400, 2100, 2600].forEach((at, i) => push(bench.input, at, { n: i }));
+      return read(bench, 3000).map((row) => row.replace(/^\d+ s=/, ""));
+    };
+    expect(oldest("SELECT sum(n) AS s FROM s GROUP BY HOPPINGWINDOW(ss, 2, 1)"))
+      .toEqual(["1:good $oldest=1000:good", "6:good $oldest=1000:good"]);
+    expect(oldest("SELECT sum(n) AS s FROM s WHERE n > 0 GROUP BY SLIDINGWINDOW(ss, 1)")).toEqual([
+      "1:good $oldest=1400:good", "3:good $oldest=1400:good", "5:good $oldest=2100:good"]);
+    expect(oldest("SELECT n AS s FROM s GROUP BY COUNTWINDOW(4)").slice(2))
+      .toEqual(["2:good $oldest=2100:good", "3:good $oldest=2600:good"]);
+    expect(oldest("SELECT sum(n) AS s FROM s WHERE n > 1"))
+      .toEqual(["2:good $oldest=2100:good", "5:good $oldest=2100:good"]);
+  });
+
   test("count with an interval, session, state", () => {
     const rows = [1, 2, 4, 8, 16].map((n, i) => [1000 + 100 * i, n] as const);
     expect(fill(sum("COUNTWINDOW(3, 2)"), rows, 9000)).toEqual(["1200 s=7:good", "1400 s=28:good"]);

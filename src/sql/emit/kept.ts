@@ -5,7 +5,9 @@ import type { KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
 import { span_words } from "../window/span.ts";
 import { Layout } from "./params.ts";
-import { foldPlan, type Folding, rowsStage, type StageInput } from "./stages.ts";
+import {
+  type Field, foldPlan, type Folding, rowsStage, type StageInput, windowRowsPlan,
+} from "./stages.ts";
 
 /** What a window over kept rows is made of beside what it folds. */
 export interface Keeping {
@@ -41,6 +43,20 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
     } })),
     groups: folding.groups,
   }, { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
+}
+
+/** Rows are kept to come out as they are when the window closes. */
+export function keptRowsStage(
+  input: StageInput, passes: readonly Field[], keeping: Keeping,
+): KeptPlan {
+  const conditions = conditionsOf(keeping);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions]);
+  const where = conditions.find(({ spec }) => spec.name === "$where");
+  const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
+  const fold = windowRowsPlan(inputOf(input, keep.output),
+    where === undefined ? null : columnOf(where), columns,
+    { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
   return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
 }
 

@@ -5,6 +5,7 @@ import type {
   ConditionsPlan, FoldPlan, RowsPlan, RunningPlan, WindowPlan,
 } from "../program.ts";
 import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import { addRowsFields, pickedKernel, pickKernel } from "../window/rows.ts";
 import { paneColumns } from "../window/pane.ts";
 import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
@@ -22,7 +23,7 @@ export interface StageInput {
   readonly oldest: ColumnSpec | null;
 }
 
-type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
+export type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
 
 function begin(): Code {
   const layout = new Layout();
@@ -129,6 +130,8 @@ export interface Folding {
   readonly groups: number;
 }
 
+const start_column: ColumnSpec = { name: "$start", kind: "time", slot: 0 };
+
 /** How a fold stands to the window it is for. */
 interface FoldRole {
   /** It stops at the first row past the window's end. */
@@ -161,7 +164,7 @@ function windowSpec(
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     groups_max: groups,
-    start: role.start ? { name: "$start", kind: "time", slot: 0 } : null,
+    start: role.start ? start_column : null,
   };
 }
 
@@ -199,6 +202,31 @@ export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): F
     outputRows: nextPowerOfTwo(Math.min(2 * folding.groups, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
     keys: folding.groups,
+  };
+}
+
+/** Where a fold would stand, of a window without aggregates. */
+export function windowRowsPlan(
+  input: StageInput, where: Bound | null, columns: readonly ColumnSpec[], role: FoldRole,
+): FoldPlan {
+  const code = begin();
+  const bindings = new Bindings(input);
+  const spec = {
+    input: input.columns, columns, rows: role.rows,
+    where: where === null ? null : (leaves: Leaves) => bindings.of(leaves).test(where),
+    start: role.start ? start_column : null,
+  };
+  addRowsFields(code, spec);
+  const text = pickKernel(code, spec);
+  const emitCode = new Code(code.layout, code.params);
+  const emitText = pickedKernel(emitCode, spec);
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "fold", input: input.columns,
+    output: [...columns, ...(spec.start === null ? [] : [spec.start])],
+    outputRows: nextPowerOfTwo(Math.min(2 * role.rows, 256)),
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
+    keys: role.rows,
   };
 }
 
