@@ -7,7 +7,6 @@
  */
 import { mkdirSync, renameSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { prepareWasm } from "./src/infer/prepare.ts";
 
 const targets = {
   "linux-x64": "bun-linux-x64",
@@ -21,9 +20,18 @@ export function hostTarget(): Target {
   return process.arch === "arm64" ? "linux-arm64" : "linux-x64";
 }
 
+/**
+ * In a process of its own: a bundler that has listed the folder before the file is there does not
+ * see it (measured: every second build of a fresh checkout was without the engine).
+ */
+function prepareEngine(): void {
+  const { exitCode, stderr } = Bun.spawnSync([process.execPath, "src/infer/prepare.ts"]);
+  if (exitCode !== 0) throw new Error(`the inference engine: ${stderr}`);
+}
+
 /** Builds one target into `dist/` and gives the file's path. */
 export async function build(target: Target): Promise<string> {
-  await prepareWasm();
+  prepareEngine();
   mkdirSync("dist", { recursive: true });
   const outfile = `dist/tagwerk-${target}`;
   // Two builds at a time do not meet.
@@ -43,7 +51,10 @@ export async function build(target: Target): Promise<string> {
       "process.env.TAGWERK_TARGET": JSON.stringify(target),
     },
   });
-  if (!result.success) throw new AggregateError(result.logs, `build of ${target} failed`);
+  // A warning too: what cannot be found would be missing in the binary, and nobody would hear.
+  if (!result.success || result.logs.length > 0) {
+    throw new AggregateError(result.logs, `build of ${target} failed: ${result.logs.join("; ")}`);
+  }
   // A running binary keeps its file; a half-written one is never left behind.
   renameSync(unfinished, outfile);
   return outfile;

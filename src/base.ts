@@ -9,4 +9,3 @@ export { limits } from "./base/limits.ts";
 export { duration, formatDuration } from "./base/duration.ts";
 export { nearest } from "./base/nearest.ts";
 export { hex, nextPowerOfTwo } from "./base/bytes.ts";
-export * as os from "./base/os.ts";

@@ -2,7 +2,7 @@
 export * from "./config/model.ts";
 export { load, type Loaded, type LoadOptions } from "./config/load.ts";
 export { jsonSchema, policyJsonSchema, type Components, type TagOnLink } from "./config/schema.ts";
-export { JsonText } from "./config/jsonc.ts";
+export { JsonText, tooDeep } from "./config/jsonc.ts";
 export { problemAt, problemText, type Path } from "./config/problem.ts";
 export { durationText, secretText } from "./config/fields.ts";
 export { overlayLinks, readSimLinks, type SimLinks } from "./config/link-overlay.ts";

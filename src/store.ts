@@ -7,5 +7,5 @@ export {
   type RefusedAttempt,
 } from "./store/audit.ts";
 export { latchFile, type LatchFile } from "./store/latch.ts";
-export { lockHolder, type Lock } from "./store/lock.ts";
+export { heldStores, lockHolder, type Lock } from "./store/lock.ts";
 export type { Withheld } from "./store/fold.ts";

@@ -1,4 +1,5 @@
-import { Fault, limits, os } from "../base.ts";
+import { Fault, limits } from "../base.ts";
+import { monotonic } from "../base/os.ts";
 
 /**
  * The API shares threads with polls and with the commits of intents. So questions are answered one
@@ -30,7 +31,7 @@ export class Pace {
     try {
       const body = await read();
       await this.#turn();
-      const began = os.monotonic();
+      const began = monotonic();
       const answer = work(body);
       if (waits) this.#rest(began);
       else await answer.finally(() => this.#rest(began));
@@ -50,7 +51,7 @@ export class Pace {
   }
 
   #rest(began: number): void {
-    const took = os.monotonic() - began;
+    const took = monotonic() - began;
     // Also after a short one the event loop goes round once before the next.
     if (took < 1) setImmediate(this.#next);
     else setTimeout(this.#next, Math.ceil(took));

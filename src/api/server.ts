@@ -29,6 +29,11 @@ export interface ApiOptions {
   readonly log: Log;
 }
 
+interface Serving extends ApiOptions {
+  /** OpenAPI, made once: a flood of questions for it must not cost more than others. */
+  readonly description: string;
+}
+
 export interface Api {
   /** Where it listens; the port that was given out if 0 was asked for. */
   readonly url: string;
@@ -37,20 +42,21 @@ export interface Api {
 
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
-  const { listen, port, socket } = options;
+  const { listen, port, socket, version } = options;
+  const serving = { ...options, description: JSON.stringify(openapi(routes, version)) };
   // A flood from the network must not keep the command line out.
   const [network, commandLine] = [new Pace(), new Pace()];
   const tcp = bound(`${listen}:${port}`, () => Bun.serve({
     hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
     fetch: (request, server) =>
-      answer(options, request, network, false, server.requestIP(request)?.address ?? "?"),
+      answer(serving, request, network, false, server.requestIP(request)?.address ?? "?"),
   }));
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
   const unix = Bun.serve({
     unix: socket, maxRequestBodySize: limits.body_bytes_max,
-    fetch: (request) => answer(options, request, commandLine, true, "socket"),
+    fetch: (request) => answer(serving, request, commandLine, true, "socket"),
   });
   process.umask(mask);
   chmodSync(socket, 0o600);
@@ -74,11 +80,13 @@ function bound<T>(place: string, serve: () => T): T {
 }
 
 async function answer(
-  options: ApiOptions, request: Request, pace: Pace, local: boolean, from: string,
+  options: Serving, request: Request, pace: Pace, local: boolean, from: string,
 ): Promise<Response> {
   try {
     const url = new URL(request.url);
-    if (url.pathname === "/openapi.json") return Response.json(openapi(routes, options.version));
+    if (url.pathname === "/openapi.json") {
+      return new Response(options.description, { headers: { "content-type": "application/json" } });
+    }
     const { route, params } = find(request.method, url.pathname);
     authorise(options, route, request, local);
     const posted = route.method === "POST";

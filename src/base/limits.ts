@@ -19,6 +19,12 @@ export const limits = {
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */
   columns_max: 16384,
+  /** Rows that `lag` looks back at most: it keeps them all, for each key. */
+  lag_rows_max: 1024,
+  /** Keys of a PARTITION BY where KEYS does not say: some hundred devices. */
+  partition_keys_default: 1024,
+  /** Keys of a PARTITION BY at most: each takes the function's state. */
+  partition_keys_max: 1 << 20,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */
@@ -37,12 +43,17 @@ export const limits = {
   disarm_ms_max: 2000,
   /** Commands waiting for one link between gate and wire. */
   commands_max: 64,
-  /** REST requests in flight, of the network and of the command line each; more are refused. */
-  api_requests_max: 32,
+  /**
+   * REST requests in flight, of the network and of the command line each; more are refused. Writes
+   * wait for their outcomes, so there is room for the commands of a link and for questions.
+   */
+  api_requests_max: 128,
   /** Rows of one answer of the audit: one question must not hold its thread for long. */
   audit_rows_max: 1000,
   /** Bytes of one REST body. */
   body_bytes_max: 1 << 20,
+  /** Braces and brackets inside each other in the configuration: parsers go down by recursion. */
+  nesting_max: 100,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
@@ -64,4 +75,5 @@ assert((limits.ring_rows_max & (limits.ring_rows_max - 1)) === 0, "ring_rows_max
 assert(limits.ring_rows_min >= 2 && limits.ring_rows_min <= limits.ring_rows_max, "ring_rows_min");
 assert(limits.window_rows_default <= limits.ring_rows_max, "window_rows_default");
 assert(limits.pane_rows_max <= limits.ring_rows_max, "pane_rows_max");
+assert(limits.api_requests_max >= 2 * limits.commands_max, "api_requests_max >= 2 commands_max");
 assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parse } from "jsonc-parser";
+import { parse, type ParseError } from "jsonc-parser";
 import { Fault, reason } from "../base.ts";
-import { lockHolder } from "../store.ts";
+import { heldStores, lockHolder } from "../store.ts";
 import { text, type Args } from "./verb.ts";
 
 /** Options of every verb that talks to a running Tagwerk. */
@@ -17,29 +17,54 @@ export const clientHelp = `
       --store DIR     its store, if there is no configuration at hand
       --json          print the answer as JSON`;
 
-const default_directory = "/var/lib/tagwerk";
+/** Where a store is if the configuration does not say. */
+export const default_directory = "/var/lib/tagwerk";
 
 /**
- * The store of the running Tagwerk: as told, or `store.directory` of the configuration at hand, or
- * where a store is by default; a simulation's own (W25) if only that one is running.
+ * The store of the running Tagwerk: as told, or that of the configuration at hand; a simulation's
+ * own (W25) if only that one is running; without a configuration, the only one that runs here.
  */
 function storeDirectory(args: Args): string {
   const told = text(args, "store");
   if (told !== null) return told;
-  const directory = configuredStore(text(args, "config") ?? "gateway.json");
+  const directory = storeAtHand(args);
+  if (directory === null) return onlyStore();
   const simulated = simulationStore(directory);
-  // Not by the socket: one that was killed leaves it behind.
-  const runs = (store: string): boolean => lockHolder(store) !== null;
-  return !runs(directory) && runs(simulated) ? simulated : directory;
+  return !isHeld(directory) && isHeld(simulated) ? simulated : directory;
 }
 
-/** `store.directory` of a configuration, also of one that has problems. */
-export function configuredStore(config: string): string {
-  if (!existsSync(config)) return default_directory;
-  const parsed = parse(readFileSync(config, "utf8")) as { store?: { directory?: string } }
-    | undefined;
-  const directory: unknown = parsed?.store?.directory;
-  return typeof directory === "string" ? resolve(dirname(config), directory) : default_directory;
+/** Not by the socket: one that was killed leaves it behind. */
+export const isHeld = (store: string): boolean => lockHolder(store) !== null;
+
+/** The store of the configuration that is named or lies here; null = there is none to be told. */
+export function storeAtHand(args: Args): string | null {
+  const named = text(args, "config");
+  if (named !== null && !existsSync(named)) {
+    throw new Fault("unknown-file", `There is no file ${named}`, { path: named });
+  }
+  return configuredStore(named ?? "gateway.json");
+}
+
+function onlyStore(): string {
+  const held = heldStores();
+  if (held.length === 1) return held[0]!;
+  throw new Fault("not-running", held.length === 0
+    ? "No running Tagwerk was found. Say its configuration (-c FILE) or its store (--store DIR)"
+    : `Several run here: say --store with one of ${held.join(", ")}`);
+}
+
+/**
+ * `store.directory` of a configuration, also of one that has problems; null = there is no file, or
+ * what it says of its store is damaged.
+ */
+export function configuredStore(config: string): string | null {
+  if (!existsSync(config)) return null;
+  const errors: ParseError[] = [];
+  const parsed = parse(readFileSync(config, "utf8"), errors) as
+    { store?: { directory?: unknown } } | undefined;
+  const directory = parsed?.store?.directory;
+  if (typeof directory === "string") return resolve(dirname(config), directory);
+  return errors.length > 0 || parsed === undefined ? null : default_directory;
 }
 
 /** W25: a simulation runs on a store of its own. */

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
+import { Fault } from "../base.ts";
 import { disarm } from "../gate.ts";
-import { latchFile, lockHolder } from "../store.ts";
+import { heldStores, latchFile, lockHolder } from "../store.ts";
 import {
-  Client, clientHelp, clientOptions, configuredStore, simulationStore,
+  Client, clientHelp, clientOptions, isHeld, simulationStore, storeAtHand,
 } from "./client.ts";
 import { text, Usage, type Args, type Verb } from "./verb.ts";
 
@@ -12,7 +13,8 @@ export const disarmVerb: Verb = {
   summary: "stop all writing now; it stays stopped until --clear",
   help: `
 Writes the latch first, then asks the running Tagwerk and waits until no admitted command can
-still leave. If it does not answer within 2 s it is killed, and that is said.${clientHelp}
+still leave. If it does not answer within 2 s it is killed, and that is said. Where nothing runs
+by the configuration at hand, every Tagwerk of this machine is disarmed.${clientHelp}
       --by NAME       who; it stands in the audit
       --clear         lift the latch (arming is another step)`,
   options: { ...clientOptions, by: { type: "string" }, clear: { type: "boolean" } },
@@ -40,14 +42,21 @@ still leave. If it does not answer within 2 s it is killed, and that is said.${c
 
 /**
  * The machine's own store always, also when only a simulation runs on this box: it is the one that
- * can hurt.
+ * can hurt. If nothing runs on it, whatever else does: nobody must take for silent what only runs
+ * elsewhere (W4).
  */
 function stores(args: Args): string[] {
   const told = text(args, "store");
   if (told !== null) return [told];
-  const own = configuredStore(text(args, "config") ?? "gateway.json");
-  const simulated = simulationStore(own);
-  return existsSync(simulated) ? [own, simulated] : [own];
+  const own = storeAtHand(args);
+  const simulated = own === null ? null : simulationStore(own);
+  const here = [own, simulated !== null && existsSync(simulated) ? simulated : null]
+    .filter((store) => store !== null);
+  if (own !== null && isHeld(own)) return here;
+  const all = [...new Set([...here, ...heldStores()])];
+  if (all.length > 0) return all;
+  throw new Fault("not-running", "NOT disarmed: no Tagwerk was found. Say its configuration " +
+    "(-c FILE) or its store (--store DIR)");
 }
 
 /** Ends the process that holds the store, if one does. */

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse } from "jsonc-parser";
-import { Fault, reason } from "../base.ts";
+import { Fault, limits, reason } from "../base.ts";
 import {
-  load, overlayLinks, problemText, readSimLinks, type Components as ConfigComponents,
+  load, overlayLinks, problemText, readSimLinks, tooDeep, type Components as ConfigComponents,
   type Problem,
 } from "../config.ts";
 import { buildGraph, type Components, type Graph } from "../runtime.ts";
@@ -42,9 +42,18 @@ export function examine(path: string, components: Components, links: string | nu
 }
 
 export function readTexts(path: string): Texts {
-  const config = readText(path);
+  const config = readJson(path);
   const policy = policyPath(path, config);
-  return { config, policy: policy !== null && existsSync(policy) ? readText(policy) : "" };
+  return { config, policy: policy !== null && existsSync(policy) ? readJson(policy) : "" };
+}
+
+/** Texts that no parser could follow to their end are refused before any tries. */
+function readJson(path: string): string {
+  const text = readText(path);
+  const line = tooDeep(text);
+  if (line === null) return text;
+  throw new Fault("config-too-deep", `${path}:${line} more than ${limits.nesting_max} braces and ` +
+    "brackets are open here: is a closing one missing?", { path, line });
 }
 
 /** Works out texts as if they stood at `path`; `links` is a sim-links.json to lay over (W25). */

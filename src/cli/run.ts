@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { lockFile } from "../base/os.ts";
 import { machineWorld, planText, startRuntime, type Graph } from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
-import { configuredStore, simulationStore, socket_name } from "./client.ts";
+import { configuredStore, default_directory, simulationStore, socket_name } from "./client.ts";
 import { examineTexts, readTexts, type Texts } from "./examine.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
@@ -33,9 +34,12 @@ async function run(args: Args, host: Host): Promise<number> {
   const texts = readTexts(path);
   const { graph, texts: problems } = examineTexts(path, texts, host.components, links);
   for (const problem of problems) console.error(`${problem}\n`);
-  const configured = configuredStore(path);
-  const directory = text(args, "store")
-    ?? (links === null ? configured : simulationStore(configured));
+  const directory = text(args, "store") ?? storeOf(path, links);
+  if (directory === null) {
+    console.error("Where its store is cannot be read, so the last good configuration is not " +
+      "known: --store DIR names it");
+    return 1;
+  }
   const store = openStore(directory, {
     maxMB: graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
     now: () => clock.now(), time: () => clock.time(),
@@ -49,6 +53,13 @@ async function run(args: Args, host: Host): Promise<number> {
   } finally {
     store.close();
   }
+}
+
+/** Null: the text is damaged, and there is no store where one is by default (W5). */
+function storeOf(path: string, links: string | null): string | null {
+  const configured = configuredStore(path) ?? (existsSync(default_directory)
+    ? default_directory : null);
+  return configured === null || links === null ? configured : simulationStore(configured);
 }
 
 function logLevel(args: Args): LogLevel {

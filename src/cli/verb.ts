@@ -47,12 +47,19 @@ export class Usage extends Error {}
 export function readArgs(verb: Verb, argv: readonly string[]): Args {
   try {
     const { values, positionals } = parseArgs({
-      args: [...argv], options: verb.options, allowPositionals: true, strict: true,
+      args: valuesLast(argv), options: verb.options, allowPositionals: true, strict: true,
     });
     return { words: positionals, options: values as Args["options"] };
   } catch (thrown) {
     throw new Usage(thrown instanceof Error ? thrown.message.split(". To")[0]! : String(thrown));
   }
+}
+
+/** No option is a number: what begins like one below zero is a value. */
+function valuesLast(argv: readonly string[]): string[] {
+  const isValue = (word: string): boolean => /^-[\d.]/.test(word);
+  return argv.includes("--") || !argv.some(isValue) ? [...argv]
+    : [...argv.filter((word) => !isValue(word)), "--", ...argv.filter(isValue)];
 }
 
 /** The text of an option, or null. */

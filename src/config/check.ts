@@ -100,7 +100,7 @@ function checkConnections({ links, components, root }: Parts, findings: Findings
   const taken = new Map<string, string>();
   for (const { name, type, settings } of links) {
     if (components.drivers?.includes(type) !== true || typeof settings.host !== "string") continue;
-    const place = `${settings.host}:${settings.port}`;
+    const place = hostPort(settings.host, settings.port);
     const first = taken.get(place);
     if (first !== undefined) {
       findings.at(below(root, "links", name, "host"), `links.${first} leads to ${place} already; ` +
@@ -189,8 +189,12 @@ function tellOverlaps(words: string, ranges: Range[], findings: Findings): void 
 
 /** Two links to one host and port reach the same words. */
 function peerOf({ settings, name }: Link): string {
-  return typeof settings.host === "string" ? `${settings.host}:${settings.port}` : name;
+  return typeof settings.host === "string" ? hostPort(settings.host, settings.port) : name;
 }
+
+/** Small or capital letters, and a dot at the end, make no other host (RFC 4343, RFC 1034). */
+const hostPort = (host: string, port: unknown): string =>
+  `${host.toLowerCase().replace(/\.$/, "")}:${port}`;
 
 function checkConnectors(parts: Parts, findings: Findings): void {
   const { config, root } = parts;

@@ -1,6 +1,8 @@
 import {
-  findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError,
+  createScanner, findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node,
+  type ParseError,
 } from "jsonc-parser";
+import { limits } from "../base.ts";
 import { pathText, shorten, type Path, type Place, type Spot } from "./problem.ts";
 import type { Problem } from "./model.ts";
 
@@ -23,6 +25,20 @@ const expectations: Readonly<Record<string, string>> = {
   InvalidEscapeCharacter: "unknown escape: a backslash in text is written as \\\\",
   InvalidCharacter: "a control character stands in the text: a tab is \\t, a new line is \\n",
 };
+
+/** Line of the first value that lies deeper than a parser may follow; null = none does. */
+export function tooDeep(text: string): number | null {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  for (;;) {
+    scanner.scan();
+    const first = text[scanner.getTokenOffset()];
+    if (first === undefined) return null;
+    if (first === "{" || first === "[") depth += 1;
+    if (first === "}" || first === "]") depth -= 1;
+    if (depth > limits.nesting_max) return scanner.getTokenStartLine() + 1;
+  }
+}
 
 /** A JSON text with comments, and where each of its values stands. */
 export class JsonText implements Place {

@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { dirname, normalize, resolve } from "node:path";
 import { limits, nearest } from "../base.ts";
 import { checkAcross, serialPort } from "./check.ts";
 import { deviceNames, expandDevices } from "./devices.ts";
@@ -172,7 +172,7 @@ function toLink(name: string, link: object, profile: Profile): Link {
   const { type, ...settings } = link as { type: string; port?: unknown };
   if (typeof settings.port === "string") {
     const port = serialPort(profile, settings.port);
-    return { name, type, settings: port ? { ...settings, port: port.path } : settings };
+    return { name, type, settings: port ? { ...settings, port: normalize(port.path) } : settings };
   }
   return { name, type, settings };
 }

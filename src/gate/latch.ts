@@ -40,6 +40,8 @@ export async function disarm(
   ]);
   if (failed === null) return { how: "quiet", text: `Disarmed; nothing can leave.${trouble}` };
   const pid = steps.kill();
-  if (pid === null) return { how: "absent", text: `Disarmed; nothing is running.${trouble}` };
+  if (pid === null) {
+    return { how: "absent", text: `Disarmed; nothing runs on this store.${trouble}` };
+  }
   return { how: "killed", text: `Disarmed: process ${pid} was killed (${failed}).${trouble}` };
 }

@@ -18,3 +18,5 @@ export async function prepareWasm(): Promise<void> {
   await writeFile(half, bytes);
   await rename(half, packed);
 }
+
+if (import.meta.main) await prepareWasm();

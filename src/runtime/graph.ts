@@ -101,6 +101,8 @@ class Builder {
   readonly #streams = new Map<string, StreamPlan>();
   readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
   readonly #rules = new Map<string, RulePlan>();
+  /** Each rule compiled as it must be if it lies on the way to a write. */
+  readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
 
@@ -122,7 +124,7 @@ class Builder {
       this.#addStream(source.name, "source", columns, interval);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
-    const rules = this.#planRules();
+    const rules = this.#planStrict(this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkHiding(rules);
@@ -219,13 +221,24 @@ class Builder {
     return [...this.#rules.values()];
   }
 
+  /** W8: on the way to a write a row passes only by what is good; known once all are planned. */
+  #planStrict(rules: readonly RulePlan[]): RulePlan[] {
+    const writing = rulesToWrites(rules);
+    return rules.map((plan) => writing.has(plan.rule.name)
+      ? { ...plan, program: this.#strict.get(plan.rule.name)! } : plan);
+  }
+
   /** False = it reads a rule that is not planned yet. */
   #planRule(rule: Rule): boolean {
     // Also what a writing rule reads must carry the age of its oldest input.
     const lineage = this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     let program: Program;
     try {
-      program = compile(rule.sql, this.#catalog(rule.name), { lineage });
+      const catalog = this.#catalog(rule.name);
+      program = compile(rule.sql, catalog, { lineage });
+      if (lineage) {
+        this.#strict.set(rule.name, compile(rule.sql, catalog, { lineage, strict: true }));
+      }
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
       if (!(thrown instanceof SqlFault)) throw thrown;
@@ -304,9 +317,14 @@ class Builder {
   #checkHiding(rules: readonly RulePlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
-    for (const { rule } of rules) {
-      const found = writing.has(rule.name) ? hidingIn(rule.sql) : null;
+    for (const { rule, program } of rules) {
+      if (!writing.has(rule.name)) continue;
+      const found = hidingIn(rule.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
+      for (const sentence of program.unsafe) {
+        this.#problem(["rules", rule.name, "sql"],
+          `${sentence}; it may not be on the way to a write (W8)`);
+      }
     }
     for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
       const found = hidingIn(policy.permit.join(";"));

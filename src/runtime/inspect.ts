@@ -112,7 +112,7 @@ export class Inspector {
       return {
         name: rule.name, sql: rule.sql,
         state: runner?.state ?? "off",
-        reason: runner?.reason ?? this.#role.refused.get(rule.name) ?? "",
+        reason: runner?.reason ?? this.#role.refused.get(`rule ${rule.name}`) ?? "",
         rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
         lost: (runner?.lost ?? 0) + sum("dropped"), failures: runner?.failures ?? 0,
         targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),

@@ -224,15 +224,13 @@ export class Lane {
       notAfter: admitted.notAfter,
       streams: this.#streams,
       // W11: everything that can have changed, now.
-      last: (now: number, answer_ms = 0): boolean => {
+      last: (now: number, answer_ms = 0): number | null => {
         this.#observe(now, clock.time());
         this.#permits(now);
         refusal = lastLook(command, admitted, this.policy, this.#gate(), now, answer_ms);
-        if (refusal !== null) return false;
-        const { permits } = this.state;
-        guard.notAfter = Math.min(guard.notAfter, permitsUntil(command, this.policy, permits));
+        if (refusal !== null) return null;
         this.state.leave(now);
-        return true;
+        return permitsUntil(command, this.policy, this.state.permits);
       },
     };
     this.onTheWire = true;

@@ -15,15 +15,17 @@ export type JobDone = (
 export interface Guard {
   /** Number of the arming under which the command was admitted. */
   readonly arming: number;
-  /** Monotonic ms after which the frame may not leave; after `last`, the permits' age included. */
+  /** The command's own: monotonic ms after which the frame may not leave, nor arrive over TCP. */
   readonly notAfter: number;
   /** What `last` looks at besides the command: a poll of these under way ends first. */
   readonly streams: ReadonlySet<string>;
   /**
-   * Everything the gate looks at; called on its own thread. `answer_ms`: how long the last answer
-   * took, where a write is taken back that has none by `notAfter`.
+   * Everything the gate looks at; called on its own thread. Monotonic ms until which what it saw
+   * stays young, for a sender that comes later than the look; null = the frame must not leave.
+   * `answer_ms`: how long the last answer took, where a write is taken back that has none by
+   * `notAfter`.
    */
-  last(now: number, answer_ms?: number): boolean;
+  last(now: number, answer_ms?: number): number | null;
 }
 
 /** One link as the gate and the API see it, whichever thread it runs on. */
@@ -77,7 +79,8 @@ export class LocalPort implements LinkPort {
     const { counters } = this.#runner.session;
     return this.#runner.submit({
       kind: "write", tag, raw, done, streams: guard.streams,
-      last: (now) => guard.last(now, counters.roundTrip) ? guard.notAfter : null,
+      // Looked at and sent in one go: what was young is young enough, whenever the answer comes.
+      last: (now) => guard.last(now, counters.roundTrip) === null ? null : guard.notAfter,
     });
   }
 

@@ -1,4 +1,5 @@
 import { assert, Fault, limits, reason } from "../base.ts";
+import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
@@ -36,7 +37,7 @@ export class Role {
   readonly rules: RuleRunner[] = [];
   readonly sinks: SinkRunner[] = [];
   readonly connections = new Map<string, Connection>();
-  /** Why a model or rule could not be started; by name. */
+  /** Why one could not be started; by `model NAME` and `rule NAME`. */
   readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
   readonly #bridges: { readonly bridge: Bridge; readonly stream: string }[] = [];
@@ -146,7 +147,7 @@ export class Role {
         const file = await world.readModel(model.file);
         models.set(model.name, await world.loadModel({ ...model, file }));
       } catch (thrown) {
-        this.refused.set(model.name, reason(thrown));
+        this.refused.set(`model ${model.name}`, reason(thrown));
         world.log.error("model", `${model.name} is not used`, { reason: reason(thrown) });
       }
     }
@@ -159,7 +160,7 @@ export class Role {
       this.#startRule(plan, models);
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
-      this.refused.set(plan.rule.name, thrown.message);
+      this.refused.set(`rule ${plan.rule.name}`, thrown.message);
       this.#options.world.log.error("rule", `${plan.rule.name} is off`, { reason: thrown.message });
     }
   }
@@ -167,7 +168,8 @@ export class Role {
   #startRule(plan: RulePlan, models: ReadonlyMap<string, Model>): void {
     const missing = plan.program.models.filter((name) => !models.has(name));
     if (missing.length > 0) {
-      throw new Fault("model-missing", `model ${missing.join(", ")} is not there`);
+      const why = missing.map((name) => `model ${name}: ${this.refused.get(`model ${name}`)}`);
+      throw new Fault("model-missing", why.join("; "));
     }
     const { program } = plan;
     const input = program.inputs[0]!;
@@ -225,7 +227,7 @@ export class Role {
     const runner = new LinkRunner({
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(),
-      connectTimeout: limits.connect_ms_max, wake,
+      connectTimeout: connectTimeout(plan.link), wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner);
@@ -278,6 +280,12 @@ export class Role {
     }
     return connection;
   }
+}
+
+/** The link's own setting, where its type has one (ms). */
+function connectTimeout({ settings }: Link): number {
+  const { connectTimeout: own } = settings as { readonly connectTimeout?: number };
+  return own ?? limits.connect_ms_max;
 }
 
 /** Room for every ring and state, as blocks of powers of two. */

@@ -173,11 +173,12 @@ export class SerialPort implements LinkPort {
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
     // The gate's own last look is now; the worker compares latch, arming and deadline last.
     const now = this.#world.clock.now();
-    if (!guard.last(now)) {
+    const until = guard.last(now);
+    if (until === null) {
       done(BAD.disconnected, 0, false, now, null);
       return true;
     }
-    return this.#send(WRITE, tag, raw, guard.arming, guard.notAfter, done);
+    return this.#send(WRITE, tag, raw, guard.arming, Math.min(guard.notAfter, until), done);
   }
 
   #send(

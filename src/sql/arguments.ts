@@ -4,6 +4,7 @@ import { knownFunctions } from "./functions.ts";
 
 const letters: Readonly<Record<string, string>> = {
   n: "a number", d: "a number", i: "a whole number", u: "a whole number from 0 on", s: "a text",
+  y: "a text or bytes",
   b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value",
     f: "the name of a field",
   T: "the name of a type in quotes", k: "a whole number or a text",
@@ -66,7 +67,7 @@ function fits(letter: string, arg: Expr): boolean {
     case "n": case "d": return type === "number" || type === "bigint";
     case "i": return type === "bigint";
     case "u": return type === "bigint" && (value as bigint) >= 0n;
-    case "s": return type === "string";
+    case "s": case "y": return type === "string";
     case "b": case "B": return type === "boolean";
     case "t": return type === "string";
     case "k": return type === "bigint" || type === "string";

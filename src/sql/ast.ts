@@ -63,6 +63,8 @@ export interface Order {
 
 export interface Over {
   readonly partitionBy: readonly Expr[];
+  /** `PARTITION BY … KEYS n`: how many keys there may be. */
+  readonly keys: number | null;
   readonly orderBy: readonly Order[];
   readonly when: Expr | null;
   readonly span: Span;

@@ -1,17 +1,20 @@
 import type {
-  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Select, Star, Unary, Window,
+  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Over, Select, Star, Unary, Window,
 } from "./ast.ts";
+import { limits } from "../base.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
+    BoundStateful,
     BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
 import { needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
-  aggregateFunctions, type ArgumentType, knownFunctions, type ScalarFunction, scalarFunctions,
+  aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
+  scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -69,6 +72,7 @@ class Binder {
   readonly #open = new Set<string>();
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
+  readonly #calls: BoundStateful[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
@@ -109,7 +113,7 @@ class Binder {
       sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
         having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
-      infers: this.#infers, aggregated: false, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
     };
   }
 
@@ -303,8 +307,7 @@ class Binder {
     const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
       span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
-    const fn = this.#running ? "last" : "first";
-    return this.#aggregate({ fn, arg: column, skipsNull: false, type, span });
+    return this.#ofGroup(column);
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
@@ -378,7 +381,7 @@ class Binder {
     const value = parseTime(node.value);
     if (value === null) {
       throw this.#fault("type",
-        "This is compared with a time, so it is one like '2026-01-31T08:00:00Z'", node.span);
+        "Here a time is expected: one is like '2026-01-31T08:00:00Z'", node.span);
     }
     return this.#node({ kind: "literal", value, type: time, span: node.span });
   }
@@ -470,6 +473,8 @@ class Binder {
     const name = call.name.toLowerCase();
     const scalar = scalarFunctions.get(name);
     if (scalar !== undefined) return this.#scalar(scalar, call, context);
+    const stateful = statefulFunctions.get(name);
+    if (stateful !== undefined) return this.#stateful(stateful, call, context);
     if (aggregateFunctions.has(name)) return this.#aggregateCall(name, call, context);
     switch (name) {
       case "isnull": {
@@ -484,6 +489,7 @@ class Binder {
       }
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
+      case "date_diff": return this.#dateDiff(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
           throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
@@ -492,8 +498,7 @@ class Binder {
         return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
           type: int53, span: call.span });
     }
-    throw this.#later(call.span,
-      `The ${knownFunctions.get(name)!.place === "analytic" ? "analytic " : ""}function ${name}()`);
+    throw this.#later(call.span, `The function ${name}()`);
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
@@ -503,13 +508,59 @@ class Binder {
         ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
       return this.#argument(letter, this.#expr(arg, context));
     });
-    const types = args.map((arg): ArgumentType =>
-      ({ ...arg.type, constant: arg.kind === "literal" ? arg.value : undefined }));
+    this.#zone(fn, args);
+    const types = args.map((arg, i): ArgumentType => {
+      const constant = arg.kind === "literal" ? arg.value : undefined;
+      const fault = typeof constant === "string" || typeof constant === "number"
+        ? fn.constants?.[i]?.(constant) ?? null : null;
+      if (fault !== null) throw this.#fault("arguments", fault, arg.span);
+      return { ...arg.type, constant };
+    });
+    const line = fn.line?.(types) ?? null;
+    if (typeof line === "string") throw this.#fault("arguments", line, call.span);
+    if (line !== null) return this.#line(args[0]!, line, call.span);
     let type: BoundType;
     if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
+    else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
+    if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
+  }
+
+  #clock(which: "now" | "row", { name, span }: Call): Bound {
+    if (which === "now") return this.#node({ kind: "clock", type: time, span });
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
+    }
+    return this.#node({ kind: "window", which: "end", type: int53, span });
+  }
+
+  /** `hour(convert_tz(t, zone))` is `hour(t, zone)`: the kind time has no zone of its own. */
+  #zone(fn: ScalarFunction, args: Bound[]): void {
+    const [first] = args;
+    if (fn.zoned !== true || args.length !== fn.parameters.indexOf("?")) return;
+    if (first!.kind !== "call" || first!.fn !== "convert_tz") return;
+    args.push(first!.args[1]!);
+  }
+
+  /** As arithmetic, its numbers parameters of the rule: no texts are looked at on each row. */
+  #line(x: Bound, { minus, times, over, plus }: Line, span: Span): Bound {
+    const step = (op: BoundBinaryOp, left: Bound, value: number): Bound => this.#node({
+      kind: "binary", op, left, type: float64, span,
+      right: this.#node({ kind: "literal", value, type: float64, span }),
+    });
+    return step("+", step("/", step("*", step("-", x, minus), times), over), plus);
+  }
+
+  /** Nanoseconds from the first to the second, as eKuiper gives them: past 2^53 in 104 days. */
+  #dateDiff(call: Call, context: Context): Bound {
+    const { span } = call;
+    const [from, to] = call.args.map((arg) =>
+      this.#as(this.#argument("t", this.#expr(arg, context)), int64)) as [Bound, Bound];
+    const ms = this.#node({ kind: "binary", op: "-", left: to, right: from, type: int64, span });
+    const ns = this.#node({ kind: "literal", value: 1_000_000n, type: int64, span });
+    return this.#node({ kind: "binary", op: "*", left: ms, right: ns, type: int64, span });
   }
 
   /** An argument as the body takes it (`functions/record.ts`). */
@@ -517,7 +568,11 @@ class Binder {
     switch (letter) {
       case "s": return this.#text(node);
       case "b": return this.#isKind(node, bool);
-      case "t": return this.#isKind(node, time);
+      case "t":
+        if (isNumber(node.type)) return this.#as(node, time);
+        return node.type.kind === "text" ? this.#time(node) : this.#isKind(node, time);
+      case "y": return node.type.kind === "bytes" ? node : this.#text(node);
+      case "k": return this.#argument(node.type.kind === "text" ? "s" : "i", node);
       case "d": return this.#as(this.#number(node), float64);
       case "i": case "u":
         if (isNullLiteral(node)) return this.#as(node, int53);
@@ -534,6 +589,78 @@ class Binder {
     if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
     throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`,
       node.span);
+  }
+
+  /** A function with state works on rows, whatever the context. */
+  #stateful(fn: StatefulFunction, call: Call, context: Context): Bound {
+    const { over, span } = call;
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${fn.name}() needs the rows of a stream, one after the other`,
+        span);
+    }
+    if (over !== null && over.orderBy.length > 0) {
+      throw this.#fault("syntax", `${fn.name}() takes rows as they come: no ORDER BY`, over.span);
+    }
+    // No window has closed over what it looks at.
+    const closed = this.#closed;
+    this.#closed = null;
+    const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, "row"));
+    for (const key of partitionBy) this.#comparable(key);
+    const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
+    const { args, value } = this.#statefulArguments(fn, call);
+    this.#closed = closed;
+    const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
+    const node = this.#node<BoundStateful>({
+      kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
+    });
+    if (!this.#calls.includes(node)) this.#calls.push(node);
+    if (context === "row" || this.#keys.some((key) => key.bound === node)) return node;
+    return this.#ofGroup(node);
+  }
+
+  /** What a group shows of its rows: that of the first, without a window that of the newest. */
+  #ofGroup(arg: Bound): Bound {
+    const { type, span } = arg;
+    const fn = this.#running ? "last" : "first";
+    return this.#aggregate({ fn, arg, skipsNull: false, type, span });
+  }
+
+  /** The arguments, and the type of the value that the function gives back. */
+  #statefulArguments(fn: StatefulFunction, call: Call): { args: Bound[]; value: BoundType } {
+    const letters = fn.parameters.replace("?", "");
+    const args = call.args.flatMap((arg, i) => {
+      const letter = letters[i] ?? letters.at(-2)!;
+      if (arg.kind === "star") return this.#star(arg, "row").map((field) => field.expr);
+      const bound = this.#expr(arg, "row");
+      return letter === "a" || letter === "*" || letter === "+" || letter === "B" ? [bound]
+        : [this.#argument(letter, bound)];
+    });
+    args.forEach((arg) => this.#comparable(arg));
+    if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
+    const x = args[fn.name === "changed_col" ? 1 : 0]!;
+    const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
+    if (fallback === undefined) return { args, value: x.type };
+    const value = this.#unified([x, fallback]);
+    return {
+      value, args: args.map((arg) => (arg === x || arg === fallback ? this.#as(arg, value) : arg)),
+    };
+  }
+
+  #lagRows({ kind, span, ...rows }: Bound): void {
+    const n = kind === "literal" && "value" in rows ? Number(rows.value) : 0;
+    if (n < 1 || n > limits.lag_rows_max) {
+      throw this.#fault("arguments", "lag() looks back over a number of rows that is written " +
+        `out, 1 to ${limits.lag_rows_max}`, span);
+    }
+  }
+
+  #keysOf(over: Over | null): number {
+    if (over === null || over.partitionBy.length === 0) return 0;
+    const keys = over.keys ?? limits.partition_keys_default;
+    if (keys < 1 || keys > limits.partition_keys_max) {
+      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, over.span);
+    }
+    return keys;
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {

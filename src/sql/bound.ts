@@ -21,6 +21,8 @@ import type { Span } from "./fault.ts";
  *   the left decides is not looked at on the right. NOT of NULL is NULL.
  * - CASE: conditions in order as AND reads them; worst of the conditions evaluated and the value
  *   taken.
+ * - A function with state sees every row of the stream in order, before WHERE and windows; where
+ *   its WHEN is not TRUE with a value its state stays as it is. `functions/stateful.ts`.
  * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
  * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
  */
@@ -35,6 +37,8 @@ export interface BoundQuery {
   readonly select: readonly BoundField[];
   readonly aggregates: readonly BoundAggregate[];
   readonly infers: readonly BoundInfer[];
+  /** Calls of functions with state; one inside another's arguments comes before it. */
+  readonly stateful: readonly BoundStateful[];
   /**
    * True if rows are folded into groups: aggregates or GROUP BY. Without a window each row that
    * passes WHERE gives one, of its group so far.
@@ -70,6 +74,16 @@ export type BoundWindow = { readonly filter: Bound | null; readonly span: Span }
       readonly when: Bound | null }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+
+/** True if each row counts in the window or closes one, and WHERE comes after it. */
+export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
+
+/** Conditions of the window itself. */
+export function windowConditions(window: BoundWindow | null): Bound[] {
+  if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
+  if (window?.kind !== "state") return [];
+  return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
 
 export interface BoundField {
   readonly name: string;
@@ -125,7 +139,7 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime;
+  | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -227,10 +241,29 @@ export interface BoundInferValue extends Typed {
   readonly output: number;
 }
 
-/** `window_start()`, `window_end()`: int53, ms since the epoch. */
+/** `fn` names its record in `statefulFunctions`. */
+export interface BoundStateful extends Typed {
+  readonly kind: "stateful";
+  readonly fn: string;
+  readonly args: readonly Bound[];
+  readonly partitionBy: readonly Bound[];
+  /** Keys at most; a further one has no state, and its rows NULL. */
+  readonly keys: number;
+  readonly when: Bound | null;
+}
+
+/**
+ * `window_start()`, `window_end()`: int53, ms since the epoch. Where there is no window, the end is
+ * the row's own time.
+ */
 export interface BoundWindowTime extends Typed {
   readonly kind: "window";
   readonly which: "start" | "end";
+}
+
+/** Engine time of the call that works on the row; the same for all rows of the call. */
+export interface BoundClock extends Typed {
+  readonly kind: "clock";
 }
 
 /**

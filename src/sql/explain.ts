@@ -57,6 +57,10 @@ function title(stage: StagePlan): string {
       return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
     }
     case "running": return `running aggregates, ${groups(stage.keys)}`;
+    case "stateful": {
+      const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
+      return `functions with state (${stage.functions.join(", ")})${keys}`;
+    }
     case "window": {
       const { window } = stage;
       const kind = window.kind === "tumbling"

@@ -1,19 +1,34 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { analytics } from "./functions/analytic.ts";
+import { compression } from "./functions/compress.ts";
+import { convert } from "./functions/convert.ts";
+import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
+import { hash } from "./functions/hash.ts";
 import { math } from "./functions/math.ts";
 import type { ScalarFunction } from "./functions/record.ts";
+import { regexp } from "./functions/regexp.ts";
+import { signals } from "./functions/signal.ts";
+import type { StatefulFunction } from "./functions/stateful.ts";
 import { text } from "./functions/text.ts";
+import { units } from "./functions/units.ts";
 
-export type { ArgumentType, FunctionValue, ScalarFunction } from "./functions/record.ts";
+export type { ArgumentType, FunctionValue, Line, ScalarFunction } from "./functions/record.ts";
+export type { StatefulFunction } from "./functions/stateful.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
 export type { FunctionClass } from "./functions/dialect.ts";
 
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text].flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
+  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units]
+    .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
+
+export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
+  [...analytics, ...signals].flatMap((f) =>
+    [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 /** Forms that the binder itself turns into nodes. */
 const forms: readonly DialectFunction[] = [
@@ -21,6 +36,7 @@ const forms: readonly DialectFunction[] = [
   { name: "coalesce", parameters: "a+", place: "scalar" },
   { name: "isnull", parameters: "a", place: "scalar" },
   { name: "infer", parameters: "sa+", place: "scalar" },
+  { name: "date_diff", parameters: "tt", place: "scalar" },
 ];
 
 /** Every function of the dialect: what it takes and where it may stand. */
@@ -28,6 +44,8 @@ export const knownFunctions: ReadonlyMap<string, DialectFunction> = new Map([
   ...dialect,
   ...forms.map((f) => [f.name, f] as const),
   ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
+  ...[...statefulFunctions].map(([name, { parameters }]) =>
+    [name, { name, parameters, place: "analytic" }] as const),
   ...[...scalarFunctions].map(([name, { parameters }]) =>
     [name, { name, parameters, place: "scalar" }] as const),
 ]);

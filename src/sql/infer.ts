@@ -1,5 +1,5 @@
 import { Fault, limits } from "../base.ts";
-import { BAD, type Column, ERROR, type Ring, UNCERTAIN_MAX } from "../ring.ts";
+import { BAD, type Column, copyCell, copyStamp, ERROR, type Ring, UNCERTAIN_MAX } from "../ring.ts";
 import type { InferPlan, Stage, StageCounters } from "./program.ts";
 
 /** What of a model a stage needs (infer.ts has the whole contract). */
@@ -69,14 +69,11 @@ export class InferStage implements Stage {
 
   #row(from: number, to: number): void {
     const { input, output } = this.#site;
-    const { F, U } = output.arena;
     const r = from & input.mask, w = to & output.mask;
-    F[output.timeAt + w] = F[input.timeAt + r]!;
-    F[output.sourceAt + w] = F[input.sourceAt + r]!;
-    U[output.flagsAt + w] = U[input.flagsAt + r]!;
+    copyStamp(input, from, output, to);
     for (let i = 0; i < this.#passes.length; i++) {
       const pass = this.#passes[i]!;
-      copyCell(output, pass.from, r, pass.to, w);
+      copyCell(input, pass.from, from, output, pass.to, to);
     }
     const state = this.#gather(r);
     if (state > UNCERTAIN_MAX) this.#scatter(w, state, false);
@@ -123,20 +120,4 @@ function columnOf(ring: Ring, name: string): Column {
   const column = ring.column(name);
   if (column === undefined) throw new Error(`bug: ring ${ring.name} has no column ${name}`);
   return column;
-}
-
-/** One cell as it is, between two rings of one arena. */
-function copyCell(ring: Ring, from: Column, r: number, to: Column, w: number): void {
-  const { I, U } = ring.arena;
-  if (from.slot === 0) {
-    // By words: a float64 load and store may change the bits of an int64.
-    I[(to.payload + w) * 2] = I[(from.payload + r) * 2]!;
-    I[(to.payload + w) * 2 + 1] = I[(from.payload + r) * 2 + 1]!;
-  } else {
-    const length = I[from.length + r]!;
-    const source = from.payload + r * from.stride, target = to.payload + w * to.stride;
-    for (let i = 0; i < length; i++) U[target + i] = U[source + i]!;
-    I[to.length + w] = length;
-  }
-  U[to.state + w] = U[from.state + r]!;
 }

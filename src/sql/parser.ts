@@ -369,17 +369,22 @@ export class Parser {
     return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
   }
 
-  /** `OVER ([PARTITION BY …] [ORDER BY …] [WHEN …])`, the parts in any order. */
+  /** `OVER ([PARTITION BY … [KEYS n]] [ORDER BY …] [WHEN …])`, the parts in any order. */
   over(): Over {
     const { from } = this.expect("OVER");
     this.expect("(");
     let partitionBy: Expr[] = [];
+    let keys: number | null = null;
     let orderBy: Order[] = [];
     let when: Expr | null = null;
     while (!this.accept(")")) {
       if (this.accept("PARTITION")) {
         this.expect("BY");
         partitionBy = this.list(() => this.expr());
+        if (this.accept("KEYS")) {
+          if (this.#token.kind !== "bigint") throw this.unexpected("a number of keys");
+          keys = Number(this.take().text);
+        }
       } else if (this.accept("ORDER")) {
         this.expect("BY");
         orderBy = this.list(() => this.order());
@@ -389,7 +394,7 @@ export class Parser {
         throw this.unexpected("PARTITION BY, ORDER BY or WHEN");
       }
     }
-    return { partitionBy, orderBy, when, span: this.span(from) };
+    return { partitionBy, keys, orderBy, when, span: this.span(from) };
   }
 
   order(): Order {

@@ -1,7 +1,7 @@
 import { limits } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, BoundWindow, Catalog } from "./bound.ts";
-import { needsRows } from "./bound.ts";
+import type { Bound, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
@@ -10,10 +10,17 @@ import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
+import { statefulStage } from "./stateful/stage.ts";
+import { unsafeIn } from "./stateful/unsafe.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
   readonly lineage: boolean;
+  /**
+   * On the way to a write (W8): a condition passes and a key is taken only if its state is good.
+   * What is left out for that is counted like an error.
+   */
+  readonly strict: boolean;
 }
 
 /**
@@ -27,6 +34,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
+ *     functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
  *
  * What can be tested before a model or a window is tested there.
@@ -45,6 +53,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     output: stages.at(-1)!.output,
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
+    unsafe: unsafeIn(query),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
@@ -60,6 +69,7 @@ class Chain {
   readonly #query: BoundQuery;
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
+  readonly #strict: boolean;
   #columns: readonly ColumnSpec[];
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
@@ -71,6 +81,7 @@ class Chain {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
+    this.#strict = options.strict;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
@@ -90,15 +101,16 @@ class Chain {
     const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
-      .concat(groupBy, conditionsOf(window));
+      .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...select.map((f) => f.expr), ...conditionsOf(window)];
+      : [...select.map((f) => f.expr), ...windowConditions(window)];
+    this.#stateful([...first, ...filter]);
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
-    const early = aggregated || window === null ? first : conditionsOf(window);
+    const early = aggregated || window === null ? first : windowConditions(window);
     // WHERE comes before a window of time, but after one that each row counts in or closes.
-    if (window?.kind === "count" || window?.kind === "sliding") {
+    if (window !== null && afterRows(window)) {
       if (filter.length > 0) {
         this.#later = [...first, ...filter];
         this.#infer(this.#infersIn(filter), false);
@@ -123,6 +135,31 @@ class Chain {
     this.#rows(this.#tests, this.#select());
   }
 
+  /**
+   * Functions with state see every row, so they come first; a model that they read runs before
+   * them, for every row too.
+   */
+  #stateful(later: readonly Bound[]): void {
+    let waiting = [...this.#query.stateful];
+    while (waiting.length > 0) {
+      this.#later = [...later, ...waiting];
+      this.#infer(this.#infersIn(waiting.slice(0, 1)), false);
+      const ready = waiting.filter((node) => this.#infersIn([node]).length === 0);
+      waiting = waiting.filter((node) => !ready.includes(node));
+      const calls = ready.map((node) => ({
+        node, spec: { name: this.#nameOf(node), kind: node.type.kind, slot: node.type.slot },
+      }));
+      this.#later = [...later, ...waiting];
+      const stage = statefulStage(this.#input(), calls, this.#passes().map((p) => p.spec));
+      this.stages.push(stage);
+      this.#columns = stage.output;
+    }
+  }
+
+  #nameOf(node: BoundStateful): string {
+    return `$state${this.#query.stateful.indexOf(node)}`;
+  }
+
   #refuse(): void {
     const { sql, inputs } = this.#query;
     const all = { from: 0, to: sql.length };
@@ -135,14 +172,16 @@ class Chain {
       newest: this.#query.newest,
       find: (node) => this.#find(node),
       oldest: this.#lineage || this.#query.inputs.length === 0 ? oldest : null,
+      strict: this.#strict,
     };
   }
 
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
-    const name = node.kind === "aggregate" ? `$agg${node.index}`
+    const name = this.#keys.get(node) ?? (node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
-        && node.which === "start" ? "$start" : this.#keys.get(node);
+        && node.which === "start" ? "$start"
+      : node.kind === "stateful" ? this.#nameOf(node) : undefined);
     return this.#columns.some((c) => c.name === name) ? name : undefined;
   }
 
@@ -267,7 +306,7 @@ class Chain {
   }
 
   #keeping(window: BoundWindow, where: Bound | null, start: boolean): Keeping {
-    const after = window.kind === "count" || window.kind === "sliding";
+    const after = afterRows(window);
     return { window, before: after ? null : where, after: after ? where : null, start,
       rows: this.#keptRows(window) };
   }
@@ -339,13 +378,6 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
   let [a, b] = [length_ms, hop_ms];
   while (b > 0) [a, b] = [b, a % b];
   return a;
-}
-
-/** Conditions of the window itself. */
-function conditionsOf(window: BoundWindow | null): Bound[] {
-  if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
-  if (window?.kind !== "state") return [];
-  return window.emit === null ? [window.begin] : [window.begin, window.emit];
 }
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

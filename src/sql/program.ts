@@ -13,6 +13,8 @@ export interface Program {
   readonly stages: readonly StagePlan[];
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
+  /** What may not stand on the way to a write (W8), and why; empty for most rules. */
+  readonly unsafe: readonly string[];
   readonly memory: readonly MemoryLine[];
 }
 
@@ -109,6 +111,8 @@ export interface KeptPlan extends StageBase {
   readonly pane_ms: number | null;
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
+  /** Conditions and keys must be good (W8). */
+  readonly strict: boolean;
   readonly stateBytes: number;
   readonly state: Layout;
   /** All its kernels. */
@@ -134,8 +138,16 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
+/** Row by row: functions with state. */
+export interface StatefulPlan extends KernelStage {
+  readonly kind: "stateful";
+  readonly functions: readonly string[];
+  /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
+  readonly keys: number;
+}
+
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan;
+  | InferPlan | StatefulPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -144,7 +156,7 @@ export interface StageCounters {
   out: number;
   /** Rows left out because WHERE, HAVING or FILTER failed on them; model failures. */
   errors: number;
-  /** Rows lost to a full key table. */
+  /** Rows lost to a full key table, or without state for it. */
   dropped: number;
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Fault, reason } from "../base.ts";
 
 /**
@@ -37,6 +37,41 @@ export function lockHolder(directory: string): number | null {
   }
   const pid = Number.parseInt(text, 10);
   return pid > 0 && identity(pid) === text ? pid : null;
+}
+
+/**
+ * The stores that processes of this machine hold, as far as we may look: whoever disarms need not
+ * know where a gateway was started (W4).
+ */
+export function heldStores(): string[] {
+  const held = new Set<string>();
+  for (const pid of readable("/proc").filter((name) => /^\d+$/.test(name))) {
+    for (const fd of readable(`/proc/${pid}/fd`)) {
+      const file = target(`/proc/${pid}/fd/${fd}`);
+      if (file === null || file !== lockPath(dirname(file))) continue;
+      if (lockHolder(dirname(file)) === Number(pid)) held.add(dirname(file));
+    }
+  }
+  return [...held];
+}
+
+/** What is gone or another's has nothing to show. */
+function readable(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown) return [];
+    throw thrown;
+  }
+}
+
+function target(link: string): string | null {
+  try {
+    return readlinkSync(link);
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown) return null;
+    throw thrown;
+  }
 }
 
 /** On a full disk the lock holds all the same, only its text is missing. */

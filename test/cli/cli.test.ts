@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { cli } from "../../src/cli.ts";
 import { connectors, drivers } from "../../src/registry.ts";
+import { workFolder } from "../support/binary.ts";
 import manifest from "../../package.json" with { type: "json" };
 
 const verbs = ["run", "check", "sim", "read", "watch", "why", "explain", "write", "arm", "disarm",
@@ -62,6 +63,25 @@ test.each([
   expect(await cli(argv, host)).toBe(2);
   expect(error).toContain(said);
   expect(out).toBe("");
+});
+
+test("a number below zero is a value, no option", async () => {
+  for (const argv of [["a.b", "-5"], ["a.b", "-.5", "--within", "1s"], ["a.b", "--", "-5"]]) {
+    error = "";
+    expect(await cli(["write", "--store", "/nowhere", ...argv], host)).toBe(1);
+    expect(error).toContain("[not-running]");
+  }
+});
+
+test("a text that no parser could follow is refused with its line", async () => {
+  const folder = workFolder();
+  for (const text of ["[".repeat(200_000), '{"a":'.repeat(50_000)]) {
+    error = "";
+    const file = folder.write("deep.json", text);
+    expect(await cli(["check", file], host)).toBe(1);
+    expect(error).toContain("deep.json:1 more than 100 braces and brackets are open here");
+  }
+  folder.remove();
 });
 
 test("what the world refuses is a sentence with its code, exit code 1", async () => {

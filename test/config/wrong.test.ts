@@ -192,6 +192,14 @@ const cases: readonly Case[] = [
     '"port": "/dev/ttyUSB0", "rs485": "adapter" }, "broker": {', expect: [
       "…links.bus-2.port: two masters on one port: links.bus-1 has /dev/ttyUSB0 already; put the " +
       "devices of one bus on one link…"] },
+  { name: "the same port, spelt otherwise", find: '"broker": {', put: '"bus-2": { "type": ' +
+    '"modbus-rtu", "port": "/dev//ttyUSB0", "rs485": "adapter" }, "broker": {', expect: [
+      "…links.bus-2.port: two masters on one port: links.bus-1 has /dev/ttyUSB0 already; put the " +
+      "devices of one bus on one link…"] },
+  { name: "the same host, spelt otherwise", find: '"broker": {', put: '"plc-2": { "type": ' +
+    '"modbus-tcp", "host": "PLC.local." }, "plc-3": { "type": "modbus-tcp", "host": "plc.local" ' +
+    '}, "broker": {', expect: [
+      "…links.plc-3.host: links.plc-2 leads to plc.local:502 already; one connection serves…"] },
   { name: "two connections to one device", find: '"broker": {', put: '"plc-2": { "type": ' +
     '"modbus-tcp", "host": "192.168.1.20" }, "broker": {', expect: [
       "…links.plc-2.host: links.plc-1 leads to 192.168.1.20:502 already; one connection serves…"] },

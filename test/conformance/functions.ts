@@ -5,9 +5,8 @@ import { knownFunctions } from "../../src/sql/functions.ts";
 import { aggregate } from "../evaluate/aggregate.ts";
 import { evaluateQuery } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, cellOf, column, compare, type Json, jsonOf, kindOf, type Outcome, refused,
-    rowOf,
-  unsupported,
+  type Case, catalogOf, cellOf, column, compare, isError, type Json, jsonOf, kindOf, type Outcome,
+  refused, rowOf, unsupported,
 } from "./vectors.ts";
 
 export function runFunction(c: Case): Outcome {
@@ -15,6 +14,7 @@ export function runFunction(c: Case): Outcome {
   if (c.kind === "aggregate") {
     return runAggregate(c.fn as string, c.args as Json[][], c.expect as Json);
   }
+  if (c.kind === "analytic") return runAnalytic(c.fn as string, c.steps as unknown as Step[]);
   return unsupported(`${c.kind} functions`);
 }
 
@@ -47,6 +47,57 @@ export function runScalar(fn: string, args: readonly Json[], expected: Json): Ou
   }
 }
 
+interface Step {
+  readonly args: readonly Json[];
+  readonly when?: boolean;
+  readonly partition?: string;
+  readonly expect: Json;
+}
+
+/** Calls of one call site: whole numbers and floats of a column meet as floats. */
+function runAnalytic(fn: string, steps: readonly Step[]): Outcome {
+  if (steps.some((step) => step.when === undefined)) return unsupported(`${fn}()`);
+  const refusals = steps.filter((step) => isError(step.expect));
+  const rest = steps.filter((step) => !isError(step.expect));
+  for (const step of refusals) {
+    const { args } = step;
+    const outcome = runCalls(fn, [step], args.map((arg) => new Set([kindOf(arg) ?? "float64"])));
+    if (outcome.kind !== "passed") return outcome;
+  }
+  const kinds = rest[0]!.args.map((_, i) =>
+    new Set(rest.map((step) => kindOf(step.args[i]!)).filter((kind) => kind !== null)));
+  return runCalls(fn, rest, kinds);
+}
+
+function runCalls(
+  fn: string, steps: readonly Step[], kinds: readonly Set<ColumnSpec["kind"]>[],
+): Outcome {
+  const columns = new Map([["w", column("w", "bool")], ["p", column("p", "text")]]);
+  const parameters = knownFunctions.get(fn)!.parameters.replace("?", "");
+  const texts: string[] = [];
+  for (const [i, found] of kinds.entries()) {
+    const numbers = [...found].every((kind) => kind === "int53" || kind === "float64");
+    if (found.size > 1 && !numbers) return unsupported("a column of several types");
+    const first = steps[0]!.args[i]!;
+    const written = "uB".includes(parameters[i] ?? "*");
+    const kind = found.size > 1 ? "float64" : [...found][0]!;
+    if (!written) columns.set(`a${i}`, column(`a${i}`, kind));
+    texts.push(!written ? `a${i}` : typeof first === "object" && first !== null
+      ? String((first as { $int: string }).$int) : String(first));
+  }
+  const sql = `SELECT ${fn}(${texts.join(", ")}) OVER (PARTITION BY p WHEN w) AS x FROM s`;
+  try {
+    const query = bindSelect(sql, parseQuery(sql), catalogOf(columns));
+    const rows = steps.map(({ args, when, partition }) => rowOf({
+      ...Object.fromEntries(args.map((arg, i) => [`a${i}`, arg])), w: when!, p: partition!,
+    }, columns));
+    const found = evaluateQuery(query, rows).rows.map((row) =>
+      jsonOf(row.cells.get("x")!, query.select[0]!.expr.type.kind));
+    return compare(found, steps.map((step) => step.expect));
+  } catch (thrown) {
+    return refused(thrown, steps[0]!.expect);
+  }
+}
 /** SQL of an argument that is one for all rows; of no rows any will do. */
 const constant = (fn: string, index: number, value: Json | undefined): string =>
   (value === undefined ? "1" : literal(fn, index, value) ?? JSON.stringify(value));

@@ -4,7 +4,7 @@ import { bindSelect } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
-import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
+import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
 import {
   type Case, catalogOf, column, type Columns, columnsOf, compare, isError, type Json, jsonOf,
     type Outcome, passed,
@@ -144,8 +144,12 @@ class Runner {
   }
 
   #evaluate({ query, columns }: Bound, rows: readonly InputRow[], window?: Group["window"]) {
-    const plain = rows.map((row, i) => rowOf(row.values, columns, i));
+    const plain = this.#plain({ query, columns }, rows);
     return evaluateQuery(query, plain, { window: window ?? { start: 0, end: 0 } });
+  }
+
+  #plain({ columns }: Bound, rows: readonly InputRow[]): Row[] {
+    return rows.map((row, i) => rowOf(row.values, columns, i));
   }
 
   #expression(expr: Expr): Outcome {
@@ -219,7 +223,9 @@ class Runner {
     const { fields } = this.#select;
     if (this.#input.sequence !== undefined) {
       const bound = this.#bind({ fields });
-      const each = this.#input.sequence.map((data) => this.#results(bound, flat(data)!));
+      const evaluate = evaluator(bound.query, { window: { start: 0, end: 0 } });
+      const each = this.#input.sequence.map((data) =>
+        this.#shown(bound, evaluate(this.#plain(bound, flat(data)!)).rows));
       return compare(each, this.#expected);
     }
     const groups = this.#input.groups;
@@ -243,8 +249,11 @@ class Runner {
   }
 
   #results(bound: Bound, rows: readonly InputRow[], window?: Group["window"]): Json {
-    const found = this.#evaluate(bound, rows, window)
-      .rows.map((row) => this.#result(bound.query, row));
+    return this.#shown(bound, this.#evaluate(bound, rows, window).rows);
+  }
+
+  #shown(bound: Bound, rows: readonly Row[]): Json {
+    const found = rows.map((row) => this.#result(bound.query, row));
     return found.some((row) => Object.values(row).some(isError)) ? { $error: true } : found;
   }
 

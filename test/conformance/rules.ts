@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
-import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
+import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
 import {
   type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf,
     type Outcome, passed, refused,
@@ -68,8 +68,9 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
     return !Object.values(result).some(isError) ? [[result]] : sendError ? [error] : [];
   };
   if (window === null) {
+    const evaluate = evaluator(query);
     return rows.flatMap((row) => {
-      const found = evaluateQuery(query, [row]);
+      const found = evaluate([row]);
       return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
     });
   }

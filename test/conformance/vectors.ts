@@ -103,8 +103,16 @@ export function same(a: Json | undefined, b: Json | undefined): boolean {
   return a === b;
 }
 
+/** Any text that a pattern of time can have written. */
+const written = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replaceAll(".", "\\.").replace(/[a-zA-Z]/g, "\\d")}$`);
+
 export function compare(actual: Json, expected: Json): Outcome {
   if (isError(actual) && isError(expected)) return passed;
+  if (expected !== null && isObject(expected) && typeof expected.$format === "string") {
+    const fits = typeof actual === "string" && written(expected.$format).test(actual);
+    return fits ? passed : { kind: "failed", why: `${JSON.stringify(actual)} has another form` };
+  }
   return same(actual, expected) ? passed
     : { kind: "failed",
       why: `gives ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}` };

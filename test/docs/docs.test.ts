@@ -6,7 +6,10 @@ import manifest from "../../package.json" with { type: "json" };
 import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
 import { connectors, drivers } from "../../src/registry.ts";
-import { aggregateFunctions, scalarFunctions } from "../../src/sql/functions.ts";
+import {
+  aggregateFunctions, scalarFunctions, statefulFunctions,
+} from "../../src/sql/functions.ts";
+import { quantities } from "../../src/sql/functions/units.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors };
@@ -125,6 +128,11 @@ test("docs/sql.md has each function that runs, with what its record says", () =>
   const page = readFileSync(join(root, "docs/sql.md"), "utf8");
   const code = (text: string): string => `\`${text}\``;
   const rows = [
+    ...[...new Set(statefulFunctions.values())].map(({ usage, also, doc, example }) => {
+      const names = [usage, ...(also ?? [])].map(code).join(", ");
+      const { call, x, gives } = example;
+      return `| ${names} | ${doc} | ${code(call)} of ${x.join(", ")} = ${gives.join(", ")} |`;
+    }),
     ...[...aggregateFunctions.values()].map(({ name, doc }) => `| ${code(name)} | ${doc} |`),
     ...[...new Set(scalarFunctions.values())].map(({ name, also, doc, examples: [example] }) =>
       `| ${[name, ...(also ?? [])].map(code).join(", ")} | ${doc} | ` +
@@ -135,12 +143,19 @@ test("docs/sql.md has each function that runs, with what its record says", () =>
   expect(shown).toEqual(rows);
 });
 
+test("docs/sql.md has each unit of convert_unit", () => {
+  const page = readFileSync(join(root, "docs/sql.md"), "utf8");
+  const [, list] = /^Units of `convert_unit`[^:]*: ([^]*?)\.\n\n/m.exec(page)!;
+  expect(list!.split(/\s*·\s*/).map((units) => units.replaceAll("`", "").split(/\s+/)))
+    .toEqual(quantities.map((units) => Object.keys(units)));
+});
+
 test.each([
   "SELECT a.power FROM m-01.slow AS a JOIN m-02.slow AS b ON a.power = b.power",
   "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
   "SELECT count(*) FROM m-01.slow GROUP BY STATEWINDOW(power > 1) OVER (PARTITION BY power)",
-  "SELECT lag(power) FROM m-01.slow", "SELECT quality(power) FROM m-01.slow",
-  "SELECT day_name(now()) FROM m-01.slow",
+  "SELECT changed_cols('c_', TRUE, power) FROM m-01.slow", "SELECT quality(power) FROM m-01.slow",
+  "SELECT array_max(power) FROM m-01.slow",
 ])("what docs/sql.md leaves out is refused as not in this version: %s", (sql) => {
   const problems = problemsOf({ ...plant(), rules: { later: { sql, to: ["plant"] } } });
   expect(problems.join("\n")).toContain("not in this version");

@@ -1,9 +1,11 @@
-import { BAD, ERROR } from "../../src/ring.ts";
-import type { Bound, BoundAggregate, BoundQuery, BoundWindow } from "../../src/sql/bound.ts";
+import { BAD, ERROR, GOOD } from "../../src/ring.ts";
+import {
+  type Bound, type BoundAggregate, type BoundQuery, type BoundWindow, windowConditions,
+} from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
-import { absent, type Cell, evaluate, failed, hasValue, type Leaves, passes, type Row,
+import { joined, type Origin, Stateful } from "./stateful.ts";
+import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
-
 import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -16,8 +18,12 @@ export interface World {
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
   end?: number;
+  /** Rows get a cell `$oldest`; not for queries that read newest values. */
+  lineage?: boolean;
   /** The rows already are the content of a window, whatever the query's own is. */
   window?: { readonly start: number; readonly end: number };
+  /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
+  strict?: boolean;
 }
 
 export interface Evaluated {
@@ -26,30 +32,43 @@ export interface Evaluated {
   readonly errors: number;
 }
 
+/** Runs a query over rows that come in parts: functions with state go on where they were. */
+export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
+  Evaluated {
+  const stateful = new Stateful(query);
+  return (rows) => new Evaluation(query, world, stateful).run(rows);
+}
+
 /** The slow meaning of a query over the rows of its one input, in their order. */
 export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   world: World = {}): Evaluated {
-  return new Evaluation(query, world).run(rows);
+  return evaluator(query, world)(rows);
 }
 
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
+  readonly #stateful: Stateful;
+  /** Results of the calls with state, for each row. */
+  readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
+  readonly #origins = new Map<Row, Origin>();
   #errors = 0;
 
-  constructor(query: BoundQuery, world: World) {
+  constructor(query: BoundQuery, world: World, stateful: Stateful) {
     this.#query = query;
+    this.#stateful = stateful;
     this.#world = world;
   }
 
   run(rows: readonly Row[]): Evaluated {
     const { window, aggregated } = this.#query;
+    for (const row of rows) this.#callAll(row);
     let found: Row[];
     if (this.#world.window !== undefined) {
       found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
     } else if (window === null && !aggregated) {
       found = this.#filtered(rows).map((row) =>
-        this.#project(row.time, row.flags, this.#rowLeaves(row)));
+        this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
     } else {
@@ -65,12 +84,12 @@ class Evaluation {
       case "count": return this.#counted(rows, window.rows, window.every);
       case "sliding": {
         const passed = new Set(this.#filtered(rows));
-        return this.#spans(sliding(rows, window, (row) => this.#holds(window.when, row),
-          this.#last(rows)), passed);
+        const triggers = (row: Row): boolean => this.#holds(window.when, row);
+        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
       }
       default: {
         const passed = this.#filtered(rows);
-        return this.#spans(this.#timed(window, passed), new Set(passed));
+        return this.#spans(this.#timed(window, this.#asked(passed)), new Set(passed));
       }
     }
   }
@@ -88,7 +107,20 @@ class Evaluation {
 
   /** A condition of the window itself; an error in it is not TRUE. */
   #holds(condition: Bound | null, row: Row): boolean {
-    return passes(condition, this.#rowLeaves(row)) === true;
+    const leaves = this.#rowLeaves(row);
+    return passes(condition, leaves) === true && this.#isSound(condition, leaves);
+  }
+
+  /** The rows that a window's own conditions are asked about. */
+  #asked(rows: readonly Row[]): readonly Row[] {
+    const conditions = windowConditions(this.#query.window);
+    this.#errors += rows.filter((row) =>
+      conditions.some((condition) => !this.#isSound(condition, this.#rowLeaves(row)))).length;
+    return rows;
+  }
+
+  #isSound(node: Bound | null, leaves: Leaves): boolean {
+    return this.#world.strict !== true || node === null || evaluate(node, leaves).state === GOOD;
   }
 
   /** Engine time up to which windows have closed. */
@@ -101,14 +133,44 @@ class Evaluation {
       this.#close({ ...window, rows: window.rows.filter((row) => passed.has(row)) }));
   }
 
+  /** Before anything else looks at the row. */
+  #callAll(row: Row): void {
+    if (this.#query.stateful.length === 0) return;
+    const done = new Map<Bound, Cell>();
+    this.#calls.set(row, done);
+    const leaves = this.#rowLeaves(row);
+    this.#origins.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
+  }
+
+  /** What some rows are made of, through state too. */
+  #origin(rows: readonly Row[]): Origin {
+    return joined(...rows.map((row) =>
+      this.#origins.get(row) ?? { oldest: row.time, flags: row.flags }));
+  }
+
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
+    if (condition === null) return true;
+    if (this.#world.strict === true) {
+      const { value, state } = evaluate(condition, leaves);
+      if (state !== GOOD) this.#errors += 1;
+      return state === GOOD && value === true;
+    }
     const passed = passes(condition, leaves);
     if (passed === null) this.#errors += 1;
     return passed === true;
   }
 
   #filtered(rows: readonly Row[]): Row[] {
-    return rows.filter((row) => this.#test(this.#query.where, this.#rowLeaves(row)));
+    return rows.filter((row) => {
+      const leaves = this.#rowLeaves(row);
+      return this.#test(this.#query.where, leaves) && this.#hasKeys(leaves);
+    });
+  }
+
+  #hasKeys(leaves: Leaves): boolean {
+    const sound = this.#query.groupBy.every((key) => this.#isSound(key, leaves));
+    if (!sound) this.#errors += 1;
+    return sound;
   }
 
   #windowFiltered(rows: readonly Row[]): Row[] {
@@ -164,7 +226,7 @@ class Evaluation {
   #close(window: Window): Row[] {
     if (!this.#query.aggregated) {
       return window.rows.map((row) =>
-        this.#project(window.end, row.flags, this.#windowLeaves(window, row)));
+        this.#project(window.end, this.#origin([row]), this.#windowLeaves(window, row)));
     }
     const groups = new Map<string, Row[]>();
     for (const row of window.rows) {
@@ -180,14 +242,15 @@ class Evaluation {
   #group(window: Window, rows: readonly Row[]): Row[] {
     const leaves = this.#groupLeaves(window, rows);
     if (!this.#test(this.#query.having, leaves)) return [];
-    return [this.#project(window.end, rows.reduce((flags, row) => flags | row.flags, 0), leaves)];
+    return [this.#project(window.end, this.#origin(rows), leaves)];
   }
 
-  #project(time: number, flags: number, leaves: Leaves): Row {
+  #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
     const memo = new Map(leaves.seed);
     const cells = this.#query.select.filter((field) => !field.invisible)
       .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
-    return { time, flags, cells: new Map(cells) };
+    const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
+    return { time, flags, cells: new Map([...cells, ...lineage]) };
   }
 
   #rowLeaves(row: Row): Leaves {
@@ -196,8 +259,9 @@ class Evaluation {
       newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
-      window: () => NaN,
-      seed: new Map(),
+      window: () => row.time,
+      time: row.time,
+      seed: this.#calls.get(row) ?? new Map(),
     };
     return leaves;
   }
@@ -205,7 +269,7 @@ class Evaluation {
   /** Of a row that comes out of a closed window as it is. */
   #windowLeaves(window: Window, row: Row): Leaves {
     const leaves: Leaves = {
-      ...this.#rowLeaves(row), window: (which) => window[which],
+      ...this.#rowLeaves(row), window: (which) => window[which], time: window.end,
       newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
       infer: (index, output) => this.#infer(index, output, leaves),
     };
@@ -228,6 +292,7 @@ class Evaluation {
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
+      time: window.end,
     };
     return leaves;
   }

@@ -239,6 +239,9 @@ describe("W11 last look", () => {
   test("W14: nothing is begun whose answer cannot come by the deadline, but a loss is", () => {
     expect(look({ later: 400, answer_ms: 50 })).toBeNull();
     expect(look({ later: 401, answer_ms: 50 })).toBe("no-time");
+    // The permit must be young when the frame leaves, not when the answer comes.
+    expect(look({ answer_ms: policy.maxAge + 500 }, restAsk())).toBeNull();
+    expect(look({ answer_ms: 2001 }, restAsk())).toBe("no-time");
     const [tag, command] = [armedTag({ read: good(42), lastReadBack: 42 }), loss()];
     const intent = admitted(command, tag);
     expect(lastLook(command, intent, policy, state(tag), now + 1499, 50)).toBeNull();

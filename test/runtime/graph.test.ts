@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { examineTexts } from "../../src/cli/examine.ts";
+import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { connectors, drivers } from "../../src/registry.ts";
 
-function problems(rules: Record<string, string>, permit: string[] = []): string {
+function examine(rules: Record<string, string>, permit: string[] = []): Examined {
   const config = {
     gateway: { id: "t" },
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" } },
@@ -18,8 +18,11 @@ function problems(rules: Record<string, string>, permit: string[] = []): string 
     store: { directory: "./store" },
   };
   const texts = { config: JSON.stringify(config), policy: "" };
-  return examineTexts("gateway.json", texts, { drivers, connectors }, null).texts.join("\n");
+  return examineTexts("gateway.json", texts, { drivers, connectors }, null);
 }
+
+const problems = (rules: Record<string, string>, permit: string[] = []): string =>
+  examine(rules, permit).texts.join("\n");
 
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
@@ -37,6 +40,28 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     }
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b NOT IN (1, 2)" })).toBe("");
   });
+  test("functions with state that stand in for a value, or remember without end", () => {
+    for (const v of ["latest(a)", "lag(a, 1, 0.0)", "ewma(a, 1s)", "totalize(a)", "acc_sum(a)",
+      "lag(a) OVER (WHEN ok)", "CASE WHEN had_changed(FALSE, a) THEN b ELSE a END"]) {
+      expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toContain("(W8)");
+    }
+    for (const v of ["lag(a)", "rate_limit(a, 1)", "deadband(a, 1)", "derivative(a)",
+      "CASE WHEN hysteresis(a, 1, 2) AND debounce(ok, 1s) THEN b ELSE a END",
+      "CASE WHEN rising(ok) OR had_changed(TRUE, a) THEN b ELSE a END"]) {
+      expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toBe("");
+    }
+  });
+  test("a function with state in a condition on rows, whose quality nothing carries on", () => {
+    for (const rest of ["WHERE rising(ok)", "WHERE b > 1 AND debounce(ok, 1s)",
+      "GROUP BY rising(ok), TUMBLINGWINDOW(ss, 1)",
+      "GROUP BY TUMBLINGWINDOW(ss, 1) FILTER (WHERE rising(ok))",
+      "GROUP BY TUMBLINGWINDOW(ss, 1) HAVING max(lag(b)) > 1"]) {
+      const v = rest.startsWith("WHERE") ? "a" : "max(a)";
+      expect(problems({ write: `SELECT ${v} AS v FROM d.fast ${rest}` }), rest).toContain("(W8)");
+    }
+    expect(problems({ write: "SELECT a AS v FROM d.fast",
+      other: "SELECT latest(a) AS v FROM d.fast WHERE rising(ok)" })).toBe("");
+  });
   test("also in a rule that a writing rule reads", () => {
     expect(problems({ before: "SELECT coalesce(a, 1) AS v FROM d.fast",
       write: "SELECT v FROM before" })).toContain("rules.before.sql");
@@ -44,6 +69,16 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
   test("and in a permit (W12)", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast" }, ["coalesce(d.ok, TRUE)"]))
       .toContain("(W12)");
+  });
+  test("conditions are strict in every rule on the way, and in no other", () => {
+    const sql = "SELECT a AS v FROM d.fast WHERE b > 3";
+    const write = "SELECT v FROM before WHERE v > 1";
+    const { graph } = examine({ write, before: sql, other: sql });
+    const text = (name: string): string =>
+      graph!.rules.find(({ rule }) => rule.name === name)!.program.stages[0]!.text;
+    expect(text("write")).toContain("c0_s === 0");
+    expect(text("before")).toContain("c0_s === 0");
+    expect(text("other")).not.toContain("=== 0");
   });
   test("IS NOT NULL, a text that says so, and rules that write nothing are free", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b IS NOT NULL AND 'is null' <> 'x'",
@@ -56,5 +91,6 @@ describe("W13", () => {
     expect(problems({ write: "SELECT set + a AS v FROM d.fast" })).toContain("(W13)");
     expect(problems({ before: "SELECT set AS s FROM d.fast",
       write: "SELECT s AS v FROM before" })).toContain("(W13)");
+    expect(problems({ write: "SELECT rate_limit(set, 1) AS v FROM d.fast" })).toContain("(W13)");
   });
 });

@@ -29,7 +29,7 @@ function permitOf(at: number) {
 
 /** A lane whose link is a worker's: the frame leaves later than the last look. */
 function laneOf(permitAt: number, committing = (): void => {}) {
-  const guards: Guard[] = [];
+  const guards: (Guard & { until: number })[] = [];
   const story: (string | null)[] = [];
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
@@ -41,7 +41,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
       return true;
     },
     write(_tag, _raw, guard, done) {
-      if (guard.last(now)) guards.push(guard);
+      const until = guard.last(now);
+      if (until !== null) guards.push({ ...guard, until });
       else done(BAD.disconnected, 0, false, now, null);
       return true;
     },
@@ -63,12 +64,13 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   return { lane, guards, ring, story };
 }
 
-test("W11, W12: a frame that waits in a worker does not outlive its permit", () => {
+test("W11, W12: the last look says how long its permit stays young", () => {
   const { lane, guards } = laneOf(now - 400);
   lane.take(fixture.restAsk({ notAfter: now + 5000 }), () => {});
-  expect(guards[0]!.notAfter).toBe(now - 400 + fixture.policy.maxAge);
+  expect(guards[0]!.until).toBe(now - 400 + fixture.policy.maxAge);
+  expect(guards[0]!.notAfter).toBe(now + 5000);
 });
-test("W11: nor its deadline, and it says what its permit reads", () => {
+test("W11: a frame does not outlive its deadline, and it says what its permit reads", () => {
   const { lane, guards } = laneOf(now);
   lane.take(fixture.restAsk({ notAfter: now + 100 }), () => {});
   expect(guards[0]!.notAfter).toBe(now + 100);

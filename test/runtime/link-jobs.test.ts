@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { DONE, PENDING, type DriverTag, type Request, type Session } from "../../src/driver.ts";
 import type { Ring } from "../../src/ring.ts";
 import { LinkRunner, type LinkJob } from "../../src/runtime/link.ts";
+import { LocalPort } from "../../src/runtime/port.ts";
 import { ringFor, ScriptedWire, tag } from "../driver/support.ts";
 
 /** A session whose exchanges end when the test says so, and that tells what was begun. */
@@ -11,6 +12,7 @@ class Exchanges implements Session {
   sent = false;
   readonly frame = Uint8Array.of(0);
   readonly begun: string[] = [];
+  until: number | null = null;
   readonly counters = { requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0,
     roundTrip: 0 };
 
@@ -29,7 +31,8 @@ class Exchanges implements Session {
 
   write(_tag: DriverTag, _raw: Uint8Array, last: () => number | null): void {
     this.#begin("write");
-    this.sent = last() !== null;
+    this.until = last();
+    this.sent = this.until !== null;
   }
 
   receive(): void {}
@@ -80,6 +83,12 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     answer();
     answer();
     expect(session.begun).toEqual(["poll discrete", "poll holding", "write"]);
+  });
+  test("W14: the answer may come until the deadline, however old the permit is then", () => {
+    const guard = { arming: 1, notAfter: 5000, streams: new Set<string>(), last: () => 200 };
+    new LocalPort(runner, "modbus-tcp").write(setpoint, new Uint8Array(2), guard, () => {});
+    answer();
+    expect(session.until).toBe(5000);
   });
   test("other writes go between two requests", () => {
     write();

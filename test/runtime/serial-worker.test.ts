@@ -9,8 +9,8 @@ import { SerialPort } from "../../src/runtime/serial.ts";
 import type { Thread, World } from "../../src/runtime/world.ts";
 import { graphOf } from "../world/site.ts";
 
-/** What a port of the bus tells its worker. */
-function initOf(path: string): SerialInit {
+/** A port of the bus, and what it tells its worker. */
+function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   let init: SerialInit | null = null;
   const clock = systemClock();
   const thread: Thread = {
@@ -31,8 +31,13 @@ function initOf(path: string): SerialInit {
     [stream, Ring.create(arena, layoutOf(stream)).ring]));
   const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world);
   port.step(clock.now(), clock.time());
+  return { port, init: init!, thread };
+}
+
+function initOf(path: string): SerialInit {
+  const { port, init } = startPort();
   port.close();
-  return { ...init!, link: { ...init!.link, settings: { ...init!.link.settings, port: path } } };
+  return { ...init, link: { ...init.link, settings: { ...init.link.settings, port: path } } };
 }
 
 function layoutOf(stream: string) {
@@ -61,4 +66,18 @@ test("a worker that fails gives its port back: the next one opens it", () => {
   expect(fail).toThrow("planted");
   expect(opened).toEqual([pty.path, pty.path]);
   pty.close();
+});
+
+test("W11, W12: a worker is told the deadline, or the end of the permit if it is sooner", () => {
+  const { port, init, thread } = startPort();
+  const open = { ...port.view(0), state: "open" };
+  thread.onmessage!({ data: { kind: "view", view: open } } as MessageEvent);
+  const commands = Ring.attach(Arena.attach(init.buffer), init.commands.at, init.commands.layout);
+  const { payload } = commands.column("notAfter")!;
+  [[5000, 200], [100, 200], [5000, Infinity]].forEach(([notAfter, until], i) => {
+    const guard = { arming: 1, notAfter: notAfter!, streams: new Set<string>() };
+    port.write(init.tags[0]!, new Uint8Array(2), { ...guard, last: () => until! }, () => {});
+    expect(commands.arena.F[payload + i]).toBe(Math.min(notAfter!, until!));
+  });
+  port.close();
 });

@@ -209,7 +209,7 @@ class Log:
     """The frame log: writes that reached the machine, and its good answers to reads."""
 
     def __init__(self, paths, slack, blind):
-        self.slack, self.blind = slack, blind
+        self.slack = slack
         self.writes, self.reads, self.invalid, self.lines = [], collections.defaultdict(list), 0, 0
         records = []
         for path in paths:
@@ -221,12 +221,14 @@ class Log:
         self.asked = collections.Counter()
         framing = self.framings(records)
         waiting = {}
-        self.quiet_since = -math.inf
+        before, self.quiet = -math.inf, (-math.inf, -math.inf)
         for record, line in records:
             if record["dir"] not in ("in", "out") or not record["bytes"]:
                 continue
+            if slack < record["time"] - before < blind:
+                self.quiet = before, record["time"]
+            before = record["time"]
             self.take(record, line, framing[record["link"]], waiting)
-            self.quiet_since = record["time"]
 
     @staticmethod
     def framings(records):
@@ -251,8 +253,9 @@ class Log:
             waiting[key] = request
             if pdu[0] in WRITE_FUNCTIONS:
                 self.writes.append(request)
-                if self.slack < request.time - self.quiet_since < self.blind:
-                    request.since = self.quiet_since
+                # What came meanwhile on several links is found one after the other.
+                if request.time - self.quiet[1] <= self.slack:
+                    request.since = self.quiet[0]
             elif request.area is not None:
                 self.asked[request.link, station, request.area, request.start, request.count] += 1
             return

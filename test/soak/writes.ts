@@ -6,7 +6,7 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { until } from "../support/binary.ts";
+import { Program, until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 import { Broker, type Reply } from "./broker.ts";
@@ -23,8 +23,8 @@ const kinds = [...Array<string>(10).fill("verified"), "out-of-range", "expired",
   "tight", ...Object.keys(places)];
 /** What may become of an attempt whose moment decides; of all others its kind is the code. */
 const open: Readonly<Record<string, readonly string[]>> = {
-  tight: ["verified", "expired", "not-sent"],
-  brief: ["verified", "not-armed", "expired", "not-sent"],
+  tight: ["verified", "expired", "no-time", "not-sent", "answer-missing"],
+  brief: ["verified", "not-armed", "expired", "no-time", "not-sent", "answer-missing"],
   // The very first one of a day may go.
   "too-soon": ["too-soon", "verified"],
 };
@@ -64,6 +64,8 @@ class Soak {
   readonly wrong: string[] = [];
   readonly #site: Site;
   readonly #broker: Broker;
+  /** Shows in the frame log when the simulator stood still. */
+  readonly #pulse: Program;
   readonly #port: number;
   readonly #env: Record<string, string>;
   readonly #random: () => number;
@@ -80,6 +82,8 @@ class Soak {
   ) {
     this.#site = site;
     this.#broker = broker;
+    this.#pulse = new Program(["python3", join(import.meta.dir, "pulse.py"),
+      `${site.plant.links["special"]!.port}`]);
     this.#port = port;
     this.#env = env;
     this.#random = generator(seed);
@@ -106,6 +110,7 @@ class Soak {
       console.log(this.#gateway?.program.output.slice(-output_shown));
       console.log(`kept: ${this.#site.folder.path}`);
     }
+    await this.#pulse.stop();
     await this.#site.stop(failed);
     await this.#broker.close();
   }
@@ -151,6 +156,7 @@ class Soak {
 
   async judge(): Promise<any> {
     await this.#gateway!.stop();
+    await this.#pulse.stop();
     await this.#site.plant.stop();
     const at = (name: string): string => join(this.#site.folder.path, name);
     const judge = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"),

@@ -7,9 +7,9 @@ import { type Catalog, compile, instantiate } from "../../src/sql.ts";
 
 /**
  * Run by allocation.test.ts in a process of its own: answers of a device in the receive buffer are
- * decoded into a ring and go through a query, the argument; at the end one line of JSON says how
- * much memory grew between two forced collections. "begin" and "end" on stderr enclose the rows
- * among the collector's own log lines.
+ * decoded into a ring and go through the query that is its argument; in the end one line of JSON
+ * says how much memory grew between two forced collections. "begin" and "end" on stderr enclose the
+ * rows among the collector's own log lines.
  */
 const rows_total = 10_000_000;
 const batch = 64;

@@ -52,6 +52,7 @@ describe("names", () => {
     expect(query.inputs).toEqual([]);
     expect(() => bindConditions(["press.setpoint + 1"], catalog)).toThrow("condition is expected");
     expect(() => bindConditions(["temperature > 1"], catalog)).toThrow("device.tag");
+    expect(() => bindConditions(["event_time() > 1"], catalog)).toThrow("rows of a stream");
   });
 
   test("aliases: usable everywhere; inside its own definition the name is the column", () => {
@@ -217,8 +218,7 @@ describe("errors", () => {
     "SELECT DISTINCT id FROM orders",
     "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders",
       "SELECT extra->a FROM orders",
-   
-      "SELECT lag(id) FROM orders",
+    "SELECT row_number() FROM orders",
     "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
       "SELECT quality(weight) FROM orders",
     "SELECT a FROM (SELECT 1)", "SELECT id FROM orders WHERE sum(id) > 1"];

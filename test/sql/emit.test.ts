@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
-  Arena, BAD, type CellValue, type ColumnSpec, ERROR, FLAG, readCell, Ring, stateName, writeCell,
+  Arena, BAD, type CellValue, type ColumnSpec, ERROR, FLAG, readCell, Ring, stateName, UNCERTAIN,
+  writeCell,
 } from "../../src/ring.ts";
 import {
   type Catalog, compile, compileConditions, explain, instantiate, instantiateInfer, type Program,
@@ -47,10 +48,11 @@ interface Bench {
 
 /** A rule over fresh rings; models answer `answer`. */
 function start(
-  sql: string, options: { lineage?: boolean; rows?: number; model?: Model; clock?: () => number } =
-    {},
+  sql: string, options: { lineage?: boolean; strict?: boolean; rows?: number; model?: Model;
+    clock?: () => number } = {},
 ): Bench {
-  const program = compile(sql, catalog, options.lineage ? { lineage: true } : {});
+  const { lineage = false, strict = false } = options;
+  const program = compile(sql, catalog, { lineage, strict });
   const arena = Arena.create(1 << 22);
   const make = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
     Ring.create(arena, Ring.layout(name, specs, rows)).ring;
@@ -78,6 +80,32 @@ function show(ring: Ring, seq: number): string {
     return `${c.name}=${state < 64 ? String(readCell(ring, c, seq)) : ""}:${stateName(state)}`;
   }).join(" ");
 }
+
+describe("W8: on the way to a write only what is good lets a row pass", () => {
+  const run = (sql: string, strict: boolean) => {
+    const { input, stages, rings } = start(sql, { strict });
+    push(input, 1, { a: 5, n: 1 });
+    push(input, 2, { a: 5, n: 2 }, { a: UNCERTAIN.source, n: UNCERTAIN.skipped });
+    push(input, 3, { a: 5, n: 1 }, { n: UNCERTAIN.stale });
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 0));
+    return { out: rings.at(-1)!.head, errors: stages.reduce((n, s) => n + s.counters.errors, 0) };
+  };
+  const cases: [string, string, [number, number], [number, number]][] = [
+    ["WHERE", "SELECT 5.0 AS o FROM s WHERE a > 3", [3, 0], [2, 1]],
+    ["a bare condition", "SELECT 5.0 AS o FROM s WHERE a IN (5) OR a = 7", [3, 0], [2, 1]],
+    ["a constant that is NULL", "SELECT 5.0 AS o FROM s WHERE a > NULL", [0, 0], [0, 3]],
+    ["HAVING", "SELECT count(*) AS c FROM s GROUP BY COUNTWINDOW(3) HAVING max(a) > 3",
+      [1, 0], [0, 1]],
+    ["FILTER", "SELECT 5.0 AS o, count(*) AS c FROM s " +
+      "GROUP BY COUNTWINDOW(3) FILTER (WHERE a > 3)", [1, 0], [0, 1]],
+    ["a key", "SELECT 5.0 AS o, count(*) AS c FROM s GROUP BY n, COUNTWINDOW(3)", [2, 0], [1, 2]],
+  ];
+  test.each(cases)("%s; what it keeps back is counted", (_, sql, lax, strict) => {
+    const [found, kept] = [run(sql, false), run(sql, true)];
+    expect([found.out, found.errors]).toEqual(lax);
+    expect([kept.out, kept.errors]).toEqual(strict);
+  });
+});
 
 describe("rows", () => {
   test("one shape is one text, whatever names and numbers", () => {

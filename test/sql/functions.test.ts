@@ -1,14 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { bindSelect } from "../../src/sql/bind.ts";
-import { aggregateFunctions, knownFunctions, scalarFunctions } from "../../src/sql/functions.ts";
+import {
+  aggregateFunctions, knownFunctions, scalarFunctions, statefulFunctions,
+} from "../../src/sql/functions.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { type Cell, evaluateQuery } from "../evaluate/evaluate.ts";
 import { catalog } from "./catalog.ts";
 
+/** The moment of all examples. */
+const time = Date.parse("2026-01-31T08:05:09.250Z");
+
 function valueOf(expr: string): Cell & { kind: string } {
   const sql = `SELECT ${expr} AS x FROM orders`;
   const query = bindSelect(sql, parseQuery(sql), catalog);
-  const { rows } = evaluateQuery(query, [{ time: 0, flags: 0, cells: new Map() }]);
+  const { rows } = evaluateQuery(query, [{ time, flags: 0, cells: new Map() }]);
   return { ...rows[0]!.cells.get("x")!, kind: query.select[0]!.expr.type.kind };
 }
 
@@ -22,6 +27,37 @@ describe("each example of each function", () => {
         if (wanted.value !== null) expect(actual.kind).toBe(wanted.kind);
       });
     }
+  }
+});
+
+/** Rows a second apart, whose column `x` is of the kind of its values. */
+function resultsOf(call: string, x: readonly string[]): (Cell & { kind: string })[] {
+  const cells = x.map(valueOf);
+  const { kind } = cells.find(({ value }) => value !== null)!;
+  const sql = `SELECT ${call} AS y FROM s`;
+  const query = bindSelect(sql, parseQuery(sql), {
+    ...catalog, stream: (name) => ({ name, interval_ms: null,
+      columns: [{ name: "x", kind: kind as "text", slot: kind === "text" ? 16 : 0 }] }),
+  });
+  const rows = cells.map((cell, i) =>
+    ({ time: 1000 * i, flags: 0, cells: new Map([["x", cell]]) }));
+  return evaluateQuery(query, rows).rows.map((row) =>
+    ({ ...row.cells.get("y")!, kind: query.select[0]!.expr.type.kind }));
+}
+
+describe("each example of each function with state", () => {
+  for (const { example, usage, source } of new Set(statefulFunctions.values())) {
+    const { call, x, gives } = example;
+    test(`${call} of ${x.join(", ")} = ${gives.join(", ")}`, () => {
+      const actual = resultsOf(call, x);
+      const wanted = gives.map(valueOf);
+      expect(actual.map((cell) => cell.value)).toEqual(wanted.map((cell) => cell.value));
+      for (const [i, { value, kind }] of wanted.entries()) {
+        if (value !== null) expect(actual[i]!.kind).toBe(kind);
+      }
+      expect(usage).toContain(call.match(/\w+(?=\()/g)!.at(-1)!);
+      expect(source.length).toBeGreaterThan(3);
+    });
   }
 });
 
@@ -54,6 +90,48 @@ describe("records", () => {
       expect(knownFunctions.has(name)).toBe(true);
     }
     for (const name of aggregateFunctions.keys()) expect(scalarFunctions.has(name)).toBe(false);
+  });
+});
+
+describe("constants are looked at when the query is checked", () => {
+  test.each([
+    ["regexp_matches('a', '(?=a)')", 28, "no regular expression of RE2"],
+    ["format_time(0.0 + 1, 'YYY')", 29, "no pattern of a time"],
+    ["hour(id, 'Mars/Base')", 17, "no such time zone"],
+    ["date_calc(id, '1 day')", 22, "no duration"],
+    ["format(weight, 2, 'xx_XX')", 26, "no such locale"],
+    ["format(weight, 31)", 23, "Decimals are 0 to 30"],
+    ["now(7)", 12, "0 to 6"],
+    ["encode('a', 'rot13')", 20, "only encoding"],
+    ["convert_unit(weight, 'stone', 'kg')", 29, "no such unit"],
+    ["convert_unit(weight, 'bar', 'kg')", 8, "A value in bar cannot be one in kg"],
+    ["hour('noon')", 13, "a time is expected"],
+  ])("%s", (expr, column, sentence) => {
+    const sql = `SELECT ${expr} AS x FROM orders`;
+    const check = (): unknown => bindSelect(sql, parseQuery(sql), catalog);
+    expect(check).toThrow(sentence);
+    expect(check).toThrow(`1:${column}: `);
+  });
+
+  test("a text that is none in a row is that row's error", () => {
+    expect(valueOf("hour(id, lower('MARS'))").state).toBeGreaterThan(63);
+    expect(valueOf("regexp_matches('a', lower('[A'))").state).toBe(200);
+    expect(valueOf("format_time(0 + 1, concat('Y', 'YY'))").state).toBe(200);
+  });
+});
+
+describe("times", () => {
+  test("date_diff is nanoseconds in 64 bits", () => {
+    expect(valueOf("date_diff('2025-01-31', '2026-01-31')"))
+      .toEqual({ value: 31_536_000_000_000_000n, state: 0, kind: "int64" });
+  });
+
+  test("convert_tz sets the zone through a name, not over one that is given", () => {
+    const sql = "SELECT convert_tz(0 + 1, '+05:30') AS there, hour(there) AS h, " +
+      "hour(there, 'UTC') AS u FROM orders";
+    const query = bindSelect(sql, parseQuery(sql), catalog);
+    const [row] = evaluateQuery(query, [{ time, flags: 0, cells: new Map() }]).rows;
+    expect([...row!.cells.values()].map((c) => c.value)).toEqual([1, 5, 0]);
   });
 });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRandom, type Random } from "../../src/base.ts";
+import type { Runtime } from "../../src/runtime.ts";
 import { balance, type Balance } from "./balance.ts";
 import { Broker, type Delivered } from "./broker.ts";
 import { Bus } from "./bus.ts";
@@ -237,8 +238,6 @@ export class World implements Machine {
       process.main.post(0, () => {
         void runtime.health().then((health) => {
           if (health.status !== "ok") this.#note(`not ok: ${health.troubles.join("; ")}`);
-          const missing = Object.keys(targets).filter((tag) => !health.writing.armed.includes(tag));
-          if (missing.length > 0) this.#note(`not armed: ${missing.join(", ")}`);
           this.#lost += Object.values(health.lost).reduce((sum, n) => sum + n, 0);
         });
         void runtime.streams().then((after) => {
@@ -250,6 +249,7 @@ export class World implements Machine {
           }
         });
       });
+      this.#expectArmed(runtime, 2);
       for (const [tag, origin] of Object.entries(targets)) {
         const wrote = this.#frames.slice(frames).some((frame) => frame.tag === tag);
         if (origin === null || wrote) continue;
@@ -261,6 +261,16 @@ export class World implements Machine {
       }
       this.#weigh(process, 40, null);
     }));
+  }
+
+  /** Somebody may be arming a tag anew at the very moment of one look. */
+  #expectArmed(runtime: Runtime, looks: number): void {
+    void runtime.health().then(({ writing }) => {
+      const missing = Object.keys(targets).filter((tag) => !writing.armed.includes(tag));
+      if (missing.length === 0) return;
+      if (looks === 1) this.#note(`not armed: ${missing.join(", ")}`);
+      else this.timeline.after(100, () => this.#expectArmed(runtime, looks - 1));
+    });
   }
 
   /** Rows in = rows out + counted losses, at some moment of a second in which nothing moves. */

@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
-import { os, reason } from "../../base.ts";
+import { reason } from "../../base.ts";
+import { giveUpAfter, lingerReset } from "../../base/os.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
 
 /** Bun's sockets have it; its types do not say so yet. */
@@ -65,7 +66,7 @@ class TcpWire implements Wire {
   #bound(within_ms: number): void {
     const bound = within_ms < Infinity ? Math.max(1, Math.ceil(within_ms)) : 0;
     if (bound === this.#within_ms) return;
-    os.giveUpAfter((this.#socket as WithDescriptor).fd, bound);
+    giveUpAfter((this.#socket as WithDescriptor).fd, bound);
     this.#within_ms = bound;
   }
 
@@ -77,7 +78,7 @@ class TcpWire implements Wire {
   }
 
   #opened(socket: Socket, turn: number): void {
-    os.lingerReset((socket as WithDescriptor).fd);
+    lingerReset((socket as WithDescriptor).fd);
     if (turn !== this.#turn) {
       socket.terminate();
       return;

@@ -16,7 +16,7 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   const result = record.inline !== undefined
     ? { value: code.define("t", inlined(record.inline, args)), state }
     : calledBody(code, record, args, state, sees);
-  if (record.result === "text") return textResult(code, node, result);
+  if (record.result === "text" || record.result === "bytes") return madeResult(code, node, result);
   if (node.type.kind === "bool") return { kind: "bool", ...result };
   const nan = record.nan === "null" ? NULL : ERROR.number;
   const numbered = failing(code, result.state, `${result.value} !== ${result.value}`, nan);
@@ -33,7 +33,8 @@ function calledBody(
   code: Code, record: ScalarFunction, args: readonly Value[], state: string, sees: boolean,
 ): { value: string; state: string } {
   const list = args.map((a) => {
-    const value = a.length !== undefined ? `fn.textOf(U, ${a.value}, ${a.length})`
+    const value = a.length !== undefined
+      ? `fn.${a.kind === "bytes" ? "bytesOf" : "textOf"}(U, ${a.value}, ${a.length})`
       : a.kind === "bool" ? `!!${a.value}`
       : a.kind === "int64" ? `(${a.high} * 4294967296 + (${a.value} >>> 0))` : a.value;
     return sees && known(a.state) !== "true" ? `${known(a.state)} ? ${value} : null` : value;
@@ -44,13 +45,14 @@ function calledBody(
   return { value, state: failing(code, refused, `${value} === null`, NULL) };
 }
 
-/** A made text lies in a place of the state block that this row alone uses. */
-function textResult(code: Code, node: BoundCall, result: { value: string; state: string }): Value {
+/** Made text or bytes lie in a place of the state block that this row alone uses. */
+function madeResult(code: Code, node: BoundCall, result: { value: string; state: string }): Value {
   const { kind, slot } = node.type;
   const at = code.scratch(slot);
   const most = code.param({ of: "number", value: slot }, "slot");
+  const put = `fn.${kind === "bytes" ? "putBytes" : "putText"}`;
   const n =
-    code.define("n", `${known(result.state)} ? fn.putText(U, ${at}, ${most}, ${result.value}) : 0`);
+    code.define("n", `${known(result.state)} ? ${put}(U, ${at}, ${most}, ${result.value}) : 0`);
   return {
     kind, slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
     state: failing(code, result.state, `${n} < 0`, ERROR.length),

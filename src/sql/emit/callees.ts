@@ -113,6 +113,16 @@ function putText(U: Uint8Array, at: number, slot: number, text: string): number 
   return written;
 }
 
+/** Allocates: a copy of bytes, for the same functions. */
+const bytesOf = (U: Uint8Array, at: number, length: number): Uint8Array =>
+  Uint8Array.from(U.subarray(at, at + length));
+
+function putBytes(U: Uint8Array, at: number, slot: number, bytes: Uint8Array): number {
+  if (bytes.length > slot) return -1;
+  U.set(bytes, at);
+  return bytes.length;
+}
+
 /** Allocates: a number as JSON writes it. */
 const numberText = (U: Uint8Array, at: number, slot: number, value: number): number =>
   putText(U, at, slot, JSON.stringify(value));
@@ -152,6 +162,7 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
+  bytesOf, putBytes,
   words, multiply64, divide64, remainder64, quantile,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };

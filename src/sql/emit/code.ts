@@ -144,6 +144,16 @@ export const known = (state: string): string =>
 export const failed = (state: string): string =>
   isConstant(state) ? (Number(state) > 193 ? "true" : "false") : `${state} > 193`;
 
+/** True if the value is fully trusted. */
+export const good = (state: string): string =>
+  isConstant(state) ? String(state === "0") : `${state} === 0`;
+
+export const doubtful = (state: string): string =>
+  isConstant(state) ? String(state !== "0") : `${state} !== 0`;
+
+/** One operand of `all` or `any`. */
+export const parens = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
+
 /**
  * Conditions joined by `&`: evaluated without a jump, so that random data costs no misprediction.
  */

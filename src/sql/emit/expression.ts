@@ -7,7 +7,8 @@ import type {
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
 import {
-  all, any, type Code, failed, failing, known, nullState, open, trusted, type Value, whole, worst,
+  all, any, type Code, doubtful, failed, failing, good, known, nullState, open, parens, trusted,
+  type Value, whole, worst,
 } from "./code.ts";
 import { compareInt64, wholeInt64 } from "./int64.ts";
 import type { Leaves, Test } from "./rows.ts";
@@ -16,6 +17,8 @@ import type { Leaves, Test } from "./rows.ts";
 export interface Scope extends Leaves {
   /** The value of a node that this stage reads rather than computes, else null. */
   leaf(node: Bound): Value | null;
+  /** A condition that is not good lets nothing pass, and has failed (W8). */
+  readonly strict: boolean;
 }
 
 /**
@@ -43,9 +46,10 @@ export class Expressions {
     const leaf = this.#scope.leaf(node);
     if (leaf !== null) return leaf;
     switch (node.kind) {
-      case "column": case "newest": case "aggregate": case "infer": case "window":
+      case "column": case "newest": case "aggregate": case "infer": case "window": case "stateful":
         assert(false, `${node.kind} is a leaf`);
       case "literal": return this.#literal(node);
+      case "clock": return { kind: "time", value: "time", state: "0" };
       case "unary": return this.#unary(node);
       case "binary":
         return node.op === "and" || node.op === "or" ? this.#junction(node)
@@ -77,16 +81,19 @@ export class Expressions {
     }
     if (node.kind === "binary" && node.type.kind === "bool" && !"&|^".includes(node.op)) {
       const left = this.value(node.left), right = this.value(node.right);
-      return {
-        pass: all(known(left.state), known(right.state), compare(this.#code, node.op, left, right)),
-        error: any(failed(left.state), failed(right.state)),
-        states: open(left.state, right.state),
-      };
+      return this.#leafTest(compare(this.#code, node.op, left, right), left.state, right.state);
     }
     const value = this.value(node);
+    return this.#leafTest(value.value, value.state);
+  }
+
+  #leafTest(holds: string, ...states: string[]): Test {
+    const { strict } = this.#scope;
     return {
-      pass: all(known(value.state), value.value), error: failed(value.state),
-      states: open(value.state),
+      pass: all(...states.map(strict ? good : known), holds),
+      error: any(...states.map(strict ? doubtful : failed)),
+      // A constant that is not good fails on every row.
+      states: strict ? [...new Set(states.filter((s) => s !== "0"))] : open(...states),
     };
   }
 
@@ -277,7 +284,6 @@ function choose(code: Code, condition: string, yes: Value, no: Value): Value {
     slot: Math.max(yes.slot!, no.slot!) };
 }
 
-const parens = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
 const not = (text: string): string =>
   text === "false" ? "true" : text === "true" ? "false" : `!(${text})`;
 

@@ -1,6 +1,6 @@
 import { nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
-import type { Bound, BoundColumn, BoundWindow } from "../bound.ts";
+import { afterRows, type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
 import { span_words } from "../window/span.ts";
@@ -32,8 +32,10 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
     args.set(arg, { spec, expr: arg });
   }
   const conditions = conditionsOf(keeping);
+  // A row whose key is not good counts in a window as one that WHERE does not let pass.
+  const keys = afterRows(keeping.window) ? [] : folding.keys.map(({ expr }) => expr);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions]);
+    [...folding.keys, ...args.values(), ...conditions], keys);
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldPlan(inputOf(input, keep.output), {
     where: where === undefined ? null : columnOf(where),
@@ -86,7 +88,7 @@ function planOf(
   state.add("rows", "U", ring.bytes);
   return {
     kind: "kept", window, keep, pane_ms, ring, fold, input: input.columns, output: fold.output,
-    outputRows: fold.outputRows, state, stateBytes: state.bytes,
+    outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
     text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []), fold.text, fold.emitText]
       .join("\n\n"),
   };
@@ -114,8 +116,9 @@ function keptWindow(window: BoundWindow): KeptWindow {
   }
 }
 
-const inputOf = (input: StageInput, columns: readonly ColumnSpec[]): StageInput =>
-  ({ columns, newest: [], find: () => undefined, oldest: input.oldest });
+const inputOf = (input: StageInput, columns: readonly ColumnSpec[]): StageInput => ({
+  columns, newest: [], find: () => undefined, oldest: input.oldest, strict: input.strict,
+});
 
 const columnOf = ({ spec, expr }: Column): BoundColumn => ({
   kind: "column", input: 0, name: spec.name, span: expr.span,

@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { Code, indent, type Value } from "./code.ts";
+import { all, any, Code, doubtful, good, indent, parens, type Value } from "./code.ts";
 import { block_rows } from "./kernel.ts";
 import { NewestLeaves, RowLeaves, store } from "./leaves.ts";
 
@@ -9,6 +9,17 @@ export interface Test {
   readonly error: string;
   /** Names of states: where none is an error, the condition did not fail. */
   readonly states: readonly string[];
+}
+
+/** Rows whose keys have these states must also be good in them (W8), else they count as failed. */
+export function withSound(where: Test | null, keys: readonly string[]): Test {
+  const { pass, error, states } = where ?? { pass: "true", error: "false", states: [] };
+  if (keys.length === 0) return { pass, error, states };
+  return {
+    pass: all(parens(pass), ...keys.map(good)),
+    error: any(error, all(parens(pass), parens(any(...keys.map(doubtful))))),
+    states: [...new Set([...states, ...keys.filter((s) => s !== "0")])],
+  };
 }
 
 export interface Leaves {
@@ -27,6 +38,8 @@ export interface RowsSpec {
   readonly oldest: ColumnSpec | null;
   /** The input has such a column too. */
   readonly inputOldest: boolean;
+  /** What is not good in WHERE is counted like an error. */
+  readonly strict: boolean;
 }
 
 /**
@@ -85,14 +98,14 @@ ${indent(copyLines(code, spec, newest), "      ")}
     }
     written = written + n | 0;
     block = end;
-  }${counts ? countErrors(code, counting) : ""}
+  }${counts ? countErrors(code, spec.strict ? 0 : 193, counting) : ""}
   return written;`;
 }
 
-function countErrors(code: Code, lines: readonly string[]): string {
+function countErrors(code: Code, sound: number, lines: readonly string[]): string {
   const errors = code.param({ of: "state", field: "errors" }, "errors");
   return `
-  if (seen > 193) {
+  if (seen > ${sound}) {
     let failed = 0;
     for (let seq = from; seq !== to; seq = seq + 1 | 0) {
 ${indent(lines, "      ")}

@@ -11,7 +11,7 @@ import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, rowsKernel, type RowsSpec } from "./rows.ts";
+import { type Leaves, rowsKernel, type RowsSpec, withSound } from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -21,6 +21,8 @@ export interface StageInput {
   find(node: Bound): string | undefined;
   /** The column of the oldest input's time, if the rule carries it. */
   readonly oldest: ColumnSpec | null;
+  /** Only what is good lets a row pass (W8). */
+  readonly strict: boolean;
 }
 
 export type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
@@ -47,7 +49,8 @@ class Bindings {
   of(leaves: Leaves): Expressions {
     let known = this.#open.get(leaves.row);
     if (known === undefined) {
-      known = new Expressions({ ...leaves, leaf: (node) => this.#leaf(leaves, node) });
+      const { strict } = this.#input;
+      known = new Expressions({ ...leaves, strict, leaf: (node) => this.#leaf(leaves, node) });
       this.#open.set(leaves.row, known);
     }
     return known;
@@ -63,7 +66,8 @@ class Bindings {
       return leaves.newest.cell(node.index, column, pollMs);
     }
     if (node.kind === "window") return this.#windowEnd(leaves.code);
-    assert(node.kind !== "aggregate" && node.kind !== "infer", `${node.kind} is no column here`);
+    assert(node.kind !== "aggregate" && node.kind !== "infer" && node.kind !== "stateful",
+      `${node.kind} is no column here`);
     return null;
   }
 
@@ -76,15 +80,20 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
+  keys: readonly Bound[] = [],
 ): RowsSpec {
   const bindings = new Bindings(input);
+  const sound = input.strict ? keys : [];
   return {
     input: from ? input.columns : null,
-    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
+    where: where === null && sound.length === 0 ? null : (leaves) =>
+      withSound(where === null ? null : bindings.of(leaves).test(where),
+        sound.map((key) => bindings.value(leaves, key).state)),
     select: fields.map(({ spec, expr }) =>
       ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+    strict: input.strict,
   };
 }
 
@@ -93,12 +102,13 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
+/** `keys`: what a later stage groups the rows by. */
 export function rowsStage(
-  input: StageInput, where: Bound | null, fields: readonly Field[],
+  input: StageInput, where: Bound | null, fields: readonly Field[], keys: readonly Bound[] = [],
 ): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const text = rowsKernel(code, rowsSpec(input, where, kept, true));
+  const text = rowsKernel(code, rowsSpec(input, where, kept, true, keys));
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "rows", input: input.columns, output: outputOf(fields, input), outputRows: 0,
@@ -163,6 +173,7 @@ function windowSpec(
     rows: role.rows,
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
+    strict: input.strict,
     groups_max: groups,
     start: role.start ? start_column : null,
   };

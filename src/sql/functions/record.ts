@@ -3,13 +3,13 @@ import type { ColumnKind } from "../../ring.ts";
 /**
  * What a function takes, one letter a parameter:
  * `n` number · `d` number, taken as float · `i` whole number · `u` whole number ≥ 0 · `s` text ·
- * `b` boolean · `B` TRUE or FALSE written out · `t` time · `a` anything · `f` a field's name ·
- * `T` the name of a type · `*` anything or `*`; after `?` they may be left out, `+` repeats the
- * last.
+ * `y` text or bytes · `k` whole number or text · `b` boolean · `B` TRUE or FALSE written out ·
+ * `t` time · `a` anything · `f` a field's name · `T` the name of a type · `*` anything or `*`;
+ * after `?` they may be left out, `+` repeats the last.
  */
 export type Parameters = string;
 
-export type FunctionValue = number | boolean | string | null | undefined;
+export type FunctionValue = number | boolean | string | Uint8Array | null | undefined;
 
 /** An argument as far as the binder knows it. */
 export interface ArgumentType {
@@ -19,19 +19,27 @@ export interface ArgumentType {
   readonly constant: unknown;
 }
 
-/** A plain function of its arguments: no state, no clock, the same answer always. */
+/** (x − `minus`) × `times` / `over` + `plus`. */
+export interface Line {
+  readonly minus: number;
+  readonly times: number;
+  readonly over: number;
+  readonly plus: number;
+}
+
+/** A plain function of its arguments: no state, the same answer always. */
 export interface ScalarFunction {
   readonly name: string;
   readonly also?: readonly string[];
   readonly parameters: Parameters;
   /** `same`: int53 if the first argument is a whole number, else float64. */
-  readonly result: "float64" | "int53" | "bool" | "text" | "same";
+  readonly result: "float64" | "int53" | "bool" | "time" | "text" | "bytes" | "same";
   readonly doc: string;
   /** Expression and its value as SQL: both a text for the manual and a test. */
   readonly examples: readonly (readonly [string, string])[];
   /**
-   * Whole numbers, floats and times come as number, text as string. Returns null for NULL,
-   * undefined for `ERROR.argument`. Called with NULL only if `nulls` is "sees".
+   * Whole numbers, floats and times come as number, text as string, bytes as Uint8Array. Returns
+   * null for NULL, undefined for `ERROR.argument`. Called with NULL only if `nulls` is "sees".
    */
   readonly body: (...args: never[]) => FunctionValue;
   /** The same as JavaScript, `$0` … being the arguments; only for numbers. */
@@ -42,4 +50,18 @@ export interface ScalarFunction {
   readonly nan?: "null" | "error";
   /** Bytes of a text result at most; where left out, those of the first argument. */
   readonly slot?: (args: readonly ArgumentType[]) => number;
+  /**
+   * The body takes a time before the arguments of the call: engine time as the row is worked on, or
+   * the row's own, which is the end of its window if it has one.
+   */
+  readonly clock?: "now" | "row";
+  /** The last parameter, which may be left out, is a time zone; `convert_tz` can set it too. */
+  readonly zoned?: true;
+  /** By the place of an argument: what is wrong with a constant there, or null. */
+  readonly constants?: Readonly<Record<number, (value: string | number) => string | null>>;
+  /**
+   * What the function is with these constants, or what is wrong with them together; null: they are
+   * none.
+   */
+  readonly line?: (args: readonly ArgumentType[]) => Line | string | null;
 }

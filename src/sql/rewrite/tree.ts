@@ -5,6 +5,7 @@ import type { Bound } from "../bound.ts";
 function operands(node: Bound): readonly Bound[] {
   switch (node.kind) {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
+    case "clock":
       return [];
     case "unary": case "isnull": case "cast": return [node.operand];
     case "binary": return [node.left, node.right];
@@ -12,6 +13,8 @@ function operands(node: Bound): readonly Bound[] {
     case "like": return [node.operand, node.pattern];
     case "case": return [...node.whens.flatMap((w) => [w.when, w.then]), node.otherwise];
     case "coalesce": case "call": return node.args;
+    case "stateful":
+      return [...node.args, ...node.partitionBy, ...(node.when === null ? [] : [node.when])];
     default: return never(node, "expression");
   }
 }

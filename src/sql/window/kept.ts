@@ -25,6 +25,9 @@ export class KeptStage implements Stage {
   readonly #boundary: Boundary;
   readonly #keeper: Keeper;
   readonly #where: Column | null;
+  /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
+  readonly #keys: readonly Column[];
+  readonly #conditions: readonly Column[];
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
   readonly #params: number;
@@ -42,9 +45,12 @@ export class KeptStage implements Stage {
       ({ at: place(field), bytes, owner: state.owner });
     this.#plan = plan;
     this.#kept = Ring.attach(arena, place("rows"), plan.ring);
-    this.#span = new Span(this.#kept, place("span") / 8);
+    this.#span = new Span(this.#kept, place("span") / 8, plan.strict);
     this.#boundary = boundaryOf(plan.window, this.#span);
     this.#where = this.#kept.column("$where") ?? null;
+    const sound = plan.strict ? this.#kept.columns : [];
+    this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
+    this.#conditions = sound.filter(({ name }) => ["$when", "$begin", "$emit"].includes(name));
     const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
@@ -120,20 +126,33 @@ export class KeptStage implements Stage {
 
   /** Takes kept rows into the window, up to one that closes it: true = it did. */
   #look(): boolean {
-    const span = this.#span, { U } = this.#kept.arena;
+    const span = this.#span;
     while (span.next !== this.#kept.head) {
       const row = span.next;
       const time = span.timeOf(row);
       if (this.#due(time)) return true;
-      if (this.#where !== null && U[this.#where.state + (row & this.#kept.mask)]! > 193) {
-        span.countError();
-      }
+      if (this.#fails(row)) span.countError();
+      if (this.#conditions.length > 0 && !this.#sound(this.#conditions, row)) span.countError();
       if (this.#boundary.row(time)) {
         this.#fold();
         return true;
       }
     }
     return false;
+  }
+
+  /** The row is in no group because WHERE, or on the way to a write a key, cannot be trusted. */
+  #fails(row: number): boolean {
+    if (this.#where === null) return !this.#sound(this.#keys, row);
+    const state = this.#kept.arena.U[this.#where.state + (row & this.#kept.mask)]!;
+    return state > (this.#plan.strict ? 0 : 193) ||
+      (this.#span.holds(this.#where, row) && !this.#sound(this.#keys, row));
+  }
+
+  #sound(columns: readonly Column[], row: number): boolean {
+    const { U } = this.#kept.arena, at = row & this.#kept.mask;
+    for (const { state } of columns) if (U[state + at] !== 0) return false;
+    return true;
   }
 
   #fold(): void {

@@ -2,7 +2,7 @@ import type { ColumnSpec } from "../../ring.ts";
 import { needsRows } from "../bound.ts";
 import { Code, indent, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
-import type { Leaves, Test } from "../emit/rows.ts";
+import { type Leaves, type Test, withSound } from "../emit/rows.ts";
 import {
   type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, update,
 } from "./aggregates.ts";
@@ -21,6 +21,8 @@ export interface WindowSpec {
   readonly timed: boolean;
   readonly oldest: ColumnSpec | null;
   readonly inputOldest: boolean;
+  /** A row whose key is not good is in no group, and counted like an error. */
+  readonly strict: boolean;
   /** Column of the window's first time, if the query asks for it. */
   readonly start: ColumnSpec | null;
   /** Groups at most. */
@@ -119,7 +121,7 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const mask = code.param({ of: "input", part: "mask" }, "mask");
   const times = code.param({ of: "input", part: "time" }, "times");
   const errors = field(code, "errors", "errors");
-  const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
+  const test = takenRows(spec, leaves);
   const testing = code.take();
   enterGroup(code, spec, leaves, fields, window);
   takeRow(code, spec, leaves, fields);
@@ -147,6 +149,12 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   ].filter((line) => line !== "");
   const prologue = indent(code.takePrologue(), "  ");
   return ["function accumulate(p, from, to, end, time) {", prologue, ...lines, "}"].join("\n");
+}
+
+/** Which rows the window takes, and which it counts as failed. */
+export function takenRows(spec: WindowSpec, leaves: Leaves): Test {
+  const where = spec.where === null ? null : spec.where(leaves);
+  return withSound(where, spec.strict ? spec.keys.map(({ value }) => value(leaves).state) : []);
 }
 
 function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["cell"]> {

@@ -7,7 +7,7 @@ import type { Leaves } from "../emit/rows.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { RunningPlan, Site, Stage, StageCounters } from "../program.ts";
 import {
-  enterGroup, field, groupFields, storeGroup, takeRow, type WindowSpec,
+  enterGroup, field, groupFields, storeGroup, takenRows, takeRow, type WindowSpec,
 } from "./kernel.ts";
 
 /**
@@ -26,7 +26,7 @@ export function runningKernel(code: Code, spec: WindowSpec): string {
   const window = field(code, "window", "window");
   const errors = field(code, "errors", "errors");
   const mask = input("mask"), outMask = output("mask");
-  const test = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
+  const test = takenRows(spec, leaves);
   if (test.error !== "false") code.line(`failed = failed + (${test.error}) | 0;`);
   if (test.pass !== "true") code.line(`if (!(${test.pass})) continue;`);
   const fields = groupFields(code, spec, false);

@@ -22,11 +22,14 @@ export const span_words = 12;
 /** The rows that a window keeps, and which of them it is about: a view of the state. */
 export class Span {
   readonly ring: Ring;
+  /** States of a condition that are trusted are less than this. */
+  readonly #trusted: number;
   readonly #F: Float64Array;
   readonly #at: number;
 
-  constructor(ring: Ring, at: number) {
+  constructor(ring: Ring, at: number, strict: boolean) {
     this.ring = ring;
+    this.#trusted = strict ? 1 : 64;
     this.#F = ring.arena.F;
     this.#at = at;
   }
@@ -59,10 +62,11 @@ export class Span {
     return this.#F[this.ring.timeAt + (seq & this.ring.mask)]!;
   }
 
-  /** True if a condition kept as a column is TRUE with a value. */
+  /** True if a condition kept as a column is TRUE with a value, and good if it must be. */
   holds(column: Column, seq: number): boolean {
     const row = seq & this.ring.mask;
-    return this.ring.arena.U[column.state + row]! < 64 && this.#F[column.payload + row] !== 0;
+    const state = this.ring.arena.U[column.state + row]!;
+    return state < this.#trusted && this.#F[column.payload + row] !== 0;
   }
 
   countError(): void {

@@ -1,0 +1,48 @@
+import { type Bound, type BoundQuery, type BoundStateful, windowConditions } from "../bound.ts";
+import { statefulFunctions } from "../functions.ts";
+import { walk } from "../rewrite/tree.ts";
+
+const endless = "depends on every row since the start, so the age of its inputs has no bound";
+const hides = "puts a value in the place of one that is bad or missing";
+
+/**
+ * W8 on the way to a write: every input that made a value is good and has an age, also through the
+ * state of a function. What a rule has that breaks this, as sentences.
+ */
+export function unsafeIn(query: BoundQuery): string[] {
+  const found = query.stateful.flatMap((node) => {
+    const why = reason(node);
+    return why === null ? [] : [`${node.fn}() ${why}`];
+  });
+  const { where, window, having, groupBy } = query;
+  // What WHERE lets pass carries nothing of the quality of the condition.
+  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
+  const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
+  return [...found, ...tested.map((node) => `${node.fn}() in a condition on rows lets one pass ` +
+    "whatever the quality of what its state was made of; CASE WHEN keeps it")];
+}
+
+function reason({ fn, args, when }: BoundStateful): string | null {
+  const { unsafe } = statefulFunctions.get(fn)!;
+  if (unsafe !== undefined) return unsafe === "endless" ? endless : hides;
+  const [ignoreNull] = args;
+  if (fn === "had_changed" && !(ignoreNull!.kind === "literal" && ignoreNull.value === true)) {
+    return "with another first argument than TRUE is TRUE where a value goes missing";
+  }
+  if (fn === "lag" && args[2] !== undefined) return `with a default ${hides}`;
+  return when === null ? null : "OVER (WHEN …) keeps an old value where its condition is not known";
+}
+
+function callsIn(query: BoundQuery, node: Bound): BoundStateful[] {
+  const calls: BoundStateful[] = [];
+  walk(node, (n) => {
+    if (n.kind === "stateful") calls.push(n);
+    const arg = n.kind === "aggregate" ? query.aggregates[n.index]!.arg : null;
+    const args = n.kind === "infer" ? query.infers[n.index]!.args : [];
+    for (const inner of [...(arg === null ? [] : [arg]), ...args]) {
+      calls.push(...callsIn(query, inner));
+    }
+    return true;
+  });
+  return calls;
+}

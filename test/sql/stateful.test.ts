@@ -1,0 +1,212 @@
+import { describe, expect, test } from "bun:test";
+import {
+  Arena, BAD, type CellValue, type ColumnSpec, FLAG, readCell, Ring, stateName, writeCell,
+} from "../../src/ring.ts";
+import {
+  type Catalog, compile, compileConditions, explain, instantiate, type Stage, SqlFault,
+} from "../../src/sql.ts";
+
+const columns: readonly ColumnSpec[] = [
+  { name: "a", kind: "float64", slot: 0 }, { name: "b", kind: "bool", slot: 0 },
+  { name: "t", kind: "text", slot: 8 }, { name: "x", kind: "json", slot: 16 },
+];
+const catalog: Catalog = {
+  stream: (name) => ({ name, columns: name === "up"
+    ? [...columns, { name: "$oldest", kind: "time", slot: 0 }] : columns, interval_ms: 10 }),
+  match: () => [], device: (name) => name === "dev", model: () => undefined, names: () => [],
+  tag: (device, tag) => (device === "dev" && tag === "a"
+    ? { stream: "dev.fast", column: "a", interval_ms: 100 } : undefined),
+};
+
+/** One value a row: a number or text is good, `bad` was not read, [value, state] as it says. */
+type Given = CellValue | "bad" | readonly [CellValue, number];
+
+/** A query over rows 1 s apart, from 1 s on; its first column and lineage after each. */
+class Bench {
+  readonly input: Ring;
+  readonly stages: readonly Stage[];
+  readonly #rings: Ring[];
+  readonly #cursors: number[];
+  #time = 0;
+
+  constructor(expr: string, rest = "") {
+    const program = compile(`SELECT ${expr} AS y FROM s ${rest}`, catalog, { lineage: true });
+    const arena = Arena.create(1 << 22);
+    const make = (specs: readonly ColumnSpec[]): Ring =>
+      Ring.create(arena, Ring.layout("r", specs, 64)).ring;
+    this.input = make(program.inputs[0]!.columns);
+    this.#rings = [this.input, ...program.stages.map((plan) => make(plan.output))];
+    this.stages = program.stages.map((plan, i) => instantiate(plan, {
+      arena, input: this.#rings[i]!, output: this.#rings[i + 1]!, newest: [],
+      state: arena.take(plan.stateBytes, "state"),
+    }));
+    this.#cursors = this.stages.map(() => 0);
+  }
+
+  /** `value quality age_s`, the age of the row's oldest input. */
+  row(values: Record<string, Given>, flags = 0, seconds = 1): string {
+    const { input } = this;
+    this.#time += 1000 * seconds;
+    input.claim(1);
+    const at = input.head & input.mask;
+    input.arena.F[input.timeAt + at] = this.#time;
+    input.arena.U[input.flagsAt + at] = flags;
+    for (const column of input.columns) {
+      const given = values[column.name] ?? null;
+      const [value, state] = given === "bad" ? [null, BAD.timeout]
+        : Array.isArray(given) ? given as [CellValue, number] : [given as CellValue, 0];
+      writeCell(input, column, input.head, value, state);
+      if (given !== null) input.arena.U[column.state + at] = state;
+      if (typeof value === "number") input.arena.F[column.payload + at] = value;
+    }
+    input.publish(1);
+    this.stages.forEach((stage, i) => {
+      const { head } = this.#rings[i]!;
+      while (this.#cursors[i] !== head) {
+        this.#cursors[i] = stage.run(this.#cursors[i]!, head, this.#time, this.#time);
+      }
+    });
+    return this.#shown();
+  }
+
+  #shown(): string {
+    const output = this.#rings.at(-1)!;
+    const seq = (output.head - 1) | 0;
+    const cell = output.column("y")!;
+    const state = output.arena.U[cell.state + (seq & output.mask)]!;
+    const age = this.#time - Number(readCell(output, output.column("$oldest")!, seq));
+    const flags = output.arena.U[output.flagsAt + (seq & output.mask)]!;
+    return [...(state < 64 ? [String(readCell(output, cell, seq))] : []), stateName(state),
+      age / 1000, ...(flags === 0 ? [] : [`flags ${flags}`])].join(" ");
+  }
+}
+
+const over = (expr: string, ...rows: readonly Given[]): string[] => {
+  const bench = new Bench(expr);
+  return rows.map((a) => bench.row(typeof a === "boolean" ? { b: a } : { a, b: a === "bad" ? a
+    : true, t: "k" }));
+};
+
+describe("W8: quality and age through state", () => {
+  test("lag is as old as the row that it shows; a row left out makes it uncertain", () => {
+    expect(over("lag(a)", 1, 2, "bad", 3, 4)).toEqual(["null 0", "1 good 1", "2 good 1",
+      "2 uncertain:skipped 2", "3 good 1"]);
+    expect(over("lag(a, 2)", 1, 2, 3, 4)).toEqual(["null 0", "null 0", "1 good 2", "2 good 2"]);
+    expect(over("lag(a, 1, 9.5, FALSE)", 1, "bad", 3)).toEqual(["9.5 uncertain:substituted 0",
+      "1 good 1", "bad:timeout 1"]);
+  });
+
+  test("latest stands in, and says so", () => {
+    expect(over("latest(a)", "bad", 1, "bad", "bad", 2)).toEqual(["bad:timeout 0", "1 good 0",
+      "1 uncertain:substituted 1", "1 uncertain:substituted 2", "2 good 0"]);
+  });
+
+  test("an edge over a bad row is uncertain", () => {
+    expect(over("rising(b)", false, true)).toEqual(["false good 0", "true good 1"]);
+    const bench = new Bench("rising(b)");
+    expect([false, "bad", true, true].map((b) => bench.row({ b: b as Given }))).toEqual([
+      "false good 0", "bad:timeout 0", "true uncertain:skipped 2", "false good 1"]);
+  });
+
+  test("what holds a value is as old and as good as that value", () => {
+    expect(over("deadband(a, 1)", [5, 3], 5.5, 7, 7.5)).toEqual(["5 uncertain:stale 0",
+      "5 uncertain:stale 1", "7 uncertain:stale 2", "7 good 1"]);
+    expect(over("hysteresis(a, 2, 4)", 3, 5, 3, 3, 1)).toEqual(["false uncertain:substituted 0",
+      "true uncertain:substituted 1", "true good 1", "true good 2", "false good 3"]);
+  });
+
+  test("rate_limit forgets once it has reached its input", () => {
+    expect(over("rate_limit(a, 1)", [0, 3], 3, 3, 3, 3)).toEqual(["0 uncertain:stale 0",
+      "1 uncertain:stale 1", "2 uncertain:stale 2", "3 uncertain:stale 3", "3 good 1"]);
+  });
+
+  test("debounce: a bad row breaks the run, and the start is assumed", () => {
+    const bench = new Bench("debounce(b, 2s)");
+    const rows: Given[] = [false, false, false, true, true, "bad", true, true, true, true];
+    expect(rows.map((b) => bench.row({ b }))).toEqual([
+      "false uncertain:substituted 0", "false uncertain:substituted 1",
+      "false uncertain:substituted 2", "false good 1", "false good 2", "bad:timeout 0",
+      "false uncertain:skipped 4", "false uncertain:skipped 5", "true uncertain:skipped 6",
+      "true uncertain:skipped 7",
+    ]);
+  });
+
+  test("what remembers without end stays uncertain, and its age grows", () => {
+    expect(over("totalize(a)", 1, 1, "bad", 1, 1)).toEqual(["0 good 0", "1 good 1",
+      "bad:timeout 0", "1 uncertain:skipped 3", "2 uncertain:skipped 4"]);
+    expect(over("ewma(a, 1s)", 1, [1, 1], 1)).toEqual(["1 good 0", "1 uncertain:source 1",
+      "1 uncertain:source 2"]);
+    expect(over("acc_count(a)", 1, "bad", 1)).toEqual(["1 good 0", "1 uncertain:skipped 1",
+      "2 uncertain:skipped 2"]);
+  });
+
+  test("a condition or key that is not known is none that is good", () => {
+    const when = new Bench("lag(a) OVER (WHEN b)");
+    expect([when.row({ a: 1, b: true }), when.row({ a: 2, b: "bad" }), when.row({ a: 3, b: true })])
+      .toEqual(["null 0", "1 uncertain:skipped 1", "1 good 2"]);
+    const keyed = new Bench("lag(a) OVER (PARTITION BY t)");
+    expect([keyed.row({ a: 1, t: "bad" }), keyed.row({ a: 2, t: "bad" })])
+      .toEqual(["null 0", "1 uncertain:skipped 1"]);
+  });
+
+  test("rows that were replayed or read later mark what their state makes", () => {
+    const bench = new Bench("lag(a)");
+    expect([bench.row({ a: 1 }, FLAG.replayed | FLAG.timeUncertain), bench.row({ a: 2 }),
+      bench.row({ a: 3 })]).toEqual(["null 0 flags 6", "1 good 1 flags 4", "2 good 1"]);
+  });
+});
+
+describe("numbers that are none, parameters out of range", () => {
+  test("an error for that row, and the state goes on", () => {
+    expect(over("deadband(a, 1)", 1, [NaN, 0], 1.5)).toEqual(["1 good 0", "error:number 0",
+      "1 uncertain:skipped 2"]);
+    expect(over("ewma(a, a)", -1, 1)[0]).toBe("error:argument 0");
+    expect(over("hysteresis(a, 4, 2)", 1)).toEqual(["error:argument 0"]);
+  });
+
+  test("no time between two rows: no rate", () => {
+    const bench = new Bench("derivative(a)");
+    expect([bench.row({ a: 1 }), bench.row({ a: 2 }), bench.row({ a: 3 }, 0, 0),
+      bench.row({ a: 5 }, 0, 2)]).toEqual(["null 0", "1 good 1", "null 0", "1 good 2"]);
+  });
+});
+
+describe("keys", () => {
+  test("each has a state; one past the capacity has none, and is counted", () => {
+    const bench = new Bench("acc_count(a) OVER (PARTITION BY t KEYS 2)");
+    const rows = ["p", "q", "p", "r", "r", "q"].map((t) => bench.row({ a: 1, t }).split(" ")[0]);
+    expect(rows).toEqual(["1", "1", "2", "null", "null", "2"]);
+    expect(bench.stages[0]!.counters).toEqual({ in: 6, out: 6, errors: 0, dropped: 2 });
+  });
+
+  test("the plan has the bytes, and names the functions and the capacity", () => {
+    const bytes = (keys: number): number => compile(
+      `SELECT lag(a, 4) OVER (PARTITION BY t KEYS ${keys}) AS y FROM s`, catalog).memory[0]!.bytes;
+    expect(bytes(1000) - bytes(100)).toBeGreaterThan(900 * (4 * 8 + 8));
+    const program = compile("SELECT lag(a) OVER (PARTITION BY t) AS y FROM s", catalog);
+    expect(explain(program)).toContain("functions with state (lag), at most 1024 keys, ");
+    expect(program.memory[0]!.what).toBe("state of stage 1 (stateful)");
+  });
+});
+
+test("every row counts, also those that WHERE leaves out", () => {
+  const bench = new Bench("acc_count(a)", "WHERE a > 2");
+  bench.row({ a: 1 });
+  bench.row({ a: 2 });
+  expect(bench.row({ a: 3 })).toBe("3 good 2");
+});
+
+test.each([
+  ["lag(a, 0)", "1 to 1024"], ["lag(a, 5000)", "1 to 1024"],
+  ["lag(a) OVER (PARTITION BY t KEYS 0)", "KEYS is 1 to"],
+  ["lag(a) OVER (PARTITION BY t ORDER BY a)", "no ORDER BY"],
+  ["rising(a)", "Here a boolean is expected"], ["latest(x)", "not in this version"],
+  ["lag(a, 1, 'text')", "of different types"], ["abs(a) OVER (WHEN b)", "takes no OVER"],
+])("%s is refused: %s", (expr, sentence) => {
+  expect(() => compile(`SELECT ${expr} AS y FROM s`, catalog)).toThrow(sentence);
+});
+
+test("a permit has no rows to remember", () => {
+  expect(() => compileConditions(["lag(dev.a) > 1"], catalog)).toThrow(SqlFault);
+  expect(() => compileConditions(["lag(dev.a) > 1"], catalog)).toThrow("rows of a stream");
+});
