@@ -11,6 +11,10 @@ export const limits = {
   ring_rows_min: 16,
   /** A ring keeps at most this many rows (sequence numbers are compared modulo 2^32). */
   ring_rows_max: 1 << 20,
+  /** Rows that a window keeps where neither it nor its stream says how many they will be. */
+  window_rows_default: 4096,
+  /** Groups of panes that a hopping window keeps at most: 16 panes of 1,024 groups. */
+  pane_rows_max: 1 << 14,
   /** A reader may lag this far behind before it loses rows (ms), by default. */
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */
@@ -83,5 +87,7 @@ export const limits = {
 
 assert((limits.ring_rows_max & (limits.ring_rows_max - 1)) === 0, "ring_rows_max: a power of two");
 assert(limits.ring_rows_min >= 2 && limits.ring_rows_min <= limits.ring_rows_max, "ring_rows_min");
+assert(limits.window_rows_default <= limits.ring_rows_max, "window_rows_default");
+assert(limits.pane_rows_max <= limits.ring_rows_max, "pane_rows_max");
 assert(limits.api_requests_max >= 2 * limits.commands_max, "api_requests_max >= 2 commands_max");
 assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

@@ -386,13 +386,13 @@ class Builder {
 
 /**
  * The first word of a query that makes a value of a missing one; texts and comments aside. A
- * comparison with NULL is not true, so NOT of one in WHERE lets a row pass of which nothing is
- * known.
+ * comparison with NULL is not true, so NOT of one in WHERE, or in a condition of a window, lets a
+ * row pass of which nothing is known.
  */
 function hidingIn(sql: string): string | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
   const code = sql.replace(aside, " ");
-  const where = /\bwhere\b[\s\S]*/i.exec(code)?.[0] ?? "";
+  const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
 }

@@ -6,9 +6,11 @@ import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
-  Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery, BoundStateful,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
+    BoundStateful,
     BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
+import { needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
@@ -40,20 +42,13 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What the grammar knows and this version does not run. */
 function refuseLater(sql: string, select: Select): void {
-  const { joins, orderBy, limit, distinct, window, groupBy, having, span } = select;
+  const { joins, orderBy, limit, distinct, having, span } = select;
   if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
   if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
-  if (window === null) {
-    if (groupBy.length > 0) {
-      throw notInThisVersion(sql, groupBy[0]!.span, "GROUP BY without a window");
-    }
-    if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without a window");
-    if (isAggregate(select)) throw notInThisVersion(sql, span, "An aggregate without a window");
-  } else if (!isAggregate(select)) {
-    throw notInThisVersion(sql, window.span, "A window without an aggregate");
-  }
+  if (isAggregate(select)) return;
+  if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
@@ -63,7 +58,7 @@ export function bindSelect(sql: string, select: Select, catalog: Catalog): Bound
 
 /**
  * Where an expression stands: over rows, or over groups (in which a bare column is that of the
- * first row).
+ * first row; without a window that of the newest, for which the row out stands).
  */
 type Context = "row" | "group";
 
@@ -81,11 +76,16 @@ class Binder {
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
+  /** What a window has closed over, once it has: only there it has a beginning and an end. */
+  #closed: Context | null = null;
+  /** Without a window groups go on for ever. */
+  readonly #running: boolean;
 
   constructor(sql: string, catalog: Catalog, select: Select | null) {
     this.#sql = sql;
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
+    this.#running = select?.window === null;
     for (const field of select?.fields ?? []) {
       if (field.alias !== null) this.#aliases.set(field.alias, field);
     }
@@ -102,6 +102,7 @@ class Binder {
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
     }
     const context: Context = aggregated ? "group" : "row";
+    this.#closed = window === null ? null : context;
     const fields = this.#fields(select.fields, context);
     const having = select.having === null ? null : this.#condition(select.having, "group");
     return this.query(this.#sql, { where, window, select: fields, having, aggregated });
@@ -306,13 +307,13 @@ class Binder {
     const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
       span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
-    return this.#aggregate({ fn: "first", arg: column, skipsNull: false, type, span });
+    return this.#ofGroup(column);
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
     let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
-      && a.skipsNull === skipsNull);
+      && a.skipsNull === skipsNull && a.fraction === aggregate.fraction);
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -490,8 +491,9 @@ class Binder {
       case "infer": return this.#infer(call, 0, context);
       case "date_diff": return this.#dateDiff(call, context);
       case "window_start": case "window_end":
-        if (context === "row") {
-          throw this.#fault("syntax", `${name}() needs a window with an aggregate`, call.span);
+        if (this.#closed !== context) {
+          throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
+            call.span);
         }
         return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
           type: int53, span: call.span });
@@ -589,7 +591,7 @@ class Binder {
       node.span);
   }
 
-  /** A function with state works on rows; a group shows that of its first row. */
+  /** A function with state works on rows, whatever the context. */
   #stateful(fn: StatefulFunction, call: Call, context: Context): Bound {
     const { over, span } = call;
     if (this.#scope.inputs.length === 0) {
@@ -599,17 +601,28 @@ class Binder {
     if (over !== null && over.orderBy.length > 0) {
       throw this.#fault("syntax", `${fn.name}() takes rows as they come: no ORDER BY`, over.span);
     }
+    // No window has closed over what it looks at.
+    const closed = this.#closed;
+    this.#closed = null;
     const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, "row"));
     for (const key of partitionBy) this.#comparable(key);
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
+    this.#closed = closed;
     const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
     });
     if (!this.#calls.includes(node)) this.#calls.push(node);
     if (context === "row" || this.#keys.some((key) => key.bound === node)) return node;
-    return this.#aggregate({ fn: "first", arg: node, skipsNull: false, type, span });
+    return this.#ofGroup(node);
+  }
+
+  /** What a group shows of its rows: that of the first, without a window that of the newest. */
+  #ofGroup(arg: Bound): Bound {
+    const { type, span } = arg;
+    const fn = this.#running ? "last" : "first";
+    return this.#aggregate({ fn, arg, skipsNull: false, type, span });
   }
 
   /** The arguments, and the type of the value that the function gives back. */
@@ -659,14 +672,31 @@ class Binder {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
     const arg = this.#expr(first!, "row");
+    if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+  }
+
+  /** Over values in order, so over the rows of a window. */
+  #percentile(fn: AggregateName, name: string, arg: Bound, { args, span }: Call): Bound {
+    if (this.#running) {
+      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+    }
+    const at = args[1];
+    const fraction = at === undefined ? 0.5
+      : at.kind === "literal" && at.value !== null ? Number(at.value) : NaN;
+    if (!(fraction >= 0 && fraction <= 1)) {
+      throw this.#fault("arguments", `The second argument of ${name}() is a number from 0 to 1`,
+        at!.span);
+    }
+    return this.#aggregate({ fn, arg: this.#as(this.#number(arg), float64), skipsNull: true,
+      fraction, type: float64, span });
   }
 
   #aggregateType(fn: string, arg: Bound): BoundType {
     switch (fn) {
       case "count": return int53;
-      case "stddev": this.#number(arg); return float64;
+      case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
         this.#comparable(arg);
@@ -738,15 +768,28 @@ class Binder {
   }
 
   #window(window: Window): BoundWindow {
-    const { kind, args, unit_ms, span } = window;
-    if (window.when !== null || window.partitionBy.length > 0) {
-      throw this.#later(span, "OVER of a window");
+    const { kind, args, span } = window;
+    if (window.partitionBy.length > 0) throw this.#later(span, "PARTITION BY of a window");
+    if (window.when !== null && kind !== "sliding") {
+      throw this.#fault("syntax", "Only a sliding window takes OVER (WHEN …)", span);
     }
+    const unit = window.unit_ms ?? 1;
     const [first, second] = args.map((arg) => Number((arg as Literal).value));
-    const filter = window.filter === null ? null : this.#condition(window.filter, "row");
-    if (kind === "tumbling") return { kind, length_ms: first! * unit_ms!, filter, span };
-    if (kind === "count") return { kind, rows: first!, every: second ?? first!, filter, span };
-    throw this.#later(span, `A ${kind} window`);
+    const condition = (expr: Expr | null | undefined): Bound | null =>
+      expr === null || expr === undefined ? null : this.#condition(expr, "row");
+    const common = { filter: condition(window.filter), span };
+    switch (kind) {
+      case "tumbling": return { kind, length_ms: first! * unit, ...common };
+      case "hopping":
+        return { kind, length_ms: first! * unit, hop_ms: second! * unit, ...common };
+      case "count": return { kind, rows: first!, every: second ?? first!, ...common };
+      case "sliding": return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit,
+        when: condition(window.when), ...common };
+      case "session":
+        return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
+      case "state": return { kind, begin: this.#condition(args[0]!, "row"),
+        emit: condition(args[1]), ...common };
+    }
   }
 }
 

@@ -39,7 +39,10 @@ export interface BoundQuery {
   readonly infers: readonly BoundInfer[];
   /** Calls of functions with state; one inside another's arguments comes before it. */
   readonly stateful: readonly BoundStateful[];
-  /** True if rows are folded into groups: aggregates or GROUP BY. */
+  /**
+   * True if rows are folded into groups: aggregates or GROUP BY. Without a window each row that
+   * passes WHERE gives one, of its group so far.
+   */
   readonly aggregated: boolean;
 }
 
@@ -61,11 +64,26 @@ export interface BoundNewest {
   readonly pollMs: number | null;
 }
 
-export type BoundWindow =
-  | { readonly kind: "tumbling"; readonly length_ms: number; readonly filter: Bound
-    | null; readonly span: Span }
-  | { readonly kind: "count"; readonly rows: number; readonly every: number;
-      readonly filter: Bound | null; readonly span: Span };
+/** `filter` acts before the window. */
+export type BoundWindow = { readonly filter: Bound | null; readonly span: Span } & (
+  | { readonly kind: "tumbling"; readonly length_ms: number }
+  | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
+  | { readonly kind: "count"; readonly rows: number; readonly every: number }
+  /** `when`: rows where it is not TRUE close no window. */
+  | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
+      readonly when: Bound | null }
+  | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+
+/** True if each row counts in the window or closes one, and WHERE comes after it. */
+export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
+
+/** Conditions of the window itself. */
+export function windowConditions(window: BoundWindow | null): Bound[] {
+  if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
+  if (window?.kind !== "state") return [];
+  return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
 
 export interface BoundField {
   readonly name: string;
@@ -73,17 +91,25 @@ export interface BoundField {
   readonly invisible: boolean;
 }
 
-export type AggregateName = "sum" | "avg" | "min" | "max" | "count" | "stddev" | "last" | "first";
+export type AggregateName =
+  | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
+  | "first" | "percentile_cont" | "percentile_disc";
+
+/** True if the result cannot be had from sums: the window keeps its rows. */
+export const needsRows = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export interface BoundAggregate {
   readonly fn: AggregateName;
   /** null = count(*). */
   readonly arg: Bound | null;
   /**
-   * Whether an input that reads as NULL is left out. False only for `first` (the value of a bare
-   * column of an aggregate query: that of the group's first row) and `last_value(x, false)`.
+   * Whether an input that reads as NULL is left out. False only for `first` and `last`, which also
+   * are the value of a bare column: that of the group's first row, without a window of its newest.
    */
   readonly skipsNull: boolean;
+  /** Of percentiles: 0 … 1. The argument is float64, NaN comes after all other values. */
+  readonly fraction?: number;
   readonly type: BoundType;
   readonly span: Span;
 }

@@ -1,6 +1,6 @@
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Program, StagePlan } from "./program.ts";
+import type { KeptWindow, Program, StagePlan } from "./program.ts";
 
 /** A rule as text for a person: its plan, its bytes, and the code that runs. */
 export function explain(program: Program): string {
@@ -29,11 +29,34 @@ function stageLines(stage: StagePlan, i: number): string[] {
   return [head, ...body, `  state  ${fields}`, "", ...code];
 }
 
+function keptTitle(window: KeptWindow): string {
+  switch (window.kind) {
+    case "tumbling": return `tumbling window of ${formatDuration(window.length_ms)}`;
+    case "hopping": return `window of ${formatDuration(window.length_ms)} every ` +
+      formatDuration(window.hop_ms);
+    case "count": return `window of ${window.rows} rows every ${window.every} rows`;
+    case "sliding": return `sliding window of ${formatDuration(window.length_ms)}` +
+      (window.delay_ms > 0 ? ` and ${formatDuration(window.delay_ms)} more` : "");
+    case "session": return `session window, pause ${formatDuration(window.timeout_ms)}, at most ` +
+      formatDuration(window.most_ms);
+    case "state": return "state window";
+  }
+}
+
+const groups = (keys: number): string => `at most ${keys} group${keys === 1 ? "" : "s"}`;
+
 function title(stage: StagePlan): string {
   switch (stage.kind) {
     case "rows": return "rows";
     case "conditions": return "conditions, on demand";
     case "infer": return `model ${stage.model}`;
+    case "kept": {
+      const { window, ring, pane_ms, fold } = stage;
+      const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
+      const out = fold.state.has("picked") ? "which come out as they are" : groups(fold.keys);
+      return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
+    }
+    case "running": return `running aggregates, ${groups(stage.keys)}`;
     case "stateful": {
       const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
       return `functions with state (${stage.functions.join(", ")})${keys}`;
@@ -43,7 +66,7 @@ function title(stage: StagePlan): string {
       const kind = window.kind === "tumbling"
         ? `tumbling window of ${formatDuration(window.length_ms)}`
           : `count window of ${window.rows} rows`;
-      return `${kind}, at most ${stage.keys} group${stage.keys === 1 ? "" : "s"}`;
+      return `${kind}, ${groups(stage.keys)}`;
     }
   }
 }

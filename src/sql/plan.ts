@@ -1,8 +1,12 @@
-import { assert } from "../base.ts";
+import { limits } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, BoundStateful, Catalog } from "./bound.ts";
-import { conditionsStage, rowsStage, type StageInput, windowStage } from "./emit/stages.ts";
-import { notInThisVersion } from "./fault.ts";
+import type { Bound, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import { afterRows, needsRows, windowConditions } from "./bound.ts";
+import {
+  conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
+} from "./emit/stages.ts";
+import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
+import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
@@ -20,7 +24,7 @@ export interface PlanOptions {
 }
 
 /**
- * Groups of a window at most, where the query does not say; a group past it is dropped and
+ * Groups of a window or a running aggregate at most; rows of a group past it are dropped and
  * counted.
  */
 const keys_default = 1024;
@@ -51,7 +55,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     models: [...new Set(query.infers.map((i) => i.model))],
     unsafe: unsafeIn(query),
     memory: stages.map((s, i) => ({
-      owner: "rule", what: `state of stage ${i + 1} (${s.kind})`, bytes: s.stateBytes,
+      owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
     sources: sourcesOf(query),
   };
@@ -59,7 +63,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
-  const conditions = [where, window?.filter ?? null, having].filter((c) => c !== null);
+  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having]
+    .filter((c) => c !== null);
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
     columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
@@ -82,6 +87,9 @@ function namesIn(node: Bound, query: BoundQuery): string[] {
   visit(node);
   return names;
 }
+
+const whatStage = (stage: StagePlan): string => stage.kind !== "kept" ? stage.kind
+  : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
@@ -120,25 +128,33 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
-    const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg])).concat(groupBy);
+    const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
+      .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
-    const first = aggregated ? grouped : select.map((f) => f.expr);
+    const first = aggregated ? grouped
+      : [...select.map((f) => f.expr), ...windowConditions(window)];
     this.#stateful([...first, ...filter]);
     this.#later = first;
-    // WHERE comes before a tumbling window, but after a count window has counted its rows.
-    if (window?.kind === "count") {
+    // What rows of a window give to a model is not known before it closes.
+    const early = aggregated || window === null ? first : windowConditions(window);
+    // WHERE comes before a window of time, but after one that each row counts in or closes.
+    if (window !== null && afterRows(window)) {
       if (filter.length > 0) {
         this.#later = [...first, ...filter];
         this.#infer(this.#infersIn(filter), false);
         this.#later = first;
         this.#rows(filter, this.#passes());
       }
-      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), false);
+      this.#infer(this.#infersIn([...early, ...this.#tests]), false);
     } else {
       this.#tests.unshift(...filter);
-      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
+      this.#infer(this.#infersIn([...early, ...this.#tests]), true);
     }
-    if (aggregated) {
+    if (window !== null && !aggregated) {
+      this.#windowRows(window);
+      this.#later = select.map((f) => f.expr);
+      this.#infer(this.#infersIn(this.#later), false);
+    } else if (aggregated) {
       this.#window();
       this.#tests = conjuncts(having);
       this.#later = select.map((f) => f.expr);
@@ -173,18 +189,9 @@ class Chain {
   }
 
   #refuse(): void {
-    const { sql, inputs, window, aggregated, select } = this.#query;
+    const { sql, inputs } = this.#query;
     const all = { from: 0, to: sql.length };
     if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
-    if (window !== null && !aggregated) {
-      throw notInThisVersion(sql, window.span, "A window without GROUP BY or an aggregate");
-    }
-    if (window === null && aggregated) {
-      throw notInThisVersion(sql, select[0]?.expr.span ?? all, "An aggregate without a window");
-    }
-    if (window?.kind === "count" && window.every !== window.rows) {
-      throw notInThisVersion(sql, window.span, "A count window with an interval");
-    }
   }
 
   #input(): StageInput {
@@ -199,10 +206,10 @@ class Chain {
 
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
-    const name = node.kind === "aggregate" ? `$agg${node.index}`
+    const name = this.#keys.get(node) ?? (node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
-      : node.kind === "stateful" ? this.#nameOf(node) : this.#keys.get(node);
+      : node.kind === "stateful" ? this.#nameOf(node) : undefined);
     return this.#columns.some((c) => c.name === name) ? name : undefined;
   }
 
@@ -297,9 +304,70 @@ class Chain {
     return found;
   }
 
+  #windowStage(window: BoundWindow, folding: Folding): StagePlan {
+    const { where } = folding;
+    const start = this.#readsStart();
+    const input = this.#input();
+    const rowwise = this.#query.aggregates.some(({ fn }) => needsRows(fn));
+    if (window.kind === "tumbling" && !rowwise) {
+      return windowStage(input, { kind: window.kind, length_ms: window.length_ms }, folding, start);
+    }
+    if (window.kind === "count" && window.every === window.rows && !rowwise) {
+      return windowStage(input, { kind: window.kind, rows: window.rows }, folding, start);
+    }
+    if (window.kind === "hopping" && !rowwise) {
+      return panesStage(input, folding,
+        { window, before: where, after: null, start, rows: paneRows(window, folding.groups) },
+        paneOf(window));
+    }
+    return keptStage(input, folding, this.#keeping(window, where, start));
+  }
+
+  /** Without aggregates a window gives its rows as they are. */
+  #windowRows(window: BoundWindow): void {
+    const where = conjunction(this.#tests);
+    this.#tests = [];
+    const stage = keptRowsStage(this.#input(), this.#passes(),
+      this.#keeping(window, where, this.#readsStart()));
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  #keeping(window: BoundWindow, where: Bound | null, start: boolean): Keeping {
+    const after = afterRows(window);
+    return { window, before: after ? null : where, after: after ? where : null, start,
+      rows: this.#keptRows(window) };
+  }
+
+  /** Rows that a window keeps: its own number, or its length by the declared rate. */
+  #keptRows(window: BoundWindow): number {
+    const { ring_rows_max, ring_rows_min } = limits;
+    if (window.kind === "count") {
+      if (window.rows > ring_rows_max) {
+        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows`,
+          this.#query.sql, window.span);
+      }
+      return Math.max(ring_rows_min, window.rows);
+    }
+    const interval = this.#interval();
+    const length = longest(window);
+    if (interval === null || length === null) return limits.window_rows_default;
+    return Math.min(ring_rows_max, Math.max(ring_rows_min, Math.ceil(length / interval) + 2));
+  }
+
+  /** ms between two rows of the input, where its streams declare it. */
+  #interval(): number | null {
+    let rate = 0;
+    for (const name of this.#query.inputs[0]!.streams) {
+      const interval = this.#catalog.stream(name)?.interval_ms ?? null;
+      if (interval === null) return null;
+      rate += 1 / interval;
+    }
+    return 1 / rate;
+  }
+
   #window(): void {
     const { window, aggregates, groupBy } = this.#query;
-    assert(window !== null, "aggregates without window");
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
@@ -307,13 +375,37 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const stage = windowStage(this.#input(), window, conjunction(this.#tests), keys, columns,
-      groups,
-      this.#readsStart());
+    const folding = { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+    const stage = window === null ? runningStage(this.#input(), folding)
+      : this.#windowStage(window, folding);
     this.stages.push(stage);
     this.#columns = stage.output;
     keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
+}
+
+/** ms that a row may be kept; null = it depends on the rows. */
+function longest(window: BoundWindow): number | null {
+  switch (window.kind) {
+    case "tumbling": return window.length_ms;
+    case "hopping": return window.length_ms + window.hop_ms;
+    case "sliding": return window.length_ms + window.delay_ms;
+    case "session": return 2 * window.most_ms;
+    case "count": case "state": return null;
+  }
+}
+
+/** Groups of panes that a hopping window keeps. */
+function paneRows(window: BoundWindow & { kind: "hopping" }, groups: number): number {
+  const all = (window.length_ms / paneOf(window) + 2) * groups;
+  return Math.max(limits.ring_rows_min, 2 * groups, Math.min(limits.pane_rows_max, all));
+}
+
+/** The longest time that both length and hop are whole numbers of. */
+function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): number {
+  let [a, b] = [length_ms, hop_ms];
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
 }
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

@@ -1,4 +1,4 @@
-import type { Arena, Block, ColumnSpec, Ring } from "../ring.ts";
+import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
 
 /**
@@ -80,6 +80,15 @@ export interface ConditionsPlan extends KernelStage {
   readonly kind: "conditions";
 }
 
+/** Kernels that fold rows into groups, and write the groups as rows. */
+export interface FoldPlan extends KernelStage {
+  readonly kind: "fold";
+  /** Groups at most; rows of further groups are dropped and counted. */
+  readonly keys: number;
+  /** Generated code that writes the rows of a closed window. */
+  readonly emitText: string;
+}
+
 export interface WindowPlan extends KernelStage {
   readonly kind: "window";
   readonly window:
@@ -89,6 +98,41 @@ export interface WindowPlan extends KernelStage {
   readonly keys: number;
   /** Generated code that writes the rows of a closed window. */
   readonly emitText: string;
+}
+
+/** Windows that overlap, or whose aggregates need their rows. */
+export type KeptWindow =
+  | { readonly kind: "tumbling"; readonly length_ms: number }
+  | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
+  | { readonly kind: "count"; readonly rows: number; readonly every: number }
+  | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
+      readonly conditional: boolean }
+  | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
+  | { readonly kind: "state"; readonly single: boolean };
+
+/** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
+export interface KeptPlan extends StageBase {
+  readonly kind: "kept";
+  readonly window: KeptWindow;
+  /** What fills the ring: row by row, or pane by pane. */
+  readonly keep: RowsPlan | FoldPlan;
+  /** Length of a pane; null if rows are kept. */
+  readonly pane_ms: number | null;
+  readonly ring: RingLayout;
+  readonly fold: FoldPlan;
+  /** Conditions and keys must be good (W8). */
+  readonly strict: boolean;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  /** All its kernels. */
+  readonly text: string;
+}
+
+/** Aggregates without a window: what the group of each row has come to. */
+export interface RunningPlan extends KernelStage {
+  readonly kind: "running";
+  /** Groups at most; rows of further groups are dropped and counted. */
+  readonly keys: number;
 }
 
 /** Run by the runtime, row by row: the model's arguments are gathered, its results scattered. */
@@ -111,7 +155,8 @@ export interface StatefulPlan extends KernelStage {
   readonly keys: number;
 }
 
-export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | InferPlan | StatefulPlan;
+export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
+  | InferPlan | StatefulPlan;
 
 export interface StageCounters {
   /** Rows read. */

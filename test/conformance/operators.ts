@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../src/ring.ts";
-import { children, type Expr, type Field, type Select } from "../../src/sql/ast.ts";
+import { children, type Expr, type Field, type Select, type Window } from "../../src/sql/ast.ts";
 import { bindSelect } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
@@ -53,6 +53,12 @@ export function runOperator(c: Case): Outcome {
   }
 }
 
+/** The rows of a case are the content of a window, whichever that was. */
+const content: Window = {
+  kind: "count", unit_ms: null, args: [{ kind: "literal", value: 1n, span: spot }], filter: null,
+  when: null, partitionBy: [], span: spot,
+};
+
 /** All input rows in order, or null if some are joined. */
 function flat(data: Data): InputRow[] | null {
   const all: readonly (InputRow | InputRow[])[] =
@@ -71,7 +77,7 @@ interface Bound {
 function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<string,
   ColumnSpec>): Bound {
   const select: Select = {
-    ...whole, fields: [], where: null, groupBy: [], window: null, having: null, orderBy: [],
+    ...whole, fields: [], where: null, groupBy: [], window: content, having: null, orderBy: [],
       limit: null, joins: [], ...part,
   };
   const aliases = select.fields.map((f) => f.alias);
@@ -139,7 +145,7 @@ class Runner {
 
   #evaluate({ query, columns }: Bound, rows: readonly InputRow[], window?: Group["window"]) {
     const plain = this.#plain({ query, columns }, rows);
-    return evaluateQuery(query, plain, window === undefined ? {} : { window });
+    return evaluateQuery(query, plain, { window: window ?? { start: 0, end: 0 } });
   }
 
   #plain({ columns }: Bound, rows: readonly InputRow[]): Row[] {
@@ -217,7 +223,7 @@ class Runner {
     const { fields } = this.#select;
     if (this.#input.sequence !== undefined) {
       const bound = this.#bind({ fields });
-      const evaluate = evaluator(bound.query);
+      const evaluate = evaluator(bound.query, { window: { start: 0, end: 0 } });
       const each = this.#input.sequence.map((data) =>
         this.#shown(bound, evaluate(this.#plain(bound, flat(data)!)).rows));
       return compare(each, this.#expected);

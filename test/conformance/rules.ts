@@ -78,11 +78,14 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
   const found = evaluateQuery(query, rows, { end }).rows;
   const at = (time: number): Json[] => found.filter((row) => row.time === time)
     .map((row) => show(query, row));
-  if (window.kind === "count") return [...new Set(found.map((row) => row.time))].map(at);
+  if (window.kind !== "tumbling" && window.kind !== "hopping") {
+    return [...new Set(found.map((row) => row.time))].map(at);
+  }
   const { length_ms } = window;
-  const start = Math.floor(Math.floor(rows[0]!.time / 1000) * 1000 / length_ms) * length_ms;
+  const hop_ms = window.kind === "hopping" ? window.hop_ms : length_ms;
+  const start = Math.floor(Math.floor(rows[0]!.time / 1000) * 1000 / hop_ms) * hop_ms;
   const emitted: Json[] = [];
-  for (let time = start + length_ms; time <= end; time += length_ms) {
+  for (let time = start + hop_ms; time <= end; time += hop_ms) {
     const content = rows.some((row) => row.time >= time - length_ms && row.time < time);
     // Groups that HAVING has left out are no emission; a window without rows is an empty one.
     if (at(time).length > 0 || !content || query.having === null) emitted.push(at(time));

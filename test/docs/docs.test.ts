@@ -153,7 +153,7 @@ test("docs/sql.md has each unit of convert_unit", () => {
 test.each([
   "SELECT a.power FROM m-01.slow AS a JOIN m-02.slow AS b ON a.power = b.power",
   "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
-  "SELECT avg(power) FROM m-01.slow GROUP BY HOPPINGWINDOW(ss, 10, 5)",
+  "SELECT count(*) FROM m-01.slow GROUP BY STATEWINDOW(power > 1) OVER (PARTITION BY power)",
   "SELECT changed_cols('c_', TRUE, power) FROM m-01.slow", "SELECT quality(power) FROM m-01.slow",
   "SELECT array_max(power) FROM m-01.slow",
 ])("what docs/sql.md leaves out is refused as not in this version: %s", (sql) => {

@@ -3,19 +3,30 @@ import type { BoundAggregate } from "../../src/sql/bound.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
- * The result of an aggregate over the cells of a group, in the order of its rows; null = count(*).
+ * The result of an aggregate over the cells of a group, in the order of its rows and by panes: each
+ * is folded by itself, then panes are joined in time order.
  */
-export function aggregate({ fn, skipsNull, type, arg }: BoundAggregate, cells: readonly Cell[],
-  rows: number): Cell {
+export function aggregate({ fn, skipsNull, type, arg, fraction }: BoundAggregate,
+  panes: readonly (readonly Cell[])[], rows: number): Cell {
   if (arg === null) return { value: rows, state: GOOD };
+  const cells = panes.flat();
   if (!skipsNull) return (fn === "first" ? cells[0] : cells.at(-1)) ?? { value: null, state: NULL };
   let state = Math.max(GOOD, ...cells.map(weight));
-  const values = cells.filter(hasValue).map((cell) => cell.value);
+  const valued = panes.map((pane) => pane.filter(hasValue).map((cell) => cell.value))
+    .filter((pane) => pane.length > 0);
+  const values = valued.flat();
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
-  if (values.length === 0) return { value: null, state: NULL };
-  if ((fn === "sum" || fn === "avg") && overflows(values, type.kind)) state = ERROR.overflow;
-  return state >= 194 ? failed(state) : { value: fold(fn, values, type.kind), state };
+  const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
+  if (values.length < least) return { value: null, state: NULL };
+  if (fn === "percentile_cont" || fn === "percentile_disc") {
+    return { value: quantile(fn, values as number[], fraction!), state };
+  }
+  if ((fn === "sum" || fn === "avg") && (valued.some((pane) => overflows(pane, type.kind)) ||
+    overflows(valued.map(sum), type.kind))) {
+    state = ERROR.overflow;
+  }
+  return state >= 194 ? failed(state) : { value: fold(fn, valued, type.kind), state };
 }
 
 /** What a cell does to the state of the result: bad was left out, NULL is left out silently. */
@@ -36,21 +47,45 @@ function overflows(values: readonly Value[], kind: string): boolean {
   });
 }
 
-function fold(fn: BoundAggregate["fn"], values: readonly Value[], kind: string): Value {
+const less = (best: Value, value: Value): Value => (order(value, best) < 0 ? value : best);
+const more = (best: Value, value: Value): Value => (order(value, best) > 0 ? value : best);
+
+function fold(
+  fn: BoundAggregate["fn"], panes: readonly (readonly Value[])[], kind: string,
+): Value {
+  const values = panes.flat();
+  const spread = (): number => panes.map((pane) => moments(pane.map(Number))).reduce(joined)
+    .squares;
   switch (fn) {
-    case "sum": return sum(values);
+    case "sum": return sum(panes.map(sum));
     case "avg": {
-      const total = sum(values);
+      const total = sum(panes.map(sum));
       if (typeof total === "bigint") return total / BigInt(values.length);
       return kind === "int53" ? Math.trunc(total / values.length) + 0 : total / values.length;
     }
-    case "min": return values.reduce((best, value) => (order(value, best) < 0 ? value : best));
-    case "max": return values.reduce((best, value) => (order(value, best) > 0 ? value : best));
-    case "stddev": return deviation(values.map(Number));
+    case "min": return panes.map((pane) => pane.reduce(less)).reduce(less);
+    case "max": return panes.map((pane) => pane.reduce(more)).reduce(more);
+    case "stddev": return Math.sqrt(spread() / values.length);
+    case "stddevs": return Math.sqrt(spread() / (values.length - 1));
+    case "var": return spread() / values.length;
+    case "vars": return spread() / (values.length - 1);
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
+    case "percentile_cont": case "percentile_disc": throw new Error(`bug: ${fn} folds nothing`);
   }
+}
+
+/** NaN comes after all others; zeros of both signs are one value. */
+function quantile(fn: BoundAggregate["fn"], values: readonly number[], fraction: number): number {
+  const sorted = [...values.filter((v) => !Number.isNaN(v)).map((v) => v + 0)
+    .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)), ...values.filter(Number.isNaN)];
+  const place = fraction * (values.length - 1);
+  if (fn === "percentile_disc") {
+    return sorted[Math.max(0, Math.ceil(fraction * values.length) - 1)]!;
+  }
+  const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return Number.isInteger(place) ? low : low + (high - low) * (place - Math.floor(place));
 }
 
 /** Floats in the order of their rows, from 0: that order is part of what a sum is. */
@@ -61,16 +96,29 @@ function sum(values: readonly Value[]): number | bigint {
   return total;
 }
 
-/**
- * Of the population, by Welford's recurrence (Technometrics 4, 1962), as the emitter defines it.
- */
-function deviation(values: readonly number[]): number {
-  let n = 0, mean = 0, squares = 0;
+interface Moments {
+  readonly n: number;
+  readonly mean: number;
+  /** Sum of squared distances from the mean. */
+  readonly squares: number;
+}
+
+/** By Welford's recurrence (Technometrics 4, 1962), as the emitter defines it. */
+function moments(values: readonly number[]): Moments {
+  let n = 0, mean = 0, total = 0;
   for (const value of values) {
     n += 1;
     const before = value - mean;
     mean += before / n;
-    squares += before * (value - mean);
+    total += before * (value - mean);
   }
-  return Math.sqrt(squares / n);
+  return { n, mean, squares: total };
+}
+
+/** Of two panes, by Chan, Golub and LeVeque (1979). */
+function joined(a: Moments, b: Moments): Moments {
+  const n = a.n + b.n, d = b.mean - a.mean;
+  return {
+    n, mean: a.mean + d * b.n / n, squares: a.squares + b.squares + d * d * a.n * b.n / n,
+  };
 }

@@ -1,9 +1,12 @@
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
-import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
+import {
+  type Bound, type BoundAggregate, type BoundQuery, type BoundWindow, windowConditions,
+} from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
+import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
 
@@ -17,7 +20,7 @@ export interface World {
   end?: number;
   /** Rows get a cell `$oldest`; not for queries that read newest values. */
   lineage?: boolean;
-  /** Of rows that already are the content of a window. */
+  /** The rows already are the content of a window, whatever the query's own is. */
   window?: { readonly start: number; readonly end: number };
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
@@ -42,12 +45,6 @@ export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   return evaluator(query, world)(rows);
 }
 
-interface Window {
-  readonly start: number;
-  readonly end: number;
-  readonly rows: readonly Row[];
-}
-
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
@@ -64,21 +61,76 @@ class Evaluation {
   }
 
   run(rows: readonly Row[]): Evaluated {
-    const { window } = this.#query;
+    const { window, aggregated } = this.#query;
     for (const row of rows) this.#callAll(row);
     let found: Row[];
-    if (window === null) {
-      found = this.#query.aggregated
-        ? this.#close({ ...(this.#world.window ?? { start: 0, end: 0 }),
-        rows: this.#filtered(rows) })
-        : this.#filtered(rows).map((row) =>
-          this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
-    } else if (window.kind === "tumbling") {
-      found = this.#tumbling(this.#filtered(this.#windowFiltered(rows)), window.length_ms);
+    if (this.#world.window !== undefined) {
+      found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
+    } else if (window === null && !aggregated) {
+      found = this.#filtered(rows).map((row) =>
+        this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
+    } else if (window === null) {
+      found = this.#running(this.#filtered(rows));
     } else {
-      found = this.#counted(this.#windowFiltered(rows), window.rows, window.every);
+      found = this.#windows(window, this.#windowFiltered(rows));
     }
     return { rows: found, errors: this.#errors };
+  }
+
+  /** WHERE looks at the rows before a window of time, but after one that each row counts in. */
+  #windows(window: BoundWindow, rows: readonly Row[]): Row[] {
+    switch (window.kind) {
+      case "tumbling": return this.#tumbling(this.#filtered(rows), window.length_ms);
+      case "count": return this.#counted(rows, window.rows, window.every);
+      case "sliding": {
+        const passed = new Set(this.#filtered(rows));
+        const triggers = (row: Row): boolean => this.#holds(window.when, row);
+        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
+      }
+      default: {
+        const passed = this.#filtered(rows);
+        return this.#spans(this.#timed(window, this.#asked(passed)), new Set(passed));
+      }
+    }
+  }
+
+  #timed(window: BoundWindow, rows: readonly Row[]): Window[] {
+    const last = this.#last(rows);
+    switch (window.kind) {
+      case "hopping": return hopping(rows, window, last);
+      case "session": return sessions(rows, window, last);
+      case "state": return states(rows, (row) => this.#holds(window.begin, row),
+        window.emit === null ? null : (row) => this.#holds(window.emit, row));
+      default: throw new Error(`bug: a ${window.kind} window`);
+    }
+  }
+
+  /** A condition of the window itself; an error in it is not TRUE. */
+  #holds(condition: Bound | null, row: Row): boolean {
+    const leaves = this.#rowLeaves(row);
+    return passes(condition, leaves) === true && this.#isSound(condition, leaves);
+  }
+
+  /** The rows that a window's own conditions are asked about. */
+  #asked(rows: readonly Row[]): readonly Row[] {
+    const conditions = windowConditions(this.#query.window);
+    this.#errors += rows.filter((row) =>
+      conditions.some((condition) => !this.#isSound(condition, this.#rowLeaves(row)))).length;
+    return rows;
+  }
+
+  #isSound(node: Bound | null, leaves: Leaves): boolean {
+    return this.#world.strict !== true || node === null || evaluate(node, leaves).state === GOOD;
+  }
+
+  /** Engine time up to which windows have closed. */
+  #last(rows: readonly Row[]): number {
+    return Math.max(this.#world.end ?? -Infinity, ...rows.map((row) => row.time));
+  }
+
+  #spans(windows: readonly Window[], passed: ReadonlySet<Row>): Row[] {
+    return windows.flatMap((window) =>
+      this.#close({ ...window, rows: window.rows.filter((row) => passed.has(row)) }));
   }
 
   /** Before anything else looks at the row. */
@@ -116,8 +168,7 @@ class Evaluation {
   }
 
   #hasKeys(leaves: Leaves): boolean {
-    if (this.#world.strict !== true) return true;
-    const sound = this.#query.groupBy.every((key) => evaluate(key, leaves).state === GOOD);
+    const sound = this.#query.groupBy.every((key) => this.#isSound(key, leaves));
     if (!sound) this.#errors += 1;
     return sound;
   }
@@ -136,7 +187,7 @@ class Evaluation {
       if (content === undefined) windows.set(start, [row]);
       else content.push(row);
     }
-    const last = Math.max(this.#world.end ?? -Infinity, ...rows.map((row) => row.time));
+    const last = this.#last(rows);
     return [...windows].filter(([start]) => start + length_ms <= last)
       .flatMap(([start, content]) => this.#close({ start, end: start + length_ms, rows: content }));
   }
@@ -155,21 +206,43 @@ class Evaluation {
     return found;
   }
 
-  /** One row for each group of a closed window, in the order of their first rows. */
+  /** One row for each row, of its group up to there. */
+  #running(rows: readonly Row[]): Row[] {
+    const groups = new Map<string, Row[]>();
+    return rows.flatMap((row) => {
+      const key = this.#keyOf(row);
+      const group = [...(groups.get(key) ?? []), row];
+      groups.set(key, group);
+      return this.#group({ start: row.time, end: row.time, rows: group }, group);
+    });
+  }
+
+  #keyOf(row: Row): string {
+    const leaves = this.#rowLeaves(row);
+    return this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+  }
+
+  /** One row for each group of a closed window, in the order of their first rows; or its rows. */
   #close(window: Window): Row[] {
+    if (!this.#query.aggregated) {
+      return window.rows.map((row) =>
+        this.#project(window.end, this.#origin([row]), this.#windowLeaves(window, row)));
+    }
     const groups = new Map<string, Row[]>();
     for (const row of window.rows) {
-      const leaves = this.#rowLeaves(row);
-      const key = this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+      const key = this.#keyOf(row);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [row]);
       else group.push(row);
     }
-    return [...groups.values()].flatMap((rows) => {
-      const leaves = this.#groupLeaves(window, rows);
-      if (!this.#test(this.#query.having, leaves)) return [];
-      return [this.#project(window.end, this.#origin(rows), leaves)];
-    });
+    return [...groups.values()].flatMap((rows) => this.#group(window, rows));
+  }
+
+  /** The row of one group, or none if HAVING leaves it out. */
+  #group(window: Window, rows: readonly Row[]): Row[] {
+    const leaves = this.#groupLeaves(window, rows);
+    if (!this.#test(this.#query.having, leaves)) return [];
+    return [this.#project(window.end, this.#origin(rows), leaves)];
   }
 
   #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
@@ -193,6 +266,16 @@ class Evaluation {
     return leaves;
   }
 
+  /** Of a row that comes out of a closed window as it is. */
+  #windowLeaves(window: Window, row: Row): Leaves {
+    const leaves: Leaves = {
+      ...this.#rowLeaves(row), window: (which) => window[which], time: window.end,
+      newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
+      infer: (index, output) => this.#infer(index, output, leaves),
+    };
+    return leaves;
+  }
+
   #groupLeaves(window: Window, rows: readonly Row[]): Leaves {
     const first = this.#rowLeaves(rows[0]!);
     const leaves: Leaves = {
@@ -203,14 +286,33 @@ class Evaluation {
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
         const { arg } = spec;
-        const cells = arg === null ? [] : rows.map((row) => evaluate(arg, this.#rowLeaves(row)));
-        return aggregate(spec, cells, rows.length);
+        const panes = this.#panes(rows).map((pane) => (arg === null ? []
+          : this.#forgiven(spec, pane.map((row) => evaluate(arg, this.#rowLeaves(row))))));
+        return aggregate(spec, panes, rows.length);
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
       time: window.end,
     };
     return leaves;
+  }
+
+  /**
+   * Rows of a hopping window by panes: what floats come to depends on it. A window that keeps its
+   * rows for another aggregate has one pane.
+   */
+  #panes(rows: readonly Row[]): (readonly Row[])[] {
+    const { window } = this.#query;
+    const whole = this.#query.aggregates.some(({ fn }) => fn.startsWith("percentile"));
+    if (window?.kind !== "hopping" || whole || this.#world.window !== undefined) return [rows];
+    return paned(rows, window);
+  }
+
+  /** Without a window an error is that of its row only; for later ones it was left out. */
+  #forgiven({ skipsNull }: BoundAggregate, cells: readonly Cell[]): readonly Cell[] {
+    const running = this.#query.window === null && this.#world.window === undefined;
+    return !running || !skipsNull ? cells : cells.map((cell, i) =>
+      (cell.state >= 194 && i < cells.length - 1 ? failed(BAD.source) : cell));
   }
 
   /** An input without a value gives NULL in the worst state; a model that fails, an error. */

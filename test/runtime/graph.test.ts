@@ -36,6 +36,11 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
   });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
+    for (const window of ["SLIDINGWINDOW(ss, 1) OVER (WHEN NOT (b > 5))",
+      "STATEWINDOW(NOT (b > 5))"]) {
+      expect(problems({ write: `SELECT max(a) AS v FROM d.fast GROUP BY ${window}` }))
+        .toContain("(W8)");
+    }
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b NOT IN (1, 2)" })).toBe("");
   });
   test("functions with state that stand in for a value, or remember without end", () => {

@@ -218,9 +218,8 @@ describe("errors", () => {
     "SELECT DISTINCT id FROM orders",
     "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders",
       "SELECT extra->a FROM orders",
-    "SELECT sum(id) FROM orders", "SELECT id FROM orders GROUP BY TUMBLINGWINDOW(ss, 1)",
-      "SELECT row_number() FROM orders",
-    "SELECT sum(id) FROM orders GROUP BY HOPPINGWINDOW(ss, 2, 1)",
+    "SELECT row_number() FROM orders",
+    "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
       "SELECT quality(weight) FROM orders",
     "SELECT a FROM (SELECT 1)", "SELECT id FROM orders WHERE sum(id) > 1"];
   for (const sql of later) {

@@ -253,6 +253,129 @@ describe("windows", () => {
   });
 });
 
+describe("windows that keep rows or panes", () => {
+  const read = ({ input, stages, rings }: Bench, time: number): string[] => {
+    stages.forEach((stage, i) => {
+      stage.run(0, rings[i]!.head, 0, time);
+      while (stage.deadline <= time) stage.tick(time);
+    });
+    expect(stages[0]!.counters.in).toBe(input.head);
+    const out = rings.at(-1)!;
+    return Array.from({ length: out.head }, (_, seq) =>
+      `${out.arena.F[out.timeAt + (seq & out.mask)]} ${show(out, seq)}`);
+  };
+  const fill = (sql: string, rows: readonly (readonly [number, number])[], time: number) => {
+    const bench = start(sql, { rows: 64 });
+    for (const [at, n] of rows) push(bench.input, at, { n });
+    return read(bench, time);
+  };
+  const sum = (window: string): string => `SELECT sum(n) AS s FROM s GROUP BY ${window}`;
+
+  test("hopping: panes of the common length, joined in time order", () => {
+    const { program } = start(sum("HOPPINGWINDOW(ss, 6, 4)"));
+    expect(program.stages[0]).toMatchObject({ kind: "kept", pane_ms: 2000 });
+    const rows = [[1000, 1], [2000, 2], [5000, 4], [8000, 8]] as const;
+    expect(fill(sum("HOPPINGWINDOW(ss, 6, 4)"), rows, 12_000))
+      .toEqual(["4000 s=3:good", "8000 s=6:good", "12000 s=8:good"]);
+  });
+
+  test("sliding: of each row; with a delay so much later; only where WHEN holds", () => {
+    const rows = [[1000, 1], [1500, 2], [2000, 4], [2600, 8]] as const;
+    expect(fill(sum("SLIDINGWINDOW(ss, 1)"), rows, 9000))
+      .toEqual(["1000 s=1:good", "1500 s=3:good", "2000 s=7:good", "2600 s=12:good"]);
+    expect(fill(sum("SLIDINGWINDOW(ms, 1000, 500)"), rows, 9000))
+      .toEqual(["1500 s=1:good", "2000 s=3:good", "2500 s=7:good", "3100 s=12:good"]);
+    expect(fill(sum("SLIDINGWINDOW(ss, 1) OVER (WHEN n > 3)"), rows, 9000))
+      .toEqual(["2000 s=7:good", "2600 s=12:good"]);
+  });
+
+  test("without an aggregate the rows of a window come out as they are, when it closes", () => {
+    const rows = [[1000, 1], [1500, 2], [2000, 4], [2600, 8]] as const;
+    expect(fill("SELECT n * 2 AS m, window_start() AS began FROM s WHERE n > 1 " +
+      "GROUP BY TUMBLINGWINDOW(ss, 1)", rows, 3000)).toEqual([
+      "2000 m=4:good began=1000:good", "3000 m=8:good began=2000:good",
+      "3000 m=16:good began=2000:good"]);
+    expect(fill("SELECT n FROM s GROUP BY SLIDINGWINDOW(ms, 600) OVER (WHEN n > 7)", rows, 3000))
+      .toEqual(["2600 n=4:good", "2600 n=8:good"]);
+  });
+
+  test("a row out bears the time of the oldest row that it was made of", () => {
+    const oldest = (sql: string): string[] => {
+      const bench = start(sql, { lineage: true, rows: 64 });
+      [1000, 1400, 2100, 2600].forEach((at, i) => push(bench.input, at, { n: i }));
+      return read(bench, 3000).map((row) => row.replace(/^\d+ s=/, ""));
+    };
+    expect(oldest("SELECT sum(n) AS s FROM s GROUP BY HOPPINGWINDOW(ss, 2, 1)"))
+      .toEqual(["1:good $oldest=1000:good", "6:good $oldest=1000:good"]);
+    expect(oldest("SELECT sum(n) AS s FROM s WHERE n > 0 GROUP BY SLIDINGWINDOW(ss, 1)")).toEqual([
+      "1:good $oldest=1400:good", "3:good $oldest=1400:good", "5:good $oldest=2100:good"]);
+    expect(oldest("SELECT n AS s FROM s GROUP BY COUNTWINDOW(4)").slice(2))
+      .toEqual(["2:good $oldest=2100:good", "3:good $oldest=2600:good"]);
+    expect(oldest("SELECT sum(n) AS s FROM s WHERE n > 1"))
+      .toEqual(["2:good $oldest=2100:good", "5:good $oldest=2100:good"]);
+  });
+
+  test("count with an interval, session, state", () => {
+    const rows = [1, 2, 4, 8, 16].map((n, i) => [1000 + 100 * i, n] as const);
+    expect(fill(sum("COUNTWINDOW(3, 2)"), rows, 9000)).toEqual(["1200 s=7:good", "1400 s=28:good"]);
+    expect(fill(sum("SESSIONWINDOW(ss, 10, 1)"), [...rows, [3000, 32]], 9000))
+      .toEqual(["2400 s=31:good", "4000 s=32:good"]);
+    expect(fill(sum("SESSIONWINDOW(ms, 150, 120)"), rows, 9000))
+      .toEqual(["1200 s=3:good", "1350 s=12:good", "1520 s=16:good"]);
+    expect(fill(sum("STATEWINDOW(n = 2, n = 8)"), rows, 9000)).toEqual(["1300 s=14:good"]);
+    expect(fill(sum("STATEWINDOW(n IN (2, 8))"), rows, 9000)).toEqual(["1300 s=6:good"]);
+  });
+
+  test("a full ring loses its oldest rows, counted; its bytes are in plan and explain", () => {
+    const bench = start(sum("SLIDINGWINDOW(ms, 500)"), { rows: 4096 });
+    const plan = bench.program.stages[0]!;
+    // One row every 10 ms: 50, and a power of two.
+    expect(plan.kind === "kept" && plan.ring.rows).toBe(64);
+    for (let i = 0; i < 100; i++) push(bench.input, 1000, { n: 1 });
+    expect(read(bench, 1000).at(-1)).toBe("1000 s=64:good");
+    expect(bench.stages[0]!.counters.dropped).toBe(36);
+    expect(bench.program.memory[0]).toMatchObject({ bytes: plan.stateBytes,
+      what: "state of stage 1 (window, keeps 64 rows)" });
+    expect(explain(bench.program)).toContain("sliding window of 500ms, keeps 64 rows in");
+  });
+});
+
+describe("aggregates without a window", () => {
+  const sql = "SELECT n, a, sum(a) AS total FROM s WHERE a > 0.0 GROUP BY n";
+
+  test("one row out for each row in, of its group so far", () => {
+    const { program, input, stages, rings } = start(sql);
+    expect(program.stages.map((s) => s.kind)).toEqual(["running", "rows"]);
+    [[1, 5], [2, 7], [1, 6], [1, -1]].forEach(([n, a], i) => push(input, i, { n: n!, a: a! }));
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 4));
+    const out = rings.at(-1)!;
+    expect(Array.from({ length: out.head }, (_, seq) => show(out, seq))).toEqual([
+      "n=1:good a=5:good total=5:good", "n=2:good a=7:good total=7:good",
+      "n=1:good a=6:good total=11:good",
+    ]);
+  });
+
+  test("an error is that of its row; later the result is uncertain", () => {
+    const { input, stages, rings } = start("SELECT sum(1.0 / a) AS total FROM s");
+    for (const a of [1, 0, 1]) push(input, 1, { a });
+    stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 4));
+    expect([0, 1, 2].map((seq) => show(rings.at(-1)!, seq))).toEqual(
+      ["total=1:good", "total=:error:zero", "total=2:uncertain:skipped"]);
+  });
+
+  test("10,000 keys: the first 1,024 go on, the rest is counted", () => {
+    const { input, stages } = start(sql, { rows: 64 });
+    let read = 0;
+    for (let i = 0; i < 10_000; i++) {
+      push(input, i, { n: i, a: 1 });
+      read = stages[0]!.run(read, input.head, 0, i);
+    }
+    push(input, 10_000, { n: 1023, a: 1 });
+    stages[0]!.run(read, input.head, 0, 10_000);
+    expect(stages[0]!.counters).toMatchObject({ in: 10_001, out: 1025, dropped: 8976 });
+  });
+});
+
 describe("models", () => {
   function model(run: (args: Float64Array) => number | null): Model {
     const [given, results] = [new Float64Array(2), new Float64Array(1)];

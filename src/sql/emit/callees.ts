@@ -1,6 +1,7 @@
 import { ERROR } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { parseTime } from "../types.ts";
+import { quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
 /** Plain functions that generated code calls. None allocates, except those that say so. */
@@ -162,7 +163,7 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
-  words, multiply64, divide64, remainder64,
+  words, multiply64, divide64, remainder64, quantile,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };
 export type Callees = typeof callees;

@@ -50,6 +50,13 @@ export class Layout {
     return this.#at.has(name);
   }
 
+  /** First byte of a field, from the block's own. */
+  byteOf(name: string): number {
+    const at = this.#at.get(name);
+    assert(at !== undefined, `no state field ${name}`);
+    return at;
+  }
+
   /** Index of a field into its view, for a block at byte `block`. */
   indexOf(name: string, block: number): number {
     const at = this.#at.get(name);

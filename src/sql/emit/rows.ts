@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { Code, indent, type Value } from "./code.ts";
+import { all, any, Code, doubtful, good, indent, parens, type Value } from "./code.ts";
 import { block_rows } from "./kernel.ts";
 import { NewestLeaves, RowLeaves, store } from "./leaves.ts";
 
@@ -9,6 +9,17 @@ export interface Test {
   readonly error: string;
   /** Names of states: where none is an error, the condition did not fail. */
   readonly states: readonly string[];
+}
+
+/** Rows whose keys have these states must also be good in them (W8), else they count as failed. */
+export function withSound(where: Test | null, keys: readonly string[]): Test {
+  const { pass, error, states } = where ?? { pass: "true", error: "false", states: [] };
+  if (keys.length === 0) return { pass, error, states };
+  return {
+    pass: all(parens(pass), ...keys.map(good)),
+    error: any(error, all(parens(pass), parens(any(...keys.map(doubtful))))),
+    states: [...new Set([...states, ...keys.filter((s) => s !== "0")])],
+  };
 }
 
 export interface Leaves {

@@ -1,12 +1,17 @@
 import { assert, nextPowerOfTwo } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
-import type { Bound, BoundAggregate, BoundNewest, BoundWindow } from "../bound.ts";
-import type { ConditionsPlan, RowsPlan, WindowPlan } from "../program.ts";
+import type { Bound, BoundAggregate, BoundNewest } from "../bound.ts";
+import type {
+  ConditionsPlan, FoldPlan, RowsPlan, RunningPlan, WindowPlan,
+} from "../program.ts";
 import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import { addRowsFields, pickedKernel, pickKernel } from "../window/rows.ts";
+import { paneColumns } from "../window/pane.ts";
+import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, rowsKernel, type RowsSpec } from "./rows.ts";
+import { type Leaves, rowsKernel, type RowsSpec, withSound } from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -20,7 +25,7 @@ export interface StageInput {
   readonly strict: boolean;
 }
 
-type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
+export type Field = { readonly spec: ColumnSpec; readonly expr: Bound | string };
 
 function begin(): Code {
   const layout = new Layout();
@@ -75,11 +80,15 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
+  keys: readonly Bound[] = [],
 ): RowsSpec {
   const bindings = new Bindings(input);
+  const sound = input.strict ? keys : [];
   return {
     input: from ? input.columns : null,
-    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
+    where: where === null && sound.length === 0 ? null : (leaves) =>
+      withSound(where === null ? null : bindings.of(leaves).test(where),
+        sound.map((key) => bindings.value(leaves, key).state)),
     select: fields.map(({ spec, expr }) =>
       ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
@@ -93,12 +102,13 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
+/** `keys`: what a later stage groups the rows by. */
 export function rowsStage(
-  input: StageInput, where: Bound | null, fields: readonly Field[],
+  input: StageInput, where: Bound | null, fields: readonly Field[], keys: readonly Bound[] = [],
 ): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const text = rowsKernel(code, rowsSpec(input, where, kept, true));
+  const text = rowsKernel(code, rowsSpec(input, where, kept, true, keys));
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "rows", input: input.columns, output: outputOf(fields, input), outputRows: 0,
@@ -118,49 +128,123 @@ export function conditionsStage(
   };
 }
 
-export function windowStage(
-  input: StageInput, window: BoundWindow, where: Bound | null,
-  keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[],
-  aggregates: readonly { readonly spec: ColumnSpec; readonly aggregate: BoundAggregate }[],
-  groups: number, start: boolean,
-): WindowPlan {
-  const code = begin();
+/** What a stage that folds rows into groups is made of. */
+export interface Folding {
+  readonly where: Bound | null;
+  readonly keys: readonly { readonly spec: ColumnSpec; readonly expr: Bound }[];
+  readonly aggregates: readonly {
+    readonly spec: ColumnSpec;
+    readonly aggregate: BoundAggregate;
+  }[];
+  /** Groups at most. */
+  readonly groups: number;
+}
+
+const start_column: ColumnSpec = { name: "$start", kind: "time", slot: 0 };
+
+/** How a fold stands to the window it is for. */
+interface FoldRole {
+  /** It stops at the first row past the window's end. */
+  readonly timed: boolean;
+  /** The query asks when the window began. */
+  readonly start: boolean;
+  readonly panes: WindowSpec["panes"];
+  /** Rows that the window keeps. */
+  readonly rows: number;
+}
+
+function windowSpec(
+  input: StageInput, { where, keys, aggregates, groups }: Folding, role: FoldRole,
+): WindowSpec {
   const bindings = new Bindings(input);
-  const spec: WindowSpec = {
+  return {
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
-    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull } }) => ({
+    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, fraction } }) => ({
       aggregate: {
-        fn, spec, skipsNull, arg: arg === null ? null
-          : { name: "", kind: arg.type.kind, slot: arg.type.slot },
+        fn, spec, skipsNull, fraction: fraction ?? 0, arg: arg === null ? null
+          : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
     })),
-    timed: window.kind === "tumbling",
+    timed: role.timed,
+    panes: role.panes,
+    rows: role.rows,
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
     groups_max: groups,
-    start: start ? { name: "$start", kind: "time", slot: 0 } : null,
+    start: role.start ? start_column : null,
   };
+}
+
+const foldedColumns = (spec: WindowSpec): ColumnSpec[] => [
+  ...spec.keys.map((k) => k.spec),
+  ...spec.aggregates.flatMap(({ aggregate }, i) =>
+    (spec.panes === "out" ? paneColumns(aggregate, i) : [aggregate.spec])),
+  ...(spec.start === null ? [] : [spec.start]), ...(spec.oldest === null ? [] : [spec.oldest]),
+];
+
+export function runningStage(input: StageInput, folding: Folding): RunningPlan {
+  const code = begin();
+  const spec = windowSpec(input, folding, { timed: false, start: false, panes: null, rows: 0 });
+  addFields(code, spec);
+  const text = runningKernel(code, spec);
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "running", input: input.columns, output: foldedColumns(spec), outputRows: 0,
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text,
+    keys: folding.groups,
+  };
+}
+
+export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): FoldPlan {
+  const code = begin();
+  const spec = windowSpec(input, folding, role);
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
   const emitCode = new Code(code.layout, code.params);
   const emitText = emitKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {
-    kind: "window", input: input.columns,
-    output: [
-      ...keys.map((k) => k.spec), ...aggregates.map((a) => a.spec),
-        ...(spec.start === null ? [] : [spec.start]),
-      ...(input.oldest === null ? [] : [input.oldest]),
-    ],
+    kind: "fold", input: input.columns, output: foldedColumns(spec),
     // Half the ring is written in one call, so that a window of few groups closes at once.
-    outputRows: nextPowerOfTwo(Math.min(2 * groups, 256)),
+    outputRows: nextPowerOfTwo(Math.min(2 * folding.groups, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
-      keys: groups,
-    window: window.kind === "tumbling"
-      ? { kind: "tumbling", length_ms: window.length_ms } : { kind: "count", rows: window.rows },
+    keys: folding.groups,
   };
+}
+
+/** Where a fold would stand, of a window without aggregates. */
+export function windowRowsPlan(
+  input: StageInput, where: Bound | null, columns: readonly ColumnSpec[], role: FoldRole,
+): FoldPlan {
+  const code = begin();
+  const bindings = new Bindings(input);
+  const spec = {
+    input: input.columns, columns, rows: role.rows,
+    where: where === null ? null : (leaves: Leaves) => bindings.of(leaves).test(where),
+    start: role.start ? start_column : null,
+  };
+  addRowsFields(code, spec);
+  const text = pickKernel(code, spec);
+  const emitCode = new Code(code.layout, code.params);
+  const emitText = pickedKernel(emitCode, spec);
+  code.layout.add("params", "F", code.params.length);
+  return {
+    kind: "fold", input: input.columns,
+    output: [...columns, ...(spec.start === null ? [] : [spec.start])],
+    outputRows: nextPowerOfTwo(Math.min(2 * role.rows, 256)),
+    stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
+    keys: role.rows,
+  };
+}
+
+export function windowStage(
+  input: StageInput, window: WindowPlan["window"], folding: Folding, start: boolean,
+): WindowPlan {
+  const timed = window.kind === "tumbling";
+  const fold = foldPlan(input, folding, { timed, start, panes: null, rows: 0 });
+  return { ...fold, kind: "window", window };
 }

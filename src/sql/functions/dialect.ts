@@ -8,9 +8,7 @@ export type FunctionClass =
  * wrong.
  */
 const later: Readonly<Record<Exclude<FunctionClass, "analytic">, string>> = {
-  aggregate: "collect:* merge_agg:* deduplicate:aB median:n stddevs:n var:n vars:n " +
-    "percentile_cont:nn " +
-    "percentile_disc:nn",
+  aggregate: "collect:* merge_agg:* deduplicate:aB",
   rows: "unnest:a extract:a",
   columns: "changed_cols:sb*+",
   number: "row_number:",

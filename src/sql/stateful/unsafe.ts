@@ -1,4 +1,4 @@
-import type { Bound, BoundQuery, BoundStateful } from "../bound.ts";
+import { type Bound, type BoundQuery, type BoundStateful, windowConditions } from "../bound.ts";
 import { statefulFunctions } from "../functions.ts";
 import { walk } from "../rewrite/tree.ts";
 
@@ -16,7 +16,7 @@ export function unsafeIn(query: BoundQuery): string[] {
   });
   const { where, window, having, groupBy } = query;
   // What WHERE lets pass carries nothing of the quality of the condition.
-  const tests = [where, window?.filter ?? null, having, ...groupBy];
+  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
   return [...found, ...tested.map((node) => `${node.fn}() in a condition on rows lets one pass ` +
     "whatever the quality of what its state was made of; CASE WHEN keeps it")];

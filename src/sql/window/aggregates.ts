@@ -1,5 +1,5 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import type { AggregateName } from "../bound.ts";
+import { type AggregateName, needsRows } from "../bound.ts";
 import type { Code, Value } from "../emit/code.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
@@ -10,6 +10,8 @@ export interface Aggregate {
   readonly arg: ColumnSpec | null;
   /** Whether an input that reads as NULL is left out. */
   readonly skipsNull: boolean;
+  /** Of percentiles; 0 for others. */
+  readonly fraction: number;
 }
 
 /** What an aggregate keeps for each group, all float64, with the value it begins with. */
@@ -21,12 +23,17 @@ export interface Place {
   at(field: string): string;
   /** Names of the table of whole cells, for `first` and `last` of what is no number. */
   cell(): { readonly at: string; readonly slot: string; readonly length: string };
+  /** Of an aggregate that needs its rows: their chain, its column, room for its values. */
+  rows(): { readonly next: string; readonly payload: string; readonly values: string };
 }
 
 /** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
 export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
   (fn === "first" || fn === "last" || fn === "min" || fn === "max") &&
   (spec.slot > 0 || spec.kind === "int64");
+
+/** One value says nothing of how a sample spreads. */
+const ofSample = ({ fn }: Aggregate): boolean => fn === "stddevs" || fn === "vars";
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -35,8 +42,13 @@ const kept: Record<AggregateName, Fields> = {
   min: { n: 0, worst: 0, best: 0 },
   max: { n: 0, worst: 0, best: 0 },
   stddev: { n: 0, worst: 0, mean: 0, squares: 0 },
+  stddevs: { n: 0, worst: 0, mean: 0, squares: 0 },
+  var: { n: 0, worst: 0, mean: 0, squares: 0 },
+  vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
+  percentile_cont: { n: 0, worst: 0, head: 0, tail: 0 },
+  percentile_disc: { n: 0, worst: 0, head: 0, tail: 0 },
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -71,7 +83,7 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
 }
 
 /** Keeps a value with its state, whatever that is. */
-function keep(aggregate: Aggregate, arg: Value, place: Place): string {
+export function keep(aggregate: Aggregate, arg: Value, place: Place): string {
   const state = "state" in fieldsOf(aggregate) ? `${place.at("state")} = ${arg.state};` : "";
   if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
   const { at, slot, length } = place.cell();
@@ -111,7 +123,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
       const better = aggregate.fn === "min" ? "<" : ">";
       return [`if (${n} === 0 || ${v} ${better} ${at("best")}) ${at("best")} = ${v};`, counted];
     }
-    case "stddev": {
+    case "stddev": case "stddevs": case "var": case "vars": {
       // Welford 1962: one pass, no cancellation.
       const mean = at("mean"), squares = at("squares");
       return [
@@ -123,11 +135,16 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
+    case "percentile_cont": case "percentile_disc": {
+      const tail = at("tail");
+      return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
+        `${tail} = r;`, counted];
+    }
   }
 }
 
 /** Exact sum of int64 values in two words. */
-function add64(arg: Value, at: (field: string) => string): string[] {
+export function add64(arg: Value, at: (field: string) => string): string[] {
   const low = at("low"), high = at("high");
   return [
     `const low = (${low} | 0) + ${arg.value} | 0;`,
@@ -138,7 +155,7 @@ function add64(arg: Value, at: (field: string) => string): string[] {
 }
 
 /** Whether a value comes before (min) or after (max) the cell that is kept. */
-function beats(aggregate: Aggregate, arg: Value, place: Place): string {
+export function beats(aggregate: Aggregate, arg: Value, place: Place): string {
   const { at, slot, length } = place.cell();
   const better = aggregate.fn === "min" ? "<" : ">";
   if (arg.kind === "int64") {
@@ -162,7 +179,8 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
       : code.define("s", place.at("worst")) };
   }
   const worst = code.define("s", place.at("worst"));
-  let state = code.define("s", `${n} === 0 & ${worst} < 194 ? ${NULL} : ${worst}`);
+  const none = ofSample(aggregate) ? `${n} < 2` : `${n} === 0`;
+  let state = code.define("s", `${none} & ${worst} < 194 ? ${NULL} : ${worst}`);
   if ("over" in fieldsOf(aggregate)) {
     state = code.define("s",
       `${place.at("over")} === 1 & ${state} < 194 ? ${ERROR.overflow} : ${state}`);
@@ -170,8 +188,19 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
     return keptValue(code, aggregate, place, state);
   }
+  if (needsRows(aggregate.fn)) return percentile(code, aggregate, place, n, state);
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
+}
+
+function percentile(
+  code: Code, { fn, fraction }: Aggregate, place: Place, n: string, state: string,
+): Value {
+  const { next, payload, values } = place.rows();
+  const at = code.param({ of: "number", value: fraction }, "fraction");
+  const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
+    `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
+  return { kind: "float64", state, value: code.define("v", text) };
 }
 
 function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {
@@ -186,17 +215,24 @@ function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, sta
 }
 
 function keptValue(code: Code, aggregate: Aggregate, place: Place, state: string): Value {
-  const { kind, slot } = aggregate.spec;
+  const { kind } = aggregate.spec;
   if (!keepsCell(aggregate)) return { kind, state, value: code.define("v", place.at("value")) };
-  const cell = place.cell();
+  return { ...cellValue(code, aggregate, place.cell()), state };
+}
+
+/** The cell that a group has kept, without its state. */
+export function cellValue(
+  code: Code, { spec }: Aggregate, cell: ReturnType<Place["cell"]>,
+): Omit<Value, "state"> {
+  const { kind, slot } = spec;
   if (kind === "int64") {
     return {
-      kind, state, value: code.define("low", `I[(${cell.at} + g << 1) | 0]`),
+      kind, value: code.define("low", `I[(${cell.at} + g << 1) | 0]`),
       high: code.define("high", `I[(${cell.at} + g << 1) + 1 | 0]`),
     };
   }
   return {
-    kind, state, slot, value: code.define("v", `${cell.at} + Math.imul(g, ${cell.slot}) | 0`),
+    kind, slot, value: code.define("v", `${cell.at} + Math.imul(g, ${cell.slot}) | 0`),
     length: code.define("len", `I[${cell.length} + g | 0]`),
   };
 }
@@ -209,6 +245,10 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
       : `${at("sum")} / ${n}`;
     case "min": case "max": return at("best");
     case "stddev": return `Math.sqrt(${at("squares")} / ${n})`;
-    case "count": case "last": case "first": return n;
+    case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
+    case "var": return `${at("squares")} / ${n}`;
+    case "vars": return `${at("squares")} / (${n} - 1)`;
+    case "count": case "last": case "first": case "percentile_cont": case "percentile_disc":
+      return n;
   }
 }

@@ -1,8 +1,12 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { all, any, Code, doubtful, good, indent, parens, type Value } from "../emit/code.ts";
+import { needsRows } from "../bound.ts";
+import { Code, indent, type Value } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
-import type { Leaves, Test } from "../emit/rows.ts";
-import { type Aggregate, fieldsOf, keepsCell, type Place, result, update } from "./aggregates.ts";
+import { type Leaves, type Test, withSound } from "../emit/rows.ts";
+import {
+  type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, update,
+} from "./aggregates.ts";
+import { mergePane, paneColumns } from "./pane.ts";
 
 export interface WindowSpec {
   readonly input: readonly ColumnSpec[];
@@ -23,6 +27,10 @@ export interface WindowSpec {
   readonly start: ColumnSpec | null;
   /** Groups at most. */
   readonly groups_max: number;
+  /** Rows in are panes of groups, or groups out become one (pane.ts). */
+  readonly panes: "in" | "out" | null;
+  /** Rows that the window keeps, if its aggregates need them. */
+  readonly rows: number;
 }
 
 const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
@@ -36,6 +44,8 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
  *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
+ *     aggN.next  I × rows  percentiles: the next row of the same group, by row of the input
+ *     values   F × rows    room to put the values of one group in order
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
  */
@@ -56,21 +66,25 @@ export function addFields(code: Code, spec: WindowSpec): void {
     for (const field of Object.keys(fieldsOf(aggregate))) {
       layout.add(`agg${i}.${field}`, "F", groups);
     }
+    if (needsRows(aggregate.fn)) layout.add(`agg${i}.next`, "I", spec.rows);
     if (!keepsCell(aggregate)) return;
     const { spec: cell } = aggregate;
     layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot
       : groups);
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
+  if (spec.aggregates.some(({ aggregate }) => needsRows(aggregate.fn))) {
+    layout.add("values", "F", spec.rows);
+  }
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);
 }
 
-const field = (code: Code, name: string, hint: string): string =>
+export const field = (code: Code, name: string, hint: string): string =>
   code.param({ of: "state", field: name }, hint);
 
 /** Every field of a group with its first value and the text of its place. */
-function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
+export function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
   const names: [string, number, string][] = [];
   spec.aggregates.forEach(({ aggregate }, i) => {
     for (const [name, first] of Object.entries(fieldsOf(aggregate))) {
@@ -109,15 +123,8 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const errors = field(code, "errors", "errors");
   const test = takenRows(spec, leaves);
   const testing = code.take();
-  if (keyed) findGroup(code, spec, leaves, fields, window);
-  else code.line(
-    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
-  spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
-    const place = { at, cell: () => cellOf(code, aggregate, i) };
-    update(code, aggregate, value === null ? null : value(leaves), place);
-  });
-  trackRow(code, spec, leaves, fields);
+  enterGroup(code, spec, leaves, fields, window);
+  takeRow(code, spec, leaves, fields);
   const updating = code.take();
   const locals = keyed ? [] : [
     `  let ${fields.map((f) => `${f.place} = F[${f.at}]`).join(", ")};`];
@@ -145,15 +152,9 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
 }
 
 /** Which rows the window takes, and which it counts as failed. */
-function takenRows(spec: WindowSpec, leaves: Leaves): Pick<Test, "pass" | "error"> {
-  const where = spec.where === null ? { pass: "true", error: "false" } : spec.where(leaves);
-  if (!spec.strict) return where;
-  const states = spec.keys.map(({ value }) => value(leaves).state);
-  const pass = parens(where.pass);
-  return {
-    pass: all(pass, ...states.map(good)),
-    error: any(where.error, all(pass, parens(any(...states.map(doubtful))))),
-  };
+export function takenRows(spec: WindowSpec, leaves: Leaves): Test {
+  const where = spec.where === null ? null : spec.where(leaves);
+  return withSound(where, spec.strict ? spec.keys.map(({ value }) => value(leaves).state) : []);
 }
 
 function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["cell"]> {
@@ -163,6 +164,41 @@ function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["c
     at, slot: code.param({ of: "number", value: spec.slot }, `a${i}_slot`),
     length: field(code, `agg${i}.length`, `a${i}_length`),
   };
+}
+
+const placeOf = (
+  code: Code, aggregate: Aggregate, i: number, at: (field: string) => string,
+): Place => ({
+  at,
+  cell: () => cellOf(code, aggregate, i),
+  rows: () => ({
+    next: field(code, `agg${i}.next`, `a${i}_next`),
+    payload: code.param({ of: "input", column: aggregate.arg!.name, part: "payload" },
+      `a${i}_values`),
+    values: field(code, "values", "values"),
+  }),
+});
+
+/** The lines that set `g` to the row's group and begin it if it is new. */
+export function enterGroup(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[], window: string,
+): void {
+  if (spec.keys.length > 0) findGroup(code, spec, leaves, fields, window);
+  else code.line(
+    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
+}
+
+/** The lines that take a row into group `g`. */
+export function takeRow(
+  code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
+): void {
+  spec.aggregates.forEach(({ aggregate, value }, i) => {
+    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const place = placeOf(code, aggregate, i, at);
+    if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
+    else update(code, aggregate, value === null ? null : value(leaves), place);
+  });
+  trackRow(code, spec, leaves, fields);
 }
 
 /** Flags and, for lineage, the oldest time that the group has used. */
@@ -265,23 +301,12 @@ function keyWords(code: Code, v: Value, none: string, scratch: string): [string,
 export function emitKernel(code: Code, spec: WindowSpec): string {
   const out = (part: "mask" | "time" | "source" | "flags"): string =>
     code.param({ of: "output", part }, `out_${part}`);
-  const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
-  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
-  spec.aggregates.forEach(({ aggregate }, i) => {
-    const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
-    const value = result(code, aggregate, { at, cell: () => cellOf(code, aggregate, i) });
-    store(code, aggregate.spec, value, "w");
-  });
+  storeGroup(code, spec);
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
-  code.line(`U[${out("flags")} + w | 0] = ${place("flags", "flags_at")};`);
   if (spec.start !== null) {
     const value = code.define("start", `F[${field(code, "window", "window")} + 8 | 0]`);
     store(code, spec.start, { kind: "time", value, state: "0" }, "w");
-  }
-  if (spec.oldest !== null) {
-    const value = code.define("oldest", place("oldest", "oldest_at"));
-    store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
   }
   const lines = indent(code.take(), "    ");
   const mask = out("mask");
@@ -293,6 +318,39 @@ ${lines}
   }
   return to - from | 0;
 }`;
+}
+
+/** Keys, results, flags and lineage of group `g` into output row `w`. */
+export function storeGroup(code: Code, spec: WindowSpec): void {
+  const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
+  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
+  spec.aggregates.forEach(({ aggregate }, i) => {
+    const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
+    if (spec.panes === "out") {
+      storePane(code, aggregate, i, at);
+      return;
+    }
+    const value = result(code, aggregate, placeOf(code, aggregate, i, at));
+    store(code, aggregate.spec, value, "w");
+  });
+  const flags = code.param({ of: "output", part: "flags" }, "out_flags");
+  code.line(`U[${flags} + w | 0] = ${place("flags", "flags_at")};`);
+  if (spec.oldest !== null) {
+    const value = code.define("oldest", place("oldest", "oldest_at"));
+    store(code, spec.oldest, { kind: "time", value, state: "0" }, "w");
+  }
+}
+
+/** What an aggregate has come to, as it is, so that a later fold can go on with it. */
+function storePane(
+  code: Code, aggregate: Aggregate, i: number, at: (field: string) => string,
+): void {
+  for (const column of paneColumns(aggregate, i)) {
+    const value = column.name === `agg${i}.cell`
+      ? { ...cellValue(code, aggregate, cellOf(code, aggregate, i)), state: "0" }
+      : { kind: column.kind, state: "0", value: code.define("v", at(column.name.split(".")[1]!)) };
+    store(code, column, value, "w");
+  }
 }
 
 function keyValue(code: Code, key: ColumnSpec, i: number): Value {

@@ -1,0 +1,186 @@
+import { assert, limits } from "../../base.ts";
+import { type Column, Ring } from "../../ring.ts";
+import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { bindParams } from "../emit/stage.ts";
+import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
+import { type Boundary, boundaryOf } from "./boundary.ts";
+import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
+import { Span } from "./span.ts";
+
+/**
+ * A window that is made anew from what it keeps each time that it closes. Its state block:
+ *
+ *     span    F × 12    which kept rows the window is about (span.ts)
+ *     keep    U × n     state of the kernel that fills the ring
+ *     fold    U × n     groups and parameters of the kernels that read it (kernel.ts)
+ *     rows    U × n     a ring of its own: rows, or panes, with only the columns it needs
+ *
+ * The rows of a closed window are folded at once, its groups are written as the output ring has
+ * room; meanwhile no row is taken in. A full ring loses its oldest rows, counted.
+ */
+export class KeptStage implements Stage {
+  readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
+  readonly #plan: KeptPlan;
+  readonly #span: Span;
+  readonly #boundary: Boundary;
+  readonly #keeper: Keeper;
+  readonly #where: Column | null;
+  /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
+  readonly #keys: readonly Column[];
+  readonly #conditions: readonly Column[];
+  readonly #accumulate: Kernel;
+  readonly #emit: Kernel;
+  readonly #params: number;
+  /** Index of the fold's field `window` in F, of its `table` in I (−1: no keys). */
+  readonly #windowAt: number;
+  readonly #tableAt: number;
+  readonly #kept: Ring;
+  readonly #output: Ring;
+  readonly #rows_max: number;
+
+  constructor(plan: KeptPlan, site: Site) {
+    const { arena, output, state } = site;
+    const place = (field: string): number => state.at + plan.state.byteOf(field);
+    const part = (field: string, bytes: number): Site["state"] =>
+      ({ at: place(field), bytes, owner: state.owner });
+    this.#plan = plan;
+    this.#kept = Ring.attach(arena, place("rows"), plan.ring);
+    this.#span = new Span(this.#kept, place("span") / 8, plan.strict);
+    this.#boundary = boundaryOf(plan.window, this.#span);
+    this.#where = this.#kept.column("$where") ?? null;
+    const sound = plan.strict ? this.#kept.columns : [];
+    this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
+    this.#conditions = sound.filter(({ name }) => ["$when", "$begin", "$emit"].includes(name));
+    const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
+    this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
+      : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
+    const fold = { ...site, input: this.#kept, newest: [],
+      state: part("fold", plan.fold.stateBytes) };
+    this.#accumulate = kernelOf(arena, plan.fold.text);
+    this.#emit = kernelOf(arena, plan.fold.emitText);
+    this.#params = bindParams(plan.fold.state, plan.fold.params, fold);
+    this.#windowAt = plan.fold.state.indexOf("window", fold.state.at);
+    this.#tableAt = plan.fold.state.has("table")
+      ? plan.fold.state.indexOf("table", fold.state.at) : -1;
+    this.#output = output;
+    this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
+  }
+
+  get deadline(): number {
+    // Also if rows are kept that the window has not looked at: there was no room for its groups.
+    if (this.#span.closing || this.#span.next !== this.#kept.head) return 0;
+    return Math.min(this.#span.closes, this.#keeper.closes);
+  }
+
+  run(from: number, to: number, _now: number, time: number): number {
+    let seq = from;
+    let room = this.#advance(this.#rows_max, -Infinity);
+    while (!this.#span.closing && seq !== to) {
+      seq = this.#keeper.take(seq, to, this.#free(), time);
+      room = this.#advance(room, -Infinity);
+    }
+    this.counters.in += (seq - from) | 0;
+    this.#count();
+    return seq;
+  }
+
+  tick(time: number): void {
+    const room = this.#advance(this.#rows_max, -Infinity);
+    if (!this.#span.closing) {
+      this.#free();
+      this.#keeper.tick(time);
+      this.#advance(room, time);
+    }
+    this.#count();
+  }
+
+  /** Closes and writes windows of kept rows, and those due by `time`; what is left of `room`. */
+  #advance(room: number, time: number): number {
+    let left = room - this.#write(room);
+    while (!this.#span.closing && (this.#look() || this.#due(time))) left -= this.#write(left);
+    return left;
+  }
+
+  #due(time: number): boolean {
+    if (!this.#boundary.due(time)) return false;
+    this.#fold();
+    return true;
+  }
+
+  #count(): void {
+    this.counters.errors = this.#keeper.errors + this.#span.errors;
+    this.counters.dropped = this.#keeper.dropped + this.#span.lost +
+      this.#kept.arena.F[this.#windowAt + 6]!;
+  }
+
+  /** Rows that the ring has room for; a full one loses its oldest. */
+  #free(): number {
+    const span = this.#span, { rows } = this.#kept;
+    let free = rows - ((this.#kept.head - span.first) | 0);
+    while (free < this.#keeper.least) {
+      span.evict();
+      free += 1;
+    }
+    return free;
+  }
+
+  /** Takes kept rows into the window, up to one that closes it: true = it did. */
+  #look(): boolean {
+    const span = this.#span;
+    while (span.next !== this.#kept.head) {
+      const row = span.next;
+      const time = span.timeOf(row);
+      if (this.#due(time)) return true;
+      if (this.#fails(row)) span.countError();
+      if (this.#conditions.length > 0 && !this.#sound(this.#conditions, row)) span.countError();
+      if (this.#boundary.row(time)) {
+        this.#fold();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The row is in no group because WHERE, or on the way to a write a key, cannot be trusted. */
+  #fails(row: number): boolean {
+    if (this.#where === null) return !this.#sound(this.#keys, row);
+    const state = this.#kept.arena.U[this.#where.state + (row & this.#kept.mask)]!;
+    return state > (this.#plan.strict ? 0 : 193) ||
+      (this.#span.holds(this.#where, row) && !this.#sound(this.#keys, row));
+  }
+
+  #sound(columns: readonly Column[], row: number): boolean {
+    const { U } = this.#kept.arena, at = row & this.#kept.mask;
+    for (const { state } of columns) if (U[state + at] !== 0) return false;
+    return true;
+  }
+
+  #fold(): void {
+    const span = this.#span, { F, I } = this.#kept.arena, at = this.#windowAt;
+    if (this.#tableAt >= 0) I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.fold.keys);
+    F[at + 2] = 0;
+    F[at + 8] = span.start;
+    const done = this.#accumulate(this.#params, span.from, span.to, Infinity, span.end);
+    assert(done === span.to, "a window is folded to its end");
+    span.closing = true;
+    span.written = 0;
+  }
+
+  /** Writes groups of the closed window, at most `room`; how many. */
+  #write(room: number): number {
+    const span = this.#span;
+    if (!span.closing) return 0;
+    const left = this.#kept.arena.F[this.#windowAt + 2]! - span.written;
+    const n = left < room ? left : room;
+    if (n > 0) {
+      const from = span.written;
+      this.#output.claim(n);
+      this.#emit(this.#params, from, from + n, this.#output.head, span.end);
+      this.#output.publish(n);
+      this.counters.out += n;
+      span.written = from + n;
+    }
+    if (n === left) span.closing = false;
+    return n;
+  }
+}

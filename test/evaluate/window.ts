@@ -1,0 +1,101 @@
+import type { BoundWindow } from "../../src/sql/bound.ts";
+import type { Row } from "./value.ts";
+
+/** A window that has closed, with its content. */
+export interface Window {
+  readonly start: number;
+  readonly end: number;
+  readonly rows: readonly Row[];
+}
+
+type Of<K extends BoundWindow["kind"]> = BoundWindow & { readonly kind: K };
+
+const within = (rows: readonly Row[], from: number, to: number): Row[] =>
+  rows.filter((row) => row.time >= from && row.time < to);
+
+/** [end − length, end) for each multiple of the hop up to `last`, where there are rows. */
+export function hopping(
+  rows: readonly Row[], { length_ms, hop_ms }: Of<"hopping">, last: number,
+): Window[] {
+  const found: Window[] = [];
+  if (rows.length === 0) return found;
+  for (let end = Math.floor(rows[0]!.time / hop_ms) * hop_ms; end <= last; end += hop_ms) {
+    const content = within(rows, end - length_ms, end);
+    if (content.length > 0) found.push({ start: end - length_ms, end, rows: content });
+  }
+  return found;
+}
+
+/** Rows of one window by panes, in time order. */
+export function paned(
+  rows: readonly Row[], { length_ms, hop_ms }: Of<"hopping">,
+): (readonly Row[])[] {
+  let pane = Math.min(length_ms, hop_ms);
+  while (length_ms % pane !== 0 || hop_ms % pane !== 0) pane -= 1;
+  const panes = new Map<number, Row[]>();
+  for (const row of rows) {
+    const index = Math.floor(row.time / pane);
+    panes.set(index, [...(panes.get(index) ?? []), row]);
+  }
+  return [...panes.values()];
+}
+
+/** One for each row that triggers; with a delay, those that have closed by `last`. */
+export function sliding(
+  rows: readonly Row[], { length_ms, delay_ms }: Of<"sliding">, triggers: (row: Row) => boolean,
+  last: number,
+): Window[] {
+  return rows.flatMap((row, i) => {
+    const start = row.time - length_ms, end = row.time + delay_ms;
+    if (!triggers(row) || end > last) return [];
+    const content = delay_ms > 0 ? within(rows, start, end)
+      : rows.slice(0, i + 1).filter((other) => other.time >= start);
+    return [{ start, end, rows: content }];
+  });
+}
+
+/** Up to a pause, or to the first multiple of the greatest length when the first row is so old. */
+export function sessions(
+  rows: readonly Row[], { most_ms, timeout_ms }: Of<"session">, last: number,
+): Window[] {
+  const found: Window[] = [];
+  let open: Row[] = [];
+  const end = (): number => {
+    const [first, newest] = [open[0]!.time, open.at(-1)!.time];
+    let tick = Math.floor(first / most_ms) * most_ms;
+    while (tick - first < most_ms) tick += most_ms;
+    return Math.min(tick, newest + timeout_ms);
+  };
+  const close = (time: number): void => {
+    if (open.length === 0 || end() > time) return;
+    found.push({ start: open[0]!.time, end: end(), rows: open });
+    open = [];
+  };
+  for (const row of rows) {
+    close(row.time);
+    open = [...open, row];
+  }
+  close(last);
+  return found;
+}
+
+/** From begin to emit, both in; without `emit` from one begin to before the next. */
+export function states(
+  rows: readonly Row[], begin: (row: Row) => boolean, emit: ((row: Row) => boolean) | null,
+): Window[] {
+  const found: Window[] = [];
+  let open: Row[] | null = null;
+  for (const row of rows) {
+    const begins = begin(row);
+    if (emit === null && begins && open !== null) {
+      found.push({ start: open[0]!.time, end: row.time, rows: open });
+      open = null;
+    }
+    if (open === null && !begins) continue;
+    open = [...(open ?? []), row];
+    if (emit === null || !emit(row)) continue;
+    found.push({ start: open[0]!.time, end: row.time, rows: open });
+    open = null;
+  }
+  return found;
+}
