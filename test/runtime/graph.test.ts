@@ -58,12 +58,19 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     for (const rest of ["WHERE rising(ok)", "WHERE b > 1 AND debounce(ok, 1s)",
       "GROUP BY rising(ok), TUMBLINGWINDOW(ss, 1)",
       "GROUP BY TUMBLINGWINDOW(ss, 1) FILTER (WHERE rising(ok))",
-      "GROUP BY TUMBLINGWINDOW(ss, 1) HAVING max(lag(b)) > 1"]) {
+      "GROUP BY TUMBLINGWINDOW(ss, 1) HAVING max(lag(b)) > 1",
+      "GROUP BY SLIDINGWINDOW(ss, 1) OVER (WHEN rising(ok))", "GROUP BY STATEWINDOW(rising(ok))",
+      "GROUP BY STATEWINDOW(ok, falling(ok))"]) {
       const v = rest.startsWith("WHERE") ? "a" : "max(a)";
       expect(problems({ write: `SELECT ${v} AS v FROM d.fast ${rest}` }), rest).toContain("(W8)");
     }
     expect(problems({ write: "SELECT a AS v FROM d.fast",
       other: "SELECT latest(a) AS v FROM d.fast WHERE rising(ok)" })).toBe("");
+  });
+  test("an aggregate without a window, whose inputs have no oldest", () => {
+    expect(problems({ write: "SELECT max(a) AS v FROM d.fast" })).toContain("(W8)");
+    expect(problems({ write: "SELECT max(a) AS v FROM d.fast GROUP BY SLIDINGWINDOW(ss, 1)" }))
+      .toBe("");
   });
   test("also in a rule that a writing rule reads", () => {
     expect(problems({ before: "SELECT coalesce(a, 1) AS v FROM d.fast",

@@ -87,6 +87,29 @@ const over = (expr: string, ...rows: readonly Given[]): string[] => {
     : true, t: "k" }));
 };
 
+describe("what a window makes of a function with state", () => {
+  const of = (expr: string, rest: string, ...rows: readonly number[]): string[] => {
+    const bench = new Bench(expr, rest);
+    return rows.map((a) => bench.row({ a, b: a > 2, t: "k" }));
+  };
+  test("a group shows the result of its first row, one without a window that of the row", () => {
+    expect(of("lag(a)", "GROUP BY t, SLIDINGWINDOW(ss, 1)", 1, 2, 3, 4).slice(2))
+      .toEqual(["1 good 2", "2 good 2"]);
+    expect(of("CASE WHEN count(*) > 0 THEN lag(a) END", "GROUP BY t", 1, 2, 3).slice(1))
+      .toEqual(["1 good 1", "2 good 2"]);
+  });
+  test("a window is as old as the oldest row through state, also if it gives its rows", () => {
+    expect(of("max(lag(a, 2))", "GROUP BY COUNTWINDOW(2, 1)", 1, 2, 3, 4).at(-1))
+      .toBe("2 good 3");
+    expect(of("lag(a, 2)", "GROUP BY SLIDINGWINDOW(ss, 1)", 1, 2, 3, 4).at(-1))
+      .toBe("2 good 2");
+  });
+  test("it may be the window's own condition", () => {
+    expect(of("count(*)", "GROUP BY SLIDINGWINDOW(ss, 9) OVER (WHEN rising(b))", 1, 2, 3, 4)
+      .at(-1)).toStartWith("3 good");
+  });
+});
+
 describe("W8: quality and age through state", () => {
   test("lag is as old as the row that it shows; a row left out makes it uncertain", () => {
     expect(over("lag(a)", 1, 2, "bad", 3, 4)).toEqual(["null 0", "1 good 1", "2 good 1",

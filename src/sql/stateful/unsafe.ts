@@ -14,7 +14,8 @@ export function unsafeIn(query: BoundQuery): string[] {
     const why = reason(node);
     return why === null ? [] : [`${node.fn}() ${why}`];
   });
-  const { where, window, having, groupBy } = query;
+  const { where, window, having, groupBy, aggregated } = query;
+  if (aggregated && window === null) found.push(`An aggregate without a window ${endless}`);
   // What WHERE lets pass carries nothing of the quality of the condition.
   const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
