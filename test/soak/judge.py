@@ -29,6 +29,8 @@ import struct
 import sys
 
 DAY_MS = 86_400_000
+# Refusals that a row may meet whose inputs are worth nothing (W8, in this order).
+WITHOUT_INPUTS = ("busy", "unknown-pending", "yielded", "input-bad", "input-old")
 WRITE_FUNCTIONS = {5: "coil", 6: "register", 15: "coils", 16: "registers", 22: "mask", 23: "read-write"}
 READ_AREAS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 REGISTERS = {"int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "float64": 4}
@@ -625,11 +627,11 @@ class Judge:
         """A rule tries no more often than the machine was asked for the tag that makes its rows.
 
         A row that was made without asking, for want of a connection, can only be refused as bad or
-        old, and these are left out.
+        old, or for what is looked at before the inputs; these are left out.
         """
         tries = collections.Counter(row["origin"] for row in self.audit.admitted)
         for row in self.audit.withheld:
-            if row["code"] not in ("input-bad", "input-old"):
+            if row["code"] not in WITHOUT_INPUTS:
                 tries[row["origin"]] += row["count"]
         for rule, tags in self.inputs.items():
             polls = self.log.polls(p for (_, tag), p in self.audit.places.items() if tag == tags[0])
