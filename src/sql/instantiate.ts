@@ -2,20 +2,16 @@ import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
-import { StatefulStage } from "./stateful/stage.ts";
 import { KeptStage } from "./window/kept.ts";
-import { RunningStage } from "./window/running.ts";
 import { WindowStage } from "./window/stage.ts";
 
 /** A stage of generated code, bound to its rings. */
 export function instantiate(plan: StagePlan, site: Site): Stage {
   switch (plan.kind) {
-    case "rows": return new RowsStage(plan, site);
-    case "conditions": return new RowsStage(plan, site);
-    case "stateful": return new StatefulStage(plan, site);
+    case "rows": case "conditions": case "stateful": case "running":
+      return new RowsStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
-    case "running": return new RunningStage(plan, site);
     case "infer": assert(false, "an infer stage is made by instantiateInfer");
   }
 }

@@ -1,6 +1,8 @@
 import { assert, limits } from "../../base.ts";
 import type { Ring } from "../../ring.ts";
-import type { ConditionsPlan, RowsPlan, Site, Stage, StageCounters } from "../program.ts";
+import type {
+  ConditionsPlan, RowsPlan, RunningPlan, Site, Stage, StageCounters, StatefulPlan,
+} from "../program.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import { type Param, resolve, textField } from "./params.ts";
 import type { Layout } from "./params.ts";
@@ -22,21 +24,26 @@ export function bindParams(layout: Layout, params: readonly Param[], site: Site)
   return 2 * at;
 }
 
-/** Row by row: one kernel, no state but its parameters. */
+/** Row by row by one kernel, whatever state it keeps. */
 export class RowsStage implements Stage {
   readonly deadline = Infinity;
   readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
   readonly #kernel: Kernel;
   readonly #params: number;
-  readonly #errorsAt: number;
+  /** Where the kernel counts rows in error and dropped ones; null: there are none such. */
+  readonly #errorsAt: number | null;
+  readonly #droppedAt: number | null;
   readonly #output: Ring;
   readonly #F: Float64Array;
   readonly #rows_max: number;
 
-  constructor(plan: RowsPlan | ConditionsPlan, site: Site) {
+  constructor(plan: RowsPlan | ConditionsPlan | StatefulPlan | RunningPlan, site: Site) {
     this.#kernel = kernelOf(site.arena, plan.text);
     this.#params = bindParams(plan.state, plan.params, site);
-    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
+    const { state } = plan;
+    this.#errorsAt = state.has("errors") ? state.indexOf("errors", site.state.at) : null;
+    this.#droppedAt = plan.kind === "running" ? state.indexOf("window", site.state.at) + 6
+      : plan.kind === "stateful" ? state.indexOf("dropped", site.state.at) : null;
     this.#output = site.output;
     this.#F = site.arena.F;
     this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);
@@ -51,7 +58,8 @@ export class RowsStage implements Stage {
     this.#output.publish(written);
     this.counters.in += n;
     this.counters.out += written;
-    this.counters.errors = this.#F[this.#errorsAt]!;
+    if (this.#errorsAt !== null) this.counters.errors = this.#F[this.#errorsAt]!;
+    if (this.#droppedAt !== null) this.counters.dropped = this.#F[this.#droppedAt]!;
     return end;
   }
 

@@ -1,11 +1,7 @@
-import { limits } from "../../base.ts";
-import { type Ring, UNCERTAIN } from "../../ring.ts";
+import { UNCERTAIN } from "../../ring.ts";
 import { type Code, indent } from "../emit/code.ts";
-import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { NewestLeaves, RowLeaves } from "../emit/leaves.ts";
 import type { Leaves } from "../emit/rows.ts";
-import { bindParams } from "../emit/stage.ts";
-import type { RunningPlan, Site, Stage, StageCounters } from "../program.ts";
 import {
   enterGroup, field, groupFields, storeGroup, takenRows, takeRow, type WindowSpec,
 } from "./kernel.ts";
@@ -63,43 +59,4 @@ function forgetErrors(
   for (const { place, before } of worst) {
     code.line(`if (${place} > 193) ${place} = ${before} > ${skipped} ? ${before} : ${skipped};`);
   }
-}
-
-/** Aggregates without a window: one row out for each row in, of its group so far. */
-export class RunningStage implements Stage {
-  readonly deadline = Infinity;
-  readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
-  readonly #kernel: Kernel;
-  readonly #params: number;
-  readonly #errorsAt: number;
-  readonly #droppedAt: number;
-  readonly #output: Ring;
-  readonly #F: Float64Array;
-  readonly #rows_max: number;
-
-  constructor(plan: RunningPlan, site: Site) {
-    this.#kernel = kernelOf(site.arena, plan.text);
-    this.#params = bindParams(plan.state, plan.params, site);
-    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
-    this.#droppedAt = plan.state.indexOf("window", site.state.at) + 6;
-    this.#output = site.output;
-    this.#F = site.arena.F;
-    this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);
-  }
-
-  run(from: number, to: number, _now: number, time: number): number {
-    const waiting = (to - from) | 0;
-    const n = waiting < this.#rows_max ? waiting : this.#rows_max;
-    const end = (from + n) | 0;
-    this.#output.claim(n);
-    const written = this.#kernel(this.#params, from, end, this.#output.head, time);
-    this.#output.publish(written);
-    this.counters.in += n;
-    this.counters.out += written;
-    this.counters.errors = this.#F[this.#errorsAt]!;
-    this.counters.dropped = this.#F[this.#droppedAt]!;
-    return end;
-  }
-
-  tick(_time: number): void {}
 }
