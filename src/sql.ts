@@ -5,6 +5,7 @@ export { compile, compileConditions } from "./sql/compile.ts";
 export { explain } from "./sql/explain.ts";
 export type { InferSite } from "./sql/infer.ts";
 export { instantiate, instantiateInfer } from "./sql/instantiate.ts";
+export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,
 } from "./sql/program.ts";

@@ -41,7 +41,8 @@ async function run(args: Args, host: Host): Promise<number> {
     return 1;
   }
   const store = openStore(directory, {
-    maxMB: graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
+    maxMB: graph?.gateway.store.maxMB ?? default_store_MB,
+    stateMB: graph?.gateway.store.stateMB ?? default_state_MB, lock: lockFile,
     now: () => clock.now(), time: () => clock.time(),
   });
   try {
@@ -112,6 +113,7 @@ async function serve(serving: Serving): Promise<void> {
 }
 
 const default_store_MB = 512;
+const default_state_MB = 128;
 
 /** W5: a configuration that does not pass is not run; the last good pair is, with writing off. */
 function choose(

@@ -1,7 +1,7 @@
 import { limits } from "../base.ts";
 import { copyCell, copyStamp, writeCell, type Column, type Ring } from "../ring.ts";
 
-interface Member {
+export interface Member {
   readonly ring: Ring;
   readonly device: string;
   readonly columns: readonly Column[];
@@ -15,18 +15,23 @@ interface Member {
 export class FanIn {
   lost = 0;
   readonly output: Ring;
-  readonly #members: Member[];
+  readonly members: readonly Member[];
   readonly #device: Column | undefined;
 
   constructor(inputs: readonly Ring[], output: Ring) {
     this.output = output;
     this.#device = output.column("device");
-    this.#members = inputs.map((ring) => ({
+    this.members = inputs.map((ring) => ({
       ring,
       device: ring.name.slice(0, ring.name.lastIndexOf(".")),
       columns: output.columns.filter((c) => c !== this.#device).map((c) => ring.column(c.name)!),
       cursor: ring.head,
     }));
+  }
+
+  /** Sequence of one of its streams up to which it has read. */
+  cursorIn(stream: Ring): number {
+    return this.members.find(({ ring }) => ring === stream)?.cursor ?? stream.head;
   }
 
   /** True if rows are left. */
@@ -45,10 +50,11 @@ export class FanIn {
   #oldest(): Member | null {
     let oldest: Member | null = null;
     let least = Infinity;
-    for (const member of this.#members) {
+    for (const member of this.members) {
       const { ring } = member;
       const lag = (ring.head - member.cursor) | 0;
-      if (lag === 0) continue;
+      // Less than 0: a replay has not come up to where it was.
+      if (lag <= 0) continue;
       if (lag > ring.rows) {
         this.lost += lag - ring.rows;
         member.cursor = (ring.head - ring.rows) | 0;

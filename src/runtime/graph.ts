@@ -29,6 +29,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** A source that can wait: its rows are durable before they are acknowledged. */
+  readonly journal: boolean;
 }
 
 export interface LinkPlan {
@@ -121,7 +123,9 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval);
+      const connector = this.#components.connectors.find(({ type }) => type === source.type);
+      this.#addStream(source.name, "source", columns, interval,
+        connector?.waits?.(source.settings) ?? false);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(this.#planRules());
@@ -139,9 +143,10 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
+    journal = false,
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
+    const stream = { name, from, interval, journal, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -423,6 +428,9 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
+    if (stream.journal) {
+      lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
+    }
   }
   for (const rule of graph.rules) {
     const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
@@ -431,6 +439,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
     }
     lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
   }
+  const state = graph.rules.flatMap(({ program }) => program.stages)
+    .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
+  lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
+    bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
   }

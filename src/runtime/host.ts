@@ -87,6 +87,7 @@ export class RoleHost {
     this.#loop = new Loop(world.clock, world.timers, this);
     this.#role = new Role({
       graph, share: this.#share, components, world, active: !options.safeMode,
+      state: options.store.state, epoch: options.past?.epoch ?? 0,
       wake: this.#loop.wake, pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
     this.#bell = Bell.create(this.#role.arena, "bell");

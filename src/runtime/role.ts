@@ -2,17 +2,21 @@ import { assert, Fault, limits, reason } from "../base.ts";
 import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
-import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
+import { Arena, Bell, type Block, Bridge, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
+import { Durability } from "./durability.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
 import { FanIn } from "./gather.ts";
+import { Journal } from "./journal.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
-import { RuleRunner } from "./rule.ts";
+import { RuleState } from "./rule-state.ts";
+import { RuleRunner, type RuleLink } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
-import type { Share } from "./share.ts";
+import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
+import type { StatePort } from "./store-port.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
@@ -22,6 +26,9 @@ export interface RoleOptions {
   readonly world: World;
   /** False in safe mode: reading and API on; rules, models and sinks off. */
   readonly active: boolean;
+  readonly state: StatePort;
+  /** Of this start, 0 while the store could not be read. */
+  readonly epoch: number;
   wake(): void;
   pathEnded(link: string, why: string): void;
 }
@@ -43,6 +50,14 @@ export class Role {
   readonly #bridges: { readonly bridge: Bridge; readonly stream: string }[] = [];
   /** Own streams, whose new rows other roles may wait for. */
   readonly #own: Ring[];
+  /** Of the sources that can wait. */
+  readonly #journals: Journal[] = [];
+  /** Rules that wait for another one, and which. */
+  readonly #upstream = new Map<RuleRunner, readonly RuleRunner[]>();
+  /** Rules that read a source with a journal. */
+  readonly #replayed = new Set<RuleRunner>();
+  /** null in safe mode, and where every rule is on the way to a write. */
+  #durability: Durability | null = null;
   #readers: readonly Bell[] = [];
   #published = 0;
 
@@ -52,6 +67,11 @@ export class Role {
     this.arena = Arena.create(arenaBytes(share));
     this.#own = share.streams.map((stream) => this.#ring(stream.layout));
     for (const layout of share.imports) this.#ring(layout);
+    for (const { name, journal, layout } of share.streams) {
+      if (!journal) continue;
+      const inlet = Ring.create(this.arena, { ...layout, name: `${name} inlet` }).ring;
+      this.#journals.push(new Journal(inlet, this.rings.get(name)!, options.wake));
+    }
   }
 
   /** A stream of another role is carried into this one's ring of the same name. */
@@ -68,8 +88,10 @@ export class Role {
     this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
     const models = active ? await this.#loadModels() : new Map<string, Model>();
     if (active) for (const plan of share.rules) this.#tryRule(plan, models);
+    if (active) await this.#restore();
     this.#startLinks();
     this.#startConnections(active);
+    this.#durability?.start();
   }
 
   /** From here on asking the arena for more is a bug (DESIGN §2). */
@@ -86,10 +108,11 @@ export class Role {
     }
     for (const link of this.links.values()) deadline = Math.min(deadline, link.step(now, time));
     for (const rule of this.rules) {
-      more = rule.run(now, time) || more;
+      more = rule.run(now, time, this.#isHeld(rule)) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
     for (const sink of this.sinks) more = sink.step() || more;
+    if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
   }
@@ -103,6 +126,8 @@ export class Role {
       ...this.#bridges.map(({ bridge, stream }): [string, number] =>
         [`bridge ${stream}`, bridge.lost]),
       ...[...this.links].map(([name, link]): [string, number] => [`link ${name}`, link.lost ?? 0]),
+      ...[...this.#durability?.lost ?? []].map(([stream, lost]): [string, number] =>
+        [`journal ${stream}`, lost]),
     ];
     return Object.fromEntries(all.filter(([, lost]) => lost > 0));
   }
@@ -119,6 +144,7 @@ export class Role {
   async stop(): Promise<void> {
     for (const link of this.links.values()) link.close();
     for (const connection of this.connections.values()) await connection.close();
+    await this.#durability?.stop();
     for (const rule of this.rules) for (const model of rule.models) model.close();
   }
 
@@ -128,13 +154,43 @@ export class Role {
   ): { stage: Stage; ring: Ring; streams: ReadonlySet<string> } {
     const ring = Ring.create(this.arena, layout).ring;
     const streams = new Set(program.newest.map((newest) => newest.stream));
-    return { stage: this.#instantiate(program, 0, null, ring), ring, streams };
+    return { stage: this.#instantiate(program, 0, null, ring).stage, ring, streams };
   }
 
   #ring(layout: RingLayout): Ring {
     const { ring } = Ring.create(this.arena, layout);
     this.rings.set(layout.name, ring);
     return ring;
+  }
+
+  /** Windows after it must not close by the clock: earlier rows are still to come. */
+  #isHeld(rule: RuleRunner): boolean {
+    if (this.#durability?.replaying === true && this.#replayed.has(rule)) return true;
+    for (const before of this.#upstream.get(rule)!) if (before.behind) return true;
+    return false;
+  }
+
+  /**
+   * Rules that no machine is written by go on where they were; one on the way to a write begins
+   * anew, as arming does, so that the gate need trust no state of before (W18).
+   */
+  async #restore(): Promise<void> {
+    const { graph, state, epoch, world, wake } = this.#options;
+    const writing = rulesToWrites(graph.rules);
+    const follows = new Set(this.#journals.map(({ stream }) => stream.name));
+    const rules = this.rules.filter(({ name }) => !writing.has(name)).map((runner) => {
+      const streams = runner.plan.program.inputs.flatMap((input) => input.streams);
+      const followed = streams.length > 0 && streams.every((name) => follows.has(name));
+      if (followed) follows.add(runner.name);
+      return new RuleState(runner, followed);
+    });
+    if (rules.length === 0 && this.#journals.length === 0) return;
+    this.#durability = new Durability({
+      port: state, log: world.log, interval: graph.gateway.store.checkpoint, epoch, wake, rules,
+      streams: this.rings, journals: this.#journals, sinks: this.sinks,
+      time: () => world.clock.time(), begin: (journal) => this.#startSource(journal),
+    });
+    await this.#durability.restore(world.clock.now());
   }
 
   /** Only the models that this role's rules use. */
@@ -175,35 +231,44 @@ export class Role {
     const input = program.inputs[0]!;
     const members = input.streams.map((name) => this.rings.get(name)!);
     const gathered = plan.gather === null ? null : this.#ring(plan.gather);
-    const rings = [gathered ?? members[0]!];
-    const stages = program.stages.map((stage, i) => {
+    const links: RuleLink[] = [];
+    let from = gathered ?? members[0]!;
+    program.stages.forEach((stage, i) => {
       const layout = plan.layouts[i]!;
       const last = i === program.stages.length - 1;
       const output = last ? this.rings.get(plan.rule.name)! : this.#ring(layout);
-      const from = rings[i]!;
-      rings.push(output);
-      return stage.kind === "infer"
-        ? instantiateInfer(stage, {
+      const made = stage.kind === "infer"
+        ? { state: null, stage: instantiateInfer(stage, {
           input: from, output, model: models.get(stage.model)!,
           deadline: this.#deadline(stage.model), now: () => this.#options.world.clock.now(),
-        })
+        }) }
         : this.#instantiate(program, i, from, output);
+      links.push({ ...made, input: from, output, cursor: from.head });
+      from = output;
     });
     const fanIn = gathered === null ? null : new FanIn(members, gathered);
     const used = program.models.map((name) => models.get(name)!);
-    this.rules.push(new RuleRunner(plan, fanIn, stages, rings, used));
+    const runner = new RuleRunner(plan, fanIn, links, used);
+    this.#upstream.set(runner, this.rules.filter(({ name }) => input.streams.includes(name)));
+    if (this.#journals.some(({ stream }) => input.streams.includes(stream.name))) {
+      this.#replayed.add(runner);
+    }
+    this.rules.push(runner);
   }
 
   #deadline(model: string): number {
     return this.#options.graph.gateway.models.find((m) => m.name === model)!.deadline;
   }
 
-  #instantiate(program: Program, i: number, input: Ring | null, output: Ring): Stage {
+  #instantiate(
+    program: Program, i: number, input: Ring | null, output: Ring,
+  ): { stage: Stage; state: Block } {
     const stage = program.stages[i]!;
     assert(stage.kind !== "infer", "a model's stage is made with its model");
     const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    return instantiate(stage, { arena: this.arena, input, output, newest, state });
+    const site = { arena: this.arena, input, output, newest, state };
+    return { state, stage: instantiate(stage, site) };
   }
 
   #startLinks(): void {
@@ -238,9 +303,10 @@ export class Role {
   #startConnections(active: boolean): void {
     const { graph, share } = this.#options;
     for (const source of share.sources) {
-      if (this.#isClosed(source.link)) continue;
+      // One that can wait begins when all that it had acknowledged has been replayed.
+      if (this.#isClosed(source.link) || this.#journalOf(source.name) !== undefined) continue;
       this.#connection(source.type, source.link)
-        .source(source.name, source.settings, this.rings.get(source.name)!);
+        .source(source.name, source.settings, this.rings.get(source.name)!, null);
     }
     if (!active) return;
     for (const { rule, sink: name } of share.sinks) {
@@ -249,8 +315,22 @@ export class Role {
       const ring = this.rings.get(rule)!;
       const sink = this.#connection(config.type, config.link)
         .sink(config.name, config.settings, ring, rule);
-      this.sinks.push(new SinkRunner(config.name, sink, ring));
+      const from = this.#durability?.sinkFrom(config.name, ring) ?? ring.head;
+      const runner = new SinkRunner(config.name, sink, ring, from);
+      this.sinks.push(runner);
+      this.#durability?.linkSink(runner);
     }
+  }
+
+  #journalOf(source: string): Journal | undefined {
+    return this.#journals.find(({ stream }) => stream.name === source);
+  }
+
+  #startSource(journal: Journal): void {
+    const { name, type, link, settings } = this.#options.share.sources.find((source) =>
+      source.name === journal.stream.name)!;
+    if (this.#isClosed(link)) return;
+    this.#connection(type, link, true).source(name, settings, journal.inlet, journal);
   }
 
   /** W25: a simulation keeps what it does not stand for closed. */
@@ -265,16 +345,18 @@ export class Role {
   }
 
   /** One client for all that use a link; a type without link has one for itself. */
-  #connection(type: string, link: string | null): Connection {
+  #connection(type: string, link: string | null, durable = false): Connection {
     const { graph, components, world, wake } = this.#options;
-    const key = link ?? type;
+    // A connection whose session outlasts it is of nobody else: commands must not come late (W17).
+    const key = durable ? `${link ?? type} journal` : link ?? type;
     let connection = this.connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
       const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
       const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake, message_bytes_max: mqtt_message_bytes_max,
+        log: world.log, gateway: graph.gateway.id, wake, durable,
+        message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });
       this.connections.set(key, connection);
@@ -294,7 +376,10 @@ function arenaBytes(share: Share): number {
   // The bell and the turn counter.
   let bytes = 2 * Arena.block_bytes_min;
   const add = (n: number): void => { bytes += Arena.sizeOf(n); };
-  for (const stream of share.streams) add(stream.layout.bytes);
+  for (const stream of share.streams) {
+    add(stream.layout.bytes);
+    if (stream.journal) add(stream.layout.bytes);
+  }
   for (const layout of share.imports) add(layout.bytes);
   for (const permit of share.permits) {
     add(permit.layout.bytes);

@@ -1,14 +1,17 @@
 import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
-import type { Ring } from "../ring.ts";
+import type { Block, Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
 import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
 /** One stage between two rings, and how far it has read. */
-interface Link {
+export interface RuleLink {
   readonly stage: Stage;
   readonly input: Ring;
+  readonly output: Ring;
+  /** null: a model's stage keeps nothing. */
+  readonly state: Block | null;
   cursor: number;
 }
 
@@ -21,41 +24,66 @@ export class RuleRunner {
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
+  readonly fanIn: FanIn | null;
+  readonly links: readonly RuleLink[];
   state: "running" | "failed" | "off" = "running";
   reason = "";
   failures = 0;
+  /** It is not run while its state is copied: what it reads waits in its rings. */
+  paused = false;
+  /**
+   * Rows that came before this turn are still to be worked off, here or in what it reads: no
+   * window may close by the clock yet.
+   */
+  behind = false;
   #retryAt = 0;
-  readonly #fanIn: FanIn | null;
   #lost = 0;
-  readonly #links: Link[];
+  /** Cursors of readers that this rule waits for instead of overtaking them. */
+  readonly #waitsFor: (() => number)[] = [];
 
   constructor(
-    plan: RulePlan, fanIn: FanIn | null, stages: readonly Stage[], rings: readonly Ring[],
-    models: readonly Model[],
+    plan: RulePlan, fanIn: FanIn | null, links: readonly RuleLink[], models: readonly Model[],
   ) {
     this.plan = plan;
-    this.#fanIn = fanIn;
+    this.fanIn = fanIn;
     this.name = plan.rule.name;
     this.models = models;
-    this.output = rings[rings.length - 1]!;
-    this.#links = stages.map((stage, i) => ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.output = links.at(-1)!.output;
+    this.links = links;
   }
 
   /** Rows that the rule was too slow to read. */
   get lost(): number {
-    return this.#lost + (this.#fanIn?.lost ?? 0);
+    return this.#lost + (this.fanIn?.lost ?? 0);
   }
 
   get stages(): readonly Stage[] {
-    return this.#links.map((link) => link.stage);
+    return this.links.map((link) => link.stage);
   }
 
-  /** True if rows are left that this turn had no room for. */
-  run(now: number, time: number): boolean {
+  /** The rule stops where it would overwrite what this reader has still to read. */
+  waitFor(cursor: () => number): void {
+    this.#waitsFor.push(cursor);
+  }
+
+  /** Sequence of `stream` up to which the rule has read it. */
+  cursorIn(stream: Ring): number {
+    // What is not worked off because the rule fails is given up anyway.
+    if (this.state !== "running") return stream.head;
+    return this.fanIn?.cursorIn(stream) ?? this.links[0]!.cursor;
+  }
+
+  /**
+   * True if rows are left that this turn had no room for. `held`: what it reads is `behind`.
+   */
+  run(now: number, time: number, held: boolean): boolean {
+    this.behind = held || this.paused;
+    if (this.paused) return false;
     if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      let more = this.#fanIn?.step() ?? false;
-      for (const link of this.#links) more = this.#step(link, now, time) || more;
+      const open = this.#isOpen();
+      let more = this.#fill();
+      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       this.state = "running";
       return more;
     } catch (thrown) {
@@ -67,8 +95,8 @@ export class RuleRunner {
   /** Engine time at which a window closes, Infinity if none. */
   get deadline(): number {
     let deadline = Infinity;
-    for (const link of this.#links) deadline = Math.min(deadline, link.stage.deadline);
-    return this.state === "running" ? deadline : Infinity;
+    for (const link of this.links) deadline = Math.min(deadline, link.stage.deadline);
+    return this.state === "running" && !this.behind ? deadline : Infinity;
   }
 
   stop(reason: string): void {
@@ -76,7 +104,21 @@ export class RuleRunner {
     this.reason = reason;
   }
 
-  #step(link: Link, now: number, time: number): boolean {
+  /** A stage writes at most half of its output ring in a turn. */
+  #isOpen(): boolean {
+    const { head, rows } = this.output;
+    for (const cursor of this.#waitsFor) if (((head - cursor()) | 0) > rows >> 1) return false;
+    return true;
+  }
+
+  #fill(): boolean {
+    if (this.fanIn === null) return false;
+    const { input, cursor } = this.links[0]!;
+    return ((input.head - cursor) | 0) > input.rows >> 1 || this.fanIn.step();
+  }
+
+  #step(i: number, open: boolean, now: number, time: number): boolean {
+    const link = this.links[i]!;
     const { stage, input } = link;
     let lag = (input.head - link.cursor) | 0;
     if (lag > input.rows) {
@@ -84,12 +126,21 @@ export class RuleRunner {
       link.cursor = (input.head - input.rows) | 0;
       lag = input.rows;
     }
-    if (lag > 0) {
+    const next = this.links[i + 1];
+    const free = next === undefined ? open
+      : ((next.input.head - next.cursor) | 0) <= next.input.rows >> 1;
+    if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
-    if (stage.deadline <= time) stage.tick(time);
-    return input.head !== link.cursor;
+    // Less than 0: a replay has not come up to where this rule was.
+    const left = ((input.head - link.cursor) | 0) > 0;
+    this.behind ||= left;
+    if (stage.deadline <= time && !this.behind) {
+      if (free) stage.tick(time);
+      else this.behind = true;
+    }
+    return left && (free || open);
   }
 
   #fail(thrown: unknown, now: number): void {
@@ -98,8 +149,10 @@ export class RuleRunner {
     this.reason = thrown instanceof Error ? thrown.message : String(thrown);
     this.#retryAt = now + Math.min(60_000, 1000 * 2 ** Math.min(6, this.failures));
     // What could not be worked off is skipped, else the same rows would fail for ever.
-    for (const link of this.#links) {
-      this.#lost += (link.input.head - link.cursor) | 0;
+    for (const link of this.links) {
+      const left = (link.input.head - link.cursor) | 0;
+      if (left <= 0) continue;
+      this.#lost += left;
       link.cursor = link.input.head;
     }
   }

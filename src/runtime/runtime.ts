@@ -265,7 +265,8 @@ class Running implements Runtime {
     const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
     const { unavailable } = store.audit;
     const troubles = [...roles.flatMap(troublesOf),
-      ...(unavailable === null ? [] : [`audit: ${unavailable}`])];
+      ...(unavailable === null ? [] : [`audit: ${unavailable}`]),
+      ...(store.state.trouble === null ? [] : [`state: ${store.state.trouble}`])];
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",

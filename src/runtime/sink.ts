@@ -15,12 +15,24 @@ export class SinkRunner {
   readonly #ring: Ring;
   #cursor: number;
 
-  constructor(name: string, sink: Sink, ring: Ring) {
+  /** `from`: the first row of the ring that is still to be sent. */
+  constructor(name: string, sink: Sink, ring: Ring, from: number) {
     this.name = name;
     this.stream = ring.name;
     this.#sink = sink;
     this.#ring = ring;
-    this.#cursor = ring.head;
+    this.#cursor = from;
+  }
+
+  /** Rows before it have arrived, or are given up. */
+  get settled(): number {
+    const { settled } = this.#sink;
+    return settled !== undefined && ((settled - this.#cursor) | 0) < 0 ? settled : this.#cursor;
+  }
+
+  /** It must not be overtaken: its sink waits for acknowledgements. */
+  get waits(): boolean {
+    return this.#sink.settled !== undefined;
   }
 
   /** True if rows are left that the sink can take at once. */

@@ -1,0 +1,329 @@
+import { limits, type Log } from "../base.ts";
+import { FLAG, type Ring, unpackRows } from "../ring.ts";
+import { seal, type Segment, type StoredSegment } from "../store.ts";
+import { Checkpoint, type Cut } from "./checkpoint.ts";
+import type { Journal } from "./journal.ts";
+import { contentOf, restore } from "./restore.ts";
+import type { RuleState } from "./rule-state.ts";
+import type { SinkRunner } from "./sink.ts";
+import type { StatePort } from "./store-port.ts";
+
+/** What a role gives of itself to be made durable. */
+export interface DurabilityOptions {
+  readonly port: StatePort;
+  readonly log: Log;
+  /** ms between two checkpoints at least. */
+  readonly interval: number;
+  /** Of the start: 0 while the store could not be read. */
+  readonly epoch: number;
+  readonly streams: ReadonlyMap<string, Ring>;
+  readonly journals: readonly Journal[];
+  /** In an order in which each reads only what stands before it; none is on the way to a write. */
+  readonly rules: readonly RuleState[];
+  readonly sinks: readonly SinkRunner[];
+  time(): number;
+  wake(): void;
+  /** All that a source had acknowledged has been replayed: it may begin. */
+  begin(journal: Journal): void;
+}
+
+/** ms between two attempts at a disk that refused. */
+const retry_ms = 500;
+const hour_ms = 3_600_000;
+
+/**
+ * What of a role outlasts a kill (DESIGN §2): the state of its rules as checkpoints, and the rows
+ * of sources that can wait as a journal. A start takes the last checkpoint, replays the journal
+ * past its cursors, and only then lets the sources go on; so state counts each row once.
+ */
+export class Durability {
+  /** Rows that could not be replayed, by stream. */
+  readonly lost = new Map<string, number>();
+  readonly #options: DurabilityOptions;
+  #sinks: ReadonlyMap<string, number> = new Map();
+  /** null: nothing is known yet of what was. */
+  #replay: StoredSegment[] | null = null;
+  #replayed = 0;
+  /** The disk was asked for what was; rules may have run since. */
+  #asked = false;
+  /** One question at a time to the store. */
+  #restoring = false;
+  #reading = false;
+  #committing = false;
+  #writing = false;
+  #number = 0;
+  #checkpoint: Checkpoint | null = null;
+  #checkpointAt = Infinity;
+  #writeAt = -Infinity;
+  #commitAt = -Infinity;
+  #stopped = false;
+
+  constructor(options: DurabilityOptions) {
+    this.#options = options;
+    for (const ring of options.streams.values()) {
+      ring.numbering.begin(options.epoch, ring.head, 0);
+    }
+    this.#linkReaders();
+  }
+
+  /** Rows that come again are still on their way. */
+  get replaying(): boolean {
+    return this.#replay === null || this.#replay.length > 0;
+  }
+
+  /** First row that a sink has still to send. */
+  sinkFrom(sink: string, rule: Ring): number {
+    return this.#sinks.get(`${sink} of ${rule.name}`) ?? rule.head;
+  }
+
+  /** A sink was made; its rule waits for it. */
+  linkSink(sink: SinkRunner): void {
+    const state = this.#options.rules.find(({ name }) => name === sink.stream);
+    if (state?.followed && sink.waits) state.runner.waitFor(() => sink.settled);
+  }
+
+  /**
+   * Before anything has read a row; and again, for what waits for it, if the disk refused then:
+   * other rules have gone on from nothing.
+   */
+  async restore(now: number): Promise<void> {
+    const { port, log, streams, journals, rules, epoch, interval } = this.#options;
+    const late = this.#asked;
+    this.#asked = true;
+    const saved = await port.saved();
+    if (saved === null) {
+      if (!late) log.error("state", "journal and checkpoints cannot be read; rules start cold, " +
+        "and sources that can wait do");
+      return;
+    }
+    const { replay, sinks } = await restore(saved, {
+      port, log, streams, journals, epoch, time: this.#options.time(),
+      rules: late ? rules.filter(({ followed }) => followed) : rules,
+      tell: (stream, rows, why) => this.#tell(stream, rows, why),
+    });
+    this.#number = saved.checkpoint;
+    this.#sinks = sinks;
+    this.#replay = replay;
+    this.#checkpointAt = now + interval;
+  }
+
+  /** Sources begin once there is nothing to replay. */
+  start(): void {
+    if (this.#replay?.length === 0) this.#options.journals.forEach(this.#options.begin);
+  }
+
+  /** Once a turn, after rules and sinks; when it must be asked again. */
+  step(now: number): number {
+    if (this.#stopped) return Infinity;
+    for (const { stream } of this.#options.journals) stream.numbering.follow(stream.head);
+    for (const { runner: { output } } of this.#options.rules) {
+      output.numbering.follow(output.head);
+    }
+    if (this.#replay === null) return this.#stepRestore(now);
+    if (this.#replay.length > 0) this.#stepReplay();
+    return Math.min(this.#stepJournals(now), this.#stepCheckpoint(now));
+  }
+
+  /** The last checkpoint: an orderly stop loses nothing. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.replaying) return;
+    this.#checkpoint?.drop();
+    const last = this.#begin();
+    for (let left = true; left;) {
+      last.copy(Infinity);
+      const part = last.take();
+      left = part.length > 0 || !last.copied;
+      if (part.length > 0 && !await this.#options.port.put(last.number, part)) return;
+    }
+    await this.#options.port.finish(last.number, sealCut(last.cut, this.#options.epoch),
+      last.covered);
+  }
+
+  /** Rules wait for what reads them and comes again after a restart. */
+  #linkReaders(): void {
+    const { rules } = this.#options;
+    for (const { followed, runner: { output }, runner } of rules) {
+      if (!followed) continue;
+      for (const reader of this.#readersOf(output.name)) {
+        runner.waitFor(() => reader.runner.cursorIn(output));
+      }
+    }
+  }
+
+  #readersOf(stream: string): RuleState[] {
+    return this.#options.rules.filter(({ runner }) =>
+      runner.plan.program.inputs.some(({ streams }) => streams.includes(stream)));
+  }
+
+  /** Rows of a stream that the slowest of its rules, and of its sinks, has still to read. */
+  #unread(stream: Ring): number {
+    const { sinks } = this.#options;
+    const cursors = [
+      ...this.#readersOf(stream.name).map(({ runner }) => runner.cursorIn(stream)),
+      ...sinks.filter((sink) => sink.stream === stream.name).map(({ settled }) => settled),
+    ];
+    return Math.max(0, ...cursors.map((cursor) => (stream.head - cursor) | 0));
+  }
+
+  #stepRestore(now: number): number {
+    // Only what waits for it asks again.
+    if (this.#options.journals.length === 0) return Infinity;
+    if (this.#restoring || now < this.#commitAt) return this.#commitAt;
+    this.#commitAt = now + retry_ms;
+    this.#restoring = true;
+    void this.restore(now).finally(() => {
+      this.#restoring = false;
+      this.start();
+      this.#options.wake();
+    });
+    return this.#commitAt;
+  }
+
+  #stepReplay(): void {
+    const [next] = this.#replay!;
+    if (this.#reading || next === undefined) return;
+    const { stream } = this.#journal(next.owner);
+    if (this.#unread(stream) > stream.rows >> 1) return;
+    this.#reading = true;
+    void contentOf(next.id, this.#options.port).then((content) => {
+      this.#reading = false;
+      this.#take(next, content);
+      this.#replay!.shift();
+      if (this.#replay!.length === 0) {
+        this.#options.log.info("state", `${this.#replayed} rows of the journal were replayed`);
+        this.start();
+      }
+      this.#options.wake();
+    });
+  }
+
+  #journal(stream: string): Journal {
+    return this.#options.journals.find((journal) => journal.stream.name === stream)!;
+  }
+
+  /** Rows of one segment into their stream; what is missing before them is lost. */
+  #take({ owner, first, rows, epoch }: StoredSegment, content: Uint8Array | null): void {
+    const { stream } = this.#journal(owner);
+    const next = stream.numbering.of(stream.head);
+    if (first + rows <= next) return;
+    if (first > next) this.#skip(stream, epoch, next, first, "segments are missing");
+    const skip = Math.max(0, next - first);
+    if (content === null) {
+      this.#skip(stream, epoch, first + skip, first + rows, "their segment is damaged");
+    } else {
+      this.#replayed += unpackRows(content, rows, stream, FLAG.replayed, skip);
+    }
+  }
+
+  /** Rows [from, to) will not come: who has read past them must not wait for as many others. */
+  #skip(stream: Ring, epoch: number, from: number, to: number, why: string): void {
+    stream.numbering.begin(epoch, stream.head, to);
+    for (const { runner } of this.#readersOf(stream.name)) {
+      const places = runner.fanIn?.members.filter(({ ring }) => ring === stream)
+        ?? [runner.links[0]!];
+      for (const place of places) {
+        const ahead = (place.cursor - stream.head) | 0;
+        if (ahead > 0) place.cursor = (place.cursor - Math.min(ahead, to - from)) | 0;
+      }
+    }
+    this.#tell(stream.name, to - from, why);
+  }
+
+  #tell(stream: string, rows: number, why: string): void {
+    this.lost.set(stream, (this.lost.get(stream) ?? 0) + rows);
+    this.#options.log.error("state", `${rows} rows of ${stream} are lost: ${why}`);
+  }
+
+  /** One commit for what all sources have brought since the last. */
+  #stepJournals(now: number): number {
+    const { journals } = this.#options;
+    if (this.#committing || this.replaying || !journals.some(({ pending }) => pending)) {
+      return Infinity;
+    }
+    if (now < this.#commitAt) return this.#commitAt;
+    const taken = journals.map((journal) => ({ journal, ...journal.take(this.#room(journal)) }))
+      .filter(({ messages }) => messages > 0);
+    if (taken.length === 0) return Infinity;
+    const segments = taken.flatMap(({ segment }) => segment ?? []);
+    this.#commitAt = now + limits.journal_ms_min;
+    this.#committing = true;
+    const done: Promise<boolean> = segments.length === 0 ? Promise.resolve(true)
+      : this.#options.port.journal(segments);
+    void done.then((durable) => {
+      this.#committing = false;
+      if (durable) for (const { journal, messages } of taken) journal.settle(messages);
+      this.#options.wake();
+    });
+    return Infinity;
+  }
+
+  #room({ stream }: Journal): number {
+    return this.#unread(stream) > stream.rows >> 1 ? 0 : stream.rows >> 1;
+  }
+
+  #stepCheckpoint(now: number): number {
+    if (this.#writing || this.replaying) return Infinity;
+    this.#checkpoint ??= now < this.#checkpointAt ? null : this.#begin();
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === null) return this.#checkpointAt;
+    checkpoint.copy(limits.checkpoint_turn_bytes);
+    // Rules stand still until all is copied, so that comes first.
+    if (!checkpoint.copied && !checkpoint.full) return now;
+    if (now < this.#writeAt) return this.#writeAt;
+    const part = checkpoint.take();
+    this.#writing = true;
+    this.#writeAt = now + limits.checkpoint_commit_ms;
+    void this.#write(checkpoint, part).then((durable) => {
+      this.#writing = false;
+      if (!durable) checkpoint.drop();
+      if (!durable || part.length === 0) this.#end(checkpoint, durable, now);
+      this.#options.wake();
+    });
+    return Infinity;
+  }
+
+  #write(checkpoint: Checkpoint, part: readonly Segment[]): Promise<boolean> {
+    const { port, epoch } = this.#options;
+    const { number, cut, covered } = checkpoint;
+    return part.length > 0 ? port.put(number, part)
+      : port.finish(number, sealCut(cut, epoch), covered);
+  }
+
+  #end({ bytes }: Checkpoint, durable: boolean, now: number): void {
+    const { interval } = this.#options;
+    this.#checkpoint = null;
+    const wear = bytes / limits.checkpoint_bytes_per_hour * hour_ms;
+    this.#checkpointAt = now + (durable ? Math.max(interval, wear) : retry_ms);
+  }
+
+  /** All rules at one moment: between two turns. */
+  #begin(): Checkpoint {
+    const { rules, journals, sinks, streams } = this.#options;
+    const cut: Cut = {
+      time: this.#options.time(),
+      rules: Object.fromEntries(rules.map((state) => [state.name, state.cut(streams)])),
+      sources: Object.fromEntries(journals.map(({ stream, shape }) => [stream.name, {
+        shape, epoch: stream.numbering.epoch, next: stream.numbering.of(stream.head),
+      }])),
+      sinks: Object.fromEntries(sinks.map((sink) => [`${sink.name} of ${sink.stream}`,
+        streams.get(sink.stream)!.numbering.of(sink.settled)])),
+    };
+    const covered = journals.map(({ stream }) => ({
+      owner: stream.name, epoch: stream.numbering.epoch,
+      first: stream.numbering.of(stream.head) - this.#unread(stream),
+      keep: limits.journal_marks_min,
+    }));
+    const tails = rules.flatMap((state) => state.tails(this.#unread(state.runner.output)));
+    this.#number += 1;
+    return new Checkpoint(this.#number, cut, covered, rules, tails);
+  }
+}
+
+function sealCut(cut: Cut, epoch: number): Segment {
+  const states = Object.entries(cut.rules).map(([name, { hash }]) => `${name} ${hash}`);
+  return seal({
+    kind: "cut", owner: "", epoch, first: 0, rows: 0, from: cut.time, to: cut.time, shape: "",
+    marks: JSON.stringify(states),
+  }, new TextEncoder().encode(JSON.stringify(cut)));
+}
