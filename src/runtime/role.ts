@@ -54,8 +54,8 @@ export class Role {
   readonly #journals: Journal[] = [];
   /** Rules that wait for another one, and which. */
   readonly #upstream = new Map<RuleRunner, readonly RuleRunner[]>();
-  /** Rules that read a source with a journal. */
-  readonly #replayed = new Set<RuleRunner>();
+  /** Journals of the sources that a rule reads. */
+  readonly #journaled = new Map<RuleRunner, readonly Journal[]>();
   /** null in safe mode, and where every rule is on the way to a write. */
   #durability: Durability | null = null;
   #readers: readonly Bell[] = [];
@@ -165,7 +165,9 @@ export class Role {
 
   /** Windows after it must not close by the clock: earlier rows are still to come. */
   #isHeld(rule: RuleRunner): boolean {
-    if (this.#durability?.replaying === true && this.#replayed.has(rule)) return true;
+    for (const journal of this.#journaled.get(rule)!) {
+      if (journal.pending || this.#durability?.replaying === true) return true;
+    }
     for (const before of this.#upstream.get(rule)!) if (before.behind) return true;
     return false;
   }
@@ -250,9 +252,8 @@ export class Role {
     const used = program.models.map((name) => models.get(name)!);
     const runner = new RuleRunner(plan, fanIn, links, used);
     this.#upstream.set(runner, this.rules.filter(({ name }) => input.streams.includes(name)));
-    if (this.#journals.some(({ stream }) => input.streams.includes(stream.name))) {
-      this.#replayed.add(runner);
-    }
+    this.#journaled.set(runner,
+      this.#journals.filter(({ stream }) => input.streams.includes(stream.name)));
     this.rules.push(runner);
   }
 

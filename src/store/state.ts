@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS segments (
   shape TEXT NOT NULL, marks TEXT NOT NULL,
   checkpoint INTEGER NOT NULL, checksum INTEGER NOT NULL, content BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 `;
 
 const full = "raise store.stateMB; what a checkpoint covers is deleted by itself";
