@@ -20,7 +20,7 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       const inner = (field: "keep" | "fold"): StateRange[] =>
         rangesOf(stage[field].state, stage.state.byteOf(field));
       return joined([
-        ...rangesOf(stage.state).filter(({ at }) => at < stage.state.byteOf("keep")),
+        { at: 0, bytes: stage.state.byteOf("keep") },
         ...inner("keep"), ...inner("fold"),
         { at: stage.state.byteOf("rows"), bytes: stage.ring.bytes },
       ]);
