@@ -21,6 +21,8 @@ export class Checkpoint {
   readonly number: number;
   readonly cut: Cut;
   readonly covered: readonly Covered[];
+  /** Of the journal, that it covers. */
+  readonly journalBytes: number;
   /** Bytes that it wrote, packed. */
   bytes = 0;
   readonly #states: readonly RuleState[];
@@ -31,11 +33,12 @@ export class Checkpoint {
 
   constructor(
     number: number, cut: Cut, covered: readonly Covered[], states: readonly RuleState[],
-    tails: readonly Segment[],
+    tails: readonly Segment[], journalBytes: number,
   ) {
     this.number = number;
     this.cut = cut;
     this.covered = covered;
+    this.journalBytes = journalBytes;
     this.#states = states;
     this.#waiting = [...tails];
     this.#waitingBytes = tails.reduce((sum, { content }) => sum + content.length, 0);

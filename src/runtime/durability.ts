@@ -14,6 +14,8 @@ export interface DurabilityOptions {
   readonly log: Log;
   /** ms between two checkpoints at least. */
   readonly interval: number;
+  /** Bytes of the journal at most; a checkpoint comes earlier rather than at half of it. */
+  readonly journal_bytes_max: number;
   /** Of the start: 0 while the store could not be read. */
   readonly epoch: number;
   readonly streams: ReadonlyMap<string, Ring>;
@@ -25,6 +27,17 @@ export interface DurabilityOptions {
   wake(): void;
   /** All that a source had acknowledged has been replayed: it may begin. */
   begin(journal: Journal): void;
+}
+
+export interface DurabilityStatus {
+  /** Engine time of the last checkpoint since the start. */
+  readonly checkpoint: number | null;
+  /** Of the journal, that no checkpoint covers. */
+  readonly journal_bytes: number;
+  /** How often a source had to wait: for its rules, their sinks, or the disk. */
+  readonly journal_waits: number;
+  /** To journal and checkpoints since the start, packed: what wears a flash. */
+  readonly written_bytes: number;
 }
 
 /** ms between two attempts at a disk that refused. */
@@ -44,6 +57,12 @@ export class Durability {
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
+  /** Of the journal, that no checkpoint covers. */
+  #journalBytes = 0;
+  #written = 0;
+  #waits = 0;
+  /** Engine time of the last checkpoint. */
+  #checkpointTime: number | null = null;
   /** The disk was asked for what was; rules may have run since. */
   #asked = false;
   /** One question at a time to the store. */
@@ -69,6 +88,11 @@ export class Durability {
   /** Rows that come again are still on their way. */
   get replaying(): boolean {
     return this.#replay === null || this.#replay.length > 0;
+  }
+
+  get status(): DurabilityStatus {
+    return { checkpoint: this.#checkpointTime, journal_bytes: this.#journalBytes,
+      journal_waits: this.#waits, written_bytes: this.#written };
   }
 
   /** First row that a sink has still to send. */
@@ -104,6 +128,7 @@ export class Durability {
     this.#number = saved.checkpoint;
     this.#sinks = sinks;
     this.#replay = replay;
+    this.#journalBytes = replay.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#checkpointAt = now + interval;
   }
 
@@ -244,7 +269,9 @@ export class Durability {
     if (now < this.#commitAt) return this.#commitAt;
     const taken = journals.map((journal) => ({ journal, ...journal.take(this.#room(journal)) }))
       .filter(({ messages }) => messages > 0);
-    if (taken.length === 0) return Infinity;
+    // Nothing fits: a rule, or the disk, is slower than its source, which waits.
+    if (taken.length === 0) this.#waits += 1;
+    if (taken.length === 0) return now + limits.journal_ms_min;
     const segments = taken.flatMap(({ segment }) => segment ?? []);
     this.#commitAt = now + limits.journal_ms_min;
     this.#committing = true;
@@ -253,13 +280,31 @@ export class Durability {
     void done.then((durable) => {
       this.#committing = false;
       if (durable) for (const { journal, messages } of taken) journal.settle(messages);
+      else this.#refused();
+      if (durable) this.#count(segments);
       this.#options.wake();
     });
     return Infinity;
   }
 
   #room({ stream }: Journal): number {
-    return this.#unread(stream) > stream.rows >> 1 ? 0 : stream.rows >> 1;
+    const full = this.#journalBytes >= this.#options.journal_bytes_max;
+    return full || this.#unread(stream) > stream.rows >> 1 ? 0 : stream.rows >> 1;
+  }
+
+  #count(segments: readonly Segment[]): void {
+    for (const { content, marks } of segments) {
+      this.#written += content.length + marks.length;
+      this.#journalBytes += content.length + marks.length;
+    }
+    const { journal_bytes_max } = this.#options;
+    if (this.#journalBytes >= journal_bytes_max / 2) this.#checkpointAt = -Infinity;
+  }
+
+  /** Whatever the disk has now may not be what it had. */
+  #refused(): void {
+    this.#waits += 1;
+    for (const state of this.#options.rules) state.forget();
   }
 
   #stepCheckpoint(now: number): number {
@@ -290,9 +335,12 @@ export class Durability {
       : port.finish(number, sealCut(cut, epoch), covered);
   }
 
-  #end({ bytes }: Checkpoint, durable: boolean, now: number): void {
+  #end({ bytes, cut, journalBytes }: Checkpoint, durable: boolean, now: number): void {
     const { interval } = this.#options;
     this.#checkpoint = null;
+    this.#written += bytes;
+    if (durable) this.#checkpointTime = cut.time;
+    if (durable) this.#journalBytes -= journalBytes;
     const wear = bytes / limits.checkpoint_bytes_per_hour * hour_ms;
     this.#checkpointAt = now + (durable ? Math.max(interval, wear) : retry_ms);
   }
@@ -316,7 +364,7 @@ export class Durability {
     }));
     const tails = rules.flatMap((state) => state.tails(this.#unread(state.runner.output)));
     this.#number += 1;
-    return new Checkpoint(this.#number, cut, covered, rules, tails);
+    return new Checkpoint(this.#number, cut, covered, rules, tails, this.#journalBytes);
   }
 }
 

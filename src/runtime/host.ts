@@ -3,6 +3,7 @@ import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
+import type { DurabilityStatus } from "./durability.ts";
 import type { Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
@@ -62,6 +63,7 @@ export interface RoleStatus {
   readonly longest: number;
   readonly clockSteps: number;
   readonly lost: Readonly<Record<string, number>>;
+  readonly durability: DurabilityStatus | null;
 }
 
 /**
@@ -179,6 +181,7 @@ export class RoleHost {
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
+      durability: this.#role.durability,
     };
   }
 

@@ -4,7 +4,7 @@ import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Arena, Bell, type Block, Bridge, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
-import { Durability } from "./durability.ts";
+import { Durability, type DurabilityStatus } from "./durability.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
 import { FanIn } from "./gather.ts";
 import { Journal } from "./journal.ts";
@@ -117,6 +117,10 @@ export class Role {
     return more ? now : deadline;
   }
 
+  get durability(): DurabilityStatus | null {
+    return this.#durability?.status ?? null;
+  }
+
   /** Rows that somebody was too slow for, by where; only what is not zero. */
   losses(): Record<string, number> {
     const all: [string, number][] = [
@@ -189,6 +193,7 @@ export class Role {
     if (rules.length === 0 && this.#journals.length === 0) return;
     this.#durability = new Durability({
       port: state, log: world.log, interval: graph.gateway.store.checkpoint, epoch, wake, rules,
+      journal_bytes_max: graph.gateway.store.stateMB * 2 ** 19,
       streams: this.rings, journals: this.#journals, sinks: this.sinks,
       time: () => world.clock.time(), begin: (journal) => this.#startSource(journal),
     });

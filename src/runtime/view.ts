@@ -1,3 +1,5 @@
+import type { DurabilityStatus } from "./durability.ts";
+
 /**
  * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it
  * is. Everything is asked for through promises, since roles may live on other threads.
@@ -51,6 +53,8 @@ export interface Health {
    * `commands`: messages of the command topic that were dropped.
    */
   readonly lost: Readonly<Record<string, number>>;
+  /** Checkpoints and journal; null where no rule keeps anything. */
+  readonly state: DurabilityStatus | null;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
   /** Turns taken and longest turn, ms. */
   readonly turns: number;

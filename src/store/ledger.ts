@@ -41,6 +41,8 @@ export interface LedgerFile {
 export class Ledger {
   /** One sentence, or null: everything is well. */
   trouble: string | null = "the store is not open yet";
+  /** What is in the file is no database any more. */
+  damaged = false;
   readonly #file: LedgerFile;
   readonly #pages_max: number;
   #db: Database | null = null;
@@ -145,6 +147,7 @@ export class Ledger {
     } catch (thrown) {
       if (!isDisk(thrown)) throw thrown;
       const { message, code } = thrown as { message: string; code: string };
+      this.damaged ||= code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT");
       const help = code === "SQLITE_FULL" ? `: make room on the disk, or ${this.#file.full}` : "";
       this.trouble = `${message} (${code})${help}`;
       return null;

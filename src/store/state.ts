@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { Ledger, type OpenDatabase } from "./ledger.ts";
+import { Ledger, type LedgerFile, type OpenDatabase } from "./ledger.ts";
 import type { Segment, SegmentHead } from "./segment.ts";
 
 const schema = `
@@ -19,6 +20,7 @@ const full = "raise store.stateMB; what a checkpoint covers is deleted by itself
 /** A segment without its content. */
 export interface StoredSegment extends SegmentHead {
   readonly id: number;
+  readonly bytes: number;
 }
 
 /** What is there to begin with after a start. */
@@ -46,15 +48,19 @@ export interface Covered {
  * belongs to it. All methods are synchronous, and what returns true is durable.
  */
 export class StateStore {
-  readonly #ledger: Ledger;
+  /** Files that were no database any more, and are kept beside the new one. */
+  setAside = 0;
+  readonly #file: LedgerFile;
   readonly #now: () => number;
+  #ledger: Ledger;
 
   constructor(directory: string, maxMB: number, open: OpenDatabase, now: () => number) {
     this.#now = now;
-    this.#ledger = new Ledger({
+    this.#file = {
       path: join(directory, "state.sqlite"), maxMB, open, full,
       prepare: (db) => void db.run(schema),
-    });
+    };
+    this.#ledger = new Ledger(this.#file);
     this.step();
   }
 
@@ -66,6 +72,16 @@ export class StateStore {
   /** Call about once a second: comes back after trouble of the disk. */
   step(): void {
     this.#ledger.step(this.#now(), forgetUnfinished);
+    if (!this.#ledger.damaged) return;
+    // Nothing of it can be read; a person may want to look, and the rest must go on.
+    this.#ledger.close();
+    for (const part of ["", "-wal", "-shm"]) {
+      const path = this.#file.path + part;
+      if (existsSync(path)) renameSync(path, `${this.#file.path}.damaged${part}`);
+    }
+    this.setAside += 1;
+    this.#ledger = new Ledger(this.#file);
+    this.#ledger.step(this.#now(), forgetUnfinished);
   }
 
   /** Null while the disk does not give it. */
@@ -75,7 +91,8 @@ export class StateStore {
       const cut = db.query("SELECT * FROM segments WHERE kind = 'cut' ORDER BY id DESC LIMIT 1")
         .get() as (Segment & { checkpoint: number }) | null;
       const heads = (kinds: string): StoredSegment[] => db.query(
-        `SELECT id, kind, owner, epoch, first, rows, "from", "to", shape, marks FROM segments
+        `SELECT id, kind, owner, epoch, first, rows, "from", "to", shape, marks,
+           length(content) AS bytes FROM segments
          WHERE kind IN (${kinds}) ORDER BY id`).all() as StoredSegment[];
       return { checkpoint: cut?.checkpoint ?? 0, cut, state: heads("'state', 'rows'"),
         journal: heads("'journal'") };

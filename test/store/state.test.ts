@@ -96,7 +96,7 @@ describe("segments", () => {
     for (const wrong of ["content = zeroblob(20)", "first = 1", "marks = '[]'", "epoch = 4",
       "content = substr(content, 1, 5)"]) {
       damage(`UPDATE segments SET ${wrong}`);
-      const [{ id }] = world.store.state.saved()!.journal as [{ id: number }];
+      const { id } = world.store.state.saved()!.journal[0]!;
       expect(unseal(world.store.state.segment(id)!), wrong).toBeNull();
     }
   });
