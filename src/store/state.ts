@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS segments (
   shape TEXT NOT NULL, marks TEXT NOT NULL,
   checkpoint INTEGER NOT NULL, checksum INTEGER NOT NULL, content BLOB NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS state_pages ON segments (owner, shape, first) WHERE kind = 'state';
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 `;
 

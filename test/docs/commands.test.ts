@@ -201,7 +201,8 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/configuration.md", "docs/messages.md", "docs/models.md",
-    "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md", "docs/writing.md"],
+    "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md", "docs/state.md",
+    "docs/writing.md"],
   // A picture.
   "": ["README.md"],
 };

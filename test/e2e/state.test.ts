@@ -122,7 +122,8 @@ scene("a rule that means something else starts cold and is told of, others go on
     passed: "SELECT n, lag(n) AS before FROM numbered" });
   await send(1);
   await until("the next row", () => newest("before") !== undefined);
-  expect(newest("before")).toMatchObject({ n: 11, before: null, identity: { epoch: 2, number: 0 } });
+  expect(newest("before")).toMatchObject({ n: 11, before: null,
+    identity: { epoch: 2, number: 0 } });
   expect(gateway.program.output).toContain("passed starts cold: its plan, columns, types or units");
 }, 60_000);
 

@@ -40,7 +40,8 @@ export class Oracle {
   /** Each of the numbers 1 to n came in, once, in order, and the state says so. */
   judge(n: number): readonly string[] {
     const all = n * (n + 1) / 2;
-    this.#each("steps", n, (row, i) => row["n"] === i && row["before"] === (i === 1 ? null : i - 1));
+    this.#each("steps", n, (row, i) =>
+      row["n"] === i && row["before"] === (i === 1 ? null : i - 1));
     this.#each("tally", n, (row, i) => row["seen"] === i && row["total"] === i * (i + 1) / 2);
     this.#each("sevens", Math.floor(n / 7), (row, i) => row["low"] === 7 * i - 6 &&
       row["high"] === 7 * i && row["seen"] === 7 && row["total"] === 7 * (7 * i - 3));
@@ -55,8 +56,10 @@ export class Oracle {
     return [...this.#rows.get(stream)?.values() ?? []];
   }
 
-  /** The rows of a stream by number: as many as there must be, without a gap, each as it must be. */
-  #each(stream: string, count: number, holds: (row: Told, i: number) => boolean): void {
+  /** The rows of a stream by number: as many as there must be, each as it must be. */
+  #each(
+    stream: string, count: number, holds: (row: Told, i: number) => boolean,
+  ): void {
     const rows = this.#of(stream).sort((a, b) => a.identity.epoch - b.identity.epoch ||
       a.identity.number - b.identity.number);
     if (rows.length !== count) this.#note(`${stream} has ${rows.length} rows, not ${count}`);
