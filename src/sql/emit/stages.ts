@@ -98,7 +98,7 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-/** `mayPass`: rows pass too that on the way to a write only may pass, for a later stage to judge. */
+/** `mayPass`: on the way to a write rows pass too that may pass, for a later stage to judge. */
 export function rowsStage(
   input: StageInput, where: Bound | null, fields: readonly Field[], mayPass = false,
 ): RowsPlan {
