@@ -67,6 +67,8 @@ async function start(sql: object = {}): Promise<void> {
   const file = folder.write("gateway.json", config(broker.port, sql));
   gateway = await RunningGateway.start(file, store, ["--normal"],
     { LD_PRELOAD: library, NO_SPACE: noSpace });
+  // What is sent before the first subscription is nobody's.
+  if (sent === 0) await until("subscribed", () => gateway.program.output.includes("subscribed"));
 }
 
 async function send(n: number): Promise<void> {

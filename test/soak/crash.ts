@@ -95,9 +95,7 @@ export async function crash(
   try {
     // The first life makes the subscription that the broker keeps.
     const first = run({});
-    await until("subscribed", () => first.output.includes("connected to the broker") &&
-      first.output.includes("is up"));
-    await Bun.sleep(300);
+    await until("subscribed", () => first.output.includes("subscribed to in/rows"));
     await first.stop("SIGKILL");
     sending = true;
     for (let i = 0; i < count; i++) {

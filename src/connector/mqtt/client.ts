@@ -116,6 +116,7 @@ export class MqttConnection implements Connection {
       const refused = granted?.some((grant) => grant.qos === 128) === true;
       if (refused) this.#failed(`the broker refuses the subscription to ${receiver.filter}`);
       else if (error !== null) this.#failed(reason(error));
+      else this.#io.log.info(`mqtt ${this.#name}`, `subscribed to ${receiver.filter}`);
     });
   }
 
