@@ -1,4 +1,4 @@
-import { logConnector, mqttConnector } from "./connector.ts";
+import { csvTable, logConnector, mqttConnector, sqliteTable } from "./connector.ts";
 import { modbusRtu, modbusTcp } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
@@ -10,4 +10,9 @@ export const drivers = [
 export const connectors = [
   logConnector,
   mqttConnector,
+];
+
+export const tables = [
+  csvTable,
+  sqliteTable,
 ];

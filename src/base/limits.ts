@@ -25,6 +25,11 @@ export const limits = {
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
   partition_keys_max: 1 << 20,
+  /** Rows of a lookup table that are kept, where it does not say; and at most. */
+  table_rows_default: 1024,
+  table_rows_max: 1 << 18,
+  /** Keys of one question to a lookup table: an IN list that every database takes. */
+  lookup_keys_max: 256,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */

@@ -2,7 +2,7 @@ import { nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
-import type { Components, GatewayText, TagOnLink } from "./schema.ts";
+import type { Components, GatewayText, TableTexts, TagOnLink } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
 /** Everything that the checks across the configuration look at. */
@@ -26,6 +26,7 @@ export function checkAcross(parts: Parts, findings: Findings): void {
   checkConnections(parts, findings);
   checkDevices(parts, findings);
   checkConnectors(parts, findings);
+  checkTables(parts, findings);
   checkRules(parts, findings);
   checkLater(parts, findings);
   if (parts.policy) {
@@ -218,6 +219,18 @@ function checkConnectors(parts: Parts, findings: Findings): void {
   }
 }
 
+function checkTables({ config, root }: Parts, findings: Findings): void {
+  for (const [name, { key, columns }] of Object.entries(config.tables as TableTexts)) {
+    const origin = below(root, "tables", name, "key");
+    if (columns[key] === undefined) {
+      findings.at(origin, `no such column; there are ${Object.keys(columns).join(", ")}`,
+        { nearest: nearest(key, Object.keys(columns)) });
+    } else if (/^(json|bytes)/.test(columns[key])) {
+      findings.at(origin, `rows are not asked for by a column of type ${columns[key]}`);
+    }
+  }
+}
+
 function checkRules(parts: Parts, findings: Findings): void {
   const writers = new Map<string, string>();
   const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
@@ -277,9 +290,8 @@ function checkWrite(
 }
 
 function checkLater({ config, root }: Parts, findings: Findings): void {
-  for (const section of ["tables", "functions"] as const) {
-    for (const name of Object.keys(config[section])) {
-      findings.at(below(root, section, name), `${section} are not in this version`, { of: "key" });
-    }
+  for (const name of Object.keys(config.functions)) {
+    findings.at(below(root, "functions", name), "functions are not in this version",
+      { of: "key" });
   }
 }

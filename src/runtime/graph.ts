@@ -1,8 +1,9 @@
 import { limits, nearest, never } from "../base.ts";
 import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
-import type { Connector } from "../connector.ts";
+import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { planTable, type TablePlan } from "./lookup.ts";
 import { rulesToWrites } from "./share.ts";
 import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
 
@@ -10,6 +11,7 @@ import { compile, compileConditions, SqlFault, type Catalog, type Program } from
 export interface Components {
   readonly drivers: readonly Driver[];
   readonly connectors: readonly Connector[];
+  readonly tables: readonly TableType[];
 }
 
 /** A configuration worked out: every stream, step and byte, before anything is opened. */
@@ -20,6 +22,7 @@ export interface Graph {
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  readonly tables: readonly TablePlan[];
   readonly memory: readonly MemoryLine[];
 }
 
@@ -129,7 +132,8 @@ class Builder {
     this.#checkFeedback(rules);
     this.#checkHiding(rules);
     this.#checkSources(rules);
-    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
+    const tables = gateway.tables.map(planTable);
+    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
   }
 
@@ -185,6 +189,11 @@ class Builder {
     };
     return {
       stream: info,
+      table: (name) => {
+        const table = this.#gateway.tables.find((t) => t.name === name);
+        return table === undefined ? undefined
+          : { name, key: table.key, columns: planTable(table).layout.columns };
+      },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
         const wanted = new RegExp(`^${parts.join("[^.]*")}$`);
@@ -201,6 +210,7 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
     };
   }
@@ -392,7 +402,7 @@ class Builder {
 function hidingIn(sql: string): string | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
   const code = sql.replace(aside, " ");
-  const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
+  const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
 }
@@ -430,6 +440,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
       lines.push({ owner: rule.rule.name, what: `ring, ${layout.rows} rows`, bytes: layout.bytes });
     }
     lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
+  }
+  for (const { table, layout, indexBytes } of graph.tables) {
+    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+      bytes: layout.bytes + indexBytes });
   }
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });

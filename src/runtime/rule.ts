@@ -89,7 +89,7 @@ export class RuleRunner {
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     if (stage.deadline <= time) stage.tick(time);
-    return input.head !== link.cursor;
+    return input.head !== link.cursor && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {

@@ -6,12 +6,13 @@ import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
-import { notInThisVersion, SqlFault } from "./fault.ts";
-import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
+import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import type { InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
-import { walk } from "./rewrite/tree.ts";
+import { inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
+import { bool, nullOf } from "./types.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -46,13 +47,14 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   const { stages } = chain;
   return {
     sql: query.sql,
-    inputs: query.inputs.map((_, i) => chain.inputPlan(i)),
+    inputs: query.inputs.flatMap(({ table }, i) => (table === null ? [chain.inputPlan(i)] : [])),
     newest: query.newest.map(({ tag, stream, column, pollMs }) => ({
       tag, stream, column: column.name, pollMs,
     })),
     output: stages.at(-1)!.output,
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
+    tables: [...new Set(query.inputs.flatMap(({ table }) => (table === null ? [] : [table.name])))],
     unsafe: unsafeIn(query),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
@@ -63,7 +65,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
-  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having]
+  const joined = query.joins.flatMap(({ kind, key, on }) => (kind === "left" ? [] : [key, on]));
+  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
     .filter((c) => c !== null);
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
@@ -75,7 +78,10 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
 function namesIn(node: Bound, query: BoundQuery): string[] {
   const names: string[] = [];
   const visit = (top: Bound): void => walk(top, (n) => {
-    if (n.kind === "column") names.push(n.name);
+    // What a table says is there because of the key that it was asked for.
+    const join = n.kind === "column" ? query.joins.find(({ input }) => input === n.input) : null;
+    if (join?.key) visit(join.key);
+    else if (n.kind === "column") names.push(n.name);
     else if (n.kind === "newest") names.push(query.newest[n.index]!.tag);
     else if (n.kind === "infer") query.infers[n.index]!.args.forEach(visit);
     else if (n.kind === "aggregate") {
@@ -133,7 +139,8 @@ class Chain {
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
       : [...select.map((f) => f.expr), ...windowConditions(window)];
-    this.#stateful([...first, ...filter]);
+    this.#stateful([...first, ...filter, ...this.#joining()]);
+    this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
     const early = aggregated || window === null ? first : windowConditions(window);
@@ -184,14 +191,97 @@ class Chain {
     }
   }
 
+  /** What joins read of the inputs before them. */
+  #joining(from = 0): Bound[] {
+    return this.#query.joins.slice(from).flatMap(({ key, on }) => [key, on])
+      .filter((node) => node !== null);
+  }
+
+  /** A request ring and a result ring for each table; tests that need no table come first. */
+  #lookups(later: readonly Bound[], testing: boolean): void {
+    this.#query.joins.forEach((join, i) => {
+      const { kind, input, on, key } = join;
+      const found: Bound = { kind: "column", input, name: "$found", type: bool, span: join.span };
+      const matched = [found, ...conjuncts(on)];
+      this.#later = [...later, ...matched, ...this.#joining(i + 1)];
+      const ready = testing ? this.#tests.filter((t) => this.#isReady(t)) : [];
+      this.#tests = this.#tests.filter((t) => !ready.includes(t));
+      const passes = this.#passes();
+      const spec = { name: "$key", kind: key!.type.kind, slot: key!.type.slot };
+      this.#rows(ready, [{ spec, expr: key! }, ...passes]);
+      this.#answers(input, passes.map((p) => p.spec));
+      this.#later = [...later, ...this.#joining(i + 1)];
+      if (kind === "left") this.#unmatched(input, on, matched);
+      else if (testing) this.#tests.unshift(...matched);
+      else this.#rows(matched, this.#passes());
+    });
+  }
+
+  #answers(input: number, passed: readonly ColumnSpec[]): void {
+    const { table, columns } = this.#query.inputs[input]!;
+    const named = (name: string): string => joinedName(input, name);
+    const passes = this.#lineage ? [...passed, oldest] : passed;
+    const found: ColumnSpec = { name: named("$found"), kind: "bool", slot: 0 };
+    const stage: LookupPlan = {
+      kind: "lookup", table: table!.name, key: "$key", found: found.name, input: this.#columns,
+      columns: columns.map(({ name }) => ({ from: name, to: named(name) })),
+      passes: passes.map((c) => c.name),
+      output: [...passes, found, ...columns.map((c) => ({ ...c, name: named(c.name) }))],
+      outputRows: 0, stateBytes: 0, text: "",
+    };
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** LEFT JOIN with more than its key in ON: where that is not TRUE the table has no values. */
+  #unmatched(input: number, on: Bound | null, matched: readonly Bound[]): void {
+    if (on === null) return;
+    const own = new Map(this.#query.inputs[input]!.columns.map((c) => [joinedName(input, c.name), c]));
+    this.#rows([], this.#passes().map(({ spec, expr }) => {
+      const column = own.get(spec.name);
+      if (column === undefined) return { spec, expr };
+      const { span } = on, type = { kind: column.kind, slot: column.slot };
+      const value: Bound = { kind: "column", input, name: column.name, type, span };
+      const whens = [{ when: conjunction(matched)!, then: value }];
+      return { spec, expr: { kind: "case", type, span, whens, otherwise: nullOf(type, span) } };
+    }));
+  }
+
+  /** True if all that a node reads stands in the last ring. */
+  #isReady(node: Bound): boolean {
+    let ready = this.#infersIn([node]).length === 0;
+    walk(node, (n) => {
+      ready &&= n.kind !== "column" || this.#columns.some((c) => c.name === (this.#find(n) ?? n.name))
+        && (n.input === 0 || this.#find(n) !== undefined);
+      return ready;
+    });
+    return ready;
+  }
+
   #nameOf(node: BoundStateful): string {
     return `$state${this.#query.stateful.indexOf(node)}`;
   }
 
   #refuse(): void {
-    const { sql, inputs } = this.#query;
-    const all = { from: 0, to: sql.length };
-    if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
+    const { sql, inputs, joins, stateful } = this.#query;
+    const fault = (span: Span, sentence: string): SqlFault =>
+      new SqlFault("join", sentence, sql, span);
+    if (inputs[0]!.table !== null) {
+      throw fault({ from: 0, to: sql.length },
+        `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
+    }
+    for (const { kind, key, span } of joins) {
+      if (key === null) throw notInThisVersion(sql, span, "A join of two streams");
+      if (kind === "inner" || kind === "left") continue;
+      throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
+        "nobody knows its other rows");
+    }
+    for (const { args, partitionBy, when, span } of stateful) {
+      const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
+      if (read.some((input) => input > 0)) {
+        throw notInThisVersion(sql, span, "A function with state over the columns of a table");
+      }
+    }
   }
 
   #input(): StageInput {
@@ -206,7 +296,8 @@ class Chain {
 
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
-    const name = this.#keys.get(node) ?? (node.kind === "aggregate" ? `$agg${node.index}`
+    const name = this.#keys.get(node) ?? (node.kind === "column" && node.input > 0
+      ? joinedName(node.input, node.name) : node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node) : undefined);
@@ -407,5 +498,8 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
   while (b > 0) [a, b] = [b, a % b];
   return a;
 }
+
+/** What a column of a joined input is called in the rings of a rule. */
+const joinedName = (input: number, name: string): string => `$${input}.${name}`;
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

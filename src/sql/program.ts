@@ -13,6 +13,8 @@ export interface Program {
   readonly stages: readonly StagePlan[];
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
+  /** Names of the tables that rows are looked up in. */
+  readonly tables: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
   readonly unsafe: readonly string[];
   readonly memory: readonly MemoryLine[];
@@ -147,6 +149,25 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
+/**
+ * Run by the runtime, row by row: a table is asked for a key, and what it answers stands beside
+ * the columns that are passed on. A row waits until the answer is there.
+ */
+export interface LookupPlan extends StageBase {
+  readonly kind: "lookup";
+  readonly table: string;
+  /** Column of the input that holds the key. */
+  readonly key: string;
+  /** Column of the output: whether the table has a row for the key. */
+  readonly found: string;
+  /** Columns of the table, and what they are called in the output. */
+  readonly columns: readonly { readonly from: string; readonly to: string }[];
+  /** Columns copied as they are because a later stage needs them. */
+  readonly passes: readonly string[];
+  readonly stateBytes: 0;
+  readonly text: "";
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
@@ -156,7 +177,7 @@ export interface StatefulPlan extends KernelStage {
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | StatefulPlan;
+  | InferPlan | LookupPlan | StatefulPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -180,6 +201,8 @@ export interface Stage {
   run(from: number, to: number, now: number, time: number): number;
   /** Engine time at which `tick` must run to close a window; Infinity if none is open. */
   readonly deadline: number;
+  /** True if it can only go on when something outside has answered, which then wakes the loop. */
+  readonly waits?: boolean;
   /** Closes what is due. All rows before `time` must have been run. */
   tick(time: number): void;
   readonly counters: StageCounters;

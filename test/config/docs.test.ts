@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { componentSchemas, examine } from "../../src/cli/examine.ts";
 import { jsonSchema, policyJsonSchema, profileNames } from "../../src/config.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 
 /**
  * Every file and every answer that stands in the two pages is run here. A fence names its file
  * (```jsonc gateway.json); one that begins with a key is a part of the page's gateway.json, and all
  * parts together must be a configuration. A ```text fence is what `tagwerk check` prints.
  */
-const components = { drivers, connectors };
+const components = { drivers, connectors, tables };
 const docs = join(import.meta.dir, "..", "..", "docs");
 const scratch = mkdtempSync(join(tmpdir(), "tagwerk-docs-"));
 afterAll(() => rmSync(scratch, { recursive: true }));

@@ -5,14 +5,14 @@ import { parse } from "jsonc-parser";
 import manifest from "../../package.json" with { type: "json" };
 import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 import {
   aggregateFunctions, scalarFunctions, statefulFunctions,
 } from "../../src/sql/functions.ts";
 import { quantities } from "../../src/sql/functions/units.ts";
 
 const root = resolve(import.meta.dir, "../..");
-const components = { drivers, connectors };
+const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
 const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md"];
 

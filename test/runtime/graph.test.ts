@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 
 function examine(rules: Record<string, string>, permit: string[] = []): Examined {
   const config = {
@@ -21,7 +21,7 @@ function examine(rules: Record<string, string>, permit: string[] = []): Examined
     store: { directory: "./store" },
   };
   const texts = { config: JSON.stringify(config), policy: "" };
-  return examineTexts("gateway.json", texts, { drivers, connectors }, null);
+  return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
 }
 
 const problems = (rules: Record<string, string>, permit: string[] = []): string =>

@@ -78,6 +78,7 @@ const powers: readonly Power[] = [
     pattern: /"node:fs(?:\/promises)?"|\bBun\.(?:file|write)\b|"bun:sqlite"/,
     homes: [
       "src/config/load.ts", "src/store/", "src/ota/", "src/infer/load.ts", "src/connector/file/",
+      "src/connector/sql/sqlite.ts",
       "src/cli/", "src/sim/", "src/api/server.ts", "src/infer/prepare.ts", "src/infer/wasm.ts",
     ],
   },

@@ -23,3 +23,23 @@ function operands(node: Bound): readonly Bound[] {
 export function walk(node: Bound, visit: (node: Bound) => boolean): void {
   if (visit(node)) for (const operand of operands(node)) walk(operand, visit);
 }
+
+/** The inputs whose columns a node reads. */
+export function inputsOf(node: Bound): number[] {
+  const found = new Set<number>();
+  walk(node, (n) => {
+    if (n.kind === "column") found.add(n.input);
+    return true;
+  });
+  return [...found];
+}
+
+/** True if a node or one below it is of one of these kinds. */
+export function contains(node: Bound, ...kinds: Bound["kind"][]): boolean {
+  let found = false;
+  walk(node, (n) => {
+    found ||= kinds.includes(n.kind);
+    return !found;
+  });
+  return found;
+}
