@@ -3,7 +3,8 @@ import type { Fault, Log } from "./base.ts";
 import type { CellValue, ColumnSpec, Ring } from "./ring.ts";
 
 /**
- * The IT-side contracts: a `source` fills a ring, a `sink` drains one, a `lookup` answers keys. The runtime owns when; a
+ * The IT-side contracts: a `source` fills a ring, a `sink` drains one, a `lookup` answers keys. The
+ * runtime owns when; a
  * connector owns its client and reconnects by itself, reporting through `status`.
  */
 export interface Connector {
@@ -108,6 +109,8 @@ export interface ConnectionStatus {
 }
 
 export { csvTable } from "./connector/file.ts";
+export { httpTable } from "./connector/http.ts";
 export { logConnector } from "./connector/log.ts";
 export { mqttConnector } from "./connector/mqtt.ts";
-export { sqliteTable } from "./connector/sql.ts";
+export { redisTable } from "./connector/redis.ts";
+export { sqliteTable, sqlTable } from "./connector/sql.ts";

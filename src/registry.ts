@@ -1,4 +1,6 @@
-import { csvTable, logConnector, mqttConnector, sqliteTable } from "./connector.ts";
+import {
+  csvTable, httpTable, logConnector, mqttConnector, redisTable, sqliteTable, sqlTable,
+} from "./connector.ts";
 import { modbusRtu, modbusTcp } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
@@ -14,5 +16,8 @@ export const connectors = [
 
 export const tables = [
   csvTable,
+  httpTable,
+  redisTable,
+  sqlTable,
   sqliteTable,
 ];

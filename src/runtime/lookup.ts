@@ -31,7 +31,7 @@ const known = { free: 0, asked: 1, row: 2, missing: 3 } as const;
  * `next`:
  *
  *     fetched  F × 1   when the table said so (monotonic ms)
- *     asked    F × 1   since when an answer is waited for, 0 = it is not
+ *     asked    F × 1   since when an answer is waited for, Infinity = it is not
  *     retry    F × 1   not asked again before, after a failure
  *     heads    I × 2   row + 1, 0 = none
  *     next     I × 1   row + 1, 0 = none
@@ -74,6 +74,7 @@ const questions_max = 2;
  */
 export class LookupCache implements StageTable {
   readonly name: string;
+  readonly type: string;
   readonly rows: Ring;
   state: number = GOOD;
   readonly counters: TableCounters = {
@@ -105,6 +106,7 @@ export class LookupCache implements StageTable {
   constructor(plan: TablePlan, arena: Arena, source: Lookup, wake: () => void) {
     const { table, layout } = plan;
     this.name = table.name;
+    this.type = table.type;
     this.source = source;
     this.#table = table;
     this.#wake = wake;
@@ -120,6 +122,11 @@ export class LookupCache implements StageTable {
     this.#next = this.#heads + this.#slots;
     this.#known = 4 * (this.#next + n);
     this.#failure = this.#known + n;
+  }
+
+  /** The last question failed. */
+  get failing(): boolean {
+    return this.#failures > 0;
   }
 
   get known(): number {
@@ -143,7 +150,7 @@ export class LookupCache implements StageTable {
       this.state = GOOD;
       return U[this.#known + at] === known.row ? at : answer.missing;
     }
-    if (F[this.#asked + at] === 0 && now >= F[this.#retry + at]!) {
+    if (F[this.#asked + at] === Infinity && now >= F[this.#retry + at]!) {
       F[this.#asked + at] = now;
       this.#waiting.push(at);
     }
@@ -168,7 +175,8 @@ export class LookupCache implements StageTable {
       deadline = Math.min(deadline, now + this.#table.deadline);
     }
     // "hold": the rows that wait ask again themselves, when they are woken.
-    for (const at of this.#held) deadline = Math.min(deadline, this.rows.arena.F[this.#retry + at]!);
+    const { F } = this.rows.arena;
+    for (const at of this.#held) deadline = Math.min(deadline, F[this.#retry + at]!);
     this.#held.clear();
     return deadline;
   }
@@ -183,7 +191,7 @@ export class LookupCache implements StageTable {
     const { F, U } = this.rows.arena;
     const { onError, ttl } = this.#table;
     if (onError.kind === "hold") {
-      if (F[this.#asked + at] === 0) this.#held.add(at);
+      if (F[this.#asked + at] === Infinity) this.#held.add(at);
       return answer.waiting;
     }
     if (onError.kind === "stale" && had && now - F[this.#fetched + at]! <= ttl + onError.ms) {
@@ -209,7 +217,7 @@ export class LookupCache implements StageTable {
     const { F, I, U } = this.rows.arena;
     const at = this.#end & this.rows.mask;
     if (U[this.#known + at] !== known.free) {
-      if (F[this.#asked + at] !== 0) return -1;
+      if (F[this.#asked + at] !== Infinity) return -1;
       this.#unlink(at);
       this.counters.evicted++;
     }
@@ -218,7 +226,7 @@ export class LookupCache implements StageTable {
     U[this.#key.state + at] = GOOD;
     U[this.#known + at] = known.asked;
     U[this.#failure + at] = 0;
-    F[this.#asked + at] = 0;
+    F[this.#asked + at] = Infinity;
     F[this.#retry + at] = 0;
     I[this.#next + at] = I[head]!;
     I[head] = at + 1;
@@ -263,7 +271,7 @@ export class LookupCache implements StageTable {
     }
     U[this.#known + at] = row === null ? known.missing : known.row;
     F[this.#fetched + at] = this.#now;
-    F[this.#asked + at] = 0;
+    F[this.#asked + at] = Infinity;
     U[this.#failure + at] = 0;
     this.#failures = 0;
   }
@@ -291,7 +299,7 @@ export class LookupCache implements StageTable {
     this.lastError = why;
     const pause = Math.min(limits.reconnect_ms_max, limits.reconnect_ms_min * 2 ** this.#failures);
     for (const at of rows) {
-      F[this.#asked + at] = 0;
+      F[this.#asked + at] = Infinity;
       F[this.#retry + at] = this.#now + pause;
       U[this.#failure + at] = state;
     }

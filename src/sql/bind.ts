@@ -141,8 +141,8 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     return {
-      sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null, window: null,
-        having: null,
+      sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
+      window: null, having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
     };

@@ -1,4 +1,6 @@
-import { type Column, copyCell, copyStamp, NULL, type Ring, UNCERTAIN, UNCERTAIN_MAX } from "../ring.ts";
+import {
+  type Column, copyCell, copyStamp, NULL, type Ring, UNCERTAIN, UNCERTAIN_MAX,
+} from "../ring.ts";
 import type { LookupPlan, Stage, StageCounters } from "./program.ts";
 
 /** What a table says for a key, where it is no row. */
@@ -131,8 +133,8 @@ export class LookupStage implements Stage {
     const w = to & this.#site.output.mask;
     for (let i = 0; i < this.#columns.length; i++) {
       const { to: column } = this.#columns[i]!;
+      // All bits zero, which is 0 of each kind.
       if (column.slot > 0) I[column.length + w] = 0;
-      else if (column.kind === "int64") I.fill(0, 2 * (column.payload + w), 2 * (column.payload + w) + 2);
       else F[column.payload + w] = 0;
       U[column.state + w] = state;
     }

@@ -7,7 +7,9 @@ import {
 } from "./emit/stages.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
-import type { InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
+import type {
+  InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
+} from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
@@ -236,7 +238,8 @@ class Chain {
   /** LEFT JOIN with more than its key in ON: where that is not TRUE the table has no values. */
   #unmatched(input: number, on: Bound | null, matched: readonly Bound[]): void {
     if (on === null) return;
-    const own = new Map(this.#query.inputs[input]!.columns.map((c) => [joinedName(input, c.name), c]));
+    const own = new Map(this.#query.inputs[input]!.columns
+      .map((c) => [joinedName(input, c.name), c]));
     this.#rows([], this.#passes().map(({ spec, expr }) => {
       const column = own.get(spec.name);
       if (column === undefined) return { spec, expr };
@@ -251,8 +254,7 @@ class Chain {
   #isReady(node: Bound): boolean {
     let ready = this.#infersIn([node]).length === 0;
     walk(node, (n) => {
-      ready &&= n.kind !== "column" || this.#columns.some((c) => c.name === (this.#find(n) ?? n.name))
-        && (n.input === 0 || this.#find(n) !== undefined);
+      ready &&= n.kind !== "column" || n.input === 0 || this.#find(n) !== undefined;
       return ready;
     });
     return ready;

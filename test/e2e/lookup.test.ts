@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { renameSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../support/binary.ts";
+import { monotonic } from "../../src/base/os.ts";
+import { binary, until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 
@@ -68,4 +68,44 @@ test("a rule looks up by key, in SQLite and in a CSV file that changes", async (
   site.folder.write("names.csv", "program;name\n7;white bread\n");
   await until("the new name", async () =>
     (await latest("named")).values.name === "white bread");
+});
+
+const table = async (name: string): Promise<any> =>
+  (await gateway.get("/tables")).body.find((t: any) => t.name === name);
+
+test("W8: what the table said last is uncertain, and nothing uncertain is written", async () => {
+  await gateway.arm("oven.setpoint");
+  await until("the recipe is written", () => site.plant.writes("oven").length > 3);
+  // Another program keeps the file for itself, as a backup does.
+  const other = new Database(file);
+  other.run("BEGIN EXCLUSIVE");
+  const uncertain = await until("a stale recipe", async () => {
+    const row = await latest("hold");
+    return row.quality.target === "uncertain:stale" ? row : null;
+  });
+  expect(uncertain.values).toEqual({ target: 42 });
+  const since = monotonic();
+  await Bun.sleep(1000);
+  expect(site.plant.writes("oven", since)).toEqual([]);
+  const { body } = await gateway.get("/audit?limit=20");
+  expect(body).toContainEqual(expect.objectContaining({ origin: "rule:hold",
+    code: "input-bad",
+    sentence: "An input is uncertain:stale, not good." }));
+  expect(await table("recipes")).toMatchObject({ state: "down", reason: "database is locked" });
+  expect((await gateway.get("/metrics")).body).toContain('tagwerk_table_up{table="recipes"} 0');
+  other.run("COMMIT");
+  other.close();
+  const back = monotonic();
+  await until("it is written again", () => site.plant.writes("oven", back).length > 3);
+  expect((await table("recipes")).counters.stale).toBeGreaterThan(5);
+}, 60_000);
+
+test("check names what is wrong with a table", async () => {
+  const wrong = site.live({}, { tables: { ...config.tables,
+    recipes: { ...config.tables.recipes, key: "progam" } } });
+  const checked = Bun.spawnSync([await binary(), "check", wrong]);
+  const output = checked.stdout.toString() + checked.stderr.toString();
+  expect(checked.exitCode).toBe(1);
+  expect(output).toContain("no such column; there are program, target");
+  expect(output).toContain("did you mean \"program\"?");
 });

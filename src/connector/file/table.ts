@@ -27,8 +27,9 @@ export class CsvTable implements Lookup {
       this.#load(await readFile(this.#file, "utf8"));
       this.#read = version;
     }
-    return keys.map((key) => (this.#twice.has(key) ? new Fault("table-key",
-      `${this.#shape.key} ${String(key)} stands there more than once`) : this.#rows.get(key) ?? null));
+    return keys.map((key) => this.#twice.has(key)
+      ? new Fault("table-key", `${this.#shape.key} ${String(key)} stands there more than once`)
+      : this.#rows.get(key) ?? null);
   }
 
   close(): Promise<void> {
