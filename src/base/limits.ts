@@ -15,6 +15,8 @@ export const limits = {
   window_rows_default: 4096,
   /** Groups of panes that a hopping window keeps at most: 16 panes of 1,024 groups. */
   pane_rows_max: 1 << 14,
+  /** Rows of several streams that a window keeps to join them, and joined rows of one window. */
+  join_rows_max: 4096,
   /** A reader may lag this far behind before it loses rows (ms), by default. */
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */

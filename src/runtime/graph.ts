@@ -54,7 +54,7 @@ export interface RulePlan {
   readonly program: Program;
   /** Layouts of the rings between the stages; the last one is the rule's stream. */
   readonly layouts: readonly RingLayout[];
-  /** A fan-in or the only input's own ring. */
+  /** The ring of a fan-in or of several streams; null = the only input's own. */
   readonly gather: RingLayout | null;
   /** Every tag that the rule's output can depend on, through other rules too. */
   readonly reads: ReadonlySet<string>;
@@ -261,11 +261,11 @@ class Builder {
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
     this.#addStream(rule.name, "rule", program.output, interval);
     const rows = rowsFor(interval ?? source_interval_ms);
-    const first = program.inputs[0];
     this.#rules.set(rule.name, {
       rule,
       program,
-      gather: first?.fanIn ? Ring.layout(`${rule.name} input`, first.columns, rows) : null,
+      gather: program.gather === null ? null
+        : Ring.layout(`${rule.name} input`, program.gather, rows),
       layouts: program.stages.map((stage, i) => Ring.layout(
         i === program.stages.length - 1 ? rule.name : `${rule.name} ${i + 1}`, stage.output, rows)),
       reads: this.#readsOf(program),

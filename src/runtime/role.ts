@@ -7,7 +7,7 @@ import {
   instantiate, instantiateInfer, instantiateLookup, type Program, type Stage,
 } from "../sql.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
-import { FanIn } from "./gather.ts";
+import { Gather } from "./gather.ts";
 import { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
@@ -189,10 +189,8 @@ export class Role {
       throw new Fault("model-missing", why.join("; "));
     }
     const { program } = plan;
-    const input = program.inputs[0]!;
-    const members = input.streams.map((name) => this.rings.get(name)!);
     const gathered = plan.gather === null ? null : this.#ring(plan.gather);
-    const rings = [gathered ?? members[0]!];
+    const rings = [gathered ?? this.rings.get(program.inputs[0]!.streams[0]!)!];
     const stages = program.stages.map((stage, i) => {
       const layout = plan.layouts[i]!;
       const last = i === program.stages.length - 1;
@@ -211,9 +209,9 @@ export class Role {
         })
         : this.#instantiate(program, i, from, output);
     });
-    const fanIn = gathered === null ? null : new FanIn(members, gathered);
+    const gather = gathered === null ? null : new Gather(program.inputs, this.rings, gathered);
     const used = program.models.map((name) => models.get(name)!);
-    this.rules.push(new RuleRunner(plan, fanIn, stages, rings, used));
+    this.rules.push(new RuleRunner(plan, gather, stages, rings, used));
   }
 
   #deadline(model: string): number {

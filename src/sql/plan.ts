@@ -1,11 +1,12 @@
-import { limits } from "../base.ts";
+import { limits, nextPowerOfTwo } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import type { Bound, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
 import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
-import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
+import type { JoinSide, JoinSpec } from "./emit/joined.ts";
+import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
   InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
@@ -14,7 +15,7 @@ import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
-import { bool, nullOf } from "./types.ts";
+import { bool, int53, nullOf } from "./types.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -49,7 +50,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   const { stages } = chain;
   return {
     sql: query.sql,
-    inputs: query.inputs.flatMap(({ table }, i) => (table === null ? [chain.inputPlan(i)] : [])),
+    inputs: chain.inputPlans(),
+    gather: chain.gather,
     newest: query.newest.map(({ tag, stream, column, pollMs }) => ({
       tag, stream, column: column.name, pollMs,
     })),
@@ -118,7 +120,7 @@ class Chain {
     this.#catalog = catalog;
     this.#lineage = options.lineage;
     this.#strict = options.strict;
-    this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
+    this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
 
@@ -126,7 +128,20 @@ class Chain {
     const { alias, streams, fanIn, columns } = this.#query.inputs[index]!;
     const lineage = this.#lineage && streams.every((name) =>
       this.#catalog.stream(name)?.columns.some((c) => c.name === oldest.name));
-    return { alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+    return { index, alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+  }
+
+  inputPlans(): InputPlan[] {
+    return this.#query.inputs.flatMap(({ table }, i) => (table === null ? [this.inputPlan(i)] : []));
+  }
+
+  /** Columns of several streams side by side, and which of them a row is from. */
+  get gather(): readonly ColumnSpec[] | null {
+    const plans = this.inputPlans();
+    if (plans.length < 2) return plans[0]?.fanIn ? plans[0].columns : null;
+    const columns = plans.flatMap(({ index }) => this.#query.inputs[index]!.columns
+      .map((c) => ({ ...c, name: joinedName(index, c.name) })));
+    return [from_column, ...columns, ...(this.#lineage ? [oldest] : [])];
   }
 
   conditions(): void {
@@ -141,6 +156,7 @@ class Chain {
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
       : [...select.map((f) => f.expr), ...windowConditions(window)];
+    if (this.#query.joins.some(({ key }) => key === null)) return this.#joinedWindow(filter);
     this.#stateful([...first, ...filter, ...this.#joining()]);
     this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
@@ -272,8 +288,10 @@ class Chain {
       throw fault({ from: 0, to: sql.length },
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
+    const streams = joins.filter(({ key }) => key === null);
+    if (streams.length > 0) this.#refuseJoined(streams);
     for (const { kind, key, span } of joins) {
-      if (key === null) throw notInThisVersion(sql, span, "A join of two streams");
+      if (key === null) continue;
       if (kind === "inner" || kind === "left") continue;
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
         "nobody knows its other rows");
@@ -284,6 +302,103 @@ class Chain {
         throw notInThisVersion(sql, span, "A function with state over the columns of a table");
       }
     }
+  }
+
+  #refuseJoined(streams: readonly BoundJoin[]): void {
+    const { sql, window, joins, stateful, infers } = this.#query;
+    const { span } = streams[0]!;
+    if (window === null) {
+      throw new SqlFault("join-window", "Streams are joined in a window: GROUP BY " +
+        "TUMBLINGWINDOW(ss, 10) or another; for the newest row of a stream there is ASOF JOIN",
+        sql, span);
+    }
+    if (joins.length > streams.length) {
+      throw notInThisVersion(sql, span, "A table beside a join of streams in a window; join the " +
+        "table in a rule of its own, before or after");
+    }
+    for (const { span: place } of [...stateful, ...infers]) {
+      throw notInThisVersion(sql, place, "A function with state or a model beside a join of " +
+        "streams; put it into a rule of its own");
+    }
+    for (const { on, input } of streams) {
+      const late = on === null ? [] : inputsOf(on).filter((i) => i > input);
+      if (late.length > 0) {
+        throw new SqlFault("join", `ON reads ${this.#query.inputs[late[0]!]!.alias}, which is ` +
+          "joined only after it", sql, on!.span);
+      }
+    }
+  }
+
+  /** Streams side by side in a window, whose rows are joined when it closes. */
+  #joinedWindow(filter: readonly Bound[]): void {
+    const { window, aggregated, aggregates, select, having, joins } = this.#query;
+    const where = conjunction(this.#tests);
+    const folding = aggregated ? { ...this.#folding(), where: null } : null;
+    const read = aggregated ? [...folding!.keys.map((k) => k.expr),
+      ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : select.map((f) => f.expr);
+    const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
+    this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
+      ...windowConditions(window)];
+    const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
+    const start = this.#readsStart();
+    const stage = joinedStage(this.#input(), {
+      passes, folding, where,
+      steps: (columns) => this.#joinSteps(columns, rows),
+      input: (columns) => {
+        this.#columns = columns;
+        return this.#input();
+      },
+      columns: () => {
+        this.#later = read;
+        this.#tests = [];
+        return this.#passes();
+      },
+    }, { window: window!, before: this.#filterOf(filter), after: null, start, rows });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+    folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
+    this.#tests = aggregated ? conjuncts(having) : [];
+    this.#rows(this.#tests, this.#select());
+  }
+
+  /** A condition of FILTER looks at the rows of the input that it reads. */
+  #filterOf(filter: readonly Bound[]): Bound | null {
+    return conjunction(filter.map((test) => {
+      const [input, ...others] = inputsOf(test);
+      if (input === undefined) return test;
+      if (others.length > 0) {
+        throw notInThisVersion(this.#query.sql, test.span, "FILTER over several streams at once");
+      }
+      const { span } = test, type = int53;
+      const from: Bound = { kind: "column", input: 0, name: from_column.name, type, span };
+      const literal: Bound = { kind: "literal", value: input, type, span };
+      const other: Bound = { kind: "binary", op: "!=", left: from, right: literal, type: bool, span };
+      return { kind: "binary", op: "or", left: other, right: test, type: bool, span };
+    }));
+  }
+
+  #joinSteps(window: readonly ColumnSpec[], rightRows: number): JoinSpec[] {
+    const { joins, newest, inputs } = this.#query;
+    const inputOf = (name: string): number => Number(/^\$(\d+)\./.exec(name)?.[1] ?? 0);
+    const own = window.filter(({ name }) => inputs[inputOf(name)]!.columns
+      .some((c) => joinedName(inputOf(name), c.name) === name));
+    let left: JoinSide = { columns: window, from: 0 };
+    return joins.map(({ kind, input, on }) => {
+      const output = own.filter(({ name }) => inputOf(name) <= input).map((spec) => ({
+        spec, name: spec.name,
+        side: inputOf(spec.name) === input ? "right" as const : "left" as const,
+      }));
+      const spec: JoinSpec = {
+        kind, on, newest, output, rightRows: nextPowerOfTwo(rightRows), left,
+        right: { columns: window, from: input }, strict: this.#strict,
+        oldest: this.#lineage ? oldest : null,
+        find: (node) => node.kind !== "column" ? null : {
+          side: node.input === input ? "right" : "left", name: joinedName(node.input, node.name),
+        },
+      };
+      left = { from: null, columns: [...output.map((c) => c.spec), oldest] };
+      return spec;
+    });
   }
 
   #input(): StageInput {
@@ -451,7 +566,7 @@ class Chain {
   /** ms between two rows of the input, where its streams declare it. */
   #interval(): number | null {
     let rate = 0;
-    for (const name of this.#query.inputs[0]!.streams) {
+    for (const name of this.#query.inputs.flatMap((input) => input.streams)) {
       const interval = this.#catalog.stream(name)?.interval_ms ?? null;
       if (interval === null) return null;
       rate += 1 / interval;
@@ -459,8 +574,8 @@ class Chain {
     return 1 / rate;
   }
 
-  #window(): void {
-    const { window, aggregates, groupBy } = this.#query;
+  #folding(): Folding {
+    const { aggregates, groupBy } = this.#query;
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
@@ -468,12 +583,17 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const folding = { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+    return { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+  }
+
+  #window(): void {
+    const { window } = this.#query;
+    const folding = this.#folding();
     const stage = window === null ? runningStage(this.#input(), folding)
       : this.#windowStage(window, folding);
     this.stages.push(stage);
     this.#columns = stage.output;
-    keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
+    folding.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
 }
 
@@ -502,6 +622,10 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
 }
 
 /** What a column of a joined input is called in the rings of a rule. */
-const joinedName = (input: number, name: string): string => `$${input}.${name}`;
+const joinedName = (input: number, name: string): string =>
+  (input === 0 ? name : `$${input}.${name}`);
+
+/** Of a row of several streams: the index of its input. */
+const from_column: ColumnSpec = { name: "$from", kind: "int53", slot: 0 };
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

@@ -7,6 +7,8 @@ import type { Layout, Param } from "./emit/params.ts";
 export interface Program {
   readonly sql: string;
   readonly inputs: readonly InputPlan[];
+  /** Columns of the ring that several streams are gathered in; null = there is one stream. */
+  readonly gather: readonly ColumnSpec[] | null;
   readonly newest: readonly NewestPlan[];
   /** Columns of the last stage's ring. */
   readonly output: readonly ColumnSpec[];
@@ -30,6 +32,8 @@ export interface SourcesPlan {
 }
 
 export interface InputPlan {
+  /** What `$from` says of its rows where streams are joined. */
+  readonly index: number;
   readonly alias: string;
   readonly streams: readonly string[];
   /** Several streams seen as one, with a `device` column. */
@@ -112,6 +116,23 @@ export type KeptWindow =
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 
+/** Joins what stands before with one more input, over the rows of a window. */
+export interface JoinPlan {
+  readonly text: string;
+  readonly params: readonly Param[];
+  readonly state: Layout;
+  /** Of the joined rows. */
+  readonly ring: RingLayout;
+}
+
+/** A window over several inputs: its rows are joined when it closes. */
+export interface JoinedPlan {
+  readonly steps: readonly JoinPlan[];
+  /** WHERE over joined rows, and what the window needs of them. */
+  readonly rows: RowsPlan;
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -122,6 +143,7 @@ export interface KeptPlan extends StageBase {
   readonly pane_ms: number | null;
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
+  readonly join: JoinedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;

@@ -2,7 +2,7 @@ import { never } from "../../base.ts";
 import type { Bound } from "../bound.ts";
 
 /** The direct operands of a node. */
-function operands(node: Bound): readonly Bound[] {
+export function operands(node: Bound): readonly Bound[] {
   switch (node.kind) {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
     case "clock":
