@@ -60,6 +60,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     models: [...new Set(query.infers.map((i) => i.model))],
     tables: [...new Set(query.inputs.flatMap(({ table }) => (table === null ? [] : [table.name])))],
     unsafe: unsafeIn(query),
+    selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
@@ -132,7 +133,8 @@ class Chain {
   }
 
   inputPlans(): InputPlan[] {
-    return this.#query.inputs.flatMap(({ table }, i) => (table === null ? [this.inputPlan(i)] : []));
+    return this.#query.inputs.flatMap(({ table }, i) =>
+      (table === null ? [this.inputPlan(i)] : []));
   }
 
   /** Columns of several streams side by side, and which of them a row is from. */
@@ -173,7 +175,9 @@ class Chain {
       this.#infer(this.#infersIn([...early, ...this.#tests]), false);
     } else {
       this.#tests.unshift(...filter);
-      this.#infer(this.#infersIn([...early, ...this.#tests]), true);
+      // On the way to a write a window itself sees what its rows were tested for.
+      const testing = window === null || !this.#strict;
+      this.#infer(this.#infersIn([...early, ...this.#tests]), testing);
     }
     if (window !== null && !aggregated) {
       this.#windowRows(window);
@@ -372,7 +376,8 @@ class Chain {
       const { span } = test, type = int53;
       const from: Bound = { kind: "column", input: 0, name: from_column.name, type, span };
       const literal: Bound = { kind: "literal", value: input, type, span };
-      const other: Bound = { kind: "binary", op: "!=", left: from, right: literal, type: bool, span };
+      const other: Bound =
+        { kind: "binary", op: "!=", left: from, right: literal, type: bool, span };
       return { kind: "binary", op: "or", left: other, right: test, type: bool, span };
     }));
   }

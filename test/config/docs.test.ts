@@ -90,12 +90,12 @@ describe("docs/configuration.md", () => {
     }
   });
 
-  test("every setting of links, sources, sinks, tags and the policy stands in a table", () => {
+  test("every setting of components, tags and the policy stands in a table", () => {
     const components = (name: string): readonly Shape[] =>
       sectionsOf[name]!.additionalProperties!.oneOf!;
     const tags = sectionsOf.devices!.additionalProperties!.properties!.tags!;
     const settings = [
-      ...["links", "sources", "sinks"].flatMap(components),
+      ...["links", "sources", "tables", "sinks"].flatMap(components),
       tags.anyOf![1]!.additionalProperties!, (policyJsonSchema() as Shape).additionalProperties!,
     ];
     const rows = page.split("\n");

@@ -108,7 +108,8 @@ export function lookUp(
     const state = Math.max(given, key.state);
     if (known === null) return new Map([...none(192), ["$found", { value: false, state }]]);
     const worse = (c: Cell): Cell => ({ ...c, state: Math.max(c.state, state) });
-    return new Map([...columns.map((c): [string, Cell] => [c.name, worse(known.get(c.name) ?? absent)]),
+    return new Map([...columns.map((c): [string, Cell] =>
+      [c.name, worse(known.get(c.name) ?? absent)]),
       ["$found", { ...good(true), state }]]);
   })();
   const parts = [...(row.parts ?? [row.cells])];

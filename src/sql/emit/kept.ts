@@ -1,6 +1,6 @@
 import { limits, nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
-import { afterRows, type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
+import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
 import { span_words } from "../window/span.ts";
@@ -28,11 +28,9 @@ interface Column { readonly spec: ColumnSpec; readonly expr: Bound }
 /** Each row is kept with the values that the window needs, whatever they are made of. */
 export function keptStage(input: StageInput, folding: Folding, keeping: Keeping): KeptPlan {
   const args = argumentsOf(folding);
-  const conditions = conditionsOf(keeping);
-  // A row whose key is not good counts in a window as one that WHERE does not let pass.
-  const keys = afterRows(keeping.window) ? [] : folding.keys.map(({ expr }) => expr);
+  const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], keys);
+    [...folding.keys, ...args.values(), ...conditions], true);
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
     where === undefined ? null : columnOf(where), keeping);
@@ -80,15 +78,14 @@ export interface Joining {
 /** Rows of several inputs are kept, and joined when the window closes. */
 export function joinedStage(input: StageInput, joining: Joining, keeping: Keeping): KeptPlan {
   const { folding, where } = joining;
-  const conditions = conditionsOf({ ...keeping, after: null });
-  const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions]);
+  const conditions = conditionsOf(input, { ...keeping, before: null, after: null });
+  const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions], true);
   const specs = joining.steps(keep.output);
   const steps = specs.map(joinPlan);
   const joined = joining.input(steps.at(-1)!.ring.columns);
   const args = folding === null ? null : argumentsOf(folding);
   const rows = folding === null ? rowsStage(joined, where, joining.columns())
-    : rowsStage(joined, where, [...folding.keys, ...args!.values()],
-      folding.keys.map(({ expr }) => expr));
+    : rowsStage(joined, where, [...folding.keys, ...args!.values()]);
   const ring = Ring.layout("joined", rows.output, limits.join_rows_max);
   const role = { start: keeping.start, rows: ring.rows };
   const over = inputOf(input, rows.output);
@@ -104,7 +101,8 @@ function joinPlan(spec: JoinSpec): JoinPlan {
   addJoinFields(code, spec);
   const text = joinKernel(code, spec);
   code.layout.add("params", "F", code.params.length);
-  const columns = [...spec.output.map((c) => c.spec), ...(spec.oldest === null ? [] : [spec.oldest])];
+  const { output, oldest } = spec;
+  const columns = [...output.map((c) => c.spec), ...(oldest === null ? [] : [oldest])];
   return { text, params: code.params, state: code.layout,
     ring: Ring.layout("joined", columns, limits.join_rows_max) };
 }
@@ -113,8 +111,8 @@ function joinPlan(spec: JoinSpec): JoinPlan {
 export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
-  const conditions = conditionsOf(keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions]);
+  const conditions = conditionsOf(input, keeping);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], true);
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
@@ -156,7 +154,8 @@ function planOf(
     state.add("after rows", "U", join.ring.bytes);
   }
   return {
-    kind: "kept", window, keep, pane_ms, ring, fold, join, input: input.columns, output: fold.output,
+    kind: "kept", window, keep, pane_ms, ring, fold, join, input: input.columns,
+    output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
     text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []),
       ...(join?.steps.map((step) => step.text) ?? []), ...(join === null ? [] : [join.rows.text]),
@@ -164,8 +163,9 @@ function planOf(
   };
 }
 
-function conditionsOf({ window, after }: Keeping): Column[] {
-  const named: [string, Bound | null][] = [["$where", after]];
+/** What may pass is kept on the way to a write: the window shall know that it was there (W8). */
+function conditionsOf({ strict }: StageInput, { window, before, after }: Keeping): Column[] {
+  const named: [string, Bound | null][] = [["$where", strict ? after ?? before : after]];
   if (window.kind === "sliding") named.push(["$when", window.when]);
   if (window.kind === "state") named.push(["$begin", window.begin], ["$emit", window.emit]);
   return named.flatMap(([name, expr]) =>

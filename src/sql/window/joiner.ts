@@ -73,7 +73,8 @@ export class Joiner {
 }
 
 function joinStep(
-  step: JoinPlan, site: Site, [input, right]: readonly [Ring, Ring], state: Site["state"], at: number,
+  step: JoinPlan, site: Site, [input, right]: readonly [Ring, Ring], state: Site["state"],
+  at: number,
 ): Step {
   const ring = Ring.attach(site.arena, at, step.ring);
   const params = bindParams(step.state, step.params,
