@@ -10,6 +10,8 @@ import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
+import { reorderStage } from "./emit/reorder.ts";
+import { say, time } from "./types.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 
@@ -21,6 +23,19 @@ export interface PlanOptions {
    * What is left out for that is counted like an error.
    */
   readonly strict: boolean;
+  /** The rule goes by the time that its rows carry; null = by engine time. */
+  readonly eventTime: EventTime | null;
+}
+
+export interface EventTime {
+  /** How much later than the newest row a row may come, by event time. */
+  readonly late_ms: number;
+  /** After so long without a row event time goes on by the clock; null = it waits. */
+  readonly idle_ms: number | null;
+  /** A row further ahead of engine time than this has no usable event time. */
+  readonly ahead_ms: number;
+  /** Rows that may wait at most; null = as the declared rate needs. */
+  readonly rows: number | null;
 }
 
 /**
@@ -34,7 +49,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
- *     functions with state →
+ *     reorder (event time) → functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
  *
  * What can be tested before a model or a window is tested there.
@@ -89,7 +104,9 @@ function namesIn(node: Bound, query: BoundQuery): string[] {
   return names;
 }
 
-const whatStage = (stage: StagePlan): string => stage.kind !== "kept" ? stage.kind
+const whatStage = (stage: StagePlan): string =>
+  stage.kind === "reorder" ? `reorder, ${stage.ring.rows - 1} rows may wait`
+  : stage.kind !== "kept" ? stage.kind
   : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
 
 /** The stages planned so far and what the last ring holds. */
@@ -99,6 +116,7 @@ class Chain {
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   readonly #strict: boolean;
+  readonly #eventTime: EventTime | null;
   #columns: readonly ColumnSpec[];
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
@@ -111,6 +129,7 @@ class Chain {
     this.#catalog = catalog;
     this.#lineage = options.lineage;
     this.#strict = options.strict;
+    this.#eventTime = options.eventTime;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
@@ -119,7 +138,29 @@ class Chain {
     const { alias, streams, fanIn, columns } = this.#query.inputs[index]!;
     const lineage = this.#lineage && streams.every((name) =>
       this.#catalog.stream(name)?.columns.some((c) => c.name === oldest.name));
-    return { alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+    const event = this.#eventTime === null ? null : this.#timestamp();
+    const needed = event === null || columns.some((c) => c.name === event.name) ? columns
+      : [...columns, event];
+    return { alias, streams, fanIn, columns: lineage ? [...needed, oldest] : needed };
+  }
+
+  /** The column by which rows are put in order. */
+  #timestamp(): ColumnSpec {
+    const { sql, inputs } = this.#query;
+    const all = { from: 0, to: sql.length };
+    const { streams, fanIn } = inputs[0]!;
+    if (fanIn) throw notInThisVersion(sql, all, "Event time over several streams");
+    const stream = this.#catalog.stream(streams[0]!);
+    const column = stream?.columns.find((c) => c.name === stream.timestamp);
+    if (column === undefined) {
+      throw new SqlFault("event-time", `${streams[0]} declares no column of event time; a source ` +
+        "or rule does so with \"timestamp\": \"COLUMN\"", sql, all);
+    }
+    if (!["time", "int53", "int64", "float64", "text"].includes(column.kind)) {
+      throw new SqlFault("event-time", `${column.name} is ${say(column)}; event time is a time, a ` +
+        "number of ms since 1970 or a text such as '2026-01-31T08:00:00Z'", sql, all);
+    }
+    return column;
   }
 
   conditions(): void {
@@ -129,6 +170,7 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
+    if (this.#eventTime !== null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
@@ -163,7 +205,29 @@ class Chain {
       this.#later = select.map((f) => f.expr);
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
-    this.#rows(this.#tests, this.#select());
+    this.#rows(this.#tests, this.#select(), this.#eventTime !== null);
+  }
+
+  /** Before all else, so that whatever looks at rows sees them in order. */
+  #reorder({ late_ms, idle_ms, ahead_ms, rows }: EventTime): void {
+    const { kind, name, slot } = this.#timestamp();
+    const span = { from: 0, to: 0 };
+    const column: Bound = { kind: "column", input: 0, name, type: { kind, slot }, span };
+    const event: Bound = kind === "time" ? column
+      : { kind: "cast", operand: column, type: time, span };
+    const names = new Set(this.#query.inputs[0]!.columns.map((c) => c.name));
+    const stage = reorderStage(this.#input(), this.#columns.filter((c) => names.has(c.name)),
+      { column: name, event, late_ms, idle_ms, ahead_ms, rows: rows ?? this.#waitingRows(late_ms) });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** Twice what comes within the tolerance, where the rate is declared. */
+  #waitingRows(late_ms: number): number {
+    const interval = this.#interval();
+    if (interval === null) return limits.window_rows_default - 1;
+    const rows = Math.max(limits.ring_rows_min, 2 * Math.ceil(late_ms / interval));
+    return Math.min(limits.ring_rows_max - 1, rows);
   }
 
   /**
@@ -227,8 +291,9 @@ class Chain {
 
   #rows(
     tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[],
+    restamped = false,
   ): void {
-    const stage = rowsStage(this.#input(), conjunction(tests), select);
+    const stage = rowsStage(this.#input(), conjunction(tests), select, { restamped });
     this.stages.push(stage);
     this.#columns = stage.output;
   }
