@@ -178,11 +178,11 @@ function toLink(name: string, link: object, profile: Profile): Link {
 }
 
 function toSource(name: string, entry: object): Source {
-  const { type, link, columns, ...settings } = entry as {
-    type: string; link?: string; columns: Record<string, Source["columns"][number]["type"]>;
+  const { type, link, columns, timestamp, ...settings } = entry as {
+    type: string; link?: string; timestamp?: string; columns: Record<string, Source["columns"][number]["type"]>;
   };
   return {
-    name, type, link: link ?? null, settings,
+    name, type, link: link ?? null, settings, timestamp: timestamp ?? null,
     columns: Object.entries(columns).map(([column, kind]) => ({ name: column, type: kind })),
   };
 }
@@ -192,9 +192,13 @@ function toSink(name: string, entry: object): SinkConfig {
   return { name, type, link: link ?? null, settings };
 }
 
-function toRule(name: string, { sql, to }: GatewayText["rules"][string]): Rule {
+function toRule(name: string, text: GatewayText["rules"][string]): Rule {
+  const { sql, to, eventTime, timestamp = null } = text;
   return {
-    name, sql,
+    name, sql, timestamp,
+    eventTime: eventTime === undefined ? null : {
+      ...eventTime, idleTimeout: eventTime.idleTimeout ?? null, rows: eventTime.rows ?? null,
+    },
     to: to.map((target) => typeof target === "string" ? { kind: "sink", sink: target }
       : { kind: "write", tag: target.write, from: target.from }),
   };

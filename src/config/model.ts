@@ -94,6 +94,8 @@ export interface Source {
   readonly type: string;
   readonly link: string | null;
   readonly columns: readonly { readonly name: string; readonly type: TagType }[];
+  /** The column that holds the event time of a row, or null. */
+  readonly timestamp: string | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -110,7 +112,22 @@ export interface ModelConfig {
 export interface Rule {
   readonly name: string;
   readonly sql: string;
+  /** null: the rule goes by engine time. */
+  readonly eventTime: EventTimeConfig | null;
+  /** The column of its result that holds the event time of a row, or null. */
+  readonly timestamp: string | null;
   readonly to: readonly RuleTarget[];
+}
+
+export interface EventTimeConfig {
+  /** ms that a row may come later than the newest one. */
+  readonly lateTolerance: number;
+  /** ms without a row after which event time goes on by the clock; null = it waits. */
+  readonly idleTimeout: number | null;
+  /** ms that a row's time may be ahead of the gateway's. */
+  readonly maxAhead: number;
+  /** Rows that may wait; null = by the declared rate. */
+  readonly rows: number | null;
 }
 
 export type RuleTarget =

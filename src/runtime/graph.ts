@@ -4,7 +4,9 @@ import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
 import { rulesToWrites } from "./share.ts";
-import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+import {
+  compile, compileConditions, SqlFault, type Catalog, type EventTime, type Program,
+} from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
@@ -29,6 +31,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** The column that holds the event time of a row, or null. */
+  readonly timestamp: string | null;
 }
 
 export interface LinkPlan {
@@ -121,7 +125,9 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval);
+      this.#addStream(source.name, "source", columns, interval, source.timestamp);
+      const path = ["sources", source.name, "timestamp"];
+      this.#checkTimestamp(path, source.timestamp, columns);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(this.#planRules());
@@ -139,9 +145,10 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
+    timestamp: string | null = null,
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
+    const stream = { name, from, interval, timestamp, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -181,7 +188,8 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+      const { layout, interval, timestamp } = stream;
+      return { name, columns: layout.columns, interval_ms: interval, timestamp };
     };
     return {
       stream: info,
@@ -236,9 +244,10 @@ class Builder {
     let program: Program;
     try {
       const catalog = this.#catalog(rule.name);
-      program = compile(rule.sql, catalog, { lineage });
+      const options = { lineage, eventTime: eventTimeOf(rule) };
+      program = compile(rule.sql, catalog, options);
       if (lineage) {
-        this.#strict.set(rule.name, compile(rule.sql, catalog, { lineage, strict: true }));
+        this.#strict.set(rule.name, compile(rule.sql, catalog, { ...options, strict: true }));
       }
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
@@ -249,7 +258,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval);
+    this.#addStream(rule.name, "rule", program.output, interval, rule.timestamp);
+    this.#checkTimestamp(["rules", rule.name, "timestamp"], rule.timestamp, program.output);
     const rows = rowsFor(interval ?? source_interval_ms);
     const first = program.inputs[0];
     this.#rules.set(rule.name, {
@@ -262,6 +272,15 @@ class Builder {
     });
     this.#checkTargets(rule, program);
     return true;
+  }
+
+  #checkTimestamp(
+    path: readonly string[], column: string | null, columns: readonly ColumnSpec[],
+  ): void {
+    const names = columns.map((c) => c.name).filter((name) => !name.startsWith("$"));
+    if (column === null || names.includes(column)) return;
+    this.#problem(path, `There is no column of this name; there are ${names.join(", ")}`,
+      nearest(column, names));
   }
 
   #checkTargets(rule: Rule, program: Program): void {
@@ -408,6 +427,12 @@ function hidingIn(sql: string): string | null {
   const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
+}
+
+function eventTimeOf({ eventTime }: Rule): EventTime | null {
+  if (eventTime === null) return null;
+  const { lateTolerance, idleTimeout, maxAhead, rows } = eventTime;
+  return { late_ms: lateTolerance, idle_ms: idleTimeout, ahead_ms: maxAhead, rows };
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {

@@ -495,7 +495,7 @@ class Machine {
       for (; i < to; i++) put(this.#input, rows[i]!);
       this.#turn(rows[to - 1]!.time, each);
       // Event time closes windows between the rows, too.
-      if (this.#byEvents && r.chance(0.5)) this.close(rows[to - 1]!.time, each);
+      if (this.#byEvents) this.close(rows[to - 1]!.time, each);
     }
   }
 

@@ -27,6 +27,8 @@ export interface EventClock {
   readonly watermark: number;
   /** Engine time at which the watermark reaches an event time if no row comes; 0 = it has. */
   reaches(time: number): number;
+  /** Looks at the clock: a source that is idle lets event time go on. `now` is monotonic. */
+  follow(now: number): void;
   /** Largest event time of a row that was left out, 0 = none was. */
   readonly missed: number;
 }
@@ -134,16 +136,20 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   tick(time: number, now: number): void {
+    this.#offset = time - now;
+    this.follow(now);
+    this.#release(this.#rows_max, time);
+  }
+
+  follow(now: number): void {
     const F = this.#F, at = this.#at;
     const { idle_ms, late_ms } = this.#plan;
-    this.#offset = time - now;
     if (this.#forgotten) this.#arrived = now;
     // Rounded up, so that a deadline that has come has come.
     const passed = Math.ceil(now - this.#arrived - 1e-6);
     if (idle_ms !== null && F[at + word.begun] === 1 && passed >= idle_ms) {
       this.#raise(F[at + word.newest]! - late_ms + passed);
     }
-    this.#release(this.#rows_max, time);
   }
 
   /** State that was restored: nobody knows when the newest row came. */
@@ -305,6 +311,7 @@ class ByWatermark implements Stage {
   }
 
   tick(_time: number, now: number): void {
+    this.#clock.follow(now);
     const { watermark } = this.#clock;
     if (this.#window.deadline > watermark) return;
     this.#window.miss!(this.#clock.missed);
