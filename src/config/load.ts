@@ -178,11 +178,11 @@ function toLink(name: string, link: object, profile: Profile): Link {
 }
 
 function toSource(name: string, entry: object): Source {
-  const { type, link, columns, timestamp, ...settings } = entry as {
-    type: string; link?: string; timestamp?: string; columns: Record<string, Source["columns"][number]["type"]>;
+  const { type, link, columns, ...settings } = entry as {
+    type: string; link?: string; columns: Record<string, Source["columns"][number]["type"]>;
   };
   return {
-    name, type, link: link ?? null, settings, timestamp: timestamp ?? null,
+    name, type, link: link ?? null, settings,
     columns: Object.entries(columns).map(([column, kind]) => ({ name: column, type: kind })),
   };
 }
@@ -193,9 +193,9 @@ function toSink(name: string, entry: object): SinkConfig {
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {
-  const { sql, to, eventTime, timestamp = null } = text;
+  const { sql, to, eventTime } = text;
   return {
-    name, sql, timestamp,
+    name, sql,
     eventTime: eventTime === undefined ? null : {
       ...eventTime, idleTimeout: eventTime.idleTimeout ?? null, rows: eventTime.rows ?? null,
     },

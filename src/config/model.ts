@@ -94,8 +94,6 @@ export interface Source {
   readonly type: string;
   readonly link: string | null;
   readonly columns: readonly { readonly name: string; readonly type: TagType }[];
-  /** The column that holds the event time of a row, or null. */
-  readonly timestamp: string | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -114,8 +112,6 @@ export interface Rule {
   readonly sql: string;
   /** null: the rule goes by engine time. */
   readonly eventTime: EventTimeConfig | null;
-  /** The column of its result that holds the event time of a row, or null. */
-  readonly timestamp: string | null;
   readonly to: readonly RuleTarget[];
 }
 

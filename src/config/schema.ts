@@ -92,9 +92,6 @@ const model = z.strictObject({
     .describe("a later result is NULL with the state `late`"),
 });
 
-const timestamp = z.string().min(1)
-  .describe("column that holds the event time of a row, for rules with eventTime");
-
 const eventTime = z.strictObject({
   lateTolerance: durationText("0ms", "1d").prefault("1s")
     .describe("how much later than the newest row a row may come; later ones are left out"),
@@ -104,12 +101,11 @@ const eventTime = z.strictObject({
     .describe("a row whose time is further ahead of the gateway's is left out"),
   rows: z.int().min(16).max(limits.ring_rows_max - 1).optional()
     .describe("rows that may wait; absent = twice what the declared rate brings in the tolerance"),
-}).describe("the rule goes by the time in its rows, not by that of the gateway");
+}).describe("the rule goes by the source time of its rows, not by that of the gateway");
 
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
   eventTime: eventTime.optional(),
-  timestamp: timestamp.optional(),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({
@@ -203,7 +199,6 @@ export function gatewaySchema(components: Components) {
     sources: z.record(nameText, byType(components.sources, (type) => ({
       ...link(type, "link it comes from"),
       columns: z.record(nameText, typeText).describe("columns and their types"),
-      timestamp: timestamp.optional(),
     }))).default({}).describe("streams that do not come from equipment"),
     tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
     models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),

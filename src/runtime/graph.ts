@@ -1,5 +1,5 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
+import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
@@ -31,8 +31,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
-  /** The column that holds the event time of a row, or null. */
-  readonly timestamp: string | null;
+  /** Its rows bear source times, by which a rule can go. */
+  readonly timed: boolean;
 }
 
 export interface LinkPlan {
@@ -125,9 +125,7 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval, source.timestamp);
-      const path = ["sources", source.name, "timestamp"];
-      this.#checkTimestamp(path, source.timestamp, columns);
+      this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(this.#planRules());
@@ -145,10 +143,10 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    timestamp: string | null = null,
+    timed = false,
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, timestamp, layout: Ring.layout(name, columns, rows) };
+    const stream = { name, from, interval, timed, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -188,8 +186,8 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      const { layout, interval, timestamp } = stream;
-      return { name, columns: layout.columns, interval_ms: interval, timestamp };
+      const { layout, interval, timed } = stream;
+      return { name, columns: layout.columns, interval_ms: interval, timed };
     };
     return {
       stream: info,
@@ -258,8 +256,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval, rule.timestamp);
-    this.#checkTimestamp(["rules", rule.name, "timestamp"], rule.timestamp, program.output);
+    this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
     const rows = rowsFor(interval ?? source_interval_ms);
     const first = program.inputs[0];
     this.#rules.set(rule.name, {
@@ -274,13 +272,17 @@ class Builder {
     return true;
   }
 
-  #checkTimestamp(
-    path: readonly string[], column: string | null, columns: readonly ColumnSpec[],
-  ): void {
-    const names = columns.map((c) => c.name).filter((name) => !name.startsWith("$"));
-    if (column === null || names.includes(column)) return;
-    this.#problem(path, `There is no column of this name; there are ${names.join(", ")}`,
-      nearest(column, names));
+  /** True if the source says which column holds the source time, and that is a time. */
+  #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
+    if (typeof settings.time !== "string") return false;
+    const times = columns.filter(({ kind }) => ["time", "float64", "int53"].includes(kind));
+    const names = times.map((column) => column.name);
+    if (!names.includes(settings.time)) {
+      const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
+      this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
+        `other than 64-bit integers, in ms since 1970; ${there}`, nearest(settings.time, names));
+    }
+    return true;
   }
 
   #checkTargets(rule: Rule, program: Program): void {

@@ -38,7 +38,8 @@ export class RuleRunner {
     this.name = plan.rule.name;
     this.models = models;
     this.output = rings[rings.length - 1]!;
-    this.#links = byEventTime(stages).map((stage, i) => ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.#links = byEventTime(stages).map((stage, i) =>
+      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
   /** Rows that the rule was too slow to read. */

@@ -288,6 +288,6 @@ export interface CatalogStream {
   readonly columns: readonly ColumnSpec[];
   /** ms between rows, where it is fixed. */
   readonly interval_ms: number | null;
-  /** The column that holds the event time of a row, where one is declared. */
-  readonly timestamp?: string | null;
+  /** Its rows bear source times. */
+  readonly timed?: boolean;
 }

@@ -16,5 +16,6 @@ export function compile(
  * column `c0`, `c1` … for each, and `$oldest`. Throws SqlFault.
  */
 export function compileConditions(conditions: readonly string[], catalog: Catalog): Program {
-  return plan(bindConditions(conditions, catalog), catalog, { lineage: true, strict: true, eventTime: null });
+  return plan(bindConditions(conditions, catalog), catalog,
+    { lineage: true, strict: true, eventTime: null });
 }

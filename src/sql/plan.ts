@@ -11,7 +11,6 @@ import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./pr
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
 import { reorderStage } from "./emit/reorder.ts";
-import { say, time } from "./types.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 
@@ -23,7 +22,7 @@ export interface PlanOptions {
    * What is left out for that is counted like an error.
    */
   readonly strict: boolean;
-  /** The rule goes by the time that its rows carry; null = by engine time. */
+  /** The rule goes by the source time of its rows; null = by engine time. */
   readonly eventTime: EventTime | null;
 }
 
@@ -69,6 +68,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
     unsafe: unsafeIn(query),
+    rowwise: query.window === null,
     selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
@@ -138,29 +138,7 @@ class Chain {
     const { alias, streams, fanIn, columns } = this.#query.inputs[index]!;
     const lineage = this.#lineage && streams.every((name) =>
       this.#catalog.stream(name)?.columns.some((c) => c.name === oldest.name));
-    const event = this.#eventTime === null ? null : this.#timestamp();
-    const needed = event === null || columns.some((c) => c.name === event.name) ? columns
-      : [...columns, event];
-    return { alias, streams, fanIn, columns: lineage ? [...needed, oldest] : needed };
-  }
-
-  /** The column by which rows are put in order. */
-  #timestamp(): ColumnSpec {
-    const { sql, inputs } = this.#query;
-    const all = { from: 0, to: sql.length };
-    const { streams, fanIn } = inputs[0]!;
-    if (fanIn) throw notInThisVersion(sql, all, "Event time over several streams");
-    const stream = this.#catalog.stream(streams[0]!);
-    const column = stream?.columns.find((c) => c.name === stream.timestamp);
-    if (column === undefined) {
-      throw new SqlFault("event-time", `${streams[0]} declares no column of event time; a source ` +
-        "or rule does so with \"timestamp\": \"COLUMN\"", sql, all);
-    }
-    if (!["time", "int53", "int64", "float64", "text"].includes(column.kind)) {
-      throw new SqlFault("event-time", `${column.name} is ${say(column)}; event time is a time, a ` +
-        "number of ms since 1970 or a text such as '2026-01-31T08:00:00Z'", sql, all);
-    }
-    return column;
+    return { alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
   }
 
   conditions(): void {
@@ -209,15 +187,18 @@ class Chain {
   }
 
   /** Before all else, so that whatever looks at rows sees them in order. */
-  #reorder({ late_ms, idle_ms, ahead_ms, rows }: EventTime): void {
-    const { kind, name, slot } = this.#timestamp();
-    const span = { from: 0, to: 0 };
-    const column: Bound = { kind: "column", input: 0, name, type: { kind, slot }, span };
-    const event: Bound = kind === "time" ? column
-      : { kind: "cast", operand: column, type: time, span };
-    const names = new Set(this.#query.inputs[0]!.columns.map((c) => c.name));
-    const stage = reorderStage(this.#input(), this.#columns.filter((c) => names.has(c.name)),
-      { column: name, event, late_ms, idle_ms, ahead_ms, rows: rows ?? this.#waitingRows(late_ms) });
+  #reorder({ rows, ...timing }: EventTime): void {
+    const { sql, inputs } = this.#query;
+    const all = { from: 0, to: sql.length };
+    const { streams, fanIn } = inputs[0]!;
+    if (fanIn) throw notInThisVersion(sql, all, "Event time over several streams");
+    if (this.#catalog.stream(streams[0]!)?.timed !== true) {
+      throw new SqlFault("event-time", `Rows of ${streams[0]} bear no source time, by which this ` +
+        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
+    }
+    const passes = this.#columns.filter((c) => c.name !== oldest.name);
+    const stage = reorderStage(this.#input(), passes,
+      { ...timing, rows: rows ?? this.#waitingRows(timing.late_ms) });
     this.stages.push(stage);
     this.#columns = stage.output;
   }

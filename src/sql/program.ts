@@ -17,6 +17,8 @@ export interface Program {
   readonly unsafe: readonly string[];
   /** WHERE, FILTER or HAVING may leave rows out. */
   readonly selective: boolean;
+  /** Rows out come of single rows: they carry the source times of those. */
+  readonly rowwise: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
 }
@@ -137,19 +139,15 @@ export interface RunningPlan extends KernelStage {
   readonly keys: number;
 }
 
-/** Rows in the order of their event time, as far as a bounded number of them can wait. */
+/** Rows in the order of their source time, as far as a bounded number of them can wait. */
 export interface ReorderPlan extends StageBase {
   readonly kind: "reorder";
-  /** The column that holds it. */
-  readonly column: string;
   /** How much later than the newest row a row may come, by event time. */
   readonly late_ms: number;
   /** After so long without a row event time goes on by the clock; null = it waits. */
   readonly idle_ms: number | null;
   /** A row further ahead of engine time than this has no usable event time. */
   readonly ahead_ms: number;
-  /** The event time must be good (W8). */
-  readonly strict: boolean;
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;

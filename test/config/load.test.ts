@@ -54,7 +54,6 @@ test("the line loads whole", () => {
   });
   expect(gateway.sources).toEqual([{
     name: "orders", type: "mqtt", link: "broker", settings: { topic: "mes/orders" },
-    timestamp: null,
     columns: [{ name: "id", type: "int64" }, { name: "recipe", type: "text(16)" }],
   }]);
   expect(gateway.rules[0]!.to).toEqual([

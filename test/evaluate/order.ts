@@ -1,4 +1,4 @@
-import type { Cell, Row } from "./value.ts";
+import type { Row } from "./value.ts";
 
 /** Rows as a rule that goes by event time sees them, and what it does not see. */
 export interface Ordered {
@@ -13,13 +13,13 @@ export interface Ordered {
 
 /** Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival. */
 export function ordered(
-  rows: readonly Row[], event: (row: Row) => Cell, late_ms: number, strict: boolean,
+  rows: readonly Row[], event: (row: Row) => number | null, late_ms: number,
 ): Ordered {
   const taken: Row[] = [], given: Row[] = [];
   let watermark = -Infinity, late = 0, errors = 0;
   for (const row of rows) {
-    const { value, state } = event(row);
-    if (typeof value !== "number" || !Number.isFinite(value) || state >= (strict ? 1 : 64)) {
+    const value = event(row);
+    if (value === null || !Number.isFinite(value)) {
       errors += 1;
     } else if (value < watermark) {
       late += 1;

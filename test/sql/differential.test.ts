@@ -4,7 +4,8 @@ import {
   Arena, BAD, type Column, type ColumnSpec, ERROR, NULL, readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program, type Stage, SqlFault,
+  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
+  type Stage, SqlFault,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { Model } from "../../src/infer.ts";
@@ -32,7 +33,7 @@ const tags: Readonly<Record<string, ColumnSpec>> = {
 const poll_ms = 100;
 const catalog: Catalog = {
   // As fast as its rows may come: what a full window loses is tested elsewhere.
-  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timestamp: "at" }
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true }
     : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
       : undefined),
   match: () => [], device: (name) => name === "dev",
@@ -400,11 +401,17 @@ function randomRows(r: Random): Row[] {
   });
 }
 
-function put(ring: Ring, row: Row): void {
+/** The source time of a row, where it has one. */
+function sourceOf({ cells }: Row): number | null {
+  const { value, state } = cells.get("at")!;
+  return state === 0 ? value as number : null;
+}
+
+function put(ring: Ring, row: Row, source: number | null = null): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row.time;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = source ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row.flags;
   for (const column of ring.columns) {
     const { value, state } = row.cells.get(column.name)!;
@@ -424,7 +431,8 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -492,7 +500,9 @@ class Machine {
     let i = 0;
     while (i < rows.length) {
       const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(20));
-      for (; i < to; i++) put(this.#input, rows[i]!);
+      for (; i < to; i++) {
+        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);
+      }
       this.#turn(rows[to - 1]!.time, each);
       // Event time closes windows between the rows, too.
       if (this.#byEvents) this.close(rows[to - 1]!.time, each);
@@ -544,7 +554,7 @@ type Outcome = "refused" | readonly string[];
 
 /**
  * Rows in an order of arrival, a row at most so much behind a later one; some are later than that,
- * or without a time, where that may be. Their time becomes that of their coming.
+ * or without a time, unless it is to be orderly. Their time becomes that of their coming.
  */
 function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boolean): Row[] {
   const coming = rows.map((row) => {
@@ -586,7 +596,7 @@ function runCase(seed: number): Outcome {
   }
   const query = bind(sql, catalog);
   const order: Ordered | null = event === null ? null
-    : ordered(rows, (row) => row.cells.get("at")!, event.late_ms, strict);
+    : ordered(rows, sourceOf, event.late_ms);
   const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 2000;
   if (order !== null && strict) expectOrder(rows, order);
   const world: World = {

@@ -10,23 +10,21 @@ import { bind } from "../../src/sql/bind.ts";
 import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
 
 const columns: readonly ColumnSpec[] = [
-  { name: "at", kind: "int64", slot: 0 }, { name: "a", kind: "float64", slot: 0 },
+  { name: "a", kind: "float64", slot: 0 },
   { name: "n", kind: "int53", slot: 0 }, { name: "$oldest", kind: "time", slot: 0 },
 ];
 const streams = new Map([
-  ["s", { name: "s", columns, interval_ms: 1, timestamp: "at" }],
+  ["s", { name: "s", columns, interval_ms: 1, timed: true }],
   ["plain", { name: "plain", columns, interval_ms: 1 }],
-  ["odd", { name: "odd", columns: [{ name: "b", kind: "bool", slot: 0 } as const],
-    interval_ms: 1, timestamp: "b" }],
 ]);
 const catalog: Catalog = {
   stream: (name) => streams.get(name), match: () => ["s", "plain"], device: () => false,
   tag: () => undefined, model: () => undefined, names: () => [],
 };
 
-/** Milliseconds of event time, a value, and what else is not as usual. */
-interface Input { readonly at: number; readonly a?: number; readonly state?: number;
-  readonly flags?: number; readonly oldest?: number }
+/** Source time, a value, and what else is not as usual. */
+interface Input { readonly at: number; readonly a?: number; readonly flags?: number;
+  readonly oldest?: number }
 
 const usual: EventTime = { late_ms: 100, idle_ms: null, ahead_ms: 1e15, rows: 64 };
 
@@ -64,15 +62,16 @@ class Rule {
 
   put(inputs: readonly Input[], time: number): void {
     const ring = this.#rings[0]!;
-    for (const { at, a = 1, state = 0, flags = 0, oldest = time } of inputs) {
+    for (const { at, a = 1, flags = 0, oldest = time } of inputs) {
       const row = ring.head & ring.mask;
       ring.claim(1);
       ring.arena.F[ring.timeAt + row] = time;
+      ring.arena.F[ring.sourceAt + row] = at;
       ring.arena.U[ring.flagsAt + row] = flags;
-      const cells = { at: BigInt(Math.round(at)), a, n: Math.floor(a), $oldest: oldest };
+      const cells = { a, n: Math.floor(a), $oldest: oldest };
       for (const column of ring.columns) {
         writeCell(ring, column, ring.head, cells[column.name as keyof typeof cells]);
-        ring.arena.U[column.state + row] = column.name === "at" ? state : 0;
+        ring.arena.U[column.state + row] = 0;
       }
       ring.publish(1);
     }
@@ -146,7 +145,7 @@ describe("rows", () => {
 
   test("without a time, or with one that is too far ahead, are counted as errors", () => {
     const rule = new Rule("SELECT a FROM s", { ahead_ms: 10_000 });
-    rule.run([{ at: 1000 }, { at: 1001, state: 192 }, { at: 15_001 }, { at: 15_000 }]);
+    rule.run([{ at: 1000 }, { at: NaN }, { at: 15_001 }, { at: 15_000 }]);
     expect(rule.counters).toMatchObject({ in: 4, out: 1, errors: 2 });
     // Where the gateway's own time is uncertain nobody can tell.
     rule.run([{ at: 99_000, flags: FLAG.timeUncertain }]);
@@ -228,9 +227,9 @@ describe("on the way to a write", () => {
     });
   }
 
-  test("a time that is not good is none, and windows at that time tell of it", () => {
+  test("a row without a time may belong to a window, which tells of it", () => {
     const rule = new Rule(query, {}, true);
-    expect(values(rule.run([{ at: 2300 }, { at: 2400, state: 1 }, { at: 4900 }]))[0])
+    expect(values(rule.run([{ at: 2300 }, { at: NaN }, { at: 4900 }]))[0])
       .toBe(`x=1:${stateName(UNCERTAIN.skipped)}`);
     expect(rule.counters.errors).toBe(1);
   });
@@ -256,13 +255,13 @@ describe("refused", () => {
   };
 
   test("what has no event time", () => {
-    expect(refusal("SELECT a FROM plain")).toContain("plain declares no column of event time");
-    expect(refusal("SELECT b FROM odd")).toContain("b is a boolean; event time is a time");
+    expect(refusal("SELECT a FROM plain")).toContain("Rows of plain bear no source time");
     expect(refusal("SELECT a FROM x*")).toContain("Event time over several streams");
   });
 });
 
-const windows = ["TUMBLINGWINDOW(ms, 100)", "HOPPINGWINDOW(ms, 100, 30)", "HOPPINGWINDOW(ms, 40, 90)",
+const windows = ["TUMBLINGWINDOW(ms, 100)", "HOPPINGWINDOW(ms, 100, 30)",
+  "HOPPINGWINDOW(ms, 40, 90)",
   "SLIDINGWINDOW(ms, 60)", "SLIDINGWINDOW(ms, 60, 40)", "SLIDINGWINDOW(ms, 60) OVER (WHEN n = 3)",
   "SESSIONWINDOW(ms, 200, 35)", "COUNTWINDOW(4)", "COUNTWINDOW(5, 2)",
   "STATEWINDOW(n = 3)", "STATEWINDOW(n = 2, n = 4)"];
@@ -305,7 +304,8 @@ for (const window of windows) {
       ]) })).filter((row) => row.time <= at - late_ms);
       const expected = evaluateQuery(bind(sql, catalog), rows, { end: at - late_ms }).rows
         .map(({ cells }) => [...cells].map(([name, { value, state }]) =>
-          `${name}=${state < 64 ? value : ""}${state === 0 ? "" : `:${stateName(state)}`}`).join(" "));
+          `${name}=${state < 64 ? value : ""}` + (state === 0 ? "" : `:${stateName(state)}`))
+          .join(" "));
       const seen = [sql, ...expected];
       expect([sql, ...feed(r, sql, inputs, late_ms)]).toEqual(seen);
       expect([sql, ...feed(r, sql, shuffled(r, inputs, late_ms), late_ms)]).toEqual(seen);

@@ -1,5 +1,5 @@
 import { assert, limits } from "../../base.ts";
-import { type Column, FLAG, Ring } from "../../ring.ts";
+import { FLAG, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { ReorderPlan, Site, Stage, StageCounters } from "../program.ts";
@@ -22,7 +22,7 @@ const word = {
 export const order_words = 8;
 
 /** How far event time has come; windows after a reorder step close by it. */
-export interface EventClock {
+interface EventClock {
   /** All rows before this event time have been given out; −Infinity before the first. */
   readonly watermark: number;
   /** Engine time at which the watermark reaches an event time if no row comes; 0 = it has. */
@@ -34,9 +34,10 @@ export interface EventClock {
 }
 
 /**
- * Puts rows in the order of their event time, rows of one time in that of their coming. A row
- * waits until the watermark has reached it: the largest event time seen less the tolerance, or if
- * no row comes for the idle timeout, what the clock has added to it since. Its state block:
+ * Puts rows in the order of their event time, which is their source time; rows of one time in that
+ * of their coming. A row waits until the watermark has reached it: the largest event time seen less
+ * the tolerance, or if no row comes for the idle timeout, what the clock has added to it since. Its
+ * state block:
  *
  *     order   F × 8     see above
  *     keep    U × n     state of the kernel that writes a row into a slot
@@ -48,7 +49,7 @@ export interface EventClock {
  * Rows out carry event time as their time; engine time goes on in `$oldest`.
  */
 export class ReorderStage implements Stage, EventClock {
-  readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0, late: 0, early: 0 };
+  readonly counters = { in: 0, out: 0, errors: 0, dropped: 0, late: 0, early: 0 };
   readonly #plan: ReorderPlan;
   readonly #keep: Kernel;
   readonly #give: Kernel;
@@ -56,8 +57,6 @@ export class ReorderStage implements Stage, EventClock {
   readonly #giveParams: number;
   readonly #held: Ring;
   readonly #output: Ring;
-  /** The cell that holds a slot's event time. */
-  readonly #event: Column;
   readonly #F: Float64Array;
   readonly #I: Int32Array;
   readonly #U: Uint8Array;
@@ -67,7 +66,7 @@ export class ReorderStage implements Stage, EventClock {
   readonly #turns: number;
   readonly #capacity: number;
   readonly #rows_max: number;
-  /** Monotonic time of the newest row, and engine time less monotonic time; no part of the state. */
+  /** Monotonic time of the newest row; engine time less monotonic time. No part of the state. */
   #arrived = NaN;
   #offset = 0;
 
@@ -79,7 +78,6 @@ export class ReorderStage implements Stage, EventClock {
     this.#plan = plan;
     this.#held = Ring.attach(arena, place("held"), plan.ring);
     this.#output = output;
-    this.#event = this.#held.column("$event")!;
     this.#keep = kernelOf(arena, plan.keep.text);
     this.#give = kernelOf(arena, plan.give.text);
     this.#keepParams = bindParams(plan.keep.state, plan.keep.params,
@@ -163,7 +161,11 @@ export class ReorderStage implements Stage, EventClock {
 
   /** Event time of the row at a place of the heap. */
   #timeOf(place: number): number {
-    return this.#F[this.#event.payload + this.#I[this.#slots + place]!]!;
+    return this.#F[this.#held.sourceAt + this.#I[this.#slots + place]!]!;
+  }
+
+  #turnOf(place: number): number {
+    return this.#I[this.#turns + this.#I[this.#slots + place]!]!;
   }
 
   #isDue(): boolean {
@@ -186,7 +188,7 @@ export class ReorderStage implements Stage, EventClock {
     const F = this.#F, at = this.#at;
     const slot = this.#I[this.#slots + this.#waiting]!;
     this.#keep(this.#keepParams, seq, (seq + 1) | 0, slot, time);
-    const event = F[this.#event.payload + slot]!;
+    const event = F[this.#held.sourceAt + slot]!;
     if (!this.#isUsable(slot, event, time)) {
       this.counters.errors += 1;
       if (F[at + word.begun] === 1) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
@@ -211,8 +213,7 @@ export class ReorderStage implements Stage, EventClock {
 
   /** A time far ahead would make every row after it late; a clock that is not right cannot tell. */
   #isUsable(slot: number, event: number, time: number): boolean {
-    const state = this.#U[this.#event.state + slot]!;
-    if (state >= (this.#plan.strict ? 1 : 64) || !Number.isFinite(event)) return false;
+    if (!Number.isFinite(event)) return false;
     const uncertain = this.#U[this.#held.flagsAt + slot]! & FLAG.timeUncertain;
     return uncertain !== 0 || event - time <= this.#plan.ahead_ms;
   }
@@ -229,7 +230,7 @@ export class ReorderStage implements Stage, EventClock {
       const slot = this.#I[this.#slots]!;
       output.claim(1);
       this.#give(this.#giveParams, slot, (slot + 1) | 0, output.head, time);
-      F[output.timeAt + (output.head & output.mask)] = F[this.#event.payload + slot]!;
+      F[output.timeAt + (output.head & output.mask)] = F[this.#held.sourceAt + slot]!;
       output.publish(1);
       this.#drop();
     }
@@ -270,9 +271,7 @@ export class ReorderStage implements Stage, EventClock {
 
   #isBefore(a: number, b: number): boolean {
     const s = this.#timeOf(a), t = this.#timeOf(b);
-    if (s !== t) return s < t;
-    const I = this.#I;
-    return ((I[this.#turns + I[this.#slots + a]!]! - I[this.#turns + I[this.#slots + b]!]!) | 0) < 0;
+    return s !== t ? s < t : ((this.#turnOf(a) - this.#turnOf(b)) | 0) < 0;
   }
 
   #swap(a: number, b: number): void {
