@@ -325,7 +325,7 @@ export class Parser {
   #refuseHyphen(name: Token): void {
     const rest = /^-\d+(\.[A-Za-z_]|[A-Za-z_])/.exec(this.sql.slice(name.to));
     if (name.kind === "word" && rest !== null) {
-      const whole = /^[\w-]+/.exec(this.sql.slice(name.from))![0];
+      const whole = /^[\w$\u0080-\uffff-]+/.exec(this.sql.slice(name.from))![0];
       throw this.fault(`A name with a hyphen stands in back-quotes here: \`${whole}\``,
         { from: name.from, to: name.from + whole.length });
     }
