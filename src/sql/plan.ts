@@ -5,12 +5,12 @@ import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
+import { reorderStage } from "./emit/reorder.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
-import { reorderStage } from "./emit/reorder.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 
@@ -58,6 +58,11 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   if (query.inputs.length === 0) chain.conditions();
   else chain.rule();
   const { stages } = chain;
+  if (stages.some((stage) => stage.output.length > limits.columns_max)) {
+    throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
+      "(columns_max), those between its stages included", query.sql,
+      { from: 0, to: query.sql.length });
+  }
   return {
     sql: query.sql,
     inputs: query.inputs.map((_, i) => chain.inputPlan(i)),
@@ -117,7 +122,8 @@ class Chain {
   readonly #lineage: boolean;
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
-  #columns: readonly ColumnSpec[];
+  #ring: readonly ColumnSpec[] = [];
+  #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
@@ -132,6 +138,16 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
+  }
+
+  /** Of the last ring. */
+  get #columns(): readonly ColumnSpec[] {
+    return this.#ring;
+  }
+
+  set #columns(columns: readonly ColumnSpec[]) {
+    this.#ring = columns;
+    this.#names = new Set(columns.map((c) => c.name));
   }
 
   inputPlan(index: number): InputPlan {
@@ -258,7 +274,7 @@ class Chain {
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node) : undefined);
-    return this.#columns.some((c) => c.name === name) ? name : undefined;
+    return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 
   #select(): { spec: ColumnSpec; expr: Bound }[] {
