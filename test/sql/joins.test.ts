@@ -281,7 +281,7 @@ class Machine {
           more = true;
         }
         if (stage.deadline <= time) {
-          stage.tick(time);
+          stage.tick(time, time);
           more = true;
         }
       });

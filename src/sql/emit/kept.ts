@@ -30,7 +30,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   const args = argumentsOf(folding);
   const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], true);
+    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
     where === undefined ? null : columnOf(where), keeping);
@@ -79,7 +79,8 @@ export interface Joining {
 export function joinedStage(input: StageInput, joining: Joining, keeping: Keeping): KeptPlan {
   const { folding, where } = joining;
   const conditions = conditionsOf(input, { ...keeping, before: null, after: null });
-  const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions], true);
+  const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions],
+    { mayPass: true });
   const specs = joining.steps(keep.output);
   const steps = specs.map(joinPlan);
   const joined = joining.input(steps.at(-1)!.ring.columns);
@@ -112,7 +113,7 @@ export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
   const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], true);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
