@@ -280,14 +280,15 @@ class Builder {
     });
   }
 
-  #readsOf(program: Program): Set<string> {
-    const reads = new Set<string>(program.newest.map((n) => n.tag));
+  /** Without what has the name `but` in its own query. */
+  #readsOf(program: Program, but?: string): Set<string> {
+    const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
     for (const input of program.inputs) {
       for (const name of input.streams) {
         const through = this.#rules.get(name);
         if (through !== undefined) for (const tag of through.reads) reads.add(tag);
         const device = name.slice(0, name.lastIndexOf("."));
-        for (const column of input.columns) {
+        for (const column of input.columns.filter((c) => c.name !== but)) {
           if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
         }
       }
@@ -383,15 +384,17 @@ class Builder {
     });
   }
 
-  /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
+  /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
   #checkFeedback(rules: readonly RulePlan[]): void {
-    for (const { rule, reads } of rules) {
+    for (const { rule, program } of rules) {
       for (const target of rule.to) {
-        if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(["rules", rule.name],
-            `The rule writes ${target.tag} and reads it, directly or through other rules: ` +
-              "such feedback is refused (W13)");
-        }
+        if (target.kind !== "write") continue;
+        const reads = this.#readsOf(program, program.sources.followed[target.from]);
+        if (!reads.has(target.tag)) continue;
+        this.#problem(["rules", rule.name],
+          `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
+            `feedback is refused, except as what pid() follows, its 9th argument, where ` +
+            `${target.from} is that pid() and nothing else of the rule reads it (W13)`);
       }
     }
   }

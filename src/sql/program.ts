@@ -27,6 +27,8 @@ export interface SourcesPlan {
   readonly row: readonly string[];
   /** By column of the output. */
   readonly columns: Readonly<Record<string, readonly string[]>>;
+  /** By column of the output that is a controller: what it follows, and nothing else reads. */
+  readonly followed: Readonly<Record<string, string>>;
 }
 
 export interface InputPlan {

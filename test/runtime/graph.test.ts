@@ -141,4 +141,29 @@ describe("W13", () => {
       write: "SELECT s AS v FROM before" })).toContain("(W13)");
     expect(problems({ write: "SELECT rate_limit(set, 1) AS v FROM d.fast" })).toContain("(W13)");
   });
+
+  const pid = (track: string, x = "a"): string => `pid(${x}, 5, 1, 10s, 0, 0, 1, 1s, ${track})`;
+  test.each([
+    `SELECT ${pid("set")} AS v FROM d.fast`, `SELECT ${pid("d.set")} AS v FROM d.fast`,
+    `SELECT ${pid("set, ok")} AS v, v + 1 AS more FROM d.fast WHERE b > 3`,
+  ])("a controller may follow it: %s", (write) => {
+    expect(problems({ write })).toBe("");
+  });
+  test.each([
+    `SELECT ${pid("set")} * 2 AS v FROM d.fast`, `SELECT ${pid("set + 0.1")} AS v FROM d.fast`,
+    `SELECT ${pid("set")} AS v FROM d.fast WHERE set > 3`,
+    `SELECT ${pid("set", "set")} AS v FROM d.fast`,
+    `SELECT ${pid("set")} AS v, set * 2 AS w FROM d.fast`,
+    `SELECT ${pid("set")} AS w, ${pid("0", "set")} AS v FROM d.fast`,
+    `SELECT max(${pid("set")}) AS v FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)`,
+    `SELECT ${pid("a")} OVER (PARTITION BY set) AS v FROM d.fast`,
+  ])("and nothing else may be made of it: %s", (write) => {
+    expect(problems({ write })).toContain("(W13)");
+  });
+  test("not through another rule, which may make of it what it likes", () => {
+    expect(problems({ before: "SELECT a, set * 2 AS s FROM d.fast",
+      write: `SELECT ${pid("s")} AS v FROM before` })).toContain("(W13)");
+    expect(problems({ before: `SELECT ${pid("set")} AS s FROM d.fast`,
+      write: "SELECT s * 2 AS v FROM before" })).toContain("(W13)");
+  });
 });

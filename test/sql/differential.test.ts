@@ -221,6 +221,7 @@ class Queries {
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
+        () => this.#controller(number),
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));
@@ -232,6 +233,15 @@ class Queries {
       ])();
       default: return `lag(${x(kind)})`;
     }
+  }
+
+  #controller(number: () => string): string {
+    const r = this.#r;
+    const more = r.pick(["", "", `, ${number()}`, `, ${r.pick(["a", "n"])}, ${this.#leaf("bool")}`]);
+    return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
+      `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
   #common(kind: Kind, depth: number): string | null {
