@@ -4,6 +4,7 @@ export { SqlFault } from "./sql/fault.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
 export { explain } from "./sql/explain.ts";
 export type { InferSite } from "./sql/infer.ts";
+export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
 export { instantiate, instantiateInfer } from "./sql/instantiate.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,

@@ -21,6 +21,8 @@ export const limits = {
   columns_max: 16384,
   /** Rows that `lag` looks back at most: it keeps them all, for each key. */
   lag_rows_max: 1024,
+  /** Parts of an expression that a user's functions make of one call: some pages of SQL. */
+  inlined_nodes_max: 10_000,
   /** Keys of a PARTITION BY where KEYS does not say: some hundred devices. */
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */

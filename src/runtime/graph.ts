@@ -4,7 +4,9 @@ import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
 import { rulesToWrites } from "./share.ts";
-import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+import {
+  compile, compileConditions, faultsOf, SqlFault, type Catalog, type Program, type UserFunctions,
+} from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
@@ -105,11 +107,13 @@ class Builder {
   readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
+  readonly #functions: UserFunctions;
 
   constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
     this.#components = components;
     this.#place = place;
+    this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
   build(): Graph {
@@ -124,10 +128,11 @@ class Builder {
       this.#addStream(source.name, "source", columns, interval);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
+    this.#checkFunctions();
     const rules = this.#planStrict(this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
-    this.#checkHiding(rules);
+    this.#checkHiding(rules, permits);
     this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
@@ -202,7 +207,19 @@ class Builder {
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
         ...this.#gateway.rules.map((rule) => rule.name)],
+      functions: this.#functions,
     };
+  }
+
+  #checkFunctions(): void {
+    const { functions } = this.#gateway;
+    for (const { name, fault } of faultsOf(this.#functions)) {
+      this.#problem(["functions", name], fault.message, fault.nearest);
+    }
+    for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
+      g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
+      this.#problem(["functions", name], `Another function has this name: case does not count`);
+    }
   }
 
   #planRules(): RulePlan[] {
@@ -316,12 +333,12 @@ class Builder {
    * W8: every input of a written value is good, by lineage. What turns a bad input into a good
    * value may therefore stand in no rule on the way to a write, and in no permit (W12).
    */
-  #checkHiding(rules: readonly RulePlan[]): void {
+  #checkHiding(rules: readonly RulePlan[], permits: readonly PermitPlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
-      const found = hidingIn(rule.sql);
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
       for (const sentence of program.unsafe) {
         this.#problem(["rules", rule.name, "sql"],
@@ -334,8 +351,8 @@ class Builder {
           "a sum without them good; a condition stands in the rule with the window (W8)");
       }
     }
-    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
-      const found = hidingIn(policy.permit.join(";"));
+    for (const { tag, program } of permits) {
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
   }

@@ -17,6 +17,7 @@ import {
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
+import { inline } from "./rewrite/inline.ts";
 import { Scope } from "./scope.ts";
 import {
   arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole,
@@ -25,8 +26,8 @@ import {
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
-export function bind(sql: string, catalog: Catalog): BoundQuery {
-  const select = parseQuery(sql);
+export function bind(text: string, catalog: Catalog): BoundQuery {
+  const { sql, tree: select } = inline(text, parseQuery(text), catalog.functions ?? new Map());
   check(sql, select);
   refuseLater(sql, select);
   return bindSelect(sql, select, catalog);
@@ -35,9 +36,11 @@ export function bind(sql: string, catalog: Catalog): BoundQuery {
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
 export function bindConditions(conditions: readonly string[], catalog: Catalog): BoundQuery {
   const binder = new Binder("", catalog, null);
-  const select = conditions.map((condition, i): BoundField =>
-    ({ name: `c${i}`, expr: binder.condition(condition, parseExpr(condition)), invisible: false }));
-  return binder.query(conditions.join(" AND "), { select });
+  const functions = catalog.functions ?? new Map();
+  const inlined = conditions.map((text) => inline(text, parseExpr(text), functions));
+  const select = inlined.map(({ sql, tree }, i): BoundField =>
+    ({ name: `c${i}`, expr: binder.condition(sql, tree), invisible: false }));
+  return binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
 }
 
 /** What the grammar knows and this version does not run. */

@@ -37,7 +37,7 @@ const precedence: Readonly<Record<string, number>> = {
 const not_precedence = 3;
 
 /** Expressions nested deeper than this, or longer chains of operators, are refused. */
-const depth_max = 500;
+export const depth_max = 500;
 
 /** Cursor over the tokens of one text, and expressions; statements build on it. */
 export class Parser {
@@ -48,9 +48,9 @@ export class Parser {
   #end = 0;
   #depth = 0;
 
-  constructor(sql: string) {
+  constructor(sql: string, from = 0) {
     this.sql = sql;
-    this.#lexer = new Lexer(sql);
+    this.#lexer = new Lexer(sql, from);
     this.#token = this.#lexer.next();
   }
 
@@ -544,10 +544,10 @@ export function parseQuery(sql: string): Select {
   return select;
 }
 
-/** A text that is one expression: a permit's condition. */
-export function parseExpr(sql: string): Expr {
-  const p = new Parser(sql);
+/** A text that is one expression, a permit's condition or a function; `from`: where it begins. */
+export function parseExpr(sql: string, from = 0): Expr {
+  const p = new Parser(sql, from);
   const expr = p.expr();
-  if (!p.atEnd()) throw p.unexpected("the end of the condition");
+  if (!p.atEnd()) throw p.unexpected("the end of the expression");
   return expr;
 }

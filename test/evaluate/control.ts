@@ -48,7 +48,8 @@ export class Pid implements Call {
       // A first-order lag of td / 10 before the difference quotient.
       const filter = td + 10 * dt;
       d = td > 0 ? td / filter * before.derivative - kp * td * 10 / filter * (x - before.x) : 0;
-      i = this.#integrated(before.integral, p + d, ti > 0 ? kp * (setpoint - x) * dt / ti : 0, args);
+      const step = ti > 0 ? kp * (setpoint - x) * dt / ti : 0;
+      i = this.#integrated(before.integral, p + d, step, args);
     }
     const manual = args[9]?.value === false;
     const y = manual ? track! : limit(p + i + d);

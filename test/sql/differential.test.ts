@@ -237,7 +237,8 @@ class Queries {
 
   #controller(number: () => string): string {
     const r = this.#r;
-    const more = r.pick(["", "", `, ${number()}`, `, ${r.pick(["a", "n"])}, ${this.#leaf("bool")}`]);
+    const track = r.pick(["a", "n"]);
+    const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
     return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
       `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
       `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
