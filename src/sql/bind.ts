@@ -612,7 +612,7 @@ class Binder {
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
-    const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
+    const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
     });
@@ -639,7 +639,10 @@ class Binder {
         : [this.#argument(letter, bound)];
     });
     args.forEach((arg) => this.#comparable(arg));
-    if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
+    args.forEach((arg, i) => {
+      const fault = fn.constants?.[i]?.(arg.kind === "literal" ? arg.value : undefined) ?? null;
+      if (fault !== null) throw this.#fault("arguments", fault, arg.span);
+    });
     const x = args[fn.name === "changed_col" ? 1 : 0]!;
     const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
     if (fallback === undefined) return { args, value: x.type };
@@ -647,14 +650,6 @@ class Binder {
     return {
       value, args: args.map((arg) => (arg === x || arg === fallback ? this.#as(arg, value) : arg)),
     };
-  }
-
-  #lagRows({ kind, span, ...rows }: Bound): void {
-    const n = kind === "literal" && "value" in rows ? Number(rows.value) : 0;
-    if (n < 1 || n > limits.lag_rows_max) {
-      throw this.#fault("arguments", "lag() looks back over a number of rows that is written " +
-        `out, 1 to ${limits.lag_rows_max}`, span);
-    }
   }
 
   #keysOf(over: Over | null): number {

@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
+import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
  * A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote.
@@ -155,6 +156,7 @@ export interface InferPlan extends StageBase {
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
+  readonly alarms: readonly AlarmPlan[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }

@@ -86,3 +86,40 @@ export class Pid implements Call {
     return ti! >= 0 && td! >= 0 && low! < high! && gap! > 0 ? state : ERROR.argument;
   }
 }
+
+const alarmStates = ["normal", "unacknowledged", "acknowledged", "returned"] as const;
+
+/** Nobody acknowledges or shelves anything here. */
+export class Alarm implements Call {
+  #state: (typeof alarmStates)[number] = "normal";
+  #active = false;
+  #run: { readonly condition: boolean; readonly since: number } | null = null;
+
+  hold(from: Origin): Made {
+    return { cell: { value: this.#state, state: UNCERTAIN.skipped }, from };
+  }
+
+  take([condition, on, off]: readonly Cell[], time: number, from: Origin): Made {
+    const state = this.#worst(condition!, on!, off!);
+    if (state >= 64) {
+      this.#run = null;
+      return state < 194 ? this.hold(from) : { cell: failed(state), from };
+    }
+    const now = condition!.value as boolean;
+    if (this.#run?.condition !== now) this.#run = { condition: now, since: time };
+    const delay = (now ? on : off)!.value as number;
+    if (now !== this.#active && time - this.#run.since >= delay) {
+      this.#active = now;
+      this.#state = now ? "unacknowledged"
+        : this.#state === "unacknowledged" ? "returned" : "normal";
+    }
+    return { cell: { value: this.#state, state }, from };
+  }
+
+  #worst(condition: Cell, ...delays: readonly Cell[]): number {
+    const state = Math.max(condition.state, ...delays.map((d) => d.state));
+    if (state >= 64) return state;
+    if (delays.some((d) => !Number.isFinite(d.value))) return ERROR.number;
+    return delays.every((d) => (d.value as number) >= 0) ? state : ERROR.argument;
+  }
+}

@@ -1,6 +1,6 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
-import { Pid } from "./control.ts";
+import { Alarm, Pid } from "./control.ts";
 import {
   type Cell, failed, good, hasValue, nothing, order, type Row, type Value,
 } from "./value.ts";
@@ -136,6 +136,7 @@ function callOf(node: BoundStateful): Call {
     case "acc_sum": case "acc_min": case "acc_max": case "acc_avg": case "acc_count":
       return new Accumulated(fn.slice(4));
     case "pid": return new Pid(node);
+    case "alarm": return new Alarm();
     default: return new Signal(node, signals[fn]!);
   }
 }

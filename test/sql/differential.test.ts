@@ -231,6 +231,8 @@ class Queries {
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
+      case "text": return r.chance(0.5) ? `lag(${x(kind)})`
+        : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
       default: return `lag(${x(kind)})`;
     }
   }
