@@ -45,6 +45,11 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   if (query.inputs.length === 0) chain.conditions();
   else chain.rule();
   const { stages } = chain;
+  if (stages.some((stage) => stage.output.length > limits.columns_max)) {
+    throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
+      "(columns_max), those between its stages included", query.sql,
+      { from: 0, to: query.sql.length });
+  }
   return {
     sql: query.sql,
     inputs: query.inputs.map((_, i) => chain.inputPlan(i)),
@@ -101,7 +106,8 @@ class Chain {
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   readonly #strict: boolean;
-  #columns: readonly ColumnSpec[];
+  #ring: readonly ColumnSpec[] = [];
+  #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
@@ -115,6 +121,16 @@ class Chain {
     this.#strict = options.strict;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
+  }
+
+  /** Of the last ring. */
+  get #columns(): readonly ColumnSpec[] {
+    return this.#ring;
+  }
+
+  set #columns(columns: readonly ColumnSpec[]) {
+    this.#ring = columns;
+    this.#names = new Set(columns.map((c) => c.name));
   }
 
   inputPlan(index: number): InputPlan {
@@ -215,7 +231,7 @@ class Chain {
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node) : undefined);
-    return this.#columns.some((c) => c.name === name) ? name : undefined;
+    return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 
   #select(): { spec: ColumnSpec; expr: Bound }[] {

@@ -203,7 +203,7 @@ export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): F
   const spec = windowSpec(input, folding, role);
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
-  const emitCode = new Code(code.layout, code.params);
+  const emitCode = code.beside();
   const emitText = emitKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {
@@ -228,7 +228,7 @@ export function windowRowsPlan(
   };
   addRowsFields(code, spec);
   const text = pickKernel(code, spec);
-  const emitCode = new Code(code.layout, code.params);
+  const emitCode = code.beside();
   const emitText = pickedKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {

@@ -54,10 +54,10 @@ export const alarms: readonly StatefulFunction[] = [
   {
     name: "alarm", parameters: "bdds", result: "text", slot: 16,
     usage: "alarm(condition, on_delay, off_delay, 'name')",
-    doc: "State of an alarm: 'normal', 'unacknowledged', 'acknowledged', 'returned' (gone, and not " +
+    doc: "State of an alarm: 'normal', 'unacknowledged', 'acknowledged', 'returned' (gone, not " +
       "acknowledged) or 'shelved'. It comes once the condition has been TRUE for on_delay (ms) " +
-      "without a break, and goes once it has been FALSE for off_delay; while the condition is not " +
-      "known it stays as it was, uncertain. `tagwerk ack` and `tagwerk shelve` take its name",
+      "without a break, and goes once it has been FALSE for off_delay; while the condition is " +
+      "not known it stays as it was, uncertain. `tagwerk ack` and `tagwerk shelve` take its name",
     source: "ANSI/ISA-18.2-2016, 5.2 (alarm states)",
     example: { call: "alarm(x, 1s, 0, 'hot')", x: ["FALSE", "TRUE", "TRUE", "FALSE"],
       gives: ["'normal'", "'normal'", "'unacknowledged'", "'returned'"] },

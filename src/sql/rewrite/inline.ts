@@ -3,7 +3,7 @@ import { checkCall } from "../arguments.ts";
 import { type Call, children, type Expr, type Name } from "../ast.ts";
 import { addSection, SqlFault, type Span } from "../fault.ts";
 import { knownFunctions } from "../functions.ts";
-import { depth_max, parseExpr } from "../parser.ts";
+import { parseExpr } from "../parser.ts";
 
 /** A function of the user's own: a named expression of its parameters. */
 export interface UserFunction {
@@ -112,10 +112,10 @@ class Inliner {
     const expr = this.#filled(body, fn, given);
     this.#open.pop();
     const { nodes, depth } = this.#sizeOf(expr);
-    if (nodes <= limits.inlined_nodes_max && depth <= depth_max) return expr;
-    throw new SqlFault("too-large", `${name}() becomes too large an expression: ` +
-      `${nodes} parts in ${depth} levels, at most ${limits.inlined_nodes_max} in ${depth_max}`,
-      this.sql, span);
+    const { inlined_nodes_max, expression_levels_max } = limits;
+    if (nodes <= inlined_nodes_max && depth <= expression_levels_max) return expr;
+    throw new SqlFault("too-large", `${name}() becomes too large an expression: ${nodes} parts in ` +
+      `${depth} levels, at most ${inlined_nodes_max} in ${expression_levels_max}`, this.sql, span);
   }
 
   /** Arguments are shared by all places of their parameter; each is counted where it stands. */

@@ -194,8 +194,9 @@ export function enterGroup(
 export function takeRow(
   code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
 ): void {
+  const places = new Map(fields.map(({ name, place }) => [name, place]));
   spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const at = (name: string): string => places.get(`agg${i}.${name}`)!;
     const place = placeOf(code, aggregate, i, at);
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
