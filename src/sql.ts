@@ -2,6 +2,7 @@
 export type { Catalog, CatalogStream } from "./sql/bound.ts";
 export { SqlFault } from "./sql/fault.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
+export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";
 export type { InferSite } from "./sql/infer.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";

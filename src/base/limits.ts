@@ -21,7 +21,7 @@ export const limits = {
   columns_max: 16384,
   /** Rows that `lag` looks back at most: it keeps them all, for each key. */
   lag_rows_max: 1024,
-  /** Parts of an expression that a user's functions make of one call: some pages of SQL. */
+  /** Parts that a user's functions make of one query: some pages of SQL. */
   inlined_nodes_max: 10_000,
   /** Keys of a PARTITION BY where KEYS does not say: some hundred devices. */
   partition_keys_default: 1024,
@@ -45,6 +45,8 @@ export const limits = {
   arm_minutes_max: 60,
   /** An arming waits so long for the end of a rule's command: rules write while it is prolonged. */
   arm_wait_ms_max: 1000,
+  /** An alarm lies on the shelf at most this long: a day off, not for ever. */
+  shelve_ms_max: 7 * 86_400_000,
   /** A command from outside may ask for a deadline at most this far ahead (W17). */
   deadline_ms_max: 60_000,
   /**

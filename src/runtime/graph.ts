@@ -132,6 +132,7 @@ class Builder {
     const rules = this.#planStrict(this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
+    this.#checkAlarms(rules);
     this.#checkHiding(rules, permits);
     this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
@@ -399,6 +400,19 @@ class Builder {
         `${target.from} is made of no value of a device, so it would be written while the device ` +
           "is silent; use a tag in it, or one in WHERE that says when to write (W8)");
     });
+  }
+
+  /** An operator's act must mean one alarm. */
+  #checkAlarms(rules: readonly RulePlan[]): void {
+    const owners = new Map<string, string>();
+    for (const { rule, program } of rules) {
+      for (const { name } of program.stages.flatMap((s) => s.kind === "stateful" ? s.alarms : [])) {
+        const owner = owners.get(name);
+        if (owner === undefined) owners.set(name, rule.name);
+        else this.#problem(["rules", rule.name, "sql"], `Two alarms are called ${name}: here and ` +
+          `in ${owner === rule.name ? "the same rule" : `rule ${owner}`}`);
+      }
+    }
   }
 
   /** W13: nothing that a rule writes may feed it, but a controller may follow it. */

@@ -72,6 +72,9 @@ class Inliner {
   readonly #functions: UserFunctions;
   readonly #bodies = new Map<UserFunction, Expr>();
   readonly #sizes = new Map<Expr, Size>();
+  /** Parts made of bodies so far, and the query's own call that is at work. */
+  #made = 0;
+  #at = nowhere;
   /** Those whose expression is being worked out. */
   readonly #open: string[] = [];
 
@@ -108,14 +111,21 @@ class Inliner {
     }
     const given = new Map(parameters.map((p, i) => [p, args[i]!]));
     const body = this.#body(fn);
+    if (this.#open.length === 0) this.#at = span;
     this.#open.push(fn.name);
     const expr = this.#filled(body, fn, given);
     this.#open.pop();
     const { nodes, depth } = this.#sizeOf(expr);
-    const { inlined_nodes_max, expression_levels_max } = limits;
-    if (nodes <= inlined_nodes_max && depth <= expression_levels_max) return expr;
-    throw new SqlFault("too-large", `${name}() becomes too large an expression: ${nodes} parts in ` +
-      `${depth} levels, at most ${inlined_nodes_max} in ${expression_levels_max}`, this.sql, span);
+    if (nodes > limits.inlined_nodes_max || depth > limits.expression_levels_max) {
+      throw this.#tooLarge(fn, span);
+    }
+    return expr;
+  }
+
+  #tooLarge({ name }: UserFunction, span: Span): SqlFault {
+    return new SqlFault("too-large", `${name}() makes too large an expression of the query: at ` +
+      `most ${limits.inlined_nodes_max} parts, of ${limits.expression_levels_max} levels`,
+      this.sql, span);
   }
 
   /** Arguments are shared by all places of their parameter; each is counted where it stands. */
@@ -164,6 +174,8 @@ class Inliner {
     if (Array.isArray(tree)) return tree.map((p) => this.#filled(p, fn, given) as unknown) as T;
     const node = tree as Tree;
     if (node["kind"] === "name") return this.#name(tree as unknown as Name, fn, given) as T;
+    this.#made += 1;
+    if (this.#made > limits.inlined_nodes_max) throw this.#tooLarge(fn, this.#at);
     const filled = Object.fromEntries(
       Object.entries(node).map(([key, part]) => [key, this.#filled(part, fn, given)]));
     const inner = this.#called(filled);
