@@ -17,7 +17,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
-  writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, schemaVerb, versionVerb,
+  writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, schemaVerb,
+  versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

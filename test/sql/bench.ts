@@ -1,6 +1,6 @@
 import { Arena, BAD, type CellValue, type ColumnSpec, readCell, Ring, stateName, writeCell,
 } from "../../src/ring.ts";
-import { type Catalog, compile, instantiate, type Stage } from "../../src/sql.ts";
+import { type Catalog, compile, instantiate, type Stage, StageAlarms } from "../../src/sql.ts";
 
 const columns: readonly ColumnSpec[] = [
   { name: "a", kind: "float64", slot: 0 }, { name: "b", kind: "bool", slot: 0 },
@@ -22,9 +22,11 @@ export type Given = CellValue | "bad" | readonly [CellValue, number];
 export class Bench {
   readonly input: Ring;
   readonly stages: readonly Stage[];
+  readonly alarms: readonly StageAlarms[];
   readonly #rings: Ring[];
   readonly #cursors: number[];
-  #time = 0;
+  /** Engine time of the newest row, ms. */
+  time = 0;
 
   constructor(expr: string, rest = "") {
     const program = compile(`SELECT ${expr} AS y FROM s ${rest}`, catalog, { lineage: true });
@@ -33,20 +35,22 @@ export class Bench {
       Ring.create(arena, Ring.layout("r", specs, 64)).ring;
     this.input = make(program.inputs[0]!.columns);
     this.#rings = [this.input, ...program.stages.map((plan) => make(plan.output))];
+    const states = program.stages.map((plan) => arena.take(plan.stateBytes, "state"));
     this.stages = program.stages.map((plan, i) => instantiate(plan, {
-      arena, input: this.#rings[i]!, output: this.#rings[i + 1]!, newest: [],
-      state: arena.take(plan.stateBytes, "state"),
+      arena, input: this.#rings[i]!, output: this.#rings[i + 1]!, newest: [], state: states[i]!,
     }));
+    this.alarms = program.stages.flatMap((plan, i) => plan.kind === "stateful"
+      ? [new StageAlarms(plan, arena, states[i]!)] : []);
     this.#cursors = this.stages.map(() => 0);
   }
 
   /** `value quality age_s`, the age of the row's oldest input. */
   row(values: Record<string, Given>, flags = 0, seconds = 1): string {
     const { input } = this;
-    this.#time += 1000 * seconds;
+    this.time += 1000 * seconds;
     input.claim(1);
     const at = input.head & input.mask;
-    input.arena.F[input.timeAt + at] = this.#time;
+    input.arena.F[input.timeAt + at] = this.time;
     input.arena.U[input.flagsAt + at] = flags;
     for (const column of input.columns) {
       const given = values[column.name] ?? null;
@@ -60,7 +64,7 @@ export class Bench {
     this.stages.forEach((stage, i) => {
       const { head } = this.#rings[i]!;
       while (this.#cursors[i] !== head) {
-        this.#cursors[i] = stage.run(this.#cursors[i]!, head, this.#time, this.#time);
+        this.#cursors[i] = stage.run(this.#cursors[i]!, head, this.time, this.time);
       }
     });
     return this.#shown();
@@ -71,7 +75,7 @@ export class Bench {
     const seq = (output.head - 1) | 0;
     const cell = output.column("y")!;
     const state = output.arena.U[cell.state + (seq & output.mask)]!;
-    const age = this.#time - Number(readCell(output, output.column("$oldest")!, seq));
+    const age = this.time - Number(readCell(output, output.column("$oldest")!, seq));
     const flags = output.arena.U[output.flagsAt + (seq & output.mask)]!;
     return [...(state < 64 ? [String(readCell(output, cell, seq))] : []), stateName(state),
       age / 1000, ...(flags === 0 ? [] : [`flags ${flags}`])].join(" ");
