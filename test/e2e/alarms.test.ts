@@ -83,5 +83,6 @@ test("over the network only with the token", async () => {
       headers: { "content-type": "application/json", ...headers } });
   expect((await ack({})).status).toBe(401);
   const done = await ack({ authorization: "Bearer secret" });
-  expect([done.status, ((await done.json()) as { state: string }).state]).toEqual([200, "acknowledged"]);
+  const { state: now } = (await done.json()) as { state: string };
+  expect([done.status, now]).toEqual([200, "acknowledged"]);
 });
