@@ -118,7 +118,20 @@ export interface FunctionConfig {
 export interface Rule {
   readonly name: string;
   readonly sql: string;
+  /** null: the rule goes by engine time. */
+  readonly eventTime: EventTimeConfig | null;
   readonly to: readonly RuleTarget[];
+}
+
+export interface EventTimeConfig {
+  /** ms that a row may come later than the newest one. */
+  readonly lateTolerance: number;
+  /** ms without a row after which event time goes on by the clock; null = it waits. */
+  readonly idleTimeout: number | null;
+  /** ms that a row's time may be ahead of the gateway's. */
+  readonly maxAhead: number;
+  /** Rows that may wait; null = by the declared rate. */
+  readonly rows: number | null;
 }
 
 export type RuleTarget =
