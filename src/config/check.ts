@@ -28,7 +28,6 @@ export function checkAcross(parts: Parts, findings: Findings): void {
   checkConnectors(parts, findings);
   checkTables(parts, findings);
   checkRules(parts, findings);
-  checkLater(parts, findings);
   if (parts.policy) {
     const types = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag.type] as const));
     const rules = [...Object.keys(parts.config.rules), ...asideNames(parts, "rules")];
@@ -286,12 +285,5 @@ function checkWrite(
   if (policy.onLoss === null) {
     findings.at(below(place, "onLoss"), `is missing: rule ${rule} writes ${id}, so say what ` +
       'happens when its commands stop, such as { "after": "30s", "value": "hold" }');
-  }
-}
-
-function checkLater({ config, root }: Parts, findings: Findings): void {
-  for (const name of Object.keys(config.functions)) {
-    findings.at(below(root, "functions", name), "functions are not in this version",
-      { of: "key" });
   }
 }

@@ -88,6 +88,7 @@ function build(
       .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
       ({ name, ...model, file: resolve(folder, model.file) })),
+    functions: Object.entries(config.functions).map(([name, fn]) => ({ name, ...fn })),
     sinks: Object.entries(config.sinks).map(([name, entry]) => toSink(name, entry)),
     policy: policy.policy,
     commands: config.commands ?? null,

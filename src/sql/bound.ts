@@ -1,5 +1,6 @@
 import type { ColumnKind, ColumnSpec } from "../ring.ts";
 import type { JoinKind } from "./ast.ts";
+import type { UserFunctions } from "./rewrite/inline.ts";
 import type { Span } from "./fault.ts";
 
 /**
@@ -303,6 +304,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** Of the user's own, by name in small letters; none if left out. */
+  readonly functions?: UserFunctions;
 }
 
 export interface CatalogTable {

@@ -15,6 +15,7 @@ import type {
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
+import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 import { bool, int53, nullOf } from "./types.ts";
 
@@ -96,6 +97,7 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
     columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+    followed: followedIn(query),
   };
 }
 
