@@ -224,6 +224,9 @@ class Queries {
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
         () => this.#controller(number),
+        () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
+        () => `${r.pick(["moving_median", "moving_rms", "moving_slope", "zscore"])}(${number()}, ` +
+          `${r.pick(["1", "2", "3", "7"])})`,
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));
