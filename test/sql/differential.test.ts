@@ -155,10 +155,11 @@ class Queries {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
-              `percentile_disc(${x}, ${at})`]);
+              `percentile_disc(${x}, ${at})`, `fft_peak(${x}, ${r.pick(["10", "0.5"])})`,
+              `fft_magnitude(${x}, 100, ${r.pick(["0", "13.5", "900"])})`]);
           }
           return r.chance(0.2)
-          ? `${r.pick(["stddev", "stddevs", "var", "vars"])}(` +
+          ? `${r.pick(["stddev", "stddevs", "var", "vars", "rms"])}(` +
             `${arg(r.pick(["float", "whole", "long"]))})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;

@@ -66,7 +66,7 @@ export const moving = {
   },
 };
 
-/** The call's text, of a ring of values, its length and its first place; and that of their times. */
+/** A call's text, given the ring of values, its length and first place, and where times begin. */
 type Fold = (ring: string, times: string, site: Site) => string;
 
 /** Room for the values of one row's work, whatever its key. */

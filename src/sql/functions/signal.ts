@@ -238,8 +238,8 @@ export const signals: readonly StatefulFunction[] = [
   },
   {
     name: "cusum", parameters: "ddd", result: "float64", usage: "cusum(x, target, slack)",
-    doc: "How far x has drifted from its target in sum, counting only what each row is off by more " +
-      "than slack (unit of x): above 0 upwards, below 0 downwards; compare it with a limit",
+    doc: "How far x has drifted from its target in sum, counting only what each row is off by " +
+      "more than slack (unit of x): above 0 upwards, below 0 downwards; compare it with a limit",
     source: "Page 1954, tabular: high = max(0, high + x − target − slack), low likewise",
     example: { call: "cusum(x, 10, 1)", x: ["10.0", "13.0", "13.0", "7.0", "5.0"],
       gives: ["0.0", "2.0", "4.0", "-2.0", "-6.0"] },
