@@ -10,7 +10,7 @@ import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
     BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
-import { needsRows } from "./bound.ts";
+import { isSpectral, needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
@@ -367,7 +367,7 @@ class Binder {
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
     let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
-      && a.skipsNull === skipsNull && a.fraction === aggregate.fraction);
+      && a.skipsNull === skipsNull && String(a.settings) === String(aggregate.settings));
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -721,31 +721,37 @@ class Binder {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
     const arg = this.#expr(first!, "row");
-    if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
+    if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
   }
 
-  /** Over values in order, so over the rows of a window. */
-  #percentile(fn: AggregateName, name: string, arg: Bound, { args, span }: Call): Bound {
+  /** Over values in order, or over all of them at once: so over the rows of a window. */
+  #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
+    const { args, span } = call;
     if (this.#running) {
       throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
     }
-    const at = args[1];
-    const fraction = at === undefined ? 0.5
-      : at.kind === "literal" && at.value !== null ? Number(at.value) : NaN;
-    if (!(fraction >= 0 && fraction <= 1)) {
-      throw this.#fault("arguments", `The second argument of ${name}() is a number from 0 to 1`,
-        at!.span);
+    const given = args.slice(1).map((at) =>
+      (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));
+    const settings = given.length === 0 ? [0.5] : given;
+    const [first, second = 0] = settings as [number, number?];
+    const most = isSpectral(fn) ? Infinity : 1;
+    if (!(first >= 0 && first <= most && second >= 0) || (isSpectral(fn) && first === 0)) {
+      throw this.#fault("arguments", isSpectral(fn)
+        ? `${name}() takes the rows a second, and a frequency in Hz, as numbers written out`
+        : `The second argument of ${name}() is a number from 0 to 1`, args[1]!.span);
     }
     return this.#aggregate({ fn, arg: this.#as(this.#number(arg), float64), skipsNull: true,
-      fraction, type: float64, span });
+      settings, type: float64, span });
   }
 
   #aggregateType(fn: string, arg: Bound): BoundType {
     switch (fn) {
       case "count": return int53;
-      case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
+      case "stddev": case "stddevs": case "var": case "vars": case "rms":
+        this.#number(arg);
+        return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
         this.#comparable(arg);

@@ -115,11 +115,14 @@ export interface BoundField {
 
 export type AggregateName =
   | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
-  | "first" | "percentile_cont" | "percentile_disc";
+  | "first" | "rms" | "percentile_cont" | "percentile_disc" | "fft_peak" | "fft_magnitude";
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc";
+  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn);
+
+export const isSpectral = (fn: AggregateName): boolean =>
+  fn === "fft_peak" || fn === "fft_magnitude";
 
 export interface BoundAggregate {
   readonly fn: AggregateName;
@@ -130,8 +133,11 @@ export interface BoundAggregate {
    * are the value of a bare column: that of the group's first row, without a window of its newest.
    */
   readonly skipsNull: boolean;
-  /** Of percentiles: 0 … 1. The argument is float64, NaN comes after all other values. */
-  readonly fraction?: number;
+  /**
+   * Of percentiles a fraction, 0 … 1: the argument is float64, NaN comes after all other values. Of
+   * a spectrum the rows a second, and the frequency that is looked at (Hz).
+   */
+  readonly settings?: readonly number[];
   readonly type: BoundType;
   readonly span: Span;
 }
