@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { Fault, limits, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
+import { alarmRoutes } from "./alarms.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -11,11 +12,12 @@ import { Pace } from "./pace.ts";
 import { statusOf, type Answer, type Route } from "./route.ts";
 import { ruleRoutes } from "./rules.ts";
 import { streamRoutes } from "./streams.ts";
+import { tableRoutes } from "./tables.ts";
 import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
-  ...writingRoutes,
+  ...tableRoutes, ...alarmRoutes, ...writingRoutes,
 ];
 
 export interface ApiOptions {

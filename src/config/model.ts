@@ -10,7 +10,9 @@ export interface Gateway {
   readonly links: readonly Link[];
   readonly devices: readonly Device[];
   readonly sources: readonly Source[];
+  readonly tables: readonly TableConfig[];
   readonly models: readonly ModelConfig[];
+  readonly functions: readonly FunctionConfig[];
   readonly rules: readonly Rule[];
   readonly sinks: readonly SinkConfig[];
   readonly policy: Policy;
@@ -103,6 +105,25 @@ export interface Source {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
+export interface TableConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly columns: Source["columns"];
+  /** The column that rows are asked for by. */
+  readonly key: string;
+  /** A row is good for so long after the table has said it, ms. */
+  readonly ttl: number;
+  /** Rows kept. */
+  readonly capacity: number;
+  /** ms for an answer. */
+  readonly deadline: number;
+  /** What a row gets when the table cannot say. */
+  readonly onError:
+    | { readonly kind: "stale"; readonly ms: number }
+    | { readonly kind: "null" } | { readonly kind: "hold" };
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
 export interface ModelConfig {
   readonly name: string;
   /** Absolute path. */
@@ -113,10 +134,30 @@ export interface ModelConfig {
   readonly deadline: number;
 }
 
+/** A named SQL expression. */
+export interface FunctionConfig {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  readonly sql: string;
+}
+
 export interface Rule {
   readonly name: string;
   readonly sql: string;
+  /** null: the rule goes by engine time. */
+  readonly eventTime: EventTimeConfig | null;
   readonly to: readonly RuleTarget[];
+}
+
+export interface EventTimeConfig {
+  /** ms that a row may come later than the newest one. */
+  readonly lateTolerance: number;
+  /** ms without a row after which event time goes on by the clock; null = it waits. */
+  readonly idleTimeout: number | null;
+  /** ms that a row's time may be ahead of the gateway's. */
+  readonly maxAhead: number;
+  /** Rows that may wait; null = by the declared rate. */
+  readonly rows: number | null;
 }
 
 export type RuleTarget =

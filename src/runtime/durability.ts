@@ -90,6 +90,12 @@ export class Durability {
     return this.#replay === null || this.#replay.length > 0;
   }
 
+  /** Rows of this engine time and later may yet come again. */
+  get replayedUntil(): number {
+    if (this.#replay === null || this.#replay.length === 0) return Infinity;
+    return this.#replay.reduce((least, { from }) => Math.min(least, from), Infinity);
+  }
+
   get status(): DurabilityStatus {
     return { checkpoint: this.#checkpointTime, journal_bytes: this.#journalBytes,
       journal_waits: this.#waits, written_bytes: this.#written };
@@ -245,9 +251,7 @@ export class Durability {
   #skip(stream: Ring, epoch: number, from: number, to: number, why: string): void {
     stream.numbering.begin(epoch, stream.head, to);
     for (const { runner } of this.#readersOf(stream.name)) {
-      const places = runner.fanIn?.members.filter(({ ring }) => ring === stream)
-        ?? [runner.links[0]!];
-      for (const place of places) {
+      for (const place of runner.places.filter(({ ring }) => ring === stream)) {
         const ahead = (place.cursor - stream.head) | 0;
         if (ahead > 0) place.cursor = (place.cursor - Math.min(ahead, to - from)) | 0;
       }
@@ -350,7 +354,7 @@ export class Durability {
     const { rules, journals, sinks, streams } = this.#options;
     const cut: Cut = {
       time: this.#options.time(),
-      rules: Object.fromEntries(rules.map((state) => [state.name, state.cut(streams)])),
+      rules: Object.fromEntries(rules.map((state) => [state.name, state.cut()])),
       sources: Object.fromEntries(journals.map(({ stream, shape }) => [stream.name, {
         shape, epoch: stream.numbering.epoch, next: stream.numbering.of(stream.head),
       }])),

@@ -1,15 +1,20 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
-import type { Connector } from "../connector.ts";
+import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
+import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { planTable, type TablePlan } from "./lookup.ts";
 import { rulesToWrites } from "./share.ts";
-import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+import {
+  compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
+  type UserFunctions,
+} from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
   readonly drivers: readonly Driver[];
   readonly connectors: readonly Connector[];
+  readonly tables: readonly TableType[];
 }
 
 /** A configuration worked out: every stream, step and byte, before anything is opened. */
@@ -20,6 +25,7 @@ export interface Graph {
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  readonly tables: readonly TablePlan[];
   readonly memory: readonly MemoryLine[];
 }
 
@@ -31,6 +37,8 @@ export interface StreamPlan {
   readonly interval: number | null;
   /** A source that can wait: its rows are durable before they are acknowledged. */
   readonly journal: boolean;
+  /** Its rows bear source times, by which a rule can go. */
+  readonly timed: boolean;
 }
 
 export interface LinkPlan {
@@ -53,7 +61,7 @@ export interface RulePlan {
   readonly program: Program;
   /** Layouts of the rings between the stages; the last one is the rule's stream. */
   readonly layouts: readonly RingLayout[];
-  /** A fan-in or the only input's own ring. */
+  /** The ring of a fan-in or of several streams; null = the only input's own. */
   readonly gather: RingLayout | null;
   /** Every tag that the rule's output can depend on, through other rules too. */
   readonly reads: ReadonlySet<string>;
@@ -107,11 +115,13 @@ class Builder {
   readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
+  readonly #functions: UserFunctions;
 
   constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
     this.#components = components;
     this.#place = place;
+    this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
   build(): Graph {
@@ -124,16 +134,21 @@ class Builder {
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
-      this.#addStream(source.name, "source", columns, interval,
-        connector?.waits?.(source.settings) ?? false);
+      this.#addStream(source.name, "source", columns, interval, {
+        timed: this.#isTimed(source, columns),
+        journal: connector?.waits?.(source.settings) ?? false,
+      });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
+    this.#checkFunctions();
     const rules = this.#planStrict(this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
-    this.#checkHiding(rules);
+    this.#checkAlarms(rules);
+    this.#checkHiding(rules, permits);
     this.#checkSources(rules);
-    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
+    const tables = gateway.tables.map(planTable);
+    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
   }
 
@@ -143,10 +158,11 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    journal = false,
+    { timed = false, journal = false } = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, journal, layout: Ring.layout(name, columns, rows) };
+    const layout = Ring.layout(name, columns, rows);
+    const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -186,10 +202,16 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+      const { layout, interval, timed } = stream;
+      return { name, columns: layout.columns, interval_ms: interval, timed };
     };
     return {
       stream: info,
+      table: (name) => {
+        const table = this.#gateway.tables.find((t) => t.name === name);
+        return table === undefined ? undefined
+          : { name, key: table.key, columns: planTable(table).layout.columns };
+      },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
         const wanted = new RegExp(`^${parts.join("[^.]*")}$`);
@@ -206,8 +228,21 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
+      functions: this.#functions,
     };
+  }
+
+  #checkFunctions(): void {
+    const { functions } = this.#gateway;
+    for (const { name, fault } of faultsOf(this.#functions)) {
+      this.#problem(["functions", name], fault.message, fault.nearest);
+    }
+    for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
+      g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
+      this.#problem(["functions", name], `Another function has this name: case does not count`);
+    }
   }
 
   #planRules(): RulePlan[] {
@@ -241,9 +276,10 @@ class Builder {
     let program: Program;
     try {
       const catalog = this.#catalog(rule.name);
-      program = compile(rule.sql, catalog, { lineage });
+      const options = { lineage, eventTime: eventTimeOf(rule) };
+      program = compile(rule.sql, catalog, options);
       if (lineage) {
-        this.#strict.set(rule.name, compile(rule.sql, catalog, { lineage, strict: true }));
+        this.#strict.set(rule.name, compile(rule.sql, catalog, { ...options, strict: true }));
       }
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
@@ -254,18 +290,32 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval);
+    this.#addStream(rule.name, "rule", program.output, interval, { timed: rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise) });
     const rows = rowsFor(interval ?? source_interval_ms);
-    const first = program.inputs[0];
     this.#rules.set(rule.name, {
       rule,
       program,
-      gather: first?.fanIn ? Ring.layout(`${rule.name} input`, first.columns, rows) : null,
+      gather: program.gather === null ? null
+        : Ring.layout(`${rule.name} input`, program.gather, rows),
       layouts: program.stages.map((stage, i) => Ring.layout(
         i === program.stages.length - 1 ? rule.name : `${rule.name} ${i + 1}`, stage.output, rows)),
       reads: this.#readsOf(program),
     });
     this.#checkTargets(rule, program);
+    return true;
+  }
+
+  /** True if the source says which column holds the source time, and that is a time. */
+  #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
+    if (typeof settings.time !== "string") return false;
+    const times = columns.filter(({ kind }) => ["time", "float64", "int53"].includes(kind));
+    const names = times.map((column) => column.name);
+    if (!names.includes(settings.time)) {
+      const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
+      this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
+        `other than 64-bit integers, in ms since 1970; ${there}`, nearest(settings.time, names));
+    }
     return true;
   }
 
@@ -285,14 +335,15 @@ class Builder {
     });
   }
 
-  #readsOf(program: Program): Set<string> {
-    const reads = new Set<string>(program.newest.map((n) => n.tag));
+  /** Without what has the name `but` in its own query. */
+  #readsOf(program: Program, but?: string): Set<string> {
+    const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
     for (const input of program.inputs) {
       for (const name of input.streams) {
         const through = this.#rules.get(name);
         if (through !== undefined) for (const tag of through.reads) reads.add(tag);
         const device = name.slice(0, name.lastIndexOf("."));
-        for (const column of input.columns) {
+        for (const column of input.columns.filter((c) => c.name !== but)) {
           if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
         }
       }
@@ -320,12 +371,12 @@ class Builder {
    * W8: every input of a written value is good, by lineage. What turns a bad input into a good
    * value may therefore stand in no rule on the way to a write, and in no permit (W12).
    */
-  #checkHiding(rules: readonly RulePlan[]): void {
+  #checkHiding(rules: readonly RulePlan[], permits: readonly PermitPlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
-      const found = hidingIn(rule.sql);
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
       for (const sentence of program.unsafe) {
         this.#problem(["rules", rule.name, "sql"],
@@ -338,8 +389,8 @@ class Builder {
           "a sum without them good; a condition stands in the rule with the window (W8)");
       }
     }
-    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
-      const found = hidingIn(policy.permit.join(";"));
+    for (const { tag, program } of permits) {
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
   }
@@ -388,15 +439,30 @@ class Builder {
     });
   }
 
-  /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
+  /** An operator's act must mean one alarm. */
+  #checkAlarms(rules: readonly RulePlan[]): void {
+    const owners = new Map<string, string>();
+    for (const { rule, program } of rules) {
+      for (const { name } of program.stages.flatMap((s) => s.kind === "stateful" ? s.alarms : [])) {
+        const owner = owners.get(name);
+        if (owner === undefined) owners.set(name, rule.name);
+        else this.#problem(["rules", rule.name, "sql"], `Two alarms are called ${name}: here and ` +
+          `in ${owner === rule.name ? "the same rule" : `rule ${owner}`}`);
+      }
+    }
+  }
+
+  /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
   #checkFeedback(rules: readonly RulePlan[]): void {
-    for (const { rule, reads } of rules) {
+    for (const { rule, program } of rules) {
       for (const target of rule.to) {
-        if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(["rules", rule.name],
-            `The rule writes ${target.tag} and reads it, directly or through other rules: ` +
-              "such feedback is refused (W13)");
-        }
+        if (target.kind !== "write") continue;
+        const reads = this.#readsOf(program, program.sources.followed[target.from]);
+        if (!reads.has(target.tag)) continue;
+        this.#problem(["rules", rule.name],
+          `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
+            `feedback is refused, except as what pid() follows, its 9th argument, where ` +
+            `${target.from} is that pid() and nothing else of the rule reads it (W13)`);
       }
     }
   }
@@ -410,9 +476,15 @@ class Builder {
 function hidingIn(sql: string): string | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
   const code = sql.replace(aside, " ");
-  const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
+  const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
+}
+
+function eventTimeOf({ eventTime }: Rule): EventTime | null {
+  if (eventTime === null) return null;
+  const { lateTolerance, idleTimeout, maxAhead, rows } = eventTime;
+  return { late_ms: lateTolerance, idle_ms: idleTimeout, ahead_ms: maxAhead, rows };
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {
@@ -456,6 +528,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
     .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
   lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
     bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
+  for (const { table, layout, indexBytes } of graph.tables) {
+    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+      bytes: layout.bytes + indexBytes });
+  }
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
   }

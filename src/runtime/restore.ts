@@ -74,16 +74,14 @@ async function restoreRule(
   if (!state.restore(pages)) return "its checkpoint is damaged";
   if (state.followed) await restoreRings(state, before, saved, options);
   const { runner } = state;
-  const cursor = (ring: Ring): number => goOn.has(ring.name)
-    ? seqIn(ring, before.inputs[ring.name] ?? 0) : ring.head;
-  for (const member of runner.fanIn?.members ?? []) member.cursor = cursor(member.ring);
-  for (const link of runner.links) {
-    if (link.input !== runner.links[0]!.input) {
-      link.cursor = state.followed ? seqIn(link.input, before.inner[link.input.name] ?? 0)
-        : link.input.head;
-    } else if (runner.fanIn === null) {
-      link.cursor = cursor(link.input);
-    }
+  runner.places.forEach((place, i) => {
+    const { ring } = place;
+    place.cursor = goOn.has(ring.name) ? seqIn(ring, before.inputs[i]![1]) : ring.head;
+  });
+  const inner = state.inner;
+  for (const link of runner.links.filter(({ input }) => inner.includes(input))) {
+    const { input } = link;
+    link.cursor = state.followed ? seqIn(input, before.inner[input.name] ?? 0) : input.head;
   }
   return null;
 }
@@ -155,8 +153,8 @@ function beginReplay(
   }
   const rows = mine.filter((segment) => segment.epoch === known.epoch);
   const first = before === undefined ? rows[0]!.first
-    : Math.min(before.next, ...rules.flatMap(({ name }) =>
-      cut!.rules[name]?.inputs[stream.name] ?? []));
+    : Math.min(before.next, ...rules.flatMap(({ name }) => cut!.rules[name]?.inputs ?? [])
+      .filter(([input]) => input === stream.name).map(([, next]) => next));
   stream.numbering.begin(known.epoch, stream.head, first);
   return rows.filter((segment) => segment.first + segment.rows > first);
 }

@@ -3,11 +3,15 @@ import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Arena, Bell, type Block, Bridge, Ring, type RingLayout } from "../ring.ts";
-import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
+import {
+  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
+} from "../sql.ts";
+import { Alarms } from "./alarms.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
-import { FanIn } from "./gather.ts";
+import { Gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
+import { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import { RuleState } from "./rule-state.ts";
@@ -43,7 +47,9 @@ export class Role {
   readonly links = new Map<string, LinkPort>();
   readonly rules: RuleRunner[] = [];
   readonly sinks: SinkRunner[] = [];
+  readonly alarms = new Alarms();
   readonly connections = new Map<string, Connection>();
+  readonly tables = new Map<string, LookupCache>();
   /** Why one could not be started; by `model NAME` and `rule NAME`. */
   readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
@@ -86,6 +92,7 @@ export class Role {
   async start(readers: readonly BellPlace[]): Promise<void> {
     const { share, active } = this.#options;
     this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
+    if (active) this.#openTables();
     const models = active ? await this.#loadModels() : new Map<string, Model>();
     if (active) for (const plan of share.rules) this.#tryRule(plan, models);
     if (active) await this.#restore();
@@ -107,10 +114,13 @@ export class Role {
       more = bridge.lag() > 0 || more;
     }
     for (const link of this.links.values()) deadline = Math.min(deadline, link.step(now, time));
+    this.alarms.step(now, time);
+    const until = this.#durability?.replayedUntil ?? Infinity;
     for (const rule of this.rules) {
-      more = rule.run(now, time, this.#isHeld(rule)) || more;
+      more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
+    for (const table of this.tables.values()) deadline = Math.min(deadline, table.step(now));
     for (const sink of this.sinks) more = sink.step() || more;
     if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
@@ -149,6 +159,7 @@ export class Role {
     for (const link of this.links.values()) link.close();
     for (const connection of this.connections.values()) await connection.close();
     await this.#durability?.stop();
+    for (const table of this.tables.values()) await table.close();
     for (const rule of this.rules) for (const model of rule.models) model.close();
   }
 
@@ -158,7 +169,7 @@ export class Role {
   ): { stage: Stage; ring: Ring; streams: ReadonlySet<string> } {
     const ring = Ring.create(this.arena, layout).ring;
     const streams = new Set(program.newest.map((newest) => newest.stream));
-    return { stage: this.#instantiate(program, 0, null, ring).stage, ring, streams };
+    return { stage: this.#instantiate(program, 0, null, ring, "").stage, ring, streams };
   }
 
   #ring(layout: RingLayout): Ring {
@@ -200,6 +211,16 @@ export class Role {
     await this.#durability.restore(world.clock.now());
   }
 
+  #openTables(): void {
+    const { share, components, wake } = this.#options;
+    for (const plan of share.tables) {
+      const { name, type, settings, key } = plan.table;
+      const { open } = components.tables.find((t) => t.type === type)!;
+      const source = open(settings, { columns: plan.layout.columns, key });
+      this.tables.set(name, new LookupCache(plan, this.arena, source, wake));
+    }
+  }
+
   /** Only the models that this role's rules use. */
   async #loadModels(): Promise<Map<string, Model>> {
     const { graph, share, world } = this.#options;
@@ -235,30 +256,32 @@ export class Role {
       throw new Fault("model-missing", why.join("; "));
     }
     const { program } = plan;
-    const input = program.inputs[0]!;
-    const members = input.streams.map((name) => this.rings.get(name)!);
     const gathered = plan.gather === null ? null : this.#ring(plan.gather);
     const links: RuleLink[] = [];
-    let from = gathered ?? members[0]!;
+    let from = gathered ?? this.rings.get(program.inputs[0]!.streams[0]!)!;
     program.stages.forEach((stage, i) => {
       const layout = plan.layouts[i]!;
       const last = i === program.stages.length - 1;
       const output = last ? this.rings.get(plan.rule.name)! : this.#ring(layout);
-      const made = stage.kind === "infer"
-        ? { state: null, stage: instantiateInfer(stage, {
+      const made = stage.kind === "lookup"
+        ? { state: null, stage: instantiateLookup(stage, {
+          input: from, output, table: this.tables.get(stage.table)!,
+        }) }
+        : stage.kind === "infer" ? { state: null, stage: instantiateInfer(stage, {
           input: from, output, model: models.get(stage.model)!,
           deadline: this.#deadline(stage.model), now: () => this.#options.world.clock.now(),
         }) }
-        : this.#instantiate(program, i, from, output);
+        : this.#instantiate(program, i, from, output, plan.rule.name);
       links.push({ ...made, input: from, output, cursor: from.head });
       from = output;
     });
-    const fanIn = gathered === null ? null : new FanIn(members, gathered);
+    const gather = gathered === null ? null : new Gather(program.inputs, this.rings, gathered);
     const used = program.models.map((name) => models.get(name)!);
-    const runner = new RuleRunner(plan, fanIn, links, used);
-    this.#upstream.set(runner, this.rules.filter(({ name }) => input.streams.includes(name)));
-    this.#journaled.set(runner,
-      this.#journals.filter(({ stream }) => input.streams.includes(stream.name)));
+    const runner = new RuleRunner(plan, gather, links, used);
+    const reads = (name: string): boolean =>
+      program.inputs.some(({ streams }) => streams.includes(name));
+    this.#upstream.set(runner, this.rules.filter(({ name }) => reads(name)));
+    this.#journaled.set(runner, this.#journals.filter(({ stream }) => reads(stream.name)));
     this.rules.push(runner);
   }
 
@@ -266,12 +289,16 @@ export class Role {
     return this.#options.graph.gateway.models.find((m) => m.name === model)!.deadline;
   }
 
+  /** `rule` is whose alarms they are; a permit has none. */
   #instantiate(
-    program: Program, i: number, input: Ring | null, output: Ring,
+    program: Program, i: number, input: Ring | null, output: Ring, rule: string,
   ): { stage: Stage; state: Block } {
     const stage = program.stages[i]!;
-    assert(stage.kind !== "infer", "a model's stage is made with its model");
+    assert(stage.kind !== "infer" && stage.kind !== "lookup", "made with its model or table");
     const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
+    if (stage.kind === "stateful" && stage.alarms.length > 0) {
+      this.alarms.add(rule, new StageAlarms(stage, this.arena, state));
+    }
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
     const site = { arena: this.arena, input, output, newest, state };
     return { state, stage: instantiate(stage, site) };
@@ -387,6 +414,10 @@ function arenaBytes(share: Share): number {
     if (stream.journal) add(stream.layout.bytes);
   }
   for (const layout of share.imports) add(layout.bytes);
+  for (const { layout, indexBytes } of share.tables) {
+    add(layout.bytes);
+    add(indexBytes);
+  }
   for (const permit of share.permits) {
     add(permit.layout.bytes);
     for (const stage of permit.program.stages) add(Math.max(8, stage.stateBytes));

@@ -7,9 +7,9 @@ import type { RuleRunner } from "./rule.ts";
 /** How far a rule had read and written, in the numbers of its rings (`Numbering`). */
 export interface RuleCut {
   readonly hash: string;
-  /** First number of the row that it reads next, by stream. */
-  readonly inputs: Readonly<Record<string, number>>;
-  /** The same of the rings inside: the fan-in's, and those between its stages. */
+  /** Number of the row that it reads next in each of its places. */
+  readonly inputs: readonly (readonly [stream: string, next: number])[];
+  /** The same of the rings inside: of several streams as one, and between its stages. */
   readonly inner: Readonly<Record<string, number>>;
   readonly epoch: number;
   /** Number of the next row of its output. */
@@ -42,20 +42,18 @@ export class RuleState {
 
   /** Rings that this rule alone writes and reads. */
   get inner(): Ring[] {
-    return this.runner.links.slice(this.runner.fanIn === null ? 1 : 0).map(({ input }) => input);
+    return this.runner.links.slice(this.runner.gather === null ? 1 : 0).map(({ input }) => input);
   }
 
-  cut(streams: ReadonlyMap<string, Ring>): RuleCut {
+  cut(): RuleCut {
     const { runner } = this;
-    const inputs = runner.plan.program.inputs.flatMap((input) => input.streams)
-      .map((name) => streams.get(name)!);
     const inner = this.inner;
     for (const ring of inner) ring.numbering.follow(ring.head);
     const cursors = runner.links.filter(({ input }) => inner.includes(input));
     return {
       hash: this.hash,
-      inputs: Object.fromEntries(inputs.map((ring) =>
-        [ring.name, ring.numbering.of(runner.cursorIn(ring))])),
+      inputs: runner.places.map(({ ring, cursor }) => [ring.name,
+        ring.numbering.of(runner.state === "running" ? cursor : ring.head)]),
       inner: Object.fromEntries(cursors.map(({ input, cursor }) =>
         [input.name, input.numbering.of(cursor)])),
       epoch: runner.output.numbering.epoch,

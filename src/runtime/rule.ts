@@ -1,8 +1,8 @@
 import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
-import type { Stage } from "../sql.ts";
-import type { FanIn } from "./gather.ts";
+import { byEventTime, type Stage } from "../sql.ts";
+import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
 /** One stage between two rings, and how far it has read. */
@@ -15,6 +15,23 @@ export interface RuleLink {
   cursor: number;
 }
 
+/** How far one stream has been read. */
+export interface Place {
+  readonly ring: Ring;
+  cursor: number;
+}
+
+/** Of a rule with one stream, which its first stage reads itself. */
+const placeOf = (link: RuleLink): Place => ({
+  ring: link.input,
+  get cursor() {
+    return link.cursor;
+  },
+  set cursor(seq) {
+    link.cursor = seq;
+  },
+});
+
 /**
  * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
  * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
@@ -24,7 +41,9 @@ export class RuleRunner {
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
-  readonly fanIn: FanIn | null;
+  readonly gather: Gather | null;
+  /** How far it has read each stream of each of its inputs. */
+  readonly places: readonly Place[];
   readonly links: readonly RuleLink[];
   state: "running" | "failed" | "off" = "running";
   reason = "";
@@ -42,19 +61,21 @@ export class RuleRunner {
   readonly #waitsFor: (() => number)[] = [];
 
   constructor(
-    plan: RulePlan, fanIn: FanIn | null, links: readonly RuleLink[], models: readonly Model[],
+    plan: RulePlan, gather: Gather | null, links: readonly RuleLink[], models: readonly Model[],
   ) {
     this.plan = plan;
-    this.fanIn = fanIn;
+    this.gather = gather;
     this.name = plan.rule.name;
     this.models = models;
     this.output = links.at(-1)!.output;
-    this.links = links;
+    const stages = byEventTime(links.map(({ stage }) => stage));
+    this.links = links.map((link, i) => ({ ...link, stage: stages[i]! }));
+    this.places = gather?.members ?? [placeOf(this.links[0]!)];
   }
 
   /** Rows that the rule was too slow to read. */
   get lost(): number {
-    return this.#lost + (this.fanIn?.lost ?? 0);
+    return this.#lost + (this.gather?.lost ?? 0);
   }
 
   get stages(): readonly Stage[] {
@@ -70,19 +91,24 @@ export class RuleRunner {
   cursorIn(stream: Ring): number {
     // What is not worked off because the rule fails is given up anyway.
     if (this.state !== "running") return stream.head;
-    return this.fanIn?.cursorIn(stream) ?? this.links[0]!.cursor;
+    let cursor = stream.head;
+    for (const place of this.places) {
+      if (place.ring === stream && ((place.cursor - cursor) | 0) < 0) ({ cursor } = place);
+    }
+    return cursor;
   }
 
   /**
-   * True if rows are left that this turn had no room for. `held`: what it reads is `behind`.
+   * True if rows are left that this turn had no room for. `held`: what it reads is `behind`; rows
+   * of up to the time `until` may yet come again.
    */
-  run(now: number, time: number, held: boolean): boolean {
+  run(now: number, time: number, held: boolean, until: number): boolean {
     this.behind = held || this.paused;
     if (this.paused) return false;
     if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       const open = this.#isOpen();
-      let more = this.#fill();
+      let more = this.#fill(until);
       for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       this.state = "running";
       return more;
@@ -111,10 +137,10 @@ export class RuleRunner {
     return true;
   }
 
-  #fill(): boolean {
-    if (this.fanIn === null) return false;
+  #fill(until: number): boolean {
+    if (this.gather === null) return false;
     const { input, cursor } = this.links[0]!;
-    return ((input.head - cursor) | 0) > input.rows >> 1 || this.fanIn.step();
+    return ((input.head - cursor) | 0) > input.rows >> 1 || this.gather.step(until);
   }
 
   #step(i: number, open: boolean, now: number, time: number): boolean {
@@ -137,10 +163,10 @@ export class RuleRunner {
     const left = ((input.head - link.cursor) | 0) > 0;
     this.behind ||= left;
     if (stage.deadline <= time && !this.behind) {
-      if (free) stage.tick(time);
+      if (free) stage.tick(time, now);
       else this.behind = true;
     }
-    return left && (free || open);
+    return left && (free || open) && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {

@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
+import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
  * A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote.
@@ -7,16 +8,22 @@ import type { Layout, Param } from "./emit/params.ts";
 export interface Program {
   readonly sql: string;
   readonly inputs: readonly InputPlan[];
+  /** Columns of the ring that several streams are gathered in; null = there is one stream. */
+  readonly gather: readonly ColumnSpec[] | null;
   readonly newest: readonly NewestPlan[];
   /** Columns of the last stage's ring. */
   readonly output: readonly ColumnSpec[];
   readonly stages: readonly StagePlan[];
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
+  /** Names of the tables that rows are looked up in. */
+  readonly tables: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
   readonly unsafe: readonly string[];
   /** WHERE, FILTER or HAVING may leave rows out. */
   readonly selective: boolean;
+  /** Rows out come of single rows: they carry the source times of those. */
+  readonly rowwise: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
 }
@@ -27,9 +34,13 @@ export interface SourcesPlan {
   readonly row: readonly string[];
   /** By column of the output. */
   readonly columns: Readonly<Record<string, readonly string[]>>;
+  /** By column of the output that is a controller: what it follows, and nothing else reads. */
+  readonly followed: Readonly<Record<string, string>>;
 }
 
 export interface InputPlan {
+  /** What `$from` says of its rows where streams are joined. */
+  readonly index: number;
   readonly alias: string;
   readonly streams: readonly string[];
   /** Several streams seen as one, with a `device` column. */
@@ -112,6 +123,23 @@ export type KeptWindow =
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 
+/** Joins what stands before with one more input, over the rows of a window. */
+export interface JoinPlan {
+  readonly text: string;
+  readonly params: readonly Param[];
+  readonly state: Layout;
+  /** Of the joined rows. */
+  readonly ring: RingLayout;
+}
+
+/** A window over several inputs: its rows are joined when it closes. */
+export interface JoinedPlan {
+  readonly steps: readonly JoinPlan[];
+  /** WHERE over joined rows, and what the window needs of them. */
+  readonly rows: RowsPlan;
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -122,6 +150,7 @@ export interface KeptPlan extends StageBase {
   readonly pane_ms: number | null;
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
+  readonly join: JoinedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
@@ -137,6 +166,26 @@ export interface RunningPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** Rows in the order of their source time, as far as a bounded number of them can wait. */
+export interface ReorderPlan extends StageBase {
+  readonly kind: "reorder";
+  /** How much later than the newest row a row may come, by event time. */
+  readonly late_ms: number;
+  /** After so long without a row event time goes on by the clock; null = it waits. */
+  readonly idle_ms: number | null;
+  /** A row further ahead of engine time than this has no usable event time. */
+  readonly ahead_ms: number;
+  /** Writes a row into its slot; writes a slot's row on. */
+  readonly keep: RowsPlan;
+  readonly give: RowsPlan;
+  /** The slots: one row of it cannot wait. */
+  readonly ring: RingLayout;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  /** Both kernels. */
+  readonly text: string;
+}
+
 /** Run by the runtime, row by row: the model's arguments are gathered, its results scattered. */
 export interface InferPlan extends StageBase {
   readonly kind: "infer";
@@ -149,16 +198,36 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
+/**
+ * Run by the runtime, row by row: a table is asked for a key, and what it answers stands beside
+ * the columns that are passed on. A row waits until the answer is there.
+ */
+export interface LookupPlan extends StageBase {
+  readonly kind: "lookup";
+  readonly table: string;
+  /** Column of the input that holds the key. */
+  readonly key: string;
+  /** Column of the output: whether the table has a row for the key. */
+  readonly found: string;
+  /** Columns of the table, and what they are called in the output. */
+  readonly columns: readonly { readonly from: string; readonly to: string }[];
+  /** Columns copied as they are because a later stage needs them. */
+  readonly passes: readonly string[];
+  readonly stateBytes: 0;
+  readonly text: "";
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
+  readonly alarms: readonly AlarmPlan[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | StatefulPlan;
+  | InferPlan | LookupPlan | StatefulPlan | ReorderPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -169,6 +238,10 @@ export interface StageCounters {
   errors: number;
   /** Rows lost to a full key table, or without state for it. */
   dropped: number;
+  /** Of a reorder step: rows left out because they came too late. */
+  late?: number;
+  /** Of a reorder step: rows that could not wait until it was their time, for want of room. */
+  early?: number;
 }
 
 /** A step between two rings. */
@@ -182,8 +255,15 @@ export interface Stage {
   run(from: number, to: number, now: number, time: number): number;
   /** Engine time at which `tick` must run to close a window; Infinity if none is open. */
   readonly deadline: number;
-  /** Closes what is due. All rows before `time` must have been run. */
-  tick(time: number): void;
+  /** True if it can only go on when something outside has answered, which then wakes the loop. */
+  readonly waits?: boolean;
+  /**
+   * Closes what is due by `time`, engine time; `now` is monotonic. All rows before `time` must have
+   * been run.
+   */
+  tick(time: number, now: number): void;
+  /** Of a window: rows up to this event time may be missing (event/reorder.ts), 0 = none is. */
+  miss?(time: number): void;
   readonly counters: StageCounters;
 }
 

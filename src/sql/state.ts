@@ -17,15 +17,16 @@ export function stateRanges(stage: StagePlan): StateRange[] {
     case "rows": case "conditions": case "window": case "running": case "stateful":
       return rangesOf(stage.state);
     case "kept": {
-      const inner = (field: "keep" | "fold"): StateRange[] =>
-        rangesOf(stage[field].state, stage.state.byteOf(field));
-      return joined([
-        { at: 0, bytes: stage.state.byteOf("keep") },
-        ...inner("keep"), ...inner("fold"),
-        { at: stage.state.byteOf("rows"), bytes: stage.ring.bytes },
-      ]);
+      const { keep, fold, join, state } = stage;
+      const steps = join?.steps.map((step, i): [string, Layout] => [`join ${i}`, step.state]) ?? [];
+      return rangesOf(state, new Map([["keep", keep.state], ["fold", fold.state], ...steps,
+        ...(join === null ? [] : [["after", join.rows.state] as const])]));
     }
-    case "infer": return [];
+    case "reorder": {
+      const { keep, give, state } = stage;
+      return rangesOf(state, new Map([["keep", keep.state], ["give", give.state]]));
+    }
+    case "infer": case "lookup": return [];
     default: return never(stage, "stage");
   }
 }
@@ -41,22 +42,31 @@ export function stateHash(program: Program): string {
     plan.kind, plan.text, columns(plan.input), columns(plan.output),
     "state" in plan ? fieldsOf(plan) : [],
     "window" in plan ? plan.window : null,
+    plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms] : null,
   ];
   const shape = [program.inputs.map(({ streams }) => streams), program.stages.map(stage)];
   return new Bun.CryptoHasher("sha256").update(JSON.stringify(shape)).digest("hex").slice(0, 16);
 }
 
-function fieldsOf(plan: Exclude<StagePlan, { kind: "infer" }>): unknown {
-  return plan.kind !== "kept" ? plan.state.fields
-    : [plan.state.fields, plan.keep.state.fields, plan.fold.state.fields];
+/** Fields of a stage's state, and of what lies inside of one. */
+function fieldsOf(plan: Exclude<StagePlan, { kind: "infer" | "lookup" }>): unknown {
+  const inner = plan.kind === "kept" ? [plan.keep.state, plan.fold.state,
+    ...(plan.join === null ? [] : [...plan.join.steps, plan.join.rows].map(({ state }) => state))]
+    : plan.kind === "reorder" ? [plan.keep.state, plan.give.state] : [];
+  return [plan.state, ...inner].map(({ fields }) => fields);
 }
 
-/** Fields of a layout at byte `from` that are not made anew. */
-function rangesOf(layout: Layout, from = 0): StateRange[] {
-  const kept = layout.fields.filter(({ name }) => name !== "params" && !name.startsWith("text "));
-  return joined(kept.map(({ name, view, count }) => {
+/** Fields of a layout at byte `from` that are not made anew; `inner`: those that have a layout. */
+function rangesOf(
+  layout: Layout, inner: ReadonlyMap<string, Layout> = new Map(), from = 0,
+): StateRange[] {
+  return joined(layout.fields.flatMap(({ name, view, count }) => {
+    if (name === "params" || name.startsWith("text ")) return [];
+    const at = from + layout.byteOf(name);
+    const own = inner.get(name);
+    if (own !== undefined) return rangesOf(own, new Map(), at);
     const width = view === "F" ? 8 : view === "I" ? 4 : 1;
-    return { at: from + layout.byteOf(name), bytes: Math.ceil((count * width) / 8) * 8 };
+    return [{ at, bytes: Math.ceil((count * width) / 8) * 8 }];
   }));
 }
 

@@ -1,5 +1,7 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
+import { Alarm, Pid } from "./control.ts";
+import { Moving } from "./moving.ts";
 import {
   type Cell, failed, good, hasValue, nothing, order, type Row, type Value,
 } from "./value.ts";
@@ -10,7 +12,7 @@ export interface Origin {
   readonly flags: number;
 }
 
-interface Made {
+export interface Made {
   readonly cell: Cell;
   readonly from: Origin;
 }
@@ -28,7 +30,7 @@ const atLeast = (cell: Cell, state: number): Cell =>
   ({ ...cell, state: Math.max(cell.state, state) });
 
 /** One call site: `take` a row, or `hold` where WHEN is not true. */
-interface Call {
+export interface Call {
   take(args: readonly Cell[], time: number, from: Origin): Made;
   hold(from: Origin, args: readonly Cell[]): Made;
 }
@@ -47,7 +49,7 @@ export class Stateful {
 
   /** Works all calls out for one row, into `done`; what the row is made of after them. */
   run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): Origin {
-    let whole: Origin = { oldest: row.time, flags: row.flags };
+    let whole: Origin = { oldest: row.oldest ?? row.time, flags: row.flags };
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
       const own: Origin = { oldest, flags: flags & (FLAG.backfill | FLAG.replayed) };
@@ -134,6 +136,10 @@ function callOf(node: BoundStateful): Call {
     case "had_changed": return new Changed(false);
     case "acc_sum": case "acc_min": case "acc_max": case "acc_avg": case "acc_count":
       return new Accumulated(fn.slice(4));
+    case "pid": return new Pid(node);
+    case "moving_median": case "moving_rms": case "moving_slope": case "zscore":
+      return new Moving(node);
+    case "alarm": return new Alarm();
     default: return new Signal(node, signals[fn]!);
   }
 }
@@ -515,6 +521,16 @@ const signals: Readonly<Record<string, SignalFunction>> = {
       const dt = time - before.time, y = before.y as number;
       if (before.gap || dt > gap) return { y, memory: x, renewed: false, skips: true };
       return { y: y + (before.memory + x) / 2 * (dt / unit), memory: x, renewed: false };
+    },
+  },
+  cusum: {
+    valid: ([, , slack]) => slack! >= 0,
+    step([x, target, slack], _, before) {
+      const { high, low } = before?.memory ?? { high: 0, low: 0 };
+      const up = Math.max(0, high + (x - target - slack));
+      const down = Math.max(0, low + (target - x - slack));
+      return { y: up >= down ? up : -down, memory: { high: up, low: down },
+        renewed: up === 0 && down === 0 || before === null };
     },
   },
   time_in_state: {

@@ -15,8 +15,12 @@ export interface Cell {
 /** One row of plain cells, by column. */
 export interface Row {
   readonly time: number;
+  /** When it came, where `time` is that of an event. */
+  readonly oldest?: number;
   readonly flags: number;
   readonly cells: ReadonlyMap<string, Cell>;
+  /** Of a query over several inputs: the cells of each that the row has something of. */
+  readonly parts?: readonly (ReadonlyMap<string, Cell> | undefined)[];
 }
 
 /** What the leaves of an expression are, at one moment. */

@@ -1,5 +1,5 @@
 import { type ColumnSpec, UNCERTAIN } from "../../ring.ts";
-import { needsRows } from "../bound.ts";
+import { isSpectral, needsRows } from "../bound.ts";
 import { Code, indent, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
@@ -39,7 +39,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 11      see words.ts
+ *     window   F × 12      see words.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
@@ -75,7 +75,9 @@ export function addFields(code: Code, spec: WindowSpec): void {
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
   if (spec.aggregates.some(({ aggregate }) => needsRows(aggregate.fn))) {
-    layout.add("values", "F", spec.rows);
+    // A spectrum has numbers of two parts.
+    const parts = spec.aggregates.some(({ aggregate }) => isSpectral(aggregate.fn)) ? 2 : 1;
+    layout.add("values", "F", parts * spec.rows);
   }
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);
@@ -194,8 +196,9 @@ export function enterGroup(
 export function takeRow(
   code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
 ): void {
+  const places = new Map(fields.map(({ name, place }) => [name, place]));
   spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const at = (name: string): string => places.get(`agg${i}.${name}`)!;
     const place = placeOf(code, aggregate, i, at);
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
