@@ -57,6 +57,8 @@ export class Durability {
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
+  /** A rule began to number its rows anew: no row before a checkpoint knows of it. */
+  #fresh = false;
   /** Of the journal, that no checkpoint covers. */
   #journalBytes = 0;
   #written = 0;
@@ -87,7 +89,7 @@ export class Durability {
 
   /** Rows that come again are still on their way. */
   get replaying(): boolean {
-    return this.#replay === null || this.#replay.length > 0;
+    return this.#fresh || this.#replay === null || this.#replay.length > 0;
   }
 
   /** Rows of this engine time and later may yet come again. */
@@ -120,27 +122,31 @@ export class Durability {
     const { port, log, streams, journals, rules, epoch, interval } = this.#options;
     const late = this.#asked;
     this.#asked = true;
+    this.#restoring = true;
     const saved = await port.saved();
+    this.#restoring = saved !== null;
     if (saved === null) {
       if (!late) log.error("state", "journal and checkpoints cannot be read; rules start cold, " +
         "and sources that can wait do");
       return;
     }
-    const { replay, sinks } = await restore(saved, {
+    const { replay, sinks, complete } = await restore(saved, {
       port, log, streams, journals, epoch, time: this.#options.time(),
       rules: late ? rules.filter(({ followed }) => followed) : rules,
       tell: (stream, rows, why) => this.#tell(stream, rows, why),
     });
+    this.#restoring = false;
     this.#number = saved.checkpoint;
     this.#sinks = sinks;
     this.#replay = replay;
+    this.#fresh = !complete && journals.length > 0;
     this.#journalBytes = replay.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#checkpointAt = now + interval;
+    this.#checkpointAt = this.#fresh ? now : now + interval;
   }
 
   /** Sources begin once there is nothing to replay. */
   start(): void {
-    if (this.#replay?.length === 0) this.#options.journals.forEach(this.#options.begin);
+    if (!this.replaying) this.#options.journals.forEach(this.#options.begin);
   }
 
   /** Once a turn, after rules and sinks; when it must be asked again. */
@@ -151,7 +157,7 @@ export class Durability {
       output.numbering.follow(output.head);
     }
     if (this.#replay === null) return this.#stepRestore(now);
-    if (this.#replay.length > 0) this.#stepReplay();
+    if (this.#replay.length > 0 && !this.#fresh) this.#stepReplay();
     return Math.min(this.#stepJournals(now), this.#stepCheckpoint(now));
   }
 
@@ -200,11 +206,10 @@ export class Durability {
   #stepRestore(now: number): number {
     // Only what waits for it asks again.
     if (this.#options.journals.length === 0) return Infinity;
-    if (this.#restoring || now < this.#commitAt) return this.#commitAt;
+    if (this.#restoring) return Infinity;
+    if (now < this.#commitAt) return this.#commitAt;
     this.#commitAt = now + retry_ms;
-    this.#restoring = true;
-    void this.restore(now).finally(() => {
-      this.#restoring = false;
+    void this.restore(now).then(() => {
       this.start();
       this.#options.wake();
     });
@@ -312,7 +317,7 @@ export class Durability {
   }
 
   #stepCheckpoint(now: number): number {
-    if (this.#writing || this.replaying) return Infinity;
+    if (this.#writing || (this.replaying && !this.#fresh)) return Infinity;
     this.#checkpoint ??= now < this.#checkpointAt ? null : this.#begin();
     const checkpoint = this.#checkpoint;
     if (checkpoint === null) return this.#checkpointAt;
@@ -343,6 +348,10 @@ export class Durability {
     const { interval } = this.#options;
     this.#checkpoint = null;
     this.#written += bytes;
+    if (durable && this.#fresh) {
+      this.#fresh = false;
+      this.start();
+    }
     if (durable) this.#checkpointTime = cut.time;
     if (durable) this.#journalBytes -= journalBytes;
     const wear = bytes / limits.checkpoint_bytes_per_hour * hour_ms;

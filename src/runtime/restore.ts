@@ -24,6 +24,8 @@ export interface Restored {
   readonly replay: StoredSegment[];
   /** First row that a sink has still to send, by `SINK of RULE`. */
   readonly sinks: ReadonlyMap<string, number>;
+  /** No rule starts cold. */
+  readonly complete: boolean;
 }
 
 /** Brings rules and streams to where the last checkpoint left them; they have not run yet. */
@@ -32,7 +34,7 @@ export async function restore(saved: SavedState, options: Restoring): Promise<Re
   const replay = options.journals.flatMap((journal) => beginReplay(journal, saved, cut, options));
   replay.sort((a, b) => a.id - b.id);
   const sinks = new Map<string, number>();
-  if (cut === null) return { replay, sinks };
+  if (cut === null) return { replay, sinks, complete: options.rules.length === 0 };
   // Streams that are numbered on, so that numbers of the checkpoint still mean their rows.
   const goOn = new Set(options.journals.map(({ stream }) => stream.name)
     .filter((name) => cut.sources[name] !== undefined));
@@ -51,7 +53,7 @@ export async function restore(saved: SavedState, options: Restoring): Promise<Re
     const rule = key.slice(key.indexOf(" of ") + 4);
     if (goOn.has(rule)) sinks.set(key, seqIn(options.streams.get(rule)!, number));
   }
-  return { replay, sinks };
+  return { replay, sinks, complete: warm === options.rules.length };
 }
 
 function cutOf({ cut }: SavedState, log: Log): Cut | null {
