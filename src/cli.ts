@@ -1,9 +1,11 @@
 import { Fault, nearest } from "./base.ts";
+import { applyVerb, confirmVerb } from "./cli/apply.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
 import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
@@ -16,7 +18,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
-  writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb, versionVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
+  versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { Fault, limits, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
+import { changeRoutes, document_bytes_max } from "./change.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -15,7 +16,7 @@ import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
-  ...writingRoutes,
+  ...changeRoutes, ...writingRoutes,
 ];
 
 export interface ApiOptions {
@@ -55,7 +56,8 @@ export function startApi(options: ApiOptions): Api {
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
   const unix = Bun.serve({
-    unix: socket, maxRequestBodySize: limits.body_bytes_max,
+    // A whole configuration, as JSON text.
+    unix: socket, maxRequestBodySize: document_bytes_max,
     fetch: (request) => answer(serving, request, commandLine, true, "socket"),
   });
   process.umask(mask);
@@ -90,7 +92,9 @@ async function answer(
     const { route, params } = find(request.method, url.pathname);
     const { runtime } = options;
     const posted = route.method === "POST";
-    const read = async (): Promise<unknown> => posted ? await readBody(request) : undefined;
+    const most = route.body_bytes_max ?? limits.body_bytes_max;
+    const read = async (): Promise<unknown> =>
+      posted ? await readBody(request, most) : undefined;
     const handle = async (body: unknown): Promise<Response> => {
       const given = { runtime, params, query: url.searchParams, body, local, from, pace };
       return toResponse(await route.handle(given));
@@ -168,7 +172,7 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }
 
-async function readBody(request: Request): Promise<unknown> {
+async function readBody(request: Request, bytes_max: number): Promise<unknown> {
   const type = request.headers.get("content-type") ?? "";
   // A page in a browser cannot send this type to another origin without asking first.
   if (!type.startsWith("application/json")) {
@@ -176,6 +180,9 @@ async function readBody(request: Request): Promise<unknown> {
       `The body must be JSON with "Content-Type: application/json", not "${type}"`);
   }
   const text = await request.text();
+  if (text.length > bytes_max) {
+    throw new Fault("body-too-long", `The body is longer than ${bytes_max} bytes`, { bytes_max });
+  }
   try {
     return JSON.parse(text);
   } catch (thrown) {

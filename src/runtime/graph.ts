@@ -3,7 +3,8 @@ import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
-import { rulesToWrites } from "./share.ts";
+import { reserveOf } from "./blocks.ts";
+import { roleNames, rulesToWrites, shareOf } from "./share.ts";
 import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
@@ -82,12 +83,42 @@ export type PlaceProblem = (
   path: readonly (string | number)[], message: string, meant?: string | null,
 ) => Problem;
 
+interface Built {
+  readonly graph: Graph | null;
+  readonly problems: Problem[];
+}
+
 /** Works out a loaded configuration; what is wrong comes as problems with their places. */
 export function buildGraph(
   gateway: Gateway, components: Components, place: PlaceProblem,
-): { graph: Graph | null; problems: Problem[] } {
+): Built {
+  const steps = graphSteps(gateway, components, place);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in pieces, a rule each: whoever polls on this thread goes on between them. */
+export async function buildGraphBetween(
+  gateway: Gateway, components: Components, place: PlaceProblem, breathe: Breathe,
+): Promise<Built> {
+  const steps = graphSteps(gateway, components, place);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await breathe();
+  }
+}
+
+/** Lets the thread's turns go on, if the work before took long enough to be felt. */
+export type Breathe = () => Promise<void>;
+
+function* graphSteps(
+  gateway: Gateway, components: Components, place: PlaceProblem,
+): Generator<void, Built> {
   const builder = new Builder(gateway, components, place);
-  const graph = builder.build();
+  const graph = yield* builder.build();
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
 }
 
@@ -112,7 +143,7 @@ class Builder {
     this.#place = place;
   }
 
-  build(): Graph {
+  *build(): Generator<void, Graph> {
     const gateway = this.#gateway;
     for (const device of gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
@@ -124,7 +155,7 @@ class Builder {
       this.#addStream(source.name, "source", columns, interval);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
-    const rules = this.#planStrict(this.#planRules());
+    const rules = this.#planStrict(yield* this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkHiding(rules);
@@ -205,11 +236,14 @@ class Builder {
     };
   }
 
-  #planRules(): RulePlan[] {
+  *#planRules(): Generator<void, RulePlan[]> {
     let open = [...this.#gateway.rules];
     while (open.length > 0) {
       const later: Rule[] = [];
-      for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
+      for (const rule of open) {
+        if (!this.#planRule(rule)) later.push(rule);
+        yield;
+      }
       if (later.length === open.length) {
         for (const rule of later) {
           this.#problem(["rules", rule.name, "sql"], "This rule reads itself through other rules " +
@@ -434,6 +468,9 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
   }
+  const reserve = roleNames(graph.gateway.profile).map((role) => reserveOf(shareOf(graph, role)));
+  lines.push({ owner: "tagwerk", what: "reserve for changes while it runs",
+    bytes: reserve.reduce((sum, bytes) => sum + bytes, 0) });
   return lines;
 }
 

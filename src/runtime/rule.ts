@@ -1,6 +1,6 @@
 import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
-import type { Ring } from "../ring.ts";
+import type { Block, Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
 import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
@@ -12,33 +12,45 @@ interface Link {
   cursor: number;
 }
 
+/** What a rule stands on, and how its stages are made from nothing. */
+export interface RuleParts {
+  /** What the first stage reads, and what each of them writes. */
+  readonly rings: readonly Ring[];
+  readonly models: readonly Model[];
+  /** Of the arena: rings between the stages, and states. */
+  readonly blocks: readonly Block[];
+  fanIn(): FanIn | null;
+  stages(): readonly Stage[];
+}
+
 /**
  * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
  * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
  */
 export class RuleRunner {
-  readonly plan: RulePlan;
+  /** Its targets may change while it runs. */
+  plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
-  state: "running" | "failed" | "off" = "running";
+  readonly blocks: readonly Block[];
+  state: "running" | "failed" | "stopped" = "running";
   reason = "";
   failures = 0;
   #retryAt = 0;
-  readonly #fanIn: FanIn | null;
+  readonly #parts: RuleParts;
+  #fanIn: FanIn | null = null;
   #lost = 0;
-  readonly #links: Link[];
+  #links: Link[] = [];
 
-  constructor(
-    plan: RulePlan, fanIn: FanIn | null, stages: readonly Stage[], rings: readonly Ring[],
-    models: readonly Model[],
-  ) {
+  constructor(plan: RulePlan, parts: RuleParts) {
     this.plan = plan;
-    this.#fanIn = fanIn;
+    this.#parts = parts;
     this.name = plan.rule.name;
-    this.models = models;
-    this.output = rings[rings.length - 1]!;
-    this.#links = stages.map((stage, i) => ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.models = parts.models;
+    this.blocks = parts.blocks;
+    this.output = parts.rings[parts.rings.length - 1]!;
+    this.#make();
   }
 
   /** Rows that the rule was too slow to read. */
@@ -50,9 +62,31 @@ export class RuleRunner {
     return this.#links.map((link) => link.stage);
   }
 
+  /** From here on it reads what comes: rows from before it began are not its own. */
+  begin(): void {
+    this.#lost = this.lost;
+    this.#fanIn = this.#parts.fanIn();
+    for (const link of this.#links) link.cursor = link.input.head;
+    this.state = "running";
+    this.reason = "";
+    this.#retryAt = 0;
+  }
+
+  /** Keeps its state and reads no more, until it begins again. */
+  stop(reason: string): void {
+    this.state = "stopped";
+    this.reason = reason;
+  }
+
+  /** Forgets its state: windows, keys, last values. */
+  reset(): void {
+    this.#make();
+    if (this.state !== "stopped") this.begin();
+  }
+
   /** True if rows are left that this turn had no room for. */
   run(now: number, time: number): boolean {
-    if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
+    if (this.state === "stopped" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       let more = this.#fanIn?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
@@ -71,9 +105,10 @@ export class RuleRunner {
     return this.state === "running" ? deadline : Infinity;
   }
 
-  stop(reason: string): void {
-    this.state = "off";
-    this.reason = reason;
+  #make(): void {
+    const { rings } = this.#parts;
+    this.#links = this.#parts.stages().map((stage, i) =>
+      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
   #step(link: Link, now: number, time: number): boolean {

@@ -1,3 +1,5 @@
+import type { Forecast } from "./forecast.ts";
+
 /**
  * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it
  * is. Everything is asked for through promises, since roles may live on other threads.
@@ -24,8 +26,52 @@ export interface Runtime {
   audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
   /** Deletes old rows of the audit for a while; `done`: there are no more of them. */
   prune(request: PruneRequest): Promise<{ rows: number; done: boolean }>;
+  /** What another configuration would do to what runs. */
+  plan(request: PlanRequest): Promise<Forecast>;
+  /** Changes to it while everything else goes on. */
+  apply(request: ApplyRequest): Promise<ChangeAnswer>;
+  /** An applied change stays, or is taken back. */
+  confirm(request: ConfirmRequest): Promise<void>;
   /** Orderly stop: onLoss, sinks drained, store closed. */
   stop(): Promise<void>;
+}
+
+/** The texts that make a configuration: the file and, if it stands in its own, the policy. */
+export interface ConfigTexts {
+  readonly config: string;
+  /** Empty: it stands in the configuration, or there is none. */
+  readonly policy: string;
+}
+
+export interface PlanRequest {
+  readonly texts: ConfigTexts;
+  /** What problems call the file; null = as the one that runs. */
+  readonly name: string | null;
+}
+
+export interface ApplyRequest extends PlanRequest {
+  readonly by: string;
+  /** Goes back after so long without `confirm`; null = it stays. */
+  readonly confirm_ms: number | null;
+}
+
+export interface ChangeAnswer {
+  readonly forecast: Forecast;
+  readonly unconfirmed: Unconfirmed | null;
+}
+
+export interface ConfirmRequest {
+  readonly by: string;
+  /** Takes it back instead, now. */
+  readonly back?: boolean;
+}
+
+export interface Unconfirmed {
+  readonly by: string;
+  /** Engine time at which it is taken back. */
+  readonly until: number;
+  /** Hash of the configuration that is gone back to. */
+  readonly before: string;
 }
 
 export interface Health {
@@ -52,6 +98,8 @@ export interface Health {
    */
   readonly lost: Readonly<Record<string, number>>;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
+  /** A change that is taken back by itself unless somebody confirms it. */
+  readonly unconfirmed: Unconfirmed | null;
   /** Turns taken and longest turn, ms. */
   readonly turns: number;
   readonly turn_ms_max: number;

@@ -61,6 +61,7 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/proof": { tag: "press.level" },
     "/arm": { tag: "press.level", for_ms: 1000, by: "anna", proof: "h" },
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
+    "/plan": { config: {} }, "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
   };
   return [path, route.method === "POST" ? { body: bodies[route.path] } : {}];
 }

@@ -15,7 +15,8 @@ export class FakeRuntime implements Runtime {
       uptime_ms: 1500, epoch: 3, configHash: "c", policyHash: "p", configChanged: false,
       writing: { latched: false, armed: ["press.setpoint"], audit: "ok" },
       clockSynced: true, clockSteps: 0, troubles: [], lost: {},
-      memory: { rss: 70e6, planned: 33e6, budget: 224e6 }, turns: 12, turn_ms_max: 2.5,
+      memory: { rss: 70e6, planned: 33e6, budget: 224e6 },
+      unconfirmed: null, turns: 12, turn_ms_max: 2.5,
     };
   }
 
@@ -87,8 +88,28 @@ export class FakeRuntime implements Runtime {
     return { rows: 1, done: true };
   }
 
+  async plan(given: unknown) {
+    this.asked.push({ what: "plan", given });
+    return forecast;
+  }
+
+  async apply(given: unknown) {
+    this.asked.push({ what: "apply", given });
+    return { forecast, unconfirmed: null };
+  }
+
+  async confirm(given: unknown) {
+    this.asked.push({ what: "confirm", given });
+  }
+
   async stop(): Promise<void> {}
 }
+
+const forecast = {
+  configHash: { before: "a", after: "b" }, policyHash: { before: "p", after: "p" },
+  differences: [], restart: [], links: [], rules: [], disarms: [], load: [],
+  memory: { before: 1, after: 2, budget: 3, taken: 0 },
+};
 
 const tag = {
   id: "press.level", at: "input 0", type: "int16", group: "fast", eu: null,

@@ -41,7 +41,7 @@ interface Memory {
 }
 
 /** MiB of a process and all its children. */
-function memoryOf(pid: number): Memory {
+export function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const kilobytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)![1]);

@@ -1,0 +1,104 @@
+import { join } from "node:path";
+import { Program, until, workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import { median, type Figure } from "./figure.ts";
+import { memoryOf } from "./memory.ts";
+
+const reloads = Number(process.env["RELOADS"] ?? 100);
+const rules = Number(process.env["RULES"] ?? 300);
+/** Between two of them, so that polls during a reload are told from those after it. */
+const rest_ms = 500;
+
+/**
+ * Must-show C of the SQL engine: anonymous memory after 100 reloads of 300 distinct rules, all of
+ * other shapes than those before, and what polls of links that no reload touches miss meanwhile.
+ */
+export async function run(): Promise<Figure[]> {
+  const device = new Program(["bun", join(import.meta.dir, "memory-device.ts")]);
+  const { port } = JSON.parse(await until("device", () => device.output.split("\n")[0])) as {
+    port: number;
+  };
+  try {
+    return [...await reload(port, 1), ...await reload(port, 3)];
+  } finally {
+    await device.stop("SIGKILL");
+  }
+}
+
+async function reload(port: number, threads: 1 | 3): Promise<Figure[]> {
+  const folder = workFolder();
+  const config = folder.write("gateway.json", configuration(port, threads, 0));
+  const gateway = await RunningGateway.start(config, join(folder.path, "store"));
+  try {
+    const took: number[] = [];
+    const anonymous: number[] = [];
+    const kept: number[] = [];
+    for (let n = 1; n <= reloads; n++) {
+      const [polls, began] = [await pollsOf(gateway), performance.now()];
+      const { status, body } = await gateway.post("/apply",
+        { config: configuration(port, threads, n), by: "bench" });
+      if (status !== 200) throw new Error(`reload ${n}: ${body.error.message}`);
+      took.push(performance.now() - began);
+      kept.push((await pollsOf(gateway) - polls) / ((performance.now() - began) / interval_ms));
+      await Bun.sleep(rest_ms);
+      anonymous.push(memoryOf(gateway.program.pid).anonymous);
+    }
+    const { body } = await gateway.get("/rules");
+    const idle = body.filter((rule: any) => rule.state !== "running" || rule.rows_in === 0);
+    if (idle.length > 0) throw new Error(`${idle.length} rules do not run: ${idle[0].reason}`);
+    return figures(`${reloads} x ${rules} rules, threads ${threads}`, took, kept, anonymous);
+  } finally {
+    await gateway.stop();
+    folder.remove();
+  }
+}
+
+async function pollsOf(gateway: RunningGateway): Promise<number> {
+  return (await gateway.get("/links")).body[0].polls[0].polls;
+}
+
+function figures(
+  what: string, took: number[], kept: number[], anonymous: number[],
+): Figure[] {
+  const of = (metric: string, values: number[], unit: string, ratio: number | null = null) =>
+    ({ bench: "reload", metric: `${what}: ${metric}`, median: median(values), unit, ratio,
+      baseline: "", min: Math.min(...values), max: Math.max(...values) });
+  const tenth = anonymous[Math.min(9, anonymous.length - 1)]!;
+  return [
+    of("one reload", took, "ms"),
+    of("poll rate of untouched groups during it", kept, "of 1"),
+    of("anonymous", anonymous, "MiB"),
+    of("anonymous after the tenth, and the last to it", [tenth], "MiB", anonymous.at(-1)! / tenth),
+  ];
+}
+
+const interval_ms = 10;
+
+/** Each round has rules of shapes that no round before had. */
+function configuration(port: number, threads: 1 | 3, round: number): object {
+  const column = (n: number): string => `t${n % 100}`;
+  const operators = ["+", "-", "*"];
+  const sql = (i: number): string => {
+    const n = round * rules + i;
+    const name = `o${round}_${i}`;
+    const value = `${column(n)} ${operators[n % 3]} ${column(n * 7 + round)}`;
+    switch (i % 3) {
+      case 0: return `SELECT ${value} AS ${name} FROM d.fast WHERE ${column(n * 3)} > ${n}`;
+      case 1: return `SELECT avg(${value}) AS ${name}, count(*) AS n FROM d.fast ` +
+        "GROUP BY TUMBLINGWINDOW(ss, 1)";
+      default: return `SELECT lag(${value}) AS ${name} FROM d.fast`;
+    }
+  };
+  return {
+    gateway: { id: "reload", profile: threads === 1 ? "generic-512mb" : "generic-1gb" },
+    links: { plc: { type: "modbus-tcp", host: "127.0.0.1", port } },
+    devices: { d: { link: "plc", groups: { fast: `${interval_ms}ms` }, tags:
+      Object.fromEntries(Array.from({ length: 100 }, (_, i) =>
+        [`t${i}`, { at: `holding ${i * 2}`, type: "float32" }])) } },
+    rules: Object.fromEntries(Array.from({ length: rules }, (_, i) => [`r${i}`, { sql: sql(i) }])),
+    api: { listen: "127.0.0.1:0" },
+    store: { directory: "./store" },
+  };
+}
+
+if (import.meta.main) for (const line of await run()) console.log(JSON.stringify(line));
