@@ -7,6 +7,7 @@ import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
 import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
+import { rulesVerb } from "./cli/rules.ts";
 import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
@@ -17,8 +18,8 @@ import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
+  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb,
+  explainVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
   versionVerb,
 ];
 

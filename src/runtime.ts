@@ -12,6 +12,7 @@ export { runSerialWorker } from "./runtime/serial-worker.ts";
 export { machineWorld } from "./runtime/world.ts";
 export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
+export { ruleOrders } from "./runtime/view.ts";
 export type {
   AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView, RowView,
   RuleView, Runtime, StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest,

@@ -192,9 +192,14 @@ function toSink(name: string, entry: object): SinkConfig {
   return { name, type, link: link ?? null, settings };
 }
 
-function toRule(name: string, { sql, to }: GatewayText["rules"][string]): Rule {
+function toRule(
+  name: string, { sql, to, schedule, restart }: GatewayText["rules"][string],
+): Rule {
   return {
-    name, sql,
+    name, sql, restart,
+    schedule: schedule === undefined ? null : {
+      cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
+    },
     to: to.map((target) => typeof target === "string" ? { kind: "sink", sink: target }
       : { kind: "write", tag: target.write, from: target.from }),
   };

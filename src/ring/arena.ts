@@ -73,7 +73,7 @@ export class Arena {
       const values = { owner, bytes: size };
       throw new Fault("arena-full", `No room for ${size} bytes of ${owner}`, values);
     }
-    const at = this.#free[from]!.values().next().value!;
+    const at = lowest(this.#free[from]!);
     this.#free[from]!.delete(at);
     // Halve until it fits; the upper halves stay free.
     while (from > k) this.#free[--from]!.add(at + 2 ** from);
@@ -113,6 +113,13 @@ export class Arena {
   blocks(): Block[] {
     return [...this.#taken.values()].sort((a, b) => a.at - b.at);
   }
+}
+
+/** Pages that were touched before are touched again, however often blocks come and go. */
+function lowest(blocks: ReadonlySet<number>): number {
+  let least = Infinity;
+  for (const at of blocks) if (at < least) least = at;
+  return least;
 }
 
 /** Whether blocks of these sizes could all be taken where `Arena.free` says what is free. */

@@ -1,4 +1,4 @@
-import { limits } from "../base.ts";
+import { limits, never } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
@@ -10,7 +10,7 @@ import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
 import type { RoleName } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { ArmRequest, LinkView } from "./view.ts";
+import type { ArmRequest, LinkView, RuleOrder } from "./view.ts";
 import { pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
@@ -48,6 +48,8 @@ export interface HostOptions {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
+  /** Rules that a person stopped, in an earlier run too: name and why. */
+  readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly store: StorePort;
   /** What came by MQTT; the promise is the answer's text. */
@@ -128,6 +130,10 @@ export class RoleHost {
   /** `offers` of the other roles: the bridges are built, then everything is opened. */
   async start(offers: readonly Offer[]): Promise<void> {
     this.#begin(offers);
+    for (const rule of this.#role.rules) {
+      const why = this.#options.stopped[rule.name];
+      if (why !== undefined) rule.stop(why);
+    }
     if (this.#options.role !== "data") this.#startWriting();
     this.#role.release();
     this.#startCommands();
@@ -250,6 +256,22 @@ export class RoleHost {
     return this.#inspector.latest(stream);
   }
 
+  /** What a person wants of one rule. */
+  rule({ rule: name, order, by }: RuleOrder): void {
+    const rule = this.#role.rule(name);
+    switch (order) {
+      case "start": if (rule.state === "stopped") rule.begin(); break;
+      case "stop": rule.stop(`stopped by ${by}`); break;
+      case "restart": rule.begin(); break;
+      case "reset":
+        this.#writing?.inputsEnded(name, `the state of the rule ${name} was reset by ${by}`);
+        rule.reset();
+        break;
+      default: never(order, "order");
+    }
+    this.#loop.wake();
+  }
+
   rules() {
     return this.#inspector.rules(this.#role.share.rules);
   }
@@ -305,6 +327,7 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 export const hostCalls = [
   "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
   "latch", "past", "clockTrusted", "prepare", "abandon", "quiesce", "begin", "release", "free",
+  "rule",
   "stop",
 ] as const;
 

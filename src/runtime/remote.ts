@@ -17,6 +17,7 @@ export interface RoleInit {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
+  readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly unavailable: string | null;
   /** `Clock.offset` of the thread that starts it. */

@@ -1,4 +1,4 @@
-import { limits } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
@@ -85,6 +85,14 @@ export class Role {
     return this.#now.refused;
   }
 
+  /** A rule of this role that could be started; a Fault says why there is none. */
+  rule(name: string): RuleRunner {
+    const found = this.rules.find((rule) => rule.name === name);
+    if (found !== undefined) return found;
+    const refused = this.refused.get(`rule ${name}`) ?? "rules are off in safe mode";
+    throw new Fault("rule-off", `The rule ${name} is off: ${refused}`, { name });
+  }
+
   /** What the prepared generation keeps of the one that runs; null = everything is new. */
   get kept(): Generation["inherited"] {
     return this.#next?.inherited ?? null;
@@ -143,11 +151,14 @@ export class Role {
       const place = places.find(({ stream }) => stream === layout.name)!;
       next.imports.push(this.#import(place, before));
     }
-    const kept = new Set(before.rules);
-    next.rules.forEach((rule, i) => {
-      rule.plan = next.share.rules.find((plan) => plan.rule.name === rule.name)!;
-      if (!kept.has(next.rules[i]!)) rule.begin();
-    });
+    for (const rule of next.rules) {
+      const was = before.rules.find(({ name }) => name === rule.name);
+      rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
+      if (was === rule) continue;
+      rule.begin();
+      // Whoever stopped it meant the rule, whatever its text.
+      if (was?.state === "stopped") rule.stop(was.reason);
+    }
     this.#beginLinks(before);
     this.#beginConnections(before);
   }

@@ -1,4 +1,5 @@
-import { limits } from "../base.ts";
+import { limits, reason } from "../base.ts";
+import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
@@ -23,21 +24,33 @@ export interface RuleParts {
   stages(): readonly Stage[];
 }
 
+/** `waiting`: for its schedule. `failed`: it begins again later, or never. */
+export type RuleState = "running" | "failed" | "stopped" | "waiting";
+
+/** A rule that ran well for so long begins to count its failures anew. */
+const well_ms = limits.health_minutes * 60_000;
+
 /**
  * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
  * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
  */
 export class RuleRunner {
-  /** Its targets may change while it runs. */
+  /** Targets, schedule and restarts may change while it runs. */
   plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
   readonly blocks: readonly Block[];
-  state: "running" | "failed" | "stopped" = "running";
+  state: RuleState = "running";
   reason = "";
   failures = 0;
+  /** Of these, since it ran well. */
+  #inRow = 0;
+  #failedAt = -Infinity;
+  /** Monotonic ms at which it begins again after a failure. */
   #retryAt = 0;
+  /** Engine time at which its schedule may begin or end it. */
+  #turnsAt = Infinity;
   readonly #parts: RuleParts;
   #fanIn: FanIn | null = null;
   #lost = 0;
@@ -70,23 +83,35 @@ export class RuleRunner {
     this.state = "running";
     this.reason = "";
     this.#retryAt = 0;
+    this.#inRow = 0;
+    this.#turnsAt = this.plan.rule.schedule === null ? Infinity : -Infinity;
+  }
+
+  /** Another configuration runs, in which it is the same rule with other settings. */
+  adopt(plan: RulePlan): void {
+    this.plan = plan;
+    if (this.state === "waiting" || this.#turnsAt !== Infinity || plan.rule.schedule !== null) {
+      this.#turnsAt = -Infinity;
+    }
   }
 
   /** Keeps its state and reads no more, until it begins again. */
-  stop(reason: string): void {
+  stop(why: string): void {
     this.state = "stopped";
-    this.reason = reason;
+    this.reason = why;
   }
 
   /** Forgets its state: windows, keys, last values. */
   reset(): void {
     this.#make();
-    if (this.state !== "stopped") this.begin();
+    if (this.state !== "stopped" && this.state !== "waiting") this.begin();
   }
 
   /** True if rows are left that this turn had no room for. */
   run(now: number, time: number): boolean {
-    if (this.state === "stopped" || (this.state === "failed" && now < this.#retryAt)) return false;
+    if (this.state === "stopped") return false;
+    if (time >= this.#turnsAt) this.#follow(time);
+    if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       let more = this.#fanIn?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
@@ -100,9 +125,24 @@ export class RuleRunner {
 
   /** Engine time at which a window closes, Infinity if none. */
   get deadline(): number {
-    let deadline = Infinity;
+    let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
+    if (this.state !== "running") return deadline;
     for (const link of this.#links) deadline = Math.min(deadline, link.stage.deadline);
-    return this.state === "running" ? deadline : Infinity;
+    return deadline;
+  }
+
+  /** What its schedule says now. It keeps its state over the pause, as over a stop. */
+  #follow(time: number): void {
+    const { schedule } = this.plan.rule;
+    const { open, until } = schedule === null ? { open: true, until: Infinity }
+      : scheduleAt(schedule, time);
+    if (open && this.state === "waiting") this.begin();
+    if (!open) {
+      this.state = "waiting";
+      this.reason = until === Infinity ? "its schedule is over"
+        : `its schedule: until ${new Date(until).toISOString()}`;
+    }
+    this.#turnsAt = until;
   }
 
   #make(): void {
@@ -128,10 +168,17 @@ export class RuleRunner {
   }
 
   #fail(thrown: unknown, now: number): void {
+    const { attempts, delay, most } = this.plan.rule.restart;
     this.failures += 1;
+    this.#inRow = now - this.#failedAt > well_ms + most ? 1 : this.#inRow + 1;
+    this.#failedAt = now;
     this.state = "failed";
-    this.reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#retryAt = now + Math.min(60_000, 1000 * 2 ** Math.min(6, this.failures));
+    this.reason = reason(thrown);
+    this.#retryAt = now + Math.min(most, delay * 2 ** Math.min(30, this.#inRow - 1));
+    if (attempts > 0 && this.#inRow > attempts) {
+      this.#retryAt = Infinity;
+      this.reason += `; given up after ${attempts} restarts`;
+    }
     // What could not be worked off is skipped, else the same rows would fail for ever.
     for (const link of this.#links) {
       this.#lost += (link.input.head - link.cursor) | 0;

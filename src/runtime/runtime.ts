@@ -1,4 +1,4 @@
-import { Fault, limits, reason } from "../base.ts";
+import { Fault, limits, nearest, reason } from "../base.ts";
 import {
   dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
 } from "../gate.ts";
@@ -8,7 +8,7 @@ import type { Store } from "../store.ts";
 import { answerOf } from "./answer.ts";
 import { Changes, type ConfigurationFile } from "./changes.ts";
 import { parsed, type FromTopic } from "./commands.ts";
-import type { Components, Graph } from "./graph.ts";
+import type { Components, Graph, RulePlan } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { prune } from "./prune.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
@@ -16,7 +16,9 @@ import { planText } from "./memory.ts";
 import { roleNames, shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf, type Past } from "./store-port.ts";
 import type { WatchInit } from "./watch.ts";
-import type { DisarmRequest, Health, Runtime, WhyView, WriteAnswer, WriteRequest } from "./view.ts";
+import type {
+  DisarmRequest, Health, RuleOrder, Runtime, WhyView, WriteAnswer, WriteRequest,
+} from "./view.ts";
 import type { Thread, World } from "./world.ts";
 
 export interface RuntimeOptions {
@@ -165,7 +167,8 @@ class Running implements Runtime {
   #beginning() {
     const { store, safeMode, configRejected } = this.#options;
     this.#past = this.#readPast();
-    return { safeMode, configRejected, latched: store.latch.read(), past: this.#past };
+    return { safeMode, configRejected, latched: store.latch.read(), past: this.#past,
+      stopped: store.stoppedRules() };
   }
 
   #readPast(): Past | null {
@@ -334,10 +337,36 @@ class Running implements Runtime {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.rules()))).flat();
   }
 
+  async rule({ rule, order, by }: RuleOrder): Promise<void> {
+    const { store, world: { clock } } = this.#options;
+    if (this.#ruleOf(rule) === undefined) throw this.#unknownRule(rule);
+    await this.#owners.get(rule)!.rule({ rule, order, by });
+    // A power cut must not start what a person stopped.
+    if (order === "stop") store.stopRule(rule, by);
+    else if (order !== "reset") store.startRule(rule);
+    const { configHash, policyHash } = this.#graph.gateway;
+    const time = clock.time();
+    store.audit.refusals([{
+      id: "", origin: `rule:${rule}`, who: by, source: "", tag: "", code: `rule-${order}`, time,
+      received: time, monotonic: clock.now(), configHash, policyHash, asked: null,
+      sentence: `The rule ${rule}: ${order}.`,
+    }]);
+  }
+
   async explain(name: string): Promise<string> {
-    const plan = this.#graph.rules.find((r) => r.rule.name === name);
-    if (plan === undefined) throw new Fault("unknown-rule", `There is no rule ${name}`, { name });
+    const plan = this.#ruleOf(name);
+    if (plan === undefined) throw this.#unknownRule(name);
     return explain(plan.program);
+  }
+
+  #ruleOf(name: string): RulePlan | undefined {
+    return this.#graph.rules.find(({ rule }) => rule.name === name);
+  }
+
+  #unknownRule(name: string): Fault {
+    const close = nearest(name, this.#graph.rules.map(({ rule }) => rule.name));
+    return new Fault("unknown-rule",
+      `There is no rule ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
   }
 
   async tag(id: string) {

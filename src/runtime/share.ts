@@ -71,6 +71,21 @@ export function rulesToWrites(rules: readonly RulePlan[]): Set<string> {
   return found;
 }
 
+/** Tags that one rule writes, or that are written by rules which read it, through others too. */
+export function tagsAfter(rules: readonly RulePlan[], name: string): Set<string> {
+  const after = new Set([name]);
+  const tags = new Set<string>();
+  // Each rule reads only what stands before it.
+  for (const { rule, program } of rules) {
+    const reads = [...program.inputs.flatMap((input) => input.streams),
+      ...program.newest.map(({ stream }) => stream)];
+    if (reads.some((stream) => after.has(stream))) after.add(rule.name);
+    if (!after.has(rule.name)) continue;
+    for (const target of rule.to) if (target.kind === "write") tags.add(target.tag);
+  }
+  return tags;
+}
+
 function importsOf(
   graph: Whole, own: readonly StreamPlan[], programs: readonly Program[], sinks: Share["sinks"],
 ): RingLayout[] {

@@ -14,6 +14,8 @@ export interface Runtime {
    */
   latest(stream: string): Promise<RowView | null>;
   rules(): Promise<RuleView[]>;
+  /** Starts, stops, restarts or resets one rule. */
+  rule(order: RuleOrder): Promise<void>;
   /** Plan, bytes and generated code, as text. */
   explain(rule: string): Promise<string>;
   tag(id: string): Promise<TagView>;
@@ -176,9 +178,19 @@ export interface RowView {
   readonly quality: Readonly<Record<string, string>>;
 }
 
+export const ruleOrders = ["start", "stop", "restart", "reset"] as const;
+
+export interface RuleOrder {
+  readonly rule: string;
+  /** `reset` forgets its state; the others keep it. */
+  readonly order: (typeof ruleOrders)[number];
+  readonly by: string;
+}
+
 export interface RuleView {
   readonly name: string;
   readonly sql: string;
+  /** `running`, `failed`, `stopped`, `waiting` (for its schedule), `off` (could not be started). */
   readonly state: string;
   readonly reason: string;
   readonly rows_in: number;

@@ -12,6 +12,7 @@ import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { ArmRequest, ProofView } from "./view.ts";
+import { tagsAfter } from "./share.ts";
 import { pause, type World } from "./world.ts";
 
 /** What became of a command: plain data, it crosses threads. */
@@ -242,6 +243,11 @@ export class Writing {
   /** W3: the path to these tags was broken: another peer, another worker. */
   pathEnded(link: string, why: string): void {
     for (const lane of this.lanes.values()) if (lane.port.name === link) lane.end(why);
+  }
+
+  /** W3: what these tags' values are made of has changed in one rule on their way. */
+  inputsEnded(rule: string, why: string): void {
+    for (const tag of tagsAfter(this.#graph.rules, rule)) this.lanes.get(tag)?.end(why);
   }
 
   get armed(): string[] {

@@ -63,7 +63,8 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
     "/plan": { config: {} }, "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
   };
-  return [path, route.method === "POST" ? { body: bodies[route.path] } : {}];
+  const body = bodies[route.path] ?? { by: "anna" };
+  return [path, route.method === "POST" ? { body } : {}];
 }
 
 describe("who may call", () => {

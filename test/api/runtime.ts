@@ -43,6 +43,10 @@ export class FakeRuntime implements Runtime {
       errors: 0, lost: 0, failures: 0, targets: [] }];
   }
 
+  async rule(given: unknown) {
+    this.asked.push({ what: "rule", given });
+  }
+
   async explain(rule: string) {
     return `plan of ${rule}`;
   }
