@@ -12,14 +12,15 @@ import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
 import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb,
-  explainVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
+  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
   versionVerb,
 ];
 

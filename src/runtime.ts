@@ -16,5 +16,5 @@ export { ruleOrders } from "./runtime/view.ts";
 export type {
   AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView, RowView,
   RuleView, Runtime, StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest,
-  ProofView, DisarmRequest,
+  ProofView, DisarmRequest, TryAnswer,
 } from "./runtime/view.ts";

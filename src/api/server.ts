@@ -41,6 +41,9 @@ export interface Api {
   stop(): Promise<void>;
 }
 
+/** Beyond the longest answer that somebody waits for (`try_ms_max`). */
+const idle_seconds_max = 60;
+
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket, version } = options;
@@ -48,18 +51,21 @@ export function startApi(options: ApiOptions): Api {
   // A flood from the network must not keep the command line out.
   const [network, commandLine] = [new Pace(), new Pace()];
   const tcp = bound(`${listen}:${port}`, () => Bun.serve({
-    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max,
+    idleTimeout: idle_seconds_max,
     fetch: (request, server) =>
       answer(serving, request, network, false, server.requestIP(request)?.address ?? "?"),
   }));
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
-  const unix = Bun.serve({
+  const overSocket = {
     // A whole configuration, as JSON text.
-    unix: socket, maxRequestBodySize: document_bytes_max,
-    fetch: (request) => answer(serving, request, commandLine, true, "socket"),
-  });
+    unix: socket, maxRequestBodySize: document_bytes_max, idleTimeout: idle_seconds_max,
+    fetch: (request: Request) => answer(serving, request, commandLine, true, "socket"),
+  };
+  // It heeds `idleTimeout` here too, though its types have it for TCP only.
+  const unix = Bun.serve(overSocket as unknown as Bun.Serve.Options<undefined>);
   process.umask(mask);
   chmodSync(socket, 0o600);
   return {

@@ -60,7 +60,8 @@ function parseField(text: string, field: (typeof fields)[number]): Set<number> |
   const { least, most, words } = field;
   const numberOf = (word: string): number => {
     const at = (words as readonly string[]).indexOf(word.toUpperCase());
-    return at >= 0 ? at + (field.name === "month" ? 1 : 0) : /^\d+$/.test(word) ? Number(word) : NaN;
+    if (at >= 0) return at + (field.name === "month" ? 1 : 0);
+    return /^\d+$/.test(word) ? Number(word) : NaN;
   };
   const found = new Set<number>();
   for (const part of text.split(",")) {

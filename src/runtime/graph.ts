@@ -122,6 +122,17 @@ function* graphSteps(
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
 }
 
+/** One more rule, worked out over a graph as it stands; it is no part of it. */
+export function planTrial(
+  graph: Graph, components: Components, sql: string,
+): { plan: RulePlan | null; problems: readonly Problem[] } {
+  const place: PlaceProblem = (path, message, meant) =>
+    ({ path: path.join("."), line: null, column: null, value: null, message,
+      nearest: meant ?? null });
+  const builder = new Builder(graph.gateway, components, place);
+  return { plan: builder.trial(graph, sql), problems: builder.problems };
+}
+
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
 
@@ -162,6 +173,19 @@ class Builder {
     this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
+  }
+
+  trial(graph: Graph, sql: string): RulePlan | null {
+    // Its tags by name; then everything as it was worked out.
+    for (const device of graph.gateway.devices) {
+      for (const group of device.groups) this.#addGroup(device, group);
+    }
+    for (const stream of graph.streams) this.#streams.set(stream.name, stream);
+    for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
+    const name = "$try";
+    const restart = { attempts: 0, delay: 0, most: 0 };
+    this.#planRule({ name, sql, to: [], schedule: null, restart });
+    return this.#rules.get(name) ?? null;
   }
 
   #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {

@@ -171,6 +171,15 @@ export class RoleHost {
     if (this.#options.role === "data") this.#options.world.collect();
   }
 
+  /** Where the rings that it fills lie, for who reads along. */
+  places(): readonly RingPlace[] {
+    const { arena, rings, share } = this.#role;
+    return share.streams.map(({ name }) => {
+      const { at, layout } = rings.get(name)!;
+      return { stream: name, buffer: arena.buffer, at, layout };
+    });
+  }
+
   /** How many blocks of 2^k bytes a change could take. */
   free(): number[] {
     return this.#role.arena.free;
@@ -327,8 +336,7 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 export const hostCalls = [
   "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
   "latch", "past", "clockTrusted", "prepare", "abandon", "quiesce", "begin", "release", "free",
-  "rule",
-  "stop",
+  "places", "rule", "stop",
 ] as const;
 
 export type HostCalls = {

@@ -9,15 +9,17 @@ import { answerOf } from "./answer.ts";
 import { Changes, type ConfigurationFile } from "./changes.ts";
 import { parsed, type FromTopic } from "./commands.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
-import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { prune } from "./prune.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
 import { planText } from "./memory.ts";
 import { roleNames, shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf, type Past } from "./store-port.ts";
+import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  DisarmRequest, Health, RuleOrder, Runtime, WhyView, WriteAnswer, WriteRequest,
+  DisarmRequest, Health, RuleOrder, Runtime, TryAnswer, TryRequest, WhyView, WriteAnswer,
+  WriteRequest,
 } from "./view.ts";
 import type { Thread, World } from "./world.ts";
 
@@ -71,6 +73,7 @@ class Running implements Runtime {
   /** What runs. */
   #graph: Graph;
   #planned = 0;
+  #trial: Trial | null = null;
   #owners: ReadonlyMap<string, HostCalls> = new Map();
   #keeper: unknown = null;
   #healthy = false;
@@ -105,6 +108,8 @@ class Running implements Runtime {
   }
 
   #adopt(graph: Graph): void {
+    // Its rings may be given to others.
+    this.#trial?.end("the configuration was changed");
     this.#graph = graph;
     this.#planned = planText(graph).bytes;
     this.#owners = new Map(this.#roles.flatMap(({ name: role, calls }) =>
@@ -429,6 +434,21 @@ class Running implements Runtime {
     const { store, world } = this.#options;
     return prune(store, world, this.#graph.gateway, request);
   };
+
+  async try(request: TryRequest): Promise<TryAnswer> {
+    if (this.#trial !== null) {
+      throw new Fault("try-busy", "Another rule is being tried: one at a time", {});
+    }
+    const { components, world } = this.#options;
+    const trial = this.#trial = new Trial(this.#graph, components, request, world);
+    try {
+      if (request.rows !== null) return await trial.runGiven(request.rows, breather(world));
+      const places = (await Promise.all(this.#roles.map(({ calls }) => calls.places()))).flat();
+      return await trial.runLive(places.filter(({ stream }) => trial.streams.includes(stream)));
+    } finally {
+      this.#trial = null;
+    }
+  }
 
   plan: Runtime["plan"] = ({ texts, name }) => this.#changes.plan(texts, name);
   apply: Runtime["apply"] = (request) => this.#changes.apply(request);

@@ -28,6 +28,8 @@ export interface Runtime {
   audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
   /** Deletes old rows of the audit for a while; `done`: there are no more of them. */
   prune(request: PruneRequest): Promise<{ rows: number; done: boolean }>;
+  /** A rule as it would run, which writes nothing anywhere. */
+  try(request: TryRequest): Promise<TryAnswer>;
   /** What another configuration would do to what runs. */
   plan(request: PlanRequest): Promise<Forecast>;
   /** Changes to it while everything else goes on. */
@@ -199,6 +201,28 @@ export interface RuleView {
   readonly lost: number;
   readonly failures: number;
   readonly targets: readonly string[];
+}
+
+export interface TryRequest {
+  readonly sql: string;
+  /** By stream; null = those that come. `$time` of a row: ms since the epoch, or ISO 8601. */
+  readonly rows: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> | null;
+  /** ms between two given rows of a stream that do not say. */
+  readonly every_ms: number;
+  /** ms that live rows are waited for. */
+  readonly for_ms: number;
+  /** Rows of the answer at most. */
+  readonly limit: number;
+}
+
+export interface TryAnswer {
+  readonly columns: StreamView["columns"];
+  readonly rows: readonly RowView[];
+  readonly rows_in: number;
+  readonly errors: number;
+  readonly dropped: number;
+  /** Why it ended there. */
+  readonly ended: string;
 }
 
 export interface WhyView {

@@ -61,7 +61,8 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/proof": { tag: "press.level" },
     "/arm": { tag: "press.level", for_ms: 1000, by: "anna", proof: "h" },
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
-    "/plan": { config: {} }, "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
+    "/plan": { config: {} }, "/try": { sql: "SELECT 1" },
+    "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
   };
   const body = bodies[route.path] ?? { by: "anna" };
   return [path, route.method === "POST" ? { body } : {}];

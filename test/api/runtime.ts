@@ -92,6 +92,11 @@ export class FakeRuntime implements Runtime {
     return { rows: 1, done: true };
   }
 
+  async try(given: unknown) {
+    this.asked.push({ what: "try", given });
+    return { columns: [], rows: [], rows_in: 0, errors: 0, dropped: 0, ended: "" };
+  }
+
   async plan(given: unknown) {
     this.asked.push({ what: "plan", given });
     return forecast;

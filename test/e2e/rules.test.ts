@@ -43,7 +43,7 @@ const order = (what: string, name: string) =>
 const counted = async (): Promise<number> =>
   (await gateway.get("/streams/count/latest")).body?.values.n ?? 0;
 
-test("stop, start, restart keep what a rule knows; reset forgets it; a restart heeds it", async () => {
+test("stop, start, restart keep what a rule knows; reset forgets it", async () => {
   await until("counts", async () => await counted() > 20);
   const stopped = await order("stop", "count");
   expect([stopped.code, stopped.output]).toEqual([0, expect.stringContaining("stopped by anna")]);
@@ -90,7 +90,7 @@ test("a schedule keeps a rule waiting, and says until when", async () => {
   expect((await rule("nightly")).reason).toContain("its schedule: until 2028-02-2");
 });
 
-test("W3: reset of what a tag is written from disarms it; stop is a loss like any other", async () => {
+test("W3: reset of what a tag is written from disarms it; stop is a loss", async () => {
   const armed = async (): Promise<string[]> => (await gateway.get("/health")).body.writing.armed;
   await gateway.arm("oven.setpoint");
   expect((await order("reset", "count")).code).toBe(0);

@@ -84,7 +84,7 @@ test("ten good minutes are forgiven: the next failure waits as the first did", (
   expect(runner.state).toBe("running");
 });
 
-test("stop keeps the state and reads no rows; reset forgets it; both as long as it is stopped", () => {
+test("stop keeps the state and reads no rows; reset forgets it, also while stopped", () => {
   const { runner, seen, turn } = start();
   turn(0);
   runner.stop("stopped by anna");
