@@ -384,11 +384,24 @@ class Builder {
         this.#problem(["rules", rule.name, "sql"],
           `${sentence}; it may not be on the way to a write (W8)`);
       }
+      const selective = this.#selectiveBefore(program);
+      if (selective !== undefined) {
+        this.#problem(["rules", rule.name, "sql"], "The window cannot know which rows " +
+          `${selective} left out only because its condition could not be trusted, and would call ` +
+          "a sum without them good; a condition stands in the rule with the window (W8)");
+      }
     }
     for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
       const found = hidingIn(policy.permit.join(";"));
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
+  }
+
+  /** A rule with a condition whose rows this one counts in a window. */
+  #selectiveBefore({ stages, inputs }: Program): string | undefined {
+    if (!stages.some(({ kind }) => kind === "window" || kind === "kept")) return undefined;
+    return inputs.flatMap((input) => input.streams)
+      .find((name) => this.#rules.get(name)?.program.selective);
   }
 
   /**

@@ -395,6 +395,8 @@ class Running implements Runtime {
       lastFrame_ms: station?.lastGood_ms ?? null,
       reason: reasonOf(tag.quality, link.state, link.reason, station?.reason ?? "never asked"),
       rules: graph.rules.filter((r) => r.reads.has(id)).map((r) => r.rule.name),
+      writers: graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
+        (target.kind === "write" && target.tag === id ? [`${rule.name}.${target.from}`] : []))),
       configHash: graph.gateway.configHash, policyHash: graph.gateway.policyHash, configChanged,
     };
   }

@@ -232,7 +232,10 @@ export interface WhyView {
   /** Newest complete poll, ms ago; null = none yet. */
   readonly lastFrame_ms: number | null;
   readonly reason: string;
+  /** Rules that read it, also through another rule. */
   readonly rules: readonly string[];
+  /** Rules that write it, with the column. */
+  readonly writers: readonly string[];
   /** Last decision of the gate on this tag, or null. */
   readonly gate: Readonly<Record<string, unknown>> | null;
   readonly configHash: string;

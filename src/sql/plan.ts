@@ -54,6 +54,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
     unsafe: unsafeIn(query),
+    selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
@@ -148,7 +149,9 @@ class Chain {
       this.#infer(this.#infersIn([...early, ...this.#tests]), false);
     } else {
       this.#tests.unshift(...filter);
-      this.#infer(this.#infersIn([...early, ...this.#tests]), true);
+      // On the way to a write a window itself sees what its rows were tested for.
+      const testing = window === null || !this.#strict;
+      this.#infer(this.#infersIn([...early, ...this.#tests]), testing);
     }
     if (window !== null && !aggregated) {
       this.#windowRows(window);

@@ -15,6 +15,8 @@ export interface Program {
   readonly models: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
   readonly unsafe: readonly string[];
+  /** WHERE, FILTER or HAVING may leave rows out. */
+  readonly selective: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
 }

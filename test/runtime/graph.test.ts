@@ -72,6 +72,15 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(problems({ write: "SELECT max(a) AS v FROM d.fast GROUP BY SLIDINGWINDOW(ss, 1)" }))
       .toBe("");
   });
+  test("a window whose rows were chosen where it cannot see it", () => {
+    const sum = "SELECT sum(v) AS v FROM before GROUP BY TUMBLINGWINDOW(ss, 1)";
+    expect(problems({ before: "SELECT a AS v FROM d.fast WHERE ok", write: sum }))
+      .toContain("which rows before left out");
+    expect(problems({ before: "SELECT a AS v FROM d.fast", write: `${sum} HAVING count(*) > 1` }))
+      .toBe("");
+    expect(problems({ write: "SELECT sum(a) AS v FROM d.fast " +
+      "GROUP BY COUNTWINDOW(3) FILTER (WHERE ok)" })).toContain("WHERE does not");
+  });
   test("also in a rule that a writing rule reads", () => {
     expect(problems({ before: "SELECT coalesce(a, 1) AS v FROM d.fast",
       write: "SELECT v FROM before" })).toContain("rules.before.sql");
@@ -115,7 +124,7 @@ describe("W8: what is written is made of a value of a device, or there because o
     ["a newest tag", { write: "SELECT d.b + 1 AS v FROM d.fast" }],
     ["WHERE", { write: "SELECT 5 AS v FROM d.fast WHERE ok" }],
     ["HAVING", { write: `${counted} GROUP BY TUMBLINGWINDOW(ss, 1) HAVING max(a) > 3` }],
-    ["FILTER", { write: `${counted} GROUP BY COUNTWINDOW(3) FILTER (WHERE a > 3)` }],
+    ["FILTER", { write: `${counted} GROUP BY TUMBLINGWINDOW(ss, 1) FILTER (WHERE a > 3)` }],
     ["a key", { write: `${counted} GROUP BY ok, COUNTWINDOW(3)` }],
     ["the condition of another rule", { before: "SELECT 5 AS c FROM d.fast WHERE ok",
       write: "SELECT 6 AS v FROM before" }],

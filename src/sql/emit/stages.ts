@@ -11,7 +11,7 @@ import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, rowsKernel, type RowsSpec, withSound } from "./rows.ts";
+import { type Leaves, perhaps, rowsKernel, type RowsSpec } from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -80,15 +80,11 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
-  keys: readonly Bound[] = [],
 ): RowsSpec {
   const bindings = new Bindings(input);
-  const sound = input.strict ? keys : [];
   return {
     input: from ? input.columns : null,
-    where: where === null && sound.length === 0 ? null : (leaves) =>
-      withSound(where === null ? null : bindings.of(leaves).test(where),
-        sound.map((key) => bindings.value(leaves, key).state)),
+    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     select: fields.map(({ spec, expr }) =>
       ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
@@ -102,13 +98,16 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-/** `keys`: what a later stage groups the rows by. */
+/** `mayPass`: on the way to a write rows pass too that may pass, for a later stage to judge. */
 export function rowsStage(
-  input: StageInput, where: Bound | null, fields: readonly Field[], keys: readonly Bound[] = [],
+  input: StageInput, where: Bound | null, fields: readonly Field[], mayPass = false,
 ): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const text = rowsKernel(code, rowsSpec(input, where, kept, true, keys));
+  const spec = rowsSpec(input, where, kept, true);
+  const test = spec.where;
+  const text = rowsKernel(code, !mayPass || !input.strict || test === null ? spec
+    : { ...spec, where: (leaves) => perhaps(test(leaves)) });
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "rows", input: input.columns, output: outputOf(fields, input), outputRows: 0,
