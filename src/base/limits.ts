@@ -25,6 +25,18 @@ export const limits = {
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
   partition_keys_max: 1 << 20,
+  /**
+   * Steps in which parser, checks and binder understand one query: 15,000 columns, as a wide
+   * message has, are some 200,000.
+   */
+  query_steps_max: 1 << 19,
+  /** Calls of models in one query: each is a stage of its own, between two more rings. */
+  query_models_max: 32,
+  /**
+   * Levels of one expression with what its aliases stand for, and operators in one chain: they are
+   * gone down by recursion.
+   */
+  expression_levels_max: 500,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */

@@ -192,13 +192,15 @@ function toSink(name: string, entry: object): SinkConfig {
   return { name, type, link: link ?? null, settings };
 }
 
-function toRule(
-  name: string, { sql, to, schedule, restart }: GatewayText["rules"][string],
-): Rule {
+function toRule(name: string, text: GatewayText["rules"][string]): Rule {
+  const { sql, to, eventTime, schedule, restart } = text;
   return {
     name, sql, restart,
     schedule: schedule === undefined ? null : {
       cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
+    },
+    eventTime: eventTime === undefined ? null : {
+      ...eventTime, idleTimeout: eventTime.idleTimeout ?? null, rows: eventTime.rows ?? null,
     },
     to: to.map((target) => typeof target === "string" ? { kind: "sink", sink: target }
       : { kind: "write", tag: target.write, from: target.from }),

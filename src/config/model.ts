@@ -111,6 +111,8 @@ export interface ModelConfig {
 export interface Rule {
   readonly name: string;
   readonly sql: string;
+  /** null: the rule goes by engine time. */
+  readonly eventTime: EventTimeConfig | null;
   readonly to: readonly RuleTarget[];
   /** Null = it runs from start to stop. */
   readonly schedule: Schedule | null;
@@ -125,6 +127,17 @@ export interface RestartStrategy {
   readonly delay: number;
   /** ms at most. */
   readonly most: number;
+}
+
+export interface EventTimeConfig {
+  /** ms that a row may come later than the newest one. */
+  readonly lateTolerance: number;
+  /** ms without a row after which event time goes on by the clock; null = it waits. */
+  readonly idleTimeout: number | null;
+  /** ms that a row's time may be ahead of the gateway's. */
+  readonly maxAhead: number;
+  /** Rows that may wait; null = by the declared rate. */
+  readonly rows: number | null;
 }
 
 export type RuleTarget =

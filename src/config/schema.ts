@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limits } from "../base.ts";
 import { cronProblem } from "./schedule.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
@@ -134,8 +135,20 @@ const restart = z.strictObject({
   most: durationText("10ms", "1d").prefault("1m").describe("the longest such pause"),
 });
 
+const eventTime = z.strictObject({
+  lateTolerance: durationText("0ms", "1d").prefault("1s")
+    .describe("how much later than the newest row a row may come; later ones are left out"),
+  idleTimeout: durationText("10ms", "1d").optional()
+    .describe("after so long without a row event time goes on by the clock; absent = it waits"),
+  maxAhead: durationText("1s", "7d").prefault("1h")
+    .describe("a row whose time is further ahead of the gateway's is left out"),
+  rows: z.int().min(16).max(limits.ring_rows_max - 1).optional()
+    .describe("rows that may wait; absent = twice what the declared rate brings in the tolerance"),
+}).describe("the rule goes by the source time of its rows, not by that of the gateway");
+
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
+  eventTime: eventTime.optional(),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({

@@ -165,6 +165,7 @@ function stateOf({ program }: RulePlan): string | null {
 function stateWords(stage: StagePlan): string[] {
   switch (stage.kind) {
     case "window": case "kept": return [`the open ${stage.window.kind} window`];
+    case "reorder": return ["rows that wait for their order"];
     case "running": return ["the running aggregates"];
     case "stateful": return [`what ${stage.functions.join(", ")} remember`];
     case "rows": case "conditions": case "infer": return [];

@@ -1,11 +1,13 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
+import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
 import { reserveOf } from "./blocks.ts";
 import { roleNames, rulesToWrites, shareOf } from "./share.ts";
-import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+import {
+  compile, compileConditions, SqlFault, type Catalog, type EventTime, type Program,
+} from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
@@ -30,6 +32,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** Its rows bear source times, by which a rule can go. */
+  readonly timed: boolean;
 }
 
 export interface LinkPlan {
@@ -163,7 +167,7 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval);
+      this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(yield* this.#planRules());
@@ -184,7 +188,7 @@ class Builder {
     for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
     const name = "$try";
     const restart = { attempts: 0, delay: 0, most: 0 };
-    this.#planRule({ name, sql, to: [], schedule: null, restart });
+    this.#planRule({ name, sql, to: [], eventTime: null, schedule: null, restart });
     return this.#rules.get(name) ?? null;
   }
 
@@ -194,9 +198,10 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
+    timed = false,
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
+    const stream = { name, from, interval, timed, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -236,7 +241,8 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+      const { layout, interval, timed } = stream;
+      return { name, columns: layout.columns, interval_ms: interval, timed };
     };
     return {
       stream: info,
@@ -294,9 +300,10 @@ class Builder {
     let program: Program;
     try {
       const catalog = this.#catalog(rule.name);
-      program = compile(rule.sql, catalog, { lineage });
+      const options = { lineage, eventTime: eventTimeOf(rule) };
+      program = compile(rule.sql, catalog, options);
       if (lineage) {
-        this.#strict.set(rule.name, compile(rule.sql, catalog, { lineage, strict: true }));
+        this.#strict.set(rule.name, compile(rule.sql, catalog, { ...options, strict: true }));
       }
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
@@ -307,7 +314,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval);
+    this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
     const rows = rowsFor(interval ?? source_interval_ms);
     const first = program.inputs[0];
     this.#rules.set(rule.name, {
@@ -319,6 +327,19 @@ class Builder {
       reads: this.#readsOf(program),
     });
     this.#checkTargets(rule, program);
+    return true;
+  }
+
+  /** True if the source says which column holds the source time, and that is a time. */
+  #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
+    if (typeof settings.time !== "string") return false;
+    const times = columns.filter(({ kind }) => ["time", "float64", "int53"].includes(kind));
+    const names = times.map((column) => column.name);
+    if (!names.includes(settings.time)) {
+      const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
+      this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
+        `other than 64-bit integers, in ms since 1970; ${there}`, nearest(settings.time, names));
+    }
     return true;
   }
 
@@ -466,6 +487,12 @@ function hidingIn(sql: string): string | null {
   const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
+}
+
+function eventTimeOf({ eventTime }: Rule): EventTime | null {
+  if (eventTime === null) return null;
+  const { lateTolerance, idleTimeout, maxAhead, rows } = eventTime;
+  return { late_ms: lateTolerance, idle_ms: idleTimeout, ahead_ms: maxAhead, rows };
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {

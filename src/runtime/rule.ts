@@ -2,7 +2,7 @@ import { limits, reason } from "../base.ts";
 import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
-import type { Stage } from "../sql.ts";
+import { byEventTime, type Stage } from "../sql.ts";
 import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -147,7 +147,7 @@ export class RuleRunner {
 
   #make(): void {
     const { rings } = this.#parts;
-    this.#links = this.#parts.stages().map((stage, i) =>
+    this.#links = byEventTime(this.#parts.stages()).map((stage, i) =>
       ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
@@ -163,7 +163,7 @@ export class RuleRunner {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
-    if (stage.deadline <= time) stage.tick(time);
+    if (stage.deadline <= time) stage.tick(time, now);
     return input.head !== link.cursor;
   }
 

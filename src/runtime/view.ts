@@ -199,6 +199,10 @@ export interface RuleView {
   readonly rows_out: number;
   readonly errors: number;
   readonly lost: number;
+  /** Rows left out because they came too late for event time. */
+  readonly late: number;
+  /** Rows that event time had no room for: they could not wait for those before them. */
+  readonly early: number;
   readonly failures: number;
   readonly targets: readonly string[];
 }

@@ -18,6 +18,7 @@ import {
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
+import { Steps } from "./steps.ts";
 import {
   arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole,
     nullOf,
@@ -25,16 +26,16 @@ import {
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
-export function bind(sql: string, catalog: Catalog): BoundQuery {
-  const select = parseQuery(sql);
-  check(sql, select);
+export function bind(sql: string, catalog: Catalog, steps = new Steps(sql)): BoundQuery {
+  const select = parseQuery(sql, steps);
+  check(sql, select, steps);
   refuseLater(sql, select);
-  return bindSelect(sql, select, catalog);
+  return bindSelect(sql, select, catalog, steps);
 }
 
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
 export function bindConditions(conditions: readonly string[], catalog: Catalog): BoundQuery {
-  const binder = new Binder("", catalog, null);
+  const binder = new Binder("", catalog, null, new Steps(conditions.join(" AND ")));
   const select = conditions.map((condition, i): BoundField =>
     ({ name: `c${i}`, expr: binder.condition(condition, parseExpr(condition)), invisible: false }));
   return binder.query(conditions.join(" AND "), { select });
@@ -52,8 +53,10 @@ function refuseLater(sql: string, select: Select): void {
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
-export function bindSelect(sql: string, select: Select, catalog: Catalog): BoundQuery {
-  return new Binder(sql, catalog, select).run(select);
+export function bindSelect(
+  sql: string, select: Select, catalog: Catalog, steps = new Steps(sql),
+): BoundQuery {
+  return new Binder(sql, catalog, select, steps).run(select);
 }
 
 /**
@@ -65,8 +68,10 @@ type Context = "row" | "group";
 class Binder {
   #sql: string;
   readonly #catalog: Catalog;
+  readonly #steps: Steps;
   readonly #scope: Scope;
   readonly #aliases = new Map<string, Field>();
+  readonly #folding = new Map<Field, boolean>();
   readonly #bound = new Map<string, Bound>();
   /** Aliases being worked out: inside its own definition a name is the column. */
   readonly #open = new Set<string>();
@@ -81,8 +86,9 @@ class Binder {
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
 
-  constructor(sql: string, catalog: Catalog, select: Select | null) {
+  constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
     this.#sql = sql;
+    this.#steps = steps;
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
     this.#running = select?.window === null;
@@ -220,8 +226,10 @@ class Binder {
   }
 
   #expr(expr: Expr, context: Context, columnsOnly = false): Bound {
+    this.#steps.take(expr.span);
     if (context === "group" && this.#keys.length > 0 && expr.kind !== "name") {
       const wanted = shape(expr);
+      this.#steps.take(expr.span, wanted.length >> 4);
       const key = this.#keys.find((k) => k.expr === wanted);
       if (key !== undefined) return key.bound;
     }
@@ -289,7 +297,7 @@ class Binder {
     const alias = parts.length === 1 && !columnsOnly && !this.#open.has(parts[0]!)
       ? this.#aliases.get(parts[0]!) : undefined;
     // Inside an aggregate an alias that is one itself can only mean the column.
-    if (alias !== undefined && !(context === "row" && hasAggregate(alias.expr))) {
+    if (alias !== undefined && !(context === "row" && this.#folds(alias))) {
       return this.#alias(alias, context);
     }
     const found = this.#scope.find(parts);
@@ -308,6 +316,13 @@ class Binder {
       span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#ofGroup(column);
+  }
+
+  /** True if an alias is an aggregate itself. */
+  #folds(alias: Field): boolean {
+    let folds = this.#folding.get(alias);
+    if (folds === undefined) this.#folding.set(alias, (folds = hasAggregate(alias.expr)));
+    return folds;
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
@@ -753,6 +768,11 @@ class Binder {
       infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
     let index = this.#infers.findIndex(same);
     if (index < 0) index = this.#infers.push({ model, args, span: call.span }) - 1;
+    if (index >= limits.query_models_max) {
+      throw this.#fault("too-large",
+        `A query calls models at most ${limits.query_models_max} times (query_models_max)`,
+        call.span);
+    }
     return this.#node({ kind: "infer", index, output, type: float64, span: call.span });
   }
 

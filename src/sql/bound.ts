@@ -288,4 +288,6 @@ export interface CatalogStream {
   readonly columns: readonly ColumnSpec[];
   /** ms between rows, where it is fixed. */
   readonly interval_ms: number | null;
+  /** Its rows bear source times. */
+  readonly timed?: boolean;
 }

@@ -56,6 +56,13 @@ function title(stage: StagePlan): string {
       const out = fold.state.has("picked") ? "which come out as they are" : groups(fold.keys);
       return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
     }
+    case "reorder": {
+      const { late_ms, idle_ms, ring } = stage;
+      const idle = idle_ms === null ? ""
+        : `, goes on after ${formatDuration(idle_ms)} without a row`;
+      return `rows in the order of their source time, at most ${formatDuration(late_ms)} late` +
+        `${idle}, ${ring.rows - 1} may wait in ${ring.bytes} bytes`;
+    }
     case "running": return `running aggregates, ${groups(stage.keys)}`;
     case "stateful": {
       const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;

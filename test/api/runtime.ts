@@ -40,7 +40,7 @@ export class FakeRuntime implements Runtime {
 
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
-      errors: 0, lost: 0, failures: 0, targets: [] }];
+      errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];
   }
 
   async rule(given: unknown) {
@@ -58,7 +58,8 @@ export class FakeRuntime implements Runtime {
 
   async why(id: string) {
     return { tag: await this.tag(id), device: "press", link: this.links_[0]!, lastFrame_ms: 5,
-      reason: "", rules: [], writers: [], gate: null, configHash: "c", policyHash: "p", configChanged: false };
+      reason: "", rules: [], writers: [], gate: null, configHash: "c", policyHash: "p",
+      configChanged: false };
   }
 
   async write(given: unknown): Promise<WriteAnswer> {

@@ -47,7 +47,7 @@ export class Stateful {
 
   /** Works all calls out for one row, into `done`; what the row is made of after them. */
   run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): Origin {
-    let whole: Origin = { oldest: row.time, flags: row.flags };
+    let whole: Origin = { oldest: row.oldest ?? row.time, flags: row.flags };
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
       const own: Origin = { oldest, flags: flags & (FLAG.backfill | FLAG.replayed) };

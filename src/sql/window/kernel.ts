@@ -39,7 +39,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 11      see words.ts
+ *     window   F × 12      see words.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
@@ -194,8 +194,9 @@ export function enterGroup(
 export function takeRow(
   code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
 ): void {
+  const places = new Map(fields.map(({ name, place }) => [name, place]));
   spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const at = (name: string): string => places.get(`agg${i}.${name}`)!;
     const place = placeOf(code, aggregate, i, at);
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
