@@ -1,4 +1,5 @@
 import { Fault, nearest } from "./base.ts";
+import { ackVerb, alarmsVerb, shelveVerb } from "./cli/alarms.ts";
 import { applyVerb, confirmVerb } from "./cli/apply.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
@@ -20,7 +21,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
+  shelveVerb, schemaVerb,
   versionVerb,
 ];
 

@@ -14,7 +14,7 @@ export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export { ruleOrders } from "./runtime/view.ts";
 export type {
-  AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView, RowView,
-  RuleView, Runtime, StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest,
+  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView,
+  RowView, RuleView, Runtime, StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest,
   ProofView, DisarmRequest, TryAnswer,
 } from "./runtime/view.ts";

@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { Fault, limits, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
+import { alarmRoutes } from "./alarms.ts";
 import { changeRoutes, document_bytes_max } from "./change.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
@@ -16,7 +17,8 @@ import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
-  ...changeRoutes, ...writingRoutes,
+  ...changeRoutes, ...alarmRoutes,
+  ...writingRoutes,
 ];
 
 export interface ApiOptions {

@@ -1,7 +1,9 @@
 import type { Gateway } from "./model.ts";
 
 /** Parts of a configuration that have names, in the order in which a plan speaks of them. */
-const sections = ["links", "devices", "sources", "models", "rules", "sinks"] as const;
+const sections = [
+  "links", "devices", "sources", "models", "functions", "rules", "sinks",
+] as const;
 
 /** One entry that another configuration adds, removes or changes. */
 export interface Difference {

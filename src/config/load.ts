@@ -81,6 +81,7 @@ function build(
     sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
     models: Object.entries(config.models).map(([name, model]) =>
       ({ name, ...model, file: resolve(folder, model.file) })),
+    functions: Object.entries(config.functions).map(([name, fn]) => ({ name, ...fn })),
     sinks: Object.entries(config.sinks).map(([name, entry]) => toSink(name, entry)),
     policy: policy.policy,
     commands: config.commands ?? null,

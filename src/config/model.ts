@@ -12,6 +12,7 @@ export interface Gateway {
   readonly devices: readonly Device[];
   readonly sources: readonly Source[];
   readonly models: readonly ModelConfig[];
+  readonly functions: readonly FunctionConfig[];
   readonly rules: readonly Rule[];
   readonly sinks: readonly SinkConfig[];
   readonly policy: Policy;
@@ -106,6 +107,13 @@ export interface ModelConfig {
   readonly memory: number;
   /** ms */
   readonly deadline: number;
+}
+
+/** A named SQL expression. */
+export interface FunctionConfig {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  readonly sql: string;
 }
 
 export interface Rule {

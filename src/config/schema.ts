@@ -160,6 +160,15 @@ const rule = z.strictObject({
   restart: restart.prefault({}).describe("what becomes of it when it fails"),
 });
 
+/** As SQL spells a name, without quotes. */
+const functionName = z.string().regex(/^(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}$/)
+  .meta({ title: "a name of letters, digits and _" });
+
+const userFunction = z.strictObject({
+  parameters: z.array(functionName).max(64).default([]).describe("names that the expression uses"),
+  sql: z.string().min(1).describe("SQL expression of the parameters"),
+});
+
 const commands = z.strictObject({
   link: z.string().describe("link of the broker"),
   // Answers go to the topic with `/reply` behind it, which a wildcard would take for commands.
@@ -247,8 +256,8 @@ export function gatewaySchema(components: Components) {
     }))).default({}).describe("streams that do not come from equipment"),
     tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
     models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),
-    functions: z.record(nameText, z.string()).default({})
-      .describe("named SQL expressions: not in this version"),
+    functions: z.record(functionName, userFunction).default({})
+      .describe("named SQL expressions, to be called in rules and permits"),
     rules: z.record(nameText, rule).default({}).describe("streaming SQL"),
     sinks: z.record(nameText, byType(components.sinks, (type) =>
       link(type, "link it goes to"))).default({}).describe("where results go"),

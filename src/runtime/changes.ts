@@ -35,6 +35,8 @@ export interface ChangesOptions {
   armed(): Promise<readonly string[]>;
   /** Another graph runs. */
   adopted(graph: Graph): void;
+  /** All roles run it. */
+  switched(): void;
 }
 
 /** A configuration that runs or ran, and its texts. */
@@ -195,6 +197,7 @@ export class Changes {
       role.begin(offers.filter((offer) => offer.role !== offers[i]!.role), past)));
     await Promise.all(roles.map((role) => role.release()));
     world.collect();
+    this.#options.switched();
     world.log.info("change", `the configuration was ${why}`, { hash: graph.gateway.configHash });
   }
 

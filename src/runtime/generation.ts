@@ -2,7 +2,9 @@ import { assert, Fault, reason } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
-import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
+import {
+  instantiate, instantiateInfer, StageAlarms, type Program, type Stage,
+} from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { FanIn } from "./gather.ts";
 import type { Breathe, Graph, PermitPlan, RulePlan } from "./graph.ts";
@@ -178,6 +180,9 @@ export class Generation {
       blocks.push(...states);
       return new RuleRunner(plan, {
         rings, blocks, models: program.models.map((name) => this.models.get(name)!),
+        alarms: program.stages.flatMap((stage, i) =>
+          (stage.kind === "stateful" && stage.alarms.length > 0
+            ? [new StageAlarms(stage, this.#arena, states[i]!)] : [])),
         fanIn: () => (gathered === null ? null : new FanIn(members, gathered)),
         stages: () => program.stages.map((_, i) =>
           this.#stage(program, i, rings[i]!, rings[i + 1]!, states[i]!)),

@@ -6,7 +6,8 @@ import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../r
 import { reserveOf } from "./blocks.ts";
 import { roleNames, rulesToWrites, shareOf } from "./share.ts";
 import {
-  compile, compileConditions, SqlFault, type Catalog, type EventTime, type Program,
+  compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
+  type UserFunctions,
 } from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
@@ -151,11 +152,13 @@ class Builder {
   readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
+  readonly #functions: UserFunctions;
 
   constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
     this.#components = components;
     this.#place = place;
+    this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
   *build(): Generator<void, Graph> {
@@ -170,10 +173,12 @@ class Builder {
       this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
+    this.#checkFunctions();
     const rules = this.#planStrict(yield* this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
-    this.#checkHiding(rules);
+    this.#checkAlarms(rules);
+    this.#checkHiding(rules, permits);
     this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
@@ -263,7 +268,19 @@ class Builder {
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
         ...this.#gateway.rules.map((rule) => rule.name)],
+      functions: this.#functions,
     };
+  }
+
+  #checkFunctions(): void {
+    const { functions } = this.#gateway;
+    for (const { name, fault } of faultsOf(this.#functions)) {
+      this.#problem(["functions", name], fault.message, fault.nearest);
+    }
+    for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
+      g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
+      this.#problem(["functions", name], `Another function has this name: case does not count`);
+    }
   }
 
   *#planRules(): Generator<void, RulePlan[]> {
@@ -359,14 +376,15 @@ class Builder {
     });
   }
 
-  #readsOf(program: Program): Set<string> {
-    const reads = new Set<string>(program.newest.map((n) => n.tag));
+  /** Without what has the name `but` in its own query. */
+  #readsOf(program: Program, but?: string): Set<string> {
+    const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
     for (const input of program.inputs) {
       for (const name of input.streams) {
         const through = this.#rules.get(name);
         if (through !== undefined) for (const tag of through.reads) reads.add(tag);
         const device = name.slice(0, name.lastIndexOf("."));
-        for (const column of input.columns) {
+        for (const column of input.columns.filter((c) => c.name !== but)) {
           if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
         }
       }
@@ -394,12 +412,12 @@ class Builder {
    * W8: every input of a written value is good, by lineage. What turns a bad input into a good
    * value may therefore stand in no rule on the way to a write, and in no permit (W12).
    */
-  #checkHiding(rules: readonly RulePlan[]): void {
+  #checkHiding(rules: readonly RulePlan[], permits: readonly PermitPlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
-      const found = hidingIn(rule.sql);
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
       for (const sentence of program.unsafe) {
         this.#problem(["rules", rule.name, "sql"],
@@ -412,8 +430,8 @@ class Builder {
           "a sum without them good; a condition stands in the rule with the window (W8)");
       }
     }
-    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
-      const found = hidingIn(policy.permit.join(";"));
+    for (const { tag, program } of permits) {
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
   }
@@ -462,15 +480,30 @@ class Builder {
     });
   }
 
-  /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
+  /** An operator's act must mean one alarm. */
+  #checkAlarms(rules: readonly RulePlan[]): void {
+    const owners = new Map<string, string>();
+    for (const { rule, program } of rules) {
+      for (const { name } of program.stages.flatMap((s) => s.kind === "stateful" ? s.alarms : [])) {
+        const owner = owners.get(name);
+        if (owner === undefined) owners.set(name, rule.name);
+        else this.#problem(["rules", rule.name, "sql"], `Two alarms are called ${name}: here and ` +
+          `in ${owner === rule.name ? "the same rule" : `rule ${owner}`}`);
+      }
+    }
+  }
+
+  /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
   #checkFeedback(rules: readonly RulePlan[]): void {
-    for (const { rule, reads } of rules) {
+    for (const { rule, program } of rules) {
       for (const target of rule.to) {
-        if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(["rules", rule.name],
-            `The rule writes ${target.tag} and reads it, directly or through other rules: ` +
-              "such feedback is refused (W13)");
-        }
+        if (target.kind !== "write") continue;
+        const reads = this.#readsOf(program, program.sources.followed[target.from]);
+        if (!reads.has(target.tag)) continue;
+        this.#problem(["rules", rule.name],
+          `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
+            `feedback is refused, except as what pid() follows, its 9th argument, where ` +
+            `${target.from} is that pid() and nothing else of the rule reads it (W13)`);
       }
     }
   }

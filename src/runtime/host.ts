@@ -10,7 +10,7 @@ import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
 import type { RoleName } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { ArmRequest, LinkView, RuleOrder } from "./view.ts";
+import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
 import { pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
@@ -285,6 +285,18 @@ export class RoleHost {
     return this.#inspector.rules(this.#role.share.rules);
   }
 
+  alarms() {
+    return this.#role.alarms.list(this.#options.world.clock.time());
+  }
+
+  operate(act: AlarmAct) {
+    return this.#role.alarms.operate(act, this.#options.world.clock.time());
+  }
+
+  restoreShelves(shelves: Parameters<Role["alarms"]["restore"]>[0]): void {
+    this.#role.alarms.restore(shelves);
+  }
+
   take(command: Command) {
     return this.#writing!.take(command);
   }
@@ -334,9 +346,9 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
-  "latch", "past", "clockTrusted", "prepare", "abandon", "quiesce", "begin", "release", "free",
-  "places", "rule", "stop",
+  "status", "devices", "tag", "decision", "streams", "latest", "rules", "alarms", "operate",
+  "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "prepare", "abandon",
+  "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 
 export type HostCalls = {

@@ -6,6 +6,7 @@ import { arenaBytes, isCarried } from "./blocks.ts";
 import { keptOf } from "./change.ts";
 import { Generation, type Import, type Permit } from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
+import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { RuleRunner } from "./rule.ts";
@@ -36,6 +37,7 @@ export interface RoleOptions {
  */
 export class Role {
   readonly arena: Arena;
+  readonly alarms = new Alarms();
   readonly #options: RoleOptions;
   #now: Generation;
   #next: Generation | null = null;
@@ -159,6 +161,7 @@ export class Role {
       // Whoever stopped it meant the rule, whatever its text.
       if (was?.state === "stopped") rule.stop(was.reason);
     }
+    this.alarms.follow(next.rules);
     this.#beginLinks(before);
     this.#beginConnections(before);
   }
@@ -201,6 +204,7 @@ export class Role {
       more = bridge.lag() > 0 || more;
     }
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
+    this.alarms.step(now, time);
     for (const rule of rules) {
       more = rule.run(now, time) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));

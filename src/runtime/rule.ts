@@ -2,7 +2,7 @@ import { limits, reason } from "../base.ts";
 import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
-import { byEventTime, type Stage } from "../sql.ts";
+import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
 import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -20,6 +20,7 @@ export interface RuleParts {
   readonly models: readonly Model[];
   /** Of the arena: rings between the stages, and states. */
   readonly blocks: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
   fanIn(): FanIn | null;
   stages(): readonly Stage[];
 }
@@ -41,6 +42,7 @@ export class RuleRunner {
   readonly output: Ring;
   readonly models: readonly Model[];
   readonly blocks: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
   state: RuleState = "running";
   reason = "";
   failures = 0;
@@ -62,6 +64,7 @@ export class RuleRunner {
     this.name = plan.rule.name;
     this.models = parts.models;
     this.blocks = parts.blocks;
+    this.alarms = parts.alarms;
     this.output = parts.rings[parts.rings.length - 1]!;
     this.#make();
   }

@@ -170,7 +170,7 @@ export class Trial {
     const rings = [gathered ?? members[0]!, ...layouts.map((layout) => this.#ring(layout))];
     const newest = program.newest.map(({ stream }) => this.#inputs.get(stream)!);
     return new RuleRunner(this.#plan, {
-      rings, models: [], blocks: [],
+      rings, models: [], blocks: [], alarms: [],
       fanIn: () => (gathered === null ? null : new FanIn(members, gathered)),
       stages: () => program.stages.map((stage, i) => instantiate(stage, {
         arena: this.#arena, input: rings[i]!, output: rings[i + 1]!, newest,

@@ -1,4 +1,5 @@
 import type { ColumnKind, ColumnSpec } from "../ring.ts";
+import type { UserFunctions } from "./rewrite/inline.ts";
 import type { Span } from "./fault.ts";
 
 /**
@@ -281,6 +282,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** Of the user's own, by name in small letters; none if left out. */
+  readonly functions?: UserFunctions;
 }
 
 export interface CatalogStream {

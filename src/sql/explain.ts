@@ -1,10 +1,12 @@
+import { sectionsOf } from "./fault.ts";
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import type { KeptWindow, Program, StagePlan } from "./program.ts";
 
 /** A rule as text for a person: its plan, its bytes, and the code that runs. */
 export function explain(program: Program): string {
-  const lines = [program.sql.trim(), ""];
+  const lines = [...sectionsOf(program.sql).map(({ name, text }) =>
+    (name === null ? text.trim() : `function ${name}: ${text.trim()}`)), ""];
   for (const input of program.inputs) {
     const name = input.fanIn ? `${input.streams.length} streams` : input.streams.join(", ");
     lines.push(`reads   ${name} AS ${input.alias}: ${columns(input.columns)}`);

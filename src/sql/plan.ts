@@ -12,6 +12,7 @@ import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./pr
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
+import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 
 export interface PlanOptions {
@@ -89,6 +90,7 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
     columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+    followed: followedIn(query),
   };
 }
 

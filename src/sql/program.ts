@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
+import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
  * A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote.
@@ -29,6 +30,8 @@ export interface SourcesPlan {
   readonly row: readonly string[];
   /** By column of the output. */
   readonly columns: Readonly<Record<string, readonly string[]>>;
+  /** By column of the output that is a controller: what it follows, and nothing else reads. */
+  readonly followed: Readonly<Record<string, string>>;
 }
 
 export interface InputPlan {
@@ -175,6 +178,7 @@ export interface InferPlan extends StageBase {
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
+  readonly alarms: readonly AlarmPlan[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }

@@ -83,6 +83,15 @@ export class FakeRuntime implements Runtime {
     return { latched: true };
   }
 
+  async alarms() {
+    return [{ alarm: "hot.a/b", rule: "hold", state: "normal", since: 0, shelvedUntil: null }];
+  }
+
+  async operate(given: { alarm: string }) {
+    this.asked.push({ what: "operate", given });
+    return { ...(await this.alarms())[0]!, alarm: given.alarm };
+  }
+
   async audit(given: unknown) {
     this.asked.push({ what: "audit", given });
     return [];

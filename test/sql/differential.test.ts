@@ -223,6 +223,7 @@ class Queries {
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
+        () => this.#controller(number),
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));
@@ -232,8 +233,20 @@ class Queries {
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
+      case "text": return r.chance(0.5) ? `lag(${x(kind)})`
+        : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
       default: return `lag(${x(kind)})`;
     }
+  }
+
+  #controller(number: () => string): string {
+    const r = this.#r;
+    const track = r.pick(["a", "n"]);
+    const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
+    return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
+      `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
   #common(kind: Kind, depth: number): string | null {
