@@ -15,6 +15,6 @@ export type { WatchInit } from "./runtime/watch.ts";
 export { ruleOrders } from "./runtime/view.ts";
 export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView,
-  RowView, RuleView, Runtime, StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest,
-  ProofView, DisarmRequest, TryAnswer,
+  RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest,
+  ArmRequest, ProofView, DisarmRequest, TryAnswer,
 } from "./runtime/view.ts";

@@ -2,7 +2,7 @@ import type { Gateway } from "./model.ts";
 
 /** Parts of a configuration that have names, in the order in which a plan speaks of them. */
 const sections = [
-  "links", "devices", "sources", "models", "functions", "rules", "sinks",
+  "links", "devices", "sources", "tables", "models", "functions", "rules", "sinks",
 ] as const;
 
 /** One entry that another configuration adds, removes or changes. */

@@ -24,7 +24,11 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
     inherited === null || !isCarried(name, inherited));
   const rules = share.rules.filter(({ rule }) => kept?.rules.has(rule.name) !== true);
   const permits = share.permits.filter(({ tag }) => kept?.permits.has(tag) !== true);
+  const tables = share.tables.filter(({ table }) => inherited === null ||
+    !(inherited.kept.tables.has(table.name) &&
+      inherited.before.tables.some((t) => t.table.name === table.name)));
   return [
+    ...tables.flatMap(({ layout, indexBytes }) => [layout.bytes, indexBytes]),
     ...streams.map(({ layout }) => layout.bytes),
     ...imports.map(({ bytes }) => bytes),
     ...rules.flatMap(innerBlocks),
@@ -59,7 +63,8 @@ export function reserveOf(share: Share): number {
     .filter(({ name }) => groups.some(({ stream }) => stream === name))
     .map(({ layout }) => Arena.sizeOf(layout.bytes))));
   return Math.max(reserve_bytes_min, Math.max(0, ...ofLinks) +
-    sum(blocksOf({ ...share, streams: filled, imports: [], permits: [] }, null)));
+    sum(blocksOf({ ...share, streams: filled, imports: [], permits: [],
+      tables: [] }, null)));
 }
 
 /** A buddy allocator can place any blocks of powers of two that add up to at most its size. */

@@ -13,6 +13,7 @@ export interface Kept {
   readonly streams: ReadonlySet<string>;
   readonly sources: ReadonlySet<string>;
   readonly models: ReadonlySet<string>;
+  readonly tables: ReadonlySet<string>;
   readonly rules: ReadonlySet<string>;
   readonly sinks: ReadonlySet<string>;
   readonly permits: ReadonlySet<string>;
@@ -41,7 +42,8 @@ export function keptOf(before: Graph, after: Graph): Kept {
   const links = new Set([...sameNames(before.links.map(named), after.links.map(named),
     (a, b) => same(a.plan.groups, b.plan.groups))].filter((name) => configured.has(name)));
   const models = sameNames(before.gateway.models, after.gateway.models);
-  const rules = keptRules(before, after, streams, models);
+  const tables = sameNames(before.gateway.tables, after.gateway.tables);
+  const rules = keptRules(before, after, { streams, models, tables });
   const permits = new Set(after.permits.filter((permit) => {
     const was = before.permits.find(({ tag }) => tag === permit.tag);
     return was !== undefined && same(was.program, permit.program) &&
@@ -53,7 +55,7 @@ export function keptOf(before: Graph, after: Graph): Kept {
     before.gateway[what], after.gateway[what], (a, b) => same(a, b) && connected(b));
   const sources = new Set([...ofBoth("sources")].filter((name) => streams.has(name)));
   return {
-    links, streams, models, rules, permits, sources,
+    links, streams, models, tables, rules, permits, sources,
     connections: configured,
     sinks: ofBoth("sinks"),
     tags: keptTags(before, after, { links, streams, permits, rules, sources }),
@@ -86,16 +88,19 @@ function keptStreams(
 }
 
 function keptRules(
-  before: Graph, after: Graph, streams: ReadonlySet<string>, models: ReadonlySet<string>,
+  before: Graph, after: Graph, kept: Pick<Kept, "streams" | "models" | "tables">,
 ): Set<string> {
+  const { streams } = kept;
   const plan = ({ program, layouts, gather }: RulePlan): unknown => ({ program, layouts, gather });
   const old = new Map(before.rules.map((rule) => [rule.rule.name, rule]));
   return new Set(after.rules.filter((rule) => {
     const was = old.get(rule.rule.name);
-    const { inputs, newest, models: used } = rule.program;
+    const { inputs, newest, models, tables } = rule.program;
     const reads = [...inputs.flatMap((input) => input.streams), ...newest.map((n) => n.stream)];
     return was !== undefined && same(plan(was), plan(rule)) && streams.has(rule.rule.name) &&
-      reads.every((stream) => streams.has(stream)) && used.every((model) => models.has(model));
+      reads.every((stream) => streams.has(stream)) &&
+      models.every((model) => kept.models.has(model)) &&
+      tables.every((table) => kept.tables.has(table));
   }).map(({ rule }) => rule.name));
 }
 

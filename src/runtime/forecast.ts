@@ -151,8 +151,9 @@ function whyRestarted({ program }: RulePlan, after: Graph, kept: Kept): string {
     ...program.newest.map(({ stream }) => stream)];
   const changed = reads.filter((stream) => !kept.streams.has(stream));
   if (changed.length > 0) return `what it reads changed: ${[...new Set(changed)].join(", ")}`;
-  const models = program.models.filter((model) => !kept.models.has(model));
-  if (models.length > 0) return `its model changed: ${models.join(", ")}`;
+  const others = [...program.models.filter((model) => !kept.models.has(model)),
+    ...program.tables.filter((table) => !kept.tables.has(table))];
+  if (others.length > 0) return `its model or table changed: ${others.join(", ")}`;
   return after.gateway.profile.threads === 3
     ? "its plan changed: it is now on the way to a write, or no longer" : "its plan changed";
 }
@@ -168,7 +169,7 @@ function stateWords(stage: StagePlan): string[] {
     case "reorder": return ["rows that wait for their order"];
     case "running": return ["the running aggregates"];
     case "stateful": return [`what ${stage.functions.join(", ")} remember`];
-    case "rows": case "conditions": case "infer": return [];
+    case "rows": case "conditions": case "infer": case "lookup": return [];
   }
 }
 

@@ -3,11 +3,12 @@ import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
 import {
-  instantiate, instantiateInfer, StageAlarms, type Program, type Stage,
+  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
 } from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
-import { FanIn } from "./gather.ts";
-import type { Breathe, Graph, PermitPlan, RulePlan } from "./graph.ts";
+import { Gather } from "./gather.ts";
+import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.ts";
+import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
 import type { Share } from "./share.ts";
@@ -36,6 +37,14 @@ export interface RunningSource {
   end(): void;
 }
 
+/** What a generation stands on. */
+interface Place {
+  readonly arena: Arena;
+  readonly world: World;
+  readonly components: Components;
+  readonly wake: () => void;
+}
+
 /**
  * One role's share of one configuration, as it runs or as it is built beside the one that runs:
  * what is kept of the one before is taken over as it stands, the rest is made in the reserve.
@@ -48,6 +57,7 @@ export class Generation {
   readonly rules: RuleRunner[] = [];
   readonly permits = new Map<string, Permit>();
   readonly models = new Map<string, Model>();
+  readonly tables = new Map<string, LookupCache>();
   /** Made when it begins: what is opened must not be open twice. */
   readonly links = new Map<string, LinkPort>();
   readonly connections = new Map<string, Connection>();
@@ -56,24 +66,25 @@ export class Generation {
   readonly imports: Import[] = [];
   /** Why one could not be started; by `model NAME` and `rule NAME`. */
   readonly refused = new Map<string, string>();
+  readonly #place: Place;
   readonly #arena: Arena;
   readonly #world: World;
   readonly #ringBlocks = new Map<Ring, Block>();
 
-  constructor(
-    graph: Graph, share: Share, arena: Arena, world: World, inherited: Inherited | null,
-  ) {
+  constructor(graph: Graph, share: Share, inherited: Inherited | null, place: Place) {
     this.graph = graph;
     this.share = share;
     this.inherited = inherited;
-    this.#arena = arena;
-    this.#world = world;
+    this.#place = place;
+    this.#arena = place.arena;
+    this.#world = place.world;
   }
 
   /** Makes everything that can be made while another one runs; a Fault if there is no room. */
   async build(before: Generation | null, active: boolean, breathe: Breathe): Promise<void> {
     this.#takeRings(before);
     await breathe();
+    if (active) this.#openTables(before);
     if (active) await this.#loadModels(before);
     for (const plan of active ? this.share.rules : []) {
       this.#takeRule(plan, before);
@@ -86,6 +97,7 @@ export class Generation {
   blocks(): Set<Block> {
     return new Set([
       ...this.#ringBlocks.values(),
+      ...[...this.tables.values()].flatMap((table) => table.blocks),
       ...this.rules.flatMap((rule) => rule.blocks),
       ...[...this.permits.values()].flatMap((permit) => permit.blocks),
     ]);
@@ -119,6 +131,22 @@ export class Generation {
     const { ring, block } = Ring.create(this.#arena, layout);
     this.#ringBlocks.set(ring, block);
     return ring;
+  }
+
+  /** Nothing is connected before the first question. */
+  #openTables(before: Generation | null): void {
+    const { components, wake } = this.#place;
+    for (const plan of this.share.tables) {
+      const { name, type, settings, key } = plan.table;
+      const running = before?.tables.get(name);
+      if (running !== undefined && this.inherited!.kept.tables.has(name)) {
+        this.tables.set(name, running);
+        continue;
+      }
+      const { open } = components.tables.find((t) => t.type === type)!;
+      const source = open(settings, { columns: plan.layout.columns, key });
+      this.tables.set(name, new LookupCache(plan, this.#arena, source, wake));
+    }
   }
 
   /** Only the models that this role's rules use. */
@@ -171,9 +199,9 @@ export class Generation {
       return ring;
     };
     try {
-      const members = program.inputs[0]!.streams.map((name) => this.rings.get(name)!);
       const gathered = plan.gather === null ? null : inner(plan.gather);
-      const rings = [gathered ?? members[0]!, ...plan.layouts.slice(0, -1).map(inner),
+      const first = this.rings.get(program.inputs[0]!.streams[0]!)!;
+      const rings = [gathered ?? first, ...plan.layouts.slice(0, -1).map(inner),
         this.rings.get(plan.rule.name)!];
       const states = program.stages.map((stage) =>
         this.#arena.take(stateBytes(stage), `${plan.rule.name} state`));
@@ -183,7 +211,8 @@ export class Generation {
         alarms: program.stages.flatMap((stage, i) =>
           (stage.kind === "stateful" && stage.alarms.length > 0
             ? [new StageAlarms(stage, this.#arena, states[i]!)] : [])),
-        fanIn: () => (gathered === null ? null : new FanIn(members, gathered)),
+        gather: () =>
+          (gathered === null ? null : new Gather(program.inputs, this.rings, gathered)),
         stages: () => program.stages.map((_, i) =>
           this.#stage(program, i, rings[i]!, rings[i + 1]!, states[i]!)),
       });
@@ -204,6 +233,10 @@ export class Generation {
         input, output, model: this.models.get(stage.model)!,
         deadline: this.#deadlineOf(stage.model), now: () => this.#world.clock.now(),
       });
+    }
+    if (stage.kind === "lookup") {
+      assert(input !== null, "a lookup's stage reads rows");
+      return instantiateLookup(stage, { input, output, table: this.tables.get(stage.table)! });
     }
     this.#arena.U.fill(0, state.at, state.at + state.bytes);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);

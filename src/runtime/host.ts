@@ -281,6 +281,10 @@ export class RoleHost {
     this.#loop.wake();
   }
 
+  tables() {
+    return this.#inspector.tables();
+  }
+
   rules() {
     return this.#inspector.rules(this.#role.share.rules);
   }
@@ -346,9 +350,9 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "alarms", "operate",
-  "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "prepare", "abandon",
-  "quiesce", "begin", "release", "free", "places", "rule", "stop",
+  "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
+  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "prepare",
+  "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 
 export type HostCalls = {

@@ -7,6 +7,7 @@ import { keptOf } from "./change.ts";
 import { Generation, type Import, type Permit } from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { RuleRunner } from "./rule.ts";
@@ -46,13 +47,26 @@ export class Role {
   #readers: readonly Bell[] = [];
   #published = 0;
 
+  get world(): World {
+    return this.#options.world;
+  }
+
+  get components(): Components {
+    return this.#options.components;
+  }
+
+  /** A turn soon: something came. */
+  get wake(): () => void {
+    return this.#options.wake;
+  }
+
   /** The arena has room for `graph`, and the reserve for changes. */
   constructor(graph: Graph, options: RoleOptions) {
     this.#options = options;
     this.arena = Arena.create(arenaBytes(shareOf(graph, options.role)));
     const nothing: Share = { role: options.role, streams: [], imports: [], links: [], rules: [],
-      permits: [], sources: [], sinks: [], commands: null };
-    this.#now = new Generation(graph, nothing, this.arena, options.world, null);
+      permits: [], sources: [], sinks: [], tables: [], commands: null };
+    this.#now = new Generation(graph, nothing, null, this);
   }
 
   get graph(): Graph {
@@ -83,6 +97,10 @@ export class Role {
     return this.#now.connections;
   }
 
+  get tables(): ReadonlyMap<string, LookupCache> {
+    return this.#now.tables;
+  }
+
   get refused(): ReadonlyMap<string, string> {
     return this.#now.refused;
   }
@@ -102,12 +120,12 @@ export class Role {
 
   /** Builds a generation in the reserve, beside the one that runs. */
   async prepare(graph: Graph): Promise<Share> {
-    const { role, world, active, breathe } = this.#options;
+    const { role, active, breathe } = this.#options;
     const share = shareOf(graph, role);
     const first = this.#now.graph === graph && this.#now.rings.size === 0;
     const inherited = first ? null
       : { kept: keptOf(this.#now.graph, graph), before: this.#now.share };
-    this.#next = new Generation(graph, share, this.arena, world, inherited);
+    this.#next = new Generation(graph, share, inherited, this);
     this.arena.unseal();
     try {
       await this.#next.build(first ? null : this.#now, active, breathe);
@@ -180,6 +198,8 @@ export class Role {
     for (const block of left.blocks()) if (!needed.has(block)) this.arena.give(block);
     const used = new Set(stays.models.values());
     for (const model of left.models.values()) if (!used.has(model)) model.close();
+    const asked = new Set(stays.tables.values());
+    for (const table of left.tables.values()) if (!asked.has(table)) void table.close();
   }
 
   #import(place: RingPlace, before: Generation): Import {
@@ -196,7 +216,7 @@ export class Role {
   }
 
   turn(now: number, time: number): number {
-    const { imports, links, rules, sinks } = this.#now;
+    const { imports, links, rules, sinks, tables } = this.#now;
     let deadline = Infinity;
     let more = false;
     for (const { bridge } of imports) {
@@ -209,6 +229,7 @@ export class Role {
       more = rule.run(now, time) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
+    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now));
     for (const sink of sinks) more = sink.step() || more;
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
@@ -238,9 +259,10 @@ export class Role {
   }
 
   async stop(): Promise<void> {
-    const { links, connections, models } = this.#now;
+    const { links, connections, models, tables } = this.#now;
     for (const link of links.values()) link.close();
     for (const connection of connections.values()) await connection.close();
+    for (const table of tables.values()) await table.close();
     for (const model of models.values()) model.close();
   }
 

@@ -3,7 +3,7 @@ import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
 import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
-import type { FanIn } from "./gather.ts";
+import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
 /** One stage between two rings, and how far it has read. */
@@ -21,7 +21,7 @@ export interface RuleParts {
   /** Of the arena: rings between the stages, and states. */
   readonly blocks: readonly Block[];
   readonly alarms: readonly StageAlarms[];
-  fanIn(): FanIn | null;
+  gather(): Gather | null;
   stages(): readonly Stage[];
 }
 
@@ -54,7 +54,7 @@ export class RuleRunner {
   /** Engine time at which its schedule may begin or end it. */
   #turnsAt = Infinity;
   readonly #parts: RuleParts;
-  #fanIn: FanIn | null = null;
+  #gather: Gather | null = null;
   #lost = 0;
   #links: Link[] = [];
 
@@ -71,7 +71,7 @@ export class RuleRunner {
 
   /** Rows that the rule was too slow to read. */
   get lost(): number {
-    return this.#lost + (this.#fanIn?.lost ?? 0);
+    return this.#lost + (this.#gather?.lost ?? 0);
   }
 
   get stages(): readonly Stage[] {
@@ -81,7 +81,7 @@ export class RuleRunner {
   /** From here on it reads what comes: rows from before it began are not its own. */
   begin(): void {
     this.#lost = this.lost;
-    this.#fanIn = this.#parts.fanIn();
+    this.#gather = this.#parts.gather();
     for (const link of this.#links) link.cursor = link.input.head;
     this.state = "running";
     this.reason = "";
@@ -116,7 +116,7 @@ export class RuleRunner {
     if (time >= this.#turnsAt) this.#follow(time);
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      let more = this.#fanIn?.step() ?? false;
+      let more = this.#gather?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
       this.state = "running";
       return more;
@@ -167,7 +167,7 @@ export class RuleRunner {
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     if (stage.deadline <= time) stage.tick(time, now);
-    return input.head !== link.cursor;
+    return input.head !== link.cursor && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {

@@ -3,7 +3,7 @@ import { createDecoder } from "../codec.ts";
 import { Arena, Bridge, GOOD, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, type StagePlan } from "../sql.ts";
 import { stateBytes } from "./blocks.ts";
-import { FanIn } from "./gather.ts";
+import { Gather } from "./gather.ts";
 import { planTrial, type Breathe, type Components, type Graph, type RulePlan } from "./graph.ts";
 import type { RingPlace } from "./host.ts";
 import { rowOf } from "./inspect.ts";
@@ -165,13 +165,14 @@ export class Trial {
 
   #makeRunner(): RuleRunner {
     const { program, layouts, gather } = this.#plan;
-    const members = program.inputs[0]!.streams.map((name) => this.#inputs.get(name)!);
+    const first = this.#inputs.get(program.inputs[0]!.streams[0]!)!;
     const gathered = gather === null ? null : this.#ring(gather);
-    const rings = [gathered ?? members[0]!, ...layouts.map((layout) => this.#ring(layout))];
+    const rings = [gathered ?? first, ...layouts.map((layout) => this.#ring(layout))];
     const newest = program.newest.map(({ stream }) => this.#inputs.get(stream)!);
     return new RuleRunner(this.#plan, {
       rings, models: [], blocks: [], alarms: [],
-      fanIn: () => (gathered === null ? null : new FanIn(members, gathered)),
+      gather: () =>
+        (gathered === null ? null : new Gather(program.inputs, this.#inputs, gathered)),
       stages: () => program.stages.map((stage, i) => instantiate(stage, {
         arena: this.#arena, input: rings[i]!, output: rings[i + 1]!, newest,
         state: this.#arena.take(stateBytes(stage), "try"),
@@ -186,9 +187,10 @@ function planned(graph: Graph, components: Components, sql: string): RulePlan {
     throw new Fault("sql-wrong", problems.map(({ message, nearest: close }) =>
       `${message}${close === null ? "" : `; did you mean ${close}?`}`).join("; "), {});
   }
-  if (plan.program.models.length === 0) return plan;
-  throw new Fault("try-model", "A model is not loaded for a try: leave infer() out, or apply the " +
-    "rule with --confirm", {});
+  const { models, tables } = plan.program;
+  if (models.length + tables.length === 0) return plan;
+  throw new Fault("try-alone", `${[...models, ...tables].join(", ")}: no model is loaded and no ` +
+    "table is asked for a try; leave them out, or apply the rule with --confirm", {});
 }
 
 function arenaFor(rings: readonly RingLayout[], stages: readonly StagePlan[]): Arena {

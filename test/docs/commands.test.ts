@@ -211,8 +211,9 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   sql: ["README.md", "docs/sql.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
-  jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md", "docs/models.md",
-    "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md", "docs/writing.md"],
+  jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
+    "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
+    "docs/writing.md"],
   // A picture.
   "": ["README.md"],
 };
