@@ -59,8 +59,11 @@ export interface Intake {
 
 export interface Connection {
   readonly status: ConnectionStatus;
-  /** `intake` is there for a source that can wait (`waits`): `into` is then its inlet. */
-  source(name: string, settings: unknown, into: Ring, intake: Intake | null): void;
+  /**
+   * Fills the ring from now on; gives what ends it. `intake` is there for a source that can wait
+   * (`waits`): `into` is then its inlet.
+   */
+  source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void;
   /** `rule` is the name that `{rule}` stands for. */
   sink(name: string, settings: unknown, from: Ring, rule: string): Sink;
   /** Raw subscription for commands (`commands` in the configuration); text in, text out. */

@@ -18,15 +18,19 @@ export interface DurabilityOptions {
   readonly journal_bytes_max: number;
   /** Of the start: 0 while the store could not be read. */
   readonly epoch: number;
+  time(): number;
+  wake(): void;
+  /** All that a source had acknowledged has been replayed: it may begin. */
+  begin(journal: Journal): void;
+}
+
+/** What of one generation is to outlast a kill. */
+export interface DurableParts {
   readonly streams: ReadonlyMap<string, Ring>;
   readonly journals: readonly Journal[];
   /** In an order in which each reads only what stands before it; none is on the way to a write. */
   readonly rules: readonly RuleState[];
   readonly sinks: readonly SinkRunner[];
-  time(): number;
-  wake(): void;
-  /** All that a source had acknowledged has been replayed: it may begin. */
-  begin(journal: Journal): void;
 }
 
 export interface DurabilityStatus {
@@ -53,7 +57,8 @@ export class Durability {
   /** Rows that could not be replayed, by stream. */
   readonly lost = new Map<string, number>();
   readonly #options: DurabilityOptions;
-  #sinks: ReadonlyMap<string, number> = new Map();
+  #parts: DurableParts = { streams: new Map(), journals: [], rules: [], sinks: [] };
+  readonly #begun = new Set<Journal>();
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
@@ -81,10 +86,29 @@ export class Durability {
 
   constructor(options: DurabilityOptions) {
     this.#options = options;
-    for (const ring of options.streams.values()) {
-      ring.numbering.begin(options.epoch, ring.head, 0);
+  }
+
+  /** Another generation runs: what it kept goes on, what is new is numbered anew. */
+  adopt(parts: DurableParts): void {
+    const before = this.#parts;
+    this.#parts = parts;
+    this.#checkpoint?.drop();
+    this.#checkpoint = null;
+    for (const [name, ring] of parts.streams) {
+      const was = before.streams.get(name);
+      if (was === ring) continue;
+      // In one epoch no number is given twice.
+      ring.numbering.begin(was?.numbering.epoch ?? this.#options.epoch, ring.head,
+        was?.numbering.of(was.head) ?? 0);
     }
+    const there = new Set(parts.journals);
+    for (const journal of this.#begun) if (!there.has(journal)) this.#begun.delete(journal);
+    const names = new Set(parts.journals.map(({ stream }) => stream.name));
+    this.#replay = this.#replay?.filter(({ owner }) => names.has(owner)) ?? null;
     this.#linkReaders();
+    // The next restart is to know of it.
+    if (this.#replay !== null) this.#checkpointAt = -Infinity;
+    this.start();
   }
 
   /** Rows that come again are still on their way. */
@@ -103,23 +127,13 @@ export class Durability {
       journal_waits: this.#waits, written_bytes: this.#written };
   }
 
-  /** First row that a sink has still to send. */
-  sinkFrom(sink: string, rule: Ring): number {
-    return this.#sinks.get(`${sink} of ${rule.name}`) ?? rule.head;
-  }
-
-  /** A sink was made; its rule waits for it. */
-  linkSink(sink: SinkRunner): void {
-    const state = this.#options.rules.find(({ name }) => name === sink.stream);
-    if (state?.followed && sink.waits) state.runner.waitFor(() => sink.settled);
-  }
-
   /**
    * Before anything has read a row; and again, for what waits for it, if the disk refused then:
    * other rules have gone on from nothing.
    */
   async restore(now: number): Promise<void> {
-    const { port, log, streams, journals, rules, epoch, interval } = this.#options;
+    const { port, log, epoch, interval } = this.#options;
+    const { streams, journals, rules } = this.#parts;
     const late = this.#asked;
     this.#asked = true;
     this.#restoring = true;
@@ -137,7 +151,10 @@ export class Durability {
     });
     this.#restoring = false;
     this.#number = saved.checkpoint;
-    this.#sinks = sinks;
+    for (const sink of this.#parts.sinks) {
+      const from = sinks.get(`${sink.name} of ${sink.stream}`);
+      if (from !== undefined) sink.goOn(from);
+    }
     this.#replay = replay;
     this.#fresh = !complete && journals.length > 0;
     this.#journalBytes = replay.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -146,14 +163,19 @@ export class Durability {
 
   /** Sources begin once there is nothing to replay. */
   start(): void {
-    if (!this.replaying) this.#options.journals.forEach(this.#options.begin);
+    if (this.replaying) return;
+    for (const journal of this.#parts.journals) {
+      if (this.#begun.has(journal)) continue;
+      this.#begun.add(journal);
+      this.#options.begin(journal);
+    }
   }
 
   /** Once a turn, after rules and sinks; when it must be asked again. */
   step(now: number): number {
     if (this.#stopped) return Infinity;
-    for (const { stream } of this.#options.journals) stream.numbering.follow(stream.head);
-    for (const { runner: { output } } of this.#options.rules) {
+    for (const { stream } of this.#parts.journals) stream.numbering.follow(stream.head);
+    for (const { runner: { output } } of this.#parts.rules) {
       output.numbering.follow(output.head);
     }
     if (this.#replay === null) return this.#stepRestore(now);
@@ -179,23 +201,25 @@ export class Durability {
 
   /** Rules wait for what reads them and comes again after a restart. */
   #linkReaders(): void {
-    const { rules } = this.#options;
-    for (const { followed, runner: { output }, runner } of rules) {
-      if (!followed) continue;
-      for (const reader of this.#readersOf(output.name)) {
-        runner.waitFor(() => reader.runner.cursorIn(output));
-      }
+    const { rules, sinks } = this.#parts;
+    for (const { followed, runner } of rules) {
+      const { output } = runner;
+      const readers = this.#readersOf(output.name)
+        .map((reader) => () => reader.runner.cursorIn(output));
+      const waiting = sinks.filter((sink) => sink.ring === output && sink.waits)
+        .map((sink) => () => sink.settled);
+      runner.waitFor(followed ? [...readers, ...waiting] : []);
     }
   }
 
   #readersOf(stream: string): RuleState[] {
-    return this.#options.rules.filter(({ runner }) =>
+    return this.#parts.rules.filter(({ runner }) =>
       runner.plan.program.inputs.some(({ streams }) => streams.includes(stream)));
   }
 
   /** Rows of a stream that the slowest of its rules, and of its sinks, has still to read. */
   #unread(stream: Ring): number {
-    const { sinks } = this.#options;
+    const { sinks } = this.#parts;
     const cursors = [
       ...this.#readersOf(stream.name).map(({ runner }) => runner.cursorIn(stream)),
       ...sinks.filter((sink) => sink.stream === stream.name).map(({ settled }) => settled),
@@ -205,7 +229,7 @@ export class Durability {
 
   #stepRestore(now: number): number {
     // Only what waits for it asks again.
-    if (this.#options.journals.length === 0) return Infinity;
+    if (this.#parts.journals.length === 0) return Infinity;
     if (this.#restoring) return Infinity;
     if (now < this.#commitAt) return this.#commitAt;
     this.#commitAt = now + retry_ms;
@@ -224,6 +248,8 @@ export class Durability {
     this.#reading = true;
     void contentOf(next.id, this.#options.port).then((content) => {
       this.#reading = false;
+      // Another generation may have given its stream up.
+      if (this.#replay![0] !== next) return this.#options.wake();
       this.#take(next, content);
       this.#replay!.shift();
       if (this.#replay!.length === 0) {
@@ -235,7 +261,7 @@ export class Durability {
   }
 
   #journal(stream: string): Journal {
-    return this.#options.journals.find((journal) => journal.stream.name === stream)!;
+    return this.#parts.journals.find((journal) => journal.stream.name === stream)!;
   }
 
   /** Rows of one segment into their stream; what is missing before them is lost. */
@@ -271,7 +297,7 @@ export class Durability {
 
   /** One commit for what all sources have brought since the last. */
   #stepJournals(now: number): number {
-    const { journals } = this.#options;
+    const { journals } = this.#parts;
     if (this.#committing || this.replaying || !journals.some(({ pending }) => pending)) {
       return Infinity;
     }
@@ -313,7 +339,7 @@ export class Durability {
   /** Whatever the disk has now may not be what it had. */
   #refused(): void {
     this.#waits += 1;
-    for (const state of this.#options.rules) state.forget();
+    for (const state of this.#parts.rules) state.forget();
   }
 
   #stepCheckpoint(now: number): number {
@@ -330,6 +356,7 @@ export class Durability {
     this.#writeAt = now + limits.checkpoint_commit_ms;
     void this.#write(checkpoint, part).then((durable) => {
       this.#writing = false;
+      if (this.#checkpoint !== checkpoint) return this.#options.wake();
       if (!durable) checkpoint.drop();
       if (!durable || part.length === 0) this.#end(checkpoint, durable, now);
       this.#options.wake();
@@ -360,7 +387,7 @@ export class Durability {
 
   /** All rules at one moment: between two turns. */
   #begin(): Checkpoint {
-    const { rules, journals, sinks, streams } = this.#options;
+    const { rules, journals, sinks, streams } = this.#parts;
     const cut: Cut = {
       time: this.#options.time(),
       rules: Object.fromEntries(rules.map((state) => [state.name, state.cut()])),

@@ -59,6 +59,11 @@ export class Journal implements Intake {
     this.#wake();
   }
 
+  /** Nobody reads the stream any more: what waits for room need not. */
+  close(): void {
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
   /** Rows or messages that are not durable yet. */
   get pending(): boolean {
     return this.#messages.length > 0;

@@ -77,13 +77,12 @@ async function restoreRule(
   if (state.followed) await restoreRings(state, before, saved, options);
   const { runner } = state;
   runner.places.forEach((place, i) => {
-    const { ring } = place;
-    place.cursor = goOn.has(ring.name) ? seqIn(ring, before.inputs[i]![1]) : ring.head;
+    if (goOn.has(place.ring.name)) place.cursor = seqIn(place.ring, before.inputs[i]![1]);
   });
   const inner = state.inner;
   for (const link of runner.links.filter(({ input }) => inner.includes(input))) {
     const { input } = link;
-    link.cursor = state.followed ? seqIn(input, before.inner[input.name] ?? 0) : input.head;
+    if (state.followed) link.cursor = seqIn(input, before.inner[input.name] ?? 0);
   }
   return null;
 }

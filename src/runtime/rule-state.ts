@@ -33,16 +33,15 @@ export class RuleState {
     this.followed = followed;
     this.hash = stateHash(runner.plan.program);
     this.pages = runner.plan.program.stages.flatMap((stage, i) => {
-      const { state } = runner.links[i]!;
-      return state === null ? [] : stateRanges(stage).flatMap(({ at, bytes }) =>
-        pagesOf(state.at + at, bytes));
+      const { at: block } = runner.states[i]!;
+      return stateRanges(stage).flatMap(({ at, bytes }) => pagesOf(block + at, bytes));
     });
     this.#hashes = this.pages.map(() => null);
   }
 
   /** Rings that this rule alone writes and reads. */
   get inner(): Ring[] {
-    return this.runner.links.slice(this.runner.gather === null ? 1 : 0).map(({ input }) => input);
+    return this.runner.links.slice(this.runner.gathers ? 0 : 1).map(({ input }) => input);
   }
 
   cut(): RuleCut {

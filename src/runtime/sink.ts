@@ -11,16 +11,25 @@ export class SinkRunner {
   lost = 0;
   sent = 0;
   reason = "";
+  readonly ring: Ring;
   readonly #sink: Sink;
-  readonly #ring: Ring;
   #cursor: number;
 
-  /** `from`: the first row of the ring that is still to be sent. */
   constructor(name: string, sink: Sink, ring: Ring, from: number) {
     this.name = name;
     this.stream = ring.name;
     this.#sink = sink;
-    this.#ring = ring;
+    this.ring = ring;
+    this.#cursor = from;
+  }
+
+  /** How far it has read. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** The first row that is still to be sent, of those that a checkpoint brought back. */
+  goOn(from: number): void {
     this.#cursor = from;
   }
 
@@ -37,7 +46,7 @@ export class SinkRunner {
 
   /** True if rows are left that the sink can take at once. */
   step(): boolean {
-    const ring = this.#ring;
+    const { ring } = this;
     let lag = (ring.head - this.#cursor) | 0;
     if (lag === 0) return false;
     if (lag > ring.rows) {

@@ -62,10 +62,14 @@ export class MqttConnection implements Connection {
     if (io.durable) this.#takeDurably(this.#client);
   }
 
-  source(name: string, settings: unknown, into: Ring, intake: Intake | null): void {
-    this.#subscribe(
-      new MqttSource(name, sourceSettings.parse(settings), into, intake, this.status, this.#io),
-    );
+  source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void {
+    const source = new MqttSource(
+      name, sourceSettings.parse(settings), into, intake, this.status, this.#io);
+    this.#subscribe(source);
+    return () => {
+      source.end();
+      this.#unsubscribe(source);
+    };
   }
 
   sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
@@ -117,6 +121,16 @@ export class MqttConnection implements Connection {
       if (refused) this.#failed(`the broker refuses the subscription to ${receiver.filter}`);
       else if (error !== null) this.#failed(reason(error));
       else this.#io.log.info(`mqtt ${this.#name}`, `subscribed to ${receiver.filter}`);
+    });
+  }
+
+  #unsubscribe(receiver: Receiver): void {
+    this.#receivers.splice(this.#receivers.indexOf(receiver), 1);
+    this.#routes.clear();
+    // Others may listen to the same.
+    if (this.#receivers.some(({ filter }) => filter === receiver.filter)) return;
+    this.#client.unsubscribe(receiver.filter, (error) => {
+      if (error) this.#failed(reason(error));
     });
   }
 

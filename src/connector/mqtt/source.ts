@@ -30,6 +30,7 @@ export class MqttSource {
   readonly #known: KnownMessages;
   readonly #status: ConnectionStatus;
   readonly #io: ConnectorIo;
+  #ended = false;
 
   constructor(
     name: string, settings: SourceSettings, into: Ring, intake: Intake | null,
@@ -61,9 +62,15 @@ export class MqttSource {
     }
   }
 
+  /** What waits for room waits no longer, and is not acknowledged. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** Calls `taken` once there is room for the message; it is acknowledged when it is durable. */
   receiveDurably(message: Inbound, receipt: Receipt | null, taken: () => void): void {
     const intake = this.#intake!;
+    if (this.#ended) return taken();
     if (!intake.open) {
       intake.whenOpen(() => this.receiveDurably(message, receipt, taken));
       return;
