@@ -2,7 +2,8 @@ import type { Column } from "./column.ts";
 import type { Ring } from "./ring.ts";
 
 /** FNV-1a over what the cell means: −0 is 0. */
-export function hashCell(ring: Ring, { kind, slot, payload, stride, length }: Column, row: number): number {
+export function hashCell(ring: Ring, column: Column, row: number): number {
+  const { kind, slot, payload, stride, length } = column;
   const { F, I, U } = ring.arena;
   const at = row & ring.mask;
   let hash = -2128831035;
@@ -23,7 +24,9 @@ const scratch = new Float64Array(1);
 const words = new Int32Array(scratch.buffer);
 
 /** Whether two cells of one kind have the same value. */
-export function sameCell(a: Ring, x: Column, rowA: number, b: Ring, y: Column, rowB: number): boolean {
+export function sameCell(
+  a: Ring, x: Column, rowA: number, b: Ring, y: Column, rowB: number,
+): boolean {
   const i = rowA & a.mask, j = rowB & b.mask;
   if (x.slot > 0) {
     const n = a.arena.I[x.length + i]!;

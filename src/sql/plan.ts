@@ -1,6 +1,8 @@
 import { limits, nextPowerOfTwo } from "../base.ts";
 import { type ColumnSpec, Ring } from "../ring.ts";
-import type { Bound, BoundAsof, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import type {
+  Bound, BoundAsof, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog,
+} from "./bound.ts";
 import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
@@ -421,8 +423,8 @@ class Chain {
         sql, span);
     }
     if (joins.length > streams.length) {
-      throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a window; " +
-        "put it into a rule of its own, before or after");
+      throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
+        "window; put it into a rule of its own, before or after");
     }
     for (const { span: place } of [...stateful, ...infers]) {
       throw notInThisVersion(sql, place, "A function with state or a model beside a join of " +

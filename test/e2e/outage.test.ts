@@ -96,7 +96,8 @@ test.skipIf(server === null)("hangs, is gone for a minute, is back", async () =>
   await asOnErrorSays("bad:disconnected");
   const slowest = Math.min(await rate("other", outage_ms / 2), await rate("other", outage_ms / 2));
   expect(slowest).toBeGreaterThan(0.95 * before);
-  console.log(`rows/s of the other rule: ${before.toFixed(2)} before, ${slowest.toFixed(2)} during`);
+  console.log(`rows/s of the other rule: ${before.toFixed(2)} before, ` +
+    `${slowest.toFixed(2)} during`);
   await server!.start();
   await allGood();
   expect((await gateway.get("/tables")).body.map((t: any) => t.state)).toEqual(

@@ -287,8 +287,9 @@ class Machine {
 
   feed(row: Row, time: number): void {
     const input = row.parts!.findIndex((part) => part !== undefined);
-    put(this.#inputs[this.#program.inputs.findIndex((i) => i.index === input)]!, row.cells, row);
-    this.#gather?.step();
+    const at = this.#program.inputs.findIndex((plan) => plan.index === input);
+    put(this.#inputs[at]!, row.cells, row);
+    this.#gather?.step(Infinity);
     this.run(time);
   }
 
