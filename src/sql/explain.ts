@@ -25,7 +25,8 @@ const columns = (specs: readonly ColumnSpec[]): string =>
 function stageLines(stage: StagePlan, i: number): string[] {
   const head = `stage ${i + 1}: ${title(stage)}, ${stage.stateBytes} bytes`;
   const body = [`  in   ${columns(stage.input)}`, `  out  ${columns(stage.output)}`];
-  if (stage.text === "") return [head, ...body];
+  if (stage.kind === "infer" || stage.kind === "lookup") return [head, ...body];
+  if (stage.kind === "asof") return [head, ...body];
   const code = stage.kind === "window" ? [stage.text, stage.emitText] : [stage.text];
   const fields = stage.state.fields.map((f) => `${f.name} ${f.view} × ${f.count}`).join(", ");
   return [head, ...body, `  state  ${fields}`, "", ...code];
