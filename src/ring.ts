@@ -12,5 +12,8 @@ export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
 export { copyCell, copyStamp } from "./ring/copy.ts";
+export {
+  dyn_depth_max, dynOfJson, DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,
+} from "./ring/dyn.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

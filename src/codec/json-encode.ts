@@ -1,11 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "../codec.ts";
-import { GOOD, isUncertain, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  DynReader, GOOD, isUncertain, jsonOfDyn, readCell, stateName, type Column, type Ring,
+} from "../ring.ts";
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
 const COMMA = 0x2c, CLOSE = 0x7d;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const dyns = new DynReader();
 const bytesOf = (text: string): Uint8Array => encoder.encode(text);
 
 const null_text = bytesOf("null");
@@ -87,7 +90,12 @@ export class JsonEncoder implements RowEncoder {
         for (let i = 0; i < length; i++) out[at + i] = U[from + i]!;
         return at + length;
       }
-      case "bytes": case "dyn": {
+      case "dyn": {
+        const value = dyns.read(U, column.payload + row * column.stride);
+        return typeof value === "number" ? appendNumber(out, at, value)
+          : appendWritten(out, at, jsonOfDyn(value));
+      }
+      case "bytes": {
         const content = readCell(this.#ring, column, seq) as Uint8Array;
         return appendLatin(out, at, `"${Buffer.from(content.buffer).toString("base64")}"`);
       }
@@ -120,6 +128,12 @@ function append(out: Uint8Array, at: number, bytes: Uint8Array, from = 0): numbe
 function appendLatin(out: Uint8Array, at: number, text: string): number {
   for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i);
   return at;
+}
+
+/** Text that may have any character. */
+function appendWritten(out: Uint8Array, at: number, text: string): number {
+  const { written } = encoder.encodeInto(text, out.subarray(at));
+  return at + written;
 }
 
 function appendNumber(out: Uint8Array, at: number, value: number): number {

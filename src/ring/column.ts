@@ -7,7 +7,7 @@ import { assert, Fault, limits } from "../base.ts";
  * - `int64`: two Int32 words, low word first: exact, never a BigInt per row
  * - `bool`: float64 0 or 1
  * - `text`, `bytes`, `json`: `slot` bytes and a length in bytes; too long is an error cell
- * - `dyn`: a kind byte before one of the above in a slot (schemaless columns)
+ * - `dyn`: a value of any kind in a slot, its kind first (dyn.ts; schemaless columns)
  */
 export type ColumnKind =
   | "float64" | "int53" | "int64" | "bool" | "time" | "text" | "bytes" | "json" | "dyn";

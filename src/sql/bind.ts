@@ -4,7 +4,7 @@ import type {
 import { limits } from "../base.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
-import { checkCall } from "./arguments.ts";
+import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
     BoundStateful,
@@ -19,9 +19,8 @@ import {
 import { parseExpr, parseQuery } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import {
-  arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole,
-    nullOf,
-  parseTime, say, text, textOf, time, wider,
+  arithmetic, bitwise, bool, coerce, dyn, dynOf, float64, int53, int64, isNullLiteral, isNumber,
+  isOpen, isWhole, nullOf, parseTime, say, text, textOf, time, wider,
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
@@ -97,8 +96,7 @@ class Binder {
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
     for (const expr of select.groupBy) {
-      const bound = this.#expr(expr, "row");
-      this.#comparable(bound);
+      const bound = this.#comparable(this.#expr(expr, "row"));
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
     }
     const context: Context = aggregated ? "group" : "row";
@@ -211,7 +209,7 @@ class Binder {
   #condition(expr: Expr, context: Context): Bound {
     const bound = this.#expr(expr, context);
     if (isNullLiteral(bound)) return nullOf(bool, bound.span);
-    this.#fixed(bound);
+    if (isOpen(bound.type)) return this.#narrow(bound, bool);
     if (bound.type.kind !== "bool") {
       throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`,
         expr.span);
@@ -254,8 +252,9 @@ class Binder {
       case "case": return this.#case(expr, context);
       case "call": return this.#call(expr, context);
       case "index": return this.#index(expr, context);
-      case "member": throw this.#later(expr.span, "Fields inside a structure");
-      case "slice": throw this.#later(expr.span, "Slices of an array");
+      case "member": return this.#member(this.#expr(expr.of, context), expr.name, expr.span);
+      case "slice": return this.#access("$slice", [expr.of, expr.from, expr.to].map((part) =>
+        (part === null ? nullOf(dyn(16), expr.span) : this.#expr(part, context))), expr.span);
       case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value",
         expr.span);
     }
@@ -293,6 +292,8 @@ class Binder {
       return this.#alias(alias, context);
     }
     const found = this.#scope.find(parts);
+    const inside = found === null ? this.#inside(expr, context, columnsOnly) : null;
+    if (inside !== null) return inside;
     if (found === null) {
       if (alias !== undefined) {
         throw this.#later(span, `The aggregate ${alias.alias} in this place`);
@@ -308,6 +309,36 @@ class Binder {
       span });
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#ofGroup(column);
+  }
+
+  /** `a.b.c`, where `a` or `a.b` is a structure: the longest that has a meaning. */
+  #inside({ parts, span }: Name, context: Context, columnsOnly: boolean): Bound | null {
+    for (let n = parts.length - 1; n > 0; n--) {
+      const outer: Name = { kind: "name", parts: parts.slice(0, n), span };
+      const alias = n === 1 && !columnsOnly && this.#aliases.has(parts[0]!);
+      if (!alias && this.#scope.find(outer.parts) === null) continue;
+      const of = this.#name(outer, context, columnsOnly);
+      return parts.slice(n).reduce((node: Bound, name) => this.#member(node, name, span), of);
+    }
+    return null;
+  }
+
+  #member(of: Bound, name: string, span: Span): Bound {
+    if (!isOpen(of.type)) {
+      throw this.#fault("type", `Here a structure is expected, but this is ${say(of.type)}`,
+        of.span);
+    }
+    const key = this.#node({ kind: "literal", value: name, type: textOf(name), span } as const);
+    return this.#access("$member", [of, key], span);
+  }
+
+  /** A call of one of the functions that operators are bound to (`functions/access.ts`). */
+  #access(fn: string, nodes: readonly Bound[], span: Span): Bound {
+    const { parameters, result, slot } = scalarFunctions.get(fn)!;
+    const args = nodes.map((node, i) => this.#argument(parameters[i]!, node));
+    const type = result === "bool" ? bool
+      : dyn(slot!(args.map((arg) => ({ ...arg.type, constant: undefined }))));
+    return this.#node({ kind: "call", fn, args, type, span });
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
@@ -337,6 +368,7 @@ class Binder {
     const left = this.#expr(expr.left, context);
     const right = this.#expr(expr.right, context);
     if (!arithmetic.has(op) && !bitwise.has(op)) return this.#compare(op, left, right, span);
+    if (isOpen(left.type) || isOpen(right.type)) return this.#openArithmetic(op, left, right, span);
     const type = wider(this.#number(left).type, this.#number(right).type);
     if (bitwise.has(op) && !isWhole(type)) {
       const float = isWhole(left.type) ? right : left;
@@ -345,6 +377,21 @@ class Binder {
     }
     return this.#node({ kind: "binary", op, left: this.#as(left, type),
       right: this.#as(right, type), type, span });
+  }
+
+  /** With a float beside it the result is one; else whole or not is known only in the row. */
+  #openArithmetic(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
+    const float = [left, right].some(({ type }) => type.kind === "float64");
+    const known = [left, right].filter((node) => !isOpen(node.type) && !isNullLiteral(node));
+    known.forEach((node) => this.#number(node));
+    if (bitwise.has(op)) {
+      const [a, b] = [left, right].map((node) => this.#as(this.#argument("i", node), int53));
+      return this.#node({ kind: "binary", op, left: a!, right: b!, type: int53, span });
+    }
+    const type = float && known.length > 0 ? float64 : dyn(16);
+    const [a, b] = [left, right].map((node) => (type === float64
+      ? this.#as(this.#number(node), float64) : this.#untyped(node)));
+    return this.#node({ kind: "binary", op, left: a!, right: b!, type, span });
   }
 
   #compare(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
@@ -359,6 +406,7 @@ class Binder {
   #reconcile(left: Bound, right: Bound, span: Span): [Bound, Bound] {
     if (isNullLiteral(left)) return [this.#as(left, right.type), right];
     if (isNullLiteral(right)) return [left, this.#as(right, left.type)];
+    if (isOpen(left.type) || isOpen(right.type)) return [this.#untyped(left), this.#untyped(right)];
     this.#comparable(left);
     this.#comparable(right);
     const [a, b] = [left.type.kind, right.type.kind];
@@ -392,9 +440,14 @@ class Binder {
   }
 
   #in(expr: In, context: Context): Bound {
-    if ("kind" in expr.items) throw this.#later(expr.items.span, "IN with an array");
     let operand = this.#expr(expr.operand, context);
+    if ("kind" in expr.items) {
+      const list = this.#expr(expr.items, context);
+      return this.#access(expr.negated ? "$not_in" : "$in",
+        [operand, this.#argument("l", list)], expr.span);
+    }
     const items = expr.items.map((item) => this.#expr(item, context));
+    if ([operand, ...items].some(({ type }) => isOpen(type))) operand = this.#untyped(operand);
     if (isNumber(operand.type)) {
       const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type)
         .reduce(wider, operand.type);
@@ -426,6 +479,9 @@ class Binder {
     if (first === undefined) return float64;
     return rest.reduce((type: BoundType, value) => {
       if (isNumber(type) && isNumber(value.type)) return wider(type, value.type);
+      if (isOpen(type) || isOpen(value.type)) {
+        return dyn(Math.max(dynOf(type).slot, dynOf(value.type).slot));
+      }
       if (type.kind === value.type.kind) return type.slot >= value.type.slot ? type : value.type;
       throw this.#fault("type",
         `The values are of different types: ${say(type)} and ${say(value.type)}`, value.span);
@@ -434,22 +490,25 @@ class Binder {
 
   // What a place takes
 
-  #fixed(node: Bound): Bound {
-    if (node.type.kind === "dyn") {
-      throw this.#later(node.span, "Computing with a column without a type");
-    }
-    return node;
+  /** Without a fixed type. */
+  #untyped(node: Bound): Bound {
+    return this.#as(node, dynOf(node.type));
   }
 
-  #comparable(node: Bound): void {
-    const { kind } = this.#fixed(node).type;
-    if (kind === "json" || kind === "bytes") {
-      throw this.#later(node.span, `Comparing ${say(node.type)}`);
-    }
+  /** Of a fixed kind, which the value must have when the row comes. */
+  #narrow(node: Bound, type: BoundType): Bound {
+    const operand = this.#untyped(node);
+    return this.#node({ kind: "narrow", operand, type, span: node.span });
+  }
+
+  #comparable(node: Bound): Bound {
+    if (node.type.kind === "bytes") throw this.#later(node.span, "Comparing bytes");
+    return node.type.kind === "json" ? this.#untyped(node) : node;
   }
 
   #number(node: Bound): Bound {
-    if (!isNumber(this.#fixed(node).type)) {
+    if (isOpen(node.type)) return this.#narrow(node, float64);
+    if (!isNumber(node.type)) {
       throw this.#fault("type", `Here a number is expected, but this is ${say(node.type)}`,
         node.span);
     }
@@ -458,8 +517,8 @@ class Binder {
 
   #text(node: Bound): Bound {
     if (isNullLiteral(node)) return this.#as(node, text(8));
-    if (node.type.kind === "json") throw this.#later(node.span, "A structure in this place");
-    if (this.#fixed(node).type.kind !== "text") {
+    if (isOpen(node.type)) return this.#narrow(node, text(this.#untyped(node).type.slot));
+    if (node.type.kind !== "text") {
       throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`,
         node.span);
     }
@@ -502,12 +561,9 @@ class Binder {
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
-    const letters = fn.parameters.replace(/[?]/, "");
-    const args = call.args.map((arg, i) => {
-      const letter = letters[i] === "+" || letters[i] === undefined
-        ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
-      return this.#argument(letter, this.#expr(arg, context));
-    });
+    const letters = expand(fn.parameters, call.args.length)!;
+    const args = call.args.map((arg, i) =>
+      this.#argument(letters[i]!, this.#expr(arg, context)));
     this.#zone(fn, args);
     const types = args.map((arg, i): ArgumentType => {
       const constant = arg.kind === "literal" ? arg.value : undefined;
@@ -520,7 +576,9 @@ class Binder {
     if (typeof line === "string") throw this.#fault("arguments", line, call.span);
     if (line !== null) return this.#line(args[0]!, line, call.span);
     let type: BoundType;
-    if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
+    if (fn.result === "dyn") {
+      type = dyn(fn.slot?.(types) ?? types.reduce((sum, arg) => sum + arg.slot, 16));
+    } else if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
@@ -567,15 +625,24 @@ class Binder {
   #argument(letter: string, node: Bound): Bound {
     switch (letter) {
       case "s": return this.#text(node);
+      case "v": return this.#untyped(node);
+      case "l": case "o":
+        if (isOpen(node.type) || isNullLiteral(node)) return this.#untyped(node);
+        throw this.#fault("type", `Here ${letter === "l" ? "an array" : "an object"} is expected, ` +
+          `but this is ${say(node.type)}`, node.span);
+      case "c": return isOpen(node.type) ? this.#untyped(node) : this.#text(node);
       case "b": return this.#isKind(node, bool);
       case "t":
+        if (isOpen(node.type)) return this.#narrow(node, time);
         if (isNumber(node.type)) return this.#as(node, time);
         return node.type.kind === "text" ? this.#time(node) : this.#isKind(node, time);
       case "y": return node.type.kind === "bytes" ? node : this.#text(node);
-      case "k": return this.#argument(node.type.kind === "text" ? "s" : "i", node);
+      case "k":
+        return this.#argument(node.type.kind === "text" || isOpen(node.type) ? "s" : "i", node);
       case "d": return this.#as(this.#number(node), float64);
       case "i": case "u":
         if (isNullLiteral(node)) return this.#as(node, int53);
+        if (isOpen(node.type)) return this.#narrow(node, int53);
         if (!isWhole(this.#number(node).type)) {
           throw this.#fault("type",
             `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
@@ -587,6 +654,7 @@ class Binder {
 
   #isKind(node: Bound, type: BoundType): Bound {
     if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
+    if (isOpen(node.type)) return this.#narrow(node, type);
     throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`,
       node.span);
   }
@@ -604,8 +672,8 @@ class Binder {
     // No window has closed over what it looks at.
     const closed = this.#closed;
     this.#closed = null;
-    const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, "row"));
-    for (const key of partitionBy) this.#comparable(key);
+    const partitionBy = (over?.partitionBy ?? [])
+      .map((expr) => this.#comparable(this.#expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
@@ -628,14 +696,13 @@ class Binder {
   /** The arguments, and the type of the value that the function gives back. */
   #statefulArguments(fn: StatefulFunction, call: Call): { args: Bound[]; value: BoundType } {
     const letters = fn.parameters.replace("?", "");
-    const args = call.args.flatMap((arg, i) => {
+    const args = call.args.flatMap((arg, i): Bound[] => {
       const letter = letters[i] ?? letters.at(-2)!;
       if (arg.kind === "star") return this.#star(arg, "row").map((field) => field.expr);
       const bound = this.#expr(arg, "row");
       return letter === "a" || letter === "*" || letter === "+" || letter === "B" ? [bound]
         : [this.#argument(letter, bound)];
-    });
-    args.forEach((arg) => this.#comparable(arg));
+    }).map((arg) => this.#comparable(arg));
     if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
     const x = args[fn.name === "changed_col" ? 1 : 0]!;
     const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
@@ -671,7 +738,10 @@ class Binder {
     if (first!.kind === "star") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
-    const arg = this.#expr(first!, "row");
+    const given = this.#expr(first!, "row");
+    // Numbers alone have an order and a sum.
+    const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
+      ? this.#number(given) : given;
     if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
@@ -699,7 +769,7 @@ class Binder {
       case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
-        this.#comparable(arg);
+        if (arg.type.kind === "bytes") throw this.#later(arg.span, "An order of bytes");
         if (arg.type.kind === "bool") throw this.#fault("type", "Booleans have no order", arg.span);
         return arg.type;
       default: return arg.type;
@@ -708,19 +778,25 @@ class Binder {
 
   #cast(call: Call, context: Context): Bound {
     const [arg, target] = call.args as [Expr, Literal];
-    const operand = this.#fixed(this.#expr(arg, context));
+    const given = this.#expr(arg, context);
+    const operand = given.type.kind === "json" ? this.#untyped(given) : given;
     const to = (target.value as string).toLowerCase();
-    if (to === "bytea" || operand.type.kind === "json" || operand.type.kind === "bytes") {
-      throw this.#later(call.span, "This cast");
+    const { kind, slot } = operand.type;
+    const ofBytes = ["text", "bytes", "dyn"].includes(kind) || isNullLiteral(operand);
+    if (!ofBytes && to === "bytea" || (kind === "bytes" && to !== "bytea" && to !== "string")) {
+      throw this.#fault("type", `${capital(say(operand.type))} cannot become ${to}`, call.span);
     }
     if (to === "bigint" && isWhole(operand.type)) return operand;
-    const types: Readonly<Record<string, BoundType>> =
-      { bigint: int53, float: float64, string: text(32), boolean: bool, datetime: time };
+    const written = text(kind === "dyn" ? 6 * slot + 16 : Math.max(32, slot));
+    const types: Readonly<Record<string, BoundType>> = { bigint: int53, float: float64,
+      string: written, boolean: bool, datetime: time, bytea: { ...written, kind: "bytes" } };
     const type = types[to]!;
-    const { kind } = operand.type;
     if ((type.kind === "bool" && kind === "time") || (type.kind === "time" && kind === "bool")) {
       throw this.#fault("type", `${capital(say(operand.type))} cannot become ${say(type)}`,
         call.span);
+    }
+    if (kind === "dyn" && !isNullLiteral(operand)) {
+      return this.#node({ kind: "cast", operand, type, span: call.span });
     }
     return this.#as(operand, type);
   }
@@ -745,7 +821,7 @@ class Binder {
         `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
     }
     const args = rest.map((arg) => {
-      const bound = this.#fixed(this.#expr(arg, context));
+      const bound = this.#expr(arg, context);
       return bound.type.kind === "bool" ? this.#as(bound, float64)
         : this.#as(this.#number(bound), float64);
     });
@@ -764,7 +840,7 @@ class Binder {
       checkCall(this.#sql, of);
       return this.#infer(of, Number(at.value), context);
     }
-    throw this.#later(expr.span, "Elements of an array");
+    return this.#access("$item", [this.#expr(of, context), this.#expr(at, context)], expr.span);
   }
 
   #window(window: Window): BoundWindow {

@@ -23,6 +23,9 @@ import type { Span } from "./fault.ts";
  *   taken.
  * - A function with state sees every row of the stream in order, before WHERE and windows; where
  *   its WHEN is not TRUE with a value its state stays as it is. `functions/stateful.ts`.
+ * - Of no fixed type (`dyn`): arithmetic is that of floats, of whole numbers of 64 bits if both
+ *   are; numbers compare by what they are worth; another kind than the operation takes is
+ *   `ERROR.type`, as is comparing structures. `functions/access.ts` has fields, items, slices.
  * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
  * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
  */
@@ -138,7 +141,7 @@ interface Typed {
 
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
-  | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
+  | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall | BoundAggregateValue
   | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
 
 export interface BoundColumn extends Typed {
@@ -206,10 +209,22 @@ export interface BoundCase extends Typed {
  * `ERROR.number` if not finite); int64 to float64 is the nearest. Number to and from time is
  * milliseconds. bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it,
  * time as ISO 8601; from text: what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else
- * `ERROR.parse`.
+ * `ERROR.parse`. To and from `dyn`: as from and to the kind that the value is of, `ERROR.cast` where
+ * there is no such cast; a structure becomes a text of JSON. Text to bytes is base64, bytes to text
+ * UTF-8.
  */
 export interface BoundCast extends Typed {
   readonly kind: "cast";
+  readonly operand: Bound;
+}
+
+/**
+ * A `dyn` operand as the kind that a place takes, which it must already be: `ERROR.type` if not. A
+ * whole number is a float too, a float a whole number if it has no fraction, a time also a number
+ * or a text that is one.
+ */
+export interface BoundNarrow extends Typed {
+  readonly kind: "narrow";
   readonly operand: Bound;
 }
 

@@ -1,6 +1,6 @@
-import { BAD, ERROR, GOOD } from "../../src/ring.ts";
+import { BAD, DynWriter, ERROR, GOOD } from "../../src/ring.ts";
 import {
-  type Bound, type BoundAggregate, type BoundQuery, type BoundWindow, windowConditions,
+  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, windowConditions,
 } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
@@ -248,7 +248,7 @@ class Evaluation {
   #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
     const memo = new Map(leaves.seed);
     const cells = this.#query.select.filter((field) => !field.invisible)
-      .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
+      .map(({ name, expr }) => [name, stored(evaluate(expr, leaves, memo), expr.type)] as const);
     const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
     return { time, flags, cells: new Map([...cells, ...lineage]) };
   }
@@ -326,6 +326,14 @@ class Evaluation {
     const value = results[output];
     return value === undefined || !Number.isFinite(value) ? failed(ERROR.number) : { value, state };
   }
+}
+
+const room = new Uint8Array(1 << 17);
+
+/** What becomes of a value in a cell: one of no fixed type that is too long for it is an error. */
+function stored(cell: Cell, { kind, slot }: BoundType): Cell {
+  return kind === "dyn" && hasValue(cell) && new DynWriter().write(room, 0, slot, cell.value) < 0
+    ? failed(ERROR.length) : cell;
 }
 
 /** A group's key: that of its first row, as good as the worst of its rows. */

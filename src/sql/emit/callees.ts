@@ -1,6 +1,9 @@
-import { ERROR } from "../../ring.ts";
+import { ERROR, parseDyn } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { parseTime } from "../types.ts";
+import {
+  arithmetic, castDyn, compareDyn, equalDyn, narrowDyn, readDyn, writeDyn, wrong,
+} from "./open-values.ts";
 import { quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
@@ -164,6 +167,8 @@ export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
   words, multiply64, divide64, remainder64, quantile,
+  readDyn, writeDyn, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn, castDyn,
+  wrong,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };
 export type Callees = typeof callees;
