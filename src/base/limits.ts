@@ -25,6 +25,8 @@ export const limits = {
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
   partition_keys_max: 1 << 20,
+  /** Bytes of the result of a function that gathers values, where one of them is not longer. */
+  list_bytes_default: 4096,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
   /** An arming lasts at most this long (W1). */

@@ -28,7 +28,8 @@ const TIME = 0xc1;
  *     c1     time, a float of seconds follows
  *     80…9b  array, its items follow     a0…bb  object, a text and an item for each field
  *
- * Equal values have equal bytes (fields in the same order), so that groups need not look inside.
+ * Equal values have equal bytes (fields in the same order, one zero), so that groups need not look
+ * inside.
  */
 export class DynWriter {
   #U: Uint8Array = new Uint8Array(0);
@@ -71,7 +72,8 @@ export class DynWriter {
     return true;
   }
 
-  #float(value: number): boolean {
+  #float(signed: number): boolean {
+    const value = signed + 0;
     const short = Object.is(Math.fround(value), value);
     const size = short ? 4 : 8;
     if (short) words.setFloat32(0, value);

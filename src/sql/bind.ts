@@ -8,9 +8,9 @@ import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
     BoundStateful,
-    BoundType, BoundWindow, Catalog,
+    BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { needsRows } from "./bound.ts";
+import { gathers, needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
@@ -328,16 +328,17 @@ class Binder {
       throw this.#fault("type", `Here a structure is expected, but this is ${say(of.type)}`,
         of.span);
     }
-    const key = this.#node({ kind: "literal", value: name, type: textOf(name), span } as const);
-    return this.#access("$member", [of, key], span);
+    return this.#access("$member", [of, this.#textLiteral(name, span)], span);
   }
 
   /** A call of one of the functions that operators are bound to (`functions/access.ts`). */
   #access(fn: string, nodes: readonly Bound[], span: Span): Bound {
     const { parameters, result, slot } = scalarFunctions.get(fn)!;
-    const args = nodes.map((node, i) => this.#argument(parameters[i]!, node));
+    const letters = expand(parameters, nodes.length)!;
+    const args = nodes.map((node, i) => this.#argument(letters[i]!, node));
+    const types = args.map((arg) => ({ ...arg.type, constant: undefined }));
     const type = result === "bool" ? bool
-      : dyn(slot!(args.map((arg) => ({ ...arg.type, constant: undefined }))));
+      : dyn(slot?.(types) ?? types.reduce((sum, arg) => sum + arg.slot, 16));
     return this.#node({ kind: "call", fn, args, type, span });
   }
 
@@ -735,6 +736,7 @@ class Binder {
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
+    if (gathers(fn)) return this.#gathering(fn, call);
     if (first!.kind === "star") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
@@ -745,6 +747,32 @@ class Binder {
     if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+  }
+
+  /** The values of a window's rows themselves. */
+  #gathering(fn: Gathering, { name, args, span }: Call): Bound {
+    if (this.#running) {
+      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+    }
+    const [first, all] = args;
+    const row = (star: Star): Bound => this.#access("$row",
+      this.#star(star, "row").flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]),
+      span);
+    let arg = first!.kind === "star" ? row(first!) : this.#untyped(this.#expr(first!, "row"));
+    const pairs = fn === "deduplicate";
+    if (pairs) {
+      const whole: Star = { kind: "star", qualifier: [], except: [], replace: [], span };
+      arg = this.#access("$pair", [arg, row(whole)], span);
+    }
+    const newest = pairs && all?.kind === "literal" && all.value === false;
+    const one = fn === "merge_agg" || newest;
+    const type = dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
+    return this.#aggregate({ fn: newest ? "newest_distinct" : fn, arg, skipsNull: true, type,
+      span });
+  }
+
+  #textLiteral(value: string, span: Span): Bound {
+    return this.#node({ kind: "literal", value, type: textOf(value), span } as const);
   }
 
   /** Over values in order, so over the rows of a window. */

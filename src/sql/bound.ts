@@ -96,11 +96,26 @@ export interface BoundField {
 
 export type AggregateName =
   | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
-  | "first" | "percentile_cont" | "percentile_disc";
+  | "first" | "percentile_cont" | "percentile_disc" | Gathering;
+
+/** Aggregates that give the values themselves: the argument is `dyn`, as is the result. */
+export type Gathering =
+  /** An array of them. */
+  | "collect"
+  /** One object of all fields, of equal names the last; NULL if one is no object. */
+  | "merge_agg"
+  /** Of pairs [key, row] an array of the rows whose key comes first in them. */
+  | "deduplicate"
+  /** Of pairs the last row, if its key comes first in it. */
+  | "newest_distinct";
+
+const gatherings: readonly string[] = ["collect", "merge_agg", "deduplicate", "newest_distinct"];
+
+export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includes(fn);
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc";
+  fn === "percentile_cont" || fn === "percentile_disc" || gathers(fn);
 
 export interface BoundAggregate {
   readonly fn: AggregateName;

@@ -1,5 +1,6 @@
 import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
-import type { BoundAggregate } from "../../src/sql/bound.ts";
+import { type BoundAggregate, gathers } from "../../src/sql/bound.ts";
+import { openOrder } from "./open.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
@@ -19,6 +20,10 @@ export function aggregate({ fn, skipsNull, type, arg, fraction }: BoundAggregate
   if (state >= 194) return failed(state);
   const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
   if (values.length < least) return { value: null, state: NULL };
+  if (gathers(fn)) {
+    const value = gathered(fn, values);
+    return value === null ? { value, state: NULL } : { value, state };
+  }
   if (fn === "percentile_cont" || fn === "percentile_disc") {
     return { value: quantile(fn, values as number[], fraction!), state };
   }
@@ -72,8 +77,33 @@ function fold(
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
-    case "percentile_cont": case "percentile_disc": throw new Error(`bug: ${fn} folds nothing`);
+    default: throw new Error(`bug: ${fn} folds nothing`);
   }
+}
+
+function gathered(fn: BoundAggregate["fn"], values: readonly Value[]): Value {
+  if (fn === "collect") return values;
+  if (fn === "merge_agg") {
+    return values.every((value) => value instanceof Map)
+      ? new Map(values.flatMap((value) => [...value as ReadonlyMap<string, Value>])) : null;
+  }
+  const rows: Value[] = [];
+  let known: Value[] = [];
+  let isNew = false;
+  for (const pair of values) {
+    const [key, row] = pair as readonly Value[];
+    isNew = !known.some((other) => sameKey(other, key!));
+    if (isNew) rows.push(row!);
+    known = [...known, key!];
+  }
+  return fn === "deduplicate" ? rows : isNew ? rows.at(-1)! : null;
+}
+
+/** Structures are all different, numbers are what they are worth. */
+function sameKey(a: Value, b: Value): boolean {
+  if (a === null || b === null) return a === b;
+  return !Array.isArray(a) && !(a instanceof Map) && !(a instanceof Uint8Array)
+    && openOrder(a, b) === 0 && (a instanceof Date) === (b instanceof Date);
 }
 
 /** NaN comes after all others; zeros of both signs are one value. */

@@ -1,6 +1,7 @@
 import { BAD, DynWriter, ERROR, GOOD } from "../../src/ring.ts";
+import { exactly, oneZero } from "./open.ts";
 import {
-  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, windowConditions,
+  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
@@ -287,8 +288,9 @@ class Evaluation {
         const spec = this.#query.aggregates[index]!;
         const { arg } = spec;
         const panes = this.#panes(rows).map((pane) => (arg === null ? []
-          : this.#forgiven(spec, pane.map((row) => evaluate(arg, this.#rowLeaves(row))))));
-        return aggregate(spec, panes, rows.length);
+          : this.#forgiven(spec, pane.map((row) =>
+            stored(evaluate(arg, this.#rowLeaves(row)), arg.type)))));
+        return stored(aggregate(spec, panes, rows.length), spec.type);
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],
@@ -303,7 +305,7 @@ class Evaluation {
    */
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
-    const whole = this.#query.aggregates.some(({ fn }) => fn.startsWith("percentile"));
+    const whole = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     if (window?.kind !== "hopping" || whole || this.#world.window !== undefined) return [rows];
     return paned(rows, window);
   }
@@ -330,10 +332,14 @@ class Evaluation {
 
 const room = new Uint8Array(1 << 17);
 
-/** What becomes of a value in a cell: one of no fixed type that is too long for it is an error. */
+/**
+ * What becomes of a value in a cell: one of no fixed type that is too long for it is an error, and
+ * there is one zero in it.
+ */
 function stored(cell: Cell, { kind, slot }: BoundType): Cell {
-  return kind === "dyn" && hasValue(cell) && new DynWriter().write(room, 0, slot, cell.value) < 0
-    ? failed(ERROR.length) : cell;
+  if (kind !== "dyn" || !hasValue(cell)) return cell;
+  return new DynWriter().write(room, 0, slot, cell.value) < 0 ? failed(ERROR.length)
+    : { value: oneZero(cell.value), state: cell.state };
 }
 
 /** A group's key: that of its first row, as good as the worst of its rows. */
@@ -347,6 +353,7 @@ function keyCell(cells: readonly Cell[]): Cell {
 function keyText(cell: Cell): string {
   if (!hasValue(cell)) return "null";
   const { value } = cell;
-  return `${typeof value} ${typeof value === "number" ? value + 0 : String(value)}`;
+  return typeof value === "object" ? exactly(value)
+    : `${typeof value} ${typeof value === "number" ? value + 0 : String(value)}`;
 }
 

@@ -11,6 +11,26 @@ export class OpenError {
   }
 }
 
+/** A text that two values share only if they are the same, in kind too. */
+export function exactly(value: Dyn): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object") return Object.is(value, -0) ? "-0" : String(value);
+  if (value === null || value instanceof Uint8Array) return `bytes ${String(value)}`;
+  if (value instanceof Date) return `at ${value.getTime()}`;
+  if (Array.isArray(value)) return `[${value.map(exactly).join(", ")}]`;
+  return `{${[...value as ReadonlyMap<string, Dyn>]
+    .map(([key, item]) => `${JSON.stringify(key)}: ${exactly(item)}`).join(", ")}}`;
+}
+
+/** Without zeros of a sign. */
+export function oneZero(value: Dyn): Dyn {
+  if (typeof value === "number") return value + 0;
+  if (Array.isArray(value)) return value.map((item) => oneZero(item as Dyn));
+  return value instanceof Map ? new Map([...value as ReadonlyMap<string, Dyn>]
+    .map(([key, item]) => [key, oneZero(item)])) : value;
+}
+
 type Kind = "number" | "text" | "bool" | "time" | "bytes" | "structure";
 
 function kindOf(value: Dyn): Kind {
@@ -122,17 +142,17 @@ function textOf(value: Dyn): string {
   if (typeof value === "string") return value;
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return Buffer.from(value).toString();
-  return JSON.stringify(plain(value));
+  return json(value);
 }
 
-/** As `JSON.stringify` takes it; whole numbers here are small enough to be exact. */
-function plain(value: Dyn): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (value instanceof Date) return value.toISOString();
+function json(value: Dyn): string {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString("base64"));
   if (value instanceof Map) {
-    return Object.fromEntries([...value as ReadonlyMap<string, Dyn>]
-      .map(([key, item]) => [key, plain(item)]));
+    const fields = Array.from(value as ReadonlyMap<string, Dyn>,
+      ([key, item]) => `${JSON.stringify(key)}:${json(item)}`);
+    return `{${fields.join(",")}}`;
   }
-  return Array.isArray(value) ? value.map((item) => plain(item as Dyn)) : value;
+  return Array.isArray(value) ? `[${value.map((item) => json(item as Dyn)).join(",")}]`
+    : JSON.stringify(value);
 }

@@ -3,7 +3,7 @@ import { ABSENT, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.t
 import type { Bound, BoundBinaryOp, BoundCall, BoundType } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
-import { openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
+import { exactly, openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
 
 export type Value = Dyn;
 
@@ -189,6 +189,7 @@ export function order(a: Value, b: Value): number {
   if (typeof a === "string" && typeof b === "string") {
     return Buffer.compare(Buffer.from(a), Buffer.from(b));
   }
+  if (typeof a === "object" || typeof b === "object") return exactly(a) === exactly(b) ? 0 : NaN;
   const [x, y] = [a, b] as [number, number];
   return x < y ? -1 : x > y ? 1 : x === y ? 0 : NaN;
 }

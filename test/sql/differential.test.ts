@@ -9,6 +9,7 @@ import {
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { Model } from "../../src/infer.ts";
+import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 
 /**
@@ -184,8 +185,12 @@ class Queries {
         case "time": return r.chance(0.3) ? `${r.pick(["last", "first"])}_value(at, FALSE)`
           : `${r.pick(["min", "max", "last"])}(at)`;
         case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
-        case "list": return r.pick(["l", "last(l)"]);
-        case "object": return r.pick(["o", "first(o)"]);
+        case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
+          : r.pick([() => `collect(${arg(this.kind())})`, () => "collect(*)",
+            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
+        case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
+          : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
+            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -481,8 +486,9 @@ const listOf = (r: Random): Dyn => (r.chance(0.85)
   : new Map([["x", loose(r)]]));
 
 const written = new Uint8Array(256);
+/** As it is in a cell. */
 const fitting = (value: Dyn, slot: number): Dyn =>
-  (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : value);
+  (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : new DynReader().read(written, 0));
 
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
@@ -558,8 +564,9 @@ class Machine {
   #read = 0;
 
   constructor(program: Program, newest: ReadonlyMap<string, Row>) {
-    const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
-    const arena = Arena.create(state * 2 + (1 << 21));
+    const bytes = program.stages.reduce((sum, stage) =>
+      sum + stage.stateBytes + Ring.layout("out", stage.output, 16).bytes, 0);
+    const arena = Arena.create(bytes * 2 + (1 << 21));
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
       Ring.create(arena, Ring.layout(name, specs, rows)).ring;
     const rings = program.newest.map(({ tag, stream, column }) => {
@@ -620,16 +627,6 @@ class Machine {
       this.#turn(time, each, from + 1);
     } while (link.cursor !== input.head);
   }
-}
-
-/** A text that two values share only if they are the same. */
-function exactly(value: Dyn): string {
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value !== "object") return Object.is(value, -0) ? "-0" : String(value);
-  if (value === null || value instanceof Uint8Array) return `bytes ${String(value)}`;
-  if (value instanceof Date) return `at ${value.getTime()}`;
-  if (Array.isArray(value)) return `[${value.map(exactly).join(", ")}]`;
-  return `{${[...value as ReadonlyMap<string, Dyn>].map(([k, v]) => `${k}: ${exactly(v)}`).join()}}`;
 }
 
 const shown = (rows: readonly Row[]): string[] => rows.map((row) =>

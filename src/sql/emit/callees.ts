@@ -4,6 +4,7 @@ import { parseTime } from "../types.ts";
 import {
   arithmetic, castDyn, compareDyn, equalDyn, narrowDyn, readDyn, writeDyn, wrong,
 } from "./open-values.ts";
+import { gather } from "../window/gather.ts";
 import { quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
@@ -166,7 +167,7 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
-  words, multiply64, divide64, remainder64, quantile,
+  gather, words, multiply64, divide64, remainder64, quantile,
   readDyn, writeDyn, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn, castDyn,
   wrong,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,

@@ -63,6 +63,21 @@ export const access: readonly ScalarFunction[] = [
       : isList(list) ? !list.includes(null) && !list.some((one) => equal(one, x)) : undefined),
   },
   {
+    name: "$row", parameters: "sv/", result: "dyn", doc: "`*` as one object", examples: [],
+    nulls: "sees",
+    body: (...parts: Dyn[]) => {
+      const fields = new Map<string, Dyn>();
+      for (let i = 0; i < parts.length; i += 2) {
+        if (parts[i + 1] !== null) fields.set(parts[i] as string, parts[i + 1]!);
+      }
+      return fields;
+    },
+  },
+  {
+    name: "$pair", parameters: "vv", result: "dyn", doc: "[key, row]", examples: [], nulls: "sees",
+    body: (key: Dyn, row: Dyn) => [key, row],
+  },
+  {
     name: "element_at", parameters: "vv", result: "dyn", slot: ([of]) => of!.slot,
     doc: "An item of an array by its place from 0 (from the end where negative), or a field",
     examples: [["element_at(array_create('a', 'b'), 1) = 'b'", "TRUE"],

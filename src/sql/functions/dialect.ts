@@ -7,8 +7,7 @@ export type FunctionClass =
  * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
  * wrong.
  */
-const later: Readonly<Record<Exclude<FunctionClass, "analytic">, string>> = {
-  aggregate: "collect:* merge_agg:* deduplicate:aB",
+const later: Readonly<Record<Exclude<FunctionClass, "analytic" | "aggregate">, string>> = {
   rows: "unnest:a extract:a",
   columns: "changed_cols:sb*+",
   number: "row_number:",

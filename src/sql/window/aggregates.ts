@@ -1,6 +1,7 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type AggregateName, needsRows } from "../bound.ts";
+import { type AggregateName, gathers, needsRows } from "../bound.ts";
 import type { Code, Value } from "../emit/code.ts";
+import { outcome } from "../emit/dyn.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
 export interface Aggregate {
@@ -24,7 +25,11 @@ export interface Place {
   /** Names of the table of whole cells, for `first` and `last` of what is no number. */
   cell(): { readonly at: string; readonly slot: string; readonly length: string };
   /** Of an aggregate that needs its rows: their chain, its column, room for its values. */
-  rows(): { readonly next: string; readonly payload: string; readonly values: string };
+  rows(): { readonly next: string; readonly payload: string };
+  /** Room to put values in order. */
+  values(): string;
+  /** Bytes from one row's cell to the next. */
+  stride(): string;
 }
 
 /** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
@@ -34,6 +39,8 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
 
 /** One value says nothing of how a sample spreads. */
 const ofSample = ({ fn }: Aggregate): boolean => fn === "stddevs" || fn === "vars";
+
+const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -47,8 +54,9 @@ const kept: Record<AggregateName, Fields> = {
   vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
-  percentile_cont: { n: 0, worst: 0, head: 0, tail: 0 },
-  percentile_disc: { n: 0, worst: 0, head: 0, tail: 0 },
+  percentile_cont: chained,
+  percentile_disc: chained,
+  collect: chained, merge_agg: chained, deduplicate: chained, newest_distinct: chained,
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -135,7 +143,8 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
-    case "percentile_cont": case "percentile_disc": {
+    case "percentile_cont": case "percentile_disc": case "collect": case "merge_agg":
+    case "deduplicate": case "newest_distinct": {
       const tail = at("tail");
       return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
         `${tail} = r;`, counted];
@@ -188,6 +197,7 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
     return keptValue(code, aggregate, place, state);
   }
+  if (gathers(aggregate.fn)) return gathered(code, aggregate, place, n, state);
   if (needsRows(aggregate.fn)) return percentile(code, aggregate, place, n, state);
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
@@ -196,11 +206,20 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
 function percentile(
   code: Code, { fn, fraction }: Aggregate, place: Place, n: string, state: string,
 ): Value {
-  const { next, payload, values } = place.rows();
+  const { next, payload } = place.rows();
+  const values = place.values();
   const at = code.param({ of: "number", value: fraction }, "fraction");
   const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
     `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
   return { kind: "float64", state, value: code.define("v", text) };
+}
+
+function gathered(
+  code: Code, { fn, spec }: Aggregate, place: Place, n: string, state: string,
+): Value {
+  const { next, payload } = place.rows();
+  return outcome(code, spec, state, `fn.gather("${fn}", U, I, ${next}, ${place.at("head")}, ${n}, ` +
+    `${payload}, ${place.stride()})`);
 }
 
 function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {
@@ -248,7 +267,6 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
     case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
     case "var": return `${at("squares")} / ${n}`;
     case "vars": return `${at("squares")} / (${n} - 1)`;
-    case "count": case "last": case "first": case "percentile_cont": case "percentile_disc":
-      return n;
+    default: return n;
   }
 }
