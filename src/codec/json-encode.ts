@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "../codec.ts";
 import {
-  DynReader, GOOD, isUncertain, jsonOfDyn, readCell, stateName, type Column, type Ring,
+  type Dyn, DynReader, GOOD, isUncertain, jsonOfDyn, parseDyn, readCell, spread_name, stateName,
+  type Column, type Ring,
 } from "../ring.ts";
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
@@ -30,40 +31,76 @@ export class JsonEncoder implements RowEncoder {
   readonly #ring: Ring;
   /** `{"name":` for the first column, `,"name":` for the others. */
   readonly #openings: readonly Uint8Array[];
+  /** Those that have a name. */
+  readonly #columns: readonly Column[];
   /** `"name":"state",` parts are built only for cells that are not good. */
   readonly #quality: boolean;
+  /** A row with it begins with its fields, apart from those that are columns. */
+  readonly #spread: Column | null;
+  readonly #names: ReadonlySet<string>;
 
   constructor(ring: Ring, quality: boolean) {
     this.#ring = ring;
     this.#quality = quality;
-    this.#openings = ring.shown.map((column, i) =>
+    this.#spread = ring.shown.find(({ name }) => name === spread_name) ?? null;
+    const named = ring.shown.filter((column) => column !== this.#spread);
+    this.#columns = named;
+    this.#names = new Set(named.map(({ name }) => name));
+    this.#openings = named.map((column, i) =>
       bytesOf(`${i === 0 ? "{" : ","}${JSON.stringify(column.name)}:`));
     // A byte of text becomes at most six, one of `bytes` at most 4/3.
-    const cells = ring.shown.reduce((sum, column, i) => sum + this.#openings[i]!.length +
-      (column.slot === 0 ? number_bytes_max : column.slot * 6 + 8), 0);
+    const cells = ring.shown.reduce((sum, { slot, kind }, i) =>
+      sum + (this.#openings[i]?.length ?? 0) +
+      (slot === 0 ? number_bytes_max : kind === "json" ? slot + 8 : slot * 6 + 8), 0);
     const states = quality
       ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
     this.bytes_max = cells + states + quality_open.length + 4;
   }
 
   encode(seq: number, out: Uint8Array, from: number): number {
-    const { shown: columns, mask } = this.#ring;
+    const columns = this.#columns;
+    const { mask } = this.#ring;
     const { U } = this.#ring.arena;
     const row = seq & mask;
-    let at = from;
+    let at = this.#spread === null ? from : this.#fields(this.#spread, row, out, from);
+    // After fields a column is opened by a comma; the brace is theirs.
+    const begun = at > from;
     let worst = GOOD;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
       at = append(out, at, this.#openings[i]!);
+      if (i === 0 && begun) out[at - this.#openings[i]!.length] = COMMA;
       const state = U[column.state + row]!;
       worst |= state;
       at = state === GOOD || isUncertain(state)
         ? this.#cell(column, seq, out, at) : append(out, at, null_text);
     }
-    if (columns.length === 0) out[at++] = 0x7b;
+    if (columns.length === 0 && !begun) out[at++] = 0x7b;
     if (this.#quality && worst !== GOOD) at = this.#states(row, out, at);
     out[at++] = CLOSE;
     return at;
+  }
+
+  /** The object's fields behind a brace; nothing if it has none that is no column. */
+  #fields(column: Column, row: number, out: Uint8Array, from: number): number {
+    const { U, I } = this.#ring.arena;
+    const state = U[column.state + row]!;
+    if (state !== GOOD && !isUncertain(state)) return from;
+    const at = column.payload + row * column.stride;
+    const length = I[column.length + row]!;
+    if (column.kind === "dyn" || this.#names.size > 0) {
+      const value = column.kind === "dyn" ? dyns.read(U, at)
+        : parseDyn(decoder.decode(U.slice(at, at + length)));
+      if (!(value instanceof Map)) return from;
+      const rest = new Map([...value as ReadonlyMap<string, Dyn>]
+        .filter(([name]) => !this.#names.has(name)));
+      return rest.size === 0 ? from : appendWritten(out, from, jsonOfDyn(rest)) - 1;
+    }
+    // As it came, without the brace that ends it.
+    let end = length - 1;
+    while (end > 0 && U[at + end] !== CLOSE) end--;
+    for (let i = 0; i < end; i++) out[from + i] = U[at + i]!;
+    return from + end;
   }
 
   #cell(column: Column, seq: number, out: Uint8Array, at: number): number {
@@ -106,8 +143,8 @@ export class JsonEncoder implements RowEncoder {
     const { U } = this.#ring.arena;
     let at = append(out, from, quality_open);
     let first = true;
-    for (let i = 0; i < this.#ring.shown.length; i++) {
-      const state = U[this.#ring.shown[i]!.state + row]!;
+    for (let i = 0; i < this.#columns.length; i++) {
+      const state = U[this.#columns[i]!.state + row]!;
       if (state === GOOD) continue;
       if (!first) out[at++] = COMMA;
       first = false;

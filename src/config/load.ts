@@ -178,12 +178,14 @@ function toLink(name: string, link: object, profile: Profile): Link {
 }
 
 function toSource(name: string, entry: object): Source {
-  const { type, link, columns, ...settings } = entry as {
-    type: string; link?: string; columns: Record<string, Source["columns"][number]["type"]>;
+  const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
+    type: string; link?: string; columns?: Record<string, Source["columns"][number]["type"]>;
+    valueBytes: number; messageBytes: number;
   };
   return {
     name, type, link: link ?? null, settings,
-    columns: Object.entries(columns).map(([column, kind]) => ({ name: column, type: kind })),
+    open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
+    columns: Object.entries(columns ?? {}).map(([column, kind]) => ({ name: column, type: kind })),
   };
 }
 

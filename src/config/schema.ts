@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limits } from "../base.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**
@@ -185,7 +186,13 @@ export function gatewaySchema(components: Components) {
     devices: z.record(devicePattern, device).default({}).describe("equipment, by name or pattern"),
     sources: z.record(nameText, byType(components.sources, (type) => ({
       ...link(type, "link it comes from"),
-      columns: z.record(nameText, typeText).describe("columns and their types"),
+      columns: z.record(nameText, typeText).optional()
+        .describe("columns and their types; without them any field of a message is one, and is of " +
+          "no fixed type"),
+      valueBytes: z.int().min(16).max(limits.slot_bytes_max).default(64)
+        .describe("without `columns`: bytes of one value at most; a longer one is an error"),
+      messageBytes: z.int().min(16).max(limits.mqtt_message_bytes_max).default(4096)
+        .describe("without `columns`: bytes of a whole message, which `SELECT *` keeps"),
     }))).default({}).describe("streams that do not come from equipment"),
     tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
     models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),

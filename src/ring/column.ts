@@ -19,7 +19,15 @@ export interface ColumnSpec {
   readonly slot: number;
   /** Engineering unit, where known. */
   readonly eu?: string;
+  /**
+   * Where the value stands in a message of any fields: names from the outside in, none for the
+   * whole message. Left out: under the column's own name.
+   */
+  readonly path?: readonly string[];
 }
+
+/** The column that holds a whole object: its fields are shown as if each were a column. */
+export const spread_name = "*";
 
 /** Bytes of payload of one cell (without length and state). */
 export function kindBytes(spec: ColumnSpec): number {
@@ -37,6 +45,7 @@ export class Column {
   readonly kind: ColumnKind;
   readonly slot: number;
   readonly eu: string | null;
+  readonly path: readonly string[];
   readonly index: number;
   readonly payload: number;
   readonly stride: number;
@@ -51,6 +60,7 @@ export class Column {
     this.kind = spec.kind;
     this.slot = spec.slot;
     this.eu = spec.eu ?? null;
+    this.path = spec.path ?? [spec.name];
     this.index = index;
     this.payload = payload;
     this.stride = spec.slot === 0 ? 1 : spec.slot;

@@ -44,6 +44,18 @@ export class DynWriter {
     return this.#item(value, 0) ? this.#at - at : -1;
   }
 
+  /** A text that is given by its bytes. */
+  text(
+    U: Uint8Array, at: number, slot: number, bytes: Uint8Array, from: number, to: number,
+  ): number {
+    this.#U = U;
+    this.#at = at;
+    this.#end = at + slot;
+    if (!this.#head(TEXT, to - from) || this.#at + to - from > this.#end) return -1;
+    for (let i = from; i < to; i++) U[this.#at++] = bytes[i]!;
+    return this.#at - at;
+  }
+
   #item(value: Dyn, depth: number): boolean {
     if (depth > dyn_depth_max) return false;
     switch (typeof value) {

@@ -1,5 +1,7 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
+import type {
+  Device, Gateway, Group, Link, Problem, Rule, Source, Tag,
+} from "../config.ts";
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
@@ -94,6 +96,10 @@ export function buildGraph(
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
 
+/** The column of a source's own time, which is one however a rule would read it. */
+const timeColumn = ({ settings: { time } }: Source): ColumnSpec[] =>
+  (typeof time === "string" ? [tagColumn(time, "time")] : []);
+
 class Builder {
   readonly problems: Problem[] = [];
   readonly #gateway: Gateway;
@@ -118,13 +124,15 @@ class Builder {
       for (const group of device.groups) this.#addGroup(device, group);
     }
     for (const source of gateway.sources) {
-      const columns = source.columns.map((c) => tagColumn(c.name, c.type));
+      const columns = source.open === null
+        ? source.columns.map((c) => tagColumn(c.name, c.type)) : timeColumn(source);
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
       this.#addStream(source.name, "source", columns, interval);
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(this.#planRules());
+    for (const source of gateway.sources) if (source.open !== null) this.#closeSource(source, rules);
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkHiding(rules);
@@ -144,6 +152,19 @@ class Builder {
     const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** A source without declared columns has those that its rules read. */
+  #closeSource(source: Source, rules: readonly RulePlan[]): void {
+    const columns = new Map(timeColumn(source).map((column) => [column.name, column]));
+    for (const { program } of rules) {
+      for (const input of program.inputs) {
+        if (!input.streams.includes(source.name)) continue;
+        for (const column of input.columns) columns.set(column.name, column);
+      }
+    }
+    this.#addStream(source.name, "source", [...columns.values()],
+      this.#streams.get(source.name)!.interval);
   }
 
   #addGroup(device: Device, group: Group): void {
@@ -181,7 +202,9 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+      const open = this.#gateway.sources.find((source) => source.name === name)?.open ?? null;
+      return { name, columns: stream.layout.columns, interval_ms: stream.interval,
+        ...(open === null ? {} : { open }) };
     };
     return {
       stream: info,

@@ -2,6 +2,7 @@ import type {
   Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Over, Select, Star, Unary, Window,
 } from "./ast.ts";
 import { limits } from "../base.ts";
+import { spread_name, type ColumnSpec } from "../ring.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
@@ -10,14 +11,15 @@ import type {
     BoundStateful,
     BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { gathers, needsRows } from "./bound.ts";
+import { gathers, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
-import { Scope } from "./scope.ts";
+import { walk } from "./rewrite/tree.ts";
+import { type Found, Scope } from "./scope.ts";
 import {
   arithmetic, bitwise, bool, coerce, dyn, dynOf, float64, int53, int64, isNullLiteral, isNumber,
   isOpen, isWhole, nullOf, parseTime, say, text, textOf, time, wider,
@@ -107,6 +109,12 @@ class Binder {
   }
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
+    const { where = null, window = null, having = null, select = [] } = parts;
+    const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
+      ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
+      ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
+      ...this.#calls];
+    this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
     return {
       sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
         having: null,
@@ -179,6 +187,11 @@ class Binder {
     const { qualifier, except, replace, span } = star;
     const replaced = new Map(replace.map((field) => [field.alias!, field.expr]));
     const columns = this.#scope.star(this.#sql, qualifier.join("."), span);
+    const [whole] = columns;
+    if (whole?.name === spread_name) {
+      return this.#spread(whole, except.filter((name) => !replaced.has(name)), replaced, context,
+        span);
+    }
     for (const name of [...except, ...replaced.keys()]) {
       if (!columns.some((c) => c.name === name)) {
         throw new SqlFault("unknown-column", `\`*\` has no column ${name}`, this.#sql, span,
@@ -191,6 +204,19 @@ class Binder {
       expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span },
         context, true),
     }));
+  }
+
+  /** A message of any fields as it is; a column beside it stands in the place of its field. */
+  #spread(
+    whole: ColumnSpec, except: readonly string[], replaced: ReadonlyMap<string, Expr>,
+    context: Context, span: Span,
+  ): BoundField[] {
+    const found = this.#expr({ kind: "name", parts: [whole.name], span }, context, true);
+    const expr = except.length === 0 ? found : this.#access("erase",
+      [found, ...except.map((name) => this.#textLiteral(name, span))], span);
+    return [{ name: whole.name, expr, invisible: false },
+      ...[...replaced].map(([name, value]) =>
+        ({ name, expr: this.#expr(value, context, true), invisible: false }))];
   }
 
   #alias(field: Field, context: Context): Bound {
@@ -305,10 +331,13 @@ class Binder {
     if (found.kind === "newest") {
       return this.#node({ kind: "newest", index: found.index, type, span });
     }
-    const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
-      span });
+    const column = this.#column(found, span);
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#ofGroup(column);
+  }
+
+  #column({ input, spec: { name, kind, slot } }: Extract<Found, { kind: "column" }>, span: Span) {
+    return this.#node({ kind: "column", input, name, type: { kind, slot }, span } as const);
   }
 
   /** `a.b.c`, where `a` or `a.b` is a structure: the longest that has a meaning. */
@@ -324,6 +353,8 @@ class Binder {
   }
 
   #member(of: Bound, name: string, span: Span): Bound {
+    const column = of.kind === "column" ? this.#scope.inside(of.input, of.name, name) : null;
+    if (column !== null) return this.#column(column, span);
     if (!isOpen(of.type)) {
       throw this.#fault("type", `Here a structure is expected, but this is ${say(of.type)}`,
         of.span);
@@ -755,10 +786,16 @@ class Binder {
       throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
     }
     const [first, all] = args;
-    const row = (star: Star): Bound => this.#access("$row",
-      this.#star(star, "row").flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]),
-      span);
-    let arg = first!.kind === "star" ? row(first!) : this.#untyped(this.#expr(first!, "row"));
+    const row = (star: Star): Bound => {
+      const fields = this.#star(star, "row");
+      const [whole, ...rest] = fields;
+      const made = (list: readonly BoundField[]): Bound => this.#access("$row",
+        list.flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]), span);
+      if (whole?.name !== spread_name) return made(fields);
+      return rest.length === 0 ? whole.expr
+        : this.#access("object_concat", [whole.expr, made(rest)], span);
+    };
+    let arg = this.#untyped(first!.kind === "star" ? row(first!) : this.#expr(first!, "row"));
     const pairs = fn === "deduplicate";
     if (pairs) {
       const whole: Star = { kind: "star", qualifier: [], except: [], replace: [], span };
@@ -895,6 +932,17 @@ class Binder {
         emit: condition(args[1]), ...common };
     }
   }
+}
+
+function columnsIn(roots: readonly Bound[]): Set<string> {
+  const names = new Set<string>();
+  for (const root of roots) {
+    walk(root, (node) => {
+      if (node.kind === "column") names.add(node.name);
+      return true;
+    });
+  }
+  return names;
 }
 
 /** The name that a field has by itself: of its column or its function. */

@@ -318,4 +318,12 @@ export interface CatalogStream {
   readonly columns: readonly ColumnSpec[];
   /** ms between rows, where it is fixed. */
   readonly interval_ms: number | null;
+  /** Its messages have any fields; what a rule names becomes a column. */
+  readonly open?: OpenStream;
+}
+
+export interface OpenStream {
+  /** Bytes of one value, and of a whole message (`SELECT *`). */
+  readonly value_bytes: number;
+  readonly message_bytes: number;
 }

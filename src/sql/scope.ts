@@ -1,6 +1,6 @@
-import type { ColumnSpec } from "../ring.ts";
+import { spread_name, type ColumnSpec } from "../ring.ts";
 import type { Source } from "./ast.ts";
-import type { BoundInput, BoundNewest, Catalog } from "./bound.ts";
+import type { BoundInput, BoundNewest, Catalog, OpenStream } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
@@ -11,6 +11,8 @@ interface Input {
   readonly fanIn: boolean;
   readonly columns: ReadonlyMap<string, ColumnSpec>;
   readonly used: Map<string, ColumnSpec>;
+  /** Any name is a column, of no fixed type. */
+  readonly open: OpenStream | null;
 }
 
 export type Found =
@@ -52,7 +54,7 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map() });
+      used: new Map(), open: fanIn ? null : found[0]!.open ?? null });
   }
 
   /** Columns of `*` or `qualifier.*`, none of those that begin with `$`. */
@@ -63,7 +65,26 @@ export class Scope {
       throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
         this.#inputs.map((i) => i.alias), qualifier);
     }
-    return inputs.flatMap((i) => [...i.columns.values()]).filter((c) => !c.name.startsWith("$"));
+    return inputs.flatMap((i) => (i.open === null ? [...i.columns.values()] : [wholeOf(i.open)]))
+      .filter((c) => !c.name.startsWith("$"));
+  }
+
+  /** The column of a field inside one of an open stream; null: that is not where it is from. */
+  inside(index: number, name: string, field: string): Extract<Found, { kind: "column" }> | null {
+    const input = this.#inputs[index]!;
+    const outer = input.used.get(name);
+    if (input.open === null || outer?.path === undefined || outer.path.length === 0) return null;
+    const spec: ColumnSpec = { ...outer, name: `${name}->${field}`, path: [...outer.path, field] };
+    input.used.set(spec.name, spec);
+    return { kind: "column", input: index, spec };
+  }
+
+  /** Only these columns of open streams are read after all: what stood for a field inside is not. */
+  keep(names: ReadonlySet<string>): void {
+    for (const { open, used } of this.#inputs) {
+      if (open === null) continue;
+      for (const name of used.keys()) if (!names.has(name)) used.delete(name);
+    }
   }
 
   /** The meaning of a name, or null. */
@@ -74,7 +95,10 @@ export class Scope {
       const device = input.name.slice(0, Math.max(0, input.name.lastIndexOf(".")));
       const mine = qualifier === "" || qualifier === input.alias || qualifier === input.name ||
         (qualifier === device && !input.fanIn);
-      const spec = mine ? input.columns.get(name) : undefined;
+      const { open } = input;
+      const spec = !mine ? undefined : input.columns.get(name) ?? (open === null ? undefined
+        : name === spread_name ? wholeOf(open)
+        : { name, kind: "dyn", slot: roundUp(open.value_bytes), path: [name] });
       if (spec === undefined) continue;
       input.used.set(name, spec);
       return { kind: "column", input: index, spec };
@@ -123,6 +147,12 @@ export class Scope {
       [...columns, ...aliases, ...this.#catalog.names()], name);
   }
 }
+
+const roundUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** The message as it came. */
+const wholeOf = ({ message_bytes }: OpenStream): ColumnSpec =>
+  ({ name: spread_name, kind: "json", slot: roundUp(message_bytes), path: [] });
 
 /** Columns that all have, of one kind. */
 function common(streams: readonly (readonly ColumnSpec[])[]): Map<string, ColumnSpec> {
