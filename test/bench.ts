@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
   stage: () => import("./bench/stage.ts"),
+  wide: () => import("./bench/wide.ts"),
 };
 
 const wanted = process.argv.slice(2);

@@ -43,7 +43,7 @@ export function expand(parameters: string, count: number): string | null {
   const [must, may] = parameters.replace(/[+/]$/, "").split("?") as [string, string?];
   if (parameters.endsWith("/")) {
     // In pairs: names and values.
-    return count > 0 && count % must.length === 0 ? must.repeat(count / must.length) : null;
+    return count % must.length === 0 ? must.repeat(count / must.length) : null;
   }
   let all = must + (may ?? "");
   if (parameters.endsWith("+")) all += all.at(-1)!.repeat(Math.max(0, count - all.length));

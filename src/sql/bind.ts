@@ -4,7 +4,7 @@ import type {
 import { limits } from "../base.ts";
 import { spread_name, type ColumnSpec } from "../ring.ts";
 import { children } from "./ast.ts";
-import { check, isAggregate } from "./check.ts";
+import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
@@ -103,9 +103,12 @@ class Binder {
     }
     const context: Context = aggregated ? "group" : "row";
     this.#closed = window === null ? null : context;
-    const fields = this.#fields(select.fields, context);
+    const rows = select.fields.find(({ expr }) => placeOf(expr) === "rows");
+    const fields = rows === undefined ? this.#fields(select.fields, context)
+      : this.#expanded(select.fields, rows, context);
+    const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
     const having = select.having === null ? null : this.#condition(select.having, "group");
-    return this.query(this.#sql, { where, window, select: fields, having, aggregated });
+    return this.query(this.#sql, { where, window, select: fields, having, aggregated, expand });
   }
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
@@ -119,7 +122,7 @@ class Binder {
       sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
         having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
-      infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
     };
   }
 
@@ -181,6 +184,29 @@ class Binder {
       put({ name, expr: bound, invisible });
     }
     return found;
+  }
+
+  /** A select list with a function that makes rows: what it makes them of, and all else. */
+  #expanded(fields: readonly Field[], rows: Field, context: Context): BoundField[] {
+    const { name, args, span } = rows.expr as Call;
+    const given = this.#expr(args[0]!, context);
+    const list = name.toLowerCase() === "unnest" ? this.#argument("l", given)
+      : this.#access("$fields", [given], span);
+    const others = this.#fields(fields.filter((field) => field !== rows), context)
+      .filter(({ invisible }) => !invisible);
+    return [{ name: "$list", expr: list, invisible: false },
+      { name: "$rest", expr: this.#object(others, span), invisible: false }];
+  }
+
+  /** Columns as one object. */
+  #object(fields: readonly BoundField[], span: Span): Bound {
+    const whole = fields.find(({ name }) => name === spread_name);
+    const rest = fields.filter((field) => field !== whole);
+    const made = this.#access("$row",
+      rest.flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]), span);
+    if (whole === undefined) return made;
+    return this.#untyped(rest.length === 0 ? whole.expr
+      : this.#access("object_concat", [whole.expr, made], span));
   }
 
   #star(star: Star, context: Context): BoundField[] {
@@ -332,6 +358,10 @@ class Binder {
       return this.#node({ kind: "newest", index: found.index, type, span });
     }
     const column = this.#column(found, span);
+    if (found.field !== null) {
+      const inside = context === "row" ? column : this.#ofGroup(column);
+      return this.#access("$member", [inside, this.#textLiteral(found.field, span)], span);
+    }
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#ofGroup(column);
   }
@@ -786,15 +816,7 @@ class Binder {
       throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
     }
     const [first, all] = args;
-    const row = (star: Star): Bound => {
-      const fields = this.#star(star, "row");
-      const [whole, ...rest] = fields;
-      const made = (list: readonly BoundField[]): Bound => this.#access("$row",
-        list.flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]), span);
-      if (whole?.name !== spread_name) return made(fields);
-      return rest.length === 0 ? whole.expr
-        : this.#access("object_concat", [whole.expr, made(rest)], span);
-    };
+    const row = (star: Star): Bound => this.#object(this.#star(star, "row"), span);
     let arg = this.#untyped(first!.kind === "star" ? row(first!) : this.#expr(first!, "row"));
     const pairs = fn === "deduplicate";
     if (pairs) {

@@ -47,6 +47,12 @@ export interface BoundQuery {
    * passes WHERE gives one, of its group so far.
    */
   readonly aggregated: boolean;
+  /**
+   * The select list is `$list` and `$rest`: each item of the array is a row of one column `*`, an
+   * object of the fields of `$rest` and those of the item, which win. An item that is no object is
+   * a field of this name. What reads as NULL gives no row; what is no array fails. Null: no such.
+   */
+  readonly expand: string | null;
 }
 
 export interface BoundInput {

@@ -6,6 +6,7 @@ import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
+import { expandStage } from "./expand.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
@@ -161,6 +162,8 @@ class Chain {
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
     this.#rows(this.#tests, this.#select());
+    const { expand } = this.#query;
+    if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
   }
 
   /**

@@ -16,7 +16,11 @@ interface Input {
 }
 
 export type Found =
-  | { readonly kind: "column"; readonly input: number; readonly spec: ColumnSpec }
+  | {
+      readonly kind: "column"; readonly input: number; readonly spec: ColumnSpec;
+      /** It is a field inside the column, which holds an object. */
+      readonly field: string | null;
+    }
   | { readonly kind: "newest"; readonly index: number; readonly spec: ColumnSpec };
 
 /** What names mean: columns of FROM, and newest values of tags anywhere. */
@@ -76,7 +80,7 @@ export class Scope {
     if (input.open === null || outer?.path === undefined || outer.path.length === 0) return null;
     const spec: ColumnSpec = { ...outer, name: `${name}->${field}`, path: [...outer.path, field] };
     input.used.set(spec.name, spec);
-    return { kind: "column", input: index, spec };
+    return { kind: "column", input: index, spec, field: null };
   }
 
   /** Only these columns of open streams are read after all: what stood for a field inside is not. */
@@ -99,9 +103,12 @@ export class Scope {
       const spec = !mine ? undefined : input.columns.get(name) ?? (open === null ? undefined
         : name === spread_name ? wholeOf(open)
         : { name, kind: "dyn", slot: roundUp(open.value_bytes), path: [name] });
-      if (spec === undefined) continue;
-      input.used.set(name, spec);
-      return { kind: "column", input: index, spec };
+      const fields = mine ? input.columns.get(spread_name) : undefined;
+      const found = spec ?? fields;
+      if (found === undefined) continue;
+      input.used.set(found.name, found);
+      return { kind: "column", input: index, spec: found,
+        field: spec === undefined ? name : null };
     }
     return qualifier === "" ? null : this.#findNewest(qualifier, name);
   }

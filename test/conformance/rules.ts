@@ -4,9 +4,9 @@ import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf,
+  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, kindOf,
     type Outcome, passed, refused,
-  rowOf, schemaOf, unsupported,
+  rowOf, schemaOf, shownOf, unsupported,
 } from "./vectors.ts";
 
 interface Stream {
@@ -94,9 +94,7 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
 }
 
 function show(query: BoundQuery, row: Row): Record<string, Json> {
-  const shown = query.select.filter((field) => !field.invisible)
-    .map(({ name, expr }) => [name, jsonOf(row.cells.get(name)!, expr.type.kind)] as const);
-  return Object.fromEntries(shown.filter(([, value]) => value !== null));
+  return Object.fromEntries(shownOf(query, row).filter(([, value]) => value !== null));
 }
 
 /** Empty emissions at the end that the expectation does not have count for nothing. */

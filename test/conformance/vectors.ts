@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ColumnSpec, Dyn } from "../../src/ring.ts";
 import { parse } from "../../src/sql/create.ts";
-import type { Catalog } from "../../src/sql/bound.ts";
+import type { BoundQuery, Catalog } from "../../src/sql/bound.ts";
 import type { CreateColumn } from "../../src/sql/ast.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { absent, type Cell, type Row, type Value } from "../evaluate/value.ts";
@@ -111,6 +111,15 @@ export function jsonOf({ value, state }: Cell, kind: ColumnSpec["kind"]): Json {
     case "float64": return floatOf(value as number);
     default: return value as Json;
   }
+}
+
+/** The columns of a row that a query gives, as the vectors write them. */
+export function shownOf({ select, expand }: BoundQuery, row: Row): [string, Json][] {
+  if (expand !== null) {
+    return Object.entries(jsonOf(row.cells.get("*")!, "dyn") as { [key: string]: Json });
+  }
+  return select.filter((field) => !field.invisible)
+    .map(({ name, expr }) => [name, jsonOf(row.cells.get(name)!, expr.type.kind)]);
 }
 
 /** Types strictly, floats with a relative tolerance of 1e-9, columns exactly. */

@@ -6,7 +6,7 @@ import {
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
-  worst } from "./value.ts";
+  type Value, worst } from "./value.ts";
 import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -75,7 +75,31 @@ class Evaluation {
     } else {
       found = this.#windows(window, this.#windowFiltered(rows));
     }
-    return { rows: found, errors: this.#errors };
+    return { rows: this.#query.expand === null ? found : found.flatMap((row) => this.#expanded(row)),
+      errors: this.#errors };
+  }
+
+  /** A row for each item of its array. */
+  #expanded(row: Row): Row[] {
+    const [list, rest] = [row.cells.get("$list")!, row.cells.get("$rest")!];
+    if (!hasValue(list) && list.state < 194) return [];
+    if (!hasValue(list) || !Array.isArray(list.value)) {
+      this.#errors += 1;
+      return [];
+    }
+    const base = hasValue(rest) ? [...rest.value as ReadonlyMap<string, Value>] : [];
+    const state = Math.max(list.state, rest.state >= 194 ? rest.state : Math.min(rest.state, 63));
+    const slot = 16 + this.#query.select.reduce((sum, { expr }) => sum + expr.type.slot, 0);
+    return (list.value as readonly Value[]).map((item) => {
+      const own = item instanceof Map ? [...item as ReadonlyMap<string, Value>]
+        : [[this.#query.expand!, item] as const];
+      const cells = new Map(row.cells);
+      cells.delete("$list");
+      cells.delete("$rest");
+      const object = stored({ value: new Map([...base, ...own]), state },
+        { kind: "dyn", slot: Math.min(65536, Math.ceil(slot / 8) * 8) });
+      return { ...row, cells: new Map([["*", object], ...cells]) };
+    });
   }
 
   /** WHERE looks at the rows before a window of time, but after one that each row counts in. */

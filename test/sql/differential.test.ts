@@ -70,6 +70,12 @@ class Queries {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (!windowed && r.chance(0.08)) {
+      const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
+        : `extract(${this.value("object", 2)})`;
+      return `SELECT ${rows}${r.pick(["", " AS x"])}, ` +
+        `${this.#list(() => this.value(this.kind(), 2))} FROM s${where}`;
+    }
     if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])

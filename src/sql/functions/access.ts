@@ -74,6 +74,12 @@ export const access: readonly ScalarFunction[] = [
     },
   },
   {
+    name: "$fields", parameters: "o", result: "dyn", doc: "`extract(o)`", examples: [],
+    slot: ([of]) => 2 * of!.slot,
+    body: (fields: Dyn) => (isFields(fields)
+      ? [...fields].map(([key, value]) => new Map([[key, value]])) : undefined),
+  },
+  {
     name: "$pair", parameters: "vv", result: "dyn", doc: "[key, row]", examples: [], nulls: "sees",
     body: (key: Dyn, row: Dyn) => [key, row],
   },

@@ -8,7 +8,7 @@ export type FunctionClass =
  * wrong.
  */
 const later: Readonly<Record<Exclude<FunctionClass, "analytic" | "aggregate">, string>> = {
-  rows: "unnest:a extract:a",
+  rows: "unnest:l extract:o",
   columns: "changed_cols:sb*+",
   number: "row_number:",
   hit: "last_hit_count: last_hit_time: last_agg_hit_count: last_agg_hit_time:",
