@@ -187,7 +187,9 @@ export class JsonDecoder implements RowDecoder {
     const to = this.#at - 1;
     if (!plain) return byName.get(this.#unescape(from)) ?? null;
     // Of few fields each is compared: no name of the thousands in a wide message is made a text.
-    if (list.length > compared_max) return byName.get(decoder.decode(bytes.subarray(from, to))) ?? null;
+    if (list.length > compared_max) {
+      return byName.get(decoder.decode(bytes.subarray(from, to))) ?? null;
+    }
     for (let i = 0; i < list.length; i++) {
       const { key } = list[i]!;
       if (key.length === to - from && same(bytes, from, key)) return list[i]!;

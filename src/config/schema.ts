@@ -187,7 +187,7 @@ export function gatewaySchema(components: Components) {
     sources: z.record(nameText, byType(components.sources, (type) => ({
       ...link(type, "link it comes from"),
       columns: z.record(nameText, typeText).optional()
-        .describe("columns and their types; without them any field of a message is one, and is of " +
+        .describe("columns and their types; without them any field of a message is one, and of " +
           "no fixed type"),
       valueBytes: z.int().min(16).max(limits.slot_bytes_max).default(64)
         .describe("without `columns`: bytes of one value at most; a longer one is an error"),

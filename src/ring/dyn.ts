@@ -7,7 +7,7 @@ export type Dyn =
   | ReadonlyMap<string, Dyn>;
 
 /** Structures inside each other at most. */
-export const dyn_depth_max = 64;
+const depth_max = 64;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -57,11 +57,12 @@ export class DynWriter {
   }
 
   #item(value: Dyn, depth: number): boolean {
-    if (depth > dyn_depth_max) return false;
+    if (depth > depth_max) return false;
     switch (typeof value) {
       case "number": return this.#float(value);
       case "boolean": return this.#byte(value ? TRUE : FALSE);
-      case "bigint": return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
+      case "bigint":
+        return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
       case "string": return this.#bytes(TEXT, encoder.encode(value));
     }
     if (value === null) return this.#byte(NULL);
@@ -179,9 +180,9 @@ export class DynReader {
 }
 
 /** A parsed JSON document as a value: every number is a float. Undefined: too deep. */
-export function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
+function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
   if (typeof parsed !== "object" || parsed === null) return parsed as Dyn;
-  if (depth > dyn_depth_max) return undefined;
+  if (depth > depth_max) return undefined;
   if (Array.isArray(parsed)) {
     const items: Dyn[] = [];
     for (const item of parsed) {

@@ -132,7 +132,9 @@ class Builder {
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const rules = this.#planStrict(this.#planRules());
-    for (const source of gateway.sources) if (source.open !== null) this.#closeSource(source, rules);
+    for (const source of gateway.sources) {
+      if (source.open !== null) this.#closeSource(source, rules);
+    }
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkHiding(rules);

@@ -690,8 +690,8 @@ class Binder {
       case "v": return this.#untyped(node);
       case "l": case "o":
         if (isOpen(node.type) || isNullLiteral(node)) return this.#untyped(node);
-        throw this.#fault("type", `Here ${letter === "l" ? "an array" : "an object"} is expected, ` +
-          `but this is ${say(node.type)}`, node.span);
+        throw this.#fault("type", `Here ${letter === "l" ? "an array" : "an object"} is ` +
+          `expected, but this is ${say(node.type)}`, node.span);
       case "c": return isOpen(node.type) ? this.#untyped(node) : this.#text(node);
       case "b": return this.#isKind(node, bool);
       case "t":

@@ -162,8 +162,8 @@ interface Typed {
 
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
-  | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
+  | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
+  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -230,9 +230,9 @@ export interface BoundCase extends Typed {
  * `ERROR.number` if not finite); int64 to float64 is the nearest. Number to and from time is
  * milliseconds. bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it,
  * time as ISO 8601; from text: what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else
- * `ERROR.parse`. To and from `dyn`: as from and to the kind that the value is of, `ERROR.cast` where
- * there is no such cast; a structure becomes a text of JSON. Text to bytes is base64, bytes to text
- * UTF-8.
+ * `ERROR.parse`. To and from `dyn`: as from and to the kind that the value is of, `ERROR.cast`
+ * where there is no such cast; a structure becomes a text of JSON. Text to bytes is base64, bytes
+ * to text UTF-8.
  */
 export interface BoundCast extends Typed {
   readonly kind: "cast";

@@ -15,8 +15,9 @@ export function expandStage(input: StageInput, name: string): ExpandPlan {
   const bytes = input.columns.reduce((sum, column) => sum + column.slot, 16);
   return {
     kind: "expand", name, input: input.columns, outputRows: 0, state, stateBytes: state.bytes,
-    output: [{ name: spread_name, ...dyn(bytes) }, ...(input.oldest === null ? [] : [input.oldest])],
     text: "",
+    output: [{ name: spread_name, ...dyn(bytes) },
+      ...(input.oldest === null ? [] : [input.oldest])],
   };
 }
 
@@ -95,8 +96,9 @@ export class ExpandStage implements Stage {
     const restState = U[this.#rest.state + from]!;
     const rest = restState > UNCERTAIN_MAX ? null : this.#read(this.#rest, from);
     const fields = new Map(rest instanceof Map ? rest as ReadonlyMap<string, Dyn> : []);
-    if (item instanceof Map) for (const [key, value] of item) fields.set(key as string, value as Dyn);
-    else fields.set(this.#name, item);
+    const own: Iterable<[string, Dyn]> = item instanceof Map
+      ? item as ReadonlyMap<string, Dyn> : [[this.#name, item]];
+    for (const [key, value] of own) fields.set(key, value);
     const length = this.#writer.write(U, target.payload + row * target.stride, target.slot, fields);
     I[target.length + row] = Math.max(0, length);
     U[target.state + row] = length < 0 ? ERROR.length

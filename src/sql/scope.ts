@@ -83,7 +83,7 @@ export class Scope {
     return { kind: "column", input: index, spec, field: null };
   }
 
-  /** Only these columns of open streams are read after all: what stood for a field inside is not. */
+  /** Only these columns of open streams are read: what stood for a field inside is not. */
   keep(names: ReadonlySet<string>): void {
     for (const { open, used } of this.#inputs) {
       if (open === null) continue;

@@ -18,7 +18,7 @@ export const dyn = (bytes: number): BoundType => ({
   kind: "dyn", slot: Math.min(limits.slot_bytes_max, Math.max(16, Math.ceil(bytes / 8) * 8)),
 });
 
-/** The same value without a fixed type: a byte or more for its kind, 5 bytes for each small float. */
+/** The same value without a fixed type: it takes some bytes for its kind, 5 for a short float. */
 export function dynOf({ kind, slot }: BoundType): BoundType {
   switch (kind) {
     case "text": case "bytes": return dyn(slot + 5);

@@ -26,7 +26,7 @@ function payload(round: number): string {
   return `{${parts.join(",")}}`;
 }
 
-/** Processor time of all threads of the compiled gateway at a fixed rate, and its anonymous memory. */
+/** Processor time of all threads of the compiled gateway, and its anonymous memory. */
 export async function run(): Promise<Figure[]> {
   if (mosquittoPath === null) throw new Error("bench wide needs Mosquitto");
   const file = await binary();

@@ -1,7 +1,8 @@
 import { BAD, DynWriter, ERROR, GOOD } from "../../src/ring.ts";
 import { exactly, oneZero } from "./open.ts";
 import {
-  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, needsRows, windowConditions,
+  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, needsRows,
+  windowConditions,
 } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
@@ -75,8 +76,9 @@ class Evaluation {
     } else {
       found = this.#windows(window, this.#windowFiltered(rows));
     }
-    return { rows: this.#query.expand === null ? found : found.flatMap((row) => this.#expanded(row)),
-      errors: this.#errors };
+    const made = this.#query.expand === null ? found
+      : found.flatMap((row) => this.#expanded(row));
+    return { rows: made, errors: this.#errors };
   }
 
   /** A row for each item of its array. */

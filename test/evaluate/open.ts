@@ -79,8 +79,10 @@ export function openOrder(a: Dyn, b: Dyn): number | null {
     return x === null || y === null || Number.isNaN(x! - y!) ? null : Math.sign(x! - y!);
   }
   if (kinds[0] !== kinds[1]) return null;
-  if (kinds[0] === "text") return Buffer.compare(Buffer.from(a as string), Buffer.from(b as string));
-  if (kinds[0] === "bytes") return Buffer.compare(a as Uint8Array, b as Uint8Array);
+  if (kinds[0] === "text" || kinds[0] === "bytes") {
+    const [x, y] = [a, b].map((value) => Buffer.from(value as string));
+    return Buffer.compare(x!, y!);
+  }
   return a! < b! ? -1 : a! > b! ? 1 : a! <= b! ? 0 : NaN;
 }
 

@@ -180,8 +180,9 @@ function closed(
 ): Cell {
   const made = to(type.kind, value);
   if (made instanceof OpenError) return failed(made.state);
-  const bytes = typeof made === "string" || made instanceof Uint8Array ? Buffer.byteLength(made) : 0;
-  return bytes > type.slot ? failed(ERROR.length) : { value: made, state };
+  const long = typeof made === "string" || made instanceof Uint8Array;
+  return long && Buffer.byteLength(made) > type.slot ? failed(ERROR.length)
+    : { value: made, state };
 }
 
 /** −1, 0, 1, or NaN where there is no order; text by its bytes. */

@@ -283,7 +283,9 @@ class Queries {
         if (r.chance(0.2)) {
           return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
         }
-        if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long", "open"]))}, 'float')`;
+        if (r.chance(0.1)) {
+          return `cast(${of(r.pick(["whole", "text", "bool", "long", "open"]))}, 'float')`;
+        }
         if (r.chance(0.1)) return `-(${of("float")})`;
         if (r.chance(0.1)) {
           return `convert_unit(${of("float")}, 'degF', ${r.pick(["'K'", "'degC'", "t"])})`;
@@ -465,7 +467,8 @@ function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
       case "bool": return r.chance(0.5);
       case "time": return 1_700_000_000_000 + r.below(100_000);
       case "json": return r.pick(documents);
-      case "dyn": return fitting(slot > 24 ? listOf(r) : r.chance(0.1) ? listOf(r) : loose(r), slot);
+      case "dyn":
+        return fitting(slot > 24 || r.chance(0.1) ? listOf(r) : loose(r), slot);
       default: {
         const text = r.pick(texts);
         return Buffer.byteLength(text) <= slot ? text : "";

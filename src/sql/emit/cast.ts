@@ -9,7 +9,8 @@ export function castValue(code: Code, from: Value, to: BoundType): Value {
   if (from.kind === to.kind) return from;
   if (from.kind === "dyn") return closed(code, "castDyn", from, to);
   if (from.kind === "text" && to.kind === "bytes") {
-    return closed(code, "castDyn", opened(code, from, dynOf({ kind: from.kind, slot: from.slot! }), null), to);
+    const open = dynOf({ kind: from.kind, slot: from.slot! });
+    return closed(code, "castDyn", opened(code, from, open, null), to);
   }
   switch (to.kind) {
     case "float64": case "time": return toFloat(code, from, to.kind);

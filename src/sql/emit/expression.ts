@@ -1,7 +1,8 @@
 import { ERROR } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
-  Bound, BoundBinary, BoundCase, BoundCast, BoundCoalesce, BoundIn, BoundIsNull, BoundLike, BoundLiteral,
+  Bound, BoundBinary, BoundCase, BoundCast, BoundCoalesce, BoundIn, BoundIsNull, BoundLike,
+    BoundLiteral,
     BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
@@ -303,7 +304,8 @@ function nothing(kind: Value["kind"], slot: number): Value {
 
 function choose(code: Code, condition: string, yes: Value, no: Value): Value {
   if (yes.kind === "dyn") {
-    const js = code.define("v", `${condition} ? ${javascript(code, yes)} : ${javascript(code, no)}`);
+    const [a, b] = [javascript(code, yes), javascript(code, no)];
+    const js = code.define("v", `${condition} ? ${a} : ${b}`);
     return { kind: "dyn", value: js, js, slot: Math.max(yes.slot!, no.slot!),
       state: code.define("s", `${condition} ? ${yes.state} : ${no.state}`) };
   }
@@ -327,7 +329,9 @@ const operators: Record<string, string> = {
 /** The bare comparison of two values of one kind. */
 function compare(code: Code, op: string, left: Value, right: Value): string {
   const operator = operators[op]!;
-  if (left.kind === "dyn") return `fn.equalDyn(${javascript(code, left)}, ${javascript(code, right)})`;
+  if (left.kind === "dyn") {
+    return `fn.equalDyn(${javascript(code, left)}, ${javascript(code, right)})`;
+  }
   if (left.kind === "int64") return compareInt64(code, op, left, right);
   if (left.length !== undefined) {
     if (op === "=" || op === "!=") {

@@ -49,13 +49,13 @@ function compared(op: string, a: Dyn | undefined, b: Dyn | undefined): boolean {
   if (a === undefined || b === undefined) return op === "!=" && a !== b;
   if (op === "==") return equal(a, b);
   if (op === "!=") return !equal(a, b);
-  const ordered = (isNumeric(a) && isNumeric(b)) || (typeof a === "string" && typeof b === "string");
-  if (!ordered) return false;
+  const texts = typeof a === "string" && typeof b === "string";
+  if (!texts && !(isNumeric(a) && isNumeric(b))) return false;
   switch (op) {
-    case "<": return a < b;
-    case "<=": return a <= b;
-    case ">": return a > b;
-    default: return a >= b;
+    case "<": return a! < b!;
+    case "<=": return a! <= b!;
+    case ">": return a! > b!;
+    default: return a! >= b!;
   }
 }
 

@@ -80,10 +80,10 @@ export function arrayMap(find: (name: string) => ScalarFunction | undefined): Sc
       if (fn === undefined || !isList(list)) return undefined;
       const results: Dyn[] = [];
       for (const item of list) {
-        const argument = item === null && fn.nulls !== "sees" ? null : taken(fn.parameters[0]!, item);
+        const unseen = item === null && fn.nulls !== "sees";
+        const argument = unseen ? null : taken(fn.parameters[0]!, item);
         if (argument === undefined) return undefined;
-        const result = argument === null && fn.nulls !== "sees" ? null
-          : given(fn, item, fn.body(argument as never));
+        const result = unseen ? null : given(fn, item, fn.body(argument as never));
         if (result === undefined) return undefined;
         results.push(result);
       }

@@ -5,7 +5,8 @@ import type { ColumnKind, Dyn } from "../../ring.ts";
  * `n` number · `d` number, taken as float · `i` whole number · `u` whole number ≥ 0 · `s` text ·
  * `y` text or bytes · `k` whole number or text · `b` boolean · `B` TRUE or FALSE written out ·
  * `t` time · `v` a value of any kind · `l` array · `o` object, all three as one of no fixed
- * type (`Dyn`) · `c` text or array · `a` anything · `f` a field's name · `T` the name of a type · `*` anything or `*`;
+ * type (`Dyn`) · `c` text or array · `a` anything · `f` a field's name · `T` the name of a type ·
+ * `*` anything or `*`;
  * after `?` they may be left out, `+` repeats the last.
  */
 export type Parameters = string;

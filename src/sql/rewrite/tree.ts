@@ -19,7 +19,14 @@ function operands(node: Bound): readonly Bound[] {
   }
 }
 
-/** Calls `visit` for a node and all below it; false = not below this one. */
-export function walk(node: Bound, visit: (node: Bound) => boolean): void {
-  if (visit(node)) for (const operand of operands(node)) walk(operand, visit);
+/**
+ * Calls `visit` for a node and all below it, each once: paths to it may be more than can be walked.
+ * False = not below this one.
+ */
+export function walk(
+  node: Bound, visit: (node: Bound) => boolean, seen: Set<Bound> = new Set(),
+): void {
+  if (seen.has(node)) return;
+  seen.add(node);
+  if (visit(node)) for (const operand of operands(node)) walk(operand, visit, seen);
 }

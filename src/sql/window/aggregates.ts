@@ -218,8 +218,8 @@ function gathered(
   code: Code, { fn, spec }: Aggregate, place: Place, n: string, state: string,
 ): Value {
   const { next, payload } = place.rows();
-  return outcome(code, spec, state, `fn.gather("${fn}", U, I, ${next}, ${place.at("head")}, ${n}, ` +
-    `${payload}, ${place.stride()})`);
+  const rows = `${next}, ${place.at("head")}, ${n}, ${payload}, ${place.stride()}`;
+  return outcome(code, spec, state, `fn.gather("${fn}", U, I, ${rows})`);
 }
 
 function whole64(code: Code, aggregate: Aggregate, { at }: Place, n: string, state: string): Value {

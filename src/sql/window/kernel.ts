@@ -44,7 +44,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
  *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
- *     aggN.next  I × rows  percentiles and arrays: the next row of the same group, by row of the input
+ *     aggN.next  I × rows  percentiles, arrays: the next row of the same group, by row of the input
  *     values   F × rows    room to put the values of one group in order
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
