@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 const soaks: Readonly<Record<string, { readonly what: string; readonly path: string }>> = {
   race: { what: "rows between real workers", path: "test/race" },
   differential: { what: "random queries, generated code = reference", path: "test/sql" },
+  fuzz: { what: "damaged queries: understood or refused with their place", path: "test/fuzz" },
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
     path: "test/soak/writes.test.ts" },

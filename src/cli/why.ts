@@ -15,6 +15,7 @@ function whyText(why: WhyView): string {
       (why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`),
     `  because  ${why.reason}`,
     `  rules    ${why.rules.join(", ") || "none reads it"}`,
+    ...(why.writers.length === 0 ? [] : [`  written  from ${why.writers.join(", ")}`]),
     `  gate     ${gate === null ? "never asked" : JSON.stringify(gate)}`,
     `  config   ${why.configHash.slice(0, 12)}, policy ${why.policyHash.slice(0, 12)}` +
       (why.configChanged ? ", changed at the last start" : ", unchanged since the start before"),

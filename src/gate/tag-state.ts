@@ -32,7 +32,7 @@ export class TagState implements TagView {
   lastCommand: number | null = null;
   lastReadBack: number | null = null;
   lastWriteAt = -Infinity;
-  /** Monotonic ms of the last look that the newest frame passed. */
+  /** Monotonic ms at which the newest frame left, as far as is known: its last look. */
   leftAt = -Infinity;
   writesToday = 0;
   day = -1;
@@ -88,9 +88,13 @@ export class TagState implements TagView {
     this.lastWriteAt = now;
   }
 
-  /** The wire answered or gave up: on a busy bus the frame left later than it was handed on. */
-  answered(now: number): void {
+  /**
+   * The wire answered or gave up: on a busy bus the frame left later than it was handed on, at
+   * `leftAt` if that is known (else NaN).
+   */
+  answered(now: number, leftAt: number): void {
     this.lastWriteAt = now;
+    if (leftAt > this.leftAt) this.leftAt = leftAt;
   }
 
   /** The end of every command, whatever became of it. */

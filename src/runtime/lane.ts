@@ -9,7 +9,7 @@ import {
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
-import { raw_bytes_max, type LinkPort } from "./port.ts";
+import { type JobDone, type LinkPort, raw_bytes_max } from "./port.ts";
 
 /** The durable record, as a lane uses it (W10, W21). */
 export interface LaneAudit {
@@ -234,9 +234,9 @@ export class Lane {
       },
     };
     this.onTheWire = true;
-    const handed = port.write(wire, admitted.bytes, guard, (result, exception, sent, _, frame) => {
+    const done: JobDone = (result, exception, sent, leftAt, frame) => {
       this.onTheWire = false;
-      if (sent) this.state.answered(this.#options.clock.now());
+      if (sent) this.state.answered(clock.now(), leftAt);
       this.#frame = frame;
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
@@ -244,8 +244,8 @@ export class Lane {
       const outcome = wireOutcome(sent, result === DONE, exception);
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
-    });
-    if (handed) return;
+    };
+    if (port.write(wire, admitted.bytes, guard, done)) return;
     this.onTheWire = false;
     this.#finish(command, refusedOutcome("busy"), null, answer);
   }

@@ -102,6 +102,8 @@ export class LinkRunner implements WireEvents {
   #session: Session | null = null;
   #jobs: LinkJob[] = [];
   #job: LinkJob | null = null;
+  /** Monotonic ms of the newest last look. */
+  #lookedAt = NaN;
   #poll: Poll | null = null;
   #request: Request | null = null;
   #openAt: number;
@@ -234,12 +236,18 @@ export class LinkRunner implements WireEvents {
 
   #beginJob(job: LinkJob, now: number): void {
     if (this.state !== "open") {
-      job.done(BAD.disconnected, 0, false, now, null);
+      job.done(BAD.disconnected, 0, false, NaN, null);
       return;
     }
     this.#job = job;
     if (job.kind === "read") this.#session!.readRaw(job.tag, job.raw, now);
-    else this.#session!.write(job.tag, job.raw, () => job.last(this.#options.now()), now);
+    else this.#session!.write(job.tag, job.raw, () => this.#lastLook(job), now);
+  }
+
+  /** The bytes go to the wire in this call's caller. */
+  #lastLook(job: LinkJob): number | null {
+    this.#lookedAt = this.#options.now();
+    return job.last(this.#lookedAt);
   }
 
   #beginPoll(now: number, time: number): boolean {
@@ -295,8 +303,9 @@ export class LinkRunner implements WireEvents {
       const job = this.#job;
       this.#job = null;
       this.#judge(job.tag.station, result, now);
-      const frame = sent && job.kind === "write" ? session.frame.slice() : null;
-      job.done(result, exception, sent, now, frame);
+      const left = sent && job.kind === "write";
+      const frame = left ? session.frame.slice() : null;
+      job.done(result, exception, sent, left ? this.#lookedAt : NaN, frame);
       return;
     }
     const request = this.#request!;

@@ -7,11 +7,11 @@ import type { LinkView } from "./view.ts";
 export const raw_bytes_max = 8;
 
 /**
- * How a job of the gate ended: the exchange's result, exception code, whether bytes left, and which
- * (null = none, a read, or not known).
+ * How a job of the gate ended: the exchange's result, exception code, whether bytes left, and of a
+ * write when (monotonic ms, NaN = not known) and which (null = none, or not known).
  */
 export type JobDone = (
-  result: number, exception: number, sent: boolean, now: number, frame: Uint8Array | null,
+  result: number, exception: number, sent: boolean, leftAt: number, frame: Uint8Array | null,
 ) => void;
 
 /** The last word on a write, compared by whoever puts the bytes on the wire (W11). */

@@ -124,8 +124,8 @@ export class SerialWorker {
     const raw = arena.U.slice(from, from + arena.I[rawC.length + row]!);
     const arming = number(armingC);
     const notAfter = number(notAfterC);
-    const done: JobDone = (result, exception, sent, _now, frame) =>
-      this.#done(id, result, exception, sent, raw, frame ?? none);
+    const done: JobDone = (result, exception, sent, leftAt, frame) =>
+      this.#done(id, result, exception, sent, leftAt, raw, frame ?? none);
     this.#runner.submit({
       kind: number(kindC) === READ ? "read" : "write",
       tag: this.#init.tags[index]!,
@@ -137,18 +137,19 @@ export class SerialWorker {
   }
 
   #done(
-    id: number, result: number, exception: number, sent: boolean, raw: Uint8Array,
-    frame: Uint8Array,
+    id: number, result: number, exception: number, sent: boolean, leftAt: number,
+    raw: Uint8Array, frame: Uint8Array,
   ): void {
     const told = this.#outcomes.push((ring, seq) => {
       const { F, I, U } = ring.arena;
       const row = seq & ring.mask;
-      const [idC, resultC, exceptionC, sentC, rawC, frameC] = ring.columns;
+      const [idC, resultC, exceptionC, sentC, leftC, rawC, frameC] = ring.columns;
       assert(frame.length <= frameC!.stride, "a write frame fits its slot");
       F[idC!.payload + row] = id;
       F[resultC!.payload + row] = result;
       F[exceptionC!.payload + row] = exception;
       F[sentC!.payload + row] = sent ? 1 : 0;
+      F[leftC!.payload + row] = leftAt;
       U.set(raw, rawC!.payload + row * rawC!.stride);
       I[rawC!.length + row] = raw.length;
       U.set(frame, frameC!.payload + row * frameC!.stride);

@@ -23,6 +23,7 @@ const commandColumns: readonly ColumnSpec[] = [
 ];
 const outcomeColumns: readonly ColumnSpec[] = [
   whole("id"), whole("result"), whole("exception"), { name: "sent", kind: "bool", slot: 0 },
+  { name: "leftAt", kind: "float64", slot: 0 },
   { name: "raw", kind: "bytes", slot: raw_bytes_max },
   { name: "frame", kind: "bytes", slot: frame_bytes_max },
 ];
@@ -174,7 +175,7 @@ export class SerialPort implements LinkPort {
     const now = this.#world.clock.now();
     const until = guard.last(now);
     if (until === null) {
-      done(BAD.disconnected, 0, false, now, null);
+      done(BAD.disconnected, 0, false, NaN, null);
       return true;
     }
     return this.#send(WRITE, tag, raw, guard.arming, Math.min(guard.notAfter, until), done);
@@ -185,7 +186,7 @@ export class SerialPort implements LinkPort {
   ): boolean {
     // Only a worker that told it is open is given commands: a new one discards what it finds.
     if (!this.open) {
-      done(BAD.disconnected, 0, false, this.#world.clock.now(), null);
+      done(BAD.disconnected, 0, false, NaN, null);
       return true;
     }
     // No more under way than the ring of outcomes holds: none is ever left over.
@@ -213,16 +214,16 @@ export class SerialPort implements LinkPort {
   step(now: number, _time: number): number {
     if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
     for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max);
-    while (this.#outcomes.pop()) this.#outcome(now);
+    while (this.#outcomes.pop()) this.#outcome();
     // A bridge moves at most half of its own ring: the rest comes in the next turn, at once.
     if (this.#bridges.some((bridge) => bridge.lag() > 0)) return now;
     return this.#worker === null ? this.#startAt : Infinity;
   }
 
-  #outcome(now: number): void {
+  #outcome(): void {
     const { arena, columns, mask } = this.#outcomesInto;
     const row = this.#outcomes.seq & mask;
-    const [idC, resultC, exceptionC, sentC, rawC, frameC] = columns;
+    const [idC, resultC, exceptionC, sentC, leftC, rawC, frameC] = columns;
     const id = arena.F[idC!.payload + row]!;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
@@ -232,7 +233,8 @@ export class SerialPort implements LinkPort {
     const at = frameC!.payload + row * frameC!.stride;
     const frame = arena.U.slice(at, at + arena.I[frameC!.length + row]!);
     waiting.done(arena.F[resultC!.payload + row]!, arena.F[exceptionC!.payload + row]!,
-      arena.F[sentC!.payload + row] !== 0, now, frame.length > 0 ? frame : null);
+      arena.F[sentC!.payload + row] !== 0, arena.F[leftC!.payload + row]!,
+      frame.length > 0 ? frame : null);
   }
 
   view(_now: number): LinkView {
@@ -275,7 +277,7 @@ export class SerialPort implements LinkPort {
     this.#events.ended("the link's worker was started again");
     for (const [id, waiting] of this.#waiting) {
       this.#waiting.delete(id);
-      waiting.done(BAD.disconnected, 0, waiting.write, now, null);
+      waiting.done(BAD.disconnected, 0, waiting.write, NaN, null);
     }
     this.#events.wake();
   }

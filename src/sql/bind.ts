@@ -18,27 +18,36 @@ import {
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
+import { inline } from "./rewrite/inline.ts";
 import { walk } from "./rewrite/tree.ts";
 import { type Found, Scope } from "./scope.ts";
+import { Steps } from "./steps.ts";
 import {
   arithmetic, bitwise, bool, coerce, dyn, dynOf, float64, int53, int64, isNullLiteral, isNumber,
   isOpen, isWhole, nullOf, parseTime, say, text, textOf, time, wider,
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
-export function bind(sql: string, catalog: Catalog): BoundQuery {
-  const select = parseQuery(sql);
-  check(sql, select);
+export function bind(text: string, catalog: Catalog, steps = new Steps(text)): BoundQuery {
+  const parsed = parseQuery(text, steps);
+  const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
+  steps.sql = sql;
+  check(sql, select, steps);
   refuseLater(sql, select);
-  return bindSelect(sql, select, catalog);
+  return bindSelect(sql, select, catalog, steps);
 }
 
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
 export function bindConditions(conditions: readonly string[], catalog: Catalog): BoundQuery {
-  const binder = new Binder("", catalog, null);
-  const select = conditions.map((condition, i): BoundField =>
-    ({ name: `c${i}`, expr: binder.condition(condition, parseExpr(condition)), invisible: false }));
-  return binder.query(conditions.join(" AND "), { select });
+  const steps = new Steps("");
+  const binder = new Binder("", catalog, null, steps);
+  const functions = catalog.functions ?? new Map();
+  const inlined = conditions.map((text) => inline(text, parseExpr(text), functions));
+  const select = inlined.map(({ sql, tree }, i): BoundField => {
+    steps.sql = sql;
+    return { name: `c${i}`, expr: binder.condition(sql, tree), invisible: false };
+  });
+  return binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
 }
 
 /** What the grammar knows and this version does not run. */
@@ -53,8 +62,10 @@ function refuseLater(sql: string, select: Select): void {
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
-export function bindSelect(sql: string, select: Select, catalog: Catalog): BoundQuery {
-  return new Binder(sql, catalog, select).run(select);
+export function bindSelect(
+  sql: string, select: Select, catalog: Catalog, steps = new Steps(sql),
+): BoundQuery {
+  return new Binder(sql, catalog, select, steps).run(select);
 }
 
 /**
@@ -66,8 +77,10 @@ type Context = "row" | "group";
 class Binder {
   #sql: string;
   readonly #catalog: Catalog;
+  readonly #steps: Steps;
   readonly #scope: Scope;
   readonly #aliases = new Map<string, Field>();
+  readonly #folding = new Map<Field, boolean>();
   readonly #bound = new Map<string, Bound>();
   /** Aliases being worked out: inside its own definition a name is the column. */
   readonly #open = new Set<string>();
@@ -82,8 +95,9 @@ class Binder {
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
 
-  constructor(sql: string, catalog: Catalog, select: Select | null) {
+  constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
     this.#sql = sql;
+    this.#steps = steps;
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
     this.#running = select?.window === null;
@@ -270,8 +284,10 @@ class Binder {
   }
 
   #expr(expr: Expr, context: Context, columnsOnly = false): Bound {
+    this.#steps.take(expr.span);
     if (context === "group" && this.#keys.length > 0 && expr.kind !== "name") {
       const wanted = shape(expr);
+      this.#steps.take(expr.span, wanted.length >> 4);
       const key = this.#keys.find((k) => k.expr === wanted);
       if (key !== undefined) return key.bound;
     }
@@ -340,7 +356,7 @@ class Binder {
     const alias = parts.length === 1 && !columnsOnly && !this.#open.has(parts[0]!)
       ? this.#aliases.get(parts[0]!) : undefined;
     // Inside an aggregate an alias that is one itself can only mean the column.
-    if (alias !== undefined && !(context === "row" && hasAggregate(alias.expr))) {
+    if (alias !== undefined && !(context === "row" && this.#folds(alias))) {
       return this.#alias(alias, context);
     }
     const found = this.#scope.find(parts);
@@ -401,6 +417,13 @@ class Binder {
     const type = result === "bool" ? bool
       : dyn(slot?.(types) ?? types.reduce((sum, arg) => sum + arg.slot, 16));
     return this.#node({ kind: "call", fn, args, type, span });
+  }
+
+  /** True if an alias is an aggregate itself. */
+  #folds(alias: Field): boolean {
+    let folds = this.#folding.get(alias);
+    if (folds === undefined) this.#folding.set(alias, (folds = hasAggregate(alias.expr)));
+    return folds;
   }
 
   #aggregate(aggregate: BoundAggregate): Bound {
@@ -739,7 +762,7 @@ class Binder {
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
-    const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
+    const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
     });
@@ -765,7 +788,10 @@ class Binder {
       return letter === "a" || letter === "*" || letter === "+" || letter === "B" ? [bound]
         : [this.#argument(letter, bound)];
     }).map((arg) => this.#comparable(arg));
-    if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
+    args.forEach((arg, i) => {
+      const fault = fn.constants?.[i]?.(arg.kind === "literal" ? arg.value : undefined) ?? null;
+      if (fault !== null) throw this.#fault("arguments", fault, arg.span);
+    });
     const x = args[fn.name === "changed_col" ? 1 : 0]!;
     const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
     if (fallback === undefined) return { args, value: x.type };
@@ -773,14 +799,6 @@ class Binder {
     return {
       value, args: args.map((arg) => (arg === x || arg === fallback ? this.#as(arg, value) : arg)),
     };
-  }
-
-  #lagRows({ kind, span, ...rows }: Bound): void {
-    const n = kind === "literal" && "value" in rows ? Number(rows.value) : 0;
-    if (n < 1 || n > limits.lag_rows_max) {
-      throw this.#fault("arguments", "lag() looks back over a number of rows that is written " +
-        `out, 1 to ${limits.lag_rows_max}`, span);
-    }
   }
 
   #keysOf(over: Over | null): number {
@@ -916,6 +934,11 @@ class Binder {
       infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
     let index = this.#infers.findIndex(same);
     if (index < 0) index = this.#infers.push({ model, args, span: call.span }) - 1;
+    if (index >= limits.query_models_max) {
+      throw this.#fault("too-large",
+        `A query calls models at most ${limits.query_models_max} times (query_models_max)`,
+        call.span);
+    }
     return this.#node({ kind: "infer", index, output, type: float64, span: call.span });
   }
 
@@ -958,11 +981,12 @@ class Binder {
 
 function columnsIn(roots: readonly Bound[]): Set<string> {
   const names = new Set<string>();
+  const seen = new Set<Bound>();
   for (const root of roots) {
     walk(root, (node) => {
       if (node.kind === "column") names.add(node.name);
       return true;
-    });
+    }, seen);
   }
   return names;
 }

@@ -1,4 +1,5 @@
 import type { ColumnKind, ColumnSpec } from "../ring.ts";
+import type { UserFunctions } from "./rewrite/inline.ts";
 import type { Span } from "./fault.ts";
 
 /**
@@ -317,6 +318,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** Of the user's own, by name in small letters; none if left out. */
+  readonly functions?: UserFunctions;
 }
 
 export interface CatalogStream {
@@ -324,6 +327,8 @@ export interface CatalogStream {
   readonly columns: readonly ColumnSpec[];
   /** ms between rows, where it is fixed. */
   readonly interval_ms: number | null;
+  /** Its rows bear source times. */
+  readonly timed?: boolean;
   /** Its messages have any fields; what a rule names becomes a column. */
   readonly open?: OpenStream;
 }

@@ -1,13 +1,15 @@
+import { limits } from "../base.ts";
 import { type Call, children, type Expr, type Field, type Select, type Window } from "./ast.ts";
 import { checkCall } from "./arguments.ts";
 import { SqlFault, type Span } from "./fault.ts";
 import { knownFunctions } from "./functions.ts";
+import { Steps, tooDeep } from "./steps.ts";
 
 type Clause = "SELECT" | "WHERE" | "GROUP BY" | "HAVING" | "ORDER BY" | "ON" | "a window";
 
 /** What grammar cannot say and needs no columns: functions, where they stand, aliases. */
-export function check(sql: string, select: Select): void {
-  new Check(sql, select).run();
+export function check(sql: string, select: Select, steps = new Steps(sql)): void {
+  new Check(sql, select, steps).run();
 }
 
 /**
@@ -29,19 +31,22 @@ function has(expr: Expr, place: string): boolean {
 class Check {
   readonly #sql: string;
   readonly #select: Select;
+  readonly #steps: Steps;
   readonly #aliases = new Map<string, Field>();
   /**
-   * Aliases found without a cycle, and whether they have an aggregate: each is looked into once.
+   * Levels of aliases found without a cycle, and whether they have an aggregate: each is looked
+   * into once.
    */
-  readonly #acyclic = new Set<Field>();
+  readonly #levels = new Map<Field, number>();
   readonly #folding = new Map<Field, boolean>();
   #rows = 0;
   /** Alias of the field being looked at: in its own definition the name means the column. */
   #own: string | null = null;
 
-  constructor(sql: string, select: Select) {
+  constructor(sql: string, select: Select, steps: Steps) {
     this.#sql = sql;
     this.#select = select;
+    this.#steps = steps;
     for (const field of select.fields) {
       if (field.alias !== null) this.#aliases.set(field.alias, field);
     }
@@ -49,7 +54,7 @@ class Check {
 
   run(): void {
     const { fields, where, groupBy, window, having, orderBy, joins } = this.#select;
-    for (const field of this.#aliases.values()) this.#cycle(field, []);
+    for (const field of this.#aliases.values()) this.#alias(field, [], 0);
     for (const field of fields) {
       this.#own = field.alias;
       this.#walk(field.expr, "SELECT", true, false);
@@ -74,6 +79,7 @@ class Check {
   }
 
   #walk(expr: Expr, clause: Clause, top: boolean, inAggregate: boolean): void {
+    this.#steps.take(expr.span);
     if (expr.kind === "case" && expr.operand === null) {
       for (const { when } of expr.whens) {
         if (when.kind === "literal" && typeof when.value !== "boolean") {
@@ -134,21 +140,29 @@ class Check {
     return parts.length === 1 && parts[0] !== own ? this.#aliases.get(parts[0]!) : undefined;
   }
 
-  #cycle(field: Field, path: readonly string[]): void {
-    if (this.#acyclic.has(field)) return;
+  /**
+   * Levels of what an alias stands for, `above` levels of others that need it; that none needs
+   * itself.
+   */
+  #alias(field: Field, path: readonly string[], above: number): number {
     if (path.includes(field.alias!)) {
       throw this.#fault(`These aliases need each other: ${[...path, field.alias].join(" → ")}`,
         field.span);
     }
-    const look = (expr: Expr): void => {
-      if (expr.kind === "name") {
-        const next = this.#aliasOf(expr.parts, field.alias);
-        if (next !== undefined) this.#cycle(next, [...path, field.alias!]);
-      }
-      children(expr).forEach(look);
+    const known = this.#levels.get(field) ?? 0;
+    if (above + known > limits.expression_levels_max) throw tooDeep(this.#sql, field.span);
+    if (known > 0) return known;
+    const inside = [...path, field.alias!];
+    const levels = (expr: Expr, depth: number): number => {
+      this.#steps.take(expr.span);
+      const next = expr.kind === "name" ? this.#aliasOf(expr.parts, field.alias) : undefined;
+      return 1 + (next === undefined
+        ? children(expr).reduce((most, child) => Math.max(most, levels(child, depth + 1)), 0)
+        : this.#alias(next, inside, depth + 1));
     };
-    look(field.expr);
-    this.#acyclic.add(field);
+    const found = levels(field.expr, above);
+    this.#levels.set(field, found);
+    return found;
   }
 
   /** HAVING sees groups: a bare column has no single value there. */

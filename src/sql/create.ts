@@ -82,6 +82,10 @@ function fits(type: CreateType, { value }: Literal): boolean {
 }
 
 function parseType(p: Parser): CreateType {
+  return p.nested(() => parseTypeAt(p));
+}
+
+function parseTypeAt(p: Parser): CreateType {
   const token = p.identifier("a type");
   const of = scalars[token.upper];
   if (of !== undefined) return { of };

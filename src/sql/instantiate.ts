@@ -1,6 +1,7 @@
 import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { ExpandStage } from "./expand.ts";
+import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
 import { KeptStage } from "./window/kept.ts";
@@ -14,6 +15,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
+    case "reorder": return new ReorderStage(plan, site);
     case "infer": assert(false, "an infer stage is made by instantiateInfer");
   }
 }

@@ -3,9 +3,10 @@ import type {
     Window,
   WindowKind,
 } from "./ast.ts";
-import { duration } from "../base.ts";
+import { duration, limits } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import { Lexer, type Token } from "./lexer.ts";
+import { Steps, tooDeep } from "./steps.ts";
 
 /** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
 const reserved =
@@ -36,21 +37,20 @@ const precedence: Readonly<Record<string, number>> = {
 };
 const not_precedence = 3;
 
-/** Expressions nested deeper than this, or longer chains of operators, are refused. */
-const depth_max = 500;
-
 /** Cursor over the tokens of one text, and expressions; statements build on it. */
 export class Parser {
   readonly sql: string;
   readonly #lexer: Lexer;
+  readonly #steps: Steps;
   #token: Token;
   /** End of the token before, for spans. */
   #end = 0;
   #depth = 0;
 
-  constructor(sql: string) {
+  constructor(sql: string, steps = new Steps(sql), from = 0) {
     this.sql = sql;
-    this.#lexer = new Lexer(sql);
+    this.#steps = steps;
+    this.#lexer = new Lexer(sql, from);
     this.#token = this.#lexer.next();
   }
 
@@ -60,6 +60,7 @@ export class Parser {
 
   take(): Token {
     const token = this.#token;
+    this.#steps.take(token);
     this.#end = token.to;
     this.#token = this.#lexer.next();
     return token;
@@ -136,22 +137,30 @@ export class Parser {
   }
 
   expr(least = 1): Expr {
-    if (this.#depth > depth_max) throw this.#tooDeep();
-    const depth = this.#depth++;
+    const depth = this.#depth;
+    this.#deeper();
     let left = this.#prefix();
     for (;;) {
       const op = this.#token.kind === "mark" ? this.#token.text : this.#token.upper;
       const binds = precedence[op];
       if (binds === undefined || binds < least) break;
-      if (this.#depth++ > depth_max) throw this.#tooDeep();
+      this.#deeper();
       left = this.#infix(left, op, binds);
     }
     this.#depth = depth;
     return left;
   }
 
-  #tooDeep(): SqlFault {
-    return this.fault(`This expression has more than ${depth_max} levels`, this.#token);
+  #deeper(): void {
+    if (this.#depth++ > limits.expression_levels_max) throw tooDeep(this.sql, this.#token);
+  }
+
+  /** What may stand inside itself without being an expression: a type. */
+  nested<T>(make: () => T): T {
+    this.#deeper();
+    const made = make();
+    this.#depth -= 1;
+    return made;
   }
 
   #infix(left: Expr, op: string, binds: number): Expr {
@@ -218,6 +227,7 @@ export class Parser {
     let expr = start;
     for (;;) {
       const { from } = start.span;
+      this.#deeper();
       if (this.accept("->")) {
         if (this.is("[") || this.is("*")) {
           throw notInThisVersion(this.sql, this.#token, "A wildcard in a path");
@@ -315,7 +325,7 @@ export class Parser {
   #refuseHyphen(name: Token): void {
     const rest = /^-\d+(\.[A-Za-z_]|[A-Za-z_])/.exec(this.sql.slice(name.to));
     if (name.kind === "word" && rest !== null) {
-      const whole = /^[\w-]+/.exec(this.sql.slice(name.from))![0];
+      const whole = /^[\w$\u0080-\uffff-]+/.exec(this.sql.slice(name.from))![0];
       throw this.fault(`A name with a hyphen stands in back-quotes here: \`${whole}\``,
         { from: name.from, to: name.from + whole.length });
     }
@@ -536,18 +546,18 @@ export function parseStatements(sql: string, others: (p: Parser) => Statement): 
 }
 
 /** A text that is one SELECT. */
-export function parseQuery(sql: string): Select {
-  const p = new Parser(sql);
+export function parseQuery(sql: string, steps = new Steps(sql)): Select {
+  const p = new Parser(sql, steps);
   const select = parseSelect(p);
   p.accept(";");
   if (!p.atEnd()) throw p.unexpected("the end of the query");
   return select;
 }
 
-/** A text that is one expression: a permit's condition. */
-export function parseExpr(sql: string): Expr {
-  const p = new Parser(sql);
+/** A text that is one expression, a permit's condition or a function; `from`: where it begins. */
+export function parseExpr(sql: string, from = 0): Expr {
+  const p = new Parser(sql, new Steps(sql), from);
   const expr = p.expr();
-  if (!p.atEnd()) throw p.unexpected("the end of the condition");
+  if (!p.atEnd()) throw p.unexpected("the end of the expression");
   return expr;
 }

@@ -351,13 +351,15 @@ test("W15: killed in mid-write, a running rule is held back until a read settles
   await site.plant.command("fault vat/2 silence only reads");
   gateway = await start();
   await ready();
-  const last = async (): Promise<any> => (await gateway.get("/tags/valve.setpoint/why")).body.gate;
+  const why = async (): Promise<any> => (await gateway.get("/tags/valve.setpoint/why")).body;
+  const last = async (): Promise<any> => (await why()).gate;
   await restKeepsPolls(["oven", "mixer", "kiln", "press", "bus"], async () => {
     await until("the rule is held back", async () => (await last())?.code === "unknown-pending");
     expect((await audit("valve.setpoint")).find((r) => r.verdict === "admitted"))
       .toMatchObject({ outcome: "unknown", code: "restart", origin: "rule:hold_vat" });
   });
   expect((await last()).code).toBe("unknown-pending");
+  expect((await why()).writers).toEqual(["hold_vat.target"]);
   expect(await audit("valve.setpoint")).toContainEqual(expect.objectContaining({
     verdict: "withheld", origin: "rule:hold_vat", code: "unknown-pending" }));
   expect(writes(killed)).toEqual([]);

@@ -1,8 +1,8 @@
-import { BAD, DynWriter, ERROR, GOOD } from "../../src/ring.ts";
+import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import { exactly, oneZero } from "./open.ts";
 import {
-  type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow, needsRows,
-  windowConditions,
+  afterRows, type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow,
+  needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { aggregate } from "./aggregate.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
@@ -54,6 +54,8 @@ class Evaluation {
   /** Results of the calls with state, for each row. */
   readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
   readonly #origins = new Map<Row, Origin>();
+  /** Rows of a window that are in no group only because nobody knows whether they belong (W8). */
+  readonly #doubted = new Set<Row>();
   #errors = 0;
 
   constructor(query: BoundQuery, world: World, stateful: Stateful) {
@@ -107,15 +109,15 @@ class Evaluation {
   /** WHERE looks at the rows before a window of time, but after one that each row counts in. */
   #windows(window: BoundWindow, rows: readonly Row[]): Row[] {
     switch (window.kind) {
-      case "tumbling": return this.#tumbling(this.#filtered(rows), window.length_ms);
+      case "tumbling": return this.#tumbling(this.#belonging(rows), window.length_ms);
       case "count": return this.#counted(rows, window.rows, window.every);
       case "sliding": {
-        const passed = new Set(this.#filtered(rows));
+        const passed = new Set(this.#belonging(rows));
         const triggers = (row: Row): boolean => this.#holds(window.when, row);
         return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
       }
       default: {
-        const passed = this.#filtered(rows);
+        const passed = this.#belonging(rows);
         return this.#spans(this.#timed(window, this.#asked(passed)), new Set(passed));
       }
     }
@@ -172,7 +174,7 @@ class Evaluation {
   /** What some rows are made of, through state too. */
   #origin(rows: readonly Row[]): Origin {
     return joined(...rows.map((row) =>
-      this.#origins.get(row) ?? { oldest: row.time, flags: row.flags }));
+      this.#origins.get(row) ?? { oldest: row.oldest ?? row.time, flags: row.flags }));
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {
@@ -194,6 +196,19 @@ class Evaluation {
     });
   }
 
+  /** Rows of a window, and those that may be: nobody knows of them. */
+  #belonging(rows: readonly Row[]): Row[] {
+    return rows.filter((row) => {
+      if (this.#doubted.has(row)) return true;
+      const leaves = this.#rowLeaves(row);
+      const passed = this.#test(this.#query.where, leaves);
+      if (passed && this.#hasKeys(leaves)) return true;
+      const known = passed ? false : this.#isSound(this.#query.where, leaves);
+      if (!known && this.#world.strict === true) this.#doubted.add(row);
+      return this.#doubted.has(row);
+    });
+  }
+
   #hasKeys(leaves: Leaves): boolean {
     const sound = this.#query.groupBy.every((key) => this.#isSound(key, leaves));
     if (!sound) this.#errors += 1;
@@ -201,8 +216,14 @@ class Evaluation {
   }
 
   #windowFiltered(rows: readonly Row[]): Row[] {
-    const filter = this.#query.window?.filter ?? null;
-    return rows.filter((row) => this.#test(filter, this.#rowLeaves(row)));
+    const { window } = this.#query;
+    const filter = window?.filter ?? null;
+    return rows.filter((row) => {
+      const leaves = this.#rowLeaves(row);
+      if (this.#test(filter, leaves)) return true;
+      if (!afterRows(window!) && !this.#isSound(filter, leaves)) this.#doubted.add(row);
+      return this.#doubted.has(row);
+    });
   }
 
   /** Aligned to natural time: window k is [k × length, (k+1) × length). */
@@ -228,7 +249,7 @@ class Evaluation {
       const content = rows.slice(to - n, to);
       const { time } = content.at(-1)!;
       found.push(...this.#close({ start: content[0]!.time, end: time,
-        rows: this.#filtered(content) }));
+        rows: this.#belonging(content) }));
     }
     return found;
   }
@@ -251,23 +272,28 @@ class Evaluation {
 
   /** One row for each group of a closed window, in the order of their first rows; or its rows. */
   #close(window: Window): Row[] {
+    const rows = window.rows.filter((row) => !this.#doubted.has(row));
     if (!this.#query.aggregated) {
-      return window.rows.map((row) =>
+      return rows.map((row) =>
         this.#project(window.end, this.#origin([row]), this.#windowLeaves(window, row)));
     }
     const groups = new Map<string, Row[]>();
-    for (const row of window.rows) {
+    for (const row of rows) {
       const key = this.#keyOf(row);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [row]);
       else group.push(row);
     }
-    return [...groups.values()].flatMap((rows) => this.#group(window, rows));
+    const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
+      windowConditions(this.#query.window).some((condition) =>
+        window.rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row)))));
+    const least = doubtful ? UNCERTAIN.skipped : GOOD;
+    return [...groups.values()].flatMap((group) => this.#group(window, group, least));
   }
 
-  /** The row of one group, or none if HAVING leaves it out. */
-  #group(window: Window, rows: readonly Row[]): Row[] {
-    const leaves = this.#groupLeaves(window, rows);
+  /** The row of one group, no better than `least`, or none if HAVING leaves it out. */
+  #group(window: Window, rows: readonly Row[], least: number = GOOD): Row[] {
+    const leaves = this.#groupLeaves(window, rows, least);
     if (!this.#test(this.#query.having, leaves)) return [];
     return [this.#project(window.end, this.#origin(rows), leaves)];
   }
@@ -303,7 +329,7 @@ class Evaluation {
     return leaves;
   }
 
-  #groupLeaves(window: Window, rows: readonly Row[]): Leaves {
+  #groupLeaves(window: Window, rows: readonly Row[], least: number): Leaves {
     const first = this.#rowLeaves(rows[0]!);
     const leaves: Leaves = {
       ...first,
@@ -316,7 +342,8 @@ class Evaluation {
         const panes = this.#panes(rows).map((pane) => (arg === null ? []
           : this.#forgiven(spec, pane.map((row) =>
             stored(evaluate(arg, this.#rowLeaves(row)), arg.type)))));
-        return stored(aggregate(spec, panes, rows.length), spec.type);
+        const cell = stored(aggregate(spec, panes, rows.length), spec.type);
+        return { ...cell, state: Math.max(cell.state, least) };
       },
       infer: (index, output) => this.#infer(index, output, leaves),
       window: (which) => window[which],

@@ -37,13 +37,13 @@ function laneOf(permitAt: number, committing = (): void => {}) {
     view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
       raw.set([600 >> 8, 600 & 255]);
-      done(DONE, 0, true, now, null);
+      done(DONE, 0, true, NaN, null);
       return true;
     },
     write(_tag, _raw, guard, done) {
       const until = guard.last(now);
       if (until !== null) guards.push({ ...guard, until });
-      else done(BAD.disconnected, 0, false, now, null);
+      else done(BAD.disconnected, 0, false, NaN, null);
       return true;
     },
   };

@@ -21,7 +21,7 @@ function start() {
   const rings = new Map(graph.streams.map((stream) =>
     [stream.name, Ring.create(arena, stream.layout).ring]));
   const port = { name: "plc", peer, open: true,
-    read: (_tag, _raw, done) => (done(DONE, 0, true, now, null), true) } as Partial<LinkPort>;
+    read: (_tag, _raw, done) => (done(DONE, 0, true, NaN, null), true) } as Partial<LinkPort>;
   const links = new Map(graph.links.map(({ link }) => [link.name, port]));
   const role = { rings, rules: [], links, conditions: () => null } as unknown as Role;
   const store = { unavailable: null, nextArming: async () => 1,

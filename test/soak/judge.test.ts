@@ -227,10 +227,11 @@ describe("W22 the judge", () => {
     const late = (): Report => judge("--blind", "100");
     const intent = { origin: "rest", id: "a-1", inputs: null };
     poll();
-    write({ intent, between: () => (world.now += 400, poll(), world.now += 60) });
+    write({ intent, ending: { sent: world.time + 1 },
+      between: () => (world.now += 400, poll(), world.now += 60) });
     expect(late()).toMatchObject({ findings: {}, late_or_unseen: 1 });
     poll();
-    write({ before: 62, value: 64, intent: { ...intent, id: "a-2" },
+    write({ before: 62, value: 64, intent: { ...intent, id: "a-2" }, ending: { sent: world.time },
       between: () => (world.now += 400, poll(), world.now += 60, poll()) });
     expect(late().findings).toEqual({ "after-deadline": 1 });
   });

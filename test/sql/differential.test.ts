@@ -1,16 +1,18 @@
 import { expect, test } from "bun:test";
 import { createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Column, type ColumnSpec, type Dyn, DynReader, DynWriter, ERROR, readCell, Ring,
-  writeCell,
+  Arena, BAD, type Column, type ColumnSpec, type Dyn, DynReader, DynWriter, ERROR, NULL, readCell,
+  Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  type Catalog, compile, instantiate, instantiateInfer, type Program, type Stage, SqlFault,
+  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
+  type Stage, SqlFault,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /**
  * Random queries over random rows: generated code and the slow reference give the same, to the bit.
@@ -35,7 +37,7 @@ const tags: Readonly<Record<string, ColumnSpec>> = {
 const poll_ms = 100;
 const catalog: Catalog = {
   // As fast as its rows may come: what a full window loses is tested elsewhere.
-  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1 }
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true }
     : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
       : undefined),
   match: () => [], device: (name) => name === "dev",
@@ -248,6 +250,7 @@ class Queries {
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
+        () => this.#controller(number),
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));
@@ -257,8 +260,20 @@ class Queries {
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
+      case "text": return r.chance(0.5) ? `lag(${x(kind)})`
+        : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
       default: return `lag(${x(kind)})`;
     }
+  }
+
+  #controller(number: () => string): string {
+    const r = this.#r;
+    const track = r.pick(["a", "n"]);
+    const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
+    return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
+      `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
   #common(kind: Kind, depth: number): string | null {
@@ -510,11 +525,17 @@ function randomRows(r: Random): Row[] {
   });
 }
 
-function put(ring: Ring, row: Row): void {
+/** The source time of a row, where it has one. */
+function sourceOf({ cells }: Row): number | null {
+  const { value, state } = cells.get("at")!;
+  return state === 0 ? value as number : null;
+}
+
+function put(ring: Ring, row: Row, source: number | null = null): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row.time;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = source ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row.flags;
   for (const column of ring.columns) {
     const { value, state } = row.cells.get(column.name)!;
@@ -526,7 +547,8 @@ function put(ring: Ring, row: Row): void {
   ring.publish(1);
 }
 
-function take(ring: Ring, seq: number): Row {
+/** A row; of a rule that goes by event time its time is that. */
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
@@ -535,7 +557,8 @@ function take(ring: Ring, seq: number): Row {
       : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
   return {
-    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -570,9 +593,11 @@ class Machine {
   readonly rows: Row[] = [];
   readonly links: Link[];
   readonly #input: Ring;
+  readonly #byEvents: boolean;
   #read = 0;
 
   constructor(program: Program, newest: ReadonlyMap<string, Row>) {
+    this.#byEvents = program.stages[0]!.kind === "reorder";
     const bytes = program.stages.reduce((sum, stage) =>
       sum + stage.stateBytes + Ring.layout("out", stage.output, 16).bytes, 0);
     const arena = Arena.create(bytes * 2 + (1 << 21));
@@ -586,29 +611,35 @@ class Machine {
     });
     this.#input = ring("s", program.inputs[0]!.columns, 64);
     let from = this.#input;
-    this.links = program.stages.map((plan) => {
+    const links = program.stages.map((plan) => {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
         : instantiate(plan, { arena, input, output, newest: rings,
           state: arena.take(plan.stateBytes, "state") });
-      return { stage, input, output, cursor: 0 };
+      return { stage, input, output };
     });
+    const stages = byEventTime(links.map(({ stage }) => stage));
+    this.links = links.map((link, i) => ({ ...link, stage: stages[i]!, cursor: 0 }));
   }
 
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     let i = 0;
     while (i < rows.length) {
       const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(20));
-      for (; i < to; i++) put(this.#input, rows[i]!);
+      for (; i < to; i++) {
+        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);
+      }
       this.#turn(rows[to - 1]!.time, each);
+      // Event time closes windows between the rows, too.
+      if (this.#byEvents) this.close(rows[to - 1]!.time, each);
     }
   }
 
   close(time: number, each: boolean): void {
     for (const link of this.links) {
       do {
-        link.stage.tick(time);
+        link.stage.tick(time, time);
         this.#turn(time, each);
       } while (link.stage.deadline <= time);
     }
@@ -623,7 +654,9 @@ class Machine {
     const link = this.links[from];
     if (link === undefined) {
       const { output } = this.links.at(-1)!;
-      for (; this.#read !== output.head; this.#read++) this.rows.push(take(output, this.#read));
+      for (; this.#read !== output.head; this.#read++) {
+        this.rows.push(take(output, this.#read, this.#byEvents));
+      }
       return;
     }
     const { input } = link;
@@ -646,13 +679,32 @@ const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
 
 type Outcome = "refused" | readonly string[];
 
+/**
+ * Rows in an order of arrival, a row at most so much behind a later one; some are later than that,
+ * or without a time, unless it is to be orderly. Their time becomes that of their coming.
+ */
+function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boolean): Row[] {
+  const coming = rows.map((row) => {
+    const delay = r.below(late_ms) + (!orderly && r.chance(0.1) ? 3 * late_ms : 0);
+    const state = !orderly && r.chance(0.1) ? r.pick([1, NULL, ERROR.parse]) : 0;
+    const cells = new Map(row.cells).set("at", { value: row.time, state });
+    return { row: { ...row, cells }, at: row.time + delay };
+  });
+  return coming.toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, time: 1_700_000_000_000 + 7 * i }));
+}
+
 /** Runs one case and gives its stages' kinds. */
 function runCase(seed: number): Outcome {
   const r = createRandom(seed);
   const sql = new Queries(r).query();
   // As on the way to a write.
   const strict = seed % 2 === 1;
-  const rows = randomRows(r);
+  const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);
+  const event: EventTime | null = !untimed && r.chance(0.35)
+    ? { late_ms: r.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
+  // Of rows that are missing a strict window may say more than it knows.
+  const rows = event === null ? randomRows(r) : arriving(r, randomRows(r), event.late_ms, strict);
   const newest = new Map<string, Row>();
   for (const [name, spec] of Object.entries(tags)) {
     if (r.chance(0.8)) {
@@ -664,13 +716,16 @@ function runCase(seed: number): Outcome {
   const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
   let program: Program;
   try {
-    program = compile(sql, catalog, { lineage, strict });
+    program = compile(sql, catalog, { lineage, strict, eventTime: event });
   } catch (thrown) {
     if (thrown instanceof SqlFault) return "refused";
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
   }
   const query = bind(sql, catalog);
-  const end = (rows.at(-1)?.time ?? 0) + 2000;
+  const order: Ordered | null = event === null ? null
+    : ordered(rows, sourceOf, event.late_ms);
+  const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 2000;
+  if (order !== null && strict) expectOrder(rows, order);
   const world: World = {
     end, lineage, strict, infer: (_, args) => results(args),
     newest: (index, time) => {
@@ -681,27 +736,36 @@ function runCase(seed: number): Outcome {
         : row.cells.get(column.name)!;
     },
   };
-  const expected = evaluateQuery(query, rows, world);
+  const expected = evaluateQuery(query, order?.rows ?? rows, world);
   const machine = new Machine(program, newest);
   // What depends on engine time is the same row by row alone.
   const each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
   machine.feed(rows, each, r);
   machine.close(end, each);
-  const at = `seed ${seed}${strict ? ", strict" : ""}: ${sql}`;
+  const at = `seed ${seed}${strict ? ", strict" : ""}${event ? ", event time" : ""}: ${sql}`;
   expect([at, ...shown(machine.rows)]).toEqual([at, ...shown(expected.rows)]);
   // A model changes when conditions are tested; rows of an open count window were tested by one
   // alone.
   if (program.models.length === 0 && query.window?.kind !== "count") {
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
-    expect(errors, at).toBe(expected.errors);
+    expect(errors, at).toBe(expected.errors + (order?.errors ?? 0));
   }
+  if (order !== null) expect(machine.links[0]!.stage.counters.late, at).toBe(order.late);
   const what = query.aggregated ? "" : " rows";
   const kinds = program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
     : s.kind);
+  if (event !== null) return kinds.map((kind) => `event time: ${kind}`);
   // Which kinds of windows come after a function with state.
   return kinds.includes("stateful")
     ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
     : kinds;
+}
+
+/** However rows come within the tolerance, they go on by their own time. */
+function expectOrder(rows: readonly Row[], { rows: given, watermark, late }: Ordered): void {
+  const times = rows.map((row) => row.cells.get("at")!.value as number)
+    .filter((time) => time <= watermark).toSorted((a, b) => a - b);
+  expect([late, ...given.map(({ time }) => time)]).toEqual([0, ...times]);
 }
 
 test(`generated code = slow reference, ${count} random queries from seed ${seed}`, () => {

@@ -105,6 +105,47 @@ describe("W8: on the way to a write only what is good lets a row pass", () => {
     expect([found.out, found.errors]).toEqual(lax);
     expect([kept.out, kept.errors]).toEqual(strict);
   });
+
+  // Rows at 201 s, 202 s (a and n uncertain), 203 s (n uncertain) and 204 s.
+  const windows: [string, string, string[]][] = [
+    ["WHERE of a tumbling window", "SELECT sum(a) AS v FROM s WHERE a > 3 GROUP BY " +
+      "TUMBLINGWINDOW(ss, 2)", ["5:good", "5:uncertain:skipped", "5:good"]],
+    ["of a count window", "SELECT count(*) AS v FROM s WHERE a > 3 GROUP BY COUNTWINDOW(2)",
+      ["1:uncertain:skipped", "2:good"]],
+    ["of panes", "SELECT sum(a) AS v FROM s WHERE a > 3 GROUP BY HOPPINGWINDOW(ss, 2, 1)",
+      ["5:good", "5:uncertain:skipped", "5:uncertain:skipped", "10:good", "5:good"]],
+    ["of kept rows", "SELECT percentile_cont(a, 0.5) AS v FROM s WHERE a > 3 GROUP BY " +
+      "TUMBLINGWINDOW(ss, 2)", ["5:good", "5:uncertain:skipped", "5:good"]],
+    ["of a session", "SELECT count(*) AS v FROM s WHERE a > 3 GROUP BY SESSIONWINDOW(ss, 4, 3)",
+      ["3:uncertain:skipped"]],
+    ["of a sliding window", "SELECT count(*) AS v FROM s WHERE a > 3 GROUP BY " +
+      "SLIDINGWINDOW(ms, 500)", ["1:good", "1:good", "1:good"]],
+    ["a key", "SELECT count(*) AS v FROM s GROUP BY n, TUMBLINGWINDOW(ss, 4)",
+      ["1:uncertain:skipped", "1:good"]],
+    ["the end of a state window",
+      "SELECT count(*) AS v FROM s GROUP BY STATEWINDOW(n = 1, a > 3 AND n = 4)",
+      ["4:uncertain:skipped"]],
+    ["what the window itself skips", "SELECT sum(a) AS v FROM s GROUP BY COUNTWINDOW(4)",
+      ["20:uncertain:source"]],
+  ];
+  test.each(windows)("%s: results tell of rows that it kept out", (_, sql, expected) => {
+    const { input, stages, rings } = start(sql, { strict: true });
+    push(input, 201000, { a: 5, n: 1 });
+    push(input, 202000, { a: 5, n: 2 }, { a: UNCERTAIN.source, n: UNCERTAIN.skipped });
+    push(input, 203000, { a: 5, n: 1 }, { n: UNCERTAIN.stale });
+    push(input, 204000, { a: 5, n: 4 });
+    const found: string[] = [];
+    stages.forEach((stage, i) => {
+      let at = 0;
+      while (at !== rings[i]!.head) at = stage.run(at, rings[i]!.head, 0, 204_000);
+      for (let time = 204_000; time <= 209_000; time += 1000) stage.tick(time, 0);
+    });
+    const output = rings.at(-1)!;
+    for (let seq = 0; seq < output.head; seq++) {
+      found.push(show(output, seq).replace(/^.*v=/, ""));
+    }
+    expect(found).toEqual(expected);
+  });
 });
 
 describe("rows", () => {
@@ -216,9 +257,9 @@ describe("windows", () => {
     push(input, 10_999, { a: 2 });
     window.run(0, 2, 0, 10_999);
     expect(window.deadline).toBe(11_000);
-    window.tick(10_999);
+    window.tick(10_999, 0);
     expect(rings[1]!.head).toBe(0);
-    window.tick(11_000);
+    window.tick(11_000, 0);
     rows.run(0, 1, 0, 11_000);
     expect(show(rings[2]!, 0)).toBe("s=3:good w=10000:good");
     expect(rings[2]!.arena.F[rings[2]!.timeAt]).toBe(11_000);
@@ -257,7 +298,7 @@ describe("windows that keep rows or panes", () => {
   const read = ({ input, stages, rings }: Bench, time: number): string[] => {
     stages.forEach((stage, i) => {
       stage.run(0, rings[i]!.head, 0, time);
-      while (stage.deadline <= time) stage.tick(time);
+      while (stage.deadline <= time) stage.tick(time, 0);
     });
     expect(stages[0]!.counters.in).toBe(input.head);
     const out = rings.at(-1)!;

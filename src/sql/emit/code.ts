@@ -24,10 +24,26 @@ export interface Value {
 /** 2^53 − 1: whole numbers up to here are exact in a float64. */
 const whole_max = "9007199254740991";
 
+/** Words of a parameter block, and where each stands. */
+class Words {
+  readonly list: Param[] = [];
+  readonly #at = new Map<string, number>();
+  texts = 0;
+  scratches = 0;
+
+  /** Two literals of equal value are two words, else the shape would depend on the values. */
+  add(param: Param, key: string): number {
+    const known = param.of === "number" ? undefined : this.#at.get(key);
+    if (known !== undefined) return known;
+    this.#at.set(key, this.list.length);
+    return this.list.push(param) - 1;
+  }
+}
+
 /** Text of one kernel in the making: its parameters, and lines that define a name each. */
 export class Code {
-  readonly params: Param[] = [];
   readonly layout: Layout;
+  readonly #words: Words;
   readonly #names = new Map<string, string>();
   readonly #prologue: string[] = [];
   /** Names of values of no fixed type that have been read in this row (dyn.ts). */
@@ -39,10 +55,18 @@ export class Code {
       "written", "groups", "g", "hash", "slot", "e", "d", "F", "I", "U", "S", "fn",
     ].map((name) => [name, 1]));
 
-  /** `params` is shared by the kernels of one stage. */
-  constructor(layout: Layout, params: Param[] = []) {
+  constructor(layout: Layout, words = new Words()) {
     this.layout = layout;
-    this.params = params;
+    this.#words = words;
+  }
+
+  get params(): readonly Param[] {
+    return this.#words.list;
+  }
+
+  /** Another kernel of the same stage: they share state and parameters. */
+  beside(): Code {
+    return new Code(this.layout, this.#words);
   }
 
   /**
@@ -53,9 +77,7 @@ export class Code {
     const key = JSON.stringify(param);
     const known = this.#names.get(key);
     if (known !== undefined) return known;
-    let index = this.params.findIndex((p) => JSON.stringify(p) === key);
-    // Two literals of equal value are two parameters, else the shape would depend on the values.
-    if (index < 0 || param.of === "number") index = this.params.push(param) - 1;
+    const index = this.#words.add(param, key);
     const name = this.name(hint);
     const load = param.of === "number" ? `F[(p >> 1) + ${index}]` : `I[p + ${2 * index}]`;
     this.#prologue.push(`const ${name} = ${load};`);
@@ -65,7 +87,7 @@ export class Code {
 
   /** A text literal; each is one of its own, else the shape would depend on the values. */
   text(bytes: string): { at: string; length: string; slot: number } {
-    const id = this.params.filter((p) => p.of === "text" && p.part === "at").length;
+    const id = this.#words.texts++;
     const slot = Math.max(8, Math.ceil(new TextEncoder().encode(bytes).length / 8) * 8);
     this.layout.add(textField(id), "U", slot);
     return {
@@ -77,10 +99,9 @@ export class Code {
 
   /** Index into U of `slot` bytes that hold a text made within one row. */
   scratch(slot: number): string {
-    let n = 0;
-    while (this.layout.has(`made ${n}`)) n++;
-    this.layout.add(`made ${n}`, "U", slot);
-    return this.param({ of: "state", field: `made ${n}` }, "made");
+    const field = `made ${this.#words.scratches++}`;
+    this.layout.add(field, "U", slot);
+    return this.param({ of: "state", field }, "made");
   }
 
   /** A name not used before. */

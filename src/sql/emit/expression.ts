@@ -73,7 +73,8 @@ export class Expressions {
   /** When a condition passes and when it fails, without making its value and state. */
   test(node: Bound): Test {
     if (node.kind === "binary" && (node.op === "and" || node.op === "or")) {
-      const left = this.test(node.left), right = this.test(node.right);
+      const left = this.#named(this.test(node.left), node.left);
+      const right = this.test(node.right);
       const states = [...new Set([...left.states, ...right.states])];
       return node.op === "and"
         ? { states, pass: all(parens(left.pass), parens(right.pass)),
@@ -93,6 +94,13 @@ export class Expressions {
     }
     const value = this.value(node);
     return this.#leafTest(value.value, value.state);
+  }
+
+  /** Both parts of a left side are used twice: of a chain the text would double with each link. */
+  #named(test: Test, node: Bound): Test {
+    if (node.kind !== "binary" || (node.op !== "and" && node.op !== "or")) return test;
+    return { ...test, pass: this.#code.define("t", test.pass),
+      error: this.#code.define("e", test.error) };
   }
 
   #leafTest(holds: string, ...states: string[]): Test {

@@ -1,6 +1,6 @@
 import { nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
-import { afterRows, type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
+import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
 import { span_words } from "../window/span.ts";
@@ -31,11 +31,9 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
     const spec = { name: `$arg${args.size}`, kind: arg.type.kind, slot: arg.type.slot };
     args.set(arg, { spec, expr: arg });
   }
-  const conditions = conditionsOf(keeping);
-  // A row whose key is not good counts in a window as one that WHERE does not let pass.
-  const keys = afterRows(keeping.window) ? [] : folding.keys.map(({ expr }) => expr);
+  const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], keys);
+    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldPlan(inputOf(input, keep.output), {
     where: where === undefined ? null : columnOf(where),
@@ -52,8 +50,8 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
 export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
-  const conditions = conditionsOf(keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions]);
+  const conditions = conditionsOf(input, keeping);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
@@ -94,8 +92,9 @@ function planOf(
   };
 }
 
-function conditionsOf({ window, after }: Keeping): Column[] {
-  const named: [string, Bound | null][] = [["$where", after]];
+/** What may pass is kept on the way to a write: the window shall know that it was there (W8). */
+function conditionsOf({ strict }: StageInput, { window, before, after }: Keeping): Column[] {
+  const named: [string, Bound | null][] = [["$where", strict ? after ?? before : after]];
   if (window.kind === "sliding") named.push(["$when", window.when]);
   if (window.kind === "state") named.push(["$begin", window.begin], ["$emit", window.emit]);
   return named.flatMap(([name, expr]) =>

@@ -12,7 +12,7 @@ import { Code, type Value } from "./code.ts";
 import { inBytes } from "./dyn.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, rowsKernel, type RowsSpec, withSound } from "./rows.ts";
+import { type Leaves, perhaps, rowsKernel, type RowsSpec } from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -90,20 +90,18 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
-  keys: readonly Bound[] = [],
+  restamped = false,
 ): RowsSpec {
   const bindings = new Bindings(input);
-  const sound = input.strict ? keys : [];
   return {
     input: from ? input.columns : null,
-    where: where === null && sound.length === 0 ? null : (leaves) =>
-      withSound(where === null ? null : bindings.of(leaves).test(where),
-        sound.map((key) => bindings.value(leaves, key).state)),
+    where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     select: fields.map(({ spec, expr }) =>
       ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
+    restamped,
   };
 }
 
@@ -112,13 +110,23 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-/** `keys`: what a later stage groups the rows by. */
+interface RowsRole {
+  /** On the way to a write rows pass too that may pass, for a later stage to judge. */
+  readonly mayPass?: boolean;
+  /** Rows by event time become rows by engine time. */
+  readonly restamped?: boolean;
+}
+
 export function rowsStage(
-  input: StageInput, where: Bound | null, fields: readonly Field[], keys: readonly Bound[] = [],
+  input: StageInput, where: Bound | null, fields: readonly Field[],
+  { mayPass = false, restamped = false }: RowsRole = {},
 ): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const text = rowsKernel(code, rowsSpec(input, where, kept, true, keys));
+  const spec = rowsSpec(input, where, kept, true, restamped);
+  const test = spec.where;
+  const text = rowsKernel(code, !mayPass || !input.strict || test === null ? spec
+    : { ...spec, where: (leaves) => perhaps(test(leaves)) });
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "rows", input: input.columns, output: outputOf(fields, input), outputRows: 0,
@@ -214,7 +222,7 @@ export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): F
   const spec = windowSpec(input, folding, role);
   addFields(code, spec);
   const text = accumulateKernel(code, spec);
-  const emitCode = new Code(code.layout, code.params);
+  const emitCode = code.beside();
   const emitText = emitKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {
@@ -239,7 +247,7 @@ export function windowRowsPlan(
   };
   addRowsFields(code, spec);
   const text = pickKernel(code, spec);
-  const emitCode = new Code(code.layout, code.params);
+  const emitCode = code.beside();
   const emitText = pickedKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
   return {

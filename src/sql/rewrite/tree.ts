@@ -20,8 +20,8 @@ function operands(node: Bound): readonly Bound[] {
 }
 
 /**
- * Calls `visit` for a node and all below it, each once: paths to it may be more than can be walked.
- * False = not below this one.
+ * Calls `visit` for a node and all below it, each once however often it is used: the tree is a DAG,
+ * whose paths may be beyond number. False = not below this one.
  */
 export function walk(
   node: Bound, visit: (node: Bound) => boolean, seen: Set<Bound> = new Set(),

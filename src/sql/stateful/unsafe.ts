@@ -1,4 +1,6 @@
-import { type Bound, type BoundQuery, type BoundStateful, windowConditions } from "../bound.ts";
+import {
+  afterRows, type Bound, type BoundQuery, type BoundStateful, windowConditions,
+} from "../bound.ts";
 import { statefulFunctions } from "../functions.ts";
 import { walk } from "../rewrite/tree.ts";
 
@@ -16,6 +18,10 @@ export function unsafeIn(query: BoundQuery): string[] {
   });
   const { where, window, having, groupBy, aggregated } = query;
   if (aggregated && window === null) found.push(`An aggregate without a window ${endless}`);
+  if (aggregated && window?.filter && afterRows(window)) {
+    found.push("FILTER of a window that its rows begin or end leaves out a row with a doubtful " +
+      "condition before the window can know of it; WHERE does not");
+  }
   // What WHERE lets pass carries nothing of the quality of the condition.
   const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));

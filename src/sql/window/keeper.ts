@@ -2,11 +2,14 @@ import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { FoldPlan, RowsPlan, Site } from "../program.ts";
+import { word } from "./words.ts";
 
 /** Fills the ring of a window (kept.ts). */
 export interface Keeper {
   /** Takes rows [from, to) or fewer, `free` being the room in the ring; where it stopped. */
   take(from: number, to: number, free: number, time: number): number;
+  /** Engine time up to which everything is kept, though the newest kept row is older. */
+  readonly reached: number;
   /** Keeps what is complete by `time`, engine time. */
   tick(time: number): void;
   /** Engine time at which something will be complete. */
@@ -15,13 +18,18 @@ export interface Keeper {
   readonly least: number;
   readonly errors: number;
   readonly dropped: number;
+  /** Engine time from which on a row was kept out that may belong (words.ts); 0 = none was. */
+  readonly doubtedSince: number;
 }
 
 /** Row by row: the columns that the window needs, of the rows that pass what comes before it. */
 export class RowKeeper implements Keeper {
   readonly closes = Infinity;
+  readonly reached = -Infinity;
   readonly least = 1;
   readonly dropped = 0;
+  /** Such rows are kept: the window itself finds them. */
+  readonly doubtedSince = 0;
   readonly #kernel: Kernel;
   readonly #params: number;
   readonly #errorsAt: number;
@@ -50,8 +58,7 @@ export class RowKeeper implements Keeper {
   tick(_time: number): void {}
 }
 
-/** Words of the field `window` that a pane uses (stage.ts): open, its end, its groups, dropped. */
-const open = 0, end = 1, groups = 2, dropped = 6;
+const { open, end, groups, dropped, doubted, since } = word;
 
 /** Pane by pane: rows are folded into groups, of a complete pane each is one row of the ring. */
 export class PaneKeeper implements Keeper {
@@ -94,16 +101,27 @@ export class PaneKeeper implements Keeper {
     return this.#ring.arena.F[this.#at + dropped]!;
   }
 
+  get doubtedSince(): number {
+    return this.#ring.arena.F[this.#at + since]!;
+  }
+
   take(from: number, to: number, _free: number, time: number): number {
     const { F } = this.#ring.arena, at = this.#at;
     if (F[at + open] === 0) {
       const first = F[this.#input.timeAt + (from & this.#input.mask)]!;
       F[at + open] = 1;
       F[at + end] = (Math.floor(first / this.#pane_ms) + 1) * this.#pane_ms;
+      // Windows that end before the row close first.
+      return from;
     }
     const seq = this.#accumulate(this.#params, from, to, F[at + end]!, time);
     if (seq !== to) this.#close();
     return seq;
+  }
+
+  /** The beginning of the open pane. */
+  get reached(): number {
+    return this.closes === Infinity ? -Infinity : this.closes - this.#pane_ms;
   }
 
   tick(time: number): void {
@@ -118,6 +136,8 @@ export class PaneKeeper implements Keeper {
     this.#emit(this.#params, 0, n, this.#ring.head, F[at + end]! - this.#pane_ms);
     this.#ring.publish(n);
     if (this.#tableAt >= 0) I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.keys);
+    if (F[at + doubted]! > 0) F[at + since] = F[at + end]! - this.#pane_ms;
+    F[at + doubted] = 0;
     F[at + groups] = 0;
     F[at + open] = 0;
   }

@@ -6,11 +6,12 @@ import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
 import { Span } from "./span.ts";
+import { word } from "./words.ts";
 
 /**
  * A window that is made anew from what it keeps each time that it closes. Its state block:
  *
- *     span    F × 12    which kept rows the window is about (span.ts)
+ *     span    F × 13    which kept rows the window is about (span.ts)
  *     keep    U × n     state of the kernel that fills the ring
  *     fold    U × n     groups and parameters of the kernels that read it (kernel.ts)
  *     rows    U × n     a ring of its own: rows, or panes, with only the columns it needs
@@ -94,6 +95,10 @@ export class KeptStage implements Stage {
     this.#count();
   }
 
+  miss(time: number): void {
+    this.#span.miss(time);
+  }
+
   /** Closes and writes windows of kept rows, and those due by `time`; what is left of `room`. */
   #advance(room: number, time: number): number {
     let left = room - this.#write(room);
@@ -102,7 +107,7 @@ export class KeptStage implements Stage {
   }
 
   #due(time: number): boolean {
-    if (!this.#boundary.due(time)) return false;
+    if (!this.#boundary.due(Math.max(time, this.#keeper.reached))) return false;
     this.#fold();
     return true;
   }
@@ -110,7 +115,7 @@ export class KeptStage implements Stage {
   #count(): void {
     this.counters.errors = this.#keeper.errors + this.#span.errors;
     this.counters.dropped = this.#keeper.dropped + this.#span.lost +
-      this.#kept.arena.F[this.#windowAt + 6]!;
+      this.#kept.arena.F[this.#windowAt + word.dropped]!;
   }
 
   /** Rows that the ring has room for; a full one loses its oldest. */
@@ -158,19 +163,31 @@ export class KeptStage implements Stage {
   #fold(): void {
     const span = this.#span, { F, I } = this.#kept.arena, at = this.#windowAt;
     if (this.#tableAt >= 0) I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.fold.keys);
-    F[at + 2] = 0;
-    F[at + 8] = span.start;
+    F[at + word.groups] = 0;
+    F[at + word.start] = span.start;
+    F[at + word.doubted] = this.#doubtful() ? 1 : 0;
     const done = this.#accumulate(this.#params, span.from, span.to, Infinity, span.end);
     assert(done === span.to, "a window is folded to its end");
     span.closing = true;
     span.written = 0;
   }
 
+  /** Rows are missing from the window, or nobody knows whether it begins and ends as it should. */
+  #doubtful(): boolean {
+    const { from, to, start, lostAt } = this.#span;
+    if (lostAt >= start || this.#keeper.doubtedSince >= start) return true;
+    if (this.#plan.window.kind !== "state") return false;
+    for (let row = from; row !== to; row = (row + 1) | 0) {
+      if (!this.#sound(this.#conditions, row)) return true;
+    }
+    return false;
+  }
+
   /** Writes groups of the closed window, at most `room`; how many. */
   #write(room: number): number {
     const span = this.#span;
     if (!span.closing) return 0;
-    const left = this.#kept.arena.F[this.#windowAt + 2]! - span.written;
+    const left = this.#kept.arena.F[this.#windowAt + word.groups]! - span.written;
     const n = left < room ? left : room;
     if (n > 0) {
       const from = span.written;

@@ -1,12 +1,13 @@
-import type { ColumnSpec } from "../../ring.ts";
+import { type ColumnSpec, UNCERTAIN } from "../../ring.ts";
 import { gathers, needsRows } from "../bound.ts";
-import { Code, indent, type Value } from "../emit/code.ts";
+import { Code, indent, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
 import {
   type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, update,
 } from "./aggregates.ts";
 import { mergePane, paneColumns } from "./pane.ts";
+import { window_words, word } from "./words.ts";
 
 export interface WindowSpec {
   readonly input: readonly ColumnSpec[];
@@ -38,7 +39,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 9       see stage.ts
+ *     window   F × 12      see words.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
@@ -52,7 +53,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 export function addFields(code: Code, spec: WindowSpec): void {
   const { layout } = code;
   const groups = spec.groups_max;
-  layout.add("window", "F", 9);
+  layout.add("window", "F", window_words);
   if (spec.keys.length > 0) {
     layout.add("table", "I", 2 * groups);
     layout.add("scratch", "F", 1);
@@ -132,7 +133,7 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   const lines = [
     "  let seq = from, failed = 0;",
     ...(keyed ? [] : ["  const g = 0;"]),
-    `  let groups = F[${window} + 2 | 0] | 0;`,
+    `  let groups = F[${window} + ${word.groups} | 0] | 0;`,
     ...locals,
     "  for (; seq !== to; seq = seq + 1 | 0) {",
     `    const r = seq & ${mask};`,
@@ -143,8 +144,9 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
     indent(updating, "    "),
     "  }",
     ...saved,
-    `  F[${window} + 2 | 0] = groups;`,
+    `  F[${window} + ${word.groups} | 0] = groups;`,
     `  F[${errors}] += failed;`,
+    ...(spec.strict ? [`  F[${window} + ${word.doubted} | 0] += failed;`] : []),
     "  return seq;",
   ].filter((line) => line !== "");
   const prologue = indent(code.takePrologue(), "  ");
@@ -194,8 +196,9 @@ export function enterGroup(
 export function takeRow(
   code: Code, spec: WindowSpec, leaves: Leaves, fields: readonly GroupField[],
 ): void {
+  const places = new Map(fields.map(({ name, place }) => [name, place]));
   spec.aggregates.forEach(({ aggregate, value }, i) => {
-    const at = (name: string): string => fields.find((f) => f.name === `agg${i}.${name}`)!.place;
+    const at = (name: string): string => places.get(`agg${i}.${name}`)!;
     const place = placeOf(code, aggregate, i, at);
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
@@ -263,7 +266,7 @@ for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
   slot = slot + 1 & 2 * ${most} - 1;
 }
 if (g < 0) {
-  if (groups === ${most}) { F[${window} + 6 | 0] += 1; continue; }
+  if (groups === ${most}) { F[${window} + ${word.dropped} | 0] += 1; continue; }
   g = groups;
   groups = groups + 1 | 0;
   I[${table} + slot | 0] = groups;
@@ -303,11 +306,12 @@ function keyWords(code: Code, v: Value, none: string, scratch: string): [string,
 export function emitKernel(code: Code, spec: WindowSpec): string {
   const out = (part: "mask" | "time" | "source" | "flags"): string =>
     code.param({ of: "output", part }, `out_${part}`);
-  storeGroup(code, spec);
+  storeGroup(code, spec, doubt(code, spec));
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
   if (spec.start !== null) {
-    const value = code.define("start", `F[${field(code, "window", "window")} + 8 | 0]`);
+    const value = code.define("start",
+      `F[${field(code, "window", "window")} + ${word.start} | 0]`);
     store(code, spec.start, { kind: "time", value, state: "0" }, "w");
   }
   const lines = indent(code.take(), "    ");
@@ -322,8 +326,18 @@ ${lines}
 }`;
 }
 
+/**
+ * The state that results have at least: on the way to a write they tell of rows that were kept out
+ * only because nobody knows whether they belong (W8).
+ */
+function doubt(code: Code, spec: WindowSpec): string {
+  if (!spec.strict || spec.panes === "out") return "0";
+  return code.define("doubt",
+    `F[${field(code, "window", "window")} + ${word.doubted} | 0] > 0 ? ${UNCERTAIN.skipped} : 0`);
+}
+
 /** Keys, results, flags and lineage of group `g` into output row `w`. */
-export function storeGroup(code: Code, spec: WindowSpec): void {
+export function storeGroup(code: Code, spec: WindowSpec, least = "0"): void {
   const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
   spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
   spec.aggregates.forEach(({ aggregate }, i) => {
@@ -333,7 +347,7 @@ export function storeGroup(code: Code, spec: WindowSpec): void {
       return;
     }
     const value = result(code, aggregate, placeOf(code, aggregate, i, at));
-    store(code, aggregate.spec, value, "w");
+    store(code, aggregate.spec, { ...value, state: worst(code, least, value.state) }, "w");
   });
   const flags = code.param({ of: "output", part: "flags" }, "out_flags");
   code.line(`U[${flags} + w | 0] = ${place("flags", "flags_at")};`);

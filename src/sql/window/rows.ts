@@ -3,6 +3,7 @@ import { type Code, indent } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
 import { field } from "./kernel.ts";
+import { window_words, word } from "./words.ts";
 
 /** A window without aggregates: its rows come out as they are, all when it closes. */
 export interface WindowRowsSpec {
@@ -18,11 +19,11 @@ export interface WindowRowsSpec {
 /**
  * Its state, where that of a fold stands (kernel.ts): a row that passes WHERE is a group.
  *
- *     window   F × 9      see stage.ts
+ *     window   F × 11     see words.ts
  *     picked   I × rows   rows of the input, as they stand in its ring
  */
 export function addRowsFields(code: Code, spec: WindowRowsSpec): void {
-  code.layout.add("window", "F", 9);
+  code.layout.add("window", "F", window_words);
   code.layout.add("picked", "I", spec.rows);
 }
 
@@ -40,13 +41,13 @@ export function pickKernel(code: Code, spec: WindowRowsSpec): string {
   const body = indent(code.take(), "    ");
   return `function accumulate(p, from, to, end, time) {
 ${indent(code.takePrologue(), "  ")}
-  let groups = F[${window} + 2 | 0] | 0;
+  let groups = F[${window} + ${word.groups} | 0] | 0;
   for (let seq = from; seq !== to; seq = seq + 1 | 0) {
     const r = seq & ${mask};
 ${body}
     groups = groups + 1 | 0;
   }
-  F[${window} + 2 | 0] = groups;
+  F[${window} + ${word.groups} | 0] = groups;
   return to;
 }`;
 }
@@ -58,7 +59,8 @@ export function pickedKernel(code: Code, spec: WindowRowsSpec): string {
     code.param({ of: "output", part }, `out_${part}`);
   for (const column of spec.columns) store(code, column, row.column(column.name), "w");
   if (spec.start !== null) {
-    const value = code.define("start", `F[${field(code, "window", "window")} + 8 | 0]`);
+    const value = code.define("start",
+      `F[${field(code, "window", "window")} + ${word.start} | 0]`);
     store(code, spec.start, { kind: "time", value, state: "0" }, "w");
   }
   code.line(`F[${out("time")} + w | 0] = time;`);

@@ -5,6 +5,7 @@ import type { Leaves } from "../emit/rows.ts";
 import {
   enterGroup, field, groupFields, storeGroup, takenRows, takeRow, type WindowSpec,
 } from "./kernel.ts";
+import { word } from "./words.ts";
 
 /**
  * `running(p, from, to, head, time)`: takes rows [from, to) into their groups and writes for each
@@ -37,7 +38,8 @@ export function runningKernel(code: Code, spec: WindowSpec): string {
   const body = indent(code.take(), "    ");
   return `function running(p, from, to, head, time) {
 ${indent(code.takePrologue(), "  ")}
-  let w = head & ${outMask}, written = 0, failed = 0, groups = F[${window} + 2 | 0] | 0;
+  let w = head & ${outMask}, written = 0, failed = 0;
+  let groups = F[${window} + ${word.groups} | 0] | 0;
 ${spec.keys.length > 0 ? "" : "  const g = 0;\n"}\
   for (let seq = from; seq !== to; seq = seq + 1 | 0) {
     const r = seq & ${mask};
@@ -45,7 +47,7 @@ ${body}
     w = w + 1 & ${outMask};
     written = written + 1 | 0;
   }
-  F[${window} + 2 | 0] = groups;
+  F[${window} + ${word.groups} | 0] = groups;
   F[${errors}] += failed;
   return written;
 }`;

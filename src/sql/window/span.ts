@@ -15,9 +15,10 @@ import type { Column, Ring } from "../../ring.ts";
  *     9 lost     rows pushed out of a full ring while a window needed them
  *    10 errors   rows on which WHERE failed after the window had taken them
  *    11 mark     of the kind of window (`boundary.ts`)
+ *    12 lostAt   time of the newest row so pushed out, or that came too late; 0 = none was
  */
 const first = 0, next = 1, from = 2, to = 3, start = 4, end = 5, closes = 6;
-export const span_words = 12;
+export const span_words = 13;
 
 /** The rows that a window keeps, and which of them it is about: a view of the state. */
 export class Span {
@@ -49,6 +50,7 @@ export class Span {
   get written(): number { return this.#F[this.#at + 8]!; }
   set written(groups: number) { this.#F[this.#at + 8] = groups; }
   get lost(): number { return this.#F[this.#at + 9]!; }
+  get lostAt(): number { return this.#F[this.#at + 12]!; }
   get errors(): number { return this.#F[this.#at + 10]!; }
   get mark(): number { return this.#F[this.#at + 11]!; }
   set mark(value: number) { this.#F[this.#at + 11] = value; }
@@ -86,8 +88,14 @@ export class Span {
     this.first = seq;
   }
 
+  /** A row of this time is missing. */
+  miss(time: number): void {
+    if (time > this.lostAt) this.#F[this.#at + 12] = time;
+  }
+
   /** A full ring: the oldest row gives way. */
   evict(): void {
+    this.miss(this.timeOf(this.first));
     this.first = (this.first + 1) | 0;
     this.#F[this.#at + 9] = this.lost + 1;
   }

@@ -3,22 +3,9 @@ import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
+import { word } from "./words.ts";
 
-/**
- * Words of the state field `window` (float64, so that a checkpoint is a copy):
- *
- *     0 open     1 = a window is open
- *     1 end      engine time at which it closes (tumbling)
- *     2 groups   groups in use
- *     3 seen     rows taken (count)
- *     4 closing  1 = its groups are being written out
- *     5 written  groups written so far
- *     6 dropped  rows lost to a full key table
- *     7 closed   engine time of the rows being written out
- *     8 start    time at which the window began: aligned (tumbling), of its first row (count)
- */
-const open = 0, end = 1, groups = 2, seen = 3, closing = 4, written = 5, dropped = 6, closed = 7;
-const start = 8;
+const { open, end, groups, seen, closing, written, dropped, closed, start, doubted, missed } = word;
 
 /**
  * Tumbling windows align to natural time and open with their first row; count windows close with
@@ -88,6 +75,11 @@ export class WindowStage implements Stage {
     this.#write(this.#rows_max);
   }
 
+  miss(time: number): void {
+    const F = this.#F, at = this.#at;
+    if (time > F[at + missed]!) F[at + missed] = time;
+  }
+
   #takeTimed(from: number, to: number, time: number, length_ms: number): number {
     const F = this.#F, at = this.#at;
     if (F[at + open] === 0) {
@@ -121,6 +113,7 @@ export class WindowStage implements Stage {
     const F = this.#F, at = this.#at;
     F[at + open] = 0;
     F[at + seen] = 0;
+    if (F[at + missed]! !== 0 && F[at + missed]! >= F[at + start]!) F[at + doubted]! += 1;
     F[at + closing] = 1;
     F[at + written] = 0;
     F[at + closed] = time;
@@ -150,6 +143,7 @@ export class WindowStage implements Stage {
       this.#I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.keys);
     }
     F[at + groups] = 0;
+    F[at + doubted] = 0;
     F[at + closing] = 0;
   }
 }
