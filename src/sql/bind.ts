@@ -1,25 +1,26 @@
 import type {
-  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Over, Select, Star, Unary, Window,
+  Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Over, Select, Star, Unary,
+  Window,
 } from "./ast.ts";
 import { limits } from "../base.ts";
-import { spread_name, type ColumnSpec } from "../ring.ts";
+import { spread_name } from "../ring.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
-  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
-    BoundStateful,
-    BoundType, BoundWindow, Catalog, Gathering,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
+    BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { gathers, needsRows, windowConditions } from "./bound.ts";
+import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
+import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inline } from "./rewrite/inline.ts";
-import { walk } from "./rewrite/tree.ts";
+import { contains, inputsOf, walk } from "./rewrite/tree.ts";
 import { type Found, Scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
 import {
@@ -52,8 +53,7 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What the grammar knows and this version does not run. */
 function refuseLater(sql: string, select: Select): void {
-  const { joins, orderBy, limit, distinct, having, span } = select;
-  if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
+  const { orderBy, limit, distinct, having, span } = select;
   if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
@@ -107,7 +107,10 @@ class Binder {
   }
 
   run(select: Select): BoundQuery {
-    this.#scope.add(this.#sql, select.from);
+    for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
+      this.#scope.add(this.#sql, source);
+    }
+    const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
@@ -122,7 +125,35 @@ class Binder {
       : this.#expanded(select.fields, rows, context);
     const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
     const having = select.having === null ? null : this.#condition(select.having, "group");
-    return this.query(this.#sql, { where, window, select: fields, having, aggregated, expand });
+    return this.query(this.#sql, { joins, where, window, select: fields, having, aggregated,
+      expand });
+  }
+
+  #join({ kind, on, source, span }: Join, input: number): BoundJoin {
+    const condition = on === null ? null : this.#condition(on, "row");
+    if (condition !== null && contains(condition, "infer", "stateful")) {
+      throw this.#later(on!.span, "A model or a function with state in ON");
+    }
+    const { table } = this.#scope.inputs[input]!;
+    if (table === null) return { kind, input, on: condition, key: null, span };
+    const tests = conjuncts(condition);
+    const keyed = tests.find((test) => this.#keyIn(test, input, table.key) !== null);
+    if (keyed === undefined) {
+      throw this.#fault("lookup-key", `${source.name} is asked by its key: ON ` +
+        `${table.name}.${table.key} = …, of the key's own type and of what stands before it`,
+        on?.span ?? span);
+    }
+    return { kind, input, span, key: this.#keyIn(keyed, input, table.key),
+      on: conjunction(tests.filter((test) => test !== keyed)) };
+  }
+
+  /** What a table is asked for, if a condition says that its key equals it. */
+  #keyIn(test: Bound, input: number, key: string): Bound | null {
+    if (test.kind !== "binary" || test.op !== "=") return null;
+    const isKey = (node: Bound): boolean =>
+      node.kind === "column" && node.input === input && node.name === key;
+    const [column, value] = isKey(test.left) ? [test.left, test.right] : [test.right, test.left];
+    return isKey(column) && inputsOf(value).every((i) => i < input) ? value : null;
   }
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
@@ -133,8 +164,8 @@ class Binder {
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
     return {
-      sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
-        having: null,
+      sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
+      window: null, having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
     };
@@ -228,8 +259,8 @@ class Binder {
     const replaced = new Map(replace.map((field) => [field.alias!, field.expr]));
     const columns = this.#scope.star(this.#sql, qualifier.join("."), span);
     const [whole] = columns;
-    if (whole?.name === spread_name) {
-      return this.#spread(whole, except.filter((name) => !replaced.has(name)), replaced, context,
+    if (columns.length === 1 && whole!.name === spread_name) {
+      return this.#spread(whole!.alias, except.filter((name) => !replaced.has(name)), replaced, context,
         span);
     }
     for (const name of [...except, ...replaced.keys()]) {
@@ -239,22 +270,23 @@ class Binder {
       }
     }
     return columns.filter((c) => replaced.has(c.name) || !except.includes(c.name))
-      .map(({ name }) => ({
+      .map(({ alias, name }) => ({
       name, invisible: false,
-      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span },
+      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [alias, name], span },
         context, true),
     }));
   }
 
   /** A message of any fields as it is; a column beside it stands in the place of its field. */
   #spread(
-    whole: ColumnSpec, except: readonly string[], replaced: ReadonlyMap<string, Expr>,
+    input: string, except: readonly string[], replaced: ReadonlyMap<string, Expr>,
     context: Context, span: Span,
   ): BoundField[] {
-    const found = this.#expr({ kind: "name", parts: [whole.name], span }, context, true);
+    const name: Name = { kind: "name", parts: [input, spread_name], span };
+    const found = this.#expr(name, context, true);
     const expr = except.length === 0 ? found : this.#access("erase",
       [found, ...except.map((name) => this.#textLiteral(name, span))], span);
-    return [{ name: whole.name, expr, invisible: false },
+    return [{ name: spread_name, expr, invisible: false },
       ...[...replaced].map(([name, value]) =>
         ({ name, expr: this.#expr(value, context, true), invisible: false }))];
   }
@@ -429,7 +461,7 @@ class Binder {
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
     let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
-      && a.skipsNull === skipsNull && a.fraction === aggregate.fraction);
+      && a.skipsNull === skipsNull && String(a.settings) === String(aggregate.settings));
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -823,7 +855,7 @@ class Binder {
     // Numbers alone have an order and a sum.
     const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
       ? this.#number(given) : given;
-    if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
+    if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
   }
@@ -852,26 +884,32 @@ class Binder {
     return this.#node({ kind: "literal", value, type: textOf(value), span } as const);
   }
 
-  /** Over values in order, so over the rows of a window. */
-  #percentile(fn: AggregateName, name: string, arg: Bound, { args, span }: Call): Bound {
+  /** Over values in order, or over all of them at once: so over the rows of a window. */
+  #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
+    const { args, span } = call;
     if (this.#running) {
       throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
     }
-    const at = args[1];
-    const fraction = at === undefined ? 0.5
-      : at.kind === "literal" && at.value !== null ? Number(at.value) : NaN;
-    if (!(fraction >= 0 && fraction <= 1)) {
-      throw this.#fault("arguments", `The second argument of ${name}() is a number from 0 to 1`,
-        at!.span);
+    const given = args.slice(1).map((at) =>
+      (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));
+    const settings = given.length === 0 ? [0.5] : given;
+    const [first, second = 0] = settings as [number, number?];
+    const most = isSpectral(fn) ? Infinity : 1;
+    if (!(first >= 0 && first <= most && second >= 0) || (isSpectral(fn) && first === 0)) {
+      throw this.#fault("arguments", isSpectral(fn)
+        ? `${name}() takes the rows a second, and a frequency in Hz, as numbers written out`
+        : `The second argument of ${name}() is a number from 0 to 1`, args[1]!.span);
     }
     return this.#aggregate({ fn, arg: this.#as(this.#number(arg), float64), skipsNull: true,
-      fraction, type: float64, span });
+      settings, type: float64, span });
   }
 
   #aggregateType(fn: string, arg: Bound): BoundType {
     switch (fn) {
       case "count": return int53;
-      case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
+      case "stddev": case "stddevs": case "var": case "vars": case "rms":
+        this.#number(arg);
+        return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
         if (arg.type.kind === "bytes") throw this.#later(arg.span, "An order of bytes");

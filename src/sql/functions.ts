@@ -11,6 +11,7 @@ import { hash } from "./functions/hash.ts";
 import { json } from "./functions/json.ts";
 import { arrayMap, lists } from "./functions/list.ts";
 import { math } from "./functions/math.ts";
+import { movings } from "./functions/moving.ts";
 import { objects } from "./functions/object.ts";
 import type { ScalarFunction } from "./functions/record.ts";
 import { regexp } from "./functions/regexp.ts";
@@ -34,7 +35,7 @@ export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
 
 export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
-  [...analytics, ...signals, ...controllers, ...alarms].flatMap((f) =>
+  [...analytics, ...signals, ...controllers, ...movings, ...alarms].flatMap((f) =>
     [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 /** Forms that the binder itself turns into nodes. */

@@ -1,6 +1,6 @@
 import { spread_name, type ColumnSpec } from "../ring.ts";
 import type { Source } from "./ast.ts";
-import type { BoundInput, BoundNewest, Catalog, OpenStream } from "./bound.ts";
+import type { BoundInput, BoundNewest, Catalog, CatalogTable, OpenStream } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
@@ -13,6 +13,7 @@ interface Input {
   readonly used: Map<string, ColumnSpec>;
   /** Any name is a column, of no fixed type. */
   readonly open: OpenStream | null;
+  readonly table: CatalogTable | null;
 }
 
 export type Found =
@@ -34,8 +35,8 @@ export class Scope {
   }
 
   get inputs(): readonly BoundInput[] {
-    return this.#inputs.map(({ name, alias, streams, fanIn, used }) =>
-      ({ name, alias, streams, fanIn, columns: [...used.values()] }));
+    return this.#inputs.map(({ name, alias, streams, fanIn, used, table }) =>
+      ({ name, alias, streams, fanIn, columns: [...used.values()], table }));
   }
 
   get newest(): readonly BoundNewest[] {
@@ -44,6 +45,13 @@ export class Scope {
 
   add(sql: string, source: Source): void {
     const { name, span } = source;
+    const table = this.#catalog.table?.(name);
+    if (table !== undefined) {
+      const columns = new Map(table.columns.map((column) => [column.name, column]));
+      this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
+        used: new Map(), table, open: null });
+      return;
+    }
     const fanIn = name.includes("*");
     const streams = fanIn ? [...this.#catalog.match(name)] : [name];
     if (fanIn && streams.length === 0) {
@@ -58,19 +66,27 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map(), open: fanIn ? null : found[0]!.open ?? null });
+      used: new Map(), table: null, open: fanIn ? null : found[0]!.open ?? null });
   }
 
-  /** Columns of `*` or `qualifier.*`, none of those that begin with `$`. */
-  star(sql: string, qualifier: string, span: Span): ColumnSpec[] {
+  /** Columns of `*` or `qualifier.*`, none of those that begin with `$`, with their source. */
+  star(sql: string, qualifier: string, span: Span): { alias: string; name: string }[] {
     const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier
       || i.name === qualifier);
     if (inputs.length === 0) {
       throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
         this.#inputs.map((i) => i.alias), qualifier);
     }
-    return inputs.flatMap((i) => (i.open === null ? [...i.columns.values()] : [wholeOf(i.open)]))
-      .filter((c) => !c.name.startsWith("$"));
+    const seen = new Set<string>();
+    // A name that several have is that of the first.
+    return inputs.flatMap(({ alias, columns, open }) => {
+      const names = open === null ? [...columns.keys()] : [spread_name];
+      return names.flatMap((name) => {
+        if (name.startsWith("$") || seen.has(name)) return [];
+        seen.add(name);
+        return [{ alias, name }];
+      });
+    });
   }
 
   /** The column of a field inside one of an open stream; null: that is not where it is from. */
@@ -95,20 +111,16 @@ export class Scope {
   find(parts: readonly string[]): Found | null {
     const name = parts.at(-1)!;
     const qualifier = parts.slice(0, -1).join(".");
-    for (const [index, input] of this.#inputs.entries()) {
-      const device = input.name.slice(0, Math.max(0, input.name.lastIndexOf(".")));
-      const mine = qualifier === "" || qualifier === input.alias || qualifier === input.name ||
-        (qualifier === device && !input.fanIn);
-      const { open } = input;
-      const spec = !mine ? undefined : input.columns.get(name) ?? (open === null ? undefined
-        : name === spread_name ? wholeOf(open)
-        : { name, kind: "dyn", slot: roundUp(open.value_bytes), path: [name] });
-      const fields = mine ? input.columns.get(spread_name) : undefined;
-      const found = spec ?? fields;
-      if (found === undefined) continue;
-      input.used.set(found.name, found);
-      return { kind: "column", input: index, spec: found,
-        field: spec === undefined ? name : null };
+    const mine = this.#inputs.filter((input) => isOf(input, qualifier));
+    // A declared column before a field that a message may have.
+    const input = mine.find(({ columns }) => columns.has(name)) ??
+      mine.find(({ open, columns }) => open !== null || columns.has(spread_name));
+    if (input !== undefined) {
+      const declared = input.columns.get(name) ?? input.columns.get(spread_name);
+      const spec = declared ?? fieldOf(input.open!, name);
+      input.used.set(spec.name, spec);
+      return { kind: "column", input: this.#inputs.indexOf(input), spec,
+        field: declared !== undefined && declared.name !== name ? name : null };
     }
     return qualifier === "" ? null : this.#findNewest(qualifier, name);
   }
@@ -154,6 +166,17 @@ export class Scope {
       [...columns, ...aliases, ...this.#catalog.names()], name);
   }
 }
+
+function isOf({ name, alias, fanIn }: Input, qualifier: string): boolean {
+  const device = name.slice(0, Math.max(0, name.lastIndexOf(".")));
+  return qualifier === "" || qualifier === alias || qualifier === name ||
+    (qualifier === device && !fanIn);
+}
+
+/** A field of any message, or `*`: all of it. */
+const fieldOf = (open: OpenStream, name: string): ColumnSpec => (name === spread_name
+  ? wholeOf(open)
+  : { name, kind: "dyn", slot: roundUp(open.value_bytes), path: [name] });
 
 const roundUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 

@@ -68,7 +68,7 @@ function mergeLines(aggregate: Aggregate, i: number, row: RowLeaves, place: Plac
       const better = aggregate.fn === "min" ? "<" : ">";
       return [`if (${n} === 0 || ${other} ${better} ${best}) ${best} = ${other};`];
     }
-    case "stddev": case "stddevs": case "var": case "vars":
+    case "stddev": case "stddevs": case "var": case "vars": case "rms":
       return mergeMoments({ n, mean: at("mean"), squares: at("squares") },
         { n: of("n"), mean: of("mean"), squares: of("squares") });
     default:
