@@ -16,5 +16,7 @@ export { copyCell, copyStamp } from "./ring/copy.ts";
 export {
   DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,
 } from "./ring/dyn.ts";
+export { gather, pairColumns, type Pair } from "./ring/gather.ts";
+export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

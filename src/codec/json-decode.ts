@@ -67,6 +67,7 @@ export class JsonDecoder implements RowDecoder {
   readonly #whole: Column | null;
   readonly #dyn = new DynWriter();
   readonly #time: Column | null;
+  readonly #rows_max: number;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
@@ -74,8 +75,9 @@ export class JsonDecoder implements RowDecoder {
   /** The number read last had no fraction and no exponent. */
   #integral = false;
 
-  constructor(ring: Ring, timeColumn: string | null) {
+  constructor(ring: Ring, timeColumn: string | null, rows_max: number) {
     this.#ring = ring;
+    this.#rows_max = rows_max;
     this.#fields = fieldsOf(ring.columns.filter(({ path }) => path.length > 0), 0);
     this.#whole = ring.columns.find(({ path }) => path.length === 0) ?? null;
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
@@ -112,6 +114,9 @@ export class JsonDecoder implements RowDecoder {
     }
     for (;;) {
       if (this.#space() !== OPEN) throw this.#wrong("an object");
+      if (rows === this.#rows_max) {
+        throw new Fault("json-rows", `A message of more than ${rows} rows`, { rows });
+      }
       this.#row(rows % this.#ring.rows, time);
       rows++;
       // More rows than the ring holds: readers get what they can, and count what they lose.

@@ -16,6 +16,7 @@ const null_text = bytesOf("null");
 const true_text = bytesOf("true");
 const false_text = bytesOf("false");
 const hex_digits = bytesOf("0123456789abcdef");
+const number_open = bytesOf(',"number":');
 const quality_open = bytesOf(',"quality":{');
 /** The longest float64 is -2.2250738585072014e-308, the longest int64 -9223372036854775808. */
 const number_bytes_max = 24;
@@ -38,10 +39,14 @@ export class JsonEncoder implements RowEncoder {
   /** A row with it begins with its fields, apart from those that are columns. */
   readonly #spread: Column | null;
   readonly #names: ReadonlySet<string>;
+  /** `,"identity":{"stream":"NAME","epoch":`, or null. */
+  readonly #identity: Uint8Array | null;
 
-  constructor(ring: Ring, quality: boolean) {
+  constructor(ring: Ring, quality: boolean, identity: boolean) {
     this.#ring = ring;
     this.#quality = quality;
+    this.#identity = identity
+      ? bytesOf(`,"identity":{"stream":${JSON.stringify(ring.name)},"epoch":`) : null;
     this.#spread = ring.shown.find(({ name }) => name === spread_name) ?? null;
     const named = ring.shown.filter((column) => column !== this.#spread);
     this.#columns = named;
@@ -54,7 +59,9 @@ export class JsonEncoder implements RowEncoder {
       (slot === 0 ? number_bytes_max : kind === "json" ? slot + 8 : slot * 6 + 8), 0);
     const states = quality
       ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
-    this.bytes_max = cells + states + quality_open.length + 4;
+    const own = this.#identity === null ? 0
+      : this.#identity.length + number_open.length + 2 * number_bytes_max + 1;
+    this.bytes_max = cells + states + own + quality_open.length + 4;
   }
 
   encode(seq: number, out: Uint8Array, from: number): number {
@@ -77,6 +84,15 @@ export class JsonEncoder implements RowEncoder {
     }
     if (columns.length === 0 && !begun) out[at++] = 0x7b;
     if (this.#quality && worst !== GOOD) at = this.#states(row, out, at);
+    if (this.#identity !== null) at = this.#name(this.#identity, seq, out, at);
+    out[at++] = CLOSE;
+    return at;
+  }
+
+  #name(opening: Uint8Array, seq: number, out: Uint8Array, from: number): number {
+    const { numbering } = this.#ring;
+    let at = appendNumber(out, append(out, from, opening), numbering.epoch);
+    at = appendNumber(out, append(out, at, number_open), numbering.of(seq));
     out[at++] = CLOSE;
     return at;
   }

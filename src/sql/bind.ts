@@ -260,8 +260,8 @@ class Binder {
     const columns = this.#scope.star(this.#sql, qualifier.join("."), span);
     const [whole] = columns;
     if (columns.length === 1 && whole!.name === spread_name) {
-      return this.#spread(whole!.alias, except.filter((name) => !replaced.has(name)), replaced, context,
-        span);
+      const left = except.filter((name) => !replaced.has(name));
+      return this.#spread(whole!.alias, left, replaced, context, span);
     }
     for (const name of [...except, ...replaced.keys()]) {
       if (!columns.some((c) => c.name === name)) {
