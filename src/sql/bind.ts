@@ -94,6 +94,7 @@ class Binder {
   #closed: Context | null = null;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
+  readonly #where: Expr | null;
 
   constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
     this.#sql = sql;
@@ -101,6 +102,7 @@ class Binder {
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
     this.#running = select?.window === null;
+    this.#where = select?.where ?? null;
     for (const field of select?.fields ?? []) {
       if (field.alias !== null) this.#aliases.set(field.alias, field);
     }
@@ -224,11 +226,46 @@ class Binder {
         for (const column of this.#star(expr, context)) put(column);
         continue;
       }
+      if (placeOf(expr) === "columns") {
+        for (const column of this.#changedColumns(expr as Call, context)) put(column);
+        continue;
+      }
       const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
       const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
       put({ name, expr: bound, invisible });
     }
     return found;
+  }
+
+  /**
+   * `changed_cols(prefix, ignoreNull, …)` is a `changed_col` for each column. They are compared
+   * with the last row that came out: rows that WHERE leaves out change nothing.
+   */
+  #changedColumns(call: Call, context: Context): BoundField[] {
+    const { args: [prefix, ignoreNull, ...columns], span } = call;
+    if (context === "group" || !this.#running) {
+      throw this.#later(span, `${call.name}() over a window`);
+    }
+    if (prefix!.kind !== "literal") {
+      throw this.#fault("arguments", "The prefix is a text that is written out", prefix!.span);
+    }
+    const over: Over = { partitionBy: [], keys: null, orderBy: [], when: this.#where, span };
+    const changed = (expr: Expr): Bound => this.#expr({ kind: "call", name: "changed_col",
+      args: [ignoreNull!, expr], distinct: false, over, span }, context);
+    return columns.flatMap((expr): BoundField[] => {
+      const named = expr.kind !== "star" ? [{ name: nameOf(expr), expr }]
+        : this.#scope.star(this.#sql, expr.qualifier.join("."), span)
+          .map(({ alias, name }) => ({ name,
+            expr: { kind: "name", parts: [alias, name], span } as const }));
+      if (expr.kind === "star" && (expr.except.length > 0 || expr.replace.length > 0 ||
+        named.some(({ name }) => name === spread_name))) {
+        throw this.#later(expr.span, `This \`*\` in ${call.name}()`);
+      }
+      return named.map(({ name, expr }) => {
+        if (name === null) throw this.#fault("arguments", "Here a column is expected", expr.span);
+        return { name: `${String(prefix.value)}${name}`, expr: changed(expr), invisible: false };
+      });
+    });
   }
 
   /** A select list with a function that makes rows: what it makes them of, and all else. */

@@ -221,7 +221,7 @@ class Runner {
   #project(): Outcome {
     const { fields } = this.#select;
     if (this.#input.sequence !== undefined) {
-      const bound = this.#bind({ fields });
+      const bound = this.#bind({ fields, window: null });
       const evaluate = evaluator(bound.query, { window: { start: 0, end: 0 } });
       const each = this.#input.sequence.map((data) =>
         this.#shown(bound, evaluate(this.#plain(bound, flat(data)!)).rows));

@@ -191,6 +191,18 @@ describe("a stream of any fields", () => {
   });
 });
 
+test("changed_cols is a changed_col for each column, of the rows that WHERE lets pass", () => {
+  const { select, stateful } = bound("SELECT changed_cols('n_', TRUE, weight, *) FROM orders " +
+    "WHERE count > 1");
+  expect(select.map(({ name }) => name)).toEqual(["n_weight", "n_id", "n_recipe", "n_due",
+    "n_extra", "n_count"]);
+  expect(stateful.every(({ fn, when }) => fn === "changed_col" && when !== null)).toBe(true);
+  const refused = (sql: string): string => fault(`SELECT changed_cols(${sql}`).message;
+  expect(refused("recipe, TRUE, id) FROM orders")).toContain("is a text");
+  expect(refused("'n_', TRUE, sum(id)) FROM orders GROUP BY COUNTWINDOW(2)"))
+    .toContain("over a window");
+});
+
 describe("errors", () => {
   test("mutated queries never crash the binder", () => {
     const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e6);
