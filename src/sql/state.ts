@@ -14,7 +14,8 @@ export interface StateRange {
  */
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
-    case "rows": case "conditions": case "window": case "running": case "stateful": case "asof":
+    case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
+    case "asof":
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;
