@@ -14,7 +14,8 @@ import { quantities } from "../../src/sql/functions/units.ts";
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
-const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md"];
+const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md",
+  "docs/alarms.md", "docs/pid.md"];
 
 interface Block {
   readonly page: string;
