@@ -35,7 +35,8 @@ export interface ConnectorIo {
 
 export interface Connection {
   readonly status: ConnectionStatus;
-  source(name: string, settings: unknown, into: Ring): void;
+  /** Fills the ring from now on; gives what ends it. */
+  source(name: string, settings: unknown, into: Ring): () => void;
   /** `rule` is the name that `{rule}` stands for. */
   sink(name: string, settings: unknown, from: Ring, rule: string): Sink;
   /** Raw subscription for commands (`commands` in the configuration); text in, text out. */

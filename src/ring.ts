@@ -1,5 +1,5 @@
 /** Rows live in rings; these are the nouns everyone shares. */
-export { Arena, type Block } from "./ring/arena.ts";
+export { Arena, fitsInto, type Block } from "./ring/arena.ts";
 export { Bridge } from "./ring/bridge.ts";
 export {
   ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,

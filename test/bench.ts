@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   memory: () => import("./bench/memory.ts"),
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
+  reload: () => import("./bench/reload.ts"),
   stage: () => import("./bench/stage.ts"),
 };
 

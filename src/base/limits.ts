@@ -99,6 +99,10 @@ export const limits = {
   mqtt_message_bytes_max: 1 << 20,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
+  /** A rule that is only tried: bytes of its own arena, ms of its time, rows given and shown. */
+  try_bytes_max: 16 << 20,
+  try_ms_max: 50_000,
+  try_rows_max: 1000,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
   modbus_registers_max: 125,
   /** Coils or discrete inputs of one Modbus read (6.1). */

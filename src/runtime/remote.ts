@@ -1,8 +1,8 @@
 import type { Gateway } from "../config.ts";
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
 import type { FromTopic } from "./commands.ts";
-import { buildGraph, type Components } from "./graph.ts";
-import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { buildGraphBetween, type Components, type Graph } from "./graph.ts";
+import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { RoleName } from "./share.ts";
 import { localStore, type Past, type StorePort } from "./store-port.ts";
@@ -17,6 +17,7 @@ export interface RoleInit {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
+  readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly unavailable: string | null;
   /** `Clock.offset` of the thread that starts it. */
@@ -82,18 +83,19 @@ export function serveRole(
   let world: World | null = null;
   let unavailable: string | null = null;
   const rpc: Rpc = new Rpc(port, {
-    init: (init: RoleInit): Offer => {
+    init: async (init: RoleInit): Promise<Offer> => {
       ({ unavailable } = init);
       const problem = (): never => {
         throw new Error("bug: a checked configuration has a problem");
       };
-      const { graph } = buildGraph(init.gateway, components, problem);
-      world = makeWorld(init);
+      const own = world = makeWorld(init);
+      const graphOf = async (gateway: Gateway): Promise<Graph> => (await buildGraphBetween(
+        gateway, components, problem, breather(own))).graph!;
       host = new RoleHost({
-        ...init, graph: graph!, components, store, world,
+        ...init, graph: await graphOf(init.gateway), graphOf, components, store, world,
         command: (message) => rpc.call("command", message),
       });
-      return host.offer();
+      return host.prepareFirst();
     },
     start: async (offers: readonly Offer[]) => {
       await host!.start(offers);

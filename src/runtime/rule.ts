@@ -1,7 +1,8 @@
-import { limits } from "../base.ts";
+import { limits, reason } from "../base.ts";
+import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
-import type { Ring } from "../ring.ts";
-import { byEventTime, type Stage } from "../sql.ts";
+import type { Block, Ring } from "../ring.ts";
+import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
 import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -12,34 +13,60 @@ interface Link {
   cursor: number;
 }
 
+/** What a rule stands on, and how its stages are made from nothing. */
+export interface RuleParts {
+  /** What the first stage reads, and what each of them writes. */
+  readonly rings: readonly Ring[];
+  readonly models: readonly Model[];
+  /** Of the arena: rings between the stages, and states. */
+  readonly blocks: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
+  gather(): Gather | null;
+  stages(): readonly Stage[];
+}
+
+/** `waiting`: for its schedule. `failed`: it begins again later, or never. */
+export type RuleState = "running" | "failed" | "stopped" | "waiting";
+
+/** A rule that ran well for so long begins to count its failures anew. */
+const well_ms = limits.health_minutes * 60_000;
+
 /**
  * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
  * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
  */
 export class RuleRunner {
-  readonly plan: RulePlan;
+  /** Targets, schedule and restarts may change while it runs. */
+  plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
-  state: "running" | "failed" | "off" = "running";
+  readonly blocks: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
+  state: RuleState = "running";
   reason = "";
   failures = 0;
+  /** Of these, since it ran well. */
+  #inRow = 0;
+  #failedAt = -Infinity;
+  /** Monotonic ms at which it begins again after a failure. */
   #retryAt = 0;
-  readonly #gather: Gather | null;
+  /** Engine time at which its schedule may begin or end it. */
+  #turnsAt = Infinity;
+  readonly #parts: RuleParts;
+  #gather: Gather | null = null;
   #lost = 0;
-  readonly #links: Link[];
+  #links: Link[] = [];
 
-  constructor(
-    plan: RulePlan, gather: Gather | null, stages: readonly Stage[], rings: readonly Ring[],
-    models: readonly Model[],
-  ) {
+  constructor(plan: RulePlan, parts: RuleParts) {
     this.plan = plan;
-    this.#gather = gather;
+    this.#parts = parts;
     this.name = plan.rule.name;
-    this.models = models;
-    this.output = rings[rings.length - 1]!;
-    this.#links = byEventTime(stages).map((stage, i) =>
-      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.models = parts.models;
+    this.blocks = parts.blocks;
+    this.alarms = parts.alarms;
+    this.output = parts.rings[parts.rings.length - 1]!;
+    this.#make();
   }
 
   /** Rows that the rule was too slow to read. */
@@ -51,9 +78,43 @@ export class RuleRunner {
     return this.#links.map((link) => link.stage);
   }
 
+  /** From here on it reads what comes: rows from before it began are not its own. */
+  begin(): void {
+    this.#lost = this.lost;
+    this.#gather = this.#parts.gather();
+    for (const link of this.#links) link.cursor = link.input.head;
+    this.state = "running";
+    this.reason = "";
+    this.#retryAt = 0;
+    this.#inRow = 0;
+    this.#turnsAt = this.plan.rule.schedule === null ? Infinity : -Infinity;
+  }
+
+  /** Another configuration runs, in which it is the same rule with other settings. */
+  adopt(plan: RulePlan): void {
+    this.plan = plan;
+    if (this.state === "waiting" || this.#turnsAt !== Infinity || plan.rule.schedule !== null) {
+      this.#turnsAt = -Infinity;
+    }
+  }
+
+  /** Keeps its state and reads no more, until it begins again. */
+  stop(why: string): void {
+    this.state = "stopped";
+    this.reason = why;
+  }
+
+  /** Forgets its state: windows, keys, last values. */
+  reset(): void {
+    this.#make();
+    if (this.state !== "stopped" && this.state !== "waiting") this.begin();
+  }
+
   /** True if rows are left that this turn had no room for. */
   run(now: number, time: number): boolean {
-    if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
+    if (this.state === "stopped") return false;
+    if (time >= this.#turnsAt) this.#follow(time);
+    if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       let more = this.#gather?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
@@ -67,14 +128,30 @@ export class RuleRunner {
 
   /** Engine time at which a window closes, Infinity if none. */
   get deadline(): number {
-    let deadline = Infinity;
+    let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
+    if (this.state !== "running") return deadline;
     for (const link of this.#links) deadline = Math.min(deadline, link.stage.deadline);
-    return this.state === "running" ? deadline : Infinity;
+    return deadline;
   }
 
-  stop(reason: string): void {
-    this.state = "off";
-    this.reason = reason;
+  /** What its schedule says now. It keeps its state over the pause, as over a stop. */
+  #follow(time: number): void {
+    const { schedule } = this.plan.rule;
+    const { open, until } = schedule === null ? { open: true, until: Infinity }
+      : scheduleAt(schedule, time);
+    if (open && this.state === "waiting") this.begin();
+    if (!open) {
+      this.state = "waiting";
+      this.reason = until === Infinity ? "its schedule is over"
+        : `its schedule: until ${new Date(until).toISOString()}`;
+    }
+    this.#turnsAt = until;
+  }
+
+  #make(): void {
+    const { rings } = this.#parts;
+    this.#links = byEventTime(this.#parts.stages()).map((stage, i) =>
+      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
   #step(link: Link, now: number, time: number): boolean {
@@ -94,10 +171,17 @@ export class RuleRunner {
   }
 
   #fail(thrown: unknown, now: number): void {
+    const { attempts, delay, most } = this.plan.rule.restart;
     this.failures += 1;
+    this.#inRow = now - this.#failedAt > well_ms + most ? 1 : this.#inRow + 1;
+    this.#failedAt = now;
     this.state = "failed";
-    this.reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#retryAt = now + Math.min(60_000, 1000 * 2 ** Math.min(6, this.failures));
+    this.reason = reason(thrown);
+    this.#retryAt = now + Math.min(most, delay * 2 ** Math.min(30, this.#inRow - 1));
+    if (attempts > 0 && this.#inRow > attempts) {
+      this.#retryAt = Infinity;
+      this.reason += `; given up after ${attempts} restarts`;
+    }
     // What could not be worked off is skipped, else the same rows would fail for ever.
     for (const link of this.#links) {
       this.#lost += (link.input.head - link.cursor) | 0;

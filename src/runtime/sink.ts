@@ -11,21 +11,26 @@ export class SinkRunner {
   lost = 0;
   sent = 0;
   reason = "";
+  readonly ring: Ring;
   readonly #sink: Sink;
-  readonly #ring: Ring;
   #cursor: number;
 
-  constructor(name: string, sink: Sink, ring: Ring) {
+  constructor(name: string, sink: Sink, ring: Ring, from: number) {
     this.name = name;
     this.stream = ring.name;
     this.#sink = sink;
-    this.#ring = ring;
-    this.#cursor = ring.head;
+    this.ring = ring;
+    this.#cursor = from;
+  }
+
+  /** How far it has read. */
+  get cursor(): number {
+    return this.#cursor;
   }
 
   /** True if rows are left that the sink can take at once. */
   step(): boolean {
-    const ring = this.#ring;
+    const { ring } = this;
     let lag = (ring.head - this.#cursor) | 0;
     if (lag === 0) return false;
     if (lag > ring.rows) {

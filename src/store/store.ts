@@ -140,6 +140,23 @@ export class Store {
     }) ?? false;
   }
 
+  /** Rules that a person stopped, by name: why. */
+  stoppedRules(): Record<string, string> {
+    const rows = this.#ledger.read((db) => db.query("SELECT rule, who FROM stopped").all() as
+      { rule: string; who: string }[]) ?? [];
+    return Object.fromEntries(rows.map(({ rule, who }) => [rule, `stopped by ${who}`]));
+  }
+
+  stopRule(rule: string, who: string): void {
+    this.#ledger.write(this.#options.now(), (db) => void db.run(
+      "INSERT OR REPLACE INTO stopped VALUES (?, ?, ?)", [rule, who, this.#options.time()]));
+  }
+
+  startRule(rule: string): void {
+    this.#ledger.write(this.#options.now(), (db) =>
+      void db.run("DELETE FROM stopped WHERE rule = ?", [rule]));
+  }
+
   proof(tag: string): Proof | null {
     return this.#ledger.read((db) =>
       db.query("SELECT * FROM proofs WHERE tag = ?").get(tag) as Proof | null);

@@ -56,10 +56,11 @@ export class MqttConnection implements Connection {
     this.#listen(this.#client);
   }
 
-  source(name: string, settings: unknown, into: Ring): void {
-    this.#subscribe(
-      new MqttSource(name, sourceSettings.parse(settings), into, this.status, this.#io),
-    );
+  source(name: string, settings: unknown, into: Ring): () => void {
+    const source = new MqttSource(
+      name, sourceSettings.parse(settings), into, this.status, this.#io);
+    this.#subscribe(source);
+    return () => this.#unsubscribe(source);
   }
 
   sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
@@ -110,6 +111,16 @@ export class MqttConnection implements Connection {
       const refused = granted?.some((grant) => grant.qos === 128) === true;
       if (refused) this.#failed(`the broker refuses the subscription to ${receiver.filter}`);
       else if (error !== null) this.#failed(reason(error));
+    });
+  }
+
+  #unsubscribe(receiver: Receiver): void {
+    this.#receivers.splice(this.#receivers.indexOf(receiver), 1);
+    this.#routes.clear();
+    // Others may listen to the same.
+    if (this.#receivers.some(({ filter }) => filter === receiver.filter)) return;
+    this.#client.unsubscribe(receiver.filter, (error) => {
+      if (error) this.#failed(reason(error));
     });
   }
 
