@@ -225,7 +225,8 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
-    "docs/tables.md", "docs/writing.md", "docs/alarms.md", "docs/pid.md"],
+    "docs/state.md", "docs/tables.md", "docs/writing.md",
+    "docs/alarms.md", "docs/pid.md"],
   // A picture.
   "": ["README.md"],
 };
