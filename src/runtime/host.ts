@@ -86,6 +86,8 @@ export class RoleHost {
   #writing: Writing | null = null;
   #commands: Commands | null = null;
   #stopped = false;
+  /** No turn before all that a checkpoint brings back is in its place. */
+  #restored = false;
 
   constructor(options: HostOptions) {
     const { graph, components, world } = options;
@@ -134,6 +136,7 @@ export class RoleHost {
   async start(offers: readonly Offer[]): Promise<void> {
     this.#begin(offers);
     await this.#role.restore();
+    this.#restored = true;
     for (const rule of this.#role.rules) {
       const why = this.#options.stopped[rule.name];
       if (why !== undefined) rule.stop(why);
@@ -190,6 +193,7 @@ export class RoleHost {
   }
 
   turn(now: number, time: number): number {
+    if (!this.#restored) return now + turn_ms_max;
     const deadline = this.#role.turn(now, time);
     this.#commands?.step(now);
     const next = this.#writing?.step(now, time) ?? Infinity;
