@@ -72,7 +72,7 @@ async function asks(topic: string): Promise<void> {
   });
 }
 
-test("a bus with another device: its worker and port begin anew, the other stays armed", async () => {
+test("a bus with another device begins anew with its port, the other stays armed", async () => {
   await gateway.arm("a.target");
   await gateway.arm("b.target");
   const other = (await link("bus-a")).opens;
