@@ -322,8 +322,10 @@ class Builder {
 
   /** False = it reads a rule that is not planned yet. */
   #planRule(rule: Rule): boolean {
-    // Also what a writing rule reads must carry the age of its oldest input.
-    const lineage = this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
+    // Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
+    // the rules: the first rule that writes must not make all others begin anew.
+    const lineage = Object.keys(this.#gateway.policy).length > 0 ||
+      this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     let program: Program;
     try {
       const catalog = this.#catalog(rule.name);
