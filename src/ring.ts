@@ -12,5 +12,7 @@ export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
 export { copyCell, copyStamp } from "./ring/copy.ts";
+export { gather, pairColumns, type Pair } from "./ring/gather.ts";
+export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

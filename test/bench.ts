@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   mqtt: () => import("./bench/mqtt.ts"),
   reload: () => import("./bench/reload.ts"),
   stage: () => import("./bench/stage.ts"),
+  state: () => import("./bench/state.ts"),
 };
 
 const wanted = process.argv.slice(2);

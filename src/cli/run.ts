@@ -47,7 +47,8 @@ async function run(args: Args, host: Host): Promise<number> {
     return 1;
   }
   const store = openStore(directory, {
-    maxMB: graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
+    maxMB: graph?.gateway.store.maxMB ?? default_store_MB,
+    stateMB: graph?.gateway.store.stateMB ?? default_state_MB, lock: lockFile,
     now: () => clock.now(), time: () => clock.time(),
   });
   try {
@@ -136,6 +137,7 @@ function configurationFile(
 }
 
 const default_store_MB = 512;
+const default_state_MB = 128;
 
 /** W5: a configuration that does not pass is not run; the last good pair is, with writing off. */
 function choose(

@@ -19,7 +19,13 @@ export interface Gateway {
   readonly policy: Policy;
   readonly commands: { readonly link: string; readonly topic: string } | null;
   readonly api: { readonly listen: string; readonly port: number; readonly token: string | null };
-  readonly store: { readonly directory: string; readonly maxMB: number };
+  readonly store: {
+    readonly directory: string;
+    readonly maxMB: number;
+    readonly stateMB: number;
+    /** ms between two checkpoints. */
+    readonly checkpoint: number;
+  };
   /** SHA-256 (hex) of the configuration's and of the policy's text. */
   readonly configHash: string;
   readonly policyHash: string;

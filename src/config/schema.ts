@@ -202,7 +202,11 @@ const api = z.strictObject({
 const store = z.strictObject({
   directory: z.string().min(1).default("/var/lib/tagwerk")
     .describe("where audit and state are kept"),
-  maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB it may take"),
+  maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB the audit may take"),
+  stateMB: z.int().min(16).max(1_000_000).default(128)
+    .describe("MB that checkpoints and the journal of sources at qos 1 may take"),
+  checkpoint: durationText("100ms", "1d").prefault("60s")
+    .describe("how often the state of rules is kept, at most"),
 });
 
 const rate = z.int().min(1).max(1_000_000);

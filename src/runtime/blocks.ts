@@ -29,7 +29,8 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
       inherited.before.tables.some((t) => t.table.name === table.name)));
   return [
     ...tables.flatMap(({ layout, indexBytes }) => [layout.bytes, indexBytes]),
-    ...streams.map(({ layout }) => layout.bytes),
+    ...streams.flatMap(({ layout, journal }) =>
+      (journal ? [layout.bytes, layout.bytes] : [layout.bytes])),
     ...imports.map(({ bytes }) => bytes),
     ...rules.flatMap(innerBlocks),
     ...permits.flatMap(permitBlocks),

@@ -7,6 +7,7 @@ import {
 } from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
+import { Journal } from "./journal.ts";
 import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.ts";
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
@@ -54,6 +55,8 @@ export class Generation {
   readonly share: Share;
   readonly inherited: Inherited | null;
   readonly rings = new Map<string, Ring>();
+  /** Of the sources that can wait, by stream. */
+  readonly journals = new Map<string, Journal>();
   readonly rules: RuleRunner[] = [];
   readonly permits = new Map<string, Permit>();
   readonly models = new Map<string, Model>();
@@ -105,7 +108,7 @@ export class Generation {
 
   /** A connection of a type without links has the type's name. */
   hasLink(name: string): boolean {
-    return this.graph.gateway.links.some((link) => link.name === name);
+    return this.graph.gateway.links.some((link) => link.name === linkOf(name));
   }
 
   #deadlineOf(model: string): number {
@@ -119,12 +122,24 @@ export class Generation {
       if (isKept) this.#ringBlocks.set(ring, before!.#ringBlocks.get(ring)!);
       this.rings.set(layout.name, ring);
     };
-    for (const { name, layout } of this.share.streams) {
-      carry(layout, inherited?.kept.streams.has(name) ?? false);
+    for (const { name, layout, journal } of this.share.streams) {
+      const isKept = inherited?.kept.streams.has(name) ?? false;
+      carry(layout, isKept);
+      if (journal) this.#takeJournal(name, layout, isKept ? before : null);
     }
     for (const layout of this.share.imports) {
       carry(layout, inherited !== null && isCarried(layout.name, inherited));
     }
+  }
+
+  #takeJournal(stream: string, layout: RingLayout, before: Generation | null): void {
+    const running = before?.journals.get(stream);
+    if (running !== undefined) {
+      this.#ringBlocks.set(running.inlet, before!.#ringBlocks.get(running.inlet)!);
+    }
+    this.journals.set(stream, running ?? new Journal(
+      this.#ring({ ...layout, name: `${stream} inlet` }), this.rings.get(stream)!,
+      this.#place.wake));
   }
 
   #ring(layout: RingLayout): Ring {
@@ -207,7 +222,7 @@ export class Generation {
         this.#arena.take(stateBytes(stage), `${plan.rule.name} state`));
       blocks.push(...states);
       return new RuleRunner(plan, {
-        rings, blocks, models: program.models.map((name) => this.models.get(name)!),
+        rings, blocks, states, models: program.models.map((name) => this.models.get(name)!),
         alarms: program.stages.flatMap((stage, i) =>
           (stage.kind === "stateful" && stage.alarms.length > 0
             ? [new StageAlarms(stage, this.#arena, states[i]!)] : [])),
@@ -257,3 +272,9 @@ export class Generation {
     });
   }
 }
+
+/** The connection of a link's sources that can wait is another one than that of the rest. */
+export const durableName = (link: string): string => `${link} journal`;
+
+/** The link that a connection is of. */
+export const linkOf = (connection: string): string => connection.replace(/ journal$/, "");

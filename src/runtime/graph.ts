@@ -36,6 +36,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** A source that can wait: its rows are durable before they are acknowledged. */
+  readonly journal: boolean;
   /** Its rows bear source times, by which a rule can go. */
   readonly timed: boolean;
 }
@@ -173,7 +175,11 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
+      const connector = this.#components.connectors.find(({ type }) => type === source.type);
+      this.#addStream(source.name, "source", columns, interval, {
+        timed: this.#isTimed(source, columns),
+        journal: connector?.waits?.(source.settings) ?? false,
+      });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
@@ -207,10 +213,11 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    timed = false,
+    { timed = false, journal = false } = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, timed, layout: Ring.layout(name, columns, rows) };
+    const layout = Ring.layout(name, columns, rows);
+    const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -343,8 +350,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
-      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
+    this.#addStream(rule.name, "rule", program.output, interval, { timed: rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise) });
     const rows = rowsFor(interval ?? source_interval_ms);
     this.#rules.set(rule.name, {
       rule,
@@ -566,6 +573,9 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
+    if (stream.journal) {
+      lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
+    }
   }
   for (const rule of graph.rules) {
     const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
@@ -574,6 +584,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
     }
     lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
   }
+  const state = graph.rules.flatMap(({ program }) => program.stages)
+    .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
+  lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
+    bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const { table, layout, indexBytes } of graph.tables) {
     lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
       bytes: layout.bytes + indexBytes });

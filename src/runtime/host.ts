@@ -4,6 +4,7 @@ import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
 import type { Gateway } from "../config.ts";
+import type { DurabilityStatus } from "./durability.ts";
 import type { Breathe, Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
@@ -68,6 +69,7 @@ export interface RoleStatus {
   readonly longest: number;
   readonly clockSteps: number;
   readonly lost: Readonly<Record<string, number>>;
+  readonly durability: DurabilityStatus | null;
 }
 
 /**
@@ -91,7 +93,8 @@ export class RoleHost {
     this.#loop = new Loop(world.clock, world.timers, this);
     this.#role = new Role(graph, {
       role: options.role, components, world, active: !options.safeMode,
-      breathe: breather(world), wake: this.#loop.wake,
+      breathe: breather(world), wake: this.#loop.wake, state: options.store.state,
+      epoch: options.past?.epoch ?? 0,
       pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
     this.#bell = Bell.create(this.#role.arena, "bell");
@@ -130,6 +133,7 @@ export class RoleHost {
   /** `offers` of the other roles: the bridges are built, then everything is opened. */
   async start(offers: readonly Offer[]): Promise<void> {
     this.#begin(offers);
+    await this.#role.restore();
     for (const rule of this.#role.rules) {
       const why = this.#options.stopped[rule.name];
       if (why !== undefined) rule.stop(why);
@@ -240,6 +244,7 @@ export class RoleHost {
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
+      durability: this.#role.durability,
     };
   }
 

@@ -5,7 +5,9 @@ import { buildGraphBetween, type Components, type Graph } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { RoleName } from "./share.ts";
-import { localStore, type Past, type StorePort } from "./store-port.ts";
+import {
+  localStore, stateCalls, type Past, type StatePort, type StorePort,
+} from "./store-port.ts";
 import type { World } from "./world.ts";
 
 /** All that a role's thread is told; it works out the same graph from the same configuration. */
@@ -49,6 +51,8 @@ export class RemoteRole {
       proof: (tag: string) => local.proof(tag),
       saveProof: (proof: Parameters<StorePort["saveProof"]>[0]) => local.saveProof(proof),
       command,
+      ...Object.fromEntries(stateCalls.map((name) =>
+        [`state.${name}`, (...args: never[]) => (local.state as any)[name](...args)])),
     });
     this.calls = Object.fromEntries(hostCalls.map((name) =>
       [name, (...args: unknown[]) => this.#rpc.call(name, ...args)])) as unknown as HostCalls;
@@ -124,5 +128,7 @@ export function serveRole(
     endArming: (number, why) => void rpc.call("endArming", number, why),
     proof: (tag) => rpc.call("proof", tag),
     saveProof: (proof) => rpc.call("saveProof", proof),
+    state: Object.fromEntries(stateCalls.map((name) =>
+      [name, (...args: unknown[]) => rpc.call(`state.${name}`, ...args)])) as unknown as StatePort,
   };
 }

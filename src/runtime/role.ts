@@ -4,17 +4,21 @@ import type { Connection, Connector } from "../connector.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import { keptOf } from "./change.ts";
-import { Generation, type Import, type Permit } from "./generation.ts";
+import { Durability, type DurabilityStatus } from "./durability.ts";
+import { durableName, Generation, linkOf, type Import, type Permit } from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
+import type { Journal } from "./journal.ts";
+import { RuleState } from "./rule-state.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
-import { shareOf, type RoleName, type Share } from "./share.ts";
+import { rulesToWrites, shareOf, type RoleName, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
+import type { StatePort } from "./store-port.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
@@ -24,6 +28,9 @@ export interface RoleOptions {
   /** False in safe mode: reading and API on; rules, models and sinks off. */
   readonly active: boolean;
   readonly breathe: Breathe;
+  readonly state: StatePort;
+  /** Of this start, 0 while the store could not be read. */
+  readonly epoch: number;
   wake(): void;
   pathEnded(link: string, why: string): void;
 }
@@ -44,6 +51,11 @@ export class Role {
   #next: Generation | null = null;
   /** What ran before, until everybody has left it. */
   #left: Generation | null = null;
+  /** null in safe mode, and where the rules are those on the way to a write. */
+  readonly #durability: Durability | null;
+  /** What a rule reads: other rules, and sources with a journal. */
+  readonly #reads = new Map<RuleRunner,
+    { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
   #readers: readonly Bell[] = [];
   #published = 0;
 
@@ -67,6 +79,22 @@ export class Role {
     const nothing: Share = { role: options.role, streams: [], imports: [], links: [], rules: [],
       permits: [], sources: [], sinks: [], tables: [], commands: null };
     this.#now = new Generation(graph, nothing, null, this);
+    const { role, active, state: port, epoch, wake, world } = options;
+    this.#durability = !active || role === "control" ? null : new Durability({
+      port, epoch, wake, log: world.log, interval: graph.gateway.store.checkpoint,
+      journal_bytes_max: graph.gateway.store.stateMB * 2 ** 19,
+      time: () => world.clock.time(), begin: (journal) => this.#beginSource(journal),
+    });
+  }
+
+  get durability(): DurabilityStatus | null {
+    return this.#durability?.status ?? null;
+  }
+
+  /** After the first generation has begun, and before its first turn. */
+  async restore(): Promise<void> {
+    await this.#durability?.restore(this.#options.world.clock.now());
+    this.#durability?.start();
   }
 
   get graph(): Graph {
@@ -155,7 +183,7 @@ export class Role {
   async letGo(): Promise<void> {
     const { kept } = this.#next!.inherited!;
     await Promise.all([...this.#now.connections]
-      .filter(([name]) => this.#now.hasLink(name) && !kept.connections.has(name))
+      .filter(([name]) => this.#now.hasLink(name) && !kept.connections.has(linkOf(name)))
       .map(([, connection]) => connection.close()));
   }
 
@@ -182,6 +210,45 @@ export class Role {
     this.alarms.follow(next.rules);
     this.#beginLinks(before);
     this.#beginConnections(before);
+    this.#beginDurability(before);
+  }
+
+  /**
+   * Rules that no machine is written by go on where they were; one on the way to a write begins
+   * anew, as arming does, so that the gate need trust no state of before (W18).
+   */
+  #beginDurability(before: Generation): void {
+    const { graph, rings, rules, sinks, journals } = this.#now;
+    for (const [name, journal] of before.journals) {
+      if (journals.get(name) !== journal) journal.close();
+    }
+    this.#reads.clear();
+    const writing = rulesToWrites(graph.rules);
+    const follows = new Set(journals.keys());
+    const states: RuleState[] = [];
+    for (const rule of rules) {
+      const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
+      this.#reads.set(rule, {
+        rules: rules.filter(({ name }) => streams.includes(name)),
+        journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
+      });
+      if (writing.has(rule.name)) continue;
+      const followed = streams.length > 0 && streams.every((name) => follows.has(name));
+      if (followed) follows.add(rule.name);
+      states.push(new RuleState(rule, followed));
+    }
+    this.#durability?.adopt(
+      { streams: rings, journals: [...journals.values()], rules: states, sinks });
+  }
+
+  /** Windows after it must not close by the clock: earlier rows are still to come. */
+  #isHeld(rule: RuleRunner): boolean {
+    const { rules, journals } = this.#reads.get(rule)!;
+    for (const journal of journals) {
+      if (journal.pending || this.#durability?.replaying === true) return true;
+    }
+    for (const before of rules) if (before.behind) return true;
+    return false;
   }
 
   /** Everybody has left the generation before: what was its own is free. */
@@ -225,12 +292,14 @@ export class Role {
     }
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
+    const until = this.#durability?.replayedUntil ?? Infinity;
     for (const rule of rules) {
-      more = rule.run(now, time) || more;
+      more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
     for (const table of tables.values()) deadline = Math.min(deadline, table.step(now));
     for (const sink of sinks) more = sink.step() || more;
+    if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
   }
@@ -243,6 +312,8 @@ export class Role {
       ...sinks.map((sink): [string, number] => [`sink ${sink.name} of ${sink.stream}`, sink.lost]),
       ...imports.map(({ bridge, stream }): [string, number] => [`bridge ${stream}`, bridge.lost]),
       ...[...links].map(([name, link]): [string, number] => [`link ${name}`, link.lost ?? 0]),
+      ...[...this.#durability?.lost ?? []].map(([stream, lost]): [string, number] =>
+        [`journal ${stream}`, lost]),
     ];
     return Object.fromEntries(all.filter(([, lost]) => lost > 0));
   }
@@ -262,6 +333,7 @@ export class Role {
     const { links, connections, models, tables } = this.#now;
     for (const link of links.values()) link.close();
     for (const connection of connections.values()) await connection.close();
+    await this.#durability?.stop();
     for (const table of tables.values()) await table.close();
     for (const model of models.values()) model.close();
   }
@@ -305,7 +377,7 @@ export class Role {
     const { graph, share, sources, sinks } = this.#now;
     const { kept } = this.#now.inherited ?? {};
     for (const [name, connection] of before.connections) {
-      if (before.hasLink(name) && kept?.connections.has(name) !== true) continue;
+      if (before.hasLink(name) && kept?.connections.has(linkOf(name)) !== true) continue;
       this.#now.connections.set(name, connection);
     }
     for (const source of before.sources) {
@@ -314,8 +386,10 @@ export class Role {
     }
     const running = new Set(sources.map(({ name }) => name));
     for (const { name, type, link, settings } of share.sources) {
-      if (this.#isClosed(link) || running.has(name)) continue;
-      const end = this.#connection(type, link).source(name, settings, this.rings.get(name)!);
+      // One that can wait begins when all that it had acknowledged has been replayed.
+      if (this.#isClosed(link) || running.has(name) || this.#now.journals.has(name)) continue;
+      const end = this.#connection(type, link)
+        .source(name, settings, this.rings.get(name)!, null);
       sources.push({ name, link, end });
     }
     if (!this.#options.active) return;
@@ -332,6 +406,15 @@ export class Role {
     }
   }
 
+  #beginSource(journal: Journal): void {
+    const { share, sources } = this.#now;
+    const { name, type, link, settings } = share.sources.find((source) =>
+      source.name === journal.stream.name)!;
+    if (this.#isClosed(link) || sources.some((source) => source.name === name)) return;
+    const end = this.#connection(type, link, true).source(name, settings, journal.inlet, journal);
+    sources.push({ name, link: durableName(link ?? type), end });
+  }
+
   /** W25: a simulation keeps what it does not stand for closed. */
   #isClosed(link: string | null): boolean {
     return this.#now.graph.gateway.links.some((l) => l.name === link && l.closed === true);
@@ -344,17 +427,19 @@ export class Role {
   }
 
   /** One client for all that use a link; a type without link has one for itself. */
-  #connection(type: string, link: string | null): Connection {
+  #connection(type: string, link: string | null, durable = false): Connection {
     const { components, world, wake } = this.#options;
     const { graph, connections } = this.#now;
-    const key = link ?? type;
+    // A connection whose session outlasts it is of nobody else: commands must not come late (W17).
+    const key = durable ? durableName(link ?? type) : link ?? type;
     let connection = connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
       const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
       const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake, message_bytes_max: mqtt_message_bytes_max,
+        log: world.log, gateway: graph.gateway.id, wake, durable,
+        message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });
       connections.set(key, connection);

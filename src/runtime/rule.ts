@@ -13,6 +13,23 @@ interface Link {
   cursor: number;
 }
 
+/** How far one stream has been read. */
+export interface Place {
+  readonly ring: Ring;
+  cursor: number;
+}
+
+/** Of a rule with one stream, which its first stage reads itself. */
+const placeOf = (link: Link): Place => ({
+  ring: link.input,
+  get cursor() {
+    return link.cursor;
+  },
+  set cursor(seq) {
+    link.cursor = seq;
+  },
+});
+
 /** What a rule stands on, and how its stages are made from nothing. */
 export interface RuleParts {
   /** What the first stage reads, and what each of them writes. */
@@ -20,6 +37,8 @@ export interface RuleParts {
   readonly models: readonly Model[];
   /** Of the arena: rings between the stages, and states. */
   readonly blocks: readonly Block[];
+  /** Of these, the state of each stage. */
+  readonly states: readonly Block[];
   readonly alarms: readonly StageAlarms[];
   gather(): Gather | null;
   stages(): readonly Stage[];
@@ -46,6 +65,17 @@ export class RuleRunner {
   state: RuleState = "running";
   reason = "";
   failures = 0;
+  /** It is not run while its state is copied: what it reads waits in its rings. */
+  paused = false;
+  /**
+   * Rows that came before this turn are still to be worked off, here or in what it reads: no
+   * window may close by the clock yet.
+   */
+  behind = false;
+  /** How far it has read each stream of each of its inputs. */
+  places: readonly Place[] = [];
+  /** Cursors of readers that this rule waits for instead of overtaking them. */
+  readonly #waitsFor: (() => number)[] = [];
   /** Of these, since it ran well. */
   #inRow = 0;
   #failedAt = -Infinity;
@@ -56,7 +86,7 @@ export class RuleRunner {
   readonly #parts: RuleParts;
   #gather: Gather | null = null;
   #lost = 0;
-  #links: Link[] = [];
+  links: readonly Link[] = [];
 
   constructor(plan: RulePlan, parts: RuleParts) {
     this.plan = plan;
@@ -75,14 +105,41 @@ export class RuleRunner {
   }
 
   get stages(): readonly Stage[] {
-    return this.#links.map((link) => link.stage);
+    return this.links.map((link) => link.stage);
+  }
+
+  /** The state of each stage. */
+  get states(): readonly Block[] {
+    return this.#parts.states;
+  }
+
+  /** It reads several streams as one. */
+  get gathers(): boolean {
+    return this.#gather !== null;
+  }
+
+  /** From now on it stops where it would overwrite what these readers have still to read. */
+  waitFor(cursors: readonly (() => number)[]): void {
+    this.#waitsFor.splice(0, Infinity, ...cursors);
+  }
+
+  /** Sequence of `stream` up to which the rule has read it. */
+  cursorIn(stream: Ring): number {
+    let cursor = stream.head;
+    // What is not worked off because the rule rests or fails is given up anyway.
+    if (this.state !== "running") return cursor;
+    for (const place of this.places) {
+      if (place.ring === stream && ((place.cursor - cursor) | 0) < 0) ({ cursor } = place);
+    }
+    return cursor;
   }
 
   /** From here on it reads what comes: rows from before it began are not its own. */
   begin(): void {
     this.#lost = this.lost;
     this.#gather = this.#parts.gather();
-    for (const link of this.#links) link.cursor = link.input.head;
+    for (const link of this.links) link.cursor = link.input.head;
+    this.places = this.#gather?.members ?? [placeOf(this.links[0]!)];
     this.state = "running";
     this.reason = "";
     this.#retryAt = 0;
@@ -110,14 +167,19 @@ export class RuleRunner {
     if (this.state !== "stopped" && this.state !== "waiting") this.begin();
   }
 
-  /** True if rows are left that this turn had no room for. */
-  run(now: number, time: number): boolean {
-    if (this.state === "stopped") return false;
+  /**
+   * True if rows are left that this turn had no room for. `held`: what it reads is `behind`; rows
+   * of up to the time `until` may yet come again.
+   */
+  run(now: number, time: number, held = false, until = Infinity): boolean {
+    this.behind = held || this.paused;
+    if (this.state === "stopped" || this.paused) return false;
     if (time >= this.#turnsAt) this.#follow(time);
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      let more = this.#gather?.step() ?? false;
-      for (const link of this.#links) more = this.#step(link, now, time) || more;
+      const open = this.#isOpen();
+      let more = this.#fill(until);
+      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       this.state = "running";
       return more;
     } catch (thrown) {
@@ -129,8 +191,8 @@ export class RuleRunner {
   /** Engine time at which a window closes, Infinity if none. */
   get deadline(): number {
     let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
-    if (this.state !== "running") return deadline;
-    for (const link of this.#links) deadline = Math.min(deadline, link.stage.deadline);
+    if (this.state !== "running" || this.behind) return deadline;
+    for (const link of this.links) deadline = Math.min(deadline, link.stage.deadline);
     return deadline;
   }
 
@@ -150,11 +212,25 @@ export class RuleRunner {
 
   #make(): void {
     const { rings } = this.#parts;
-    this.#links = byEventTime(this.#parts.stages()).map((stage, i) =>
+    this.links = byEventTime(this.#parts.stages()).map((stage, i) =>
       ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
-  #step(link: Link, now: number, time: number): boolean {
+  /** A stage writes at most half of its output ring in a turn. */
+  #isOpen(): boolean {
+    const { head, rows } = this.output;
+    for (const cursor of this.#waitsFor) if (((head - cursor()) | 0) > rows >> 1) return false;
+    return true;
+  }
+
+  #fill(until: number): boolean {
+    if (this.#gather === null) return false;
+    const { input, cursor } = this.links[0]!;
+    return ((input.head - cursor) | 0) > input.rows >> 1 || this.#gather.step(until);
+  }
+
+  #step(i: number, open: boolean, now: number, time: number): boolean {
+    const link = this.links[i]!;
     const { stage, input } = link;
     let lag = (input.head - link.cursor) | 0;
     if (lag > input.rows) {
@@ -162,12 +238,21 @@ export class RuleRunner {
       link.cursor = (input.head - input.rows) | 0;
       lag = input.rows;
     }
-    if (lag > 0) {
+    const next = this.links[i + 1];
+    const free = next === undefined ? open
+      : ((next.input.head - next.cursor) | 0) <= next.input.rows >> 1;
+    if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
-    if (stage.deadline <= time) stage.tick(time, now);
-    return input.head !== link.cursor && stage.waits !== true;
+    // Less than 0: a replay has not come up to where this rule was.
+    const left = ((input.head - link.cursor) | 0) > 0;
+    this.behind ||= left;
+    if (stage.deadline <= time && !this.behind) {
+      if (free) stage.tick(time, now);
+      else this.behind = true;
+    }
+    return left && (free || open) && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {
@@ -183,8 +268,10 @@ export class RuleRunner {
       this.reason += `; given up after ${attempts} restarts`;
     }
     // What could not be worked off is skipped, else the same rows would fail for ever.
-    for (const link of this.#links) {
-      this.#lost += (link.input.head - link.cursor) | 0;
+    for (const link of this.links) {
+      const left = (link.input.head - link.cursor) | 0;
+      if (left <= 0) continue;
+      this.#lost += left;
       link.cursor = link.input.head;
     }
   }

@@ -81,6 +81,8 @@ class Running implements Runtime {
   /** Null until the store could be read once. */
   #past: Past | null = null;
   #stopping = false;
+  /** Damaged state files that were told of. */
+  #setAside = 0;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -226,6 +228,7 @@ class Running implements Runtime {
     const { store, world } = this.#options;
     const now = world.clock.now();
     store.step();
+    if (store.state.setAside > this.#setAside) this.#tellSetAside();
     if (this.#past === null) this.#tellPast();
     for (const { remote } of this.#roles) remote?.tellUnavailable(store.audit.unavailable);
     const trusted = this.#graph.gateway.profile.clock === "trusted" || world.clockSynced();
@@ -234,6 +237,13 @@ class Running implements Runtime {
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
     this.#healthy = true;
     store.clearStarts();
+  }
+
+  #tellSetAside(): void {
+    const { store, world } = this.#options;
+    this.#setAside = store.state.setAside;
+    world.log.error("state", "state.sqlite was damaged: it is kept as state.sqlite.damaged, and " +
+      "rules that were to go on from it start cold");
   }
 
   #watch(role: RunningRole, now: number): void {
@@ -307,7 +317,8 @@ class Running implements Runtime {
     const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
     const { unavailable } = store.audit;
     const troubles = [...roles.flatMap(troublesOf),
-      ...(unavailable === null ? [] : [`audit: ${unavailable}`])];
+      ...(unavailable === null ? [] : [`audit: ${unavailable}`]),
+      ...(store.state.trouble === null ? [] : [this.#stateTrouble(store.state.trouble)])];
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
@@ -322,6 +333,7 @@ class Running implements Runtime {
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
       lost: Object.assign({}, ...roles.map((role) => role.lost),
         store.audit.lost > 0 ? { audit: store.audit.lost } : {}),
+      state: roles.find(({ durability }) => durability !== null)?.durability ?? null,
       memory: {
         rss: process.memoryUsage.rss(), planned: this.#planned,
         budget: gateway.profile.memoryMB * 2 ** 20,
@@ -330,6 +342,12 @@ class Running implements Runtime {
       turns: roles.reduce((sum, role) => sum + role.turns, 0),
       turn_ms_max: Math.max(...roles.map((role) => role.longest)),
     };
+  }
+
+  #stateTrouble(why: string): string {
+    const waiting = this.#options.graph.streams.filter(({ journal }) => journal);
+    const names = waiting.map(({ name }) => name).join(", ");
+    return `state: ${why}` + (names === "" ? "" : `; nothing of ${names} is acknowledged`);
   }
 
   async links() {

@@ -28,6 +28,22 @@ export class SinkRunner {
     return this.#cursor;
   }
 
+  /** The first row that is still to be sent, of those that a checkpoint brought back. */
+  goOn(from: number): void {
+    this.#cursor = from;
+  }
+
+  /** Rows before it have arrived, or are given up. */
+  get settled(): number {
+    const { settled } = this.#sink;
+    return settled !== undefined && ((settled - this.#cursor) | 0) < 0 ? settled : this.#cursor;
+  }
+
+  /** It must not be overtaken: its sink waits for acknowledgements. */
+  get waits(): boolean {
+    return this.#sink.settled !== undefined;
+  }
+
   /** True if rows are left that the sink can take at once. */
   step(): boolean {
     const { ring } = this;

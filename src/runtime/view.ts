@@ -1,3 +1,4 @@
+import type { DurabilityStatus } from "./durability.ts";
 import type { Forecast } from "./forecast.ts";
 import type { TableCounters } from "./lookup.ts";
 
@@ -132,6 +133,8 @@ export interface Health {
    * `commands`: messages of the command topic that were dropped.
    */
   readonly lost: Readonly<Record<string, number>>;
+  /** Checkpoints and journal; null where no rule keeps anything. */
+  readonly state: DurabilityStatus | null;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
   /** A change that is taken back by itself unless somebody confirms it. */
   readonly unconfirmed: Unconfirmed | null;

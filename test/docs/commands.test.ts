@@ -213,7 +213,7 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
-    "docs/tables.md", "docs/writing.md"],
+    "docs/state.md", "docs/tables.md", "docs/writing.md"],
   // A picture.
   "": ["README.md"],
 };

@@ -15,7 +15,7 @@ function start(settings: Partial<RulePlan["rule"]> = {}) {
   const rule = { name: "r", sql: "", to: [], schedule: null,
     restart: { attempts: 0, delay: 1000, most: 8000 }, ...settings };
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
-    rings: [input, output], blocks: [], models: [], alarms: [], gather: () => null,
+    rings: [input, output], blocks: [], states: [], models: [], alarms: [], gather: () => null,
     stages: () => {
       seen.made += 1;
       return [{ deadline: Infinity, counters: { in: 0, out: 0, errors: 0, dropped: 0 },

@@ -65,7 +65,7 @@ export class GatewayProcess {
     this.main = this.#thread("main");
     const world = this.#world(this.main, null);
     this.store = openStore(machine.directory, {
-      maxMB: 64, lock: () => () => {}, database: machine.disk.database,
+      maxMB: 64, stateMB: 64, lock: () => () => {}, database: machine.disk.database,
       now: () => world.clock.now(), time: () => world.clock.time(),
     });
     void startRuntime({
