@@ -1,4 +1,5 @@
 import { Fault, nearest } from "./base.ts";
+import { ackVerb, alarmsVerb, shelveVerb } from "./cli/alarms.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
@@ -16,7 +17,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
-  writeVerb, armVerb, disarmVerb, auditVerb, schemaVerb, versionVerb,
+  writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, schemaVerb,
+  versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

@@ -8,6 +8,6 @@ export { machineWorld } from "./runtime/world.ts";
 export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export type {
-  AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime, StreamView,
-  TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView, DisarmRequest,
+  AlarmView, AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime,
+  StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView, DisarmRequest,
 } from "./runtime/view.ts";

@@ -2,8 +2,12 @@
 export type { Catalog, CatalogStream } from "./sql/bound.ts";
 export { SqlFault } from "./sql/fault.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
+export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";
+export type { EventTime } from "./sql/plan.ts";
 export type { InferSite } from "./sql/infer.ts";
+export { byEventTime } from "./sql/event/reorder.ts";
+export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
 export { instantiate, instantiateInfer } from "./sql/instantiate.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,

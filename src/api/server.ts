@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { Fault, limits, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
+import { alarmRoutes } from "./alarms.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -15,6 +16,7 @@ import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
+  ...alarmRoutes,
   ...writingRoutes,
 ];
 

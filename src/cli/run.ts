@@ -6,6 +6,7 @@ import { machineWorld, planText, startRuntime, type Graph } from "../runtime.ts"
 import { openStore, type Store } from "../store.ts";
 import { configuredStore, default_directory, simulationStore, socket_name } from "./client.ts";
 import { examineTexts, readTexts, type Texts } from "./examine.ts";
+import { paceCollector } from "./pace.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
@@ -26,6 +27,7 @@ export const runVerb: Verb = {
 };
 
 async function run(args: Args, host: Host): Promise<number> {
+  paceCollector();
   const path = word(args, 0, "GATEWAY.json");
   const clock = systemClock();
   const log = createLog(logLevel(args), () => clock.time(), (line) =>

@@ -277,7 +277,7 @@ function checkWrite(
 }
 
 function checkLater({ config, root }: Parts, findings: Findings): void {
-  for (const section of ["tables", "functions"] as const) {
+  for (const section of ["tables"] as const) {
     for (const name of Object.keys(config[section])) {
       findings.at(below(root, section, name), `${section} are not in this version`, { of: "key" });
     }

@@ -81,6 +81,7 @@ function build(
     sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
     models: Object.entries(config.models).map(([name, model]) =>
       ({ name, ...model, file: resolve(folder, model.file) })),
+    functions: Object.entries(config.functions).map(([name, fn]) => ({ name, ...fn })),
     sinks: Object.entries(config.sinks).map(([name, entry]) => toSink(name, entry)),
     policy: policy.policy,
     commands: config.commands ?? null,
@@ -192,9 +193,13 @@ function toSink(name: string, entry: object): SinkConfig {
   return { name, type, link: link ?? null, settings };
 }
 
-function toRule(name: string, { sql, to }: GatewayText["rules"][string]): Rule {
+function toRule(name: string, text: GatewayText["rules"][string]): Rule {
+  const { sql, to, eventTime } = text;
   return {
     name, sql,
+    eventTime: eventTime === undefined ? null : {
+      ...eventTime, idleTimeout: eventTime.idleTimeout ?? null, rows: eventTime.rows ?? null,
+    },
     to: to.map((target) => typeof target === "string" ? { kind: "sink", sink: target }
       : { kind: "write", tag: target.write, from: target.from }),
   };

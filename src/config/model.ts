@@ -11,6 +11,7 @@ export interface Gateway {
   readonly devices: readonly Device[];
   readonly sources: readonly Source[];
   readonly models: readonly ModelConfig[];
+  readonly functions: readonly FunctionConfig[];
   readonly rules: readonly Rule[];
   readonly sinks: readonly SinkConfig[];
   readonly policy: Policy;
@@ -107,10 +108,30 @@ export interface ModelConfig {
   readonly deadline: number;
 }
 
+/** A named SQL expression. */
+export interface FunctionConfig {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  readonly sql: string;
+}
+
 export interface Rule {
   readonly name: string;
   readonly sql: string;
+  /** null: the rule goes by engine time. */
+  readonly eventTime: EventTimeConfig | null;
   readonly to: readonly RuleTarget[];
+}
+
+export interface EventTimeConfig {
+  /** ms that a row may come later than the newest one. */
+  readonly lateTolerance: number;
+  /** ms without a row after which event time goes on by the clock; null = it waits. */
+  readonly idleTimeout: number | null;
+  /** ms that a row's time may be ahead of the gateway's. */
+  readonly maxAhead: number;
+  /** Rows that may wait; null = by the declared rate. */
+  readonly rows: number | null;
 }
 
 export type RuleTarget =

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limits } from "../base.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**
@@ -91,8 +92,20 @@ const model = z.strictObject({
     .describe("a later result is NULL with the state `late`"),
 });
 
+const eventTime = z.strictObject({
+  lateTolerance: durationText("0ms", "1d").prefault("1s")
+    .describe("how much later than the newest row a row may come; later ones are left out"),
+  idleTimeout: durationText("10ms", "1d").optional()
+    .describe("after so long without a row event time goes on by the clock; absent = it waits"),
+  maxAhead: durationText("1s", "7d").prefault("1h")
+    .describe("a row whose time is further ahead of the gateway's is left out"),
+  rows: z.int().min(16).max(limits.ring_rows_max - 1).optional()
+    .describe("rows that may wait; absent = twice what the declared rate brings in the tolerance"),
+}).describe("the rule goes by the source time of its rows, not by that of the gateway");
+
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
+  eventTime: eventTime.optional(),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({
@@ -100,6 +113,15 @@ const rule = z.strictObject({
       from: z.string().describe("column of the rule's result"),
     }),
   ])).default([]).describe("sinks, and tags it writes"),
+});
+
+/** As SQL spells a name, without quotes. */
+const functionName = z.string().regex(/^(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}$/)
+  .meta({ title: "a name of letters, digits and _" });
+
+const userFunction = z.strictObject({
+  parameters: z.array(functionName).max(64).default([]).describe("names that the expression uses"),
+  sql: z.string().min(1).describe("SQL expression of the parameters"),
 });
 
 const commands = z.strictObject({
@@ -189,8 +211,8 @@ export function gatewaySchema(components: Components) {
     }))).default({}).describe("streams that do not come from equipment"),
     tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
     models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),
-    functions: z.record(nameText, z.string()).default({})
-      .describe("named SQL expressions: not in this version"),
+    functions: z.record(functionName, userFunction).default({})
+      .describe("named SQL expressions, to be called in rules and permits"),
     rules: z.record(nameText, rule).default({}).describe("streaming SQL"),
     sinks: z.record(nameText, byType(components.sinks, (type) =>
       link(type, "link it goes to"))).default({}).describe("where results go"),

@@ -1,10 +1,13 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Tag } from "../config.ts";
+import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
 import { rulesToWrites } from "./share.ts";
-import { compile, compileConditions, SqlFault, type Catalog, type Program } from "../sql.ts";
+import {
+  compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
+  type UserFunctions,
+} from "../sql.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
@@ -29,6 +32,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** Its rows bear source times, by which a rule can go. */
+  readonly timed: boolean;
 }
 
 export interface LinkPlan {
@@ -105,11 +110,13 @@ class Builder {
   readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
+  readonly #functions: UserFunctions;
 
   constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
     this.#components = components;
     this.#place = place;
+    this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
   build(): Graph {
@@ -121,13 +128,15 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval);
+      this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
+    this.#checkFunctions();
     const rules = this.#planStrict(this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
-    this.#checkHiding(rules);
+    this.#checkAlarms(rules);
+    this.#checkHiding(rules, permits);
     this.#checkSources(rules);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
     return { ...graph, memory: memoryOf(graph) };
@@ -139,9 +148,10 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
+    timed = false,
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, layout: Ring.layout(name, columns, rows) };
+    const stream = { name, from, interval, timed, layout: Ring.layout(name, columns, rows) };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -181,7 +191,8 @@ class Builder {
       const stream = this.#streams.get(name);
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
-      return { name, columns: stream.layout.columns, interval_ms: stream.interval };
+      const { layout, interval, timed } = stream;
+      return { name, columns: layout.columns, interval_ms: interval, timed };
     };
     return {
       stream: info,
@@ -202,7 +213,19 @@ class Builder {
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
         ...this.#gateway.rules.map((rule) => rule.name)],
+      functions: this.#functions,
     };
+  }
+
+  #checkFunctions(): void {
+    const { functions } = this.#gateway;
+    for (const { name, fault } of faultsOf(this.#functions)) {
+      this.#problem(["functions", name], fault.message, fault.nearest);
+    }
+    for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
+      g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
+      this.#problem(["functions", name], `Another function has this name: case does not count`);
+    }
   }
 
   #planRules(): RulePlan[] {
@@ -236,9 +259,10 @@ class Builder {
     let program: Program;
     try {
       const catalog = this.#catalog(rule.name);
-      program = compile(rule.sql, catalog, { lineage });
+      const options = { lineage, eventTime: eventTimeOf(rule) };
+      program = compile(rule.sql, catalog, options);
       if (lineage) {
-        this.#strict.set(rule.name, compile(rule.sql, catalog, { lineage, strict: true }));
+        this.#strict.set(rule.name, compile(rule.sql, catalog, { ...options, strict: true }));
       }
     } catch (thrown) {
       if (thrown instanceof Pending) return false;
@@ -249,7 +273,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval);
+    this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
     const rows = rowsFor(interval ?? source_interval_ms);
     const first = program.inputs[0];
     this.#rules.set(rule.name, {
@@ -261,6 +286,19 @@ class Builder {
       reads: this.#readsOf(program),
     });
     this.#checkTargets(rule, program);
+    return true;
+  }
+
+  /** True if the source says which column holds the source time, and that is a time. */
+  #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
+    if (typeof settings.time !== "string") return false;
+    const times = columns.filter(({ kind }) => ["time", "float64", "int53"].includes(kind));
+    const names = times.map((column) => column.name);
+    if (!names.includes(settings.time)) {
+      const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
+      this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
+        `other than 64-bit integers, in ms since 1970; ${there}`, nearest(settings.time, names));
+    }
     return true;
   }
 
@@ -280,14 +318,15 @@ class Builder {
     });
   }
 
-  #readsOf(program: Program): Set<string> {
-    const reads = new Set<string>(program.newest.map((n) => n.tag));
+  /** Without what has the name `but` in its own query. */
+  #readsOf(program: Program, but?: string): Set<string> {
+    const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
     for (const input of program.inputs) {
       for (const name of input.streams) {
         const through = this.#rules.get(name);
         if (through !== undefined) for (const tag of through.reads) reads.add(tag);
         const device = name.slice(0, name.lastIndexOf("."));
-        for (const column of input.columns) {
+        for (const column of input.columns.filter((c) => c.name !== but)) {
           if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
         }
       }
@@ -315,12 +354,12 @@ class Builder {
    * W8: every input of a written value is good, by lineage. What turns a bad input into a good
    * value may therefore stand in no rule on the way to a write, and in no permit (W12).
    */
-  #checkHiding(rules: readonly RulePlan[]): void {
+  #checkHiding(rules: readonly RulePlan[], permits: readonly PermitPlan[]): void {
     const writing = rulesToWrites(rules);
     const why = "hides an input that is bad or missing, which a machine must not be written from";
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
-      const found = hidingIn(rule.sql);
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
       for (const sentence of program.unsafe) {
         this.#problem(["rules", rule.name, "sql"],
@@ -333,8 +372,8 @@ class Builder {
           "a sum without them good; a condition stands in the rule with the window (W8)");
       }
     }
-    for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
-      const found = hidingIn(policy.permit.join(";"));
+    for (const { tag, program } of permits) {
+      const found = hidingIn(program.sql);
       if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
     }
   }
@@ -383,15 +422,30 @@ class Builder {
     });
   }
 
-  /** W13: until pid() and ramp() exist, nothing that a rule writes may feed it. */
+  /** An operator's act must mean one alarm. */
+  #checkAlarms(rules: readonly RulePlan[]): void {
+    const owners = new Map<string, string>();
+    for (const { rule, program } of rules) {
+      for (const { name } of program.stages.flatMap((s) => s.kind === "stateful" ? s.alarms : [])) {
+        const owner = owners.get(name);
+        if (owner === undefined) owners.set(name, rule.name);
+        else this.#problem(["rules", rule.name, "sql"], `Two alarms are called ${name}: here and ` +
+          `in ${owner === rule.name ? "the same rule" : `rule ${owner}`}`);
+      }
+    }
+  }
+
+  /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
   #checkFeedback(rules: readonly RulePlan[]): void {
-    for (const { rule, reads } of rules) {
+    for (const { rule, program } of rules) {
       for (const target of rule.to) {
-        if (target.kind === "write" && reads.has(target.tag)) {
-          this.#problem(["rules", rule.name],
-            `The rule writes ${target.tag} and reads it, directly or through other rules: ` +
-              "such feedback is refused (W13)");
-        }
+        if (target.kind !== "write") continue;
+        const reads = this.#readsOf(program, program.sources.followed[target.from]);
+        if (!reads.has(target.tag)) continue;
+        this.#problem(["rules", rule.name],
+          `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
+            `feedback is refused, except as what pid() follows, its 9th argument, where ` +
+            `${target.from} is that pid() and nothing else of the rule reads it (W13)`);
       }
     }
   }
@@ -408,6 +462,12 @@ function hidingIn(sql: string): string | null {
   const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
+}
+
+function eventTimeOf({ eventTime }: Rule): EventTime | null {
+  if (eventTime === null) return null;
+  const { lateTolerance, idleTimeout, maxAhead, rows } = eventTime;
+  return { late_ms: lateTolerance, idle_ms: idleTimeout, ahead_ms: maxAhead, rows };
 }
 
 function driverTag(device: Device, tag: Tag, column: number): DriverTag {

@@ -9,7 +9,7 @@ import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
 import { shareOf, type RoleName, type Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { ArmRequest, LinkView } from "./view.ts";
+import type { AlarmAct, ArmRequest, LinkView } from "./view.ts";
 import type { World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
@@ -207,6 +207,18 @@ export class RoleHost {
     return this.#inspector.rules(this.#share.rules);
   }
 
+  alarms() {
+    return this.#role.alarms.list(this.#options.world.clock.time());
+  }
+
+  operate(act: AlarmAct) {
+    return this.#role.alarms.operate(act, this.#options.world.clock.time());
+  }
+
+  restoreShelves(shelves: Parameters<Role["alarms"]["restore"]>[0]): void {
+    this.#role.alarms.restore(shelves);
+  }
+
   take(command: Command) {
     return this.#writing!.take(command);
   }
@@ -243,7 +255,8 @@ export class RoleHost {
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "take", "proof", "arm",
+  "status", "devices", "tag", "decision", "streams", "latest", "rules", "alarms", "operate",
+  "restoreShelves", "take", "proof", "arm",
   "latch", "past", "clockTrusted", "stop",
 ] as const;
 

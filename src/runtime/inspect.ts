@@ -3,6 +3,7 @@ import type { Device, Group, Tag } from "../config.ts";
 import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
+import type { StageCounters } from "../sql.ts";
 import type { DeviceView, LinkView, RowView, RuleView, StreamView, TagView } from "./view.ts";
 
 /** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
@@ -105,8 +106,8 @@ export class Inspector {
   rules(own: readonly RulePlan[]): RuleView[] {
     return own.map(({ rule }) => {
       const runner = this.#role.rules.find((r) => r.name === rule.name);
-      const sum = (what: "in" | "out" | "errors" | "dropped"): number =>
-        runner?.stages.reduce((n, stage) => n + stage.counters[what], 0) ?? 0;
+      const sum = (what: keyof StageCounters): number =>
+        runner?.stages.reduce((n, stage) => n + (stage.counters[what] ?? 0), 0) ?? 0;
       const first = runner?.stages[0]?.counters;
       const last = runner?.stages.at(-1)?.counters;
       return {
@@ -114,7 +115,8 @@ export class Inspector {
         state: runner?.state ?? "off",
         reason: runner?.reason ?? this.#role.refused.get(`rule ${rule.name}`) ?? "",
         rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
-        lost: (runner?.lost ?? 0) + sum("dropped"), failures: runner?.failures ?? 0,
+        lost: (runner?.lost ?? 0) + sum("dropped"), late: sum("late"), early: sum("early"),
+        failures: runner?.failures ?? 0,
         targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),
       };
     });

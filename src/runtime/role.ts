@@ -3,7 +3,10 @@ import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
-import { instantiate, instantiateInfer, type Program, type Stage } from "../sql.ts";
+import {
+  instantiate, instantiateInfer, StageAlarms, type Program, type Stage,
+} from "../sql.ts";
+import { Alarms } from "./alarms.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
 import { FanIn } from "./gather.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
@@ -36,6 +39,7 @@ export class Role {
   readonly links = new Map<string, LinkPort>();
   readonly rules: RuleRunner[] = [];
   readonly sinks: SinkRunner[] = [];
+  readonly alarms = new Alarms();
   readonly connections = new Map<string, Connection>();
   /** Why one could not be started; by `model NAME` and `rule NAME`. */
   readonly refused = new Map<string, string>();
@@ -85,6 +89,7 @@ export class Role {
       more = bridge.lag() > 0 || more;
     }
     for (const link of this.links.values()) deadline = Math.min(deadline, link.step(now, time));
+    this.alarms.step(now, time);
     for (const rule of this.rules) {
       more = rule.run(now, time) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
@@ -128,7 +133,7 @@ export class Role {
   ): { stage: Stage; ring: Ring; streams: ReadonlySet<string> } {
     const ring = Ring.create(this.arena, layout).ring;
     const streams = new Set(program.newest.map((newest) => newest.stream));
-    return { stage: this.#instantiate(program, 0, null, ring), ring, streams };
+    return { stage: this.#instantiate(program, 0, null, ring, ""), ring, streams };
   }
 
   #ring(layout: RingLayout): Ring {
@@ -187,7 +192,7 @@ export class Role {
           input: from, output, model: models.get(stage.model)!,
           deadline: this.#deadline(stage.model), now: () => this.#options.world.clock.now(),
         })
-        : this.#instantiate(program, i, from, output);
+        : this.#instantiate(program, i, from, output, plan.rule.name);
     });
     const fanIn = gathered === null ? null : new FanIn(members, gathered);
     const used = program.models.map((name) => models.get(name)!);
@@ -198,10 +203,16 @@ export class Role {
     return this.#options.graph.gateway.models.find((m) => m.name === model)!.deadline;
   }
 
-  #instantiate(program: Program, i: number, input: Ring | null, output: Ring): Stage {
+  /** `rule` is whose alarms they are; a permit has none. */
+  #instantiate(
+    program: Program, i: number, input: Ring | null, output: Ring, rule: string,
+  ): Stage {
     const stage = program.stages[i]!;
     assert(stage.kind !== "infer", "a model's stage is made with its model");
     const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
+    if (stage.kind === "stateful" && stage.alarms.length > 0) {
+      this.alarms.add(rule, new StageAlarms(stage, this.arena, state));
+    }
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
     return instantiate(stage, { arena: this.arena, input, output, newest, state });
   }

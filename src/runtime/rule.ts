@@ -1,7 +1,7 @@
 import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Ring } from "../ring.ts";
-import type { Stage } from "../sql.ts";
+import { byEventTime, type Stage } from "../sql.ts";
 import type { FanIn } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -38,7 +38,8 @@ export class RuleRunner {
     this.name = plan.rule.name;
     this.models = models;
     this.output = rings[rings.length - 1]!;
-    this.#links = stages.map((stage, i) => ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.#links = byEventTime(stages).map((stage, i) =>
+      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 
   /** Rows that the rule was too slow to read. */
@@ -88,7 +89,7 @@ export class RuleRunner {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
-    if (stage.deadline <= time) stage.tick(time);
+    if (stage.deadline <= time) stage.tick(time, now);
     return input.head !== link.cursor;
   }
 

@@ -1,4 +1,4 @@
-import { Fault, limits, reason } from "../base.ts";
+import { Fault, limits, nearest, reason } from "../base.ts";
 import {
   dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
 } from "../gate.ts";
@@ -14,7 +14,9 @@ import { RemoteRole, type RoleInit } from "./remote.ts";
 import { shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf, type Past } from "./store-port.ts";
 import type { WatchInit } from "./watch.ts";
-import type { DisarmRequest, Health, Runtime, WhyView, WriteAnswer, WriteRequest } from "./view.ts";
+import type {
+  AlarmView, DisarmRequest, Health, OperateRequest, Runtime, WhyView, WriteAnswer, WriteRequest,
+} from "./view.ts";
 import type { Thread, World } from "./world.ts";
 
 export interface RuntimeOptions {
@@ -86,6 +88,7 @@ class Running implements Runtime {
       for (const { name } of shareOf(graph, role.name).streams) this.#owners.set(name, role.calls);
     }
     this.#savePlaces();
+    this.#restoreShelves();
     this.#options.world.collect();
     this.#keepSoon();
   }
@@ -155,7 +158,15 @@ class Running implements Runtime {
     this.#past = this.#readPast();
     if (this.#past === null) return;
     this.#savePlaces();
+    this.#restoreShelves();
     void this.#control.past(this.#past);
+  }
+
+  /** What an operator put on the shelf stays there over a restart. */
+  #restoreShelves(): void {
+    const { store, world } = this.#options;
+    const shelves = store.audit.shelves(world.clock.time());
+    for (const { calls } of this.#roles) void calls.restoreShelves(shelves);
   }
 
   get #control(): HostCalls {
@@ -339,6 +350,34 @@ class Running implements Runtime {
         (target.kind === "write" && target.tag === id ? [`${rule.name}.${target.from}`] : []))),
       configHash: graph.gateway.configHash, policyHash: graph.gateway.policyHash, configChanged,
     };
+  }
+
+  async alarms() {
+    const all = (await Promise.all(this.#roles.map(({ calls }) => calls.alarms()))).flat();
+    return all.sort((a, b) => (a.alarm < b.alarm ? -1 : 1));
+  }
+
+  /** Done first, as that is what matters to the operator; what has no row of it is told. */
+  async operate({ by, origin, from, ...act }: OperateRequest): Promise<AlarmView> {
+    const found = (await Promise.all(this.#roles.map(({ calls }) => calls.operate(act))))
+      .find((state) => state !== null);
+    if (found === undefined || found === null) throw await this.#noAlarm(act.alarm);
+    const { store, world: { clock, log }, graph: { gateway } } = this.#options;
+    log.info("alarm", `${act.act} ${act.alarm}`, { by });
+    const recorded = store.audit.act({
+      alarm: act.alarm, act: act.act, until: act.act === "shelve" ? found.shelvedUntil ?? 0 : 0,
+      origin, who: by, source: from, time: clock.time(), configHash: gateway.configHash,
+    });
+    if (recorded) return found;
+    throw new Fault("audit-unavailable",
+      `Done, but it is not on record: ${store.audit.unavailable}`);
+  }
+
+  async #noAlarm(alarm: string): Promise<Fault> {
+    const known = (await this.alarms()).map((state) => state.alarm);
+    const close = nearest(alarm, known) ?? known.find((name) => name.startsWith(`${alarm}.`));
+    return new Fault("unknown-alarm", `There is no alarm ${alarm}` +
+      `${close === undefined ? "" : `; did you mean ${close}?`}`, { alarm });
   }
 
   proof: Runtime["proof"] = (tag) => this.#control.proof(tag);

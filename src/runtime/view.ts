@@ -21,11 +21,40 @@ export interface Runtime {
   proof(tag: string): Promise<ProofView>;
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
   disarm(request: DisarmRequest): Promise<{ latched: boolean }>;
+  /** Alarms of the rules, each key by itself. */
+  alarms(): Promise<AlarmView[]>;
+  /** An operator acknowledges an alarm, or puts it on or off the shelf. */
+  operate(request: OperateRequest): Promise<AlarmView>;
   audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
   /** Deletes old rows of the audit for a while; `done`: there are no more of them. */
   prune(request: PruneRequest): Promise<{ rows: number; done: boolean }>;
   /** Orderly stop: onLoss, sinks drained, store closed. */
   stop(): Promise<void>;
+}
+
+export interface AlarmView {
+  /** `NAME` or `NAME.KEY` */
+  readonly alarm: string;
+  readonly rule: string;
+  /** `normal`, `unacknowledged`, `acknowledged`, `returned`, `shelved` (ISA-18.2) */
+  readonly state: string;
+  /** Engine time of its last change, beneath a shelf too; 0 = there was none yet. */
+  readonly since: number;
+  readonly shelvedUntil: number | null;
+}
+
+export interface AlarmAct {
+  /** `NAME` or `NAME.KEY` */
+  readonly alarm: string;
+  readonly act: "ack" | "shelve" | "unshelve";
+  /** Of `shelve`. */
+  readonly for_ms: number;
+}
+
+export interface OperateRequest extends AlarmAct {
+  readonly by: string;
+  readonly origin: "cli" | "rest";
+  readonly from: string;
 }
 
 export interface Health {
@@ -137,6 +166,10 @@ export interface RuleView {
   readonly rows_out: number;
   readonly errors: number;
   readonly lost: number;
+  /** Rows left out because they came too late for event time. */
+  readonly late: number;
+  /** Rows that event time had no room for: they could not wait for those before them. */
+  readonly early: number;
   readonly failures: number;
   readonly targets: readonly string[];
 }

@@ -17,6 +17,7 @@ import {
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
+import { inline } from "./rewrite/inline.ts";
 import { Scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
 import {
@@ -26,8 +27,10 @@ import {
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
-export function bind(sql: string, catalog: Catalog, steps = new Steps(sql)): BoundQuery {
-  const select = parseQuery(sql, steps);
+export function bind(text: string, catalog: Catalog, steps = new Steps(text)): BoundQuery {
+  const parsed = parseQuery(text, steps);
+  const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
+  steps.sql = sql;
   check(sql, select, steps);
   refuseLater(sql, select);
   return bindSelect(sql, select, catalog, steps);
@@ -35,10 +38,15 @@ export function bind(sql: string, catalog: Catalog, steps = new Steps(sql)): Bou
 
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
 export function bindConditions(conditions: readonly string[], catalog: Catalog): BoundQuery {
-  const binder = new Binder("", catalog, null, new Steps(conditions.join(" AND ")));
-  const select = conditions.map((condition, i): BoundField =>
-    ({ name: `c${i}`, expr: binder.condition(condition, parseExpr(condition)), invisible: false }));
-  return binder.query(conditions.join(" AND "), { select });
+  const steps = new Steps("");
+  const binder = new Binder("", catalog, null, steps);
+  const functions = catalog.functions ?? new Map();
+  const inlined = conditions.map((text) => inline(text, parseExpr(text), functions));
+  const select = inlined.map(({ sql, tree }, i): BoundField => {
+    steps.sql = sql;
+    return { name: `c${i}`, expr: binder.condition(sql, tree), invisible: false };
+  });
+  return binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
 }
 
 /** What the grammar knows and this version does not run. */
@@ -624,7 +632,7 @@ class Binder {
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
-    const type = fn.result === "value" ? value : { kind: fn.result, slot: 0 };
+    const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
     });
@@ -651,7 +659,10 @@ class Binder {
         : [this.#argument(letter, bound)];
     });
     args.forEach((arg) => this.#comparable(arg));
-    if (fn.name === "lag" && args[1] !== undefined) this.#lagRows(args[1]);
+    args.forEach((arg, i) => {
+      const fault = fn.constants?.[i]?.(arg.kind === "literal" ? arg.value : undefined) ?? null;
+      if (fault !== null) throw this.#fault("arguments", fault, arg.span);
+    });
     const x = args[fn.name === "changed_col" ? 1 : 0]!;
     const fallback = fn.name === "lag" ? args[2] : fn.name === "latest" ? args[1] : undefined;
     if (fallback === undefined) return { args, value: x.type };
@@ -659,14 +670,6 @@ class Binder {
     return {
       value, args: args.map((arg) => (arg === x || arg === fallback ? this.#as(arg, value) : arg)),
     };
-  }
-
-  #lagRows({ kind, span, ...rows }: Bound): void {
-    const n = kind === "literal" && "value" in rows ? Number(rows.value) : 0;
-    if (n < 1 || n > limits.lag_rows_max) {
-      throw this.#fault("arguments", "lag() looks back over a number of rows that is written " +
-        `out, 1 to ${limits.lag_rows_max}`, span);
-    }
   }
 
   #keysOf(over: Over | null): number {

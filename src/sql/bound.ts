@@ -1,4 +1,5 @@
 import type { ColumnKind, ColumnSpec } from "../ring.ts";
+import type { UserFunctions } from "./rewrite/inline.ts";
 import type { Span } from "./fault.ts";
 
 /**
@@ -281,6 +282,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** Of the user's own, by name in small letters; none if left out. */
+  readonly functions?: UserFunctions;
 }
 
 export interface CatalogStream {
@@ -288,4 +291,6 @@ export interface CatalogStream {
   readonly columns: readonly ColumnSpec[];
   /** ms between rows, where it is fixed. */
   readonly interval_ms: number | null;
+  /** Its rows bear source times. */
+  readonly timed?: boolean;
 }

@@ -7,8 +7,8 @@ import type { Program } from "./program.ts";
 export function compile(
   sql: string, catalog: Catalog, options: Partial<PlanOptions> = {},
 ): Program {
-  const { lineage = false, strict = false } = options;
-  return plan(bind(sql, catalog), catalog, { lineage, strict });
+  const { lineage = false, strict = false, eventTime = null } = options;
+  return plan(bind(sql, catalog), catalog, { lineage, strict, eventTime });
 }
 
 /**
@@ -16,5 +16,6 @@ export function compile(
  * column `c0`, `c1` … for each, and `$oldest`. Throws SqlFault.
  */
 export function compileConditions(conditions: readonly string[], catalog: Catalog): Program {
-  return plan(bindConditions(conditions, catalog), catalog, { lineage: true, strict: true });
+  return plan(bindConditions(conditions, catalog), catalog,
+    { lineage: true, strict: true, eventTime: null });
 }

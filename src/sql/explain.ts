@@ -1,10 +1,12 @@
+import { sectionsOf } from "./fault.ts";
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import type { KeptWindow, Program, StagePlan } from "./program.ts";
 
 /** A rule as text for a person: its plan, its bytes, and the code that runs. */
 export function explain(program: Program): string {
-  const lines = [program.sql.trim(), ""];
+  const lines = [...sectionsOf(program.sql).map(({ name, text }) =>
+    (name === null ? text.trim() : `function ${name}: ${text.trim()}`)), ""];
   for (const input of program.inputs) {
     const name = input.fanIn ? `${input.streams.length} streams` : input.streams.join(", ");
     lines.push(`reads   ${name} AS ${input.alias}: ${columns(input.columns)}`);
@@ -55,6 +57,13 @@ function title(stage: StagePlan): string {
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
       const out = fold.state.has("picked") ? "which come out as they are" : groups(fold.keys);
       return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
+    }
+    case "reorder": {
+      const { late_ms, idle_ms, ring } = stage;
+      const idle = idle_ms === null ? ""
+        : `, goes on after ${formatDuration(idle_ms)} without a row`;
+      return `rows in the order of their source time, at most ${formatDuration(late_ms)} late` +
+        `${idle}, ${ring.rows - 1} may wait in ${ring.bytes} bytes`;
     }
     case "running": return `running aggregates, ${groups(stage.keys)}`;
     case "stateful": {

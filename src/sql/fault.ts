@@ -16,10 +16,13 @@ export class SqlFault extends Fault {
   /** The known name that was probably meant. */
   readonly nearest: string | null;
 
-  constructor(code: string, sentence: string, sql: string, span: Span, known: Iterable<string> = [],
+  constructor(code: string, sentence: string, whole: string, at: Span, known: Iterable<string> = [],
     name?: string) {
+    const { name: section, text: sql, from } = sectionAt(whole, at.from);
+    const span = { from: at.from - from, to: at.to - from };
     const place = locate(sql, span.from);
-    super(code, `${place.line}:${place.column}: ${sentence}`, place);
+    const where = section === null ? "" : `in the function ${section}, `;
+    super(code, `${where}${place.line}:${place.column}: ${sentence}`, place);
     this.line = place.line;
     this.column = place.column;
     const start = span.from - (place.column - 1);
@@ -30,6 +33,40 @@ export class SqlFault extends Fault {
     this.nearest = name === undefined ? null : nearestOf(name, known);
   }
 }
+
+/** No query has it outside a text in quotes. */
+const separator = "\0";
+
+/**
+ * A query and the functions that it calls, as one text, so that a span says which of them it means:
+ * the query, then a name and a text for each function.
+ */
+export function addSection(sql: string, name: string, text: string): { sql: string; from: number } {
+  const before = `${sql}${separator}${name}${separator}`;
+  return { sql: before + text, from: before.length };
+}
+
+interface Section {
+  /** null = the query itself. */
+  readonly name: string | null;
+  readonly text: string;
+  readonly from: number;
+}
+
+export function sectionsOf(sql: string): Section[] {
+  const [query, ...rest] = sql.split(separator);
+  const sections: Section[] = [{ name: null, text: query!, from: 0 }];
+  let from = query!.length + 1;
+  for (let i = 0; i + 1 < rest.length; i += 2) {
+    const [name, text] = [rest[i]!, rest[i + 1]!];
+    sections.push({ name, text, from: from + name.length + 1 });
+    from += name.length + text.length + 2;
+  }
+  return sections;
+}
+
+const sectionAt = (sql: string, at: number): Section =>
+  sectionsOf(sql).findLast(({ from }) => from <= at)!;
 
 function locate(sql: string, at: number): { line: number; column: number } {
   const before = sql.slice(0, at).split("\n");

@@ -1,6 +1,8 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { alarms } from "./functions/alarm.ts";
 import { analytics } from "./functions/analytic.ts";
 import { compression } from "./functions/compress.ts";
+import { controllers } from "./functions/control.ts";
 import { convert } from "./functions/convert.ts";
 import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
@@ -27,7 +29,7 @@ export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
 
 export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
-  [...analytics, ...signals].flatMap((f) =>
+  [...analytics, ...signals, ...controllers, ...alarms].flatMap((f) =>
     [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 /** Forms that the binder itself turns into nodes. */

@@ -1,5 +1,6 @@
 import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
+import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
 import { KeptStage } from "./window/kept.ts";
@@ -12,6 +13,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
       return new RowsStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
+    case "reorder": return new ReorderStage(plan, site);
     case "infer": assert(false, "an infer stage is made by instantiateInfer");
   }
 }

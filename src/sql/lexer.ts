@@ -23,10 +23,11 @@ const escapes: Readonly<Record<string, string>> = {
 /** Reads tokens on demand: after FROM and JOIN the same characters make a name. */
 export class Lexer {
   readonly sql: string;
-  at = 0;
+  at: number;
 
-  constructor(sql: string) {
+  constructor(sql: string, from = 0) {
     this.sql = sql;
+    this.at = from;
   }
 
   next(): Token {

@@ -47,10 +47,10 @@ export class Parser {
   #end = 0;
   #depth = 0;
 
-  constructor(sql: string, steps = new Steps(sql)) {
+  constructor(sql: string, steps = new Steps(sql), from = 0) {
     this.sql = sql;
     this.#steps = steps;
-    this.#lexer = new Lexer(sql);
+    this.#lexer = new Lexer(sql, from);
     this.#token = this.#lexer.next();
   }
 
@@ -554,10 +554,10 @@ export function parseQuery(sql: string, steps = new Steps(sql)): Select {
   return select;
 }
 
-/** A text that is one expression: a permit's condition. */
-export function parseExpr(sql: string): Expr {
-  const p = new Parser(sql);
+/** A text that is one expression, a permit's condition or a function; `from`: where it begins. */
+export function parseExpr(sql: string, from = 0): Expr {
+  const p = new Parser(sql, new Steps(sql), from);
   const expr = p.expr();
-  if (!p.atEnd()) throw p.unexpected("the end of the condition");
+  if (!p.atEnd()) throw p.unexpected("the end of the expression");
   return expr;
 }

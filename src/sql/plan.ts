@@ -5,12 +5,14 @@ import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
+import { reorderStage } from "./emit/reorder.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
+import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 
 export interface PlanOptions {
@@ -21,6 +23,19 @@ export interface PlanOptions {
    * What is left out for that is counted like an error.
    */
   readonly strict: boolean;
+  /** The rule goes by the source time of its rows; null = by engine time. */
+  readonly eventTime: EventTime | null;
+}
+
+export interface EventTime {
+  /** How much later than the newest row a row may come, by event time. */
+  readonly late_ms: number;
+  /** After so long without a row event time goes on by the clock; null = it waits. */
+  readonly idle_ms: number | null;
+  /** A row further ahead of engine time than this has no usable event time. */
+  readonly ahead_ms: number;
+  /** Rows that may wait at most; null = as the declared rate needs. */
+  readonly rows: number | null;
 }
 
 /**
@@ -34,7 +49,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
- *     functions with state →
+ *     reorder (event time) → functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
  *
  * What can be tested before a model or a window is tested there.
@@ -59,6 +74,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
     unsafe: unsafeIn(query),
+    rowwise: query.window === null,
     selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
@@ -74,6 +90,7 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
     columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+    followed: followedIn(query),
   };
 }
 
@@ -94,7 +111,9 @@ function namesIn(node: Bound, query: BoundQuery): string[] {
   return names;
 }
 
-const whatStage = (stage: StagePlan): string => stage.kind !== "kept" ? stage.kind
+const whatStage = (stage: StagePlan): string =>
+  stage.kind === "reorder" ? `reorder, ${stage.ring.rows - 1} rows may wait`
+  : stage.kind !== "kept" ? stage.kind
   : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
 
 /** The stages planned so far and what the last ring holds. */
@@ -104,6 +123,7 @@ class Chain {
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   readonly #strict: boolean;
+  readonly #eventTime: EventTime | null;
   #ring: readonly ColumnSpec[] = [];
   #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
@@ -117,6 +137,7 @@ class Chain {
     this.#catalog = catalog;
     this.#lineage = options.lineage;
     this.#strict = options.strict;
+    this.#eventTime = options.eventTime;
     this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
@@ -145,6 +166,7 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
     this.#refuse();
+    if (this.#eventTime !== null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
@@ -179,7 +201,32 @@ class Chain {
       this.#later = select.map((f) => f.expr);
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
-    this.#rows(this.#tests, this.#select());
+    this.#rows(this.#tests, this.#select(), this.#eventTime !== null);
+  }
+
+  /** Before all else, so that whatever looks at rows sees them in order. */
+  #reorder({ rows, ...timing }: EventTime): void {
+    const { sql, inputs } = this.#query;
+    const all = { from: 0, to: sql.length };
+    const { streams, fanIn } = inputs[0]!;
+    if (fanIn) throw notInThisVersion(sql, all, "Event time over several streams");
+    if (this.#catalog.stream(streams[0]!)?.timed !== true) {
+      throw new SqlFault("event-time", `Rows of ${streams[0]} bear no source time, by which this ` +
+        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
+    }
+    const passes = this.#columns.filter((c) => c.name !== oldest.name);
+    const stage = reorderStage(this.#input(), passes,
+      { ...timing, rows: rows ?? this.#waitingRows(timing.late_ms) });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** Twice what comes within the tolerance, where the rate is declared. */
+  #waitingRows(late_ms: number): number {
+    const interval = this.#interval();
+    if (interval === null) return limits.window_rows_default - 1;
+    const rows = Math.max(limits.ring_rows_min, 2 * Math.ceil(late_ms / interval));
+    return Math.min(limits.ring_rows_max - 1, rows);
   }
 
   /**
@@ -243,8 +290,9 @@ class Chain {
 
   #rows(
     tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[],
+    restamped = false,
   ): void {
-    const stage = rowsStage(this.#input(), conjunction(tests), select);
+    const stage = rowsStage(this.#input(), conjunction(tests), select, { restamped });
     this.stages.push(stage);
     this.#columns = stage.output;
   }

@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
+import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
  * A compiled rule: plain data. Stages run in order; each reads the ring that the one before wrote.
@@ -17,6 +18,8 @@ export interface Program {
   readonly unsafe: readonly string[];
   /** WHERE, FILTER or HAVING may leave rows out. */
   readonly selective: boolean;
+  /** Rows out come of single rows: they carry the source times of those. */
+  readonly rowwise: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
 }
@@ -27,6 +30,8 @@ export interface SourcesPlan {
   readonly row: readonly string[];
   /** By column of the output. */
   readonly columns: Readonly<Record<string, readonly string[]>>;
+  /** By column of the output that is a controller: what it follows, and nothing else reads. */
+  readonly followed: Readonly<Record<string, string>>;
 }
 
 export interface InputPlan {
@@ -137,6 +142,26 @@ export interface RunningPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** Rows in the order of their source time, as far as a bounded number of them can wait. */
+export interface ReorderPlan extends StageBase {
+  readonly kind: "reorder";
+  /** How much later than the newest row a row may come, by event time. */
+  readonly late_ms: number;
+  /** After so long without a row event time goes on by the clock; null = it waits. */
+  readonly idle_ms: number | null;
+  /** A row further ahead of engine time than this has no usable event time. */
+  readonly ahead_ms: number;
+  /** Writes a row into its slot; writes a slot's row on. */
+  readonly keep: RowsPlan;
+  readonly give: RowsPlan;
+  /** The slots: one row of it cannot wait. */
+  readonly ring: RingLayout;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  /** Both kernels. */
+  readonly text: string;
+}
+
 /** Run by the runtime, row by row: the model's arguments are gathered, its results scattered. */
 export interface InferPlan extends StageBase {
   readonly kind: "infer";
@@ -153,12 +178,13 @@ export interface InferPlan extends StageBase {
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
+  readonly alarms: readonly AlarmPlan[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | StatefulPlan;
+  | InferPlan | StatefulPlan | ReorderPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -169,6 +195,10 @@ export interface StageCounters {
   errors: number;
   /** Rows lost to a full key table, or without state for it. */
   dropped: number;
+  /** Of a reorder step: rows left out because they came too late. */
+  late?: number;
+  /** Of a reorder step: rows that could not wait until it was their time, for want of room. */
+  early?: number;
 }
 
 /** A step between two rings. */
@@ -182,8 +212,13 @@ export interface Stage {
   run(from: number, to: number, now: number, time: number): number;
   /** Engine time at which `tick` must run to close a window; Infinity if none is open. */
   readonly deadline: number;
-  /** Closes what is due. All rows before `time` must have been run. */
-  tick(time: number): void;
+  /**
+   * Closes what is due by `time`, engine time; `now` is monotonic. All rows before `time` must have
+   * been run.
+   */
+  tick(time: number, now: number): void;
+  /** Of a window: rows up to this event time may be missing (event/reorder.ts), 0 = none is. */
+  miss?(time: number): void;
   readonly counters: StageCounters;
 }
 

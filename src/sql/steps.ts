@@ -7,10 +7,11 @@ import { SqlFault, type Span } from "./fault.ts";
  */
 export class Steps {
   taken = 0;
-  readonly #sql: string;
+  /** What spans are places in; a user's functions are added to it. */
+  sql: string;
 
   constructor(sql: string) {
-    this.#sql = sql;
+    this.sql = sql;
   }
 
   take(span: Span, count = 1): void {
@@ -18,7 +19,7 @@ export class Steps {
     if (this.taken > limits.query_steps_max) {
       throw new SqlFault("too-large",
         `This query takes more than ${limits.query_steps_max} steps to be understood ` +
-        "(query_steps_max); two rules, the second over the first, can share it", this.#sql, span);
+        "(query_steps_max); two rules, the second over the first, can share it", this.sql, span);
     }
   }
 }

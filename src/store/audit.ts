@@ -64,9 +64,23 @@ export interface Ending {
   readonly time: number;
 }
 
+/** What an operator did to an alarm. Times are engine time. */
+export interface Act {
+  /** `NAME` or `NAME.KEY` */
+  readonly alarm: string;
+  readonly act: "ack" | "shelve" | "unshelve";
+  /** Until when it is on the shelf; 0 for other acts. */
+  readonly until: number;
+  readonly origin: string;
+  readonly who: string;
+  readonly source: string;
+  readonly time: number;
+  readonly configHash: string;
+}
+
 export interface AuditRow {
   readonly row: number;
-  readonly verdict: "admitted" | "refused" | "withheld";
+  readonly verdict: "admitted" | "refused" | "withheld" | "act";
   readonly time: number;
   readonly id: string | null;
   readonly origin: string;
@@ -196,6 +210,19 @@ export class Audit {
     return "new";
   }
 
+  /** False: the disk refuses, and there is no row of it. */
+  act(act: Act): boolean {
+    const now = this.#now();
+    return this.#makeRoom(now) &&
+      this.#ledger.write(now, (db) => insertAct(db, act, this.#epoch())) !== null;
+  }
+
+  /** Alarms that are on the shelf past an engine time, and until when. */
+  shelves(time: number): readonly { readonly alarm: string; readonly until: number }[] {
+    return this.#ledger.read((db) => db.query(questions.shelves).all(time) as
+      { alarm: string; until: number }[]) ?? [];
+  }
+
   /** Whether the id stands in a row; null: nothing can be read. */
   seen(id: string): boolean | null {
     return this.#ledger.read((db) => db.query(questions.seen).get(id) !== null);
@@ -241,6 +268,7 @@ export class Audit {
    */
   prune(before: number): number | null {
     return this.#ledger.write(this.#now(), (db) => {
+      db.query("DELETE FROM acts WHERE time < ?1 AND until < ?1").run(before);
       const gone = db.query(questions.prune).all(before, prune_rows) as
         { id: string; origin: string }[];
       const keep = db.query("INSERT OR IGNORE INTO ids VALUES (?)");
@@ -325,6 +353,11 @@ SELECT * FROM (
   SELECT row, 'withheld', last, NULL, origin, who, source, tag, NULL, NULL, NULL, NULL, NULL, NULL,
     'refused', code, sentence, NULL, count, first
   FROM withheld WHERE ${tag} last >= ?1 ORDER BY last DESC, row DESC LIMIT ?2)
+UNION ALL
+SELECT * FROM (
+  SELECT row, 'act', time, NULL, origin, who, source, alarm, CASE WHEN until > 0 THEN until END,
+    NULL, NULL, NULL, NULL, NULL, act, NULL, NULL, NULL, 1, time
+  FROM acts WHERE ${tag.replace("tag", "alarm")} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
 ORDER BY time DESC, row DESC LIMIT ?2`;
 
 /** The questions that are asked while the machine is polled: none may walk a table. */
@@ -335,6 +368,10 @@ export const questions = {
 UNION ALL SELECT 1 FROM ids WHERE id = ?1 LIMIT 1`,
   writesSince: `SELECT count(*) AS n FROM attempts
 WHERE tag = ? AND time >= ? AND verdict = 'admitted' AND origin NOT LIKE 'onLoss:%'`,
+  // Only the last act on a shelf counts.
+  shelves: `SELECT alarm, until FROM acts AS shelf WHERE until > ?1 AND NOT EXISTS (
+  SELECT 1 FROM acts AS later WHERE later.alarm = shelf.alarm AND later.time >= shelf.time
+    AND later.row > shelf.row AND later.act <> 'ack')`,
   // The conditions of the index attempts_sent, word for word.
   lastSent: `SELECT ended AS sent FROM attempts
 WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused' ORDER BY ended DESC LIMIT 1`,
@@ -366,6 +403,14 @@ function insertRefusal(db: Database, a: RefusedAttempt, epoch: number): void {
      VALUES ('refused', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'refused', ?, ?, ?)`,
   ).run(a.id, a.origin, a.who, a.source, a.tag, asText(a.asked), a.policyHash, a.configHash, epoch,
     a.received, a.time, a.monotonic, a.code, a.sentence, a.time);
+}
+
+function insertAct(db: Database, a: Act, epoch: number): boolean {
+  db.query(
+    `INSERT INTO acts (alarm, act, until, origin, who, source, time, epoch, config_hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(a.alarm, a.act, a.until, a.origin, a.who, a.source, a.time, epoch, a.configHash);
+  return true;
 }
 
 /** An outcome that comes after its row was abandoned changes nothing: unknown stays unknown. */

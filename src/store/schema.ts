@@ -8,6 +8,7 @@ import type { Database } from "bun:sqlite";
  *   ids        of commands from outside whose rows were pruned: never taken again (W17)
  *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count; and
  *              what came from outside and is no command: one row a code and source
+ *   acts       what an operator did to an alarm: acknowledged it, put it on or off the shelf
  *   armings    who armed which tag, as proved to lie where, from when until when
  *   proofs     what a person has seen and confirmed of a tag (W2)
  *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
@@ -45,6 +46,15 @@ CREATE TABLE IF NOT EXISTS withheld (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS withheld_by_tag ON withheld (tag, last);
 CREATE INDEX IF NOT EXISTS withheld_by_time ON withheld (last);
+CREATE TABLE IF NOT EXISTS acts (
+  row INTEGER PRIMARY KEY AUTOINCREMENT,
+  alarm TEXT NOT NULL, act TEXT NOT NULL CHECK (act IN ('ack', 'shelve', 'unshelve')),
+  until REAL NOT NULL, origin TEXT NOT NULL, who TEXT NOT NULL, source TEXT NOT NULL,
+  time REAL NOT NULL, epoch INTEGER NOT NULL, config_hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS acts_by_alarm ON acts (alarm, time);
+CREATE INDEX IF NOT EXISTS acts_by_time ON acts (time);
+CREATE INDEX IF NOT EXISTS acts_until ON acts (until);
 CREATE TABLE IF NOT EXISTS armings (
   number INTEGER PRIMARY KEY,
   tag TEXT NOT NULL, who TEXT NOT NULL, hash TEXT NOT NULL,

@@ -39,7 +39,7 @@ export class FakeRuntime implements Runtime {
 
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
-      errors: 0, lost: 0, failures: 0, targets: [] }];
+      errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];
   }
 
   async explain(rule: string) {
@@ -76,6 +76,15 @@ export class FakeRuntime implements Runtime {
   async disarm(given: unknown) {
     this.asked.push({ what: "disarm", given });
     return { latched: true };
+  }
+
+  async alarms() {
+    return [{ alarm: "hot.a/b", rule: "hold", state: "normal", since: 0, shelvedUntil: null }];
+  }
+
+  async operate(given: { alarm: string }) {
+    this.asked.push({ what: "operate", given });
+    return { ...(await this.alarms())[0]!, alarm: given.alarm };
   }
 
   async audit(given: unknown) {

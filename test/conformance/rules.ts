@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
+import { ordered } from "../evaluate/order.ts";
 import {
   type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, jsonOf, kindOf,
     type Outcome, passed, refused,
@@ -15,9 +16,13 @@ interface Stream {
   readonly rows: readonly { readonly at: number; readonly values: Record<string, Json> }[];
 }
 
-interface Run { readonly sendError?: boolean; readonly eventTime?: boolean }
+interface Run {
+  readonly sendError?: boolean;
+  readonly eventTime?: boolean;
+  readonly lateToleranceMs?: number;
+}
 
-/** A whole rule over one stream in processing time, and all that it emits. */
+/** A whole rule over one stream, and all that it emits. */
 export function rulesOf(directory: string): (c: Case) => Outcome {
   const streams = JSON.parse(readFileSync(join(directory, "streams.json"),
     "utf8")) as Record<string, Stream>;
@@ -29,7 +34,6 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   if (names.length > 1) return unsupported("several streams");
   const stream = streams[names[0]!]!;
   const runs = c.runs as Run[];
-  if (runs.some((run) => run.eventTime)) return unsupported("event time");
   if (stream.rows.some((row) => row.at === undefined || isError(row.values as Json))) {
     return unsupported("a table");
   }
@@ -40,9 +44,10 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   try {
     const query = bind(c.sql as string, catalogOf(columns));
     const rows = stream.rows.map((row) => rowOf(row.values, columns, row.at));
-    for (const { sendError = false } of runs) {
-      const outcome = compare(trimmed(emissions(query, rows, sendError), c.expect as Json[]),
-        c.expect as Json);
+    for (const run of runs) {
+      const feed = feedOf(run, rows, stream.ddl);
+      const emitted = emissions(query, feed, run.sendError ?? false);
+      const outcome = compare(trimmed(emitted, c.expect as Json[]), c.expect as Json);
       if (outcome.kind !== "passed") return outcome;
     }
     return passed;
@@ -60,7 +65,29 @@ function fits(stream: Stream, columns: Columns): boolean {
   }));
 }
 
-function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean): Json[] {
+/** What a rule is given, and the time up to which its windows close. */
+interface Feed {
+  readonly rows: readonly Row[];
+  /** Of the first window, before it is aligned. */
+  readonly start: number;
+  readonly end: number;
+  /** WHERE acts after every window; so a window whose rows it leaves out emits nothing. */
+  readonly byEvents: boolean;
+}
+
+function feedOf({ eventTime, lateToleranceMs = 0 }: Run, rows: readonly Row[], ddl: string): Feed {
+  if (eventTime !== true) {
+    const start = Math.floor(rows[0]!.time / 1000) * 1000;
+    return { rows, start, end: rows.at(-1)!.time, byEvents: false };
+  }
+  const column = /TIMESTAMP="(\w+)"/.exec(ddl)![1]!;
+  const order = ordered(rows, (row) => Number(row.cells.get(column)!.value), lateToleranceMs);
+  const start = order.rows[0]?.time ?? order.watermark;
+  return { rows: order.rows, start, end: order.watermark, byEvents: true };
+}
+
+function emissions(query: BoundQuery, feed: Feed, sendError: boolean): Json[] {
+  const { rows, end } = feed;
   const { window } = query;
   const error: Json = [{ error: { $error: true } }];
   const shown = (row: Row): Json[] => {
@@ -74,7 +101,6 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
       return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
     });
   }
-  const end = rows.at(-1)!.time;
   const found = evaluateQuery(query, rows, { end }).rows;
   const at = (time: number): Json[] => found.filter((row) => row.time === time)
     .map((row) => show(query, row));
@@ -83,12 +109,13 @@ function emissions(query: BoundQuery, rows: readonly Row[], sendError: boolean):
   }
   const { length_ms } = window;
   const hop_ms = window.kind === "hopping" ? window.hop_ms : length_ms;
-  const start = Math.floor(Math.floor(rows[0]!.time / 1000) * 1000 / hop_ms) * hop_ms;
+  const start = Math.floor(feed.start / hop_ms) * hop_ms;
   const emitted: Json[] = [];
   for (let time = start + hop_ms; time <= end; time += hop_ms) {
     const content = rows.some((row) => row.time >= time - length_ms && row.time < time);
     // Groups that HAVING has left out are no emission; a window without rows is an empty one.
-    if (at(time).length > 0 || !content || query.having === null) emitted.push(at(time));
+    const silent = content && (query.having !== null || feed.byEvents);
+    if (at(time).length > 0 || !silent) emitted.push(at(time));
   }
   return emitted;
 }

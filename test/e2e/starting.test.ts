@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { limits } from "../../src/base.ts";
 import { binary, Program, until } from "../support/binary.ts";
 import { good, Site } from "../support/plant.ts";
 
@@ -38,6 +39,17 @@ test("a configuration that is wrong ends with exit code 1 and says where", async
   const { code, output } = await once("check", "wrong.json");
   expect(code).toBe(1);
   expect(output).toMatch(/wrong\.json:\d+:\d+ links\.oven.*host/s);
+});
+
+test("run: the process that was started, its words kept, its collector paced", async () => {
+  const gateway = await site.run();
+  const of = (what: string): string[] =>
+    readFileSync(`/proc/${gateway.program.pid}/${what}`, "utf8").split("\0");
+  expect(of("environ")).toContain(`BUN_JSC_forceRAMSize=${limits.collector_memory_bytes}`);
+  expect(of("environ")).toContain(`PATH=${process.env["PATH"]}`);
+  expect(of("cmdline").slice(1, 2)).toEqual(["run"]);
+  expect(of("cmdline")).toContain(site.store);
+  expect(await gateway.stop()).toBe(0);
 });
 
 test("W23: a second instance on one store is refused, with the pid of the first", async () => {

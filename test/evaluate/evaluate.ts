@@ -147,7 +147,7 @@ class Evaluation {
   /** What some rows are made of, through state too. */
   #origin(rows: readonly Row[]): Origin {
     return joined(...rows.map((row) =>
-      this.#origins.get(row) ?? { oldest: row.time, flags: row.flags }));
+      this.#origins.get(row) ?? { oldest: row.oldest ?? row.time, flags: row.flags }));
   }
 
   #test(condition: BoundQuery["where"], leaves: Leaves): boolean {

@@ -1,5 +1,6 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
+import { Alarm, Pid } from "./control.ts";
 import {
   type Cell, failed, good, hasValue, nothing, order, type Row, type Value,
 } from "./value.ts";
@@ -10,7 +11,7 @@ export interface Origin {
   readonly flags: number;
 }
 
-interface Made {
+export interface Made {
   readonly cell: Cell;
   readonly from: Origin;
 }
@@ -28,7 +29,7 @@ const atLeast = (cell: Cell, state: number): Cell =>
   ({ ...cell, state: Math.max(cell.state, state) });
 
 /** One call site: `take` a row, or `hold` where WHEN is not true. */
-interface Call {
+export interface Call {
   take(args: readonly Cell[], time: number, from: Origin): Made;
   hold(from: Origin, args: readonly Cell[]): Made;
 }
@@ -47,7 +48,7 @@ export class Stateful {
 
   /** Works all calls out for one row, into `done`; what the row is made of after them. */
   run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): Origin {
-    let whole: Origin = { oldest: row.time, flags: row.flags };
+    let whole: Origin = { oldest: row.oldest ?? row.time, flags: row.flags };
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
       const own: Origin = { oldest, flags: flags & (FLAG.backfill | FLAG.replayed) };
@@ -134,6 +135,8 @@ function callOf(node: BoundStateful): Call {
     case "had_changed": return new Changed(false);
     case "acc_sum": case "acc_min": case "acc_max": case "acc_avg": case "acc_count":
       return new Accumulated(fn.slice(4));
+    case "pid": return new Pid(node);
+    case "alarm": return new Alarm();
     default: return new Signal(node, signals[fn]!);
   }
 }

@@ -15,6 +15,8 @@ export interface Cell {
 /** One row of plain cells, by column. */
 export interface Row {
   readonly time: number;
+  /** When it came, where `time` is that of an event. */
+  readonly oldest?: number;
   readonly flags: number;
   readonly cells: ReadonlyMap<string, Cell>;
 }

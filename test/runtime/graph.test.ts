@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
+import { planText } from "../../src/runtime.ts";
 import { connectors, drivers } from "../../src/registry.ts";
 
-function examine(rules: Record<string, string>, permit: string[] = []): Examined {
+function examine(
+  rules: Record<string, string>, permit: string[] = [], functions: object = {},
+): Examined {
   const config = {
     gateway: { id: "t" },
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" },
@@ -18,14 +21,16 @@ function examine(rules: Record<string, string>, permit: string[] = []): Examined
       columns: { n: "float64" } } },
     rules: Object.fromEntries(Object.entries(rules).map(([name, sql]) =>
       [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [] }])),
+    functions,
     store: { directory: "./store" },
   };
   const texts = { config: JSON.stringify(config), policy: "" };
   return examineTexts("gateway.json", texts, { drivers, connectors }, null);
 }
 
-const problems = (rules: Record<string, string>, permit: string[] = []): string =>
-  examine(rules, permit).texts.join("\n");
+const problems = (
+  rules: Record<string, string>, permit: string[] = [], functions: object = {},
+): string => examine(rules, permit, functions).texts.join("\n");
 
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
@@ -134,11 +139,63 @@ describe("W8: what is written is made of a value of a device, or there because o
   });
 });
 
+describe("a user's own functions", () => {
+  const functions = { twice: { parameters: ["x"], sql: "x * 2" },
+    shut: { sql: "d.ok" }, filled: { parameters: ["x"], sql: "coalesce(x, 1)" } };
+
+  test("stand in rules and permits, and are shown", () => {
+    const examined = examine({ write: "SELECT Twice(a) AS v FROM d.fast" }, ["shut()"], functions);
+    expect(examined.texts).toEqual([]);
+    expect(planText(examined.graph!).text).toContain("function twice(x) = x * 2\n");
+  });
+  test("W8, W12: hide nothing", () => {
+    expect(problems({ write: "SELECT filled(a) AS v FROM d.fast" }, [], functions))
+      .toContain("coalesce hides an input");
+    expect(problems({ write: "SELECT a AS v FROM d.fast" }, ["filled(d.a) > 3"], functions))
+      .toContain("(W12)");
+  });
+  test("W13: feed nothing back", () => {
+    expect(problems({ write: "SELECT a + last_set() AS v FROM d.fast" }, [],
+      { last_set: { sql: "d.set" } })).toContain("(W13)");
+  });
+  test("a fault in one is told at its place, called or not", () => {
+    const texts = problems({ write: "SELECT a AS v FROM d.fast" }, [],
+      { bad: { sql: "1 + " }, Shut: { sql: "1" }, shut: { sql: "2" } });
+    expect(texts).toContain("functions.bad: in the function bad, 1:5");
+    expect(texts).toContain("functions.shut: Another function has this name");
+  });
+});
+
 describe("W13", () => {
   test("what a rule writes may not feed it, directly or through another rule", () => {
     expect(problems({ write: "SELECT set + a AS v FROM d.fast" })).toContain("(W13)");
     expect(problems({ before: "SELECT set AS s FROM d.fast",
       write: "SELECT s AS v FROM before" })).toContain("(W13)");
     expect(problems({ write: "SELECT rate_limit(set, 1) AS v FROM d.fast" })).toContain("(W13)");
+  });
+
+  const pid = (track: string, x = "a"): string => `pid(${x}, 5, 1, 10s, 0, 0, 1, 1s, ${track})`;
+  test.each([
+    `SELECT ${pid("set")} AS v FROM d.fast`, `SELECT ${pid("d.set")} AS v FROM d.fast`,
+    `SELECT ${pid("set, ok")} AS v, v + 1 AS more FROM d.fast WHERE b > 3`,
+  ])("a controller may follow it: %s", (write) => {
+    expect(problems({ write })).toBe("");
+  });
+  test.each([
+    `SELECT ${pid("set")} * 2 AS v FROM d.fast`, `SELECT ${pid("set + 0.1")} AS v FROM d.fast`,
+    `SELECT ${pid("set")} AS v FROM d.fast WHERE set > 3`,
+    `SELECT ${pid("set", "set")} AS v FROM d.fast`,
+    `SELECT ${pid("set")} AS v, set * 2 AS w FROM d.fast`,
+    `SELECT ${pid("set")} AS w, ${pid("0", "set")} AS v FROM d.fast`,
+    `SELECT max(${pid("set")}) AS v FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)`,
+    `SELECT ${pid("a")} OVER (PARTITION BY set) AS v FROM d.fast`,
+  ])("and nothing else may be made of it: %s", (write) => {
+    expect(problems({ write })).toContain("(W13)");
+  });
+  test("not through another rule, which may make of it what it likes", () => {
+    expect(problems({ before: "SELECT a, set * 2 AS s FROM d.fast",
+      write: `SELECT ${pid("s")} AS v FROM before` })).toContain("(W13)");
+    expect(problems({ before: `SELECT ${pid("set")} AS s FROM d.fast`,
+      write: "SELECT s * 2 AS v FROM before" })).toContain("(W13)");
   });
 });

@@ -17,7 +17,8 @@ export function testGateway(): Gateway {
     }],
   });
   return {
-    id: "test", sources: [], models: [], rules: [], sinks: [], policy: {}, commands: null,
+    id: "test", sources: [], models: [], functions: [], rules: [], sinks: [],
+    policy: {}, commands: null,
     profile: {
       name: "test", title: "test", target: "any", memoryMB: 64, threads: 1, clock: "trusted",
       watchdog: null, serialPorts: {}, limits: {}, verifiedOn: null,

@@ -80,9 +80,9 @@ function run(rows: number): void {
     for (let i = 0; i < stages.length; i++) {
       const head = rings[i]!.head;
       while (cursors[i] !== head) cursors[i] = stages[i]!.run(cursors[i]!, head, time, time);
-      stages[i]!.tick(time);
+      stages[i]!.tick(time, time);
       // A window that each row closes fills its ring more often than once a batch.
-      while (stages[i]!.deadline === 0) stages[i]!.tick(time);
+      while (stages[i]!.deadline === 0) stages[i]!.tick(time, time);
     }
   }
 }

@@ -1,13 +1,16 @@
-import { createRandom, type Random } from "../../src/base.ts";
+import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, writeCell,
+  Arena, BAD, type Column, type ColumnSpec, ERROR, NULL, readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  type Catalog, compile, instantiate, instantiateInfer, type Program, type Stage, SqlFault,
+  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
+  type Stage, SqlFault,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
+import type { BoundQuery } from "../../src/sql/bound.ts";
 import type { Model } from "../../src/infer.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /** Random queries over random rows, run by generated code and by the slow reference. */
 
@@ -25,7 +28,7 @@ const tags: Readonly<Record<string, ColumnSpec>> = {
 const poll_ms = 100;
 const catalog: Catalog = {
   // As fast as its rows may come: what a full window loses is tested elsewhere.
-  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1 }
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true }
     : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
       : undefined),
   match: () => [], device: (name) => name === "dev",
@@ -215,6 +218,7 @@ class Queries {
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
+        () => this.#controller(number),
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));
@@ -224,8 +228,20 @@ class Queries {
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
+      case "text": return r.chance(0.5) ? `lag(${x(kind)})`
+        : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
       default: return `lag(${x(kind)})`;
     }
+  }
+
+  #controller(number: () => string): string {
+    const r = this.#r;
+    const track = r.pick(["a", "n"]);
+    const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
+    return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
+      `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
   #common(kind: Kind, depth: number): string | null {
@@ -393,11 +409,17 @@ function randomRows(r: Random): Row[] {
   });
 }
 
-function put(ring: Ring, row: Row): void {
+/** The source time of a row, where it has one. */
+function sourceOf({ cells }: Row): number | null {
+  const { value, state } = cells.get("at")!;
+  return state === 0 ? value as number : null;
+}
+
+function put(ring: Ring, row: Row, source: number | null = null): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row.time;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = source ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row.flags;
   for (const column of ring.columns) {
     const { value, state } = row.cells.get(column.name)!;
@@ -409,14 +431,16 @@ function put(ring: Ring, row: Row): void {
   ring.publish(1);
 }
 
-function take(ring: Ring, seq: number): Row {
+/** A row; of a rule that goes by event time its time is that. */
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -451,9 +475,11 @@ class Machine {
   readonly rows: Row[] = [];
   readonly links: Link[];
   readonly #input: Ring;
+  readonly #byEvents: boolean;
   #read = 0;
 
   constructor(program: Program, newest: ReadonlyMap<string, Row>) {
+    this.#byEvents = program.stages[0]!.kind === "reorder";
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = Arena.create(state * 2 + (1 << 21));
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
@@ -466,29 +492,35 @@ class Machine {
     });
     this.#input = ring("s", program.inputs[0]!.columns, 64);
     let from = this.#input;
-    this.links = program.stages.map((plan) => {
+    const links = program.stages.map((plan) => {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
         : instantiate(plan, { arena, input, output, newest: rings,
           state: arena.take(plan.stateBytes, "state") });
-      return { stage, input, output, cursor: 0 };
+      return { stage, input, output };
     });
+    const stages = byEventTime(links.map(({ stage }) => stage));
+    this.links = links.map((link, i) => ({ ...link, stage: stages[i]!, cursor: 0 }));
   }
 
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     let i = 0;
     while (i < rows.length) {
       const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(r.pick([20, 64])));
-      for (; i < to; i++) put(this.#input, rows[i]!);
+      for (; i < to; i++) {
+        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);
+      }
       this.#turn(rows[to - 1]!.time, each);
+      // Event time closes windows between the rows, too.
+      if (this.#byEvents) this.close(rows[to - 1]!.time, each);
     }
   }
 
   close(time: number, each: boolean): void {
     for (const link of this.links) {
       do {
-        link.stage.tick(time);
+        link.stage.tick(time, time);
         this.#turn(time, each);
       } while (link.stage.deadline <= time);
     }
@@ -503,7 +535,9 @@ class Machine {
     const link = this.links[from];
     if (link === undefined) {
       const { output } = this.links.at(-1)!;
-      for (; this.#read !== output.head; this.#read++) this.rows.push(take(output, this.#read));
+      for (; this.#read !== output.head; this.#read++) {
+        this.rows.push(take(output, this.#read, this.#byEvents));
+      }
       return;
     }
     const { input } = link;
@@ -528,11 +562,12 @@ const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
 export interface Case {
   readonly seed: number;
   readonly sql: string;
-  readonly strict: boolean;
+  /** Seed, query and what it is run with. */
+  readonly title: string;
   readonly program: Program;
   /** Kinds of its stages. */
   readonly kinds: readonly string[];
-  /** What it shall do with rows of its own, of another seed at will. */
+  /** What it shall do with rows of its own seed, or of another. */
   expected(rowsSeed: number): Done;
   /** What a program does with the same rows: its own, or one that has been changed. */
   run(program: Program, rowsSeed: number): Done;
@@ -542,21 +577,23 @@ export interface Done {
   readonly rows: readonly string[];
   /** Rows counted as failed; null where the two count differently. */
   readonly errors: number | null;
+  /** Rows later than event time waits for. */
+  readonly late: number;
 }
 
-/** Random rows and newest values. */
-function inputOf(seed: number): { rows: Row[]; newest: Map<string, Row>; r: Random } {
-  const r = createRandom(seed);
-  const rows = randomRows(r);
-  const newest = new Map<string, Row>();
-  for (const [name, spec] of Object.entries(tags)) {
-    if (r.chance(0.8)) {
-      newest.set(`dev.${name}`, {
-        time: 1_700_000_000_000 + r.below(1500), flags: 0, cells: new Map([[name, cell(r, spec)]]),
-      });
-    }
-  }
-  return { rows, newest, r };
+/**
+ * Rows in an order of arrival, a row at most so much behind a later one; some are later than that,
+ * or without a time, unless it is to be orderly. Their time becomes that of their coming.
+ */
+function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boolean): Row[] {
+  const coming = rows.map((row) => {
+    const delay = r.below(late_ms) + (!orderly && r.chance(0.1) ? 3 * late_ms : 0);
+    const state = !orderly && r.chance(0.1) ? r.pick([1, NULL, ERROR.parse]) : 0;
+    const cells = new Map(row.cells).set("at", { value: row.time, state });
+    return { row: { ...row, cells }, at: row.time + delay };
+  });
+  return coming.toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, time: 1_700_000_000_000 + 7 * i }));
 }
 
 /** The case of a seed; null if the binder refuses it. */
@@ -565,55 +602,130 @@ export function caseOf(seed: number): Case | null {
   const sql = new Queries(r).query();
   // As on the way to a write.
   const strict = seed % 2 === 1;
+  const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);
+  const event: EventTime | null = !untimed && r.chance(0.35)
+    ? { late_ms: r.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
   const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
-  let program: Program;
   try {
-    program = compile(sql, catalog, { lineage, strict });
+    const options = { lineage, strict, eventTime: event };
+    const program = compile(sql, catalog, options);
+    return new SqlCase(seed, sql, program, options);
   } catch (thrown) {
     if (thrown instanceof SqlFault) return null;
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
   }
-  const query = bind(sql, catalog);
-  // What depends on engine time is the same row by row alone.
-  const each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
-  // A model changes when conditions are tested; rows of an open count window were tested by one
-  // alone.
-  const counts = program.models.length === 0 && query.window?.kind !== "count";
-  const endOf = (rows: readonly Row[]): number => (rows.at(-1)?.time ?? 0) + 2000;
-  return {
-    seed, sql, strict, program, kinds: kindsOf(program, query.aggregated),
-    expected(rowsSeed) {
-      const { rows, newest } = inputOf(rowsSeed);
-      const world: World = {
-        end: endOf(rows), lineage, strict, infer: (_, args) => results(args),
-        newest: (index, time) => {
-          const { tag, column } = query.newest[index]!;
-          const row = newest.get(tag);
-          if (row === undefined) return { value: null, state: BAD.initial };
-          return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
-            : row.cells.get(column.name)!;
-        },
-      };
-      const done = evaluateQuery(query, rows, world);
-      return { rows: shown(done.rows), errors: counts ? done.errors : null };
-    },
-    run(changed, rowsSeed) {
-      const { rows, newest, r: batches } = inputOf(rowsSeed);
-      const machine = new Machine(changed, newest);
-      machine.feed(rows, each, batches);
-      machine.close(endOf(rows), each);
-      const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
-      return { rows: shown(machine.rows), errors: counts ? errors : null };
-    },
-  };
 }
 
-/** Kinds of stages, and which kinds of windows come after a function with state. */
-function kindsOf(program: Program, aggregated: boolean): string[] {
-  const what = aggregated ? "" : " rows";
-  const kinds = program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
-    : s.kind);
-  return kinds.includes("stateful")
-    ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
-    : kinds;
+interface Options {
+  readonly lineage: boolean;
+  readonly strict: boolean;
+  readonly eventTime: EventTime | null;
+}
+
+interface Input {
+  readonly rows: Row[];
+  readonly newest: ReadonlyMap<string, Row>;
+  /** By event time: the rows as they go on. */
+  readonly order: Ordered | null;
+  readonly end: number;
+  readonly r: Random;
+}
+
+class SqlCase implements Case {
+  readonly seed: number;
+  readonly sql: string;
+  readonly program: Program;
+  readonly #options: Options;
+  readonly #query: BoundQuery;
+  /** What depends on engine time is the same row by row alone. */
+  readonly #each: boolean;
+  /**
+   * A model changes when conditions are tested; rows of an open count window were tested by one
+   * alone.
+   */
+  readonly #counts: boolean;
+
+  constructor(seed: number, sql: string, program: Program, options: Options) {
+    this.seed = seed;
+    this.sql = sql;
+    this.program = program;
+    this.#options = options;
+    this.#query = bind(sql, catalog);
+    this.#each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
+    this.#counts = program.models.length === 0 && this.#query.window?.kind !== "count";
+  }
+
+  get title(): string {
+    const { strict, eventTime } = this.#options;
+    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}: ` +
+      this.sql;
+  }
+
+  /** Kinds of stages, and which kinds of windows come after a function with state. */
+  get kinds(): string[] {
+    const what = this.#query.aggregated ? "" : " rows";
+    const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
+      : s.kind);
+    if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
+    return kinds.includes("stateful")
+      ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
+      : kinds;
+  }
+
+  expected(rowsSeed: number): Done {
+    const { rows, newest, order, end } = this.#input(rowsSeed);
+    const { lineage, strict } = this.#options;
+    const world: World = {
+      end, lineage, strict, infer: (_, args) => results(args),
+      newest: (index, time) => {
+        const { tag, column } = this.#query.newest[index]!;
+        const row = newest.get(tag);
+        if (row === undefined) return { value: null, state: BAD.initial };
+        return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
+          : row.cells.get(column.name)!;
+      },
+    };
+    const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
+    return {
+      rows: shown(done.rows), late: order?.late ?? 0,
+      errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
+    };
+  }
+
+  run(program: Program, rowsSeed: number): Done {
+    const { rows, newest, end, r } = this.#input(rowsSeed);
+    const machine = new Machine(program, newest);
+    machine.feed(rows, this.#each, r);
+    machine.close(end, this.#each);
+    const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
+    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
+      late: machine.links[0]!.stage.counters.late ?? 0 };
+  }
+
+  /** Random rows and newest values of a seed. */
+  #input(seed: number): Input {
+    const { eventTime: event, strict } = this.#options;
+    const r = createRandom(seed);
+    // Of rows that are missing a strict window may say more than it knows.
+    const rows = event === null ? randomRows(r) : arriving(r, randomRows(r), event.late_ms, strict);
+    const newest = new Map<string, Row>();
+    for (const [name, spec] of Object.entries(tags)) {
+      if (r.chance(0.8)) {
+        newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
+          cells: new Map([[name, cell(r, spec)]]) });
+      }
+    }
+    const order = event === null ? null : ordered(rows, sourceOf, event.late_ms);
+    const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 2000;
+    if (order !== null && strict) assertOrder(rows, order);
+    return { rows, newest, order, end, r };
+  }
+}
+
+/** However rows come within the tolerance, they go on by their own time. */
+function assertOrder(rows: readonly Row[], { rows: given, watermark, late }: Ordered): void {
+  const times = rows.map((row) => row.cells.get("at")!.value as number)
+    .filter((time) => time <= watermark).toSorted((a, b) => a - b);
+  assert(late === 0 && String(given.map(({ time }) => time)) === String(times),
+    "rows by event time are in its order");
 }

@@ -138,7 +138,7 @@ describe("W8: on the way to a write only what is good lets a row pass", () => {
     stages.forEach((stage, i) => {
       let at = 0;
       while (at !== rings[i]!.head) at = stage.run(at, rings[i]!.head, 0, 204_000);
-      for (let time = 204_000; time <= 209_000; time += 1000) stage.tick(time);
+      for (let time = 204_000; time <= 209_000; time += 1000) stage.tick(time, 0);
     });
     const output = rings.at(-1)!;
     for (let seq = 0; seq < output.head; seq++) {
@@ -257,9 +257,9 @@ describe("windows", () => {
     push(input, 10_999, { a: 2 });
     window.run(0, 2, 0, 10_999);
     expect(window.deadline).toBe(11_000);
-    window.tick(10_999);
+    window.tick(10_999, 0);
     expect(rings[1]!.head).toBe(0);
-    window.tick(11_000);
+    window.tick(11_000, 0);
     rows.run(0, 1, 0, 11_000);
     expect(show(rings[2]!, 0)).toBe("s=3:good w=10000:good");
     expect(rings[2]!.arena.F[rings[2]!.timeAt]).toBe(11_000);
@@ -298,7 +298,7 @@ describe("windows that keep rows or panes", () => {
   const read = ({ input, stages, rings }: Bench, time: number): string[] => {
     stages.forEach((stage, i) => {
       stage.run(0, rings[i]!.head, 0, time);
-      while (stage.deadline <= time) stage.tick(time);
+      while (stage.deadline <= time) stage.tick(time, 0);
     });
     expect(stages[0]!.counters.in).toBe(input.head);
     const out = rings.at(-1)!;

@@ -258,7 +258,7 @@ test.each(Object.entries(questions))("%s walks along an index, however large the
     const plan = db.query(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
     db.close();
     const steps = plan.map(({ detail }) => detail);
-    const tables = steps.filter((step) => /(?:attempts|withheld|ids)/.test(step));
+    const tables = steps.filter((step) => /(?:attempts|withheld|ids|acts)/.test(step));
     expect(tables.length).toBeGreaterThan(0);
     for (const step of tables) expect(step).toStartWith("SEARCH ");
     // Nothing is gone through or sorted but what a half with its limit has given.
@@ -268,7 +268,7 @@ test.each(Object.entries(questions))("%s walks along an index, however large the
     });
     if (name === "newestOfTag") {
       expect(tables.map((step) => /\((.*)\)/.exec(step)![1]))
-        .toEqual(["tag=? AND time>?", "tag=? AND last>?"]);
+        .toEqual(["tag=? AND time>?", "tag=? AND last>?", "alarm=? AND time>?"]);
     }
   });
 

@@ -26,6 +26,7 @@ function load() {
     grantpt: { args: [T.i32], returns: T.i32 },
     unlockpt: { args: [T.i32], returns: T.i32 },
     ptsname_r: { args: [T.i32, T.ptr, T.u64], returns: T.i32 },
+    execve: { args: [T.ptr, T.ptr, T.ptr], returns: T.i32 },
     __errno_location: { args: [], returns: T.ptr },
   });
   // errno is a fixed place of this thread: a live view of it costs no call.

@@ -33,7 +33,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   }
   const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], true);
+    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldPlan(inputOf(input, keep.output), {
     where: where === undefined ? null : columnOf(where),
@@ -51,7 +51,7 @@ export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
   const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], true);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], { mayPass: true });
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),

@@ -44,6 +44,8 @@ export interface RowsSpec {
   readonly inputOldest: boolean;
   /** What is not good in WHERE is counted like an error. */
   readonly strict: boolean;
+  /** Rows out are of the call's engine time; the time of the row in is their source time. */
+  readonly restamped: boolean;
 }
 
 /**
@@ -132,8 +134,9 @@ function storeHeader(code: Code, spec: RowsSpec, row: RowLeaves, newest: NewestL
   const place = (of: "input" | "output", part: "time" | "source" | "flags"): string =>
     of === "input" ? `${code.param({ of, part }, `in_${part}`)} + r | 0`
       : `${code.param({ of, part }, `out_${part}`)} + w | 0`;
-  const time = spec.input === null ? "time" : `F[${place("input", "time")}]`;
-  const source = spec.input === null ? "NaN" : `F[${place("input", "source")}]`;
+  const time = spec.input === null || spec.restamped ? "time" : `F[${place("input", "time")}]`;
+  const source = spec.input === null ? "NaN"
+    : `F[${place("input", spec.restamped ? "time" : "source")}]`;
   const flags = [
     ...(spec.input === null ? [] : [`U[${place("input", "flags")}]`]),
     ...newest.used.map((n) => n.flags),

@@ -80,6 +80,7 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
+  restamped = false,
 ): RowsSpec {
   const bindings = new Bindings(input);
   return {
@@ -90,6 +91,7 @@ function rowsSpec(
     oldest: input.oldest,
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
+    restamped,
   };
 }
 
@@ -98,13 +100,20 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-/** `mayPass`: on the way to a write rows pass too that may pass, for a later stage to judge. */
+interface RowsRole {
+  /** On the way to a write rows pass too that may pass, for a later stage to judge. */
+  readonly mayPass?: boolean;
+  /** Rows by event time become rows by engine time. */
+  readonly restamped?: boolean;
+}
+
 export function rowsStage(
-  input: StageInput, where: Bound | null, fields: readonly Field[], mayPass = false,
+  input: StageInput, where: Bound | null, fields: readonly Field[],
+  { mayPass = false, restamped = false }: RowsRole = {},
 ): RowsPlan {
   const code = begin();
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const spec = rowsSpec(input, where, kept, true);
+  const spec = rowsSpec(input, where, kept, true, restamped);
   const test = spec.where;
   const text = rowsKernel(code, !mayPass || !input.strict || test === null ? spec
     : { ...spec, where: (leaves) => perhaps(test(leaves)) });

@@ -1,3 +1,4 @@
+import { limits } from "../../base.ts";
 import { ABSENT, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { all, failed, failing, known, trusted, type Value, worst } from "../emit/code.ts";
 import { numberOf } from "../stateful/signal.ts";
@@ -217,6 +218,10 @@ const folds: readonly (readonly [Fold, string, readonly string[]])[] = [
   ["count", "Number of values known so far", ["1", "2", "3"]],
 ];
 
+const rowsOf = (rows: unknown): string | null =>
+  Number(rows) >= 1 && Number(rows) <= limits.lag_rows_max ? null
+    : `lag() looks back over a number of rows that is written out, 1 to ${limits.lag_rows_max}`;
+
 /** eKuiper's analytic functions. */
 export const analytics: readonly StatefulFunction[] = [
   {
@@ -226,7 +231,7 @@ export const analytics: readonly StatefulFunction[] = [
       "ignoreNull is FALSE",
     source: "eKuiper",
     example: { call: "lag(x)", x: ["1", "2", "3"], gives: ["NULL", "1", "2"] },
-    emit: lag,
+    constants: { 1: rowsOf }, emit: lag,
   },
   {
     name: "latest", parameters: "a?a", result: "value", usage: "latest(x, [default])",

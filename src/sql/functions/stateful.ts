@@ -12,7 +12,9 @@ export interface StatefulFunction {
   /** `functions/record.ts`; `d` is a number that must be finite. */
   readonly parameters: Parameters;
   /** `value`: the type of its first argument that is no switch, and of a default. */
-  readonly result: "float64" | "int53" | "bool" | "value";
+  readonly result: "float64" | "int53" | "bool" | "text" | "value";
+  /** Bytes of a text result at most. */
+  readonly slot?: number;
   /** How it is called, for the manual. */
   readonly usage: string;
   readonly doc: string;
@@ -24,6 +26,8 @@ export interface StatefulFunction {
     readonly x: readonly string[];
     readonly gives: readonly string[];
   };
+  /** By the place of an argument that must be written out: what is wrong with it there, or null. */
+  readonly constants?: Readonly<Record<number, (value: unknown) => string | null>>;
   /**
    * Why it may not stand in a rule on the way to a write (W8): its result depends on every row
    * since the start ("endless"), or it puts a value in the place of a missing one ("hides").

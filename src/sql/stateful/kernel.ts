@@ -7,6 +7,7 @@ import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { StageInput } from "../emit/stages.ts";
 import { statefulFunctions } from "../functions.ts";
 import { walk } from "../rewrite/tree.ts";
+import type { AlarmPlan } from "./alarms.ts";
 import { KeyTable } from "./keys.ts";
 import { type Group, type Lineage, Site } from "./site.ts";
 
@@ -21,7 +22,8 @@ export class StatefulKernel {
   readonly #newest: NewestLeaves;
   readonly #values: Expressions;
   readonly #done = new Map<BoundStateful, { readonly value: Value; readonly lineage: Lineage }>();
-  readonly #tables = new Map<string, string>();
+  readonly #tables = new Map<string, { readonly g: string; readonly name: string }>();
+  readonly alarms: AlarmPlan[] = [];
   readonly #time: string;
   readonly #own: Lineage;
 
@@ -71,7 +73,9 @@ export class StatefulKernel {
       const value = this.#values.value(arg);
       return { ...value, state: worst(code, value.state, context) };
     });
-    const site = new Site(code, name, node.type, this.#group(node, keys), {
+    const group = this.#group(node, keys);
+    if (node.fn === "alarm") this.#addAlarm(node, name, group);
+    const site = new Site(code, name, node.type, group, {
       args, constants: node.args.map((arg) => (arg.kind === "literal" ? arg.value : null)),
       when: when === null ? "true" : known(when.state) === "true" ? `${when.value}`
         : `${known(when.state)} && ${when.value}`,
@@ -84,14 +88,23 @@ export class StatefulKernel {
   }
 
   #group({ partitionBy, keys }: BoundStateful, values: readonly Value[]): Group {
-    if (partitionBy.length === 0) return { g: null, keys: 1 };
+    if (partitionBy.length === 0) return { g: null, keys: 1, table: null };
     const id = JSON.stringify([keys, ...values.map((v) => [v.value, v.state])]);
-    let g = this.#tables.get(id);
-    if (g === undefined) {
-      g = new KeyTable(this.#code, `keys${this.#tables.size}`, keys).find(values);
-      this.#tables.set(id, g);
+    let table = this.#tables.get(id);
+    if (table === undefined) {
+      const name = `keys${this.#tables.size}`;
+      table = { name, g: new KeyTable(this.#code, name, keys).find(values) };
+      this.#tables.set(id, table);
     }
-    return { g, keys };
+    return { g: table.g, keys, table: table.name };
+  }
+
+  #addAlarm({ args, partitionBy }: BoundStateful, field: string, { table }: Group): void {
+    const name = args[3]!;
+    this.alarms.push({
+      field, name: name.kind === "literal" ? String(name.value) : "",
+      keys: table === null ? null : { table, parts: partitionBy.map(({ type }) => type) },
+    });
   }
 
   /** The row's own lineage, and that of the newest values and calls that a call reads. */

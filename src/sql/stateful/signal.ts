@@ -34,7 +34,7 @@ export const numberOf = (v: Value): string => (v.kind === "bool" ? `(${v.value} 
 export function signal(site: Site, spec: Signal): string[] {
   const { y, s } = site;
   const [rows, kept, q, gap, at] = ["rows", "y", "q", "gap", "at"].map((name) => site.place(name));
-  const a = argumentState(site, spec);
+  const a = argumentState(site, spec.valid);
   const constant = spec.renewed === "true" || spec.renewed === "false";
   const renewed = constant ? spec.renewed : site.code.name("renewed");
   const assumed = spec.assumed === undefined ? []
@@ -71,7 +71,7 @@ export function signal(site: Site, spec: Signal): string[] {
 }
 
 /** The worst state of the arguments; numbers must be finite, parameters valid. */
-function argumentState(site: Site, { valid }: Signal): string {
+export function argumentState(site: Site, valid?: string): string {
   const { code, args } = site;
   let state = worst(code, ...args.map((v) => v.state));
   const numbers = args.filter((v) => v.kind === "float64");

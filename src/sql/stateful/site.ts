@@ -13,6 +13,8 @@ export interface Group {
   /** Name of the key's number, −1 for a key without room; null without PARTITION BY. */
   readonly g: string | null;
   readonly keys: number;
+  /** What the fields of its key table begin with. */
+  readonly table: string | null;
 }
 
 export const block = (head: string, lines: readonly string[]): string =>

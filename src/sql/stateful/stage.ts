@@ -25,7 +25,7 @@ export function statefulStage(
     output: [...passes, ...calls.map(({ spec }) => spec),
       ...(input.oldest === null ? [] : [input.oldest])],
     stateBytes: layout.bytes, state: layout, params: code.params, text,
-    functions: calls.map(({ node }) => node.fn),
+    functions: calls.map(({ node }) => node.fn), alarms: kernel.alarms,
     keys: Math.max(0, ...calls.map(({ node }) => (node.partitionBy.length > 0 ? node.keys : 0))),
   };
 }

@@ -95,6 +95,10 @@ export class KeptStage implements Stage {
     this.#count();
   }
 
+  miss(time: number): void {
+    this.#span.miss(time);
+  }
+
   /** Closes and writes windows of kept rows, and those due by `time`; what is left of `room`. */
   #advance(room: number, time: number): number {
     let left = room - this.#write(room);

@@ -39,7 +39,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 11      see words.ts
+ *     window   F × 12      see words.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)

@@ -15,7 +15,7 @@ import type { Column, Ring } from "../../ring.ts";
  *     9 lost     rows pushed out of a full ring while a window needed them
  *    10 errors   rows on which WHERE failed after the window had taken them
  *    11 mark     of the kind of window (`boundary.ts`)
- *    12 lostAt   engine time of the newest row so pushed out, 0 = none was
+ *    12 lostAt   time of the newest row so pushed out, or that came too late; 0 = none was
  */
 const first = 0, next = 1, from = 2, to = 3, start = 4, end = 5, closes = 6;
 export const span_words = 13;
@@ -88,9 +88,14 @@ export class Span {
     this.first = seq;
   }
 
+  /** A row of this time is missing. */
+  miss(time: number): void {
+    if (time > this.lostAt) this.#F[this.#at + 12] = time;
+  }
+
   /** A full ring: the oldest row gives way. */
   evict(): void {
-    this.#F[this.#at + 12] = this.timeOf(this.first);
+    this.miss(this.timeOf(this.first));
     this.first = (this.first + 1) | 0;
     this.#F[this.#at + 9] = this.lost + 1;
   }

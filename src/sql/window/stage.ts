@@ -5,7 +5,7 @@ import { bindParams } from "../emit/stage.ts";
 import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
 import { word } from "./words.ts";
 
-const { open, end, groups, seen, closing, written, dropped, closed, start, doubted } = word;
+const { open, end, groups, seen, closing, written, dropped, closed, start, doubted, missed } = word;
 
 /**
  * Tumbling windows align to natural time and open with their first row; count windows close with
@@ -75,6 +75,11 @@ export class WindowStage implements Stage {
     this.#write(this.#rows_max);
   }
 
+  miss(time: number): void {
+    const F = this.#F, at = this.#at;
+    if (time > F[at + missed]!) F[at + missed] = time;
+  }
+
   #takeTimed(from: number, to: number, time: number, length_ms: number): number {
     const F = this.#F, at = this.#at;
     if (F[at + open] === 0) {
@@ -108,6 +113,7 @@ export class WindowStage implements Stage {
     const F = this.#F, at = this.#at;
     F[at + open] = 0;
     F[at + seen] = 0;
+    if (F[at + missed]! !== 0 && F[at + missed]! >= F[at + start]!) F[at + doubted]! += 1;
     F[at + closing] = 1;
     F[at + written] = 0;
     F[at + closed] = time;

@@ -1,0 +1,36 @@
+import { ptr } from "bun:ffi";
+import { cString, libc } from "./libc.ts";
+
+/** The engine moves small typed arrays, never one of this many bytes. */
+const stays_bytes = 1 << 16;
+
+/**
+ * This process becomes another run of `file` (execve(2)), with the same number and the same open
+ * standard files, with these arguments and with `env` beside its environment. Returns only if the
+ * system refuses, with the errno: then everything is as before.
+ */
+export function becomeAnew(
+  file: string, args: readonly string[], env: Readonly<Record<string, string>>,
+): number {
+  const { execve, errno } = libc();
+  const variables = Object.entries({ ...process.env, ...env })
+    .map(([name, value]) => `${name}=${value}`);
+  execve(cString(file), vector([file, ...args]), vector(variables));
+  return errno[0]!;
+}
+
+/** A `char *[]` ended by a null pointer, and behind it the texts that it points to. */
+function vector(texts: readonly string[]): Uint8Array {
+  const strings = texts.map(cString);
+  let at = 8 * (texts.length + 1);
+  const bytes = strings.reduce((sum, { length }) => sum + length, at);
+  const block = new Uint8Array(Math.max(stays_bytes, bytes));
+  const base = BigInt(ptr(block));
+  const pointers = new DataView(block.buffer);
+  strings.forEach((string, i) => {
+    pointers.setBigUint64(8 * i, base + BigInt(at), true);
+    block.set(string, at);
+    at += string.length;
+  });
+  return block;
+}

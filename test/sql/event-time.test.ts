@@ -1,0 +1,314 @@
+import { describe, expect, test } from "bun:test";
+import { createRandom, limits, type Random } from "../../src/base.ts";
+import {
+  Arena, type ColumnSpec, FLAG, readCell, Ring, stateName, UNCERTAIN, writeCell,
+} from "../../src/ring.ts";
+import {
+  byEventTime, type Catalog, compile, type EventTime, instantiate, type Stage, SqlFault,
+} from "../../src/sql.ts";
+import { bind } from "../../src/sql/bind.ts";
+import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
+
+const columns: readonly ColumnSpec[] = [
+  { name: "a", kind: "float64", slot: 0 },
+  { name: "n", kind: "int53", slot: 0 }, { name: "$oldest", kind: "time", slot: 0 },
+];
+const streams = new Map([
+  ["s", { name: "s", columns, interval_ms: 1, timed: true }],
+  ["plain", { name: "plain", columns, interval_ms: 1 }],
+]);
+const catalog: Catalog = {
+  stream: (name) => streams.get(name), match: () => ["s", "plain"], device: () => false,
+  tag: () => undefined, model: () => undefined, names: () => [],
+};
+
+/** Source time, a value, and what else is not as usual. */
+interface Input { readonly at: number; readonly a?: number; readonly flags?: number;
+  readonly oldest?: number }
+
+const usual: EventTime = { late_ms: 100, idle_ms: null, ahead_ms: 1e15, rows: 64 };
+
+/** A rule over one stream, turn by turn. Engine time is what `turn` says. */
+class Rule {
+  readonly stages: readonly Stage[];
+  readonly #rings: Ring[];
+  readonly #cursors: number[];
+  #read = 0;
+
+  constructor(sql: string, eventTime: Partial<EventTime> = {}, strict = false) {
+    const program = compile(sql, catalog,
+      { lineage: true, strict, eventTime: { ...usual, ...eventTime } });
+    const arena = Arena.create(1 << 23);
+    const ring = (specs: readonly ColumnSpec[], rows: number): Ring =>
+      Ring.create(arena, Ring.layout("r", specs, rows)).ring;
+    this.#rings = [ring(program.inputs[0]!.columns, 4096)];
+    this.stages = byEventTime(program.stages.map((plan) => {
+      const input = this.#rings.at(-1)!;
+      const output = ring(plan.output, 16);
+      this.#rings.push(output);
+      return instantiate(plan, { arena, input, output, newest: [],
+        state: arena.take(plan.stateBytes, "state") });
+    }));
+    this.#cursors = this.stages.map(() => 0);
+  }
+
+  get deadline(): number {
+    return Math.min(...this.stages.map((stage) => stage.deadline));
+  }
+
+  get counters(): Stage["counters"] {
+    return this.stages[0]!.counters;
+  }
+
+  put(inputs: readonly Input[], time: number): void {
+    const ring = this.#rings[0]!;
+    for (const { at, a = 1, flags = 0, oldest = time } of inputs) {
+      const row = ring.head & ring.mask;
+      ring.claim(1);
+      ring.arena.F[ring.timeAt + row] = time;
+      ring.arena.F[ring.sourceAt + row] = at;
+      ring.arena.U[ring.flagsAt + row] = flags;
+      const cells = { a, n: Math.floor(a), $oldest: oldest };
+      for (const column of ring.columns) {
+        writeCell(ring, column, ring.head, cells[column.name as keyof typeof cells]);
+        ring.arena.U[column.state + row] = 0;
+      }
+      ring.publish(1);
+    }
+  }
+
+  /** Everything that is to be done now: rows out as texts. */
+  turn(time: number, now = time): string[] {
+    const found: string[] = [];
+    let more = true;
+    while (more) {
+      more = false;
+      this.stages.forEach((stage, i) => {
+        const input = this.#rings[i]!;
+        if (this.#cursors[i] !== input.head) {
+          this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, now, time);
+        }
+        if (this.#cursors[i] === input.head && stage.deadline <= time) stage.tick(time, now);
+        more ||= this.#cursors[i] !== input.head || stage.deadline === 0;
+      });
+      const out = this.#rings.at(-1)!;
+      for (; this.#read !== out.head; this.#read++) found.push(this.#show(out, this.#read));
+      more ||= this.#cursors.some((cursor, i) => cursor !== this.#rings[i]!.head);
+    }
+    return found;
+  }
+
+  run(inputs: readonly Input[], time = 5000): string[] {
+    this.put(inputs, time);
+    return this.turn(time);
+  }
+
+  /** Event time of the row, its values, and what is not good. */
+  #show(ring: Ring, seq: number): string {
+    const row = seq & ring.mask;
+    const cells = ring.columns.map((column) => {
+      const state = ring.arena.U[column.state + row]!;
+      const value = state < 64 ? String(readCell(ring, column, seq)) : "";
+      return `${column.name}=${value}${state === 0 ? "" : `:${stateName(state)}`}`;
+    });
+    return `${ring.arena.F[ring.sourceAt + row]} ${cells.join(" ")}`;
+  }
+}
+
+const values = (rows: readonly string[]): string[] => rows.map((row) => row.replace(/^\S+ /, "")
+  .replace(/ ?\$oldest=\S+/, ""));
+
+describe("rows", () => {
+  test("come out in the order of their time once the watermark has reached them", () => {
+    const rule = new Rule("SELECT a FROM s");
+    expect(values(rule.run([{ at: 1050, a: 2 }, { at: 1000, a: 1 }]))).toEqual([]);
+    expect(values(rule.run([{ at: 1150, a: 3 }]))).toEqual(["a=1", "a=2"]);
+    expect(values(rule.run([{ at: 1050, a: 2.5 }, { at: 1300, a: 4 }]))).toEqual(["a=2.5", "a=3"]);
+    expect(rule.counters).toMatchObject({ in: 5, out: 4, late: 0, early: 0, errors: 0 });
+  });
+
+  test("carry event time as source time; their own is the engine's, $oldest when they came", () => {
+    const rule = new Rule("SELECT a, event_time() AS e FROM s");
+    rule.put([{ at: 1000, oldest: 4900 }], 5000);
+    rule.turn(5000);
+    rule.put([{ at: 9000, oldest: 6900 }], 7000);
+    expect(rule.turn(7000)).toEqual(["1000 a=1 e=1000 $oldest=4900"]);
+  });
+
+  test("that are behind the watermark are left out and counted", () => {
+    const rule = new Rule("SELECT a FROM s");
+    rule.run([{ at: 1000 }, { at: 1200 }]);
+    expect(values(rule.run([{ at: 1099, a: 9 }, { at: 1100, a: 7 }, { at: 1400 }])))
+      .toEqual(["a=7", "a=1"]);
+    expect(rule.counters.late).toBe(1);
+  });
+
+  test("without a time, or with one that is too far ahead, are counted as errors", () => {
+    const rule = new Rule("SELECT a FROM s", { ahead_ms: 10_000 });
+    rule.run([{ at: 1000 }, { at: NaN }, { at: 15_001 }, { at: 15_000 }]);
+    expect(rule.counters).toMatchObject({ in: 4, out: 1, errors: 2 });
+    // Where the gateway's own time is uncertain nobody can tell.
+    rule.run([{ at: 99_000, flags: FLAG.timeUncertain }]);
+    expect(rule.counters.errors).toBe(2);
+  });
+
+  test("that have no room to wait go on early, the oldest first, and are counted", () => {
+    const rule = new Rule("SELECT a FROM s", { late_ms: 1000, rows: 15 });
+    const inputs = Array.from({ length: 17 }, (_, i) => ({ at: 2000 - i, a: i }));
+    expect(values(rule.run(inputs))).toEqual(["a=14"]);
+    // The watermark stood at the row that went: what came after it was older.
+    expect(rule.counters).toMatchObject({ early: 1, late: 2 });
+  });
+});
+
+describe("a source that is idle", () => {
+  const idle = { idle_ms: 1000 };
+
+  test("lets event time go on by the clock", () => {
+    const rule = new Rule("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 500)", idle);
+    expect(rule.run([{ at: 1000 }, { at: 1450 }], 5000)).toEqual([]);
+    // 1450 waits for the watermark, then its window for its end; neither before the timeout.
+    expect(rule.deadline).toBe(6000);
+    expect(rule.turn(5999)).toEqual([]);
+    expect(values(rule.turn(6000))).toEqual(["c=2"]);
+    // 1450 − 100 + 1000: this is how far it has come.
+    expect(rule.run([{ at: 2349 }, { at: 2400 }], 6001)).toEqual([]);
+    expect(rule.counters.late).toBe(1);
+    expect(rule.deadline).toBe(7001);
+    expect(values(rule.turn(7001))).toEqual(["c=1"]);
+  });
+
+  test("a window that ends later closes when the clock has come so far", () => {
+    const rule = new Rule("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ss, 10)", idle);
+    rule.run([{ at: 1000 }], 5000);
+    rule.turn(6000);
+    // 10,000 = 1000 − 100 + what has passed.
+    expect(rule.deadline).toBe(5000 + 9100);
+    expect(values(rule.turn(14_100))).toEqual(["c=1"]);
+    expect(rule.deadline).toBe(Infinity);
+  });
+
+  test("is told by the monotonic clock: a step of the wall clock is no silence", () => {
+    const rule = new Rule("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 500)", idle);
+    rule.put([{ at: 1000 }, { at: 1450 }], 5000);
+    rule.turn(5000, 10);
+    expect(rule.turn(3_605_000, 20)).toEqual([]);
+    expect(values(rule.turn(3_606_000, 1010))).toEqual(["c=2"]);
+  });
+
+  test("without a timeout windows wait for a row", () => {
+    const rule = new Rule("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 500)");
+    rule.run([{ at: 1000 }], 5000);
+    expect(rule.deadline).toBe(Infinity);
+    expect(rule.turn(5_000_000)).toEqual([]);
+  });
+});
+
+describe("on the way to a write", () => {
+  const query = "SELECT sum(a) AS x FROM s GROUP BY HOPPINGWINDOW(ms, 1000, 500)";
+  const windows = [
+    ["SELECT sum(a) AS x FROM s GROUP BY TUMBLINGWINDOW(ss, 1)", ["x=2"]],
+    [query, ["x=2", "x=2"]],
+  ] as const;
+
+  for (const [sql, found] of windows) {
+    test(`a window tells of a row that came too late for it: ${sql}`, () => {
+      const doubt = `:${stateName(UNCERTAIN.skipped)}`;
+      const good = new Rule(sql, {}, true);
+      expect(values(good.run([{ at: 2300 }, { at: 2450 }, { at: 4900 }])).slice(0, found.length))
+        .toEqual([...found]);
+      const rule = new Rule(sql, {}, true);
+      const rows = values(rule.run([{ at: 2300 }, { at: 2450 }, { at: 2310, a: 50 }, { at: 4900 },
+        { at: 8000 }]));
+      expect(rows.slice(0, found.length)).toEqual(found.map((text) => text + doubt));
+      // What began after the lost row is whole.
+      expect(rows.at(-1)).toBe("x=1");
+      expect(rule.counters.late).toBe(1);
+    });
+  }
+
+  test("a row without a time may belong to a window, which tells of it", () => {
+    const rule = new Rule(query, {}, true);
+    expect(values(rule.run([{ at: 2300 }, { at: NaN }, { at: 4900 }]))[0])
+      .toBe(`x=1:${stateName(UNCERTAIN.skipped)}`);
+    expect(rule.counters.errors).toBe(1);
+  });
+
+  test("rows that waited are as old as they are, whatever time they claim", () => {
+    const rule = new Rule("SELECT sum(a) AS x FROM s GROUP BY TUMBLINGWINDOW(ss, 1)", {}, true);
+    rule.put([{ at: 90_000_000, oldest: 5000 }], 5010);
+    rule.turn(5010);
+    rule.put([{ at: 90_009_000, oldest: 9000 }], 9000);
+    expect(rule.turn(9000)).toEqual(["90001000 x=1 $oldest=5000"]);
+  });
+});
+
+describe("refused", () => {
+  const refusal = (sql: string): string => {
+    try {
+      new Rule(sql);
+    } catch (thrown) {
+      if (thrown instanceof SqlFault) return thrown.message;
+      throw thrown;
+    }
+    return "";
+  };
+
+  test("what has no event time", () => {
+    expect(refusal("SELECT a FROM plain")).toContain("Rows of plain bear no source time");
+    expect(refusal("SELECT a FROM x*")).toContain("Event time over several streams");
+  });
+});
+
+const windows = ["TUMBLINGWINDOW(ms, 100)", "HOPPINGWINDOW(ms, 100, 30)",
+  "HOPPINGWINDOW(ms, 40, 90)",
+  "SLIDINGWINDOW(ms, 60)", "SLIDINGWINDOW(ms, 60, 40)", "SLIDINGWINDOW(ms, 60) OVER (WHEN n = 3)",
+  "SESSIONWINDOW(ms, 200, 35)", "COUNTWINDOW(4)", "COUNTWINDOW(5, 2)",
+  "STATEWINDOW(n = 3)", "STATEWINDOW(n = 2, n = 4)"];
+const lists = ["sum(a) AS x, count(*) AS c, last(n) AS l", "median(a) AS x", "a, lag(n) AS l"];
+
+/** At most so much behind a row that came before. */
+function shuffled(r: Random, inputs: readonly Input[], late_ms: number): Input[] {
+  return inputs.map((input) => ({ input, at: input.at + r.below(late_ms) }))
+    .toSorted((a, b) => a.at - b.at).map(({ input }) => input);
+}
+
+/** As they come, some at a time, each turn 10 ms after the last. */
+function feed(r: Random, sql: string, inputs: readonly Input[], late_ms: number): string[] {
+  const rule = new Rule(sql, { late_ms, rows: limits.rows_per_step_max });
+  const found: string[] = [];
+  for (let i = 0; i < inputs.length;) {
+    const to = i + 1 + r.below(4);
+    found.push(...rule.run(inputs.slice(i, to), 5000 + 10 * i));
+    i = to;
+  }
+  expect(rule.counters).toMatchObject({ late: 0, early: 0 });
+  return values(found);
+}
+
+for (const window of windows) {
+  test(`the order of arrival changes nothing: ${window}`, () => {
+    for (let seed = 0; seed < 12; seed++) {
+      const r = createRandom(seed);
+      const late_ms = r.pick([1, 40, 150]);
+      const group = r.chance(0.4) ? "n, " : "";
+      const list = r.pick(lists.slice(0, group === "" ? 3 : 2));
+      const sql = `SELECT ${list} FROM s WHERE a < 7 GROUP BY ${group}${window}`;
+      let at = 10_000;
+      const inputs = Array.from({ length: 60 }, () => {
+        at += 1 + r.below(30);
+        return { at, a: r.below(80) / 10 };
+      });
+      const rows: Row[] = inputs.map(({ at: time, a }) => ({ time, flags: 0, cells: new Map([
+        ["a", { value: a, state: 0 }], ["n", { value: Math.floor(a), state: 0 }],
+      ]) })).filter((row) => row.time <= at - late_ms);
+      const expected = evaluateQuery(bind(sql, catalog), rows, { end: at - late_ms }).rows
+        .map(({ cells }) => [...cells].map(([name, { value, state }]) =>
+          `${name}=${state < 64 ? value : ""}` + (state === 0 ? "" : `:${stateName(state)}`))
+          .join(" "));
+      const seen = [sql, ...expected];
+      expect([sql, ...feed(r, sql, inputs, late_ms)]).toEqual(seen);
+      expect([sql, ...feed(r, sql, shuffled(r, inputs, late_ms), late_ms)]).toEqual(seen);
+    }
+  });
+}
