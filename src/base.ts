@@ -9,3 +9,4 @@ export { limits } from "./base/limits.ts";
 export { duration, formatDuration } from "./base/duration.ts";
 export { nearest } from "./base/nearest.ts";
 export { hex, nextPowerOfTwo } from "./base/bytes.ts";
+export { orAborted } from "./base/aborted.ts";

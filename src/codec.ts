@@ -7,6 +7,8 @@ import { JsonEncoder } from "./codec/json-encode.ts";
 export const formats = ["json", "cbor"] as const;
 export type Format = (typeof formats)[number];
 
+export { cellOf, isMisfit } from "./codec/value.ts";
+
 /** Turns one row of its ring into one message: an object whose keys are the column names. */
 export interface RowEncoder {
   /** No row needs more. */

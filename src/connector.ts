@@ -1,9 +1,10 @@
 import type { z } from "zod";
-import type { Log } from "./base.ts";
-import type { Ring } from "./ring.ts";
+import type { Fault, Log } from "./base.ts";
+import type { CellValue, ColumnSpec, Ring } from "./ring.ts";
 
 /**
- * The IT-side contracts: a `source` fills a ring, a `sink` drains one. The runtime owns when; a
+ * The IT-side contracts: a `source` fills a ring, a `sink` drains one, a `lookup` answers keys. The
+ * runtime owns when; a
  * connector owns its client and reconnects by itself, reporting through `status`.
  */
 export interface Connector {
@@ -44,6 +45,39 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** A kind of table that rows are looked up in. */
+export interface TableType {
+  /** The `type` of a `tables` entry. */
+  readonly type: string;
+  /** Its settings beside what all tables have. */
+  readonly settings: z.ZodObject;
+  open(settings: unknown, shape: TableShape): Lookup;
+}
+
+/** What is wanted of each row of a table, and the column it is asked by. */
+export interface TableShape {
+  readonly columns: readonly ColumnSpec[];
+  readonly key: string;
+}
+
+/** The values of one row in the order of `columns`, as the client gives them. */
+export type Answer = readonly unknown[];
+
+/**
+ * Answers keys. Nothing is opened before the first question, and a client that lost its server
+ * connects again with a later one; how often that is tried is the runtime's.
+ */
+export interface Lookup {
+  /**
+   * The row of each key, in their order; null = there is none. What goes wrong with one key is that
+   * key's answer (more than one row: which is meant is not for us to say); what goes wrong with
+   * all rejects, with a sentence. After `abort` it settles at once and leaves nothing behind that
+   * could hold up the next question.
+   */
+  ask(keys: readonly CellValue[], abort: AbortSignal): Promise<readonly (Answer | null | Fault)[]>;
+  close(): Promise<void>;
+}
+
 /** One message on the command topic; what it says is checked by the gate's parser. */
 export interface CommandMessage {
   readonly text: string;
@@ -74,5 +108,9 @@ export interface ConnectionStatus {
   lastError: string;
 }
 
+export { csvTable } from "./connector/file.ts";
+export { httpTable } from "./connector/http.ts";
 export { logConnector } from "./connector/log.ts";
 export { mqttConnector } from "./connector/mqtt.ts";
+export { redisTable } from "./connector/redis.ts";
+export { sqliteTable, sqlTable } from "./connector/sql.ts";

@@ -1,4 +1,6 @@
-import { logConnector, mqttConnector } from "./connector.ts";
+import {
+  csvTable, httpTable, logConnector, mqttConnector, redisTable, sqliteTable, sqlTable,
+} from "./connector.ts";
 import { modbusRtu, modbusTcp } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
@@ -10,4 +12,12 @@ export const drivers = [
 export const connectors = [
   logConnector,
   mqttConnector,
+];
+
+export const tables = [
+  csvTable,
+  httpTable,
+  redisTable,
+  sqlTable,
+  sqliteTable,
 ];

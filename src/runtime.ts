@@ -9,5 +9,6 @@ export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export type {
   AlarmView, AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime,
-  StreamView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView, DisarmRequest,
+  StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView,
+  DisarmRequest,
 } from "./runtime/view.ts";

@@ -1,5 +1,5 @@
 /** Text → stages. Pure: it knows columns and rings, never devices or sinks. */
-export type { Catalog, CatalogStream } from "./sql/bound.ts";
+export type { Catalog, CatalogStream, CatalogTable } from "./sql/bound.ts";
 export { SqlFault } from "./sql/fault.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
 export { StageAlarms } from "./sql/stateful/alarms.ts";
@@ -7,8 +7,9 @@ export { explain } from "./sql/explain.ts";
 export type { EventTime } from "./sql/plan.ts";
 export type { InferSite } from "./sql/infer.ts";
 export { byEventTime } from "./sql/event/reorder.ts";
+export { answer, type StageTable } from "./sql/lookup.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
-export { instantiate, instantiateInfer } from "./sql/instantiate.ts";
+export { instantiate, instantiateInfer, instantiateLookup } from "./sql/instantiate.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,
 } from "./sql/program.ts";

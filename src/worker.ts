@@ -16,7 +16,7 @@ self.onmessage = (event: MessageEvent<First>) => {
 };
 
 async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<void> {
-  const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers }, runtime] =
+  const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers, tables }, runtime] =
     await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
       import("./runtime.ts")]);
   const logOf = (clock: Clock): Log =>
@@ -29,7 +29,7 @@ async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<voi
       post: (message) => self.postMessage(message),
     });
   }
-  runtime.serveRole(self, { drivers, connectors }, ({ clockOffset, workerUrl }) => {
+  runtime.serveRole(self, { drivers, connectors, tables }, ({ clockOffset, workerUrl }) => {
     const clock = systemClock(clockOffset);
     return runtime.machineWorld(clock, logOf(clock), workerUrl);
   });

@@ -1,4 +1,4 @@
-import type { Runtime } from "../runtime.ts";
+import type { Runtime, TableView } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -47,6 +47,7 @@ async function metricsText(runtime: Runtime, refused: number): Promise<string> {
   }
   await links(out, runtime);
   await rules(out, runtime);
+  await tables(out, runtime);
   return out.text;
 }
 
@@ -85,6 +86,30 @@ async function rules(out: Text, runtime: Runtime): Promise<void> {
   for (const what of counts) {
     out.metric(`rule_${what}_total`, "counter", `Rule: ${what}`);
     for (const rule of all) out.value(`rule_${what}_total`, { rule: rule.name }, rule[what]);
+  }
+}
+
+/** A table that two roles use has two caches, whose counters add up. */
+async function tables(out: Text, runtime: Runtime): Promise<void> {
+  const all = await runtime.tables();
+  const names = [...new Set(all.map((table) => table.name))];
+  const sum = (name: string, of: (table: TableView) => number): number =>
+    all.reduce((n, table) => n + (table.name === name ? of(table) : 0), 0);
+  out.metric("table_up", "gauge", "1 if the table has answered its last question");
+  for (const name of names) {
+    const down = sum(name, (t) => Number(t.state === "down"));
+    out.value("table_up", { table: name }, down > 0 ? 0 : 1);
+  }
+  out.metric("table_known_rows", "gauge", "Rows of the table that are kept");
+  for (const name of names) {
+    out.value("table_known_rows", { table: name }, sum(name, (t) => t.known));
+  }
+  for (const what of ["hits", "asked", "questions", "failed", "stale", "unanswered", "evicted"] as
+    const) {
+    out.metric(`table_${what}_total`, "counter", `Lookup table: ${what}`);
+    for (const name of names) {
+      out.value(`table_${what}_total`, { table: name }, sum(name, (t) => t.counters[what]));
+    }
   }
 }
 

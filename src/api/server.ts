@@ -12,12 +12,12 @@ import { Pace } from "./pace.ts";
 import { statusOf, type Answer, type Route } from "./route.ts";
 import { ruleRoutes } from "./rules.ts";
 import { streamRoutes } from "./streams.ts";
+import { tableRoutes } from "./tables.ts";
 import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
-  ...alarmRoutes,
-  ...writingRoutes,
+  ...tableRoutes, ...alarmRoutes, ...writingRoutes,
 ];
 
 export interface ApiOptions {

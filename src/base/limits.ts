@@ -21,6 +21,8 @@ export const limits = {
   window_rows_default: 4096,
   /** Groups of panes that a hopping window keeps at most: 16 panes of 1,024 groups. */
   pane_rows_max: 1 << 14,
+  /** Rows of several streams that a window keeps to join them, and joined rows of one window. */
+  join_rows_max: 4096,
   /** A reader may lag this far behind before it loses rows (ms), by default. */
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */
@@ -33,6 +35,11 @@ export const limits = {
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
   partition_keys_max: 1 << 20,
+  /** Rows of a lookup table that are kept, where it does not say; and at most. */
+  table_rows_default: 1024,
+  table_rows_max: 1 << 18,
+  /** Keys of one question to a lookup table: an IN list that every database takes. */
+  lookup_keys_max: 256,
   /**
    * Steps in which parser, checks and binder understand one query: 15,000 columns, as a wide
    * message has, are some 200,000.

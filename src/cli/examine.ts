@@ -23,6 +23,7 @@ export function componentSchemas(components: Components): ConfigComponents {
   return {
     links: { ...Object.fromEntries(drivers.map((d) => [d.type, d.settings])), ...pick("link") },
     sources: pick("source"),
+    tables: Object.fromEntries(components.tables.map((t) => [t.type, t.settings])),
     sinks: pick("sink"),
     drivers: drivers.map((d) => d.type),
     checkTag: (type, tag) => driver(type).checkTag(tag),

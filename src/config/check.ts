@@ -2,7 +2,7 @@ import { nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
-import type { Components, GatewayText, TagOnLink } from "./schema.ts";
+import type { Components, GatewayText, TableTexts, TagOnLink } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
 /** Everything that the checks across the configuration look at. */
@@ -26,8 +26,8 @@ export function checkAcross(parts: Parts, findings: Findings): void {
   checkConnections(parts, findings);
   checkDevices(parts, findings);
   checkConnectors(parts, findings);
+  checkTables(parts, findings);
   checkRules(parts, findings);
-  checkLater(parts, findings);
   if (parts.policy) {
     const types = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag.type] as const));
     const rules = [...Object.keys(parts.config.rules), ...asideNames(parts, "rules")];
@@ -218,6 +218,18 @@ function checkConnectors(parts: Parts, findings: Findings): void {
   }
 }
 
+function checkTables({ config, root }: Parts, findings: Findings): void {
+  for (const [name, { key, columns }] of Object.entries(config.tables as TableTexts)) {
+    const origin = below(root, "tables", name, "key");
+    if (columns[key] === undefined) {
+      findings.at(origin, `no such column; there are ${Object.keys(columns).join(", ")}`,
+        { nearest: nearest(key, Object.keys(columns)) });
+    } else if (/^(json|bytes)/.test(columns[key])) {
+      findings.at(origin, `rows are not asked for by a column of type ${columns[key]}`);
+    }
+  }
+}
+
 function checkRules(parts: Parts, findings: Findings): void {
   const writers = new Map<string, string>();
   const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
@@ -273,13 +285,5 @@ function checkWrite(
   if (policy.onLoss === null) {
     findings.at(below(place, "onLoss"), `is missing: rule ${rule} writes ${id}, so say what ` +
       'happens when its commands stop, such as { "after": "30s", "value": "hold" }');
-  }
-}
-
-function checkLater({ config, root }: Parts, findings: Findings): void {
-  for (const section of ["tables"] as const) {
-    for (const name of Object.keys(config[section])) {
-      findings.at(below(root, section, name), `${section} are not in this version`, { of: "key" });
-    }
   }
 }

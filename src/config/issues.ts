@@ -80,7 +80,7 @@ function typesOf(shape: Shape | undefined): string[] {
 }
 
 const sectionNouns: Readonly<Record<string, string>> = {
-  links: "link", sources: "source", sinks: "sink",
+  links: "link", sources: "source", tables: "table", sinks: "sink",
 };
 
 function tellUnknownType(

@@ -7,9 +7,14 @@ import { JsonText } from "./jsonc.ts";
 import { readPolicy } from "./policy.ts";
 import { findProfile, profileNames } from "./profiles.ts";
 import { resolveSecrets } from "./secrets.ts";
-import { gatewaySchema, jsonSchema, type Components, type GatewayText } from "./schema.ts";
+import {
+  gatewaySchema, jsonSchema, type Components, type GatewayText, type TableTexts,
+} from "./schema.ts";
 import { below, Findings, problemAt, type Origin, type Path } from "./problem.ts";
-import type { Gateway, Link, Problem, Profile, Rule, SinkConfig, Source } from "./model.ts";
+import type {
+  Gateway, Link, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
+} from "./model.ts";
+import type { TagType } from "../ring.ts";
 
 export interface LoadOptions {
   /** Path of the configuration file: relative paths in it are meant from its folder. */
@@ -79,6 +84,8 @@ function build(
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
     sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    tables: Object.entries(config.tables as TableTexts)
+      .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
       ({ name, ...model, file: resolve(folder, model.file) })),
     functions: Object.entries(config.functions).map(([name, fn]) => ({ name, ...fn })),
@@ -91,7 +98,7 @@ function build(
 }
 
 /** References are followed where secrets are used; elsewhere `file:` has its own meaning. */
-const secretSections = ["links", "sources", "sinks", "api"];
+const secretSections = ["links", "sources", "tables", "sinks", "api"];
 
 function withSecrets(
   value: unknown, root: Origin, from: Parameters<typeof resolveSecrets>[2], findings: Findings,
@@ -180,12 +187,27 @@ function toLink(name: string, link: object, profile: Profile): Link {
 
 function toSource(name: string, entry: object): Source {
   const { type, link, columns, ...settings } = entry as {
-    type: string; link?: string; columns: Record<string, Source["columns"][number]["type"]>;
+    type: string; link?: string; columns: Record<string, TagType>;
   };
+  return { name, type, link: link ?? null, settings, columns: columnsOf(columns) };
+}
+
+/** A `file` of a table or source is meant from the configuration's folder. */
+function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
+  const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
-    name, type, link: link ?? null, settings,
-    columns: Object.entries(columns).map(([column, kind]) => ({ name: column, type: kind })),
+    name, type, key, ttl, capacity, deadline, onError, settings: withFile(settings, folder),
+    columns: columnsOf(columns),
   };
+}
+
+function columnsOf(columns: Readonly<Record<string, TagType>>): Source["columns"] {
+  return Object.entries(columns).map(([name, type]) => ({ name, type }));
+}
+
+function withFile(settings: Record<string, unknown>, folder: string): Record<string, unknown> {
+  const { file } = settings;
+  return typeof file === "string" ? { ...settings, file: resolve(folder, file) } : settings;
 }
 
 function toSink(name: string, entry: object): SinkConfig {

@@ -10,6 +10,7 @@ export interface Gateway {
   readonly links: readonly Link[];
   readonly devices: readonly Device[];
   readonly sources: readonly Source[];
+  readonly tables: readonly TableConfig[];
   readonly models: readonly ModelConfig[];
   readonly functions: readonly FunctionConfig[];
   readonly rules: readonly Rule[];
@@ -95,6 +96,25 @@ export interface Source {
   readonly type: string;
   readonly link: string | null;
   readonly columns: readonly { readonly name: string; readonly type: TagType }[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface TableConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly columns: Source["columns"];
+  /** The column that rows are asked for by. */
+  readonly key: string;
+  /** A row is good for so long after the table has said it, ms. */
+  readonly ttl: number;
+  /** Rows kept. */
+  readonly capacity: number;
+  /** ms for an answer. */
+  readonly deadline: number;
+  /** What a row gets when the table cannot say. */
+  readonly onError:
+    | { readonly kind: "stale"; readonly ms: number }
+    | { readonly kind: "null" } | { readonly kind: "hold" };
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -14,6 +14,8 @@ export interface Components {
   readonly sources: Readonly<Record<string, z.ZodObject>>;
   /** Settings of a sink beside `type` and `link`. */
   readonly sinks: Readonly<Record<string, z.ZodObject>>;
+  /** Settings of a table beside what all have. */
+  readonly tables: Readonly<Record<string, z.ZodObject>>;
   /** The link types that lead to equipment: devices stand on these, sources and sinks on others. */
   readonly drivers?: readonly string[];
   /** One sentence of what would be right about a tag on a link of this type, or null. */
@@ -79,11 +81,25 @@ const device = z.strictObject({
   tags: tags.optional(),
 });
 
-const table = z.looseObject({
-  type: z.string(),
-  key: z.string().optional().describe("column a row is looked up by"),
-  onError: z.strictObject({ stale: durationText("1s", "7d").optional() }).optional(),
-});
+const onError = z.union([
+  z.literal("null").transform(() => ({ kind: "null" as const })),
+  z.literal("hold").transform(() => ({ kind: "hold" as const })),
+  z.strictObject({ stale: durationText("1s", "7d") })
+    .transform(({ stale: ms }) => ({ kind: "stale" as const, ms })),
+]);
+
+const table = {
+  columns: z.record(nameText, typeText).describe("columns and their types, the key among them"),
+  key: nameText.describe("column a row is looked up by; no two rows have the same"),
+  ttl: durationText("100ms", "7d").prefault("10s")
+    .describe("so long a row counts as good after the table has said it; then it is asked again"),
+  capacity: z.int().min(16).max(limits.table_rows_max).default(limits.table_rows_default)
+    .describe("rows that are kept; when there are more, the oldest is asked for again"),
+  deadline: durationText("10ms", "1m").prefault("1s").describe("a later answer is none"),
+  onError: onError.prefault("null").describe("what a row gets while the table cannot say: " +
+    'NULL; nothing, it waits ("hold"); or what the table said at most so long after `ttl`, ' +
+    'as an uncertain value ({ "stale": "10m" })'),
+};
 
 const model = z.strictObject({
   file: z.string().min(1).describe("ONNX file, relative to the configuration"),
@@ -209,7 +225,8 @@ export function gatewaySchema(components: Components) {
       ...link(type, "link it comes from"),
       columns: z.record(nameText, typeText).describe("columns and their types"),
     }))).default({}).describe("streams that do not come from equipment"),
-    tables: z.record(nameText, table).default({}).describe("lookup tables: not in this version"),
+    tables: z.record(nameText, byType(components.tables, () => table)).default({})
+      .describe("tables that rules look rows up in"),
     models: z.record(nameText, model).default({}).describe("models that rules call by infer()"),
     functions: z.record(functionName, userFunction).default({})
       .describe("named SQL expressions, to be called in rules and permits"),
@@ -222,19 +239,24 @@ export function gatewaySchema(components: Components) {
   });
 }
 
+/** What all tables have, whatever their type. */
+export type TableTexts = Readonly<Record<string, { readonly type: string }
+  & z.output<z.ZodObject<typeof table>>>>;
+
 export type GatewayText = z.output<ReturnType<typeof gatewaySchema>>;
 export type TypeText = z.output<typeof type>;
 export type DeviceText = z.output<typeof device>;
 export type TagText = z.output<typeof tagSettings>;
 export type PolicyText = z.output<typeof policySchema>;
 
-const sections = { links: "link", sources: "source", sinks: "sink" } as const;
+const sections = { links: "link", sources: "source", tables: "table", sinks: "sink" } as const;
 
 /** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
   links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
   sources: ["http", "sql", "file", "redis", "nats", "kafka"],
+  tables: [],
   sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
 };
 

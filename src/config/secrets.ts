@@ -23,6 +23,10 @@ export function resolveSecrets(
   if (typeof value !== "string") return value;
   const reference = /^(env|file):(.+)$/s.exec(value);
   if (reference) return resolve(reference[1]!, reference[2]!, origin, from, findings) ?? value;
+  if (/^\w+:\/\/[^/@\s]*:[^/@\s]+@/.test(value)) {
+    findings.at(origin, 'a password does not stand in the configuration: write the whole address ' +
+      'as "env:NAME" or "file:path"');
+  }
   if (isSecretName(origin.path.at(-1)) && value !== "") {
     findings.at(origin, 'a secret does not stand in the configuration: write "env:NAME" for an ' +
       'environment variable or "file:path" for the content of a file');

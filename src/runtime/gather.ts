@@ -1,38 +1,43 @@
 import { limits } from "../base.ts";
-import { copyCell, copyStamp, writeCell, type Column, type Ring } from "../ring.ts";
+import { copyCell, copyStamp, writeCell, ABSENT, type Column, type Ring } from "../ring.ts";
+import type { InputPlan } from "../sql.ts";
 
 interface Member {
   readonly ring: Ring;
+  /** Index of the input that it belongs to. */
+  readonly input: number;
   readonly device: string;
-  readonly columns: readonly Column[];
+  readonly deviceColumn: Column | undefined;
+  readonly pairs: readonly { readonly from: Column; readonly to: Column }[];
+  /** Columns of the output that its rows do not have. */
+  readonly absent: readonly Column[];
   cursor: number;
 }
 
 /**
- * Fan-in: `FROM m-*.slow` reads many streams as one, with the column `device`. New rows of all
+ * Many streams as one: a fan-in (`FROM m-*.slow`, with the column `device`), or the streams of a
+ * join side by side (with `$from`, and `$N.` before the columns of input N > 0). New rows of all
  * members are copied, oldest first, into one private ring.
  */
-export class FanIn {
+export class Gather {
   lost = 0;
   readonly output: Ring;
   readonly #members: Member[];
-  readonly #device: Column | undefined;
+  readonly #from: Column | undefined;
+  readonly #oldest: Column | undefined;
 
-  constructor(inputs: readonly Ring[], output: Ring) {
+  constructor(inputs: readonly InputPlan[], rings: ReadonlyMap<string, Ring>, output: Ring) {
     this.output = output;
-    this.#device = output.column("device");
-    this.#members = inputs.map((ring) => ({
-      ring,
-      device: ring.name.slice(0, ring.name.lastIndexOf(".")),
-      columns: output.columns.filter((c) => c !== this.#device).map((c) => ring.column(c.name)!),
-      cursor: ring.head,
-    }));
+    this.#from = output.column("$from");
+    this.#oldest = output.column("$oldest");
+    this.#members = inputs.flatMap((input) => input.streams.map((name) =>
+      this.#member(input, rings.get(name)!)));
   }
 
   /** True if rows are left. */
   step(): boolean {
     for (let n = 0; n < Math.min(limits.rows_per_step_max, this.output.rows / 2); n++) {
-      const member = this.#oldest();
+      const member = this.#oldestMember();
       if (member === null) return false;
       this.output.claim(1);
       this.#copy(member);
@@ -42,7 +47,23 @@ export class FanIn {
     return true;
   }
 
-  #oldest(): Member | null {
+  #member({ index, fanIn, columns }: InputPlan, ring: Ring): Member {
+    const named = (name: string): Column | undefined =>
+      this.output.column(index === 0 || name === "$oldest" ? name : `$${index}.${name}`);
+    const deviceColumn = fanIn ? named("device") : undefined;
+    const pairs = columns.flatMap(({ name }) => {
+      const to = named(name);
+      return to === undefined || to === deviceColumn ? [] : [{ from: ring.column(name)!, to }];
+    });
+    const mine = new Set([this.#from, deviceColumn, ...pairs.map(({ to }) => to)]);
+    return {
+      ring, input: index, deviceColumn, pairs, cursor: ring.head,
+      device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),
+      absent: this.output.columns.filter((column) => !mine.has(column)),
+    };
+  }
+
+  #oldestMember(): Member | null {
     let oldest: Member | null = null;
     let least = Infinity;
     for (const member of this.#members) {
@@ -59,14 +80,21 @@ export class FanIn {
     return oldest;
   }
 
-  #copy(member: Member): void {
+  #copy({ ring, cursor, input, device, deviceColumn, pairs, absent }: Member): void {
     const to = this.output;
-    const seq = to.head;
-    copyStamp(member.ring, member.cursor, to, seq);
-    let i = 0;
-    for (const column of to.columns) {
-      if (column === this.#device) writeCell(to, column, seq, member.device);
-      else copyCell(member.ring, member.columns[i++]!, member.cursor, to, column, seq);
+    const seq = to.head, w = seq & to.mask;
+    copyStamp(ring, cursor, to, seq);
+    for (const pair of pairs) copyCell(ring, pair.from, cursor, to, pair.to, seq);
+    for (const column of absent) to.arena.U[column.state + w] = ABSENT;
+    if (deviceColumn !== undefined) writeCell(to, deviceColumn, seq, device);
+    if (this.#from !== undefined) {
+      to.arena.F[this.#from.payload + w] = input;
+      to.arena.U[this.#from.state + w] = 0;
+    }
+    // A stream that carries no age is as old as its rows.
+    if (this.#oldest !== undefined && absent.includes(this.#oldest)) {
+      to.arena.F[this.#oldest.payload + w] = to.arena.F[to.timeAt + w]!;
+      to.arena.U[this.#oldest.state + w] = 0;
     }
   }
 }

@@ -1,8 +1,9 @@
 import { limits, nearest, never } from "../base.ts";
 import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
-import type { Connector } from "../connector.ts";
+import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { planTable, type TablePlan } from "./lookup.ts";
 import { rulesToWrites } from "./share.ts";
 import {
   compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
@@ -13,6 +14,7 @@ import {
 export interface Components {
   readonly drivers: readonly Driver[];
   readonly connectors: readonly Connector[];
+  readonly tables: readonly TableType[];
 }
 
 /** A configuration worked out: every stream, step and byte, before anything is opened. */
@@ -23,6 +25,7 @@ export interface Graph {
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  readonly tables: readonly TablePlan[];
   readonly memory: readonly MemoryLine[];
 }
 
@@ -56,7 +59,7 @@ export interface RulePlan {
   readonly program: Program;
   /** Layouts of the rings between the stages; the last one is the rule's stream. */
   readonly layouts: readonly RingLayout[];
-  /** A fan-in or the only input's own ring. */
+  /** The ring of a fan-in or of several streams; null = the only input's own. */
   readonly gather: RingLayout | null;
   /** Every tag that the rule's output can depend on, through other rules too. */
   readonly reads: ReadonlySet<string>;
@@ -138,7 +141,8 @@ class Builder {
     this.#checkAlarms(rules);
     this.#checkHiding(rules, permits);
     this.#checkSources(rules);
-    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits };
+    const tables = gateway.tables.map(planTable);
+    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
   }
 
@@ -196,6 +200,11 @@ class Builder {
     };
     return {
       stream: info,
+      table: (name) => {
+        const table = this.#gateway.tables.find((t) => t.name === name);
+        return table === undefined ? undefined
+          : { name, key: table.key, columns: planTable(table).layout.columns };
+      },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
         const wanted = new RegExp(`^${parts.join("[^.]*")}$`);
@@ -212,6 +221,7 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
       functions: this.#functions,
     };
@@ -276,11 +286,11 @@ class Builder {
     this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
       (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
     const rows = rowsFor(interval ?? source_interval_ms);
-    const first = program.inputs[0];
     this.#rules.set(rule.name, {
       rule,
       program,
-      gather: first?.fanIn ? Ring.layout(`${rule.name} input`, first.columns, rows) : null,
+      gather: program.gather === null ? null
+        : Ring.layout(`${rule.name} input`, program.gather, rows),
       layouts: program.stages.map((stage, i) => Ring.layout(
         i === program.stages.length - 1 ? rule.name : `${rule.name} ${i + 1}`, stage.output, rows)),
       reads: this.#readsOf(program),
@@ -459,7 +469,7 @@ class Builder {
 function hidingIn(sql: string): string | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
   const code = sql.replace(aside, " ");
-  const where = /\b(?:where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
+  const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
   return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
 }
@@ -503,6 +513,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
       lines.push({ owner: rule.rule.name, what: `ring, ${layout.rows} rows`, bytes: layout.bytes });
     }
     lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
+  }
+  for (const { table, layout, indexBytes } of graph.tables) {
+    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+      bytes: layout.bytes + indexBytes });
   }
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });

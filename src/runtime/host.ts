@@ -203,6 +203,10 @@ export class RoleHost {
     return this.#inspector.latest(stream);
   }
 
+  tables() {
+    return this.#inspector.tables();
+  }
+
   rules() {
     return this.#inspector.rules(this.#share.rules);
   }
@@ -255,9 +259,8 @@ export class RoleHost {
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "alarms", "operate",
-  "restoreShelves", "take", "proof", "arm",
-  "latch", "past", "clockTrusted", "stop",
+  "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
+  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "stop",
 ] as const;
 
 export type HostCalls = {

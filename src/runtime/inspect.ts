@@ -4,7 +4,9 @@ import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
-import type { DeviceView, LinkView, RowView, RuleView, StreamView, TagView } from "./view.ts";
+import type {
+  DeviceView, LinkView, RowView, RuleView, StreamView, TableView, TagView,
+} from "./view.ts";
 
 /** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
 function json(value: ReturnType<typeof readCell>): number | string | boolean | null {
@@ -120,6 +122,14 @@ export class Inspector {
         targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),
       };
     });
+  }
+
+  tables(): TableView[] {
+    return [...this.#role.tables.values()].map((table) => ({
+      name: table.name, type: table.type, state: table.failing ? "down" : "open",
+      reason: table.failing ? table.lastError : "", known: table.known,
+      capacity: table.rows.rows, counters: { ...table.counters },
+    }));
   }
 
   #tagView(device: Device, group: Group, tag: Tag, time: number): TagView {

@@ -4,11 +4,12 @@ import type { Connection, Connector } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
 import {
-  instantiate, instantiateInfer, StageAlarms, type Program, type Stage,
+  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
 } from "../sql.ts";
 import { Alarms } from "./alarms.ts";
 import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
-import { FanIn } from "./gather.ts";
+import { Gather } from "./gather.ts";
+import { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
@@ -41,6 +42,7 @@ export class Role {
   readonly sinks: SinkRunner[] = [];
   readonly alarms = new Alarms();
   readonly connections = new Map<string, Connection>();
+  readonly tables = new Map<string, LookupCache>();
   /** Why one could not be started; by `model NAME` and `rule NAME`. */
   readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
@@ -70,6 +72,7 @@ export class Role {
   async start(readers: readonly BellPlace[]): Promise<void> {
     const { share, active } = this.#options;
     this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
+    if (active) this.#openTables();
     const models = active ? await this.#loadModels() : new Map<string, Model>();
     if (active) for (const plan of share.rules) this.#tryRule(plan, models);
     this.#startLinks();
@@ -94,6 +97,7 @@ export class Role {
       more = rule.run(now, time) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
+    for (const table of this.tables.values()) deadline = Math.min(deadline, table.step(now));
     for (const sink of this.sinks) more = sink.step() || more;
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
@@ -124,6 +128,7 @@ export class Role {
   async stop(): Promise<void> {
     for (const link of this.links.values()) link.close();
     for (const connection of this.connections.values()) await connection.close();
+    for (const table of this.tables.values()) await table.close();
     for (const rule of this.rules) for (const model of rule.models) model.close();
   }
 
@@ -140,6 +145,16 @@ export class Role {
     const { ring } = Ring.create(this.arena, layout);
     this.rings.set(layout.name, ring);
     return ring;
+  }
+
+  #openTables(): void {
+    const { share, components, wake } = this.#options;
+    for (const plan of share.tables) {
+      const { name, type, settings, key } = plan.table;
+      const { open } = components.tables.find((t) => t.type === type)!;
+      const source = open(settings, { columns: plan.layout.columns, key });
+      this.tables.set(name, new LookupCache(plan, this.arena, source, wake));
+    }
   }
 
   /** Only the models that this role's rules use. */
@@ -177,16 +192,19 @@ export class Role {
       throw new Fault("model-missing", why.join("; "));
     }
     const { program } = plan;
-    const input = program.inputs[0]!;
-    const members = input.streams.map((name) => this.rings.get(name)!);
     const gathered = plan.gather === null ? null : this.#ring(plan.gather);
-    const rings = [gathered ?? members[0]!];
+    const rings = [gathered ?? this.rings.get(program.inputs[0]!.streams[0]!)!];
     const stages = program.stages.map((stage, i) => {
       const layout = plan.layouts[i]!;
       const last = i === program.stages.length - 1;
       const output = last ? this.rings.get(plan.rule.name)! : this.#ring(layout);
       const from = rings[i]!;
       rings.push(output);
+      if (stage.kind === "lookup") {
+        return instantiateLookup(stage, {
+          input: from, output, table: this.tables.get(stage.table)!,
+        });
+      }
       return stage.kind === "infer"
         ? instantiateInfer(stage, {
           input: from, output, model: models.get(stage.model)!,
@@ -194,9 +212,9 @@ export class Role {
         })
         : this.#instantiate(program, i, from, output, plan.rule.name);
     });
-    const fanIn = gathered === null ? null : new FanIn(members, gathered);
+    const gather = gathered === null ? null : new Gather(program.inputs, this.rings, gathered);
     const used = program.models.map((name) => models.get(name)!);
-    this.rules.push(new RuleRunner(plan, fanIn, stages, rings, used));
+    this.rules.push(new RuleRunner(plan, gather, stages, rings, used));
   }
 
   #deadline(model: string): number {
@@ -208,7 +226,7 @@ export class Role {
     program: Program, i: number, input: Ring | null, output: Ring, rule: string,
   ): Stage {
     const stage = program.stages[i]!;
-    assert(stage.kind !== "infer", "a model's stage is made with its model");
+    assert(stage.kind !== "infer" && stage.kind !== "lookup", "made with its model or table");
     const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
     if (stage.kind === "stateful" && stage.alarms.length > 0) {
       this.alarms.add(rule, new StageAlarms(stage, this.arena, state));
@@ -307,6 +325,10 @@ function arenaBytes(share: Share): number {
   const add = (n: number): void => { bytes += Arena.sizeOf(n); };
   for (const stream of share.streams) add(stream.layout.bytes);
   for (const layout of share.imports) add(layout.bytes);
+  for (const { layout, indexBytes } of share.tables) {
+    add(layout.bytes);
+    add(indexBytes);
+  }
   for (const permit of share.permits) {
     add(permit.layout.bytes);
     for (const stage of permit.program.stages) add(Math.max(8, stage.stateBytes));

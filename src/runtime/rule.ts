@@ -2,7 +2,7 @@ import { limits } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Ring } from "../ring.ts";
 import { byEventTime, type Stage } from "../sql.ts";
-import type { FanIn } from "./gather.ts";
+import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
 /** One stage between two rings, and how far it has read. */
@@ -25,16 +25,16 @@ export class RuleRunner {
   reason = "";
   failures = 0;
   #retryAt = 0;
-  readonly #fanIn: FanIn | null;
+  readonly #gather: Gather | null;
   #lost = 0;
   readonly #links: Link[];
 
   constructor(
-    plan: RulePlan, fanIn: FanIn | null, stages: readonly Stage[], rings: readonly Ring[],
+    plan: RulePlan, gather: Gather | null, stages: readonly Stage[], rings: readonly Ring[],
     models: readonly Model[],
   ) {
     this.plan = plan;
-    this.#fanIn = fanIn;
+    this.#gather = gather;
     this.name = plan.rule.name;
     this.models = models;
     this.output = rings[rings.length - 1]!;
@@ -44,7 +44,7 @@ export class RuleRunner {
 
   /** Rows that the rule was too slow to read. */
   get lost(): number {
-    return this.#lost + (this.#fanIn?.lost ?? 0);
+    return this.#lost + (this.#gather?.lost ?? 0);
   }
 
   get stages(): readonly Stage[] {
@@ -55,7 +55,7 @@ export class RuleRunner {
   run(now: number, time: number): boolean {
     if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      let more = this.#fanIn?.step() ?? false;
+      let more = this.#gather?.step() ?? false;
       for (const link of this.#links) more = this.#step(link, now, time) || more;
       this.state = "running";
       return more;
@@ -90,7 +90,7 @@ export class RuleRunner {
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     if (stage.deadline <= time) stage.tick(time, now);
-    return input.head !== link.cursor;
+    return input.head !== link.cursor && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {

@@ -316,6 +316,10 @@ class Running implements Runtime {
     return (this.#owners.get(stream) ?? this.#control).latest(stream);
   }
 
+  async tables() {
+    return (await Promise.all(this.#roles.map(({ calls }) => calls.tables()))).flat();
+  }
+
   async rules() {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.rules()))).flat();
   }

@@ -1,6 +1,7 @@
 import { Ring, type ColumnSpec, type RingLayout } from "../ring.ts";
 import type { Source } from "../config.ts";
 import type { Program } from "../sql.ts";
+import type { TablePlan } from "./lookup.ts";
 import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
 
 /** `all` = one thread does everything; else each of the two has its share (DESIGN §1, threads). */
@@ -18,6 +19,8 @@ export interface Share {
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  /** Tables that its rules look rows up in; each role has its own cache. */
+  readonly tables: readonly TablePlan[];
   readonly sources: readonly Source[];
   /** Rule outputs that go to a sink. */
   readonly sinks: readonly { readonly rule: string; readonly sink: string }[];
@@ -31,6 +34,7 @@ interface Whole {
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  readonly tables: readonly TablePlan[];
 }
 
 /** `control`: links, the gate, and every rule with a path to a write; `data`: the rest. */
@@ -48,6 +52,8 @@ export function shareOf(graph: Whole, role: RoleName): Share {
   return {
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
+    tables: graph.tables.filter(({ table }) =>
+      rules.some(({ program }) => program.tables.includes(table.name))),
     links: here(true) ? graph.links : [],
     sources: here(false) ? gateway.sources : [],
     commands: here(false) ? gateway.commands?.link ?? null : null,

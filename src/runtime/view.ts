@@ -1,3 +1,5 @@
+import type { TableCounters } from "./lookup.ts";
+
 /**
  * What the API and the command line see of a running Tagwerk: plain data that becomes JSON as it
  * is. Everything is asked for through promises, since roles may live on other threads.
@@ -12,6 +14,7 @@ export interface Runtime {
    */
   latest(stream: string): Promise<RowView | null>;
   rules(): Promise<RuleView[]>;
+  tables(): Promise<TableView[]>;
   /** Plan, bytes and generated code, as text. */
   explain(rule: string): Promise<string>;
   tag(id: string): Promise<TagView>;
@@ -190,6 +193,19 @@ export interface WhyView {
   readonly configHash: string;
   readonly policyHash: string;
   readonly configChanged: boolean;
+}
+
+/** A table that rows are looked up in; where two roles use it, each has its own. */
+export interface TableView {
+  readonly name: string;
+  readonly type: string;
+  /** `open` if it has answered since the last failure, or was not asked yet. */
+  readonly state: "open" | "down";
+  readonly reason: string;
+  /** Rows known now, and at most. */
+  readonly known: number;
+  readonly capacity: number;
+  readonly counters: TableCounters;
 }
 
 /** From REST, MQTT or the command line; the gate checks everything. */

@@ -1,23 +1,25 @@
 import type {
-  Binary, Call, Case, Expr, Field, In, Index, Literal, Name, Over, Select, Star, Unary, Window,
+  Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Over, Select, Star, Unary,
+  Window,
 } from "./ast.ts";
 import { limits } from "../base.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
 import type {
-  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundQuery,
-    BoundStateful,
-    BoundType, BoundWindow, Catalog,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
+    BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
-import { needsRows } from "./bound.ts";
+import { isSpectral, needsRows } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
   scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
+import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inline } from "./rewrite/inline.ts";
+import { contains, inputsOf } from "./rewrite/tree.ts";
 import { Scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
 import {
@@ -51,8 +53,7 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What the grammar knows and this version does not run. */
 function refuseLater(sql: string, select: Select): void {
-  const { joins, orderBy, limit, distinct, having, span } = select;
-  if (joins.length > 0) throw notInThisVersion(sql, joins[0]!.span, "A join");
+  const { orderBy, limit, distinct, having, span } = select;
   if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
   if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
   if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
@@ -106,7 +107,10 @@ class Binder {
   }
 
   run(select: Select): BoundQuery {
-    this.#scope.add(this.#sql, select.from);
+    for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
+      this.#scope.add(this.#sql, source);
+    }
+    const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
@@ -119,13 +123,40 @@ class Binder {
     this.#closed = window === null ? null : context;
     const fields = this.#fields(select.fields, context);
     const having = select.having === null ? null : this.#condition(select.having, "group");
-    return this.query(this.#sql, { where, window, select: fields, having, aggregated });
+    return this.query(this.#sql, { joins, where, window, select: fields, having, aggregated });
+  }
+
+  #join({ kind, on, source, span }: Join, input: number): BoundJoin {
+    const condition = on === null ? null : this.#condition(on, "row");
+    if (condition !== null && contains(condition, "infer", "stateful")) {
+      throw this.#later(on!.span, "A model or a function with state in ON");
+    }
+    const { table } = this.#scope.inputs[input]!;
+    if (table === null) return { kind, input, on: condition, key: null, span };
+    const tests = conjuncts(condition);
+    const keyed = tests.find((test) => this.#keyIn(test, input, table.key) !== null);
+    if (keyed === undefined) {
+      throw this.#fault("lookup-key", `${source.name} is asked by its key: ON ` +
+        `${table.name}.${table.key} = …, of the key's own type and of what stands before it`,
+        on?.span ?? span);
+    }
+    return { kind, input, span, key: this.#keyIn(keyed, input, table.key),
+      on: conjunction(tests.filter((test) => test !== keyed)) };
+  }
+
+  /** What a table is asked for, if a condition says that its key equals it. */
+  #keyIn(test: Bound, input: number, key: string): Bound | null {
+    if (test.kind !== "binary" || test.op !== "=") return null;
+    const isKey = (node: Bound): boolean =>
+      node.kind === "column" && node.input === input && node.name === key;
+    const [column, value] = isKey(test.left) ? [test.left, test.right] : [test.right, test.left];
+    return isKey(column) && inputsOf(value).every((i) => i < input) ? value : null;
   }
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     return {
-      sql, inputs: this.#scope.inputs, newest: this.#scope.newest, where: null, window: null,
-        having: null,
+      sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
+      window: null, having: null,
       select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
     };
@@ -202,9 +233,9 @@ class Binder {
       }
     }
     return columns.filter((c) => replaced.has(c.name) || !except.includes(c.name))
-      .map(({ name }) => ({
+      .map(({ alias, name }) => ({
       name, invisible: false,
-      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [...qualifier, name], span },
+      expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [alias, name], span },
         context, true),
     }));
   }
@@ -336,7 +367,7 @@ class Binder {
   #aggregate(aggregate: BoundAggregate): Bound {
     const { fn, arg, skipsNull, type, span } = aggregate;
     let index = this.#aggregates.findIndex((a) => a.fn === fn && a.arg === arg
-      && a.skipsNull === skipsNull && a.fraction === aggregate.fraction);
+      && a.skipsNull === skipsNull && String(a.settings) === String(aggregate.settings));
     if (index < 0) index = this.#aggregates.push(aggregate) - 1;
     return this.#node({ kind: "aggregate", index, type, span });
   }
@@ -690,31 +721,37 @@ class Binder {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
     const arg = this.#expr(first!, "row");
-    if (needsRows(fn)) return this.#percentile(fn, name, arg, call);
+    if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
   }
 
-  /** Over values in order, so over the rows of a window. */
-  #percentile(fn: AggregateName, name: string, arg: Bound, { args, span }: Call): Bound {
+  /** Over values in order, or over all of them at once: so over the rows of a window. */
+  #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
+    const { args, span } = call;
     if (this.#running) {
       throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
     }
-    const at = args[1];
-    const fraction = at === undefined ? 0.5
-      : at.kind === "literal" && at.value !== null ? Number(at.value) : NaN;
-    if (!(fraction >= 0 && fraction <= 1)) {
-      throw this.#fault("arguments", `The second argument of ${name}() is a number from 0 to 1`,
-        at!.span);
+    const given = args.slice(1).map((at) =>
+      (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));
+    const settings = given.length === 0 ? [0.5] : given;
+    const [first, second = 0] = settings as [number, number?];
+    const most = isSpectral(fn) ? Infinity : 1;
+    if (!(first >= 0 && first <= most && second >= 0) || (isSpectral(fn) && first === 0)) {
+      throw this.#fault("arguments", isSpectral(fn)
+        ? `${name}() takes the rows a second, and a frequency in Hz, as numbers written out`
+        : `The second argument of ${name}() is a number from 0 to 1`, args[1]!.span);
     }
     return this.#aggregate({ fn, arg: this.#as(this.#number(arg), float64), skipsNull: true,
-      fraction, type: float64, span });
+      settings, type: float64, span });
   }
 
   #aggregateType(fn: string, arg: Bound): BoundType {
     switch (fn) {
       case "count": return int53;
-      case "stddev": case "stddevs": case "var": case "vars": this.#number(arg); return float64;
+      case "stddev": case "stddevs": case "var": case "vars": case "rms":
+        this.#number(arg);
+        return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
         this.#comparable(arg);

@@ -1,4 +1,5 @@
 import type { ColumnKind, ColumnSpec } from "../ring.ts";
+import type { JoinKind } from "./ast.ts";
 import type { UserFunctions } from "./rewrite/inline.ts";
 import type { Span } from "./fault.ts";
 
@@ -30,6 +31,8 @@ import type { Span } from "./fault.ts";
 export interface BoundQuery {
   readonly sql: string;
   readonly inputs: readonly BoundInput[];
+  /** How each input after the first is joined, in their order. */
+  readonly joins: readonly BoundJoin[];
   readonly newest: readonly BoundNewest[];
   readonly where: Bound | null;
   readonly window: BoundWindow | null;
@@ -55,6 +58,24 @@ export interface BoundInput {
   readonly fanIn: boolean;
   /** The columns that the query uses, in the order of first use. */
   readonly columns: readonly ColumnSpec[];
+  /** It is no stream but a table; `streams` is then empty. */
+  readonly table: CatalogTable | null;
+}
+
+/**
+ * `inner`, `left`, `cross`, and between streams also `right` and `full`, over what stands before it
+ * and one more input. Rows of a window are joined when it closes. A lookup gives each row what its
+ * table says for `key`: at most one row. A key that reads as NULL finds nothing.
+ */
+export interface BoundJoin {
+  readonly kind: JoinKind;
+  /** Index in `inputs`. */
+  readonly input: number;
+  /** Of a lookup only what is left beside its key. */
+  readonly on: Bound | null;
+  /** What a lookup table is asked for, of the kind of its key column; null = no lookup. */
+  readonly key: Bound | null;
+  readonly span: Span;
 }
 
 export interface BoundNewest {
@@ -94,11 +115,14 @@ export interface BoundField {
 
 export type AggregateName =
   | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
-  | "first" | "percentile_cont" | "percentile_disc";
+  | "first" | "rms" | "percentile_cont" | "percentile_disc" | "fft_peak" | "fft_magnitude";
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc";
+  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn);
+
+export const isSpectral = (fn: AggregateName): boolean =>
+  fn === "fft_peak" || fn === "fft_magnitude";
 
 export interface BoundAggregate {
   readonly fn: AggregateName;
@@ -109,8 +133,11 @@ export interface BoundAggregate {
    * are the value of a bare column: that of the group's first row, without a window of its newest.
    */
   readonly skipsNull: boolean;
-  /** Of percentiles: 0 … 1. The argument is float64, NaN comes after all other values. */
-  readonly fraction?: number;
+  /**
+   * Of percentiles a fraction, 0 … 1: the argument is float64, NaN comes after all other values. Of
+   * a spectrum the rows a second, and the frequency that is looked at (Hz).
+   */
+  readonly settings?: readonly number[];
   readonly type: BoundType;
   readonly span: Span;
 }
@@ -272,6 +299,7 @@ export interface BoundClock extends Typed {
  */
 export interface Catalog {
   stream(name: string): CatalogStream | undefined;
+  table?(name: string): CatalogTable | undefined;
   /** Streams whose name fits a pattern with `*`. */
   match(pattern: string): readonly string[];
   device(name: string): boolean;
@@ -284,6 +312,13 @@ export interface Catalog {
   names(): Iterable<string>;
   /** Of the user's own, by name in small letters; none if left out. */
   readonly functions?: UserFunctions;
+}
+
+export interface CatalogTable {
+  readonly name: string;
+  readonly columns: readonly ColumnSpec[];
+  /** The column that rows are asked for by. */
+  readonly key: string;
 }
 
 export interface CatalogStream {

@@ -25,7 +25,7 @@ const columns = (specs: readonly ColumnSpec[]): string =>
 function stageLines(stage: StagePlan, i: number): string[] {
   const head = `stage ${i + 1}: ${title(stage)}, ${stage.stateBytes} bytes`;
   const body = [`  in   ${columns(stage.input)}`, `  out  ${columns(stage.output)}`];
-  if (stage.kind === "infer") return [head, ...body];
+  if (stage.kind === "infer" || stage.kind === "lookup") return [head, ...body];
   const code = stage.kind === "window" ? [stage.text, stage.emitText] : [stage.text];
   const fields = stage.state.fields.map((f) => `${f.name} ${f.view} × ${f.count}`).join(", ");
   return [head, ...body, `  state  ${fields}`, "", ...code];
@@ -52,6 +52,7 @@ function title(stage: StagePlan): string {
     case "rows": return "rows";
     case "conditions": return "conditions, on demand";
     case "infer": return `model ${stage.model}`;
+    case "lookup": return `asks the table ${stage.table}`;
     case "kept": {
       const { window, ring, pane_ms, fold } = stage;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;

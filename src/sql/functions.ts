@@ -8,6 +8,7 @@ import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
 import { hash } from "./functions/hash.ts";
 import { math } from "./functions/math.ts";
+import { movings } from "./functions/moving.ts";
 import type { ScalarFunction } from "./functions/record.ts";
 import { regexp } from "./functions/regexp.ts";
 import { signals } from "./functions/signal.ts";
@@ -29,7 +30,7 @@ export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
 
 export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
-  [...analytics, ...signals, ...controllers, ...alarms].flatMap((f) =>
+  [...analytics, ...signals, ...controllers, ...movings, ...alarms].flatMap((f) =>
     [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 /** Forms that the binder itself turns into nodes. */

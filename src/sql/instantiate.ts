@@ -2,6 +2,7 @@ import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
+import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
@@ -14,7 +15,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
-    case "infer": assert(false, "an infer stage is made by instantiateInfer");
+    case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);
   }
 }
 
@@ -22,4 +23,10 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
 export function instantiateInfer(plan: StagePlan, site: InferSite): Stage {
   assert(plan.kind === "infer", `${plan.kind} is no infer stage`);
   return new InferStage(plan, site);
+}
+
+/** A stage that asks a table, bound to its rings and its table. */
+export function instantiateLookup(plan: StagePlan, site: LookupSite): Stage {
+  assert(plan.kind === "lookup", `${plan.kind} is no lookup stage`);
+  return new LookupStage(plan, site);
 }

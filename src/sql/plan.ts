@@ -1,19 +1,23 @@
-import { limits } from "../base.ts";
+import { limits, nextPowerOfTwo } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import type { Bound, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
 import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
+import type { JoinSide, JoinSpec } from "./emit/joined.ts";
+import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { reorderStage } from "./emit/reorder.ts";
-import { type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
-import { notInThisVersion, SqlFault } from "./fault.ts";
-import type { InferPlan, InputPlan, Program, SourcesPlan, StagePlan } from "./program.ts";
+import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import type {
+  InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
+} from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
-import { walk } from "./rewrite/tree.ts";
+import { inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
+import { bool, int53, nullOf } from "./types.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -66,13 +70,15 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   }
   return {
     sql: query.sql,
-    inputs: query.inputs.map((_, i) => chain.inputPlan(i)),
+    inputs: chain.inputPlans(),
+    gather: chain.gather,
     newest: query.newest.map(({ tag, stream, column, pollMs }) => ({
       tag, stream, column: column.name, pollMs,
     })),
     output: stages.at(-1)!.output,
     stages,
     models: [...new Set(query.infers.map((i) => i.model))],
+    tables: [...new Set(query.inputs.flatMap(({ table }) => (table === null ? [] : [table.name])))],
     unsafe: unsafeIn(query),
     rowwise: query.window === null,
     selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
@@ -85,7 +91,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
-  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having]
+  const joined = query.joins.flatMap(({ kind, key, on }) => (kind === "left" ? [] : [key, on]));
+  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
     .filter((c) => c !== null);
   return {
     row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
@@ -98,7 +105,10 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
 function namesIn(node: Bound, query: BoundQuery): string[] {
   const names: string[] = [];
   const visit = (top: Bound): void => walk(top, (n) => {
-    if (n.kind === "column") names.push(n.name);
+    // What a table says is there because of the key that it was asked for.
+    const join = n.kind === "column" ? query.joins.find(({ input }) => input === n.input) : null;
+    if (join?.key) visit(join.key);
+    else if (n.kind === "column") names.push(n.name);
     else if (n.kind === "newest") names.push(query.newest[n.index]!.tag);
     else if (n.kind === "infer") query.infers[n.index]!.args.forEach(visit);
     else if (n.kind === "aggregate") {
@@ -138,7 +148,7 @@ class Chain {
     this.#lineage = options.lineage;
     this.#strict = options.strict;
     this.#eventTime = options.eventTime;
-    this.#columns = query.inputs.length === 0 ? [] : this.inputPlan(0).columns;
+    this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
   }
 
@@ -156,7 +166,21 @@ class Chain {
     const { alias, streams, fanIn, columns } = this.#query.inputs[index]!;
     const lineage = this.#lineage && streams.every((name) =>
       this.#catalog.stream(name)?.columns.some((c) => c.name === oldest.name));
-    return { alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+    return { index, alias, streams, fanIn, columns: lineage ? [...columns, oldest] : columns };
+  }
+
+  inputPlans(): InputPlan[] {
+    return this.#query.inputs.flatMap(({ table }, i) =>
+      (table === null ? [this.inputPlan(i)] : []));
+  }
+
+  /** Columns of several streams side by side, and which of them a row is from. */
+  get gather(): readonly ColumnSpec[] | null {
+    const plans = this.inputPlans();
+    if (plans.length < 2) return plans[0]?.fanIn ? plans[0].columns : null;
+    const columns = plans.flatMap(({ index }) => this.#query.inputs[index]!.columns
+      .map((c) => ({ ...c, name: joinedName(index, c.name) })));
+    return [from_column, ...columns, ...(this.#lineage ? [oldest] : [])];
   }
 
   conditions(): void {
@@ -172,7 +196,9 @@ class Chain {
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
       : [...select.map((f) => f.expr), ...windowConditions(window)];
-    this.#stateful([...first, ...filter]);
+    if (this.#query.joins.some(({ key }) => key === null)) return this.#joinedWindow(filter);
+    this.#stateful([...first, ...filter, ...this.#joining()]);
+    this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
     const early = aggregated || window === null ? first : windowConditions(window);
@@ -209,7 +235,9 @@ class Chain {
     const { sql, inputs } = this.#query;
     const all = { from: 0, to: sql.length };
     const { streams, fanIn } = inputs[0]!;
-    if (fanIn) throw notInThisVersion(sql, all, "Event time over several streams");
+    if (fanIn || this.gather !== null) {
+      throw notInThisVersion(sql, all, "Event time over several streams");
+    }
     if (this.#catalog.stream(streams[0]!)?.timed !== true) {
       throw new SqlFault("event-time", `Rows of ${streams[0]} bear no source time, by which this ` +
         'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
@@ -250,14 +278,197 @@ class Chain {
     }
   }
 
+  /** What joins read of the inputs before them. */
+  #joining(from = 0): Bound[] {
+    return this.#query.joins.slice(from).flatMap(({ key, on }) => [key, on])
+      .filter((node) => node !== null);
+  }
+
+  /** A request ring and a result ring for each table; tests that need no table come first. */
+  #lookups(later: readonly Bound[], testing: boolean): void {
+    this.#query.joins.forEach((join, i) => {
+      const { kind, input, on, key } = join;
+      const found: Bound = { kind: "column", input, name: "$found", type: bool, span: join.span };
+      const matched = [found, ...conjuncts(on)];
+      this.#later = [...later, ...matched, ...this.#joining(i + 1)];
+      const ready = testing ? this.#tests.filter((t) => this.#isReady(t)) : [];
+      this.#tests = this.#tests.filter((t) => !ready.includes(t));
+      const passes = this.#passes();
+      const spec = { name: "$key", kind: key!.type.kind, slot: key!.type.slot };
+      this.#rows(ready, [{ spec, expr: key! }, ...passes]);
+      this.#answers(input, passes.map((p) => p.spec));
+      this.#later = [...later, ...this.#joining(i + 1)];
+      if (kind === "left") this.#unmatched(input, on, matched);
+      else if (testing) this.#tests.unshift(...matched);
+      else this.#rows(matched, this.#passes());
+    });
+  }
+
+  #answers(input: number, passed: readonly ColumnSpec[]): void {
+    const { table, columns } = this.#query.inputs[input]!;
+    const named = (name: string): string => joinedName(input, name);
+    const passes = this.#lineage ? [...passed, oldest] : passed;
+    const found: ColumnSpec = { name: named("$found"), kind: "bool", slot: 0 };
+    const stage: LookupPlan = {
+      kind: "lookup", table: table!.name, key: "$key", found: found.name, input: this.#columns,
+      columns: columns.map(({ name }) => ({ from: name, to: named(name) })),
+      passes: passes.map((c) => c.name),
+      output: [...passes, found, ...columns.map((c) => ({ ...c, name: named(c.name) }))],
+      outputRows: 0, stateBytes: 0, text: "",
+    };
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** LEFT JOIN with more than its key in ON: where that is not TRUE the table has no values. */
+  #unmatched(input: number, on: Bound | null, matched: readonly Bound[]): void {
+    if (on === null) return;
+    const own = new Map(this.#query.inputs[input]!.columns
+      .map((c) => [joinedName(input, c.name), c]));
+    this.#rows([], this.#passes().map(({ spec, expr }) => {
+      const column = own.get(spec.name);
+      if (column === undefined) return { spec, expr };
+      const { span } = on, type = { kind: column.kind, slot: column.slot };
+      const value: Bound = { kind: "column", input, name: column.name, type, span };
+      const whens = [{ when: conjunction(matched)!, then: value }];
+      return { spec, expr: { kind: "case", type, span, whens, otherwise: nullOf(type, span) } };
+    }));
+  }
+
+  /** True if all that a node reads stands in the last ring. */
+  #isReady(node: Bound): boolean {
+    let ready = this.#infersIn([node]).length === 0;
+    walk(node, (n) => {
+      ready &&= n.kind !== "column" || n.input === 0 || this.#find(n) !== undefined;
+      return ready;
+    });
+    return ready;
+  }
+
   #nameOf(node: BoundStateful): string {
     return `$state${this.#query.stateful.indexOf(node)}`;
   }
 
   #refuse(): void {
-    const { sql, inputs } = this.#query;
-    const all = { from: 0, to: sql.length };
-    if (inputs.length > 1) throw notInThisVersion(sql, all, "More than one stream after FROM");
+    const { sql, inputs, joins, stateful } = this.#query;
+    const fault = (span: Span, sentence: string): SqlFault =>
+      new SqlFault("join", sentence, sql, span);
+    if (inputs[0]!.table !== null) {
+      throw fault({ from: 0, to: sql.length },
+        `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
+    }
+    const streams = joins.filter(({ key }) => key === null);
+    if (streams.length > 0) this.#refuseJoined(streams);
+    for (const { kind, key, span } of joins) {
+      if (key === null) continue;
+      if (kind === "inner" || kind === "left") continue;
+      throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
+        "nobody knows its other rows");
+    }
+    for (const { args, partitionBy, when, span } of stateful) {
+      const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
+      if (read.some((input) => input > 0)) {
+        throw notInThisVersion(sql, span, "A function with state over the columns of a table");
+      }
+    }
+  }
+
+  #refuseJoined(streams: readonly BoundJoin[]): void {
+    const { sql, window, joins, stateful, infers } = this.#query;
+    const { span } = streams[0]!;
+    if (window === null) {
+      throw new SqlFault("join-window", "Streams are joined in a window: GROUP BY " +
+        "TUMBLINGWINDOW(ss, 10) or another; for the newest row of a stream there is ASOF JOIN",
+        sql, span);
+    }
+    if (joins.length > streams.length) {
+      throw notInThisVersion(sql, span, "A table beside a join of streams in a window; join the " +
+        "table in a rule of its own, before or after");
+    }
+    for (const { span: place } of [...stateful, ...infers]) {
+      throw notInThisVersion(sql, place, "A function with state or a model beside a join of " +
+        "streams; put it into a rule of its own");
+    }
+    for (const { on, input } of streams) {
+      const late = on === null ? [] : inputsOf(on).filter((i) => i > input);
+      if (late.length > 0) {
+        throw new SqlFault("join", `ON reads ${this.#query.inputs[late[0]!]!.alias}, which is ` +
+          "joined only after it", sql, on!.span);
+      }
+    }
+  }
+
+  /** Streams side by side in a window, whose rows are joined when it closes. */
+  #joinedWindow(filter: readonly Bound[]): void {
+    const { window, aggregated, aggregates, select, having, joins } = this.#query;
+    const where = conjunction(this.#tests);
+    const folding = aggregated ? { ...this.#folding(), where: null } : null;
+    const read = aggregated ? [...folding!.keys.map((k) => k.expr),
+      ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : select.map((f) => f.expr);
+    const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
+    this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
+      ...windowConditions(window)];
+    const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
+    const start = this.#readsStart();
+    const stage = joinedStage(this.#input(), {
+      passes, folding, where,
+      steps: (columns) => this.#joinSteps(columns, rows),
+      input: (columns) => {
+        this.#columns = columns;
+        return this.#input();
+      },
+      columns: () => {
+        this.#later = read;
+        this.#tests = [];
+        return this.#passes();
+      },
+    }, { window: window!, before: this.#filterOf(filter), after: null, start, rows });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+    folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
+    this.#tests = aggregated ? conjuncts(having) : [];
+    this.#rows(this.#tests, this.#select());
+  }
+
+  /** A condition of FILTER looks at the rows of the input that it reads. */
+  #filterOf(filter: readonly Bound[]): Bound | null {
+    return conjunction(filter.map((test) => {
+      const [input, ...others] = inputsOf(test);
+      if (input === undefined) return test;
+      if (others.length > 0) {
+        throw notInThisVersion(this.#query.sql, test.span, "FILTER over several streams at once");
+      }
+      const { span } = test, type = int53;
+      const from: Bound = { kind: "column", input: 0, name: from_column.name, type, span };
+      const literal: Bound = { kind: "literal", value: input, type, span };
+      const other: Bound =
+        { kind: "binary", op: "!=", left: from, right: literal, type: bool, span };
+      return { kind: "binary", op: "or", left: other, right: test, type: bool, span };
+    }));
+  }
+
+  #joinSteps(window: readonly ColumnSpec[], rightRows: number): JoinSpec[] {
+    const { joins, newest, inputs } = this.#query;
+    const inputOf = (name: string): number => Number(/^\$(\d+)\./.exec(name)?.[1] ?? 0);
+    const own = window.filter(({ name }) => inputs[inputOf(name)]!.columns
+      .some((c) => joinedName(inputOf(name), c.name) === name));
+    let left: JoinSide = { columns: window, from: 0 };
+    return joins.map(({ kind, input, on }) => {
+      const output = own.filter(({ name }) => inputOf(name) <= input).map((spec) => ({
+        spec, name: spec.name,
+        side: inputOf(spec.name) === input ? "right" as const : "left" as const,
+      }));
+      const spec: JoinSpec = {
+        kind, on, newest, output, rightRows: nextPowerOfTwo(rightRows), left,
+        right: { columns: window, from: input }, strict: this.#strict,
+        oldest: this.#lineage ? oldest : null,
+        find: (node) => node.kind !== "column" ? null : {
+          side: node.input === input ? "right" : "left", name: joinedName(node.input, node.name),
+        },
+      };
+      left = { from: null, columns: [...output.map((c) => c.spec), oldest] };
+      return spec;
+    });
   }
 
   #input(): StageInput {
@@ -272,7 +483,8 @@ class Chain {
 
   /** Name of the column that holds a node's value in the last ring, if one does. */
   #find(node: Bound): string | undefined {
-    const name = this.#keys.get(node) ?? (node.kind === "aggregate" ? `$agg${node.index}`
+    const name = this.#keys.get(node) ?? (node.kind === "column" && node.input > 0
+      ? joinedName(node.input, node.name) : node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node) : undefined);
@@ -425,7 +637,7 @@ class Chain {
   /** ms between two rows of the input, where its streams declare it. */
   #interval(): number | null {
     let rate = 0;
-    for (const name of this.#query.inputs[0]!.streams) {
+    for (const name of this.#query.inputs.flatMap((input) => input.streams)) {
       const interval = this.#catalog.stream(name)?.interval_ms ?? null;
       if (interval === null) return null;
       rate += 1 / interval;
@@ -433,8 +645,8 @@ class Chain {
     return 1 / rate;
   }
 
-  #window(): void {
-    const { window, aggregates, groupBy } = this.#query;
+  #folding(): Folding {
+    const { aggregates, groupBy } = this.#query;
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
@@ -442,12 +654,17 @@ class Chain {
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
     const groups = keys.length === 0 ? 1 : keys_default;
-    const folding = { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+    return { where: conjunction(this.#tests), keys, aggregates: columns, groups };
+  }
+
+  #window(): void {
+    const { window } = this.#query;
+    const folding = this.#folding();
     const stage = window === null ? runningStage(this.#input(), folding)
       : this.#windowStage(window, folding);
     this.stages.push(stage);
     this.#columns = stage.output;
-    keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
+    folding.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }
 }
 
@@ -474,5 +691,12 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
   while (b > 0) [a, b] = [b, a % b];
   return a;
 }
+
+/** What a column of a joined input is called in the rings of a rule. */
+const joinedName = (input: number, name: string): string =>
+  (input === 0 ? name : `$${input}.${name}`);
+
+/** Of a row of several streams: the index of its input. */
+const from_column: ColumnSpec = { name: "$from", kind: "int53", slot: 0 };
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

@@ -8,12 +8,16 @@ import type { AlarmPlan } from "./stateful/alarms.ts";
 export interface Program {
   readonly sql: string;
   readonly inputs: readonly InputPlan[];
+  /** Columns of the ring that several streams are gathered in; null = there is one stream. */
+  readonly gather: readonly ColumnSpec[] | null;
   readonly newest: readonly NewestPlan[];
   /** Columns of the last stage's ring. */
   readonly output: readonly ColumnSpec[];
   readonly stages: readonly StagePlan[];
   /** Names of the models that `infer` calls. */
   readonly models: readonly string[];
+  /** Names of the tables that rows are looked up in. */
+  readonly tables: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
   readonly unsafe: readonly string[];
   /** WHERE, FILTER or HAVING may leave rows out. */
@@ -35,6 +39,8 @@ export interface SourcesPlan {
 }
 
 export interface InputPlan {
+  /** What `$from` says of its rows where streams are joined. */
+  readonly index: number;
   readonly alias: string;
   readonly streams: readonly string[];
   /** Several streams seen as one, with a `device` column. */
@@ -117,6 +123,23 @@ export type KeptWindow =
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 
+/** Joins what stands before with one more input, over the rows of a window. */
+export interface JoinPlan {
+  readonly text: string;
+  readonly params: readonly Param[];
+  readonly state: Layout;
+  /** Of the joined rows. */
+  readonly ring: RingLayout;
+}
+
+/** A window over several inputs: its rows are joined when it closes. */
+export interface JoinedPlan {
+  readonly steps: readonly JoinPlan[];
+  /** WHERE over joined rows, and what the window needs of them. */
+  readonly rows: RowsPlan;
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -127,6 +150,7 @@ export interface KeptPlan extends StageBase {
   readonly pane_ms: number | null;
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
+  readonly join: JoinedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
@@ -174,6 +198,25 @@ export interface InferPlan extends StageBase {
   readonly text: "";
 }
 
+/**
+ * Run by the runtime, row by row: a table is asked for a key, and what it answers stands beside
+ * the columns that are passed on. A row waits until the answer is there.
+ */
+export interface LookupPlan extends StageBase {
+  readonly kind: "lookup";
+  readonly table: string;
+  /** Column of the input that holds the key. */
+  readonly key: string;
+  /** Column of the output: whether the table has a row for the key. */
+  readonly found: string;
+  /** Columns of the table, and what they are called in the output. */
+  readonly columns: readonly { readonly from: string; readonly to: string }[];
+  /** Columns copied as they are because a later stage needs them. */
+  readonly passes: readonly string[];
+  readonly stateBytes: 0;
+  readonly text: "";
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
@@ -184,7 +227,7 @@ export interface StatefulPlan extends KernelStage {
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | StatefulPlan | ReorderPlan;
+  | InferPlan | LookupPlan | StatefulPlan | ReorderPlan;
 
 export interface StageCounters {
   /** Rows read. */
@@ -212,6 +255,8 @@ export interface Stage {
   run(from: number, to: number, now: number, time: number): number;
   /** Engine time at which `tick` must run to close a window; Infinity if none is open. */
   readonly deadline: number;
+  /** True if it can only go on when something outside has answered, which then wakes the loop. */
+  readonly waits?: boolean;
   /**
    * Closes what is due by `time`, engine time; `now` is monotonic. All rows before `time` must have
    * been run.

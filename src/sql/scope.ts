@@ -1,6 +1,6 @@
 import type { ColumnSpec } from "../ring.ts";
 import type { Source } from "./ast.ts";
-import type { BoundInput, BoundNewest, Catalog } from "./bound.ts";
+import type { BoundInput, BoundNewest, Catalog, CatalogTable } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
@@ -11,6 +11,7 @@ interface Input {
   readonly fanIn: boolean;
   readonly columns: ReadonlyMap<string, ColumnSpec>;
   readonly used: Map<string, ColumnSpec>;
+  readonly table: CatalogTable | null;
 }
 
 export type Found =
@@ -28,8 +29,8 @@ export class Scope {
   }
 
   get inputs(): readonly BoundInput[] {
-    return this.#inputs.map(({ name, alias, streams, fanIn, used }) =>
-      ({ name, alias, streams, fanIn, columns: [...used.values()] }));
+    return this.#inputs.map(({ name, alias, streams, fanIn, used, table }) =>
+      ({ name, alias, streams, fanIn, columns: [...used.values()], table }));
   }
 
   get newest(): readonly BoundNewest[] {
@@ -38,6 +39,13 @@ export class Scope {
 
   add(sql: string, source: Source): void {
     const { name, span } = source;
+    const table = this.#catalog.table?.(name);
+    if (table !== undefined) {
+      const columns = new Map(table.columns.map((column) => [column.name, column]));
+      this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
+        used: new Map(), table });
+      return;
+    }
     const fanIn = name.includes("*");
     const streams = fanIn ? [...this.#catalog.match(name)] : [name];
     if (fanIn && streams.length === 0) {
@@ -52,18 +60,24 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map() });
+      used: new Map(), table: null });
   }
 
-  /** Columns of `*` or `qualifier.*`, none of those that begin with `$`. */
-  star(sql: string, qualifier: string, span: Span): ColumnSpec[] {
+  /** Columns of `*` or `qualifier.*`, none of those that begin with `$`, with their source. */
+  star(sql: string, qualifier: string, span: Span): { alias: string; name: string }[] {
     const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier
       || i.name === qualifier);
     if (inputs.length === 0) {
       throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
         this.#inputs.map((i) => i.alias), qualifier);
     }
-    return inputs.flatMap((i) => [...i.columns.values()]).filter((c) => !c.name.startsWith("$"));
+    const seen = new Set<string>();
+    // A name that several have is that of the first.
+    return inputs.flatMap(({ alias, columns }) => [...columns.keys()].flatMap((name) => {
+      if (name.startsWith("$") || seen.has(name)) return [];
+      seen.add(name);
+      return [{ alias, name }];
+    }));
   }
 
   /** The meaning of a name, or null. */

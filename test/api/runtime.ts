@@ -37,6 +37,10 @@ export class FakeRuntime implements Runtime {
     return { stream, sequence: 4, time: 1000, values: { level: 2 }, quality: {} };
   }
 
+  async tables() {
+    return [];
+  }
+
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
       errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { cli } from "../../src/cli.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 import { workFolder } from "../support/binary.ts";
 import manifest from "../../package.json" with { type: "json" };
 
 const verbs = ["run", "check", "sim", "read", "watch", "why", "explain", "write", "arm", "disarm",
   "audit", "schema", "version"];
 const host = {
-  components: { drivers, connectors }, workerUrl: "",
+  components: { drivers, connectors, tables }, workerUrl: "",
   startApi: () => { throw new Error("no API here"); },
 };
 

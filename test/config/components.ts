@@ -26,6 +26,7 @@ export const components: Components = {
       password: secretText().optional().describe("password"),
     }),
   },
+  tables: { list: z.object({ url: z.string().optional().describe("where") }) },
   sources: { mqtt: z.object({ topic: z.string().describe("topic filter") }) },
   sinks: {
     mqtt: z.object({

@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { componentSchemas, examine } from "../../src/cli/examine.ts";
 import { jsonSchema, policyJsonSchema, profileNames } from "../../src/config.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 
 /**
  * Every file and every answer that stands in the two pages is run here. A fence names its file
  * (```jsonc gateway.json); one that begins with a key is a part of the page's gateway.json, and all
  * parts together must be a configuration. A ```text fence is what `tagwerk check` prints.
  */
-const components = { drivers, connectors };
+const components = { drivers, connectors, tables };
 const docs = join(import.meta.dir, "..", "..", "docs");
 const scratch = mkdtempSync(join(tmpdir(), "tagwerk-docs-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -90,12 +90,12 @@ describe("docs/configuration.md", () => {
     }
   });
 
-  test("every setting of links, sources, sinks, tags and the policy stands in a table", () => {
+  test("every setting of components, tags and the policy stands in a table", () => {
     const components = (name: string): readonly Shape[] =>
       sectionsOf[name]!.additionalProperties!.oneOf!;
     const tags = sectionsOf.devices!.additionalProperties!.properties!.tags!;
     const settings = [
-      ...["links", "sources", "sinks"].flatMap(components),
+      ...["links", "sources", "tables", "sinks"].flatMap(components),
       tags.anyOf![1]!.additionalProperties!, (policyJsonSchema() as Shape).additionalProperties!,
     ];
     const rows = page.split("\n");

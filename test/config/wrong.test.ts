@@ -102,10 +102,15 @@ const cases: readonly Case[] = [
     "gateway.json:… links.plc-1.type: a link needs a type: modbus-rtu, modbus-tcp, mqtt"] },
   { name: "a source's type that comes later", find: '"orders": { "type": "mqtt"',
     put: '"orders": { "type": "sql"', expect: ["…a source of type sql is not in this version…"] },
-  { name: "tables come later", find: '"models":  {',
-    put: '"tables": { "recipes": { "type": "sql", "url": "env:DB", "query": "SELECT 1", ' +
-      '"key": "a", "onError": { "stale": "10m" } } }, "models": {',
-    expect: ["…tables.recipes: tables are not in this version"] },
+  { name: "a table's key that is no column", find: '"models":  {',
+    put: '"tables": { "recipes": { "type": "list", "key": "nam", ' +
+      '"columns": { "name": "text(8)" } } }, "models": {',
+    expect: ['…tables.recipes.key: no such column; there are name\n  found: "nam"\n  ' +
+      'did you mean "name"?'] },
+  { name: "a password in an address", find: '"models":  {',
+    put: '"tables": { "recipes": { "type": "list", "url": "postgres://u:secret@db/x", ' +
+      '"key": "name", "columns": { "name": "text(8)" } } }, "models": {',
+    expect: ["…a password does not stand in the configuration: write the whole address as…"] },
   { name: "a function without its expression", find: '"models":  {',
     put: '"functions": { "f": { "parameters": ["a"] } }, "models": {',
     expect: ["…functions.f.sql: …"] },

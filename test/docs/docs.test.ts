@@ -5,16 +5,17 @@ import { parse } from "jsonc-parser";
 import manifest from "../../package.json" with { type: "json" };
 import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 import {
   aggregateFunctions, scalarFunctions, statefulFunctions,
 } from "../../src/sql/functions.ts";
 import { quantities } from "../../src/sql/functions/units.ts";
 
 const root = resolve(import.meta.dir, "../..");
-const components = { drivers, connectors };
+const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
-const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md"];
+const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md",
+  "docs/tables.md"];
 
 interface Block {
   readonly page: string;
@@ -42,6 +43,7 @@ function plant(): Record<string, any> {
       press: { link: "plc-1", station: 40, groups: { fast: "100ms", slow: "10s" }, tags: {
         temperature: { at: "input 0", type: "float32", group: "fast" },
         pressure: { at: "input 2", type: "float32", group: "fast" },
+        recipe: { at: "holding 20", type: "int16", group: "fast" },
         door_closed: { at: "discrete 4", type: "bool", group: "fast" },
         setpoint: { at: "holding 9", type: "float32", group: "slow", access: "read-write" },
       } },
@@ -55,6 +57,9 @@ function plant(): Record<string, any> {
     store: { directory: "./store" },
   };
 }
+
+/** Of the environment that the pages speak of. */
+process.env["MES_DB"] = "postgres://reader@mes.local/production";
 
 function problemsOf(config: unknown): readonly string[] {
   const text = typeof config === "string" ? config : JSON.stringify(config);
@@ -151,7 +156,6 @@ test("docs/sql.md has each unit of convert_unit", () => {
 });
 
 test.each([
-  "SELECT a.power FROM m-01.slow AS a JOIN m-02.slow AS b ON a.power = b.power",
   "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
   "SELECT count(*) FROM m-01.slow GROUP BY STATEWINDOW(power > 1) OVER (PARTITION BY power)",
   "SELECT changed_cols('c_', TRUE, power) FROM m-01.slow", "SELECT quality(power) FROM m-01.slow",

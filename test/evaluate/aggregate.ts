@@ -1,12 +1,13 @@
 import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { BoundAggregate } from "../../src/sql/bound.ts";
+import { amplitudes, peak } from "../../src/sql/functions/spectrum.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
  * The result of an aggregate over the cells of a group, in the order of its rows and by panes: each
  * is folded by itself, then panes are joined in time order.
  */
-export function aggregate({ fn, skipsNull, type, arg, fraction }: BoundAggregate,
+export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate,
   panes: readonly (readonly Cell[])[], rows: number): Cell {
   if (arg === null) return { value: rows, state: GOOD };
   const cells = panes.flat();
@@ -17,11 +18,13 @@ export function aggregate({ fn, skipsNull, type, arg, fraction }: BoundAggregate
   const values = valued.flat();
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
-  const least = fn === "stddevs" || fn === "vars" ? 2 : 1;
+  const spectral = fn === "fft_peak" || fn === "fft_magnitude";
+  const least = fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
   if (values.length < least) return { value: null, state: NULL };
   if (fn === "percentile_cont" || fn === "percentile_disc") {
-    return { value: quantile(fn, values as number[], fraction!), state };
+    return { value: quantile(fn, values as number[], settings![0]!), state };
   }
+  if (spectral) return { value: spectrum(values as number[], settings!), state };
   if ((fn === "sum" || fn === "avg") && (valued.some((pane) => overflows(pane, type.kind)) ||
     overflows(valued.map(sum), type.kind))) {
     state = ERROR.overflow;
@@ -67,13 +70,29 @@ function fold(
     case "max": return panes.map((pane) => pane.reduce(more)).reduce(more);
     case "stddev": return Math.sqrt(spread() / values.length);
     case "stddevs": return Math.sqrt(spread() / (values.length - 1));
+    case "rms": {
+      const { mean, squares, n } = panes.map((pane) => moments(pane.map(Number))).reduce(joined);
+      return Math.sqrt(mean * mean + squares / n);
+    }
     case "var": return spread() / values.length;
     case "vars": return spread() / (values.length - 1);
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
-    case "percentile_cont": case "percentile_disc": throw new Error(`bug: ${fn} folds nothing`);
+    case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude":
+      throw new Error(`bug: ${fn} folds nothing`);
   }
+}
+
+/** Of the last 2^k values; the transform itself is the body of a plain function. */
+function spectrum(values: readonly number[], [rate, hz]: readonly number[]): number {
+  let m = 4;
+  while (2 * m <= values.length) m *= 2;
+  const F = new Float64Array(2 * m);
+  F.set(values.slice(-m));
+  amplitudes(F, 0, m);
+  if (hz === undefined) return peak(F, 0, m) * rate! / m;
+  return F[Math.min(m / 2 - 1, Math.max(0, Math.round(hz * m / rate!)))]!;
 }
 
 /** NaN comes after all others; zeros of both signs are one value. */

@@ -2,7 +2,10 @@ import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import {
   afterRows, type Bound, type BoundAggregate, type BoundQuery, type BoundWindow, windowConditions,
 } from "../../src/sql/bound.ts";
+import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
+import { inputsOf } from "../../src/sql/rewrite/tree.ts";
 import { aggregate } from "./aggregate.ts";
+import { afterTables, type Answer, joinRows, lookUp, matchOf, splitWhere } from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   worst } from "./value.ts";
@@ -22,6 +25,8 @@ export interface World {
   lineage?: boolean;
   /** The rows already are the content of a window, whatever the query's own is. */
   window?: { readonly start: number; readonly end: number };
+  /** What a lookup table says for a key. */
+  lookup?(table: string, key: Cell): Answer;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
 }
@@ -55,16 +60,26 @@ class Evaluation {
   /** Rows of a window that are in no group only because nobody knows whether they belong (W8). */
   readonly #doubted = new Set<Row>();
   #errors = 0;
+  /** What is left of WHERE when a row comes to the window or the select list. */
+  #where: Bound | null;
 
   constructor(query: BoundQuery, world: World, stateful: Stateful) {
     this.#query = query;
     this.#stateful = stateful;
     this.#world = world;
+    this.#where = query.where;
   }
 
   run(rows: readonly Row[]): Evaluated {
-    const { window, aggregated } = this.#query;
     for (const row of rows) this.#callAll(row);
+    if (this.#query.joins.some((join) => join.key === null)) {
+      return { rows: this.#joinedWindows(rows), errors: this.#errors };
+    }
+    return this.#lookedUp(this.#lookAll(rows));
+  }
+
+  #lookedUp(rows: readonly Row[]): Evaluated {
+    const { window, aggregated } = this.#query;
     let found: Row[];
     if (this.#world.window !== undefined) {
       found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
@@ -77,6 +92,62 @@ class Evaluation {
       found = this.#windows(window, this.#windowFiltered(rows));
     }
     return { rows: found, errors: this.#errors };
+  }
+
+  /** Each row with what tables say for it; those are left out that need not be asked about. */
+  #lookAll(rows: readonly Row[]): readonly Row[] {
+    const { joins, window } = this.#query;
+    if (joins.length === 0) return rows;
+    const { early, late } = splitWhere(this.#query);
+    const first = window === null || !afterRows(window);
+    this.#where = first ? afterTables(this.#query, late) : this.#query.where;
+    const asked = first ? rows.filter((row) => this.#test(early, this.#rowLeaves(row))) : rows;
+    const found = asked.map((row) => joins.reduce((looked, join) => {
+      const key = evaluate(join.key!, this.#rowLeaves(looked));
+      const { table } = this.#query.inputs[join.input]!;
+      const next = lookUp(this.#query, join, looked, key,
+        (k) => this.#world.lookup!(table!.name, k),
+        (condition, r) => evaluate(condition, this.#rowLeaves(r)));
+      this.#calls.set(next, this.#calls.get(looked) ?? new Map());
+      this.#origins.set(next, this.#origin([looked]));
+      return next;
+    }, row));
+    return first ? found : joins.reduce((left, join) => join.kind !== "inner" ? left
+      : left.filter((row) => this.#test(matchOf(join), this.#rowLeaves(row))), found);
+  }
+
+  /** Windows over streams side by side; each is joined when it closes, then WHERE looks at it. */
+  #joinedWindows(rows: readonly Row[]): Row[] {
+    const { window, where } = this.#query;
+    const filters = conjuncts(window!.filter);
+    const filtered = rows.filter((row) => this.#test(conjunction(filters.filter((test) =>
+      inputsOf(test).every((input) => row.parts![input] !== undefined))), this.#rowLeaves(row)));
+    return this.#joinable(window!, filtered).flatMap((closed) => {
+      const test = (on: Bound | null, row: Row): boolean => this.#test(on, this.#rowLeaves(row));
+      const found = joinRows(this.#query, closed.rows, test, this.#origins);
+      return this.#close({ ...closed, rows: found.filter((row) => {
+        const leaves = this.#rowLeaves(row);
+        return this.#test(where, leaves) && this.#hasKeys(leaves);
+      }) });
+    });
+  }
+
+  #joinable(window: BoundWindow, rows: readonly Row[]): Window[] {
+    switch (window.kind) {
+      case "tumbling":
+        return hopping(rows, { ...window, kind: "hopping", hop_ms: window.length_ms },
+          this.#last(rows));
+      case "count":
+        return rows.flatMap((row, i) => {
+          const past = i + 1 - window.rows;
+          return past < 0 || past % window.every !== 0 ? []
+            : [{ start: rows[past]!.time, end: row.time, rows: rows.slice(past, i + 1) }];
+        });
+      case "sliding":
+        return sliding(this.#asked(rows), window, (row) => this.#holds(window.when, row),
+          this.#last(rows));
+      default: return this.#timed(window, this.#asked(rows));
+    }
   }
 
   /** WHERE looks at the rows before a window of time, but after one that each row counts in. */
@@ -165,7 +236,7 @@ class Evaluation {
   #filtered(rows: readonly Row[]): Row[] {
     return rows.filter((row) => {
       const leaves = this.#rowLeaves(row);
-      return this.#test(this.#query.where, leaves) && this.#hasKeys(leaves);
+      return this.#test(this.#where, leaves) && this.#hasKeys(leaves);
     });
   }
 
@@ -174,9 +245,9 @@ class Evaluation {
     return rows.filter((row) => {
       if (this.#doubted.has(row)) return true;
       const leaves = this.#rowLeaves(row);
-      const passed = this.#test(this.#query.where, leaves);
+      const passed = this.#test(this.#where, leaves);
       if (passed && this.#hasKeys(leaves)) return true;
-      const known = passed ? false : this.#isSound(this.#query.where, leaves);
+      const known = passed ? false : this.#isSound(this.#where, leaves);
       if (!known && this.#world.strict === true) this.#doubted.add(row);
       return this.#doubted.has(row);
     });
@@ -281,7 +352,8 @@ class Evaluation {
 
   #rowLeaves(row: Row): Leaves {
     const leaves: Leaves = {
-      column: (_, name) => row.cells.get(name) ?? absent,
+      column: (input, name) =>
+        (row.parts === undefined ? row.cells : row.parts[input])?.get(name) ?? absent,
       newest: (index) => this.#world.newest?.(index, row.time) ?? failed(BAD.initial),
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
@@ -331,7 +403,9 @@ class Evaluation {
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
     const whole = this.#query.aggregates.some(({ fn }) => fn.startsWith("percentile"));
-    if (window?.kind !== "hopping" || whole || this.#world.window !== undefined) return [rows];
+    const joined = this.#query.joins.some((join) => join.key === null);
+    if (whole || joined || this.#world.window !== undefined) return [rows];
+    if (window?.kind !== "hopping") return [rows];
     return paned(rows, window);
   }
 

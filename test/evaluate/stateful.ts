@@ -1,6 +1,7 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
 import { Alarm, Pid } from "./control.ts";
+import { Moving } from "./moving.ts";
 import {
   type Cell, failed, good, hasValue, nothing, order, type Row, type Value,
 } from "./value.ts";
@@ -136,6 +137,8 @@ function callOf(node: BoundStateful): Call {
     case "acc_sum": case "acc_min": case "acc_max": case "acc_avg": case "acc_count":
       return new Accumulated(fn.slice(4));
     case "pid": return new Pid(node);
+    case "moving_median": case "moving_rms": case "moving_slope": case "zscore":
+      return new Moving(node);
     case "alarm": return new Alarm();
     default: return new Signal(node, signals[fn]!);
   }
@@ -518,6 +521,16 @@ const signals: Readonly<Record<string, SignalFunction>> = {
       const dt = time - before.time, y = before.y as number;
       if (before.gap || dt > gap) return { y, memory: x, renewed: false, skips: true };
       return { y: y + (before.memory + x) / 2 * (dt / unit), memory: x, renewed: false };
+    },
+  },
+  cusum: {
+    valid: ([, , slack]) => slack! >= 0,
+    step([x, target, slack], _, before) {
+      const { high, low } = before?.memory ?? { high: 0, low: 0 };
+      const up = Math.max(0, high + (x - target - slack));
+      const down = Math.max(0, low + (target - x - slack));
+      return { y: up >= down ? up : -down, memory: { high: up, low: down },
+        renewed: up === 0 && down === 0 || before === null };
     },
   },
   time_in_state: {

@@ -19,6 +19,8 @@ export interface Row {
   readonly oldest?: number;
   readonly flags: number;
   readonly cells: ReadonlyMap<string, Cell>;
+  /** Of a query over several inputs: the cells of each that the row has something of. */
+  readonly parts?: readonly (ReadonlyMap<string, Cell> | undefined)[];
 }
 
 /** What the leaves of an expression are, at one moment. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { planText } from "../../src/runtime.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 
 function examine(
   rules: Record<string, string>, permit: string[] = [], functions: object = {},
@@ -25,7 +25,7 @@ function examine(
     store: { directory: "./store" },
   };
   const texts = { config: JSON.stringify(config), policy: "" };
-  return examineTexts("gateway.json", texts, { drivers, connectors }, null);
+  return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
 }
 
 const problems = (

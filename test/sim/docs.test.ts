@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { load, problemText, type Gateway } from "../../src/config.ts";
 import { readPlant, simulated, Simulation } from "../../src/sim.ts";
 import { componentSchemas } from "../../src/cli/examine.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 
 /** What docs/simulate.md shows is run as it stands there, on the demo's configuration. */
 const root = resolve(import.meta.dir, "../..");
@@ -20,7 +20,7 @@ function shown(what: string): string {
 function demoGateway(): Gateway {
   const path = join(demo, "gateway.json");
   const { gateway, problems } = load(readFileSync(path, "utf8"), {
-    path, env: {}, components: componentSchemas({ drivers, connectors }),
+    path, env: {}, components: componentSchemas({ drivers, connectors, tables }),
     readFile: (file) => readFileSync(resolve(dirname(path), file), "utf8"),
   });
   expect(problems.map((problem) => problemText(problem, path))).toEqual([]);

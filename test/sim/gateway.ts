@@ -17,7 +17,7 @@ export function testGateway(): Gateway {
     }],
   });
   return {
-    id: "test", sources: [], models: [], functions: [], rules: [], sinks: [],
+    id: "test", sources: [], tables: [], models: [], functions: [], rules: [], sinks: [],
     policy: {}, commands: null,
     profile: {
       name: "test", title: "test", target: "any", memoryMB: 64, threads: 1, clock: "trusted",

@@ -216,7 +216,7 @@ describe("errors", () => {
 
   const later = ["SELECT id FROM orders ORDER BY id", "SELECT id FROM orders LIMIT 2",
     "SELECT DISTINCT id FROM orders",
-    "SELECT id FROM orders INNER JOIN b ON 1 = 1", "SELECT extra.a FROM orders",
+    "SELECT extra.a FROM orders",
       "SELECT extra->a FROM orders",
     "SELECT row_number() FROM orders",
     "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",

@@ -150,10 +150,11 @@ class Queries {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
-              `percentile_disc(${x}, ${at})`]);
+              `percentile_disc(${x}, ${at})`, `fft_peak(${x}, ${r.pick(["10", "0.5"])})`,
+              `fft_magnitude(${x}, 100, ${r.pick(["0", "13.5", "900"])})`]);
           }
           return r.chance(0.2)
-          ? `${r.pick(["stddev", "stddevs", "var", "vars"])}(` +
+          ? `${r.pick(["stddev", "stddevs", "var", "vars", "rms"])}(` +
             `${arg(r.pick(["float", "whole", "long"]))})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
@@ -219,6 +220,9 @@ class Queries {
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
         () => this.#controller(number),
+        () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
+        () => `${r.pick(["moving_median", "moving_rms", "moving_slope", "zscore"])}(${number()}, ` +
+          `${r.pick(["1", "2", "3", "7"])})`,
         () => fold(r.pick(["acc_sum", "acc_min", "acc_max", "acc_avg"]), number()),
       ])();
       case "whole": return fold("acc_count", x(this.kind()));

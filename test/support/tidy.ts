@@ -56,7 +56,8 @@ const powers: readonly Power[] = [
   {
     name: "sockets are opened by a component's session or client, driver/wire, api and sim only",
     pattern: new RegExp(/\bBun\.(?:connect|listen|serve|udpSocket)\b|\bfetch\(|\bnew WebSocket\b/
-      .source + /|"node:(?:net|tls|dgram|https?|http2)"|import (?!type)[^;]*from "mqtt"/.source),
+      .source + /|"node:(?:net|tls|dgram|https?|http2)"|import (?!type)[^;]*from "mqtt"/.source +
+      /|import [^;]*\b(?:SQL|RedisClient)\b[^;]*from "bun"/.source),
     homes: [
       /^src\/(driver|connector)\/[a-z0-9-]+\/(session|client)\.ts$/, "src/driver/wire/", "src/api/",
       "src/sim/", "src/cli/client.ts", "src/cli/sim.ts", "src/web/",
@@ -78,6 +79,7 @@ const powers: readonly Power[] = [
     pattern: /"node:fs(?:\/promises)?"|\bBun\.(?:file|write)\b|"bun:sqlite"/,
     homes: [
       "src/config/load.ts", "src/store/", "src/ota/", "src/infer/load.ts", "src/connector/file/",
+      "src/connector/sql/sqlite.ts",
       "src/cli/", "src/sim/", "src/api/server.ts", "src/infer/prepare.ts", "src/infer/wasm.ts",
     ],
   },

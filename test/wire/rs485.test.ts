@@ -91,7 +91,7 @@ function onBoard(line: Record<string, string> | undefined, more: object = {}): L
   }), {
     path: "gateway.json", env: {}, readFile: (path) => { throw new Error(path); },
     profile: () => profile,
-    components: { links: { "modbus-rtu": modbusRtu.settings }, sources: {}, sinks: {},
+    components: { links: { "modbus-rtu": modbusRtu.settings }, sources: {}, tables: {}, sinks: {},
       drivers: ["modbus-rtu"] },
   });
   expect(problems).toEqual([]);

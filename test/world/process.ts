@@ -1,10 +1,11 @@
 import { createLog, type Random } from "../../src/base.ts";
 import { createClock } from "../../src/base/clock.ts";
-import { logConnector, type Connector } from "../../src/connector.ts";
+import { logConnector } from "../../src/connector.ts";
 import { Arena, Word } from "../../src/ring.ts";
 import { serveRole, startRuntime, type Graph, type Runtime, type SerialInit, type WatchInit }
   from "../../src/runtime.ts";
-import { drivers } from "../../src/registry.ts";
+import { drivers, tables } from "../../src/registry.ts";
+import type { Components } from "../../src/runtime/graph.ts";
 import { SerialWorker } from "../../src/runtime/serial-worker.ts";
 import type { Thread, World } from "../../src/runtime/world.ts";
 import { openStore, type Store } from "../../src/store.ts";
@@ -88,8 +89,8 @@ export class GatewayProcess {
     return thread;
   }
 
-  #components(thread: SimThread): { drivers: typeof drivers; connectors: Connector[] } {
-    return { drivers, connectors: [logConnector, this.#machine.broker.connector(thread)] };
+  #components(thread: SimThread): Components {
+    return { drivers, tables, connectors: [logConnector, this.#machine.broker.connector(thread)] };
   }
 
   #world(thread: SimThread, offset: number | null): World {

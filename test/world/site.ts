@@ -1,6 +1,6 @@
 import { componentSchemas } from "../../src/cli/examine.ts";
 import { load, type Gateway } from "../../src/config.ts";
-import { connectors, drivers } from "../../src/registry.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
 import { buildGraph, type Graph } from "../../src/runtime.ts";
 import type { Behaviour } from "../../src/sim/behaviour.ts";
 
@@ -89,7 +89,7 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
 /** The configuration as `run` would work it out. */
 export function graphOf(threads: 1 | 3): Graph {
   const loaded = load(JSON.stringify(config(threads)), {
-    path: "/world/gateway.json", components: componentSchemas({ drivers, connectors }),
+    path: "/world/gateway.json", components: componentSchemas({ drivers, connectors, tables }),
     readFile: (path) => {
       throw new Error(`${path} is not in this world`);
     },
@@ -97,7 +97,7 @@ export function graphOf(threads: 1 | 3): Graph {
   });
   if (loaded.gateway === null) throw new Error(loaded.problems.map((p) => p.message).join("\n"));
   const { graph, problems } = buildGraph(
-    loaded.gateway satisfies Gateway, { drivers, connectors }, loaded.problem);
+    loaded.gateway satisfies Gateway, { drivers, connectors, tables }, loaded.problem);
   if (graph === null) throw new Error(problems.map((p) => p.message).join("\n"));
   return graph;
 }

@@ -1,6 +1,8 @@
 import { ERROR } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
+import { moving } from "../functions/moving.ts";
 import { parseTime } from "../types.ts";
+import { magnitudeOf, peakOf } from "../window/spectral.ts";
 import { quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
@@ -163,7 +165,8 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
-  words, multiply64, divide64, remainder64, quantile,
+  words, multiply64, divide64, remainder64, quantile, moving, peakOf,
+  magnitudeOf,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };
 export type Callees = typeof callees;

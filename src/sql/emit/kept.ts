@@ -1,9 +1,11 @@
-import { nextPowerOfTwo } from "../../base.ts";
+import { limits, nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
 import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
-import type { KeptPlan, KeptWindow } from "../program.ts";
+import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
 import { span_words } from "../window/span.ts";
+import { Code } from "./code.ts";
+import { addJoinFields, joinKernel, type JoinSpec } from "./joined.ts";
 import { Layout } from "./params.ts";
 import {
   type Field, foldPlan, type Folding, rowsStage, type StageInput, windowRowsPlan,
@@ -25,25 +27,85 @@ interface Column { readonly spec: ColumnSpec; readonly expr: Bound }
 
 /** Each row is kept with the values that the window needs, whatever they are made of. */
 export function keptStage(input: StageInput, folding: Folding, keeping: Keeping): KeptPlan {
+  const args = argumentsOf(folding);
+  const conditions = conditionsOf(input, keeping);
+  const keep = rowsStage(input, keeping.before,
+    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
+  const where = conditions.find(({ spec }) => spec.name === "$where");
+  const fold = foldColumns(inputOf(input, keep.output), folding, args,
+    where === undefined ? null : columnOf(where), keeping);
+  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
+}
+
+function argumentsOf(folding: Folding): Map<Bound, Column> {
   const args = new Map<Bound, Column>();
   for (const { aggregate: { arg } } of folding.aggregates) {
     if (arg === null || args.has(arg)) continue;
     const spec = { name: `$arg${args.size}`, kind: arg.type.kind, slot: arg.type.slot };
     args.set(arg, { spec, expr: arg });
   }
-  const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
-  const where = conditions.find(({ spec }) => spec.name === "$where");
-  const fold = foldPlan(inputOf(input, keep.output), {
-    where: where === undefined ? null : columnOf(where),
+  return args;
+}
+
+/** The fold where keys and arguments already are columns. */
+function foldColumns(
+  input: StageInput, folding: Folding, args: ReadonlyMap<Bound, Column>, where: Bound | null,
+  keeping: { readonly start: boolean; readonly rows: number },
+): FoldPlan {
+  return foldPlan(input, {
+    where,
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates.map(({ spec, aggregate }) => ({ spec, aggregate: {
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
   }, { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
-  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
+}
+
+/** How rows of a window are joined, and what becomes of them. */
+export interface Joining {
+  /** Columns of the window's rows. */
+  readonly passes: readonly Field[];
+  readonly steps: (window: readonly ColumnSpec[]) => readonly JoinSpec[];
+  /** Of joined rows. */
+  readonly input: (joined: readonly ColumnSpec[]) => StageInput;
+  readonly where: Bound | null;
+  /** null: joined rows come out as they are, with these columns. */
+  readonly folding: Folding | null;
+  readonly columns: () => readonly Field[];
+}
+
+/** Rows of several inputs are kept, and joined when the window closes. */
+export function joinedStage(input: StageInput, joining: Joining, keeping: Keeping): KeptPlan {
+  const { folding, where } = joining;
+  const conditions = conditionsOf(input, { ...keeping, before: null, after: null });
+  const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions],
+    { mayPass: true });
+  const specs = joining.steps(keep.output);
+  const steps = specs.map(joinPlan);
+  const joined = joining.input(steps.at(-1)!.ring.columns);
+  const args = folding === null ? null : argumentsOf(folding);
+  const rows = folding === null ? rowsStage(joined, where, joining.columns())
+    : rowsStage(joined, where, [...folding.keys, ...args!.values()]);
+  const ring = Ring.layout("joined", rows.output, limits.join_rows_max);
+  const role = { start: keeping.start, rows: ring.rows };
+  const over = inputOf(input, rows.output);
+  const fold = folding === null
+    ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
+    : foldColumns(over, folding, args!, null, role);
+  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows,
+    { steps, rows, ring });
+}
+
+function joinPlan(spec: JoinSpec): JoinPlan {
+  const code = new Code(new Layout());
+  addJoinFields(code, spec);
+  const text = joinKernel(code, spec);
+  code.layout.add("params", "F", code.params.length);
+  const { output, oldest } = spec;
+  const columns = [...output.map((c) => c.spec), ...(oldest === null ? [] : [oldest])];
+  return { text, params: code.params, state: code.layout,
+    ring: Ring.layout("joined", columns, limits.join_rows_max) };
 }
 
 /** Rows are kept to come out as they are when the window closes. */
@@ -76,7 +138,7 @@ export function panesStage(
 
 function planOf(
   input: StageInput, window: KeptWindow, keep: KeptPlan["keep"], pane_ms: number | null,
-  fold: KeptPlan["fold"], rows: number,
+  fold: KeptPlan["fold"], rows: number, join: JoinedPlan | null = null,
 ): KeptPlan {
   const ring = Ring.layout("window", keep.output, nextPowerOfTwo(rows));
   const state = new Layout();
@@ -84,11 +146,21 @@ function planOf(
   state.add("keep", "U", keep.stateBytes);
   state.add("fold", "U", fold.stateBytes);
   state.add("rows", "U", ring.bytes);
+  join?.steps.forEach((step, i) => {
+    state.add(`join ${i}`, "U", step.state.bytes);
+    state.add(`joined ${i}`, "U", step.ring.bytes);
+  });
+  if (join !== null) {
+    state.add("after", "U", join.rows.stateBytes);
+    state.add("after rows", "U", join.ring.bytes);
+  }
   return {
-    kind: "kept", window, keep, pane_ms, ring, fold, input: input.columns, output: fold.output,
+    kind: "kept", window, keep, pane_ms, ring, fold, join, input: input.columns,
+    output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
-    text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []), fold.text, fold.emitText]
-      .join("\n\n"),
+    text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []),
+      ...(join?.steps.map((step) => step.text) ?? []), ...(join === null ? [] : [join.rows.text]),
+      fold.text, fold.emitText].join("\n\n"),
   };
 }
 

@@ -5,6 +5,9 @@ import type { Param } from "./params.ts";
 const slotted = (kind: ColumnKind): boolean =>
   kind === "text" || kind === "bytes" || kind === "json" || kind === "dyn";
 
+/** The ring that rows are read from; the other side of a join stands behind the newest values. */
+export type RingOf = { readonly of: "input" } | { readonly of: "newest"; readonly index: number };
+
 type Where = { of: "input" | "output"; column: string }
   | { of: "newest"; index: number; column: string };
 
@@ -56,14 +59,18 @@ export function store(code: Code, spec: ColumnSpec, value: Value, row: string): 
   code.line(`U[${part("state", "out_state")} + ${row} | 0] = ${state};`);
 }
 
-/** Cells of one row of the input; each is loaded once a row. */
+/** Cells of one row of a ring; each is loaded once a row. */
 export class RowLeaves {
   readonly #code: Code;
   readonly #row: string;
   readonly #input: readonly ColumnSpec[];
+  readonly #ring: RingOf;
   readonly #loaded = new Map<string, Value>();
 
-  constructor(code: Code, input: readonly ColumnSpec[], row: string) {
+  constructor(
+    code: Code, input: readonly ColumnSpec[], row: string, ring: RingOf = { of: "input" },
+  ) {
+    this.#ring = ring;
     this.#code = code;
     this.#input = input;
     this.#row = row;
@@ -74,8 +81,8 @@ export class RowLeaves {
     if (value === undefined) {
       const index = this.#input.findIndex((c) => c.name === name);
       if (index < 0) throw new Error(`bug: stage has no input column ${name}`);
-      value = load(this.#code, this.#input[index]!, { of: "input", column: name }, this.#row,
-        `c${index}`);
+      value = load(this.#code, this.#input[index]!, { ...this.#ring, column: name } as Where,
+        this.#row, `c${index}`);
       this.#loaded.set(name, value);
     }
     return value;

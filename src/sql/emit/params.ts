@@ -57,6 +57,12 @@ export class Layout {
     return at;
   }
 
+  bytesOf(name: string): number {
+    const field = this.fields.find((f) => f.name === name);
+    assert(field !== undefined, `no state field ${name}`);
+    return field.count * (field.view === "F" ? 8 : field.view === "I" ? 4 : 1);
+  }
+
   /** Index of a field into its view, for a block at byte `block`. */
   indexOf(name: string, block: number): number {
     const at = this.#at.get(name);

@@ -169,9 +169,9 @@ function windowSpec(
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
-    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, fraction } }) => ({
+    aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, settings } }) => ({
       aggregate: {
-        fn, spec, skipsNull, fraction: fraction ?? 0, arg: arg === null ? null
+        fn, spec, skipsNull, settings: settings ?? [], arg: arg === null ? null
           : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
       value: arg === null ? null : (leaves) => bindings.value(leaves, arg),

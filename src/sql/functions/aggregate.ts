@@ -22,6 +22,7 @@ export const aggregates: readonly AggregateFunction[] = [
   { name: "var", parameters: "n", fn: "var", doc: "Variance of the population" },
   { name: "vars", parameters: "n", fn: "vars",
     doc: "Variance of a sample; of fewer than two values NULL" },
+  { name: "rms", parameters: "n", fn: "rms", doc: "Root of the mean square, as float" },
   { name: "last_value", parameters: "aB", fn: "last",
     doc: "Value of the last row; with TRUE, of the last that has one" },
   { name: "last", parameters: "a", fn: "last", doc: "Last value known: last_value(x, TRUE)" },
@@ -34,4 +35,11 @@ export const aggregates: readonly AggregateFunction[] = [
     doc: "Value below which a fraction (0 … 1) lies, between two neighbours in proportion" },
   { name: "percentile_disc", parameters: "nn", fn: "percentile_disc",
     doc: "The first value at which a fraction (0 … 1) of the values is reached" },
+  { name: "fft_peak", parameters: "nn", fn: "fft_peak",
+    doc: "Frequency (Hz) of the largest amplitude of fft_peak(x, rate), of rows that come `rate` " +
+      "times a second; of the last 2^k values, without their mean, by a Hann window; NULL of " +
+      "fewer than four" },
+  { name: "fft_magnitude", parameters: "nnn", fn: "fft_magnitude",
+    doc: "Amplitude of fft_magnitude(x, rate, hz) at the step of the spectrum that is nearest to " +
+      "hz, in the unit of x; otherwise as fft_peak" },
 ];

@@ -133,6 +133,22 @@ function timeInState(site: Site): string[] {
   });
 }
 
+/** `high` and `low`: what has come together above and below; at 0 the past is forgotten. */
+function cusum(site: Site): string[] {
+  const [x, target, slack] = site.args.map(numberOf);
+  const [high, low] = [site.place("high"), site.place("low")];
+  const step = [
+    `${high} = Math.max(0, ${high} + (${x} - ${target} - ${slack}));`,
+    `${low} = Math.max(0, ${low} + (${target} - ${x} - ${slack}));`,
+    `${site.y} = ${high} >= ${low} ? ${high} : -${low};`,
+  ];
+  return signal(site, {
+    valid: `${slack} >= 0`,
+    first: [`${high} = 0; ${low} = 0;`, ...step],
+    next: step, renewed: `${high} === 0 && ${low} === 0`,
+  });
+}
+
 /** The control engineer's functions: each works row by row at the row's own time. */
 export const signals: readonly StatefulFunction[] = [
   {
@@ -219,5 +235,14 @@ export const signals: readonly StatefulFunction[] = [
     example: { call: "time_in_state(x)", x: ["1", "1", "2", "2"],
       gives: ["0.0", "1.0", "0.0", "1.0"] },
     emit: timeInState,
+  },
+  {
+    name: "cusum", parameters: "ddd", result: "float64", usage: "cusum(x, target, slack)",
+    doc: "How far x has drifted from its target in sum, counting only what each row is off by " +
+      "more than slack (unit of x): above 0 upwards, below 0 downwards; compare it with a limit",
+    source: "Page 1954, tabular: high = max(0, high + x − target − slack), low likewise",
+    example: { call: "cusum(x, 10, 1)", x: ["10.0", "13.0", "13.0", "7.0", "5.0"],
+      gives: ["0.0", "2.0", "4.0", "-2.0", "-6.0"] },
+    emit: cusum,
   },
 ];

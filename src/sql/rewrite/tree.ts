@@ -2,7 +2,7 @@ import { never } from "../../base.ts";
 import type { Bound } from "../bound.ts";
 
 /** The direct operands of a node. */
-function operands(node: Bound): readonly Bound[] {
+export function operands(node: Bound): readonly Bound[] {
   switch (node.kind) {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
     case "clock":
@@ -29,4 +29,24 @@ export function walk(
   if (seen.has(node)) return;
   seen.add(node);
   if (visit(node)) for (const operand of operands(node)) walk(operand, visit, seen);
+}
+
+/** The inputs whose columns a node reads. */
+export function inputsOf(node: Bound): number[] {
+  const found = new Set<number>();
+  walk(node, (n) => {
+    if (n.kind === "column") found.add(n.input);
+    return true;
+  });
+  return [...found];
+}
+
+/** True if a node or one below it is of one of these kinds. */
+export function contains(node: Bound, ...kinds: Bound["kind"][]): boolean {
+  let found = false;
+  walk(node, (n) => {
+    found ||= kinds.includes(n.kind);
+    return !found;
+  });
+  return found;
 }

@@ -43,7 +43,8 @@ export class Site {
   readonly y: string;
   readonly s: string;
   readonly result: Lineage;
-  readonly #name: string;
+  /** What the names of its fields begin with. */
+  readonly name: string;
   readonly #group: Group;
   readonly #extra: string | null;
 
@@ -58,7 +59,7 @@ export class Site {
     this.constants = row.constants;
     this.time = row.time;
     this.input = row.input;
-    this.#name = name;
+    this.name = name;
     this.#group = group;
     this.y = code.name("y");
     this.s = code.name("s");
@@ -76,7 +77,7 @@ export class Site {
 
   /** Index of a field of this call site, with `count` elements for each key. */
   field(name: string, view: "F" | "I" | "U" = "F", count = 1): string {
-    const field = `${this.#name}.${name}`;
+    const field = `${this.name}.${name}`;
     const { layout } = this.code;
     if (!layout.has(field)) layout.add(field, view, count * this.#group.keys);
     return this.code.param({ of: "state", field }, field.replaceAll(".", "_"));

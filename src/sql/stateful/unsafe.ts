@@ -18,6 +18,10 @@ export function unsafeIn(query: BoundQuery): string[] {
   });
   const { where, window, having, groupBy, aggregated } = query;
   if (aggregated && window === null) found.push(`An aggregate without a window ${endless}`);
+  if (window !== null && query.joins.length > 0) {
+    found.push("A join before a window leaves out a row, of which it is not certain whether it " +
+      "has a partner, before the window can know of it");
+  }
   if (aggregated && window?.filter && afterRows(window)) {
     found.push("FILTER of a window that its rows begin or end leaves out a row with a doubtful " +
       "condition before the window can know of it; WHERE does not");

@@ -1,5 +1,6 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type AggregateName, needsRows } from "../bound.ts";
+import { type AggregateName, isSpectral, needsRows } from "../bound.ts";
+import { spectrum_rows_min } from "../functions/spectrum.ts";
 import type { Code, Value } from "../emit/code.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
@@ -10,8 +11,8 @@ export interface Aggregate {
   readonly arg: ColumnSpec | null;
   /** Whether an input that reads as NULL is left out. */
   readonly skipsNull: boolean;
-  /** Of percentiles; 0 for others. */
-  readonly fraction: number;
+  /** See BoundAggregate. */
+  readonly settings: readonly number[];
 }
 
 /** What an aggregate keeps for each group, all float64, with the value it begins with. */
@@ -32,8 +33,9 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
   (fn === "first" || fn === "last" || fn === "min" || fn === "max") &&
   (spec.slot > 0 || spec.kind === "int64");
 
-/** One value says nothing of how a sample spreads. */
-const ofSample = ({ fn }: Aggregate): boolean => fn === "stddevs" || fn === "vars";
+/** Values that a result needs: one says nothing of how a sample spreads. */
+const leastOf = ({ fn }: Aggregate): number =>
+  fn === "stddevs" || fn === "vars" ? 2 : isSpectral(fn) ? spectrum_rows_min : 1;
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -45,10 +47,13 @@ const kept: Record<AggregateName, Fields> = {
   stddevs: { n: 0, worst: 0, mean: 0, squares: 0 },
   var: { n: 0, worst: 0, mean: 0, squares: 0 },
   vars: { n: 0, worst: 0, mean: 0, squares: 0 },
+  rms: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
   percentile_cont: { n: 0, worst: 0, head: 0, tail: 0 },
   percentile_disc: { n: 0, worst: 0, head: 0, tail: 0 },
+  fft_peak: { n: 0, worst: 0, head: 0, tail: 0 },
+  fft_magnitude: { n: 0, worst: 0, head: 0, tail: 0 },
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -123,7 +128,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
       const better = aggregate.fn === "min" ? "<" : ">";
       return [`if (${n} === 0 || ${v} ${better} ${at("best")}) ${at("best")} = ${v};`, counted];
     }
-    case "stddev": case "stddevs": case "var": case "vars": {
+    case "stddev": case "stddevs": case "var": case "vars": case "rms": {
       // Welford 1962: one pass, no cancellation.
       const mean = at("mean"), squares = at("squares");
       return [
@@ -135,7 +140,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
-    case "percentile_cont": case "percentile_disc": {
+    case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude": {
       const tail = at("tail");
       return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
         `${tail} = r;`, counted];
@@ -179,7 +184,7 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
       : code.define("s", place.at("worst")) };
   }
   const worst = code.define("s", place.at("worst"));
-  const none = ofSample(aggregate) ? `${n} < 2` : `${n} === 0`;
+  const none = `${n} < ${leastOf(aggregate)}`;
   let state = code.define("s", `${none} & ${worst} < 194 ? ${NULL} : ${worst}`);
   if ("over" in fieldsOf(aggregate)) {
     state = code.define("s",
@@ -188,18 +193,31 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
     return keptValue(code, aggregate, place, state);
   }
+  if (isSpectral(aggregate.fn)) return spectral(code, aggregate, place, n, state);
   if (needsRows(aggregate.fn)) return percentile(code, aggregate, place, n, state);
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
   return { kind, value: code.define("v", finish(aggregate, n, place)), state };
 }
 
 function percentile(
-  code: Code, { fn, fraction }: Aggregate, place: Place, n: string, state: string,
+  code: Code, { fn, settings }: Aggregate, place: Place, n: string, state: string,
 ): Value {
   const { next, payload, values } = place.rows();
-  const at = code.param({ of: "number", value: fraction }, "fraction");
+  const at = code.param({ of: "number", value: settings[0]! }, "fraction");
   const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
     `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
+  return { kind: "float64", state, value: code.define("v", text) };
+}
+
+function spectral(
+  code: Code, { fn, settings }: Aggregate, place: Place, n: string, state: string,
+): Value {
+  const { next, payload, values } = place.rows();
+  const [rate, hz] = settings.map((value) => code.param({ of: "number", value }, "setting"));
+  const made = fn === "fft_peak" ? "peakOf" : "magnitudeOf";
+  const text = `${n} < ${spectrum_rows_min} ? 0 : fn.${made}(F, I, ${next}, ` +
+    `${place.at("head")}, ${n}, ${payload}, ${values}, ${rate}` +
+    `${hz === undefined ? "" : `, ${hz}`})`;
   return { kind: "float64", state, value: code.define("v", text) };
 }
 
@@ -244,11 +262,13 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
     case "avg": return aggregate.spec.kind === "int53" ? `Math.trunc(${at("sum")} / ${n}) + 0`
       : `${at("sum")} / ${n}`;
     case "min": case "max": return at("best");
+    case "rms": return `Math.sqrt(${at("mean")} * ${at("mean")} + ${at("squares")} / ${n})`;
     case "stddev": return `Math.sqrt(${at("squares")} / ${n})`;
     case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
     case "var": return `${at("squares")} / ${n}`;
     case "vars": return `${at("squares")} / (${n} - 1)`;
     case "count": case "last": case "first": case "percentile_cont": case "percentile_disc":
+    case "fft_peak": case "fft_magnitude":
       return n;
   }
 }

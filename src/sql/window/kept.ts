@@ -4,6 +4,7 @@ import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
+import { Joiner } from "./joiner.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
 import { Span } from "./span.ts";
 import { word } from "./words.ts";
@@ -15,6 +16,7 @@ import { word } from "./words.ts";
  *     keep    U × n     state of the kernel that fills the ring
  *     fold    U × n     groups and parameters of the kernels that read it (kernel.ts)
  *     rows    U × n     a ring of its own: rows, or panes, with only the columns it needs
+ *     join…   U × n     of several inputs: kernels and rings of joined rows (joiner.ts)
  *
  * The rows of a closed window are folded at once, its groups are written as the output ring has
  * room; meanwhile no row is taken in. A full ring loses its oldest rows, counted.
@@ -36,6 +38,7 @@ export class KeptStage implements Stage {
   readonly #windowAt: number;
   readonly #tableAt: number;
   readonly #kept: Ring;
+  readonly #join: Joiner | null;
   readonly #output: Ring;
   readonly #rows_max: number;
 
@@ -55,7 +58,9 @@ export class KeptStage implements Stage {
     const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
-    const fold = { ...site, input: this.#kept, newest: [],
+    this.#join = plan.join === null ? null : new Joiner(plan.join, site, this.#kept, (field) =>
+      part(field, plan.state.bytesOf(field)));
+    const fold = { ...site, input: this.#join?.output ?? this.#kept, newest: [],
       state: part("fold", plan.fold.stateBytes) };
     this.#accumulate = kernelOf(arena, plan.fold.text);
     this.#emit = kernelOf(arena, plan.fold.emitText);
@@ -113,8 +118,8 @@ export class KeptStage implements Stage {
   }
 
   #count(): void {
-    this.counters.errors = this.#keeper.errors + this.#span.errors;
-    this.counters.dropped = this.#keeper.dropped + this.#span.lost +
+    this.counters.errors = this.#keeper.errors + this.#span.errors + (this.#join?.errors ?? 0);
+    this.counters.dropped = this.#keeper.dropped + this.#span.lost + (this.#join?.dropped ?? 0) +
       this.#kept.arena.F[this.#windowAt + word.dropped]!;
   }
 
@@ -166,8 +171,10 @@ export class KeptStage implements Stage {
     F[at + word.groups] = 0;
     F[at + word.start] = span.start;
     F[at + word.doubted] = this.#doubtful() ? 1 : 0;
-    const done = this.#accumulate(this.#params, span.from, span.to, Infinity, span.end);
-    assert(done === span.to, "a window is folded to its end");
+    this.#join?.run(span.from, span.to, span.end);
+    const { from, to } = this.#join ?? span;
+    const done = this.#accumulate(this.#params, from, to, Infinity, span.end);
+    assert(done === to, "a window is folded to its end");
     span.closing = true;
     span.written = 0;
   }

@@ -1,5 +1,5 @@
 import { type ColumnSpec, UNCERTAIN } from "../../ring.ts";
-import { needsRows } from "../bound.ts";
+import { isSpectral, needsRows } from "../bound.ts";
 import { Code, indent, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
@@ -75,7 +75,9 @@ export function addFields(code: Code, spec: WindowSpec): void {
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
   if (spec.aggregates.some(({ aggregate }) => needsRows(aggregate.fn))) {
-    layout.add("values", "F", spec.rows);
+    // A spectrum has numbers of two parts.
+    const parts = spec.aggregates.some(({ aggregate }) => isSpectral(aggregate.fn)) ? 2 : 1;
+    layout.add("values", "F", parts * spec.rows);
   }
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);

@@ -1,0 +1,72 @@
+import { Fault, limits, reason } from "../../base.ts";
+import type { Answer, Lookup, TableShape } from "../../connector.ts";
+import type { CellValue } from "../../ring.ts";
+
+export interface Request {
+  readonly url: string;
+  readonly token?: string | undefined;
+}
+
+/** Requests of one question that are under way at a time. */
+const requests_max = 8;
+
+/** The text of an answer, of bounded length; null for 404. */
+async function getText({ url, token }: Request, abort: AbortSignal): Promise<string | null> {
+  const answer = await fetch(url, {
+    signal: abort,
+    headers: { accept: "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+  });
+  if (answer.status === 404) return null;
+  if (!answer.ok) throw new Fault("http-status", `${url} answers ${answer.status}`);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > limits.body_bytes_max) {
+      throw new Fault("http-size", `${url} answers more than ${limits.body_bytes_max} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** JSON objects of a web service by key, one request a key. */
+export class HttpTable implements Lookup {
+  readonly #request: Request;
+  readonly #shape: TableShape;
+
+  constructor(request: Request, shape: TableShape) {
+    this.#request = request;
+    this.#shape = shape;
+  }
+
+  async ask(keys: readonly CellValue[], abort: AbortSignal): ReturnType<Lookup["ask"]> {
+    const answers: (Answer | null | Fault)[] = [];
+    for (let i = 0; i < keys.length; i += requests_max) {
+      answers.push(...await Promise.all(keys.slice(i, i + requests_max)
+        .map((key) => this.#one(key, abort))));
+    }
+    return answers;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #one(key: CellValue, abort: AbortSignal): Promise<Answer | null | Fault> {
+    const url = this.#request.url.replaceAll("{key}", encodeURIComponent(String(key)));
+    const text = await getText({ ...this.#request, url }, abort);
+    if (text === null) return null;
+    try {
+      const row: unknown = JSON.parse(text);
+      if (typeof row !== "object" || row === null || Array.isArray(row)) {
+        throw new Error("no JSON object");
+      }
+      return this.#shape.columns.map(({ name }) =>
+        (name === this.#shape.key ? key : (row as Record<string, unknown>)[name]));
+    } catch (thrown) {
+      return new Fault("table-value", `${url}: ${reason(thrown)}`);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { limits } from "../../base.ts";
+import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
+import { argumentState, numberOf } from "../stateful/signal.ts";
+import { block, type Site } from "../stateful/site.ts";
+import type { StatefulFunction } from "./stateful.ts";
+
+/** The i-th value of a ring of n that begins at its place `first`. */
+function nth(F: Float64Array, at: number, n: number, first: number, i: number): number {
+  const place = first + i;
+  return F[at + (place < n ? place : place - n)]!;
+}
+
+function meanOf(F: Float64Array, at: number, n: number, first: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += nth(F, at, n, first, i);
+  return sum / n;
+}
+
+/** Sum of squared distances from the mean. */
+function spread(F: Float64Array, at: number, n: number, first: number, mean: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += (nth(F, at, n, first, i) - mean) ** 2;
+  return sum;
+}
+
+/**
+ * What generated code calls: of a ring of `n` > 0 values F[at …] that begins at its place `first`;
+ * sums are made in the order of rows. NaN: there is none.
+ */
+export const moving = {
+  /** F[scratch …] is room for n values. */
+  median(F: Float64Array, at: number, n: number, _first: number, scratch: number): number {
+    for (let i = 0; i < n; i++) {
+      // Zeros of both signs are one value.
+      const value = F[at + i]! + 0;
+      let k = i;
+      for (; k > 0 && F[scratch + k - 1]! > value; k--) F[scratch + k] = F[scratch + k - 1]!;
+      F[scratch + k] = value;
+    }
+    const half = n >> 1;
+    const high = F[scratch + half]!;
+    return n % 2 === 1 ? high : F[scratch + half - 1]! + (high - F[scratch + half - 1]!) / 2;
+  },
+
+  rms(F: Float64Array, at: number, n: number, first: number): number {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += nth(F, at, n, first, i) ** 2;
+    return Math.sqrt(sum / n);
+  },
+
+  /** Of the last value. */
+  zscore(F: Float64Array, at: number, n: number, first: number): number {
+    const mean = meanOf(F, at, n, first);
+    const deviation = Math.sqrt(spread(F, at, n, first, mean) / n);
+    return deviation > 0 ? (nth(F, at, n, first, n - 1) - mean) / deviation : NaN;
+  },
+
+  /** Least squares of the values over F[times …] (ms), per second. */
+  slope(F: Float64Array, at: number, n: number, first: number, times: number): number {
+    const [value, time] = [meanOf(F, at, n, first), meanOf(F, times, n, first)];
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      sum += (nth(F, times, n, first, i) - time) * (nth(F, at, n, first, i) - value);
+    }
+    return sum / spread(F, times, n, first, time) * 1000;
+  },
+};
+
+/** A call's text, given the ring of values, its length and first place, and where times begin. */
+type Fold = (ring: string, times: string, site: Site) => string;
+
+/** Room for the values of one row's work, whatever its key. */
+const roomFor = (site: Site, rows: number): string => {
+  const field = `${site.name}.scratch`;
+  site.code.layout.add(field, "F", rows);
+  return site.code.param({ of: "state", field }, "scratch");
+};
+
+/**
+ * The last n rows that had a value, as a ring: `next` is the place that is written next, `rows` how
+ * many there are, `skip` for how many more rows one that was left out lies in between. Each place
+ * has its value, its state and its lineage, so that a result is as old and as good as its rows.
+ */
+function movingOver(site: Site, fold: Fold): string[] {
+  const [x, n] = site.args.map(numberOf) as [string, string];
+  const { code, s, y } = site;
+  const count = Number(site.constants[1] ?? 1);
+  const [next, rows, skip] = [site.place("next"), site.place("rows"), site.place("skip")];
+  const [base, e, j, bad] = [code.name("base"), code.name("e"), code.name("j"), code.name("bad")];
+  const of = (name: string, at: string): string => `F[${site.field(name, "F", count)} + ${at} | 0]`;
+  const a = argumentState(site);
+  const take = [
+    `const ${e} = ${base} + ${next} | 0;`,
+    `${of("value", e)} = ${x}; ${of("state", e)} = ${a}; ${of("time", e)} = ${site.time};`,
+    site.made(site.input, e, count),
+    `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
+    `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
+  ];
+  const leave = [`${bad} = ${a};`, `if (${rows} > 0) ${skip} = ${n};`];
+  const judge = [block(`if (${a} > 63)`, leave), block("else", take)];
+  const place = (name: string): string => `${site.field(name, "F", count)} + ${base} | 0`;
+  const ring = `${place("value")}, ${rows}, ${rows} < ${n} ? 0 : ${next}`;
+  return [
+    `const ${base} = Math.imul(${site.index}, ${n});`, `let ${bad} = 0;`,
+    ...(site.when === "true" ? judge : [block(`if (${site.when})`, judge)]),
+    block(`if (${bad} > 0)`, [`${s} = ${bad};`]),
+    block(`else if (${rows} > 0)`, [
+      `${s} = ${skip} > 0 ? ${UNCERTAIN.skipped} : 0;`,
+      block(`for (let ${j} = ${base}; ${j} < ${base} + ${rows}; ${j} = ${j} + 1 | 0)`,
+        [site.raise(of("state", j)), site.uses(j, count)]),
+      `${y} = ${fold(ring, place("time"), site)};`,
+      `if (${y} !== ${y}) { ${y} = 0; ${s} = ${NULL}; }`,
+      `else if (${y} - ${y} !== 0) ${s} = ${ERROR.number};`,
+    ]),
+  ];
+}
+
+const rowsOf = (rows: unknown): string | null =>
+  Number(rows) >= 1 && Number(rows) <= limits.lag_rows_max ? null
+    : `The number of rows is written out, 1 to ${limits.lag_rows_max}`;
+
+const record = (
+  name: string, doc: string, source: string, x: readonly string[], gives: readonly string[],
+  fold: Fold,
+): StatefulFunction => ({
+  name, doc, source, parameters: "du", result: "float64", usage: `${name}(x, rows)`,
+  example: { call: `${name}(x, 3)`, x, gives }, constants: { 1: rowsOf },
+  emit: (site) => movingOver(site, fold),
+});
+
+/** Functions of the last rows, the row itself among them; until there are so many, of all. */
+export const movings: readonly StatefulFunction[] = [
+  record("moving_median", "Median of the last so many values",
+    "the value in the middle, of an even number the mean of two", ["1.0", "9.0", "2.0", "3.0"],
+    ["1.0", "5.0", "2.0", "3.0"], (ring, _, site) =>
+      `fn.moving.median(F, ${ring}, ${roomFor(site, Number(site.constants[1]))})`),
+  record("moving_rms", "Root of the mean square of the last so many values",
+    "√(Σx² / n)", ["3.0", "4.0", "0.0"], ["3.0", "3.5355339059327378", "2.886751345948129"],
+    (ring) => `fn.moving.rms(F, ${ring})`),
+  record("zscore", "Distance of x from the mean of the last so many values, x among them, in " +
+    "their standard deviations; NULL where they are all the same",
+  "(x − mean) / √(Σ(x − mean)² / n)", ["1.0", "1.0", "4.0"], ["NULL", "NULL", "1.414213562373095"],
+  (ring) => `fn.moving.zscore(F, ${ring})`),
+  record("moving_slope", "Slope of the straight line nearest to the last so many values, per " +
+    "second; NULL where no time has passed",
+  "least squares: Σ(t − mean t)(x − mean x) / Σ(t − mean t)²", ["1.0", "3.0", "5.0", "3.0"],
+  ["NULL", "2.0", "2.0", "0.0"],
+  (ring, times) => `fn.moving.slope(F, ${ring}, ${times})`),
+];

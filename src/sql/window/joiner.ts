@@ -1,0 +1,84 @@
+import { Ring } from "../../ring.ts";
+import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { bindParams } from "../emit/stage.ts";
+import type { JoinedPlan, JoinPlan, Site } from "../program.ts";
+
+interface Step {
+  readonly kernel: Kernel;
+  readonly params: number;
+  /** Index of its field `range` in I. */
+  readonly range: number;
+  readonly ring: Ring;
+}
+
+/**
+ * Joins the rows of a closed window, one input after the other, each time into a ring of its own;
+ * then WHERE, and what the window needs of the joined rows. Rows past a ring's capacity are left
+ * out and counted.
+ */
+export class Joiner {
+  /** Rows that found no room; rows on which ON or WHERE failed. */
+  dropped = 0;
+  readonly output: Ring;
+  /** The last rows that were made: [from, to) of `output`. */
+  from = 0;
+  #failed = 0;
+  readonly #steps: readonly Step[];
+  readonly #rows: Kernel;
+  readonly #params: number;
+  readonly #errorsAt: number;
+
+  /** `part` gives the place of a field of the window's state. */
+  constructor(plan: JoinedPlan, site: Site, window: Ring, part: (field: string) => Site["state"]) {
+    let left = window;
+    this.#steps = plan.steps.map((step, i) => {
+      const made = joinStep(step, site, [left, window], part(`join ${i}`), part(`joined ${i}`).at);
+      left = made.ring;
+      return made;
+    });
+    const state = part("after");
+    this.output = Ring.attach(site.arena, part("after rows").at, plan.ring);
+    this.#rows = kernelOf(site.arena, plan.rows.text);
+    this.#params = bindParams(plan.rows.state, plan.rows.params,
+      { ...site, input: left, output: this.output, state });
+    this.#errorsAt = plan.rows.state.indexOf("errors", state.at);
+  }
+
+  get errors(): number {
+    return this.#failed + this.output.arena.F[this.#errorsAt]!;
+  }
+
+  get to(): number {
+    return this.output.head;
+  }
+
+  /** Joins rows [from, to) of the window, which ends at `end`. */
+  run(from: number, to: number, end: number): void {
+    const { I } = this.output.arena;
+    let a = from, b = to;
+    for (const { kernel, params, range, ring } of this.#steps) {
+      I[range] = from;
+      I[range + 1] = to;
+      ring.claim(ring.rows);
+      const head = ring.head;
+      ring.publish(kernel(params, a, b, head, ring.rows));
+      [a, b] = [head, ring.head];
+      this.dropped += I[range + 2]!;
+      this.#failed += I[range + 3]!;
+    }
+    this.from = this.output.head;
+    this.output.claim((b - a) | 0);
+    this.output.publish(this.#rows(this.#params, a, b, this.output.head, end));
+  }
+}
+
+function joinStep(
+  step: JoinPlan, site: Site, [input, right]: readonly [Ring, Ring], state: Site["state"],
+  at: number,
+): Step {
+  const ring = Ring.attach(site.arena, at, step.ring);
+  const params = bindParams(step.state, step.params,
+    { ...site, input, output: ring, newest: [...site.newest, right], state });
+  return { kernel: kernelOf(site.arena, step.text), params, ring,
+    range: step.state.indexOf("range", state.at) };
+}
