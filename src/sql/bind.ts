@@ -2,7 +2,7 @@ import type {
   Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Over, Select, Star, Unary,
   Window,
 } from "./ast.ts";
-import { limits } from "../base.ts";
+import { limits, nextPowerOfTwo } from "../base.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate } from "./check.ts";
 import { checkCall } from "./arguments.ts";
@@ -123,7 +123,18 @@ class Binder {
     this.#closed = window === null ? null : context;
     const fields = this.#fields(select.fields, context);
     const having = select.having === null ? null : this.#condition(select.having, "group");
-    return this.query(this.#sql, { joins, where, window, select: fields, having, aggregated });
+    const groups = this.#groups(select);
+    return this.query(this.#sql,
+      { joins, where, window, select: fields, having, groups, aggregated });
+  }
+
+  /** Groups at most, so many that their table has a size that is a power of two. */
+  #groups({ groupBy, groups }: Select): number {
+    if (groupBy.length === 0) return 1;
+    if (groups !== null && (groups.most < 1 || groups.most > limits.partition_keys_max)) {
+      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, groups.span);
+    }
+    return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
   }
 
   #join({ kind, on, source, span }: Join, input: number): BoundJoin {
@@ -157,7 +168,8 @@ class Binder {
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
       window: null, having: null,
-      select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
     };
   }

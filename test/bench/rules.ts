@@ -36,7 +36,7 @@ const operators = ["+", "-", "*", "/", "%"];
 const comparisons = [">", "<", ">=", "<=", "!="];
 
 /** Four kinds of rules in as many shapes as asked for; the numbers in them differ by the rule. */
-export function ruleOf(rule: number, shapes: number): string {
+function ruleOf(rule: number, shapes: number): string {
   const shape = rule % shapes;
   const form = Math.floor(shape / 4);
   const n = rule + 0.5;
@@ -48,7 +48,7 @@ export function ruleOf(rule: number, shapes: number): string {
   const test = comparisons[digits[3]!];
   switch (shape % 4) {
     case 0: return `SELECT k, avg(${x}) AS mean FROM messages WHERE a ${test} 50.0 ` +
-      `GROUP BY k, TUMBLINGWINDOW(ss, 10)`;
+      `GROUP BY k KEYS 16, TUMBLINGWINDOW(ss, 10)`;
     case 1: return `SELECT a, ${x} AS y FROM messages WHERE a ${test} ${50 + n % 40}`;
     case 2: return `SELECT k, ${x} AS y, lag(a) AS before FROM messages WHERE b ${test} ${n % 90}`;
     default: return `SELECT hysteresis(${x}, 10, ${20 + n % 60}) AS on FROM messages ` +
@@ -61,7 +61,9 @@ interface Measured {
   readonly lost: number;
 }
 
-export async function measure(rules: number, shapes: number, rowsPerSecond: number): Promise<Measured> {
+async function measure(
+  rules: number, shapes: number, rowsPerSecond: number,
+): Promise<Measured> {
   const broker = await aedesBroker();
   await broker.start();
   const folder = workFolder();

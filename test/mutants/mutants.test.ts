@@ -11,7 +11,7 @@ const every = process.env.SOAK_COUNT === undefined ? 61 : Number(process.env.SOA
 const seed = Number(process.env.SOAK_SEED ?? 20_261_126);
 /** Sets of rows that a mutant must stand: the suite gives each shape far more than one, too. */
 const row_sets = 12;
-const rounds_max = 200_000;
+const rounds_max = 50_000;
 
 declare global {
   var rounds: number;
@@ -85,7 +85,9 @@ test(`mutants of generated code are found (${count} programs from seed ${seed})`
   const score = found / (all - explained);
   console.log(`${all} mutants, ${explained} equivalent by rule, ${found} found of the others: ` +
     `${(score * 100).toFixed(2)} %`);
-  for (const [what, n] of [...survivors].sort((a, b) => b[1] - a[1])) console.log(`  ${n} × ${what}`);
+  for (const [what, n] of [...survivors].sort((a, b) => b[1] - a[1])) {
+    console.log(`  ${n} × ${what}`);
+  }
   expect(all).toBeGreaterThan(100);
   expect(score).toBeGreaterThan(0.95);
 }, 7_200_000);

@@ -63,7 +63,7 @@ function closing(text: string, from: number): number {
   }
 }
 
-/** Each round of a loop takes of `globalThis.rounds`: a mutant that would never end throws. */
+/** Each call and round of a loop takes of `globalThis.rounds`: what would never end throws. */
 export const guarded = (text: string): string =>
-  text.replace(/(?<=\b(?:for|while) \([^{]*\) \{)/g,
+  text.replace(/(?<=\b(?:for|while|function \w+) \([^{]*\) \{|\bfunction \w+\([^{]*\) \{)/g,
     " if (globalThis.rounds-- < 0) throw new Error('endless');");
