@@ -1,23 +1,28 @@
 import { Fault, nearest } from "./base.ts";
 import { ackVerb, alarmsVerb, shelveVerb } from "./cli/alarms.ts";
+import { applyVerb, confirmVerb } from "./cli/apply.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
+import { rulesVerb } from "./cli/rules.ts";
 import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
 import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, explainVerb,
-  writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, schemaVerb,
+  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
+  shelveVerb, schemaVerb,
   versionVerb,
 ];
 

@@ -31,13 +31,22 @@ export interface EncoderSettings {
   readonly format: Format;
   /** Adds an object `quality` that names the state of every cell which is not good. */
   readonly quality: boolean;
+  /** Adds an object `identity`: stream, epoch and number of the row. */
+  readonly identity?: boolean;
 }
 
-export function createEncoder(from: Ring, { format, quality }: EncoderSettings): RowEncoder {
-  return format === "json" ? new JsonEncoder(from, quality) : new CborEncoder(from, quality);
+export function createEncoder(from: Ring, settings: EncoderSettings): RowEncoder {
+  const { format, quality, identity = false } = settings;
+  return format === "json" ? new JsonEncoder(from, quality, identity)
+    : new CborEncoder(from, quality, identity);
 }
 
-/** `timeColumn`: the column whose value is the row's source time, or null. */
-export function createDecoder(into: Ring, timeColumn: string | null = null): RowDecoder {
-  return new JsonDecoder(into, timeColumn);
+/**
+ * `timeColumn`: the column whose value is the row's source time, or null. A message of more than
+ * `rows_max` rows throws a Fault, and none of them is published.
+ */
+export function createDecoder(
+  into: Ring, timeColumn: string | null = null, rows_max = Infinity,
+): RowDecoder {
+  return new JsonDecoder(into, timeColumn, rows_max);
 }

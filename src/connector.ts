@@ -14,6 +14,8 @@ export interface Connector {
   readonly link: z.ZodObject | null;
   /** Settings of a `sources` entry, beside `type`, `link` and `columns`; null = no source. */
   readonly source: z.ZodObject | null;
+  /** True for the settings of a source whose rows are acknowledged when they are durable. */
+  waits?(settings: unknown): boolean;
   /** Settings of a `sinks` entry, beside `type` and `link`; null = no sink. */
   readonly sink: z.ZodObject | null;
   /** One client for all sources and sinks of a link. */
@@ -29,13 +31,39 @@ export interface ConnectorIo {
   /** Engine time, ms since the epoch. */
   time(): number;
   now(): number;
+  /** The connection is of sources that can wait: what they have not acknowledged comes again. */
+  readonly durable: boolean;
   /** Something was published into a ring, or a sink can go on: run a turn soon. */
   wake(): void;
 }
 
+/**
+ * Where a source that can wait puts its rows (MQTT at qos 1): nothing is acknowledged before it is
+ * durable, and what is acknowledged is worked with exactly once. A source publishes the rows of one
+ * message, at most `rows_max`, into its ring while the intake is `open`, and calls `commit`.
+ */
+export interface Intake {
+  readonly rows_max: number;
+  /** Another message fits; else wait for `whenOpen`, and the sender waits too. */
+  readonly open: boolean;
+  whenOpen(go: () => void): void;
+  /**
+   * What was published since the last call is one message. `durable` is called once it may be
+   * acknowledged, in the order of the calls. `mark` is the source's own word for it, by which it
+   * knows the message again after a restart, or where to read on.
+   */
+  commit(mark: string, durable: () => void): void;
+  /** Marks of the newest messages that were durable at the start, oldest first. */
+  readonly marks: readonly string[];
+}
+
 export interface Connection {
   readonly status: ConnectionStatus;
-  source(name: string, settings: unknown, into: Ring): void;
+  /**
+   * Fills the ring from now on; gives what ends it. `intake` is there for a source that can wait
+   * (`waits`): `into` is then its inlet.
+   */
+  source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void;
   /** `rule` is the name that `{rule}` stands for. */
   sink(name: string, settings: unknown, from: Ring, rule: string): Sink;
   /** Raw subscription for commands (`commands` in the configuration); text in, text out. */
@@ -91,6 +119,11 @@ export interface Sink {
    * Less than `to` means: not now, come again after `wake`.
    */
   drain(from: number, to: number): number;
+  /**
+   * Of a sink that waits for acknowledgement: of the rows that it took, the sequence up to which
+   * they have arrived. Absent: what it took is gone.
+   */
+  readonly settled?: number;
 }
 
 export interface ConnectionStatus {

@@ -23,6 +23,11 @@ export interface Driver {
   extent(tag: DriverTag): { area: string; from: number; to: number };
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
+  /**
+   * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
+   * not known before it was measured. Pure.
+   */
+  occupies(request: Request, link: Link): number | null;
   /** The raw words a write of `value` puts on the wire and the value they will mean, or a Fault. */
   encode(tag: DriverTag, value: number): Raw;
   /** What raw words mean in engineering units. */

@@ -19,6 +19,7 @@ export {
 export { TagState, type Observed } from "./gate/tag-state.ts";
 export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
 export { armingEnds, losesValue, tryArm, type ArmAsk } from "./gate/arming.ts";
+export { widenings } from "./gate/narrow.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";
 export { legibleId, parseCommand, type Arrival } from "./gate/external.ts";
 export { disarm, type Disarmed, type DisarmSteps } from "./gate/latch.ts";

@@ -1,5 +1,5 @@
 /** Rows live in rings; these are the nouns everyone shares. */
-export { Arena, type Block } from "./ring/arena.ts";
+export { Arena, fitsInto, type Block } from "./ring/arena.ts";
 export { Bridge } from "./ring/bridge.ts";
 export {
   ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
@@ -12,5 +12,7 @@ export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
 export { copyCell, copyStamp } from "./ring/copy.ts";
+export { gather, pairColumns, type Pair } from "./ring/gather.ts";
+export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

@@ -1,5 +1,10 @@
 /** Configuration -> graph of steps -> roles and turns. Names no concrete component. */
-export { buildGraph, type Components, type Graph, type MemoryLine } from "./runtime/graph.ts";
+export type { ConfigurationFile } from "./runtime/changes.ts";
+export type { Forecast } from "./runtime/forecast.ts";
+export {
+  buildGraph, buildGraphBetween, type Components, type Graph, type MemoryLine,
+} from "./runtime/graph.ts";
+export { breather } from "./runtime/host.ts";
 export { planText } from "./runtime/memory.ts";
 export { serveRole } from "./runtime/remote.ts";
 export { startRuntime } from "./runtime/runtime.ts";
@@ -7,8 +12,9 @@ export { runSerialWorker } from "./runtime/serial-worker.ts";
 export { machineWorld } from "./runtime/world.ts";
 export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
+export { ruleOrders } from "./runtime/view.ts";
 export type {
-  AlarmView, AuditQuery, DeviceView, Health, LinkView, PollView, RowView, RuleView, Runtime,
-  StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest, ArmRequest, ProofView,
-  DisarmRequest,
+  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView,
+  RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest,
+  ArmRequest, ProofView, DisarmRequest, TryAnswer,
 } from "./runtime/view.ts";

@@ -9,3 +9,7 @@ export {
 export { latchFile, type LatchFile } from "./store/latch.ts";
 export { heldStores, lockHolder, type Lock } from "./store/lock.ts";
 export type { Withheld } from "./store/fold.ts";
+export { seal, unseal, type Segment } from "./store/segment.ts";
+export {
+  StateStore, type Covered, type SavedState, type StoredSegment,
+} from "./store/state.ts";

@@ -9,7 +9,9 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   memory: () => import("./bench/memory.ts"),
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
+  reload: () => import("./bench/reload.ts"),
   stage: () => import("./bench/stage.ts"),
+  state: () => import("./bench/state.ts"),
 };
 
 const wanted = process.argv.slice(2);

@@ -20,7 +20,7 @@ const area_ms_max = 15 * 60_000;
 /** What is run once more with another environment: the faults, with a thread for each role. */
 const threads3 = {
   area: "e2e", name: "e2e (3 threads)", env: { THREADS: "3" },
-  files: ["links", "writing", "world", "full"].map((name) => `./test/e2e/${name}.test.ts`),
+  files: ["links", "writing", "world", "full", "state"].map((name) => `./test/e2e/${name}.test.ts`),
 };
 
 async function run(

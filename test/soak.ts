@@ -5,6 +5,8 @@
 import { parseArgs } from "node:util";
 
 const soaks: Readonly<Record<string, { readonly what: string; readonly path: string }>> = {
+  crash: { what: "kills of the binary at writes, syncs and sends: no row lost, none counted twice",
+    path: "test/soak/crash.test.ts" },
   race: { what: "rows between real workers", path: "test/race" },
   differential: { what: "random queries, generated code = reference", path: "test/sql" },
   fuzz: { what: "damaged queries: understood or refused with their place", path: "test/fuzz" },

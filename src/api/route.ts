@@ -38,6 +38,8 @@ export interface Route {
   /** Answered at once, however many others wait: what safety or a supervisor asks. */
   readonly always?: true;
   readonly body?: z.ZodType;
+  /** Where it is not `body_bytes_max`. */
+  readonly body_bytes_max?: number;
   readonly query?: Readonly<Record<string, string>>;
   /** What 200 means, one sentence. */
   readonly answers: string;
@@ -53,6 +55,7 @@ export function statusOf(fault: Fault): number {
   if (fault.code === "api-busy") return 503;
   if (fault.code === "not-authenticated") return 401;
   if (fault.code === "not-authorised") return 403;
+  if (fault.code === "body-too-long") return 413;
   if (fault.code === "body" || fault.code === "query") return 400;
   return 409;
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { Fault, limits, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
 import { alarmRoutes } from "./alarms.ts";
+import { changeRoutes, document_bytes_max } from "./change.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -17,7 +18,7 @@ import { writingRoutes } from "./writing.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes, ...metricsRoutes, ...deviceRoutes, ...streamRoutes, ...ruleRoutes,
-  ...tableRoutes, ...alarmRoutes, ...writingRoutes,
+  ...changeRoutes, ...tableRoutes, ...alarmRoutes, ...writingRoutes,
 ];
 
 export interface ApiOptions {
@@ -42,6 +43,9 @@ export interface Api {
   stop(): Promise<void>;
 }
 
+/** Beyond the longest answer that somebody waits for (`try_ms_max`). */
+const idle_seconds_max = 60;
+
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket, version } = options;
@@ -49,17 +53,21 @@ export function startApi(options: ApiOptions): Api {
   // A flood from the network must not keep the command line out.
   const [network, commandLine] = [new Pace(), new Pace()];
   const tcp = bound(`${listen}:${port}`, () => Bun.serve({
-    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max, idleTimeout: 60,
+    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max,
+    idleTimeout: idle_seconds_max,
     fetch: (request, server) =>
       answer(serving, request, network, false, server.requestIP(request)?.address ?? "?"),
   }));
   rmSync(socket, { force: true });
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
-  const unix = Bun.serve({
-    unix: socket, maxRequestBodySize: limits.body_bytes_max,
-    fetch: (request) => answer(serving, request, commandLine, true, "socket"),
-  });
+  const overSocket = {
+    // A whole configuration, as JSON text.
+    unix: socket, maxRequestBodySize: document_bytes_max, idleTimeout: idle_seconds_max,
+    fetch: (request: Request) => answer(serving, request, commandLine, true, "socket"),
+  };
+  // It heeds `idleTimeout` here too, though its types have it for TCP only.
+  const unix = Bun.serve(overSocket as unknown as Bun.Serve.Options<undefined>);
   process.umask(mask);
   chmodSync(socket, 0o600);
   return {
@@ -92,7 +100,9 @@ async function answer(
     const { route, params } = find(request.method, url.pathname);
     const { runtime } = options;
     const posted = route.method === "POST";
-    const read = async (): Promise<unknown> => posted ? await readBody(request) : undefined;
+    const most = route.body_bytes_max ?? limits.body_bytes_max;
+    const read = async (): Promise<unknown> =>
+      posted ? await readBody(request, most) : undefined;
     const handle = async (body: unknown): Promise<Response> => {
       const given = { runtime, params, query: url.searchParams, body, local, from, pace };
       return toResponse(await route.handle(given));
@@ -170,7 +180,7 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }
 
-async function readBody(request: Request): Promise<unknown> {
+async function readBody(request: Request, bytes_max: number): Promise<unknown> {
   const type = request.headers.get("content-type") ?? "";
   // A page in a browser cannot send this type to another origin without asking first.
   if (!type.startsWith("application/json")) {
@@ -178,6 +188,9 @@ async function readBody(request: Request): Promise<unknown> {
       `The body must be JSON with "Content-Type: application/json", not "${type}"`);
   }
   const text = await request.text();
+  if (text.length > bytes_max) {
+    throw new Fault("body-too-long", `The body is longer than ${bytes_max} bytes`, { bytes_max });
+  }
   try {
     return JSON.parse(text);
   } catch (thrown) {

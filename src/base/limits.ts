@@ -99,10 +99,34 @@ export const limits = {
   body_bytes_max: 1 << 20,
   /** Braces and brackets inside each other in the configuration: parsers go down by recursion. */
   nesting_max: 100,
+  /** Messages of one source that wait to become durable; then its sender waits. */
+  journal_messages_max: 4096,
+  /**
+   * Marks of durable messages that are kept to know one again that is sent twice: more than a
+   * broker has on their way at once, whose acknowledgements a kill may lose.
+   */
+  journal_marks_min: 8192,
+  /** Pause between two commits of the journal: an SD card survives ten a second. */
+  journal_ms_min: 100,
+  /** Bytes of operator state that one turn copies: 1 ms on a small ARM core. */
+  checkpoint_turn_bytes: 256 << 10,
+  /** Bytes of one page of operator state: what did not change is not written again. */
+  checkpoint_page_bytes: 16 << 10,
+  /** Packed pages that wait for the disk; while there are more, rules wait. */
+  checkpoint_waiting_bytes: 4 << 20,
+  /** Bytes of one commit of a checkpoint, and the pause after it (ms): others use the disk too. */
+  checkpoint_commit_bytes: 128 << 10,
+  checkpoint_commit_ms: 20,
+  /** Checkpoints are taken less often where they would write more (flash wear). */
+  checkpoint_bytes_per_hour: 256 << 20,
   /** Bytes of one MQTT message; a longer one ends the connection before it is kept. */
   mqtt_message_bytes_max: 1 << 20,
   /** Bytes of the configuration file. */
   config_bytes_max: 16 << 20,
+  /** A rule that is only tried: bytes of its own arena, ms of its time, rows given and shown. */
+  try_bytes_max: 16 << 20,
+  try_ms_max: 50_000,
+  try_rows_max: 1000,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
   modbus_registers_max: 125,
   /** Coils or discrete inputs of one Modbus read (6.1). */

@@ -4,9 +4,11 @@ import { parse } from "jsonc-parser";
 import { Fault, limits, reason } from "../base.ts";
 import {
   load, overlayLinks, problemText, readSimLinks, tooDeep, type Components as ConfigComponents,
-  type Problem,
+  type Gateway, type Loaded, type Problem,
 } from "../config.ts";
-import { buildGraph, type Components, type Graph } from "../runtime.ts";
+import {
+  buildGraph, buildGraphBetween, type Components, type ConfigTexts, type Graph,
+} from "../runtime.ts";
 
 /** A configuration read and worked out: a graph, or what is wrong with it, as texts. */
 export interface Examined {
@@ -31,18 +33,12 @@ export function componentSchemas(components: Components): ConfigComponents {
   };
 }
 
-/** The texts that make a configuration: the file and, if it stands in its own, the policy. */
-export interface Texts {
-  readonly config: string;
-  readonly policy: string;
-}
-
 /** Reads a configuration from its file and works it out. */
 export function examine(path: string, components: Components, links: string | null): Examined {
   return examineTexts(path, readTexts(path), components, links);
 }
 
-export function readTexts(path: string): Texts {
+export function readTexts(path: string): ConfigTexts {
   const config = readJson(path);
   const policy = policyPath(path, config);
   return { config, policy: policy !== null && existsSync(policy) ? readJson(policy) : "" };
@@ -59,8 +55,29 @@ function readJson(path: string): string {
 
 /** Works out texts as if they stood at `path`; `links` is a sim-links.json to lay over (W25). */
 export function examineTexts(
-  path: string, texts: Texts, components: Components, links: string | null,
+  path: string, texts: ConfigTexts, components: Components, links: string | null,
 ): Examined {
+  const { loaded, gateway, show } = loadTexts(path, texts, components, links, path);
+  if (gateway === null) return { graph: null, texts: loaded.problems.map(show) };
+  const { graph, problems } = buildGraph(gateway, components, loaded.problem);
+  return { graph, texts: problems.map(show) };
+}
+
+/** The same while it runs, between turns; `name` is what problems call the file. */
+export async function examineBetween(
+  path: string, texts: ConfigTexts, components: Components, links: string | null,
+  name: string, breathe: () => Promise<void>,
+): Promise<Examined> {
+  const { loaded, gateway, show } = loadTexts(path, texts, components, links, name);
+  if (gateway === null) return { graph: null, texts: loaded.problems.map(show) };
+  const { graph, problems } = await buildGraphBetween(
+    gateway, components, loaded.problem, breathe);
+  return { graph, texts: problems.map(show) };
+}
+
+function loadTexts(
+  path: string, texts: ConfigTexts, components: Components, links: string | null, name: string,
+): { loaded: Loaded; gateway: Gateway | null; show(problem: Problem): string } {
   const policy = policyPath(path, texts.config);
   const loaded = load(texts.config, {
     path: resolve(path),
@@ -68,16 +85,13 @@ export function examineTexts(
     readFile: (file) => (file === policy && texts.policy !== "" ? texts.policy : readText(file)),
     env: process.env,
   });
-  const show = (problem: Problem): string => problemText(problem, path);
-  if (loaded.gateway === null) return { graph: null, texts: loaded.problems.map(show) };
-  const gateway = links === null ? loaded.gateway
+  const gateway = loaded.gateway === null || links === null ? loaded.gateway
     : overlayLinks(loaded.gateway, readSimLinks(readText(links), links));
-  const { graph, problems } = buildGraph(gateway, components, loaded.problem);
-  return { graph, texts: problems.map(show) };
+  return { loaded, gateway, show: (problem) => problemText(problem, name) };
 }
 
 /** Where `"policy": "file:…"` of a configuration leads, or null. */
-function policyPath(path: string, config: string): string | null {
+export function policyPath(path: string, config: string): string | null {
   const { policy } = (parse(config) ?? {}) as { policy?: unknown };
   if (typeof policy !== "string" || !policy.startsWith("file:")) return null;
   return resolve(dirname(resolve(path)), policy.slice("file:".length));

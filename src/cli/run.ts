@@ -2,10 +2,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { lockFile } from "../base/os.ts";
-import { machineWorld, planText, startRuntime, type Graph } from "../runtime.ts";
+import {
+  breather, machineWorld, planText, startRuntime, type ConfigTexts, type ConfigurationFile,
+  type Graph,
+} from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
 import { configuredStore, default_directory, simulationStore, socket_name } from "./client.ts";
-import { examineTexts, readTexts, type Texts } from "./examine.ts";
+import { examineBetween, examineTexts, readTexts } from "./examine.ts";
+import { keepTexts } from "./keep.ts";
 import { paceCollector } from "./pace.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
@@ -43,14 +47,15 @@ async function run(args: Args, host: Host): Promise<number> {
     return 1;
   }
   const store = openStore(directory, {
-    maxMB: graph?.gateway.store.maxMB ?? default_store_MB, lock: lockFile,
+    maxMB: graph?.gateway.store.maxMB ?? default_store_MB,
+    stateMB: graph?.gateway.store.stateMB ?? default_state_MB, lock: lockFile,
     now: () => clock.now(), time: () => clock.time(),
   });
   try {
-    const chosen = choose(graph, path, store, host, links, log);
+    const chosen = choose(graph, texts, path, store, host, links, log);
     if (chosen === null || !fits(chosen.graph)) return 1;
-    await serve({ ...chosen, texts, store, clock, log, host,
-      normal: args.options["normal"] === true });
+    await serve({ ...chosen, store, clock, log, host, normal: args.options["normal"] === true,
+      path, links });
     return 0;
   } finally {
     store.close();
@@ -75,7 +80,10 @@ function logLevel(args: Args): LogLevel {
 interface Serving {
   readonly graph: Graph;
   readonly rejected: boolean;
-  readonly texts: Texts;
+  readonly texts: ConfigTexts;
+  readonly path: string;
+  /** Laid over it: a simulation. */
+  readonly links: string | null;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -93,11 +101,11 @@ async function serve(serving: Serving): Promise<void> {
   // From now on: who stops it while it starts means an orderly stop too.
   const ending = signalled();
   if (!rejected) store.saveGood({ ...texts, configHash, policyHash });
+  const world = machineWorld(clock, log, host.workerUrl);
   const runtime = await startRuntime({
-    graph, components: host.components, store, version, configChanged,
-    world: machineWorld(clock, log, host.workerUrl),
+    graph, components: host.components, store, version, configChanged, world,
     safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,
-    planned: planText(graph).bytes,
+    file: configurationFile(serving, breather(world)),
   });
   try {
     const socket = join(store.directory, socket_name);
@@ -113,19 +121,36 @@ async function serve(serving: Serving): Promise<void> {
   }
 }
 
+/** What is applied while it runs stands in its place; what is only simulated does not. */
+function configurationFile(
+  { texts, path, links, host, log }: Serving, breathe: () => Promise<void>,
+): ConfigurationFile {
+  return {
+    texts,
+    examine: (given, name) =>
+      examineBetween(path, given, host.components, links, name ?? path, breathe),
+    keep: (given) => {
+      if (links === null) keepTexts(path, given);
+      else log.warn("run", `a simulation leaves ${path} as it is`);
+    },
+  };
+}
+
 const default_store_MB = 512;
+const default_state_MB = 128;
 
 /** W5: a configuration that does not pass is not run; the last good pair is, with writing off. */
 function choose(
-  graph: Graph | null, path: string, store: Store, host: Host, links: string | null, log: Log,
-): { graph: Graph; rejected: boolean } | null {
-  if (graph !== null) return { graph, rejected: false };
-  const good: Texts | null = store.lastGood;
+  graph: Graph | null, texts: ConfigTexts, path: string, store: Store, host: Host,
+  links: string | null, log: Log,
+): { graph: Graph; texts: ConfigTexts; rejected: boolean } | null {
+  if (graph !== null) return { graph, texts, rejected: false };
+  const good: ConfigTexts | null = store.lastGood;
   if (good === null) return null;
   const last = examineTexts(path, good, host.components, links);
   if (last.graph === null) return null;
   log.error("run", "the configuration is rejected; the last good one runs, with writing off");
-  return { graph: last.graph, rejected: true };
+  return { graph: last.graph, texts: good, rejected: true };
 }
 
 function fits(graph: Graph): boolean {

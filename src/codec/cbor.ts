@@ -14,18 +14,21 @@ export class CborEncoder implements RowEncoder {
   readonly bytes_max: number;
   readonly #ring: Ring;
   readonly #quality: boolean;
+  readonly #identity: boolean;
 
-  constructor(ring: Ring, quality: boolean) {
+  constructor(ring: Ring, quality: boolean, identity: boolean) {
     this.#ring = ring;
     this.#quality = quality;
+    this.#identity = identity;
     // Heads are at most 9 bytes; a text that is not UTF-8 grows to three bytes a byte.
     this.bytes_max = ring.shown.reduce((sum, column) =>
-      sum + 18 + Buffer.byteLength(column.name) * 2 + 40 + column.slot * 3, 32);
+      sum + 18 + Buffer.byteLength(column.name) * 2 + 40 + column.slot * 3,
+    32 + (identity ? 80 + Buffer.byteLength(ring.name) : 0));
   }
 
   encode(seq: number, out: Uint8Array, at: number): number {
     const { shown, mask } = this.#ring;
-    const row: Record<string, CellValue | Record<string, string>> = {};
+    const row: Record<string, CellValue | Record<string, string | number>> = {};
     const quality: Record<string, string> = {};
     let worst = GOOD;
     for (const column of shown) {
@@ -38,6 +41,10 @@ export class CborEncoder implements RowEncoder {
       worst |= state;
     }
     if (this.#quality && worst !== GOOD) row["quality"] = quality;
+    if (this.#identity) {
+      const { name: stream, numbering } = this.#ring;
+      row["identity"] = { stream, epoch: numbering.epoch, number: numbering.of(seq) };
+    }
     const bytes = encoder.encode(row);
     out.set(bytes, at);
     return at + bytes.length;

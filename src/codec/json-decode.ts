@@ -38,6 +38,7 @@ export class JsonDecoder implements RowDecoder {
   readonly #fields: readonly Field[];
   readonly #byName = new Map<string, Field>();
   readonly #time: Column | null;
+  readonly #rows_max: number;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
@@ -45,9 +46,10 @@ export class JsonDecoder implements RowDecoder {
   /** The number read last had no fraction and no exponent. */
   #whole = false;
 
-  constructor(ring: Ring, timeColumn: string | null) {
+  constructor(ring: Ring, timeColumn: string | null, rows_max: number) {
     assert(ring.columns.length > 0, `json: ${ring.name} has no columns`);
     this.#ring = ring;
+    this.#rows_max = rows_max;
     this.#fields = ring.columns.map((column, i) =>
       ({ column, key: encoder.encode(column.name), next: (i + 1) % ring.columns.length }));
     for (const field of this.#fields) this.#byName.set(field.column.name, field);
@@ -85,6 +87,9 @@ export class JsonDecoder implements RowDecoder {
     }
     for (;;) {
       if (this.#space() !== OPEN) throw this.#wrong("an object");
+      if (rows === this.#rows_max) {
+        throw new Fault("json-rows", `A message of more than ${rows} rows`, { rows });
+      }
       this.#row(rows % this.#ring.rows, time);
       rows++;
       // More rows than the ring holds: readers get what they can, and count what they lose.

@@ -12,6 +12,7 @@ const null_text = bytesOf("null");
 const true_text = bytesOf("true");
 const false_text = bytesOf("false");
 const hex_digits = bytesOf("0123456789abcdef");
+const number_open = bytesOf(',"number":');
 const quality_open = bytesOf(',"quality":{');
 /** The longest float64 is -2.2250738585072014e-308, the longest int64 -9223372036854775808. */
 const number_bytes_max = 24;
@@ -29,10 +30,14 @@ export class JsonEncoder implements RowEncoder {
   readonly #openings: readonly Uint8Array[];
   /** `"name":"state",` parts are built only for cells that are not good. */
   readonly #quality: boolean;
+  /** `,"identity":{"stream":"NAME","epoch":`, or null. */
+  readonly #identity: Uint8Array | null;
 
-  constructor(ring: Ring, quality: boolean) {
+  constructor(ring: Ring, quality: boolean, identity: boolean) {
     this.#ring = ring;
     this.#quality = quality;
+    this.#identity = identity
+      ? bytesOf(`,"identity":{"stream":${JSON.stringify(ring.name)},"epoch":`) : null;
     this.#openings = ring.shown.map((column, i) =>
       bytesOf(`${i === 0 ? "{" : ","}${JSON.stringify(column.name)}:`));
     // A byte of text becomes at most six, one of `bytes` at most 4/3.
@@ -40,7 +45,9 @@ export class JsonEncoder implements RowEncoder {
       (column.slot === 0 ? number_bytes_max : column.slot * 6 + 8), 0);
     const states = quality
       ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
-    this.bytes_max = cells + states + quality_open.length + 4;
+    const named = this.#identity === null ? 0
+      : this.#identity.length + number_open.length + 2 * number_bytes_max + 1;
+    this.bytes_max = cells + states + named + quality_open.length + 4;
   }
 
   encode(seq: number, out: Uint8Array, from: number): number {
@@ -59,6 +66,15 @@ export class JsonEncoder implements RowEncoder {
     }
     if (columns.length === 0) out[at++] = 0x7b;
     if (this.#quality && worst !== GOOD) at = this.#states(row, out, at);
+    if (this.#identity !== null) at = this.#name(this.#identity, seq, out, at);
+    out[at++] = CLOSE;
+    return at;
+  }
+
+  #name(opening: Uint8Array, seq: number, out: Uint8Array, from: number): number {
+    const { numbering } = this.#ring;
+    let at = appendNumber(out, append(out, from, opening), numbering.epoch);
+    at = appendNumber(out, append(out, at, number_open), numbering.of(seq));
     out[at++] = CLOSE;
     return at;
   }

@@ -216,9 +216,12 @@ function toSink(name: string, entry: object): SinkConfig {
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {
-  const { sql, to, eventTime } = text;
+  const { sql, to, eventTime, schedule, restart } = text;
   return {
-    name, sql,
+    name, sql, restart,
+    schedule: schedule === undefined ? null : {
+      cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
+    },
     eventTime: eventTime === undefined ? null : {
       ...eventTime, idleTimeout: eventTime.idleTimeout ?? null, rows: eventTime.rows ?? null,
     },

@@ -1,4 +1,5 @@
 import type { TagType } from "../ring.ts";
+import type { Schedule } from "./schedule.ts";
 
 /**
  * The configuration after `load`: defaults filled in, name patterns expanded, types applied,
@@ -18,7 +19,13 @@ export interface Gateway {
   readonly policy: Policy;
   readonly commands: { readonly link: string; readonly topic: string } | null;
   readonly api: { readonly listen: string; readonly port: number; readonly token: string | null };
-  readonly store: { readonly directory: string; readonly maxMB: number };
+  readonly store: {
+    readonly directory: string;
+    readonly maxMB: number;
+    readonly stateMB: number;
+    /** ms between two checkpoints. */
+    readonly checkpoint: number;
+  };
   /** SHA-256 (hex) of the configuration's and of the policy's text. */
   readonly configHash: string;
   readonly policyHash: string;
@@ -141,6 +148,19 @@ export interface Rule {
   /** null: the rule goes by engine time. */
   readonly eventTime: EventTimeConfig | null;
   readonly to: readonly RuleTarget[];
+  /** Null = it runs from start to stop. */
+  readonly schedule: Schedule | null;
+  readonly restart: RestartStrategy;
+}
+
+/** What becomes of a rule whose stage throws: it begins again, later each time. */
+export interface RestartStrategy {
+  /** Then it stays failed; 0 = without end. */
+  readonly attempts: number;
+  /** ms before the first, doubled for each. */
+  readonly delay: number;
+  /** ms at most. */
+  readonly most: number;
 }
 
 export interface EventTimeConfig {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { limits } from "../base.ts";
+import { cronProblem } from "./schedule.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**
@@ -108,6 +109,48 @@ const model = z.strictObject({
     .describe("a later result is NULL with the state `late`"),
 });
 
+const date = z.string()
+  .meta({ title: 'a date or a time with its zone: "2026-04-01", "2026-04-01T06:00:00+02:00"' })
+  .transform((text, context): number => {
+    // A date alone is midnight in the machine's zone, as the times of cron are.
+    const day = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text);
+    const time = day === null
+      ? /[Z+-](?:\d\d:?\d\d)?$/.test(text) ? Date.parse(text) : NaN
+      : new Date(Number(day[1]), Number(day[2]) - 1, Number(day[3])).getTime();
+    if (!Number.isNaN(time)) return time;
+    context.addIssue('expected a date or a time with its zone, such as "2026-04-01"');
+    return z.NEVER;
+  });
+
+const schedule = z.strictObject({
+  cron: z.string().optional()
+    .describe("when it begins: minute hour day month weekday, in the machine's zone"),
+  duration: durationText("1s", "31d").optional().describe("how long it runs then"),
+  between: z.array(z.strictObject({ from: date, to: date })).max(64).default([])
+    .describe("dates between which it runs at all"),
+}).superRefine(({ cron, duration, between }, context) => {
+  const problem = cron === undefined ? null : cronProblem(cron);
+  if (problem !== null) context.addIssue({ code: "custom", path: ["cron"], message: problem });
+  if ((cron === undefined) !== (duration === undefined)) {
+    context.addIssue("cron says when it begins and duration how long it runs: give both");
+  } else if (cron === undefined && between.length === 0) {
+    context.addIssue("it says nothing: give cron and duration, between, or leave it out");
+  }
+  between.forEach(({ from, to }, i) => {
+    if (from >= to) {
+      context.addIssue({ code: "custom", path: ["between", i], message: "from must be before to" });
+    }
+  });
+});
+
+const restart = z.strictObject({
+  attempts: z.int().min(0).max(1_000_000).default(0)
+    .describe("after so many it stays failed; 0 = without end"),
+  delay: durationText("10ms", "1d").prefault("1s")
+    .describe("before the first, doubled for each further one"),
+  most: durationText("10ms", "1d").prefault("1m").describe("the longest such pause"),
+});
+
 const eventTime = z.strictObject({
   lateTolerance: durationText("0ms", "1d").prefault("1s")
     .describe("how much later than the newest row a row may come; later ones are left out"),
@@ -129,6 +172,8 @@ const rule = z.strictObject({
       from: z.string().describe("column of the rule's result"),
     }),
   ])).default([]).describe("sinks, and tags it writes"),
+  schedule: schedule.optional().describe("when it runs; always, if left out"),
+  restart: restart.prefault({}).describe("what becomes of it when it fails"),
 });
 
 /** As SQL spells a name, without quotes. */
@@ -157,7 +202,11 @@ const api = z.strictObject({
 const store = z.strictObject({
   directory: z.string().min(1).default("/var/lib/tagwerk")
     .describe("where audit and state are kept"),
-  maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB it may take"),
+  maxMB: z.int().min(16).max(1_000_000).default(512).describe("MB the audit may take"),
+  stateMB: z.int().min(16).max(1_000_000).default(128)
+    .describe("MB that checkpoints and the journal of sources at qos 1 may take"),
+  checkpoint: durationText("100ms", "1d").prefault("60s")
+    .describe("how often the state of rules is kept, at most"),
 });
 
 const rate = z.int().min(1).max(1_000_000);

@@ -20,7 +20,7 @@ export const logConnector: Connector = {
     };
     return {
       status,
-      source: () => undefined,
+      source: () => () => undefined,
       sink: (name, given, from, rule) =>
         new LogSink(`${name} ${rule}`, settings.parse(given).rowsPerSecond, from, status, io),
       close: () => Promise.resolve(),

@@ -2,11 +2,15 @@ import type { Connector } from "../connector.ts";
 import { MqttConnection } from "./mqtt/client.ts";
 import { linkSettings, sinkSettings, sourceSettings } from "./mqtt/settings.ts";
 
-/** MQTT 3.1.1 over TCP; one client a link for all its sources, sinks and commands. */
+/**
+ * MQTT 3.1.1 over TCP; one client a link for all its sinks, commands and sources; sources at
+ * qos 1 have one of their own, which the broker keeps messages for.
+ */
 export const mqttConnector: Connector = {
   type: "mqtt",
   link: linkSettings,
   source: sourceSettings,
   sink: sinkSettings,
+  waits: (settings) => sourceSettings.parse(settings).qos === 1,
   connect: (name, settings, io) => new MqttConnection(name, linkSettings.parse(settings), io),
 };

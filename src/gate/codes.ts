@@ -54,6 +54,7 @@ export const refusals = {
   "safe-mode": "The gateway runs in safe mode after repeated failed starts.",
   "config-rejected": "The configuration was rejected; the last good one runs without writing.",
   "latched": "Writing was disarmed by {by}; lift it with disarm --clear.",
+  "changing": "The configuration that {tag} is written by is being changed.",
   "mode-off": "The write policy switches {tag} off.",
   "shadow": "The write policy lets {tag} run in shadow only: computed and logged, never sent.",
   "not-armed": "{tag} is not armed ({why}): computed and logged, not sent.",

@@ -213,6 +213,24 @@ export class TagState implements TagView {
     this.day = day;
   }
 
+  /**
+   * The configuration around the tag was changed: it is another object, and the machine the same.
+   * What was written, what is not known, and who has taken over, all stay; the arming does not.
+   */
+  inherit(before: TagState): void {
+    this.lastCommand = before.lastCommand;
+    this.lastReadBack = before.lastReadBack;
+    this.lastWriteAt = before.lastWriteAt;
+    this.leftAt = before.leftAt;
+    this.writesToday = before.writesToday;
+    this.day = before.day;
+    this.pending = before.pending;
+    this.yielded = before.yielded;
+    this.#settledAt = before.#settledAt;
+    for (const [origin, row] of before.rows) this.rows.set(origin, row);
+    this.unarmedWhy = before.unarmedWhy;
+  }
+
   /** A command stands between gate and wire: `disarm` waits until none does (W4). */
   get mayStillLeave(): boolean {
     return this.phase === "chosen" || this.phase === "intended";

@@ -73,7 +73,7 @@ export class Arena {
       const values = { owner, bytes: size };
       throw new Fault("arena-full", `No room for ${size} bytes of ${owner}`, values);
     }
-    const at = this.#free[from]!.values().next().value!;
+    const at = lowest(this.#free[from]!);
     this.#free[from]!.delete(at);
     // Halve until it fits; the upper halves stay free.
     while (from > k) this.#free[--from]!.add(at + 2 ** from);
@@ -96,6 +96,11 @@ export class Arena {
     this.#free[k]!.add(at);
   }
 
+  /** Free blocks by size: `free[k]` of 2^k bytes; plain data for `fitsInto`. */
+  get free(): number[] {
+    return this.#free.map((blocks) => blocks.size);
+  }
+
   seal(): void {
     this.#sealed = true;
   }
@@ -108,4 +113,25 @@ export class Arena {
   blocks(): Block[] {
     return [...this.#taken.values()].sort((a, b) => a.at - b.at);
   }
+}
+
+/** Pages that were touched before are touched again, however often blocks come and go. */
+function lowest(blocks: ReadonlySet<number>): number {
+  let least = Infinity;
+  for (const at of blocks) if (at < least) least = at;
+  return least;
+}
+
+/** Whether blocks of these sizes could all be taken where `Arena.free` says what is free. */
+export function fitsInto(free: readonly number[], sizes: readonly number[]): boolean {
+  const left = [...free];
+  return sizes.every((size) => {
+    const k = Math.log2(size);
+    let from = k;
+    while (from < left.length && left[from] === 0) from++;
+    if (from >= left.length) return false;
+    left[from]! -= 1;
+    while (from > k) left[--from]! += 1;
+    return true;
+  });
 }

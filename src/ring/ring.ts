@@ -2,6 +2,7 @@ import { assert, limits, nextPowerOfTwo } from "../base.ts";
 import { Arena, type Block } from "./arena.ts";
 import { publishHead, storeClaim } from "./bridge.ts";
 import { Column, kindBytes, type ColumnSpec } from "./column.ts";
+import { Numbering } from "./numbering.ts";
 
 /**
  * What a ring is made of; `bytes` is what it needs of the arena. Plain data: travels to workers.
@@ -55,6 +56,8 @@ export class Ring {
   readonly columns: readonly Column[];
   /** Without the engine's own, whose names begin with `$`: what sinks and the API show. */
   readonly shown: readonly Column[];
+  /** Names of its rows that outlast this process; kept by the thread that writes the ring. */
+  readonly numbering = new Numbering();
   /** Indices into I. */
   readonly headAt: number;
   readonly claimAt: number;

@@ -1,5 +1,6 @@
 import { Fault } from "../base.ts";
 import type { StageAlarms } from "../sql.ts";
+import type { RuleRunner } from "./rule.ts";
 import type { AlarmAct, AlarmView } from "./view.ts";
 
 interface Place {
@@ -12,12 +13,14 @@ const look_ms = 1000;
 
 /** The alarms of one role's rules, and what operators do to them. */
 export class Alarms {
-  readonly #places: Place[] = [];
+  #places: readonly Place[] = [];
   #shelves: { readonly alarm: string; readonly until: number }[] = [];
   #lookAt = -Infinity;
 
-  add(rule: string, stage: StageAlarms): void {
-    this.#places.push({ rule, stage });
+  /** These rules run now. */
+  follow(rules: readonly RuleRunner[]): void {
+    this.#places = rules.flatMap(({ name: rule, alarms }) =>
+      alarms.map((stage) => ({ rule, stage })));
   }
 
   list(time: number): AlarmView[] {

@@ -2,7 +2,7 @@ import { limits } from "../base.ts";
 import { copyCell, copyStamp, writeCell, ABSENT, type Column, type Ring } from "../ring.ts";
 import type { InputPlan } from "../sql.ts";
 
-interface Member {
+export interface Member {
   readonly ring: Ring;
   /** Index of the input that it belongs to. */
   readonly input: number;
@@ -22,7 +22,7 @@ interface Member {
 export class Gather {
   lost = 0;
   readonly output: Ring;
-  readonly #members: Member[];
+  readonly members: readonly Member[];
   readonly #from: Column | undefined;
   readonly #oldest: Column | undefined;
 
@@ -30,14 +30,14 @@ export class Gather {
     this.output = output;
     this.#from = output.column("$from");
     this.#oldest = output.column("$oldest");
-    this.#members = inputs.flatMap((input) => input.streams.map((name) =>
+    this.members = inputs.flatMap((input) => input.streams.map((name) =>
       this.#member(input, rings.get(name)!)));
   }
 
-  /** True if rows are left. */
-  step(): boolean {
+  /** True if rows are left. Rows after `until`, engine time, may have to wait for others. */
+  step(until: number): boolean {
     for (let n = 0; n < Math.min(limits.rows_per_step_max, this.output.rows / 2); n++) {
-      const member = this.#oldestMember();
+      const member = this.#oldestMember(until);
       if (member === null) return false;
       this.output.claim(1);
       this.#copy(member);
@@ -63,19 +63,20 @@ export class Gather {
     };
   }
 
-  #oldestMember(): Member | null {
+  #oldestMember(until: number): Member | null {
     let oldest: Member | null = null;
     let least = Infinity;
-    for (const member of this.#members) {
+    for (const member of this.members) {
       const { ring } = member;
       const lag = (ring.head - member.cursor) | 0;
-      if (lag === 0) continue;
+      // Less than 0: a replay has not come up to where it was.
+      if (lag <= 0) continue;
       if (lag > ring.rows) {
         this.lost += lag - ring.rows;
         member.cursor = (ring.head - ring.rows) | 0;
       }
       const time = ring.arena.F[ring.timeAt + (member.cursor & ring.mask)]!;
-      if (time < least) [oldest, least] = [member, time];
+      if (time < least && time <= until) [oldest, least] = [member, time];
     }
     return oldest;
   }

@@ -3,8 +3,9 @@ import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from ".
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import { reserveOf } from "./blocks.ts";
 import { planTable, type TablePlan } from "./lookup.ts";
-import { rulesToWrites } from "./share.ts";
+import { roleNames, rulesToWrites, shareOf } from "./share.ts";
 import {
   compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
   type UserFunctions,
@@ -35,6 +36,8 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
+  /** A source that can wait: its rows are durable before they are acknowledged. */
+  readonly journal: boolean;
   /** Its rows bear source times, by which a rule can go. */
   readonly timed: boolean;
 }
@@ -90,13 +93,54 @@ export type PlaceProblem = (
   path: readonly (string | number)[], message: string, meant?: string | null,
 ) => Problem;
 
+interface Built {
+  readonly graph: Graph | null;
+  readonly problems: Problem[];
+}
+
 /** Works out a loaded configuration; what is wrong comes as problems with their places. */
 export function buildGraph(
   gateway: Gateway, components: Components, place: PlaceProblem,
-): { graph: Graph | null; problems: Problem[] } {
+): Built {
+  const steps = graphSteps(gateway, components, place);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in pieces, a rule each: whoever polls on this thread goes on between them. */
+export async function buildGraphBetween(
+  gateway: Gateway, components: Components, place: PlaceProblem, breathe: Breathe,
+): Promise<Built> {
+  const steps = graphSteps(gateway, components, place);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await breathe();
+  }
+}
+
+/** Lets the thread's turns go on, if the work before took long enough to be felt. */
+export type Breathe = () => Promise<void>;
+
+function* graphSteps(
+  gateway: Gateway, components: Components, place: PlaceProblem,
+): Generator<void, Built> {
   const builder = new Builder(gateway, components, place);
-  const graph = builder.build();
+  const graph = yield* builder.build();
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
+}
+
+/** One more rule, worked out over a graph as it stands; it is no part of it. */
+export function planTrial(
+  graph: Graph, components: Components, sql: string,
+): { plan: RulePlan | null; problems: readonly Problem[] } {
+  const place: PlaceProblem = (path, message, meant) =>
+    ({ path: path.join("."), line: null, column: null, value: null, message,
+      nearest: meant ?? null });
+  const builder = new Builder(graph.gateway, components, place);
+  return { plan: builder.trial(graph, sql), problems: builder.problems };
 }
 
 /** Rows a minute that a source without a declared rate is given room for. */
@@ -120,7 +164,7 @@ class Builder {
     this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
-  build(): Graph {
+  *build(): Generator<void, Graph> {
     const gateway = this.#gateway;
     for (const device of gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
@@ -129,11 +173,15 @@ class Builder {
       const columns = source.columns.map((c) => tagColumn(c.name, c.type));
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
-      this.#addStream(source.name, "source", columns, interval, this.#isTimed(source, columns));
+      const connector = this.#components.connectors.find(({ type }) => type === source.type);
+      this.#addStream(source.name, "source", columns, interval, {
+        timed: this.#isTimed(source, columns),
+        journal: connector?.waits?.(source.settings) ?? false,
+      });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
-    const rules = this.#planStrict(this.#planRules());
+    const rules = this.#planStrict(yield* this.#planRules());
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
@@ -144,16 +192,30 @@ class Builder {
     return { ...graph, memory: memoryOf(graph) };
   }
 
+  trial(graph: Graph, sql: string): RulePlan | null {
+    // Its tags by name; then everything as it was worked out.
+    for (const device of graph.gateway.devices) {
+      for (const group of device.groups) this.#addGroup(device, group);
+    }
+    for (const stream of graph.streams) this.#streams.set(stream.name, stream);
+    for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
+    const name = "$try";
+    const restart = { attempts: 0, delay: 0, most: 0 };
+    this.#planRule({ name, sql, to: [], eventTime: null, schedule: null, restart });
+    return this.#rules.get(name) ?? null;
+  }
+
   #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {
     this.problems.push(this.#place(path, message, meant));
   }
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    timed = false,
+    { timed = false, journal = false } = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
-    const stream = { name, from, interval, timed, layout: Ring.layout(name, columns, rows) };
+    const layout = Ring.layout(name, columns, rows);
+    const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
   }
@@ -236,11 +298,14 @@ class Builder {
     }
   }
 
-  #planRules(): RulePlan[] {
+  *#planRules(): Generator<void, RulePlan[]> {
     let open = [...this.#gateway.rules];
     while (open.length > 0) {
       const later: Rule[] = [];
-      for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
+      for (const rule of open) {
+        if (!this.#planRule(rule)) later.push(rule);
+        yield;
+      }
       if (later.length === open.length) {
         for (const rule of later) {
           this.#problem(["rules", rule.name, "sql"], "This rule reads itself through other rules " +
@@ -290,8 +355,8 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval, rule.eventTime !== null ||
-      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise));
+    this.#addStream(rule.name, "rule", program.output, interval, { timed: rule.eventTime !== null ||
+      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise) });
     const rows = rowsFor(interval ?? source_interval_ms);
     this.#rules.set(rule.name, {
       rule,
@@ -512,6 +577,9 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
+    if (stream.journal) {
+      lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
+    }
   }
   for (const rule of graph.rules) {
     const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
@@ -520,6 +588,10 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
     }
     lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
   }
+  const state = graph.rules.flatMap(({ program }) => program.stages)
+    .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
+  lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
+    bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const { table, layout, indexBytes } of graph.tables) {
     lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
       bytes: layout.bytes + indexBytes });
@@ -527,6 +599,9 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const model of graph.gateway.models) {
     lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
   }
+  const reserve = roleNames(graph.gateway.profile).map((role) => reserveOf(shareOf(graph, role)));
+  lines.push({ owner: "tagwerk", what: "reserve for changes while it runs",
+    bytes: reserve.reduce((sum, bytes) => sum + bytes, 0) });
   return lines;
 }
 

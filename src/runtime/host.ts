@@ -1,16 +1,18 @@
-import { limits } from "../base.ts";
+import { limits, never } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
-import type { Components, Graph } from "./graph.ts";
+import type { Gateway } from "../config.ts";
+import type { DurabilityStatus } from "./durability.ts";
+import type { Breathe, Components, Graph } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
-import { shareOf, type RoleName, type Share } from "./share.ts";
+import type { RoleName } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { AlarmAct, ArmRequest, LinkView } from "./view.ts";
-import type { World } from "./world.ts";
+import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
+import { pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
 /** Where another role's ring lies, for whoever bridges it. */
@@ -37,13 +39,18 @@ export interface Offer {
 }
 
 export interface HostOptions {
+  /** What it begins with. */
   readonly graph: Graph;
+  /** Works out another configuration, whose problems were looked for already. */
+  graphOf(gateway: Gateway): Promise<Graph>;
   readonly components: Components;
   readonly world: World;
   readonly role: RoleName;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
+  /** Rules that a person stopped, in an earlier run too: name and why. */
+  readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly store: StorePort;
   /** What came by MQTT; the promise is the answer's text. */
@@ -62,6 +69,7 @@ export interface RoleStatus {
   readonly longest: number;
   readonly clockSteps: number;
   readonly lost: Readonly<Record<string, number>>;
+  readonly durability: DurabilityStatus | null;
 }
 
 /**
@@ -70,10 +78,9 @@ export interface RoleStatus {
  */
 export class RoleHost {
   readonly #options: HostOptions;
-  readonly #share: Share;
   readonly #role: Role;
   readonly #loop: Loop;
-  readonly #inspector: Inspector;
+  #inspector: Inspector;
   readonly #bell: Bell;
   readonly #turns: Word;
   #writing: Writing | null = null;
@@ -83,25 +90,41 @@ export class RoleHost {
   constructor(options: HostOptions) {
     const { graph, components, world } = options;
     this.#options = options;
-    this.#share = shareOf(graph, options.role);
     this.#loop = new Loop(world.clock, world.timers, this);
-    this.#role = new Role({
-      graph, share: this.#share, components, world, active: !options.safeMode,
-      wake: this.#loop.wake, pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
+    this.#role = new Role(graph, {
+      role: options.role, components, world, active: !options.safeMode,
+      breathe: breather(world), wake: this.#loop.wake, state: options.store.state,
+      epoch: options.past?.epoch ?? 0,
+      pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
     this.#bell = Bell.create(this.#role.arena, "bell");
     this.#turns = Word.create(this.#role.arena, "turns");
     this.#inspector = new Inspector(graph, this.#role);
   }
 
-  offer(): Offer {
-    const { arena } = this.#role;
+  /** Builds the first generation. */
+  async prepareFirst(): Promise<Offer> {
+    await this.#role.prepare(this.#options.graph);
+    return this.#offer();
+  }
+
+  /** Builds a generation beside the one that runs; `begin` or `abandon` follows. */
+  async prepare(gateway: Gateway): Promise<Offer> {
+    await this.#role.prepare(await this.#options.graphOf(gateway));
+    return this.#offer();
+  }
+
+  abandon(): void {
+    this.#role.abandon();
+    this.#writing?.resume();
+  }
+
+  #offer(): Offer {
+    const { arena, offered } = this.#role;
     return {
       role: this.#options.role,
-      rings: this.#share.streams.map(({ name }) => {
-        const ring = this.#role.rings.get(name)!;
-        return { stream: name, buffer: arena.buffer, at: ring.at, layout: ring.layout };
-      }),
+      rings: offered.map(({ name, at, layout }) =>
+        ({ stream: name, buffer: arena.buffer, at, layout })),
       bell: { buffer: arena.buffer, at: this.#bell.at },
       turns: { buffer: arena.buffer, at: this.#turns.at },
     };
@@ -109,17 +132,61 @@ export class RoleHost {
 
   /** `offers` of the other roles: the bridges are built, then everything is opened. */
   async start(offers: readonly Offer[]): Promise<void> {
-    const places = offers.flatMap((offer) => offer.rings);
-    for (const layout of this.#share.imports) {
-      const place = places.find((p) => p.stream === layout.name)!;
-      this.#role.bridge(place, layout);
+    this.#begin(offers);
+    await this.#role.restore();
+    for (const rule of this.#role.rules) {
+      const why = this.#options.stopped[rule.name];
+      if (why !== undefined) rule.stop(why);
     }
-    await this.#role.start(offers.map((offer) => offer.bell));
     if (this.#options.role !== "data") this.#startWriting();
-    this.#role.seal();
+    this.#role.release();
     this.#startCommands();
     if (offers.length > 0) void this.#listen();
     this.#loop.wake();
+  }
+
+  /**
+   * Before a change: what it touches of the way to a machine is disarmed, and no command of it is
+   * under way any more; what may be open only once is closed. False = a command did not end.
+   */
+  async quiesce(why: string): Promise<boolean> {
+    if (await this.#writing?.retire(this.#role.kept!.kept.tags, why) === false) return false;
+    await this.#role.letGo();
+    return true;
+  }
+
+  /** The prepared generation is the one that runs, from the next turn on. */
+  begin(offers: readonly Offer[], past: Past | null): void {
+    const { kept } = this.#role.kept!;
+    this.#begin(offers);
+    this.#writing?.adopt(kept.tags, past);
+    this.#loop.wake();
+  }
+
+  #begin(offers: readonly Offer[]): void {
+    this.#role.begin(offers.flatMap((offer) => offer.rings), offers.map((offer) => offer.bell));
+    this.#inspector = new Inspector(this.#role.graph, this.#role);
+  }
+
+  /** All roles have begun: nobody looks at the blocks of before. */
+  release(): void {
+    this.#role.release();
+    // Never on the thread that polls; with one thread `main` does it.
+    if (this.#options.role === "data") this.#options.world.collect();
+  }
+
+  /** Where the rings that it fills lie, for who reads along. */
+  places(): readonly RingPlace[] {
+    const { arena, rings, share } = this.#role;
+    return share.streams.map(({ name }) => {
+      const { at, layout } = rings.get(name)!;
+      return { stream: name, buffer: arena.buffer, at, layout };
+    });
+  }
+
+  /** How many blocks of 2^k bytes a change could take. */
+  free(): number[] {
+    return this.#role.arena.free;
   }
 
   turn(now: number, time: number): number {
@@ -139,8 +206,7 @@ export class RoleHost {
       clockTrusted: graph.gateway.profile.clock === "trusted" || world.clockSynced(),
       day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
     };
-    this.#writing = new Writing(
-      graph, this.#role, store, past, box, world, this.#loop.wake);
+    this.#writing = new Writing(this.#role, store, past, box, world, this.#loop.wake);
     if (latched !== null) void this.#writing.latch(latched);
   }
 
@@ -148,7 +214,7 @@ export class RoleHost {
   #startCommands(): void {
     const { graph, command } = this.#options;
     const { commands } = graph.gateway;
-    if (commands === null || this.#share.commands === null) return;
+    if (commands === null || this.#role.share.commands === null) return;
     const connection: Connection = this.#role.connect(commands.link);
     const queue: Commands = new Commands({
       ask: command, wake: this.#loop.wake,
@@ -178,6 +244,7 @@ export class RoleHost {
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
+      durability: this.#role.durability,
     };
   }
 
@@ -196,11 +263,27 @@ export class RoleHost {
   }
 
   streams() {
-    return this.#inspector.streams(this.#share.streams);
+    return this.#inspector.streams(this.#role.share.streams);
   }
 
   latest(stream: string) {
     return this.#inspector.latest(stream);
+  }
+
+  /** What a person wants of one rule. */
+  rule({ rule: name, order, by }: RuleOrder): void {
+    const rule = this.#role.rule(name);
+    switch (order) {
+      case "start": if (rule.state === "stopped") rule.begin(); break;
+      case "stop": rule.stop(`stopped by ${by}`); break;
+      case "restart": rule.begin(); break;
+      case "reset":
+        this.#writing?.inputsEnded(name, `the state of the rule ${name} was reset by ${by}`);
+        rule.reset();
+        break;
+      default: never(order, "order");
+    }
+    this.#loop.wake();
   }
 
   tables() {
@@ -208,7 +291,7 @@ export class RoleHost {
   }
 
   rules() {
-    return this.#inspector.rules(this.#share.rules);
+    return this.#inspector.rules(this.#role.share.rules);
   }
 
   alarms() {
@@ -257,10 +340,24 @@ export class RoleHost {
   }
 }
 
+/** Work that is done in pieces beside the turns may hold its thread for so long at a time. */
+const piece_ms_max = 4;
+
+/** Between two pieces: the turns that are due come first. */
+export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Breathe {
+  let began = clock.now();
+  return async () => {
+    if (clock.now() - began < piece_ms_max) return;
+    await pause(timers, piece_ms_max);
+    began = clock.now();
+  };
+}
+
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
-  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "stop",
+  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "prepare",
+  "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 
 export type HostCalls = {

@@ -92,17 +92,7 @@ export class Inspector {
       throw new Fault("unknown-stream",
         `There is no stream ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
     }
-    if (ring.head === 0) return null;
-    const seq = (ring.head - 1) | 0;
-    const values: Record<string, number | string | boolean | null> = {};
-    const quality: Record<string, string> = {};
-    for (const column of ring.shown) {
-      const state = stateAt(ring, column, seq);
-      values[column.name] = state >= 192 ? null : json(readCell(ring, column, seq));
-      if (state !== 0) quality[column.name] = stateName(state);
-    }
-    const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
-    return { stream: name, sequence: seq >>> 0, time, values, quality };
+    return ring.head === 0 ? null : rowOf(ring, (ring.head - 1) | 0);
   }
 
   rules(own: readonly RulePlan[]): RuleView[] {
@@ -149,6 +139,19 @@ export class Inspector {
       time: rowTime, age_ms: time - rowTime,
     };
   }
+}
+
+/** One row as the API shows it. */
+export function rowOf(ring: Ring, seq: number): RowView {
+  const values: Record<string, number | string | boolean | null> = {};
+  const quality: Record<string, string> = {};
+  for (const column of ring.shown) {
+    const state = stateAt(ring, column, seq);
+    values[column.name] = state >= 192 ? null : json(readCell(ring, column, seq));
+    if (state !== 0) quality[column.name] = stateName(state);
+  }
+  const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
+  return { stream: ring.name, sequence: seq >>> 0, time, values, quality };
 }
 
 function stateAt(ring: Ring, column: Column, seq: number): number {

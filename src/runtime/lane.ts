@@ -66,6 +66,8 @@ export class Lane {
   readonly port: LinkPort;
   /** Between handing the frame to the port and its answer: `disarm` waits for it (W4). */
   onTheWire = false;
+  /** A change of the configuration has begun that ends it: nothing is taken, nobody arms. */
+  retired = false;
   /** The gate's last decision, for `why`. */
   last: Record<string, unknown> | null = null;
   readonly #options: LaneOptions;
@@ -159,6 +161,7 @@ export class Lane {
 
   #brokenPath(arming: Arming): Refusal | null {
     const { latched } = this.#options.box;
+    if (this.retired) return refuse("changing", { tag: this.id });
     if (latched !== null) return refuse("latched", { by: latched });
     const same = this.port.open && this.state.hash === arming.hash;
     return same ? null : refuse("link-down", { tag: this.id });
@@ -194,6 +197,7 @@ export class Lane {
   /** A command for this tag, from whoever. `answer` is called exactly once. */
   take(command: Command, answer: Answer): void {
     const now = this.#options.clock.now();
+    if (this.retired) return this.#refuse(command, refuse("changing", { tag: this.id }), answer);
     this.#permits(now);
     const verdict = decide(command, this.policy, this.#gate(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);

@@ -3,8 +3,8 @@ import type { TableConfig } from "../config.ts";
 import { cellOf, isMisfit } from "../codec.ts";
 import type { Answer, Lookup } from "../connector.ts";
 import {
-  type Arena, BAD, type CellValue, type Column, copyCell, GOOD, readCell, Ring, type RingLayout,
-  stateName, tagColumn, UNCERTAIN, writeCell,
+  type Arena, BAD, type Block, type CellValue, type Column, copyCell, GOOD, readCell, Ring,
+  type RingLayout, stateName, tagColumn, UNCERTAIN, writeCell,
 } from "../ring.ts";
 import { answer, type StageTable } from "../sql.ts";
 
@@ -76,6 +76,8 @@ export class LookupCache implements StageTable {
   readonly name: string;
   readonly type: string;
   readonly rows: Ring;
+  /** Of the arena. */
+  readonly blocks: readonly Block[];
   state: number = GOOD;
   readonly counters: TableCounters = {
     hits: 0, asked: 0, questions: 0, failed: 0, stale: 0, unanswered: 0, evicted: 0,
@@ -110,9 +112,12 @@ export class LookupCache implements StageTable {
     this.source = source;
     this.#table = table;
     this.#wake = wake;
-    this.rows = Ring.create(arena, layout).ring;
+    const { ring, block } = Ring.create(arena, layout);
+    this.rows = ring;
     this.#key = this.rows.column(table.key)!;
-    const { at } = arena.take(plan.indexBytes, `table ${table.name} index`);
+    const index = arena.take(plan.indexBytes, `table ${table.name} index`);
+    this.blocks = [block, index];
+    const { at } = index;
     const n = this.rows.rows;
     this.#slots = 2 * n;
     this.#fetched = at / 8;

@@ -21,7 +21,8 @@ interface Waiting {
 export class Record implements LaneAudit {
   readonly #store: StorePort;
   readonly #clock: Clock;
-  readonly #hashes: { readonly policyHash: string; readonly configHash: string };
+  /** Of what runs now. */
+  #hashes: { readonly policyHash: string; readonly configHash: string };
   #intents: Waiting[] = [];
   #endings: Ending[] = [];
   #refused: RefusedAttempt[] = [];
@@ -35,6 +36,11 @@ export class Record implements LaneAudit {
     this.#clock = clock;
     this.#wake = wake;
     this.#hashes = { policyHash: gateway.policyHash, configHash: gateway.configHash };
+  }
+
+  /** Another configuration runs: what is written from now on is judged by it. */
+  adopt({ policyHash, configHash }: Gateway): void {
+    this.#hashes = { policyHash, configHash };
   }
 
   intent(

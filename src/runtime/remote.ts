@@ -1,11 +1,13 @@
 import type { Gateway } from "../config.ts";
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
 import type { FromTopic } from "./commands.ts";
-import { buildGraph, type Components } from "./graph.ts";
-import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { buildGraphBetween, type Components, type Graph } from "./graph.ts";
+import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { RoleName } from "./share.ts";
-import { localStore, type Past, type StorePort } from "./store-port.ts";
+import {
+  localStore, stateCalls, type Past, type StatePort, type StorePort,
+} from "./store-port.ts";
 import type { World } from "./world.ts";
 
 /** All that a role's thread is told; it works out the same graph from the same configuration. */
@@ -17,6 +19,7 @@ export interface RoleInit {
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
+  readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly unavailable: string | null;
   /** `Clock.offset` of the thread that starts it. */
@@ -48,6 +51,8 @@ export class RemoteRole {
       proof: (tag: string) => local.proof(tag),
       saveProof: (proof: Parameters<StorePort["saveProof"]>[0]) => local.saveProof(proof),
       command,
+      ...Object.fromEntries(stateCalls.map((name) =>
+        [`state.${name}`, (...args: never[]) => (local.state as any)[name](...args)])),
     });
     this.calls = Object.fromEntries(hostCalls.map((name) =>
       [name, (...args: unknown[]) => this.#rpc.call(name, ...args)])) as unknown as HostCalls;
@@ -82,18 +87,19 @@ export function serveRole(
   let world: World | null = null;
   let unavailable: string | null = null;
   const rpc: Rpc = new Rpc(port, {
-    init: (init: RoleInit): Offer => {
+    init: async (init: RoleInit): Promise<Offer> => {
       ({ unavailable } = init);
       const problem = (): never => {
         throw new Error("bug: a checked configuration has a problem");
       };
-      const { graph } = buildGraph(init.gateway, components, problem);
-      world = makeWorld(init);
+      const own = world = makeWorld(init);
+      const graphOf = async (gateway: Gateway): Promise<Graph> => (await buildGraphBetween(
+        gateway, components, problem, breather(own))).graph!;
       host = new RoleHost({
-        ...init, graph: graph!, components, store, world,
+        ...init, graph: await graphOf(init.gateway), graphOf, components, store, world,
         command: (message) => rpc.call("command", message),
       });
-      return host.offer();
+      return host.prepareFirst();
     },
     start: async (offers: readonly Offer[]) => {
       await host!.start(offers);
@@ -122,5 +128,7 @@ export function serveRole(
     endArming: (number, why) => void rpc.call("endArming", number, why),
     proof: (tag) => rpc.call("proof", tag),
     saveProof: (proof) => rpc.call("saveProof", proof),
+    state: Object.fromEntries(stateCalls.map((name) =>
+      [name, (...args: unknown[]) => rpc.call(`state.${name}`, ...args)])) as unknown as StatePort,
   };
 }

@@ -1,31 +1,36 @@
-import { assert, Fault, limits, reason } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import type { Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
-import type { Model } from "../infer.ts";
-import { Arena, Bell, Bridge, Ring, type RingLayout } from "../ring.ts";
-import {
-  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
-} from "../sql.ts";
+import { Arena, Bell, Bridge, Ring } from "../ring.ts";
+import { arenaBytes, isCarried } from "./blocks.ts";
+import { keptOf } from "./change.ts";
+import { Durability, type DurabilityStatus } from "./durability.ts";
+import { durableName, Generation, linkOf, type Import, type Permit } from "./generation.ts";
+import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import type { Components, Graph, LinkPlan, RulePlan } from "./graph.ts";
-import { Gather } from "./gather.ts";
-import { LookupCache } from "./lookup.ts";
+import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
-import { RuleRunner } from "./rule.ts";
+import type { Journal } from "./journal.ts";
+import { RuleState } from "./rule-state.ts";
+import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
-import type { Share } from "./share.ts";
+import { rulesToWrites, shareOf, type RoleName, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
+import type { StatePort } from "./store-port.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
-  readonly graph: Graph;
-  readonly share: Share;
+  readonly role: RoleName;
   readonly components: Components;
   readonly world: World;
   /** False in safe mode: reading and API on; rules, models and sinks off. */
   readonly active: boolean;
+  readonly breathe: Breathe;
+  readonly state: StatePort;
+  /** Of this start, 0 while the store could not be read. */
+  readonly epoch: number;
   wake(): void;
   pathEnded(link: string, why: string): void;
 }
@@ -33,85 +38,282 @@ export interface RoleOptions {
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
  * topological order; nothing in it waits. What it reads of another role comes by a bridge.
+ *
+ * A generation is its share of one configuration. The first one comes as every other does: it is
+ * prepared beside what runs (nothing, then), begins in one step between two turns, and what it did
+ * not keep is given back.
  */
 export class Role {
   readonly arena: Arena;
-  readonly rings = new Map<string, Ring>();
-  readonly links = new Map<string, LinkPort>();
-  readonly rules: RuleRunner[] = [];
-  readonly sinks: SinkRunner[] = [];
   readonly alarms = new Alarms();
-  readonly connections = new Map<string, Connection>();
-  readonly tables = new Map<string, LookupCache>();
-  /** Why one could not be started; by `model NAME` and `rule NAME`. */
-  readonly refused = new Map<string, string>();
   readonly #options: RoleOptions;
-  readonly #bridges: { readonly bridge: Bridge; readonly stream: string }[] = [];
-  /** Own streams, whose new rows other roles may wait for. */
-  readonly #own: Ring[];
+  #now: Generation;
+  #next: Generation | null = null;
+  /** What ran before, until everybody has left it. */
+  #left: Generation | null = null;
+  /** null in safe mode, and where the rules are those on the way to a write. */
+  readonly #durability: Durability | null;
+  /** What a rule reads: other rules, and sources with a journal. */
+  readonly #reads = new Map<RuleRunner,
+    { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
   #readers: readonly Bell[] = [];
   #published = 0;
 
-  constructor(options: RoleOptions) {
+  get world(): World {
+    return this.#options.world;
+  }
+
+  get components(): Components {
+    return this.#options.components;
+  }
+
+  /** A turn soon: something came. */
+  get wake(): () => void {
+    return this.#options.wake;
+  }
+
+  /** The arena has room for `graph`, and the reserve for changes. */
+  constructor(graph: Graph, options: RoleOptions) {
     this.#options = options;
-    const { share } = options;
-    this.arena = Arena.create(arenaBytes(share));
-    this.#own = share.streams.map((stream) => this.#ring(stream.layout));
-    for (const layout of share.imports) this.#ring(layout);
+    this.arena = Arena.create(arenaBytes(shareOf(graph, options.role)));
+    const nothing: Share = { role: options.role, streams: [], imports: [], links: [], rules: [],
+      permits: [], sources: [], sinks: [], tables: [], commands: null };
+    this.#now = new Generation(graph, nothing, null, this);
+    const { role, active, state: port, epoch, wake, world } = options;
+    this.#durability = !active || role === "control" ? null : new Durability({
+      port, epoch, wake, log: world.log, interval: graph.gateway.store.checkpoint,
+      journal_bytes_max: graph.gateway.store.stateMB * 2 ** 19,
+      time: () => world.clock.time(), begin: (journal) => this.#beginSource(journal),
+    });
   }
 
-  /** A stream of another role is carried into this one's ring of the same name. */
-  bridge(place: RingPlace, layout: RingLayout): void {
-    const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
-    // From its very first row: the other role may be ahead of this one.
-    const bridge = new Bridge(remote, this.rings.get(layout.name)!, 0);
-    this.#bridges.push({ bridge, stream: layout.name });
+  get durability(): DurabilityStatus | null {
+    return this.#durability?.status ?? null;
   }
 
-  /** Opens everything, models first: a rule must not start on a model that is not there. */
-  async start(readers: readonly BellPlace[]): Promise<void> {
-    const { share, active } = this.#options;
-    this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
-    if (active) this.#openTables();
-    const models = active ? await this.#loadModels() : new Map<string, Model>();
-    if (active) for (const plan of share.rules) this.#tryRule(plan, models);
-    this.#startLinks();
-    this.#startConnections(active);
+  /** After the first generation has begun, and before its first turn. */
+  async restore(): Promise<void> {
+    await this.#durability?.restore(this.#options.world.clock.now());
+    this.#durability?.start();
   }
 
-  /** From here on asking the arena for more is a bug (DESIGN §2). */
-  seal(): void {
+  get graph(): Graph {
+    return this.#now.graph;
+  }
+
+  get share(): Share {
+    return this.#now.share;
+  }
+
+  get rings(): ReadonlyMap<string, Ring> {
+    return this.#now.rings;
+  }
+
+  get links(): ReadonlyMap<string, LinkPort> {
+    return this.#now.links;
+  }
+
+  get rules(): readonly RuleRunner[] {
+    return this.#now.rules;
+  }
+
+  get permits(): ReadonlyMap<string, Permit> {
+    return this.#now.permits;
+  }
+
+  get connections(): ReadonlyMap<string, Connection> {
+    return this.#now.connections;
+  }
+
+  get tables(): ReadonlyMap<string, LookupCache> {
+    return this.#now.tables;
+  }
+
+  get refused(): ReadonlyMap<string, string> {
+    return this.#now.refused;
+  }
+
+  /** A rule of this role that could be started; a Fault says why there is none. */
+  rule(name: string): RuleRunner {
+    const found = this.rules.find((rule) => rule.name === name);
+    if (found !== undefined) return found;
+    const refused = this.refused.get(`rule ${name}`) ?? "rules are off in safe mode";
+    throw new Fault("rule-off", `The rule ${name} is off: ${refused}`, { name });
+  }
+
+  /** What the prepared generation keeps of the one that runs; null = everything is new. */
+  get kept(): Generation["inherited"] {
+    return this.#next?.inherited ?? null;
+  }
+
+  /** Builds a generation in the reserve, beside the one that runs. */
+  async prepare(graph: Graph): Promise<Share> {
+    const { role, active, breathe } = this.#options;
+    const share = shareOf(graph, role);
+    const first = this.#now.graph === graph && this.#now.rings.size === 0;
+    const inherited = first ? null
+      : { kept: keptOf(this.#now.graph, graph), before: this.#now.share };
+    this.#next = new Generation(graph, share, inherited, this);
+    this.arena.unseal();
+    try {
+      await this.#next.build(first ? null : this.#now, active, breathe);
+    } catch (thrown) {
+      this.abandon();
+      throw thrown;
+    }
+    return share;
+  }
+
+  /** Rings of the prepared generation, which other roles may bridge. */
+  get offered(): readonly Ring[] {
+    return this.#next!.share.streams.map(({ name }) => this.#next!.rings.get(name)!);
+  }
+
+  /** Gives a prepared generation up: nothing of it has begun. */
+  abandon(): void {
+    if (this.#next !== null) this.#giveBack(this.#next, this.#now);
+    this.#next = null;
     this.arena.seal();
   }
 
+  /**
+   * What is open only once is closed before its successor opens it: brokers know a client by its
+   * name. Rows for them wait in their rings.
+   */
+  async letGo(): Promise<void> {
+    const { kept } = this.#next!.inherited!;
+    await Promise.all([...this.#now.connections]
+      .filter(([name]) => this.#now.hasLink(name) && !kept.connections.has(linkOf(name)))
+      .map(([, connection]) => connection.close()));
+  }
+
+  /** Between two turns: the prepared generation is the one that runs. */
+  begin(places: readonly RingPlace[], readers: readonly BellPlace[]): void {
+    const before = this.#now;
+    const next = this.#next!;
+    this.#now = next;
+    this.#next = null;
+    this.#left = before;
+    this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
+    for (const layout of next.share.imports) {
+      const place = places.find(({ stream }) => stream === layout.name)!;
+      next.imports.push(this.#import(place, before));
+    }
+    for (const rule of next.rules) {
+      const was = before.rules.find(({ name }) => name === rule.name);
+      rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
+      if (was === rule) continue;
+      rule.begin();
+      // Whoever stopped it meant the rule, whatever its text.
+      if (was?.state === "stopped") rule.stop(was.reason);
+    }
+    this.alarms.follow(next.rules);
+    this.#beginLinks(before);
+    this.#beginConnections(before);
+    this.#beginDurability(before);
+  }
+
+  /**
+   * Rules that no machine is written by go on where they were; one on the way to a write begins
+   * anew, as arming does, so that the gate need trust no state of before (W18).
+   */
+  #beginDurability(before: Generation): void {
+    const { graph, rings, rules, sinks, journals } = this.#now;
+    for (const [name, journal] of before.journals) {
+      if (journals.get(name) !== journal) journal.close();
+    }
+    this.#reads.clear();
+    const writing = rulesToWrites(graph.rules);
+    const follows = new Set(journals.keys());
+    const states: RuleState[] = [];
+    for (const rule of rules) {
+      const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
+      this.#reads.set(rule, {
+        rules: rules.filter(({ name }) => streams.includes(name)),
+        journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
+      });
+      if (writing.has(rule.name)) continue;
+      const followed = streams.length > 0 && streams.every((name) => follows.has(name));
+      if (followed) follows.add(rule.name);
+      states.push(new RuleState(rule, followed));
+    }
+    this.#durability?.adopt(
+      { streams: rings, journals: [...journals.values()], rules: states, sinks });
+  }
+
+  /** Windows after it must not close by the clock: earlier rows are still to come. */
+  #isHeld(rule: RuleRunner): boolean {
+    const { rules, journals } = this.#reads.get(rule)!;
+    for (const journal of journals) {
+      if (journal.pending || this.#durability?.replaying === true) return true;
+    }
+    for (const before of rules) if (before.behind) return true;
+    return false;
+  }
+
+  /** Everybody has left the generation before: what was its own is free. */
+  release(): void {
+    const left = this.#left;
+    this.#left = null;
+    if (left !== null) this.#giveBack(left, this.#now);
+    // From here on asking the arena for more is a bug (DESIGN §2).
+    this.arena.seal();
+  }
+
+  #giveBack(left: Generation, stays: Generation): void {
+    const needed = stays.blocks();
+    for (const block of left.blocks()) if (!needed.has(block)) this.arena.give(block);
+    const used = new Set(stays.models.values());
+    for (const model of left.models.values()) if (!used.has(model)) model.close();
+    const asked = new Set(stays.tables.values());
+    for (const table of left.tables.values()) if (!asked.has(table)) void table.close();
+  }
+
+  #import(place: RingPlace, before: Generation): Import {
+    const { inherited, rings } = this.#now;
+    const { stream } = place;
+    if (inherited !== null && isCarried(stream, inherited)) {
+      return before.imports.find((one) => one.stream === stream)!;
+    }
+    const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
+    // A new ring from its very first row: the other role may be ahead of this one. Of one that runs
+    // already, what comes.
+    const isNew = inherited === null || !inherited.kept.streams.has(stream);
+    return { stream, bridge: new Bridge(remote, rings.get(stream)!, isNew ? 0 : undefined) };
+  }
+
   turn(now: number, time: number): number {
+    const { imports, links, rules, sinks, tables } = this.#now;
     let deadline = Infinity;
     let more = false;
-    for (const { bridge } of this.#bridges) {
+    for (const { bridge } of imports) {
       bridge.step(limits.rows_per_step_max);
       more = bridge.lag() > 0 || more;
     }
-    for (const link of this.links.values()) deadline = Math.min(deadline, link.step(now, time));
+    for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
-    for (const rule of this.rules) {
-      more = rule.run(now, time) || more;
+    const until = this.#durability?.replayedUntil ?? Infinity;
+    for (const rule of rules) {
+      more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
-    for (const table of this.tables.values()) deadline = Math.min(deadline, table.step(now));
-    for (const sink of this.sinks) more = sink.step() || more;
+    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now));
+    for (const sink of sinks) more = sink.step() || more;
+    if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
   }
 
   /** Rows that somebody was too slow for, by where; only what is not zero. */
   losses(): Record<string, number> {
+    const { imports, links, rules, sinks } = this.#now;
     const all: [string, number][] = [
-      ...this.rules.map((rule): [string, number] => [`rule ${rule.name}`, rule.lost]),
-      ...this.sinks.map((sink): [string, number] =>
-        [`sink ${sink.name} of ${sink.stream}`, sink.lost]),
-      ...this.#bridges.map(({ bridge, stream }): [string, number] =>
-        [`bridge ${stream}`, bridge.lost]),
-      ...[...this.links].map(([name, link]): [string, number] => [`link ${name}`, link.lost ?? 0]),
+      ...rules.map((rule): [string, number] => [`rule ${rule.name}`, rule.lost]),
+      ...sinks.map((sink): [string, number] => [`sink ${sink.name} of ${sink.stream}`, sink.lost]),
+      ...imports.map(({ bridge, stream }): [string, number] => [`bridge ${stream}`, bridge.lost]),
+      ...[...links].map(([name, link]): [string, number] => [`link ${name}`, link.lost ?? 0]),
+      ...[...this.#durability?.lost ?? []].map(([stream, lost]): [string, number] =>
+        [`journal ${stream}`, lost]),
     ];
     return Object.fromEntries(all.filter(([, lost]) => lost > 0));
   }
@@ -119,131 +321,37 @@ export class Role {
   /** One notify a turn for all that was published in it. */
   #wakeReaders(): void {
     let published = 0;
-    for (const ring of this.#own) published = (published + ring.head) | 0;
+    for (const { name } of this.#now.share.streams) {
+      published = (published + this.#now.rings.get(name)!.head) | 0;
+    }
     if (published === this.#published) return;
     this.#published = published;
     for (const bell of this.#readers) bell.ring();
   }
 
   async stop(): Promise<void> {
-    for (const link of this.links.values()) link.close();
-    for (const connection of this.connections.values()) await connection.close();
-    for (const table of this.tables.values()) await table.close();
-    for (const rule of this.rules) for (const model of rule.models) model.close();
+    const { links, connections, models, tables } = this.#now;
+    for (const link of links.values()) link.close();
+    for (const connection of connections.values()) await connection.close();
+    await this.#durability?.stop();
+    for (const table of tables.values()) await table.close();
+    for (const model of models.values()) model.close();
   }
 
-  /** A stage that is run on demand over newest values (permits). */
-  conditions(
-    program: Program, layout: RingLayout,
-  ): { stage: Stage; ring: Ring; streams: ReadonlySet<string> } {
-    const ring = Ring.create(this.arena, layout).ring;
-    const streams = new Set(program.newest.map((newest) => newest.stream));
-    return { stage: this.#instantiate(program, 0, null, ring, ""), ring, streams };
-  }
-
-  #ring(layout: RingLayout): Ring {
-    const { ring } = Ring.create(this.arena, layout);
-    this.rings.set(layout.name, ring);
-    return ring;
-  }
-
-  #openTables(): void {
-    const { share, components, wake } = this.#options;
-    for (const plan of share.tables) {
-      const { name, type, settings, key } = plan.table;
-      const { open } = components.tables.find((t) => t.type === type)!;
-      const source = open(settings, { columns: plan.layout.columns, key });
-      this.tables.set(name, new LookupCache(plan, this.arena, source, wake));
+  #beginLinks(before: Generation): void {
+    const { share, inherited, links } = this.#now;
+    const { world, wake, pathEnded } = this.#options;
+    for (const [name, link] of before.links) {
+      if (inherited?.kept.links.has(name) !== true) link.close();
     }
-  }
-
-  /** Only the models that this role's rules use. */
-  async #loadModels(): Promise<Map<string, Model>> {
-    const { graph, share, world } = this.#options;
-    const used = new Set(share.rules.flatMap((plan) => plan.program.models));
-    const models = new Map<string, Model>();
-    for (const model of graph.gateway.models.filter((m) => used.has(m.name))) {
-      try {
-        const file = await world.readModel(model.file);
-        models.set(model.name, await world.loadModel({ ...model, file }));
-      } catch (thrown) {
-        this.refused.set(`model ${model.name}`, reason(thrown));
-        world.log.error("model", `${model.name} is not used`, { reason: reason(thrown) });
-      }
-    }
-    return models;
-  }
-
-  /** A rule that cannot start takes only itself down. */
-  #tryRule(plan: RulePlan, models: ReadonlyMap<string, Model>): void {
-    try {
-      this.#startRule(plan, models);
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-      this.refused.set(`rule ${plan.rule.name}`, thrown.message);
-      this.#options.world.log.error("rule", `${plan.rule.name} is off`, { reason: thrown.message });
-    }
-  }
-
-  #startRule(plan: RulePlan, models: ReadonlyMap<string, Model>): void {
-    const missing = plan.program.models.filter((name) => !models.has(name));
-    if (missing.length > 0) {
-      const why = missing.map((name) => `model ${name}: ${this.refused.get(`model ${name}`)}`);
-      throw new Fault("model-missing", why.join("; "));
-    }
-    const { program } = plan;
-    const gathered = plan.gather === null ? null : this.#ring(plan.gather);
-    const rings = [gathered ?? this.rings.get(program.inputs[0]!.streams[0]!)!];
-    const stages = program.stages.map((stage, i) => {
-      const layout = plan.layouts[i]!;
-      const last = i === program.stages.length - 1;
-      const output = last ? this.rings.get(plan.rule.name)! : this.#ring(layout);
-      const from = rings[i]!;
-      rings.push(output);
-      if (stage.kind === "lookup") {
-        return instantiateLookup(stage, {
-          input: from, output, table: this.tables.get(stage.table)!,
-        });
-      }
-      return stage.kind === "infer"
-        ? instantiateInfer(stage, {
-          input: from, output, model: models.get(stage.model)!,
-          deadline: this.#deadline(stage.model), now: () => this.#options.world.clock.now(),
-        })
-        : this.#instantiate(program, i, from, output, plan.rule.name);
-    });
-    const gather = gathered === null ? null : new Gather(program.inputs, this.rings, gathered);
-    const used = program.models.map((name) => models.get(name)!);
-    this.rules.push(new RuleRunner(plan, gather, stages, rings, used));
-  }
-
-  #deadline(model: string): number {
-    return this.#options.graph.gateway.models.find((m) => m.name === model)!.deadline;
-  }
-
-  /** `rule` is whose alarms they are; a permit has none. */
-  #instantiate(
-    program: Program, i: number, input: Ring | null, output: Ring, rule: string,
-  ): Stage {
-    const stage = program.stages[i]!;
-    assert(stage.kind !== "infer" && stage.kind !== "lookup", "made with its model or table");
-    const state = this.arena.take(Math.max(8, stage.stateBytes), `${output.name} state`);
-    if (stage.kind === "stateful" && stage.alarms.length > 0) {
-      this.alarms.add(rule, new StageAlarms(stage, this.arena, state));
-    }
-    const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    return instantiate(stage, { arena: this.arena, input, output, newest, state });
-  }
-
-  #startLinks(): void {
-    const { share, world, wake, pathEnded } = this.#options;
     for (const plan of share.links) {
-      const name = plan.link.name;
+      const { name } = plan.link;
+      const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
-      const port = plan.driver.medium === "serial"
-        ? new SerialPort(plan, this.rings, { wake, ended }, world)
-        : this.#localLink(plan, ended);
-      this.links.set(name, port);
+      links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
+        : plan.driver.medium === "serial"
+          ? new SerialPort(plan, this.rings, { wake, ended }, world)
+          : this.#localLink(plan, ended));
     }
   }
 
@@ -264,49 +372,77 @@ export class Role {
     return new LocalPort(runner, plan.link.type);
   }
 
-  #startConnections(active: boolean): void {
-    const { graph, share } = this.#options;
-    for (const source of share.sources) {
-      if (this.#isClosed(source.link)) continue;
-      this.#connection(source.type, source.link)
-        .source(source.name, source.settings, this.rings.get(source.name)!);
+  /** One client serves all sources and sinks of a link; they come and go. */
+  #beginConnections(before: Generation): void {
+    const { graph, share, sources, sinks } = this.#now;
+    const { kept } = this.#now.inherited ?? {};
+    for (const [name, connection] of before.connections) {
+      if (before.hasLink(name) && kept?.connections.has(linkOf(name)) !== true) continue;
+      this.#now.connections.set(name, connection);
     }
-    if (!active) return;
+    for (const source of before.sources) {
+      if (kept!.sources.has(source.name)) sources.push(source);
+      else if (this.#now.connections.has(source.link!)) source.end();
+    }
+    const running = new Set(sources.map(({ name }) => name));
+    for (const { name, type, link, settings } of share.sources) {
+      // One that can wait begins when all that it had acknowledged has been replayed.
+      if (this.#isClosed(link) || running.has(name) || this.#now.journals.has(name)) continue;
+      const end = this.#connection(type, link)
+        .source(name, settings, this.rings.get(name)!, null);
+      sources.push({ name, link, end });
+    }
+    if (!this.#options.active) return;
     for (const { rule, sink: name } of share.sinks) {
       const config = graph.gateway.sinks.find((sink) => sink.name === name)!;
       if (this.#isClosed(config.link)) continue;
       const ring = this.rings.get(rule)!;
-      const sink = this.#connection(config.type, config.link)
-        .sink(config.name, config.settings, ring, rule);
-      this.sinks.push(new SinkRunner(config.name, sink, ring));
+      const was = before.sinks.find((one) => one.name === name && one.stream === rule);
+      const isSame = was?.ring === ring && kept?.sinks.has(name) === true;
+      // A changed sink goes on where it was, as long as its rows are where they were.
+      sinks.push(isSame ? was : new SinkRunner(name,
+        this.#connection(config.type, config.link).sink(name, config.settings, ring, rule), ring,
+        was?.ring === ring ? was.cursor : ring.head));
     }
+  }
+
+  #beginSource(journal: Journal): void {
+    const { share, sources } = this.#now;
+    const { name, type, link, settings } = share.sources.find((source) =>
+      source.name === journal.stream.name)!;
+    if (this.#isClosed(link) || sources.some((source) => source.name === name)) return;
+    const end = this.#connection(type, link, true).source(name, settings, journal.inlet, journal);
+    sources.push({ name, link: durableName(link ?? type), end });
   }
 
   /** W25: a simulation keeps what it does not stand for closed. */
   #isClosed(link: string | null): boolean {
-    return this.#options.graph.gateway.links.some((l) => l.name === link && l.closed === true);
+    return this.#now.graph.gateway.links.some((l) => l.name === link && l.closed === true);
   }
 
   /** The client of a link that a source, sink or `commands` uses. */
   connect(link: string): Connection {
-    const { type } = this.#options.graph.gateway.links.find((l) => l.name === link)!;
+    const { type } = this.#now.graph.gateway.links.find((l) => l.name === link)!;
     return this.#connection(type, link);
   }
 
   /** One client for all that use a link; a type without link has one for itself. */
-  #connection(type: string, link: string | null): Connection {
-    const { graph, components, world, wake } = this.#options;
-    const key = link ?? type;
-    let connection = this.connections.get(key);
+  #connection(type: string, link: string | null, durable = false): Connection {
+    const { components, world, wake } = this.#options;
+    const { graph, connections } = this.#now;
+    // A connection whose session outlasts it is of nobody else: commands must not come late (W17).
+    const key = durable ? durableName(link ?? type) : link ?? type;
+    let connection = connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
       const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
       const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake, message_bytes_max: mqtt_message_bytes_max,
+        log: world.log, gateway: graph.gateway.id, wake, durable,
+        message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });
-      this.connections.set(key, connection);
+      connections.set(key, connection);
     }
     return connection;
   }
@@ -316,29 +452,4 @@ export class Role {
 function connectTimeout({ settings }: Link): number {
   const { connectTimeout: own } = settings as { readonly connectTimeout?: number };
   return own ?? limits.connect_ms_max;
-}
-
-/** Room for every ring and state, as blocks of powers of two. */
-function arenaBytes(share: Share): number {
-  // The bell and the turn counter.
-  let bytes = 2 * Arena.block_bytes_min;
-  const add = (n: number): void => { bytes += Arena.sizeOf(n); };
-  for (const stream of share.streams) add(stream.layout.bytes);
-  for (const layout of share.imports) add(layout.bytes);
-  for (const { layout, indexBytes } of share.tables) {
-    add(layout.bytes);
-    add(indexBytes);
-  }
-  for (const permit of share.permits) {
-    add(permit.layout.bytes);
-    for (const stage of permit.program.stages) add(Math.max(8, stage.stateBytes));
-  }
-  for (const rule of share.rules) {
-    for (const layout of rule.layouts.slice(0, -1)) add(layout.bytes);
-    if (rule.gather !== null) add(rule.gather.bytes);
-    for (const stage of rule.program.stages) add(Math.max(8, stage.stateBytes));
-  }
-  // A buddy allocator can place any set of blocks of powers of two that adds up to at most its
-  // size.
-  return bytes;
 }

@@ -1,7 +1,8 @@
-import { limits } from "../base.ts";
+import { limits, reason } from "../base.ts";
+import { scheduleAt } from "../config.ts";
 import type { Model } from "../infer.ts";
-import type { Ring } from "../ring.ts";
-import { byEventTime, type Stage } from "../sql.ts";
+import type { Block, Ring } from "../ring.ts";
+import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
 import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -15,34 +16,90 @@ interface Link {
   cursor: number;
 }
 
+/** How far one stream has been read. */
+export interface Place {
+  readonly ring: Ring;
+  cursor: number;
+}
+
+/** Of a rule with one stream, which its first stage reads itself. */
+const placeOf = (link: Link): Place => ({
+  ring: link.input,
+  get cursor() {
+    return link.cursor;
+  },
+  set cursor(seq) {
+    link.cursor = seq;
+  },
+});
+
+/** What a rule stands on, and how its stages are made from nothing. */
+export interface RuleParts {
+  /** What the first stage reads, and what each of them writes. */
+  readonly rings: readonly Ring[];
+  readonly models: readonly Model[];
+  /** Of the arena: rings between the stages, and states. */
+  readonly blocks: readonly Block[];
+  /** Of these, the state of each stage. */
+  readonly states: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
+  gather(): Gather | null;
+  stages(): readonly Stage[];
+}
+
+/** `waiting`: for its schedule. `failed`: it begins again later, or never. */
+export type RuleState = "running" | "failed" | "stopped" | "waiting";
+
+/** A rule that ran well for so long begins to count its failures anew. */
+const well_ms = limits.health_minutes * 60_000;
+
 /**
  * Runs the chain of stages of one rule, in turns of at most `rows_per_step_max` rows a stage. A
  * rule that throws is stopped with its reason and tried again later; nothing else stops with it.
  */
 export class RuleRunner {
-  readonly plan: RulePlan;
+  /** Targets, schedule and restarts may change while it runs. */
+  plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
   readonly models: readonly Model[];
-  state: "running" | "failed" | "off" = "running";
+  readonly blocks: readonly Block[];
+  readonly alarms: readonly StageAlarms[];
+  state: RuleState = "running";
   reason = "";
   failures = 0;
+  /** It is not run while its state is copied: what it reads waits in its rings. */
+  paused = false;
+  /**
+   * Rows that came before this turn are still to be worked off, here or in what it reads: no
+   * window may close by the clock yet.
+   */
+  behind = false;
+  /** How far it has read each stream of each of its inputs. */
+  places: readonly Place[] = [];
+  /** Cursors of readers that this rule waits for instead of overtaking them. */
+  readonly #waitsFor: (() => number)[] = [];
+  /** Of these, since it ran well. */
+  #inRow = 0;
+  #failedAt = -Infinity;
+  /** Monotonic ms at which it begins again after a failure. */
   #retryAt = 0;
-  readonly #gather: Gather | null;
+  /** Engine time at which its schedule may begin or end it. */
+  #turnsAt = Infinity;
+  readonly #parts: RuleParts;
+  #gather: Gather | null = null;
   #lost = 0;
-  readonly #links: Link[];
+  links: readonly Link[] = [];
 
-  constructor(
-    plan: RulePlan, gather: Gather | null, stages: readonly Stage[], rings: readonly Ring[],
-    models: readonly Model[],
-  ) {
+  constructor(plan: RulePlan, parts: RuleParts) {
     this.plan = plan;
-    this.#gather = gather;
+    this.#parts = parts;
     this.name = plan.rule.name;
-    this.models = models;
-    this.output = rings[rings.length - 1]!;
-    this.#links = byEventTime(stages).map((stage, i) =>
-      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+    this.models = parts.models;
+    this.blocks = parts.blocks;
+    this.alarms = parts.alarms;
+    this.output = parts.rings[parts.rings.length - 1]!;
+    this.#make();
   }
 
   /** Rows that the rule was too slow to read. */
@@ -51,17 +108,82 @@ export class RuleRunner {
   }
 
   get stages(): readonly Stage[] {
-    return this.#links.map((link) => link.stage);
+    return this.links.map((link) => link.stage);
   }
 
-  /** True if rows are left that this turn had no room for. */
-  run(now: number, time: number): boolean {
-    if (this.state === "off" || (this.state === "failed" && now < this.#retryAt)) return false;
+  /** The state of each stage. */
+  get states(): readonly Block[] {
+    return this.#parts.states;
+  }
+
+  /** It reads several streams as one. */
+  get gathers(): boolean {
+    return this.#gather !== null;
+  }
+
+  /** From now on it stops where it would overwrite what these readers have still to read. */
+  waitFor(cursors: readonly (() => number)[]): void {
+    this.#waitsFor.splice(0, Infinity, ...cursors);
+  }
+
+  /** Sequence of `stream` up to which the rule has read it. */
+  cursorIn(stream: Ring): number {
+    let cursor = stream.head;
+    // What is not worked off because the rule rests or fails is given up anyway.
+    if (this.state !== "running") return cursor;
+    for (const place of this.places) {
+      if (place.ring === stream && ((place.cursor - cursor) | 0) < 0) ({ cursor } = place);
+    }
+    return cursor;
+  }
+
+  /** From here on it reads what comes: rows from before it began are not its own. */
+  begin(): void {
+    this.#lost = this.lost;
+    this.#gather = this.#parts.gather();
+    for (const link of this.links) link.cursor = link.input.head;
+    this.places = this.#gather?.members ?? [placeOf(this.links[0]!)];
+    this.state = "running";
+    this.reason = "";
+    this.#retryAt = 0;
+    this.#inRow = 0;
+    this.#turnsAt = this.plan.rule.schedule === null ? Infinity : -Infinity;
+  }
+
+  /** Another configuration runs, in which it is the same rule with other settings. */
+  adopt(plan: RulePlan): void {
+    this.plan = plan;
+    if (this.state === "waiting" || this.#turnsAt !== Infinity || plan.rule.schedule !== null) {
+      this.#turnsAt = -Infinity;
+    }
+  }
+
+  /** Keeps its state and reads no more, until it begins again. */
+  stop(why: string): void {
+    this.state = "stopped";
+    this.reason = why;
+  }
+
+  /** Forgets its state: windows, keys, last values. */
+  reset(): void {
+    this.#make();
+    if (this.state !== "stopped" && this.state !== "waiting") this.begin();
+  }
+
+  /**
+   * True if rows are left that this turn had no room for. `held`: what it reads is `behind`; rows
+   * of up to the time `until` may yet come again.
+   */
+  run(now: number, time: number, held = false, until = Infinity): boolean {
+    this.behind = held || this.paused;
+    if (this.state === "stopped" || this.paused) return false;
+    if (time >= this.#turnsAt) this.#follow(time);
+    if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      const gathering = this.#gather?.step() ?? false;
+      const filling = this.#fill(until);
       const more = this.#turn(now, time);
       this.state = "running";
-      return gathering || more;
+      return filling || more;
     } catch (thrown) {
       this.#fail(thrown, now);
       return false;
@@ -74,12 +196,13 @@ export class RuleRunner {
    */
   #turn(now: number, time: number): boolean {
     const { output } = this;
-    const [first] = this.#links;
+    const [first] = this.links;
     const [read, written] = [first!.cursor, output.head];
     for (let pass = 0; pass < passes_max; pass++) {
+      const open = this.#isOpen();
       let more = false;
-      for (const link of this.#links) more = this.#step(link, now, time) || more;
-      if (!more) return false;
+      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
+      if (!more || !open) return more;
       if (((first!.cursor - read) | 0) >= limits.rows_per_step_max) return true;
       if (((output.head - written) | 0) >= output.rows >> 1) return true;
     }
@@ -88,17 +211,47 @@ export class RuleRunner {
 
   /** Engine time at which a window closes, Infinity if none. */
   get deadline(): number {
-    let deadline = Infinity;
-    for (const link of this.#links) deadline = Math.min(deadline, link.stage.deadline);
-    return this.state === "running" ? deadline : Infinity;
+    let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
+    if (this.state !== "running" || this.behind) return deadline;
+    for (const link of this.links) deadline = Math.min(deadline, link.stage.deadline);
+    return deadline;
   }
 
-  stop(reason: string): void {
-    this.state = "off";
-    this.reason = reason;
+  /** What its schedule says now. It keeps its state over the pause, as over a stop. */
+  #follow(time: number): void {
+    const { schedule } = this.plan.rule;
+    const { open, until } = schedule === null ? { open: true, until: Infinity }
+      : scheduleAt(schedule, time);
+    if (open && this.state === "waiting") this.begin();
+    if (!open) {
+      this.state = "waiting";
+      this.reason = until === Infinity ? "its schedule is over"
+        : `its schedule: until ${new Date(until).toISOString()}`;
+    }
+    this.#turnsAt = until;
   }
 
-  #step(link: Link, now: number, time: number): boolean {
+  #make(): void {
+    const { rings } = this.#parts;
+    this.links = byEventTime(this.#parts.stages()).map((stage, i) =>
+      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+  }
+
+  /** A stage writes at most half of its output ring in a turn. */
+  #isOpen(): boolean {
+    const { head, rows } = this.output;
+    for (const cursor of this.#waitsFor) if (((head - cursor()) | 0) > rows >> 1) return false;
+    return true;
+  }
+
+  #fill(until: number): boolean {
+    if (this.#gather === null) return false;
+    const { input, cursor } = this.links[0]!;
+    return ((input.head - cursor) | 0) > input.rows >> 1 || this.#gather.step(until);
+  }
+
+  #step(i: number, open: boolean, now: number, time: number): boolean {
+    const link = this.links[i]!;
     const { stage, input } = link;
     let lag = (input.head - link.cursor) | 0;
     if (lag > input.rows) {
@@ -106,22 +259,40 @@ export class RuleRunner {
       link.cursor = (input.head - input.rows) | 0;
       lag = input.rows;
     }
-    if (lag > 0) {
+    const next = this.links[i + 1];
+    const free = next === undefined ? open
+      : ((next.input.head - next.cursor) | 0) <= next.input.rows >> 1;
+    if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
-    if (stage.deadline <= time) stage.tick(time, now);
-    return input.head !== link.cursor && stage.waits !== true;
+    // Less than 0: a replay has not come up to where this rule was.
+    const left = ((input.head - link.cursor) | 0) > 0;
+    this.behind ||= left;
+    if (stage.deadline <= time && !this.behind) {
+      if (free) stage.tick(time, now);
+      else this.behind = true;
+    }
+    return left && (free || open) && stage.waits !== true;
   }
 
   #fail(thrown: unknown, now: number): void {
+    const { attempts, delay, most } = this.plan.rule.restart;
     this.failures += 1;
+    this.#inRow = now - this.#failedAt > well_ms + most ? 1 : this.#inRow + 1;
+    this.#failedAt = now;
     this.state = "failed";
-    this.reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#retryAt = now + Math.min(60_000, 1000 * 2 ** Math.min(6, this.failures));
+    this.reason = reason(thrown);
+    this.#retryAt = now + Math.min(most, delay * 2 ** Math.min(30, this.#inRow - 1));
+    if (attempts > 0 && this.#inRow > attempts) {
+      this.#retryAt = Infinity;
+      this.reason += `; given up after ${attempts} restarts`;
+    }
     // What could not be worked off is skipped, else the same rows would fail for ever.
-    for (const link of this.#links) {
-      this.#lost += (link.input.head - link.cursor) | 0;
+    for (const link of this.links) {
+      const left = (link.input.head - link.cursor) | 0;
+      if (left <= 0) continue;
+      this.#lost += left;
       link.cursor = link.input.head;
     }
   }

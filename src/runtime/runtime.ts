@@ -6,16 +6,20 @@ import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
 import type { Store } from "../store.ts";
 import { answerOf } from "./answer.ts";
+import { Changes, type ConfigurationFile } from "./changes.ts";
 import { parsed, type FromTopic } from "./commands.ts";
-import type { Components, Graph } from "./graph.ts";
-import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import type { Components, Graph, RulePlan } from "./graph.ts";
+import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { prune } from "./prune.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
-import { shareOf, type RoleName } from "./share.ts";
+import { planText } from "./memory.ts";
+import { roleNames, shareOf, type RoleName } from "./share.ts";
 import { localStore, pastOf, type Past } from "./store-port.ts";
+import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, DisarmRequest, Health, OperateRequest, Runtime, WhyView, WriteAnswer, WriteRequest,
+  AlarmView, DisarmRequest, Health, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
+  WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import type { Thread, World } from "./world.ts";
 
@@ -31,7 +35,7 @@ export interface RuntimeOptions {
   readonly configRejected: boolean;
   /** Configuration or policy differ from those of the start before. */
   readonly configChanged: boolean;
-  readonly planned: number;
+  readonly file: ConfigurationFile;
 }
 
 /**
@@ -63,44 +67,71 @@ interface RunningRole {
 /** `main`: the store, the API's questions, and the watch over the roles. */
 class Running implements Runtime {
   readonly #options: RuntimeOptions;
+  readonly #changes: Changes;
   readonly #started: number;
   readonly #roles: RunningRole[] = [];
-  readonly #owners = new Map<string, HostCalls>();
+  /** What runs. */
+  #graph: Graph;
+  #planned = 0;
+  #trial: Trial | null = null;
+  #owners: ReadonlyMap<string, HostCalls> = new Map();
   #keeper: unknown = null;
   #healthy = false;
   #watcher: Thread | null = null;
   /** Null until the store could be read once. */
   #past: Past | null = null;
   #stopping = false;
+  /** Damaged state files that were told of. */
+  #setAside = 0;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#graph = options.graph;
     this.#started = options.world.clock.now();
+    const { graph, file, store, world, safeMode, configRejected } = options;
+    this.#changes = new Changes({
+      graph, file, store, world,
+      fixed: safeMode ? "it runs in safe mode"
+        : configRejected ? "its configuration was rejected at the start" : null,
+      roles: () => this.#roles.map(({ calls }) => calls),
+      links: () => this.links(),
+      armed: async () => (await this.#control.status()).armed,
+      adopted: (next) => this.#adopt(next),
+      // What is shelved stays so, also where its rule was made anew.
+      switched: () => this.#restoreShelves(),
+    });
   }
 
   async start(): Promise<void> {
-    const { graph } = this.#options;
-    const names: readonly RoleName[] = graph.gateway.profile.threads === 1
-      ? ["all"] : ["control", "data"];
+    const names = roleNames(this.#graph.gateway.profile);
     if (names.length === 1) await this.#startHere();
     else await this.#startThreads(names);
-    for (const role of this.#roles) {
-      for (const { name } of shareOf(graph, role.name).streams) this.#owners.set(name, role.calls);
-    }
-    this.#savePlaces();
+    this.#adopt(this.#graph);
     this.#restoreShelves();
     this.#options.world.collect();
     this.#keepSoon();
   }
 
+  #adopt(graph: Graph): void {
+    // Its rings may be given to others.
+    this.#trial?.end("the configuration was changed");
+    this.#graph = graph;
+    this.#planned = planText(graph).bytes;
+    this.#owners = new Map(this.#roles.flatMap(({ name: role, calls }) =>
+      shareOf(graph, role).streams.map(({ name }) => [name, calls] as const)));
+    this.#savePlaces();
+  }
+
   async #startHere(): Promise<void> {
-    const { graph, components, world, store } = this.#options;
+    const { components, world, store } = this.#options;
     const host = new RoleHost({
-      ...this.#beginning(), role: "all", graph, components, store: localStore(store),
+      ...this.#beginning(), role: "all", graph: this.#graph, components, store: localStore(store),
+      graphOf: async () => this.#changes.next,
       world, command: (message) => this.#command(message),
     });
+    const offer = await host.prepareFirst();
     await host.start([]);
-    this.#watchOver(host.offer());
+    this.#watchOver(offer);
     const calls = Object.fromEntries(hostCalls.map((name) =>
       [name, async (...args: unknown[]) => (host as any)[name](...args)])) as unknown as HostCalls;
     this.#roles.push(
@@ -108,7 +139,8 @@ class Running implements Runtime {
   }
 
   async #startThreads(names: readonly RoleName[]): Promise<void> {
-    const { graph, store, world } = this.#options;
+    const { store, world } = this.#options;
+    const graph = this.#graph;
     for (const name of names) {
       const worker = world.thread();
       const remote = new RemoteRole(worker, store, (message) => this.#command(message));
@@ -145,12 +177,13 @@ class Running implements Runtime {
   #beginning() {
     const { store, safeMode, configRejected } = this.#options;
     this.#past = this.#readPast();
-    return { safeMode, configRejected, latched: store.latch.read(), past: this.#past };
+    return { safeMode, configRejected, latched: store.latch.read(), past: this.#past,
+      stopped: store.stoppedRules() };
   }
 
   #readPast(): Past | null {
-    const { graph, store, world } = this.#options;
-    return pastOf(store, Object.keys(graph.gateway.policy), dayStart(world.clock.time()));
+    const { store, world } = this.#options;
+    return pastOf(store, Object.keys(this.#graph.gateway.policy), dayStart(world.clock.time()));
   }
 
   /** The disk that refused at the start gave the store: before anybody hears that writing may. */
@@ -192,17 +225,25 @@ class Running implements Runtime {
 
   /** Twice a second: store, health, clock, and the turn counters (W6). */
   #keep(): void {
-    const { store, world, graph } = this.#options;
+    const { store, world } = this.#options;
     const now = world.clock.now();
     store.step();
+    if (store.state.setAside > this.#setAside) this.#tellSetAside();
     if (this.#past === null) this.#tellPast();
     for (const { remote } of this.#roles) remote?.tellUnavailable(store.audit.unavailable);
-    const trusted = graph.gateway.profile.clock === "trusted" || world.clockSynced();
+    const trusted = this.#graph.gateway.profile.clock === "trusted" || world.clockSynced();
     void this.#control.clockTrusted(trusted);
     for (const role of this.#roles) this.#watch(role, now);
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
     this.#healthy = true;
     store.clearStarts();
+  }
+
+  #tellSetAside(): void {
+    const { store, world } = this.#options;
+    this.#setAside = store.state.setAside;
+    world.log.error("state", "state.sqlite was damaged: it is kept as state.sqlite.damaged, and " +
+      "rules that were to go on from it start cold");
   }
 
   #watch(role: RunningRole, now: number): void {
@@ -218,7 +259,8 @@ class Running implements Runtime {
 
   /** W22: whoever judges the audit must know where each tag lies. */
   #savePlaces(): void {
-    const { graph, store } = this.#options;
+    const { store } = this.#options;
+    const graph = this.#graph;
     store.savePlaces(graph.gateway.configHash, graph.links.flatMap((plan) =>
       plan.groups.flatMap((group) => group.tags.map((tag) => ({
         tag: tag.id, link: plan.link.name, station: tag.station, at: tag.at, type: tag.type,
@@ -229,7 +271,7 @@ class Running implements Runtime {
   async #command(message: FromTopic): Promise<string> {
     // W4: disarming is possible from everywhere and needs no right; lifting it is not.
     if ("disarm" in message) return JSON.stringify(await this.disarm({ by: message.disarm }));
-    const { topic, link } = this.#options.graph.gateway.commands!;
+    const { topic, link } = this.#graph.gateway.commands!;
     const { text, retained, duplicate } = message.command;
     const long = { problem: `it is longer than ${limits.command_bytes_max} characters` };
     return JSON.stringify(await this.write({
@@ -258,8 +300,8 @@ class Running implements Runtime {
 
   /** W21: what is no command of anybody's has a row a code and source, however often it comes. */
   #unread({ origin, by, from, body }: WriteRequest, refusal: Refusal): WriteAnswer {
-    const { store, world: { clock }, graph: { gateway } } = this.#options;
-    const { policyHash, configHash } = gateway;
+    const { store, world: { clock } } = this.#options;
+    const { policyHash, configHash } = this.#graph.gateway;
     const { code } = refusal;
     const sentence = refusal.sentence.slice(0, sentence_max);
     store.audit.withheld({
@@ -270,13 +312,13 @@ class Running implements Runtime {
   }
 
   async health(): Promise<Health> {
-    const { graph, store, safeMode, configRejected, configChanged, version, world, planned } =
-      this.#options;
-    const { gateway } = graph;
+    const { store, safeMode, configRejected, configChanged, version, world } = this.#options;
+    const { gateway } = this.#graph;
     const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
     const { unavailable } = store.audit;
     const troubles = [...roles.flatMap(troublesOf),
-      ...(unavailable === null ? [] : [`audit: ${unavailable}`])];
+      ...(unavailable === null ? [] : [`audit: ${unavailable}`]),
+      ...(store.state.trouble === null ? [] : [this.#stateTrouble(store.state.trouble)])];
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
@@ -291,12 +333,21 @@ class Running implements Runtime {
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
       lost: Object.assign({}, ...roles.map((role) => role.lost),
         store.audit.lost > 0 ? { audit: store.audit.lost } : {}),
+      state: roles.find(({ durability }) => durability !== null)?.durability ?? null,
       memory: {
-        rss: process.memoryUsage.rss(), planned, budget: gateway.profile.memoryMB * 2 ** 20,
+        rss: process.memoryUsage.rss(), planned: this.#planned,
+        budget: gateway.profile.memoryMB * 2 ** 20,
       },
+      unconfirmed: this.#changes.unconfirmed,
       turns: roles.reduce((sum, role) => sum + role.turns, 0),
       turn_ms_max: Math.max(...roles.map((role) => role.longest)),
     };
+  }
+
+  #stateTrouble(why: string): string {
+    const waiting = this.#options.graph.streams.filter(({ journal }) => journal);
+    const names = waiting.map(({ name }) => name).join(", ");
+    return `state: ${why}` + (names === "" ? "" : `; nothing of ${names} is acknowledged`);
   }
 
   async links() {
@@ -324,10 +375,36 @@ class Running implements Runtime {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.rules()))).flat();
   }
 
+  async rule({ rule, order, by }: RuleOrder): Promise<void> {
+    const { store, world: { clock } } = this.#options;
+    if (this.#ruleOf(rule) === undefined) throw this.#unknownRule(rule);
+    await this.#owners.get(rule)!.rule({ rule, order, by });
+    // A power cut must not start what a person stopped.
+    if (order === "stop") store.stopRule(rule, by);
+    else if (order !== "reset") store.startRule(rule);
+    const { configHash, policyHash } = this.#graph.gateway;
+    const time = clock.time();
+    store.audit.refusals([{
+      id: "", origin: `rule:${rule}`, who: by, source: "", tag: "", code: `rule-${order}`, time,
+      received: time, monotonic: clock.now(), configHash, policyHash, asked: null,
+      sentence: `The rule ${rule}: ${order}.`,
+    }]);
+  }
+
   async explain(name: string): Promise<string> {
-    const plan = this.#options.graph.rules.find((r) => r.rule.name === name);
-    if (plan === undefined) throw new Fault("unknown-rule", `There is no rule ${name}`, { name });
+    const plan = this.#ruleOf(name);
+    if (plan === undefined) throw this.#unknownRule(name);
     return explain(plan.program);
+  }
+
+  #ruleOf(name: string): RulePlan | undefined {
+    return this.#graph.rules.find(({ rule }) => rule.name === name);
+  }
+
+  #unknownRule(name: string): Fault {
+    const close = nearest(name, this.#graph.rules.map(({ rule }) => rule.name));
+    return new Fault("unknown-rule",
+      `There is no rule ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
   }
 
   async tag(id: string) {
@@ -335,7 +412,8 @@ class Running implements Runtime {
   }
 
   async why(id: string): Promise<WhyView> {
-    const { graph, configChanged } = this.#options;
+    const { configChanged } = this.#options;
+    const graph = this.#graph;
     const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
       this.#control.decision(id), this.#control.devices(), this.links()]);
     const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
@@ -416,12 +494,33 @@ class Running implements Runtime {
   }
 
   prune: Runtime["prune"] = (request) => {
-    const { store, world, graph } = this.#options;
-    return prune(store, world, graph.gateway, request);
+    const { store, world } = this.#options;
+    return prune(store, world, this.#graph.gateway, request);
   };
+
+  async try(request: TryRequest): Promise<TryAnswer> {
+    if (this.#trial !== null) {
+      throw new Fault("try-busy", "Another rule is being tried: one at a time", {});
+    }
+    const { components, world } = this.#options;
+    const trial = this.#trial = new Trial(this.#graph, components, request, world);
+    try {
+      if (request.rows !== null) return await trial.runGiven(request.rows, breather(world));
+      const places = (await Promise.all(this.#roles.map(({ calls }) => calls.places()))).flat();
+      return await trial.runLive(places.filter(({ stream }) => trial.streams.includes(stream)));
+    } finally {
+      this.#trial = null;
+    }
+  }
+
+  plan: Runtime["plan"] = ({ texts, name }) => this.#changes.plan(texts, name);
+  apply: Runtime["apply"] = (request) => this.#changes.apply(request);
+  confirm: Runtime["confirm"] = ({ by, back }) =>
+    (back === true ? this.#changes.goBack(by) : this.#changes.confirm(by));
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#changes.stop();
     this.#watcher?.terminate();
     for (const { calls } of this.#roles) await calls.stop();
     this.#options.world.timers.clear(this.#keeper);

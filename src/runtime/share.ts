@@ -1,5 +1,5 @@
-import { Ring, type ColumnSpec, type RingLayout } from "../ring.ts";
-import type { Source } from "../config.ts";
+import type { RingLayout } from "../ring.ts";
+import type { Profile, Source } from "../config.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
 import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
@@ -7,13 +7,17 @@ import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
 /** `all` = one thread does everything; else each of the two has its share (DESIGN §1, threads). */
 export type RoleName = "all" | "control" | "data";
 
+export const roleNames = ({ threads }: Profile): readonly RoleName[] =>
+  threads === 1 ? ["all"] : ["control", "data"];
+
 /** What of a graph one role does. */
 export interface Share {
   readonly role: RoleName;
   /** Streams that this role writes. */
   readonly streams: readonly StreamPlan[];
   /**
-   * Streams of another role that it reads: rings that a bridge fills, of the needed columns only.
+   * Streams of another role that it reads: rings that a bridge fills. Whole, so that a rule which
+   * comes later and reads another column does not make those that run begin anew.
    */
   readonly imports: readonly RingLayout[];
   readonly links: readonly LinkPlan[];
@@ -73,30 +77,29 @@ export function rulesToWrites(rules: readonly RulePlan[]): Set<string> {
   return found;
 }
 
+/** Tags that one rule writes, or that are written by rules which read it, through others too. */
+export function tagsAfter(rules: readonly RulePlan[], name: string): Set<string> {
+  const after = new Set([name]);
+  const tags = new Set<string>();
+  // Each rule reads only what stands before it.
+  for (const { rule, program } of rules) {
+    const reads = [...program.inputs.flatMap((input) => input.streams),
+      ...program.newest.map(({ stream }) => stream)];
+    if (reads.some((stream) => after.has(stream))) after.add(rule.name);
+    if (!after.has(rule.name)) continue;
+    for (const target of rule.to) if (target.kind === "write") tags.add(target.tag);
+  }
+  return tags;
+}
+
 function importsOf(
   graph: Whole, own: readonly StreamPlan[], programs: readonly Program[], sinks: Share["sinks"],
 ): RingLayout[] {
-  const needed = new Map<string, Set<string>>();
-  const need = (stream: string, columns: readonly string[]): void => {
-    if (own.some((s) => s.name === stream)) return;
-    const set = needed.get(stream) ?? new Set();
-    needed.set(stream, set);
-    for (const column of columns) set.add(column);
-  };
-  for (const program of programs) {
-    for (const input of program.inputs) {
-      const columns = input.columns.map((c) => c.name);
-      for (const stream of input.streams) need(stream, columns);
-    }
-    for (const { stream, column } of program.newest) need(stream, [column]);
-  }
-  for (const { rule } of sinks) need(rule, columnsOf(graph, rule).map((c) => c.name));
-  return [...needed].map(([stream, names]) => {
-    const layout = graph.streams.find((s) => s.name === stream)!.layout;
-    return Ring.layout(stream, layout.columns.filter((c) => names.has(c.name)), layout.rows);
-  });
-}
-
-function columnsOf(graph: Whole, stream: string): readonly ColumnSpec[] {
-  return graph.streams.find((s) => s.name === stream)!.layout.columns;
+  const needed = new Set([
+    ...programs.flatMap(({ inputs, newest }) =>
+      [...inputs.flatMap((input) => input.streams), ...newest.map(({ stream }) => stream)]),
+    ...sinks.map(({ rule }) => rule),
+  ]);
+  for (const { name } of own) needed.delete(name);
+  return graph.streams.filter(({ name }) => needed.has(name)).map(({ layout }) => layout);
 }

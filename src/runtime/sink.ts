@@ -11,21 +11,42 @@ export class SinkRunner {
   lost = 0;
   sent = 0;
   reason = "";
+  readonly ring: Ring;
   readonly #sink: Sink;
-  readonly #ring: Ring;
   #cursor: number;
 
-  constructor(name: string, sink: Sink, ring: Ring) {
+  constructor(name: string, sink: Sink, ring: Ring, from: number) {
     this.name = name;
     this.stream = ring.name;
     this.#sink = sink;
-    this.#ring = ring;
-    this.#cursor = ring.head;
+    this.ring = ring;
+    this.#cursor = from;
+  }
+
+  /** How far it has read. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** The first row that is still to be sent, of those that a checkpoint brought back. */
+  goOn(from: number): void {
+    this.#cursor = from;
+  }
+
+  /** Rows before it have arrived, or are given up. */
+  get settled(): number {
+    const { settled } = this.#sink;
+    return settled !== undefined && ((settled - this.#cursor) | 0) < 0 ? settled : this.#cursor;
+  }
+
+  /** It must not be overtaken: its sink waits for acknowledgements. */
+  get waits(): boolean {
+    return this.#sink.settled !== undefined;
   }
 
   /** True if rows are left that the sink can take at once. */
   step(): boolean {
-    const ring = this.#ring;
+    const { ring } = this;
     let lag = (ring.head - this.#cursor) | 0;
     if (lag === 0) return false;
     if (lag > ring.rows) {

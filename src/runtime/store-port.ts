@@ -1,5 +1,6 @@
 import type {
-  Abandoned, ArmingRow, Ending, Intent, Proof, RefusedAttempt, Store, Withheld,
+  Abandoned, ArmingRow, Covered, Ending, Intent, Proof, RefusedAttempt, SavedState, Segment, Store,
+  Withheld,
 } from "../store.ts";
 
 /**
@@ -18,7 +19,22 @@ export interface StorePort {
   endArming(number: number, why: string): void;
   proof(tag: string): Promise<Proof | null>;
   saveProof(proof: Proof): Promise<boolean>;
+  readonly state: StatePort;
 }
+
+/** Journal and checkpoints as the role sees them whose rules they are of. */
+export interface StatePort {
+  /** Null while the disk does not give it. */
+  saved(): Promise<SavedState | null>;
+  segment(id: number): Promise<Segment | null>;
+  /** True = they are durable. */
+  journal(segments: readonly Segment[]): Promise<boolean>;
+  put(checkpoint: number, segments: readonly Segment[]): Promise<boolean>;
+  finish(checkpoint: number, cut: Segment, covered: readonly Covered[]): Promise<boolean>;
+}
+
+/** The calls of a StatePort, as names between threads. */
+export const stateCalls = ["saved", "segment", "journal", "put", "finish"] as const;
 
 /** What the gate's role is told of the past when it starts (W15). */
 export interface Past {
@@ -53,5 +69,12 @@ export function localStore(store: Store): StorePort {
     endArming: (number, why) => store.endArming(number, why),
     proof: async (tag) => store.proof(tag),
     saveProof: async (proof) => store.saveProof(proof),
+    state: {
+      saved: async () => store.state.saved(),
+      segment: async (id) => store.state.segment(id),
+      journal: async (segments) => store.state.journal(segments),
+      put: async (checkpoint, segments) => store.state.put(checkpoint, segments),
+      finish: async (checkpoint, cut, covered) => store.state.finish(checkpoint, cut, covered),
+    },
   };
 }

@@ -1,3 +1,5 @@
+import type { DurabilityStatus } from "./durability.ts";
+import type { Forecast } from "./forecast.ts";
 import type { TableCounters } from "./lookup.ts";
 
 /**
@@ -14,6 +16,8 @@ export interface Runtime {
    */
   latest(stream: string): Promise<RowView | null>;
   rules(): Promise<RuleView[]>;
+  /** Starts, stops, restarts or resets one rule. */
+  rule(order: RuleOrder): Promise<void>;
   tables(): Promise<TableView[]>;
   /** Plan, bytes and generated code, as text. */
   explain(rule: string): Promise<string>;
@@ -31,8 +35,54 @@ export interface Runtime {
   audit(query: AuditQuery): Promise<Record<string, unknown>[]>;
   /** Deletes old rows of the audit for a while; `done`: there are no more of them. */
   prune(request: PruneRequest): Promise<{ rows: number; done: boolean }>;
+  /** A rule as it would run, which writes nothing anywhere. */
+  try(request: TryRequest): Promise<TryAnswer>;
+  /** What another configuration would do to what runs. */
+  plan(request: PlanRequest): Promise<Forecast>;
+  /** Changes to it while everything else goes on. */
+  apply(request: ApplyRequest): Promise<ChangeAnswer>;
+  /** An applied change stays, or is taken back. */
+  confirm(request: ConfirmRequest): Promise<void>;
   /** Orderly stop: onLoss, sinks drained, store closed. */
   stop(): Promise<void>;
+}
+
+/** The texts that make a configuration: the file and, if it stands in its own, the policy. */
+export interface ConfigTexts {
+  readonly config: string;
+  /** Empty: it stands in the configuration, or there is none. */
+  readonly policy: string;
+}
+
+export interface PlanRequest {
+  readonly texts: ConfigTexts;
+  /** What problems call the file; null = as the one that runs. */
+  readonly name: string | null;
+}
+
+export interface ApplyRequest extends PlanRequest {
+  readonly by: string;
+  /** Goes back after so long without `confirm`; null = it stays. */
+  readonly confirm_ms: number | null;
+}
+
+export interface ChangeAnswer {
+  readonly forecast: Forecast;
+  readonly unconfirmed: Unconfirmed | null;
+}
+
+export interface ConfirmRequest {
+  readonly by: string;
+  /** Takes it back instead, now. */
+  readonly back?: boolean;
+}
+
+export interface Unconfirmed {
+  readonly by: string;
+  /** Engine time at which it is taken back. */
+  readonly until: number;
+  /** Hash of the configuration that is gone back to. */
+  readonly before: string;
 }
 
 export interface AlarmView {
@@ -83,7 +133,11 @@ export interface Health {
    * `commands`: messages of the command topic that were dropped.
    */
   readonly lost: Readonly<Record<string, number>>;
+  /** Checkpoints and journal; null where no rule keeps anything. */
+  readonly state: DurabilityStatus | null;
   readonly memory: { readonly rss: number; readonly planned: number; readonly budget: number };
+  /** A change that is taken back by itself unless somebody confirms it. */
+  readonly unconfirmed: Unconfirmed | null;
   /** Turns taken and longest turn, ms. */
   readonly turns: number;
   readonly turn_ms_max: number;
@@ -160,9 +214,19 @@ export interface RowView {
   readonly quality: Readonly<Record<string, string>>;
 }
 
+export const ruleOrders = ["start", "stop", "restart", "reset"] as const;
+
+export interface RuleOrder {
+  readonly rule: string;
+  /** `reset` forgets its state; the others keep it. */
+  readonly order: (typeof ruleOrders)[number];
+  readonly by: string;
+}
+
 export interface RuleView {
   readonly name: string;
   readonly sql: string;
+  /** `running`, `failed`, `stopped`, `waiting` (for its schedule), `off` (could not be started). */
   readonly state: string;
   readonly reason: string;
   readonly rows_in: number;
@@ -175,6 +239,28 @@ export interface RuleView {
   readonly early: number;
   readonly failures: number;
   readonly targets: readonly string[];
+}
+
+export interface TryRequest {
+  readonly sql: string;
+  /** By stream; null = those that come. `$time` of a row: ms since the epoch, or ISO 8601. */
+  readonly rows: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> | null;
+  /** ms between two given rows of a stream that do not say. */
+  readonly every_ms: number;
+  /** ms that live rows are waited for. */
+  readonly for_ms: number;
+  /** Rows of the answer at most. */
+  readonly limit: number;
+}
+
+export interface TryAnswer {
+  readonly columns: StreamView["columns"];
+  readonly rows: readonly RowView[];
+  readonly rows_in: number;
+  readonly errors: number;
+  readonly dropped: number;
+  /** Why it ended there. */
+  readonly ended: string;
 }
 
 export interface WhyView {

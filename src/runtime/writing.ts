@@ -3,7 +3,7 @@ import type { Tag } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
-  type Outcome, type ReadResult, type Refusal,
+  type Outcome, type ReadResult, type Refusal, type TagState,
 } from "../gate.ts";
 import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
 import type { Graph } from "./graph.ts";
@@ -12,6 +12,7 @@ import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { ArmRequest, ProofView } from "./view.ts";
+import { tagsAfter } from "./share.ts";
 import { pause, type World } from "./world.ts";
 
 /** What became of a command: plain data, it crosses threads. */
@@ -28,6 +29,8 @@ interface RuleWrite {
   readonly ring: Ring;
   readonly column: Column;
   readonly oldest: Column;
+  /** Sequence of the ring's first row: a ring made anew goes on where the one before ended. */
+  readonly base: number;
   cursor: number;
 }
 
@@ -49,41 +52,81 @@ const look_ms = 2;
 export class Writing {
   readonly box: Box;
   readonly lanes = new Map<string, Lane>();
-  readonly #graph: Graph;
   readonly #role: Role;
   readonly #store: StorePort;
   #past: Past | null = null;
   readonly #world: World;
   readonly #record: Record;
-  readonly #places = new Map<string, Place>();
-  readonly #rules: RuleWrite[] = [];
+  #places: ReadonlyMap<string, Place> = new Map();
+  #rules: readonly RuleWrite[] = [];
+  /** Beyond the number of every row that a rule wrote by. */
+  #base = 0;
+  /** What is known of tags that were written before a change took them away. */
+  readonly #known = new Map<string, TagState>();
   readonly #wake: () => void;
   #stopping = false;
 
   constructor(
-    graph: Graph, role: Role, store: StorePort, past: Past | null, box: Box,
-    world: World, wake: () => void,
+    role: Role, store: StorePort, past: Past | null, box: Box, world: World, wake: () => void,
   ) {
-    this.#graph = graph;
     this.#role = role;
     this.#store = store;
     this.#world = world;
     this.#wake = wake;
     this.box = box;
-    this.#record = new Record(store, world.clock, graph.gateway, wake);
-    this.#findPlaces();
-    for (const [id, place] of this.#places) this.#addLane(id, place);
+    this.#record = new Record(store, world.clock, role.graph.gateway, wake);
+    this.adopt(new Set(), null);
     if (past !== null) this.remember(past);
-    for (const runner of role.rules) {
-      for (const target of runner.plan.rule.to) {
-        const lane = target.kind === "write" ? this.lanes.get(target.tag) : undefined;
-        if (target.kind !== "write" || lane === undefined) continue;
-        this.#rules.push({
-          rule: runner.name, lane, ring: runner.output, cursor: runner.output.head,
-          column: runner.output.column(target.from)!, oldest: runner.output.column("$oldest")!,
-        });
-      }
+  }
+
+  /**
+   * The role runs another generation: lanes of tags that nothing touched go on, armed as they are;
+   * the others are made anew, knowing what is known of their tags. `past` tells of new ones.
+   */
+  adopt(kept: ReadonlySet<string>, past: Past | null): void {
+    this.#record.adopt(this.#graph.gateway);
+    this.#places = this.#findPlaces();
+    for (const [id, lane] of this.lanes) {
+      if (kept.has(id)) continue;
+      this.lanes.delete(id);
+      this.#known.set(id, lane.state);
     }
+    for (const [id, place] of this.#places) {
+      if (this.lanes.has(id)) continue;
+      const lane = this.#addLane(id, place);
+      const known = this.#known.get(id);
+      if (known !== undefined) lane.state.inherit(known);
+      else if (past !== null) this.#recall(lane, past);
+    }
+    this.#rules = this.#findRules();
+    if (this.box.latched === null) return;
+    for (const link of this.#role.links.values()) link.setLatch?.(true);
+  }
+
+  /**
+   * W3: tags that a change touches are disarmed, and take nothing more. False = a command did not
+   * end in time.
+   */
+  async retire(kept: ReadonlySet<string>, why: string): Promise<boolean> {
+    const lanes = [...this.lanes.values()].filter((lane) => !kept.has(lane.id));
+    for (const lane of lanes) {
+      lane.retired = true;
+      lane.end(why);
+    }
+    const { clock, timers } = this.#world;
+    const deadline = clock.now() + limits.disarm_ms_max;
+    const isBusy = (): boolean => lanes.some((lane) => lane.state.busy !== null || lane.onTheWire);
+    while (isBusy() && clock.now() < deadline) await pause(timers, look_ms);
+    return !isBusy();
+  }
+
+  /** The change was given up. */
+  resume(): void {
+    for (const lane of this.lanes.values()) lane.retired = false;
+  }
+
+  get #graph(): Graph {
+    return this.#role.graph;
   }
 
   /** Once a turn, after the rules. */
@@ -202,6 +245,11 @@ export class Writing {
     for (const lane of this.lanes.values()) if (lane.port.name === link) lane.end(why);
   }
 
+  /** W3: what these tags' values are made of has changed in one rule on their way. */
+  inputsEnded(rule: string, why: string): void {
+    for (const tag of tagsAfter(this.#graph.rules, rule)) this.lanes.get(tag)?.end(why);
+  }
+
   get armed(): string[] {
     return [...this.lanes.values()].filter((lane) => lane.state.arming !== null).map((l) => l.id);
   }
@@ -220,7 +268,7 @@ export class Writing {
     const number = typeof value === "bigint" ? Number(value) : value;
     const inputs = { oldest, state, flags: U[ring.flagsAt + row]! };
     const command = ruleCommand(write.rule, lane.id, number, inputs,
-      { epoch: this.#past?.epoch ?? 0, sequence: seq }, now);
+      { epoch: this.#past?.epoch ?? 0, sequence: (seq + write.base) | 0 }, now);
     lane.take(command, () => {});
   }
 
@@ -246,46 +294,67 @@ export class Writing {
     });
   }
 
-  #findPlaces(): void {
-    for (const plan of this.#graph.links) {
+  #findPlaces(): Map<string, Place> {
+    const { links, gateway } = this.#graph;
+    const places = new Map<string, Place>();
+    for (const plan of links) {
       for (const group of plan.groups) {
-        const device = this.#graph.gateway.devices.find((d) => d.name === group.device)!;
+        const device = gateway.devices.find((d) => d.name === group.device)!;
         const tags = device.groups.flatMap((g) => g.tags);
         for (const wire of group.tags) {
-          if (this.#graph.gateway.policy[wire.id] === undefined) continue;
-          this.#places.set(wire.id, {
+          if (gateway.policy[wire.id] === undefined) continue;
+          places.set(wire.id, {
             wire, driver: plan.driver, link: plan.link.name, interval: group.interval,
             tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
           });
         }
       }
     }
+    return places;
+  }
+
+  /** W18: rows of a ring that was made anew have numbers that none in this epoch had. */
+  #findRules(): RuleWrite[] {
+    const before = this.#rules;
+    const base = this.#base = before.reduce((most, { ring, base: from }) =>
+      Math.max(most, from + (ring.head >>> 0)), this.#base);
+    return this.#role.rules.flatMap(({ name: rule, output: ring, plan }) =>
+      plan.rule.to.flatMap((target): RuleWrite[] => {
+        const lane = target.kind === "write" ? this.lanes.get(target.tag) : undefined;
+        if (target.kind !== "write" || lane === undefined) return [];
+        const was = before.find((one) => one.rule === rule && one.ring === ring);
+        const cursor = was?.lane === lane ? was.cursor : ring.head;
+        return [{ rule, lane, ring, cursor, base: was?.base ?? base,
+          column: ring.column(target.from)!, oldest: ring.column("$oldest")! }];
+      }));
   }
 
   /** W15: what the last run left open is unknown, and blocks until a read settles it. */
   remember(past: Past): void {
     this.#past = past;
-    const { abandoned, writes, lastSent } = past;
-    const time = this.#world.clock.time();
-    const now = this.#world.clock.now();
-    for (const lane of this.lanes.values()) {
-      const open = abandoned.findLast((row) => row.tag === lane.id);
-      lane.state.restore(open === undefined ? null : { means: open.means, before: open.read },
-        writes[lane.id] ?? 0, dayOf(time), now);
-      const sent = lastSent[lane.id] ?? null;
-      if (sent !== null) lane.state.lastWriteAt = now - Math.max(0, time - sent);
-    }
+    for (const lane of this.lanes.values()) this.#recall(lane, past);
   }
 
-  #addLane(id: string, place: Place): void {
-    const permit = this.#graph.permits.find((p) => p.tag === id);
-    this.lanes.set(id, new Lane({
+  #recall(lane: Lane, { abandoned, writes, lastSent }: Past): void {
+    const time = this.#world.clock.time();
+    const now = this.#world.clock.now();
+    const open = abandoned.findLast((row) => row.tag === lane.id);
+    lane.state.restore(open === undefined ? null : { means: open.means, before: open.read },
+      writes[lane.id] ?? 0, dayOf(time), now);
+    const sent = lastSent[lane.id] ?? null;
+    if (sent !== null) lane.state.lastWriteAt = now - Math.max(0, time - sent);
+  }
+
+  #addLane(id: string, place: Place): Lane {
+    const lane = new Lane({
       ...place, port: this.#role.links.get(place.link)!, policy: this.#graph.gateway.policy[id]!,
-      permit: permit === undefined ? null : this.#role.conditions(permit.program, permit.layout),
+      permit: this.#role.permits.get(id) ?? null,
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
-    }));
+    });
+    this.lanes.set(id, lane);
+    return lane;
   }
 }
 

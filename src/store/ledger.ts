@@ -1,6 +1,5 @@
 import { Database } from "bun:sqlite";
 import { Fault } from "../base.ts";
-import { prepare } from "./schema.ts";
 
 /** Pause between two attempts to write again after the disk refused (ms). */
 const retry_ms = 1000;
@@ -8,7 +7,7 @@ const page_bytes = 4096;
 /** Pages kept back so that outcomes of what was admitted still fit when the file is full. */
 const reserve_pages = 64;
 
-/** What a person can do about a file that may not grow any more. */
+/** What a person can do about an audit that may not grow any more. */
 export const audit_full = "the audit is full: keep a copy of it, then delete old rows " +
   "(tagwerk audit --prune-before DATE --by NAME), or raise store.maxMB";
 
@@ -24,23 +23,34 @@ export const openDatabase: OpenDatabase = (path) =>
 /** The disk's trouble, as against a bug in a statement (sqlite.org/rescode.html). */
 const disk = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|LOCKED|NOMEM|CORRUPT|NOTADB|PERM)/;
 
+export interface LedgerFile {
+  readonly path: string;
+  readonly maxMB: number;
+  readonly open: OpenDatabase;
+  /** Makes the tables that are missing. */
+  prepare(db: Database): void;
+  /** What a person can do when the file may not grow any more. */
+  readonly full: string;
+}
+
 /**
- * The database of the store: every transaction is durable when it returns (WAL, synchronous=FULL).
+ * A database of the store: every transaction is durable when it returns (WAL, synchronous=FULL).
  * Trouble of the disk is a state, not an exception: `trouble` says why nothing can be written, and
  * `step` finds out when that is over. Whoever uses it keeps what must not be lost.
  */
 export class Ledger {
   /** One sentence, or null: everything is well. */
   trouble: string | null = "the store is not open yet";
-  readonly #path: string;
-  readonly #database: OpenDatabase;
+  /** What is in the file is no database any more. */
+  damaged = false;
+  readonly #file: LedgerFile;
   readonly #pages_max: number;
   #db: Database | null = null;
   #retryAt = -Infinity;
 
-  constructor(path: string, maxMB: number, database: OpenDatabase) {
-    this.#path = path;
-    this.#database = database;
+  constructor(file: LedgerFile) {
+    const { maxMB } = file;
+    this.#file = file;
     this.#pages_max = Math.floor((maxMB * 2 ** 20) / page_bytes);
     if (this.#pages_max < 4 * reserve_pages) {
       throw new Fault("store-too-small", "store.maxMB must be at least 1", { maxMB });
@@ -55,7 +65,7 @@ export class Ledger {
     const db = this.#db ?? this.#guard(() => this.#open());
     if (db === null) return;
     const done = this.#guard(() => this.#transact(db, () => {
-      if (fresh) prepare(db);
+      if (fresh) this.#file.prepare(db);
       if (fresh) opened(db);
       db.run("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", [now]);
       return true;
@@ -101,7 +111,7 @@ export class Ledger {
   }
 
   #open(): Database {
-    const db = this.#database(this.#path);
+    const db = this.#file.open(this.#file.path);
     try {
       db.run(`PRAGMA page_size=${page_bytes}`);
       db.run("PRAGMA journal_mode=WAL");
@@ -137,7 +147,8 @@ export class Ledger {
     } catch (thrown) {
       if (!isDisk(thrown)) throw thrown;
       const { message, code } = thrown as { message: string; code: string };
-      const help = code === "SQLITE_FULL" ? `: make room on the disk, or ${audit_full}` : "";
+      this.damaged ||= code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT");
+      const help = code === "SQLITE_FULL" ? `: make room on the disk, or ${this.#file.full}` : "";
       this.trouble = `${message} (${code})${help}`;
       return null;
     }

@@ -14,6 +14,7 @@ import type { Database } from "bun:sqlite";
  *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
  *   starts     starts since the last healthy run (DESIGN §10)
  *   good       the last pair of configuration and policy that passed `check`
+ *   stopped    rules that a person stopped, until somebody starts them
  *   meta       epoch, next arming number, counters
  */
 const schema = `
@@ -76,6 +77,9 @@ CREATE TABLE IF NOT EXISTS starts (time REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS good (
   one INTEGER PRIMARY KEY CHECK (one = 1), config TEXT NOT NULL, policy TEXT NOT NULL,
   config_hash TEXT NOT NULL, policy_hash TEXT NOT NULL, time REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS stopped (
+  rule TEXT PRIMARY KEY, who TEXT NOT NULL, time REAL NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 `;

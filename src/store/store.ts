@@ -4,11 +4,15 @@ import { join } from "node:path";
 import { Fault, reason } from "../base.ts";
 import { Audit, abandonIn, type Abandoned } from "./audit.ts";
 import { latchFile, type LatchFile } from "./latch.ts";
-import { Ledger, openDatabase, type OpenDatabase } from "./ledger.ts";
+import { audit_full, Ledger, openDatabase, type OpenDatabase } from "./ledger.ts";
 import { lockDirectory, type Lock } from "./lock.ts";
+import { prepare } from "./schema.ts";
+import { StateStore } from "./state.ts";
 
 export interface StoreOptions {
   readonly maxMB: number;
+  /** MB of journal and checkpoints. */
+  readonly stateMB: number;
   /** Monotonic ms. */
   now(): number;
   /** Engine time, ms since the epoch. */
@@ -68,6 +72,8 @@ export interface Pair {
 export class Store {
   readonly audit: Audit;
   readonly latch: LatchFile;
+  /** In a file of its own, so that it cannot take the audit's room. */
+  readonly state: StateStore;
   readonly directory: string;
   /** Raised at each start, durable; 0 until the disk took it. */
   epoch = 0;
@@ -80,8 +86,11 @@ export class Store {
   constructor(directory: string, options: StoreOptions) {
     this.directory = directory;
     this.#options = options;
-    this.#ledger = new Ledger(join(directory, "store.sqlite"), options.maxMB,
-      options.database ?? openDatabase);
+    const open = options.database ?? openDatabase;
+    this.#ledger = new Ledger({
+      path: join(directory, "store.sqlite"), maxMB: options.maxMB, open, prepare, full: audit_full,
+    });
+    this.state = new StateStore(directory, options.stateMB, open, options.now);
     this.#release = lockDirectory(directory, options.lock);
     this.audit = new Audit(this.#ledger, () => this.epoch, options.now);
     this.latch = latchFile(directory);
@@ -92,6 +101,7 @@ export class Store {
   step(): void {
     this.#ledger.step(this.#options.now(), (db) => this.#opened(db));
     this.audit.flush(false);
+    this.state.step();
   }
 
   /** Used part of `store.maxMB`, 0..1: worth a warning from 0.8. */
@@ -138,6 +148,23 @@ export class Store {
         [config, policy, configHash, policyHash, this.#options.time()]);
       return true;
     }) ?? false;
+  }
+
+  /** Rules that a person stopped, by name: why. */
+  stoppedRules(): Record<string, string> {
+    const rows = this.#ledger.read((db) => db.query("SELECT rule, who FROM stopped").all() as
+      { rule: string; who: string }[]) ?? [];
+    return Object.fromEntries(rows.map(({ rule, who }) => [rule, `stopped by ${who}`]));
+  }
+
+  stopRule(rule: string, who: string): void {
+    this.#ledger.write(this.#options.now(), (db) => void db.run(
+      "INSERT OR REPLACE INTO stopped VALUES (?, ?, ?)", [rule, who, this.#options.time()]));
+  }
+
+  startRule(rule: string): void {
+    this.#ledger.write(this.#options.now(), (db) =>
+      void db.run("DELETE FROM stopped WHERE rule = ?", [rule]));
   }
 
   proof(tag: string): Proof | null {
@@ -196,6 +223,7 @@ export class Store {
   close(): void {
     this.audit.flush(true);
     this.#ledger.close();
+    this.state.close();
     this.#release();
   }
 }

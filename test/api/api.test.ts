@@ -61,9 +61,12 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/proof": { tag: "press.level" },
     "/arm": { tag: "press.level", for_ms: 1000, by: "anna", proof: "h" },
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
+    "/plan": { config: {} }, "/try": { sql: "SELECT 1" },
+    "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
     "/alarms/{id}/ack": { by: "anna" }, "/alarms/{id}/shelve": { by: "anna", for_ms: 1000 },
   };
-  return [path, route.method === "POST" ? { body: bodies[route.path] } : {}];
+  const body = bodies[route.path] ?? { by: "anna" };
+  return [path, route.method === "POST" ? { body } : {}];
 }
 
 describe("who may call", () => {

@@ -15,7 +15,9 @@ export class FakeRuntime implements Runtime {
       uptime_ms: 1500, epoch: 3, configHash: "c", policyHash: "p", configChanged: false,
       writing: { latched: false, armed: ["press.setpoint"], audit: "ok" },
       clockSynced: true, clockSteps: 0, troubles: [], lost: {},
-      memory: { rss: 70e6, planned: 33e6, budget: 224e6 }, turns: 12, turn_ms_max: 2.5,
+      state: null,
+      memory: { rss: 70e6, planned: 33e6, budget: 224e6 },
+      unconfirmed: null, turns: 12, turn_ms_max: 2.5,
     };
   }
 
@@ -44,6 +46,10 @@ export class FakeRuntime implements Runtime {
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
       errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];
+  }
+
+  async rule(given: unknown) {
+    this.asked.push({ what: "rule", given });
   }
 
   async explain(rule: string) {
@@ -101,8 +107,33 @@ export class FakeRuntime implements Runtime {
     return { rows: 1, done: true };
   }
 
+  async try(given: unknown) {
+    this.asked.push({ what: "try", given });
+    return { columns: [], rows: [], rows_in: 0, errors: 0, dropped: 0, ended: "" };
+  }
+
+  async plan(given: unknown) {
+    this.asked.push({ what: "plan", given });
+    return forecast;
+  }
+
+  async apply(given: unknown) {
+    this.asked.push({ what: "apply", given });
+    return { forecast, unconfirmed: null };
+  }
+
+  async confirm(given: unknown) {
+    this.asked.push({ what: "confirm", given });
+  }
+
   async stop(): Promise<void> {}
 }
+
+const forecast = {
+  configHash: { before: "a", after: "b" }, policyHash: { before: "p", after: "p" },
+  differences: [], restart: [], links: [], rules: [], disarms: [], load: [],
+  memory: { before: 1, after: 2, budget: 3, taken: 0 },
+};
 
 const tag = {
   id: "press.level", at: "input 0", type: "int16", group: "fast", eu: null,

@@ -41,15 +41,25 @@ interface Memory {
 }
 
 /** MiB of a process and all its children. */
-function memoryOf(pid: number): Memory {
+export function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const kilobytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)![1]);
   const own = { rss: kilobytes("Rss") / 1024, anonymous: kilobytes("Anonymous") / 1024 };
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter((s) => s !== ""));
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => childrenOf(pid, task));
   return children.map((child) => memoryOf(Number(child))).reduce((a, b) =>
     ({ rss: a.rss + b.rss, anonymous: a.anonymous + b.anonymous }), own);
+}
+
+function childrenOf(pid: number, task: string): string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${task}/children`, "utf8");
+    return text.split(" ").filter((s) => s !== "");
+  } catch (thrown) {
+    // The thread ended since it was listed.
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw thrown;
+  }
 }
 
 async function idle(

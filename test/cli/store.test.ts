@@ -10,7 +10,7 @@ const folder = workFolder();
 afterAll(() => folder.remove());
 
 const open = (directory: string) =>
-  openStore(directory, { maxMB: 8, lock: lockFile, now: () => 0, time: () => 0 });
+  openStore(directory, { maxMB: 8, stateMB: 8, lock: lockFile, now: () => 0, time: () => 0 });
 
 /** Where a client of this configuration asks, seen from what it says when nobody answers. */
 async function asked(config: string): Promise<string> {

@@ -83,7 +83,9 @@ test("hashes are of the texts as they stand", () => {
 test("the least configuration has its defaults", () => {
   const gateway = gatewayOf(loadText({ gateway: { id: "g" } }));
   expect(gateway.profile.name).toBe("generic-512mb");
-  expect(gateway.store).toEqual({ directory: "/var/lib/tagwerk", maxMB: 512 });
+  expect(gateway.store).toEqual({
+    directory: "/var/lib/tagwerk", maxMB: 512, stateMB: 128, checkpoint: 60_000,
+  });
   expect(gateway.policy).toEqual({});
   expect(gateway.policyHash).toBe(sha256(""));
   expect(gateway.commands).toBeNull();

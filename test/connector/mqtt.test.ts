@@ -38,7 +38,7 @@ let lines: string[];
 let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
-  gateway: "g1", message_bytes_max: 100_000,
+  gateway: "g1", message_bytes_max: 100_000, durable: false,
   time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
 };
 
@@ -83,7 +83,7 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
 
   test("messages become rows; malformed ones are counted and the rest goes on", async () => {
     const ring = ringOf();
-    connection.source("orders", { topic: "in/{gateway}/+/#" }, ring);
+    connection.source("orders", { topic: "in/{gateway}/+/#" }, ring, null);
     await ready(ring, "in/g1/a");
     const first = ring.head;
     await peer.publishAsync("in/g1/a", '{"id":7,"value":1.5,"name":"ü","more":[1]}');
@@ -106,9 +106,9 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
       await peer.publishAsync(`keep/${n}`, '{"value":1}', { retain: true, qos: 1 });
     }
     const [a, b, c] = [ringOf(), ringOf(), ringOf()];
-    connection.source("a", { topic: "keep/a" }, a);
-    connection.source("b", { topic: "keep/b", retained: "good" }, b);
-    connection.source("c", { topic: "keep/c", retained: "skip" }, c);
+    connection.source("a", { topic: "keep/a" }, a, null);
+    connection.source("b", { topic: "keep/b", retained: "good" }, b, null);
+    connection.source("c", { topic: "keep/c", retained: "skip" }, c, null);
     await until(() => a.head === 1 && b.head === 1);
     const state = (ring: Ring, seq: number): number =>
       ring.arena.U[ring.column("value")!.state + seq]!;
@@ -183,7 +183,7 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
 
   test("the broker goes and comes back: rows wait in their ring, sources go on", async () => {
     const [input, output] = [ringOf(), ringOf()];
-    connection.source("orders", { topic: "in" }, input);
+    connection.source("orders", { topic: "in" }, input, null);
     const sink = connection.sink("plant", { topic: "out/r" }, output, "r");
     fill(output, 10);
     await ready(input, "in");

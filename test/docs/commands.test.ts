@@ -51,6 +51,9 @@ const runLine = "tagwerk run gateway.json --links sim-links.json";
 beforeAll(async () => {
   symlinkSync(await binary(), join(folder.path, "tagwerk"));
   folder.write("gateway.json", gateway());
+  const { rules, ...rest } = gateway() as { rules: object };
+  folder.write("new.json", { ...rest,
+    rules: { ...rules, warm: { sql: "SELECT temperature FROM press.fast", to: ["log"] } } });
   const policy = readmeBlock("// write-policy.json");
   policy["press.setpoint"].allow.push("cli");
   folder.write("write-policy.json", policy);
@@ -180,6 +183,14 @@ describe("docs/simulate.md", () => {
   });
 });
 
+test("docs/change.md: the rows that are shown can be given to a try", async () => {
+  const page = readFileSync(join(root, "docs/change.md"), "utf8");
+  folder.write("rows.json", /^```json\n([\s\S]*?)^```$/m.exec(page)![1]!);
+  const { code, output } = await shell(
+    'tagwerk try "SELECT temperature > 80 AS hot FROM press.fast" --rows rows.json');
+  expect([code, output]).toEqual([0, expect.stringContaining("2 rows of 2")]);
+});
+
 test("docs/writing.md: the body of a command is taken by the gate as one", async () => {
   const page = readFileSync(join(root, "docs/writing.md"), "utf8");
   const body = /^```json\n([\s\S]*?)^```$/m.exec(page)![1]!;
@@ -196,12 +207,13 @@ test("docs/writing.md: the body of a command is taken by the gate as one", async
 const runs: Readonly<Record<string, readonly string[]>> = {
   sh: pages,
   ini: ["docs/install.md"],
-  json: ["docs/simulate.md", "docs/writing.md"],
+  json: ["docs/change.md", "docs/simulate.md", "docs/writing.md"],
   sql: ["README.md", "docs/sql.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
-  jsonc: ["README.md", "docs/configuration.md", "docs/messages.md", "docs/models.md",
-    "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md", "docs/writing.md"],
+  jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
+    "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
+    "docs/state.md", "docs/tables.md", "docs/writing.md"],
   // A picture.
   "": ["README.md"],
 };

@@ -14,8 +14,8 @@ import { quantities } from "../../src/sql/functions/units.ts";
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
-const pages = ["README.md", "docs/sql.md", "docs/models.md", "docs/rs485.md", "docs/install.md",
-  "docs/tables.md"];
+const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/models.md", "docs/rs485.md",
+  "docs/install.md", "docs/state.md", "docs/tables.md"];
 
 interface Block {
   readonly page: string;
@@ -98,7 +98,7 @@ for (const [i, block] of blocks.entries()) {
     test(title, async () => {
       for (const line of lines) await checkCommand(line);
     });
-  } else if (block.language !== "" && block.language !== "ini") {
+  } else if (!["", "ini", "json"].includes(block.language)) {
     test(title, () => expect(`nothing runs a block of ${block.language}`).toBe(""));
   }
 }

@@ -23,7 +23,7 @@ function start() {
   const port = { name: "plc", peer, open: true,
     read: (_tag, _raw, done) => (done(DONE, 0, true, NaN, null), true) } as Partial<LinkPort>;
   const links = new Map(graph.links.map(({ link }) => [link.name, port]));
-  const role = { rings, rules: [], links, conditions: () => null } as unknown as Role;
+  const role = { graph, rings, rules: [], links, permits: new Map() } as unknown as Role;
   const store = { unavailable: null, nextArming: async () => 1,
     proof: async () => ({ hash: state.hash }),
     beginArming: async () => true } as unknown as StorePort;
@@ -31,7 +31,7 @@ function start() {
   const world = { log, clock: { now: () => now, time: () => now }, timers: {
     after: (ms: number, done: () => void) => (now += ms, queueMicrotask(done)) },
   } as unknown as World;
-  const writing = new Writing(graph, role, store, { epoch: 1, abandoned: [], writes: {},
+  const writing = new Writing(role, store, { epoch: 1, abandoned: [], writes: {},
     lastSent: {} }, fixture.box(), world, () => {});
   writing.step(now, now);
   const { state } = writing.lanes.get(tag)!;

@@ -45,7 +45,7 @@ export function testGateway(): Gateway {
       meter("m-1", 1), meter("m-2", 2),
     ],
     api: { listen: "127.0.0.1", port: 0, token: null },
-    store: { directory: "/nonexistent", maxMB: 1 },
+    store: { directory: "/nonexistent", maxMB: 1, stateMB: 1, checkpoint: 60_000 },
     configHash: "", policyHash: "",
   };
 }

@@ -1,10 +1,10 @@
 import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Column, type ColumnSpec, ERROR, NULL, readCell, Ring, writeCell,
+  Arena, BAD, type Block, type Column, type ColumnSpec, ERROR, NULL, readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
   byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
-  type Stage, SqlFault,
+  type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
@@ -475,25 +475,36 @@ interface Link {
   readonly stage: Stage;
   readonly input: Ring;
   readonly output: Ring;
+  readonly block: Block;
   cursor: number;
 }
 
 /** So often nothing is called for so few rows, unless it does not get on. */
 const calls_max = 100_000;
 
-/** A program over rings, fed row by row, in random batches. */
+/** A program over rings, fed row by row, in random batches, and restarted in between. */
 class Machine {
   readonly rows: Row[] = [];
-  readonly links: Link[];
-  readonly #input: Ring;
+  links!: Link[];
+  #input!: Ring;
   readonly #byEvents: boolean;
   #read = 0;
   #calls = 0;
+  readonly #program: Program;
+  readonly #newest: ReadonlyMap<string, Row>;
 
   constructor(program: Program, newest: ReadonlyMap<string, Row>) {
+    this.#program = program;
+    this.#newest = newest;
     this.#byEvents = program.stages[0]!.kind === "reorder";
+    this.#build();
+  }
+
+  #build(): void {
+    const [program, newest] = [this.#program, this.#newest];
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = Arena.create(state * 2 + (1 << 21));
+    if (this.rows.length > 0) arena.take(this.rows.length * 128, "something else");
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
       Ring.create(arena, Ring.layout(name, specs, rows)).ring;
     const rings = program.newest.map(({ tag, stream, column }) => {
@@ -506,19 +517,36 @@ class Machine {
     let from = this.#input;
     const links = program.stages.map((plan) => {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
+      const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
-        : instantiate(plan, { arena, input, output, newest: rings,
-          state: arena.take(plan.stateBytes, "state") });
-      return { stage, input, output };
+        : instantiate(plan, { arena, input, output, newest: rings, state: block });
+      return { stage, input, output, block };
     });
     const stages = byEventTime(links.map(({ stage }) => stage));
     this.links = links.map((link, i) => ({ ...link, stage: stages[i]!, cursor: 0 }));
   }
 
+  /** As after a kill: nothing is left but a copy of the state, and it lies elsewhere. */
+  #restart(): void {
+    const before = this.links;
+    this.#build();
+    this.#read = 0;
+    this.links.forEach(({ stage, block, output: { arena: { U } } }, i) => {
+      const old = before[i]!;
+      // Of this process: they are no state.
+      Object.assign(stage.counters, old.stage.counters);
+      for (const { at, bytes } of stateRanges(this.#program.stages[i]!)) {
+        const from = old.block.at + at;
+        U.set(old.output.arena.U.slice(from, from + bytes), block.at + at);
+      }
+    });
+  }
+
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     let i = 0;
     while (i < rows.length) {
+      if (r.below(6) === 0) this.#restart();
       const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(r.pick([20, 64])));
       for (; i < to; i++) {
         put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);

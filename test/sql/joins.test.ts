@@ -267,7 +267,7 @@ class Machine {
   feed(row: Row, time: number): void {
     const input = row.parts!.findIndex((part) => part !== undefined);
     put(this.#inputs[input]!, row.cells, row);
-    this.#gather?.step();
+    this.#gather?.step(Infinity);
     this.run(time);
   }
 

@@ -23,7 +23,7 @@ export class World {
 
   open(maxMB = 8): Store {
     this.store = openStore(this.directory, {
-      maxMB, now: () => this.now, time: () => this.time,
+      maxMB, stateMB: 8, now: () => this.now, time: () => this.time,
       lock: () => {
         if (this.#locked) return null;
         this.#locked = true;

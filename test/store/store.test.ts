@@ -12,13 +12,13 @@ afterEach(() => world.close());
 describe("W23 one writer a machine", () => {
   test("a second instance in another process is refused with the pid of the first", async () => {
     const directory = join(world.directory, "locked");
-    const options = { maxMB: 8, now: () => 0, time: () => 0, lock: lockFile };
+    const options = { maxMB: 8, stateMB: 8, now: () => 0, time: () => 0, lock: lockFile };
     const first = openStore(directory, options);
     expect(lockHolder(directory)).toBe(process.pid);
     const script = `
       import { openStore } from ${JSON.stringify(join(import.meta.dir, "../../src/store.ts"))};
       import { lockFile } from ${JSON.stringify(join(import.meta.dir, "../../src/base/os.ts"))};
-      const options = { maxMB: 8, now: () => 0, time: () => 0, lock: lockFile };
+      const options = { maxMB: 8, stateMB: 8, now: () => 0, time: () => 0, lock: lockFile };
       try { openStore(process.argv[1], options); console.log("opened"); }
       catch (fault) { console.log(fault.code, fault.values.pid); }`;
     const second = async (): Promise<string> => {
@@ -159,14 +159,15 @@ describe("a disk that refuses", () => {
   });
   test("a directory that cannot be made is a fault", () => {
     writeFileSync(join(world.directory, "file"), "");
-    const options = { maxMB: 8, now: () => 0, time: () => 0, lock: () => () => {} };
+    const options = { maxMB: 8, stateMB: 8, now: () => 0, time: () => 0, lock: () => () => {} };
     const below = join(world.directory, "file", "store");
     expect(() => openStore(below, options)).toThrow("cannot be made");
     expect(() => openStore(world.directory, { ...options, maxMB: 0.5 })).toThrow("maxMB");
   });
   test("the store is not for others to read", () => {
     const directory = join(world.directory, "own");
-    openStore(directory, { maxMB: 8, now: () => 0, time: () => 0, lock: () => () => {} }).close();
+    const options = { maxMB: 8, stateMB: 8, now: () => 0, time: () => 0, lock: () => () => {} };
+    openStore(directory, options).close();
     expect(statSync(directory).mode & 0o777).toBe(0o700);
   });
 });

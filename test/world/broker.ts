@@ -140,8 +140,10 @@ class Client implements Connection {
     Object.assign(this.status, { state, reason, since: this.#io.now() });
   }
 
-  source(_name: string, _settings: unknown, into: Ring): void {
-    this.#sources.push(createDecoder(into));
+  source(_name: string, _settings: unknown, into: Ring): () => void {
+    const decoder = createDecoder(into);
+    this.#sources.push(decoder);
+    return () => void this.#sources.splice(this.#sources.indexOf(decoder), 1);
   }
 
   sink(_name: string, _settings: unknown, ring: Ring, rule: string): Sink {

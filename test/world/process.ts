@@ -2,8 +2,10 @@ import { createLog, type Random } from "../../src/base.ts";
 import { createClock } from "../../src/base/clock.ts";
 import { logConnector } from "../../src/connector.ts";
 import { Arena, Word } from "../../src/ring.ts";
-import { serveRole, startRuntime, type Graph, type Runtime, type SerialInit, type WatchInit }
-  from "../../src/runtime.ts";
+import {
+  serveRole, startRuntime, type ConfigurationFile, type Graph, type Runtime, type SerialInit,
+  type WatchInit,
+} from "../../src/runtime.ts";
 import { drivers, tables } from "../../src/registry.ts";
 import type { Components } from "../../src/runtime/graph.ts";
 import { SerialWorker } from "../../src/runtime/serial-worker.ts";
@@ -36,6 +38,13 @@ export interface Machine {
   ended(process: GatewayProcess, code: number): void;
 }
 
+/** Nobody changes a configuration in this world yet. */
+const unchanged: ConfigurationFile = {
+  texts: { config: "", policy: "" },
+  examine: async () => ({ graph: null, texts: ["not here"] }),
+  keep: () => undefined,
+};
+
 type Message = { readonly kind?: string };
 
 /** One run of the program, from start to whatever ends it. */
@@ -56,12 +65,13 @@ export class GatewayProcess {
     this.main = this.#thread("main");
     const world = this.#world(this.main, null);
     this.store = openStore(machine.directory, {
-      maxMB: 64, lock: () => () => {}, database: machine.disk.database,
+      maxMB: 64, stateMB: 64, lock: () => () => {}, database: machine.disk.database,
       now: () => world.clock.now(), time: () => world.clock.time(),
     });
     void startRuntime({
       graph: machine.graph, components: this.#components(this.main), store: this.store, world,
-      version: "world", safeMode: false, configRejected: false, configChanged: false, planned: 0,
+      version: "world", safeMode: false, configRejected: false, configChanged: false,
+      file: unchanged,
     }).then((runtime) => {
       this.runtime = runtime;
     });

@@ -2,12 +2,13 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { MqttClient, type IPublishPacket } from "mqtt";
 import { limits, reason } from "../../base.ts";
 import type {
-  CommandMessage, Connection, ConnectionStatus, ConnectorIo, Sink,
+  CommandMessage, Connection, ConnectionStatus, ConnectorIo, Intake, Sink,
 } from "../../connector.ts";
 import type { Ring } from "../../ring.ts";
 import { InboundLengths } from "./inbound.ts";
+import { Receipts } from "./receipts.ts";
 import { createSink } from "./sink.ts";
-import { MqttSource } from "./source.ts";
+import { type Inbound, MqttSource, type Receipt } from "./source.ts";
 import { sinkSettings, sourceSettings, type LinkSettings } from "./settings.ts";
 import { fill, matches } from "./topic.ts";
 
@@ -15,7 +16,9 @@ import { fill, matches } from "./topic.ts";
 interface Receiver {
   readonly filter: string;
   readonly qos: 0 | 1;
-  receive(payload: Uint8Array, retained: boolean, duplicate: boolean): void;
+  receive(message: Inbound): void;
+  /** Of a durable connection: `taken` is called when there was room for the message. */
+  receiveDurably?(message: Inbound, receipt: Receipt | null, taken: () => void): void;
 }
 
 /** One client for all sources, sinks and commands of a link; it reconnects by itself. */
@@ -44,7 +47,9 @@ export class MqttConnection implements Connection {
       protocol: "mqtt", host, port,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
-      clientId: clientId ?? `tagwerk-${io.gateway}-${name}`,
+      clientId: (clientId ?? `tagwerk-${io.gateway}-${name}`) + (io.durable ? "-journal" : ""),
+      // The broker keeps for a durable one what comes while this process is away.
+      clean: !io.durable,
       keepalive: Math.round(settings.keepalive / 1000),
       connectTimeout: limits.reconnect_ms_max,
       reconnectPeriod: limits.reconnect_ms_min,
@@ -54,12 +59,17 @@ export class MqttConnection implements Connection {
       queueQoSZero: false,
     });
     this.#listen(this.#client);
+    if (io.durable) this.#takeDurably(this.#client);
   }
 
-  source(name: string, settings: unknown, into: Ring): void {
-    this.#subscribe(
-      new MqttSource(name, sourceSettings.parse(settings), into, this.status, this.#io),
-    );
+  source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void {
+    const source = new MqttSource(
+      name, sourceSettings.parse(settings), into, intake, this.status, this.#io);
+    this.#subscribe(source);
+    return () => {
+      source.end();
+      this.#unsubscribe(source);
+    };
   }
 
   sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
@@ -74,7 +84,7 @@ export class MqttConnection implements Connection {
     this.#subscribe({
       filter: fill(topic, { gateway: this.#io.gateway }),
       qos: 1,
-      receive: (payload, retained, duplicate) =>
+      receive: ({ payload, retained, duplicate }) =>
         on({ text: decoder.decode(payload), retained, duplicate }),
     });
     // An answer is an answer: it goes out now or, without a broker, not at all.
@@ -110,6 +120,17 @@ export class MqttConnection implements Connection {
       const refused = granted?.some((grant) => grant.qos === 128) === true;
       if (refused) this.#failed(`the broker refuses the subscription to ${receiver.filter}`);
       else if (error !== null) this.#failed(reason(error));
+      else this.#io.log.info(`mqtt ${this.#name}`, `subscribed to ${receiver.filter}`);
+    });
+  }
+
+  #unsubscribe(receiver: Receiver): void {
+    this.#receivers.splice(this.#receivers.indexOf(receiver), 1);
+    this.#routes.clear();
+    // Others may listen to the same.
+    if (this.#receivers.some(({ filter }) => filter === receiver.filter)) return;
+    this.#client.unsubscribe(receiver.filter, (error) => {
+      if (error) this.#failed(reason(error));
     });
   }
 
@@ -122,7 +143,9 @@ export class MqttConnection implements Connection {
       // Sinks may go on.
       this.#io.wake();
     });
-    client.on("message", (topic, payload, packet) => this.#receive(topic, payload, packet));
+    if (!this.#io.durable) {
+      client.on("message", (topic, _payload, packet) => this.#receive(topic, packet));
+    }
     client.on("error", (error) => {
       this.#trouble = reason(error);
       this.#failed(this.#trouble);
@@ -155,10 +178,34 @@ export class MqttConnection implements Connection {
     socket.destroy();
   }
 
-  #receive(topic: string, payload: Uint8Array, packet: IPublishPacket): void {
+  #receive(topic: string, packet: IPublishPacket): void {
     for (const receiver of this.#routes.get(topic) ?? this.#route(topic)) {
-      receiver.receive(payload, packet.retain, packet.dup);
+      receiver.receive(inbound(packet));
     }
+  }
+
+  /**
+   * The client looks at the next packet when it is called back, and acknowledges this one unless
+   * that is with an error: then we do, when the message is durable.
+   */
+  #takeDurably(client: MqttClient): void {
+    const receipts = new Receipts(() => client.stream);
+    client.handleMessage = (packet, next) => {
+      const { topic } = packet;
+      const receivers = this.#routes.get(topic) ?? this.#route(topic);
+      if (receivers.length === 0) {
+        this.status.dropped++;
+        this.#failed(`${topic}: no source has this topic any more`);
+        return next();
+      }
+      const receipt = packet.qos === 0 ? null : receipts.of(packet.messageId!);
+      const own = receipt === null ? null : shared(receipt, receivers.length);
+      let waiting = receivers.length;
+      const taken = (): void => {
+        if (--waiting === 0) next(packet.qos === 0 ? undefined : new Error("acknowledged later"));
+      };
+      for (const receiver of receivers) receiver.receiveDurably!(inbound(packet), own, taken);
+    };
   }
 
   #route(topic: string): readonly Receiver[] {
@@ -182,6 +229,17 @@ export class MqttConnection implements Connection {
     this.status.errors++;
     this.status.lastError = why;
   }
+}
+
+const inbound = ({ payload, retain, dup }: IPublishPacket): Inbound =>
+  ({ payload: payload as Buffer, retained: retain, duplicate: dup });
+
+/** Acknowledges when all of several have. */
+function shared(receipt: Receipt, of: number): Receipt {
+  let left = of;
+  return { id: receipt.id, acknowledge: () => {
+    if (--left === 0) receipt.acknowledge();
+  } };
 }
 
 /** Topics whose receivers are remembered. */

@@ -38,7 +38,8 @@ export type LinkSettings = z.infer<typeof linkSettings>;
 
 export const sourceSettings = z.strictObject({
   topic: filter.describe("topic filter; + and # are wildcards, {gateway} is the gateway's id"),
-  qos: qos.default(0).describe("0: at most once; 1: at least once"),
+  qos: qos.default(0).describe("0: at most once; 1: each message is on disk before it is " +
+    "acknowledged, and a restart goes on with it"),
   retained: z.enum(["uncertain", "good", "skip"]).default("uncertain")
     .describe("a retained message has no age: its cells are uncertain (so that no write comes of " +
       "them), good, or it is skipped"),
@@ -58,5 +59,7 @@ export const sinkSettings = z.strictObject({
   retain: z.boolean().default(false).describe("the broker keeps the newest message for newcomers"),
   quality: z.boolean().default(false)
     .describe("adds an object `quality` that names the state of each value which is not good"),
+  identity: z.boolean().default(false)
+    .describe("adds an object `identity` of stream, epoch and number, the row's name for ever"),
 });
 export type SinkSettings = z.infer<typeof sinkSettings>;

@@ -93,7 +93,10 @@ class AcknowledgedSink implements Sink {
   readonly #options: { readonly qos: 1; readonly retain: boolean };
   readonly #status: ConnectionStatus;
   readonly #io: ConnectorIo;
+  /** Rows on their way, oldest first, and whether they have arrived. */
+  readonly #sent: { readonly seq: number; arrived: boolean }[] = [];
   #inFlight = 0;
+  #next = 0;
 
   constructor(
     outlet: Outlet, encoder: RowEncoder, topic: string, retain: boolean,
@@ -113,7 +116,12 @@ class AcknowledgedSink implements Sink {
       this.#publish(seq);
       seq = (seq + 1) | 0;
     }
+    this.#next = seq;
     return seq;
+  }
+
+  get settled(): number {
+    return this.#sent[0]?.seq ?? this.#next;
   }
 
   #publish(seq: number): void {
@@ -121,11 +129,15 @@ class AcknowledgedSink implements Sink {
     const bytes = Buffer.allocUnsafe(this.#encoder.bytes_max);
     const message = bytes.subarray(0, this.#encoder.encode(seq, bytes, 0));
     this.#inFlight++;
-    this.#outlet.client.publish(this.#topic, message, this.#options, this.#acknowledged);
+    const row = { seq, arrived: false };
+    this.#sent.push(row);
+    this.#outlet.client.publish(this.#topic, message, this.#options, (error) => {
+      this.#acknowledged(row, error);
+    });
   }
 
-  readonly #acknowledged = (error?: Error | null): void => {
-    const full = this.#inFlight-- === in_flight_max;
+  #acknowledged(row: { arrived: boolean }, error?: Error | null): void {
+    this.#inFlight--;
     if (error === undefined || error === null) {
       this.#status.sent++;
     } else {
@@ -133,6 +145,10 @@ class AcknowledgedSink implements Sink {
       this.#status.errors++;
       this.#status.lastError = `${this.#topic}: ${error.message}`;
     }
-    if (full) this.#io.wake();
-  };
+    // What an orderly end finds on its way is sent again by the next start.
+    row.arrived = !this.#outlet.client.disconnecting || error === undefined || error === null;
+    while (this.#sent[0]?.arrived === true) this.#sent.shift();
+    // It may go on, and so may the rule that waits for it.
+    this.#io.wake();
+  }
 }

@@ -3,8 +3,8 @@ import type { Driver, DriverTag, Raw, Request, WireEvents } from "../../driver.t
 import { createTty, type TtyWire } from "../wire/tty.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { MbapFraming } from "./mbap.ts";
-import { planReads } from "./plan.ts";
-import { MasterEar, RtuFraming } from "./rtu.ts";
+import { planReads, type ModbusRequest } from "./plan.ts";
+import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { rtuServer, tcpServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import { rtuSettings, tcpSettings, type RtuLink, type TcpLink } from "./settings.ts";
@@ -40,6 +40,8 @@ export const modbusTcp: Driver = {
   medium: "tcp",
   settings: tcpSettings,
 
+  occupies: () => null,
+
   open(link, wire) {
     const { timeout, pauseAfterConnect } = link.settings as TcpLink;
     return new ModbusSession(wire, new MbapFraming(), {
@@ -55,6 +57,9 @@ export const modbusRtu: Driver = {
   type: "modbus-rtu",
   medium: "serial",
   settings: rtuSettings,
+
+  occupies: (request, link) =>
+    exchange_ms(link.settings as RtuLink, (request as ModbusRequest).bytes),
 
   checkTag(tag) {
     const station = tag.station >= 1 && tag.station <= 247;

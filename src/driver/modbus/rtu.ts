@@ -54,6 +54,11 @@ export function silence_ms(line: LineSettings): number {
   return line.baud > 19200 ? 1.75 : 3.5 * character_ms(line);
 }
 
+/** ms of a read whose answer has so many bytes of data: eight of request, five around the data. */
+export function exchange_ms(line: LineSettings, bytes: number): number {
+  return (8 + 5 + bytes) * character_ms(line) + silence_ms(line);
+}
+
 /**
  * Hears whether somebody else asks on this bus: eight bytes that are a sound read request. No whole
  * answer can look like one: FC3 and FC4 answer with an even number of data bytes, never 3, and the

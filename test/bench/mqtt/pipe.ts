@@ -24,7 +24,7 @@ function turn(): void {
 
 const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Number(port) }, {
   log: createLog("warn", () => clock.time(), console.error),
-  gateway: "bench", message_bytes_max: limits.mqtt_message_bytes_max,
+  gateway: "bench", durable: false, message_bytes_max: limits.mqtt_message_bytes_max,
   time: () => clock.time(), now: () => clock.now(),
   wake() {
     if (due) return;
@@ -33,4 +33,4 @@ const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Nu
   },
 });
 const sink = connection.sink("out", { topic: to! }, ring, "pass");
-connection.source("in", { topic: from! }, ring);
+connection.source("in", { topic: from! }, ring, null);

@@ -1,0 +1,280 @@
+import { assert, Fault, reason } from "../base.ts";
+import type { Connection } from "../connector.ts";
+import type { Model } from "../infer.ts";
+import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
+import {
+  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
+} from "../sql.ts";
+import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
+import { Gather } from "./gather.ts";
+import { Journal } from "./journal.ts";
+import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.ts";
+import { LookupCache } from "./lookup.ts";
+import type { LinkPort } from "./port.ts";
+import { RuleRunner } from "./rule.ts";
+import type { Share } from "./share.ts";
+import type { SinkRunner } from "./sink.ts";
+import type { World } from "./world.ts";
+
+/** Conditions that are worked out on demand over newest values (W12). */
+export interface Permit {
+  readonly stage: Stage;
+  readonly ring: Ring;
+  /** What the conditions read. */
+  readonly streams: ReadonlySet<string>;
+  readonly blocks: readonly Block[];
+}
+
+/** A stream of another role, carried into the ring of the same name. */
+export interface Import {
+  readonly bridge: Bridge;
+  readonly stream: string;
+}
+
+/** A source that fills its ring; `end` gives up what it listens to. */
+export interface RunningSource {
+  readonly name: string;
+  readonly link: string | null;
+  end(): void;
+}
+
+/** What a generation stands on. */
+interface Place {
+  readonly arena: Arena;
+  readonly world: World;
+  readonly components: Components;
+  readonly wake: () => void;
+}
+
+/**
+ * One role's share of one configuration, as it runs or as it is built beside the one that runs:
+ * what is kept of the one before is taken over as it stands, the rest is made in the reserve.
+ */
+export class Generation {
+  readonly graph: Graph;
+  readonly share: Share;
+  readonly inherited: Inherited | null;
+  readonly rings = new Map<string, Ring>();
+  /** Of the sources that can wait, by stream. */
+  readonly journals = new Map<string, Journal>();
+  readonly rules: RuleRunner[] = [];
+  readonly permits = new Map<string, Permit>();
+  readonly models = new Map<string, Model>();
+  readonly tables = new Map<string, LookupCache>();
+  /** Made when it begins: what is opened must not be open twice. */
+  readonly links = new Map<string, LinkPort>();
+  readonly connections = new Map<string, Connection>();
+  readonly sources: RunningSource[] = [];
+  readonly sinks: SinkRunner[] = [];
+  readonly imports: Import[] = [];
+  /** Why one could not be started; by `model NAME` and `rule NAME`. */
+  readonly refused = new Map<string, string>();
+  readonly #place: Place;
+  readonly #arena: Arena;
+  readonly #world: World;
+  readonly #ringBlocks = new Map<Ring, Block>();
+
+  constructor(graph: Graph, share: Share, inherited: Inherited | null, place: Place) {
+    this.graph = graph;
+    this.share = share;
+    this.inherited = inherited;
+    this.#place = place;
+    this.#arena = place.arena;
+    this.#world = place.world;
+  }
+
+  /** Makes everything that can be made while another one runs; a Fault if there is no room. */
+  async build(before: Generation | null, active: boolean, breathe: Breathe): Promise<void> {
+    this.#takeRings(before);
+    await breathe();
+    if (active) this.#openTables(before);
+    if (active) await this.#loadModels(before);
+    for (const plan of active ? this.share.rules : []) {
+      this.#takeRule(plan, before);
+      await breathe();
+    }
+    for (const plan of this.share.permits) this.#takePermit(plan, before);
+  }
+
+  /** Every block of the arena that it stands on. */
+  blocks(): Set<Block> {
+    return new Set([
+      ...this.#ringBlocks.values(),
+      ...[...this.tables.values()].flatMap((table) => table.blocks),
+      ...this.rules.flatMap((rule) => rule.blocks),
+      ...[...this.permits.values()].flatMap((permit) => permit.blocks),
+    ]);
+  }
+
+  /** A connection of a type without links has the type's name. */
+  hasLink(name: string): boolean {
+    return this.graph.gateway.links.some((link) => link.name === linkOf(name));
+  }
+
+  #deadlineOf(model: string): number {
+    return this.graph.gateway.models.find(({ name }) => name === model)!.deadline;
+  }
+
+  #takeRings(before: Generation | null): void {
+    const { inherited } = this;
+    const carry = (layout: RingLayout, isKept: boolean): void => {
+      const ring = isKept ? before!.rings.get(layout.name)! : this.#ring(layout);
+      if (isKept) this.#ringBlocks.set(ring, before!.#ringBlocks.get(ring)!);
+      this.rings.set(layout.name, ring);
+    };
+    for (const { name, layout, journal } of this.share.streams) {
+      const isKept = inherited?.kept.streams.has(name) ?? false;
+      carry(layout, isKept);
+      if (journal) this.#takeJournal(name, layout, isKept ? before : null);
+    }
+    for (const layout of this.share.imports) {
+      carry(layout, inherited !== null && isCarried(layout.name, inherited));
+    }
+  }
+
+  #takeJournal(stream: string, layout: RingLayout, before: Generation | null): void {
+    const running = before?.journals.get(stream);
+    if (running !== undefined) {
+      this.#ringBlocks.set(running.inlet, before!.#ringBlocks.get(running.inlet)!);
+    }
+    this.journals.set(stream, running ?? new Journal(
+      this.#ring({ ...layout, name: `${stream} inlet` }), this.rings.get(stream)!,
+      this.#place.wake));
+  }
+
+  #ring(layout: RingLayout): Ring {
+    const { ring, block } = Ring.create(this.#arena, layout);
+    this.#ringBlocks.set(ring, block);
+    return ring;
+  }
+
+  /** Nothing is connected before the first question. */
+  #openTables(before: Generation | null): void {
+    const { components, wake } = this.#place;
+    for (const plan of this.share.tables) {
+      const { name, type, settings, key } = plan.table;
+      const running = before?.tables.get(name);
+      if (running !== undefined && this.inherited!.kept.tables.has(name)) {
+        this.tables.set(name, running);
+        continue;
+      }
+      const { open } = components.tables.find((t) => t.type === type)!;
+      const source = open(settings, { columns: plan.layout.columns, key });
+      this.tables.set(name, new LookupCache(plan, this.#arena, source, wake));
+    }
+  }
+
+  /** Only the models that this role's rules use. */
+  async #loadModels(before: Generation | null): Promise<void> {
+    const used = new Set(this.share.rules.flatMap((plan) => plan.program.models));
+    for (const model of this.graph.gateway.models.filter((m) => used.has(m.name))) {
+      const running = before?.models.get(model.name);
+      if (running !== undefined && this.inherited!.kept.models.has(model.name)) {
+        this.models.set(model.name, running);
+        continue;
+      }
+      try {
+        const file = await this.#world.readModel(model.file);
+        this.models.set(model.name, await this.#world.loadModel({ ...model, file }));
+      } catch (thrown) {
+        this.refused.set(`model ${model.name}`, reason(thrown));
+        this.#world.log.error("model", `${model.name} is not used`, { reason: reason(thrown) });
+      }
+    }
+  }
+
+  /** A rule that cannot start takes only itself down. */
+  #takeRule(plan: RulePlan, before: Generation | null): void {
+    const { name } = plan.rule;
+    const running = before?.rules.find((rule) => rule.name === name);
+    if (running !== undefined && this.inherited!.kept.rules.has(name)) {
+      this.rules.push(running);
+      return;
+    }
+    try {
+      this.rules.push(this.#makeRule(plan));
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.code === "arena-full") throw thrown;
+      this.refused.set(`rule ${name}`, thrown.message);
+      this.#world.log.error("rule", `${name} is off`, { reason: thrown.message });
+    }
+  }
+
+  #makeRule(plan: RulePlan): RuleRunner {
+    const { program } = plan;
+    const missing = program.models.filter((name) => !this.models.has(name));
+    if (missing.length > 0) {
+      const why = missing.map((name) => `model ${name}: ${this.refused.get(`model ${name}`)}`);
+      throw new Fault("model-missing", why.join("; "));
+    }
+    const blocks: Block[] = [];
+    const inner = (layout: RingLayout): Ring => {
+      const { ring, block } = Ring.create(this.#arena, layout);
+      blocks.push(block);
+      return ring;
+    };
+    try {
+      const gathered = plan.gather === null ? null : inner(plan.gather);
+      const first = this.rings.get(program.inputs[0]!.streams[0]!)!;
+      const rings = [gathered ?? first, ...plan.layouts.slice(0, -1).map(inner),
+        this.rings.get(plan.rule.name)!];
+      const states = program.stages.map((stage) =>
+        this.#arena.take(stateBytes(stage), `${plan.rule.name} state`));
+      blocks.push(...states);
+      return new RuleRunner(plan, {
+        rings, blocks, states, models: program.models.map((name) => this.models.get(name)!),
+        alarms: program.stages.flatMap((stage, i) =>
+          (stage.kind === "stateful" && stage.alarms.length > 0
+            ? [new StageAlarms(stage, this.#arena, states[i]!)] : [])),
+        gather: () =>
+          (gathered === null ? null : new Gather(program.inputs, this.rings, gathered)),
+        stages: () => program.stages.map((_, i) =>
+          this.#stage(program, i, rings[i]!, rings[i + 1]!, states[i]!)),
+      });
+    } catch (thrown) {
+      for (const block of blocks) this.#arena.give(block);
+      throw thrown;
+    }
+  }
+
+  /** From nothing: what its state block held is forgotten. */
+  #stage(
+    program: Program, i: number, input: Ring | null, output: Ring, state: Block,
+  ): Stage {
+    const stage = program.stages[i]!;
+    if (stage.kind === "infer") {
+      assert(input !== null, "a model's stage reads rows");
+      return instantiateInfer(stage, {
+        input, output, model: this.models.get(stage.model)!,
+        deadline: this.#deadlineOf(stage.model), now: () => this.#world.clock.now(),
+      });
+    }
+    if (stage.kind === "lookup") {
+      assert(input !== null, "a lookup's stage reads rows");
+      return instantiateLookup(stage, { input, output, table: this.tables.get(stage.table)! });
+    }
+    this.#arena.U.fill(0, state.at, state.at + state.bytes);
+    const newest = program.newest.map((n) => this.rings.get(n.stream)!);
+    return instantiate(stage, { arena: this.#arena, input, output, newest, state });
+  }
+
+  #takePermit({ tag, program, layout }: PermitPlan, before: Generation | null): void {
+    const running = before?.permits.get(tag);
+    if (running !== undefined && this.inherited!.kept.permits.has(tag)) {
+      this.permits.set(tag, running);
+      return;
+    }
+    const { ring, block } = Ring.create(this.#arena, layout);
+    const state = this.#arena.take(stateBytes(program.stages[0]!), `${ring.name} state`);
+    this.permits.set(tag, {
+      ring, blocks: [block, state], stage: this.#stage(program, 0, null, ring, state),
+      streams: new Set(program.newest.map((newest) => newest.stream)),
+    });
+  }
+}
+
+/** The connection of a link's sources that can wait is another one than that of the rest. */
+export const durableName = (link: string): string => `${link} journal`;
+
+/** The link that a connection is of. */
+export const linkOf = (connection: string): string => connection.replace(/ journal$/, "");

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { until } from "../support/binary.ts";
+import type { RunningGateway } from "../support/gateway.ts";
+import { good, Site } from "../support/plant.ts";
+
+/** A rule is tried before it is saved: with given rows, or with those that come. */
+const config = {
+  gateway: { id: "try" },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  devices: { oven: { link: "oven", groups: { fast: "50ms", slow: "1h" }, tags: {
+    temperature: { at: "input 0", type: "int16", group: "fast" },
+    quota: { at: "input 1", type: "int16", group: "slow" },
+    setpoint: { at: "holding 0", type: "int16", group: "fast", access: "read-write" } } } },
+  rules: { base: { sql: "SELECT temperature + 1 AS t FROM oven.fast" } },
+  policy: { "oven.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100 } },
+  api: { listen: "127.0.0.1:0" },
+};
+
+let site: Site;
+let gateway: RunningGateway;
+beforeAll(async () => {
+  site = await Site.start(config);
+  gateway = await site.run();
+  await good(gateway, "oven.temperature");
+  await good(gateway, "oven.quota");
+}, 60_000);
+afterAll(() => site?.stop());
+
+const tried = async (sql: string, more: object = {}): Promise<any> =>
+  (await gateway.post("/try", { sql, ...more })).body;
+const start = Date.parse("2026-11-26T08:00:00Z");
+
+test("given rows, in their own time: windows close without waiting", async () => {
+  const rows = { "oven.fast": Array.from({ length: 25 }, (_, i) =>
+    ({ $time: start + i * 1000, temperature: i })) };
+  const sql = "SELECT avg(temperature) AS mean, count(*) AS n FROM oven.fast " +
+    "GROUP BY TUMBLINGWINDOW(ss, 10)";
+  const answer = await tried(sql, { rows });
+  expect(answer.rows.map(({ values }: any) => values))
+    .toEqual([{ mean: 4, n: 10 }, { mean: 14, n: 10 }, { mean: 22, n: 5 }]);
+  expect(answer).toMatchObject({ rows_in: 25, errors: 0, ended: "all rows were given" });
+  const file = site.folder.write("rows.json", { "oven.fast": [{ temperature: 7 }, {}] });
+  const { code, output } = await gateway.cli(
+    "try", "SELECT temperature * 2 AS t FROM oven.fast", "--rows", file);
+  expect(code).toBe(0);
+  expect(output).toMatch(/TIME +t\n.*Z +14\n.*Z +- \(/);
+  expect(output).toContain("2 rows of 2: all rows were given");
+});
+
+test("live rows, and newest values of slow groups; the rest does not notice", async () => {
+  const before = (await gateway.get("/streams")).body;
+  const answer = await tried("SELECT t, oven.quota + t AS q FROM base", { limit: 5, for: "5s" });
+  expect(answer.ended).toBe("there are enough rows");
+  expect(answer.rows).toHaveLength(5);
+  for (const { values, quality } of answer.rows) {
+    expect(quality).toEqual({});
+    expect(values.q).toBeNumber();
+  }
+  const { output } = await gateway.cli("try", "SELECT t FROM base WHERE t > 1e9", "--for", "1s");
+  expect(output).toMatch(/^0 rows of [1-9]\d*: the time was over/);
+  expect((await gateway.get("/streams")).body.map((s: any) => s.name))
+    .toEqual(before.map((s: any) => s.name));
+});
+
+test("one at a time, bounded in bytes; a change ends it", async () => {
+  const long = tried("SELECT t FROM base WHERE t > 1e9", { for: "20s" });
+  await until("it runs", async () => (await tried("SELECT t FROM base", { limit: 1 }))
+    .error?.code === "try-busy");
+  const file = site.live({}, { rules: { ...config.rules,
+    more: { sql: "SELECT t FROM base" } } });
+  expect((await gateway.cli("apply", file, "--by", "anna")).code).toBe(0);
+  expect((await long).ended).toBe("the configuration was changed");
+  const big = await tried("SELECT median(t) AS m FROM base GROUP BY SLIDINGWINDOW(hh, 24)");
+  expect(big.error.code).toBe("try-too-large");
+}, 30_000);
+
+test("what is wrong is told with the nearest name", async () => {
+  const cases: [object, string, string][] = [
+    [{ sql: "SELECT temperatur FROM oven.fast" }, "sql-wrong", "temperature"],
+    [{ sql: "SELECT FROM" }, "sql-wrong", "1:8"],
+    [{ sql: "SELECT t FROM base", rows: { bsae: [] } }, "try-row", "Did you mean base?"],
+    [{ sql: "SELECT t FROM base", rows: { base: [{ tt: 1 }] } }, "try-row", "did you mean t?"],
+    [{ sql: "SELECT t FROM base", rows: { base: [{ $time: "noon" }] } }, "try-row", "ISO 8601"],
+    [{ sql: "SELECT t FROM base", for: "1h" }, "body", "at most 50000 ms"],
+    [{ sql: "SELECT t FROM base", limit: 0 }, "body", "limit"],
+  ];
+  for (const [body, code, text] of cases) {
+    const { error } = (await gateway.post("/try", body)).body;
+    expect([error?.code, error?.message]).toEqual([code, expect.stringContaining(text)]);
+  }
+  const file = site.folder.write("rows.json", "[1]");
+  const { code, output } = await gateway.cli("try", "SELECT t FROM base", "--rows", file);
+  expect([code, output]).toEqual([2, expect.stringContaining("is to be")]);
+  expect((await gateway.cli("try")).output).toContain('"SELECT …" is missing');
+  expect(site.plant.writes("oven")).toEqual([]);
+}, 30_000);
