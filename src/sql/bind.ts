@@ -11,7 +11,7 @@ import type {
     BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog,
 } from "./bound.ts";
 import { isSpectral, needsRows } from "./bound.ts";
-import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
   scalarFunctions, type StatefulFunction, statefulFunctions,
@@ -30,6 +30,7 @@ import {
 
 /** A query against what the catalog knows. Throws SqlFault. */
 export function bind(text: string, catalog: Catalog, steps = new Steps(text)): BoundQuery {
+  refuseSeparator(text);
   const parsed = parseQuery(text, steps);
   const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
