@@ -6,12 +6,16 @@ export {
   isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
 export {
-  Column, kindBytes, tagColumn, type ColumnKind, type ColumnSpec, type TagType, tagTypes,
+  Column, kindBytes, spread_name, tagColumn, type ColumnKind, type ColumnSpec, type TagType,
+  tagTypes,
 } from "./ring/column.ts";
 export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
 export { copyCell, copyStamp } from "./ring/copy.ts";
+export {
+  DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,
+} from "./ring/dyn.ts";
 export { gather, pairColumns, type Pair } from "./ring/gather.ts";
 export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";

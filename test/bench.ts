@@ -12,6 +12,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   reload: () => import("./bench/reload.ts"),
   stage: () => import("./bench/stage.ts"),
   state: () => import("./bench/state.ts"),
+  wide: () => import("./bench/wide.ts"),
 };
 
 const wanted = process.argv.slice(2);

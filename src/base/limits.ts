@@ -39,6 +39,8 @@ export const limits = {
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
   partition_keys_max: 1 << 20,
+  /** Bytes of the result of a function that gathers values, where one of them is not longer. */
+  list_bytes_default: 4096,
   /** Rows of a lookup table that are kept, where it does not say; and at most. */
   table_rows_default: 1024,
   table_rows_max: 1 << 18,

@@ -1,10 +1,17 @@
 // The entry without a native addon: an addon cannot be embedded in the executable.
 import { Encoder } from "cbor-x/index-no-eval";
 import type { RowEncoder } from "../codec.ts";
-import { GOOD, isUncertain, readCell, stateName, type CellValue, type Ring } from "../ring.ts";
+import {
+  GOOD, isUncertain, readCell, spread_name, stateName, type CellValue, type Ring,
+} from "../ring.ts";
 
 /** Plain maps with text keys (RFC 8949), which every CBOR reader takes. */
 const encoder = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+
+/** Of an object, given as the text of its JSON. */
+function fieldsOf(value: CellValue): Record<string, CellValue> {
+  return typeof value === "string" ? JSON.parse(value) as Record<string, CellValue> : {};
+}
 
 /**
  * Writes rows as CBOR maps. A cell without a usable value is null, as in JSON. `json` cells stay
@@ -34,6 +41,11 @@ export class CborEncoder implements RowEncoder {
     for (const column of shown) {
       const state = this.#ring.arena.U[column.state + (seq & mask)]!;
       const value = state === GOOD || isUncertain(state) ? readCell(this.#ring, column, seq) : null;
+      if (column.name === spread_name) {
+        // Its fields stand beside the columns, which come after them and win.
+        for (const [name, item] of Object.entries(fieldsOf(value))) row[name] ??= item;
+        continue;
+      }
       // cbor-x writes a bigint as 64-bit integer; small ones are shorter as numbers.
       row[column.name] = typeof value === "bigint" && Number.isSafeInteger(Number(value))
         ? Number(value) : value;

@@ -1,16 +1,42 @@
 import { isUtf8 } from "node:buffer";
-import { assert, Fault } from "../base.ts";
+import { Fault } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
-import { ABSENT, ERROR, NULL, type Column, type Ring } from "../ring.ts";
+import { ABSENT, DynWriter, ERROR, NULL, parseDyn, type Column, type Ring } from "../ring.ts";
 
-/** A declared column with its key as it stands in a message. */
+/** A field that is wanted, with its key as it stands in a message. */
 interface Field {
-  readonly column: Column;
+  /** Null: only fields inside it are wanted. */
+  readonly column: Column | null;
+  readonly inside: Fields | null;
   readonly key: Uint8Array;
   /** Messages mostly keep their order: index of the field to try first after this one. */
   readonly next: number;
 }
 
+/** The fields of one object that are wanted. */
+interface Fields {
+  readonly list: readonly Field[];
+  readonly byName: ReadonlyMap<string, Field>;
+  /** Columns of all of them, and inside them. */
+  readonly columns: readonly Column[];
+}
+
+/** `depth` names of each column's path have led to this object. */
+function fieldsOf(columns: readonly Column[], depth: number): Fields {
+  const groups = Map.groupBy(columns, (column) => column.path[depth]!);
+  const list = [...groups].map(([name, group], i): Field => {
+    const deeper = group.filter((column) => column.path.length > depth + 1);
+    return {
+      key: encoder.encode(name), next: (i + 1) % groups.size,
+      column: group.find((column) => column.path.length === depth + 1) ?? null,
+      inside: deeper.length === 0 ? null : fieldsOf(deeper, depth + 1),
+    };
+  });
+  return { list, columns, byName: new Map([...groups.keys()].map((name, i) => [name, list[i]!])) };
+}
+
+/** Wanted fields up to which each is compared with a name, instead of looking the name up. */
+const compared_max = 16;
 /** Containers inside each other that are followed. */
 const depth_max = 64;
 /** Doubles hold every whole number of 15 digits, and powers of ten exactly up to 10^22. */
@@ -30,13 +56,16 @@ const escapes: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads JSON (RFC 8259) once from front to back and puts the declared fields straight into cells:
- * no object, no string a message. Undeclared fields are checked and skipped.
+ * Reads JSON (RFC 8259) once from front to back and puts the wanted fields straight into cells: no
+ * object, no string a message, but for texts and structures of no fixed type. All other fields are
+ * checked and skipped.
  */
 export class JsonDecoder implements RowDecoder {
   readonly #ring: Ring;
-  readonly #fields: readonly Field[];
-  readonly #byName = new Map<string, Field>();
+  readonly #fields: Fields;
+  /** Takes the message itself. */
+  readonly #whole: Column | null;
+  readonly #dyn = new DynWriter();
   readonly #time: Column | null;
   readonly #rows_max: number;
   #bytes: Uint8Array = new Uint8Array(0);
@@ -44,15 +73,13 @@ export class JsonDecoder implements RowDecoder {
   #end = 0;
   #state = 0;
   /** The number read last had no fraction and no exponent. */
-  #whole = false;
+  #integral = false;
 
   constructor(ring: Ring, timeColumn: string | null, rows_max: number) {
-    assert(ring.columns.length > 0, `json: ${ring.name} has no columns`);
     this.#ring = ring;
     this.#rows_max = rows_max;
-    this.#fields = ring.columns.map((column, i) =>
-      ({ column, key: encoder.encode(column.name), next: (i + 1) % ring.columns.length }));
-    for (const field of this.#fields) this.#byName.set(field.column.name, field);
+    this.#fields = fieldsOf(ring.columns.filter(({ path }) => path.length > 0), 0);
+    this.#whole = ring.columns.find(({ path }) => path.length === 0) ?? null;
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
   }
 
@@ -106,7 +133,10 @@ export class JsonDecoder implements RowDecoder {
     const { F: floats, U: bytes } = ring.arena;
     const row = (ring.head + ahead) & ring.mask;
     for (let i = 0; i < ring.columns.length; i++) bytes[ring.columns[i]!.state + row] = ABSENT;
-    this.#object(row);
+    const from = this.#at;
+    this.#object(row, this.#fields);
+    const all = this.#whole;
+    if (all !== null) bytes[all.state + row] = this.#slot(all, row, this.#bytes, from, this.#at);
     floats[ring.timeAt + row] = time;
     bytes[ring.flagsAt + row] = 0;
     const source = this.#time;
@@ -114,8 +144,8 @@ export class JsonDecoder implements RowDecoder {
     floats[ring.sourceAt + row] = known ? floats[source.payload + row]! : NaN;
   }
 
-  #object(row: number): void {
-    let expected = this.#fields[0]!;
+  #object(row: number, fields: Fields): void {
+    let expected = fields.list[0];
     this.#at++;
     if (this.#space() === CLOSE) {
       this.#at++;
@@ -123,7 +153,7 @@ export class JsonDecoder implements RowDecoder {
     }
     do {
       if (this.#space() !== QUOTE) throw this.#wrong("a field name in quotes");
-      const field = this.#field(expected);
+      const field = this.#field(expected, fields);
       if (this.#space() !== COLON) throw this.#wrong('":"');
       this.#at++;
       this.#space();
@@ -131,26 +161,52 @@ export class JsonDecoder implements RowDecoder {
         this.#skip(0);
         continue;
       }
-      const { column } = field;
-      this.#ring.arena.U[column.state + row] = this.#cell(column, row);
-      expected = this.#fields[field.next]!;
+      const { column, inside } = field;
+      const from = this.#at;
+      if (inside !== null) this.#inside(row, inside);
+      if (column !== null) {
+        this.#at = from;
+        this.#ring.arena.U[column.state + row] = this.#cell(column, row);
+      }
+      expected = fields.list[field.next]!;
     } while (this.#more(CLOSE));
   }
 
-  /** Reads a field name; the column it stands for, or null. */
-  #field(expected: Field): Field | null {
-    const bytes = this.#bytes;
-    const { key } = expected;
-    const from = this.#at + 1;
-    let i = 0;
-    while (i < key.length && bytes[from + i] === key[i]) i++;
-    if (i === key.length && bytes[from + i] === QUOTE) {
-      this.#at = from + i + 1;
-      return expected;
+  /** Fields of what is no object: there are none in `null`, in all else it is an error. */
+  #inside(row: number, fields: Fields): void {
+    if (this.#bytes[this.#at] === OPEN) {
+      this.#object(row, fields);
+      return;
     }
+    const state = this.#bytes[this.#at] === N ? NULL : ERROR.argument;
+    this.#skip(0);
+    for (const column of fields.columns) this.#ring.arena.U[column.state + row] = state;
+  }
+
+  /** Reads a field name; the field that is wanted, or null. */
+  #field(expected: Field | undefined, { list, byName }: Fields): Field | null {
+    if (expected !== undefined && this.#isNext(expected.key)) return expected;
+    const bytes = this.#bytes;
+    const from = this.#at + 1;
     const plain = this.#string();
-    const name = plain ? decoder.decode(bytes.subarray(from, this.#at - 1)) : this.#unescape(from);
-    return this.#byName.get(name) ?? null;
+    const to = this.#at - 1;
+    if (!plain) return byName.get(this.#unescape(from)) ?? null;
+    // Of few fields each is compared: no name of the thousands in a wide message is made a text.
+    if (list.length > compared_max) {
+      return byName.get(decoder.decode(bytes.subarray(from, to))) ?? null;
+    }
+    for (let i = 0; i < list.length; i++) {
+      const { key } = list[i]!;
+      if (key.length === to - from && same(bytes, from, key)) return list[i]!;
+    }
+    return null;
+  }
+
+  #isNext(key: Uint8Array): boolean {
+    const from = this.#at + 1;
+    if (this.#bytes[from + key.length] !== QUOTE || !same(this.#bytes, from, key)) return false;
+    this.#at = from + key.length + 1;
+    return true;
   }
 
   /** The value at hand into a cell; gives its state. */
@@ -165,6 +221,7 @@ export class JsonDecoder implements RowDecoder {
       this.#skip(0);
       return this.#slot(column, row, this.#bytes, from, this.#at);
     }
+    if (column.kind === "dyn") return this.#open(column, row, first);
     if (first === QUOTE) return this.#text(column, row);
     if (first === MINUS || (first >= ZERO && first <= NINE)) return this.#figure(column, row);
     if (first === T || first === F) {
@@ -175,6 +232,30 @@ export class JsonDecoder implements RowDecoder {
     }
     this.#skip(0);
     return ERROR.type;
+  }
+
+  /** A value of no fixed type: numbers are floats (eKuiper). */
+  #open(column: Column, row: number, first: number): number {
+    const { U, I } = this.#ring.arena;
+    const at = column.payload + row * column.stride;
+    const from = this.#at;
+    let length: number;
+    if (first === QUOTE && this.#string()) {
+      length = this.#dyn.text(U, at, column.slot, this.#bytes, from + 1, this.#at - 1);
+    } else if (first === MINUS || (first >= ZERO && first <= NINE)) {
+      const value = this.#number();
+      if (value - value !== 0) return ERROR.number;
+      length = this.#dyn.write(U, at, column.slot, value);
+    } else {
+      this.#at = from;
+      this.#skip(0);
+      const value = parseDyn(this.#latin(from, this.#at));
+      if (value === undefined) return ERROR.parse;
+      length = this.#dyn.write(U, at, column.slot, value);
+    }
+    if (length < 0) return ERROR.length;
+    I[column.length + row] = length;
+    return this.#state;
   }
 
   #figure(column: Column, row: number): number {
@@ -207,7 +288,7 @@ export class JsonDecoder implements RowDecoder {
     }
     if (!Number.isInteger(value)) return ERROR.type;
     // Past 2^53 the digits count, not the double they round to; rare enough for a BigInt.
-    const exact = this.#whole ? BigInt(this.#latin(from, this.#at)) : BigInt(value);
+    const exact = this.#integral ? BigInt(this.#latin(from, this.#at)) : BigInt(value);
     if (BigInt.asIntN(64, exact) !== exact) return ERROR.overflow;
     I[word] = Number(BigInt.asIntN(32, exact));
     I[word + 1] = Number(BigInt.asIntN(32, exact >> 32n));
@@ -323,13 +404,13 @@ export class JsonDecoder implements RowDecoder {
       throw this.#wrong("a number without leading zeros");
     }
     let digits = at - first;
-    this.#whole = true;
+    this.#integral = true;
     if (bytes[at] === DOT) {
       const point = ++at;
       while (digit(bytes[at])) mantissa = mantissa * 10 + (bytes[at++]! - ZERO);
       exponent = point - at;
       digits -= exponent;
-      this.#whole = false;
+      this.#integral = false;
       this.#at = at;
       if (exponent === 0) throw this.#wrong("a digit after the decimal point");
     }
@@ -340,7 +421,7 @@ export class JsonDecoder implements RowDecoder {
       const power = at;
       let value = 0;
       while (digit(bytes[at])) value = Math.min(9999, value * 10 + (bytes[at++]! - ZERO));
-      this.#whole = false;
+      this.#integral = false;
       this.#at = at;
       if (at === power) throw this.#wrong("a digit in the exponent");
       exponent += sign * value;
@@ -402,6 +483,11 @@ export class JsonDecoder implements RowDecoder {
     return new Fault("json-malformed", `No JSON: at byte ${this.#at} ${expected} was expected, ` +
       `found ${found}`, { at: this.#at });
   }
+}
+
+function same(bytes: Uint8Array, from: number, key: Uint8Array): boolean {
+  for (let i = 0; i < key.length; i++) if (bytes[from + i] !== key[i]) return false;
+  return true;
 }
 
 const digit = (byte: number | undefined): boolean => byte! >= ZERO && byte! <= NINE;

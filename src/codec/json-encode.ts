@@ -1,11 +1,15 @@
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "../codec.ts";
-import { GOOD, isUncertain, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  type Dyn, DynReader, GOOD, isUncertain, jsonOfDyn, parseDyn, readCell, spread_name, stateName,
+  type Column, type Ring,
+} from "../ring.ts";
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
 const COMMA = 0x2c, CLOSE = 0x7d;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const dyns = new DynReader();
 const bytesOf = (text: string): Uint8Array => encoder.encode(text);
 
 const null_text = bytesOf("null");
@@ -28,8 +32,13 @@ export class JsonEncoder implements RowEncoder {
   readonly #ring: Ring;
   /** `{"name":` for the first column, `,"name":` for the others. */
   readonly #openings: readonly Uint8Array[];
+  /** Those that have a name. */
+  readonly #columns: readonly Column[];
   /** `"name":"state",` parts are built only for cells that are not good. */
   readonly #quality: boolean;
+  /** A row with it begins with its fields, apart from those that are columns. */
+  readonly #spread: Column | null;
+  readonly #names: ReadonlySet<string>;
   /** `,"identity":{"stream":"NAME","epoch":`, or null. */
   readonly #identity: Uint8Array | null;
 
@@ -38,33 +47,42 @@ export class JsonEncoder implements RowEncoder {
     this.#quality = quality;
     this.#identity = identity
       ? bytesOf(`,"identity":{"stream":${JSON.stringify(ring.name)},"epoch":`) : null;
-    this.#openings = ring.shown.map((column, i) =>
+    this.#spread = ring.shown.find(({ name }) => name === spread_name) ?? null;
+    const named = ring.shown.filter((column) => column !== this.#spread);
+    this.#columns = named;
+    this.#names = new Set(named.map(({ name }) => name));
+    this.#openings = named.map((column, i) =>
       bytesOf(`${i === 0 ? "{" : ","}${JSON.stringify(column.name)}:`));
     // A byte of text becomes at most six, one of `bytes` at most 4/3.
-    const cells = ring.shown.reduce((sum, column, i) => sum + this.#openings[i]!.length +
-      (column.slot === 0 ? number_bytes_max : column.slot * 6 + 8), 0);
+    const cells = ring.shown.reduce((sum, { slot, kind }, i) =>
+      sum + (this.#openings[i]?.length ?? 0) +
+      (slot === 0 ? number_bytes_max : kind === "json" ? slot + 8 : slot * 6 + 8), 0);
     const states = quality
       ? this.#openings.reduce((sum, opening) => sum + opening.length + state_bytes_max, 0) : 0;
-    const named = this.#identity === null ? 0
+    const own = this.#identity === null ? 0
       : this.#identity.length + number_open.length + 2 * number_bytes_max + 1;
-    this.bytes_max = cells + states + named + quality_open.length + 4;
+    this.bytes_max = cells + states + own + quality_open.length + 4;
   }
 
   encode(seq: number, out: Uint8Array, from: number): number {
-    const { shown: columns, mask } = this.#ring;
+    const columns = this.#columns;
+    const { mask } = this.#ring;
     const { U } = this.#ring.arena;
     const row = seq & mask;
-    let at = from;
+    let at = this.#spread === null ? from : this.#fields(this.#spread, row, out, from);
+    // After fields a column is opened by a comma; the brace is theirs.
+    const begun = at > from;
     let worst = GOOD;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
       at = append(out, at, this.#openings[i]!);
+      if (i === 0 && begun) out[at - this.#openings[i]!.length] = COMMA;
       const state = U[column.state + row]!;
       worst |= state;
       at = state === GOOD || isUncertain(state)
         ? this.#cell(column, seq, out, at) : append(out, at, null_text);
     }
-    if (columns.length === 0) out[at++] = 0x7b;
+    if (columns.length === 0 && !begun) out[at++] = 0x7b;
     if (this.#quality && worst !== GOOD) at = this.#states(row, out, at);
     if (this.#identity !== null) at = this.#name(this.#identity, seq, out, at);
     out[at++] = CLOSE;
@@ -77,6 +95,28 @@ export class JsonEncoder implements RowEncoder {
     at = appendNumber(out, append(out, at, number_open), numbering.of(seq));
     out[at++] = CLOSE;
     return at;
+  }
+
+  /** The object's fields behind a brace; nothing if it has none that is no column. */
+  #fields(column: Column, row: number, out: Uint8Array, from: number): number {
+    const { U, I } = this.#ring.arena;
+    const state = U[column.state + row]!;
+    if (state !== GOOD && !isUncertain(state)) return from;
+    const at = column.payload + row * column.stride;
+    const length = I[column.length + row]!;
+    if (column.kind === "dyn" || this.#names.size > 0) {
+      const value = column.kind === "dyn" ? dyns.read(U, at)
+        : parseDyn(decoder.decode(U.slice(at, at + length)));
+      if (!(value instanceof Map)) return from;
+      const rest = new Map([...value as ReadonlyMap<string, Dyn>]
+        .filter(([name]) => !this.#names.has(name)));
+      return rest.size === 0 ? from : appendWritten(out, from, jsonOfDyn(rest)) - 1;
+    }
+    // As it came, without the brace that ends it.
+    let end = length - 1;
+    while (end > 0 && U[at + end] !== CLOSE) end--;
+    for (let i = 0; i < end; i++) out[from + i] = U[at + i]!;
+    return from + end;
   }
 
   #cell(column: Column, seq: number, out: Uint8Array, at: number): number {
@@ -103,7 +143,12 @@ export class JsonEncoder implements RowEncoder {
         for (let i = 0; i < length; i++) out[at + i] = U[from + i]!;
         return at + length;
       }
-      case "bytes": case "dyn": {
+      case "dyn": {
+        const value = dyns.read(U, column.payload + row * column.stride);
+        return typeof value === "number" ? appendNumber(out, at, value)
+          : appendWritten(out, at, jsonOfDyn(value));
+      }
+      case "bytes": {
         const content = readCell(this.#ring, column, seq) as Uint8Array;
         return appendLatin(out, at, `"${Buffer.from(content.buffer).toString("base64")}"`);
       }
@@ -114,8 +159,8 @@ export class JsonEncoder implements RowEncoder {
     const { U } = this.#ring.arena;
     let at = append(out, from, quality_open);
     let first = true;
-    for (let i = 0; i < this.#ring.shown.length; i++) {
-      const state = U[this.#ring.shown[i]!.state + row]!;
+    for (let i = 0; i < this.#columns.length; i++) {
+      const state = U[this.#columns[i]!.state + row]!;
       if (state === GOOD) continue;
       if (!first) out[at++] = COMMA;
       first = false;
@@ -136,6 +181,12 @@ function append(out: Uint8Array, at: number, bytes: Uint8Array, from = 0): numbe
 function appendLatin(out: Uint8Array, at: number, text: string): number {
   for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i);
   return at;
+}
+
+/** Text that may have any character. */
+function appendWritten(out: Uint8Array, at: number, text: string): number {
+  const { written } = encoder.encodeInto(text, out.subarray(at));
+  return at + written;
 }
 
 function appendNumber(out: Uint8Array, at: number, value: number): number {

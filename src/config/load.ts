@@ -186,10 +186,14 @@ function toLink(name: string, link: object, profile: Profile): Link {
 }
 
 function toSource(name: string, entry: object): Source {
-  const { type, link, columns, ...settings } = entry as {
-    type: string; link?: string; columns: Record<string, TagType>;
+  const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
+    type: string; link?: string; columns?: Record<string, TagType>;
+    valueBytes: number; messageBytes: number;
   };
-  return { name, type, link: link ?? null, settings, columns: columnsOf(columns) };
+  return {
+    name, type, link: link ?? null, settings, columns: columnsOf(columns ?? {}),
+    open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
+  };
 }
 
 /** A `file` of a table or source is meant from the configuration's folder. */

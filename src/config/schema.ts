@@ -272,7 +272,13 @@ export function gatewaySchema(components: Components) {
     devices: z.record(devicePattern, device).default({}).describe("equipment, by name or pattern"),
     sources: z.record(nameText, byType(components.sources, (type) => ({
       ...link(type, "link it comes from"),
-      columns: z.record(nameText, typeText).describe("columns and their types"),
+      columns: z.record(nameText, typeText).optional()
+        .describe("columns and their types; without them any field of a message is one, and of " +
+          "no fixed type"),
+      valueBytes: z.int().min(16).max(limits.slot_bytes_max).default(64)
+        .describe("without `columns`: bytes of one value at most; a longer one is an error"),
+      messageBytes: z.int().min(16).max(limits.mqtt_message_bytes_max).default(4096)
+        .describe("without `columns`: bytes of a whole message, which `SELECT *` keeps"),
     }))).default({}).describe("streams that do not come from equipment"),
     tables: z.record(nameText, byType(components.tables, () => table)).default({})
       .describe("tables that rules look rows up in"),

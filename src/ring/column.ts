@@ -7,7 +7,7 @@ import { assert, Fault, limits } from "../base.ts";
  * - `int64`: two Int32 words, low word first: exact, never a BigInt per row
  * - `bool`: float64 0 or 1
  * - `text`, `bytes`, `json`: `slot` bytes and a length in bytes; too long is an error cell
- * - `dyn`: a kind byte before one of the above in a slot (schemaless columns)
+ * - `dyn`: a value of any kind in a slot, its kind first (dyn.ts; schemaless columns)
  */
 export type ColumnKind =
   | "float64" | "int53" | "int64" | "bool" | "time" | "text" | "bytes" | "json" | "dyn";
@@ -19,7 +19,15 @@ export interface ColumnSpec {
   readonly slot: number;
   /** Engineering unit, where known. */
   readonly eu?: string;
+  /**
+   * Where the value stands in a message of any fields: names from the outside in, none for the
+   * whole message. Left out: under the column's own name.
+   */
+  readonly path?: readonly string[];
 }
+
+/** The column that holds a whole object: its fields are shown as if each were a column. */
+export const spread_name = "*";
 
 /** Bytes of payload of one cell (without length and state). */
 export function kindBytes(spec: ColumnSpec): number {
@@ -37,6 +45,7 @@ export class Column {
   readonly kind: ColumnKind;
   readonly slot: number;
   readonly eu: string | null;
+  readonly path: readonly string[];
   readonly index: number;
   readonly payload: number;
   readonly stride: number;
@@ -51,6 +60,7 @@ export class Column {
     this.kind = spec.kind;
     this.slot = spec.slot;
     this.eu = spec.eu ?? null;
+    this.path = spec.path ?? [spec.name];
     this.index = index;
     this.payload = payload;
     this.stride = spec.slot === 0 ? 1 : spec.slot;

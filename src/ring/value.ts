@@ -1,5 +1,6 @@
 import type { Column } from "./column.ts";
 import { ERROR, GOOD, NULL } from "./cell.ts";
+import { type Dyn, DynReader, DynWriter, jsonOfDyn } from "./dyn.ts";
 import type { Ring } from "./ring.ts";
 
 /**
@@ -10,6 +11,8 @@ export type CellValue = number | bigint | boolean | string | Uint8Array | null;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+const dynReader = new DynReader();
+const dynWriter = new DynWriter();
 
 /** The payload of row `seq`, whatever its state (bad: the last known value). */
 export function readCell(ring: Ring, column: Column, seq: number): CellValue {
@@ -24,7 +27,8 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
       const word = (column.payload + row) * 2;
       return (BigInt(I[word + 1]!) << 32n) | BigInt(I[word]! >>> 0);
     }
-    case "text": case "json": case "bytes": case "dyn": {
+    case "dyn": return scalarOf(dynReader.read(U, column.payload + row * column.stride));
+    case "text": case "json": case "bytes": {
       const from = column.payload + row * column.stride;
       // A copy: a view of shared memory would change under its reader, and cannot be decoded.
       const bytes = U.slice(from, from + I[column.length + row]!);
@@ -33,12 +37,19 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
   }
 }
 
+/** A structure as the text of its JSON, a time as ISO 8601. */
+function scalarOf(value: Dyn): CellValue {
+  if (value instanceof Date) return value.toISOString();
+  return typeof value !== "object" || value === null || value instanceof Uint8Array ? value
+    : jsonOfDyn(value);
+}
+
 /**
  * Writes a value and its state into row `seq`; a value that does not fit the column becomes an
  * error cell. `null` is NULL.
  */
 export function writeCell(
-  ring: Ring, column: Column, seq: number, value: CellValue, state: number = GOOD,
+  ring: Ring, column: Column, seq: number, value: Dyn, state: number = GOOD,
 ): void {
   const { U } = ring.arena;
   const row = seq & ring.mask;
@@ -46,7 +57,7 @@ export function writeCell(
 }
 
 /** The error code if the value does not fit. */
-function put(ring: Ring, column: Column, row: number, value: CellValue): number | null {
+function put(ring: Ring, column: Column, row: number, value: Dyn): number | null {
   const { F, I, U } = ring.arena;
   switch (column.kind) {
     case "float64": case "time":
@@ -75,7 +86,13 @@ function put(ring: Ring, column: Column, row: number, value: CellValue): number 
       I[word + 1] = Number(BigInt.asIntN(32, whole >> 32n));
       return null;
     }
-    case "text": case "json": case "bytes": case "dyn": {
+    case "dyn": {
+      const length = dynWriter.write(U, column.payload + row * column.stride, column.slot, value);
+      if (length < 0) return ERROR.length;
+      I[column.length + row] = length;
+      return null;
+    }
+    case "text": case "json": case "bytes": {
       const bytes = typeof value === "string" ? encoder.encode(value) : value;
       if (!(bytes instanceof Uint8Array)) return ERROR.type;
       if (bytes.length > column.slot) return ERROR.length;

@@ -146,6 +146,10 @@ export function planTrial(
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
 
+/** The column of a source's own time, which is one however a rule would read it. */
+const timeColumn = ({ settings: { time } }: Source): ColumnSpec[] =>
+  (typeof time === "string" ? [tagColumn(time, "time")] : []);
+
 class Builder {
   readonly problems: Problem[] = [];
   readonly #gateway: Gateway;
@@ -170,7 +174,8 @@ class Builder {
       for (const group of device.groups) this.#addGroup(device, group);
     }
     for (const source of gateway.sources) {
-      const columns = source.columns.map((c) => tagColumn(c.name, c.type));
+      const columns = source.open === null
+        ? source.columns.map((c) => tagColumn(c.name, c.type)) : timeColumn(source);
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
@@ -182,6 +187,9 @@ class Builder {
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
     const rules = this.#planStrict(yield* this.#planRules());
+    for (const source of gateway.sources) {
+      if (source.open !== null) this.#closeSource(source, rules);
+    }
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
@@ -202,7 +210,23 @@ class Builder {
     const name = "$try";
     const restart = { attempts: 0, delay: 0, most: 0 };
     this.#planRule({ name, sql, to: [], eventTime: null, schedule: null, restart });
-    return this.#rules.get(name) ?? null;
+    const plan = this.#rules.get(name);
+    return plan === undefined || !this.#hasColumns(plan) ? null : plan;
+  }
+
+  /** Of a source without declared columns only those are there that running rules read. */
+  #hasColumns({ rule, program }: RulePlan): boolean {
+    for (const { streams, fanIn, columns } of program.inputs) {
+      for (const stream of fanIn ? [] : streams) {
+        const known = this.#streams.get(stream)!.layout.columns;
+        const missing = columns.find(({ name }) => known.every((column) => column.name !== name));
+        if (missing === undefined || missing.name.startsWith("$")) continue;
+        this.#problem(["rules", rule.name, "sql"], `No running rule reads ${missing.name} of ` +
+          `${stream} yet, so that it is not kept: add the rule to the configuration first`);
+        return false;
+      }
+    }
+    return true;
   }
 
   #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {
@@ -218,6 +242,19 @@ class Builder {
     const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** A source without declared columns has those that its rules read. */
+  #closeSource(source: Source, rules: readonly RulePlan[]): void {
+    const columns = new Map(timeColumn(source).map((column) => [column.name, column]));
+    for (const { program } of rules) {
+      for (const input of program.inputs) {
+        if (!input.streams.includes(source.name)) continue;
+        for (const column of input.columns) columns.set(column.name, column);
+      }
+    }
+    const { interval, timed, journal } = this.#streams.get(source.name)!;
+    this.#addStream(source.name, "source", [...columns.values()], interval, { timed, journal });
   }
 
   #addGroup(device: Device, group: Group): void {
@@ -256,7 +293,9 @@ class Builder {
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
       const { layout, interval, timed } = stream;
-      return { name, columns: layout.columns, interval_ms: interval, timed };
+      const open = this.#gateway.sources.find((source) => source.name === name)?.open ?? null;
+      return { name, columns: layout.columns, interval_ms: interval, timed,
+        ...(open === null ? {} : { open }) };
     };
     return {
       stream: info,

@@ -5,6 +5,7 @@ import { knownFunctions } from "./functions.ts";
 const letters: Readonly<Record<string, string>> = {
   n: "a number", d: "a number", i: "a whole number", u: "a whole number from 0 on", s: "a text",
   y: "a text or bytes",
+  v: "a value", l: "an array", o: "an object", c: "a text or an array",
   b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value",
     f: "the name of a field",
   T: "the name of a type in quotes", k: "a whole number or a text",
@@ -38,11 +39,11 @@ export function checkCall(sql: string, call: Call): void {
 }
 
 /** One letter for each of `count` arguments, or null if there cannot be so many. */
-function expand(parameters: string, count: number): string | null {
+export function expand(parameters: string, count: number): string | null {
   const [must, may] = parameters.replace(/[+/]$/, "").split("?") as [string, string?];
   if (parameters.endsWith("/")) {
     // In pairs: names and values.
-    return count > 0 && count % must.length === 0 ? must.repeat(count / must.length) : null;
+    return count % must.length === 0 ? must.repeat(count / must.length) : null;
   }
   let all = must + (may ?? "");
   if (parameters.endsWith("+")) all += all.at(-1)!.repeat(Math.max(0, count - all.length));
@@ -71,6 +72,7 @@ function fits(letter: string, arg: Expr): boolean {
     case "b": case "B": return type === "boolean";
     case "t": return type === "string";
     case "k": return type === "bigint" || type === "string";
+    case "l": case "o": return false;
     case "T": return type === "string" && typeNames.has((value as string).toLowerCase());
     default: return true;
   }

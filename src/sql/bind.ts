@@ -3,14 +3,15 @@ import type {
   Window,
 } from "./ast.ts";
 import { limits, nextPowerOfTwo } from "../base.ts";
+import { spread_name } from "../ring.ts";
 import { children } from "./ast.ts";
-import { check, isAggregate } from "./check.ts";
-import { checkCall } from "./arguments.ts";
+import { check, isAggregate, placeOf } from "./check.ts";
+import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-    BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog,
+    BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { isSpectral, needsRows } from "./bound.ts";
+import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
@@ -19,13 +20,12 @@ import {
 import { parseExpr, parseQuery } from "./parser.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inline } from "./rewrite/inline.ts";
-import { contains, inputsOf } from "./rewrite/tree.ts";
-import { Scope } from "./scope.ts";
+import { contains, inputsOf, walk } from "./rewrite/tree.ts";
+import { type Found, Scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
 import {
-  arithmetic, bitwise, bool, coerce, float64, int53, int64, isNullLiteral, isNumber, isWhole,
-    nullOf,
-  parseTime, say, text, textOf, time, wider,
+  arithmetic, bitwise, bool, coerce, dyn, dynOf, float64, int53, int64, isNullLiteral, isNumber,
+  isOpen, isWhole, nullOf, parseTime, say, text, textOf, time, wider,
 } from "./types.ts";
 
 /** A query against what the catalog knows. Throws SqlFault. */
@@ -95,6 +95,7 @@ class Binder {
   #closed: Context | null = null;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
+  readonly #where: Expr | null;
 
   constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
     this.#sql = sql;
@@ -102,6 +103,7 @@ class Binder {
     this.#catalog = catalog;
     this.#scope = new Scope(catalog);
     this.#running = select?.window === null;
+    this.#where = select?.where ?? null;
     for (const field of select?.fields ?? []) {
       if (field.alias !== null) this.#aliases.set(field.alias, field);
     }
@@ -116,17 +118,19 @@ class Binder {
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
     for (const expr of select.groupBy) {
-      const bound = this.#expr(expr, "row");
-      this.#comparable(bound);
+      const bound = this.#comparable(this.#expr(expr, "row"));
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
     }
     const context: Context = aggregated ? "group" : "row";
     this.#closed = window === null ? null : context;
-    const fields = this.#fields(select.fields, context);
+    const rows = select.fields.find(({ expr }) => placeOf(expr) === "rows");
+    const fields = rows === undefined ? this.#fields(select.fields, context)
+      : this.#expanded(select.fields, rows, context);
+    const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
     const having = select.having === null ? null : this.#condition(select.having, "group");
     const groups = this.#groups(select);
     return this.query(this.#sql,
-      { joins, where, window, select: fields, having, groups, aggregated });
+      { joins, where, window, select: fields, having, groups, aggregated, expand });
   }
 
   /** Groups at most, so many that their table has a size that is a power of two. */
@@ -166,12 +170,23 @@ class Binder {
   }
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
+    const { where = null, window = null, having = null, select = [] } = parts;
+    const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
+      ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
+      ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
+      ...this.#calls];
+    this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
       window: null, having: null,
+<<<<<<< HEAD
       select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
+=======
+      select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
+>>>>>>> main
     };
   }
 
@@ -228,6 +243,10 @@ class Binder {
         for (const column of this.#star(expr, context)) put(column);
         continue;
       }
+      if (placeOf(expr) === "columns") {
+        for (const column of this.#changedColumns(expr as Call, context)) put(column);
+        continue;
+      }
       const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
       const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
       put({ name, expr: bound, invisible });
@@ -235,10 +254,69 @@ class Binder {
     return found;
   }
 
+  /**
+   * `changed_cols(prefix, ignoreNull, …)` is a `changed_col` for each column. They are compared
+   * with the last row that came out: rows that WHERE leaves out change nothing.
+   */
+  #changedColumns(call: Call, context: Context): BoundField[] {
+    const { args: [prefix, ignoreNull, ...columns], span } = call;
+    if (context === "group" || !this.#running) {
+      throw this.#later(span, `${call.name}() over a window`);
+    }
+    if (prefix!.kind !== "literal") {
+      throw this.#fault("arguments", "The prefix is a text that is written out", prefix!.span);
+    }
+    const over: Over = { partitionBy: [], keys: null, orderBy: [], when: this.#where, span };
+    const changed = (expr: Expr): Bound => this.#expr({ kind: "call", name: "changed_col",
+      args: [ignoreNull!, expr], distinct: false, over, span }, context);
+    return columns.flatMap((expr): BoundField[] => {
+      const named = expr.kind !== "star" ? [{ name: nameOf(expr), expr }]
+        : this.#scope.star(this.#sql, expr.qualifier.join("."), span)
+          .map(({ alias, name }) => ({ name,
+            expr: { kind: "name", parts: [alias, name], span } as const }));
+      if (expr.kind === "star" && (expr.except.length > 0 || expr.replace.length > 0 ||
+        named.some(({ name }) => name === spread_name))) {
+        throw this.#later(expr.span, `This \`*\` in ${call.name}()`);
+      }
+      return named.map(({ name, expr }) => {
+        if (name === null) throw this.#fault("arguments", "Here a column is expected", expr.span);
+        return { name: `${String(prefix.value)}${name}`, expr: changed(expr), invisible: false };
+      });
+    });
+  }
+
+  /** A select list with a function that makes rows: what it makes them of, and all else. */
+  #expanded(fields: readonly Field[], rows: Field, context: Context): BoundField[] {
+    const { name, args, span } = rows.expr as Call;
+    const given = this.#expr(args[0]!, context);
+    const list = name.toLowerCase() === "unnest" ? this.#argument("l", given)
+      : this.#access("$fields", [given], span);
+    const others = this.#fields(fields.filter((field) => field !== rows), context)
+      .filter(({ invisible }) => !invisible);
+    return [{ name: "$list", expr: list, invisible: false },
+      { name: "$rest", expr: this.#object(others, span), invisible: false }];
+  }
+
+  /** Columns as one object. */
+  #object(fields: readonly BoundField[], span: Span): Bound {
+    const whole = fields.find(({ name }) => name === spread_name);
+    const rest = fields.filter((field) => field !== whole);
+    const made = this.#access("$row",
+      rest.flatMap(({ name, expr }) => [this.#textLiteral(name, span), expr]), span);
+    if (whole === undefined) return made;
+    return this.#untyped(rest.length === 0 ? whole.expr
+      : this.#access("object_concat", [whole.expr, made], span));
+  }
+
   #star(star: Star, context: Context): BoundField[] {
     const { qualifier, except, replace, span } = star;
     const replaced = new Map(replace.map((field) => [field.alias!, field.expr]));
     const columns = this.#scope.star(this.#sql, qualifier.join("."), span);
+    const [whole] = columns;
+    if (columns.length === 1 && whole!.name === spread_name) {
+      const left = except.filter((name) => !replaced.has(name));
+      return this.#spread(whole!.alias, left, replaced, context, span);
+    }
     for (const name of [...except, ...replaced.keys()]) {
       if (!columns.some((c) => c.name === name)) {
         throw new SqlFault("unknown-column", `\`*\` has no column ${name}`, this.#sql, span,
@@ -251,6 +329,20 @@ class Binder {
       expr: this.#expr(replaced.get(name) ?? { kind: "name", parts: [alias, name], span },
         context, true),
     }));
+  }
+
+  /** A message of any fields as it is; a column beside it stands in the place of its field. */
+  #spread(
+    input: string, except: readonly string[], replaced: ReadonlyMap<string, Expr>,
+    context: Context, span: Span,
+  ): BoundField[] {
+    const name: Name = { kind: "name", parts: [input, spread_name], span };
+    const found = this.#expr(name, context, true);
+    const expr = except.length === 0 ? found : this.#access("erase",
+      [found, ...except.map((name) => this.#textLiteral(name, span))], span);
+    return [{ name: spread_name, expr, invisible: false },
+      ...[...replaced].map(([name, value]) =>
+        ({ name, expr: this.#expr(value, context, true), invisible: false }))];
   }
 
   #alias(field: Field, context: Context): Bound {
@@ -269,7 +361,7 @@ class Binder {
   #condition(expr: Expr, context: Context): Bound {
     const bound = this.#expr(expr, context);
     if (isNullLiteral(bound)) return nullOf(bool, bound.span);
-    this.#fixed(bound);
+    if (isOpen(bound.type)) return this.#narrow(bound, bool);
     if (bound.type.kind !== "bool") {
       throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`,
         expr.span);
@@ -314,8 +406,9 @@ class Binder {
       case "case": return this.#case(expr, context);
       case "call": return this.#call(expr, context);
       case "index": return this.#index(expr, context);
-      case "member": throw this.#later(expr.span, "Fields inside a structure");
-      case "slice": throw this.#later(expr.span, "Slices of an array");
+      case "member": return this.#member(this.#expr(expr.of, context), expr.name, expr.span);
+      case "slice": return this.#access("$slice", [expr.of, expr.from, expr.to].map((part) =>
+        (part === null ? nullOf(dyn(16), expr.span) : this.#expr(part, context))), expr.span);
       case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value",
         expr.span);
     }
@@ -353,6 +446,8 @@ class Binder {
       return this.#alias(alias, context);
     }
     const found = this.#scope.find(parts);
+    const inside = found === null ? this.#inside(expr, context, columnsOnly) : null;
+    if (inside !== null) return inside;
     if (found === null) {
       if (alias !== undefined) {
         throw this.#later(span, `The aggregate ${alias.alias} in this place`);
@@ -364,10 +459,50 @@ class Binder {
     if (found.kind === "newest") {
       return this.#node({ kind: "newest", index: found.index, type, span });
     }
-    const column = this.#node({ kind: "column", input: found.input, name: found.spec.name, type,
-      span });
+    const column = this.#column(found, span);
+    if (found.field !== null) {
+      const inside = context === "row" ? column : this.#ofGroup(column);
+      return this.#access("$member", [inside, this.#textLiteral(found.field, span)], span);
+    }
     if (context === "row" || this.#keys.some((key) => key.bound === column)) return column;
     return this.#ofGroup(column);
+  }
+
+  #column({ input, spec: { name, kind, slot } }: Extract<Found, { kind: "column" }>, span: Span) {
+    return this.#node({ kind: "column", input, name, type: { kind, slot }, span } as const);
+  }
+
+  /** `a.b.c`, where `a` or `a.b` is a structure: the longest that has a meaning. */
+  #inside({ parts, span }: Name, context: Context, columnsOnly: boolean): Bound | null {
+    for (let n = parts.length - 1; n > 0; n--) {
+      const outer: Name = { kind: "name", parts: parts.slice(0, n), span };
+      const alias = n === 1 && !columnsOnly && this.#aliases.has(parts[0]!);
+      if (!alias && this.#scope.find(outer.parts) === null) continue;
+      const of = this.#name(outer, context, columnsOnly);
+      return parts.slice(n).reduce((node: Bound, name) => this.#member(node, name, span), of);
+    }
+    return null;
+  }
+
+  #member(of: Bound, name: string, span: Span): Bound {
+    const column = of.kind === "column" ? this.#scope.inside(of.input, of.name, name) : null;
+    if (column !== null) return this.#column(column, span);
+    if (!isOpen(of.type)) {
+      throw this.#fault("type", `Here a structure is expected, but this is ${say(of.type)}`,
+        of.span);
+    }
+    return this.#access("$member", [of, this.#textLiteral(name, span)], span);
+  }
+
+  /** A call of one of the functions that operators are bound to (`functions/access.ts`). */
+  #access(fn: string, nodes: readonly Bound[], span: Span): Bound {
+    const { parameters, result, slot } = scalarFunctions.get(fn)!;
+    const letters = expand(parameters, nodes.length)!;
+    const args = nodes.map((node, i) => this.#argument(letters[i]!, node));
+    const types = args.map((arg) => ({ ...arg.type, constant: undefined }));
+    const type = result === "bool" ? bool
+      : dyn(slot?.(types) ?? types.reduce((sum, arg) => sum + arg.slot, 16));
+    return this.#node({ kind: "call", fn, args, type, span });
   }
 
   /** True if an alias is an aggregate itself. */
@@ -404,6 +539,7 @@ class Binder {
     const left = this.#expr(expr.left, context);
     const right = this.#expr(expr.right, context);
     if (!arithmetic.has(op) && !bitwise.has(op)) return this.#compare(op, left, right, span);
+    if (isOpen(left.type) || isOpen(right.type)) return this.#openArithmetic(op, left, right, span);
     const type = wider(this.#number(left).type, this.#number(right).type);
     if (bitwise.has(op) && !isWhole(type)) {
       const float = isWhole(left.type) ? right : left;
@@ -412,6 +548,21 @@ class Binder {
     }
     return this.#node({ kind: "binary", op, left: this.#as(left, type),
       right: this.#as(right, type), type, span });
+  }
+
+  /** With a float beside it the result is one; else whole or not is known only in the row. */
+  #openArithmetic(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
+    const float = [left, right].some(({ type }) => type.kind === "float64");
+    const known = [left, right].filter((node) => !isOpen(node.type) && !isNullLiteral(node));
+    known.forEach((node) => this.#number(node));
+    if (bitwise.has(op)) {
+      const [a, b] = [left, right].map((node) => this.#as(this.#argument("i", node), int53));
+      return this.#node({ kind: "binary", op, left: a!, right: b!, type: int53, span });
+    }
+    const type = float && known.length > 0 ? float64 : dyn(16);
+    const [a, b] = [left, right].map((node) => (type === float64
+      ? this.#as(this.#number(node), float64) : this.#untyped(node)));
+    return this.#node({ kind: "binary", op, left: a!, right: b!, type, span });
   }
 
   #compare(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
@@ -426,6 +577,7 @@ class Binder {
   #reconcile(left: Bound, right: Bound, span: Span): [Bound, Bound] {
     if (isNullLiteral(left)) return [this.#as(left, right.type), right];
     if (isNullLiteral(right)) return [left, this.#as(right, left.type)];
+    if (isOpen(left.type) || isOpen(right.type)) return [this.#untyped(left), this.#untyped(right)];
     this.#comparable(left);
     this.#comparable(right);
     const [a, b] = [left.type.kind, right.type.kind];
@@ -459,9 +611,14 @@ class Binder {
   }
 
   #in(expr: In, context: Context): Bound {
-    if ("kind" in expr.items) throw this.#later(expr.items.span, "IN with an array");
     let operand = this.#expr(expr.operand, context);
+    if ("kind" in expr.items) {
+      const list = this.#expr(expr.items, context);
+      return this.#access(expr.negated ? "$not_in" : "$in",
+        [operand, this.#argument("l", list)], expr.span);
+    }
     const items = expr.items.map((item) => this.#expr(item, context));
+    if ([operand, ...items].some(({ type }) => isOpen(type))) operand = this.#untyped(operand);
     if (isNumber(operand.type)) {
       const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type)
         .reduce(wider, operand.type);
@@ -493,6 +650,9 @@ class Binder {
     if (first === undefined) return float64;
     return rest.reduce((type: BoundType, value) => {
       if (isNumber(type) && isNumber(value.type)) return wider(type, value.type);
+      if (isOpen(type) || isOpen(value.type)) {
+        return dyn(Math.max(dynOf(type).slot, dynOf(value.type).slot));
+      }
       if (type.kind === value.type.kind) return type.slot >= value.type.slot ? type : value.type;
       throw this.#fault("type",
         `The values are of different types: ${say(type)} and ${say(value.type)}`, value.span);
@@ -501,22 +661,25 @@ class Binder {
 
   // What a place takes
 
-  #fixed(node: Bound): Bound {
-    if (node.type.kind === "dyn") {
-      throw this.#later(node.span, "Computing with a column without a type");
-    }
-    return node;
+  /** Without a fixed type. */
+  #untyped(node: Bound): Bound {
+    return this.#as(node, dynOf(node.type));
   }
 
-  #comparable(node: Bound): void {
-    const { kind } = this.#fixed(node).type;
-    if (kind === "json" || kind === "bytes") {
-      throw this.#later(node.span, `Comparing ${say(node.type)}`);
-    }
+  /** Of a fixed kind, which the value must have when the row comes. */
+  #narrow(node: Bound, type: BoundType): Bound {
+    const operand = this.#untyped(node);
+    return this.#node({ kind: "narrow", operand, type, span: node.span });
+  }
+
+  #comparable(node: Bound): Bound {
+    if (node.type.kind === "bytes") throw this.#later(node.span, "Comparing bytes");
+    return node.type.kind === "json" ? this.#untyped(node) : node;
   }
 
   #number(node: Bound): Bound {
-    if (!isNumber(this.#fixed(node).type)) {
+    if (isOpen(node.type)) return this.#narrow(node, float64);
+    if (!isNumber(node.type)) {
       throw this.#fault("type", `Here a number is expected, but this is ${say(node.type)}`,
         node.span);
     }
@@ -525,8 +688,8 @@ class Binder {
 
   #text(node: Bound): Bound {
     if (isNullLiteral(node)) return this.#as(node, text(8));
-    if (node.type.kind === "json") throw this.#later(node.span, "A structure in this place");
-    if (this.#fixed(node).type.kind !== "text") {
+    if (isOpen(node.type)) return this.#narrow(node, text(this.#untyped(node).type.slot));
+    if (node.type.kind !== "text") {
       throw this.#fault("type", `Here a text is expected, but this is ${say(node.type)}`,
         node.span);
     }
@@ -569,12 +732,9 @@ class Binder {
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
-    const letters = fn.parameters.replace(/[?]/, "");
-    const args = call.args.map((arg, i) => {
-      const letter = letters[i] === "+" || letters[i] === undefined
-        ? letters.at(letters.endsWith("+") ? -2 : -1)! : letters[i]!;
-      return this.#argument(letter, this.#expr(arg, context));
-    });
+    const letters = expand(fn.parameters, call.args.length)!;
+    const args = call.args.map((arg, i) =>
+      this.#argument(letters[i]!, this.#expr(arg, context)));
     this.#zone(fn, args);
     const types = args.map((arg, i): ArgumentType => {
       const constant = arg.kind === "literal" ? arg.value : undefined;
@@ -587,7 +747,9 @@ class Binder {
     if (typeof line === "string") throw this.#fault("arguments", line, call.span);
     if (line !== null) return this.#line(args[0]!, line, call.span);
     let type: BoundType;
-    if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
+    if (fn.result === "dyn") {
+      type = dyn(fn.slot?.(types) ?? types.reduce((sum, arg) => sum + arg.slot, 16));
+    } else if (fn.result === "text") type = text(fn.slot?.(types) ?? types[0]!.slot);
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
@@ -634,15 +796,24 @@ class Binder {
   #argument(letter: string, node: Bound): Bound {
     switch (letter) {
       case "s": return this.#text(node);
+      case "v": return this.#untyped(node);
+      case "l": case "o":
+        if (isOpen(node.type) || isNullLiteral(node)) return this.#untyped(node);
+        throw this.#fault("type", `Here ${letter === "l" ? "an array" : "an object"} is ` +
+          `expected, but this is ${say(node.type)}`, node.span);
+      case "c": return isOpen(node.type) ? this.#untyped(node) : this.#text(node);
       case "b": return this.#isKind(node, bool);
       case "t":
+        if (isOpen(node.type)) return this.#narrow(node, time);
         if (isNumber(node.type)) return this.#as(node, time);
         return node.type.kind === "text" ? this.#time(node) : this.#isKind(node, time);
       case "y": return node.type.kind === "bytes" ? node : this.#text(node);
-      case "k": return this.#argument(node.type.kind === "text" ? "s" : "i", node);
+      case "k":
+        return this.#argument(node.type.kind === "text" || isOpen(node.type) ? "s" : "i", node);
       case "d": return this.#as(this.#number(node), float64);
       case "i": case "u":
         if (isNullLiteral(node)) return this.#as(node, int53);
+        if (isOpen(node.type)) return this.#narrow(node, int53);
         if (!isWhole(this.#number(node).type)) {
           throw this.#fault("type",
             `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
@@ -654,6 +825,7 @@ class Binder {
 
   #isKind(node: Bound, type: BoundType): Bound {
     if (isNullLiteral(node) || node.type.kind === type.kind) return this.#as(node, type);
+    if (isOpen(node.type)) return this.#narrow(node, type);
     throw this.#fault("type", `Here ${say(type)} is expected, but this is ${say(node.type)}`,
       node.span);
   }
@@ -671,8 +843,8 @@ class Binder {
     // No window has closed over what it looks at.
     const closed = this.#closed;
     this.#closed = null;
-    const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, "row"));
-    for (const key of partitionBy) this.#comparable(key);
+    const partitionBy = (over?.partitionBy ?? [])
+      .map((expr) => this.#comparable(this.#expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
@@ -695,14 +867,13 @@ class Binder {
   /** The arguments, and the type of the value that the function gives back. */
   #statefulArguments(fn: StatefulFunction, call: Call): { args: Bound[]; value: BoundType } {
     const letters = fn.parameters.replace("?", "");
-    const args = call.args.flatMap((arg, i) => {
+    const args = call.args.flatMap((arg, i): Bound[] => {
       const letter = letters[i] ?? letters.at(-2)!;
       if (arg.kind === "star") return this.#star(arg, "row").map((field) => field.expr);
       const bound = this.#expr(arg, "row");
       return letter === "a" || letter === "*" || letter === "+" || letter === "B" ? [bound]
         : [this.#argument(letter, bound)];
-    });
-    args.forEach((arg) => this.#comparable(arg));
+    }).map((arg) => this.#comparable(arg));
     args.forEach((arg, i) => {
       const fault = fn.constants?.[i]?.(arg.kind === "literal" ? arg.value : undefined) ?? null;
       if (fault !== null) throw this.#fault("arguments", fault, arg.span);
@@ -730,13 +901,41 @@ class Binder {
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
+    if (gathers(fn)) return this.#gathering(fn, call);
     if (first!.kind === "star") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
-    const arg = this.#expr(first!, "row");
+    const given = this.#expr(first!, "row");
+    // Numbers alone have an order and a sum.
+    const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
+      ? this.#number(given) : given;
     if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+  }
+
+  /** The values of a window's rows themselves. */
+  #gathering(fn: Gathering, { name, args, span }: Call): Bound {
+    if (this.#running) {
+      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+    }
+    const [first, all] = args;
+    const row = (star: Star): Bound => this.#object(this.#star(star, "row"), span);
+    let arg = this.#untyped(first!.kind === "star" ? row(first!) : this.#expr(first!, "row"));
+    const pairs = fn === "deduplicate";
+    if (pairs) {
+      const whole: Star = { kind: "star", qualifier: [], except: [], replace: [], span };
+      arg = this.#access("$pair", [arg, row(whole)], span);
+    }
+    const newest = pairs && all?.kind === "literal" && all.value === false;
+    const one = fn === "merge_agg" || newest;
+    const type = dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
+    return this.#aggregate({ fn: newest ? "newest_distinct" : fn, arg, skipsNull: true, type,
+      span });
+  }
+
+  #textLiteral(value: string, span: Span): Bound {
+    return this.#node({ kind: "literal", value, type: textOf(value), span } as const);
   }
 
   /** Over values in order, or over all of them at once: so over the rows of a window. */
@@ -767,7 +966,7 @@ class Binder {
         return float64;
       case "sum": case "avg": return this.#number(arg).type;
       case "min": case "max":
-        this.#comparable(arg);
+        if (arg.type.kind === "bytes") throw this.#later(arg.span, "An order of bytes");
         if (arg.type.kind === "bool") throw this.#fault("type", "Booleans have no order", arg.span);
         return arg.type;
       default: return arg.type;
@@ -776,19 +975,25 @@ class Binder {
 
   #cast(call: Call, context: Context): Bound {
     const [arg, target] = call.args as [Expr, Literal];
-    const operand = this.#fixed(this.#expr(arg, context));
+    const given = this.#expr(arg, context);
+    const operand = given.type.kind === "json" ? this.#untyped(given) : given;
     const to = (target.value as string).toLowerCase();
-    if (to === "bytea" || operand.type.kind === "json" || operand.type.kind === "bytes") {
-      throw this.#later(call.span, "This cast");
+    const { kind, slot } = operand.type;
+    const ofBytes = ["text", "bytes", "dyn"].includes(kind) || isNullLiteral(operand);
+    if (!ofBytes && to === "bytea" || (kind === "bytes" && to !== "bytea" && to !== "string")) {
+      throw this.#fault("type", `${capital(say(operand.type))} cannot become ${to}`, call.span);
     }
     if (to === "bigint" && isWhole(operand.type)) return operand;
-    const types: Readonly<Record<string, BoundType>> =
-      { bigint: int53, float: float64, string: text(32), boolean: bool, datetime: time };
+    const written = text(kind === "dyn" ? 6 * slot + 16 : Math.max(32, slot));
+    const types: Readonly<Record<string, BoundType>> = { bigint: int53, float: float64,
+      string: written, boolean: bool, datetime: time, bytea: { ...written, kind: "bytes" } };
     const type = types[to]!;
-    const { kind } = operand.type;
     if ((type.kind === "bool" && kind === "time") || (type.kind === "time" && kind === "bool")) {
       throw this.#fault("type", `${capital(say(operand.type))} cannot become ${say(type)}`,
         call.span);
+    }
+    if (kind === "dyn" && !isNullLiteral(operand)) {
+      return this.#node({ kind: "cast", operand, type, span: call.span });
     }
     return this.#as(operand, type);
   }
@@ -813,7 +1018,7 @@ class Binder {
         `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
     }
     const args = rest.map((arg) => {
-      const bound = this.#fixed(this.#expr(arg, context));
+      const bound = this.#expr(arg, context);
       return bound.type.kind === "bool" ? this.#as(bound, float64)
         : this.#as(this.#number(bound), float64);
     });
@@ -837,7 +1042,7 @@ class Binder {
       checkCall(this.#sql, of);
       return this.#infer(of, Number(at.value), context);
     }
-    throw this.#later(expr.span, "Elements of an array");
+    return this.#access("$item", [this.#expr(of, context), this.#expr(at, context)], expr.span);
   }
 
   #window(window: Window): BoundWindow {
@@ -864,6 +1069,18 @@ class Binder {
         emit: condition(args[1]), ...common };
     }
   }
+}
+
+function columnsIn(roots: readonly Bound[]): Set<string> {
+  const names = new Set<string>();
+  const seen = new Set<Bound>();
+  for (const root of roots) {
+    walk(root, (node) => {
+      if (node.kind === "column") names.add(node.name);
+      return true;
+    }, seen);
+  }
+  return names;
 }
 
 /** The name that a field has by itself: of its column or its function. */

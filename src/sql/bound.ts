@@ -25,6 +25,9 @@ import type { Span } from "./fault.ts";
  *   taken.
  * - A function with state sees every row of the stream in order, before WHERE and windows; where
  *   its WHEN is not TRUE with a value its state stays as it is. `functions/stateful.ts`.
+ * - Of no fixed type (`dyn`): arithmetic is that of floats, of whole numbers of 64 bits if both
+ *   are; numbers compare by what they are worth; another kind than the operation takes is
+ *   `ERROR.type`, as is comparing structures. `functions/access.ts` has fields, items, slices.
  * - IS NULL: TRUE and good if it reads as NULL, else FALSE with the operand's state.
  * - WHERE, HAVING, FILTER pass if TRUE with a value; an error drops the row and is counted.
  */
@@ -50,6 +53,12 @@ export interface BoundQuery {
    * passes WHERE gives one, of its group so far.
    */
   readonly aggregated: boolean;
+  /**
+   * The select list is `$list` and `$rest`: each item of the array is a row of one column `*`, an
+   * object of the fields of `$rest` and those of the item, which win. An item that is no object is
+   * a field of this name. What reads as NULL gives no row; what is no array fails. Null: no such.
+   */
+  readonly expand: string | null;
 }
 
 export interface BoundInput {
@@ -117,11 +126,27 @@ export interface BoundField {
 
 export type AggregateName =
   | "sum" | "avg" | "min" | "max" | "count" | "stddev" | "stddevs" | "var" | "vars" | "last"
-  | "first" | "rms" | "percentile_cont" | "percentile_disc" | "fft_peak" | "fft_magnitude";
+  | "first" | "rms" | "percentile_cont" | "percentile_disc" | "fft_peak" | "fft_magnitude"
+  | Gathering;
+
+/** Aggregates that give the values themselves: the argument is `dyn`, as is the result. */
+export type Gathering =
+  /** An array of them. */
+  | "collect"
+  /** One object of all fields, of equal names the last; NULL if one is no object. */
+  | "merge_agg"
+  /** Of pairs [key, row] an array of the rows whose key comes first in them. */
+  | "deduplicate"
+  /** Of pairs the last row, if its key comes first in it. */
+  | "newest_distinct";
+
+const gatherings: readonly string[] = ["collect", "merge_agg", "deduplicate", "newest_distinct"];
+
+export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includes(fn);
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn);
+  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn) || gathers(fn);
 
 export const isSpectral = (fn: AggregateName): boolean =>
   fn === "fft_peak" || fn === "fft_magnitude";
@@ -168,8 +193,8 @@ interface Typed {
 
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
-  | BoundIsNull | BoundCase | BoundCast | BoundCoalesce | BoundCall | BoundAggregateValue
-  | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
+  | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
+  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -236,10 +261,22 @@ export interface BoundCase extends Typed {
  * `ERROR.number` if not finite); int64 to float64 is the nearest. Number to and from time is
  * milliseconds. bool to number is 0 or 1, number to bool is `<> 0`. To text: as JSON writes it,
  * time as ISO 8601; from text: what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else
- * `ERROR.parse`.
+ * `ERROR.parse`. To and from `dyn`: as from and to the kind that the value is of, `ERROR.cast`
+ * where there is no such cast; a structure becomes a text of JSON. Text to bytes is base64, bytes
+ * to text UTF-8.
  */
 export interface BoundCast extends Typed {
   readonly kind: "cast";
+  readonly operand: Bound;
+}
+
+/**
+ * A `dyn` operand as the kind that a place takes, which it must already be: `ERROR.type` if not. A
+ * whole number is a float too, a float a whole number if it has no fraction, a time also a number
+ * or a text that is one.
+ */
+export interface BoundNarrow extends Typed {
+  readonly kind: "narrow";
   readonly operand: Bound;
 }
 
@@ -330,4 +367,12 @@ export interface CatalogStream {
   readonly interval_ms: number | null;
   /** Its rows bear source times. */
   readonly timed?: boolean;
+  /** Its messages have any fields; what a rule names becomes a column. */
+  readonly open?: OpenStream;
+}
+
+export interface OpenStream {
+  /** Bytes of one value, and of a whole message (`SELECT *`). */
+  readonly value_bytes: number;
+  readonly message_bytes: number;
 }

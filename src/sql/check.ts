@@ -19,7 +19,7 @@ export function isAggregate(select: Select): boolean {
   return select.groupBy.length > 0 || select.fields.some((field) => has(field.expr, "aggregate"));
 }
 
-function placeOf(expr: Expr): string | null {
+export function placeOf(expr: Expr): string | null {
   if (expr.kind !== "call") return null;
   return knownFunctions.get(expr.name.toLowerCase())?.place ?? null;
 }

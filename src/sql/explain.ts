@@ -71,6 +71,7 @@ function title(stage: StagePlan): string {
       const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
       return `functions with state (${stage.functions.join(", ")})${keys}`;
     }
+    case "expand": return "a row for each item of an array";
     case "window": {
       const { window } = stage;
       const kind = window.kind === "tumbling"

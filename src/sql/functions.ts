@@ -1,4 +1,5 @@
 import { aggregates, type AggregateFunction } from "./functions/aggregate.ts";
+import { access } from "./functions/access.ts";
 import { alarms } from "./functions/alarm.ts";
 import { analytics } from "./functions/analytic.ts";
 import { compression } from "./functions/compress.ts";
@@ -7,8 +8,11 @@ import { convert } from "./functions/convert.ts";
 import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
 import { hash } from "./functions/hash.ts";
+import { json } from "./functions/json.ts";
+import { arrayMap, lists } from "./functions/list.ts";
 import { math } from "./functions/math.ts";
 import { movings } from "./functions/moving.ts";
+import { objects } from "./functions/object.ts";
 import type { ScalarFunction } from "./functions/record.ts";
 import { regexp } from "./functions/regexp.ts";
 import { signals } from "./functions/signal.ts";
@@ -23,7 +27,8 @@ export type { FunctionClass } from "./functions/dialect.ts";
 
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units]
+  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units,
+    ...access, ...lists, ...objects, ...json, arrayMap((name) => scalarFunctions.get(name))]
     .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
@@ -49,6 +54,6 @@ export const knownFunctions: ReadonlyMap<string, DialectFunction> = new Map([
   ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
   ...[...statefulFunctions].map(([name, { parameters }]) =>
     [name, { name, parameters, place: "analytic" }] as const),
-  ...[...scalarFunctions].map(([name, { parameters }]) =>
+  ...[...scalarFunctions].filter(([name]) => !name.startsWith("$")).map(([name, { parameters }]) =>
     [name, { name, parameters, place: "scalar" }] as const),
 ]);

@@ -1,5 +1,6 @@
 import { assert } from "../base.ts";
 import { RowsStage } from "./emit/stage.ts";
+import { ExpandStage } from "./expand.ts";
 import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
@@ -14,6 +15,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
       return new RowsStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
+    case "expand": return new ExpandStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
     case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);
   }

@@ -8,6 +8,7 @@ import {
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { reorderStage } from "./emit/reorder.ts";
+import { expandStage } from "./expand.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
   InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
@@ -222,6 +223,8 @@ class Chain {
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
     }
     this.#rows(this.#tests, this.#select(), this.#eventTime !== null);
+    const { expand } = this.#query;
+    if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
   }
 
   /** Before all else, so that whatever looks at rows sees them in order. */

@@ -226,8 +226,18 @@ export interface StatefulPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** Each item of the array `$list` becomes a row (expand.ts). */
+export interface ExpandPlan extends StageBase {
+  readonly kind: "expand";
+  /** Name of an item that is no object. */
+  readonly name: string;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  readonly text: "";
+}
+
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | StatefulPlan | ReorderPlan;
+  | InferPlan | LookupPlan | StatefulPlan | ReorderPlan | ExpandPlan;
 
 export interface StageCounters {
   /** Rows read. */

@@ -1,6 +1,6 @@
-import type { ColumnSpec } from "../ring.ts";
+import { spread_name, type ColumnSpec } from "../ring.ts";
 import type { Source } from "./ast.ts";
-import type { BoundInput, BoundNewest, Catalog, CatalogTable } from "./bound.ts";
+import type { BoundInput, BoundNewest, Catalog, CatalogTable, OpenStream } from "./bound.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
@@ -11,11 +11,17 @@ interface Input {
   readonly fanIn: boolean;
   readonly columns: ReadonlyMap<string, ColumnSpec>;
   readonly used: Map<string, ColumnSpec>;
+  /** Any name is a column, of no fixed type. */
+  readonly open: OpenStream | null;
   readonly table: CatalogTable | null;
 }
 
 export type Found =
-  | { readonly kind: "column"; readonly input: number; readonly spec: ColumnSpec }
+  | {
+      readonly kind: "column"; readonly input: number; readonly spec: ColumnSpec;
+      /** It is a field inside the column, which holds an object. */
+      readonly field: string | null;
+    }
   | { readonly kind: "newest"; readonly index: number; readonly spec: ColumnSpec };
 
 /** What names mean: columns of FROM, and newest values of tags anywhere. */
@@ -43,7 +49,7 @@ export class Scope {
     if (table !== undefined) {
       const columns = new Map(table.columns.map((column) => [column.name, column]));
       this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
-        used: new Map(), table });
+        used: new Map(), table, open: null });
       return;
     }
     const fanIn = name.includes("*");
@@ -60,7 +66,7 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map(), table: null });
+      used: new Map(), table: null, open: fanIn ? null : found[0]!.open ?? null });
   }
 
   /** Columns of `*` or `qualifier.*`, none of those that begin with `$`, with their source. */
@@ -73,25 +79,48 @@ export class Scope {
     }
     const seen = new Set<string>();
     // A name that several have is that of the first.
-    return inputs.flatMap(({ alias, columns }) => [...columns.keys()].flatMap((name) => {
-      if (name.startsWith("$") || seen.has(name)) return [];
-      seen.add(name);
-      return [{ alias, name }];
-    }));
+    return inputs.flatMap(({ alias, columns, open }) => {
+      const names = open === null ? [...columns.keys()] : [spread_name];
+      return names.flatMap((name) => {
+        if (name.startsWith("$") || seen.has(name)) return [];
+        seen.add(name);
+        return [{ alias, name }];
+      });
+    });
+  }
+
+  /** The column of a field inside one of an open stream; null: that is not where it is from. */
+  inside(index: number, name: string, field: string): Extract<Found, { kind: "column" }> | null {
+    const input = this.#inputs[index]!;
+    const outer = input.used.get(name);
+    if (input.open === null || outer?.path === undefined || outer.path.length === 0) return null;
+    const spec: ColumnSpec = { ...outer, name: `${name}->${field}`, path: [...outer.path, field] };
+    input.used.set(spec.name, spec);
+    return { kind: "column", input: index, spec, field: null };
+  }
+
+  /** Only these columns of open streams are read: what stood for a field inside is not. */
+  keep(names: ReadonlySet<string>): void {
+    for (const { open, used } of this.#inputs) {
+      if (open === null) continue;
+      for (const name of used.keys()) if (!names.has(name)) used.delete(name);
+    }
   }
 
   /** The meaning of a name, or null. */
   find(parts: readonly string[]): Found | null {
     const name = parts.at(-1)!;
     const qualifier = parts.slice(0, -1).join(".");
-    for (const [index, input] of this.#inputs.entries()) {
-      const device = input.name.slice(0, Math.max(0, input.name.lastIndexOf(".")));
-      const mine = qualifier === "" || qualifier === input.alias || qualifier === input.name ||
-        (qualifier === device && !input.fanIn);
-      const spec = mine ? input.columns.get(name) : undefined;
-      if (spec === undefined) continue;
-      input.used.set(name, spec);
-      return { kind: "column", input: index, spec };
+    const mine = this.#inputs.filter((input) => isOf(input, qualifier));
+    // A declared column before a field that a message may have.
+    const input = mine.find(({ columns }) => columns.has(name)) ??
+      mine.find(({ open, columns }) => open !== null || columns.has(spread_name));
+    if (input !== undefined) {
+      const declared = input.columns.get(name) ?? input.columns.get(spread_name);
+      const spec = declared ?? fieldOf(input.open!, name);
+      input.used.set(spec.name, spec);
+      return { kind: "column", input: this.#inputs.indexOf(input), spec,
+        field: declared !== undefined && declared.name !== name ? name : null };
     }
     return qualifier === "" ? null : this.#findNewest(qualifier, name);
   }
@@ -137,6 +166,23 @@ export class Scope {
       [...columns, ...aliases, ...this.#catalog.names()], name);
   }
 }
+
+function isOf({ name, alias, fanIn }: Input, qualifier: string): boolean {
+  const device = name.slice(0, Math.max(0, name.lastIndexOf(".")));
+  return qualifier === "" || qualifier === alias || qualifier === name ||
+    (qualifier === device && !fanIn);
+}
+
+/** A field of any message, or `*`: all of it. */
+const fieldOf = (open: OpenStream, name: string): ColumnSpec => (name === spread_name
+  ? wholeOf(open)
+  : { name, kind: "dyn", slot: roundUp(open.value_bytes), path: [name] });
+
+const roundUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** The message as it came. */
+const wholeOf = ({ message_bytes }: OpenStream): ColumnSpec =>
+  ({ name: spread_name, kind: "json", slot: roundUp(message_bytes), path: [] });
 
 /** Columns that all have, of one kind. */
 function common(streams: readonly (readonly ColumnSpec[])[]): Map<string, ColumnSpec> {

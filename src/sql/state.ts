@@ -14,7 +14,7 @@ export interface StateRange {
  */
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
-    case "rows": case "conditions": case "window": case "running": case "stateful":
+    case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;

@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { ColumnKind } from "../ring.ts";
 import type { Bound, BoundBinaryOp, BoundCast, BoundLiteral, BoundType } from "./bound.ts";
 import type { Span } from "./fault.ts";
@@ -12,10 +13,28 @@ export const text = (bytes: number): BoundType =>
   ({ kind: "text", slot: Math.max(8, Math.ceil(bytes / 8) * 8) });
 
 const encoder = new TextEncoder();
+/** A value of no fixed type, in a cell of so many bytes at most. */
+export const dyn = (bytes: number): BoundType => ({
+  kind: "dyn", slot: Math.min(limits.slot_bytes_max, Math.max(16, Math.ceil(bytes / 8) * 8)),
+});
+
+/** The same value without a fixed type: it takes some bytes for its kind, 5 for a short float. */
+export function dynOf({ kind, slot }: BoundType): BoundType {
+  switch (kind) {
+    case "text": case "bytes": return dyn(slot + 5);
+    case "json": return dyn(3 * slot);
+    case "dyn": return { kind, slot };
+    default: return dyn(16);
+  }
+}
+
 export const textOf = (value: string): BoundType => text(encoder.encode(value).length);
 
 export const isNumber = ({ kind }: BoundType): boolean =>
   kind === "float64" || kind === "int53" || kind === "int64";
+
+/** Its kind is known only as the rule runs. */
+export const isOpen = ({ kind }: BoundType): boolean => kind === "dyn" || kind === "json";
 
 export const isWhole = ({ kind }: BoundType): boolean => kind === "int53" || kind === "int64";
 
@@ -58,8 +77,9 @@ function textSize(kind: ColumnKind): number {
 export function coerce(node: Bound, type: BoundType): Bound {
   const { kind } = type;
   if (node.type.kind === kind) return node;
-  const slotted: BoundType = kind === "text" ? text(textSize(node.type.kind)) : type;
-  if (node.kind === "literal") {
+  const slotted: BoundType = kind === "text" ? text(textSize(node.type.kind))
+    : kind === "dyn" ? dynOf(node.type) : type;
+  if (node.kind === "literal" && kind !== "dyn") {
     if (node.value === null) return { ...node, type: type.kind === "text" ? type : slotted };
     if (typeof node.value === "number"
       && (kind === "float64" || (kind === "time" && node.type.kind !== "time"))) {
@@ -69,6 +89,7 @@ export function coerce(node: Bound, type: BoundType): Bound {
       return { ...node, value: BigInt(node.value), type: slotted };
     }
   }
+  if (isNullLiteral(node)) return nullOf(type, node.span);
   const cast: BoundCast = { kind: "cast", operand: node, type: slotted, span: node.span };
   return cast;
 }

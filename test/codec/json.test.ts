@@ -37,6 +37,56 @@ function cells(ring: Ring, seq: number): Record<string, unknown> {
   }));
 }
 
+describe("a message of any fields", () => {
+  const open = (name: string, slot: number, ...path: string[]): ColumnSpec =>
+    ({ name, kind: "dyn", slot, path });
+  const ring = (...specs: ColumnSpec[]): Ring => ringOf(specs);
+
+  test("a value keeps its kind, a number is a float; what is not there is absent", () => {
+    const values = ["n", "t", "b", "l", "o", "none"].map((name) => open(name, 64, name));
+    expect(decoded('{"x":{"n":9},"n":5,"t":"hé\\n","b":false,"l":[1,"a"],"o":{"k":null}}',
+      ring(...values))).toEqual({ n: 5, t: "hé\n", b: false, l: '[1,"a"]', o: '{"k":null}',
+      none: "absent" });
+  });
+
+  test("fields inside are found on the way, beside the one that holds them", () => {
+    const specs = [open("a->b", 16, "a", "b"), open("a->c->d", 16, "a", "c", "d"),
+      open("a", 64, "a"), open("z", 16, "z")];
+    expect(decoded('{"a":{"q":[{"b":1}],"b":1,"c":{"d":"x"}},"z":2}', ring(...specs)))
+      .toEqual({ "a->b": 1, "a->c->d": "x", a: '{"q":[{"b":1}],"b":1,"c":{"d":"x"}}', z: 2 });
+    expect(decoded('{"a":null,"z":1}', ring(...specs)))
+      .toEqual({ "a->b": "null", "a->c->d": "null", a: "null", z: 1 });
+    expect(decoded('{"a":7}', ring(...specs))).toEqual({ "a->b": "error:argument",
+      "a->c->d": "error:argument", a: 7, z: "absent" });
+  });
+
+  test("the whole message, and what is longer than its place", () => {
+    const whole: ColumnSpec = { name: "*", kind: "json", slot: 32, path: [] };
+    expect(decoded(' {"a": 1} ', ring(whole, open("a", 16, "a"))))
+      .toEqual({ "*": '{"a": 1}', a: 1 });
+    expect(decoded(`{"a":"${"x".repeat(32)}"}`, ring(whole, open("a", 16, "a"))))
+      .toEqual({ "*": "error:length", a: "error:length" });
+  });
+
+  test("what goes out again are its fields, and columns in the place of theirs", () => {
+    const whole: ColumnSpec = { name: "*", kind: "json", slot: 64, path: [] };
+    const out = (made: Ring): string => {
+      const bytes = new Uint8Array(512);
+      const encoder = createEncoder(made, { format: "json", quality: false });
+      return new TextDecoder().decode(bytes.subarray(0, encoder.encode(made.head - 1, bytes, 0)));
+    };
+    const [plain, beside] = [ring(whole), ring(whole, open("a", 16, "a"))];
+    for (const message of ['{"a":1.50,"b":[]}', "{}"]) {
+      decoded(message, plain);
+      expect(out(plain)).toBe(message);
+    }
+    decoded('{"b":[],"a":1}', beside);
+    expect(out(beside)).toBe('{"b":[],"a":1}');
+    decoded("{}", beside);
+    expect(out(beside)).toBe('{"a":null}');
+  });
+});
+
 describe("JSON in", () => {
   test("each kind takes what it holds; what a message has not is absent", () => {
     const row = decoded('{"f":1.5,"i":-7,"long":9223372036854775807,"b":true,"t":5,' +

@@ -53,7 +53,7 @@ test("the line loads whole", () => {
     port: "/dev/ttyUSB0", rs485: "adapter", baud: 19200, parity: "even", timeout: 300,
   });
   expect(gateway.sources).toEqual([{
-    name: "orders", type: "mqtt", link: "broker", settings: { topic: "mes/orders" },
+    name: "orders", type: "mqtt", link: "broker", open: null, settings: { topic: "mes/orders" },
     columns: [{ name: "id", type: "int64" }, { name: "recipe", type: "text(16)" }],
   }]);
   expect(gateway.rules[0]!.to).toEqual([

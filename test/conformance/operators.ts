@@ -42,7 +42,6 @@ export function runOperator(c: Case): Outcome {
   const options = (c.options ?? {}) as Options;
   if (options.sendMeta && input.row?.meta !== undefined) return unsupported("metadata");
   const columns = columnsOf(rows.map((row) => row.values));
-  if (columns === null) return unsupported("a column of several types");
   try {
     const select = parseQuery(c.sql as string);
     const bind = (part: Partial<Select>): Bound => bound(c.sql as string, select, part, columns);
@@ -83,7 +82,7 @@ function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<s
   };
   const aliases = select.fields.map((f) => f.alias);
   const missing = names(select).filter((n) => !columns.has(n) && !aliases.includes(n));
-  const kinds = ["float64", "int53", "text", "bool", "time"] as const;
+  const kinds = ["float64", "int53", "text", "bool", "time", "dyn"] as const;
   let first: unknown;
   for (let i = 0; i < kinds.length ** missing.length; i++) {
     const extra = missing.map((n, k) =>
@@ -223,7 +222,7 @@ class Runner {
   #project(): Outcome {
     const { fields } = this.#select;
     if (this.#input.sequence !== undefined) {
-      const bound = this.#bind({ fields });
+      const bound = this.#bind({ fields, window: null });
       const evaluate = evaluator(bound.query, { window: { start: 0, end: 0 } });
       const each = this.#input.sequence.map((data) =>
         this.#shown(bound, evaluate(this.#plain(bound, flat(data)!)).rows));

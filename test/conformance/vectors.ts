@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ColumnSpec } from "../../src/ring.ts";
+import type { ColumnSpec, Dyn } from "../../src/ring.ts";
 import { parse } from "../../src/sql/create.ts";
-import type { Catalog } from "../../src/sql/bound.ts";
+import type { BoundQuery, Catalog } from "../../src/sql/bound.ts";
 import type { CreateColumn } from "../../src/sql/ast.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { absent, type Cell, type Row, type Value } from "../evaluate/value.ts";
@@ -41,29 +41,58 @@ const isObject = (value: Json): value is { [key: string]: Json } =>
 export const isError = (value: Json | undefined): boolean =>
   value !== undefined && isObject(value) && value.$error === true;
 
+/** A value of the vectors as the engine has it where nothing has a fixed type. */
+export function dynOf(value: Json): Dyn {
+  if (Array.isArray(value)) return value.map(dynOf);
+  if (!isObject(value)) return value;
+  if (typeof value.$int === "string") return BigInt(value.$int);
+  if (typeof value.$ts === "number") return new Date(value.$ts);
+  if ("$float" in value) return Number(String(value.$float).replace("Inf", "Infinity"));
+  if (typeof value.$bytes === "string") return new Uint8Array(Buffer.from(value.$bytes, "base64"));
+  return new Map(Object.entries(value).map(([key, item]) => [key, dynOf(item)]));
+}
+
+function jsonOfDyn(value: Dyn): Json {
+  switch (typeof value) {
+    case "bigint": return { $int: String(value) };
+    case "number": return floatOf(value);
+    case "string": case "boolean": return value;
+  }
+  if (value === null) return null;
+  if (value instanceof Date) return { $ts: value.getTime() };
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString("base64") };
+  if (value instanceof Map) {
+    return Object.fromEntries([...value as ReadonlyMap<string, Dyn>]
+      .map(([key, item]) => [key, jsonOfDyn(item)]));
+  }
+  return (value as readonly Dyn[]).map(jsonOfDyn);
+}
+
+const floatOf = (value: number): Json => (Number.isFinite(value) ? value
+  : { $float: String(value).replace(/^I/, "+I").replace("Infinity", "Inf") });
+
 /** The kind of column that would hold a value; null for NULL. */
 export function kindOf(value: Json): ColumnSpec["kind"] | null {
   if (value === null) return null;
   if (typeof value === "boolean") return "bool";
   if (typeof value === "number") return "float64";
   if (typeof value === "string") return "text";
-  if (!isObject(value)) return "json";
+  if (!isObject(value)) return "dyn";
   if (typeof value.$int === "string") {
     return Number.isSafeInteger(Number(value.$int)) ? "int53" : "int64";
   }
   if ("$ts" in value) return "time";
   if ("$float" in value) return "float64";
-  return "$bytes" in value ? "bytes" : "json";
+  return "$bytes" in value ? "bytes" : "dyn";
 }
 
-/** Structures and bytes are carried as the text of their JSON: nothing here looks inside. */
 export function cellOf(value: Json | undefined, kind: ColumnSpec["kind"]): Cell {
   if (value === undefined || value === null) return absent;
   return { state: 0, value: valueOf(value, kind) };
 }
 
 function valueOf(value: Json, kind: ColumnSpec["kind"]): Value {
-  if (kind === "json" || kind === "bytes") return JSON.stringify(value);
+  if (kind === "dyn" || kind === "bytes") return dynOf(value);
   if (!isObject(value)) return value as Value;
   if (typeof value.$int === "string") {
     return kind === "int64" ? BigInt(value.$int) : Number(value.$int);
@@ -78,14 +107,19 @@ export function jsonOf({ value, state }: Cell, kind: ColumnSpec["kind"]): Json {
   switch (kind) {
     case "int53": case "int64": return { $int: String(value) };
     case "time": return { $ts: value as number };
-    case "json": case "bytes": return JSON.parse(value as string) as Json;
-    case "float64": {
-      const number = value as number;
-      return Number.isFinite(number) ? number
-        : { $float: String(number).replace(/^I/, "+I").replace("Infinity", "Inf") };
-    }
+    case "dyn": case "bytes": return jsonOfDyn(value);
+    case "float64": return floatOf(value as number);
     default: return value as Json;
   }
+}
+
+/** The columns of a row that a query gives, as the vectors write them. */
+export function shownOf({ select, expand }: BoundQuery, row: Row): [string, Json][] {
+  if (expand !== null) {
+    return Object.entries(jsonOf(row.cells.get("*")!, "dyn") as { [key: string]: Json });
+  }
+  return select.filter((field) => !field.invisible)
+    .map(({ name, expr }) => [name, jsonOf(row.cells.get(name)!, expr.type.kind)]);
 }
 
 /** Types strictly, floats with a relative tolerance of 1e-9, columns exactly. */
@@ -129,18 +163,17 @@ export function refused(thrown: unknown, expected: Json): Outcome {
 export type Columns = ReadonlyMap<string, ColumnSpec>;
 
 export const column = (name: string, kind: ColumnSpec["kind"]): ColumnSpec =>
-  ({ name, kind, slot: kind === "text" || kind === "json" || kind === "bytes" ? 4096 : 0 });
+  ({ name, kind, slot: kind === "text" || kind === "dyn" || kind === "bytes" ? 4096 : 0 });
 
-/** Columns of rows without a schema, or null if one holds values of different types. */
-export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, ColumnSpec> | null {
+/** Columns of rows without a schema; one that holds values of different types has none itself. */
+export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, ColumnSpec> {
   const columns = new Map<string, ColumnSpec>();
   for (const row of rows) {
     for (const [name, value] of Object.entries(row)) {
       const kind = kindOf(value);
       if (kind === null) continue;
       const known = columns.get(name)?.kind;
-      if (known !== undefined && known !== kind) return null;
-      columns.set(name, column(name, kind));
+      columns.set(name, column(name, known === undefined || known === kind ? kind : "dyn"));
     }
   }
   return columns;
@@ -174,6 +207,6 @@ function schemaKind({ type }: CreateColumn): ColumnSpec["kind"] {
     case "boolean": return "bool";
     case "datetime": return "time";
     case "bytea": return "bytes";
-    default: return "json";
+    default: return "dyn";
   }
 }

@@ -1,6 +1,7 @@
 import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
-import type { BoundAggregate } from "../../src/sql/bound.ts";
+import { type BoundAggregate, gathers } from "../../src/sql/bound.ts";
 import { amplitudes, peak } from "../../src/sql/functions/spectrum.ts";
+import { openOrder } from "./open.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
@@ -21,6 +22,10 @@ export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate
   const spectral = fn === "fft_peak" || fn === "fft_magnitude";
   const least = fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
   if (values.length < least) return { value: null, state: NULL };
+  if (gathers(fn)) {
+    const value = gathered(fn, values);
+    return value === null ? { value, state: NULL } : { value, state };
+  }
   if (fn === "percentile_cont" || fn === "percentile_disc") {
     return { value: quantile(fn, values as number[], settings![0]!), state };
   }
@@ -79,9 +84,33 @@ function fold(
     case "last": return values.at(-1)!;
     case "first": return values[0]!;
     case "count": return values.length;
-    case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude":
-      throw new Error(`bug: ${fn} folds nothing`);
+    default: throw new Error(`bug: ${fn} folds nothing`);
   }
+}
+
+function gathered(fn: BoundAggregate["fn"], values: readonly Value[]): Value {
+  if (fn === "collect") return values;
+  if (fn === "merge_agg") {
+    return values.every((value) => value instanceof Map)
+      ? new Map(values.flatMap((value) => [...value as ReadonlyMap<string, Value>])) : null;
+  }
+  const rows: Value[] = [];
+  let known: Value[] = [];
+  let isNew = false;
+  for (const pair of values) {
+    const [key, row] = pair as readonly Value[];
+    isNew = !known.some((other) => sameKey(other, key!));
+    if (isNew) rows.push(row!);
+    known = [...known, key!];
+  }
+  return fn === "deduplicate" ? rows : isNew ? rows.at(-1)! : null;
+}
+
+/** Structures are all different, numbers are what they are worth. */
+function sameKey(a: Value, b: Value): boolean {
+  if (a === null || b === null) return a === b;
+  return !Array.isArray(a) && !(a instanceof Map) && !(a instanceof Uint8Array)
+    && openOrder(a, b) === 0 && (a instanceof Date) === (b instanceof Date);
 }
 
 /** Of the last 2^k values; the transform itself is the body of a plain function. */

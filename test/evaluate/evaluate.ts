@@ -1,6 +1,8 @@
-import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import { exactly, oneZero } from "./open.ts";
 import {
-  afterRows, type Bound, type BoundAggregate, type BoundQuery, type BoundWindow, windowConditions,
+  afterRows, type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow,
+  needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
@@ -8,7 +10,7 @@ import { aggregate } from "./aggregate.ts";
 import { afterTables, type Answer, joinRows, lookUp, matchOf, splitWhere } from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
-  worst } from "./value.ts";
+  type Value, worst } from "./value.ts";
 import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -91,7 +93,32 @@ class Evaluation {
     } else {
       found = this.#windows(window, this.#windowFiltered(rows));
     }
-    return { rows: found, errors: this.#errors };
+    const made = this.#query.expand === null ? found
+      : found.flatMap((row) => this.#expanded(row));
+    return { rows: made, errors: this.#errors };
+  }
+
+  /** A row for each item of its array. */
+  #expanded(row: Row): Row[] {
+    const [list, rest] = [row.cells.get("$list")!, row.cells.get("$rest")!];
+    if (!hasValue(list) && list.state < 194) return [];
+    if (!hasValue(list) || !Array.isArray(list.value)) {
+      this.#errors += 1;
+      return [];
+    }
+    const base = hasValue(rest) ? [...rest.value as ReadonlyMap<string, Value>] : [];
+    const state = Math.max(list.state, rest.state >= 194 ? rest.state : Math.min(rest.state, 63));
+    const slot = 16 + this.#query.select.reduce((sum, { expr }) => sum + expr.type.slot, 0);
+    return (list.value as readonly Value[]).map((item) => {
+      const own = item instanceof Map ? [...item as ReadonlyMap<string, Value>]
+        : [[this.#query.expand!, item] as const];
+      const cells = new Map(row.cells);
+      cells.delete("$list");
+      cells.delete("$rest");
+      const object = stored({ value: new Map([...base, ...own]), state },
+        { kind: "dyn", slot: Math.min(65536, Math.ceil(slot / 8) * 8) });
+      return { ...row, cells: new Map([["*", object], ...cells]) };
+    });
   }
 
   /** Each row with what tables say for it; those are left out that need not be asked about. */
@@ -347,7 +374,7 @@ class Evaluation {
   #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {
     const memo = new Map(leaves.seed);
     const cells = this.#query.select.filter((field) => !field.invisible)
-      .map(({ name, expr }) => [name, evaluate(expr, leaves, memo)] as const);
+      .map(({ name, expr }) => [name, stored(evaluate(expr, leaves, memo), expr.type)] as const);
     const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
     return { time, flags, cells: new Map([...cells, ...lineage]) };
   }
@@ -387,8 +414,9 @@ class Evaluation {
         const spec = this.#query.aggregates[index]!;
         const { arg } = spec;
         const panes = this.#panes(rows).map((pane) => (arg === null ? []
-          : this.#forgiven(spec, pane.map((row) => evaluate(arg, this.#rowLeaves(row))))));
-        const cell = aggregate(spec, panes, rows.length);
+          : this.#forgiven(spec, pane.map((row) =>
+            stored(evaluate(arg, this.#rowLeaves(row)), arg.type)))));
+        const cell = stored(aggregate(spec, panes, rows.length), spec.type);
         return { ...cell, state: Math.max(cell.state, least) };
       },
       infer: (index, output) => this.#infer(index, output, leaves),
@@ -404,7 +432,7 @@ class Evaluation {
    */
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
-    const whole = this.#query.aggregates.some(({ fn }) => fn.startsWith("percentile"));
+    const whole = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     const joined = this.#query.joins.some((join) => join.key === null);
     if (whole || joined || this.#world.window !== undefined) return [rows];
     if (window?.kind !== "hopping") return [rows];
@@ -431,6 +459,18 @@ class Evaluation {
   }
 }
 
+const room = new Uint8Array(1 << 17);
+
+/**
+ * What becomes of a value in a cell: one of no fixed type that is too long for it is an error, and
+ * there is one zero in it.
+ */
+function stored(cell: Cell, { kind, slot }: BoundType): Cell {
+  if (kind !== "dyn" || !hasValue(cell)) return cell;
+  return new DynWriter().write(room, 0, slot, cell.value) < 0 ? failed(ERROR.length)
+    : { value: oneZero(cell.value), state: cell.state };
+}
+
 /** A group's key: that of its first row, as good as the worst of its rows. */
 function keyCell(cells: readonly Cell[]): Cell {
   const first = cells[0]!;
@@ -442,6 +482,7 @@ function keyCell(cells: readonly Cell[]): Cell {
 function keyText(cell: Cell): string {
   if (!hasValue(cell)) return "null";
   const { value } = cell;
-  return `${typeof value} ${typeof value === "number" ? value + 0 : String(value)}`;
+  return typeof value === "object" ? exactly(value)
+    : `${typeof value} ${typeof value === "number" ? value + 0 : String(value)}`;
 }
 

@@ -1,5 +1,6 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
+import { exactly } from "./open.ts";
 import { Alarm, Pid } from "./control.ts";
 import { Moving } from "./moving.ts";
 import {
@@ -80,6 +81,7 @@ export class Stateful {
   #stateOf(node: BoundStateful, keys: readonly Cell[]): Call | null {
     const key = keys.map((cell) => !hasValue(cell) ? "null"
       : typeof cell.value === "number" ? `number ${cell.value + 0}`
+      : typeof cell.value === "object" ? exactly(cell.value)
       : `${typeof cell.value} ${String(cell.value)}`).join("\u0000");
     if (keys.length > 0) {
       const table = JSON.stringify([node.keys, node.partitionBy], (name, value: unknown) =>

@@ -1,10 +1,11 @@
 import { assert, never } from "../../src/base.ts";
-import { ABSENT, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
-import type { Bound, BoundBinaryOp, BoundCall } from "../../src/sql/bound.ts";
+import { ABSENT, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import type { Bound, BoundBinaryOp, BoundCall, BoundType } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
+import { exactly, openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
 
-export type Value = number | bigint | string | boolean | Uint8Array | null;
+export type Value = Dyn;
 
 /** A value with its state, as bound.ts says what both mean. */
 export interface Cell {
@@ -84,6 +85,10 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
         return junction(node.op, of(node.left), () => of(node.right));
       }
       const [left, right] = [of(node.left), of(node.right)];
+      if (node.left.type.kind === "dyn") {
+        return node.type.kind === "bool" ? comparedOpen(node.op, left, right)
+          : openArithmetic(node.op, left, right);
+      }
       return node.type.kind === "bool" ? compared(left, right,
         (a, b) => holds(node.op, order(a, b)))
         : arithmetic(node.op, left, right, node.type.kind === "float64");
@@ -93,8 +98,10 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
       const items = node.items.map(of);
       const state = Math.max(trusted(operand), ...items.map(trusted));
       if (state >= 194) return failed(state);
+      const same = (a: Value, b: Value): boolean => (node.operand.type.kind === "dyn"
+        ? openOrder(a, b) === 0 : order(a, b) === 0);
       const hit = hasValue(operand) && items.some((i) => hasValue(i)
-        && order(operand.value, i.value) === 0);
+        && same(operand.value, i.value));
       const sure = hasValue(operand) && items.every(hasValue);
       return { value: node.negated ? sure && !hit : hit, state };
     }
@@ -118,8 +125,15 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     }
     case "cast": {
       const operand = of(node.operand);
-      return hasValue(operand) ? cast(operand, node.operand.type.kind, node.type.kind,
-        node.type.slot) : operand;
+      const [from, to] = [node.operand.type.kind, node.type.kind];
+      if (!hasValue(operand)) return operand;
+      if (to === "dyn") return opened(operand, from);
+      return from === "dyn" ? closed(operand, node.type, openCast)
+        : cast(operand, from, to, node.type.slot);
+    }
+    case "narrow": {
+      const operand = of(node.operand);
+      return hasValue(operand) ? closed(operand, node.type, openNarrow) : operand;
     }
     case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg))
       ?? nothing;
@@ -146,11 +160,41 @@ function compared(left: Cell, right: Cell, test: (a: Value, b: Value) => boolean
   return { value: hasValue(left) && hasValue(right) && test(left.value, right.value), state };
 }
 
+function comparedOpen(op: BoundBinaryOp, left: Cell, right: Cell): Cell {
+  const state = Math.max(trusted(left), trusted(right));
+  if (state >= 194) return failed(state);
+  if (!hasValue(left) || !hasValue(right)) return { value: false, state };
+  const sign = openOrder(left.value, right.value);
+  const unordered = typeof left.value === "boolean" && op !== "=" && op !== "!=";
+  return sign === null || unordered ? failed(ERROR.type) : { value: holds(op, sign), state };
+}
+
+function openArithmetic(op: BoundBinaryOp, left: Cell, right: Cell): Cell {
+  const state = worst(left, right);
+  if (state >= 64) return failed(state);
+  const { value: a } = left, { value: b } = right;
+  const numeric = (value: Value): boolean => typeof value === "number" || typeof value === "bigint";
+  if (!numeric(a) || !numeric(b)) return failed(ERROR.type);
+  return arithmetic(op, left, right, typeof a === "number" || typeof b === "number");
+}
+
+/** A value of a dyn cell as one of a fixed kind, by what `to` gives for it. */
+function closed(
+  { value, state }: Cell, type: BoundType, to: (kind: string, value: Dyn) => Dyn | OpenError,
+): Cell {
+  const made = to(type.kind, value);
+  if (made instanceof OpenError) return failed(made.state);
+  const long = typeof made === "string" || made instanceof Uint8Array;
+  return long && Buffer.byteLength(made) > type.slot ? failed(ERROR.length)
+    : { value: made, state };
+}
+
 /** −1, 0, 1, or NaN where there is no order; text by its bytes. */
 export function order(a: Value, b: Value): number {
   if (typeof a === "string" && typeof b === "string") {
     return Buffer.compare(Buffer.from(a), Buffer.from(b));
   }
+  if (typeof a === "object" || typeof b === "object") return exactly(a) === exactly(b) ? 0 : NaN;
   const [x, y] = [a, b] as [number, number];
   return x < y ? -1 : x > y ? 1 : x === y ? 0 : NaN;
 }
@@ -179,7 +223,7 @@ function arithmetic(op: BoundBinaryOp, left: Cell, right: Cell, float: boolean):
   if (state >= 64) return failed(state);
   const { value: a } = left, { value: b } = right;
   if ((op === "/" || op === "%") && Number(b) === 0) return failed(ERROR.zero);
-  if (float) return { value: floats(op, a as number, b as number), state };
+  if (float) return { value: floats(op, Number(a), Number(b)), state };
   // Whole numbers are exact here; whether they fit is asked at the end.
   const result = wholes(op, BigInt(a as number), BigInt(b as number));
   if (typeof a === "bigint") return whole(result, state);
@@ -231,7 +275,9 @@ function likePattern(pattern: string): RegExp {
 function cast(from: Cell, kind: string, to: string, slot: number): Cell {
   const { value, state } = from;
   if (kind === to) return from;
+  if (kind === "text" && to === "bytes") return closed(from, { kind: to, slot }, openCast);
   if (kind === "text") return fromText(value as string, to, state);
+  if (kind === "bytes") return { value: Buffer.from(value as Uint8Array).toString(), state };
   switch (to) {
     case "text": {
       const text = kind === "time" ? new Date(value as number).toISOString()
@@ -279,6 +325,7 @@ function call(node: BoundCall, args: readonly Cell[]): Cell {
   const result = fn.body(...values as never[]);
   if (result === undefined) return failed(ERROR.argument);
   if (result === null) return nothing;
+  if (node.type.kind === "dyn") return { value: result, state };
   if (typeof result === "string" || result instanceof Uint8Array) {
     return Buffer.byteLength(result) <= node.type.slot ? { value: result, state }
       : failed(ERROR.length);

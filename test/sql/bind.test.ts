@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
 import { bind, bindConditions } from "../../src/sql/bind.ts";
-import type { Bound, BoundQuery } from "../../src/sql/bound.ts";
+import type { Bound, BoundQuery, Catalog } from "../../src/sql/bound.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { catalog } from "./catalog.ts";
 
@@ -161,6 +161,48 @@ describe("infer", () => {
   });
 });
 
+describe("a stream of any fields", () => {
+  const open: Catalog = { ...catalog, stream: (name) => (name === "any"
+    ? { name, columns: [], interval_ms: null, open: { value_bytes: 32, message_bytes: 512 } }
+    : catalog.stream(name)) };
+  const read = (sql: string): (readonly [string, readonly string[] | undefined])[] =>
+    bind(sql, open).inputs[0]!.columns.map(({ name, path }) => [name, path]);
+
+  test("its columns are the fields that the rule reads, inside others too", () => {
+    expect(read("SELECT a + 1 AS x, b->c->d AS y, b->l[0] AS z FROM any WHERE q"))
+      .toEqual([["q", ["q"]], ["a", ["a"]], ["b->c->d", ["b", "c", "d"]], ["b->l", ["b", "l"]]]);
+    expect(read("SELECT b AS s, s->c AS c, any.b.e AS e FROM any"))
+      .toEqual([["b", ["b"]], ["b->c", ["b", "c"]], ["b->e", ["b", "e"]]]);
+  });
+
+  test("`*` is the message; a column beside it has its name", () => {
+    const { select, inputs } = bind("SELECT * EXCEPT(x) REPLACE(a * 2 AS a) FROM any", open);
+    expect(select.map(({ name }) => name)).toEqual(["*", "a"]);
+    expect(inputs[0]!.columns.map(({ name, kind, slot }) => [name, kind, slot]))
+      .toEqual([["*", "json", 512], ["a", "dyn", 32]]);
+  });
+
+  test("what a place takes is asked in the row", () => {
+    const { select } = bind("SELECT upper(a) AS t, a * 1.5 AS f, a * 2 AS n FROM any", open);
+    expect(select.map(({ expr }) => [expr.kind, expr.type.kind])).toEqual([["call", "text"],
+      ["binary", "float64"], ["binary", "dyn"]]);
+    expect(fault("SELECT array_max(weight) FROM orders").message).toContain("an array is expected");
+    expect(fault("SELECT weight->a FROM orders").message).toContain("a structure is expected");
+  });
+});
+
+test("changed_cols is a changed_col for each column, of the rows that WHERE lets pass", () => {
+  const { select, stateful } = bound("SELECT changed_cols('n_', TRUE, weight, *) FROM orders " +
+    "WHERE count > 1");
+  expect(select.map(({ name }) => name)).toEqual(["n_weight", "n_id", "n_recipe", "n_due",
+    "n_extra", "n_count"]);
+  expect(stateful.every(({ fn, when }) => fn === "changed_col" && when !== null)).toBe(true);
+  const refused = (sql: string): string => fault(`SELECT changed_cols(${sql}`).message;
+  expect(refused("recipe, TRUE, id) FROM orders")).toContain("is a text");
+  expect(refused("'n_', TRUE, sum(id)) FROM orders GROUP BY COUNTWINDOW(2)"))
+    .toContain("over a window");
+});
+
 describe("errors", () => {
   test("mutated queries never crash the binder", () => {
     const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e6);
@@ -216,8 +258,6 @@ describe("errors", () => {
 
   const later = ["SELECT id FROM orders ORDER BY id", "SELECT id FROM orders LIMIT 2",
     "SELECT DISTINCT id FROM orders",
-    "SELECT extra.a FROM orders",
-      "SELECT extra->a FROM orders",
     "SELECT row_number() FROM orders",
     "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
       "SELECT quality(weight) FROM orders",

@@ -1,6 +1,7 @@
 import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Block, type Column, type ColumnSpec, ERROR, NULL, readCell, Ring, writeCell,
+  Arena, BAD, type Block, type Column, type ColumnSpec, type Dyn, DynReader, DynWriter, ERROR, NULL,
+  readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
   byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
@@ -9,6 +10,7 @@ import {
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import type { Model } from "../../src/infer.ts";
+import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 
@@ -21,6 +23,8 @@ const columns: readonly ColumnSpec[] = [
   { name: "yes", kind: "bool", slot: 0 }, { name: "no", kind: "bool", slot: 0 },
   { name: "t", kind: "text", slot: 16 }, { name: "u", kind: "text", slot: 8 },
   { name: "at", kind: "time", slot: 0 },
+  { name: "d", kind: "dyn", slot: 24 }, { name: "e", kind: "dyn", slot: 24 },
+  { name: "l", kind: "dyn", slot: 64 }, { name: "o", kind: "json", slot: 64 },
 ];
 const tags: Readonly<Record<string, ColumnSpec>> = {
   x: { name: "x", kind: "float64", slot: 0 }, k: { name: "k", kind: "int53", slot: 0 },
@@ -37,7 +41,10 @@ const catalog: Catalog = {
   model: () => ({ inputs: 2, outputs: 2 }), names: () => [],
 };
 
-type Kind = "float" | "whole" | "long" | "bool" | "text" | "time";
+type Kind = "float" | "whole" | "long" | "bool" | "text" | "time" | "open" | "list" | "object";
+
+/** Kinds that are told apart only in the row. */
+const openKinds: readonly Kind[] = ["open", "list", "object"];
 
 /** Writes SQL of a wanted kind. */
 class Queries {
@@ -60,6 +67,12 @@ class Queries {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (!windowed && r.chance(0.08)) {
+      const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
+        : `extract(${this.value("object", 2)})`;
+      return `SELECT ${rows}${r.pick(["", " AS x"])}, ` +
+        `${this.#list(() => this.value(this.kind(), 2))} FROM s${where}`;
+    }
     if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])
@@ -109,11 +122,15 @@ class Queries {
   }
 
   kind(): Kind {
-    return this.#r.pick(["float", "float", "whole", "whole", "long", "bool", "text", "time"]);
+    return this.#r.pick(["float", "float", "whole", "whole", "long", "bool", "text", "time", "open",
+      ...openKinds]);
   }
 
   value(kind: Kind, depth: number): string {
     if (depth <= 0 || this.#r.chance(0.15)) return this.#leaf(kind);
+    if (!openKinds.includes(kind) && kind !== "long" && this.#r.chance(0.06)) {
+      return this.value("open", depth - 1);
+    }
     return this.#stateful(kind) ?? this.#common(kind, depth - 1)
       ?? this.#operation(kind, depth - 1);
   }
@@ -140,6 +157,9 @@ class Queries {
       case "text": return r.chance(0.75) ? r.pick(["t", "u"])
         : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
       case "time": return "at";
+      case "open": return r.pick(["d", "e", "d", "e", "l[0]", "l[-1]", "o->x", "o.y"]);
+      case "list": return r.pick(["l", "l", "o->l", "array_create(1, 'a', 2.5, yes)"]);
+      case "object": return r.pick(["o", "o", "object_construct('x', n, 'y', t, 'z', at)"]);
     }
   }
 
@@ -172,6 +192,13 @@ class Queries {
           : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;
         case "time": return r.chance(0.3) ? `${r.pick(["last", "first"])}_value(at, FALSE)`
           : `${r.pick(["min", "max", "last"])}(at)`;
+        case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
+        case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
+          : r.pick([() => `collect(${arg(this.kind())})`, () => "collect(*)",
+            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
+        case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
+          : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
+            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -274,7 +301,9 @@ class Queries {
         if (r.chance(0.2)) {
           return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
         }
-        if (r.chance(0.1)) return `cast(${of(r.pick(["whole", "text", "bool", "long"]))}, 'float')`;
+        if (r.chance(0.1)) {
+          return `cast(${of(r.pick(["whole", "text", "bool", "long", "open"]))}, 'float')`;
+        }
         if (r.chance(0.1)) return `-(${of("float")})`;
         if (r.chance(0.1)) {
           return `convert_unit(${of("float")}, 'degF', ${r.pick(["'K'", "'degC'", "t"])})`;
@@ -283,7 +312,7 @@ class Queries {
           `${of(r.pick(["float", "whole"]))})`;
       case "whole":
         if (r.chance(0.1)) {
-          return `cast(${of(r.pick(["float", "text", "bool", "time"]))}, 'bigint')`;
+          return `cast(${of(r.pick(["float", "text", "bool", "time", "open"]))}, 'bigint')`;
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
         if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
@@ -299,15 +328,63 @@ class Queries {
       case "bool": return this.#condition(depth);
       case "text":
         if (r.chance(0.3)) {
-          return `cast(${of(r.pick(["float", "whole", "long", "bool"]))}, 'string')`;
+          return `cast(${of(r.pick(["float", "whole", "long", "bool", "open"]))}, 'string')`;
         }
+        if (r.chance(0.1)) return `to_json(${of(this.kind())})`;
+        if (r.chance(0.1)) return `array_join(${of("list")}, ${of("text")}, 'none')`;
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
         if (r.chance(0.5)) return this.#made(depth);
         return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
+      case "open": return this.#open(depth);
+      case "list": return this.#listOf(depth);
+      case "object": return r.pick([
+        () => `object_construct('x', ${of(this.kind())}, t, ${of("open")})`,
+        () => `object_concat(${of("object")}, ${of("object")})`,
+        () => `erase(${of("object")}, ${r.pick(["'x'", "t", "array_create('x', 'y')"])})`,
+        () => `object_pick(${of("object")}, 'x', ${r.pick(["'l.z'", "t"])})`,
+        () => `zip(items(${of("object")}))`,
+        () => `object(keys(${of("object")}), values(o))`,
+        () => `kvpair_array_to_obj(obj_to_kvpair_array(${of("object")}))`,
+      ])();
       case "time":
         if (r.chance(0.3)) return `convert_tz(${of("time")}, ${r.pick(zones)})`;
         return `cast(${of(r.pick(["whole", "text"]))}, 'datetime')`;
     }
+  }
+
+  /** A value of which only the row knows what it is. */
+  #open(depth: number): string {
+    const r = this.#r;
+    const of = (k: Kind): string => this.value(k, depth);
+    const number = (): string => of(r.pick<Kind>(["open", "open", "float", "whole", "long"]));
+    return r.pick([
+      () => `(${of("open")} ${r.pick(["+", "-", "*", "/", "%"])} ${number()})`,
+      () => `(${number()} ${r.pick(["+", "-", "*", "/", "%"])} ${of("open")})`,
+      () => `${of("list")}[${r.pick(["0", "1", "-1", "n", "d"])}]`,
+      () => `${of("object")}->${r.pick(["x", "y", "l"])}`,
+      () => `element_at(${of(r.pick(["list", "object"]))}, ${r.pick(["0", "'x'", "d"])})`,
+      () => `${r.pick(["array_max", "array_min"])}(${of("list")})`,
+      () => `parse_json(${of("text")})`,
+      () => `json_path_query(${of(r.pick(["list", "object"]))}, ` +
+        `${r.pick(["'$[0]'", "'$.x'", "'$[? @ > 1]'", "'$..x'"])})`,
+    ])();
+  }
+
+  #listOf(depth: number): string {
+    const r = this.#r;
+    const of = (k: Kind): string => this.value(k, depth);
+    const two = r.pick(["array_union", "array_intersect", "array_except", "array_concat"]);
+    return r.pick([
+      () => `array_create(${of(this.kind())}, ${of("open")})`,
+      () => `${two}(${of("list")}, ${of("list")})`,
+      () => `array_remove(${of("list")}, ${of(r.pick(["open", "float", "text"]))})`,
+      () => `${r.pick(["array_distinct", "array_flatten", "array_sort"])}(${of("list")})`,
+      () => `${of("list")}[${r.pick(["0:1", "1:", ":-1", "n:", "d:n", ":"])}]`,
+      () => `${r.pick(["keys", "values", "items"])}(${of("object")})`,
+      () => `repeat(${of("open")}, ${r.pick(["2", "n"])})`,
+      () => `sequence(${r.pick(["1, 3", "3, 1", "1, 9, 4", "n, 5"])})`,
+      () => `array_map(${r.pick(["'abs'", "'upper'", "'sqrt'"])}, ${of("list")})`,
+    ])();
   }
 
   /** A time as functions take it: a text or a number too. */
@@ -356,9 +433,19 @@ class Queries {
 
   #condition(depth: number): string {
     const r = this.#r;
-    const kind = r.pick<Kind>(["float", "whole", "long", "text", "time"]);
+    const kind = r.pick<Kind>(["float", "whole", "long", "text", "time", "open"]);
     const of = (k: Kind): string => this.value(k, depth);
-    const choice = r.below(11);
+    const choice = r.below(12);
+    if (choice === 11) {
+      return r.pick([
+        () => `(${of("open")} ${r.pick(["", "NOT "])}IN ${r.pick(["l", "o->l"])})`,
+        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.kind())})`,
+        () => `array_contains(${of("list")}, ${of(kind)})`,
+        () => `array_contains_any(${of("list")}, ${of("list")})`,
+        () => `(${r.pick(["cardinality", "length"])}(${of("list")}) > n)`,
+        () => `(${of("object")} IS NULL)`,
+      ])();
+    }
     if (choice === 10) return `regexp_matches(${of("text")}, ${r.pick(expressions)})`;
     if (choice < 3) return `(${of("bool")} ${r.pick(["AND", "OR"])} ${of("bool")})`;
     if (choice === 3) return `NOT (${of("bool")})`;
@@ -397,6 +484,9 @@ function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
       case "int64": return r.chance(0.5) ? r.pick(longs) : BigInt(r.below(20) - 10);
       case "bool": return r.chance(0.5);
       case "time": return 1_700_000_000_000 + r.below(100_000);
+      case "json": return r.pick(documents);
+      case "dyn":
+        return fitting(slot > 24 || r.chance(0.1) ? listOf(r) : loose(r), slot);
       default: {
         const text = r.pick(texts);
         return Buffer.byteLength(text) <= slot ? text : "";
@@ -405,6 +495,27 @@ function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
   })();
   return { value, state };
 }
+
+const documents = ['{"x":1.5,"y":"a","l":[1,2,"b"]}', '{"x":null,"l":[]}', "[1]", "null", "{x",
+  '{"x":{"x":-0.1}}', '{"y":true,"x":1e15,"l":[1,null,[2]]}'];
+
+/** Any value without parts. */
+function loose(r: Random): Dyn {
+  return r.pick<() => Dyn>([
+    () => r.pick(floats), () => r.below(20) / 4, () => r.pick(longs), () => BigInt(r.below(9) - 4),
+    () => r.chance(0.5), () => r.pick(texts), () => new Date(1_700_000_000_000 + r.below(1e5)),
+    () => BigInt(r.below(9)), () => new Uint8Array([r.below(256)]),
+  ])();
+}
+
+const listOf = (r: Random): Dyn => (r.chance(0.85)
+  ? Array.from({ length: r.below(4) }, () => (r.chance(0.1) ? null : loose(r)))
+  : new Map([["x", loose(r)]]));
+
+const written = new Uint8Array(256);
+/** As it is in a cell. */
+const fitting = (value: Dyn, slot: number): Dyn =>
+  (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : new DynReader().read(written, 0));
 
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
@@ -433,7 +544,7 @@ function put(ring: Ring, row: Row, source: number | null = null): void {
     const { value, state } = row.cells.get(column.name)!;
     writeCell(ring, column, ring.head, value);
     // Whatever a driver would refuse: code must agree on what is not finite, too.
-    if (typeof value === "number") ring.arena.F[column.payload + at] = value;
+    if (typeof value === "number" && column.slot === 0) ring.arena.F[column.payload + at] = value;
     ring.arena.U[column.state + at] = state;
   }
   ring.publish(1);
@@ -444,7 +555,9 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
-    return { value: state < 64 ? readCell(ring, column, seq) : null, state };
+    if (state >= 64) return { value: null, state };
+    return { state, value: column.kind !== "dyn" ? readCell(ring, column, seq)
+      : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
   return {
     time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
@@ -502,8 +615,9 @@ class Machine {
 
   #build(): void {
     const [program, newest] = [this.#program, this.#newest];
-    const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
-    const arena = Arena.create(state * 2 + (1 << 21));
+    const bytes = program.stages.reduce((sum, stage) =>
+      sum + stage.stateBytes + Ring.layout("out", stage.output, 16).bytes, 0);
+    const arena = Arena.create(bytes * 2 + (1 << 21));
     if (this.rows.length > 0) arena.take(this.rows.length * 128, "something else");
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
       Ring.create(arena, Ring.layout(name, specs, rows)).ring;
@@ -596,7 +710,7 @@ class Machine {
 
 const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
   `${row.time} ${row.flags} ` + [...row.cells].map(([name, { value, state }]) => {
-    const text = state >= 64 ? "" : Object.is(value, -0) ? "-0" : String(value);
+    const text = state >= 64 ? "" : exactly(value);
     return `${name}=${text}:${state}`;
   }).join(" "));
 

@@ -64,6 +64,8 @@ describe("each example of each function with state", () => {
 describe("records", () => {
   test("every function has a sentence and an example", () => {
     for (const fn of scalarFunctions.values()) {
+      // What operators are bound to has no name to be called by.
+      if (fn.name.startsWith("$")) continue;
       expect(fn.doc.length).toBeGreaterThan(3);
       expect(fn.examples.length).toBeGreaterThan(0);
     }

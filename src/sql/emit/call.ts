@@ -1,6 +1,7 @@
 import { assert } from "../../base.ts";
 import { ERROR, NULL } from "../../ring.ts";
 import type { BoundCall } from "../bound.ts";
+import { javascript } from "./dyn.ts";
 import { scalarFunctions, type ScalarFunction } from "../functions.ts";
 import { type Code, failing, known, trusted, type Value, whole, worst } from "./code.ts";
 
@@ -16,6 +17,9 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   const result = record.inline !== undefined
     ? { value: code.define("t", inlined(record.inline, args)), state }
     : calledBody(code, record, args, state, sees);
+  if (node.type.kind === "dyn") {
+    return { ...node.type, value: result.value, js: result.value, state: result.state };
+  }
   if (record.result === "text" || record.result === "bytes") return madeResult(code, node, result);
   if (node.type.kind === "bool") return { kind: "bool", ...result };
   const nan = record.nan === "null" ? NULL : ERROR.number;
@@ -33,7 +37,7 @@ function calledBody(
   code: Code, record: ScalarFunction, args: readonly Value[], state: string, sees: boolean,
 ): { value: string; state: string } {
   const list = args.map((a) => {
-    const value = a.length !== undefined
+    const value = a.kind === "dyn" ? javascript(code, a) : a.length !== undefined
       ? `fn.${a.kind === "bytes" ? "bytesOf" : "textOf"}(U, ${a.value}, ${a.length})`
       : a.kind === "bool" ? `!!${a.value}`
       : a.kind === "int64" ? `(${a.high} * 4294967296 + (${a.value} >>> 0))` : a.value;

@@ -1,7 +1,11 @@
-import { ERROR } from "../../ring.ts";
+import { ERROR, parseDyn } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { moving } from "../functions/moving.ts";
 import { parseTime } from "../types.ts";
+import {
+  arithmetic, castDyn, compareDyn, equalDyn, narrowDyn, readDyn, writeDyn, wrong,
+} from "./open-values.ts";
+import { gather } from "../window/gather.ts";
 import { magnitudeOf, peakOf } from "../window/spectral.ts";
 import { quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
@@ -165,8 +169,9 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
-  words, multiply64, divide64, remainder64, quantile, moving, peakOf,
-  magnitudeOf,
+  gather, words, multiply64, divide64, remainder64, quantile, moving, peakOf, magnitudeOf,
+  readDyn, writeDyn, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn, castDyn,
+  wrong,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };
 export type Callees = typeof callees;

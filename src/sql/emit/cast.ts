@@ -1,10 +1,17 @@
 import { ERROR } from "../../ring.ts";
 import type { BoundType } from "../bound.ts";
+import { dynOf } from "../types.ts";
+import { closed, opened } from "./dyn.ts";
 import { type Code, failing, known, type Value, whole, worst } from "./code.ts";
 
 /** A value in another kind, as `BoundCast` says. */
 export function castValue(code: Code, from: Value, to: BoundType): Value {
   if (from.kind === to.kind) return from;
+  if (from.kind === "dyn") return closed(code, "castDyn", from, to);
+  if (from.kind === "text" && to.kind === "bytes") {
+    const open = dynOf({ kind: from.kind, slot: from.slot! });
+    return closed(code, "castDyn", opened(code, from, open, null), to);
+  }
   switch (to.kind) {
     case "float64": case "time": return toFloat(code, from, to.kind);
     case "int53": return toWhole(code, from);

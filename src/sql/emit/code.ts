@@ -9,6 +9,7 @@ import { type Layout, type Param, textField } from "./params.ts";
  * - numbers, times: `value` is a number; bool: a JavaScript boolean, 0 or 1
  * - int64: `value` is the low word, `high` the high one, both Int32
  * - text, bytes, json, dyn: `value` is an index into U, with `length` bytes; `slot` at most
+ * - dyn may instead be a JavaScript value `js` (dyn.ts)
  */
 export interface Value {
   readonly kind: ColumnKind;
@@ -17,6 +18,7 @@ export interface Value {
   readonly high?: string;
   readonly length?: string;
   readonly slot?: number;
+  readonly js?: string;
 }
 
 /** 2^53 − 1: whole numbers up to here are exact in a float64. */
@@ -44,6 +46,8 @@ export class Code {
   readonly #words: Words;
   readonly #names = new Map<string, string>();
   readonly #prologue: string[] = [];
+  /** Names of values of no fixed type that have been read in this row (dyn.ts). */
+  readonly read = new WeakMap<Value, string>();
   #lines: string[] = [];
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(

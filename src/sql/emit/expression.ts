@@ -1,7 +1,8 @@
 import { ERROR } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
-  Bound, BoundBinary, BoundCase, BoundCoalesce, BoundIn, BoundIsNull, BoundLike, BoundLiteral,
+  Bound, BoundBinary, BoundCase, BoundCast, BoundCoalesce, BoundIn, BoundIsNull, BoundLike,
+    BoundLiteral,
     BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
@@ -10,6 +11,7 @@ import {
   all, any, type Code, doubtful, failed, failing, good, known, nullState, open, parens, trusted,
   type Value, whole, worst,
 } from "./code.ts";
+import { arithmeticDyn, closed, javascript, opened } from "./dyn.ts";
 import { compareInt64, wholeInt64 } from "./int64.ts";
 import type { Leaves, Test } from "./rows.ts";
 
@@ -60,7 +62,9 @@ export class Expressions {
       case "isnull": return this.#isNull(node);
       case "case": return this.#case(node);
       case "coalesce": return this.#coalesce(node);
-      case "cast": return castValue(this.#code, this.value(node.operand), node.type);
+      case "cast": return this.#cast(node);
+      case "narrow":
+        return closed(this.#code, "narrowDyn", this.value(node.operand), node.type);
       case "call": return callValue(this.#code, node, node.args.map((a) => this.value(a)));
       default: return never(node, "expression");
     }
@@ -82,6 +86,10 @@ export class Expressions {
     }
     if (node.kind === "binary" && node.type.kind === "bool" && !"&|^".includes(node.op)) {
       const left = this.value(node.left), right = this.value(node.right);
+      if (left.kind === "dyn") {
+        const { value, state } = this.#openComparison(node.op, left, right);
+        return this.#leafTest(value, state);
+      }
       return this.#leafTest(compare(this.#code, node.op, left, right), left.state, right.state);
     }
     const value = this.value(node);
@@ -137,9 +145,28 @@ export class Expressions {
       : `-${operand.value}`) };
   }
 
+  #cast(node: BoundCast): Value {
+    const { operand, type } = node;
+    const value = this.value(operand);
+    return type.kind === "dyn" && value.kind !== "dyn"
+      ? opened(this.#code, value, type, operand.kind === "literal" ? operand : null)
+      : castValue(this.#code, value, type);
+  }
+
+  #openComparison(op: string, left: Value, right: Value): Value {
+    const code = this.#code;
+    const state = worst(code, trusted(code, left.state), trusted(code, right.state));
+    const both = all(known(left.state), known(right.state));
+    const call = `fn.compareDyn("${op}", ${javascript(code, left)}, ${javascript(code, right)})`;
+    const holds = code.define("t", both === "true" ? call : `(${both}) ? ${call} : false`);
+    return { kind: "bool", value: code.define("t", `${holds} === true`),
+      state: code.define("s", `${holds} === undefined ? fn.wrong[0] : ${state}`) };
+  }
+
   #comparison(node: BoundBinary): Value {
     const code = this.#code;
     const left = this.value(node.left), right = this.value(node.right);
+    if (left.kind === "dyn") return this.#openComparison(node.op, left, right);
     const state = worst(code, trusted(code, left.state), trusted(code, right.state));
     const test = all(known(left.state), known(right.state), compare(code, node.op, left, right));
     return { kind: "bool", state, value: code.define("t", test) };
@@ -178,6 +205,7 @@ export class Expressions {
     const { op } = node;
     const { kind } = node.type;
     if (kind === "int64") return wholeInt64(code, op, left, right);
+    if (kind === "dyn") return arithmeticDyn(code, op, node.type, left, right);
     let state = worst(code, left.state, right.state);
     if (op === "&" || op === "|" || op === "^") return this.#bits(node, left, right, state);
     if (op === "/" || op === "%") state = failing(code, state, `${right.value} === 0`, ERROR.zero);
@@ -277,11 +305,18 @@ const zero64: Value = { kind: "int64", value: "0", high: "0", state: "0" };
 
 function nothing(kind: Value["kind"], slot: number): Value {
   const state = nullState;
+  if (kind === "dyn") return { kind, state, value: "null", js: "null", slot };
   if (kind === "int64") return { kind, state, value: "0", high: "0" };
   return slot > 0 ? { kind, state, value: "0", length: "0", slot } : { kind, state, value: "0" };
 }
 
 function choose(code: Code, condition: string, yes: Value, no: Value): Value {
+  if (yes.kind === "dyn") {
+    const [a, b] = [javascript(code, yes), javascript(code, no)];
+    const js = code.define("v", `${condition} ? ${a} : ${b}`);
+    return { kind: "dyn", value: js, js, slot: Math.max(yes.slot!, no.slot!),
+      state: code.define("s", `${condition} ? ${yes.state} : ${no.state}`) };
+  }
   const pick = (a: string, b: string, hint: string): string =>
     a === b ? a : code.define(hint, `${condition} ? ${a} : ${b}`);
   const picked = { kind: yes.kind, value: pick(yes.value, no.value, "v"),
@@ -302,6 +337,9 @@ const operators: Record<string, string> = {
 /** The bare comparison of two values of one kind. */
 function compare(code: Code, op: string, left: Value, right: Value): string {
   const operator = operators[op]!;
+  if (left.kind === "dyn") {
+    return `fn.equalDyn(${javascript(code, left)}, ${javascript(code, right)})`;
+  }
   if (left.kind === "int64") return compareInt64(code, op, left, right);
   if (left.length !== undefined) {
     if (op === "=" || op === "!=") {

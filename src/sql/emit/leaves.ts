@@ -1,5 +1,6 @@
 import { BAD, ERROR, type ColumnKind, type ColumnSpec } from "../../ring.ts";
 import type { Code, Value } from "./code.ts";
+import { inBytes } from "./dyn.ts";
 import type { Param } from "./params.ts";
 
 const slotted = (kind: ColumnKind): boolean =>
@@ -43,6 +44,8 @@ export function store(code: Code, spec: ColumnSpec, value: Value, row: string): 
     const word = code.define("to", `${payload} + (${row} << 1) | 0`);
     code.line(`I[${word}] = ${value.value}; I[${word} + 1 | 0] = ${value.high};`);
   } else if (slotted(spec.kind)) {
+    if (value.js !== undefined) value = inBytes(code, value);
+    state = value.state;
     const to = code.define("to", `${payload} + Math.imul(${row}, ${part("slot", "out_slot")}) | 0`);
     let length = value.length!;
     if (value.slot! > spec.slot) {

@@ -9,6 +9,7 @@ import { addRowsFields, pickedKernel, pickKernel } from "../window/rows.ts";
 import { paneColumns } from "../window/pane.ts";
 import { runningKernel } from "../window/running.ts";
 import { Code, type Value } from "./code.ts";
+import { inBytes } from "./dyn.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
 import { type Leaves, perhaps, rowsKernel, type RowsSpec } from "./rows.ts";
@@ -37,6 +38,7 @@ function begin(): Code {
 class Bindings {
   readonly #input: StageInput;
   readonly #open = new Map<unknown, Expressions>();
+  readonly #cells = new WeakMap<Value, Value>();
 
   constructor(input: StageInput) {
     this.#input = input;
@@ -44,6 +46,14 @@ class Bindings {
 
   value(leaves: Leaves, expr: Bound | string): Value {
     return typeof expr === "string" ? leaves.row.column(expr) : this.of(leaves).value(expr);
+  }
+
+  /** As it lies in a cell; made once, as it may be asked for again. */
+  cell(leaves: Leaves, expr: Bound): Value {
+    const value = this.value(leaves, expr);
+    let cell = this.#cells.get(value);
+    if (cell === undefined) this.#cells.set(value, (cell = inBytes(leaves.code, value)));
+    return cell;
   }
 
   of(leaves: Leaves): Expressions {
@@ -168,13 +178,13 @@ function windowSpec(
   return {
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
-    keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.value(leaves, expr) })),
+    keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.cell(leaves, expr) })),
     aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, settings } }) => ({
       aggregate: {
         fn, spec, skipsNull, settings: settings ?? [], arg: arg === null ? null
           : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
-      value: arg === null ? null : (leaves) => bindings.value(leaves, arg),
+      value: arg === null ? null : (leaves) => bindings.cell(leaves, arg),
     })),
     timed: role.timed,
     panes: role.panes,

@@ -29,6 +29,13 @@ export const aggregates: readonly AggregateFunction[] = [
   { name: "first_value", parameters: "aB", fn: "first",
     doc: "Value of the first row; with TRUE, of the first that has one" },
   { name: "first", parameters: "a", fn: "first", doc: "First value known: first_value(x, TRUE)" },
+  { name: "collect", parameters: "*", fn: "collect",
+    doc: "All values as an array; of `*` the rows as objects, without fields that are NULL" },
+  { name: "merge_agg", parameters: "*", fn: "merge_agg",
+    doc: "One object of the fields of all, of equal names the last; NULL if one is no object" },
+  { name: "deduplicate", parameters: "aB", fn: "deduplicate",
+    doc: "With TRUE an array of the rows of which each value is the first; with FALSE the last " +
+      "row, if it is such a one" },
   { name: "median", parameters: "n", fn: "percentile_cont",
     doc: "Value in the middle, as float: percentile_cont(x, 0.5)" },
   { name: "percentile_cont", parameters: "nn", fn: "percentile_cont",

@@ -1,15 +1,17 @@
-import type { ColumnKind } from "../../ring.ts";
+import type { ColumnKind, Dyn } from "../../ring.ts";
 
 /**
  * What a function takes, one letter a parameter:
  * `n` number · `d` number, taken as float · `i` whole number · `u` whole number ≥ 0 · `s` text ·
  * `y` text or bytes · `k` whole number or text · `b` boolean · `B` TRUE or FALSE written out ·
- * `t` time · `a` anything · `f` a field's name · `T` the name of a type · `*` anything or `*`;
+ * `t` time · `v` a value of any kind · `l` array · `o` object, all three as one of no fixed
+ * type (`Dyn`) · `c` text or array · `a` anything · `f` a field's name · `T` the name of a type ·
+ * `*` anything or `*`;
  * after `?` they may be left out, `+` repeats the last.
  */
 export type Parameters = string;
 
-export type FunctionValue = number | boolean | string | Uint8Array | null | undefined;
+export type FunctionValue = Dyn | undefined;
 
 /** An argument as far as the binder knows it. */
 export interface ArgumentType {
@@ -33,7 +35,7 @@ export interface ScalarFunction {
   readonly also?: readonly string[];
   readonly parameters: Parameters;
   /** `same`: int53 if the first argument is a whole number, else float64. */
-  readonly result: "float64" | "int53" | "bool" | "time" | "text" | "bytes" | "same";
+  readonly result: "float64" | "int53" | "bool" | "time" | "text" | "bytes" | "same" | "dyn";
   readonly doc: string;
   /** Expression and its value as SQL: both a text for the manual and a test. */
   readonly examples: readonly (readonly [string, string])[];
@@ -48,7 +50,10 @@ export interface ScalarFunction {
   readonly nulls?: "null" | "sees";
   /** What a NaN that the body returns means; where left out, ERROR.number. */
   readonly nan?: "null" | "error";
-  /** Bytes of a text result at most; where left out, those of the first argument. */
+  /**
+   * Bytes of a result with a slot at most; where left out, those of the first argument, of a `dyn`
+   * those of all together.
+   */
   readonly slot?: (args: readonly ArgumentType[]) => number;
   /**
    * The body takes a time before the arguments of the call: engine time as the row is worked on, or

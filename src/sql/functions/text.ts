@@ -1,4 +1,6 @@
+import type { Dyn } from "../../ring.ts";
 import type { ArgumentType, ScalarFunction } from "./record.ts";
+import { isList } from "./values.ts";
 
 const encoder = new TextEncoder();
 const blanks = " \t\n\v\f\r\u0085\u00a0";
@@ -59,9 +61,11 @@ export const text: readonly ScalarFunction[] = [
       body: indexOf,
   },
   {
-    name: "length", parameters: "s", result: "int53", doc: "Number of characters; of NULL 0",
-    examples: [["length('Öl')", "2"]], nulls: "sees",
-      body: (a: string | null) => [...(a ?? "")].length,
+    name: "length", parameters: "c", result: "int53",
+    doc: "Number of characters of a text, of items of an array; of NULL 0",
+    examples: [["length('Öl')", "2"], ["length(array_create(1, 2, 3))", "3"]], nulls: "sees",
+    body: (a: Dyn) => (a === null ? 0 : typeof a === "string" ? [...a].length
+      : isList(a) ? a.length : undefined),
   },
   {
     name: "numbytes", parameters: "s", result: "int53", doc: "Number of bytes in UTF-8; of NULL 0",

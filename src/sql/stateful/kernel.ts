@@ -2,6 +2,7 @@ import type { ColumnSpec } from "../../ring.ts";
 import { FLAG } from "../../ring.ts";
 import type { BoundStateful } from "../bound.ts";
 import { Code, indent, known, trusted, type Value, worst } from "../emit/code.ts";
+import { inBytes } from "../emit/dyn.ts";
 import { Expressions } from "../emit/expression.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { StageInput } from "../emit/stages.ts";
@@ -66,11 +67,11 @@ export class StatefulKernel {
     const code = this.#code;
     const fn = statefulFunctions.get(node.fn)!;
     const when = node.when === null ? null : this.#values.value(node.when);
-    const keys = node.partitionBy.map((key) => this.#values.value(key));
+    const keys = node.partitionBy.map((key) => inBytes(code, this.#values.value(key)));
     const context = worst(code, ...[...keys, ...(when === null ? [] : [when])]
       .map((value) => trusted(code, value.state)));
     const args = node.args.map((arg) => {
-      const value = this.#values.value(arg);
+      const value = inBytes(code, this.#values.value(arg));
       return { ...value, state: worst(code, value.state, context) };
     });
     const group = this.#group(node, keys);

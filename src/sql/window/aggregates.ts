@@ -1,7 +1,8 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type AggregateName, isSpectral, needsRows } from "../bound.ts";
+import { type AggregateName, gathers, isSpectral, needsRows } from "../bound.ts";
 import { spectrum_rows_min } from "../functions/spectrum.ts";
 import type { Code, Value } from "../emit/code.ts";
+import { outcome } from "../emit/dyn.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
 export interface Aggregate {
@@ -25,7 +26,11 @@ export interface Place {
   /** Names of the table of whole cells, for `first` and `last` of what is no number. */
   cell(): { readonly at: string; readonly slot: string; readonly length: string };
   /** Of an aggregate that needs its rows: their chain, its column, room for its values. */
-  rows(): { readonly next: string; readonly payload: string; readonly values: string };
+  rows(): { readonly next: string; readonly payload: string };
+  /** Room to put values in order. */
+  values(): string;
+  /** Bytes from one row's cell to the next. */
+  stride(): string;
 }
 
 /** True if the aggregate keeps a cell that is no number: an int64 (two words) or a slot. */
@@ -36,6 +41,8 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
 /** Values that a result needs: one says nothing of how a sample spreads. */
 const leastOf = ({ fn }: Aggregate): number =>
   fn === "stddevs" || fn === "vars" ? 2 : isSpectral(fn) ? spectrum_rows_min : 1;
+
+const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
@@ -50,10 +57,11 @@ const kept: Record<AggregateName, Fields> = {
   rms: { n: 0, worst: 0, mean: 0, squares: 0 },
   last: { n: 0, worst: 0, value: 0, state: NULL },
   first: { n: 0, worst: 0, value: 0, state: NULL },
-  percentile_cont: { n: 0, worst: 0, head: 0, tail: 0 },
-  percentile_disc: { n: 0, worst: 0, head: 0, tail: 0 },
-  fft_peak: { n: 0, worst: 0, head: 0, tail: 0 },
-  fft_magnitude: { n: 0, worst: 0, head: 0, tail: 0 },
+  percentile_cont: chained,
+  percentile_disc: chained,
+  fft_peak: chained,
+  fft_magnitude: chained,
+  collect: chained, merge_agg: chained, deduplicate: chained, newest_distinct: chained,
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -140,7 +148,8 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     }
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
-    case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude": {
+    case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude":
+    case "collect": case "merge_agg": case "deduplicate": case "newest_distinct": {
       const tail = at("tail");
       return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
         `${tail} = r;`, counted];
@@ -193,6 +202,7 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
   if (aggregate.fn === "last" || aggregate.fn === "first" || keepsCell(aggregate)) {
     return keptValue(code, aggregate, place, state);
   }
+  if (gathers(aggregate.fn)) return gathered(code, aggregate, place, n, state);
   if (isSpectral(aggregate.fn)) return spectral(code, aggregate, place, n, state);
   if (needsRows(aggregate.fn)) return percentile(code, aggregate, place, n, state);
   if (kind === "int64") return whole64(code, aggregate, place, n, state);
@@ -202,17 +212,27 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
 function percentile(
   code: Code, { fn, settings }: Aggregate, place: Place, n: string, state: string,
 ): Value {
-  const { next, payload, values } = place.rows();
+  const { next, payload } = place.rows();
+  const values = place.values();
   const at = code.param({ of: "number", value: settings[0]! }, "fraction");
   const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
     `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
   return { kind: "float64", state, value: code.define("v", text) };
 }
 
+function gathered(
+  code: Code, { fn, spec }: Aggregate, place: Place, n: string, state: string,
+): Value {
+  const { next, payload } = place.rows();
+  const rows = `${next}, ${place.at("head")}, ${n}, ${payload}, ${place.stride()}`;
+  return outcome(code, spec, state, `fn.gather("${fn}", U, I, ${rows})`);
+}
+
 function spectral(
   code: Code, { fn, settings }: Aggregate, place: Place, n: string, state: string,
 ): Value {
-  const { next, payload, values } = place.rows();
+  const { next, payload } = place.rows();
+  const values = place.values();
   const [rate, hz] = settings.map((value) => code.param({ of: "number", value }, "setting"));
   const made = fn === "fft_peak" ? "peakOf" : "magnitudeOf";
   const text = `${n} < ${spectrum_rows_min} ? 0 : fn.${made}(F, I, ${next}, ` +
@@ -267,8 +287,6 @@ function finish(aggregate: Aggregate, n: string, { at }: Place): string {
     case "stddevs": return `Math.sqrt(${at("squares")} / (${n} - 1))`;
     case "var": return `${at("squares")} / ${n}`;
     case "vars": return `${at("squares")} / (${n} - 1)`;
-    case "count": case "last": case "first": case "percentile_cont": case "percentile_disc":
-    case "fft_peak": case "fft_magnitude":
-      return n;
+    default: return n;
   }
 }

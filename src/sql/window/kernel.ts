@@ -1,5 +1,5 @@
 import { type ColumnSpec, UNCERTAIN } from "../../ring.ts";
-import { isSpectral, needsRows } from "../bound.ts";
+import { gathers, isSpectral, needsRows } from "../bound.ts";
 import { Code, indent, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
@@ -45,7 +45,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
  *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
- *     aggN.next  I × rows  percentiles: the next row of the same group, by row of the input
+ *     aggN.next  I × rows  percentiles, arrays: the next row of the same group, by row of the input
  *     values   F × rows    room to put the values of one group in order
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
@@ -74,7 +74,7 @@ export function addFields(code: Code, spec: WindowSpec): void {
       : groups);
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
-  if (spec.aggregates.some(({ aggregate }) => needsRows(aggregate.fn))) {
+  if (spec.aggregates.some(({ aggregate: { fn } }) => needsRows(fn) && !gathers(fn))) {
     // A spectrum has numbers of two parts.
     const parts = spec.aggregates.some(({ aggregate }) => isSpectral(aggregate.fn)) ? 2 : 1;
     layout.add("values", "F", parts * spec.rows);
@@ -179,8 +179,10 @@ const placeOf = (
     next: field(code, `agg${i}.next`, `a${i}_next`),
     payload: code.param({ of: "input", column: aggregate.arg!.name, part: "payload" },
       `a${i}_values`),
-    values: field(code, "values", "values"),
   }),
+  values: () => field(code, "values", "values"),
+  stride: () => code.param({ of: "input", column: aggregate.arg!.name, part: "slot" },
+    `a${i}_slot`),
 });
 
 /** The lines that set `g` to the row's group and begin it if it is new. */

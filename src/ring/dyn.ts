@@ -1,0 +1,231 @@
+/**
+ * A value of no fixed type, as JavaScript has it: number is a float, bigint a whole number of 64
+ * bits, Date a time. Objects are maps: no key means anything to the engine, and order is kept.
+ */
+export type Dyn =
+  | null | boolean | number | bigint | string | Uint8Array | Date | readonly Dyn[]
+  | ReadonlyMap<string, Dyn>;
+
+/** Structures inside each other at most. */
+const depth_max = 64;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = new TextEncoder();
+const words = new DataView(new ArrayBuffer(8));
+
+/** Major types and simple values of CBOR (RFC 8949, 3): the upper three bits of a first byte. */
+const UNSIGNED = 0x00, NEGATIVE = 0x20, BYTES = 0x40, TEXT = 0x60, LIST = 0x80, MAP = 0xa0;
+const FALSE = 0xf4, TRUE = 0xf5, NULL = 0xf6, FLOAT32 = 0xfa, FLOAT64 = 0xfb;
+/** Tag 1: seconds since the epoch (3.4.2). */
+const TIME = 0xc1;
+
+/**
+ * The content of a `dyn` cell is one CBOR item. Its first byte is the kind:
+ *
+ *     00…1b  whole number ≥ 0     20…3b  whole number < 0
+ *     f4 f5  FALSE, TRUE          fa fb  float of 4 or 8 bytes, the shorter where it is exact
+ *     60…7b  text, UTF-8          40…5b  bytes
+ *     c1     time, a float of seconds follows
+ *     80…9b  array, its items follow     a0…bb  object, a text and an item for each field
+ *
+ * Equal values have equal bytes (fields in the same order, one zero), so that groups need not look
+ * inside.
+ */
+export class DynWriter {
+  #U: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #end = 0;
+
+  /** Writes into `slot` bytes of U from `at` on; the length, or −1 if it does not fit. */
+  write(U: Uint8Array, at: number, slot: number, value: Dyn): number {
+    this.#U = U;
+    this.#at = at;
+    this.#end = at + slot;
+    return this.#item(value, 0) ? this.#at - at : -1;
+  }
+
+  /** A text that is given by its bytes. */
+  text(
+    U: Uint8Array, at: number, slot: number, bytes: Uint8Array, from: number, to: number,
+  ): number {
+    this.#U = U;
+    this.#at = at;
+    this.#end = at + slot;
+    if (!this.#head(TEXT, to - from) || this.#at + to - from > this.#end) return -1;
+    for (let i = from; i < to; i++) U[this.#at++] = bytes[i]!;
+    return this.#at - at;
+  }
+
+  #item(value: Dyn, depth: number): boolean {
+    if (depth > depth_max) return false;
+    switch (typeof value) {
+      case "number": return this.#float(value);
+      case "boolean": return this.#byte(value ? TRUE : FALSE);
+      case "bigint":
+        return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
+      case "string": return this.#bytes(TEXT, encoder.encode(value));
+    }
+    if (value === null) return this.#byte(NULL);
+    if (value instanceof Uint8Array) return this.#bytes(BYTES, value);
+    if (value instanceof Date) return this.#byte(TIME) && this.#float(value.getTime() / 1000);
+    if (value instanceof Map) {
+      if (!this.#head(MAP, value.size)) return false;
+      for (const [key, item] of value as ReadonlyMap<string, Dyn>) {
+        if (!this.#bytes(TEXT, encoder.encode(key)) || !this.#item(item, depth + 1)) return false;
+      }
+      return true;
+    }
+    const list = value as readonly Dyn[];
+    return this.#head(LIST, list.length) && list.every((item) => this.#item(item, depth + 1));
+  }
+
+  #byte(byte: number): boolean {
+    if (this.#at >= this.#end) return false;
+    this.#U[this.#at++] = byte;
+    return true;
+  }
+
+  #float(signed: number): boolean {
+    const value = signed + 0;
+    const short = Object.is(Math.fround(value), value);
+    const size = short ? 4 : 8;
+    if (short) words.setFloat32(0, value);
+    else words.setFloat64(0, value);
+    return this.#byte(short ? FLOAT32 : FLOAT64) && this.#word(size);
+  }
+
+  /** The first bytes of `words`. */
+  #word(size: number): boolean {
+    if (this.#at + size > this.#end) return false;
+    for (let i = 0; i < size; i++) this.#U[this.#at++] = words.getUint8(i);
+    return true;
+  }
+
+  /** A major type and its count in the shortest form. */
+  #head(major: number, count: number | bigint): boolean {
+    if (count < 24) return this.#byte(major | Number(count));
+    const size = count < 256 ? 1 : count < 65536 ? 2 : count < 4294967296 ? 4 : 8;
+    if (size === 8) words.setBigUint64(0, BigInt(count));
+    else if (size === 4) words.setUint32(0, Number(count));
+    else if (size === 2) words.setUint16(0, Number(count));
+    else words.setUint8(0, Number(count));
+    return this.#byte(major | (size === 1 ? 24 : size === 2 ? 25 : size === 4 ? 26 : 27)) &&
+      this.#word(size);
+  }
+
+  #bytes(major: number, bytes: Uint8Array): boolean {
+    if (!this.#head(major, bytes.length) || this.#at + bytes.length > this.#end) return false;
+    this.#U.set(bytes, this.#at);
+    this.#at += bytes.length;
+    return true;
+  }
+}
+
+/** Reads what `DynWriter` wrote. Of a float nothing is allocated. */
+export class DynReader {
+  #U: Uint8Array = new Uint8Array(0);
+  #at = 0;
+
+  read(U: Uint8Array, at: number): Dyn {
+    this.#U = U;
+    this.#at = at;
+    return this.#item();
+  }
+
+  #item(): Dyn {
+    const first = this.#U[this.#at++]!;
+    switch (first) {
+      case FALSE: return false;
+      case TRUE: return true;
+      case NULL: return null;
+      case FLOAT32: this.#word(4); return words.getFloat32(0);
+      case FLOAT64: this.#word(8); return words.getFloat64(0);
+      case TIME: return new Date(Math.round(Number(this.#item()) * 1000));
+    }
+    const major = first & 0xe0;
+    if (major === UNSIGNED || major === NEGATIVE) {
+      const whole = this.#big(first & 0x1f);
+      return major === UNSIGNED ? whole : ~whole;
+    }
+    const count = Number(this.#big(first & 0x1f));
+    switch (major) {
+      case BYTES: return this.#slice(count);
+      case TEXT: return decoder.decode(this.#slice(count));
+      case LIST: return Array.from({ length: count }, () => this.#item());
+      default: {
+        const map = new Map<string, Dyn>();
+        for (let i = 0; i < count; i++) map.set(this.#item() as string, this.#item());
+        return map;
+      }
+    }
+  }
+
+  #word(size: number): void {
+    for (let i = 0; i < size; i++) words.setUint8(i, this.#U[this.#at++]!);
+  }
+
+  #big(form: number): bigint {
+    if (form < 24) return BigInt(form);
+    words.setBigUint64(0, 0n);
+    const size = 1 << (form - 24);
+    for (let i = 8 - size; i < 8; i++) words.setUint8(i, this.#U[this.#at++]!);
+    return words.getBigUint64(0);
+  }
+
+  /** A copy: what is shared cannot be decoded, and would change under its reader. */
+  #slice(count: number): Uint8Array {
+    this.#at += count;
+    return this.#U.slice(this.#at - count, this.#at);
+  }
+}
+
+/** A parsed JSON document as a value: every number is a float. Undefined: too deep. */
+function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
+  if (typeof parsed !== "object" || parsed === null) return parsed as Dyn;
+  if (depth > depth_max) return undefined;
+  if (Array.isArray(parsed)) {
+    const items: Dyn[] = [];
+    for (const item of parsed) {
+      const value = dynOfJson(item, depth + 1);
+      if (value === undefined) return undefined;
+      items.push(value);
+    }
+    return items;
+  }
+  const map = new Map<string, Dyn>();
+  for (const [key, item] of Object.entries(parsed)) {
+    const value = dynOfJson(item, depth + 1);
+    if (value === undefined) return undefined;
+    map.set(key, value);
+  }
+  return map;
+}
+
+/** A text of JSON as a value; undefined if it is none. */
+export function parseDyn(text: string): Dyn | undefined {
+  try {
+    return dynOfJson(JSON.parse(text));
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError || thrown instanceof RangeError) return undefined;
+    throw thrown;
+  }
+}
+
+/** As JSON writes it: whole numbers with all digits, times as ISO 8601, bytes as base64. */
+export function jsonOfDyn(value: Dyn): string {
+  switch (typeof value) {
+    case "number": case "boolean": case "string": return JSON.stringify(value);
+    case "bigint": return String(value);
+  }
+  if (value === null) return "null";
+  if (value instanceof Uint8Array) return `"${Buffer.from(value).toString("base64")}"`;
+  if (value instanceof Date) {
+    return Number.isNaN(value.getTime()) ? "null" : `"${value.toISOString()}"`;
+  }
+  if (value instanceof Map) {
+    const fields = [...value as ReadonlyMap<string, Dyn>]
+      .map(([key, item]) => `${JSON.stringify(key)}:${jsonOfDyn(item)}`);
+    return `{${fields.join(",")}}`;
+  }
+  return `[${(value as readonly Dyn[]).map(jsonOfDyn).join(",")}]`;
+}
