@@ -179,14 +179,9 @@ class Binder {
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
       window: null, having: null,
-<<<<<<< HEAD
       select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
-      infers: this.#infers, stateful: this.#calls, aggregated: false, ...parts,
-=======
-      select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
->>>>>>> main
     };
   }
 
