@@ -45,7 +45,7 @@ export class Alarms {
     return null;
   }
 
-  /** What was on the shelf before the restart is put there again. */
+  /** What was on the shelf before the restart is put there again, and what was taken off is off. */
   restore(shelves: readonly { readonly alarm: string; readonly until: number }[]): void {
     this.#shelves = [...shelves];
   }
@@ -53,8 +53,11 @@ export class Alarms {
   step(now: number, time: number): void {
     if (this.#shelves.length === 0 || now < this.#lookAt) return;
     this.#lookAt = now + look_ms;
-    this.#shelves = this.#shelves.filter(({ alarm, until }) => until > time &&
-      this.operate({ alarm, act: "shelve", for_ms: until - time }, time) === null);
+    this.#shelves = this.#shelves.filter(({ alarm, until }) => {
+      const act = until > 0 ? "shelve" : "unshelve";
+      const found = this.operate({ alarm, act, for_ms: until - time }, time) !== null;
+      return !found && until > time;
+    });
   }
 }
 

@@ -169,6 +169,7 @@ function stateWords(stage: StagePlan): string[] {
     case "reorder": return ["rows that wait for their order"];
     case "running": return ["the running aggregates"];
     case "stateful": return [`what ${stage.functions.join(", ")} remember`];
+    case "asof": return ["the newest rows of an ASOF JOIN"];
     case "expand": return ["the rest of a row of many"];
     case "rows": case "conditions": case "infer": case "lookup": return [];
   }

@@ -369,8 +369,10 @@ class Builder {
 
   /** Null = what is wrong with it has been told. */
   #compile(rule: Rule, strict: boolean): Program | null {
-    // Also what a writing rule reads must carry the age of its oldest input.
-    const lineage = this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
+    // Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
+    // the rules: the first rule that writes must not make all others begin anew.
+    const lineage = Object.keys(this.#gateway.policy).length > 0 ||
+      this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     try {
       return compile(rule.sql, this.#catalog(rule.name),
         { lineage, strict, eventTime: eventTimeOf(rule) });

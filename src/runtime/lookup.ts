@@ -3,8 +3,8 @@ import type { TableConfig } from "../config.ts";
 import { cellOf, isMisfit } from "../codec.ts";
 import type { Answer, Lookup } from "../connector.ts";
 import {
-  type Arena, BAD, type Block, type CellValue, type Column, copyCell, GOOD, readCell, Ring,
-  type RingLayout, stateName, tagColumn, UNCERTAIN, writeCell,
+  type Arena, BAD, type Block, type CellValue, type Column, copyCell, GOOD, hashCell, readCell,
+  Ring, type RingLayout, sameCell, stateName, tagColumn, UNCERTAIN, writeCell,
 } from "../ring.ts";
 import { answer, type StageTable } from "../sql.ts";
 
@@ -145,7 +145,7 @@ export class LookupCache implements StageTable {
       return answer.missing;
     }
     const { F, U } = this.rows.arena;
-    const head = this.#heads + (hashOf(ring, key, row) & (this.#slots - 1));
+    const head = this.#heads + (hashCell(ring, key, row) & (this.#slots - 1));
     let at = this.#lookFor(ring, key, row, head);
     if (at < 0) at = this.#add(ring, key, row, head);
     if (at < 0) return answer.waiting;
@@ -212,7 +212,7 @@ export class LookupCache implements StageTable {
   #lookFor(ring: Ring, key: Column, row: number, head: number): number {
     const { I } = this.rows.arena;
     for (let e = I[head]!; e !== 0; e = I[this.#next + e - 1]!) {
-      if (sameKey(ring, key, row, this.rows, this.#key, e - 1)) return e - 1;
+      if (sameCell(ring, key, row, this.rows, this.#key, e - 1)) return e - 1;
     }
     return -1;
   }
@@ -240,7 +240,7 @@ export class LookupCache implements StageTable {
 
   #unlink(at: number): void {
     const { I } = this.rows.arena;
-    const hash = hashOf(this.rows, this.#key, at) & (this.#slots - 1);
+    const hash = hashCell(this.rows, this.#key, at) & (this.#slots - 1);
     let place = this.#heads + hash;
     while (I[place] !== at + 1) place = this.#next + I[place]! - 1;
     I[place] = I[this.#next + at]!;
@@ -309,39 +309,4 @@ export class LookupCache implements StageTable {
       U[this.#failure + at] = state;
     }
   }
-}
-
-/** FNV-1a over what the cell means: −0 is 0. */
-function hashOf(ring: Ring, { kind, slot, payload, stride, length }: Column, row: number): number {
-  const { F, I, U } = ring.arena;
-  const at = row & ring.mask;
-  let hash = -2128831035;
-  if (slot > 0) {
-    const from = payload + at * stride, n = I[length + at]!;
-    for (let i = 0; i < n; i++) hash = Math.imul(hash ^ U[from + i]!, 0x01000193);
-  } else if (kind === "int64") {
-    const word = (payload + at) * 2;
-    hash = Math.imul(Math.imul(hash ^ I[word]!, 0x01000193) ^ I[word + 1]!, 0x01000193);
-  } else {
-    scratch[0] = F[payload + at]! + 0;
-    hash = Math.imul(Math.imul(hash ^ words[0]!, 0x01000193) ^ words[1]!, 0x01000193);
-  }
-  return hash ^ hash >>> 15;
-}
-
-const scratch = new Float64Array(1);
-const words = new Int32Array(scratch.buffer);
-
-function sameKey(a: Ring, x: Column, rowA: number, b: Ring, y: Column, rowB: number): boolean {
-  const i = rowA & a.mask, j = rowB & b.mask;
-  if (x.slot > 0) {
-    const n = a.arena.I[x.length + i]!;
-    if (n !== b.arena.I[y.length + j]) return false;
-    const p = x.payload + i * x.stride, q = y.payload + j * y.stride;
-    for (let k = 0; k < n; k++) if (a.arena.U[p + k] !== b.arena.U[q + k]) return false;
-    return true;
-  }
-  if (x.kind !== "int64") return a.arena.F[x.payload + i] === b.arena.F[y.payload + j];
-  const p = (x.payload + i) * 2, q = (y.payload + j) * 2;
-  return a.arena.I[p] === b.arena.I[q] && a.arena.I[p + 1] === b.arena.I[q + 1];
 }

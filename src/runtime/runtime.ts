@@ -382,6 +382,8 @@ class Running implements Runtime {
     // A power cut must not start what a person stopped.
     if (order === "stop") store.stopRule(rule, by);
     else if (order !== "reset") store.startRule(rule);
+    // It begins from nothing, but what a person put on the shelf is no state of the rule's.
+    if (order !== "stop") this.#restoreShelves();
     const { configHash, policyHash } = this.#graph.gateway;
     const time = clock.time();
     store.audit.refusals([{

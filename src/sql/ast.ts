@@ -41,6 +41,8 @@ export interface Join {
   readonly kind: JoinKind;
   readonly source: Source;
   readonly on: Expr | null;
+  /** ASOF: so old the newest row may be; null = an ordinary join. */
+  readonly tolerance_ms: number | null;
   readonly span: Span;
 }
 

@@ -142,22 +142,44 @@ class Binder {
     return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
   }
 
-  #join({ kind, on, source, span }: Join, input: number): BoundJoin {
+  #join({ kind, on, source, span, tolerance_ms }: Join, input: number): BoundJoin {
     const condition = on === null ? null : this.#condition(on, "row");
     if (condition !== null && contains(condition, "infer", "stateful")) {
       throw this.#later(on!.span, "A model or a function with state in ON");
     }
     const { table } = this.#scope.inputs[input]!;
-    if (table === null) return { kind, input, on: condition, key: null, span };
     const tests = conjuncts(condition);
+    if (tolerance_ms !== null) {
+      if (table !== null) {
+        throw this.#fault("join", `${source.name} is a table: JOIN asks it, without ASOF`, span);
+      }
+      const asof = { tolerance_ms, keys: tests.map((test) => this.#pairIn(test, input)) };
+      return { kind, input, on: null, key: null, asof, span };
+    }
+    if (table === null) return { kind, input, on: condition, key: null, asof: null, span };
     const keyed = tests.find((test) => this.#keyIn(test, input, table.key) !== null);
     if (keyed === undefined) {
       throw this.#fault("lookup-key", `${source.name} is asked by its key: ON ` +
         `${table.name}.${table.key} = …, of the key's own type and of what stands before it`,
         on?.span ?? span);
     }
-    return { kind, input, span, key: this.#keyIn(keyed, input, table.key),
+    return { kind, input, span, asof: null, key: this.#keyIn(keyed, input, table.key),
       on: conjunction(tests.filter((test) => test !== keyed)) };
+  }
+
+  /** A condition of ASOF: something of the inputs before it equals something of its own. */
+  #pairIn(test: Bound, input: number): { left: Bound; right: Bound } {
+    const own = (node: Bound): boolean => {
+      const read = inputsOf(node);
+      return read.length > 0 && read.every((i) => i === input);
+    };
+    const before = (node: Bound): boolean => inputsOf(node).every((i) => i < input);
+    if (test.kind === "binary" && test.op === "=") {
+      if (own(test.right) && before(test.left)) return { left: test.left, right: test.right };
+      if (own(test.left) && before(test.right)) return { left: test.right, right: test.left };
+    }
+    throw this.#fault("join", "ON of an ASOF JOIN says which keys are equal: a = b AND …, each " +
+      "with one side of the stream that is joined", test.span);
   }
 
   /** What a table is asked for, if a condition says that its key equals it. */

@@ -86,7 +86,18 @@ export interface BoundJoin {
   readonly on: Bound | null;
   /** What a lookup table is asked for, of the kind of its key column; null = no lookup. */
   readonly key: Bound | null;
+  readonly asof: BoundAsof | null;
   readonly span: Span;
+}
+
+/**
+ * A row of the inputs before it gets the newest row of this one that is not newer and at most
+ * `tolerance_ms` older, and has the same keys: pairs of one kind, none of which reads as NULL. ON
+ * is nothing else.
+ */
+export interface BoundAsof {
+  readonly tolerance_ms: number;
+  readonly keys: readonly { readonly left: Bound; readonly right: Bound }[];
 }
 
 export interface BoundNewest {

@@ -26,6 +26,7 @@ function stageLines(stage: StagePlan, i: number): string[] {
   const head = `stage ${i + 1}: ${title(stage)}, ${stage.stateBytes} bytes`;
   const body = [`  in   ${columns(stage.input)}`, `  out  ${columns(stage.output)}`];
   if (stage.kind === "infer" || stage.kind === "lookup") return [head, ...body];
+  if (stage.kind === "asof") return [head, ...body];
   const code = stage.kind === "window" ? [stage.text, stage.emitText] : [stage.text];
   const fields = stage.state.fields.map((f) => `${f.name} ${f.view} × ${f.count}`).join(", ");
   return [head, ...body, `  state  ${fields}`, "", ...code];
@@ -52,6 +53,8 @@ function title(stage: StagePlan): string {
     case "rows": return "rows";
     case "conditions": return "conditions, on demand";
     case "infer": return `model ${stage.model}`;
+    case "asof": return `the newest row of the last ${formatDuration(stage.tolerance_ms)}, ` +
+      `at most ${stage.ring.rows} keys`;
     case "lookup": return `asks the table ${stage.table}`;
     case "kept": {
       const { window, ring, pane_ms, fold } = stage;

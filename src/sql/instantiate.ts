@@ -1,4 +1,5 @@
 import { assert } from "../base.ts";
+import { AsofStage } from "./asof.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { ExpandStage } from "./expand.ts";
 import { ReorderStage } from "./event/reorder.ts";
@@ -15,6 +16,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
       return new RowsStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
+    case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
     case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);

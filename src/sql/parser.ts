@@ -473,7 +473,9 @@ function parseSelect(p: Parser): Select {
   p.expect("FROM");
   const source = parseSource(p);
   const joins: Join[] = [];
-  while (joinKinds[p.token.upper] !== undefined || p.is("JOIN")) joins.push(parseJoin(p));
+  while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
+    joins.push(p.is("ASOF") ? parseAsof(p) : parseJoin(p));
+  }
   const where = p.accept("WHERE") ? p.expr() : null;
   const { groupBy, groups, window } = parseGroupBy(p);
   const having = p.accept("HAVING") ? p.expr() : null;
@@ -521,7 +523,21 @@ function parseJoin(p: Parser): Join {
   const source = parseSource(p);
   if (p.is("ON") && kind === "cross") throw p.fault("CROSS JOIN takes no ON", p.token);
   const on = p.accept("ON") ? p.expr() : null;
-  return { kind, source, on, span: p.span(from) };
+  return { kind, source, on, tolerance_ms: null, span: p.span(from) };
+}
+
+/** `ASOF [LEFT] JOIN x [ON keys] TOLERANCE 30s` */
+function parseAsof(p: Parser): Join {
+  const { from } = p.expect("ASOF");
+  const kind = p.accept("LEFT") ? "left" : "inner";
+  p.expect("JOIN");
+  const source = parseSource(p);
+  const on = p.accept("ON") ? p.expr() : null;
+  p.expect("TOLERANCE");
+  const time = p.expr();
+  const ms = time.kind === "literal" ? Number(time.value) : NaN;
+  if (!(ms > 0)) throw p.fault("A tolerance is a time above 0, such as 30s", time.span);
+  return { kind, source, on, tolerance_ms: ms, span: p.span(from) };
 }
 
 /** `GROUP BY a, b KEYS 40, TUMBLINGWINDOW(ss, 10)` */

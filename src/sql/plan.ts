@@ -1,17 +1,20 @@
 import { limits, nextPowerOfTwo } from "../base.ts";
-import type { ColumnSpec } from "../ring.ts";
-import type { Bound, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog } from "./bound.ts";
+import { type ColumnSpec, Ring } from "../ring.ts";
+import type {
+  Bound, BoundAsof, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog,
+} from "./bound.ts";
 import { afterRows, needsRows, windowConditions } from "./bound.ts";
 import {
   conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
 } from "./emit/stages.ts";
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
+import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
-  InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
+  AsofPlan, InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inputsOf, walk } from "./rewrite/tree.ts";
@@ -86,7 +89,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
-  const joined = query.joins.flatMap(({ kind, key, on }) => (kind === "left" ? [] : [key, on]));
+  const joined = query.joins.flatMap(({ kind, key, on, asof }) => (kind === "left" ? []
+    : [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]));
   const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
     .filter((c) => c !== null);
   return {
@@ -165,8 +169,12 @@ class Chain {
   }
 
   inputPlans(): InputPlan[] {
-    return this.#query.inputs.flatMap(({ table }, i) =>
-      (table === null ? [this.inputPlan(i)] : []));
+    const { inputs, joins } = this.#query;
+    const plans = inputs.flatMap(({ table }, i) => (table === null ? [this.inputPlan(i)] : []));
+    // Of rows of one time those come first that stand beside the others.
+    const rank = ({ index }: InputPlan): number =>
+      Number(joins.find(({ input }) => input === index)?.asof == null);
+    return plans.sort((a, b) => rank(a) - rank(b) || a.index - b.index);
   }
 
   /** Columns of several streams side by side, and which of them a row is from. */
@@ -191,7 +199,8 @@ class Chain {
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
       : [...select.map((f) => f.expr), ...windowConditions(window)];
-    if (this.#query.joins.some(({ key }) => key === null)) return this.#joinedWindow(filter);
+    if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
+    this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
     this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
@@ -281,18 +290,50 @@ class Chain {
       .filter((node) => node !== null);
   }
 
+  /** Streams whose newest rows stand beside those of the others: before all that looks at rows. */
+  #asof(later: readonly Bound[]): void {
+    const open = this.#query.joins.filter(({ asof }) => asof !== null);
+    open.forEach(({ kind, input, asof }, i) => {
+      const keys = open.slice(i).flatMap((join) =>
+        join.asof!.keys.flatMap(({ left, right }) => [left, right]));
+      this.#later = [...later, ...keys, ...this.#joining()];
+      const own = (name: string): boolean => name.startsWith(`$${input}.`);
+      const columnFor = (side: string, n: number, expr: Bound) =>
+        ({ spec: { name: `$${side}${n}`, kind: expr.type.kind, slot: expr.type.slot }, expr });
+      const pairs = asof!.keys.map(({ left, right }, n) => {
+        const slot = Math.max(left.type.slot, right.type.slot);
+        const wide = (field: ReturnType<typeof columnFor>) =>
+          ({ ...field, spec: { ...field.spec, slot } });
+        return [wide(columnFor("left", n, left)), wide(columnFor("right", n, right))] as const;
+      });
+      this.#rows([], [...pairs.flat(), { spec: from_column, expr: from_column.name },
+        ...this.#passes()]);
+      const columns = this.#columns.filter(({ name }) => own(name));
+      this.#later = [...later, ...this.#joining(),
+        ...open.slice(i + 1).flatMap((join) => join.asof!.keys.flatMap((k) => [k.left, k.right]))];
+      const passes = [...(i + 1 < open.length ? [from_column] : []),
+        ...this.#passes().map(({ spec }) => spec).filter(({ name }) => !own(name))];
+      const stage = asofStage(this.#columns, { kind, input, asof: asof!, columns, passes,
+        keys: pairs.map(([left, right]) => ({ left: left.spec, right: right.spec })),
+        oldest: this.#lineage ? oldest : null, strict: this.#strict });
+      this.stages.push(stage);
+      this.#columns = stage.output;
+    });
+  }
+
   /** A request ring and a result ring for each table; tests that need no table come first. */
   #lookups(later: readonly Bound[], testing: boolean): void {
     this.#query.joins.forEach((join, i) => {
       const { kind, input, on, key } = join;
+      if (key === null) return;
       const found: Bound = { kind: "column", input, name: "$found", type: bool, span: join.span };
       const matched = [found, ...conjuncts(on)];
       this.#later = [...later, ...matched, ...this.#joining(i + 1)];
       const ready = testing ? this.#tests.filter((t) => this.#isReady(t)) : [];
       this.#tests = this.#tests.filter((t) => !ready.includes(t));
       const passes = this.#passes();
-      const spec = { name: "$key", kind: key!.type.kind, slot: key!.type.slot };
-      this.#rows(ready, [{ spec, expr: key! }, ...passes]);
+      const spec = { name: "$key", kind: key.type.kind, slot: key.type.slot };
+      this.#rows(ready, [{ spec, expr: key }, ...passes]);
       this.#answers(input, passes.map((p) => p.spec));
       this.#later = [...later, ...this.#joining(i + 1)];
       if (kind === "left") this.#unmatched(input, on, matched);
@@ -354,7 +395,7 @@ class Chain {
       throw fault({ from: 0, to: sql.length },
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
-    const streams = joins.filter(({ key }) => key === null);
+    const streams = joins.filter(isWindowed);
     if (streams.length > 0) this.#refuseJoined(streams);
     for (const { kind, key, span } of joins) {
       if (key === null) continue;
@@ -364,7 +405,7 @@ class Chain {
     }
     for (const { args, partitionBy, when, span } of stateful) {
       const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
-      if (read.some((input) => input > 0)) {
+      if (read.some((input) => inputs[input]!.table !== null)) {
         throw notInThisVersion(sql, span, "A function with state over the columns of a table");
       }
     }
@@ -379,8 +420,8 @@ class Chain {
         sql, span);
     }
     if (joins.length > streams.length) {
-      throw notInThisVersion(sql, span, "A table beside a join of streams in a window; join the " +
-        "table in a rule of its own, before or after");
+      throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
+        "window; put it into a rule of its own, before or after");
     }
     for (const { span: place } of [...stateful, ...infers]) {
       throw notInThisVersion(sql, place, "A function with state or a model beside a join of " +
@@ -686,6 +727,35 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
   let [a, b] = [length_ms, hop_ms];
   while (b > 0) [a, b] = [b, a % b];
   return a;
+}
+
+/** Of streams in a window: neither a table nor ASOF. */
+const isWindowed = ({ key, asof }: BoundJoin): boolean => key === null && asof === null;
+
+function asofStage(
+  input: readonly ColumnSpec[],
+  { kind, input: from, asof, columns, passes, keys, oldest: age, strict }: {
+    readonly kind: string; readonly input: number; readonly asof: BoundAsof;
+    readonly columns: readonly ColumnSpec[]; readonly passes: readonly ColumnSpec[];
+    readonly keys: readonly { readonly left: ColumnSpec; readonly right: ColumnSpec }[];
+    readonly oldest: ColumnSpec | null; readonly strict: boolean;
+  },
+): AsofPlan {
+  const aged = age === null ? [] : [age];
+  const rows = keys.length === 0 ? 2 : limits.partition_keys_default;
+  const ring = Ring.layout("newest", [...keys.map((k) => k.right), ...columns, ...aged], rows);
+  const state = new Layout();
+  state.add("used", "F", 1);
+  state.add("heads", "I", 2 * rows);
+  state.add("next", "I", rows);
+  state.add("rows", "U", ring.bytes);
+  return {
+    kind: "asof", from, left: kind === "left", tolerance_ms: asof.tolerance_ms, strict, ring, state,
+    keys: keys.map(({ left, right }) => ({ left: left.name, right: right.name })),
+    columns: columns.map((c) => c.name), passes: passes.map((c) => c.name),
+    lineage: age !== null, input, output: [...passes, ...columns, ...aged], outputRows: 0,
+    stateBytes: state.bytes, text: "",
+  };
 }
 
 /** What a column of a joined input is called in the rings of a rule. */

@@ -217,6 +217,32 @@ export interface LookupPlan extends StageBase {
   readonly text: "";
 }
 
+/**
+ * Keeps the newest row of one input, by keys, and lays it beside the rows of the others; the rows
+ * of the input itself go no further.
+ */
+export interface AsofPlan extends StageBase {
+  readonly kind: "asof";
+  /** What `$from` says of the input's rows. */
+  readonly from: number;
+  readonly left: boolean;
+  readonly tolerance_ms: number;
+  /** Columns of the input ring that hold the keys, of both sides. */
+  readonly keys: readonly { readonly left: string; readonly right: string }[];
+  /** Columns of the input's rows. */
+  readonly columns: readonly string[];
+  /** Columns of the other rows. */
+  readonly passes: readonly string[];
+  readonly lineage: boolean;
+  /** Keys must be good (W8). */
+  readonly strict: boolean;
+  /** Newest rows, a ring of its own in the state. */
+  readonly ring: RingLayout;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  readonly text: "";
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
@@ -237,7 +263,7 @@ export interface ExpandPlan extends StageBase {
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | StatefulPlan | ReorderPlan | ExpandPlan;
+  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ExpandPlan;
 
 export interface StageCounters {
   /** Rows read. */

@@ -15,6 +15,7 @@ export interface StateRange {
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
     case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
+    case "asof":
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;
@@ -43,6 +44,7 @@ export function stateHash(program: Program): string {
     "state" in plan ? fieldsOf(plan) : [],
     "window" in plan ? plan.window : null,
     plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms] : null,
+    plan.kind === "asof" ? [plan.from, plan.keys, plan.columns] : null,
   ];
   const shape = [program.inputs.map(({ streams }) => streams), program.stages.map(stage)];
   return new Bun.CryptoHasher("sha256").update(JSON.stringify(shape)).digest("hex").slice(0, 16);

@@ -217,7 +217,7 @@ export class Audit {
       this.#ledger.write(now, (db) => insertAct(db, act, this.#epoch())) !== null;
   }
 
-  /** Alarms that are on the shelf past an engine time, and until when. */
+  /** Alarms that were put on the shelf past an engine time, and until when; 0 = taken off since. */
   shelves(time: number): readonly { readonly alarm: string; readonly until: number }[] {
     return this.#ledger.read((db) => db.query(questions.shelves).all(time) as
       { alarm: string; until: number }[]) ?? [];
@@ -368,10 +368,11 @@ export const questions = {
 UNION ALL SELECT 1 FROM ids WHERE id = ?1 LIMIT 1`,
   writesSince: `SELECT count(*) AS n FROM attempts
 WHERE tag = ? AND time >= ? AND verdict = 'admitted' AND origin NOT LIKE 'onLoss:%'`,
-  // Only the last act on a shelf counts.
-  shelves: `SELECT alarm, until FROM acts AS shelf WHERE until > ?1 AND NOT EXISTS (
-  SELECT 1 FROM acts AS later WHERE later.alarm = shelf.alarm AND later.time >= shelf.time
-    AND later.row > shelf.row AND later.act <> 'ack')`,
+  // Only the last act on a shelf counts: it may have been emptied since.
+  shelves: `SELECT alarm, (SELECT until FROM acts AS last
+  WHERE last.alarm = shelf.alarm AND last.act <> 'ack'
+  ORDER BY time DESC, row DESC LIMIT 1) AS until
+FROM acts AS shelf WHERE until > ?1`,
   // The conditions of the index attempts_sent, word for word.
   lastSent: `SELECT ended AS sent FROM attempts
 WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused' ORDER BY ended DESC LIMIT 1`,

@@ -5,6 +5,7 @@ import type { BoundQuery } from "../../src/sql/bound.ts";
 import { SqlFault } from "../../src/sql/fault.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
+import { runJoin } from "./joins.ts";
 import {
   type Case, catalogOf, column, type Columns, columnsOf, compare, isError, type Json, jsonOf,
     type Outcome, passed,
@@ -32,12 +33,13 @@ const field = (expr: Expr, alias: string | null = null): Field =>
 /** One clause of a query over given rows. */
 export function runOperator(c: Case): Outcome {
   const op = c.op as string;
+  if (op === "join") return runJoin(c);
   const input = c.input as unknown as Data;
   const expected = c.expect as Json;
   const rows = flat(input);
   if (rows === null) return unsupported("joined rows");
   if (isError(c.input as Json)) return unsupported("an error instead of rows");
-  if (op === "join" || op === "order") return unsupported(op);
+  if (op === "order") return unsupported(op);
   if (new Set(rows.map((row) => row.stream)).size > 1) return unsupported("several streams");
   const options = (c.options ?? {}) as Options;
   if (options.sendMeta && input.row?.meta !== undefined) return unsupported("metadata");

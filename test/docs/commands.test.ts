@@ -13,6 +13,8 @@ import { peer } from "../support/peer.ts";
  */
 const root = resolve(import.meta.dir, "../..");
 const pages = ["README.md", ...new Bun.Glob("docs/*.md").scanSync(root)].sort();
+/** Has a plant of its own (test/docs/pid.test.ts). */
+const elsewherePages = ["docs/pid.md"];
 const folder = workFolder();
 const token = "a-token-of-this-test";
 let sim: Program | null = null;
@@ -26,6 +28,13 @@ function readmeBlock(beginning: string): any {
   return parse(blocks.find((text) => text.startsWith(beginning))!);
 }
 
+/** The rule that docs/alarms.md shows. */
+function alarmRule(): object {
+  const text = readFileSync(join(root, "docs/alarms.md"), "utf8");
+  const [, block] = /^```jsonc\n([^]*?)^```$/m.exec(text)!;
+  return (parse(`{${block}}`) as { rules: { watch: object } }).rules.watch;
+}
+
 /** README's press, with the tag that its policy names and a rule that writes it. */
 function gateway(): object {
   const config = readmeBlock("{");
@@ -37,7 +46,7 @@ function gateway(): object {
     rules: { hold: {
       sql: "SELECT temperature * 0 + 40 AS target FROM press.fast",
       to: [{ write: "press.setpoint", from: "target" }, "log"],
-    } },
+    }, watch: { ...alarmRule(), to: ["log"] } },
     api: { listen: "127.0.0.1:0", token: "env:TAGWERK_TOKEN" },
   };
 }
@@ -113,6 +122,9 @@ async function check(line: string): Promise<void> {
     const { code, output } = await shell(line, "yes\n");
     expect(output).toContain("is armed until");
     expect(code).toBe(0);
+  } else if (verb === "ack") {
+    // The alarm comes once its delay has passed.
+    await until("acknowledged", async () => (await shell(line)).code === 0);
   } else {
     if (verb === "read") await until("good values", async () => (await shell(line)).code === 0);
     const { code, output } = await shell(line);
@@ -127,7 +139,7 @@ async function check(line: string): Promise<void> {
 /** What needs a bare machine, another board or root; test/docs/docs.test.ts and CI see to them. */
 const elsewhere = /^(npx bun@1\.4\.5 run|scp|useradd|systemctl|journalctl) /;
 
-for (const page of pages) {
+for (const page of pages.filter((name) => !elsewherePages.includes(name))) {
   describe(page, () => {
     for (const line of shellLines(page)) {
       if (elsewhere.test(line)) continue;
@@ -207,13 +219,14 @@ test("docs/writing.md: the body of a command is taken by the gate as one", async
 const runs: Readonly<Record<string, readonly string[]>> = {
   sh: pages,
   ini: ["docs/install.md"],
-  json: ["docs/change.md", "docs/simulate.md", "docs/writing.md"],
+  json: ["docs/change.md", "docs/pid.md", "docs/simulate.md", "docs/writing.md"],
   sql: ["README.md", "docs/sql.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
-    "docs/state.md", "docs/tables.md", "docs/writing.md"],
+    "docs/state.md", "docs/tables.md", "docs/writing.md",
+    "docs/alarms.md", "docs/pid.md"],
   // A picture.
   "": ["README.md"],
 };

@@ -15,7 +15,8 @@ const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
 const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/models.md", "docs/rs485.md",
-  "docs/install.md", "docs/state.md", "docs/tables.md"];
+  "docs/install.md", "docs/state.md", "docs/tables.md",
+  "docs/alarms.md", "docs/pid.md"];
 
 interface Block {
   readonly page: string;

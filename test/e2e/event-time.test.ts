@@ -38,8 +38,7 @@ beforeAll(async () => {
   });
   gateway = await RunningGateway.start(join(folder.path, "gateway.json"),
     join(folder.path, "store"));
-  await until("the source listens", async () => ((await gateway.get("/links")).body as any[])
-    .find((link) => link.name === "broker").state === "open");
+  await until("the source listens", () => gateway.program.output.includes("subscribed to in"));
 }, 60_000);
 afterAll(async () => {
   await gateway?.stop();

@@ -7,7 +7,9 @@ import {
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
 import { aggregate } from "./aggregate.ts";
-import { afterTables, type Answer, joinRows, lookUp, matchOf, splitWhere } from "./join.ts";
+import {
+  afterTables, type Answer, asofRows, joinRows, lookUp, matchOf, splitWhere,
+} from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
   type Value, worst } from "./value.ts";
@@ -73,11 +75,14 @@ class Evaluation {
   }
 
   run(rows: readonly Row[]): Evaluated {
-    for (const row of rows) this.#callAll(row);
-    if (this.#query.joins.some((join) => join.key === null)) {
-      return { rows: this.#joinedWindows(rows), errors: this.#errors };
+    const met = this.#query.joins.filter(({ asof }) => asof !== null).reduce((found, join) =>
+      asofRows(this.#query, join, found, this.#world.strict === true, () => { this.#errors += 1; },
+        (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
+    for (const row of met) this.#callAll(row);
+    if (this.#query.joins.some(({ key, asof }) => key === null && asof === null)) {
+      return { rows: this.#joinedWindows(met), errors: this.#errors };
     }
-    return this.#lookedUp(this.#lookAll(rows));
+    return this.#lookedUp(this.#lookAll(met));
   }
 
   #lookedUp(rows: readonly Row[]): Evaluated {
@@ -123,7 +128,8 @@ class Evaluation {
 
   /** Each row with what tables say for it; those are left out that need not be asked about. */
   #lookAll(rows: readonly Row[]): readonly Row[] {
-    const { joins, window } = this.#query;
+    const { window } = this.#query;
+    const joins = this.#query.joins.filter(({ key }) => key !== null);
     if (joins.length === 0) return rows;
     const { early, late } = splitWhere(this.#query);
     const first = window === null || !afterRows(window);
@@ -433,7 +439,7 @@ class Evaluation {
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
     const whole = this.#query.aggregates.some(({ fn }) => needsRows(fn));
-    const joined = this.#query.joins.some((join) => join.key === null);
+    const joined = this.#query.joins.some(({ key, asof }) => key === null && asof === null);
     if (whole || joined || this.#world.window !== undefined) return [rows];
     if (window?.kind !== "hopping") return [rows];
     return paned(rows, window);

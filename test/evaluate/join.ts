@@ -65,10 +65,53 @@ function joinTwo(
   return kind === "full" ? [...rows, ...[...lonely].map((b) => pair(null, b))] : rows;
 }
 
+/**
+ * ASOF: rows of the joined input are kept, those of the others get the newest one of their keys.
+ * `strict` asks for good keys; what is not, and errors, are counted by `count`.
+ */
+export function asofRows(
+  query: BoundQuery, join: BoundJoin, rows: readonly Row[], strict: boolean, count: () => void,
+  of: (node: Bound, row: Row) => Cell,
+): Row[] {
+  const { keys, tolerance_ms } = join.asof!;
+  const known: { keys: Cell[]; row: Row }[] = [];
+  const equal = (a: readonly Cell[], b: readonly Cell[]): boolean =>
+    a.every((cell, i) => cell.value === b[i]!.value);
+  const madeOf = (row: Row): Origin =>
+    ({ oldest: row.oldest ?? row.time, flags: row.flags });
+  return rows.flatMap((row) => {
+    if (row.parts![join.input] !== undefined) {
+      const own = keys.map(({ right }) => of(right, row));
+      if (own.every(hasValue)) {
+        const place = known.findIndex((entry) => equal(entry.keys, own));
+        known.splice(place < 0 ? known.length : place, 1, { keys: own, row });
+      }
+      return [];
+    }
+    const wanted = keys.map(({ left }) => of(left, row));
+    const entry = wanted.every(hasValue) ? known.find((e) => equal(e.keys, wanted)) : undefined;
+    const state = Math.max(0, ...wanted.map((c) => c.state),
+      ...(entry?.keys.map((c) => c.state) ?? []));
+    const doubted = strict && state > 0;
+    if (doubted || state >= 194) count();
+    const age = entry === undefined ? NaN : row.time - entry.row.time;
+    const met = !doubted && age >= 0 && age <= tolerance_ms ? entry : undefined;
+    if (met === undefined && join.kind !== "left") return [];
+    const part = new Map(query.inputs[join.input]!.columns.map((c): [string, Cell] => {
+      const cell = met?.row.parts![join.input]!.get(c.name) ?? failed(NULL);
+      return [c.name, met === undefined ? cell : { ...cell, state: Math.max(cell.state, state) }];
+    }));
+    const origin = originOf(madeOf(row), ...(met === undefined ? [] : [madeOf(met.row)]));
+    const parts = query.inputs.map((_, i) => (i === join.input ? part : row.parts![i]));
+    return [{ ...row, flags: origin.flags, oldest: origin.oldest, parts }];
+  });
+}
+
 /** Conditions of WHERE that can be tested before a table is asked, and the others. */
 export function splitWhere(query: BoundQuery): { early: Bound | null; late: Bound | null } {
   const tests = conjuncts(query.where);
-  const isEarly = (test: Bound): boolean => inputsOf(test).every((input) => input === 0);
+  const isEarly = (test: Bound): boolean =>
+    inputsOf(test).every((input) => query.inputs[input]!.table === null);
   return { early: conjunction(tests.filter(isEarly)),
     late: conjunction(tests.filter((test) => !isEarly(test))) };
 }
@@ -85,7 +128,7 @@ export const matchOf = (join: BoundJoin): Bound =>
  * its match, then what reads it.
  */
 export function afterTables(query: BoundQuery, late: Bound | null): Bound | null {
-  return conjunction(query.joins.flatMap((join) => [
+  return conjunction(query.joins.filter((join) => join.key !== null).flatMap((join) => [
     ...(join.kind === "inner" ? [matchOf(join)] : []),
     ...conjuncts(late).filter((test) => Math.max(...inputsOf(test)) === join.input),
   ]));

@@ -189,6 +189,8 @@ describe("W13", () => {
     `SELECT ${pid("set")} AS w, ${pid("0", "set")} AS v FROM d.fast`,
     `SELECT max(${pid("set")}) AS v FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)`,
     `SELECT ${pid("a")} OVER (PARTITION BY set) AS v FROM d.fast`,
+    `SELECT ${pid("d.set", "d.set")} AS v FROM d.fast`,
+    `SELECT ${pid("set")} AS v FROM d.fast WHERE d.set > 3`,
   ])("and nothing else may be made of it: %s", (write) => {
     expect(problems({ write })).toContain("(W13)");
   });

@@ -66,6 +66,14 @@ describe("pid", () => {
     expect(bench.row({ a: 52, b: true, m: 0 })).toBe("85.2 good 1");
   });
 
+  test("and comes back from there with its D term, too", () => {
+    const bench = loop("2, 5s, 10s", ", m, b");
+    const row = (a: number, b: boolean): string => bench.row({ a, b, m: 70 }).split(" ")[0]!;
+    expect([row(45, false), row(46, false)]).toEqual(["70", "70"]);
+    // The D term of −10 halves, and 2 × 4 × 1 s / 5 s are integrated.
+    expect(Number(row(46, true))).toBeCloseTo(70 + 5 + 1.6, 9);
+  });
+
   test("what it follows must be good, too", () => {
     const bench = loop("2, 5s, 0", ", m");
     expect(bench.row({ a: 40, m: "bad" })).toBe("bad:timeout 0");

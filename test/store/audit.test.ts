@@ -272,6 +272,21 @@ test.each(Object.entries(questions))("%s walks along an index, however large the
     }
   });
 
+test("the last act says whether an alarm is on the shelf, and until when", () => {
+  const { audit } = world.store;
+  const act = (alarm: string, what: "ack" | "shelve" | "unshelve", until: number): boolean =>
+    audit.act({ alarm, act: what, until, origin: "cli", who: "ada", source: "socket",
+      time: world.time, configHash: "c" });
+  const now = world.time;
+  expect([act("hot", "shelve", now + 500), act("hot.a", "shelve", now + 900), act("hot", "ack", 0),
+    act("cold", "shelve", now + 100), act("hot.a", "shelve", now + 700),
+    act("wet", "shelve", now + 999), act("wet", "unshelve", 0)]).not.toContain(false);
+  expect(Object.fromEntries(audit.shelves(now + 200).map(({ alarm, until }) =>
+    [alarm, until === 0 ? 0 : until - now]))).toEqual({ hot: 500, "hot.a": 700, wet: 0 });
+  expect(audit.query({ tag: "wet" })[0]).toMatchObject({ verdict: "act", outcome: "unshelve",
+    who: "ada", asked: null });
+});
+
 describe("rows that a person has deleted", () => {
   const pruneAll = (before: number): number => {
     let gone = 0;

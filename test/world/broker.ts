@@ -1,7 +1,7 @@
 import type { Random } from "../../src/base.ts";
 import { createDecoder, type RowDecoder } from "../../src/codec.ts";
 import type {
-  CommandMessage, Connection, ConnectionStatus, Connector, ConnectorIo, Sink,
+  CommandMessage, Connection, ConnectionStatus, Connector, ConnectorIo, Intake, Sink,
 } from "../../src/connector.ts";
 import { mqttConnector } from "../../src/connector.ts";
 import { GOOD, readCell, type Ring } from "../../src/ring.ts";
@@ -12,6 +12,9 @@ import type { Timeline } from "./timeline.ts";
 export interface Delivered {
   readonly rule: string;
   readonly sequence: number;
+  /** The row's name for ever. */
+  readonly epoch: number;
+  readonly number: number;
   /** Engine time since the row's own (ms). */
   readonly age: number;
   readonly values: Readonly<Record<string, unknown>>;
@@ -35,6 +38,10 @@ export class Broker {
   delivered: (row: Delivered) => void = () => {};
   /** Messages that became rows of a source. */
   accepted = 0;
+  /** Numbers 1 to this one were published at qos 1. */
+  numbers = 0;
+  /** Of these, the ones without acknowledgement, and whether they were sent before. */
+  readonly kept = new Map<number, { sent: boolean }>();
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #clients = new Set<Client>();
@@ -63,6 +70,12 @@ export class Broker {
   publish(message: object): void {
     const bytes = Buffer.from(JSON.stringify(message));
     for (const client of this.#clients) client.message(bytes);
+  }
+
+  /** The next number, at qos 1: kept until somebody acknowledges it. */
+  publishNumber(): void {
+    this.kept.set(++this.numbers, { sent: false });
+    for (const client of this.#clients) client.deliver();
   }
 
   /** A command; `reply` is called with each answer to its id. */
@@ -101,6 +114,11 @@ class Client implements Connection {
   readonly #io: ConnectorIo;
   readonly #random: Random;
   readonly #sources: RowDecoder[] = [];
+  /** The source at qos 1, and what it has not seen on this connection. */
+  #durable: { readonly decoder: RowDecoder; readonly intake: Intake } | null = null;
+  #known = new Set<number>();
+  #delivered = 0;
+  #delivering = false;
   readonly #commands: ((message: CommandMessage) => void)[] = [];
   /** Rows that may still be taken until the next pause ends. */
   #room = Infinity;
@@ -124,8 +142,44 @@ class Client implements Connection {
         return;
       }
       this.#become("up", "");
+      this.#delivered = 0;
+      this.deliver();
       this.#io.wake();
     });
+  }
+
+  /** The next message that this connection has not seen, one after the other. */
+  deliver(): void {
+    const { kept } = this.#broker;
+    if (this.#durable === null || this.#delivering) return;
+    const next = [...kept.keys()].find((n) => n > this.#delivered);
+    if (next === undefined) return;
+    this.#delivering = true;
+    this.thread.post(0.2 + this.#random.next() * 2, () => {
+      this.#delivering = false;
+      if (this.status.state !== "up") return;
+      const message = kept.get(next);
+      this.#delivered = next;
+      if (message !== undefined) this.#receive(next, message);
+      else this.deliver();
+    });
+  }
+
+  #receive(n: number, message: { sent: boolean }): void {
+    const { intake, decoder } = this.#durable!;
+    if (!intake.open) {
+      intake.whenOpen(() => this.#receive(n, message));
+      return;
+    }
+    const acknowledge = (): void => this.#arrives(() => void this.#broker.kept.delete(n));
+    if (message.sent && this.#known.has(n)) acknowledge();
+    else {
+      message.sent = true;
+      this.#known.add(n);
+      decoder.decode(Buffer.from(JSON.stringify({ n })), this.#io.time(), GOOD);
+      intake.commit(String(n), acknowledge);
+    }
+    this.deliver();
   }
 
   lost(): void {
@@ -140,7 +194,13 @@ class Client implements Connection {
     Object.assign(this.status, { state, reason, since: this.#io.now() });
   }
 
-  source(_name: string, _settings: unknown, into: Ring): () => void {
+  source(_name: string, _settings: unknown, into: Ring, intake: Intake | null): () => void {
+    if (intake !== null) {
+      this.#durable = { decoder: createDecoder(into, null, intake.rows_max), intake };
+      this.#known = new Set(intake.marks.map(Number));
+      this.deliver();
+      return () => undefined;
+    }
     const decoder = createDecoder(into);
     this.#sources.push(decoder);
     return () => void this.#sources.splice(this.#sources.indexOf(decoder), 1);
@@ -152,7 +212,9 @@ class Client implements Connection {
         let seq = from;
         while (seq !== to && this.#takes()) {
           const age = this.#io.time() - ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
-          this.#broker.delivered({ rule, sequence: seq, age, values: valuesOf(ring, seq) });
+          const { epoch } = ring.numbering;
+          this.#broker.delivered({ rule, sequence: seq, epoch, number: ring.numbering.of(seq), age,
+            values: valuesOf(ring, seq) });
           this.status.sent += 1;
           seq = (seq + 1) | 0;
         }

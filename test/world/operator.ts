@@ -29,6 +29,7 @@ export class Operator {
     this.#often(900, until, () => this.#write());
     this.#often(1300, until, () => this.#command());
     // Data of the MES comes in bursts.
+    this.#often(200, until, () => this.#world.broker.publishNumber());
     this.#often(150, until, () => {
       const burst = this.#random.chance(0.05) ? 300 : 1;
       for (let i = 0; i < burst; i++) {

@@ -23,6 +23,17 @@ export const plants: Readonly<Record<string, {
     }
 `],
   ] },
+  // Acknowledged before it is durable.
+  "early receipt": { file: "runtime/journal.ts", edits: [
+    ["    this.#messages.push({ end: this.inlet.head, mark, durable });\n", `    durable();
+    this.#messages.push({ end: this.inlet.head, mark, durable: () => undefined });
+`],
+  ] },
+  // A page that changed is taken for one that did not.
+  "stale page": { file: "runtime/rule-state.ts", edits: [
+    ["    if (hash === this.#hashes[i]) return null;\n",
+      "    if (this.#hashes[i] !== null) return null;\n"],
+  ] },
   "uncounted drop": { file: "runtime/sink.ts", edits: [
     ["      this.lost += lag - ring.rows;\n", ""],
   ] },

@@ -49,7 +49,9 @@ const config = (threads: 1 | 3): object => ({
       target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
   },
   sources: { orders: { type: "mqtt", link: "broker", topic: "mes/orders",
-    columns: { n: "int64", amount: "float64" } } },
+    columns: { n: "int64", amount: "float64" } },
+  numbered: { type: "mqtt", link: "broker", topic: "mes/numbered", qos: 1,
+    columns: { n: "int64" } } },
   models: { target: { file: "target.onnx", memory: "1MB", deadline: "20ms" } },
   rules: {
     hold: { sql: "SELECT infer('target', temperature) AS target FROM press.fast",
@@ -59,6 +61,9 @@ const config = (threads: 1 | 3): object => ({
     billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
     watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
     drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    // What outlasts a restart: each number once.
+    steps: { sql: "SELECT n, lag(n) AS before FROM numbered", to: ["plant"] },
+    tally: { sql: "SELECT count(*) AS seen, sum(n) AS total FROM numbered", to: ["plant"] },
     mean: { sql: "SELECT avg(level) AS level, count(*) AS n FROM aux.fast " +
       "GROUP BY TUMBLINGWINDOW(ss, 5)", to: ["plant"] },
   },
@@ -71,7 +76,7 @@ const config = (threads: 1 | 3): object => ({
     "press.manual": { ...written, allow: outside, minInterval: "50ms" },
     "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
   },
-  store: { directory: "store", maxMB: 64 },
+  store: { directory: "store", maxMB: 64, checkpoint: "2s" },
 });
 
 export const behaviours: Readonly<Record<string, Behaviour>> = {

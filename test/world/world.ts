@@ -85,6 +85,8 @@ export class World implements Machine {
   #ages: { readonly rule: string; readonly age: number }[] = [];
   #stopping = false;
   #rows = 0;
+  /** Rows of the rules that outlast a restart. */
+  readonly #counted = new Map<string, number>();
   #lost = 0;
   #over = false;
 
@@ -214,16 +216,30 @@ export class World implements Machine {
     }
   }
 
-  #deliver({ rule, sequence, age, values }: Delivered): void {
+  #deliver({ rule, sequence, epoch, number, age, values }: Delivered): void {
     this.trace.add(this.timeline.now, "row", `${rule} ${sequence} ${JSON.stringify(values)}`);
     this.#delivered.set(rule, (this.#delivered.get(rule) ?? 0) + 1);
     this.#rows += 1;
+    if (rule === "steps" || rule === "tally") return this.#count(rule, epoch, number, values);
     this.#ages.push({ rule, age });
     const last = this.#sequences.get(rule);
     if (last !== undefined && ((sequence - last) | 0) <= 0) {
       this.#note(`${rule}: row ${sequence} after ${last}`);
     }
     this.#sequences.set(rule, sequence);
+  }
+
+  /** By the row's name each number has come once, in order, and state says so; over restarts. */
+  #count(
+    rule: "steps" | "tally", epoch: number, number: number, values: Delivered["values"],
+  ): void {
+    const n = number + 1;
+    const right = rule === "steps" ? { n: String(n), before: n === 1 ? null : String(n - 1) }
+      : { seen: n, total: String(n * (n + 1) / 2) };
+    const { $oldest: _, ...shown } = values;
+    const [is, should] = [JSON.stringify(shown), JSON.stringify(right)];
+    this.#counted.set(rule, Math.max(n, this.#counted.get(rule) ?? 0));
+    if (is !== should) this.#note(`${rule} ${epoch}/${number}: ${is}, not ${should}`);
   }
 
   /** Everything must have come back: from here on it is as if nothing had ever been wrong. */
@@ -251,6 +267,12 @@ export class World implements Machine {
           }
         });
       });
+      for (const rule of ["steps", "tally"]) {
+        const { numbers } = this.broker;
+        const missing = numbers - (this.#counted.get(rule) ?? 0);
+        // The last second's are still on their way.
+        if (missing > 5) this.#note(`${rule}: ${missing} numbers of ${numbers} missing`);
+      }
       this.#expectArmed(runtime, 2);
       for (const [tag, origin] of Object.entries(targets)) {
         const wrote = this.#frames.slice(frames).some((frame) => frame.tag === tag);

@@ -57,7 +57,7 @@ export const moving = {
 
   /** Least squares of the values over F[times …] (ms), per second. */
   slope(F: Float64Array, at: number, n: number, first: number, times: number): number {
-    const [value, time] = [meanOf(F, at, n, first), meanOf(F, times, n, first)];
+    const value = meanOf(F, at, n, first), time = meanOf(F, times, n, first);
     let sum = 0;
     for (let i = 0; i < n; i++) {
       sum += (nth(F, times, n, first, i) - time) * (nth(F, at, n, first, i) - value);

@@ -1,8 +1,6 @@
-import {
-  type Bound, type BoundColumn, type BoundNewestValue, type BoundQuery, type BoundStateful,
-  windowConditions,
+import type {
+  Bound, BoundColumn, BoundNewestValue, BoundQuery, BoundStateful,
 } from "../bound.ts";
-import { walk } from "../rewrite/tree.ts";
 
 /** Place of the argument of `pid` that its output follows. */
 const track = 8;
@@ -16,6 +14,8 @@ export function followedIn(query: BoundQuery): Record<string, string> {
   return Object.fromEntries(query.select.flatMap(({ name, expr }): [string, string][] => {
     if (expr.kind !== "stateful" || expr.fn !== "pid") return [];
     const leaf = leafOf(expr.args[track]);
+    // A column's name alone says which tag it is only where there is one stream.
+    if (leaf?.kind === "column" && query.inputs.flatMap((i) => i.streams).length > 1) return [];
     if (leaf === null || isReadElsewhere(query, expr, leaf)) return [];
     return [[name, leaf.kind === "column" ? leaf.name : query.newest[leaf.index]!.tag]];
   }));
@@ -28,22 +28,16 @@ function leafOf(node: Bound | undefined): BoundColumn | BoundNewestValue | null 
   return node.kind === "column" || node.kind === "newest" ? node : null;
 }
 
+/** Whatever clause of the query it may be in: bound trees are plain data. */
 function isReadElsewhere(query: BoundQuery, controller: BoundStateful, leaf: Bound): boolean {
-  const { where, window, having, groupBy, select, aggregates, infers, stateful } = query;
-  const { args, partitionBy, when } = controller;
-  const others = stateful.filter((node) => node !== controller);
-  const roots = [
-    where, window?.filter, having, when, ...windowConditions(window), ...groupBy, ...partitionBy,
-    ...select.map((f) => f.expr), ...aggregates.map((a) => a.arg), ...infers.flatMap((i) => i.args),
-    ...others, ...args.filter((_, i) => i !== track),
-  ];
-  let found = false;
-  for (const root of roots) {
-    if (root === null || root === undefined) continue;
-    walk(root, (node) => {
-      found ||= node === leaf;
-      return node !== controller;
-    });
-  }
-  return found;
+  const seen = new Set<unknown>();
+  const reads = (part: unknown): boolean => {
+    if (part === leaf) return true;
+    if (typeof part !== "object" || part === null || seen.has(part)) return false;
+    seen.add(part);
+    if (part !== controller) return Object.values(part).some(reads);
+    const { args, partitionBy, when } = controller;
+    return [...args.filter((_, i) => i !== track), ...partitionBy, when].some(reads);
+  };
+  return reads(query);
 }

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { until } from "../support/binary.ts";
+import type { RunningGateway } from "../support/gateway.ts";
+import { good, Site } from "../support/plant.ts";
+import { realServer } from "../support/servers.ts";
+
+/**
+ * Must-show F in the compiled binary: a database that hangs, is gone for a minute and is back. Each
+ * rule over it is as its `onError` says; a rule that does not ask it keeps its full rate.
+ */
+const outage_ms = process.env["CI"] === "true" ? 60_000 : 12_000;
+const server = await realServer("postgres");
+const program = { program: { at: "input 0", type: "int16" } };
+const url = server?.url ?? "postgres://nowhere/none";
+const table = (onError: unknown) => ({ type: "sql", url, key: "program",
+  query: "SELECT program, target FROM recipes", columns: { program: "int32", target: "float64" },
+  ttl: "300ms", deadline: "200ms", onError });
+const config = {
+  gateway: { id: "outage" },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  devices: { oven: { link: "oven", groups: { fast: "50ms" }, tags: program } },
+  tables: { stale: table({ stale: "1h" }), nothing: table("null"), held: table("hold") },
+  rules: {
+    other: { sql: "SELECT program + 1 AS next FROM oven.fast" },
+    ...Object.fromEntries(["stale", "nothing", "held"].map((name) => [`by_${name}`,
+      { sql: `SELECT ${name}.target FROM oven.fast LEFT JOIN ${name} ` +
+        `ON ${name}.program = oven.program` }])),
+  },
+  api: { listen: "127.0.0.1:0" },
+};
+
+let site: Site;
+let gateway: RunningGateway;
+beforeAll(async () => {
+  if (server === null) return;
+  const sql = new Bun.SQL({ url: server.url, max: 1 });
+  await sql.unsafe("CREATE TABLE recipes (program INT PRIMARY KEY, target DOUBLE PRECISION)");
+  await sql.unsafe("INSERT INTO recipes VALUES (7, 42)");
+  await sql.close({ timeout: 0 });
+  site = await Site.start(config,
+    { "plant.json": { "oven.program": { kind: "constant", value: 7 } } });
+  gateway = await site.run(site.live());
+  await good(gateway, "oven.program");
+}, 120_000);
+afterAll(async () => {
+  await site?.stop();
+  await server?.remove();
+});
+
+const latest = async (rule: string): Promise<any> =>
+  (await gateway.get(`/streams/${rule}/latest`)).body;
+const rowsOut = async (rule: string): Promise<number> =>
+  (await gateway.get(`/rules/${rule}`)).body.rows_out;
+
+async function allGood(): Promise<void> {
+  for (const name of ["by_stale", "by_nothing", "by_held"]) {
+    await until(`${name} is good`, async () => {
+      const row = await latest(name);
+      return row !== null && row.quality.target === undefined && row.values.target === 42;
+    }, 30_000);
+  }
+}
+
+/** Rows a second of a rule while something happens. */
+async function rate(rule: string, ms: number): Promise<number> {
+  const [from, started] = [await rowsOut(rule), performance.now()];
+  await Bun.sleep(ms);
+  return (await rowsOut(rule) - from) / ((performance.now() - started) / 1000);
+}
+
+async function asOnErrorSays(reason: string): Promise<void> {
+  await until("the last row as uncertain", async () => {
+    const row = await latest("by_stale");
+    return row.quality.target === "uncertain:stale" && row.values.target === 42;
+  });
+  await until("why there is nothing", async () =>
+    (await latest("by_nothing")).quality.target === reason);
+  const held = await rowsOut("by_held");
+  await Bun.sleep(500);
+  expect(await rowsOut("by_held")).toBe(held);
+}
+
+test.skipIf(server === null)("hangs, is gone for a minute, is back", async () => {
+  await allGood();
+  const before = await rate("other", 3000);
+  expect(before).toBeGreaterThan(15);
+
+  server!.hang(true);
+  await asOnErrorSays("bad:timeout");
+  expect(await rate("other", 3000)).toBeGreaterThan(0.95 * before);
+  expect(await rate("by_stale", 3000)).toBeGreaterThan(0.9 * before);
+  server!.hang(false);
+  await allGood();
+
+  await server!.stop();
+  await asOnErrorSays("bad:disconnected");
+  const slowest = Math.min(await rate("other", outage_ms / 2), await rate("other", outage_ms / 2));
+  expect(slowest).toBeGreaterThan(0.95 * before);
+  console.log(`rows/s of the other rule: ${before.toFixed(2)} before, ` +
+    `${slowest.toFixed(2)} during`);
+  await server!.start();
+  await allGood();
+  expect((await gateway.get("/tables")).body.map((t: any) => t.state)).toEqual(
+    ["open", "open", "open"]);
+}, 180_000);
