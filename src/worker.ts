@@ -28,6 +28,8 @@ async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<voi
       wire: (init, events) => createTtyWire(init.link, init.wake, events),
       post: (message) => self.postMessage(message),
     });
+    // Ends this thread only.
+    process.exit();
   }
   runtime.serveRole(self, { drivers, connectors, tables }, ({ clockOffset, workerUrl }) => {
     const clock = systemClock(clockOffset);

@@ -23,6 +23,8 @@ export const limits = {
   pane_rows_max: 1 << 14,
   /** Rows of several streams that a window keeps to join them, and joined rows of one window. */
   join_rows_max: 4096,
+  /** Rows of a ring between two stages of a rule: what one writes the next reads at once. */
+  stage_rows: 64,
   /** A reader may lag this far behind before it loses rows (ms), by default. */
   reader_lag_ms: 2000,
   /** Columns of one stream: a group of 10,000 tags is one stream. */
@@ -31,6 +33,8 @@ export const limits = {
   lag_rows_max: 1024,
   /** Parts that a user's functions make of one query: some pages of SQL. */
   inlined_nodes_max: 10_000,
+  /** Groups of a GROUP BY where KEYS does not say: some hundred devices. */
+  group_keys_default: 1024,
   /** Keys of a PARTITION BY where KEYS does not say: some hundred devices. */
   partition_keys_default: 1024,
   /** Keys of a PARTITION BY at most: each takes the function's state. */
@@ -143,6 +147,7 @@ export const limits = {
 assert((limits.ring_rows_max & (limits.ring_rows_max - 1)) === 0, "ring_rows_max: a power of two");
 assert(limits.ring_rows_min >= 2 && limits.ring_rows_min <= limits.ring_rows_max, "ring_rows_min");
 assert(limits.window_rows_default <= limits.ring_rows_max, "window_rows_default");
+assert(limits.stage_rows >= limits.ring_rows_min, "stage_rows >= ring_rows_min");
 assert(limits.pane_rows_max <= limits.ring_rows_max, "pane_rows_max");
 assert(limits.api_requests_max >= 2 * limits.commands_max, "api_requests_max >= 2 commands_max");
 assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

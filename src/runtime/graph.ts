@@ -157,8 +157,6 @@ class Builder {
   readonly #streams = new Map<string, StreamPlan>();
   readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
   readonly #rules = new Map<string, RulePlan>();
-  /** Each rule compiled as it must be if it lies on the way to a write. */
-  readonly #strict = new Map<string, Program>();
 
   readonly #place: PlaceProblem;
   readonly #functions: UserFunctions;
@@ -362,28 +360,39 @@ class Builder {
   /** W8: on the way to a write a row passes only by what is good; known once all are planned. */
   #planStrict(rules: readonly RulePlan[]): RulePlan[] {
     const writing = rulesToWrites(rules);
-    return rules.map((plan) => writing.has(plan.rule.name)
-      ? { ...plan, program: this.#strict.get(plan.rule.name)! } : plan);
+    return rules.map((plan) => {
+      if (!writing.has(plan.rule.name)) return plan;
+      const program = this.#compile(plan.rule, true);
+      return program === null ? plan : { ...plan, program };
+    });
+  }
+
+  /** Null = what is wrong with it has been told. */
+  #compile(rule: Rule, strict: boolean): Program | null {
+    // Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
+    // the rules: the first rule that writes must not make all others begin anew.
+    const lineage = Object.keys(this.#gateway.policy).length > 0 ||
+      this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
+    try {
+      return compile(rule.sql, this.#catalog(rule.name),
+        { lineage, strict, eventTime: eventTimeOf(rule) });
+    } catch (thrown) {
+      if (!(thrown instanceof SqlFault)) throw thrown;
+      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown.nearest);
+      return null;
+    }
   }
 
   /** False = it reads a rule that is not planned yet. */
   #planRule(rule: Rule): boolean {
-    // Also what a writing rule reads must carry the age of its oldest input.
-    const lineage = this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
-    let program: Program;
+    let program: Program | null;
     try {
-      const catalog = this.#catalog(rule.name);
-      const options = { lineage, eventTime: eventTimeOf(rule) };
-      program = compile(rule.sql, catalog, options);
-      if (lineage) {
-        this.#strict.set(rule.name, compile(rule.sql, catalog, { ...options, strict: true }));
-      }
+      program = this.#compile(rule, false);
     } catch (thrown) {
-      if (thrown instanceof Pending) return false;
-      if (!(thrown instanceof SqlFault)) throw thrown;
-      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown.nearest);
-      return true;
+      if (!(thrown instanceof Pending)) throw thrown;
+      return false;
     }
+    if (program === null) return true;
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
@@ -395,8 +404,7 @@ class Builder {
       program,
       gather: program.gather === null ? null
         : Ring.layout(`${rule.name} input`, program.gather, rows),
-      layouts: program.stages.map((stage, i) => Ring.layout(
-        i === program.stages.length - 1 ? rule.name : `${rule.name} ${i + 1}`, stage.output, rows)),
+      layouts: layoutsOf(rule.name, program, rows),
       reads: this.#readsOf(program),
     });
     this.#checkTargets(rule, program);
@@ -636,6 +644,19 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   lines.push({ owner: "tagwerk", what: "reserve for changes while it runs",
     bytes: reserve.reduce((sum, bytes) => sum + bytes, 0) });
   return lines;
+}
+
+/**
+ * The rings that the stages write. What stands between two of them is read in the same turn, unless
+ * a table is waited for, and is small; the last one is what the rule's readers may lag in.
+ */
+function layoutsOf(rule: string, { stages }: Program, rows: number): RingLayout[] {
+  return stages.map(({ output, outputRows }, i) => {
+    const next = stages[i + 1];
+    if (next === undefined) return Ring.layout(rule, output, rows);
+    const few = Math.min(rows, Math.max(limits.stage_rows, outputRows));
+    return Ring.layout(`${rule} ${i + 1}`, output, next.kind === "lookup" ? rows : few);
+  });
 }
 
 function whatStream(stream: StreamPlan, what: string): string {

@@ -6,6 +6,9 @@ import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
 import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
+/** A stage writes at most half of its ring in one pass. */
+const passes_max = 2 * limits.rows_per_step_max / limits.stage_rows;
+
 /** One stage between two rings, and how far it has read. */
 interface Link {
   readonly stage: Stage;
@@ -177,15 +180,33 @@ export class RuleRunner {
     if (time >= this.#turnsAt) this.#follow(time);
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
-      const open = this.#isOpen();
-      let more = this.#fill(until);
-      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
+      const filling = this.#fill(until);
+      const more = this.#turn(now, time);
       this.state = "running";
-      return more;
+      return filling || more;
     } catch (thrown) {
       this.#fail(thrown, now);
       return false;
     }
+  }
+
+  /**
+   * Rings between stages hold few rows, so that a turn goes over them several times: until nothing
+   * is left, the input's share of a turn is read, or half of the output is new to its readers.
+   */
+  #turn(now: number, time: number): boolean {
+    const { output } = this;
+    const [first] = this.links;
+    const [read, written] = [first!.cursor, output.head];
+    for (let pass = 0; pass < passes_max; pass++) {
+      const open = this.#isOpen();
+      let more = false;
+      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
+      if (!more || !open) return more;
+      if (((first!.cursor - read) | 0) >= limits.rows_per_step_max) return true;
+      if (((output.head - written) | 0) >= output.rows >> 1) return true;
+    }
+    return true;
   }
 
   /** Engine time at which a window closes, Infinity if none. */

@@ -28,13 +28,13 @@ const none = new Uint8Array(0);
 
 /**
  * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that
- * `control` bridges, commands and outcomes pass by command rings. It never returns and serves no
- * event loop: it waits only in the wire.
+ * `control` bridges, commands and outcomes pass by command rings. It serves no event loop and waits
+ * only in the wire; it returns when its link is not there any more.
  */
-export function runSerialWorker(init: SerialInit, world: SerialWorld): never {
+export function runSerialWorker(init: SerialInit, world: SerialWorld): void {
   const worker = new SerialWorker(init, world);
   try {
-    for (;;) worker.round();
+    while (!worker.stopped) worker.round();
   } finally {
     // The thread ends, the process does not: the next worker must get the port.
     worker.close();
@@ -53,6 +53,7 @@ export class SerialWorker {
   readonly #outcomes: CommandWriter;
   readonly #bell: Bell;
   readonly #latch: Word;
+  readonly #stop: Word;
   readonly #armings: readonly Word[];
   #published = 0;
   #viewAt = 0;
@@ -72,6 +73,7 @@ export class SerialWorker {
     this.#outcomes = new CommandWriter(ring(init.outcomes));
     this.#bell = Bell.attach(arena, init.bell);
     this.#latch = Word.attach(arena, init.latch);
+    this.#stop = Word.attach(arena, init.stop);
     this.#armings = init.armings.map((at) => Word.attach(arena, at));
     const driver = world.drivers.find((d) => d.type === init.driver)!;
     this.#runner = new LinkRunner({
@@ -87,6 +89,11 @@ export class SerialWorker {
     });
     this.#wire = world.wire(init, this.#runner);
     this.#runner.attach(this.#wire, driver.open(init.link, this.#wire));
+  }
+
+  /** Its link was closed for good. */
+  get stopped(): boolean {
+    return this.#stop.get() !== 0;
   }
 
   round(): void {

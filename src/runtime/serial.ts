@@ -13,6 +13,9 @@ import type { Thread, WakePipe, World } from "./world.ts";
 /** What a lost wake-up would cost at most. */
 const listen_ms_max = 1000;
 
+/** A worker that has not ended by then hangs in its port, and is ended. */
+const close_ms_max = 1000;
+
 /** A setpoint of four registers has a write frame of 17 bytes. */
 const frame_bytes_max = 32;
 
@@ -51,6 +54,8 @@ export interface SerialInit {
   readonly bell: number;
   /** Not 0 = disarmed by the latch: no write leaves. */
   readonly latch: number;
+  /** Not 0 = the link is not there any more: the port is given back, and the thread ends. */
+  readonly stop: number;
   /** By tag: the number of its arming, 0 = not armed. */
   readonly armings: readonly number[];
   /** Read end of the wake pipe. */
@@ -91,6 +96,7 @@ export class SerialPort implements LinkPort {
   readonly #outcomesInto: Ring;
   readonly #bell: Bell;
   readonly #latch: Word;
+  readonly #stop: Word;
   readonly #armings: readonly Word[];
   readonly #pipe: WakePipe;
   readonly #waiting = new Map<number, Waiting>();
@@ -114,7 +120,7 @@ export class SerialPort implements LinkPort {
     const outcomes = records("outcomes", outcomeColumns);
     const groups = plan.groups.map((group) => locals.get(group.stream)!.layout);
     const arena = Arena.create(arenaBytes(
-      [...groups, commands, commands, outcomes, outcomes], 2 + this.#tags.length));
+      [...groups, commands, commands, outcomes, outcomes], 3 + this.#tags.length));
     const place = (layout: RingLayout): { ring: Ring; placed: Placed } => {
       const { ring } = Ring.create(arena, layout);
       return { ring, placed: { at: ring.at, layout } };
@@ -128,6 +134,7 @@ export class SerialPort implements LinkPort {
     this.#outcomes = new CommandReader(back!.ring, this.#outcomesInto);
     this.#bell = Bell.create(arena, `${this.name} bell`);
     this.#latch = Word.create(arena, `${this.name} latch`);
+    this.#stop = Word.create(arena, `${this.name} stop`);
     this.#armings = this.#tags.map((tag) => Word.create(arena, `${tag.id} arming`));
     this.#pipe = world.wakePipe();
     this.#init = {
@@ -135,6 +142,7 @@ export class SerialPort implements LinkPort {
       groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
+      stop: this.#stop.at,
       armings: this.#armings.map((word) => word.at), wake: this.#pipe.end,
     };
     this.#view = {
@@ -241,10 +249,20 @@ export class SerialPort implements LinkPort {
     return this.#view;
   }
 
+  /** The worker gives its port back by itself: whoever comes next must get it. */
   close(): void {
     this.#closed = true;
-    this.#worker?.terminate();
+    const worker = this.#worker;
     this.#worker = null;
+    if (worker === null) return this.#pipe.close();
+    this.#stop.set(1);
+    this.#pipe.wake();
+    const { timers } = this.#world;
+    const late = timers.after(close_ms_max, () => worker.terminate());
+    worker.addEventListener("close", () => {
+      timers.clear(late);
+      this.#pipe.close();
+    });
   }
 
   #start(): void {

@@ -1,6 +1,6 @@
 import type { Clock, Log, Timers } from "../base.ts";
 import { eventLoop } from "../base.ts";
-import { clockSynced, pipe, writePipe } from "../base/os.ts";
+import { clockSynced, close, pipe, writePipe } from "../base/os.ts";
 import type { Link } from "../config.ts";
 import { createTcpWire, type Wire, type WireEvents } from "../driver.ts";
 import { loadOnnx, readModel, type Model, type ModelSettings } from "../infer.ts";
@@ -20,6 +20,8 @@ export interface WakePipe {
   /** The descriptor it waits on. */
   readonly end: number;
   wake(): void;
+  /** Nobody waits on it any more. */
+  close(): void;
 }
 
 /**
@@ -59,7 +61,10 @@ export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
     thread: () => new Worker(workerUrl),
     wakePipe: () => {
       const [end, write] = pipe();
-      return { end, wake: () => writePipe(write) };
+      return { end, wake: () => writePipe(write), close: () => {
+        close(end);
+        close(write);
+      } };
     },
     sleep: (bell, seen, timeout_ms) => bell.sleep(seen, timeout_ms),
     wire: (link, events) => createTcpWire(link.settings as never, events),

@@ -10,6 +10,8 @@ export interface Select {
   readonly joins: readonly Join[];
   readonly where: Expr | null;
   readonly groupBy: readonly Expr[];
+  /** `KEYS n` of GROUP BY: how many groups there may be. */
+  readonly groups: { readonly most: number; readonly span: Span } | null;
   readonly window: Window | null;
   readonly having: Expr | null;
   readonly orderBy: readonly Order[];

@@ -2,7 +2,7 @@ import type {
   Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Over, Select, Star, Unary,
   Window,
 } from "./ast.ts";
-import { limits } from "../base.ts";
+import { limits, nextPowerOfTwo } from "../base.ts";
 import { spread_name } from "../ring.ts";
 import { children } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
@@ -12,7 +12,7 @@ import type {
     BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
-import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
   scalarFunctions, type StatefulFunction, statefulFunctions,
@@ -30,6 +30,7 @@ import {
 
 /** A query against what the catalog knows. Throws SqlFault. */
 export function bind(text: string, catalog: Catalog, steps = new Steps(text)): BoundQuery {
+  refuseSeparator(text);
   const parsed = parseQuery(text, steps);
   const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
@@ -127,8 +128,18 @@ class Binder {
       : this.#expanded(select.fields, rows, context);
     const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
     const having = select.having === null ? null : this.#condition(select.having, "group");
-    return this.query(this.#sql, { joins, where, window, select: fields, having, aggregated,
-      expand });
+    const groups = this.#groups(select);
+    return this.query(this.#sql,
+      { joins, where, window, select: fields, having, groups, aggregated, expand });
+  }
+
+  /** Groups at most, so many that their table has a size that is a power of two. */
+  #groups({ groupBy, groups }: Select): number {
+    if (groupBy.length === 0) return 1;
+    if (groups !== null && (groups.most < 1 || groups.most > limits.partition_keys_max)) {
+      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, groups.span);
+    }
+    return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
   }
 
   #join({ kind, on, source, span, tolerance_ms }: Join, input: number): BoundJoin {
@@ -190,7 +201,8 @@ class Binder {
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
       window: null, having: null,
-      select: [], groupBy: this.#keys.map((key) => key.bound), aggregates: this.#aggregates,
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
     };
   }

@@ -40,6 +40,8 @@ export interface BoundQuery {
   readonly where: Bound | null;
   readonly window: BoundWindow | null;
   readonly groupBy: readonly Bound[];
+  /** Groups at most: a power of two. */
+  readonly groups: number;
   readonly having: Bound | null;
   readonly select: readonly BoundField[];
   readonly aggregates: readonly BoundAggregate[];

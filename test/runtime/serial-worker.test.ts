@@ -22,7 +22,7 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
     thread: () => thread, sleep: () => new Promise<void>(() => {}),
     wakePipe: () => {
       const [end, write] = pipe();
-      return { end, wake: () => writePipe(write) };
+      return { end, wake: () => writePipe(write), close: () => {} };
     },
   } satisfies Partial<World> as unknown as World;
   const plan = graphOf(1).links.find(({ link }) => link.name === "bus")!;
@@ -34,9 +34,7 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   return { port, init: init!, thread };
 }
 
-function initOf(path: string): SerialInit {
-  const { port, init } = startPort();
-  port.close();
+function initOf(path: string, { init } = startPort()): SerialInit {
   return { ...init, link: { ...init.link, settings: { ...init.link.settings, port: path } } };
 }
 
@@ -65,6 +63,26 @@ test("a worker that fails gives its port back: the next one opens it", () => {
   expect(fail).toThrow("planted");
   expect(fail).toThrow("planted");
   expect(opened).toEqual([pty.path, pty.path]);
+  pty.close();
+});
+
+test("a link that is closed for good: its worker gives the port back and returns", () => {
+  const pty = openPty();
+  const clock = systemClock();
+  for (let n = 0; n < 2; n++) {
+    const started = startPort();
+    let opened = false;
+    runSerialWorker(initOf(pty.path, started), {
+      clock, log: createLog("error", () => clock.time(), () => {}), drivers,
+      wire: (init, events) => createTtyWire(init.link, init.wake, events, 5),
+      post: (message) => {
+        if (message.kind !== "view" || message.view.state !== "open") return;
+        opened = true;
+        started.port.close();
+      },
+    });
+    expect(opened).toBe(true);
+  }
   pty.close();
 });
 

@@ -118,7 +118,7 @@ export class GatewayProcess {
       wakePipe: () => {
         const end = this.#pipes.size + 1;
         this.#pipes.set(end, () => {});
-        return { end, wake: () => this.#pipes.get(end)!() };
+        return { end, wake: () => this.#pipes.get(end)!(), close: () => {} };
       },
       sleep: (bell, seen, timeout_ms) => thread.sleep(bell, seen, timeout_ms),
       wire: (link, events) => new SimTcpWire(machine.networks.get(link.name)!, thread, events),
@@ -145,6 +145,11 @@ export class GatewayProcess {
     let due: { at: number; off: boolean } | null = null;
     const round = (): void => {
       due = null;
+      if (serial.stopped) {
+        serial.close();
+        thread.dead = true;
+        return;
+      }
       tty.ready();
       serial.round();
       soon(Math.max(0.01, tty.until - timeline.now));
