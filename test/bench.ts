@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
   reload: () => import("./bench/reload.ts"),
+  rules: () => import("./bench/rules.ts"),
   stage: () => import("./bench/stage.ts"),
   state: () => import("./bench/state.ts"),
   wide: () => import("./bench/wide.ts"),

@@ -89,7 +89,9 @@ export class DynWriter {
     const value = signed + 0;
     const short = Object.is(Math.fround(value), value);
     const size = short ? 4 : 8;
-    if (short) words.setFloat32(0, value);
+    // An engine may give each NaN other bits; equal values must be equal bytes.
+    if (value !== value) words.setUint32(0, 0x7fc00000);
+    else if (short) words.setFloat32(0, value);
     else words.setFloat64(0, value);
     return this.#byte(short ? FLOAT32 : FLOAT64) && this.#word(size);
   }
