@@ -583,7 +583,8 @@ function hidingIn(sql: string): string | null {
   const code = sql.replace(aside, " ");
   const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
   const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
-  return /\b(?:coalesce|isnull)(?=\s*\()|\bis\s+null\b/i.exec(code)?.[0] ?? negated;
+  const named = /\b(?:coalesce|isnull|collect|merge_agg|array_(?:max|min|join))(?=\s*\()/i;
+  return (named.exec(code) ?? /\bis\s+null\b/i.exec(code))?.[0] ?? negated;
 }
 
 function eventTimeOf({ eventTime }: Rule): EventTime | null {

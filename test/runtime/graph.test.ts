@@ -86,6 +86,10 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(problems({ write: "SELECT sum(a) AS v FROM d.fast " +
       "GROUP BY COUNTWINDOW(3) FILTER (WHERE ok)" })).toContain("WHERE does not");
   });
+  test("what leaves out a missing item of a list", () => {
+    expect(problems({ write: "SELECT cast(array_max(array_create(a, b)), 'float') AS v " +
+      "FROM d.fast" })).toContain("array_max hides");
+  });
   test("also in a rule that a writing rule reads", () => {
     expect(problems({ before: "SELECT coalesce(a, 1) AS v FROM d.fast",
       write: "SELECT v FROM before" })).toContain("rules.before.sql");
