@@ -8,5 +8,6 @@ export { eventLoop, type Timers } from "./base/timers.ts";
 export { limits } from "./base/limits.ts";
 export { duration, formatDuration } from "./base/duration.ts";
 export { nearest } from "./base/nearest.ts";
+export { cronProblem, scheduleAt, type Schedule } from "./base/schedule.ts";
 export { hex, nextPowerOfTwo } from "./base/bytes.ts";
 export { orAborted } from "./base/aborted.ts";

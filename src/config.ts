@@ -1,6 +1,5 @@
 /** The one JSON file: what may stand in it, and what is wrong with it. */
 export * from "./config/model.ts";
-export { scheduleAt, type Schedule } from "./config/schedule.ts";
 export { diffGateways, type Difference } from "./config/diff.ts";
 export { load, type Loaded, type LoadOptions } from "./config/load.ts";
 export { jsonSchema, policyJsonSchema, type Components, type TagOnLink } from "./config/schema.ts";

@@ -18,6 +18,8 @@ export interface Connector {
   waits?(settings: unknown): boolean;
   /** Settings of a `sinks` entry, beside `type` and `link`; null = no sink. */
   readonly sink: z.ZodObject | null;
+  /** Fetches the library that `connect` needs, on threads where there is something to connect. */
+  load?(): Promise<void>;
   /** One client for all sources and sinks of a link. */
   connect(name: string, settings: unknown, io: ConnectorIo): Connection;
 }

@@ -1,5 +1,5 @@
+import type { Schedule } from "../base.ts";
 import type { TagType } from "../ring.ts";
-import type { Schedule } from "./schedule.ts";
 
 /**
  * The configuration after `load`: defaults filled in, name patterns expanded, types applied,

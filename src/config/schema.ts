@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { limits } from "../base.ts";
-import { cronProblem } from "./schedule.ts";
+import { cronProblem, limits } from "../base.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**

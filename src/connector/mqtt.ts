@@ -1,6 +1,7 @@
 import type { Connector } from "../connector.ts";
-import { MqttConnection } from "./mqtt/client.ts";
 import { linkSettings, sinkSettings, sourceSettings } from "./mqtt/settings.ts";
+
+let client: typeof import("./mqtt/client.ts") | null = null;
 
 /**
  * MQTT 3.1.1 over TCP; one client a link for all its sinks, commands and sources; sources at
@@ -12,5 +13,9 @@ export const mqttConnector: Connector = {
   source: sourceSettings,
   sink: sinkSettings,
   waits: (settings) => sourceSettings.parse(settings).qos === 1,
-  connect: (name, settings, io) => new MqttConnection(name, linkSettings.parse(settings), io),
+  async load() {
+    client = await import("./mqtt/client.ts");
+  },
+  connect: (name, settings, io) =>
+    new client!.MqttConnection(name, linkSettings.parse(settings), io),
 };

@@ -1,6 +1,6 @@
 import { Fault, limits, reason } from "../base.ts";
 import type { Store } from "../store.ts";
-import { forecast, type Forecast } from "./forecast.ts";
+import type { Forecast } from "./forecast.ts";
 import type { Graph } from "./graph.ts";
 import type { HostCalls, Offer } from "./host.ts";
 import { pastOf } from "./store-port.ts";
@@ -169,6 +169,8 @@ export class Changes {
     const { roles, links, armed } = this.#options;
     const [present, tags, free] = await Promise.all(
       [links(), armed(), Promise.all(roles().map((role) => role.free()))]);
+    // The configuration's schemas, which it needs, are large: each thread has a copy.
+    const { forecast } = await import("./forecast.ts");
     return forecast(this.#runs.graph, graph, { links: present, armed: tags, free });
   }
 

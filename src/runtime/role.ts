@@ -150,6 +150,7 @@ export class Role {
   async prepare(graph: Graph): Promise<Share> {
     const { role, active, breathe } = this.#options;
     const share = shareOf(graph, role);
+    await this.#loadConnectors(graph, share);
     const first = this.#now.graph === graph && this.#now.rings.size === 0;
     const inherited = first ? null
       : { kept: keptOf(this.#now.graph, graph), before: this.#now.share };
@@ -162,6 +163,18 @@ export class Role {
       throw thrown;
     }
     return share;
+  }
+
+  /** Of what this role connects to: a library costs each thread that has it some MiB. */
+  async #loadConnectors({ gateway }: Graph, share: Share): Promise<void> {
+    const { role, components } = this.#options;
+    const types = new Set([...share.sources.map(({ type }) => type),
+      ...share.sinks.map(({ sink }) => gateway.sinks.find(({ name }) => name === sink)!.type),
+      ...(gateway.commands === null || role === "data" ? []
+        : [gateway.links.find(({ name }) => name === gateway.commands!.link)!.type])]);
+    for (const connector of components.connectors) {
+      if (types.has(connector.type)) await connector.load?.();
+    }
   }
 
   /** Rings of the prepared generation, which other roles may bridge. */

@@ -1,5 +1,4 @@
-import { limits, reason } from "../base.ts";
-import { scheduleAt } from "../config.ts";
+import { limits, reason, scheduleAt } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
 import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";

@@ -5,6 +5,8 @@ import { mqttConnector, type Connection, type Intake } from "../../src/connector
 import { Arena, readCell, Ring } from "../../src/ring.ts";
 import { mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
 
+await mqttConnector.load!();
+
 /** Rows of qos 1 against a broker that keeps a session and sends again. */
 const clock = systemClock();
 let lines: string[];

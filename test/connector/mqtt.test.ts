@@ -9,6 +9,8 @@ import {
 } from "../../src/ring.ts";
 import { aedesBroker, mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
 
+await mqttConnector.load!();
+
 const columns = [
   tagColumn("id", "int64"), tagColumn("value", "float64"), tagColumn("name", "text(16)"),
 ];

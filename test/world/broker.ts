@@ -98,6 +98,7 @@ export class Broker {
   connector(thread: SimThread): Connector {
     return {
       ...mqttConnector,
+      load: () => Promise.resolve(),
       connect: (_name, _settings, io) => {
         const client = new Client(this, thread, io, this.#random);
         this.#clients.add(client);

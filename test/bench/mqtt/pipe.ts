@@ -22,6 +22,7 @@ function turn(): void {
   }
 }
 
+await mqttConnector.load!();
 const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Number(port) }, {
   log: createLog("warn", () => clock.time(), console.error),
   gateway: "bench", durable: false, message_bytes_max: limits.mqtt_message_bytes_max,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { cronProblem, scheduleAt } from "../../src/config/schedule.ts";
+import { cronProblem, scheduleAt } from "../../src/base.ts";
 
 const at = (text: string): number => new Date(`${text}:00`).getTime();
 const hour_ms = 3_600_000;
