@@ -167,11 +167,10 @@ export class Role {
 
   /** Of what this role connects to: a library costs each thread that has it some MiB. */
   async #loadConnectors({ gateway }: Graph, share: Share): Promise<void> {
-    const { role, components } = this.#options;
+    const { components } = this.#options;
     const types = new Set([...share.sources.map(({ type }) => type),
       ...share.sinks.map(({ sink }) => gateway.sinks.find(({ name }) => name === sink)!.type),
-      ...(gateway.commands === null || role === "data" ? []
-        : [gateway.links.find(({ name }) => name === gateway.commands!.link)!.type])]);
+      ...gateway.links.filter(({ name }) => name === share.commands).map(({ type }) => type)]);
     for (const connector of components.connectors) {
       if (types.has(connector.type)) await connector.load?.();
     }
