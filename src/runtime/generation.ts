@@ -253,7 +253,6 @@ export class Generation {
       assert(input !== null, "a lookup's stage reads rows");
       return instantiateLookup(stage, { input, output, table: this.tables.get(stage.table)! });
     }
-    this.#arena.U.fill(0, state.at, state.at + state.bytes);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
     return instantiate(stage, { arena: this.#arena, input, output, newest, state });
   }

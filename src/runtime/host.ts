@@ -67,6 +67,7 @@ export interface RoleStatus {
   readonly armed: readonly string[];
   readonly turns: number;
   readonly longest: number;
+  readonly lengths: readonly number[];
   readonly clockSteps: number;
   readonly lost: Readonly<Record<string, number>>;
   readonly durability: DurabilityStatus | null;
@@ -246,7 +247,8 @@ export class RoleHost {
       failed: this.#role.rules.filter((rule) => rule.state === "failed")
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
       armed: this.#writing?.armed ?? [],
-      turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
+      turns: this.#loop.turns, longest: this.#loop.longest, lengths: this.#loop.lengths,
+      clockSteps: clock.steps,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
       durability: this.#role.durability,
     };

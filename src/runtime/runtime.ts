@@ -341,6 +341,7 @@ class Running implements Runtime {
       unconfirmed: this.#changes.unconfirmed,
       turns: roles.reduce((sum, role) => sum + role.turns, 0),
       turn_ms_max: Math.max(...roles.map((role) => role.longest)),
+      turn_lengths: Object.fromEntries(this.#roles.map(({ name }, i) => [name, roles[i]!.lengths])),
     };
   }
 
