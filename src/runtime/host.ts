@@ -3,13 +3,13 @@ import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
-import type { Gateway } from "../config.ts";
+import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
-import type { Breathe, Components, Graph } from "./graph.ts";
+import type { Breathe, Components } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
-import type { RoleName } from "./share.ts";
+import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
 import { pause, type World } from "./world.ts";
@@ -40,12 +40,9 @@ export interface Offer {
 
 export interface HostOptions {
   /** What it begins with. */
-  readonly graph: Graph;
-  /** Works out another configuration, whose problems were looked for already. */
-  graphOf(gateway: Gateway): Promise<Graph>;
+  readonly share: Share;
   readonly components: Components;
   readonly world: World;
-  readonly role: RoleName;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
@@ -91,29 +88,29 @@ export class RoleHost {
   #restored = false;
 
   constructor(options: HostOptions) {
-    const { graph, components, world } = options;
+    const { share, components, world } = options;
     this.#options = options;
     this.#loop = new Loop(world.clock, world.timers, this);
-    this.#role = new Role(graph, {
-      role: options.role, components, world, active: !options.safeMode,
+    this.#role = new Role(share, {
+      components, world, active: !options.safeMode,
       breathe: breather(world), wake: this.#loop.wake, state: options.store.state,
       epoch: options.past?.epoch ?? 0,
       pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
     this.#bell = Bell.create(this.#role.arena, "bell");
     this.#turns = Word.create(this.#role.arena, "turns");
-    this.#inspector = new Inspector(graph, this.#role);
+    this.#inspector = new Inspector(this.#role);
   }
 
   /** Builds the first generation. */
   async prepareFirst(): Promise<Offer> {
-    await this.#role.prepare(this.#options.graph);
+    await this.#role.prepare(this.#options.share, null);
     return this.#offer();
   }
 
   /** Builds a generation beside the one that runs; `begin` or `abandon` follows. */
-  async prepare(gateway: Gateway): Promise<Offer> {
-    await this.#role.prepare(await this.#options.graphOf(gateway));
+  async prepare(share: Share, kept: Kept): Promise<Offer> {
+    await this.#role.prepare(share, kept);
     return this.#offer();
   }
 
@@ -125,7 +122,7 @@ export class RoleHost {
   #offer(): Offer {
     const { arena, offered } = this.#role;
     return {
-      role: this.#options.role,
+      role: this.#options.share.role,
       rings: offered.map(({ name, at, layout }) =>
         ({ stream: name, buffer: arena.buffer, at, layout })),
       bell: { buffer: arena.buffer, at: this.#bell.at },
@@ -142,7 +139,7 @@ export class RoleHost {
       const why = this.#options.stopped[rule.name];
       if (why !== undefined) rule.stop(why);
     }
-    if (this.#options.role !== "data") this.#startWriting();
+    if (this.#options.share.role !== "data") this.#startWriting();
     this.#role.release();
     this.#startCommands();
     if (offers.length > 0) void this.#listen();
@@ -169,14 +166,14 @@ export class RoleHost {
 
   #begin(offers: readonly Offer[]): void {
     this.#role.begin(offers.flatMap((offer) => offer.rings), offers.map((offer) => offer.bell));
-    this.#inspector = new Inspector(this.#role.graph, this.#role);
+    this.#inspector = new Inspector(this.#role);
   }
 
   /** All roles have begun: nobody looks at the blocks of before. */
   release(): void {
     this.#role.release();
     // Never on the thread that polls; with one thread `main` does it.
-    if (this.#options.role === "data") this.#options.world.collect();
+    if (this.#options.share.role === "data") this.#options.world.collect();
   }
 
   /** Where the rings that it fills lie, for who reads along. */
@@ -204,11 +201,11 @@ export class RoleHost {
   }
 
   #startWriting(): void {
-    const { graph, store, past, safeMode, configRejected, latched, world } = this.#options;
+    const { share, store, past, safeMode, configRejected, latched, world } = this.#options;
     const { clock } = world;
     const box: Box = {
       safeMode, configRejected, latched, auditTrouble: store.unavailable,
-      clockTrusted: graph.gateway.profile.clock === "trusted" || world.clockSynced(),
+      clockTrusted: share.gateway.profile.clock === "trusted" || world.clockSynced(),
       day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
     };
     this.#writing = new Writing(this.#role, store, past, box, world, this.#loop.wake);
@@ -217,8 +214,8 @@ export class RoleHost {
 
   /** W17: commands by MQTT, only where the configuration names a topic. */
   #startCommands(): void {
-    const { graph, command } = this.#options;
-    const { commands } = graph.gateway;
+    const { share, command } = this.#options;
+    const { commands } = share.gateway;
     if (commands === null || this.#role.share.commands === null) return;
     const connection: Connection = this.#role.connect(commands.link);
     const queue: Commands = new Commands({

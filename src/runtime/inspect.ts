@@ -1,7 +1,7 @@
 import { Fault, nearest } from "../base.ts";
 import type { Device, Group, Tag } from "../config.ts";
 import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
-import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
+import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
@@ -18,14 +18,12 @@ function json(value: ReturnType<typeof readCell>): number | string | boolean | n
 
 /** What a role looks like from outside: newest values, rows, rules, links. */
 export class Inspector {
-  readonly #graph: Graph;
   readonly #role: Role;
   readonly #places = new Map<string, { device: Device; group: Group; tag: Tag }>();
 
-  constructor(graph: Graph, role: Role) {
-    this.#graph = graph;
+  constructor(role: Role) {
     this.#role = role;
-    for (const device of graph.gateway.devices) {
+    for (const device of role.gateway.devices) {
       for (const group of device.groups) {
         for (const tag of group.tags) this.#places.set(tag.id, { device, group, tag });
       }
@@ -47,7 +45,7 @@ export class Inspector {
   }
 
   devices(now: number, time: number): DeviceView[] {
-    return this.#graph.gateway.devices.map((device) => {
+    return this.#role.gateway.devices.map((device) => {
       const link = this.#role.links.get(device.link)?.view(now);
       const station = link?.stations.find((s) => s.station === device.station);
       return {
@@ -64,7 +62,7 @@ export class Inspector {
     const links = [...this.#role.links.values()].map((link) => link.view(now));
     for (const [name, { status }] of this.#role.connections) {
       links.push({
-        name, type: this.#graph.gateway.links.find((l) => l.name === name)?.type ?? name,
+        name, type: this.#role.gateway.links.find((l) => l.name === name)?.type ?? name,
         state: status.state === "up" ? "open" : status.state, reason: status.reason,
         since_ms: now - status.since, peer: "", opens: 0, polls: [], stations: [],
         counters: { received: status.received, sent: status.sent, dropped: status.dropped,
@@ -86,12 +84,7 @@ export class Inspector {
   }
 
   latest(name: string): RowView | null {
-    const ring = this.#role.rings.get(name);
-    if (ring === undefined || !this.#graph.streams.some((stream) => stream.name === name)) {
-      const close = nearest(name, this.#graph.streams.map((stream) => stream.name));
-      throw new Fault("unknown-stream",
-        `There is no stream ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
-    }
+    const ring = this.#role.rings.get(name)!;
     return ring.head === 0 ? null : rowOf(ring, (ring.head - 1) | 0);
   }
 

@@ -1,12 +1,12 @@
 import { Fault, limits } from "../base.ts";
-import type { Link } from "../config.ts";
+import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
-import { keptOf } from "./change.ts";
+import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import { durableName, Generation, linkOf, type Import, type Permit } from "./generation.ts";
-import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
+import type { Breathe, Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
@@ -16,13 +16,12 @@ import { RuleState } from "./rule-state.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
-import { rulesToWrites, shareOf, type RoleName, type Share } from "./share.ts";
+import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
-  readonly role: RoleName;
   readonly components: Components;
   readonly world: World;
   /** False in safe mode: reading and API on; rules, models and sinks off. */
@@ -72,17 +71,18 @@ export class Role {
     return this.#options.wake;
   }
 
-  /** The arena has room for `graph`, and the reserve for changes. */
-  constructor(graph: Graph, options: RoleOptions) {
+  /** The arena has room for `first`, and the reserve for changes. */
+  constructor(first: Share, options: RoleOptions) {
     this.#options = options;
-    this.arena = Arena.create(arenaBytes(shareOf(graph, options.role)));
-    const nothing: Share = { role: options.role, streams: [], imports: [], links: [], rules: [],
-      permits: [], sources: [], sinks: [], tables: [], commands: null };
-    this.#now = new Generation(graph, nothing, null, this);
-    const { role, active, state: port, epoch, wake, world } = options;
-    this.#durability = !active || role === "control" ? null : new Durability({
-      port, epoch, wake, log: world.log, interval: graph.gateway.store.checkpoint,
-      journal_bytes_max: graph.gateway.store.stateMB * 2 ** 19,
+    this.arena = Arena.create(arenaBytes(first));
+    const { gateway } = first;
+    const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
+      rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
+    this.#now = new Generation(nothing, null, this);
+    const { active, state: port, epoch, wake, world } = options;
+    this.#durability = !active || first.role === "control" ? null : new Durability({
+      port, epoch, wake, log: world.log, interval: gateway.store.checkpoint,
+      journal_bytes_max: gateway.store.stateMB * 2 ** 19,
       time: () => world.clock.time(), begin: (journal) => this.#beginSource(journal),
     });
   }
@@ -97,8 +97,8 @@ export class Role {
     this.#durability?.start();
   }
 
-  get graph(): Graph {
-    return this.#now.graph;
+  get gateway(): Gateway {
+    return this.#now.gateway;
   }
 
   get share(): Share {
@@ -146,28 +146,25 @@ export class Role {
     return this.#next?.inherited ?? null;
   }
 
-  /** Builds a generation in the reserve, beside the one that runs. */
-  async prepare(graph: Graph): Promise<Share> {
-    const { role, active, breathe } = this.#options;
-    const share = shareOf(graph, role);
-    await this.#loadConnectors(graph, share);
-    const first = this.#now.graph === graph && this.#now.rings.size === 0;
-    const inherited = first ? null
-      : { kept: keptOf(this.#now.graph, graph), before: this.#now.share };
-    this.#next = new Generation(graph, share, inherited, this);
+  /** Builds a generation in the reserve, beside the one that runs; the first keeps nothing. */
+  async prepare(share: Share, kept: Kept | null): Promise<void> {
+    const { active, breathe } = this.#options;
+    await this.#loadConnectors(share);
+    const inherited = kept === null ? null : { kept, before: this.#now.share };
+    this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
     try {
-      await this.#next.build(first ? null : this.#now, active, breathe);
+      await this.#next.build(kept === null ? null : this.#now, active, breathe);
     } catch (thrown) {
       this.abandon();
       throw thrown;
     }
-    return share;
   }
 
   /** Of what this role connects to: a library costs each thread that has it some MiB. */
-  async #loadConnectors({ gateway }: Graph, share: Share): Promise<void> {
+  async #loadConnectors(share: Share): Promise<void> {
     const { components } = this.#options;
+    const { gateway } = share;
     const types = new Set([...share.sources.map(({ type }) => type),
       ...share.sinks.map(({ sink }) => gateway.sinks.find(({ name }) => name === sink)!.type),
       ...gateway.links.filter(({ name }) => name === share.commands).map(({ type }) => type)]);
@@ -230,12 +227,12 @@ export class Role {
    * anew, as arming does, so that the gate need trust no state of before (W18).
    */
   #beginDurability(before: Generation): void {
-    const { graph, rings, rules, sinks, journals } = this.#now;
+    const { share, rings, rules, sinks, journals } = this.#now;
     for (const [name, journal] of before.journals) {
       if (journals.get(name) !== journal) journal.close();
     }
     this.#reads.clear();
-    const writing = rulesToWrites(graph.rules);
+    const writing = rulesToWrites(share.rules);
     const follows = new Set(journals.keys());
     const states: RuleState[] = [];
     for (const rule of rules) {
@@ -386,7 +383,7 @@ export class Role {
 
   /** One client serves all sources and sinks of a link; they come and go. */
   #beginConnections(before: Generation): void {
-    const { graph, share, sources, sinks } = this.#now;
+    const { gateway, share, sources, sinks } = this.#now;
     const { kept } = this.#now.inherited ?? {};
     for (const [name, connection] of before.connections) {
       if (before.hasLink(name) && kept?.connections.has(linkOf(name)) !== true) continue;
@@ -406,7 +403,7 @@ export class Role {
     }
     if (!this.#options.active) return;
     for (const { rule, sink: name } of share.sinks) {
-      const config = graph.gateway.sinks.find((sink) => sink.name === name)!;
+      const config = gateway.sinks.find((sink) => sink.name === name)!;
       if (this.#isClosed(config.link)) continue;
       const ring = this.rings.get(rule)!;
       const was = before.sinks.find((one) => one.name === name && one.stream === rule);
@@ -429,28 +426,28 @@ export class Role {
 
   /** W25: a simulation keeps what it does not stand for closed. */
   #isClosed(link: string | null): boolean {
-    return this.#now.graph.gateway.links.some((l) => l.name === link && l.closed === true);
+    return this.gateway.links.some((l) => l.name === link && l.closed === true);
   }
 
   /** The client of a link that a source, sink or `commands` uses. */
   connect(link: string): Connection {
-    const { type } = this.#now.graph.gateway.links.find((l) => l.name === link)!;
+    const { type } = this.gateway.links.find((l) => l.name === link)!;
     return this.#connection(type, link);
   }
 
   /** One client for all that use a link; a type without link has one for itself. */
   #connection(type: string, link: string | null, durable = false): Connection {
     const { components, world, wake } = this.#options;
-    const { graph, connections } = this.#now;
+    const { gateway, connections } = this.#now;
     // A connection whose session outlasts it is of nobody else: commands must not come late (W17).
     const key = durable ? durableName(link ?? type) : link ?? type;
     let connection = connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
-      const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
-      const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
+      const settings = gateway.links.find((l) => l.name === link)?.settings ?? {};
+      const { mqtt_message_bytes_max } = { ...limits, ...gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake, durable,
+        log: world.log, gateway: gateway.id, wake, durable,
         message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });

@@ -1,5 +1,5 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
-import type { Layout, Param } from "./emit/params.ts";
+import type { Param, StateLayout } from "./emit/params.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
@@ -77,7 +77,7 @@ interface StageBase {
 
 interface KernelStage extends StageBase {
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly params: readonly Param[];
   /** Generated code, as `explain` prints it. */
   readonly text: string;
@@ -127,7 +127,7 @@ export type KeptWindow =
 export interface JoinPlan {
   readonly text: string;
   readonly params: readonly Param[];
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** Of the joined rows. */
   readonly ring: RingLayout;
 }
@@ -154,7 +154,7 @@ export interface KeptPlan extends StageBase {
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** All its kernels. */
   readonly text: string;
 }
@@ -181,7 +181,7 @@ export interface ReorderPlan extends StageBase {
   /** The slots: one row of it cannot wait. */
   readonly ring: RingLayout;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** Both kernels. */
   readonly text: string;
 }
@@ -239,7 +239,7 @@ export interface AsofPlan extends StageBase {
   /** Newest rows, a ring of its own in the state. */
   readonly ring: RingLayout;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 
@@ -258,7 +258,7 @@ export interface ExpandPlan extends StageBase {
   /** Name of an item that is no object. */
   readonly name: string;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 

@@ -60,7 +60,7 @@ const operators = ["+", "-", "*", "/", "%"];
 const comparisons = [">", "<", ">=", "<=", "!="];
 
 /** Four kinds of rules in as many shapes as asked for; the numbers in them differ by the rule. */
-export function ruleOf(rule: number, shapes: number): string {
+function ruleOf(rule: number, shapes: number): string {
   const shape = rule % shapes;
   const form = Math.floor(shape / 4);
   const n = rule + 0.5;
