@@ -220,7 +220,8 @@ class Binder {
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     const { where = null, window = null, having = null, select = [] } = parts;
     const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
-      ...(parts.orderBy ?? []).map(({ expr }) => expr), ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
+      ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
+      ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));

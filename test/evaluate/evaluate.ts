@@ -32,6 +32,8 @@ export interface World {
   window?: { readonly start: number; readonly end: number };
   /** What a lookup table says for a key. */
   lookup?(table: string, key: Cell): Answer;
+  /** Told of a window that ended then, whose rows have no order. */
+  unordered?(end: number): void;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
 }
@@ -386,6 +388,7 @@ class Evaluation {
       this.#project(one.time, one.origin, one.leaves));
     if (found !== null) return found;
     this.#errors += given.length;
+    this.#world.unordered?.(given[0]!.time);
     return [];
   }
 
