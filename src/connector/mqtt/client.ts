@@ -57,6 +57,8 @@ export class MqttConnection implements Connection {
       reconnectOnConnackError: true,
       // Rows wait in their ring, where they are counted, not in the client's queue.
       queueQoSZero: false,
+      // The library's cache of all numbers of two bytes is 65,536 objects, 8 MiB a thread.
+      writeCache: false,
     });
     this.#listen(this.#client);
     if (io.durable) this.#takeDurably(this.#client);
