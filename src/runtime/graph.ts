@@ -321,6 +321,7 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.models.map((model) => model.name),
         ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
       functions: this.#functions,

@@ -3,7 +3,7 @@ import type {
     Window,
   WindowKind,
 } from "./ast.ts";
-import { duration, limits } from "../base.ts";
+import { duration, limits, nearest } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import { Lexer, type Token } from "./lexer.ts";
 import { Steps, tooDeep } from "./steps.ts";
@@ -14,6 +14,9 @@ const reserved =
   "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION " +
   "REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
+
+/** These too have a meaning where they stand, but may be names. */
+const keywords = new Set([...reserved, ..."JOIN ASOF ON TOLERANCE KEYS DISTINCT".split(" ")]);
 
 /** Units of window lengths, in ms. */
 const units: Readonly<Record<string, number>> = {
@@ -103,11 +106,19 @@ export class Parser {
     return { from, to: this.#end };
   }
 
-  unexpected(wanted: string, token = this.#token): SqlFault {
+  unexpected(wanted: string, token = this.#token, hint = ""): SqlFault {
     const found = token.kind === "end" ? "the query ends"
       : `\`${this.sql.slice(token.from, token.to)}\` stands`;
-    return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}`, this.sql, token,
-      token.kind === "word" ? reserved : [], token.upper);
+    return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}${hint}`, this.sql,
+      token, token.kind === "word" ? keywords : [], token.upper);
+  }
+
+  /** What stands where an alias could, without AS before it. */
+  unexpectedAfterName(wanted: string): SqlFault {
+    const { kind, upper } = this.#token;
+    const alias = kind === "quoted" || (kind === "word" && !keywords.has(upper) &&
+      nearest(upper, keywords) === null);
+    return this.unexpected(wanted, this.#token, alias ? "; an alias stands after AS" : "");
   }
 
   fault(sentence: string, span: Span): SqlFault {
@@ -372,11 +383,22 @@ export class Parser {
 
   #call(name: Token): Expr {
     this.expect("(");
+    this.#refuseWindow(name);
     const distinct = this.accept("DISTINCT");
     const args = this.is(")") ? [] : this.list(() => this.expr());
     this.expect(")");
     const over = this.is("OVER") ? this.over() : null;
     return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
+  }
+
+  /** A window where a value is expected, or its name misspelled. */
+  #refuseWindow(name: Token): void {
+    if (windows[name.upper] !== undefined) {
+      throw this.fault(`${name.upper} is a window: it stands in GROUP BY, by itself`, name);
+    }
+    if (units[this.#token.upper] === undefined) return;
+    throw new SqlFault("unknown-window", `There is no window ${name.text}()`, this.sql, name,
+      Object.keys(windows), name.upper);
   }
 
   /** `OVER ([PARTITION BY … [KEYS n]] [ORDER BY …] [WHEN …])`, the parts in any order. */
@@ -468,9 +490,9 @@ const joinKinds: Readonly<Record<string, JoinKind>> = {
 
 function parseSelect(p: Parser): Select {
   const { from } = p.expect("SELECT");
-  const distinct = p.token.upper === "DISTINCT" && p.accept("DISTINCT");
+  const distinct = p.token.upper === "DISTINCT" ? p.take() : null;
   const fields = p.list(() => parseField(p));
-  p.expect("FROM");
+  if (!p.accept("FROM")) throw p.unexpectedAfterName("FROM");
   const source = parseSource(p);
   const joins: Join[] = [];
   while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
@@ -484,10 +506,11 @@ function parseSelect(p: Parser): Select {
     p.expect("BY");
     orderBy = p.list(() => p.order());
   }
-  let limit: number | null = null;
+  let limit: Select["limit"] = null;
   if (p.accept("LIMIT")) {
     if (p.token.kind !== "bigint") throw p.unexpected("a number of rows");
-    limit = Number(p.take().text);
+    const number = p.take();
+    limit = { rows: Number(number.text), span: number };
   }
   return {
     kind: "select", fields, from: source, joins, where, groupBy, groups, window, having, orderBy,
@@ -577,7 +600,7 @@ export function parseQuery(sql: string, steps = new Steps(sql)): Select {
   const p = new Parser(sql, steps);
   const select = parseSelect(p);
   p.accept(";");
-  if (!p.atEnd()) throw p.unexpected("the end of the query");
+  if (!p.atEnd()) throw p.unexpectedAfterName("the end of the query");
   return select;
 }
 
