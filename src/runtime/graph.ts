@@ -421,7 +421,8 @@ class Builder {
     if (!names.includes(settings.time)) {
       const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
       this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
-        `other than 64-bit integers, in ms since 1970; ${there}`, { nearest: nearest(settings.time, names) });
+        `other than 64-bit integers, in ms since 1970; ${there}`,
+        { nearest: nearest(settings.time, names) });
     }
     return true;
   }

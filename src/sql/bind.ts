@@ -168,6 +168,11 @@ class Binder {
     return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
   }
 
+  #needsWindow(name: string, span: Span): SqlFault {
+    return this.#fault("syntax", `${name}() needs the rows of a window, such as GROUP BY ` +
+      "TUMBLINGWINDOW(ss, 10)", span);
+  }
+
   #keysFault(span: Span): SqlFault {
     return this.#fault("arguments", "KEYS is how many keys there may be, 1 to " +
       `${limits.partition_keys_max} (partition_keys_max)`, span);
@@ -640,8 +645,12 @@ class Binder {
     if (b === "time" && left.kind === "literal") {
       return [a === "text" ? this.#time(left) : this.#as(left, time), right];
     }
+    const quoted = [left, right].find((node) => node.kind === "literal" &&
+      typeof node.value === "string" && node.value.trim() !== "" &&
+      Number.isFinite(Number(node.value)));
     throw this.#fault("type",
-      `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
+      `${capital(say(left.type))} cannot be compared with ${say(right.type)}` +
+        (quoted === undefined ? "" : "; a number stands without quotes"), span);
   }
 
   #time(node: Bound): Bound {
@@ -962,7 +971,8 @@ class Binder {
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
-    if (context === "row") throw this.#later(call.span, "An aggregate in this place");
+    if (context === "row") throw this.#later(call.span,
+      "An aggregate in this place (a condition on one stands in HAVING)");
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
@@ -982,7 +992,7 @@ class Binder {
   /** The values of a window's rows themselves. */
   #gathering(fn: Gathering, { name, args, span }: Call): Bound {
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const [first, all] = args;
     const row = (star: Star): Bound => this.#object(this.#star(star, "row"), span);
@@ -1007,7 +1017,7 @@ class Binder {
   #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
     const { args, span } = call;
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const given = args.slice(1).map((at) =>
       (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));

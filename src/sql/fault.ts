@@ -36,7 +36,7 @@ export class SqlFault extends Fault {
 
 const shown_characters_max = 90;
 
-/** A line and below it a mark; of a long line the part around the mark, `…` for what is left out. */
+/** A line and a mark below it; of a long one the part around the mark, `…` for what is left out. */
 function marked(line: string, at: number, width: number): string {
   const last = Math.max(0, line.length - shown_characters_max);
   const from = Math.max(0, Math.min(at - shown_characters_max / 3, last));

@@ -15,21 +15,24 @@ const reserved =
   "REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
 
-/** These too have a meaning where they stand, but may be names. */
-const keywords = new Set([...reserved, ..."JOIN ASOF ON TOLERANCE KEYS DISTINCT".split(" ")]);
+/** What may follow the source of a query. */
+const clauses = ("AS JOIN INNER LEFT RIGHT FULL CROSS ASOF ON WHERE GROUP HAVING ORDER LIMIT AND " +
+  "OR").split(" ");
 
 /** Units of window lengths, in ms. */
 const units: Readonly<Record<string, number>> = {
   DD: 86_400_000, HH: 3_600_000, MI: 60_000, SS: 1000, MS: 1,
 };
 
-const windows: Readonly<Record<string, { kind: WindowKind; least: number; most: number }>> = {
-  TUMBLINGWINDOW: { kind: "tumbling", least: 1, most: 1 },
-  HOPPINGWINDOW: { kind: "hopping", least: 2, most: 2 },
-  SLIDINGWINDOW: { kind: "sliding", least: 1, most: 2 },
-  SESSIONWINDOW: { kind: "session", least: 2, most: 2 },
-  COUNTWINDOW: { kind: "count", least: 1, most: 2 },
-  STATEWINDOW: { kind: "state", least: 1, most: 2 },
+export const windows: Readonly<Record<string, {
+  kind: WindowKind; least: number; most: number; takes: string;
+}>> = {
+  TUMBLINGWINDOW: { kind: "tumbling", least: 1, most: 1, takes: "unit, length" },
+  HOPPINGWINDOW: { kind: "hopping", least: 2, most: 2, takes: "unit, length, hop" },
+  SLIDINGWINDOW: { kind: "sliding", least: 1, most: 2, takes: "unit, length, [delay]" },
+  SESSIONWINDOW: { kind: "session", least: 2, most: 2, takes: "unit, longest, pause" },
+  COUNTWINDOW: { kind: "count", least: 1, most: 2, takes: "rows, [every]" },
+  STATEWINDOW: { kind: "state", least: 1, most: 2, takes: "begin, [emit]" },
 };
 
 /** How tightly binary operators bind; all are left-associative. */
@@ -106,23 +109,31 @@ export class Parser {
     return { from, to: this.#end };
   }
 
-  unexpected(wanted: string, token = this.#token, hint = ""): SqlFault {
+  /** The words of SQL that `wanted` names are those that may have been meant. */
+  unexpected(
+    wanted: string, token = this.#token, hint = "", 
+    known: readonly string[] = wanted.match(/[A-Z]{2,}/g) ?? [],
+  ): SqlFault {
     const found = token.kind === "end" ? "the query ends"
       : `\`${this.sql.slice(token.from, token.to)}\` stands`;
-    return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}${hint}`, this.sql,
-      token, token.kind === "word" ? keywords : [], token.upper);
+    return this.unknown(`Here ${wanted} is expected, but ${found}${hint}`, token, known);
   }
 
   /** What stands where an alias could, without AS before it. */
-  unexpectedAfterName(wanted: string): SqlFault {
+  unexpectedAfterName(wanted: string, known: readonly string[]): SqlFault {
     const { kind, upper } = this.#token;
-    const alias = kind === "quoted" || (kind === "word" && !keywords.has(upper) &&
-      nearest(upper, keywords) === null);
-    return this.unexpected(wanted, this.#token, alias ? "; an alias stands after AS" : "");
+    const alias = kind === "quoted" ||
+      (kind === "word" && !reserved.has(upper) && nearest(upper, known) === null);
+    return this.unexpected(wanted, this.#token, alias ? "; an alias stands after AS" : "", known);
   }
 
   fault(sentence: string, span: Span): SqlFault {
     return new SqlFault("syntax", sentence, this.sql, span);
+  }
+
+  /** A word that is none of the known ones. */
+  unknown(sentence: string, token: Token, known: Iterable<string>): SqlFault {
+    return new SqlFault("syntax", sentence, this.sql, token, known, token.upper);
   }
 
   /** A name of a column, alias or function. */
@@ -130,8 +141,7 @@ export class Parser {
     const { kind, upper } = this.#token;
     if (kind === "quoted" || (kind === "word" && !reserved.has(upper))) return this.take();
     if (kind === "word") {
-      throw this.fault(`${upper} is a word of SQL; as ${what} it stands in back-quotes`,
-        this.#token);
+      throw this.unexpected(what, this.#token, ", a word of SQL; as a name it is in back-quotes");
     }
     throw this.unexpected(what);
   }
@@ -183,6 +193,9 @@ export class Parser {
       return { kind: "isnull", operand: left, negated, span: this.span(from) };
     }
     const negated = op === "NOT";
+    if (negated && !["IN", "BETWEEN", "LIKE"].includes(this.#token.upper)) {
+      throw this.unexpected("IN, BETWEEN or LIKE");
+    }
     const word = negated ? this.take().upper : op;
     switch (word) {
       case "IN": return this.#in(left, negated);
@@ -197,7 +210,6 @@ export class Parser {
         return { kind: "like", operand: left, pattern, negated, span: this.span(from) };
       }
     }
-    if (negated) throw this.unexpected("IN, BETWEEN or LIKE");
     const right = this.expr(binds + 1);
     const name = (op === "<>" ? "!=" : op.toLowerCase()) as BinaryOp;
     return { kind: "binary", op: name, left, right, span: this.span(from) };
@@ -447,7 +459,7 @@ export class Parser {
 
   window(): Window {
     const name = this.take();
-    const { kind, least, most } = windows[name.upper]!;
+    const { kind, least, most, takes } = windows[name.upper]!;
     this.expect("(");
     let unit_ms: number | null = null;
     if (kind !== "count" && kind !== "state") {
@@ -464,10 +476,7 @@ export class Parser {
     const args = this.list(() => this.expr());
     this.expect(")");
     if (args.length < least || args.length > most) {
-      throw this.fault(`${name.upper} takes ${least === most ? least : `${least} or ${most}`} ` +
-        `${kind === "state" ? "conditions" : kind === "count" ? "numbers of rows" : "lengths"}, ` +
-        `not ${args.length}`,
-        this.span(name.from));
+      throw this.fault(`It is ${name.upper}(${takes})`, this.span(name.from));
     }
     let filter: Expr | null = null;
     if (this.accept("FILTER")) {
@@ -492,7 +501,7 @@ function parseSelect(p: Parser): Select {
   const { from } = p.expect("SELECT");
   const distinct = p.token.upper === "DISTINCT" ? p.take() : null;
   const fields = p.list(() => parseField(p));
-  if (!p.accept("FROM")) throw p.unexpectedAfterName("FROM");
+  if (!p.accept("FROM")) throw p.unexpectedAfterName("FROM", ["FROM", "AS"]);
   const source = parseSource(p);
   const joins: Join[] = [];
   while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
@@ -600,7 +609,7 @@ export function parseQuery(sql: string, steps = new Steps(sql)): Select {
   const p = new Parser(sql, steps);
   const select = parseSelect(p);
   p.accept(";");
-  if (!p.atEnd()) throw p.unexpectedAfterName("the end of the query");
+  if (!p.atEnd()) throw p.unexpectedAfterName("the end of the query", clauses);
   return select;
 }
 
