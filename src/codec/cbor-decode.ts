@@ -4,8 +4,8 @@ import { Decoder, Tag } from "cbor-x/index-no-eval";
 import { Fault, reason } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
 import {
-  ABSENT, type Column, type ColumnKind, type Dyn, ERROR, type Fallback, jsonOfDyn, NULL, type Ring,
-  type Shape, UNCERTAIN, writeCell,
+  type Column, type ColumnKind, type Dyn, ERROR, type Fallback, jsonOfDyn, type Ring, type Shape,
+  UNCERTAIN, writeCell,
 } from "../ring.ts";
 import type { RowForm } from "./row-form.ts";
 import type { TimeText } from "./time-text.ts";
@@ -81,8 +81,9 @@ export class CborDecoder implements RowDecoder {
       }
       this.#fit.substituted = false;
       const cell = this.#fit.cell(value, column);
+      const understood = this.#fit.substituted ? UNCERTAIN.substituted : state;
       if (cell instanceof Misfit) ring.arena.U[at] = cell.state;
-      else writeCell(ring, column, seq, cell, this.#fit.substituted ? UNCERTAIN.substituted : state);
+      else writeCell(ring, column, seq, cell, understood);
     }
     return this.#form.end(seq, time, state);
   }
@@ -182,7 +183,7 @@ class Fitting {
   }
 
   #shape(value: Dyn, shape: Shape): Dyn | Misfit {
-    if (value === null) return this.#strict && shape.of === "value" ? new Misfit(NULL) : null;
+    if (value === null) return this.#strict && shape.of === "value" ? new Misfit(ERROR.type) : null;
     switch (shape.of) {
       case "value": return this.#value(value, shape);
       case "array": {
@@ -199,7 +200,8 @@ class Fitting {
     const made = new Map<string, Dyn>();
     for (const { name, shape, fallback } of fields) {
       const found = value.get(name);
-      const field = found === undefined ? this.#missing(fallback, shape) : this.#shape(found, shape);
+      const field = found === undefined ? this.#missing(fallback, shape)
+        : this.#shape(found, shape);
       if (field instanceof Misfit) return field;
       made.set(name, field);
     }
@@ -207,7 +209,7 @@ class Fitting {
   }
 
   #missing(fallback: Fallback | undefined, shape: Shape): Dyn | Misfit {
-    if (fallback === undefined) return this.#strict ? new Misfit(ABSENT) : null;
+    if (fallback === undefined) return this.#strict ? new Misfit(ERROR.type) : null;
     this.substituted = true;
     return shape.of === "value" && isWhole(shape.kind) ? BigInt(fallback) : fallback;
   }

@@ -2,20 +2,41 @@
 import { Encoder } from "cbor-x/index-no-eval";
 import type { RowEncoder } from "../codec.ts";
 import {
-  GOOD, isUncertain, readCell, spread_name, stateName, type CellValue, type Ring,
+  type Column, type Dyn, DynReader, GOOD, isUncertain, readCell, type Ring, spread_name, stateName,
 } from "../ring.ts";
 
-/** Plain maps with text keys (RFC 8949), which every CBOR reader takes. */
-const encoder = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+/**
+ * Plain maps with text keys (RFC 8949), which every CBOR reader takes; the library's types do not
+ * know the last of these.
+ */
+const settings = {
+  useRecords: false, variableMapSize: true, tagUint8Array: false, useTag259ForMaps: false,
+};
+const encoder = new Encoder(settings);
 
-/** Of an object, given as the text of its JSON. */
-function fieldsOf(value: CellValue): Record<string, CellValue> {
-  return typeof value === "string" ? JSON.parse(value) as Record<string, CellValue> : {};
+const dyns = new DynReader();
+
+/** Of an object; as the text of its JSON, or as it is. */
+function fieldsOf(value: Dyn): Iterable<[string, Dyn]> {
+  if (value instanceof Map) return shorter(value) as ReadonlyMap<string, Dyn>;
+  return typeof value === "string"
+    ? Object.entries(JSON.parse(value) as Record<string, Dyn>) : [];
+}
+
+/** The library writes each bigint as 64 bits; small whole numbers are shorter as numbers. */
+function shorter(value: Dyn): Dyn {
+  if (typeof value === "bigint") {
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  }
+  if (Array.isArray(value)) return (value as readonly Dyn[]).map(shorter);
+  if (!(value instanceof Map)) return value;
+  const fields = value as ReadonlyMap<string, Dyn>;
+  return new Map([...fields].map(([name, item]) => [name, shorter(item)]));
 }
 
 /**
  * Writes rows as CBOR maps. A cell without a usable value is null, as in JSON. `json` cells stay
- * text: a reader that wants their inside parses them.
+ * text: a reader that wants their inside parses them; arrays and objects are arrays and maps.
  */
 export class CborEncoder implements RowEncoder {
   readonly bytes_max: number;
@@ -35,20 +56,18 @@ export class CborEncoder implements RowEncoder {
 
   encode(seq: number, out: Uint8Array, at: number): number {
     const { shown, mask } = this.#ring;
-    const row: Record<string, CellValue | Record<string, string | number>> = {};
+    const row: Record<string, Dyn | Record<string, string | number>> = {};
     const quality: Record<string, string> = {};
     let worst = GOOD;
     for (const column of shown) {
       const state = this.#ring.arena.U[column.state + (seq & mask)]!;
-      const value = state === GOOD || isUncertain(state) ? readCell(this.#ring, column, seq) : null;
+      const value = state === GOOD || isUncertain(state) ? this.#value(column, seq) : null;
       if (column.name === spread_name) {
         // Its fields stand beside the columns, which come after them and win.
-        for (const [name, item] of Object.entries(fieldsOf(value))) row[name] ??= item;
+        for (const [name, item] of fieldsOf(value)) row[name] ??= item;
         continue;
       }
-      // cbor-x writes a bigint as 64-bit integer; small ones are shorter as numbers.
-      row[column.name] = typeof value === "bigint" && Number.isSafeInteger(Number(value))
-        ? Number(value) : value;
+      row[column.name] = value;
       if (state !== GOOD) quality[column.name] = stateName(state);
       worst |= state;
     }
@@ -60,5 +79,12 @@ export class CborEncoder implements RowEncoder {
     const bytes = encoder.encode(row);
     out.set(bytes, at);
     return at + bytes.length;
+  }
+
+  /** As it is in CBOR too, where it has no fixed type. */
+  #value(column: Column, seq: number): Dyn {
+    if (column.kind !== "dyn") return shorter(readCell(this.#ring, column, seq));
+    const { arena, mask } = this.#ring;
+    return shorter(dyns.read(arena.U, column.payload + (seq & mask) * column.stride));
   }
 }

@@ -200,7 +200,8 @@ export class JsonDecoder implements RowDecoder {
 
   #isNext(key: Uint8Array): boolean {
     const from = this.#scan.at + 1;
-    if (this.#scan.bytes[from + key.length] !== QUOTE || !same(this.#scan.bytes, from, key)) return false;
+    const { bytes } = this.#scan;
+    if (bytes[from + key.length] !== QUOTE || !same(bytes, from, key)) return false;
     this.#scan.at = from + key.length + 1;
     return true;
   }
@@ -270,7 +271,8 @@ export class JsonDecoder implements RowDecoder {
     }
     if (!Number.isInteger(value)) return ERROR.type;
     // Past 2^53 the digits count, not the double they round to; rare enough for a BigInt.
-    const exact = this.#scan.integral ? BigInt(this.#scan.latin(from, this.#scan.at)) : BigInt(value);
+    const scan = this.#scan;
+    const exact = scan.integral ? BigInt(scan.latin(from, scan.at)) : BigInt(value);
     if (BigInt.asIntN(64, exact) !== exact) return ERROR.overflow;
     I[word] = Number(BigInt.asIntN(32, exact));
     I[word + 1] = Number(BigInt.asIntN(32, exact >> 32n));

@@ -1,7 +1,5 @@
 import { base64Into } from "../base.ts";
-import {
-  ABSENT, DynWriter, ERROR, type Fallback, NULL, type Shape, type ShapeField,
-} from "../ring.ts";
+import { DynWriter, ERROR, type Fallback, type Shape, type ShapeField } from "../ring.ts";
 import {
   CLOSE, CLOSE_LIST, F, type JsonScanner, N, OPEN, OPEN_LIST, QUOTE, same, T,
 } from "./json-scan.ts";
@@ -9,7 +7,7 @@ import type { TimeText } from "./time-text.ts";
 
 /** A declared form, prepared: what of it is looked for in a text as bytes, and where it was. */
 export type Form =
-  | { readonly of: "value"; readonly kind: (Shape & { of: "value" })["kind"]; readonly slot: number }
+  | Extract<Shape, { of: "value" }>
   | { readonly of: "array"; readonly item: Form }
   | {
     readonly of: "struct"; readonly fields: readonly FormField[];
@@ -174,7 +172,7 @@ export class JsonValues {
     const scan = this.#scan;
     const first = scan.bytes[scan.at];
     if (first === N) {
-      if (this.#strict && form.of === "value") return NULL;
+      if (this.#strict && form.of === "value") return ERROR.type;
       return this.#word();
     }
     if (form.of === "array") return first === OPEN_LIST ? this.#list(form.item) : ERROR.type;
@@ -224,7 +222,7 @@ export class JsonValues {
   }
 
   #missing({ fallback }: FormField): number {
-    if (fallback === null) return this.#strict ? ABSENT : fits(this.#writer.null());
+    if (fallback === null) return this.#strict ? ERROR.type : fits(this.#writer.null());
     this.substituted = true;
     return fits(this.#writer.item(fallback));
   }

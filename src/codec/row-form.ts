@@ -23,6 +23,8 @@ export class RowForm {
   readonly #times: TimeText;
   readonly #strict: boolean;
   readonly #defaults: readonly Default[];
+  /** What a strict source must have in every row: what is declared. */
+  readonly #demanded: readonly Column[];
   /** Why the newest was refused: the column, and its state then. */
   #column: Column | null = null;
   #state = 0;
@@ -32,6 +34,8 @@ export class RowForm {
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
     this.#times = times;
     this.#strict = strict;
+    this.#demanded = ring.columns.filter(({ kind, shape, path }) =>
+      path.length > 0 && (kind !== "dyn" || shape !== null));
     this.#defaults = ring.columns.filter(({ fallback }) => fallback !== null)
       .map((column) => ({ column, value: defaultOf(column) }));
   }
@@ -77,9 +81,9 @@ export class RowForm {
   }
 
   #complete(row: number): boolean {
-    const { columns, arena: { F, U }, sourceAt } = this.#ring;
-    for (let i = 0; i < columns.length; i++) {
-      const column = columns[i]!;
+    const { arena: { F, U }, sourceAt } = this.#ring;
+    for (let i = 0; i < this.#demanded.length; i++) {
+      const column = this.#demanded[i]!;
       const state = U[column.state + row]!;
       // An array or object may be NULL as a whole.
       const there = state <= UNCERTAIN_MAX || (state === NULL && column.kind === "dyn");
