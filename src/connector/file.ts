@@ -1,14 +1,13 @@
-import { z } from "zod";
 import type { TableType } from "../connector.ts";
+import type { CsvSettings } from "./file/settings.ts";
 import { CsvTable } from "./file/table.ts";
 
-const tableSettings = z.strictObject({
-  file: z.string().min(1).describe("CSV file with a header, relative to the configuration; it is " +
-    "read again when it has changed"),
-});
+const settings = () => require("./file/settings.ts") as typeof import("./file/settings.ts");
 
 export const csvTable: TableType = {
   type: "csv",
-  settings: tableSettings,
-  open: (settings, shape) => new CsvTable(tableSettings.parse(settings).file, shape),
+  get settings() {
+    return settings().csvSettings;
+  },
+  open: (given, shape) => new CsvTable((given as CsvSettings).file, shape),
 };

@@ -160,7 +160,6 @@ test("docs/sql.md has each unit of convert_unit", () => {
 });
 
 test.each([
-  "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
   "SELECT count(*) FROM m-01.slow GROUP BY STATEWINDOW(power > 1) OVER (PARTITION BY power)",
   "SELECT changed_cols('c_', TRUE, avg(power)) FROM m-01.slow GROUP BY COUNTWINDOW(2)",
   "SELECT quality(power) FROM m-01.slow",
