@@ -30,7 +30,7 @@ test("W21 refusals from outside are one commit a turn, a row each; a rule's are 
   expect(commits.length).toBe(1);
 });
 
-test("W10, W21: a row of a rule that writes two tags is two intents, each with an outcome", async () => {
+test("W10, W21: a row written to two tags is two intents, each with its outcome", async () => {
   const intents: Intent[] = [];
   const endings: Ending[] = [];
   const store = {
