@@ -72,7 +72,7 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast",
       other: "SELECT latest(a) AS v FROM d.fast WHERE rising(ok)" })).toBe("");
   });
-  test("two columns of one name that are written out: the later one of `*` is no second one", () => {
+  test("two columns of one name, both written out: over a column of `*` is another thing", () => {
     for (const columns of ["a AS v, b AS v", "a AS v, a * 2 AS v", "*, a AS v, b AS v"]) {
       const told = problems({ write: `SELECT ${columns} FROM d.fast` });
       expect(told, columns).toContain("This is a second column v");
