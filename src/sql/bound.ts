@@ -409,6 +409,8 @@ export interface CatalogStream {
   readonly interval_ms: number | null;
   /** Its rows bear source times. */
   readonly timed?: boolean;
+  /** What a message says of itself beside its fields (`meta()`): a column of objects. */
+  readonly meta?: ColumnSpec;
   /** Its messages have any fields; what a rule names becomes a column. */
   readonly open?: OpenStream;
 }

@@ -160,6 +160,9 @@ export function refused(thrown: unknown, expected: Json): Outcome {
     : { kind: "failed", why: `refused: ${thrown.message}; expected ${JSON.stringify(expected)}` };
 }
 
+/** What a message says of itself. */
+export const metaColumn: ColumnSpec = { name: "$meta", kind: "dyn", slot: 4096 };
+
 export type Columns = ReadonlyMap<string, ColumnSpec>;
 
 export const column = (name: string, kind: ColumnSpec["kind"]): ColumnSpec =>
