@@ -1,4 +1,4 @@
-import type { Ring } from "./ring.ts";
+import type { Dyn, Ring } from "./ring.ts";
 import { CborEncoder } from "./codec/cbor.ts";
 import { JsonDecoder } from "./codec/json-decode.ts";
 import { JsonEncoder } from "./codec/json-encode.ts";
@@ -22,9 +22,10 @@ export interface RowDecoder {
   /**
    * Publishes the rows of one message (an object, or an array of objects) and gives their number.
    * `state` is that of every cell which was understood. A message that is no JSON throws a
-   * Fault and leaves no row, except the ring-fulls that went before the damage in an array.
+   * Fault and leaves no row, except the ring-fulls that went before the damage in an array. `meta`
+   * is what the message says of itself, for the column `$meta` of a ring that has one.
    */
-  decode(bytes: Uint8Array, time: number, state: number): number;
+  decode(bytes: Uint8Array, time: number, state: number, meta?: Dyn): number;
 }
 
 export interface EncoderSettings {

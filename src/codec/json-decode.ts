@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { Fault } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
-import { ABSENT, DynWriter, ERROR, NULL, parseDyn, type Column, type Ring } from "../ring.ts";
+import {
+  ABSENT, type Column, type Dyn, DynWriter, ERROR, meta_name, NULL, parseDyn, type Ring,
+} from "../ring.ts";
 
 /** A field that is wanted, with its key as it stands in a message. */
 interface Field {
@@ -65,6 +67,8 @@ export class JsonDecoder implements RowDecoder {
   readonly #fields: Fields;
   /** Takes the message itself. */
   readonly #whole: Column | null;
+  /** Takes what the message says of itself: no field of it has this name. */
+  readonly #meta: Column | null;
   readonly #dyn = new DynWriter();
   readonly #time: Column | null;
   readonly #rows_max: number;
@@ -72,18 +76,22 @@ export class JsonDecoder implements RowDecoder {
   #at = 0;
   #end = 0;
   #state = 0;
+  #about: Dyn = null;
   /** The number read last had no fraction and no exponent. */
   #integral = false;
 
   constructor(ring: Ring, timeColumn: string | null, rows_max: number) {
     this.#ring = ring;
     this.#rows_max = rows_max;
-    this.#fields = fieldsOf(ring.columns.filter(({ path }) => path.length > 0), 0);
+    this.#meta = ring.column(meta_name) ?? null;
+    this.#fields = fieldsOf(ring.columns.filter((column) =>
+      column.path.length > 0 && column !== this.#meta), 0);
     this.#whole = ring.columns.find(({ path }) => path.length === 0) ?? null;
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number): number {
+  decode(bytes: Uint8Array, time: number, state: number, meta: Dyn = null): number {
+    this.#about = meta;
     this.#bytes = bytes;
     this.#at = 0;
     this.#end = bytes.length;
@@ -137,11 +145,19 @@ export class JsonDecoder implements RowDecoder {
     this.#object(row, this.#fields);
     const all = this.#whole;
     if (all !== null) bytes[all.state + row] = this.#slot(all, row, this.#bytes, from, this.#at);
+    if (this.#meta !== null && this.#about !== null) this.#tell(this.#meta, row, this.#about);
     floats[ring.timeAt + row] = time;
     bytes[ring.flagsAt + row] = 0;
     const source = this.#time;
     const known = source !== null && bytes[source.state + row] === this.#state;
     floats[ring.sourceAt + row] = known ? floats[source.payload + row]! : NaN;
+  }
+
+  #tell(column: Column, row: number, about: Dyn): void {
+    const { I, U } = this.#ring.arena;
+    const length = this.#dyn.write(U, column.payload + row * column.stride, column.slot, about);
+    I[column.length + row] = Math.max(0, length);
+    U[column.state + row] = length < 0 ? ERROR.length : this.#state;
   }
 
   #object(row: number, fields: Fields): void {

@@ -764,6 +764,7 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "date_diff": return this.#dateDiff(call, context);
+      case "meta": case "mqtt": return this.#meta(call, context);
       case "row_number": return this.#rowNumber(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
@@ -774,6 +775,26 @@ class Binder {
           type: int53, span: call.span });
     }
     throw this.#later(call.span, `The function ${name}()`);
+  }
+
+  /** `meta([stream.]key[->inside]…)`, `meta([stream.]*)`; `mqtt(topic)` says where from. */
+  #meta({ name, args: [arg], span }: Call, context: Context): Bound {
+    const path = pathOf(arg!);
+    const [first, ...rest] = path;
+    const qualified = first !== undefined && (rest.length > 0 || arg!.kind === "star") &&
+      this.#scope.has(first);
+    const column = this.#column(this.#scope.meta(this.#sql, qualified ? first : "", span), span);
+    const keys = qualified ? rest : path;
+    if (name.toLowerCase() === "mqtt") {
+      const key = mqttKeys.get(keys.join().toLowerCase());
+      if (key === undefined) {
+        throw this.#fault("arguments", "mqtt() knows topic, qos and messageid", arg!.span);
+      }
+      keys.splice(0, Infinity, key);
+    }
+    const of = context === "row" ? column : this.#ofGroup(column);
+    return keys.reduce((node: Bound, key) =>
+      this.#access("$member", [node, this.#textLiteral(key, span)], span), of);
   }
 
   /** Without a window each row is the only one of its result. */
@@ -1142,6 +1163,18 @@ function columnsIn(roots: readonly Bound[]): Set<string> {
   }
   return names;
 }
+
+/** Names from the outside in; of `*` that of its stream. */
+function pathOf(expr: Expr): string[] {
+  switch (expr.kind) {
+    case "name": return [...expr.parts];
+    case "star": return expr.qualifier.length === 0 ? [] : [expr.qualifier.join(".")];
+    case "member": return [...pathOf(expr.of), expr.name];
+    default: return [];
+  }
+}
+
+const mqttKeys = new Map(["topic", "qos", "messageId"].map((key) => [key.toLowerCase(), key]));
 
 /** The name that a field has by itself: of its column or its function. */
 function nameOf(expr: Expr): string | null {

@@ -184,7 +184,8 @@ export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, Co
 
 export function catalogOf(columns: Columns): Catalog {
   return {
-    stream: (name) => ({ name, columns: [...columns.values()], interval_ms: null }),
+    stream: (name) =>
+      ({ name, columns: [...columns.values()], interval_ms: null, meta: metaColumn }),
     match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
       names: () => [],
   };
