@@ -215,7 +215,7 @@ export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
   | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
-  | BoundNumber;
+  | BoundNumber | BoundHits;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -355,6 +355,18 @@ export interface BoundNumber extends Typed {
   readonly kind: "number";
   readonly partitionBy: readonly Bound[];
   readonly orderBy: readonly BoundOrder[];
+}
+
+/**
+ * How often a clause has let something pass before, and the time of the last one (0: none yet);
+ * int53. `rows`: rows that come out of a query without a window; `when`: rows on which the
+ * condition of a sliding window was TRUE; `windows`: windows that gave a row after HAVING, by their
+ * end.
+ */
+export interface BoundHits extends Typed {
+  readonly kind: "hits";
+  readonly of: "rows" | "when" | "windows";
+  readonly which: "count" | "time";
 }
 
 /** True if the rows of a closed window are looked at together before they go out. */

@@ -79,6 +79,7 @@ function joined(
 const leavesOf = (row: Row): Leaves => ({
   column: (input, name) => row.parts?.[input]?.get(name) ?? absent,
   newest: () => absent, aggregate: () => absent, infer: () => absent, window: () => row.time,
+  hits: () => 0,
   time: row.time, seed: new Map(),
 });
 

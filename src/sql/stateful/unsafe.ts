@@ -2,7 +2,7 @@ import {
   afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, windowConditions,
 } from "../bound.ts";
 import { statefulFunctions } from "../functions.ts";
-import { walk } from "../rewrite/tree.ts";
+import { contains, walk } from "../rewrite/tree.ts";
 
 const endless = "depends on every row since the start, so the age of its inputs has no bound";
 const hides = "puts a value in the place of one that is bad or missing";
@@ -25,6 +25,11 @@ export function unsafeIn(query: BoundQuery): string[] {
   if (aggregated && window?.filter && afterRows(window)) {
     found.push("FILTER of a window that its rows begin or end leaves out a row with a doubtful " +
       "condition before the window can know of it; WHERE does not");
+  }
+  const all = [...query.select, ...query.orderBy].map(({ expr }) => expr)
+    .concat([query.where, having, ...windowConditions(window)].filter((node) => node !== null));
+  if (all.some((node) => contains(node, "hits"))) {
+    found.push(`How often a clause has let rows pass ${endless}`);
   }
   if (isArranged(query)) {
     found.push("ORDER BY, LIMIT, DISTINCT and row_number() choose by values whose quality is not " +
