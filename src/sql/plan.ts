@@ -601,7 +601,8 @@ class Chain {
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node)
-      : node.kind === "hits" ? `$hits_${node.which}` : node.kind === "number" ? `$number${this.#query.numbers.indexOf(node)}` : undefined);
+      : node.kind === "hits" ? `$hits_${node.which}`
+      : node.kind === "number" ? `$number${this.#query.numbers.indexOf(node)}` : undefined);
     return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 

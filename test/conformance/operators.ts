@@ -9,9 +9,8 @@ import { ERROR } from "../../src/ring.ts";
 import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
 import { runJoin } from "./joins.ts";
 import {
-  type Case, catalogOf, cellOf, column, metaColumn, type Columns, columnsOf, compare, isError, type Json, jsonOf,
-    type Outcome, passed,
-  refused, rowOf, same, unsupported,
+  type Case, catalogOf, cellOf, column, metaColumn, type Columns, columnsOf, compare, isError,
+  type Json, jsonOf, type Outcome, passed, refused, rowOf, same, unsupported,
 } from "./vectors.ts";
 
 interface InputRow { readonly stream: string; readonly values: Record<string,

@@ -1,7 +1,8 @@
 import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import { exactly, oneZero } from "./open.ts";
 import {
-  afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundQuery, type BoundType, type BoundWindow,
+  afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundQuery, type BoundType,
+  type BoundWindow,
   needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";

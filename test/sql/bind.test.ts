@@ -285,6 +285,7 @@ describe("meta()", () => {
 
   test("is refused where there is none", () => {
     expect(fault("SELECT meta(topic) FROM orders")).toMatchObject({ code: "no-meta" });
-    expect(() => bind("SELECT mqtt(size) FROM orders", telling)).toThrow("topic, qos and messageid");
+    expect(() => bind("SELECT mqtt(size) FROM orders", telling))
+      .toThrow("topic, qos and messageid");
   });
 });

@@ -76,8 +76,8 @@ class Queries {
     if (!windowed && r.chance(0.15)) {
       const test = `${where === "" ? " WHERE" : `${where} AND`} ${this.#hits("last_hit")} > ` +
         r.pick(["n", "m", "-1"]);
-      return `SELECT ${this.#list(() => r.pick([this.#hits("last_hit"), this.value("whole", 2)]))} ` +
-        `FROM s${r.chance(0.7) ? test : where}`;
+      const list = this.#list(() => r.pick([this.#hits("last_hit"), this.value("whole", 2)]));
+      return `SELECT ${list} FROM s${r.chance(0.7) ? test : where}`;
     }
     if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>

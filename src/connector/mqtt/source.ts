@@ -46,7 +46,7 @@ export class MqttSource {
     this.qos = settings.qos;
     this.#name = name;
     this.#retained = settings.retained;
-    this.#decoder = createDecoder(into, settings.time ?? null, intake?.rows_max);
+    this.#decoder = createDecoder(into, { ...settings, rows_max: intake?.rows_max });
     this.#tells = into.column(meta_name) !== undefined;
     this.#intake = intake;
     this.#known = new KnownMessages(intake?.marks ?? []);
@@ -59,9 +59,12 @@ export class MqttSource {
     const status = this.#status;
     if (retained && this.#retained === "skip") return;
     const state = retained && this.#retained === "uncertain" ? UNCERTAIN.source : GOOD;
+    const decoder = this.#decoder;
+    const before = decoder.refused;
     try {
       const meta = this.#tells ? metaOf(message) : null;
-      status.received += this.#decoder.decode(payload, this.#io.time(), state, meta);
+      status.received += decoder.decode(payload, this.#io.time(), state, meta);
+      if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {
       // One bad message is the sender's trouble; the stream goes on, and it is counted.
@@ -69,6 +72,12 @@ export class MqttSource {
       status.errors++;
       status.lastError = `${this.#name}: ${reason(thrown)}`;
     }
+  }
+
+  #refused(rows: number): void {
+    this.#status.dropped += rows;
+    this.#status.errors++;
+    this.#status.lastError = `${this.#name}: ${this.#decoder.refusal}`;
   }
 
   /** What waits for room waits no longer, and is not acknowledged. */

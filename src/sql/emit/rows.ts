@@ -109,7 +109,8 @@ function countedRows(code: Code, spec: RowsSpec, hits: Hits, newest: NewestLeave
       .value({ code, row, newest }));
   const count = `hits = hits + 1; hit_time = F[${times} + r | 0];`;
   const passing = [...copying, ...code.take(), `w = w + 1 & ${outMask};`,
-    "written = written + 1 | 0;", `if (${counted}) { ${hits.of === "rows" ? count : "some = 1;"} }`];
+    "written = written + 1 | 0;",
+    `if (${counted}) { ${hits.of === "rows" ? count : "some = 1;"} }`];
   const closing = left === null ? []
     : [`if (${left} === 0) {`, `  if (some === 1) { ${count} }`, "  some = 0;", "}"];
   return `  let w = head & ${outMask}, written = 0, failed = 0;
