@@ -15,6 +15,8 @@ export interface Connector {
   readonly link: z.ZodObject | null;
   /** Settings of a `sources` entry, beside `type`, `link` and `columns`; null = no source. */
   readonly source: z.ZodObject | null;
+  /** Its messages say something of themselves, for the column `$meta` (`meta()` in SQL). */
+  readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
   /** Settings of a `sinks` entry, beside `type` and `link`; null = no sink. */

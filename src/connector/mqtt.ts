@@ -19,6 +19,7 @@ export const mqttConnector: Connector = {
   get sink() {
     return settings().sinkSettings;
   },
+  tells: true,
   waits: (given) => (given as SourceSettings).qos === 1,
   async load() {
     client = await import("./mqtt/client.ts");
