@@ -83,7 +83,8 @@ function build(
   return {
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
-    sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    sources: Object.entries(config.sources)
+      .map(([name, entry]) => toSource(name, entry, folder)),
     tables: Object.entries(config.tables as TableTexts)
       .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
@@ -185,18 +186,18 @@ function toLink(name: string, link: object, profile: Profile): Link {
   return { name, type, settings };
 }
 
-function toSource(name: string, entry: object): Source {
+function toSource(name: string, entry: object, folder: string): Source {
   const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
     type: string; link?: string; columns?: Record<string, TagType>;
     valueBytes: number; messageBytes: number;
   };
   return {
-    name, type, link: link ?? null, settings, columns: columnsOf(columns ?? {}),
+    name, type, link: link ?? null, settings: withFile(settings, folder),
+    columns: columnsOf(columns ?? {}),
     open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
   };
 }
 
-/** A `file` of a table or source is meant from the configuration's folder. */
 function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
   const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
@@ -209,6 +210,7 @@ function columnsOf(columns: Readonly<Record<string, TagType>>): Source["columns"
   return Object.entries(columns).map(([name, type]) => ({ name, type }));
 }
 
+/** A `file` of a table or source is meant from the configuration's folder. */
 function withFile(settings: Record<string, unknown>, folder: string): Record<string, unknown> {
   const { file } = settings;
   return typeof file === "string" ? { ...settings, file: resolve(folder, file) } : settings;

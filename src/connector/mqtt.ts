@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { Connector } from "../connector.ts";
 import { linkSettings, sinkSettings, sourceSettings } from "./mqtt/settings.ts";
 
@@ -13,6 +14,7 @@ export const mqttConnector: Connector = {
   source: sourceSettings,
   sink: sinkSettings,
   waits: (settings) => sourceSettings.parse(settings).qos === 1,
+  marks_min: limits.journal_marks_min,
   async load() {
     client = await import("./mqtt/client.ts");
   },
