@@ -53,16 +53,18 @@ export const fileConnector: Connector = {
       state: "connecting", reason: "", since: io.now(),
       received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
     };
+    let reading: FileSource | null = null;
     return {
       status,
       source(source, settings, into, intake) {
-        const reading = new FileSource(source, settings as FileSettings, into, intake!, status, io);
-        return () => reading.end();
+        const own = new FileSource(source, settings as FileSettings, into, intake!, status, io);
+        reading = own;
+        return () => void own.end();
       },
       sink: () => {
         throw new Error(`bug: ${name} has no sinks`);
       },
-      close: () => Promise.resolve(),
+      close: async () => reading?.end(),
     };
   },
 };

@@ -28,6 +28,7 @@ export class FileSource {
   #mark: string | null;
   #nextAt = -Infinity;
   #ended = false;
+  readonly #running: Promise<void>;
   /** Ends a pause. */
   #goOn: () => void = () => undefined;
 
@@ -46,12 +47,14 @@ export class FileSource {
     this.#mark = intake.newest;
     this.#status = status;
     this.#io = io;
-    void this.#run();
+    this.#running = this.#run();
   }
 
-  end(): void {
+  /** Ends when nothing is open any more. */
+  end(): Promise<void> {
     this.#ended = true;
     this.#goOn();
+    return this.#running;
   }
 
   async #run(): Promise<void> {
@@ -144,7 +147,7 @@ export class FileSource {
   /** Records that were read already become one commit; false: there is none. */
   async #batch(file: RecordFile): Promise<boolean> {
     const { interval } = this.#settings;
-    if (!this.#intake.open) await new Promise<void>((go) => this.#intake.whenOpen(go));
+    if (!this.#intake.open) await this.#room();
     const early = this.#nextAt - this.#io.now();
     if (early > 0) await this.#pause(early);
     const rows_max = interval === undefined ? this.#intake.rows_max : 1;
@@ -199,6 +202,13 @@ export class FileSource {
     const file = this.#file;
     this.#file = null;
     await file?.close();
+  }
+
+  #room(): Promise<void> {
+    return new Promise((go) => {
+      this.#goOn = go;
+      this.#intake.whenOpen(go);
+    });
   }
 
   #pause(ms: number): Promise<void> {
