@@ -4,8 +4,9 @@ import type { CellValue, ColumnSpec, Ring } from "./ring.ts";
 
 /**
  * The IT-side contracts: a `source` fills a ring, a `sink` drains one, a `lookup` answers keys. The
- * runtime owns when; a
- * connector owns its client and reconnects by itself, reporting through `status`.
+ * runtime owns when; a connector owns its client and reconnects by itself, reporting through
+ * `status`. Schemas of settings are getters: zod is loaded by who reads a configuration, not by
+ * each thread (2 MiB each); settings that are handed over were read by them.
  */
 export interface Connector {
   /** The `type` of a link, source or sink in the configuration. */

@@ -67,10 +67,8 @@ function bool(value: unknown): boolean | undefined {
   return /^(false|f|0)$/i.test(String(value)) ? false : undefined;
 }
 
-/** A text of more than four digits is no year: ms since 1970. */
 function time(value: unknown): number | undefined {
   const ms = value instanceof Date ? value.getTime()
-    : typeof value !== "string" ? finite(value, /./)
-      : /^\s*-?\d{5,}(\.\d+)?\s*$/.test(value) ? Number(value) : Date.parse(value);
+    : typeof value === "string" ? Date.parse(value) : finite(value, /./);
   return ms === undefined || Number.isNaN(ms) ? undefined : ms;
 }

@@ -1,24 +1,13 @@
-import { z } from "zod";
 import type { TableType } from "../connector.ts";
 import { HttpTable } from "./http/client.ts";
+import type { TableSettings } from "./http/settings.ts";
 
-/** What every request of a table or a source has. */
-const request = {
-  url: z.string().regex(/^https?:\/\//, "expected http:// or https://"),
-  token: z.string().optional()
-    .describe("sent as Authorization: Bearer; a reference: env:NAME or file:PATH"),
-};
-
-const tableSettings = z.strictObject({
-  ...request,
-  url: request.url.refine((url) => url.includes("{key}"),
-    "{key} stands for the key that is asked for")
-    .describe("address of a row, such as http://mes.local/recipes/{key}: a JSON object with the " +
-      "columns as fields, or 404 for none"),
-});
+const settings = () => require("./http/settings.ts") as typeof import("./http/settings.ts");
 
 export const httpTable: TableType = {
   type: "http",
-  settings: tableSettings,
-  open: (given, shape) => new HttpTable(tableSettings.parse(given), shape),
+  get settings() {
+    return settings().tableSettings;
+  },
+  open: (given, shape) => new HttpTable(given as TableSettings, shape),
 };

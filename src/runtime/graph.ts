@@ -178,7 +178,7 @@ class Builder {
     }
     for (const source of gateway.sources) {
       const columns = source.open === null
-        ? source.columns.map((c) => tagColumn(c.name, c.type)) : timeColumn(source);
+        ? source.columns : timeColumn(source);
       const { rowsPerSecond } = source.settings;
       const interval = typeof rowsPerSecond === "number" ? 1000 / rowsPerSecond : null;
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
@@ -419,12 +419,13 @@ class Builder {
   /** True if the source says which column holds the source time, and that is a time. */
   #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
     if (typeof settings.time !== "string") return false;
-    const times = columns.filter(({ kind }) => ["time", "float64", "int53"].includes(kind));
+    const times = columns.filter(({ kind }) => ["time", "float64", "int53", "text"].includes(kind));
     const names = times.map((column) => column.name);
     if (!names.includes(settings.time)) {
       const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
-      this.#problem(["sources", name, "time"], "This is no column of type time, or of a number " +
-        `other than 64-bit integers, in ms since 1970; ${there}`, nearest(settings.time, names));
+      this.#problem(["sources", name, "time"], "This is no column of type time, of text, or " +
+        `of a number other than 64-bit integers, in ms since 1970; ${there}`,
+      nearest(settings.time, names));
     }
     return true;
   }

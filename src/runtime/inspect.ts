@@ -71,6 +71,7 @@ export class Inspector {
         since_ms: now - status.since, peer: "", opens: 0, polls: [], stations: [],
         counters: { received: status.received, sent: status.sent, dropped: status.dropped,
           errors: status.errors },
+        lastError: status.lastError,
       });
     }
     return links;

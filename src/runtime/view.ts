@@ -152,6 +152,8 @@ export interface LinkView {
   readonly peer: string;
   readonly opens: number;
   readonly counters: Readonly<Record<string, number>>;
+  /** Of messages: why the newest one was dropped, or could not be sent. */
+  readonly lastError?: string;
   readonly polls: readonly PollView[];
   readonly stations: readonly {
     readonly station: number; readonly failures: number; readonly paused: boolean;

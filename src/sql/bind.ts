@@ -1,6 +1,6 @@
 import type {
-  Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Over, Select, Star, Unary,
-  Window,
+  Binary, Call, Case, Expr, Field, In, Index, Join, Literal, Name, Order, Over, Select, Star,
+  Unary, Window,
 } from "./ast.ts";
 import { limits, nextPowerOfTwo } from "../base.ts";
 import { spread_name } from "../ring.ts";
@@ -9,7 +9,7 @@ import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-    BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
+  BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
@@ -35,7 +35,7 @@ export function bind(text: string, catalog: Catalog, steps = new Steps(text)): B
   const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
   check(sql, select, steps);
-  refuseLater(sql, select);
+  refuseAlone(sql, select);
   return bindSelect(sql, select, catalog, steps);
 }
 
@@ -52,12 +52,16 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
   return binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
 }
 
-/** What the grammar knows and this version does not run. */
-function refuseLater(sql: string, select: Select): void {
-  const { orderBy, limit, distinct, having, span } = select;
-  if (distinct) throw notInThisVersion(sql, span, "DISTINCT");
-  if (orderBy.length > 0) throw notInThisVersion(sql, orderBy[0]!.expr.span, "ORDER BY");
-  if (limit !== null) throw notInThisVersion(sql, span, "LIMIT");
+/** What looks at several rows where each row is a result by itself. */
+function refuseAlone(sql: string, select: Select): void {
+  const { orderBy, limit, distinct, having, window, span } = select;
+  const alone = (what: string, place: Span): SqlFault => new SqlFault("no-window",
+    `${what} needs the rows of a window, such as GROUP BY TUMBLINGWINDOW(ss, 10): without one ` +
+    "each row is a result by itself, at once", sql, place);
+  if (window === null && distinct) throw alone("DISTINCT", span);
+  if (window === null && orderBy.length > 0) throw alone("ORDER BY", orderBy[0]!.expr.span);
+  if (window === null && limit !== null) throw alone("LIMIT", span);
+  if (limit === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, span);
   if (isAggregate(select)) return;
   if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
 }
@@ -88,6 +92,7 @@ class Binder {
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
   readonly #calls: BoundStateful[] = [];
+  readonly #numbers: BoundNumber[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
@@ -129,8 +134,29 @@ class Binder {
     const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
     const having = select.having === null ? null : this.#condition(select.having, "group");
     const groups = this.#groups(select);
-    return this.query(this.#sql,
-      { joins, where, window, select: fields, having, groups, aggregated, expand });
+    const { distinct, limit } = select;
+    const orderBy = this.#orderBy(select.orderBy, context);
+    if (distinct && this.#numbers.length > 0) {
+      throw this.#fault("syntax", "With row_number() no two rows are equal: DISTINCT does nothing",
+        select.span);
+    }
+    return this.query(this.#sql, { joins, where, window, select: fields, having, groups, aggregated,
+      expand, distinct, limit, orderBy });
+  }
+
+  #orderBy(keys: readonly Order[], context: Context): BoundOrder[] {
+    return keys.map(({ expr, descending }) => {
+      if (expr.kind === "literal") {
+        throw this.#fault("syntax", "ORDER BY takes a column or an expression, not its place",
+          expr.span);
+      }
+      const bound = this.#expr(expr, context);
+      if (contains(bound, "number")) {
+        throw this.#fault("syntax", "The order of row_number() is that of its own " +
+          "OVER (ORDER BY …)", expr.span);
+      }
+      return { expr: bound.type.kind === "json" ? this.#untyped(bound) : bound, descending };
+    });
   }
 
   /** Groups at most, so many that their table has a size that is a power of two. */
@@ -195,13 +221,14 @@ class Binder {
     const { where = null, window = null, having = null, select = [] } = parts;
     const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
       ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
+      ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
-      window: null, having: null,
-      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
+      limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
     };
@@ -737,6 +764,7 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "date_diff": return this.#dateDiff(call, context);
+      case "row_number": return this.#rowNumber(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
           throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
@@ -746,6 +774,21 @@ class Binder {
           type: int53, span: call.span });
     }
     throw this.#later(call.span, `The function ${name}()`);
+  }
+
+  /** Without a window each row is the only one of its result. */
+  #rowNumber({ over, span }: Call, context: Context): Bound {
+    if (this.#running) return this.#node({ kind: "literal", value: 1, type: int53, span });
+    if (this.#closed !== context || (over !== null && (over.when ?? over.keys) !== null)) {
+      throw this.#fault("syntax", "row_number() [OVER ([PARTITION BY …] [ORDER BY …])] counts " +
+        "the rows that a window gives", span);
+    }
+    const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, context));
+    const orderBy = this.#orderBy(over?.orderBy ?? [], context);
+    const node = this.#node<BoundNumber>(
+      { kind: "number", partitionBy, orderBy, type: int53, span });
+    if (!this.#numbers.includes(node)) this.#numbers.push(node);
+    return node;
   }
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {

@@ -44,6 +44,15 @@ export interface BoundQuery {
   readonly groups: number;
   readonly having: Bound | null;
   readonly select: readonly BoundField[];
+  /**
+   * What is done with all rows of a closed window that pass HAVING, in this order: they are
+   * numbered; of rows with equal columns the first is left; they are put in order; the first
+   * `limit` are left.
+   */
+  readonly numbers: readonly BoundNumber[];
+  readonly distinct: boolean;
+  readonly orderBy: readonly BoundOrder[];
+  readonly limit: number | null;
   readonly aggregates: readonly BoundAggregate[];
   readonly infers: readonly BoundInfer[];
   /** Calls of functions with state; one inside another's arguments comes before it. */
@@ -205,7 +214,8 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
-  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
+  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
+  | BoundNumber;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -329,6 +339,27 @@ export interface BoundStateful extends Typed {
   readonly keys: number;
   readonly when: Bound | null;
 }
+
+/**
+ * A key of an order. What reads as NULL comes last, whichever way; NaN is the largest number. The
+ * values of a key without a fixed type are of one kind in a window, and no structures: else nobody
+ * knows the order, and all rows of the window count as failed. Rows of equal keys keep their order.
+ */
+export interface BoundOrder {
+  readonly expr: Bound;
+  readonly descending: boolean;
+}
+
+/** `row_number()`: int53, from 1 in each partition of the rows that a window gives. */
+export interface BoundNumber extends Typed {
+  readonly kind: "number";
+  readonly partitionBy: readonly Bound[];
+  readonly orderBy: readonly BoundOrder[];
+}
+
+/** True if the rows of a closed window are looked at together before they go out. */
+export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>
+  numbers.length > 0 || distinct || orderBy.length > 0 || limit !== null;
 
 /**
  * `window_start()`, `window_end()`: int53, ms since the epoch. Where there is no window, the end is

@@ -262,8 +262,38 @@ export interface ExpandPlan extends StageBase {
   readonly text: "";
 }
 
+export interface SortKey {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+/** What is done with all rows of a closed window before they go out (arrange.ts). */
+export interface ArrangePlan extends StageBase {
+  readonly kind: "arrange";
+  /** Rows are left out where the column `$having` is not TRUE. */
+  readonly having: boolean;
+  readonly numbers: readonly {
+    readonly name: string;
+    readonly partition: readonly string[];
+    readonly order: readonly SortKey[];
+  }[];
+  /** Columns by which rows are equal, null without DISTINCT. */
+  readonly distinct: readonly string[] | null;
+  readonly order: readonly SortKey[];
+  readonly limit: number | null;
+  /** Columns that go out. */
+  readonly passes: readonly string[];
+  /** HAVING must be good (W8). */
+  readonly strict: boolean;
+  /** The rows of one window. */
+  readonly ring: RingLayout;
+  readonly stateBytes: number;
+  readonly state: Layout;
+  readonly text: "";
+}
+
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ExpandPlan;
+  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan | ExpandPlan;
 
 export interface StageCounters {
   /** Rows read. */

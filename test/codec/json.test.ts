@@ -147,7 +147,7 @@ describe("JSON in", () => {
 
   test("the time column is the row's source time", () => {
     const ring = ringOf(columns);
-    const decoder = createDecoder(ring, "t");
+    const decoder = createDecoder(ring, { time: "t" });
     decoder.decode(utf8('[{"t":12},{"t":"?"},{}]'), 1, GOOD);
     expect([0, 1, 2].map((row) => ring.arena.F[ring.sourceAt + row])).toEqual([12, NaN, NaN]);
   });

@@ -101,9 +101,11 @@ function emissions(query: BoundQuery, feed: Feed, sendError: boolean): Json[] {
       return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
     });
   }
-  const found = evaluateQuery(query, rows, { end }).rows;
-  const at = (time: number): Json[] => found.filter((row) => row.time === time)
-    .map((row) => show(query, row));
+  const unordered = new Set<number>();
+  const found = evaluateQuery(query, rows,
+    { end, unordered: (time) => unordered.add(time) }).rows;
+  const at = (time: number): Json[] => (unordered.has(time) && sendError ? error as Json[]
+    : found.filter((row) => row.time === time).map((row) => show(query, row)));
   if (window.kind !== "tumbling" && window.kind !== "hopping") {
     return [...new Set(found.map((row) => row.time))].map(at);
   }

@@ -52,7 +52,7 @@ export function dynOf(value: Json): Dyn {
   return new Map(Object.entries(value).map(([key, item]) => [key, dynOf(item)]));
 }
 
-function jsonOfDyn(value: Dyn): Json {
+export function jsonOfDyn(value: Dyn): Json {
   switch (typeof value) {
     case "bigint": return { $int: String(value) };
     case "number": return floatOf(value);

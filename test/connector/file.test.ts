@@ -39,7 +39,7 @@ function life(hand: Hand, settings: object = {}): Connection & { end(): void } {
       then();
     }) },
   });
-  const parsed = fileConnector.source!.parse({ file: path, format: "jsonl", ...settings });
+  const parsed = fileConnector.source!.parse({ file: path, format: "json", ...settings });
   const end = connection.source("rows", parsed, hand.ring, hand);
   ends.push(end);
   return Object.assign(connection, { end });

@@ -4,6 +4,9 @@ import { createLog, eventLoop, systemClock } from "../../src/base.ts";
 import { mqttConnector, type Connection } from "../../src/connector.ts";
 import { Hand } from "../support/intake.ts";
 import { mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
+import { configured } from "../support/configured.ts";
+
+const mqtt = configured(mqttConnector);
 
 await mqttConnector.load!();
 
@@ -20,7 +23,7 @@ async function until(condition: () => boolean): Promise<void> {
 /** One life of the gateway, ended without a word. */
 async function life(hand: Hand): Promise<Connection & { die(): Promise<void> }> {
   const subscribed = lines.length;
-  const connection = mqttConnector.connect("b", { host: "127.0.0.1", port: broker.port }, {
+  const connection = mqtt.connect("b", { host: "127.0.0.1", port: broker.port }, {
     log: createLog("info", () => clock.time(), (line) => lines.push(line)), gateway: "g",
     message_bytes_max: 10_000, timers: eventLoop, durable: true,
     time: () => clock.time(), now: () => clock.now(), wake: () => {},

@@ -8,6 +8,9 @@ import {
   Arena, BAD, GOOD, Ring, UNCERTAIN, readCell, tagColumn, writeCell,
 } from "../../src/ring.ts";
 import { aedesBroker, mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
+import { configured } from "../support/configured.ts";
+
+const mqtt = configured(mqttConnector);
 
 await mqttConnector.load!();
 
@@ -59,7 +62,7 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     wakes = 0;
     broker = await create();
     await broker.start();
-    connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: broker.port }, io);
+    connection = mqtt.connect("broker", { host: "127.0.0.1", port: broker.port }, io);
     peer = connect({ protocol: "mqtt", host: "127.0.0.1", port: broker.port, reconnectPeriod: 20 });
     peer.on("message", (topic, payload, { retain }) => heard.push({ topic, payload, retain }));
     peer.on("error", () => undefined);
@@ -231,7 +234,7 @@ describe("a message that is too long", () => {
     const broker = await aedesBroker();
     await broker.start();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     const peer = connect({ protocol: "mqtt", ...settings });
     const got: number[] = [];
     connection.commands!("cmd", ({ text }) => got.push(text.length));
@@ -289,7 +292,7 @@ describe("a broker that is not there, or does not want us", () => {
   test("down with a reason, up when it comes", async () => {
     const broker = await aedesBroker();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     expect(connection.status.state).toBe("connecting");
     await until(() => connection.status.state === "down");
     expect(connection.status.reason).toContain("ECONNREFUSED");
@@ -303,7 +306,7 @@ describe("a broker that is not there, or does not want us", () => {
     const broker = await aedesBroker("right");
     await broker.start();
     const settings = { host: "127.0.0.1", port: broker.port, username: "u", password: "wrong" };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     await until(() => connection.status.errors >= 2);
     expect(connection.status.state).toBe("down");
     expect(connection.status.reason).toContain("Connection refused");
@@ -316,7 +319,7 @@ describe("a broker that is not there, or does not want us", () => {
     await broker.start();
     broker.mute();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     await until(() => connection.status.state === "up");
     const ring = ringOf();
     fill(ring, 3);
@@ -329,7 +332,7 @@ describe("a broker that is not there, or does not want us", () => {
   test("answers without a broker are dropped and counted", async () => {
     const broker = await aedesBroker();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     connection.commands!("c", () => undefined)("out", "x");
     expect(connection.status.dropped).toBe(1);
     await connection.close();

@@ -15,7 +15,7 @@ const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
 const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/models.md", "docs/rs485.md",
-  "docs/install.md", "docs/state.md", "docs/tables.md",
+  "docs/install.md", "docs/state.md", "docs/tables.md", "docs/sources.md",
   "docs/alarms.md", "docs/pid.md"];
 
 interface Block {
@@ -160,7 +160,6 @@ test("docs/sql.md has each unit of convert_unit", () => {
 });
 
 test.each([
-  "SELECT power FROM m-01.slow ORDER BY power", "SELECT power FROM m-01.slow LIMIT 3",
   "SELECT count(*) FROM m-01.slow GROUP BY STATEWINDOW(power > 1) OVER (PARTITION BY power)",
   "SELECT changed_cols('c_', TRUE, avg(power)) FROM m-01.slow GROUP BY COUNTWINDOW(2)",
   "SELECT quality(power) FROM m-01.slow",

@@ -120,12 +120,12 @@ test("check refuses what is wrong with a source of a file", async () => {
     await program.stop();
     return program.output;
   };
-  expect(await check({ format: "xml" })).toContain('format: expected "csv" or "jsonl"');
+  expect(await check({ format: "xml" })).toContain('format: expected "json" or "csv"');
   expect(await check({ interval: "fast" })).toContain("interval: expected a duration from 1ms");
   expect(await check({ path: "rows.csv" })).toContain("path: unknown setting");
   expect(await check({ ...typed, header: ["n"] }))
     .toContain("header: there is no field for the column name; known are n");
-  expect(await check({ format: "jsonl", header: ["n"] })).toContain("header: only csv has one");
+  expect(await check({ format: "json", header: ["n"] })).toContain("header: only csv has one");
   const writing = {
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" } },
     devices: { press: { link: "plc", groups: { slow: "1s" }, tags: {

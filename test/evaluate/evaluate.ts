@@ -7,6 +7,7 @@ import {
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
 import { aggregate } from "./aggregate.ts";
+import { arranged, type Given } from "./arrange.ts";
 import {
   afterTables, type Answer, asofRows, joinRows, lookUp, matchOf, splitWhere,
 } from "./join.ts";
@@ -31,6 +32,8 @@ export interface World {
   window?: { readonly start: number; readonly end: number };
   /** What a lookup table says for a key. */
   lookup?(table: string, key: Cell): Answer;
+  /** Told of a window that ended then, whose rows have no order. */
+  unordered?(end: number): void;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
 }
@@ -340,7 +343,8 @@ class Evaluation {
       if (!groups.has(key) && groups.size === this.#query.groups) return [];
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
-      return this.#group({ start: row.time, end: row.time, rows: group }, group);
+      return this.#group({ start: row.time, end: row.time, rows: group }, group)
+        .map(({ time, origin, leaves }) => this.#project(time, origin, leaves));
     });
   }
 
@@ -353,8 +357,8 @@ class Evaluation {
   #close(window: Window): Row[] {
     const rows = window.rows.filter((row) => !this.#doubted.has(row));
     if (!this.#query.aggregated) {
-      return rows.map((row) =>
-        this.#project(window.end, this.#origin([row]), this.#windowLeaves(window, row)));
+      return this.#arranged(rows.map((row) => ({ time: window.end, origin: this.#origin([row]),
+        leaves: this.#windowLeaves(window, row) })));
     }
     const groups = new Map<string, Row[]>();
     for (const row of rows) {
@@ -367,14 +371,25 @@ class Evaluation {
       windowConditions(this.#query.window).some((condition) =>
         window.rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row)))));
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
-    return [...groups.values()].flatMap((group) => this.#group(window, group, least));
+    return this.#arranged([...groups.values()].flatMap((group) =>
+      this.#group(window, group, least)));
   }
 
-  /** The row of one group, no better than `least`, or none if HAVING leaves it out. */
-  #group(window: Window, rows: readonly Row[], least: number = GOOD): Row[] {
+  /** What one group gives, no better than `least`; nothing if HAVING leaves it out. */
+  #group(window: Window, rows: readonly Row[], least: number = GOOD): Given[] {
     const leaves = this.#groupLeaves(window, rows, least);
     if (!this.#test(this.#query.having, leaves)) return [];
-    return [this.#project(window.end, this.#origin(rows), leaves)];
+    return [{ time: window.end, origin: this.#origin(rows), leaves }];
+  }
+
+  /** The rows of one window, looked at together. */
+  #arranged(given: readonly Given[]): Row[] {
+    const found = arranged(this.#query, given, (one) =>
+      this.#project(one.time, one.origin, one.leaves));
+    if (found !== null) return found;
+    this.#errors += given.length;
+    this.#world.unordered?.(given[0]!.time);
+    return [];
   }
 
   #project(time: number, { flags, oldest }: Origin, leaves: Leaves): Row {

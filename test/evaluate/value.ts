@@ -66,6 +66,7 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     case "newest": return leaves.newest(node.index);
     case "aggregate": return leaves.aggregate(node.index);
     case "infer": return leaves.infer(node.index, node.output);
+    case "number": throw new Error("bug: a row's number is worked out before its columns");
     case "stateful": throw new Error("bug: a call with state is worked out before the row's rest");
     case "window": return good(leaves.window(node.which));
     case "clock": return good(leaves.time);

@@ -16,7 +16,8 @@ soak knows: of its own commands {"id", "outcome", "code"} or {"id", "any": codes
 between the two clocks and processes. A simulator that a busy machine does not let run finds frames
 later than they came: if no link had a record for longer than the slack and shorter than `--blind`
 ms, the frame may have come at any time of it, and on a bus (a pty) it may have waited so long since
-its sender's own stamp; those it matters for are counted. Prints one JSON object; exit code 0 only without findings.
+its sender's own stamp; those it matters for are counted. Prints one JSON object; exit code 0 only
+without findings.
 """
 import argparse
 import bisect

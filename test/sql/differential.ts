@@ -81,20 +81,45 @@ class Queries {
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
     if (!running && r.chance(0.15)) {
-      return `SELECT window_start() AS began, ${this.#list(() => this.value(this.kind(), 3))} ` +
-        `FROM s${where} GROUP BY ${window}`;
+      return `SELECT ${this.#distinct()}window_start() AS began, ` +
+        `${this.#list(() => this.#counted(this.kind(), 3))} ` +
+        `FROM s${where} GROUP BY ${window}${this.#arranged()}`;
     }
     this.#group = true;
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
-      : this.value(this.kind(), 3)));
+      : running ? this.value(this.kind(), 3) : this.#counted(this.kind(), 3)));
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.2)
       ? r.pick([" KEYS 2", " KEYS 4"]) : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
-    return `SELECT count(*) AS rows, ${list} FROM s${where}` +
-      `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}`;
+    const arranged = running ? "" : this.#arranged();
+    return `SELECT ${running ? "" : this.#distinct()}count(*) AS rows, ${list} FROM s${where}` +
+      `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
+  }
+
+  #distinct(): string {
+    return this.#r.chance(0.1) ? "DISTINCT " : "";
+  }
+
+  /** A column of a window's rows, also their number. */
+  #counted(kind: Kind, depth: number): string {
+    if (!this.#r.chance(0.08)) return this.value(kind, depth);
+    const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
+    const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
+    return `row_number() OVER (${partition}${order}) + 1`;
+  }
+
+  #arranged(): string {
+    const order = this.#r.chance(0.3) ? ` ORDER BY ${this.#orders()}` : "";
+    return order + (this.#r.chance(0.15) ? ` LIMIT ${this.#r.pick(["1", "2", "10"])}` : "");
+  }
+
+  #orders(): string {
+    return Array.from({ length: this.#r.pick([1, 1, 2]) }, () =>
+      this.value(this.#r.pick([this.kind(), "whole"]), 1) + this.#r.pick(["", " ASC", " DESC"]))
+      .join(", ");
   }
 
   #window(filter: string): string {

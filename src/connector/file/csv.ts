@@ -88,15 +88,25 @@ export function jsonOfRecord(
     throw new Fault("csv-fields",
       `${fields.length} fields, where the header has ${header.length}: ${header.join(", ")}`);
   }
-  const members = header.map((name, i) =>
-    `${JSON.stringify(name)}:${literal(fields[i], columns.get(name))}`);
+  const members = header.flatMap((name, i) => {
+    const spec = columns.get(name);
+    // What stands in for a missing value does so for an empty field.
+    if ((fields[i] ?? "") === "" && spec?.fallback !== undefined) return [];
+    return [`${JSON.stringify(name)}:${literal(fields[i], spec)}`];
+  });
   return `{${members.join(",")}}`;
 }
 
 function literal(field: string | undefined, spec: ColumnSpec | undefined): string {
   const value = valueOf(field, spec?.kind ?? "dyn");
   if (value === null || spec === undefined) return JSON.stringify(value);
-  if (spec.kind === "json") return isJson(value) ? value : JSON.stringify(value);
+  if (spec.kind === "json" || spec.shape !== undefined) {
+    return isJson(value) ? value : JSON.stringify(value);
+  }
+  // A number is ms since 1970; how else a time is written the decoder knows.
+  if (spec.kind === "time") {
+    return /^-?\d+(\.\d+)?$/.test(value) ? String(Number(value)) : JSON.stringify(value);
+  }
   const cell = cellOf(value, { ...spec, slot: 0 });
   return typeof cell === "number" || typeof cell === "bigint" || typeof cell === "boolean"
     ? String(cell) : JSON.stringify(value);

@@ -2,7 +2,7 @@ import { Fault, reason } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
 import { type ColumnSpec, GOOD, type Ring } from "../../ring.ts";
-import type { FileSettings } from "../file.ts";
+import type { SourceSettings } from "./settings.ts";
 import { jsonOfRecord, readRecord, separatorOf } from "./csv.ts";
 import { RecordFile } from "./records.ts";
 
@@ -16,7 +16,7 @@ const encoder = new TextEncoder();
  */
 export class FileSource {
   readonly #name: string;
-  readonly #settings: FileSettings;
+  readonly #settings: SourceSettings;
   readonly #decoder: RowDecoder;
   readonly #columns: ReadonlyMap<string, ColumnSpec>;
   readonly #intake: Intake;
@@ -33,15 +33,15 @@ export class FileSource {
   #goOn: () => void = () => undefined;
 
   constructor(
-    name: string, settings: FileSettings, into: Ring, intake: Intake,
+    name: string, settings: SourceSettings, into: Ring, intake: Intake,
     status: ConnectionStatus, io: ConnectorIo,
   ) {
     this.#name = name;
     this.#settings = settings;
-    this.#decoder = createDecoder(into, settings.time ?? null, 1);
+    this.#decoder = createDecoder(into, { ...settings, format: "json", rows_max: 1 });
     // Without declared columns each field is a text, and the whole record an object of texts.
     this.#columns = new Map(into.layout.columns
-      .filter(({ kind, path }) => kind !== "dyn" && path === undefined)
+      .filter(({ path }) => path === undefined)
       .map((spec) => [spec.name, spec]));
     this.#intake = intake;
     this.#mark = intake.newest;
@@ -171,6 +171,7 @@ export class FileSource {
 
   /** One record as a row, if there is one; a damaged one is counted. */
   #take(next: () => Uint8Array | null): boolean {
+    const { refused } = this.#decoder;
     try {
       const record = next();
       if (record === null) return false;
@@ -178,12 +179,17 @@ export class FileSource {
         this.#status.received += this.#decoder.decode(
           this.#message(record), this.#io.time(), GOOD);
       }
+      if (this.#decoder.refused > refused) this.#damaged(this.#decoder.refusal);
     } catch (thrown) {
-      this.#status.dropped++;
-      this.#status.errors++;
-      this.#status.lastError = `${this.#name}: ${reason(thrown)}`;
+      this.#damaged(reason(thrown));
     }
     return true;
+  }
+
+  #damaged(why: string): void {
+    this.#status.dropped++;
+    this.#status.errors++;
+    this.#status.lastError = `${this.#name}: ${why}`;
   }
 
   #message(record: Uint8Array): Uint8Array {

@@ -40,7 +40,7 @@ export class MqttSource {
     this.qos = settings.qos;
     this.#name = name;
     this.#retained = settings.retained;
-    this.#decoder = createDecoder(into, settings.time ?? null, intake?.rows_max);
+    this.#decoder = createDecoder(into, { ...settings, rows_max: intake?.rows_max });
     this.#intake = intake;
     this.#known = new KnownMessages(intake?.marks ?? []);
     this.#status = status;
@@ -51,8 +51,11 @@ export class MqttSource {
     const status = this.#status;
     if (retained && this.#retained === "skip") return;
     const state = retained && this.#retained === "uncertain" ? UNCERTAIN.source : GOOD;
+    const decoder = this.#decoder;
+    const before = decoder.refused;
     try {
-      status.received += this.#decoder.decode(payload, this.#io.time(), state);
+      status.received += decoder.decode(payload, this.#io.time(), state);
+      if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {
       // One bad message is the sender's trouble; the stream goes on, and it is counted.
@@ -60,6 +63,12 @@ export class MqttSource {
       status.errors++;
       status.lastError = `${this.#name}: ${reason(thrown)}`;
     }
+  }
+
+  #refused(rows: number): void {
+    this.#status.dropped += rows;
+    this.#status.errors++;
+    this.#status.lastError = `${this.#name}: ${this.#decoder.refusal}`;
   }
 
   /** What waits for room waits no longer, and is not acknowledged. */

@@ -3,6 +3,7 @@ import { type ColumnSpec, Ring } from "../../ring.ts";
 import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
 import { bool } from "../types.ts";
+import type { Mark } from "../window/kernel.ts";
 import { span_words } from "../window/span.ts";
 import { Code } from "./code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./joined.ts";
@@ -18,7 +19,7 @@ export interface Keeping {
   readonly before: Bound | null;
   /** Tested on the window's rows. */
   readonly after: Bound | null;
-  readonly start: boolean;
+  readonly marks: readonly Mark[];
   /** Rows of the ring, a power of two. */
   readonly rows: number;
 }
@@ -50,7 +51,7 @@ function argumentsOf(folding: Folding): Map<Bound, Column> {
 /** The fold where keys and arguments already are columns. */
 function foldColumns(
   input: StageInput, folding: Folding, args: ReadonlyMap<Bound, Column>, where: Bound | null,
-  keeping: { readonly start: boolean; readonly rows: number },
+  keeping: Pick<Keeping, "marks" | "rows">,
 ): FoldPlan {
   return foldPlan(input, {
     where,
@@ -59,7 +60,7 @@ function foldColumns(
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
-  }, { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+  }, { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
 }
 
 /** How rows of a window are joined, and what becomes of them. */
@@ -88,7 +89,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const rows = folding === null ? rowsStage(joined, where, joining.columns())
     : rowsStage(joined, where, [...folding.keys, ...args!.values()]);
   const ring = Ring.layout("joined", rows.output, limits.join_rows_max);
-  const role = { start: keeping.start, rows: ring.rows };
+  const role = { marks: keeping.marks, rows: ring.rows };
   const over = inputOf(input, rows.output);
   const fold = folding === null
     ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
@@ -118,7 +119,7 @@ export function keptRowsStage(
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
     where === undefined ? null : columnOf(where), columns,
-    { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+    { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
   return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
 }
 
@@ -127,12 +128,12 @@ export function panesStage(
   input: StageInput, folding: Folding, keeping: Keeping, pane_ms: number,
 ): KeptPlan {
   const keep = foldPlan(input, { ...folding, where: keeping.before },
-    { timed: true, start: false, panes: "out", rows: 0 });
+    { timed: true, marks: [], panes: "out", rows: 0 });
   const fold = foldPlan(inputOf(input, keep.output), {
     where: null, groups: folding.groups,
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
-  }, { timed: false, start: keeping.start, panes: "in", rows: 0 });
+  }, { timed: false, marks: keeping.marks, panes: "in", rows: 0 });
   return planOf(input, keptWindow(keeping.window), keep, pane_ms, fold, keeping.rows);
 }
 

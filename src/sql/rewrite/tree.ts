@@ -15,6 +15,7 @@ export function operands(node: Bound): readonly Bound[] {
     case "coalesce": case "call": return node.args;
     case "stateful":
       return [...node.args, ...node.partitionBy, ...(node.when === null ? [] : [node.when])];
+    case "number": return [...node.partitionBy, ...node.orderBy.map(({ expr }) => expr)];
     default: return never(node, "expression");
   }
 }

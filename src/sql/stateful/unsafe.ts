@@ -1,5 +1,5 @@
 import {
-  afterRows, type Bound, type BoundQuery, type BoundStateful, windowConditions,
+  afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, windowConditions,
 } from "../bound.ts";
 import { statefulFunctions } from "../functions.ts";
 import { walk } from "../rewrite/tree.ts";
@@ -25,6 +25,10 @@ export function unsafeIn(query: BoundQuery): string[] {
   if (aggregated && window?.filter && afterRows(window)) {
     found.push("FILTER of a window that its rows begin or end leaves out a row with a doubtful " +
       "condition before the window can know of it; WHERE does not");
+  }
+  if (isArranged(query)) {
+    found.push("ORDER BY, LIMIT, DISTINCT and row_number() choose by values whose quality is not " +
+      "that of what is written");
   }
   // What WHERE lets pass carries nothing of the quality of the condition.
   const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];

@@ -39,3 +39,11 @@ export function shortName(time: number, name: string): string {
   const parts = zoneOf(name)!.names.formatToParts(time);
   return parts.find((part) => part.type === "timeZoneName")!.value;
 }
+
+/** The time at which clocks of a zone show `local`; NaN where there is none of either. */
+export function timeIn(local: number, name: string): number {
+  if (name === "UTC") return local;
+  const ahead = offsetOf(local, name) ?? NaN;
+  // The clocks may have been changed in between.
+  return local - (offsetOf(local - ahead, name) ?? NaN);
+}
