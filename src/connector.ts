@@ -156,7 +156,7 @@ export interface ConnectionStatus {
 }
 
 export { csvTable, fileConnector } from "./connector/file.ts";
-export { httpTable } from "./connector/http.ts";
+export { httpConnector, httpTable } from "./connector/http.ts";
 export { logConnector } from "./connector/log.ts";
 export { mqttConnector } from "./connector/mqtt.ts";
 export { redisTable } from "./connector/redis.ts";

@@ -1,6 +1,6 @@
 import {
-  csvTable, fileConnector, httpTable, logConnector, mqttConnector, redisTable, sqliteTable,
-  sqlTable,
+  csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
+  sqliteTable, sqlTable,
 } from "./connector.ts";
 import { modbusRtu, modbusTcp } from "./driver.ts";
 
@@ -12,6 +12,7 @@ export const drivers = [
 
 export const connectors = [
   fileConnector,
+  httpConnector,
   logConnector,
   mqttConnector,
 ];

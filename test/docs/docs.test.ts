@@ -61,6 +61,7 @@ function plant(): Record<string, any> {
 }
 
 /** Of the environment that the pages speak of. */
+process.env["MES_KEY"] = "a key";
 process.env["MES_DB"] = "postgres://reader@mes.local/production";
 
 function problemsOf(config: unknown): readonly string[] {
