@@ -11,7 +11,7 @@ import { resolveSecrets } from "./secrets.ts";
 import {
   gatewaySchema, translatedSchema, type Components, type GatewayText, type TableTexts,
 } from "./schema.ts";
-import { below, Findings, problemAt, type Origin, type Path } from "./problem.ts";
+import { below, Findings, problemAt, type Hint, type Origin, type Path } from "./problem.ts";
 import type {
   Gateway, Link, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
 } from "./model.ts";
@@ -32,7 +32,7 @@ export interface Loaded {
   readonly gateway: Gateway | null;
   readonly problems: readonly Problem[];
   /** A problem of the configuration that a later check found, with its place. */
-  problem(path: Path, message: string, meant?: string | null): Problem;
+  problem(path: Path, message: string, hint?: Hint): Problem;
 }
 
 /** The text of a configuration → the gateway it describes, or everything that is wrong with it. */
@@ -44,8 +44,7 @@ export function load(text: string, options: LoadOptions): Loaded {
   const loaded = (gateway: Gateway | null): Loaded => ({
     gateway: findings.problems.length > 0 ? null : gateway,
     problems: findings.problems,
-    problem: (path, message, meant) =>
-      problemAt(below(origin, ...path), message, { nearest: meant ?? null }),
+    problem: (path, message, hint) => problemAt(below(origin, ...path), message, hint),
   });
   if (tooLarge) {
     findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });

@@ -1,5 +1,5 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
+import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
@@ -8,6 +8,7 @@ import { planTable, type TablePlan } from "./lookup.ts";
 import { roleNames, rulesToWrites, shareOf } from "./share.ts";
 import {
   compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
+  type Span,
   type UserFunctions,
 } from "../sql.ts";
 
@@ -93,7 +94,7 @@ class Pending {
 
 /** Makes a problem at a place of the configuration file; `load` gives one. */
 export type PlaceProblem = (
-  path: readonly (string | number)[], message: string, meant?: string | null,
+  path: readonly (string | number)[], message: string, hint?: Hint,
 ) => Problem;
 
 interface Built {
@@ -139,9 +140,9 @@ function* graphSteps(
 export function planTrial(
   graph: Graph, components: Components, sql: string,
 ): { plan: RulePlan | null; problems: readonly Problem[] } {
-  const place: PlaceProblem = (path, message, meant) =>
-    ({ path: path.join("."), line: null, column: null, value: null, message,
-      nearest: meant ?? null });
+  const place: PlaceProblem = (path, message, hint) =>
+    ({ path: path.join("."), line: null, column: null, value: null, message, nearest: null,
+      ...hint });
   const builder = new Builder(graph.gateway, components, place);
   return { plan: builder.trial(graph, sql), problems: builder.problems };
 }
@@ -234,8 +235,8 @@ class Builder {
     return true;
   }
 
-  #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {
-    this.problems.push(this.#place(path, message, meant));
+  #problem(path: readonly (string | number)[], message: string, hint: Hint = {}): void {
+    this.problems.push(this.#place(path, message, hint));
   }
 
   #addStream(
@@ -325,6 +326,7 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.models.map((model) => model.name),
         ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
       functions: this.#functions,
@@ -334,7 +336,7 @@ class Builder {
   #checkFunctions(): void {
     const { functions } = this.#gateway;
     for (const { name, fault } of faultsOf(this.#functions)) {
-      this.#problem(["functions", name], fault.message, fault.nearest);
+      this.#problem(["functions", name], fault.message, fault);
     }
     for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
       g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
@@ -383,7 +385,7 @@ class Builder {
         { lineage, strict, eventTime: eventTimeOf(rule) });
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
-      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown.nearest);
+      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);
       return null;
     }
   }
@@ -425,7 +427,7 @@ class Builder {
       const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
       this.#problem(["sources", name, "time"], "This is no column of type time, of text, or " +
         `of a number other than 64-bit integers, in ms since 1970; ${there}`,
-      nearest(settings.time, names));
+        { nearest: nearest(settings.time, names) });
     }
     return true;
   }
@@ -438,7 +440,7 @@ class Builder {
       if (column === undefined) {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `The rule has no column of this name; it has ${columns.join(", ")}`,
-          nearest(target.from, columns));
+          { nearest: nearest(target.from, columns) });
       } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a number, this column is ${column.kind}`);
@@ -472,7 +474,7 @@ class Builder {
         permits.push({ tag, program, layout });
       } catch (thrown) {
         if (!(thrown instanceof SqlFault)) throw thrown;
-        this.#problem(["policy", tag, "permit"], thrown.message, thrown.nearest);
+        this.#problem(["policy", tag, "permit"], thrown.message, thrown);
       }
     }
     return permits;
@@ -488,10 +490,13 @@ class Builder {
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
       const found = hidingIn(program.sql);
-      if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
-      for (const sentence of program.unsafe) {
-        this.#problem(["rules", rule.name, "sql"],
-          `${sentence}; it may not be on the way to a write (W8)`);
+      const refuse = (sentence: string, span: Span): void => {
+        const fault = new SqlFault("unsafe", `${sentence} (W8)`, program.sql, span);
+        this.#problem(["rules", rule.name, "sql"], fault.message, fault);
+      };
+      if (found !== null) refuse(`${found.word} ${why}`, found.span);
+      for (const { sentence, span } of program.unsafe) {
+        refuse(`${sentence}; it may not be on the way to a write`, span);
       }
       const selective = this.#selectiveBefore(program);
       if (selective !== undefined) {
@@ -502,7 +507,7 @@ class Builder {
     }
     for (const { tag, program } of permits) {
       const found = hidingIn(program.sql);
-      if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
+      if (found !== null) this.#problem(["policy", tag, "permit"], `${found.word} ${why} (W12)`);
     }
   }
 
@@ -599,13 +604,18 @@ class Builder {
  * comparison with NULL is not true, so NOT of one in WHERE, or in a condition of a window, lets a
  * row pass of which nothing is known.
  */
-function hidingIn(sql: string): string | null {
+function hidingIn(sql: string): { word: string; span: Span } | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
-  const code = sql.replace(aside, " ");
-  const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
-  const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
+  const code = sql.replace(aside, (text) => " ".repeat(text.length));
+  const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
+  const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
+  not.lastIndex = where;
   const named = /\b(?:coalesce|isnull|collect|merge_agg|array_(?:max|min|join))(?=\s*\()/i;
-  return (named.exec(code) ?? /\bis\s+null\b/i.exec(code))?.[0] ?? negated;
+  const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
+    (where < 0 ? null : not.exec(code));
+  if (found === null) return null;
+  const [word] = found;
+  return { word, span: { from: found.index, to: found.index + word.length } };
 }
 
 function eventTimeOf({ eventTime }: Rule): EventTime | null {

@@ -54,14 +54,14 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What looks at several rows where each row is a result by itself. */
 function refuseAlone(sql: string, select: Select): void {
-  const { orderBy, limit, distinct, having, window, span } = select;
+  const { orderBy, limit, distinct, having, window } = select;
   const alone = (what: string, place: Span): SqlFault => new SqlFault("no-window",
     `${what} needs the rows of a window, such as GROUP BY TUMBLINGWINDOW(ss, 10): without one ` +
     "each row is a result by itself, at once", sql, place);
-  if (window === null && distinct) throw alone("DISTINCT", span);
+  if (window === null && distinct !== null) throw alone("DISTINCT", distinct);
   if (window === null && orderBy.length > 0) throw alone("ORDER BY", orderBy[0]!.expr.span);
-  if (window === null && limit !== null) throw alone("LIMIT", span);
-  if (limit === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, span);
+  if (window === null && limit !== null) throw alone("LIMIT", limit.span);
+  if (limit?.rows === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, limit.span);
   if (isAggregate(select)) return;
   if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
 }
@@ -136,12 +136,12 @@ class Binder {
     const groups = this.#groups(select);
     const { distinct, limit } = select;
     const orderBy = this.#orderBy(select.orderBy, context);
-    if (distinct && this.#numbers.length > 0) {
+    if (distinct !== null && this.#numbers.length > 0) {
       throw this.#fault("syntax", "With row_number() no two rows are equal: DISTINCT does nothing",
-        select.span);
+        distinct);
     }
     return this.query(this.#sql, { joins, where, window, select: fields, having, groups, aggregated,
-      expand, distinct, limit, orderBy });
+      expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
   }
 
   #orderBy(keys: readonly Order[], context: Context): BoundOrder[] {
@@ -163,9 +163,19 @@ class Binder {
   #groups({ groupBy, groups }: Select): number {
     if (groupBy.length === 0) return 1;
     if (groups !== null && (groups.most < 1 || groups.most > limits.partition_keys_max)) {
-      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, groups.span);
+      throw this.#keysFault(groups.span);
     }
     return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
+  }
+
+  #needsWindow(name: string, span: Span): SqlFault {
+    return this.#fault("syntax", `${name}() needs the rows of a window, such as GROUP BY ` +
+      "TUMBLINGWINDOW(ss, 10)", span);
+  }
+
+  #keysFault(span: Span): SqlFault {
+    return this.#fault("arguments", "KEYS is how many keys there may be, 1 to " +
+      `${limits.partition_keys_max} (partition_keys_max)`, span);
   }
 
   #join({ kind, on, source, span, tolerance_ms }: Join, input: number): BoundJoin {
@@ -635,8 +645,12 @@ class Binder {
     if (b === "time" && left.kind === "literal") {
       return [a === "text" ? this.#time(left) : this.#as(left, time), right];
     }
+    const quoted = [left, right].find((node) => node.kind === "literal" &&
+      typeof node.value === "string" && node.value.trim() !== "" &&
+      Number.isFinite(Number(node.value)));
     throw this.#fault("type",
-      `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
+      `${capital(say(left.type))} cannot be compared with ${say(right.type)}` +
+        (quoted === undefined ? "" : "; a number stands without quotes"), span);
   }
 
   #time(node: Bound): Bound {
@@ -951,13 +965,14 @@ class Binder {
     if (over === null || over.partitionBy.length === 0) return 0;
     const keys = over.keys ?? limits.partition_keys_default;
     if (keys < 1 || keys > limits.partition_keys_max) {
-      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, over.span);
+      throw this.#keysFault(over.span);
     }
     return keys;
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
-    if (context === "row") throw this.#later(call.span, "An aggregate in this place");
+    if (context === "row") throw this.#later(call.span,
+      "An aggregate in this place (a condition on one stands in HAVING)");
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
@@ -977,7 +992,7 @@ class Binder {
   /** The values of a window's rows themselves. */
   #gathering(fn: Gathering, { name, args, span }: Call): Bound {
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const [first, all] = args;
     const row = (star: Star): Bound => this.#object(this.#star(star, "row"), span);
@@ -1002,7 +1017,7 @@ class Binder {
   #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
     const { args, span } = call;
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const given = args.slice(1).map((at) =>
       (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));
@@ -1088,8 +1103,8 @@ class Binder {
     if (index < 0) index = this.#infers.push({ model, args, span: call.span }) - 1;
     if (index >= limits.query_models_max) {
       throw this.#fault("too-large",
-        `A query calls models at most ${limits.query_models_max} times (query_models_max)`,
-        call.span);
+        `A query calls models at most ${limits.query_models_max} times (query_models_max); a ` +
+        "second rule can call the others", call.span);
     }
     return this.#node({ kind: "infer", index, output, type: float64, span: call.span });
   }

@@ -68,7 +68,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   const { stages } = chain;
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
     throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
-      "(columns_max), those between its stages included", query.sql,
+      "(columns_max), those between its stages included; two rules can share them", query.sql,
       { from: 0, to: query.sql.length });
   }
   return {
@@ -715,7 +715,8 @@ class Chain {
     const { ring_rows_max, ring_rows_min } = limits;
     if (window.kind === "count") {
       if (window.rows > ring_rows_max) {
-        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows`,
+        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows ` +
+          "(ring_rows_max); take fewer, or a rule before this one that gives one row of many",
           this.#query.sql, window.span);
       }
       return Math.max(ring_rows_min, window.rows);

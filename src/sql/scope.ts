@@ -74,8 +74,9 @@ export class Scope {
     const inputs = this.#inputs.filter((i) => qualifier === "" || i.alias === qualifier
       || i.name === qualifier);
     if (inputs.length === 0) {
-      throw new SqlFault("unknown-stream", `${qualifier} is not in FROM`, sql, span,
-        this.#inputs.map((i) => i.alias), qualifier);
+      const known = this.#inputs.map((i) => i.alias);
+      throw new SqlFault("unknown-stream", `${qualifier} is not in FROM, which has ` +
+        known.join(", "), sql, span, known, qualifier);
     }
     const seen = new Set<string>();
     // A name that several have is that of the first.
