@@ -18,6 +18,8 @@ export interface Connector {
    * there is no link each source has a connection of its own.
    */
   readonly source: z.ZodObject | null;
+  /** Its messages say something of themselves, for the column `$meta` (`meta()` in SQL). */
+  readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
   /** Marks of its newest messages that are kept for such a source (`Intake.marks`); else one. */

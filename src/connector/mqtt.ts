@@ -20,6 +20,7 @@ export const mqttConnector: Connector = {
   get sink() {
     return settings().sinkSettings;
   },
+  tells: true,
   waits: (given) => (given as SourceSettings).qos === 1,
   marks_min: limits.journal_marks_min,
   async load() {

@@ -106,6 +106,18 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     expect(wakes).toBeGreaterThan(0);
   });
 
+  test("a ring with room for it gets what each message says of itself", async () => {
+    const layout = Ring.layout("s", [columns[1]!, { name: "$meta", kind: "dyn", slot: 256 }], 64);
+    const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+    connection.source("any", { topic: "tell/#" }, ring, null);
+    await ready(ring, "tell/a");
+    const { head } = ring;
+    await peer.publishAsync("tell/b/c", '{"value":1}', { qos: 0 });
+    await until(() => ring.head === head + 1);
+    expect(readCell(ring, ring.column("$meta")!, head))
+      .toBe('{"topic":"tell/b/c","qos":0,"messageId":0}');
+  });
+
   test("retained messages: uncertain by default, good or skipped if so configured", async () => {
     for (const n of ["a", "b", "c"]) {
       await peer.publishAsync(`keep/${n}`, '{"value":1}', { retain: true, qos: 1 });
