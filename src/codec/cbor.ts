@@ -1,12 +1,19 @@
-// The entry without a native addon: an addon cannot be embedded in the executable.
-import { Encoder } from "cbor-x/index-no-eval";
+import type { Encoder } from "cbor-x/index-no-eval";
 import type { RowEncoder } from "../codec.ts";
 import {
   GOOD, isUncertain, readCell, spread_name, stateName, type CellValue, type Ring,
 } from "../ring.ts";
 
-/** Plain maps with text keys (RFC 8949), which every CBOR reader takes. */
-const encoder = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+let library: Encoder | undefined;
+
+/**
+ * Plain maps with text keys (RFC 8949), which every CBOR reader takes. Loaded by the first sink
+ * that has them, in the entry without a native addon: one cannot be embedded in the executable.
+ */
+function loadLibrary(): Encoder {
+  const cbor = require("cbor-x/index-no-eval") as typeof import("cbor-x/index-no-eval");
+  return new cbor.Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+}
 
 /** Of an object, given as the text of its JSON. */
 function fieldsOf(value: CellValue): Record<string, CellValue> {
@@ -19,11 +26,13 @@ function fieldsOf(value: CellValue): Record<string, CellValue> {
  */
 export class CborEncoder implements RowEncoder {
   readonly bytes_max: number;
+  readonly #library: Encoder;
   readonly #ring: Ring;
   readonly #quality: boolean;
   readonly #identity: boolean;
 
   constructor(ring: Ring, quality: boolean, identity: boolean) {
+    this.#library = library ??= loadLibrary();
     this.#ring = ring;
     this.#quality = quality;
     this.#identity = identity;
@@ -57,7 +66,7 @@ export class CborEncoder implements RowEncoder {
       const { name: stream, numbering } = this.#ring;
       row["identity"] = { stream, epoch: numbering.epoch, number: numbering.of(seq) };
     }
-    const bytes = encoder.encode(row);
+    const bytes = this.#library.encode(row);
     out.set(bytes, at);
     return at + bytes.length;
   }

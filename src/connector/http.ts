@@ -1,24 +1,43 @@
-import { z } from "zod";
-import type { TableType } from "../connector.ts";
+import type { Connection, Connector, TableType } from "../connector.ts";
 import { HttpTable } from "./http/client.ts";
+import type { SourceSettings, TableSettings } from "./http/settings.ts";
+import { HttpSource } from "./http/source.ts";
 
-/** What every request of a table or a source has. */
-const request = {
-  url: z.string().regex(/^https?:\/\//, "expected http:// or https://"),
-  token: z.string().optional()
-    .describe("sent as Authorization: Bearer; a reference: env:NAME or file:PATH"),
+const settings = () => require("./http/settings.ts") as typeof import("./http/settings.ts");
+
+/** A web service that is asked again and again. */
+export const httpConnector: Connector = {
+  type: "http",
+  link: null,
+  get source() {
+    return settings().sourceSettings;
+  },
+  sink: null,
+  connect(name, _settings, io): Connection {
+    const status: Connection["status"] = {
+      state: "connecting", reason: "", since: io.now(),
+      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
+    };
+    let asking: HttpSource | null = null;
+    return {
+      status,
+      source(source, given, into) {
+        const own = new HttpSource(source, given as SourceSettings, into, status, io);
+        asking = own;
+        return () => own.end();
+      },
+      sink: () => {
+        throw new Error(`bug: ${name} has no sinks`);
+      },
+      close: async () => asking?.end(),
+    };
+  },
 };
-
-const tableSettings = z.strictObject({
-  ...request,
-  url: request.url.refine((url) => url.includes("{key}"),
-    "{key} stands for the key that is asked for")
-    .describe("address of a row, such as http://mes.local/recipes/{key}: a JSON object with the " +
-      "columns as fields, or 404 for none"),
-});
 
 export const httpTable: TableType = {
   type: "http",
-  settings: tableSettings,
-  open: (given, shape) => new HttpTable(tableSettings.parse(given), shape),
+  get settings() {
+    return settings().tableSettings;
+  },
+  open: (given, shape) => new HttpTable(given as TableSettings, shape),
 };

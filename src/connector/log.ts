@@ -1,18 +1,17 @@
-import { z } from "zod";
 import type { Connection, Connector } from "../connector.ts";
+import type { SinkSettings } from "./log/settings.ts";
 import { LogSink } from "./log/sink.ts";
 
-const settings = z.strictObject({
-  rowsPerSecond: z.number().min(0.1).max(1000).default(10)
-    .describe("rows printed a second at most; the others are counted"),
-});
+const settings = () => require("./log/settings.ts") as typeof import("./log/settings.ts");
 
 /** Rows as lines of the log: for a first look, not for keeping. */
 export const logConnector: Connector = {
   type: "log",
   link: null,
   source: null,
-  sink: settings,
+  get sink() {
+    return settings().sinkSettings;
+  },
   connect(_name, _settings, io): Connection {
     const status: Connection["status"] = {
       state: "up", reason: "", since: io.now(),
@@ -21,8 +20,8 @@ export const logConnector: Connector = {
     return {
       status,
       source: () => () => undefined,
-      sink: (name, given, from, rule) =>
-        new LogSink(`${name} ${rule}`, settings.parse(given).rowsPerSecond, from, status, io),
+      sink: (name, given, from, rule) => new LogSink(
+        `${name} ${rule}`, (given as SinkSettings).rowsPerSecond, from, status, io),
       close: () => Promise.resolve(),
     };
   },

@@ -1,6 +1,8 @@
+import { limits } from "../base.ts";
 import type { Connector } from "../connector.ts";
-import { linkSettings, sinkSettings, sourceSettings } from "./mqtt/settings.ts";
+import type { LinkSettings, SourceSettings } from "./mqtt/settings.ts";
 
+const settings = () => require("./mqtt/settings.ts") as typeof import("./mqtt/settings.ts");
 let client: typeof import("./mqtt/client.ts") | null = null;
 
 /**
@@ -9,13 +11,20 @@ let client: typeof import("./mqtt/client.ts") | null = null;
  */
 export const mqttConnector: Connector = {
   type: "mqtt",
-  link: linkSettings,
-  source: sourceSettings,
-  sink: sinkSettings,
-  waits: (settings) => sourceSettings.parse(settings).qos === 1,
+  get link() {
+    return settings().linkSettings;
+  },
+  get source() {
+    return settings().sourceSettings;
+  },
+  get sink() {
+    return settings().sinkSettings;
+  },
+  tells: true,
+  waits: (given) => (given as SourceSettings).qos === 1,
+  marks_min: limits.journal_marks_min,
   async load() {
     client = await import("./mqtt/client.ts");
   },
-  connect: (name, settings, io) =>
-    new client!.MqttConnection(name, linkSettings.parse(settings), io),
+  connect: (name, given, io) => new client!.MqttConnection(name, given as LinkSettings, io),
 };

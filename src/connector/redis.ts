@@ -1,18 +1,13 @@
-import { z } from "zod";
 import type { TableType } from "../connector.ts";
 import { RedisTable } from "./redis/client.ts";
+import type { TableSettings } from "./redis/settings.ts";
 
-const settings = z.strictObject({
-  url: z.string().regex(/^rediss?:\/\//, "expected redis:// or rediss:// with host and port")
-    .describe("Redis server; with a password in it a reference: env:NAME"),
-  at: z.string().refine((at) => at.includes("{key}"), "{key} stands for the key that is asked for")
-    .describe("name of the Redis key, such as recipe:{key}"),
-  value: z.enum(["hash", "json"]).default("hash")
-    .describe("what stands there: a hash with the columns as fields, or a text with a JSON object"),
-});
+const settings = () => require("./redis/settings.ts") as typeof import("./redis/settings.ts");
 
 export const redisTable: TableType = {
   type: "redis",
-  settings,
-  open: (given, shape) => new RedisTable(settings.parse(given), shape),
+  get settings() {
+    return settings().tableSettings;
+  },
+  open: (given, shape) => new RedisTable(given as TableSettings, shape),
 };

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { Fault, limits, reason } from "../base.ts";
 import type { CommandMessage } from "../connector.ts";
 
@@ -10,8 +9,6 @@ export interface QueuedCommand extends Omit<CommandMessage, "text"> {
   readonly text: string | null;
 }
 
-/** `{"disarm": "NAME"}` on the command topic. */
-const disarmBody = z.strictObject({ disarm: z.string().min(1) });
 /** However JSON spells the word, one of these is in the text. */
 const may_disarm = /disarm|\\u/;
 
@@ -104,11 +101,12 @@ export class Commands {
   }
 }
 
-/** Who disarms by this text, or null. */
+/** Who disarms by this text, `{"disarm": "NAME"}` and nothing else, or null. */
 function disarmedBy(text: string): string | null {
   if (!may_disarm.test(text)) return null;
-  const read = disarmBody.safeParse(parsed(text));
-  return read.success ? read.data.disarm : null;
+  const { disarm, ...others } = Object(parsed(text)) as { disarm?: unknown };
+  const isSaid = typeof disarm === "string" && disarm !== "" && Object.keys(others).length === 0;
+  return isSaid ? disarm : null;
 }
 
 /** What a text says as JSON; a text that is none stands for itself, and is no command. */

@@ -44,6 +44,17 @@ export interface BoundQuery {
   readonly groups: number;
   readonly having: Bound | null;
   readonly select: readonly BoundField[];
+  /** Columns written out in place of one of the same name that is written out, too. */
+  readonly repeated: readonly { readonly name: string; readonly span: Span }[];
+  /**
+   * What is done with all rows of a closed window that pass HAVING, in this order: they are
+   * numbered; of rows with equal columns the first is left; they are put in order; the first
+   * `limit` are left.
+   */
+  readonly numbers: readonly BoundNumber[];
+  readonly distinct: boolean;
+  readonly orderBy: readonly BoundOrder[];
+  readonly limit: number | null;
   readonly aggregates: readonly BoundAggregate[];
   readonly infers: readonly BoundInfer[];
   /** Calls of functions with state; one inside another's arguments comes before it. */
@@ -205,7 +216,8 @@ interface Typed {
 export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
-  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful;
+  | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
+  | BoundNumber | BoundHits;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -331,6 +343,39 @@ export interface BoundStateful extends Typed {
 }
 
 /**
+ * A key of an order. What reads as NULL comes last, whichever way; NaN is the largest number. The
+ * values of a key without a fixed type are of one kind in a window, and no structures: else nobody
+ * knows the order, and all rows of the window count as failed. Rows of equal keys keep their order.
+ */
+export interface BoundOrder {
+  readonly expr: Bound;
+  readonly descending: boolean;
+}
+
+/** `row_number()`: int53, from 1 in each partition of the rows that a window gives. */
+export interface BoundNumber extends Typed {
+  readonly kind: "number";
+  readonly partitionBy: readonly Bound[];
+  readonly orderBy: readonly BoundOrder[];
+}
+
+/**
+ * How often a clause has let something pass before, and the time of the last one (0: none yet);
+ * int53. `rows`: rows that come out of a query without a window; `when`: rows on which the
+ * condition of a sliding window was TRUE; `windows`: windows that gave a row after HAVING, by their
+ * end.
+ */
+export interface BoundHits extends Typed {
+  readonly kind: "hits";
+  readonly of: "rows" | "when" | "windows";
+  readonly which: "count" | "time";
+}
+
+/** True if the rows of a closed window are looked at together before they go out. */
+export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>
+  numbers.length > 0 || distinct || orderBy.length > 0 || limit !== null;
+
+/**
  * `window_start()`, `window_end()`: int53, ms since the epoch. Where there is no window, the end is
  * the row's own time.
  */
@@ -378,6 +423,8 @@ export interface CatalogStream {
   readonly interval_ms: number | null;
   /** Its rows bear source times. */
   readonly timed?: boolean;
+  /** What a message says of itself beside its fields (`meta()`): a column of objects. */
+  readonly meta?: ColumnSpec;
   /** Its messages have any fields; what a rule names becomes a column. */
   readonly open?: OpenStream;
 }

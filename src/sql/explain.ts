@@ -2,7 +2,7 @@ import { sectionsOf } from "./fault.ts";
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import { hasField } from "./emit/params.ts";
-import type { KeptWindow, Program, StagePlan } from "./program.ts";
+import type { ArrangePlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
 
 /** A rule as text for a person: its plan, its bytes, and the code that runs. */
 export function explain(program: Program): string {
@@ -27,7 +27,7 @@ function stageLines(stage: StagePlan, i: number): string[] {
   const head = `stage ${i + 1}: ${title(stage)}, ${stage.stateBytes} bytes`;
   const body = [`  in   ${columns(stage.input)}`, `  out  ${columns(stage.output)}`];
   if (stage.kind === "infer" || stage.kind === "lookup") return [head, ...body];
-  if (stage.kind === "asof") return [head, ...body];
+  if (stage.kind === "asof" || stage.kind === "arrange") return [head, ...body];
   const code = stage.kind === "window" ? [stage.text, stage.emitText] : [stage.text];
   const fields = stage.state.fields.map((f) => `${f.name} ${f.view} × ${f.count}`).join(", ");
   return [head, ...body, `  state  ${fields}`, "", ...code];
@@ -45,6 +45,20 @@ function keptTitle(window: KeptWindow): string {
       formatDuration(window.most_ms);
     case "state": return "state window";
   }
+}
+
+function arrangement({ having, numbers, distinct, order, limit }: ArrangePlan): string {
+  const by = (keys: readonly SortKey[]): string =>
+    keys.map(({ column, descending }) => `${column}${descending ? " down" : ""}`).join(", ");
+  return [
+    ...(having ? ["those of HAVING"] : []),
+    ...numbers.map(({ name, partition, order: keys }) => `numbered as ${name}` +
+      (partition.length > 0 ? ` by ${partition.join(", ")}` : "") +
+      (keys.length > 0 ? ` in order of ${by(keys)}` : "")),
+    ...(distinct === null ? [] : ["different ones"]),
+    ...(order.length > 0 ? [`in order of ${by(order)}`] : []),
+    ...(limit === null ? [] : [`the first ${limit}`]),
+  ].join(", ");
 }
 
 const groups = (keys: number): string => `at most ${keys} group${keys === 1 ? "" : "s"}`;
@@ -75,6 +89,8 @@ function title(stage: StagePlan): string {
       const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
       return `functions with state (${stage.functions.join(", ")})${keys}`;
     }
+    case "arrange": return `the rows of a window: ${arrangement(stage)}; at most ` +
+      `${stage.ring.rows} in ${stage.ring.bytes} bytes`;
     case "expand": return "a row for each item of an array";
     case "window": {
       const { window } = stage;

@@ -1,4 +1,5 @@
 import { assert } from "../base.ts";
+import { ArrangeStage } from "./arrange.ts";
 import { AsofStage } from "./asof.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { ExpandStage } from "./expand.ts";
@@ -16,6 +17,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
       return new RowsStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
+    case "arrange": return new ArrangeStage(plan, site);
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);

@@ -1,11 +1,13 @@
 import { limits, nextPowerOfTwo } from "../base.ts";
 import { type ColumnSpec, Ring } from "../ring.ts";
 import type {
-  Bound, BoundAsof, BoundJoin, BoundQuery, BoundStateful, BoundWindow, Catalog,
+  Bound, BoundAsof, BoundJoin, BoundOrder, BoundQuery, BoundStateful, BoundWindow, Catalog,
 } from "./bound.ts";
-import { afterRows, needsRows, windowConditions } from "./bound.ts";
+import { afterRows, isArranged, needsRows, windowConditions } from "./bound.ts";
+import { arrangeStage } from "./arrange.ts";
 import {
-  conditionsStage, type Folding, rowsStage, runningStage, type StageInput, windowStage,
+  conditionsStage, type Field, type Folding, left_column, rowsStage, runningStage,
+  type RowsRole, type StageInput, start_column, windowStage,
 } from "./emit/stages.ts";
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
@@ -14,14 +16,16 @@ import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
-  AsofPlan, InferPlan, InputPlan, LookupPlan, Program, SourcesPlan, StagePlan,
+  AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SortKey, SourcesPlan, StagePlan,
+  WindowPlan,
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
-import { inputsOf, walk } from "./rewrite/tree.ts";
+import { contains, inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
 import { bool, int53, nullOf } from "./types.ts";
+import type { Mark } from "./window/kernel.ts";
 
 export interface PlanOptions {
   /** Adds the hidden column `$oldest`: engine time of the oldest input of a row. */
@@ -52,7 +56,8 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
  * Cuts a bound query into stages:
  *
  *     reorder (event time) → functions with state →
- *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list)
+ *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list) →
+ *     arrange (row_number, DISTINCT, ORDER BY, LIMIT)
  *
  * What can be tested before a model or a window is tested there.
  */
@@ -63,7 +68,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   const { stages } = chain;
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
     throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
-      "(columns_max), those between its stages included", query.sql,
+      "(columns_max), those between its stages included; two rules can share them", query.sql,
       { from: 0, to: query.sql.length });
   }
   return {
@@ -138,6 +143,10 @@ class Chain {
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
+  /** Something asks how often the select list was come to. */
+  readonly #hits: boolean;
+  /** Rows that a closed window gives at most. */
+  #most = 0;
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
@@ -149,6 +158,8 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
+    this.#hits = [query.where, query.having, ...this.#shown()].some((node) =>
+      node !== null && contains(node, "hits"));
   }
 
   /** Of the last ring. */
@@ -191,14 +202,14 @@ class Chain {
   }
 
   rule(): void {
-    const { window, aggregated, aggregates, groupBy, having, select } = this.#query;
+    const { window, aggregated, aggregates, groupBy, having } = this.#query;
     this.#refuse();
     if (this.#eventTime !== null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...select.map((f) => f.expr), ...windowConditions(window)];
+      : [...this.#shown(), ...windowConditions(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
@@ -223,17 +234,79 @@ class Chain {
     }
     if (window !== null && !aggregated) {
       this.#windowRows(window);
-      this.#later = select.map((f) => f.expr);
-      this.#infer(this.#infersIn(this.#later), false);
+      this.#tests = conjuncts(having);
+      this.#later = this.#shown();
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), false);
     } else if (aggregated) {
       this.#window();
       this.#tests = conjuncts(having);
-      this.#later = select.map((f) => f.expr);
-      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), true);
+      this.#later = this.#shown();
+      const testing = !isArranged(this.#query) && !this.#hits;
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), testing);
     }
-    this.#rows(this.#tests, this.#select(), this.#eventTime !== null);
+    this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
+  }
+
+  /** What is read of the rows that a window gives, beside HAVING. */
+  #shown(): Bound[] {
+    return [...this.#query.select, ...this.#query.orderBy].map(({ expr }) => expr);
+  }
+
+  /** HAVING and the select list; before it goes out what is done with all rows of a window. */
+  #give(): void {
+    const restamped = this.#eventTime !== null;
+    const of = this.#query.window === null ? "rows" : "windows";
+    if (!isArranged(this.#query)) {
+      return this.#rows(this.#tests, this.#select(),
+        { restamped, hits: this.#hits ? { of, column: null } : null });
+    }
+    const { numbers, distinct, orderBy, limit } = this.#query;
+    const having = conjunction(this.#tests);
+    this.#tests = [];
+    const columns: Field[] = [];
+    const column = (name: string, expr: Bound): string => {
+      columns.push({ spec: { name, kind: expr.type.kind, slot: expr.type.slot }, expr });
+      return name;
+    };
+    const keysOf = (name: string, keys: readonly BoundOrder[]): SortKey[] => keys.map((key, i) =>
+      ({ column: column(`${name}${i}`, key.expr), descending: key.descending }));
+    if (having !== null) column("$having", having);
+    const counts = numbers.map(({ partitionBy, orderBy: keys }, n) => ({
+      name: `$number${n}`, order: keysOf(`$order${n}_`, keys),
+      partition: partitionBy.map((expr, i) => column(`$part${n}_${i}`, expr)),
+    }));
+    const order = keysOf("$by", orderBy);
+    // Numbers are columns only when all rows of the window are there.
+    const numbered = numbers.length > 0;
+    const fields = numbered ? [...this.#hitsRead(),
+      ...this.#passes().filter(({ expr }) => expr !== left_column.name)] : this.#select();
+    const passes = fields.map(({ spec }) => spec).filter(({ name }) => name !== oldest.name);
+    this.#rows([], [...fields, ...columns, { spec: left_column, expr: left_column.name }],
+      { restamped: restamped && !numbered,
+        hits: this.#hits ? { of, column: having === null ? null : "$having" } : null });
+    const stage = arrangeStage(this.#input(), {
+      having: having !== null, numbers: counts, order, limit, rows: this.#most,
+      distinct: distinct ? passes.map(({ name }) => name) : null, passes,
+    });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+    if (numbered) this.#rows([], this.#select(), { restamped });
+  }
+
+  /** What is counted while rows are gone over, for a later stage. */
+  #hitsRead(): Field[] {
+    const read = new Map<string, Field>();
+    for (const { expr } of this.#query.select) {
+      walk(expr, (node) => {
+        if (node.kind !== "hits") return true;
+        const spec: ColumnSpec = { name: `$hits_${node.which}`, kind: "int53", slot: 0 };
+        read.set(spec.name, { spec, expr: node });
+        return false;
+      });
+    }
+    return [...read.values()];
   }
 
   /** Before all else, so that whatever looks at rows sees them in order. */
@@ -375,7 +448,7 @@ class Chain {
 
   /** True if all that a node reads stands in the last ring. */
   #isReady(node: Bound): boolean {
-    let ready = this.#infersIn([node]).length === 0;
+    let ready = this.#infersIn([node]).length === 0 && !contains(node, "hits");
     walk(node, (n) => {
       ready &&= n.kind !== "column" || n.input === 0 || this.#find(n) !== undefined;
       return ready;
@@ -438,16 +511,16 @@ class Chain {
 
   /** Streams side by side in a window, whose rows are joined when it closes. */
   #joinedWindow(filter: readonly Bound[]): void {
-    const { window, aggregated, aggregates, select, having, joins } = this.#query;
+    const { window, aggregated, aggregates, having, joins } = this.#query;
     const where = conjunction(this.#tests);
     const folding = aggregated ? { ...this.#folding(), where: null } : null;
     const read = aggregated ? [...folding!.keys.map((k) => k.expr),
-      ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : select.map((f) => f.expr);
+      ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : this.#shown();
     const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
       ...windowConditions(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
-    const start = this.#readsStart();
+    const marks = this.#marks();
     const stage = joinedStage(this.#input(), {
       passes, folding, where,
       steps: (columns) => this.#joinSteps(columns, rows),
@@ -460,12 +533,14 @@ class Chain {
         this.#tests = [];
         return this.#passes();
       },
-    }, { window: window!, before: this.#filterOf(filter), after: null, start, rows });
+    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows });
     this.stages.push(stage);
     this.#columns = stage.output;
     folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
-    this.#tests = aggregated ? conjuncts(having) : [];
-    this.#rows(this.#tests, this.#select());
+    this.#tests = conjuncts(having);
+    this.#most = stage.fold.keys;
+    this.#later = this.#shown();
+    this.#give();
   }
 
   /** A condition of FILTER looks at the rows of the input that it reads. */
@@ -525,7 +600,9 @@ class Chain {
       ? joinedName(node.input, node.name) : node.kind === "aggregate" ? `$agg${node.index}`
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
-      : node.kind === "stateful" ? this.#nameOf(node) : undefined);
+      : node.kind === "stateful" ? this.#nameOf(node)
+      : node.kind === "hits" ? `$hits_${node.which}`
+      : node.kind === "number" ? `$number${this.#query.numbers.indexOf(node)}` : undefined);
     return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 
@@ -540,18 +617,18 @@ class Chain {
 
   #rows(
     tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[],
-    restamped = false,
+    role: RowsRole = {},
   ): void {
-    const stage = rowsStage(this.#input(), conjunction(tests), select, { restamped });
+    const stage = rowsStage(this.#input(), conjunction(tests), select, role);
     this.stages.push(stage);
     this.#columns = stage.output;
   }
 
-  /** Columns of the last ring that what is still to come reads, as they are. */
+  /** Columns of the last ring that what is still to come reads, and `$left`, as they are. */
   #passes(): { spec: ColumnSpec; expr: string }[] {
     const names = new Set<string>();
     for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names);
-    return this.#columns.filter((c) => names.has(c.name))
+    return this.#columns.filter((c) => names.has(c.name) || c.name === left_column.name)
       .map((spec) => ({ spec, expr: spec.name }));
   }
 
@@ -584,7 +661,8 @@ class Chain {
   #infer(indices: readonly number[], testing: boolean): void {
     for (const index of indices) {
       const { model, args } = this.#query.infers[index]!;
-      const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0) : [];
+      const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0 &&
+        !contains(t, "hits")) : [];
       this.#tests = this.#tests.filter((t) => !ready.includes(t));
       const names = args.map((_, i) => `$arg${i}`);
       const passes = this.#passes();
@@ -609,35 +687,37 @@ class Chain {
     this.#columns = stage.output;
   }
 
-  #readsStart(): boolean {
-    const { select, having } = this.#query;
-    let found = false;
-    for (const node of [...select.map((f) => f.expr), ...(having === null ? [] : [having])]) {
+  /** What the rest of the query asks of a closed window. */
+  #marks(): Mark[] {
+    const { select, having, orderBy } = this.#query;
+    let start = false;
+    for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
       walk(node, (n) => {
-        found ||= n.kind === "window" && n.which === "start";
+        start ||= n.kind === "window" && n.which === "start";
         return true;
       });
     }
-    return found;
+    const left = isArranged(this.#query) || this.#hits;
+    return [...(start ? [start_column] : []), ...(left ? [left_column] : [])];
   }
 
-  #windowStage(window: BoundWindow, folding: Folding): StagePlan {
+  #windowStage(window: BoundWindow, folding: Folding): WindowPlan | KeptPlan {
     const { where } = folding;
-    const start = this.#readsStart();
+    const marks = this.#marks();
     const input = this.#input();
     const rowwise = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     if (window.kind === "tumbling" && !rowwise) {
-      return windowStage(input, { kind: window.kind, length_ms: window.length_ms }, folding, start);
+      return windowStage(input, { kind: window.kind, length_ms: window.length_ms }, folding, marks);
     }
     if (window.kind === "count" && window.every === window.rows && !rowwise) {
-      return windowStage(input, { kind: window.kind, rows: window.rows }, folding, start);
+      return windowStage(input, { kind: window.kind, rows: window.rows }, folding, marks);
     }
     if (window.kind === "hopping" && !rowwise) {
       return panesStage(input, folding,
-        { window, before: where, after: null, start, rows: paneRows(window, folding.groups) },
+        { window, before: where, after: null, marks, rows: paneRows(window, folding.groups) },
         paneOf(window));
     }
-    return keptStage(input, folding, this.#keeping(window, where, start));
+    return keptStage(input, folding, this.#keeping(window, where));
   }
 
   /** Without aggregates a window gives its rows as they are. */
@@ -645,15 +725,16 @@ class Chain {
     const where = conjunction(this.#tests);
     this.#tests = [];
     const stage = keptRowsStage(this.#input(), this.#passes(),
-      this.#keeping(window, where, this.#readsStart()));
+      this.#keeping(window, where));
+    this.#most = stage.fold.keys;
     this.stages.push(stage);
     this.#columns = stage.output;
   }
 
-  #keeping(window: BoundWindow, where: Bound | null, start: boolean): Keeping {
+  #keeping(window: BoundWindow, where: Bound | null): Keeping {
     const after = afterRows(window);
-    return { window, before: after ? null : where, after: after ? where : null, start,
-      rows: this.#keptRows(window) };
+    return { window, before: after ? null : where, after: after ? where : null,
+      marks: this.#marks(), rows: this.#keptRows(window) };
   }
 
   /** Rows that a window keeps: its own number, or its length by the declared rate. */
@@ -661,7 +742,8 @@ class Chain {
     const { ring_rows_max, ring_rows_min } = limits;
     if (window.kind === "count") {
       if (window.rows > ring_rows_max) {
-        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows`,
+        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows ` +
+          "(ring_rows_max); take fewer, or a rule before this one that gives one row of many",
           this.#query.sql, window.span);
       }
       return Math.max(ring_rows_min, window.rows);
@@ -700,6 +782,7 @@ class Chain {
     const stage = window === null ? runningStage(this.#input(), folding)
       : this.#windowStage(window, folding);
     this.stages.push(stage);
+    if (stage.kind !== "running") this.#most = stage.kind === "kept" ? stage.fold.keys : stage.keys;
     this.#columns = stage.output;
     folding.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
   }

@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Param, StateLayout } from "./emit/params.ts";
+import type { Span } from "./fault.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
@@ -19,13 +20,19 @@ export interface Program {
   /** Names of the tables that rows are looked up in. */
   readonly tables: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
-  readonly unsafe: readonly string[];
+  readonly unsafe: readonly Unsafe[];
   /** WHERE, FILTER or HAVING may leave rows out. */
   readonly selective: boolean;
   /** Rows out come of single rows: they carry the source times of those. */
   readonly rowwise: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
+}
+
+/** Something of a query that may not stand on the way to a write. */
+export interface Unsafe {
+  readonly sentence: string;
+  readonly span: Span;
 }
 
 /** Names of input columns and of `newest` tags that something is worked out from. */
@@ -262,8 +269,38 @@ export interface ExpandPlan extends StageBase {
   readonly text: "";
 }
 
+export interface SortKey {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+/** What is done with all rows of a closed window before they go out (arrange.ts). */
+export interface ArrangePlan extends StageBase {
+  readonly kind: "arrange";
+  /** Rows are left out where the column `$having` is not TRUE. */
+  readonly having: boolean;
+  readonly numbers: readonly {
+    readonly name: string;
+    readonly partition: readonly string[];
+    readonly order: readonly SortKey[];
+  }[];
+  /** Columns by which rows are equal, null without DISTINCT. */
+  readonly distinct: readonly string[] | null;
+  readonly order: readonly SortKey[];
+  readonly limit: number | null;
+  /** Columns that go out. */
+  readonly passes: readonly string[];
+  /** HAVING must be good (W8). */
+  readonly strict: boolean;
+  /** The rows of one window. */
+  readonly ring: RingLayout;
+  readonly stateBytes: number;
+  readonly state: StateLayout;
+  readonly text: "";
+}
+
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ExpandPlan;
+  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan | ExpandPlan;
 
 export interface StageCounters {
   /** Rows read. */

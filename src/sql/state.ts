@@ -15,7 +15,7 @@ export interface StateRange {
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
     case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
-    case "asof":
+    case "asof": case "arrange":
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;
@@ -44,6 +44,7 @@ export function stateHash(program: Program): string {
     "state" in plan ? fieldsOf(plan) : [],
     "window" in plan ? plan.window : null,
     plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms] : null,
+    plan.kind === "arrange" ? [plan.numbers, plan.distinct, plan.order, plan.passes] : null,
     plan.kind === "asof" ? [plan.from, plan.keys, plan.columns] : null,
   ];
   const shape = [program.inputs.map(({ streams }) => streams), program.stages.map(stage)];

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { decode } from "cbor-x/index-no-eval";
 import { connect, type MqttClient } from "mqtt";
-import { createLog, systemClock } from "../../src/base.ts";
+import { createLog, eventLoop, systemClock } from "../../src/base.ts";
 import { InboundLengths } from "../../src/connector/mqtt/inbound.ts";
 import { mqttConnector, type Connection, type ConnectorIo } from "../../src/connector.ts";
 import {
   Arena, BAD, GOOD, Ring, UNCERTAIN, readCell, tagColumn, writeCell,
 } from "../../src/ring.ts";
 import { aedesBroker, mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
+import { configured } from "../support/configured.ts";
+
+const mqtt = configured(mqttConnector);
 
 await mqttConnector.load!();
 
@@ -40,7 +43,7 @@ let lines: string[];
 let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
-  gateway: "g1", message_bytes_max: 100_000, durable: false,
+  gateway: "g1", message_bytes_max: 100_000, timers: eventLoop, durable: false,
   time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
 };
 
@@ -59,7 +62,7 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     wakes = 0;
     broker = await create();
     await broker.start();
-    connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: broker.port }, io);
+    connection = mqtt.connect("broker", { host: "127.0.0.1", port: broker.port }, io);
     peer = connect({ protocol: "mqtt", host: "127.0.0.1", port: broker.port, reconnectPeriod: 20 });
     peer.on("message", (topic, payload, { retain }) => heard.push({ topic, payload, retain }));
     peer.on("error", () => undefined);
@@ -101,6 +104,18 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     expect(readCell(ring, ring.column("name")!, first)).toBe("ü");
     expect(readCell(ring, ring.column("value")!, first + 2)).toBe(2);
     expect(wakes).toBeGreaterThan(0);
+  });
+
+  test("a ring with room for it gets what each message says of itself", async () => {
+    const layout = Ring.layout("s", [columns[1]!, { name: "$meta", kind: "dyn", slot: 256 }], 64);
+    const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+    connection.source("any", { topic: "tell/#" }, ring, null);
+    await ready(ring, "tell/a");
+    const { head } = ring;
+    await peer.publishAsync("tell/b/c", '{"value":1}', { qos: 0 });
+    await until(() => ring.head === head + 1);
+    expect(readCell(ring, ring.column("$meta")!, head))
+      .toBe('{"topic":"tell/b/c","qos":0,"messageId":0}');
   });
 
   test("retained messages: uncertain by default, good or skipped if so configured", async () => {
@@ -231,7 +246,7 @@ describe("a message that is too long", () => {
     const broker = await aedesBroker();
     await broker.start();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     const peer = connect({ protocol: "mqtt", ...settings });
     const got: number[] = [];
     connection.commands!("cmd", ({ text }) => got.push(text.length));
@@ -289,7 +304,7 @@ describe("a broker that is not there, or does not want us", () => {
   test("down with a reason, up when it comes", async () => {
     const broker = await aedesBroker();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     expect(connection.status.state).toBe("connecting");
     await until(() => connection.status.state === "down");
     expect(connection.status.reason).toContain("ECONNREFUSED");
@@ -303,7 +318,7 @@ describe("a broker that is not there, or does not want us", () => {
     const broker = await aedesBroker("right");
     await broker.start();
     const settings = { host: "127.0.0.1", port: broker.port, username: "u", password: "wrong" };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     await until(() => connection.status.errors >= 2);
     expect(connection.status.state).toBe("down");
     expect(connection.status.reason).toContain("Connection refused");
@@ -316,7 +331,7 @@ describe("a broker that is not there, or does not want us", () => {
     await broker.start();
     broker.mute();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     await until(() => connection.status.state === "up");
     const ring = ringOf();
     fill(ring, 3);
@@ -329,7 +344,7 @@ describe("a broker that is not there, or does not want us", () => {
   test("answers without a broker are dropped and counted", async () => {
     const broker = await aedesBroker();
     const settings = { host: "127.0.0.1", port: broker.port };
-    const connection = mqttConnector.connect("broker", settings, io);
+    const connection = mqtt.connect("broker", settings, io);
     connection.commands!("c", () => undefined)("out", "x");
     expect(connection.status.dropped).toBe(1);
     await connection.close();

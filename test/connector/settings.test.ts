@@ -7,7 +7,6 @@ describe("MQTT settings", () => {
   test("a link needs only its host", () => {
     const parsed = mqttConnector.link!.parse({ host: "broker.local" });
     expect(parsed).toEqual({ host: "broker.local", port: 1883, keepalive: 60_000 });
-    expect(mqttConnector.link!.parse(parsed)).toEqual(parsed);
   });
 
   test.each([

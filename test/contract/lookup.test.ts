@@ -8,6 +8,7 @@ import { csvTable, httpTable, redisTable, sqliteTable, sqlTable, type Lookup, ty
 import { tagColumn } from "../../src/ring.ts";
 import { workFolder } from "../support/binary.ts";
 import { realServer, type RealServer } from "../support/servers.ts";
+import { configuredTable } from "../support/configured.ts";
 
 /**
  * What every kind of lookup table must do, over the real system (must-show F). How an answer
@@ -163,7 +164,7 @@ for (const { name } of systems) {
 
     beforeAll(async () => {
       await system.put(recipes);
-      table = system.type.open(system.settings, shape);
+      table = configuredTable(system.type).open(system.settings, shape);
     });
     afterAll(() => table.close());
 

@@ -27,6 +27,7 @@ let frames: Record<string, unknown>[];
 beforeEach(() => {
   world = new World();
   frames = [];
+  onBus = false;
   world.store.savePlaces("c", [
     { ...place, link: "plc-1" },
     { ...place, tag: "press.temperature", at: "300003", link: "plc-1" },
@@ -46,11 +47,22 @@ function arm(over: { until?: number; hash?: string } = {}): number {
   return number;
 }
 
+/** CRC-16 of a serial line (Modbus over serial line V1.02, 6.2.2), low byte first. */
+function checksum(bytes: number[]): number[] {
+  let crc = 0xffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0xa001 : crc >> 1;
+  }
+  return [crc & 255, crc >> 8];
+}
+
+let onBus = false;
 let transaction = 0;
 function exchange(request: number[], answer: number[] | null): void {
   transaction = (transaction + 1) & 0xffff;
-  const wrap = (pdu: number[]): string => Buffer.from([transaction >> 8, transaction & 255, 0, 0, 0,
-    pdu.length + 1, 1, ...pdu]).toString("hex");
+  const wrap = (pdu: number[]): string => Buffer.from(onBus ? [1, ...pdu, ...checksum([1, ...pdu])]
+    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, 1, ...pdu]).toString("hex");
   const record = { t: world.now, link: "plc-1", connection: 1, valid: true, fault: null };
   frames.push({ ...record, time: world.time, dir: "in", bytes: wrap(request) });
   world.now += 2;
@@ -234,6 +246,24 @@ describe("W22 the judge", () => {
     write({ before: 62, value: 64, intent: { ...intent, id: "a-2" }, ending: { sent: world.time },
       between: () => (world.now += 400, poll(), world.now += 60, poll()) });
     expect(late().findings).toEqual({ "after-deadline": 1 });
+  });
+  test("takes a frame on a bus by its sender's stamp, if it was not held for too long", () => {
+    /** Seen by the machine 10 ms after its deadline, and sent `wait` ms before that. */
+    const seenLate = (wait: number, ...more: string[]): Report => {
+      poll();
+      write({ intent: { origin: "rest", id: `${wait}`, inputs: null },
+        ending: { sent: world.time + 460 - wait }, between: () => (world.now += 460, poll()) });
+      return judge(...more);
+    };
+    onBus = true;
+    expect(seenLate(30, "--blind", "100")).toMatchObject({ findings: {}, late_or_unseen: 1 });
+    frames = [];
+    expect(seenLate(130, "--blind", "100").findings["after-deadline"]).toBe(1);
+    frames = [];
+    expect(seenLate(5, "--blind", "100").findings["after-deadline"]).toBeGreaterThan(1);
+    onBus = false;
+    frames = [];
+    expect(seenLate(40, "--blind", "100").findings["after-deadline"]).toBeGreaterThan(0);
   });
   const expecting = (...lines: object[]): Report => {
     const file = join(world.directory, "expected.jsonl");

@@ -197,7 +197,7 @@ class Client implements Connection {
 
   source(_name: string, _settings: unknown, into: Ring, intake: Intake | null): () => void {
     if (intake !== null) {
-      this.#durable = { decoder: createDecoder(into, null, intake.rows_max), intake };
+      this.#durable = { decoder: createDecoder(into, { rows_max: intake.rows_max }), intake };
       this.#known = new Set(intake.marks.map(Number));
       this.deliver();
       return () => undefined;

@@ -9,7 +9,7 @@ import { InboundLengths } from "./inbound.ts";
 import { Receipts } from "./receipts.ts";
 import { createSink } from "./sink.ts";
 import { type Inbound, MqttSource, type Receipt } from "./source.ts";
-import { sinkSettings, sourceSettings, type LinkSettings } from "./settings.ts";
+import type { LinkSettings, SinkSettings, SourceSettings } from "./settings.ts";
 import { fill, matches } from "./topic.ts";
 
 /** One part of the client's subscriptions. */
@@ -57,6 +57,8 @@ export class MqttConnection implements Connection {
       reconnectOnConnackError: true,
       // Rows wait in their ring, where they are counted, not in the client's queue.
       queueQoSZero: false,
+      // The library's cache of all numbers of two bytes is 65,536 objects, 8 MiB a thread.
+      writeCache: false,
     });
     this.#listen(this.#client);
     if (io.durable) this.#takeDurably(this.#client);
@@ -64,7 +66,7 @@ export class MqttConnection implements Connection {
 
   source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void {
     const source = new MqttSource(
-      name, sourceSettings.parse(settings), into, intake, this.status, this.#io);
+      name, settings as SourceSettings, into, intake, this.status, this.#io);
     this.#subscribe(source);
     return () => {
       source.end();
@@ -73,8 +75,8 @@ export class MqttConnection implements Connection {
   }
 
   sink(_name: string, settings: unknown, from: Ring, rule: string): Sink {
-    const parsed = sinkSettings.parse(settings);
-    return createSink(this.#client, parsed, from, rule, this.status, this.#io);
+    return createSink(
+      this.#client, settings as SinkSettings, from, rule, this.status, this.#io);
   }
 
   commands(
@@ -231,8 +233,9 @@ export class MqttConnection implements Connection {
   }
 }
 
-const inbound = ({ payload, retain, dup }: IPublishPacket): Inbound =>
-  ({ payload: payload as Buffer, retained: retain, duplicate: dup });
+const inbound = ({ topic, qos, messageId, payload, retain, dup }: IPublishPacket): Inbound => ({
+  topic, qos, id: messageId ?? 0, payload: payload as Buffer, retained: retain, duplicate: dup,
+});
 
 /** Acknowledges when all of several have. */
 function shared(receipt: Receipt, of: number): Receipt {

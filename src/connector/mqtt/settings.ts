@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { duration } from "../../base.ts";
-import { formats } from "../../codec.ts";
+import { formats, messageSettings } from "../../codec.ts";
 
-const seconds = (least: number, most: number) => z.union([z.string(), z.number()])
+const seconds = (least: number, most: number) => z.string()
   .transform((text, context): number => {
-    // A number is what this schema itself gave: settings may be parsed twice.
-    const ms = typeof text === "number" ? text : duration(text);
+    const ms = duration(text);
     if (ms !== null && ms >= least * 1000 && ms <= most * 1000) return ms;
     context.addIssue(`a duration of ${least} s to ${most} s is needed, such as "60s"`);
     return z.NEVER;
@@ -31,7 +30,7 @@ export const linkSettings = z.strictObject({
   password: z.string().optional().describe("password, as a reference: env:NAME or file:PATH"),
   clientId: z.string().min(1).optional()
     .describe("name of this client at the broker; `tagwerk-GATEWAY-LINK` if left out"),
-  keepalive: seconds(1, 65535).default(60_000)
+  keepalive: seconds(1, 65535).prefault("60s")
     .describe("a silence of 1.5 times this is a broken connection"),
 });
 export type LinkSettings = z.infer<typeof linkSettings>;
@@ -45,8 +44,7 @@ export const sourceSettings = z.strictObject({
       "them), good, or it is skipped"),
   rowsPerSecond: z.number().min(0.001).max(500_000).default(1000)
     .describe("rows a second in a burst; decides how many rows the stream holds"),
-  time: z.string().optional()
-    .describe("the column that holds the source time: ms since 1970, or ISO 8601"),
+  ...messageSettings,
 });
 export type SourceSettings = z.infer<typeof sourceSettings>;
 

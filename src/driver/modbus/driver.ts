@@ -7,7 +7,9 @@ import { planReads, type ModbusRequest } from "./plan.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { rtuServer, tcpServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
-import { rtuSettings, tcpSettings, type RtuLink, type TcpLink } from "./settings.ts";
+import type { RtuLink, TcpLink } from "./settings.ts";
+
+const settings = () => require("./settings.ts") as typeof import("./settings.ts");
 
 /** What both framings share: addresses, plan, values. */
 const common = {
@@ -38,7 +40,9 @@ export const modbusTcp: Driver = {
   ...common,
   type: "modbus-tcp",
   medium: "tcp",
-  settings: tcpSettings,
+  get settings() {
+    return settings().tcpSettings;
+  },
 
   occupies: () => null,
 
@@ -56,7 +60,9 @@ export const modbusRtu: Driver = {
   ...common,
   type: "modbus-rtu",
   medium: "serial",
-  settings: rtuSettings,
+  get settings() {
+    return settings().rtuSettings;
+  },
 
   occupies: (request, link) =>
     exchange_ms(link.settings as RtuLink, (request as ModbusRequest).bytes),
@@ -67,9 +73,9 @@ export const modbusRtu: Driver = {
   },
 
   open(link, wire) {
-    const settings = link.settings as RtuLink;
-    return new ModbusSession(wire, new RtuFraming(settings), {
-      timeout_ms: settings.timeout, pause_ms: 0, resetAfterWrite: false,
+    const rtu = link.settings as RtuLink;
+    return new ModbusSession(wire, new RtuFraming(rtu), {
+      timeout_ms: rtu.timeout, pause_ms: 0, resetAfterWrite: false,
     });
   },
 

@@ -2,13 +2,15 @@ import { limits, nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
 import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
+import { contains } from "../rewrite/tree.ts";
 import { bool } from "../types.ts";
+import type { Mark } from "../window/kernel.ts";
 import { span_words } from "../window/span.ts";
 import { Code } from "./code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./joined.ts";
 import { Layout } from "./params.ts";
 import {
-  type Field, foldPlan, type Folding, rowsStage, type StageInput, windowRowsPlan,
+  type Field, foldPlan, type Folding, type RowsRole, rowsStage, type StageInput, windowRowsPlan,
 } from "./stages.ts";
 
 /** What a window over kept rows is made of beside what it folds. */
@@ -18,7 +20,7 @@ export interface Keeping {
   readonly before: Bound | null;
   /** Tested on the window's rows. */
   readonly after: Bound | null;
-  readonly start: boolean;
+  readonly marks: readonly Mark[];
   /** Rows of the ring, a power of two. */
   readonly rows: number;
 }
@@ -30,7 +32,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   const args = argumentsOf(folding);
   const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
+    [...folding.keys, ...args.values(), ...conditions], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
     where === undefined ? null : columnOf(where), keeping);
@@ -50,7 +52,7 @@ function argumentsOf(folding: Folding): Map<Bound, Column> {
 /** The fold where keys and arguments already are columns. */
 function foldColumns(
   input: StageInput, folding: Folding, args: ReadonlyMap<Bound, Column>, where: Bound | null,
-  keeping: { readonly start: boolean; readonly rows: number },
+  keeping: Pick<Keeping, "marks" | "rows">,
 ): FoldPlan {
   return foldPlan(input, {
     where,
@@ -59,7 +61,7 @@ function foldColumns(
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
-  }, { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+  }, { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
 }
 
 /** How rows of a window are joined, and what becomes of them. */
@@ -80,7 +82,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const { folding, where } = joining;
   const conditions = conditionsOf(input, { ...keeping, before: null, after: null });
   const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions],
-    { mayPass: true });
+    keepRole(keeping));
   const specs = joining.steps(keep.output);
   const steps = specs.map(joinPlan);
   const joined = joining.input(steps.at(-1)!.ring.columns);
@@ -88,7 +90,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const rows = folding === null ? rowsStage(joined, where, joining.columns())
     : rowsStage(joined, where, [...folding.keys, ...args!.values()]);
   const ring = Ring.layout("joined", rows.output, limits.join_rows_max);
-  const role = { start: keeping.start, rows: ring.rows };
+  const role = { marks: keeping.marks, rows: ring.rows };
   const over = inputOf(input, rows.output);
   const fold = folding === null
     ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
@@ -113,12 +115,12 @@ export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
   const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], { mayPass: true });
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
     where === undefined ? null : columnOf(where), columns,
-    { timed: false, start: keeping.start, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+    { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
   return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
 }
 
@@ -127,12 +129,12 @@ export function panesStage(
   input: StageInput, folding: Folding, keeping: Keeping, pane_ms: number,
 ): KeptPlan {
   const keep = foldPlan(input, { ...folding, where: keeping.before },
-    { timed: true, start: false, panes: "out", rows: 0 });
+    { timed: true, marks: [], panes: "out", rows: 0 });
   const fold = foldPlan(inputOf(input, keep.output), {
     where: null, groups: folding.groups,
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
-  }, { timed: false, start: keeping.start, panes: "in", rows: 0 });
+  }, { timed: false, marks: keeping.marks, panes: "in", rows: 0 });
   return planOf(input, keptWindow(keeping.window), keep, pane_ms, fold, keeping.rows);
 }
 
@@ -171,6 +173,13 @@ function conditionsOf({ strict }: StageInput, { window, before, after }: Keeping
   if (window.kind === "state") named.push(["$begin", window.begin], ["$emit", window.emit]);
   return named.flatMap(([name, expr]) =>
     (expr === null ? [] : [{ spec: { name, kind: "bool", slot: 0 }, expr }]));
+}
+
+/** How rows are kept; on the way to a write those too that may pass. */
+function keepRole({ window }: Keeping): RowsRole {
+  const counts = window.kind === "sliding" && window.when !== null &&
+    contains(window.when, "hits");
+  return { mayPass: true, hits: counts ? { of: "rows", column: "$when" } : null };
 }
 
 function keptWindow(window: BoundWindow): KeptWindow {

@@ -62,7 +62,7 @@ function millis(value: Dyn): number {
  * Below 0, 0 or above as `a` is less, equal or more; NaN where there is no order; undefined where
  * the two cannot be compared.
  */
-function orderDyn(a: Dyn, b: Dyn): number | undefined {
+export function orderDyn(a: Dyn, b: Dyn): number | undefined {
   if (isNumber(a) && isNumber(b)) {
     return a < b ? -1 : a > b ? 1 : Number(a) === Number(b) ? 0 : NaN;
   }

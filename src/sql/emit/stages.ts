@@ -4,7 +4,9 @@ import type { Bound, BoundAggregate, BoundNewest } from "../bound.ts";
 import type {
   ConditionsPlan, FoldPlan, RowsPlan, RunningPlan, WindowPlan,
 } from "../program.ts";
-import { accumulateKernel, addFields, emitKernel, type WindowSpec } from "../window/kernel.ts";
+import {
+  accumulateKernel, addFields, emitKernel, type Mark, type WindowSpec,
+} from "../window/kernel.ts";
 import { addRowsFields, pickedKernel, pickKernel } from "../window/rows.ts";
 import { paneColumns } from "../window/pane.ts";
 import { runningKernel } from "../window/running.ts";
@@ -12,7 +14,9 @@ import { Code, type Value } from "./code.ts";
 import { inBytes } from "./dyn.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, perhaps, rowsKernel, type RowsSpec } from "./rows.ts";
+import {
+  addHits, type Hits, hitsOf, type Leaves, perhaps, rowsKernel, type RowsSpec,
+} from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -76,7 +80,8 @@ class Bindings {
       return leaves.newest.cell(node.index, column, pollMs);
     }
     if (node.kind === "window") return this.#windowEnd(leaves.code);
-    assert(node.kind !== "aggregate" && node.kind !== "infer" && node.kind !== "stateful",
+    if (node.kind === "hits") return hitsOf(node.which);
+    assert(!["aggregate", "infer", "stateful", "number"].includes(node.kind),
       `${node.kind} is no column here`);
     return null;
   }
@@ -90,7 +95,7 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
-  restamped = false,
+  { restamped = false, hits = null }: RowsRole = {},
 ): RowsSpec {
   const bindings = new Bindings(input);
   return {
@@ -102,6 +107,7 @@ function rowsSpec(
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
     restamped,
+    hits,
   };
 }
 
@@ -110,22 +116,24 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-interface RowsRole {
+export interface RowsRole {
   /** On the way to a write rows pass too that may pass, for a later stage to judge. */
   readonly mayPass?: boolean;
   /** Rows by event time become rows by engine time. */
   readonly restamped?: boolean;
+  readonly hits?: Hits | null;
 }
 
 export function rowsStage(
   input: StageInput, where: Bound | null, fields: readonly Field[],
-  { mayPass = false, restamped = false }: RowsRole = {},
+  role: RowsRole = {},
 ): RowsPlan {
   const code = begin();
+  if (role.hits) addHits(code);
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const spec = rowsSpec(input, where, kept, true, restamped);
+  const spec = rowsSpec(input, where, kept, true, role);
   const test = spec.where;
-  const text = rowsKernel(code, !mayPass || !input.strict || test === null ? spec
+  const text = rowsKernel(code, !role.mayPass || !input.strict || test === null ? spec
     : { ...spec, where: (leaves) => perhaps(test(leaves)) });
   code.layout.add("params", "F", code.params.length);
   return {
@@ -158,14 +166,14 @@ export interface Folding {
   readonly groups: number;
 }
 
-const start_column: ColumnSpec = { name: "$start", kind: "time", slot: 0 };
+export const start_column: Mark = { name: "$start", kind: "time", slot: 0 };
+export const left_column: Mark = { name: "$left", kind: "int53", slot: 0 };
 
 /** How a fold stands to the window it is for. */
 interface FoldRole {
   /** It stops at the first row past the window's end. */
   readonly timed: boolean;
-  /** The query asks when the window began. */
-  readonly start: boolean;
+  readonly marks: readonly Mark[];
   readonly panes: WindowSpec["panes"];
   /** Rows that the window keeps. */
   readonly rows: number;
@@ -193,7 +201,7 @@ function windowSpec(
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
     groups_max: groups,
-    start: role.start ? start_column : null,
+    marks: role.marks,
   };
 }
 
@@ -201,12 +209,12 @@ const foldedColumns = (spec: WindowSpec): ColumnSpec[] => [
   ...spec.keys.map((k) => k.spec),
   ...spec.aggregates.flatMap(({ aggregate }, i) =>
     (spec.panes === "out" ? paneColumns(aggregate, i) : [aggregate.spec])),
-  ...(spec.start === null ? [] : [spec.start]), ...(spec.oldest === null ? [] : [spec.oldest]),
+  ...spec.marks, ...(spec.oldest === null ? [] : [spec.oldest]),
 ];
 
 export function runningStage(input: StageInput, folding: Folding): RunningPlan {
   const code = begin();
-  const spec = windowSpec(input, folding, { timed: false, start: false, panes: null, rows: 0 });
+  const spec = windowSpec(input, folding, { timed: false, marks: [], panes: null, rows: 0 });
   addFields(code, spec);
   const text = runningKernel(code, spec);
   code.layout.add("params", "F", code.params.length);
@@ -243,7 +251,7 @@ export function windowRowsPlan(
   const spec = {
     input: input.columns, columns, rows: role.rows,
     where: where === null ? null : (leaves: Leaves) => bindings.of(leaves).test(where),
-    start: role.start ? start_column : null,
+    marks: role.marks,
   };
   addRowsFields(code, spec);
   const text = pickKernel(code, spec);
@@ -252,7 +260,7 @@ export function windowRowsPlan(
   code.layout.add("params", "F", code.params.length);
   return {
     kind: "fold", input: input.columns,
-    output: [...columns, ...(spec.start === null ? [] : [spec.start])],
+    output: [...columns, ...spec.marks],
     outputRows: nextPowerOfTwo(Math.min(2 * role.rows, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
     keys: role.rows,
@@ -260,9 +268,9 @@ export function windowRowsPlan(
 }
 
 export function windowStage(
-  input: StageInput, window: WindowPlan["window"], folding: Folding, start: boolean,
+  input: StageInput, window: WindowPlan["window"], folding: Folding, marks: readonly Mark[],
 ): WindowPlan {
   const timed = window.kind === "tumbling";
-  const fold = foldPlan(input, folding, { timed, start, panes: null, rows: 0 });
+  const fold = foldPlan(input, folding, { timed, marks, panes: null, rows: 0 });
   return { ...fold, kind: "window", window };
 }

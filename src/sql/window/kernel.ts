@@ -24,8 +24,8 @@ export interface WindowSpec {
   readonly inputOldest: boolean;
   /** A row whose key is not good is in no group, and counted like an error. */
   readonly strict: boolean;
-  /** Column of the window's first time, if the query asks for it. */
-  readonly start: ColumnSpec | null;
+  /** Columns of a closed window beside its groups. */
+  readonly marks: readonly Mark[];
   /** Groups at most. */
   readonly groups_max: number;
   /** Rows in are panes of groups, or groups out become one (pane.ts). */
@@ -33,6 +33,9 @@ export interface WindowSpec {
   /** Rows that the window keeps, if its aggregates need them. */
   readonly rows: number;
 }
+
+/** The window's first time; how many of its rows are still to come, 0 = this is the last. */
+export type Mark = ColumnSpec & { readonly name: "$start" | "$left" };
 
 const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 
@@ -311,11 +314,7 @@ export function emitKernel(code: Code, spec: WindowSpec): string {
   storeGroup(code, spec, doubt(code, spec));
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
-  if (spec.start !== null) {
-    const value = code.define("start",
-      `F[${field(code, "window", "window")} + ${word.start} | 0]`);
-    store(code, spec.start, { kind: "time", value, state: "0" }, "w");
-  }
+  storeMarks(code, spec.marks);
   const lines = indent(code.take(), "    ");
   const mask = out("mask");
   return `function emit(p, from, to, head, time) {
@@ -326,6 +325,16 @@ ${lines}
   }
   return to - from | 0;
 }`;
+}
+
+/** Into output row `w`, of group `g` of a closed window. */
+export function storeMarks(code: Code, marks: readonly Mark[]): void {
+  const window = field(code, "window", "window");
+  for (const mark of marks) {
+    const value = code.define("mark", mark.name === "$start" ? `F[${window} + ${word.start} | 0]`
+      : `F[${window} + ${word.groups} | 0] - 1 - g`);
+    store(code, mark, { kind: mark.kind, value, state: "0" }, "w");
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import type { ColumnSpec } from "../../ring.ts";
 import { type Code, indent } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { Leaves, Test } from "../emit/rows.ts";
-import { field } from "./kernel.ts";
+import { field, type Mark, storeMarks } from "./kernel.ts";
 import { window_words, word } from "./words.ts";
 
 /** A window without aggregates: its rows come out as they are, all when it closes. */
@@ -10,8 +10,7 @@ export interface WindowRowsSpec {
   readonly input: readonly ColumnSpec[];
   readonly where: ((leaves: Leaves) => Test) | null;
   readonly columns: readonly ColumnSpec[];
-  /** Column of the window's first time, if the query asks for it. */
-  readonly start: ColumnSpec | null;
+  readonly marks: readonly Mark[];
   /** Rows that the window keeps at most. */
   readonly rows: number;
 }
@@ -58,11 +57,7 @@ export function pickedKernel(code: Code, spec: WindowRowsSpec): string {
   const out = (part: "mask" | "time" | "source" | "flags"): string =>
     code.param({ of: "output", part }, `out_${part}`);
   for (const column of spec.columns) store(code, column, row.column(column.name), "w");
-  if (spec.start !== null) {
-    const value = code.define("start",
-      `F[${field(code, "window", "window")} + ${word.start} | 0]`);
-    store(code, spec.start, { kind: "time", value, state: "0" }, "w");
-  }
+  storeMarks(code, spec.marks);
   code.line(`F[${out("time")} + w | 0] = time;`);
   code.line(`F[${out("source")} + w | 0] = NaN;`);
   const flags = code.param({ of: "input", part: "flags" }, "row_flags");
