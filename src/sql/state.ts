@@ -19,7 +19,8 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;
-      const steps = join?.steps.map((step, i): [string, StateLayout] => [`join ${i}`, step.state]) ?? [];
+      const steps = join?.steps.map((step, i): [string, StateLayout] =>
+        [`join ${i}`, step.state]) ?? [];
       return rangesOf(state, new Map([["keep", keep.state], ["fold", fold.state], ...steps,
         ...(join === null ? [] : [["after", join.rows.state] as const])]));
     }

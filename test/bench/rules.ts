@@ -41,7 +41,8 @@ async function shapes(): Promise<Figure[]> {
     const { anonymous, lost } = await measure(rulesOf(many, count), 1000, rows_min);
     const what = `${many} rules of ${count} shapes`;
     figures.push(figure(what, "anonymous", anonymous, "MiB"),
-      figure(what, "a rule above the first", (anonymous - one.anonymous) * 1024 / (many - 1), "KiB"),
+      figure(what, "a rule above the first",
+        (anonymous - one.anonymous) * 1024 / (many - 1), "KiB"),
       figure(what, "rows lost", lost, "rows"));
   }
   return figures;

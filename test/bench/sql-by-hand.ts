@@ -1,4 +1,4 @@
-import { NULL, type Ring } from "../../src/ring.ts";
+import { NULL, type Ring, UNCERTAIN } from "../../src/ring.ts";
 
 /**
  * The jobs of `bench sql` as a person would write them for speed: over the same rings, with plain
@@ -56,12 +56,16 @@ export function filterByHand([input]: readonly Ring[], output: Ring): ByHand {
 
 /** One open-addressed table of keys, arrays for the rest; written out when the window ends. */
 export function aggregateByHand([input]: readonly Ring[], output: Ring): ByHand {
-  const { F, mask, time, value } = placesOf(input!);
+  const { F, U, mask, time, value, state } = placesOf(input!);
   const [k, a, b] = [value("k"), value("a"), value("b")];
+  const [aState, bState] = [state("a"), state("b")];
   const size = 4096, length = 10_000;
   const slots = new Int32Array(size);
   const keys = new Float64Array(size), counts = new Float64Array(size);
-  const sums = new Float64Array(size), lows = new Float64Array(size), highs = new Float64Array(size);
+  const sums = new Float64Array(size);
+  const lows = new Float64Array(size), highs = new Float64Array(size);
+  const aGood = new Float64Array(size), bGood = new Float64Array(size);
+  const aWorst = new Uint8Array(size), bWorst = new Uint8Array(size);
   let groups = 0;
   let end = -1;
   const { F: G, U: V, values, states, mask: outMask } =
@@ -72,10 +76,13 @@ export function aggregateByHand([input]: readonly Ring[], output: Ring): ByHand 
       const w = (output.head + g) & outMask;
       G[values[0]! + w] = keys[g]!;
       G[values[1]! + w] = counts[g]!;
-      G[values[2]! + w] = sums[g]! / counts[g]!;
+      G[values[2]! + w] = sums[g]! / aGood[g]!;
       G[values[3]! + w] = lows[g]!;
       G[values[4]! + w] = highs[g]!;
-      for (let c = 0; c < 5; c++) V[states[c]! + w] = 0;
+      V[states[0]! + w] = 0;
+      V[states[1]! + w] = 0;
+      V[states[2]! + w] = V[states[3]! + w] = aGood[g] === 0 ? NULL : aWorst[g]!;
+      V[states[4]! + w] = bGood[g] === 0 ? NULL : bWorst[g]!;
     }
     output.publish(groups);
     groups = 0;
@@ -99,13 +106,25 @@ export function aggregateByHand([input]: readonly Ring[], output: Ring): ByHand 
         keys[g] = key;
         counts[g] = 0;
         sums[g] = 0;
+        aGood[g] = bGood[g] = 0;
+        aWorst[g] = bWorst[g] = 0;
         lows[g] = Infinity;
         highs[g] = -Infinity;
       }
       counts[g] = counts[g]! + 1;
-      sums[g] = sums[g]! + x;
-      if (x < lows[g]!) lows[g] = x;
-      if (y > highs[g]!) highs[g] = y;
+      const s = U[aState + r]!, t = U[bState + r]!;
+      if (s < 64) {
+        aGood[g] = aGood[g]! + 1;
+        sums[g] = sums[g]! + x;
+        if (x < lows[g]!) lows[g] = x;
+      }
+      if (t < 64) {
+        bGood[g] = bGood[g]! + 1;
+        if (y > highs[g]!) highs[g] = y;
+      }
+      const worst = s < 64 ? s : UNCERTAIN.skipped, other = t < 64 ? t : UNCERTAIN.skipped;
+      if (worst > aWorst[g]!) aWorst[g] = worst;
+      if (other > bWorst[g]!) bWorst[g] = other;
     }
     if (now >= end && groups > 0) close();
   };

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
-import { assert, createRandom } from "../../src/base.ts";
+import { assert, createRandom, type Random } from "../../src/base.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
 import { Arena, Ring } from "../../src/ring.ts";
@@ -28,20 +28,23 @@ interface Case {
   readonly byHand: (inputs: readonly Ring[], output: Ring) => ByHand;
   /** Rows a batch, where a row costs much. */
   readonly rows?: number;
+  /** Some cells are bad or uncertain. */
+  readonly mixed?: boolean;
   /** Ratio that it must reach. */
   readonly bound?: number;
 }
 
 const cases: readonly Case[] = [
-  { name: "filter", bound: 0.8, byHand: filterByHand,
+  { name: "filter", bound: 0.8, mixed: true, byHand: filterByHand,
     sql: "SELECT k, a, a + b AS y FROM s WHERE a > 50" },
-  { name: `4 aggregates by ${groups} keys, tumbling`, bound: 0.5, byHand: aggregateByHand,
+  { name: `4 aggregates by ${groups} keys, tumbling`, bound: 0.5, mixed: true, byHand: aggregateByHand,
     sql: "SELECT k, count(*) AS n, avg(a) AS mean, min(a) AS low, max(b) AS high FROM s " +
       `GROUP BY k KEYS ${groups}, TUMBLINGWINDOW(ss, 10)` },
   { name: "percentile over a sliding 200 ms, for each row", rows: 64, byHand: percentileByHand,
     sql: "SELECT percentile_disc(a, 0.9) AS p FROM s GROUP BY SLIDINGWINDOW(ms, 200)" },
   { name: "two streams joined in a window of 1 s", byHand: joinByHand,
-    sql: "SELECT s.k, s.a, u.b AS other FROM s JOIN u ON s.k = u.k GROUP BY TUMBLINGWINDOW(ss, 1)" },
+    sql: "SELECT s.k, s.a, u.b AS other FROM s JOIN u ON s.k = u.k " +
+      "GROUP BY TUMBLINGWINDOW(ss, 1)" },
   { name: "lookup join, all rows cached", byHand: lookupByHand,
     sql: "SELECT k, a, parts.weight FROM s JOIN parts ON parts.id = k" },
   { name: "lag and had_changed", byHand: lagByHand,
@@ -63,7 +66,7 @@ export async function run(): Promise<Figure[]> {
   return found;
 }
 
-async function measure({ name, sql, byHand, rows = batch, bound }: Case): Promise<Figure> {
+async function measure({ name, sql, byHand, rows = batch, bound, mixed = false }: Case): Promise<Figure> {
   const folder = workFolder();
   try {
     const { runner, inputs, cache } = await start(sql, folder.path);
@@ -74,18 +77,19 @@ async function measure({ name, sql, byHand, rows = batch, bound }: Case): Promis
     const mine: number[] = [], theirs: number[] = [];
     for (let n = 0; n < warm + batches; n++) {
       const [from, now] = [n * rows, (n + 1) * rows];
-      for (const ring of inputs) fill(ring, from, rows, random);
+      for (const ring of inputs) fill(ring, from, rows, random, mixed);
       const [before, beforeHand] = [runner.output.head, hand.head];
+      // The table answers what is not known yet when this function rests.
+      if (cache !== undefined && n < warm) {
+        while (!drive(runner, cache, now)) await Bun.sleep(0);
+      }
       let begin = performance.now();
-      do {
-        runner.run(now, now);
-        cache?.step(now);
-      } while (runner.deadline <= now ||
-        runner.links.some(({ cursor, input }) => cursor !== input.head));
+      while (!drive(runner, cache, now));
       const took = performance.now() - begin;
       begin = performance.now();
       other(from, from + rows, now);
       const tookHand = performance.now() - begin;
+      if (process.env["DBG"]) console.log(n, now, runner.output.head, hand.head, JSON.stringify(runner.stages.map((s) => [s.counters, s.deadline])), runner.lost);
       compare(name, runner.output, before, hand, beforeHand);
       if (n < warm) continue;
       mine.push(took);
@@ -104,6 +108,14 @@ async function measure({ name, sql, byHand, rows = batch, bound }: Case): Promis
   } finally {
     folder.remove();
   }
+}
+
+/** One turn; true if all that has come is worked off. */
+function drive(runner: RuleRunner, cache: LookupCache | undefined, now: number): boolean {
+  runner.run(now, now);
+  cache?.step(now);
+  return runner.deadline > now && runner.places.every(({ ring, cursor }) => ring.head === cursor) &&
+    runner.links.every(({ input, cursor }) => input.head === cursor);
 }
 
 /** A rule with its rings, as a role makes it. */
@@ -156,7 +168,7 @@ function cacheOf(plan: ConstructorParameters<typeof LookupCache>[0], arena: Aren
     () => {});
 }
 
-function fill(ring: Ring, from: number, rows: number, random: ReturnType<typeof createRandom>) {
+function fill(ring: Ring, from: number, rows: number, random: Random, mixed: boolean): void {
   const { F, U } = ring.arena;
   const [k, a, b] = ["k", "a", "b"].map((name) => ring.column(name)!);
   ring.claim(rows);
@@ -168,7 +180,10 @@ function fill(ring: Ring, from: number, rows: number, random: ReturnType<typeof 
     F[k!.payload + r] = Math.floor(random.next() * groups);
     F[a!.payload + r] = random.next() * 100;
     F[b!.payload + r] = random.next() * 100;
-    for (const column of [k, a, b]) U[column!.state + r] = 0;
+    U[k!.state + r] = 0;
+    for (const column of [a, b]) {
+      U[column!.state + r] = !mixed ? 0 : random.chance(0.01) ? 67 : random.chance(0.01) ? 1 : 0;
+    }
   }
   ring.publish(rows);
 }
