@@ -181,6 +181,7 @@ export class RuleRunner {
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       const filling = this.#fill(until);
+      this.behind ||= filling;
       const more = this.#turn(now, time);
       this.state = "running";
       return filling || more;

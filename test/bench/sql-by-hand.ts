@@ -203,9 +203,8 @@ export function joinByHand([one, two]: readonly Ring[], output: Ring): ByHand {
     output.publish(n);
     begin = end;
   };
-  return (_from, to, now) => {
-    const end = Math.min(to, Math.floor(now / length) * length);
-    if (end > begin) close(end);
+  return (_from, _to, now) => {
+    while (begin + length <= now) close(begin + length);
   };
 }
 
