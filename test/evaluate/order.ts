@@ -11,21 +11,27 @@ export interface Ordered {
   readonly errors: number;
 }
 
-/** Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival. */
+/**
+ * Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival; of
+ * several streams event time is that of the one furthest behind.
+ */
 export function ordered(
-  rows: readonly Row[], event: (row: Row) => number | null, late_ms: number,
+  rows: readonly Row[], event: (row: Row) => number | null, late_ms: number, streams = 1,
 ): Ordered {
   const taken: Row[] = [], given: Row[] = [];
+  const newest = (stream: number): number => Math.max(-Infinity, ...taken
+    .filter(({ parts }) => (parts ?? [{}]).findIndex((part) => part !== undefined) === stream)
+    .map(({ time }) => time));
   let watermark = -Infinity, late = 0, errors = 0;
   for (const row of rows) {
     const value = event(row);
     if (value === null || !Number.isFinite(value)) {
       errors += 1;
-    } else if (value < watermark) {
+    } else if (late_ms > 0 ? value <= watermark : value < watermark) {
       late += 1;
     } else {
       taken.push({ ...row, time: value, oldest: row.time });
-      watermark = Math.max(...taken.map(({ time }) => time)) - late_ms;
+      watermark = Math.min(...Array.from({ length: streams }, (_, i) => newest(i))) - late_ms;
       const due = taken.filter((one) => one.time <= watermark && !given.includes(one));
       given.push(...due.toSorted((a, b) => a.time - b.time));
     }

@@ -5,11 +5,12 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, type Catalog, compile, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
   type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { ordered } from "../evaluate/order.ts";
 
 /**
  * Random joins of random rows: streams in a window, streams with the newest row of another, and
@@ -27,7 +28,8 @@ const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
 const catalog: Catalog = {
   // What a full window loses is tested elsewhere.
-  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1 } : undefined),
+  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1, timed: true }
+    : undefined),
   table: (name) => (tables.includes(name) ? { name, columns, key: name === "r" ? "k" : "t" }
     : undefined),
   match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
@@ -182,11 +184,13 @@ function randomRows(r: Random, inputs: number): Row[] {
   });
 }
 
-function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
+function put(
+  ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row & { readonly source?: number },
+): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row?.time ?? 0;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = row?.source ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row?.flags ?? 0;
   for (const column of ring.columns) {
     const { value, state } = cells.get(column.name)!;
@@ -196,14 +200,15 @@ function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
   ring.publish(1);
 }
 
-function take(ring: Ring, seq: number): Row {
+/** A row; of a rule that goes by event time its time is that. */
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -272,7 +277,7 @@ class Machine {
     this.#gather = gathered === null ? null
       : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
     this.#rings = [gathered ?? this.#inputs[0]!];
-    this.stages = program.stages.map((plan) => {
+    this.stages = byEventTime(program.stages.map((plan) => {
       const input = this.#rings.at(-1)!, output = ring("out", plan.output);
       this.#rings.push(output);
       if (plan.kind === "lookup") {
@@ -281,7 +286,7 @@ class Machine {
       }
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       return instantiate(plan, { arena, input, output, newest: [], state: block });
-    });
+    }));
     this.#cursors = this.stages.map(() => 0);
   }
 
@@ -296,13 +301,16 @@ class Machine {
   run(time: number): void {
     for (let more = true; more;) {
       more = false;
+      // No window closes while rows for it still wait for an answer.
+      let behind = false;
       this.stages.forEach((stage, i) => {
         const input = this.#rings[i]!;
         if (this.#cursors[i] !== input.head) {
           this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
           more = true;
         }
-        if (stage.deadline <= time) {
+        behind ||= this.#cursors[i] !== input.head;
+        if (stage.deadline <= time && !behind) {
           stage.tick(time, time);
           more = true;
         }
@@ -313,7 +321,10 @@ class Machine {
 
   #drain(): void {
     const last = this.#rings.at(-1)!;
-    for (; this.#read !== last.head; this.#read++) this.rows.push(take(last, this.#read));
+    const byEvents = this.#program.stages[0]!.kind === "reorder";
+    for (; this.#read !== last.head; this.#read++) {
+      this.rows.push(take(last, this.#read, byEvents));
+    }
   }
 }
 
@@ -323,16 +334,30 @@ const plain = (rows: readonly Row[]): unknown => rows.map(({ time, flags, cells 
 }));
 
 /** Queries that were compared, by what they join; refused ones are none. */
-const compared = { window: 0, lookup: 0, asof: 0, rows: 0 };
+const compared = { window: 0, lookup: 0, asof: 0, event: 0, rows: 0 };
+
+interface Coming extends Row {
+  readonly source: number;
+}
+
+/** Rows that come up to so much later than they were made. */
+function arriving(r: Random, rows: readonly Row[], late_ms: number): Coming[] {
+  return rows.map((row) => ({ row, at: row.time + r.below(2 * late_ms) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, source: row.time, time: 1_700_000_000_000 + 7 * i }));
+}
 
 function compareOne(caseSeed: number): void {
   const random = createRandom(caseSeed);
   const sql = new Queries(random).query();
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
+  const event: EventTime | null = sql.includes("WINDOW") && !sql.includes("ASOF") &&
+    random.chance(0.4) ? { late_ms: random.pick([0, 30]), idle_ms: null, ahead_ms: Infinity,
+      rows: 64 } : null;
   let program: Program;
   try {
-    program = compile(sql, catalog, { strict, lineage });
+    program = compile(sql, catalog, { strict, lineage, eventTime: event });
   } catch (thrown) {
     if (thrown instanceof SqlFault && thrown.code === "type") return;
     throw new Error(`seed ${caseSeed}: ${sql}`, { cause: thrown });
@@ -340,27 +365,32 @@ function compareOne(caseSeed: number): void {
   const query = bind(sql, catalog);
   const contents = new Map(tables.map((name) =>
     [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
-  const rows = randomRows(random, program.inputs.length);
-  const end = (rows.at(-1)?.time ?? 0) + 1000;
+  const made = randomRows(random, program.inputs.length);
+  const rows = event === null ? made : arriving(random, made, event.late_ms);
+  const order = event === null ? null : ordered(rows, (row) => (row as Coming).source,
+    event.late_ms, program.inputs.length);
+  const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
   const machine = new Machine(program, contents, random);
   for (const row of rows) machine.feed(row, row.time);
-  machine.run(end);
+  machine.run(event === null ? end : rows.at(-1)?.time ?? 0);
   const world: World = {
-    end, lineage, strict,
+    end, lineage, strict, eventTime: event !== null && event.late_ms > 0,
     lookup: (name, key) => {
       const { rows: known, failing, state } = contents.get(name)!;
       const text = String(key.value);
       return { row: known.get(text) ?? null, state: failing.has(text) ? BAD.disconnected : state };
     },
   };
-  const wanted = evaluateQuery(query, rows, world);
+  const wanted = evaluateQuery(query, order?.rows ?? rows, world);
   // A count window tests each row once, the reference once for each window that it is in.
   const errors = query.window?.kind === "count" ? wanted.errors
     : machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
-  const context = `seed ${caseSeed}${strict ? " strict" : ""}: ${sql}`;
+  const context = `seed ${caseSeed}${strict ? " strict" : ""}${event === null ? "" : " event"}: ` +
+    sql;
   expect({ context, errors, rows: plain(machine.rows) })
     .toEqual({ context, errors: wanted.errors, rows: plain(wanted.rows) });
   compared[sql.includes("ASOF") ? "asof" : program.gather === null ? "lookup" : "window"] += 1;
+  if (event !== null) compared.event += 1;
   compared.rows += wanted.rows.length;
 }
 

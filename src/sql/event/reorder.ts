@@ -1,5 +1,5 @@
 import { assert, limits } from "../../base.ts";
-import { FLAG, Ring } from "../../ring.ts";
+import { type Column, FLAG, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { ReorderPlan, Site, Stage, StageCounters } from "../program.ts";
@@ -36,10 +36,12 @@ interface EventClock {
 /**
  * Puts rows in the order of their event time, which is their source time; rows of one time in that
  * of their coming. A row waits until the watermark has reached it: the largest event time seen less
- * the tolerance, or if no row comes for the idle timeout, what the clock has added to it since. Its
- * state block:
+ * the tolerance, or if no row comes for the idle timeout, what the clock has added to it since. Of
+ * several streams the watermark is that of the one furthest behind; one that is idle is not waited
+ * for. Its state block:
  *
  *     order   F × 8     see above
+ *     streams F × 2 n   of each stream: 1 = a row has come, its largest event time
  *     keep    U × n     state of the kernel that writes a row into a slot
  *     give    U × n     state of the kernel that writes a slot's row on
  *     slots   I × rows  a binary heap of the slots in use, behind it the free ones
@@ -66,8 +68,15 @@ export class ReorderStage implements Stage, EventClock {
   readonly #turns: number;
   readonly #capacity: number;
   readonly #rows_max: number;
-  /** Monotonic time of the newest row; engine time less monotonic time. No part of the state. */
-  #arrived = NaN;
+  readonly #streams: number;
+  /** Column that says which stream a row is of; null: there is one. */
+  readonly #from: Column | null;
+  /**
+   * Monotonic time of the newest row of each stream, and of now; engine time less monotonic time.
+   * No part of the state.
+   */
+  readonly #arrived: number[];
+  #now = NaN;
   #offset = 0;
 
   constructor(plan: ReorderPlan, site: Site) {
@@ -86,6 +95,9 @@ export class ReorderStage implements Stage, EventClock {
       { ...site, input: this.#held, state: part("give", plan.give.stateBytes) });
     [this.#F, this.#I, this.#U] = [arena.F, arena.I, arena.U];
     this.#at = place("order") / 8;
+    this.#streams = place("streams") / 8;
+    this.#from = plan.streams.length === 1 ? null : this.#held.column("$from")!;
+    this.#arrived = plan.streams.map(() => NaN);
     this.#slots = place("slots") / 4;
     this.#turns = place("turns") / 4;
     // One slot is always free: a row is written before it is known whether it comes too late.
@@ -106,10 +118,28 @@ export class ReorderStage implements Stage, EventClock {
 
   reaches(time: number): number {
     if (time <= this.watermark) return 0;
-    const { idle_ms, late_ms } = this.#plan;
+    const { idle_ms } = this.#plan;
     if (idle_ms === null || this.#F[this.#at + word.begun] === 0) return Infinity;
-    const behind = time - this.#F[this.#at + word.newest]! + late_ms;
-    return this.#arrived + Math.max(idle_ms, behind) + this.#offset;
+    let active = 0, idle = Infinity, reached = Infinity;
+    for (let i = 0; i < this.#arrived.length; i++) {
+      const newest = this.#newestOf(i);
+      const until = this.#arrived[i]! + idle_ms;
+      if (until > this.#now) {
+        active += 1;
+        if (until < idle) idle = until;
+      }
+      const behind = time - newest + this.#plan.late_ms;
+      if (this.#arrived[i]! + behind < reached) reached = this.#arrived[i]! + behind;
+    }
+    // While more than one may still hold it back nobody knows before the next of them is idle.
+    const at = active > 1 ? idle : Math.max(active === 1 ? idle : -Infinity, reached);
+    return at + this.#offset;
+  }
+
+  /** Largest event time of a stream, −Infinity before its first row. */
+  #newestOf(stream: number): number {
+    const at = this.#streams + 2 * stream;
+    return this.#F[at] === 1 ? this.#F[at + 1]! : -Infinity;
   }
 
   get deadline(): number {
@@ -118,8 +148,9 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   run(from: number, to: number, now: number, time: number): number {
-    this.#arrived = now;
+    this.#now = now;
     this.#offset = time - now;
+    if (this.#forgotten) this.#remember();
     let seq = from;
     let room = this.#rows_max;
     while (true) {
@@ -140,19 +171,37 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   follow(now: number): void {
-    const F = this.#F, at = this.#at;
+    this.#now = now;
+    if (this.#forgotten) this.#remember();
+    if (this.#plan.idle_ms !== null && this.#F[this.#at + word.begun] === 1) this.#advance();
+  }
+
+  /** The watermark is that of the stream furthest behind, of those that are not idle. */
+  #advance(): void {
     const { idle_ms, late_ms } = this.#plan;
-    if (this.#forgotten) this.#arrived = now;
-    // Rounded up, so that a deadline that has come has come.
-    const passed = Math.ceil(now - this.#arrived - 1e-6);
-    if (idle_ms !== null && F[at + word.begun] === 1 && passed >= idle_ms) {
-      this.#raise(F[at + word.newest]! - late_ms + passed);
+    let least = Infinity, most = -Infinity, active = false;
+    for (let i = 0; i < this.#arrived.length; i++) {
+      const mark = this.#newestOf(i) - late_ms;
+      // Rounded up, so that a deadline that has come has come.
+      const passed = Math.ceil(this.#now - this.#arrived[i]! - 1e-6);
+      if (idle_ms !== null && passed >= idle_ms) {
+        if (mark + passed > most) most = mark + passed;
+      } else {
+        active = true;
+        if (mark < least) least = mark;
+      }
     }
+    this.#raise(active ? least : most);
+  }
+
+  /** From now on it is known how long no row has come. */
+  #remember(): void {
+    for (let i = 0; i < this.#arrived.length; i++) this.#arrived[i] = this.#now;
   }
 
   /** State that was restored: nobody knows when the newest row came. */
   get #forgotten(): boolean {
-    return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived);
+    return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived[0]);
   }
 
   get #waiting(): number {
@@ -189,6 +238,8 @@ export class ReorderStage implements Stage, EventClock {
     const slot = this.#I[this.#slots + this.#waiting]!;
     this.#keep(this.#keepParams, seq, (seq + 1) | 0, slot, time);
     const event = F[this.#held.sourceAt + slot]!;
+    const stream = this.#streamOf(slot);
+    this.#arrived[stream] = this.#now;
     if (!this.#isUsable(slot, event, time)) {
       this.counters.errors += 1;
       if (F[at + word.begun] === 1) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
@@ -198,17 +249,33 @@ export class ReorderStage implements Stage, EventClock {
       F[at + word.begun] = 1;
       F[at + word.newest] = event;
       F[at + word.watermark] = -Infinity;
-    } else if (event < F[at + word.watermark]!) {
+      this.#remember();
+    } else if (this.#isLate(event)) {
       this.counters.late = F[at + word.late]! += 1;
       this.#miss(event);
       return;
     }
     if (event > F[at + word.newest]!) F[at + word.newest] = event;
-    this.#raise(F[at + word.newest]! - this.#plan.late_ms);
+    if (event > this.#newestOf(stream)) {
+      F[this.#streams + 2 * stream] = 1;
+      F[this.#streams + 2 * stream + 1] = event;
+    }
+    this.#advance();
     this.#I[this.#turns + slot] = F[at + word.turn]!;
     F[at + word.turn] = (F[at + word.turn]! + 1) | 0;
     F[at + word.waiting] = this.#waiting + 1;
     this.#rise(this.#waiting - 1);
+  }
+
+  /** By the tolerance; what comes with the newest row is not late, if there is none. */
+  #isLate(event: number): boolean {
+    const watermark = this.#F[this.#at + word.watermark]!;
+    return event < watermark || (event === watermark && this.#plan.late_ms > 0);
+  }
+
+  #streamOf(slot: number): number {
+    return this.#from === null ? 0
+      : this.#plan.streams.indexOf(this.#F[this.#from.payload + slot]!);
   }
 
   /** A time far ahead would make every row after it late; a clock that is not right cannot tell. */
