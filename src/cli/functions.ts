@@ -24,6 +24,7 @@ export const functionsVerb: Verb = {
   summary: "what a function of SQL takes and gives, with examples",
   help: "Without a name it lists all of them. In examples a column x has these values, in rows a " +
     "second apart.",
+  words: 1,
   options: {},
   async run(args) {
     const [name] = args.words;

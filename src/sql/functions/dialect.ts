@@ -7,9 +7,8 @@ export type FunctionClass =
  * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
  * wrong.
  */
-const later: Readonly<Record<"hit" | "context" | "scalar", string>> = {
-  hit: "last_hit_count: last_hit_time: last_agg_hit_count: last_agg_hit_time:",
-  context: "newuuid: rule_id: rule_start: mqtt:f meta:f " +
+const later: Readonly<Record<"context" | "scalar", string>> = {
+  context: "newuuid: rule_id: rule_start: " +
     "window_trigger: get_keyed_state:aTa delay:ia props:s quality:f good:f raw:f changed:f",
   scalar: "rand: array_shuffle:a",
 };

@@ -63,6 +63,46 @@ export const forms: readonly FormFunction[] = [
       gives: ["3", "1", "2"] }],
   },
   {
+    name: "last_hit_count", parameters: "", place: "hit", usage: "last_hit_count()",
+    gives: "bigint",
+    doc: "How many rows came out before this one; in OVER (WHEN …) of a window, for how many " +
+      "rows its condition was TRUE",
+    examples: [{ call: "last_hit_count()", x: ["5", "5", "5"], gives: ["0", "1", "2"] },
+      "SELECT temperature FROM press.fast WHERE temperature > 80 AND last_hit_count() < 10"],
+  },
+  {
+    name: "last_hit_time", parameters: "", place: "hit", usage: "last_hit_time()",
+    gives: "bigint",
+    doc: "When the last row came out, in milliseconds since 1970; 0 before the first",
+    examples: [{ call: "last_hit_time()", x: ["5", "5", "5"], gives: ["0", "0", "1000"] }],
+  },
+  {
+    name: "last_agg_hit_count", parameters: "", place: "hit", usage: "last_agg_hit_count()",
+    gives: "bigint", doc: "How many windows gave a row before this one, in HAVING and SELECT",
+    examples: ["SELECT max(pressure) AS peak FROM press.fast GROUP BY TUMBLINGWINDOW(ss, 1) " +
+      "HAVING max(pressure) > 8 AND last_agg_hit_count() < 3"],
+  },
+  {
+    name: "last_agg_hit_time", parameters: "", place: "hit", usage: "last_agg_hit_time()",
+    gives: "bigint",
+    doc: "When the last window that gave a row ended, in milliseconds since 1970; 0 before the " +
+      "first",
+    examples: ["SELECT max(pressure) AS peak FROM press.fast GROUP BY TUMBLINGWINDOW(ss, 1) " +
+      "HAVING max(pressure) > 8 AND window_end() - last_agg_hit_time() > 60000"],
+  },
+  {
+    name: "meta", parameters: "f", place: "context", usage: "meta([stream.]key)",
+    gives: "any type",
+    doc: "What a message says of itself beside its fields: of MQTT topic, qos and messageId; " +
+      "meta(*) is all of it as an object",
+    examples: ["SELECT meta(topic) AS topic, recipe FROM orders WHERE meta(topic) LIKE 'hall-2/%'"],
+  },
+  {
+    name: "mqtt", parameters: "f", place: "context", usage: "mqtt(key)", gives: "any type",
+    doc: "The same of a source of type mqtt: topic, qos or messageid",
+    examples: ["SELECT mqtt(topic) AS topic, recipe FROM orders"],
+  },
+  {
     name: "unnest", parameters: "l", place: "rows", usage: "unnest(array)", gives: "rows",
     doc: "A row of each item, by itself in SELECT; an item that is an object gives its fields as " +
       "columns",
