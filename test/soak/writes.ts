@@ -420,7 +420,7 @@ export async function soakWrites(count: number, seed: number, env: Record<string
     const short = shortfalls(count, judge);
     const { takenAlong } = soak;
     const most = Math.max(10, count / taken_along_each);
-    if (takenAlong > most) soak.wrong.push(`${takenAlong} taken along by resets, more than ${most}`);
+    if (takenAlong > most) soak.wrong.push(`${takenAlong} taken along by resets, over ${most}`);
     ok = Object.keys(judge.findings).length + soak.wrong.length + short.length === 0;
     return { ok, seed, count, takenAlong, seconds: (performance.now() - began) / 1000,
       counters: soak.counters, wrong: soak.wrong, short, judge };
