@@ -39,8 +39,11 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
-  /** A source that can wait: its rows are durable before they are acknowledged. */
-  readonly journal: boolean;
+  /**
+   * Of a source that can wait, whose rows are durable before they are acknowledged: how many marks
+   * of its messages are kept. Else null.
+   */
+  readonly journal: { readonly marks_min: number } | null;
   /** Its rows bear source times, by which a rule can go. */
   readonly timed: boolean;
 }
@@ -186,7 +189,8 @@ class Builder {
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
       this.#addStream(source.name, "source", columns, interval, {
         timed: this.#isTimed(source, columns),
-        journal: connector?.waits?.(source.settings) ?? false,
+        journal: connector?.waits?.(source.settings) !== true ? null
+          : { marks_min: connector.marks_min ?? 1 },
       });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
@@ -198,6 +202,7 @@ class Builder {
     this.#checkAlarms(rules);
     this.#checkHiding(rules, permits);
     this.#checkSources(rules);
+    this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
@@ -239,7 +244,7 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    { timed = false, journal = false } = {},
+    { timed = false, journal = null }: Partial<Pick<StreamPlan, "timed" | "journal">> = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
     const layout = Ring.layout(name, columns, rows);
@@ -547,6 +552,21 @@ class Builder {
     }
   }
 
+  /** W8: no machine is written from a row whose age nobody knows. */
+  #checkPast(rules: readonly RulePlan[]): void {
+    const past = new Map(this.#gateway.sources.filter(({ type }) =>
+      this.#components.connectors.find((c) => c.type === type)?.isPast === true)
+      .map(({ name, type }) => [name, type]));
+    const writing = rulesToWrites(rules);
+    for (const { rule, program } of rules.filter((plan) => writing.has(plan.rule.name))) {
+      const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
+      if (found === undefined) continue;
+      this.#problem(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
+        `as with every source of type ${past.get(found)}; what is made of them may not be on ` +
+        "the way to a write (W8)");
+    }
+  }
+
   #checkWritten(rule: Rule, reads: (column: string) => boolean): void {
     rule.to.forEach((target, i) => {
       if (target.kind !== "write" || reads(target.from)) return;
@@ -636,7 +656,7 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
-    if (stream.journal) {
+    if (stream.journal !== null) {
       lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
     }
   }

@@ -95,6 +95,7 @@ class Binder {
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
   readonly #calls: BoundStateful[] = [];
+  readonly #repeated: BoundQuery["repeated"][number][] = [];
   readonly #numbers: BoundNumber[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
@@ -119,7 +120,8 @@ class Binder {
     }
   }
 
-  run(select: Select): BoundQuery {
+  run(written: Select): BoundQuery {
+    const select = this.#fromStream(written);
     for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
       this.#scope.add(this.#sql, source);
     }
@@ -168,6 +170,16 @@ class Binder {
       }
       return { expr: bound.type.kind === "json" ? this.#untyped(bound) : bound, descending };
     });
+  }
+
+  /** `FROM table JOIN stream` asks the table for each row of the stream, as the other way round. */
+  #fromStream(select: Select): Select {
+    const { from, joins: [first, ...others] } = select;
+    const isTable = (name: string): boolean => this.#catalog.table?.(name) !== undefined;
+    if (first === undefined || !isTable(from.name) || isTable(first.source.name)) return select;
+    if (first.tolerance_ms !== null || !["inner", "right"].includes(first.kind)) return select;
+    const kind = first.kind === "right" ? "left" : first.kind;
+    return { ...select, from: first.source, joins: [{ ...first, kind, source: from }, ...others] };
   }
 
   /** Groups at most, so many that their table has a size that is a power of two. */
@@ -251,7 +263,8 @@ class Binder {
       window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
       limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
-      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
+      repeated: this.#repeated, ...parts,
     };
   }
 
@@ -295,6 +308,7 @@ class Binder {
   #fields(fields: readonly Field[], context: Context): BoundField[] {
     const found: BoundField[] = [];
     const places = new Map<string, number>();
+    const written = new Set<string>();
     let unnamed = 0;
     const put = (field: BoundField): void => {
       // A name given twice: the later one stands, in the place of the first.
@@ -313,6 +327,8 @@ class Binder {
         continue;
       }
       const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
+      if (!invisible && written.has(name)) this.#repeated.push({ name, span: expr.span });
+      if (!invisible) written.add(name);
       const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
       put({ name, expr: bound, invisible });
     }

@@ -91,7 +91,8 @@ function catalogFor(inputs: readonly Input[], sql: string): Catalog {
     },
     table: (name) => {
       const input = of(name);
-      const key = new RegExp(`${name}\\.(\\w+)`).exec(/ ON (.*)/i.exec(sql)?.[1] ?? "")?.[1];
+      const column = new RegExp(`${name}\\.(\\w+)`);
+      const key = (column.exec(/ ON (.*)/i.exec(sql)?.[1] ?? "") ?? column.exec(sql))?.[1];
       return !input?.stream.preload || key === undefined ? undefined
         : { name, key, columns: [...input.columns.values()] };
     },

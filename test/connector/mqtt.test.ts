@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { decode } from "cbor-x/index-no-eval";
 import { connect, type MqttClient } from "mqtt";
-import { createLog, systemClock } from "../../src/base.ts";
+import { createLog, eventLoop, systemClock } from "../../src/base.ts";
 import { InboundLengths } from "../../src/connector/mqtt/inbound.ts";
 import { mqttConnector, type Connection, type ConnectorIo } from "../../src/connector.ts";
 import {
@@ -43,7 +43,7 @@ let lines: string[];
 let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
-  gateway: "g1", message_bytes_max: 100_000, durable: false,
+  gateway: "g1", message_bytes_max: 100_000, timers: eventLoop, durable: false,
   time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
 };
 

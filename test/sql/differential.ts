@@ -872,7 +872,8 @@ class SqlCase implements Case {
     const { rows, newest, order, end } = this.#input(rowsSeed);
     const { lineage, strict } = this.#options;
     const world: World = {
-      end, lineage, strict, eventTime: order !== null && this.#options.eventTime!.late_ms > 0, infer: (_, args) => results(args),
+      end, lineage, strict, infer: (_, args) => results(args),
+      eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
       newest: (index, time) => {
         const { tag, column } = this.#query.newest[index]!;
         const row = newest.get(tag);

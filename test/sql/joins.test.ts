@@ -5,7 +5,8 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
+  type Program, type Stage, SqlFault,
   type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
@@ -208,7 +209,8 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -417,6 +419,14 @@ test.each([
   ["SELECT a.k FROM a JOIN b ON a.k = lag(b.k) GROUP BY COUNTWINDOW(9)", "in ON"],
 ])("refused, with its place: %s", (sql, sentence) => {
   expect(() => compile(sql, catalog)).toThrow(sentence);
+});
+
+test("a table in FROM is asked for each row of the stream that is joined", () => {
+  const plan = (sql: string): string[] => compile(sql, catalog).stages.map(({ text }) => text);
+  expect(plan("SELECT a.v, r.v AS w FROM r JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a JOIN r ON a.k = r.k"));
+  expect(plan("SELECT a.v, r.v AS w FROM r RIGHT JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a LEFT JOIN r ON a.k = r.k"));
 });
 
 test("W8: a join in a window is unsafe on the way to a write; ASOF and lookups are not", () => {

@@ -107,7 +107,9 @@ export class KeptStage implements Stage {
   /** Closes and writes windows of kept rows, and those due by `time`; what is left of `room`. */
   #advance(room: number, time: number): number {
     let left = room - this.#write(room);
-    while (!this.#span.closing && (this.#look() || this.#due(time, false))) left -= this.#write(left);
+    while (!this.#span.closing && (this.#look() || this.#due(time, false))) {
+      left -= this.#write(left);
+    }
     return left;
   }
 
