@@ -1,12 +1,16 @@
-import type { Ring } from "./ring.ts";
-import { CborEncoder } from "./codec/cbor.ts";
+import type { Dyn, Ring } from "./ring.ts";
+import { CborEncoder } from "./codec/cbor-encode.ts";
+import { CborDecoder } from "./codec/cbor-decode.ts";
 import { JsonDecoder } from "./codec/json-decode.ts";
 import { JsonEncoder } from "./codec/json-encode.ts";
+import { RowForm } from "./codec/row-form.ts";
+import { TimeText, type TimeSettings } from "./codec/time-text.ts";
 
 /** Bytes <-> rows. No sockets here: a codec reads and writes cells, somebody else moves bytes. */
 export const formats = ["json", "cbor"] as const;
 export type Format = (typeof formats)[number];
 
+export { messageSettings } from "./codec/settings.ts";
 export { cellOf, isMisfit } from "./codec/value.ts";
 
 /** Turns one row of its ring into one message: an object whose keys are the column names. */
@@ -21,10 +25,25 @@ export interface RowEncoder {
 export interface RowDecoder {
   /**
    * Publishes the rows of one message (an object, or an array of objects) and gives their number.
-   * `state` is that of every cell which was understood. A message that is no JSON throws a
-   * Fault and leaves no row, except the ring-fulls that went before the damage in an array.
+   * `state` is that of every cell which was understood. A message of another format throws a Fault
+   * and leaves no row, except the ring-fulls that went before the damage in an array. `meta` is
+   * what the message says of itself, for the column `$meta` of a ring that has one.
    */
-  decode(bytes: Uint8Array, time: number, state: number): number;
+  decode(bytes: Uint8Array, time: number, state: number, meta?: Dyn): number;
+  /** Rows that were refused, because the source is strict and a value was missing or wrong. */
+  readonly refused: number;
+  /** Why the newest of them. */
+  readonly refusal: string;
+}
+
+/** What is known of the messages of a source; `messageSettings` are those of a configuration. */
+export interface DecoderSettings extends TimeSettings {
+  readonly format?: Format;
+  /** The column whose value is the row's source time. */
+  readonly time?: string | undefined;
+  readonly strict?: boolean;
+  /** A message of more rows throws a Fault, and none of them is published. */
+  readonly rows_max?: number | undefined;
 }
 
 export interface EncoderSettings {
@@ -41,12 +60,10 @@ export function createEncoder(from: Ring, settings: EncoderSettings): RowEncoder
     : new CborEncoder(from, quality, identity);
 }
 
-/**
- * `timeColumn`: the column whose value is the row's source time, or null. A message of more than
- * `rows_max` rows throws a Fault, and none of them is published.
- */
-export function createDecoder(
-  into: Ring, timeColumn: string | null = null, rows_max = Infinity,
-): RowDecoder {
-  return new JsonDecoder(into, timeColumn, rows_max);
+export function createDecoder(into: Ring, settings: DecoderSettings = {}): RowDecoder {
+  const { format = "json", time = null, strict = false, rows_max = Infinity } = settings;
+  const times = new TimeText(settings);
+  const form = new RowForm(into, time, times, strict);
+  return format === "json" ? new JsonDecoder(into, form, times, strict, rows_max)
+    : new CborDecoder(into, form, times, strict, rows_max);
 }

@@ -9,6 +9,7 @@ import {
 import {
   buildGraph, buildGraphBetween, type Components, type ConfigTexts, type Graph,
 } from "../runtime.ts";
+import { declaration } from "../sql.ts";
 
 /** A configuration read and worked out: a graph, or what is wrong with it, as texts. */
 export interface Examined {
@@ -28,6 +29,7 @@ export function componentSchemas(components: Components): ConfigComponents {
     tables: Object.fromEntries(components.tables.map((t) => [t.type, t.settings])),
     sinks: pick("sink"),
     drivers: drivers.map((d) => d.type),
+    declare: declaration,
     checkTag: (type, tag) => driver(type).checkTag(tag),
     extent: (type, tag) => driver(type).extent(tag),
   };

@@ -23,6 +23,8 @@ interface Shape {
   readonly propertyNames?: Shape;
   readonly additionalProperties?: Shape | boolean;
   readonly items?: Shape;
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, Shape>>;
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
 }
@@ -108,8 +110,11 @@ function likely(name: string, known: readonly string[]): string | null {
 
 /** Of a union's branches, the one whose kind of value was meant: its issues lie further inside. */
 function branch(errors: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  return errors.find((issues) => issues.length > 0 &&
+  const meant = errors.filter((issues) => issues.length > 0 &&
     !issues.some((issue) => issue.path.length === 0 && issue.code === "invalid_type"));
+  // One that knows all keys is nearer than one that does not.
+  return meant.find((issues) => issues.every((issue) => issue.code !== "unrecognized_keys"))
+    ?? meant[0];
 }
 
 function valueAt(value: unknown, path: Path): unknown {
@@ -120,13 +125,15 @@ function valueAt(value: unknown, path: Path): unknown {
 
 /** The schema of the value at `path`; in a union, of the branch that `value` is meant for. */
 function shapeAt(root: Shape, value: unknown, path: Path): Shape | undefined {
+  const follow = (part: Shape): Shape => (part.$ref === undefined ? part
+    : root.$defs?.[part.$ref.slice(part.$ref.lastIndexOf("/") + 1)] ?? part);
   let shape: Shape | undefined = select(root, value);
   let at = value;
   for (const step of path) {
     at = (at as Record<string | number, unknown> | undefined)?.[step];
     const next: Shape | boolean | undefined = typeof step === "number" ? shape?.items
       : shape?.properties?.[step] ?? shape?.additionalProperties;
-    shape = typeof next === "object" ? select(next, at) : undefined;
+    shape = typeof next === "object" ? select(follow(next), at) : undefined;
   }
   return shape;
 }

@@ -1,6 +1,7 @@
 import { dirname, normalize, resolve } from "node:path";
-import { limits, nearest } from "../base.ts";
+import { Fault, limits, nearest } from "../base.ts";
 import { checkAcross, serialPort } from "./check.ts";
+import { columnOf, type ColumnText } from "./columns.ts";
 import { deviceNames, expandDevices } from "./devices.ts";
 import { tellIssues } from "./issues.ts";
 import { JsonText } from "./jsonc.ts";
@@ -8,13 +9,12 @@ import { readPolicy } from "./policy.ts";
 import { findProfile, profileNames } from "./profiles.ts";
 import { resolveSecrets } from "./secrets.ts";
 import {
-  gatewaySchema, jsonSchema, type Components, type GatewayText, type TableTexts,
+  gatewaySchema, translatedSchema, type Components, type GatewayText, type TableTexts,
 } from "./schema.ts";
-import { below, Findings, problemAt, type Origin, type Path } from "./problem.ts";
+import { below, Findings, problemAt, type Hint, type Origin, type Path } from "./problem.ts";
 import type {
   Gateway, Link, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
 } from "./model.ts";
-import type { TagType } from "../ring.ts";
 
 export interface LoadOptions {
   /** Path of the configuration file: relative paths in it are meant from its folder. */
@@ -32,7 +32,7 @@ export interface Loaded {
   readonly gateway: Gateway | null;
   readonly problems: readonly Problem[];
   /** A problem of the configuration that a later check found, with its place. */
-  problem(path: Path, message: string, meant?: string | null): Problem;
+  problem(path: Path, message: string, hint?: Hint): Problem;
 }
 
 /** The text of a configuration → the gateway it describes, or everything that is wrong with it. */
@@ -44,8 +44,7 @@ export function load(text: string, options: LoadOptions): Loaded {
   const loaded = (gateway: Gateway | null): Loaded => ({
     gateway: findings.problems.length > 0 ? null : gateway,
     problems: findings.problems,
-    problem: (path, message, meant) =>
-      problemAt(below(origin, ...path), message, { nearest: meant ?? null }),
+    problem: (path, message, hint) => problemAt(below(origin, ...path), message, hint),
   });
   if (tooLarge) {
     findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });
@@ -62,8 +61,9 @@ function build(
   const folder = dirname(resolve(options.path));
   const readFile = (path: string): string => options.readFile(resolve(folder, path));
   const find = options.profile ?? findProfile;
+  const declared = withDeclared(json.value, root, options.components, findings);
   const value = withLines(
-    withSecrets(json.value, root, { env: options.env, readFile }, findings), find);
+    withSecrets(declared, root, { env: options.env, readFile }, findings), find);
   const parsed = parse(value, root, options.components, findings);
   const policyText = (value as { policy?: unknown } | null)?.policy;
   const policy = readPolicy(json, policyText, readFile, findings);
@@ -83,7 +83,8 @@ function build(
   return {
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
-    sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    sources: Object.entries(config.sources)
+      .map(([name, entry]) => toSource(name, entry, folder)),
     tables: Object.entries(config.tables as TableTexts)
       .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
@@ -95,6 +96,48 @@ function build(
     store: { ...config.store, directory: resolve(folder, config.store.directory) },
     configHash: sha256(text), policyHash: sha256(policy.text),
   };
+}
+
+/** Entries that are written in SQL, as those which they are a second spelling of. */
+function withDeclared(
+  value: unknown, root: Origin, { declare }: Components, findings: Findings,
+): unknown {
+  if (declare === undefined || typeof value !== "object" || value === null) return value;
+  const whole = { ...value } as Record<string, unknown>;
+  for (const section of ["sources", "tables"]) {
+    const entries = whole[section];
+    if (typeof entries !== "object" || entries === null) continue;
+    whole[section] = Object.fromEntries(Object.entries(entries).flatMap(([name, entry]) => {
+      if (typeof entry !== "string") return [[name, entry]];
+      const found = declaredIn(entry, { section, name }, declare);
+      if (typeof found !== "string") return [[name, withLink(found, whole["links"])]];
+      findings.at(below(root, section, name), found);
+      return [];
+    }));
+  }
+  return whole;
+}
+
+/** The entry, or what is wrong with it. */
+function declaredIn(
+  sql: string, place: { section: string; name: string }, declare: Declare,
+): Readonly<Record<string, unknown>> | string {
+  try {
+    const { section, name, entry } = declare(sql);
+    if (section !== place.section) return `this stands under "${section}"`;
+    return name === place.name ? entry : `the name in the statement is ${name}, here ${place.name}`;
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown;
+    return thrown.message;
+  }
+}
+type Declare = NonNullable<Components["declare"]>;
+
+/** SQL need not name the link where there is only one of the type. */
+function withLink(entry: Readonly<Record<string, unknown>>, links: unknown): unknown {
+  const fitting = Object.entries((links ?? {}) as Record<string, { type?: unknown } | null>)
+    .filter(([, link]) => link?.type === entry["type"]);
+  return "link" in entry || fitting.length !== 1 ? entry : { ...entry, link: fitting[0]![0] };
 }
 
 /** References are followed where secrets are used; elsewhere `file:` has its own meaning. */
@@ -119,7 +162,7 @@ function parse(
   const schema = gatewaySchema(components);
   const whole = schema.safeParse(value);
   if (whole.success) return { config: whole.data, aside: new Set() };
-  tellIssues(whole.error.issues, value, jsonSchema(components), root, findings);
+  tellIssues(whole.error.issues, value, translatedSchema(components), root, findings);
   const rest = structuredClone(value) as Record<string, Record<string, unknown>> | null;
   const aside = new Set<string>();
   for (const { path, ...issue } of whole.error.issues) {
@@ -185,30 +228,28 @@ function toLink(name: string, link: object, profile: Profile): Link {
   return { name, type, settings };
 }
 
-function toSource(name: string, entry: object): Source {
+function toSource(name: string, entry: object, folder: string): Source {
   const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
-    type: string; link?: string; columns?: Record<string, TagType>;
+    type: string; link?: string; columns?: Record<string, ColumnText>;
     valueBytes: number; messageBytes: number;
   };
   return {
-    name, type, link: link ?? null, settings, columns: columnsOf(columns ?? {}),
+    name, type, link: link ?? null, settings: withFile(settings, folder),
+    columns: Object.entries(columns ?? {}).map(([column, text]) =>
+      columnOf(column, text, valueBytes)),
     open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
   };
 }
 
-/** A `file` of a table or source is meant from the configuration's folder. */
 function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
   const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
     name, type, key, ttl, capacity, deadline, onError, settings: withFile(settings, folder),
-    columns: columnsOf(columns),
+    columns: Object.entries(columns).map(([column, type]) => ({ name: column, type })),
   };
 }
 
-function columnsOf(columns: Readonly<Record<string, TagType>>): Source["columns"] {
-  return Object.entries(columns).map(([name, type]) => ({ name, type }));
-}
-
+/** A `file` of a table or source is meant from the configuration's folder. */
 function withFile(settings: Record<string, unknown>, folder: string): Record<string, unknown> {
   const { file } = settings;
   return typeof file === "string" ? { ...settings, file: resolve(folder, file) } : settings;

@@ -1,5 +1,5 @@
 import type { Schedule } from "../base.ts";
-import type { TagType } from "../ring.ts";
+import type { ColumnSpec, TagType } from "../ring.ts";
 
 /**
  * The configuration after `load`: defaults filled in, name patterns expanded, types applied,
@@ -102,7 +102,7 @@ export interface Source {
   readonly name: string;
   readonly type: string;
   readonly link: string | null;
-  readonly columns: readonly { readonly name: string; readonly type: TagType }[];
+  readonly columns: readonly ColumnSpec[];
   /** Without declared columns: bytes of a value and of a whole message. */
   readonly open: { readonly value_bytes: number; readonly message_bytes: number } | null;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -111,7 +111,7 @@ export interface Source {
 export interface TableConfig {
   readonly name: string;
   readonly type: string;
-  readonly columns: Source["columns"];
+  readonly columns: readonly { readonly name: string; readonly type: TagType }[];
   /** The column that rows are asked for by. */
   readonly key: string;
   /** A row is good for so long after the table has said it, ms. */
@@ -232,6 +232,8 @@ export interface Problem {
   readonly column: number | null;
   /** What stands there, as JSON text (shortened), or null if it is missing. */
   readonly value: string | null;
+  /** Of a query: its line and below it a mark under the place, in the stead of the value. */
+  readonly caret?: string;
   /** One sentence: what is wrong and what would be right. */
   readonly message: string;
   /** The known name that was probably meant. */

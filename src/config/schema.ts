@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
+import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
 
 /**
@@ -16,6 +17,11 @@ export interface Components {
   readonly sinks: Readonly<Record<string, z.ZodObject>>;
   /** Settings of a table beside what all have. */
   readonly tables: Readonly<Record<string, z.ZodObject>>;
+  /** An entry of `sources` or `tables` that is a text, in SQL; throws what is wrong with it. */
+  declare?(sql: string): {
+    readonly section: string; readonly name: string;
+    readonly entry: Readonly<Record<string, unknown>>;
+  };
   /** The link types that lead to equipment: devices stand on these, sources and sinks on others. */
   readonly drivers?: readonly string[];
   /** One sentence of what would be right about a tag on a link of this type, or null. */
@@ -271,11 +277,11 @@ export function gatewaySchema(components: Components) {
     devices: z.record(devicePattern, device).default({}).describe("equipment, by name or pattern"),
     sources: z.record(nameText, byType(components.sources, (type) => ({
       ...link(type, "link it comes from"),
-      columns: z.record(nameText, typeText).optional()
+      columns: z.record(nameText, columnText).optional()
         .describe("columns and their types; without them any field of a message is one, and of " +
           "no fixed type"),
       valueBytes: z.int().min(16).max(limits.slot_bytes_max).default(64)
-        .describe("without `columns`: bytes of one value at most; a longer one is an error"),
+        .describe("bytes of a value of no declared length at most; a longer one is an error"),
       messageBytes: z.int().min(16).max(limits.mqtt_message_bytes_max).default(4096)
         .describe("without `columns`: bytes of a whole message, which `SELECT *` keeps"),
     }))).default({}).describe("streams that do not come from equipment"),
@@ -309,15 +315,29 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
   links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
-  sources: ["http", "sql", "file", "redis", "nats", "kafka"],
+  sources: ["sql", "redis", "nats", "kafka"],
   tables: [],
   sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
 };
 
-/** For editors (`"$schema"`) and the manual. */
-export function jsonSchema(components: Components): Record<string, unknown> {
+/** What is in the configuration once entries in SQL are translated. */
+export function translatedSchema(components: Components): Record<string, unknown> {
   const schema = z.toJSONSchema(gatewaySchema(components), { io: "input", unrepresentable: "any" });
   return { ...schema, title: "Tagwerk configuration" };
+}
+
+/** For editors (`"$schema"`) and the manual. */
+export function jsonSchema(components: Components): Record<string, unknown> {
+  const schema = translatedSchema(components);
+  type Section = { readonly additionalProperties: object };
+  const properties = { ...schema["properties"] as Record<string, Section> };
+  for (const [section, what] of [["sources", "STREAM"], ["tables", "TABLE"]] as const) {
+    const known = properties[section]!;
+    const inSql = { type: "string", description: `the same in SQL: CREATE ${what} …` };
+    properties[section] = { ...known,
+      additionalProperties: { anyOf: [known.additionalProperties, inSql] } };
+  }
+  return { ...schema, properties };
 }
 
 export function policyJsonSchema(): Record<string, unknown> {

@@ -24,10 +24,32 @@ export interface ColumnSpec {
    * whole message. Left out: under the column's own name.
    */
   readonly path?: readonly string[];
+  /** Of a `dyn` column: the declared form of what messages have there. */
+  readonly shape?: Shape;
+  /** What stands in for a value that a message does not have. */
+  readonly fallback?: Fallback;
+}
+
+/** A value as a configuration writes it; of whole numbers past 2^53 the digits. */
+export type Fallback = boolean | number | string;
+
+/** The form of an array or object, down to its values, whose kinds are those of columns. */
+export type Shape =
+  | { readonly of: "value"; readonly kind: Exclude<ColumnKind, "dyn">; readonly slot: number }
+  | { readonly of: "array"; readonly item: Shape }
+  | { readonly of: "struct"; readonly fields: readonly ShapeField[] };
+
+export interface ShapeField {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly fallback?: Fallback;
 }
 
 /** The column that holds a whole object: its fields are shown as if each were a column. */
 export const spread_name = "*";
+
+/** The column of what a message says of itself, an object: `meta()`. */
+export const meta_name = "$meta";
 
 /** Bytes of payload of one cell (without length and state). */
 export function kindBytes(spec: ColumnSpec): number {
@@ -46,6 +68,8 @@ export class Column {
   readonly slot: number;
   readonly eu: string | null;
   readonly path: readonly string[];
+  readonly shape: Shape | null;
+  readonly fallback: Fallback | null;
   readonly index: number;
   readonly payload: number;
   readonly stride: number;
@@ -61,6 +85,8 @@ export class Column {
     this.slot = spec.slot;
     this.eu = spec.eu ?? null;
     this.path = spec.path ?? [spec.name];
+    this.shape = spec.shape ?? null;
+    this.fallback = spec.fallback ?? null;
     this.index = index;
     this.payload = payload;
     this.stride = spec.slot === 0 ? 1 : spec.slot;

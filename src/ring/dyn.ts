@@ -11,6 +11,7 @@ const depth_max = 64;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
+const two32 = 2 ** 32;
 const words = new DataView(new ArrayBuffer(8));
 
 /** Major types and simple values of CBOR (RFC 8949, 3): the upper three bits of a first byte. */
@@ -38,54 +39,60 @@ export class DynWriter {
 
   /** Writes into `slot` bytes of U from `at` on; the length, or −1 if it does not fit. */
   write(U: Uint8Array, at: number, slot: number, value: Dyn): number {
+    this.begin(U, at, slot);
+    return this.item(value) ? this.#at - at : -1;
+  }
+
+  /** Then piece by piece: each is false if it does not fit; `place` is where the next one goes. */
+  begin(U: Uint8Array, at: number, slot: number): void {
     this.#U = U;
     this.#at = at;
     this.#end = at + slot;
-    return this.#item(value, 0) ? this.#at - at : -1;
   }
 
-  /** A text that is given by its bytes. */
-  text(
-    U: Uint8Array, at: number, slot: number, bytes: Uint8Array, from: number, to: number,
-  ): number {
-    this.#U = U;
-    this.#at = at;
-    this.#end = at + slot;
-    if (!this.#head(TEXT, to - from) || this.#at + to - from > this.#end) return -1;
-    for (let i = from; i < to; i++) U[this.#at++] = bytes[i]!;
-    return this.#at - at;
+  get place(): number {
+    return this.#at;
   }
 
-  #item(value: Dyn, depth: number): boolean {
+  item(value: Dyn, depth = 0): boolean {
     if (depth > depth_max) return false;
     switch (typeof value) {
-      case "number": return this.#float(value);
-      case "boolean": return this.#byte(value ? TRUE : FALSE);
-      case "bigint":
-        return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
-      case "string": return this.#bytes(TEXT, encoder.encode(value));
+      case "number": return this.float(value);
+      case "boolean": return this.bool(value);
+      case "bigint": return this.whole(value);
+      case "string": return this.#content(TEXT, encoder.encode(value));
     }
-    if (value === null) return this.#byte(NULL);
-    if (value instanceof Uint8Array) return this.#bytes(BYTES, value);
-    if (value instanceof Date) return this.#byte(TIME) && this.#float(value.getTime() / 1000);
+    if (value === null) return this.null();
+    if (value instanceof Uint8Array) return this.#content(BYTES, value);
+    if (value instanceof Date) return this.time(value.getTime());
     if (value instanceof Map) {
-      if (!this.#head(MAP, value.size)) return false;
+      if (!this.map(value.size)) return false;
       for (const [key, item] of value as ReadonlyMap<string, Dyn>) {
-        if (!this.#bytes(TEXT, encoder.encode(key)) || !this.#item(item, depth + 1)) return false;
+        if (!this.#content(TEXT, encoder.encode(key)) || !this.item(item, depth + 1)) return false;
       }
       return true;
     }
     const list = value as readonly Dyn[];
-    return this.#head(LIST, list.length) && list.every((item) => this.#item(item, depth + 1));
+    return this.list(list.length) && list.every((item) => this.item(item, depth + 1));
   }
 
-  #byte(byte: number): boolean {
-    if (this.#at >= this.#end) return false;
-    this.#U[this.#at++] = byte;
-    return true;
+  null(): boolean {
+    return this.#byte(NULL);
   }
 
-  #float(signed: number): boolean {
+  bool(value: boolean): boolean {
+    return this.#byte(value ? TRUE : FALSE);
+  }
+
+  /** Of 64 bits; as a number a safe one. */
+  whole(value: bigint | number): boolean {
+    if (typeof value === "number") {
+      return value >= 0 ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, -1 - value);
+    }
+    return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
+  }
+
+  float(signed: number): boolean {
     const value = signed + 0;
     const short = Object.is(Math.fround(value), value);
     const size = short ? 4 : 8;
@@ -94,6 +101,44 @@ export class DynWriter {
     else if (short) words.setFloat32(0, value);
     else words.setFloat64(0, value);
     return this.#byte(short ? FLOAT32 : FLOAT64) && this.#word(size);
+  }
+
+  /** ms since 1970 */
+  time(ms: number): boolean {
+    return this.#byte(TIME) && this.float(ms / 1000);
+  }
+
+  /** So many items follow. */
+  list(items: number): boolean {
+    return this.#head(LIST, items);
+  }
+
+  /** So many fields follow, each a text and an item. */
+  map(fields: number): boolean {
+    return this.#head(MAP, fields);
+  }
+
+  /** UTF-8. */
+  text(bytes: Uint8Array, from: number, to: number): boolean {
+    if (!this.#head(TEXT, to - from) || this.#at + to - from > this.#end) return false;
+    // By hand: a view of the piece would be garbage for every text of every message.
+    for (let i = from; i < to; i++) this.#U[this.#at++] = bytes[i]!;
+    return true;
+  }
+
+  /** So many bytes, which the caller then puts at `place`, and passes. */
+  bytes(count: number): boolean {
+    return this.#head(BYTES, count) && this.#at + count <= this.#end;
+  }
+
+  pass(count: number): void {
+    this.#at += count;
+  }
+
+  #byte(byte: number): boolean {
+    if (this.#at >= this.#end) return false;
+    this.#U[this.#at++] = byte;
+    return true;
   }
 
   /** The first bytes of `words`. */
@@ -106,16 +151,19 @@ export class DynWriter {
   /** A major type and its count in the shortest form. */
   #head(major: number, count: number | bigint): boolean {
     if (count < 24) return this.#byte(major | Number(count));
-    const size = count < 256 ? 1 : count < 65536 ? 2 : count < 4294967296 ? 4 : 8;
-    if (size === 8) words.setBigUint64(0, BigInt(count));
-    else if (size === 4) words.setUint32(0, Number(count));
-    else if (size === 2) words.setUint16(0, Number(count));
-    else words.setUint8(0, Number(count));
+    const size = count < 256 ? 1 : count < 65536 ? 2 : count < two32 ? 4 : 8;
+    if (typeof count === "bigint") words.setBigUint64(0, count << BigInt(64 - 8 * size));
+    else if (size === 8) {
+      words.setUint32(0, Math.floor(count / two32));
+      words.setUint32(4, count % two32);
+    } else if (size === 4) words.setUint32(0, count);
+    else if (size === 2) words.setUint16(0, count);
+    else words.setUint8(0, count);
     return this.#byte(major | (size === 1 ? 24 : size === 2 ? 25 : size === 4 ? 26 : 27)) &&
       this.#word(size);
   }
 
-  #bytes(major: number, bytes: Uint8Array): boolean {
+  #content(major: number, bytes: Uint8Array): boolean {
     if (!this.#head(major, bytes.length) || this.#at + bytes.length > this.#end) return false;
     this.#U.set(bytes, this.#at);
     this.#at += bytes.length;

@@ -11,6 +11,7 @@ export type CellValue = number | bigint | boolean | string | Uint8Array | null;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+const two32 = 2 ** 32;
 const dynReader = new DynReader();
 const dynWriter = new DynWriter();
 
@@ -79,9 +80,14 @@ function put(ring: Ring, column: Column, row: number, value: Dyn): number | null
       if (typeof value !== "bigint" && !(typeof value === "number" && Number.isInteger(value))) {
         return ERROR.type;
       }
+      const word = (column.payload + row) * 2;
+      if (typeof value === "number" && Number.isSafeInteger(value)) {
+        I[word] = value % two32;
+        I[word + 1] = Math.floor(value / two32);
+        return null;
+      }
       const whole = BigInt(value);
       if (BigInt.asIntN(64, whole) !== whole) return ERROR.overflow;
-      const word = (column.payload + row) * 2;
       I[word] = Number(BigInt.asIntN(32, whole));
       I[word + 1] = Number(BigInt.asIntN(32, whole >> 32n));
       return null;

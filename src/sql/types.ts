@@ -1,4 +1,4 @@
-import { limits } from "../base.ts";
+import { isoTime, limits } from "../base.ts";
 import type { ColumnKind } from "../ring.ts";
 import type { Bound, BoundBinaryOp, BoundCast, BoundLiteral, BoundType } from "./bound.ts";
 import type { Span } from "./fault.ts";
@@ -96,11 +96,7 @@ export function coerce(node: Bound, type: BoundType): Bound {
 
 /** Milliseconds since the epoch of a text as ISO 8601 (UTC where it has no zone), or null. */
 export function parseTime(value: string): number | null {
-  const iso =
-    /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/;
-  const match = iso.exec(value.trim());
-  if (match === null) return null;
-  const ms = Date.parse(value.trim().replace(" ", "T") +
-    (match[4] !== undefined && match[7] === undefined ? "Z" : ""));
+  const bytes = encoder.encode(value);
+  const ms = isoTime(bytes, 0, bytes.length, "UTC");
   return Number.isNaN(ms) ? null : ms;
 }

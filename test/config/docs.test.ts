@@ -91,8 +91,11 @@ describe("docs/configuration.md", () => {
   });
 
   test("every setting of components, tags and the policy stands in a table", () => {
-    const components = (name: string): readonly Shape[] =>
-      sectionsOf[name]!.additionalProperties!.oneOf!;
+    const components = (name: string): readonly Shape[] => {
+      const entry = sectionsOf[name]!.additionalProperties!;
+      // An entry may also be a text in SQL.
+      return (entry.oneOf ?? entry.anyOf![0]!.oneOf)!;
+    };
     const tags = sectionsOf.devices!.additionalProperties!.properties!.tags!;
     const settings = [
       ...["links", "sources", "tables", "sinks"].flatMap(components),

@@ -54,7 +54,7 @@ test("the line loads whole", () => {
   });
   expect(gateway.sources).toEqual([{
     name: "orders", type: "mqtt", link: "broker", open: null, settings: { topic: "mes/orders" },
-    columns: [{ name: "id", type: "int64" }, { name: "recipe", type: "text(16)" }],
+    columns: [{ name: "id", kind: "int64", slot: 0 }, { name: "recipe", kind: "text", slot: 16 }],
   }]);
   expect(gateway.rules[0]!.to).toEqual([
     { kind: "write", tag: "press.setpoint", from: "target" }, { kind: "sink", sink: "plant" },
@@ -237,7 +237,8 @@ test("two masters are found behind the board's name of a port; the name becomes 
 
 test("a problem found later has its place", () => {
   const loaded = loadFile(line);
-  expect(loaded.problem(["rules", "hold", "sql"], "no such column", "target")).toMatchObject({
+  const hint = { nearest: "target" };
+  expect(loaded.problem(["rules", "hold", "sql"], "no such column", hint)).toMatchObject({
     path: "rules.hold.sql", line: 22, column: 33, message: "no such column", nearest: "target",
   });
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration } from "../../base.ts";
-import { formats } from "../../codec.ts";
+import { formats, messageSettings } from "../../codec.ts";
 
 const seconds = (least: number, most: number) => z.string()
   .transform((text, context): number => {
@@ -44,8 +44,7 @@ export const sourceSettings = z.strictObject({
       "them), good, or it is skipped"),
   rowsPerSecond: z.number().min(0.001).max(500_000).default(1000)
     .describe("rows a second in a burst; decides how many rows the stream holds"),
-  time: z.string().optional()
-    .describe("the column that holds the source time: ms since 1970, or ISO 8601"),
+  ...messageSettings,
 });
 export type SourceSettings = z.infer<typeof sourceSettings>;
 

@@ -1,7 +1,7 @@
+import { isoTime } from "../../base.ts";
 import { ERROR, parseDyn } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { moving } from "../functions/moving.ts";
-import { parseTime } from "../types.ts";
 import {
   arithmetic, castDyn, compareDyn, equalDyn, narrowDyn, readDyn, writeDyn, wrong,
 } from "./open-values.ts";
@@ -154,7 +154,7 @@ function boolOf(U: Uint8Array, at: number, length: number): number {
 }
 
 const timeOf = (U: Uint8Array, at: number, length: number): number =>
-  parseTime(textOf(U, at, length)) ?? NaN;
+  isoTime(U, at, at + length, "UTC");
 
 /** Puts the words of a text: 0, or the error if it is no whole number of 64 bits. */
 function int64Of(U: Uint8Array, at: number, length: number): number {

@@ -1,5 +1,5 @@
+import { remember } from "../../base.ts";
 import type { ScalarFunction } from "./record.ts";
-import { remember } from "./remember.ts";
 
 const decimals_max = 30;
 const decimalsFault = (decimals: string | number): string | null =>

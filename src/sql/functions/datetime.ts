@@ -1,6 +1,5 @@
-import { days, formatTime, months, patternFault } from "./pattern.ts";
+import { days, formatTime, months, offsetOf, patternFault, zoneFault } from "../../base.ts";
 import type { ScalarFunction } from "./record.ts";
-import { offsetOf, zoneFault } from "./zone.ts";
 
 const day_ms = 86_400_000;
 const date = "yyyy-MM-dd", clock = "HH:mm:ss", dated = `${date} ${clock}`;

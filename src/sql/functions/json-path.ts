@@ -1,5 +1,5 @@
+import { remember } from "../../base.ts";
 import type { Dyn } from "../../ring.ts";
-import { remember } from "./remember.ts";
 import { equal, isFields, isList, isNumeric } from "./values.ts";
 
 /**

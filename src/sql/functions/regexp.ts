@@ -1,6 +1,6 @@
 import type { RE2JS } from "re2js";
+import { remember } from "../../base.ts";
 import type { ArgumentType, ScalarFunction } from "./record.ts";
-import { remember } from "./remember.ts";
 
 /**
  * Regular expressions are RE2's, as in eKuiper: no pattern, and no text, makes one take more than

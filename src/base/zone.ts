@@ -1,3 +1,4 @@
+import { nearest } from "./nearest.ts";
 import { remember } from "./remember.ts";
 
 /** A time zone as the engine knows it, and the writer of its short name. */
@@ -19,8 +20,12 @@ const zoneOf = remember((name): Zone | null => {
 });
 
 /** What is wrong with the name of a zone, or null. */
-export const zoneFault = (name: string | number): string | null => zoneOf(String(name)) === null
-  ? "There is no such time zone: one is named like 'Europe/Berlin', 'UTC' or '+05:30'" : null;
+export function zoneFault(name: string | number): string | null {
+  if (zoneOf(String(name)) !== null) return null;
+  const close = nearest(String(name), Intl.supportedValuesOf("timeZone"));
+  return "There is no such time zone: one is named like 'Europe/Berlin', 'UTC' or '+05:30'" +
+    (close === null ? "" : `; did you mean ${close}?`);
+}
 
 /** Milliseconds by which clocks there are ahead of UTC at a time; undefined: no such zone. */
 export function offsetOf(time: number, name: string): number | undefined {
@@ -38,4 +43,12 @@ const time_max = 8.64e15;
 export function shortName(time: number, name: string): string {
   const parts = zoneOf(name)!.names.formatToParts(time);
   return parts.find((part) => part.type === "timeZoneName")!.value;
+}
+
+/** The time at which clocks of a zone show `local`; NaN where there is none of either. */
+export function timeIn(local: number, name: string): number {
+  if (name === "UTC") return local;
+  const ahead = offsetOf(local, name) ?? NaN;
+  // The clocks may have been changed in between.
+  return local - (offsetOf(local - ahead, name) ?? NaN);
 }
