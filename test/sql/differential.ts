@@ -101,8 +101,8 @@ class Queries {
     const hits = running || r.chance(0.8) ? "" : ` AND ${this.#hits("last_agg_hit")} % 3 != 2`;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
     // Panes have room for groups of their own.
-    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.2)
-      ? r.pick([" KEYS 2", " KEYS 4"]) : "";
+    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -519,11 +519,18 @@ const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 6
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
 /** States on both sides of each bound. */
-const states = [1, 2, 3, 63, 63, 64, 64, BAD.timeout, BAD.initial, 192, 193, 193, 194, 194,
+const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 192, 192, 193, 193, 194, 194,
   ERROR.zero, ERROR.parse];
+const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
+  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 2 ** 53 - 1, -(2 ** 53 - 1)],
+  int64: [0n, 2n ** 63n - 1n, -(2n ** 63n)],
+};
 
 function cell(r: Random, spec: ColumnSpec, goodChance = 0.7): Cell {
-  return { value: valueOf(r, spec), state: r.chance(goodChance) ? 0 : r.pick(states) };
+  if (r.chance(goodChance)) return { value: valueOf(r, spec), state: 0 };
+  // What lies beside a state that says that there is no value may be anything.
+  const state = r.pick(states), most = extremes[spec.kind];
+  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : valueOf(r, spec), state };
 }
 
 function valueOf(r: Random, { kind, slot }: ColumnSpec): Cell["value"] {
@@ -581,7 +588,8 @@ function randomRows(r: Random): Row[] {
       return values === undefined ? one : { ...one, value: r.pick(values) };
     };
     return {
-      time, flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
+      time, source: r.chance(0.8) ? time - r.below(9) : undefined,
+      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
       cells: new Map(columns.map((column) => [column.name, cellOf(column)])),
     };
   });
@@ -609,6 +617,21 @@ function put(ring: Ring, row: Row, source: number | null = null): void {
   ring.publish(1);
 }
 
+/** As a ring that has gone round: nothing of a row is as it should be by itself. */
+export function soil({ arena, rows, columns, timeAt, sourceAt, flagsAt }: Ring): void {
+  arena.F.fill(-7, timeAt, timeAt + rows);
+  arena.F.fill(-7, sourceAt, sourceAt + rows);
+  arena.U.fill(170, flagsAt, flagsAt + rows);
+  for (const { payload, stride, length, slot, state } of columns) {
+    arena.U.fill(170, state, state + rows);
+    if (slot === 0) arena.F.fill(-7, payload, payload + rows);
+    else {
+      arena.U.fill(170, payload, payload + rows * stride);
+      arena.I.fill(0, length, length + rows);
+    }
+  }
+}
+
 /** A row; of a rule that goes by event time its time is that. */
 function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
@@ -620,8 +643,10 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
     return { state, value: column.kind !== "dyn" ? readCell(ring, column, seq)
       : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
+  const source = byEvents ? NaN : ring.arena.F[ring.sourceAt + at]!;
   return {
     time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    source: Number.isNaN(source) ? undefined : source,
     flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
@@ -706,6 +731,7 @@ class Machine {
     let from = this.#input;
     const links = program.stages.map((plan) => {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
+      soil(output);
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
@@ -734,12 +760,15 @@ class Machine {
 
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     const restartChance = r.pick([0, 0.1, 0.3]);
+    const most = r.pick([20, 64]);
+    // Also as many as there is room for.
+    const batch = r.chance(0.3) ? (): number => 64 : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
       if (r.chance(restartChance)) this.#restart();
-      const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(r.pick([20, 64])));
+      const to = each ? i + 1 : Math.min(rows.length, i + batch());
       for (; i < to; i++) {
-        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);
+        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : rows[i]!.source);
       }
       this.#turn(rows[to - 1]!.time, each);
       // Event time closes windows between the rows, too.
@@ -786,7 +815,8 @@ class Machine {
 }
 
 const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
-  `${row.time} ${row.flags} ` + [...row.cells].map(([name, { value, state }]) => {
+  `${row.time}${row.source === undefined ? "" : ` of ${row.source}`} ${row.flags} ` +
+  [...row.cells].map(([name, { value, state }]) => {
     const text = state >= 64 ? "" : exactly(value);
     return `${name}=${text}:${state}`;
   }).join(" "));
@@ -826,7 +856,7 @@ function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boo
     return { row: { ...row, cells }, at: row.time + delay };
   });
   return coming.toSorted((a, b) => a.at - b.at)
-    .map(({ row }, i) => ({ ...row, time: 1_700_000_000_000 + 7 * i }));
+    .map(({ row }, i) => ({ ...row, source: undefined, time: 1_700_000_000_000 + 7 * i }));
 }
 
 /** The case of a seed, with expressions no deeper than that; null if the binder refuses it. */
