@@ -392,7 +392,8 @@ class JoinCase implements Case {
       lookup: (name, key) => {
         const { rows: known, failing, state } = contents.get(name)!;
         const text = String(key.value);
-        return { row: known.get(text) ?? null, state: failing.has(text) ? BAD.disconnected : state };
+        return { row: known.get(text) ?? null,
+          state: failing.has(text) ? BAD.disconnected : state };
       },
     };
     const done = evaluateQuery(this.#query, rows, world);

@@ -14,8 +14,8 @@ import { catalog, columns, Machine } from "./joined.ts";
  *   whole numbers in arithmetic are small
  * - `avg` of whole numbers is a whole number here
  * - a window without rows gives nothing here, where SQLite gives one row of NULL
- * - a comparison with NULL is FALSE here, `length` of NULL 0: `{x = y}` is read as `(x = y)` here and
- *   as `coalesce(x = y, 0)` there; AND and OR take NULL for FALSE, too
+ * - a comparison with NULL is FALSE here, `length` of NULL 0: `{x = y}` is read as `(x = y)` here
+ *   and as `coalesce(x = y, 0)` there; AND and OR take NULL for FALSE, too
  * - NULL comes last in an order here, up or down
  * - a cell that is an error poisons what it is used in; here no input is one, but some are bad,
  *   which reads as NULL
