@@ -66,6 +66,7 @@ export class JsonDecoder implements RowDecoder {
   readonly #scan = new JsonScanner();
   readonly #values: JsonValues;
   #state = 0;
+  #flags = 0;
 
   constructor(ring: Ring, form: RowForm, times: TimeText, strict: boolean, rows_max: number) {
     this.#ring = ring;
@@ -85,9 +86,10 @@ export class JsonDecoder implements RowDecoder {
     return this.#form.refusal;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number): number {
+  decode(bytes: Uint8Array, time: number, state: number, flags = 0): number {
     this.#scan.begin(bytes);
     this.#state = state;
+    this.#flags = flags;
     if (!isUtf8(bytes)) throw new Fault("json-malformed", "The message is not UTF-8");
     let rows: number;
     const first = this.#scan.space();
@@ -139,7 +141,7 @@ export class JsonDecoder implements RowDecoder {
     if (all !== null) {
       ring.arena.U[all.state + row] = this.#slot(all, row, this.#scan.bytes, from, this.#scan.at);
     }
-    return this.#form.end(seq, time, this.#state);
+    return this.#form.end(seq, time, this.#state, this.#flags);
   }
 
   #object(row: number, fields: Fields): void {

@@ -46,7 +46,7 @@ export class RowForm {
   }
 
   /** Completes row `seq`, whose cells of `state` were understood; false: it is refused. */
-  end(seq: number, time: number, state: number): boolean {
+  end(seq: number, time: number, state: number, flags: number): boolean {
     const ring = this.#ring;
     const { F, U } = ring.arena;
     const row = seq & ring.mask;
@@ -58,7 +58,7 @@ export class RowForm {
       }
     }
     F[ring.timeAt + row] = time;
-    U[ring.flagsAt + row] = 0;
+    U[ring.flagsAt + row] = flags;
     F[ring.sourceAt + row] = this.#sourceTime(row, state);
     return !this.#strict || this.#complete(row);
   }

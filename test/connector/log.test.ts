@@ -17,6 +17,7 @@ test("rows are lines, at most so many a second; the others are counted", () => {
   const connection = configured(logConnector).connect("log", {}, {
     log: createLog("info", () => now, (line) => lines.push(line)),
     gateway: "g", message_bytes_max: 1, durable: false, time: () => now, now: () => now,
+    flags: () => 0,
     wake: () => undefined,
   });
   const sink = connection.sink("console", { rowsPerSecond: 4 }, ring, "hold");

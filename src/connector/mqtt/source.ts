@@ -54,7 +54,7 @@ export class MqttSource {
     const decoder = this.#decoder;
     const before = decoder.refused;
     try {
-      status.received += decoder.decode(payload, this.#io.time(), state);
+      status.received += decoder.decode(payload, this.#io.time(), state, this.#io.flags());
       if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {

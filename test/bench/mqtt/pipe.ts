@@ -26,7 +26,7 @@ await mqttConnector.load!();
 const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Number(port) }, {
   log: createLog("warn", () => clock.time(), console.error),
   gateway: "bench", durable: false, message_bytes_max: limits.mqtt_message_bytes_max,
-  time: () => clock.time(), now: () => clock.now(),
+  time: () => clock.time(), now: () => clock.now(), flags: () => 0,
   wake() {
     if (due) return;
     due = true;
