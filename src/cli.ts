@@ -73,7 +73,8 @@ export async function cli(argv: readonly string[], host: Host): Promise<number> 
       return 2;
     }
     if (!(thrown instanceof Fault)) throw thrown;
-    console.error(`tagwerk: ${thrown.message} [${thrown.code}]`);
+    const [sentence, ...more] = thrown.message.split("\n");
+    console.error([`tagwerk: ${sentence} [${thrown.code}]`, ...more].join("\n"));
     return 1;
   }
 }

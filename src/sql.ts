@@ -1,7 +1,7 @@
 /** Text → stages. Pure: it knows columns and rings, never devices or sinks. */
 export type { Catalog, CatalogStream, CatalogTable } from "./sql/bound.ts";
 export { declaration } from "./sql/declare.ts";
-export { SqlFault } from "./sql/fault.ts";
+export { SqlFault, type Span } from "./sql/fault.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
 export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";

@@ -1,3 +1,4 @@
+import { nearest } from "./nearest.ts";
 import { remember } from "./remember.ts";
 
 /** A time zone as the engine knows it, and the writer of its short name. */
@@ -19,8 +20,12 @@ const zoneOf = remember((name): Zone | null => {
 });
 
 /** What is wrong with the name of a zone, or null. */
-export const zoneFault = (name: string | number): string | null => zoneOf(String(name)) === null
-  ? "There is no such time zone: one is named like 'Europe/Berlin', 'UTC' or '+05:30'" : null;
+export function zoneFault(name: string | number): string | null {
+  if (zoneOf(String(name)) !== null) return null;
+  const close = nearest(String(name), Intl.supportedValuesOf("timeZone"));
+  return "There is no such time zone: one is named like 'Europe/Berlin', 'UTC' or '+05:30'" +
+    (close === null ? "" : `; did you mean ${close}?`);
+}
 
 /** Milliseconds by which clocks there are ahead of UTC at a time; undefined: no such zone. */
 export function offsetOf(time: number, name: string): number | undefined {

@@ -9,6 +9,7 @@ const options = { ...clientOptions, by: { type: "string" } } as const;
 export const alarmsVerb: Verb = {
   name: "alarms",
   usage: "alarms",
+  words: 0,
   summary: "every alarm of the rules and its state",
   help: clientHelp,
   options: clientOptions,
@@ -21,6 +22,7 @@ export const alarmsVerb: Verb = {
 export const ackVerb: Verb = {
   name: "ack",
   usage: "ack NAME[.KEY] --by WHO",
+  words: 1,
   summary: "acknowledge an alarm",
   help: `${clientHelp}
       --by WHO        it stands in the audit`,
@@ -34,6 +36,7 @@ export const ackVerb: Verb = {
 export const shelveVerb: Verb = {
   name: "shelve",
   usage: "shelve NAME[.KEY] --by WHO [--for 1h]",
+  words: 1,
   summary: "put an alarm on the shelf for a while; --for 0s takes it off",
   help: `${clientHelp}
       --by WHO        it stands in the audit

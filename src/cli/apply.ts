@@ -12,6 +12,7 @@ function byOf(args: Args): string {
 export const applyVerb: Verb = {
   name: "apply",
   usage: "apply NEW.json --by NAME",
+  words: 1,
   summary: "change to another configuration while the rest goes on",
   help: `Then the file of the running configuration has the new text. What the change touches of the
 way to a machine is disarmed. What needs a restart, or does not fit, is refused: nothing is changed.
@@ -38,6 +39,7 @@ function appliedText({ unconfirmed }: ChangeAnswer): string {
 export const confirmVerb: Verb = {
   name: "confirm",
   usage: "confirm --by NAME",
+  words: 0,
   summary: "an applied change stays, or is taken back",
   help: `
       --by NAME       who says so; it stands in the audit

@@ -24,6 +24,7 @@ async function agrees(question: string): Promise<boolean> {
 export const armVerb: Verb = {
   name: "arm",
   usage: "arm TAG --for TIME --by NAME",
+  words: 1,
   summary: "let writes to a tag leave, for a while",
   help: `Reads the tag first and shows its raw words, the value in each byte order and the value as
 configured: compare it with the machine's own display before you say yes.${clientHelp}

@@ -24,6 +24,7 @@ type Row = Readonly<Record<string, string | number | null>>;
 export const auditVerb: Verb = {
   name: "audit",
   usage: "audit [TAG] | audit --prune-before DATE --by NAME",
+  words: 1,
   summary: "what was asked, decided, sent and answered; newest first",
   help: `${clientHelp}
       --limit N       rows at most (default 20)

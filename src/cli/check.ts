@@ -5,6 +5,7 @@ import { text, word, type Verb } from "./verb.ts";
 export const checkVerb: Verb = {
   name: "check",
   usage: "check GATEWAY.json",
+  words: 1,
   summary: "everything wrong with a configuration, then its memory plan",
   help: `
       --links FILE    lay simulated links over it, as "run --links" does

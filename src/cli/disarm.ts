@@ -10,6 +10,8 @@ import { text, Usage, type Args, type Verb } from "./verb.ts";
 export const disarmVerb: Verb = {
   name: "disarm",
   usage: "disarm --by NAME | disarm --clear --by NAME",
+  // In doubt it stops: a word too many is no reason not to.
+  words: Infinity,
   summary: "stop all writing now; it stays stopped until --clear",
   help: `
 Writes the latch first, then asks the running Tagwerk and waits until no admitted command can
@@ -26,6 +28,8 @@ by the configuration at hand, every Tagwerk of this machine is disarmed.${client
       console.log("the latch is lifted; arm a tag to let it be written");
       return 0;
     }
+    const { words } = args;
+    if (words.length > 0) console.log(`all writing stops, not only that of ${words.join(", ")}`);
     for (const store of stores(args)) {
       const { text: answer } = await disarm({
         raise: () => latchFile(store).set(by),

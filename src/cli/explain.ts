@@ -4,6 +4,7 @@ import { word, type Verb } from "./verb.ts";
 export const explainVerb: Verb = {
   name: "explain",
   usage: "explain RULE",
+  words: 1,
   summary: "plan, bytes and generated code of a rule",
   help: clientHelp,
   options: clientOptions,

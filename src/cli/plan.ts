@@ -48,6 +48,7 @@ function section(title: string, lines: readonly string[]): string {
 export const planVerb: Verb = {
   name: "plan",
   usage: "plan NEW.json",
+  words: 1,
   summary: "what another configuration would do to what runs",
   help: `It is meant to stand where the running configuration stands. Exit code 1 if something is
 wrong with it, or if it can only be had by a restart.${clientHelp}`,

@@ -26,6 +26,7 @@ export function tagTable(tags: readonly TagView[]): string {
 export const readVerb: Verb = {
   name: "read",
   usage: "read [TAG|DEVICE]…",
+  words: Infinity,
   summary: "newest values with quality and age",
   help: clientHelp,
   options: clientOptions,

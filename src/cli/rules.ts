@@ -28,6 +28,7 @@ async function order(args: Args): Promise<RuleView> {
 export const rulesVerb: Verb = {
   name: "rules",
   usage: "rules | rules start|stop|restart|reset RULE --by NAME",
+  words: 2,
   summary: "every rule and how it goes; stops, starts, resets one",
   help: `A stopped rule stays stopped until it is started, over restarts too. stop, start and
 restart keep the rule's state; reset forgets it, and disarms what is written from it.

@@ -17,6 +17,7 @@ import { version } from "./version.ts";
 export const runVerb: Verb = {
   name: "run",
   usage: "run GATEWAY.json",
+  words: 1,
   summary: "collect, compute, and write what is armed; until Ctrl-C",
   help: `
       --links FILE    a simulation: these links instead of the real ones, on a store of its own

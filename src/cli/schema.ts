@@ -5,6 +5,7 @@ import type { Verb } from "./verb.ts";
 export const schemaVerb: Verb = {
   name: "schema",
   usage: "schema",
+  words: 0,
   summary: "JSON Schema of the configuration, for an editor",
   help: "Save it beside the configuration: tagwerk schema > tagwerk.schema.json",
   options: {},

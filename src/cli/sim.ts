@@ -9,6 +9,7 @@ import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 export const simVerb: Verb = {
   name: "sim",
   usage: "sim GATEWAY.json",
+  words: 1,
   summary: "a simulated plant that answers as the configured devices",
   help: `
       --plant FILE      how the tags behave (default: setpoints hold, the rest swings slowly)

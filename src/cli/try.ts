@@ -32,6 +32,7 @@ function answerText({ columns, rows, rows_in, errors, dropped, ended }: TryAnswe
 export const tryVerb: Verb = {
   name: "try",
   usage: 'try "SELECT …"',
+  words: 1,
   summary: "what a rule would give, before it is saved",
   help: `It runs beside what runs, in memory of its own, and writes nothing anywhere.
       --rows FILE     given rows instead of those that come: {"press.fast": [{"pressure": 4.2}]};

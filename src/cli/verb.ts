@@ -27,6 +27,8 @@ export interface Verb {
   readonly name: string;
   /** `read TAG…` */
   readonly usage: string;
+  /** So many words it takes at most. */
+  readonly words: number;
   /** One line. */
   readonly summary: string;
   /** More, for `tagwerk help VERB`. */
@@ -45,6 +47,14 @@ export interface Args {
 export class Usage extends Error {}
 
 export function readArgs(verb: Verb, argv: readonly string[]): Args {
+  const args = parsed(verb, argv);
+  const extra = args.words[verb.words];
+  // Left aside in silence it would be taken for done.
+  if (extra !== undefined) throw new Usage(`"${extra}" is one word too many`);
+  return args;
+}
+
+function parsed(verb: Verb, argv: readonly string[]): Args {
   try {
     const { values, positionals } = parseArgs({
       args: valuesLast(argv), options: verb.options, allowPositionals: true, strict: true,

@@ -6,6 +6,7 @@ export const version = manifest.version;
 export const versionVerb: Verb = {
   name: "version",
   usage: "version",
+  words: 0,
   summary: "version, commit and target of this file",
   help: "",
   options: {},

@@ -18,6 +18,7 @@ async function pictureOf(client: Client, args: Args): Promise<string> {
 export const watchVerb: Verb = {
   name: "watch",
   usage: "watch [TAG|DEVICE]… | watch --stream NAME",
+  words: Infinity,
   summary: "the same again and again, until Ctrl-C",
   help: `${clientHelp}
       --stream NAME   newest row of a stream or rule, a line each time

@@ -26,6 +26,7 @@ function whyText(why: WhyView): string {
 export const whyVerb: Verb = {
   name: "why",
   usage: "why TAG",
+  words: 1,
   summary: "why a tag has the value and quality it has, from device to gate",
   help: clientHelp,
   options: clientOptions,

@@ -3,9 +3,12 @@ import type { WriteAnswer } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { text, Usage, word, type Verb } from "./verb.ts";
 
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 export const writeVerb: Verb = {
   name: "write",
   usage: "write TAG VALUE",
+  words: 2,
   summary: "one setpoint through the gate; prints the outcome",
   help: `
 The gate decides: policy, limits, arming, permit; docs/writing.md has every code.${clientHelp}
@@ -14,8 +17,10 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
   options: { ...clientOptions, id: { type: "string" }, within: { type: "string" } },
   async run(args) {
     const tag = word(args, 0, "TAG");
-    const value = Number(word(args, 1, "VALUE"));
-    if (!Number.isFinite(value)) throw new Usage(`VALUE is a number, not "${args.words[1]}"`);
+    const given = word(args, 1, "VALUE");
+    // Number() takes "" and blanks for 0: an empty shell variable is no setpoint.
+    const value = decimal.test(given) ? Number(given) : NaN;
+    if (!Number.isFinite(value)) throw new Usage(`VALUE is a number as 42.5, not "${given}"`);
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;

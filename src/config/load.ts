@@ -11,7 +11,7 @@ import { resolveSecrets } from "./secrets.ts";
 import {
   gatewaySchema, translatedSchema, type Components, type GatewayText, type TableTexts,
 } from "./schema.ts";
-import { below, Findings, problemAt, type Origin, type Path } from "./problem.ts";
+import { below, Findings, problemAt, type Hint, type Origin, type Path } from "./problem.ts";
 import type {
   Gateway, Link, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
 } from "./model.ts";
@@ -32,7 +32,7 @@ export interface Loaded {
   readonly gateway: Gateway | null;
   readonly problems: readonly Problem[];
   /** A problem of the configuration that a later check found, with its place. */
-  problem(path: Path, message: string, meant?: string | null): Problem;
+  problem(path: Path, message: string, hint?: Hint): Problem;
 }
 
 /** The text of a configuration → the gateway it describes, or everything that is wrong with it. */
@@ -44,8 +44,7 @@ export function load(text: string, options: LoadOptions): Loaded {
   const loaded = (gateway: Gateway | null): Loaded => ({
     gateway: findings.problems.length > 0 ? null : gateway,
     problems: findings.problems,
-    problem: (path, message, meant) =>
-      problemAt(below(origin, ...path), message, { nearest: meant ?? null }),
+    problem: (path, message, hint) => problemAt(below(origin, ...path), message, hint),
   });
   if (tooLarge) {
     findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });
@@ -84,7 +83,8 @@ function build(
   return {
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
-    sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    sources: Object.entries(config.sources)
+      .map(([name, entry]) => toSource(name, entry, folder)),
     tables: Object.entries(config.tables as TableTexts)
       .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
@@ -228,20 +228,19 @@ function toLink(name: string, link: object, profile: Profile): Link {
   return { name, type, settings };
 }
 
-function toSource(name: string, entry: object): Source {
+function toSource(name: string, entry: object, folder: string): Source {
   const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
     type: string; link?: string; columns?: Record<string, ColumnText>;
     valueBytes: number; messageBytes: number;
   };
   return {
-    name, type, link: link ?? null, settings,
+    name, type, link: link ?? null, settings: withFile(settings, folder),
     columns: Object.entries(columns ?? {}).map(([column, text]) =>
       columnOf(column, text, valueBytes)),
     open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
   };
 }
 
-/** A `file` of a table or source is meant from the configuration's folder. */
 function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
   const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
@@ -250,6 +249,7 @@ function toTable(name: string, entry: TableTexts[string], folder: string): Table
   };
 }
 
+/** A `file` of a table or source is meant from the configuration's folder. */
 function withFile(settings: Record<string, unknown>, folder: string): Record<string, unknown> {
   const { file } = settings;
   return typeof file === "string" ? { ...settings, file: resolve(folder, file) } : settings;

@@ -232,6 +232,8 @@ export interface Problem {
   readonly column: number | null;
   /** What stands there, as JSON text (shortened), or null if it is missing. */
   readonly value: string | null;
+  /** Of a query: its line and below it a mark under the place, in the stead of the value. */
+  readonly caret?: string;
   /** One sentence: what is wrong and what would be right. */
   readonly message: string;
   /** The known name that was probably meant. */

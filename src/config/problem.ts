@@ -30,13 +30,15 @@ export interface Origin {
 }
 
 const value_characters_max = 60;
-const secretName = /(password|passphrase|token|secret|privatekey|private_key)$/i;
+const secretName =
+  /(password|passphrase|token|secret|private_?key|api[-_]?key|authorization|cookie)$/i;
 
 export function isSecretName(name: string | number | undefined): boolean {
   return typeof name === "string" && secretName.test(name);
 }
 
-const secretPair = /("[^"]*(?:password|passphrase|token|secret|private_?key)"\s*:?\s*)"[^"]*"?/gi;
+const secretPair = new RegExp('("[^"]*(?:password|passphrase|token|secret|private_?key|' +
+  'api[-_]?key|authorization|cookie)"\\s*:?\\s*)"[^"]*"?', "gi");
 
 /** A text of the configuration as it may be shown: one short line, without secrets. */
 export function shorten(text: string): string {
@@ -64,9 +66,14 @@ export class Findings {
   }
 }
 
+/** What a problem says beside its sentence; a query's fault is one. */
+export interface Hint {
+  readonly nearest?: string | null;
+  readonly caret?: string;
+}
+
 export function problemAt(
-  origin: Origin, message: string,
-  more: { nearest?: string | null; of?: "key" | "value" } = {},
+  origin: Origin, message: string, more: Hint & { of?: "key" | "value" } = {},
 ): Problem {
   const { path, line, column, value } = origin.place.spot(origin.path, more.of);
   const hidden = isSecretName(origin.path.at(-1)) && value !== null &&
@@ -76,6 +83,7 @@ export function problemAt(
     path, line, column, message,
     value: hidden ? "***" : value === null || more.of === "key" ? null : shorten(value),
     nearest: more.nearest ?? null,
+    ...(more.caret === undefined ? {} : { caret: more.caret }),
   };
 }
 
@@ -90,12 +98,20 @@ export function below(origin: Origin, ...steps: readonly (string | number)[]): O
  *     gateway.json:12:9 rules.hold.to[0].write: no such tag
  *       found:  "press.setpiont"
  *       did you mean "press.setpoint"?
+ *
+ * or of a query
+ *
+ *     gateway.json:9:14 rules.hot.sql: 1:8: temprature is no column of press.fast, and no tag
+ *       SELECT temprature FROM press.fast
+ *              ^^^^^^^^^^
+ *       did you mean "temperature"?
  */
 export function problemText(problem: Problem, file: string): string {
   const place = problem.line === null ? problem.file ?? file
     : `${problem.file ?? file}:${problem.line}:${problem.column}`;
   const path = problem.path === "" ? "" : ` ${problem.path}:`;
-  const found = problem.value === null ? "" : `\n  found: ${problem.value}`;
+  const found = problem.caret !== undefined ? `\n${problem.caret}`.replaceAll("\n", "\n  ")
+    : problem.value === null ? "" : `\n  found: ${problem.value}`;
   const meant = problem.nearest === null ? "" : `\n  did you mean "${problem.nearest}"?`;
   return `${place}${path} ${problem.message}${found}${meant}`;
 }

@@ -51,8 +51,11 @@ export const isOnLoss = (origin: Origin): boolean => origin.startsWith("onLoss:"
 /** Commands from outside (W17): everything that is neither a rule nor `onLoss`. */
 export const isExternal = (origin: Origin): boolean => !isRule(origin) && !isOnLoss(origin);
 
-/** What occupies a tag: an id from outside may spell the same as one of a rule. */
-export const keyOf = (command: Command): string => `${command.origin} ${command.id}`;
+/**
+ * What occupies a tag: an id from outside may spell the same as one of a rule, and a rule's row may
+ * be a command for each of several tags.
+ */
+export const keyOf = ({ origin, tag, id }: Command): string => `${origin} ${tag} ${id}`;
 
 /** W18: the id of a rule's command. */
 function ruleCommandId(rule: string, epoch: number, sequence: number): string {

@@ -92,13 +92,14 @@ function testTime(command: Command, admitted: Admitted, now: number, answer_ms: 
 
 /**
  * The part of the last look that needs no state but three numbers: for whoever puts the bytes on
- * the wire, the serial worker included (W11).
+ * a bus, which runs by itself (W11).
  */
 export function mayLeave(
   admitted: { readonly arming: number; readonly notAfter: number },
   latched: boolean, arming: number, now: number,
 ): boolean {
-  return !latched && arming === admitted.arming && now <= admitted.notAfter;
+  // Number 0 stands for none.
+  return !latched && arming !== 0 && arming === admitted.arming && now <= admitted.notAfter;
 }
 
 /** Also for whoever is refused before there is a command: its body is not read then. */

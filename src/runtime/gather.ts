@@ -59,7 +59,8 @@ export class Gather {
       const to = named(name);
       return to === undefined || to === deviceColumn ? [] : [{ from: ring.column(name)!, to }];
     });
-    const mine = new Set([this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
+    const mine = new Set(
+      [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
     return {
       ring, input, index, deviceColumn, pairs, cursor: ring.head,
       device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),

@@ -1,13 +1,16 @@
 import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Link, Problem, Rule, Source, Tag } from "../config.ts";
+import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
-import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import {
+  type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
+} from "../ring.ts";
 import { reserveOf } from "./blocks.ts";
 import { planTable, type TablePlan } from "./lookup.ts";
 import { roleNames, rulesToWrites, shareOf } from "./share.ts";
 import {
   compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
+  type Span,
   type UserFunctions,
 } from "../sql.ts";
 
@@ -36,8 +39,11 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
-  /** A source that can wait: its rows are durable before they are acknowledged. */
-  readonly journal: boolean;
+  /**
+   * Of a source that can wait, whose rows are durable before they are acknowledged: how many marks
+   * of its messages are kept. Else null.
+   */
+  readonly journal: { readonly marks_min: number } | null;
   /** Its rows bear source times, by which a rule can go. */
   readonly timed: boolean;
 }
@@ -90,7 +96,7 @@ class Pending {
 
 /** Makes a problem at a place of the configuration file; `load` gives one. */
 export type PlaceProblem = (
-  path: readonly (string | number)[], message: string, meant?: string | null,
+  path: readonly (string | number)[], message: string, hint?: Hint,
 ) => Problem;
 
 interface Built {
@@ -136,15 +142,17 @@ function* graphSteps(
 export function planTrial(
   graph: Graph, components: Components, sql: string,
 ): { plan: RulePlan | null; problems: readonly Problem[] } {
-  const place: PlaceProblem = (path, message, meant) =>
-    ({ path: path.join("."), line: null, column: null, value: null, message,
-      nearest: meant ?? null });
+  const place: PlaceProblem = (path, message, hint) =>
+    ({ path: path.join("."), line: null, column: null, value: null, message, nearest: null,
+      ...hint });
   const builder = new Builder(graph.gateway, components, place);
   return { plan: builder.trial(graph, sql), problems: builder.problems };
 }
 
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
+
+const meta_column: ColumnSpec = { name: meta_name, kind: "dyn", slot: limits.meta_bytes };
 
 /** The column of a source's own time, which is one however a rule would read it. */
 const timeColumn = ({ settings: { time } }: Source): ColumnSpec[] =>
@@ -181,20 +189,20 @@ class Builder {
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
       this.#addStream(source.name, "source", columns, interval, {
         timed: this.#isTimed(source, columns),
-        journal: connector?.waits?.(source.settings) ?? false,
+        journal: connector?.waits?.(source.settings) !== true ? null
+          : { marks_min: connector.marks_min ?? 1 },
       });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
     const rules = this.#planStrict(yield* this.#planRules());
-    for (const source of gateway.sources) {
-      if (source.open !== null) this.#closeSource(source, rules);
-    }
+    for (const source of gateway.sources) this.#closeSource(source, rules);
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
     this.#checkHiding(rules, permits);
     this.#checkSources(rules);
+    this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
@@ -219,8 +227,9 @@ class Builder {
     for (const { streams, fanIn, columns } of program.inputs) {
       for (const stream of fanIn ? [] : streams) {
         const known = this.#streams.get(stream)!.layout.columns;
-        const missing = columns.find(({ name }) => known.every((column) => column.name !== name));
-        if (missing === undefined || missing.name.startsWith("$")) continue;
+        const missing = columns.find(({ name }) => name !== "$oldest" &&
+          known.every((column) => column.name !== name));
+        if (missing === undefined) continue;
         this.#problem(["rules", rule.name, "sql"], `No running rule reads ${missing.name} of ` +
           `${stream} yet, so that it is not kept: add the rule to the configuration first`);
         return false;
@@ -229,13 +238,13 @@ class Builder {
     return true;
   }
 
-  #problem(path: readonly (string | number)[], message: string, meant: string | null = null): void {
-    this.problems.push(this.#place(path, message, meant));
+  #problem(path: readonly (string | number)[], message: string, hint: Hint = {}): void {
+    this.problems.push(this.#place(path, message, hint));
   }
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    { timed = false, journal = false } = {},
+    { timed = false, journal = null }: Partial<Pick<StreamPlan, "timed" | "journal">> = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
     const layout = Ring.layout(name, columns, rows);
@@ -244,16 +253,17 @@ class Builder {
     return stream;
   }
 
-  /** A source without declared columns has those that its rules read. */
+  /**
+   * A source without declared columns has those that its rules read; and if one reads what messages
+   * say of themselves, any source keeps that too.
+   */
   #closeSource(source: Source, rules: readonly RulePlan[]): void {
-    const columns = new Map(timeColumn(source).map((column) => [column.name, column]));
-    for (const { program } of rules) {
-      for (const input of program.inputs) {
-        if (!input.streams.includes(source.name)) continue;
-        for (const column of input.columns) columns.set(column.name, column);
-      }
-    }
-    const { interval, timed, journal } = this.#streams.get(source.name)!;
+    const { interval, timed, journal, layout } = this.#streams.get(source.name)!;
+    const read = rules.flatMap(({ program }) => program.inputs)
+      .filter((input) => input.streams.includes(source.name)).flatMap((input) => input.columns);
+    if (source.open === null && read.every(({ name }) => name !== meta_name)) return;
+    const columns = new Map(layout.columns.map((column) => [column.name, column]));
+    for (const column of read) columns.set(column.name, column);
     this.#addStream(source.name, "source", [...columns.values()], interval, { timed, journal });
   }
 
@@ -293,9 +303,11 @@ class Builder {
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
       const { layout, interval, timed } = stream;
-      const open = this.#gateway.sources.find((source) => source.name === name)?.open ?? null;
+      const source = this.#gateway.sources.find((one) => one.name === name);
+      const connector = this.#components.connectors.find(({ type }) => type === source?.type);
       return { name, columns: layout.columns, interval_ms: interval, timed,
-        ...(open === null ? {} : { open }) };
+        ...(connector?.tells === true ? { meta: meta_column } : {}),
+        ...(source === undefined || source.open === null ? {} : { open: source.open }) };
     };
     return {
       stream: info,
@@ -320,6 +332,7 @@ class Builder {
         return model === undefined ? undefined : { inputs: null, outputs: 1 };
       },
       names: () => [...this.#streams.keys(), ...this.#tags.keys(),
+        ...this.#gateway.models.map((model) => model.name),
         ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
       functions: this.#functions,
@@ -329,7 +342,7 @@ class Builder {
   #checkFunctions(): void {
     const { functions } = this.#gateway;
     for (const { name, fault } of faultsOf(this.#functions)) {
-      this.#problem(["functions", name], fault.message, fault.nearest);
+      this.#problem(["functions", name], fault.message, fault);
     }
     for (const { name } of functions.filter((f, i) => functions.findIndex((g) =>
       g.name.toLowerCase() === f.name.toLowerCase()) < i)) {
@@ -378,7 +391,7 @@ class Builder {
         { lineage, strict, eventTime: eventTimeOf(rule) });
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
-      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown.nearest);
+      this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);
       return null;
     }
   }
@@ -420,7 +433,7 @@ class Builder {
       const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
       this.#problem(["sources", name, "time"], "This is no column of type time, of text, or " +
         `of a number other than 64-bit integers, in ms since 1970; ${there}`,
-      nearest(settings.time, names));
+        { nearest: nearest(settings.time, names) });
     }
     return true;
   }
@@ -433,7 +446,7 @@ class Builder {
       if (column === undefined) {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `The rule has no column of this name; it has ${columns.join(", ")}`,
-          nearest(target.from, columns));
+          { nearest: nearest(target.from, columns) });
       } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a number, this column is ${column.kind}`);
@@ -467,7 +480,7 @@ class Builder {
         permits.push({ tag, program, layout });
       } catch (thrown) {
         if (!(thrown instanceof SqlFault)) throw thrown;
-        this.#problem(["policy", tag, "permit"], thrown.message, thrown.nearest);
+        this.#problem(["policy", tag, "permit"], thrown.message, thrown);
       }
     }
     return permits;
@@ -483,10 +496,13 @@ class Builder {
     for (const { rule, program } of rules) {
       if (!writing.has(rule.name)) continue;
       const found = hidingIn(program.sql);
-      if (found !== null) this.#problem(["rules", rule.name, "sql"], `${found} ${why} (W8)`);
-      for (const sentence of program.unsafe) {
-        this.#problem(["rules", rule.name, "sql"],
-          `${sentence}; it may not be on the way to a write (W8)`);
+      const refuse = (sentence: string, span: Span): void => {
+        const fault = new SqlFault("unsafe", `${sentence} (W8)`, program.sql, span);
+        this.#problem(["rules", rule.name, "sql"], fault.message, fault);
+      };
+      if (found !== null) refuse(`${found.word} ${why}`, found.span);
+      for (const { sentence, span } of program.unsafe) {
+        refuse(`${sentence}; it may not be on the way to a write`, span);
       }
       const selective = this.#selectiveBefore(program);
       if (selective !== undefined) {
@@ -497,7 +513,7 @@ class Builder {
     }
     for (const { tag, program } of permits) {
       const found = hidingIn(program.sql);
-      if (found !== null) this.#problem(["policy", tag, "permit"], `${found} ${why} (W12)`);
+      if (found !== null) this.#problem(["policy", tag, "permit"], `${found.word} ${why} (W12)`);
     }
   }
 
@@ -533,6 +549,21 @@ class Builder {
         columns.set(`${rule.name} ${name}`, hasRow || of.some(reads));
       }
       this.#checkWritten(rule, (name) => columns.get(`${rule.name} ${name}`) ?? true);
+    }
+  }
+
+  /** W8: no machine is written from a row whose age nobody knows. */
+  #checkPast(rules: readonly RulePlan[]): void {
+    const past = new Map(this.#gateway.sources.filter(({ type }) =>
+      this.#components.connectors.find((c) => c.type === type)?.isPast === true)
+      .map(({ name, type }) => [name, type]));
+    const writing = rulesToWrites(rules);
+    for (const { rule, program } of rules.filter((plan) => writing.has(plan.rule.name))) {
+      const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
+      if (found === undefined) continue;
+      this.#problem(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
+        `as with every source of type ${past.get(found)}; what is made of them may not be on ` +
+        "the way to a write (W8)");
     }
   }
 
@@ -579,13 +610,18 @@ class Builder {
  * comparison with NULL is not true, so NOT of one in WHERE, or in a condition of a window, lets a
  * row pass of which nothing is known.
  */
-function hidingIn(sql: string): string | null {
+function hidingIn(sql: string): { word: string; span: Span } | null {
   const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
-  const code = sql.replace(aside, " ");
-  const where = /\b(?:on|where|over|statewindow)\b[\s\S]*/i.exec(code)?.[0] ?? "";
-  const negated = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/i.exec(where)?.[0] ?? null;
+  const code = sql.replace(aside, (text) => " ".repeat(text.length));
+  const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
+  const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
+  not.lastIndex = where;
   const named = /\b(?:coalesce|isnull|collect|merge_agg|array_(?:max|min|join))(?=\s*\()/i;
-  return (named.exec(code) ?? /\bis\s+null\b/i.exec(code))?.[0] ?? negated;
+  const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
+    (where < 0 ? null : not.exec(code));
+  if (found === null) return null;
+  const [word] = found;
+  return { word, span: { from: found.index, to: found.index + word.length } };
 }
 
 function eventTimeOf({ eventTime }: Rule): EventTime | null {
@@ -620,7 +656,7 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
-    if (stream.journal) {
+    if (stream.journal !== null) {
       lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
     }
   }

@@ -2,7 +2,7 @@ import { reason, type Clock, type Log } from "../base.ts";
 import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
-  armingEnds, decide, isOnLoss, lastLook, lossText, LossWatch, onLossCommand, pathHash,
+  armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
   permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome,
   type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
   type ReadResult, type Refusal, type TagFacts,
@@ -221,7 +221,7 @@ export class Lane {
   #send(command: Command, admitted: Admitted, answer: Answer): void {
     const { box, port, wire, clock } = this.#options;
     this.state.intend(admitted, box.day);
-    this.#loss.alive(this.#options.clock.now());
+    if (isRule(command.origin)) this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
     const guard = {
       arming: admitted.arming,
@@ -294,7 +294,7 @@ export class Lane {
     if (isOnLoss(command.origin)) {
       this.#options.audit.outcome(command, outcome, refusal.sentence, null, null);
     }
-    this.#loss.refused(refusal.code, this.#options.clock.now());
+    if (isRule(command.origin)) this.#loss.refused(refusal.code, this.#options.clock.now());
     this.#options.audit.refused(command, refusal);
     this.#remember(command, "refused", refusal.code, refusal.sentence);
     answer(outcome, refusal, null);

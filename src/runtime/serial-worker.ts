@@ -1,6 +1,7 @@
 import type { Clock, Log } from "../base.ts";
 import type { Driver, Wire, WireEvents } from "../driver.ts";
 import { assert, limits } from "../base.ts";
+import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import { LinkRunner } from "./link.ts";
 import { viewOf, type JobDone } from "./port.ts";
@@ -139,8 +140,11 @@ export class SerialWorker {
       kind: number(kindC) === READ ? "read" : "write",
       tag: this.#init.tags[index]!,
       raw,
-      last: (now) => this.#latch.get() === 0 && now <= notAfter && arming !== 0 &&
-        this.#armings[index]!.get() === arming ? notAfter : null,
+      last: (now) => {
+        const isLatched = this.#latch.get() !== 0;
+        const current = this.#armings[index]!.get();
+        return mayLeave({ arming, notAfter }, isLatched, current, now) ? notAfter : null;
+      },
       done,
     });
   }

@@ -184,8 +184,9 @@ export class Trial {
 function planned(graph: Graph, components: Components, sql: string): RulePlan {
   const { plan, problems } = planTrial(graph, components, sql);
   if (plan === null) {
-    throw new Fault("sql-wrong", problems.map(({ message, nearest: close }) =>
-      `${message}${close === null ? "" : `; did you mean ${close}?`}`).join("; "), {});
+    throw new Fault("sql-wrong", problems.map(({ message, nearest: close, caret }) =>
+      `${message}${close === null ? "" : `; did you mean ${close}?`}` +
+        (caret === undefined ? "" : `\n${caret}`)).join("\n"), {});
   }
   const { models, tables } = plan.program;
   if (models.length + tables.length === 0) return plan;

@@ -2,16 +2,16 @@ import type { Call, Expr } from "./ast.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import { knownFunctions } from "./functions.ts";
 
+export const typeNames = new Set(["bigint", "float", "string", "boolean", "bytea", "datetime"]);
+
 const letters: Readonly<Record<string, string>> = {
   n: "a number", d: "a number", i: "a whole number", u: "a whole number from 0 on", s: "a text",
   y: "a text or bytes",
   v: "a value", l: "an array", o: "an object", c: "a text or an array",
   b: "TRUE, FALSE or a column", B: "TRUE or FALSE", t: "a time", a: "a value",
     f: "the name of a field",
-  T: "the name of a type in quotes", k: "a whole number or a text",
+  T: `the name of a type in quotes: ${[...typeNames].join(", ")}`, k: "a whole number or a text",
 };
-
-export const typeNames = new Set(["bigint", "float", "string", "boolean", "bytea", "datetime"]);
 
 /** Is the call one that can be: known name, so many arguments, constants of the right kind. */
 export function checkCall(sql: string, call: Call): void {
@@ -31,9 +31,10 @@ export function checkCall(sql: string, call: Call): void {
   }
   call.args.forEach((arg, i) => {
     if (!fits(expected[i]!, arg)) {
+      const given = arg.kind === "literal" && typeof arg.value === "string" ? arg.value : undefined;
       throw new SqlFault("arguments",
         `Argument ${i + 1} of ${call.name}() is ${letters[expected[i]!] ?? "a value"}`,
-        sql, arg.span);
+        sql, arg.span, expected[i] === "T" ? typeNames : [], given);
     }
   });
 }

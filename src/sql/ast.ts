@@ -15,8 +15,9 @@ export interface Select {
   readonly window: Window | null;
   readonly having: Expr | null;
   readonly orderBy: readonly Order[];
-  readonly limit: number | null;
-  readonly distinct: boolean;
+  readonly limit: { readonly rows: number; readonly span: Span } | null;
+  /** The word itself. */
+  readonly distinct: Span | null;
   readonly span: Span;
 }
 

@@ -9,7 +9,8 @@ import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-  BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
+  BoundHits, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow,
+  Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
@@ -54,16 +55,18 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
 
 /** What looks at several rows where each row is a result by itself. */
 function refuseAlone(sql: string, select: Select): void {
-  const { orderBy, limit, distinct, having, window, span } = select;
+  const { orderBy, limit, distinct, having, window } = select;
   const alone = (what: string, place: Span): SqlFault => new SqlFault("no-window",
     `${what} needs the rows of a window, such as GROUP BY TUMBLINGWINDOW(ss, 10): without one ` +
     "each row is a result by itself, at once", sql, place);
-  if (window === null && distinct) throw alone("DISTINCT", span);
+  if (window === null && distinct !== null) throw alone("DISTINCT", distinct);
   if (window === null && orderBy.length > 0) throw alone("ORDER BY", orderBy[0]!.expr.span);
-  if (window === null && limit !== null) throw alone("LIMIT", span);
-  if (limit === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, span);
-  if (isAggregate(select)) return;
-  if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
+  if (window === null && limit !== null) throw alone("LIMIT", limit.span);
+  if (limit?.rows === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, limit.span);
+  if (isAggregate(select) || having === null) return;
+  if (window === null || hasAggregate(having)) {
+    throw notInThisVersion(sql, having.span, "HAVING without an aggregate in SELECT");
+  }
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
@@ -92,12 +95,15 @@ class Binder {
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
   readonly #calls: BoundStateful[] = [];
+  readonly #repeated: BoundQuery["repeated"][number][] = [];
   readonly #numbers: BoundNumber[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
   readonly #nodes = new Map<string, Bound>();
   /** What a window has closed over, once it has: only there it has a beginning and an end. */
   #closed: Context | null = null;
+  /** What `last_hit_count()` counts in this place; null: nothing. */
+  #counting: BoundHits["of"] | null = null;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
   readonly #where: Expr | null;
@@ -120,6 +126,7 @@ class Binder {
     }
     const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
+    this.#counting = select.window === null && !aggregated ? "rows" : null;
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
     for (const expr of select.groupBy) {
@@ -128,20 +135,25 @@ class Binder {
     }
     const context: Context = aggregated ? "group" : "row";
     this.#closed = window === null ? null : context;
+    if (window !== null) this.#counting = "windows";
     const rows = select.fields.find(({ expr }) => placeOf(expr) === "rows");
     const fields = rows === undefined ? this.#fields(select.fields, context)
       : this.#expanded(select.fields, rows, context);
     const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
-    const having = select.having === null ? null : this.#condition(select.having, "group");
+    const having = select.having === null ? null : this.#having(select.having, context);
     const groups = this.#groups(select);
     const { distinct, limit } = select;
     const orderBy = this.#orderBy(select.orderBy, context);
-    if (distinct && this.#numbers.length > 0) {
+    if (distinct !== null && this.#numbers.length > 0) {
       throw this.#fault("syntax", "With row_number() no two rows are equal: DISTINCT does nothing",
-        select.span);
+        distinct);
     }
     return this.query(this.#sql, { joins, where, window, select: fields, having, groups, aggregated,
-      expand, distinct, limit, orderBy });
+      expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
+  }
+
+  #having(expr: Expr, context: Context): Bound {
+    return this.#condition(expr, hasAggregate(expr) ? "group" : context);
   }
 
   #orderBy(keys: readonly Order[], context: Context): BoundOrder[] {
@@ -163,9 +175,19 @@ class Binder {
   #groups({ groupBy, groups }: Select): number {
     if (groupBy.length === 0) return 1;
     if (groups !== null && (groups.most < 1 || groups.most > limits.partition_keys_max)) {
-      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, groups.span);
+      throw this.#keysFault(groups.span);
     }
     return nextPowerOfTwo(groups?.most ?? limits.group_keys_default);
+  }
+
+  #needsWindow(name: string, span: Span): SqlFault {
+    return this.#fault("syntax", `${name}() needs the rows of a window, such as GROUP BY ` +
+      "TUMBLINGWINDOW(ss, 10)", span);
+  }
+
+  #keysFault(span: Span): SqlFault {
+    return this.#fault("arguments", "KEYS is how many keys there may be, 1 to " +
+      `${limits.partition_keys_max} (partition_keys_max)`, span);
   }
 
   #join({ kind, on, source, span, tolerance_ms }: Join, input: number): BoundJoin {
@@ -230,7 +252,8 @@ class Binder {
       window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
       limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
-      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
+      repeated: this.#repeated, ...parts,
     };
   }
 
@@ -274,6 +297,7 @@ class Binder {
   #fields(fields: readonly Field[], context: Context): BoundField[] {
     const found: BoundField[] = [];
     const places = new Map<string, number>();
+    const written = new Set<string>();
     let unnamed = 0;
     const put = (field: BoundField): void => {
       // A name given twice: the later one stands, in the place of the first.
@@ -292,6 +316,8 @@ class Binder {
         continue;
       }
       const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
+      if (!invisible && written.has(name)) this.#repeated.push({ name, span: expr.span });
+      if (!invisible) written.add(name);
       const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
       put({ name, expr: bound, invisible });
     }
@@ -635,8 +661,12 @@ class Binder {
     if (b === "time" && left.kind === "literal") {
       return [a === "text" ? this.#time(left) : this.#as(left, time), right];
     }
+    const quoted = [left, right].find((node) => node.kind === "literal" &&
+      typeof node.value === "string" && node.value.trim() !== "" &&
+      Number.isFinite(Number(node.value)));
     throw this.#fault("type",
-      `${capital(say(left.type))} cannot be compared with ${say(right.type)}`, span);
+      `${capital(say(left.type))} cannot be compared with ${say(right.type)}` +
+        (quoted === undefined ? "" : "; a number stands without quotes"), span);
   }
 
   #time(node: Bound): Bound {
@@ -764,6 +794,9 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "date_diff": return this.#dateDiff(call, context);
+      case "meta": case "mqtt": return this.#meta(call, context);
+      case "last_hit_count": case "last_agg_hit_count": return this.#hits(call, "count", context);
+      case "last_hit_time": case "last_agg_hit_time": return this.#hits(call, "time", context);
       case "row_number": return this.#rowNumber(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
@@ -774,6 +807,37 @@ class Binder {
           type: int53, span: call.span });
     }
     throw this.#later(call.span, `The function ${name}()`);
+  }
+
+  /** `meta([stream.]key[->inside]…)`, `meta([stream.]*)`; `mqtt(topic)` says where from. */
+  #meta({ name, args: [arg], span }: Call, context: Context): Bound {
+    const path = pathOf(arg!);
+    const [first, ...rest] = path;
+    const qualified = first !== undefined && (rest.length > 0 || arg!.kind === "star") &&
+      this.#scope.has(first);
+    const column = this.#column(this.#scope.meta(this.#sql, qualified ? first : "", span), span);
+    const keys = qualified ? rest : path;
+    if (name.toLowerCase() === "mqtt") {
+      const key = mqttKeys.get(keys.join().toLowerCase());
+      if (key === undefined) {
+        throw this.#fault("arguments", "mqtt() knows topic, qos and messageid", arg!.span);
+      }
+      keys.splice(0, Infinity, key);
+    }
+    const of = context === "row" ? column : this.#ofGroup(column);
+    return keys.reduce((node: Bound, key) =>
+      this.#access("$member", [node, this.#textLiteral(key, span)], span), of);
+  }
+
+  #hits({ name, span }: Call, which: BoundHits["which"], context: Context): Bound {
+    const of = this.#counting;
+    const misplaced = of === "windows" && this.#closed !== context;
+    if (of === null || misplaced || (of === "rows" && /_agg_/i.test(name))) {
+      throw this.#fault("syntax", `${name}() stands in ` + (/_agg_/i.test(name)
+        ? "HAVING or SELECT of a query with a window" : "WHERE or SELECT of a query without a " +
+          "window and without aggregates, or in OVER (WHEN …) of a sliding window"), span);
+    }
+    return this.#node({ kind: "hits", of, which, type: int53, span });
   }
 
   /** Without a window each row is the only one of its result. */
@@ -900,14 +964,16 @@ class Binder {
     if (over !== null && over.orderBy.length > 0) {
       throw this.#fault("syntax", `${fn.name}() takes rows as they come: no ORDER BY`, over.span);
     }
-    // No window has closed over what it looks at.
-    const closed = this.#closed;
+    // No window has closed over what it looks at, and nothing has been counted.
+    const closed = this.#closed, counting = this.#counting;
     this.#closed = null;
+    this.#counting = null;
     const partitionBy = (over?.partitionBy ?? [])
       .map((expr) => this.#comparable(this.#expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
+    this.#counting = counting;
     const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
@@ -951,13 +1017,14 @@ class Binder {
     if (over === null || over.partitionBy.length === 0) return 0;
     const keys = over.keys ?? limits.partition_keys_default;
     if (keys < 1 || keys > limits.partition_keys_max) {
-      throw this.#fault("arguments", `KEYS is 1 to ${limits.partition_keys_max}`, over.span);
+      throw this.#keysFault(over.span);
     }
     return keys;
   }
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
-    if (context === "row") throw this.#later(call.span, "An aggregate in this place");
+    if (context === "row") throw this.#later(call.span,
+      "An aggregate in this place (a condition on one stands in HAVING)");
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
@@ -977,7 +1044,7 @@ class Binder {
   /** The values of a window's rows themselves. */
   #gathering(fn: Gathering, { name, args, span }: Call): Bound {
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const [first, all] = args;
     const row = (star: Star): Bound => this.#object(this.#star(star, "row"), span);
@@ -1002,7 +1069,7 @@ class Binder {
   #ofRows(fn: AggregateName, name: string, arg: Bound, call: Call): Bound {
     const { args, span } = call;
     if (this.#running) {
-      throw this.#fault("syntax", `${name}() needs the rows of a window`, span);
+      throw this.#needsWindow(name, span);
     }
     const given = args.slice(1).map((at) =>
       (at.kind === "literal" && at.value !== null ? Number(at.value) : NaN));
@@ -1077,19 +1144,22 @@ class Binder {
       throw this.#fault("arguments",
         `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
     }
+    const counting = this.#counting;
+    this.#counting = null;
     const args = rest.map((arg) => {
       const bound = this.#expr(arg, context);
       return bound.type.kind === "bool" ? this.#as(bound, float64)
         : this.#as(this.#number(bound), float64);
     });
+    this.#counting = counting;
     const same = (infer: BoundInfer): boolean => infer.model === model &&
       infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
     let index = this.#infers.findIndex(same);
     if (index < 0) index = this.#infers.push({ model, args, span: call.span }) - 1;
     if (index >= limits.query_models_max) {
       throw this.#fault("too-large",
-        `A query calls models at most ${limits.query_models_max} times (query_models_max)`,
-        call.span);
+        `A query calls models at most ${limits.query_models_max} times (query_models_max); a ` +
+        "second rule can call the others", call.span);
     }
     return this.#node({ kind: "infer", index, output, type: float64, span: call.span });
   }
@@ -1121,8 +1191,12 @@ class Binder {
       case "hopping":
         return { kind, length_ms: first! * unit, hop_ms: second! * unit, ...common };
       case "count": return { kind, rows: first!, every: second ?? first!, ...common };
-      case "sliding": return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit,
-        when: condition(window.when), ...common };
+      case "sliding": {
+        this.#counting = "when";
+        const when = condition(window.when);
+        this.#counting = null;
+        return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit, when, ...common };
+      }
       case "session":
         return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
       case "state": return { kind, begin: this.#condition(args[0]!, "row"),
@@ -1142,6 +1216,18 @@ function columnsIn(roots: readonly Bound[]): Set<string> {
   }
   return names;
 }
+
+/** Names from the outside in; of `*` that of its stream. */
+function pathOf(expr: Expr): string[] {
+  switch (expr.kind) {
+    case "name": return [...expr.parts];
+    case "star": return expr.qualifier.length === 0 ? [] : [expr.qualifier.join(".")];
+    case "member": return [...pathOf(expr.of), expr.name];
+    default: return [];
+  }
+}
+
+const mqttKeys = new Map(["topic", "qos", "messageId"].map((key) => [key.toLowerCase(), key]));
 
 /** The name that a field has by itself: of its column or its function. */
 function nameOf(expr: Expr): string | null {

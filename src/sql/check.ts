@@ -108,9 +108,9 @@ class Check {
       throw this.#fault(`${name}() may only stand in SELECT`, span);
     }
     if (place === "aggregate") {
-      if (inAggregate) throw this.#fault("An aggregate inside an aggregate", span);
-      if (call.args.some((arg) => this.#aggregates(arg, this.#own))) {
-        throw this.#fault("An aggregate of an alias that is an aggregate itself", span);
+      if (inAggregate || call.args.some((arg) => this.#aggregates(arg, this.#own))) {
+        throw this.#fault("An aggregate of an aggregate; a rule before this one can give the " +
+          "inner one", span);
       }
     }
     if (place === "hit" && clause === "SELECT" && this.#select.window !== null
@@ -173,8 +173,8 @@ class Check {
       const name = expr.parts.join(".");
       const alias = expr.parts.length > 1 && this.#aliases.has(expr.parts[0]!);
       if (!alias) {
-        throw this.#fault(`HAVING sees groups: ${name} is neither in GROUP BY nor in an aggregate`,
-          expr.span);
+        throw this.#fault(`HAVING sees groups: ${name} is neither in GROUP BY nor in an ` +
+          "aggregate; a condition on rows stands in WHERE", expr.span);
       }
     }
     for (const child of children(expr)) this.#having(child);

@@ -98,8 +98,8 @@ function parseTypeAt(p: Parser): CreateType {
     return { of: "array", element };
   }
   if (token.upper === "STRUCT") return { of: "struct", fields: parseColumns(p) };
-  throw p.fault("A type is BIGINT, FLOAT, STRING, BYTEA, DATETIME, BOOLEAN, ARRAY(…) or STRUCT(…)",
-    token);
+  throw p.unknown(`A type is ${Object.keys(scalars).join(", ")}, ARRAY(…) or STRUCT(…)`, token,
+    [...Object.keys(scalars), "ARRAY", "STRUCT"]);
 }
 
 function parseOptions(p: Parser): Record<string, string> {
@@ -109,7 +109,7 @@ function parseOptions(p: Parser): Record<string, string> {
   while (!p.accept(")")) {
     const name = p.take();
     if (!options.has(name.upper)) {
-      throw p.fault(`No such option; known are ${[...options].join(", ")}`, name);
+      throw p.unknown(`No such option; known are ${[...options].join(", ")}`, name, options);
     }
     p.expect("=");
     if (p.token.kind !== "string") throw p.unexpected("a text in quotes");

@@ -29,9 +29,21 @@ export class SqlFault extends Fault {
     const end = sql.indexOf("\n", start);
     const text = sql.slice(start, end < 0 ? sql.length : end).replaceAll("\t", " ");
     const width = Math.max(1, Math.min(span.to, start + text.length) - span.from);
-    this.caret = `${text}\n${" ".repeat(place.column - 1)}${"^".repeat(width)}`;
+    this.caret = marked(text, place.column - 1, width);
     this.nearest = name === undefined ? null : nearestOf(name, known);
   }
+}
+
+const shown_characters_max = 90;
+
+/** A line and a mark below it; of a long one the part around the mark, `…` for what is left out. */
+function marked(line: string, at: number, width: number): string {
+  const last = Math.max(0, line.length - shown_characters_max);
+  const from = Math.max(0, Math.min(at - shown_characters_max / 3, last));
+  const to = Math.min(line.length, from + shown_characters_max);
+  const part = `${from > 0 ? "…" : ""}${line.slice(from, to)}${to < line.length ? "…" : ""}`;
+  const blank = at - from + (from > 0 ? 1 : 0);
+  return `${part}\n${" ".repeat(blank)}${"^".repeat(Math.max(1, Math.min(width, to - at)))}`;
 }
 
 /** No query has it: `refuseSeparator`. */

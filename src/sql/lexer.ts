@@ -15,6 +15,12 @@ const marks = ["->", "<>", "!=", "<=", ">=", "(", ")", "[", "]", ",", ";", ":", 
   "/",
   "%", "&", "|", "^", "=", "<", ">"];
 
+/** Marks of other languages, and what they are here. */
+const foreign: Readonly<Record<string, string>> = {
+  "==": "Equality is one `=`", "&&": "`&&` is written AND",
+  "||": "`||` is written OR; texts are joined by concat(a, b)", "!": "`!` is written NOT",
+};
+
 const escapes: Readonly<Record<string, string>> = {
   a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v",
   "\\": "\\", "'": "'", '"': '"',
@@ -46,6 +52,10 @@ export class Lexer {
     if (match !== null) {
       this.at = word.lastIndex;
       return this.#token("word", from, match[0]);
+    }
+    const other = Object.keys(foreign).find((m) => this.sql.startsWith(m, from));
+    if (other !== undefined && !this.sql.startsWith("!=", from)) {
+      throw this.#fault(foreign[other]!, from, from + other.length);
     }
     const mark = marks.find((m) => this.sql.startsWith(m, from));
     if (mark === undefined) {

@@ -3,7 +3,7 @@ import type {
     Window,
   WindowKind,
 } from "./ast.ts";
-import { duration, limits } from "../base.ts";
+import { duration, limits, nearest } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import { Lexer, type Token } from "./lexer.ts";
 import { Steps, tooDeep } from "./steps.ts";
@@ -15,18 +15,24 @@ const reserved =
   "REPLACE " +
   "EXCEPT INVISIBLE TRUE FALSE DD HH MI SS MS LIMIT IS NULL").split(" "));
 
+/** What may follow the source of a query. */
+const clauses = ("AS JOIN INNER LEFT RIGHT FULL CROSS ASOF ON WHERE GROUP HAVING ORDER LIMIT AND " +
+  "OR").split(" ");
+
 /** Units of window lengths, in ms. */
 const units: Readonly<Record<string, number>> = {
   DD: 86_400_000, HH: 3_600_000, MI: 60_000, SS: 1000, MS: 1,
 };
 
-const windows: Readonly<Record<string, { kind: WindowKind; least: number; most: number }>> = {
-  TUMBLINGWINDOW: { kind: "tumbling", least: 1, most: 1 },
-  HOPPINGWINDOW: { kind: "hopping", least: 2, most: 2 },
-  SLIDINGWINDOW: { kind: "sliding", least: 1, most: 2 },
-  SESSIONWINDOW: { kind: "session", least: 2, most: 2 },
-  COUNTWINDOW: { kind: "count", least: 1, most: 2 },
-  STATEWINDOW: { kind: "state", least: 1, most: 2 },
+export const windows: Readonly<Record<string, {
+  kind: WindowKind; least: number; most: number; takes: string;
+}>> = {
+  TUMBLINGWINDOW: { kind: "tumbling", least: 1, most: 1, takes: "unit, length" },
+  HOPPINGWINDOW: { kind: "hopping", least: 2, most: 2, takes: "unit, length, hop" },
+  SLIDINGWINDOW: { kind: "sliding", least: 1, most: 2, takes: "unit, length, [delay]" },
+  SESSIONWINDOW: { kind: "session", least: 2, most: 2, takes: "unit, longest, pause" },
+  COUNTWINDOW: { kind: "count", least: 1, most: 2, takes: "rows, [every]" },
+  STATEWINDOW: { kind: "state", least: 1, most: 2, takes: "begin, [emit]" },
 };
 
 /** How tightly binary operators bind; all are left-associative. */
@@ -103,15 +109,31 @@ export class Parser {
     return { from, to: this.#end };
   }
 
-  unexpected(wanted: string, token = this.#token): SqlFault {
+  /** The words of SQL that `wanted` names are those that may have been meant. */
+  unexpected(
+    wanted: string, token = this.#token, hint = "", 
+    known: readonly string[] = wanted.match(/[A-Z]{2,}/g) ?? [],
+  ): SqlFault {
     const found = token.kind === "end" ? "the query ends"
       : `\`${this.sql.slice(token.from, token.to)}\` stands`;
-    return new SqlFault("syntax", `Here ${wanted} is expected, but ${found}`, this.sql, token,
-      token.kind === "word" ? reserved : [], token.upper);
+    return this.unknown(`Here ${wanted} is expected, but ${found}${hint}`, token, known);
+  }
+
+  /** What stands where an alias could, without AS before it. */
+  unexpectedAfterName(wanted: string, known: readonly string[]): SqlFault {
+    const { kind, upper } = this.#token;
+    const alias = kind === "quoted" ||
+      (kind === "word" && !reserved.has(upper) && nearest(upper, known) === null);
+    return this.unexpected(wanted, this.#token, alias ? "; an alias stands after AS" : "", known);
   }
 
   fault(sentence: string, span: Span): SqlFault {
     return new SqlFault("syntax", sentence, this.sql, span);
+  }
+
+  /** A word that is none of the known ones. */
+  unknown(sentence: string, token: Token, known: Iterable<string>): SqlFault {
+    return new SqlFault("syntax", sentence, this.sql, token, known, token.upper);
   }
 
   /** A name of a column, alias or function. */
@@ -119,8 +141,7 @@ export class Parser {
     const { kind, upper } = this.#token;
     if (kind === "quoted" || (kind === "word" && !reserved.has(upper))) return this.take();
     if (kind === "word") {
-      throw this.fault(`${upper} is a word of SQL; as ${what} it stands in back-quotes`,
-        this.#token);
+      throw this.unexpected(what, this.#token, ", a word of SQL; as a name it is in back-quotes");
     }
     throw this.unexpected(what);
   }
@@ -172,6 +193,9 @@ export class Parser {
       return { kind: "isnull", operand: left, negated, span: this.span(from) };
     }
     const negated = op === "NOT";
+    if (negated && !["IN", "BETWEEN", "LIKE"].includes(this.#token.upper)) {
+      throw this.unexpected("IN, BETWEEN or LIKE");
+    }
     const word = negated ? this.take().upper : op;
     switch (word) {
       case "IN": return this.#in(left, negated);
@@ -186,7 +210,6 @@ export class Parser {
         return { kind: "like", operand: left, pattern, negated, span: this.span(from) };
       }
     }
-    if (negated) throw this.unexpected("IN, BETWEEN or LIKE");
     const right = this.expr(binds + 1);
     const name = (op === "<>" ? "!=" : op.toLowerCase()) as BinaryOp;
     return { kind: "binary", op: name, left, right, span: this.span(from) };
@@ -372,11 +395,22 @@ export class Parser {
 
   #call(name: Token): Expr {
     this.expect("(");
+    this.#refuseWindow(name);
     const distinct = this.accept("DISTINCT");
     const args = this.is(")") ? [] : this.list(() => this.expr());
     this.expect(")");
     const over = this.is("OVER") ? this.over() : null;
     return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
+  }
+
+  /** A window where a value is expected, or its name misspelled. */
+  #refuseWindow(name: Token): void {
+    if (windows[name.upper] !== undefined) {
+      throw this.fault(`${name.upper} is a window: it stands in GROUP BY, by itself`, name);
+    }
+    if (units[this.#token.upper] === undefined) return;
+    throw new SqlFault("unknown-window", `There is no window ${name.text}()`, this.sql, name,
+      Object.keys(windows), name.upper);
   }
 
   /** `OVER ([PARTITION BY … [KEYS n]] [ORDER BY …] [WHEN …])`, the parts in any order. */
@@ -425,7 +459,7 @@ export class Parser {
 
   window(): Window {
     const name = this.take();
-    const { kind, least, most } = windows[name.upper]!;
+    const { kind, least, most, takes } = windows[name.upper]!;
     this.expect("(");
     let unit_ms: number | null = null;
     if (kind !== "count" && kind !== "state") {
@@ -442,10 +476,7 @@ export class Parser {
     const args = this.list(() => this.expr());
     this.expect(")");
     if (args.length < least || args.length > most) {
-      throw this.fault(`${name.upper} takes ${least === most ? least : `${least} or ${most}`} ` +
-        `${kind === "state" ? "conditions" : kind === "count" ? "numbers of rows" : "lengths"}, ` +
-        `not ${args.length}`,
-        this.span(name.from));
+      throw this.fault(`It is ${name.upper}(${takes})`, this.span(name.from));
     }
     let filter: Expr | null = null;
     if (this.accept("FILTER")) {
@@ -468,9 +499,9 @@ const joinKinds: Readonly<Record<string, JoinKind>> = {
 
 function parseSelect(p: Parser): Select {
   const { from } = p.expect("SELECT");
-  const distinct = p.token.upper === "DISTINCT" && p.accept("DISTINCT");
+  const distinct = p.token.upper === "DISTINCT" ? p.take() : null;
   const fields = p.list(() => parseField(p));
-  p.expect("FROM");
+  if (!p.accept("FROM")) throw p.unexpectedAfterName("FROM", ["FROM", "AS"]);
   const source = parseSource(p);
   const joins: Join[] = [];
   while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
@@ -484,10 +515,11 @@ function parseSelect(p: Parser): Select {
     p.expect("BY");
     orderBy = p.list(() => p.order());
   }
-  let limit: number | null = null;
+  let limit: Select["limit"] = null;
   if (p.accept("LIMIT")) {
     if (p.token.kind !== "bigint") throw p.unexpected("a number of rows");
-    limit = Number(p.take().text);
+    const number = p.take();
+    limit = { rows: Number(number.text), span: number };
   }
   return {
     kind: "select", fields, from: source, joins, where, groupBy, groups, window, having, orderBy,
@@ -577,7 +609,7 @@ export function parseQuery(sql: string, steps = new Steps(sql)): Select {
   const p = new Parser(sql, steps);
   const select = parseSelect(p);
   p.accept(";");
-  if (!p.atEnd()) throw p.unexpected("the end of the query");
+  if (!p.atEnd()) throw p.unexpectedAfterName("the end of the query", clauses);
   return select;
 }
 

@@ -1,5 +1,6 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
 import type { Layout, Param } from "./emit/params.ts";
+import type { Span } from "./fault.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
 /**
@@ -19,13 +20,19 @@ export interface Program {
   /** Names of the tables that rows are looked up in. */
   readonly tables: readonly string[];
   /** What may not stand on the way to a write (W8), and why; empty for most rules. */
-  readonly unsafe: readonly string[];
+  readonly unsafe: readonly Unsafe[];
   /** WHERE, FILTER or HAVING may leave rows out. */
   readonly selective: boolean;
   /** Rows out come of single rows: they carry the source times of those. */
   readonly rowwise: boolean;
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
+}
+
+/** Something of a query that may not stand on the way to a write. */
+export interface Unsafe {
+  readonly sentence: string;
+  readonly span: Span;
 }
 
 /** Names of input columns and of `newest` tags that something is worked out from. */

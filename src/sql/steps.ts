@@ -28,5 +28,6 @@ export class Steps {
 export function tooDeep(sql: string, span: Span): SqlFault {
   return new SqlFault("too-large",
     `This expression has more than ${limits.expression_levels_max} levels ` +
-    "(expression_levels_max), with what its aliases stand for", sql, span);
+    "(expression_levels_max), with what its aliases stand for; a rule before this one can work " +
+    "out a part of it", sql, span);
 }

@@ -237,7 +237,8 @@ test("two masters are found behind the board's name of a port; the name becomes 
 
 test("a problem found later has its place", () => {
   const loaded = loadFile(line);
-  expect(loaded.problem(["rules", "hold", "sql"], "no such column", "target")).toMatchObject({
+  const hint = { nearest: "target" };
+  expect(loaded.problem(["rules", "hold", "sql"], "no such column", hint)).toMatchObject({
     path: "rules.hold.sql", line: 22, column: 33, message: "no such column", nearest: "target",
   });
 });

@@ -41,8 +41,12 @@ function misplaced(fault: SqlFault, sql: string): string | null {
   if (text === undefined || column < 1 || column > text.length + 1) return `${line}:${column}`;
   if (!message.startsWith(`${line}:${column}: `)) return message;
   if (/undefined|\[object|NaN/.test(message) && !/undefined|object|NaN/.test(sql)) return message;
-  const [shown, mark] = caret.split("\n");
-  const right = shown === text.replaceAll("\t", " ") && /^ *\^+$/.test(mark!);
+  const [shown, mark] = caret.split("\n") as [string, string];
+  const part = shown.replace(/^…|…$/g, "");
+  const from = column - 1 - (mark.indexOf("^") - (shown.startsWith("…") ? 1 : 0));
+  const right = /^ *\^+$/.test(mark) && mark.length <= Math.max(1, shown.length) + 1 &&
+    (text.length <= 90 ? shown === text.replaceAll("\t", " ")
+      : text.replaceAll("\t", " ").startsWith(part, from));
   return right ? null : `caret of ${message}: ${caret}`;
 }
 

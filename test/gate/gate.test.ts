@@ -100,8 +100,8 @@ describe("W8 the order", () => {
   });
   test("one command a tag: another one is busy, the same one goes on", () => {
     expect(code({ tag: { busy: "rest a-9" } })).toBe("busy");
-    expect(code({ tag: { busy: "rest hold/3/17" } })).toBe("busy");
-    expect(code({ tag: { busy: "rule:hold hold/3/17" } })).toBeNull();
+    expect(code({ tag: { busy: "rest press.setpoint hold/3/17" } })).toBe("busy");
+    expect(code({ tag: { busy: "rule:hold press.setpoint hold/3/17" } })).toBeNull();
   });
   test("too-soon and quota", () => {
     expect(code({ tag: { lastWriteAt: now - 999 } })).toBe("too-soon");

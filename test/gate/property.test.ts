@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createRandom, type Random } from "../../src/base.ts";
 import type { TagPolicy } from "../../src/config.ts";
 import {
-  decide, onLossCommand, type Box, type Code, type Command, type TagFacts, type TagState,
+  decide, keyOf, onLossCommand, type Box, type Code, type Command, type TagFacts, type TagState,
 } from "../../src/gate.ts";
 import { armedTag, arming, facts, now, policy, restAsk, ruleAsk } from "./fixture.ts";
 
@@ -43,7 +43,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["duplicate", (s) => s.c.seen],
   ["id-missing", (s) => rule(s) && s.c.row === null],
   ["duplicate", (s) => rule(s) && s.t !== null && s.t.rows.has(s.c.origin)
-    && s.t.busy !== `${s.c.origin} ${s.c.id}`
+    && s.t.busy !== keyOf(s.c)
     && s.t.rows.get(s.c.origin)!.sequence >= s.c.row!.sequence],
   ["unknown-tag", (s) => s.t === null],
   ["no-policy", (s) => s.p === null],
@@ -51,7 +51,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["not-supported", (s) => s.t!.facts.unsupported !== null],
   ["not-allowed", (s) => (loss(s) ? s.p!.onLoss === null || s.p!.onLoss.value !== s.c.value
     : s.p!.allow.every((origin) => origin !== s.c.origin))],
-  ["busy", (s) => s.t!.busy !== null && s.t!.busy !== `${s.c.origin} ${s.c.id}`],
+  ["busy", (s) => s.t!.busy !== null && s.t!.busy !== keyOf(s.c)],
   ["yielded", (s) => !outside(s) && s.t!.yielded !== null],
   ["unknown-pending", (s) => rule(s) && s.t!.pending !== null],
   ["input-missing", (s) => rule(s) && s.c.inputs === null],
@@ -135,7 +135,7 @@ function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState
     writesToday: rare() ? 90 + r.below(20) : 0, day: 20_000 - r.below(2),
     pending: rare() ? { means: 1, before: null, since: 0 } : null,
     yielded: rare() ? "a change" : null,
-    busy: r.pick(rare() ? ["rest b-2"] : [null, `${c.origin} ${c.id}`]),
+    busy: r.pick(rare() ? ["rest b-2"] : [null, keyOf(c)]),
     rows: new Map(rare() ? [[c.origin, { epoch: 3, sequence: r.below(30) }]] : []),
     permits: rare() ? [] : [{ condition: "press.door_closed", value: !rare(),
       state: rare() ? r.below(256) : 0, at: now - (rare() ? r.below(2000) : 10) }],

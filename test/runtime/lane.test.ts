@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
+import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
 import { ringFor, tag } from "../driver/support.ts";
@@ -90,4 +91,14 @@ test("W16: a change that a poll tells between the command's read and its frame s
   expect(guards).toEqual([]);
   expect(story).toEqual(["external-change"]);
   expect(lane.state.yielded).toContain("10");
+});
+test("W19: only a rule's commands say that a rule is alive", () => {
+  const refusedBy = (command: Command): number => {
+    const { lane } = laneOf(now);
+    // The value that stands there: the deadband keeps it back.
+    lane.take({ ...command, value: 60 }, () => {});
+    expect(lane.last!.code).toBe("deadband");
+    return lane.step(now, now, false);
+  };
+  expect(refusedBy(fixture.ruleAsk())).toBeGreaterThan(refusedBy(fixture.restAsk({})));
 });

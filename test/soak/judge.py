@@ -428,7 +428,8 @@ class Judge:
         framed = {row["row"] for _, row in pairs}
         ids = collections.Counter()
         for row in self.audit.admitted:
-            ids[row["origin"].split(":")[0] == "rule", row["id"]] += 1
+            # A row of a rule may be a command for each of several tags.
+            ids[row["origin"].startswith("rule:") and row["tag"], row["id"]] += 1
             if row["outcome"] is None:
                 if not self.running:
                     self.find("row-without-outcome", row["row"])
@@ -642,14 +643,15 @@ class Judge:
         A row that was made without asking, for want of a connection, can only be refused as bad or
         old, or for what is looked at before the inputs; these are left out.
         """
-        tries = collections.Counter(row["origin"] for row in self.audit.admitted)
+        tries = collections.Counter((row["origin"], row["tag"]) for row in self.audit.admitted)
         for row in self.audit.withheld:
             if row["code"] not in WITHOUT_INPUTS:
-                tries[row["origin"]] += row["count"]
+                tries[row["origin"], row["tag"]] += row["count"]
         for rule, tags in self.inputs.items():
             polls = self.log.polls(p for (_, tag), p in self.audit.places.items() if tag == tags[0])
-            if tries[f"rule:{rule}"] > polls:
-                self.find("more-tries-than-rows", f"{rule}: {tries[f'rule:{rule}']} of {polls} polls")
+            for (origin, target), n in tries.items():
+                if origin == f"rule:{rule}" and n > polls:
+                    self.find("more-tries-than-rows", f"{rule} on {target}: {n} of {polls} polls")
 
 
 def main():

@@ -30,6 +30,8 @@ interface WatchedRule {
   readonly never?: string;
   /** What it writes is a value that this tag had. */
   readonly copies?: string;
+  /** It writes a second tag from the same row. */
+  readonly twin?: true;
   readonly unarmed?: true;
 }
 
@@ -51,13 +53,16 @@ export const rules: Readonly<Record<string, WatchedRule>> = {
   doubtful: { sql: "SELECT level AS target FROM flaky.fast", copies: "flaky.level" },
   // Its tag is changed from outside again and again.
   yields: { sql: copy, copies: "ruled.temperature" },
+  both: { sql: copy, copies: "ruled.temperature", twin: true },
 };
 const names = Object.keys(rules);
 export const target = (rule: string): string => `ruled.sp${names.indexOf(rule)}`;
+const targets = (rule: string): string[] =>
+  [target(rule), ...rules[rule]!.twin ? [`ruled.sp${names.length}`] : []];
 
 /** Armed as long as the gateway runs. */
 export const armed = [...free, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
-  ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).map(target)];
+  ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).flatMap(targets)];
 
 const base = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", min: 0, max: 100,
   minInterval: "1ms", writesPerDay: 1_000_000 };
@@ -68,9 +73,9 @@ export const policy = {
   "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
   "special.sp3": { ...base, minInterval: "1d" },
   "broken.sp0": { ...base, maxStep: 50 },
-  ...Object.fromEntries(names.map((name) => [target(name), {
+  ...Object.fromEntries(names.flatMap((name) => targets(name).map((tag) => [tag, {
     ...base, allow: [`rule:${name}`], minInterval: "20ms", inputMaxAge: "2s",
-    onLoss: { after: "30s", value: "hold" }, ...rules[name]!.policy }])),
+    onLoss: { after: "30s", value: "hold" }, ...rules[name]!.policy }]))),
 };
 
 const reading = { at: "input 0", type: "float32" };
@@ -95,13 +100,13 @@ export const config = {
     broken: { link: "special", station: 3, groups, tags: {
       ...setpoints(1), ready: { at: "discrete 0", type: "bool" } } },
     ruled: { link: "ruled", station: 1, groups: quick, tags: {
-      ...setpoints(names.length), temperature: reading,
+      ...setpoints(names.length + 1), temperature: reading,
       door: { at: "discrete 0", type: "bool" } } },
     flaky: { link: "ruled", station: 2, groups: quick, tags: { level: reading } },
     tank: { link: "ruled", station: 3, groups: { slow: "1s" }, tags: { level: reading } },
   },
   rules: Object.fromEntries(names.map((name) => [name,
-    { sql: rules[name]!.sql, to: [{ write: target(name), from: "target" }] }])),
+    { sql: rules[name]!.sql, to: targets(name).map((write) => ({ write, from: "target" })) }])),
   policy: "file:policy.json",
   store: { directory: "store", maxMB: 2000 },
 };

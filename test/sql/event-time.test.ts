@@ -20,7 +20,8 @@ const streams = new Map([
   ["plain", { name: "plain", columns, interval_ms: 1 }],
 ]);
 const catalog: Catalog = {
-  stream: (name) => streams.get(name), match: (pattern) => (pattern === "x*" ? ["s", "plain"] : ["s", "t"]), device: () => false,
+  stream: (name) => streams.get(name), device: () => false,
+  match: (pattern) => (pattern === "x*" ? ["s", "plain"] : ["s", "t"]),
   tag: () => undefined, model: () => undefined, names: () => [],
 };
 

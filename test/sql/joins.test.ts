@@ -5,8 +5,8 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
-  type StageTable,
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
+  type Program, type Stage, SqlFault, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import { ordered } from "../evaluate/order.ts";
@@ -218,7 +218,7 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
   };
   return {
     // By event time a result's own time is when it was made.
-    time: byEvents ? ring.arena.F[ring.sourceAt + at]! : ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }

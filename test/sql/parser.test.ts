@@ -74,7 +74,7 @@ describe("queries", () => {
       "ORDER BY a DESC LIMIT 3;");
     expect(select).toMatchObject({
       from: { name: "m-*.slow", alias: "m" }, joins: [{ kind: "left", source: { name: "t" } }],
-        limit: 3,
+        limit: { rows: 3 },
       window: { kind: "hopping", unit_ms: 1000 }, orderBy: [{ descending: true }],
     } as object as Partial<Select>);
     expect(select.fields[0]).toMatchObject({ alias: "x", invisible: true });

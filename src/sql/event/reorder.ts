@@ -125,8 +125,9 @@ export class ReorderStage implements Stage, EventClock {
     // Those that have not reached it are no longer waited for, the last of them from then on.
     let last = -Infinity, behind = -Infinity;
     for (let i = 0; i < this.#plan.streams; i++) {
-      last = Math.max(last, this.#arrived[i]!);
-      if (this.#F[this.#reached + i]! - late_ms < time) behind = Math.max(behind, this.#arrived[i]!);
+      const arrived = this.#arrived[i]!;
+      last = Math.max(last, arrived);
+      if (this.#F[this.#reached + i]! - late_ms < time) behind = Math.max(behind, arrived);
     }
     const left = time - this.#F[this.#at + word.newest]! + late_ms;
     return (left > 0 ? last + Math.max(idle_ms, left) : behind + idle_ms) + this.#offset;

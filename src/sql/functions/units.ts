@@ -1,3 +1,4 @@
+import { nearest } from "../../base.ts";
 import type { ArgumentType, Line, ScalarFunction } from "./record.ts";
 
 /**
@@ -56,9 +57,12 @@ function between(from: string, to: string): Line | undefined {
   };
 }
 
-const unitFault = (name: string | number): string | null =>
-  quantities.some((units) => Object.hasOwn(units, name)) ? null
-    : "There is no such unit: some are degC, bar, kPa, m3/h, l/min, kWh, kW, rpm, mm, kg";
+const unitFault = (name: string | number): string | null => {
+  if (quantities.some((units) => Object.hasOwn(units, name))) return null;
+  const close = nearest(String(name), quantities.flatMap((units) => Object.keys(units)));
+  return "There is no such unit: some are degC, bar, kPa, m3/h, l/min, kWh, kW, rpm, mm, kg" +
+    (close === null ? "" : `; did you mean ${close}?`);
+};
 
 /** Of two constants. */
 function line([, from, to]: readonly ArgumentType[]): Line | string | null {

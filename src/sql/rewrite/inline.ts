@@ -124,8 +124,9 @@ class Inliner {
 
   #tooLarge({ name }: UserFunction, span: Span): SqlFault {
     return new SqlFault("too-large", `${name}() makes too large an expression of the query: at ` +
-      `most ${limits.inlined_nodes_max} parts, of ${limits.expression_levels_max} levels`,
-      this.sql, span);
+      `most ${limits.inlined_nodes_max} parts (inlined_nodes_max), of ` +
+      `${limits.expression_levels_max} levels (expression_levels_max); a rule before this one ` +
+      "can work out a part of it", this.sql, span);
   }
 
   /** Arguments are shared by all places of their parameter; each is counted where it stands. */

@@ -1,7 +1,9 @@
 import {
   afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, windowConditions,
 } from "../bound.ts";
+import type { Span } from "../fault.ts";
 import { statefulFunctions } from "../functions.ts";
+import type { Unsafe } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 
 const endless = "depends on every row since the start, so the age of its inputs has no bound";
@@ -9,32 +11,47 @@ const hides = "puts a value in the place of one that is bad or missing";
 
 /**
  * W8 on the way to a write: every input that made a value is good and has an age, also through the
- * state of a function. What a rule has that breaks this, as sentences.
+ * state of a function. What a rule has that breaks this.
  */
-export function unsafeIn(query: BoundQuery): string[] {
-  const found = query.stateful.flatMap((node) => {
+export function unsafeIn(query: BoundQuery): Unsafe[] {
+  const found: Unsafe[] = [];
+  const add = (span: Span, sentence: string): number => found.push({ sentence, span });
+  for (const node of query.stateful) {
     const why = reason(node);
-    return why === null ? [] : [`${node.fn}() ${why}`];
-  });
-  const { where, window, having, groupBy, aggregated } = query;
-  if (aggregated && window === null) found.push(`An aggregate without a window ${endless}`);
-  if (window !== null && query.joins.length > 0) {
-    found.push("A join before a window leaves out a row, of which it is not certain whether it " +
-      "has a partner, before the window can know of it");
+    if (why !== null) add(node.span, `${node.fn}() ${why}`);
+  }
+  for (const { name, span } of query.repeated) {
+    add(span, `This is a second column ${name}, and it is not certain which one is meant`);
+  }
+  const { where, window, having, groupBy, aggregated, aggregates, joins, orderBy, numbers } = query;
+  const whole = { from: 0, to: query.sql.length };
+  if (aggregated && window === null) {
+    add(aggregates[0]?.span ?? whole, `An aggregate without a window ${endless}`);
+  }
+  if (window !== null && joins.length > 0) {
+    add(joins[0]!.span, "A join before a window leaves out a row, of which it is not certain " +
+      "whether it has a partner, before the window can know of it");
   }
   if (aggregated && window?.filter && afterRows(window)) {
-    found.push("FILTER of a window that its rows begin or end leaves out a row with a doubtful " +
-      "condition before the window can know of it; WHERE does not");
+    add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
+      "a doubtful condition before the window can know of it; WHERE does not");
   }
+  const all = [...query.select, ...orderBy].map(({ expr }) => expr)
+    .concat([where, having, ...windowConditions(window)].filter((node) => node !== null));
+  const hits = all.flatMap((node) => hitsIn(node));
+  if (hits.length > 0) add(hits[0]!.span, `How often a clause has let rows pass ${endless}`);
   if (isArranged(query)) {
-    found.push("ORDER BY, LIMIT, DISTINCT and row_number() choose by values whose quality is not " +
-      "that of what is written");
+    add(orderBy[0]?.expr.span ?? numbers[0]?.span ?? whole, "ORDER BY, LIMIT, DISTINCT and " +
+      "row_number() choose by values whose quality is not that of what is written");
   }
   // What WHERE lets pass carries nothing of the quality of the condition.
   const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
-  return [...found, ...tested.map((node) => `${node.fn}() in a condition on rows lets one pass ` +
-    "whatever the quality of what its state was made of; CASE WHEN keeps it")];
+  for (const { fn, span } of tested) {
+    add(span, `${fn}() in a condition on rows lets one pass whatever the quality of what its ` +
+      "state was made of; CASE WHEN keeps it");
+  }
+  return found;
 }
 
 function reason({ fn, args, when }: BoundStateful): string | null {
@@ -46,6 +63,15 @@ function reason({ fn, args, when }: BoundStateful): string | null {
   }
   if (fn === "lag" && args[2] !== undefined) return `with a default ${hides}`;
   return when === null ? null : "OVER (WHEN …) keeps an old value where its condition is not known";
+}
+
+function hitsIn(node: Bound): Bound[] {
+  const found: Bound[] = [];
+  walk(node, (n) => {
+    if (n.kind === "hits") found.push(n);
+    return true;
+  });
+  return found;
 }
 
 function callsIn(query: BoundQuery, node: Bound): BoundStateful[] {
