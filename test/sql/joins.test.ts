@@ -218,7 +218,8 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
   };
   return {
     // By event time a result's own time is when it was made.
-    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
