@@ -250,8 +250,11 @@ export class JsonDecoder implements RowDecoder {
   }
 
   #figure(column: Column, row: number): number {
-    const from = this.#scan.at;
-    const value = this.#scan.number();
+    const scan = this.#scan;
+    if (column.kind === "int64" &&
+      scan.words(this.#ring.arena.I, (column.payload + row) * 2)) return this.#state;
+    const from = scan.at;
+    const value = scan.number();
     switch (column.kind) {
       case "float64": case "time":
         if (value - value !== 0) return ERROR.number;
