@@ -144,7 +144,9 @@ export class JsonScanner {
     }
     this.at = at;
     // A whole number that a double holds was worked out without rounding.
-    if (this.integral && mantissa <= Number.MAX_SAFE_INTEGER) return negative ? -mantissa : mantissa;
+    if (this.integral && mantissa <= Number.MAX_SAFE_INTEGER) {
+      return negative ? -mantissa : mantissa;
+    }
     // Exact and so rightly rounded (Clinger 1990); everything else goes the long way.
     if (digits > digits_exact || exponent < -22 || exponent > 22) {
       return Number(this.latin(from, at));
