@@ -4,13 +4,14 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, type Catalog, compile, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
-  type StageTable,
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
+  type Program, type Stage, SqlFault, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
+import { type Ordered, ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
-import { type Case, type Done, emptyArena } from "./differential.ts";
+import { type Case, type Done, emptyArena, soil } from "./differential.ts";
 
 /**
  * Random joins of random rows: streams in a window, streams with the newest row of another, and
@@ -25,7 +26,8 @@ const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
 export const catalog: Catalog = {
   // What a full window loses is tested elsewhere.
-  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1 } : undefined),
+  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1, timed: true }
+    : undefined),
   table: (name) => (tables.includes(name) ? { name, columns, key: name === "r" ? "k" : "t" }
     : undefined),
   match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
@@ -181,11 +183,23 @@ function randomRows(r: Random, inputs: number): Row[] {
   });
 }
 
-function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
+/** With a source time; some are later than event time waits for, or have none. */
+interface Timed extends Row {
+  readonly event?: number;
+}
+
+/** As they come: at most so much behind a row that came before, and each at its own time. */
+function arriving(r: Random, rows: readonly Row[], late_ms: number): Timed[] {
+  return rows.map((row) => ({ row, at: row.time + r.below(late_ms) + (r.chance(0.1) ? 300 : 0) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, event: r.chance(0.05) ? NaN : row.time, time: 5000 + 7 * i }));
+}
+
+function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Timed): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row?.time ?? 0;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = row?.event ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row?.flags ?? 0;
   for (const column of ring.columns) {
     const { value, state } = cells.get(column.name)!;
@@ -195,7 +209,7 @@ function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
   ring.publish(1);
 }
 
-function take(ring: Ring, seq: number): Row {
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
@@ -204,7 +218,9 @@ function take(ring: Ring, seq: number): Row {
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    // By event time a result's own time is when it was made.
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -263,11 +279,13 @@ export class Machine {
   readonly #rings: Ring[];
   readonly #cursors: number[];
   readonly #program: Program;
+  readonly #byEvents: boolean;
   #read = 0;
   #calls = 0;
 
   constructor(program: Program, contents: ReadonlyMap<string, Content>, random: Random) {
     this.#program = program;
+    this.#byEvents = program.stages[0]!.kind === "reorder";
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = emptyArena(state * 2 + (1 << 21));
     const ring = (name: string, specs: readonly ColumnSpec[]): Ring =>
@@ -277,8 +295,9 @@ export class Machine {
     this.#gather = gathered === null ? null
       : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
     this.#rings = [gathered ?? this.#inputs[0]!];
-    this.stages = program.stages.map((plan) => {
+    this.stages = byEventTime(program.stages.map((plan) => {
       const input = this.#rings.at(-1)!, output = ring("out", plan.output);
+      soil(output);
       this.#rings.push(output);
       if (plan.kind === "lookup") {
         const table = new Table(arena, contents.get(plan.table)!, random);
@@ -286,7 +305,7 @@ export class Machine {
       }
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       return instantiate(plan, { arena, input, output, newest: [], state: block });
-    });
+    }));
     this.#cursors = this.stages.map(() => 0);
   }
 
@@ -302,13 +321,16 @@ export class Machine {
     for (let more = true; more;) {
       assert(++this.#calls < calls_max, "a join goes on");
       more = false;
+      // As the runtime: no window closes while rows before it wait for a table.
+      let waits = false;
       this.stages.forEach((stage, i) => {
         const input = this.#rings[i]!;
         if (this.#cursors[i] !== input.head) {
           this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
           more = true;
         }
-        if (stage.deadline <= time) {
+        waits ||= this.#cursors[i] !== input.head;
+        if (!waits && stage.deadline <= time) {
           stage.tick(time, time);
           more = true;
         }
@@ -320,7 +342,7 @@ export class Machine {
   #drain(): void {
     const last = this.#rings.at(-1)!;
     for (; this.#read !== last.head; this.#read++) {
-      this.rows.push(take(last, this.#read));
+      this.rows.push(take(last, this.#read, this.#byEvents));
       assert(this.rows.length < rows_max, "a join ends");
     }
   }
@@ -334,6 +356,7 @@ const shown = (rows: readonly Row[]): string[] => rows.map(({ time, flags, cells
 interface Options {
   readonly strict: boolean;
   readonly lineage: boolean;
+  readonly eventTime: EventTime | null;
 }
 
 /** A random join; null if the binder refuses it. */
@@ -342,9 +365,11 @@ export function joinOf(seed: number): Case | null {
   const sql = new Queries(random).query();
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
+  const eventTime: EventTime | null = !sql.includes("ASOF") && random.chance(0.4)
+    ? { late_ms: random.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 63 } : null;
+  const options = { strict, lineage, eventTime };
   try {
-    return new JoinCase(seed, sql, compile(sql, catalog, { strict, lineage }),
-      { strict, lineage });
+    return new JoinCase(seed, sql, compile(sql, catalog, options), options);
   } catch (thrown) {
     if (thrown instanceof SqlFault && thrown.code === "type") return null;
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
@@ -353,7 +378,9 @@ export function joinOf(seed: number): Case | null {
 
 interface Input {
   readonly contents: ReadonlyMap<string, Content>;
-  readonly rows: readonly Row[];
+  readonly rows: readonly Timed[];
+  /** By event time: the rows as they go on. */
+  readonly order: Ordered | null;
   readonly end: number;
   readonly random: Random;
 }
@@ -377,18 +404,22 @@ class JoinCase implements Case {
   }
 
   get title(): string {
-    return `seed ${this.seed}${this.#options.strict ? ", strict" : ""}: ${this.sql}`;
+    const { strict, eventTime } = this.#options;
+    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}: ` +
+      this.sql;
   }
 
   get kinds(): string[] {
-    return this.program.stages.map((s) => (s.kind !== "kept" ? s.kind
+    const when = this.#options.eventTime === null ? "" : "event time: ";
+    return this.program.stages.map((s) => when + (s.kind !== "kept" ? s.kind
       : `kept ${s.window.kind}${s.join === null ? "" : ` ${s.join.steps.length + 1} joined`}`));
   }
 
   expected(rowsSeed: number): Done {
-    const { contents, rows, end } = this.#input(rowsSeed);
+    const { contents, rows, order, end } = this.#input(rowsSeed);
+    const { strict, lineage } = this.#options;
     const world: World = {
-      end, ...this.#options,
+      end, strict, lineage,
       lookup: (name, key) => {
         const { rows: known, failing, state } = contents.get(name)!;
         const text = String(key.value);
@@ -396,24 +427,31 @@ class JoinCase implements Case {
           state: failing.has(text) ? BAD.disconnected : state };
       },
     };
-    const done = evaluateQuery(this.#query, rows, world);
-    return { rows: shown(done.rows), errors: this.#counts ? done.errors : null, late: 0 };
+    const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
+    return { rows: shown(done.rows), late: order?.late ?? 0,
+      errors: this.#counts ? done.errors + (order?.errors ?? 0) : null };
   }
 
   run(program: Program, rowsSeed: number): Done {
-    const { contents, rows, end, random } = this.#input(rowsSeed);
+    const { contents, rows, order, end, random } = this.#input(rowsSeed);
     const machine = new Machine(program, contents, random);
     for (const row of rows) machine.feed(row, row.time);
-    machine.run(end);
+    machine.run(order === null ? end : 1e6);
     const errors = machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? errors : null, late: 0 };
+    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
+      late: machine.stages[0]!.counters.late ?? 0 };
   }
 
   #input(seed: number): Input {
     const random = createRandom(seed);
+    const { eventTime } = this.#options, inputs = this.program.inputs.length;
     const contents = new Map(tables.map((name) =>
       [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
-    const rows = randomRows(random, this.program.inputs.length);
-    return { contents, rows, end: (rows.at(-1)?.time ?? 0) + 1000, random };
+    const some = randomRows(random, inputs);
+    const rows = eventTime === null ? some : arriving(random, some, eventTime.late_ms);
+    const order = eventTime === null ? null : ordered(rows, (row) => (row as Timed).event!,
+      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined));
+    const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
+    return { contents, rows, order, end, random };
   }
 }

@@ -10,7 +10,7 @@ const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1_000_000_000);
 
 test(`${count} random joins, seed ${seed}: code and reference agree`, () => {
   const kinds = new Map<string, number>();
-  const compared = { window: 0, lookup: 0, asof: 0, rows: 0 };
+  const compared = { window: 0, lookup: 0, asof: 0, byEvents: 0, rows: 0 };
   for (let i = 0; i < count; i++) {
     const one = joinOf(seed + i);
     if (one === null) continue;
@@ -19,12 +19,14 @@ test(`${count} random joins, seed ${seed}: code and reference agree`, () => {
     for (const kind of one.kinds) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     compared[one.sql.includes("ASOF") ? "asof" : one.program.gather === null ? "lookup"
       : "window"] += 1;
+    if (one.program.gather !== null && one.kinds[0]!.startsWith("event")) compared.byEvents += 1;
     compared.rows += expected.rows.length;
   }
   console.log(`joins compared: ${JSON.stringify(compared)}, stages:`, Object.fromEntries(kinds));
   expect(compared.window).toBeGreaterThan(count / 5);
   expect(compared.lookup).toBeGreaterThan(count / 5);
   expect(compared.asof).toBeGreaterThan(count / 5);
+  expect(compared.byEvents).toBeGreaterThan(count / 20);
   expect(compared.rows).toBeGreaterThan(count);
 }, 7_200_000);
 
