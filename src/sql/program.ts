@@ -182,8 +182,8 @@ export interface ReorderPlan extends StageBase {
   readonly idle_ms: number | null;
   /** A row further ahead of engine time than this has no usable event time. */
   readonly ahead_ms: number;
-  /** What `$from` says of rows of each stream: event time is that of the one furthest behind. */
-  readonly streams: readonly number[];
+  /** Streams that rows come from: with several, `$member` of a row says which. */
+  readonly streams: number;
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;

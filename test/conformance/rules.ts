@@ -139,7 +139,7 @@ function feedOf(
   }
   const column = /TIMESTAMP="(\w+)"/.exec(inputs[0]!.stream.ddl)![1]!;
   const order = ordered(rows, (row) => Number(row.cells.get(column)!.value), lateToleranceMs,
-    inputs.length);
+    inputs.length, ({ parts }) => parts?.findIndex((part) => part !== undefined) ?? 0);
   const start = order.rows[0]?.time ?? order.watermark;
   return { rows: order.rows, start, end: order.watermark, byEvents: true };
 }

@@ -10,7 +10,8 @@ export interface Ordering {
   readonly late_ms: number;
   readonly idle_ms: number | null;
   readonly ahead_ms: number;
-  readonly streams: readonly number[];
+  /** Streams that rows come from. */
+  readonly streams: number;
   /** Rows that may wait. */
   readonly rows: number;
 }
@@ -28,7 +29,7 @@ export function reorderStage(
   const ring = Ring.layout("held", keep.output, nextPowerOfTwo(ordering.rows + 1));
   const state = new Layout();
   state.add("order", "F", order_words);
-  state.add("streams", "F", 2 * streams.length);
+  state.add("reached", "F", streams);
   state.add("keep", "U", keep.stateBytes);
   state.add("give", "U", give.stateBytes);
   state.add("slots", "I", ring.rows);

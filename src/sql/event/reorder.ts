@@ -36,12 +36,12 @@ interface EventClock {
 /**
  * Puts rows in the order of their event time, which is their source time; rows of one time in that
  * of their coming. A row waits until the watermark has reached it: the largest event time seen less
- * the tolerance, or if no row comes for the idle timeout, what the clock has added to it since. Of
- * several streams the watermark is that of the one furthest behind; one that is idle is not waited
- * for. Its state block:
+ * the tolerance, of the stream that is furthest behind. A stream of which no row has come for the
+ * idle timeout is not waited for; if none has a row for so long, event time goes on from the
+ * largest of all by what the clock has added since. Its state block:
  *
  *     order   F × 8     see above
- *     streams F × 2 n   of each stream: 1 = a row has come, its largest event time
+ *     reached F × n     largest event time of each stream, −Infinity before its first row
  *     keep    U × n     state of the kernel that writes a row into a slot
  *     give    U × n     state of the kernel that writes a slot's row on
  *     slots   I × rows  a binary heap of the slots in use, behind it the free ones
@@ -64,19 +64,19 @@ export class ReorderStage implements Stage, EventClock {
   readonly #U: Uint8Array;
   /** Places of the fields: in F, and in I. */
   readonly #at: number;
+  readonly #reached: number;
   readonly #slots: number;
   readonly #turns: number;
+  /** Which stream a row is from; undefined = there is one. */
+  readonly #member: Column | undefined;
+  readonly #input: Ring;
   readonly #capacity: number;
   readonly #rows_max: number;
-  readonly #streams: number;
-  /** Column that says which stream a row is of; null: there is one. */
-  readonly #from: Column | null;
   /**
-   * Monotonic time of the newest row of each stream, and of now; engine time less monotonic time.
-   * No part of the state.
+   * Monotonic time of the newest row of each stream, or of when it was first waited for; engine
+   * time less monotonic time. No part of the state.
    */
-  readonly #arrived: number[];
-  #now = NaN;
+  readonly #arrived: Float64Array;
   #offset = 0;
 
   constructor(plan: ReorderPlan, site: Site) {
@@ -85,6 +85,9 @@ export class ReorderStage implements Stage, EventClock {
     const part = (field: string, bytes: number): Site["state"] =>
       ({ at: place(field), bytes, owner: state.owner });
     this.#plan = plan;
+    this.#input = site.input!;
+    this.#member = this.#input.column("$member");
+    this.#arrived = new Float64Array(plan.streams).fill(NaN);
     this.#held = Ring.attach(arena, place("held"), plan.ring);
     this.#output = output;
     this.#keep = kernelOf(arena, plan.keep.text);
@@ -95,15 +98,14 @@ export class ReorderStage implements Stage, EventClock {
       { ...site, input: this.#held, state: part("give", plan.give.stateBytes) });
     [this.#F, this.#I, this.#U] = [arena.F, arena.I, arena.U];
     this.#at = place("order") / 8;
-    this.#streams = place("streams") / 8;
-    this.#from = plan.streams.length === 1 ? null : this.#held.column("$from")!;
-    this.#arrived = plan.streams.map(() => NaN);
+    this.#reached = place("reached") / 8;
     this.#slots = place("slots") / 4;
     this.#turns = place("turns") / 4;
     // One slot is always free: a row is written before it is known whether it comes too late.
     this.#capacity = this.#held.rows - 1;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
     for (let slot = 0; slot < this.#held.rows; slot++) this.#I[this.#slots + slot] = slot;
+    this.#F.fill(-Infinity, this.#reached, this.#reached + plan.streams);
   }
 
   get missed(): number {
@@ -118,28 +120,17 @@ export class ReorderStage implements Stage, EventClock {
 
   reaches(time: number): number {
     if (time <= this.watermark) return 0;
-    const { idle_ms } = this.#plan;
+    const { idle_ms, late_ms } = this.#plan;
     if (idle_ms === null || this.#F[this.#at + word.begun] === 0) return Infinity;
-    let active = 0, idle = Infinity, reached = Infinity;
-    for (let i = 0; i < this.#arrived.length; i++) {
-      const newest = this.#newestOf(i);
-      const until = this.#arrived[i]! + idle_ms;
-      if (until > this.#now) {
-        active += 1;
-        if (until < idle) idle = until;
-      }
-      const behind = time - newest + this.#plan.late_ms;
-      if (this.#arrived[i]! + behind < reached) reached = this.#arrived[i]! + behind;
+    // Those that have not reached it are no longer waited for, the last of them from then on.
+    let last = -Infinity, behind = -Infinity;
+    for (let i = 0; i < this.#plan.streams; i++) {
+      const arrived = this.#arrived[i]!;
+      last = Math.max(last, arrived);
+      if (this.#F[this.#reached + i]! - late_ms < time) behind = Math.max(behind, arrived);
     }
-    // While more than one may still hold it back nobody knows before the next of them is idle.
-    const at = active > 1 ? idle : Math.max(active === 1 ? idle : -Infinity, reached);
-    return at + this.#offset;
-  }
-
-  /** Largest event time of a stream, −Infinity before its first row. */
-  #newestOf(stream: number): number {
-    const at = this.#streams + 2 * stream;
-    return this.#F[at] === 1 ? this.#F[at + 1]! : -Infinity;
+    const left = time - this.#F[this.#at + word.newest]! + late_ms;
+    return (left > 0 ? last + Math.max(idle_ms, left) : behind + idle_ms) + this.#offset;
   }
 
   get deadline(): number {
@@ -148,16 +139,15 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   run(from: number, to: number, now: number, time: number): number {
-    this.#now = now;
     this.#offset = time - now;
-    if (this.#forgotten) this.#remember();
+    if (from !== to) this.#await(now);
     let seq = from;
     let room = this.#rows_max;
     while (true) {
       if (seq !== to && this.#waiting === this.#capacity) this.#hasten();
       room -= this.#release(room, time);
       if (seq === to || this.#isDue()) break;
-      this.#take(seq, time);
+      this.#take(seq, now, time);
       seq = (seq + 1) | 0;
     }
     this.counters.in += (seq - from) | 0;
@@ -171,37 +161,35 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   follow(now: number): void {
-    this.#now = now;
-    if (this.#forgotten) this.#remember();
-    if (this.#plan.idle_ms !== null && this.#F[this.#at + word.begun] === 1) this.#advance();
+    const F = this.#F, at = this.#at;
+    if (F[at + word.begun] === 0) return;
+    this.#await(now);
+    if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
-  /** The watermark is that of the stream furthest behind, of those that are not idle. */
-  #advance(): void {
-    const { idle_ms, late_ms } = this.#plan;
-    let least = Infinity, most = -Infinity, active = false;
-    for (let i = 0; i < this.#arrived.length; i++) {
-      const mark = this.#newestOf(i) - late_ms;
-      // Rounded up, so that a deadline that has come has come.
-      const passed = Math.ceil(this.#now - this.#arrived[i]! - 1e-6);
-      if (idle_ms !== null && passed >= idle_ms) {
-        if (mark + passed > most) most = mark + passed;
-      } else {
-        active = true;
-        if (mark < least) least = mark;
-      }
-    }
-    this.#raise(active ? least : most);
-  }
-
-  /** From now on it is known how long no row has come. */
-  #remember(): void {
-    for (let i = 0; i < this.#arrived.length; i++) this.#arrived[i] = this.#now;
-  }
-
-  /** State that was restored: nobody knows when the newest row came. */
+  /** State that was restored: nobody knows when the newest rows came. */
   get #forgotten(): boolean {
     return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived[0]);
+  }
+
+  /** From now on, if not before, rows of each stream are waited for. */
+  #await(now: number): void {
+    if (!Number.isNaN(this.#arrived[0])) return;
+    this.#arrived.fill(now);
+  }
+
+  /** What all streams that are waited for have reached; if none is, what the clock makes of it. */
+  #least(now: number): number {
+    const { idle_ms, streams } = this.#plan;
+    let least = Infinity, passed = Infinity;
+    for (let i = 0; i < streams; i++) {
+      // Rounded up, so that a deadline that has come has come.
+      const silent = Math.ceil(now - this.#arrived[i]! - 1e-6);
+      passed = Math.min(passed, silent);
+      if (idle_ms !== null && silent >= idle_ms) continue;
+      least = Math.min(least, this.#F[this.#reached + i]!);
+    }
+    return least === Infinity ? this.#F[this.#at + word.newest]! + passed : least;
   }
 
   get #waiting(): number {
@@ -233,13 +221,14 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   /** Into a free slot, which is then in use unless the row is left out. */
-  #take(seq: number, time: number): void {
+  #take(seq: number, now: number, time: number): void {
     const F = this.#F, at = this.#at;
+    const member = this.#member === undefined ? 0
+      : F[this.#member.payload + (seq & this.#input.mask)]!;
+    this.#arrived[member] = now;
     const slot = this.#I[this.#slots + this.#waiting]!;
     this.#keep(this.#keepParams, seq, (seq + 1) | 0, slot, time);
     const event = F[this.#held.sourceAt + slot]!;
-    const stream = this.#streamOf(slot);
-    this.#arrived[stream] = this.#now;
     if (!this.#isUsable(slot, event, time)) {
       this.counters.errors += 1;
       if (F[at + word.begun] === 1) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
@@ -249,18 +238,14 @@ export class ReorderStage implements Stage, EventClock {
       F[at + word.begun] = 1;
       F[at + word.newest] = event;
       F[at + word.watermark] = -Infinity;
-      this.#remember();
-    } else if (this.#isLate(event)) {
+    }
+    const isLate = this.#isLate(event);
+    this.#reach(member, event, now);
+    if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
       this.#miss(event);
       return;
     }
-    if (event > F[at + word.newest]!) F[at + word.newest] = event;
-    if (event > this.#newestOf(stream)) {
-      F[this.#streams + 2 * stream] = 1;
-      F[this.#streams + 2 * stream + 1] = event;
-    }
-    this.#advance();
     this.#I[this.#turns + slot] = F[at + word.turn]!;
     F[at + word.turn] = (F[at + word.turn]! + 1) | 0;
     F[at + word.waiting] = this.#waiting + 1;
@@ -273,9 +258,13 @@ export class ReorderStage implements Stage, EventClock {
     return event < watermark || (event === watermark && this.#plan.late_ms > 0);
   }
 
-  #streamOf(slot: number): number {
-    return this.#from === null ? 0
-      : this.#plan.streams.indexOf(this.#F[this.#from.payload + slot]!);
+  /** The stream has come to `event`, and with it perhaps event time. */
+  #reach(member: number, event: number, now: number): void {
+    const F = this.#F, at = this.#at, place = this.#reached + member;
+    if (event > F[at + word.newest]!) F[at + word.newest] = event;
+    if (event <= F[place]!) return;
+    F[place] = event;
+    this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
   /** A time far ahead would make every row after it late; a clock that is not right cannot tell. */
