@@ -120,6 +120,15 @@ describe("defaults and strict sources", () => {
     expect(shown(ring, 25)).toEqual({ f: 38 });
   });
 
+  test.each([["time", 1769846709250], ["int64", 1769846709250], ["float64", 1769846709250],
+    ["text(24)", "2026-01-31T08:05:09.250Z"]])("a column of %s is the source time", (type, at) => {
+    const ring = ringOf(tagColumn("at", type));
+    const decoder = createDecoder(ring, { time: "at" });
+    decoder.decode(new TextEncoder().encode(JSON.stringify([{ at }, { at: null }])), 5, GOOD);
+    const { F } = ring.arena;
+    expect([F[ring.sourceAt], F[ring.sourceAt + 1]]).toEqual([1769846709250, NaN]);
+  });
+
   test("strict: a row needs its source time", () => {
     const at = [tagColumn("at", "text(24)")];
     expect(both(at, { at: "2026-01-31T08:05:09Z" }, { strict: true, time: "at" }))
