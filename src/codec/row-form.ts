@@ -10,6 +10,7 @@ interface Default {
   readonly value: bigint | number | boolean | Uint8Array;
 }
 
+const two32 = 2 ** 32;
 const encoder = new TextEncoder();
 
 /**
@@ -53,7 +54,7 @@ export class RowForm {
   }
 
   /** Completes row `seq`, whose cells of `state` were understood; false: it is refused. */
-  end(seq: number, time: number, state: number): boolean {
+  end(seq: number, time: number, state: number, flags: number): boolean {
     const ring = this.#ring;
     const { F, U } = ring.arena;
     const row = seq & ring.mask;
@@ -66,7 +67,7 @@ export class RowForm {
     }
     if (this.#meta !== null && this.about !== null) this.#tell(this.#meta, row, state);
     F[ring.timeAt + row] = time;
-    U[ring.flagsAt + row] = 0;
+    U[ring.flagsAt + row] = flags;
     F[ring.sourceAt + row] = this.#sourceTime(row, state);
     return !this.#strict || this.#complete(row);
   }
@@ -91,6 +92,10 @@ export class RowForm {
     const column = this.#time;
     const { F, I, U } = this.#ring.arena;
     if (column === null || U[column.state + row] !== state) return NaN;
+    if (column.kind === "int64") {
+      const word = (column.payload + row) * 2;
+      return I[word + 1]! * two32 + (I[word]! >>> 0);
+    }
     if (column.kind !== "text") return F[column.payload + row]!;
     const from = column.payload + row * column.stride;
     return this.#times.read(U, from, from + I[column.length + row]!);

@@ -126,7 +126,7 @@ export type KeptWindow =
   | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
   | { readonly kind: "count"; readonly rows: number; readonly every: number }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
-      readonly conditional: boolean }
+      readonly conditional: boolean; readonly whole: boolean }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 
@@ -182,6 +182,8 @@ export interface ReorderPlan extends StageBase {
   readonly idle_ms: number | null;
   /** A row further ahead of engine time than this has no usable event time. */
   readonly ahead_ms: number;
+  /** Streams that rows come from: with several, `$member` of a row says which. */
+  readonly streams: number;
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;

@@ -37,7 +37,8 @@ interface Case {
 const cases: readonly Case[] = [
   { name: "filter", bound: 0.8, mixed: true, byHand: filterByHand,
     sql: "SELECT k, a, a + b AS y FROM s WHERE a > 50" },
-  { name: `4 aggregates by ${groups} keys, tumbling`, bound: 0.5, mixed: true, byHand: aggregateByHand,
+  { name: `4 aggregates by ${groups} keys, tumbling`, bound: 0.5, mixed: true,
+    byHand: aggregateByHand,
     sql: "SELECT k, count(*) AS n, avg(a) AS mean, min(a) AS low, max(b) AS high FROM s " +
       `GROUP BY k KEYS ${groups}, TUMBLINGWINDOW(ss, 10)` },
   { name: "percentile over a sliding 200 ms, for each row", rows: 64, byHand: percentileByHand,
@@ -66,7 +67,9 @@ export async function run(): Promise<Figure[]> {
   return found;
 }
 
-async function measure({ name, sql, byHand, rows = batch, bound, mixed = false }: Case): Promise<Figure> {
+async function measure(
+  { name, sql, byHand, rows = batch, bound, mixed = false }: Case,
+): Promise<Figure> {
   const folder = workFolder();
   try {
     const { runner, inputs, cache } = await start(sql, folder.path);

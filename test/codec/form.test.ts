@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { isUtf8 } from "node:buffer";
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
-import { createRandom, readTime, formatTime, isoTime, type Random } from "../../src/base.ts";
+import { createRandom, Fault, readTime, formatTime, isoTime, type Random } from "../../src/base.ts";
 import { createDecoder, createEncoder, type DecoderSettings } from "../../src/codec.ts";
 import {
   Arena, type ColumnSpec, type Dyn, DynReader, GOOD, jsonOfDyn, Ring, readCell, type Shape,
@@ -120,6 +121,15 @@ describe("defaults and strict sources", () => {
     expect(shown(ring, 25)).toEqual({ f: 38 });
   });
 
+  test.each([["time", 1769846709250], ["int64", 1769846709250], ["float64", 1769846709250],
+    ["text(24)", "2026-01-31T08:05:09.250Z"]])("a column of %s is the source time", (type, at) => {
+    const ring = ringOf(tagColumn("at", type));
+    const decoder = createDecoder(ring, { time: "at" });
+    decoder.decode(new TextEncoder().encode(JSON.stringify([{ at }, { at: null }])), 5, GOOD);
+    const { F } = ring.arena;
+    expect([F[ring.sourceAt], F[ring.sourceAt + 1]]).toEqual([1769846709250, NaN]);
+  });
+
   test("strict: a row needs its source time", () => {
     const at = [tagColumn("at", "text(24)")];
     expect(both(at, { at: "2026-01-31T08:05:09Z" }, { strict: true, time: "at" }))
@@ -230,6 +240,48 @@ describe("values of no declared form, read from the text itself", () => {
   });
 });
 
+test("seeded: whatever a message is, forms take it or refuse it as JSON.parse does", () => {
+  const random = createRandom(seed);
+  const item = struct({ k0: value("float64"), k1: value("text", 8) });
+  const specs = [formed("k0\t", struct({ "k0\t": value("int64"), "k1\t": value("time"),
+    "k2\t": { of: "array", item: value("float64") }, "k3\t": { of: "array", item } }), 64),
+    formed("k1\t", { of: "array", item: { of: "array", item: value("bytes", 8) } }, 32),
+    { name: "o", kind: "dyn", slot: 48, path: ["k2\t"] }, tagColumn("guard", "int64")] as const;
+  const ring = ringOf(...specs);
+  const decoder = createDecoder(ring);
+  let refused = 0;
+  for (let i = 0; i < 6000; i++) {
+    const made = { ...anything(random, 0) as object, guard: 7, "k0\t": anything(random, 0),
+      "k1\t": anything(random, 0), "k2\t": anything(random, 0) };
+    const bytes = new TextEncoder().encode(JSON.stringify(made));
+    for (let n = Math.floor(random.next() * 3); n > 0; n--) {
+      bytes[Math.floor(random.next() * bytes.length)] = '{}[]",:0e-\\nt '.charCodeAt(
+        Math.floor(random.next() * 14));
+    }
+    const message = new TextDecoder().decode(bytes);
+    let parsed: unknown = null;
+    try {
+      // What is not UTF-8 is no JSON.
+      if (isUtf8(bytes)) parsed = JSON.parse(message);
+    } catch (thrown) {
+      expect(thrown).toBeInstanceOf(SyntaxError);
+    }
+    const head = ring.head;
+    try {
+      decoder.decode(bytes, 0, GOOD);
+    } catch (thrown) {
+      expect([message, thrown]).toEqual([message, expect.any(Fault)]);
+    }
+    const taken = ring.head !== head;
+    expect([message, taken]).toEqual([message, parsed !== null]);
+    if (!taken) refused++;
+    else if ((parsed as { guard?: unknown }).guard === 7) {
+      expect([message, shown(ring, head)["guard"]]).toEqual([message, 7n]);
+    }
+  }
+  expect(refused).toBeGreaterThan(500);
+});
+
 function anything(random: Random, depth: number): unknown {
   const choice = Math.floor(random.next() * (depth > 3 ? 5 : 7));
   switch (choice) {
@@ -244,6 +296,30 @@ function anything(random: Random, depth: number): unknown {
       (_, i) => [`k${i}\t`, anything(random, depth + 1)]));
   }
 }
+
+test("whole numbers of 64 bits: their words are those of a BigInt", () => {
+  const random = createRandom(seed);
+  const ring = ringOf(tagColumn("n", "int64"));
+  const decoder = createDecoder(ring);
+  const edges = [2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n, 10n ** 15n, 2n ** 32n * 10n ** 9n];
+  for (let i = 0; i < 3000; i++) {
+    const digits = 14 + Math.floor(random.next() * 7);
+    const text = i < edges.length * 3 ? String(edges[i % edges.length]! + BigInt(i % 3 - 1))
+      : (random.next() < 0.5 ? "-" : "") + (1 + Math.floor(random.next() * 9)) +
+        Array.from({ length: digits }, () => Math.floor(random.next() * 10)).join("");
+    decoder.decode(new TextEncoder().encode(`{"n": ${text} }`), 0, GOOD);
+    const fits = BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+    expect([text, shown(ring, ring.head - 1)["n"]])
+      .toEqual([text, fits ? BigInt(text) : "error:overflow"]);
+  }
+  for (const [text, found] of [["12345678901234567e-1", "error:type"],
+    ["1234567890123456.0", 1234567890123456n], ["1234567890123456.5", "error:type"]] as const) {
+    decoder.decode(new TextEncoder().encode(`{"n":${text}}`), 0, GOOD);
+    expect(shown(ring, ring.head - 1)["n"]).toBe(found);
+  }
+  expect(() => decoder.decode(new TextEncoder().encode('{"n":01234567890123456}'), 0, GOOD))
+    .toThrow("leading zeros");
+});
 
 test("a default of 64 bits is exact", () => {
   const ring = ringOf({ ...tagColumn("n", "int64"), fallback: "9007199254740993" });

@@ -70,7 +70,8 @@ export function addJoinFields(code: Code, spec: JoinSpec): void {
 function equalityOf({ on, kind, strict, find, left, right }: JoinSpec): Equality | null {
   if (on?.kind !== "binary" || on.op !== "=" || kind === "right" || strict) return null;
   const found = [find(on.left), find(on.right)];
-  const [a, b] = (["left", "right"] as const).map((side) => found.find((one) => one?.side === side));
+  const [a, b] = (["left", "right"] as const).map((side) =>
+    found.find((one) => one?.side === side));
   const isNumber = (side: JoinSide, name: string): boolean =>
     ["float64", "int53", "time", "bool"].includes(
       side.columns.find((column) => column.name === name)!.kind);
