@@ -95,13 +95,15 @@ export interface TableType {
   readonly type: string;
   /** Its settings beside what all tables have. */
   readonly settings: z.ZodObject;
+  /** It can be read as a whole, without a key. */
+  readonly isListed: boolean;
   open(settings: unknown, shape: TableShape): Lookup;
 }
 
-/** What is wanted of each row of a table, and the column it is asked by. */
+/** What is wanted of each row of a table, and the column it is asked by; null: it is read whole. */
 export interface TableShape {
   readonly columns: readonly ColumnSpec[];
-  readonly key: string;
+  readonly key: string | null;
 }
 
 /** The values of one row in the order of `columns`, as the client gives them. */
@@ -119,6 +121,11 @@ export interface Lookup {
    * could hold up the next question.
    */
   ask(keys: readonly CellValue[], abort: AbortSignal): Promise<readonly (Answer | null | Fault)[]>;
+  /**
+   * All rows of a table without key. More than `most` are a Fault: which of them are meant is not
+   * for us to say.
+   */
+  list?(most: number, abort: AbortSignal): Promise<readonly Answer[]>;
   close(): Promise<void>;
 }
 

@@ -27,6 +27,7 @@ export function componentSchemas(components: Components): ConfigComponents {
     links: { ...Object.fromEntries(drivers.map((d) => [d.type, d.settings])), ...pick("link") },
     sources: pick("source"),
     tables: Object.fromEntries(components.tables.map((t) => [t.type, t.settings])),
+    keyed: components.tables.filter((t) => !t.isListed).map((t) => t.type),
     sinks: pick("sink"),
     drivers: drivers.map((d) => d.type),
     declare: declaration,

@@ -112,8 +112,8 @@ export interface TableConfig {
   readonly name: string;
   readonly type: string;
   readonly columns: readonly { readonly name: string; readonly type: TagType }[];
-  /** The column that rows are asked for by. */
-  readonly key: string;
+  /** The column that rows are asked for by; null: it is read as a whole. */
+  readonly key: string | null;
   /** A row is good for so long after the table has said it, ms. */
   readonly ttl: number;
   /** Rows kept. */

@@ -38,6 +38,7 @@ export const fileConnector: Connector = {
 
 export const csvTable: TableType = {
   type: "csv",
+  isListed: true,
   get settings() {
     return settings().csvSettings;
   },

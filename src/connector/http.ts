@@ -36,6 +36,7 @@ export const httpConnector: Connector = {
 
 export const httpTable: TableType = {
   type: "http",
+  isListed: true,
   get settings() {
     return settings().tableSettings;
   },

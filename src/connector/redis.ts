@@ -6,6 +6,7 @@ const settings = () => require("./redis/settings.ts") as typeof import("./redis/
 
 export const redisTable: TableType = {
   type: "redis",
+  isListed: false,
   get settings() {
     return settings().tableSettings;
   },

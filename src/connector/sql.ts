@@ -8,6 +8,7 @@ const settings = () => require("./sql/settings.ts") as typeof import("./sql/sett
 /** PostgreSQL, MySQL and MariaDB. */
 export const sqlTable: TableType = {
   type: "sql",
+  isListed: true,
   get settings() {
     return settings().sqlSettings;
   },
@@ -19,6 +20,7 @@ export const sqlTable: TableType = {
 
 export const sqliteTable: TableType = {
   type: "sqlite",
+  isListed: true,
   get settings() {
     return settings().sqliteSettings;
   },

@@ -1,4 +1,4 @@
-import { limits, nearest, never } from "../base.ts";
+import { limits, nearest, never, nextPowerOfTwo } from "../base.ts";
 import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
@@ -314,7 +314,8 @@ class Builder {
       table: (name) => {
         const table = this.#gateway.tables.find((t) => t.name === name);
         return table === undefined ? undefined
-          : { name, key: table.key, columns: planTable(table).layout.columns };
+          : { name, key: table.key, rows: table.capacity,
+            columns: planTable(table).layout.columns };
       },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
@@ -672,7 +673,8 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
     bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const { table, layout, indexBytes } of graph.tables) {
-    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+    lines.push({ owner: table.name, what: table.key === null
+      ? `table, twice ${table.capacity} rows` : `table, ${layout.rows} rows known`,
       bytes: layout.bytes + indexBytes });
   }
   for (const model of graph.gateway.models) {
@@ -692,7 +694,9 @@ function layoutsOf(rule: string, { stages }: Program, rows: number): RingLayout[
   return stages.map(({ output, outputRows }, i) => {
     const next = stages[i + 1];
     if (next === undefined) return Ring.layout(rule, output, rows);
-    const few = Math.min(rows, Math.max(limits.stage_rows, outputRows));
+    // A row may meet all of a table's; other stages fill what they have room for.
+    const few = stages[i]!.kind === "scan" ? nextPowerOfTwo(outputRows)
+      : Math.min(rows, Math.max(limits.stage_rows, outputRows));
     return Ring.layout(`${rule} ${i + 1}`, output, next.kind === "lookup" ? rows : few);
   });
 }

@@ -10,7 +10,6 @@ import {
 } from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -127,7 +126,7 @@ export class Role {
     return this.#now.connections;
   }
 
-  get tables(): ReadonlyMap<string, LookupCache> {
+  get tables(): Generation["tables"] {
     return this.#now.tables;
   }
 

@@ -5,7 +5,8 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, type Catalog, compile, instantiate, instantiateLookup, type Program, type Stage, SqlFault,
+  answer, type Catalog, compile, instantiate, instantiateLookup, instantiateScan,
+  type Program, type Stage, SqlFault,
   type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
@@ -25,11 +26,13 @@ const columns: readonly ColumnSpec[] = [
 ];
 const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
+/** Read as a whole. */
+const wholes = ["w", "z"];
 const catalog: Catalog = {
   // What a full window loses is tested elsewhere.
   stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1 } : undefined),
-  table: (name) => (tables.includes(name) ? { name, columns, key: name === "r" ? "k" : "t" }
-    : undefined),
+  table: (name) => (tables.includes(name) ? { name, columns, rows: 16, key: name === "r" ? "k" : "t" }
+    : wholes.includes(name) ? { name, columns, rows: 4, key: null } : undefined),
   match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
   names: () => [],
 };
@@ -43,7 +46,28 @@ class Queries {
   }
 
   query(): string {
-    return this.#r.pick([() => this.#lookups(), () => this.#windowed(), () => this.#asof()])();
+    return this.#r.pick([() => this.#lookups(), () => this.#windowed(), () => this.#asof(),
+      () => this.#scans()])();
+  }
+
+  #scans(): string {
+    const r = this.#r;
+    this.#inputs = ["a", ...r.pick([["w"], ["w", "z"]])];
+    const joins = this.#inputs.slice(1).map((name, i) => {
+      const kind = r.pick(["LEFT", "", "INNER", "CROSS"]);
+      const on = kind === "CROSS" || r.chance(0.1) ? ""
+        : ` ON ${this.#on(this.#inputs.slice(0, i + 2))}`;
+      return `${kind} JOIN ${name}${on}`;
+    });
+    const where = r.chance(0.5)
+      ? ` WHERE ${this.#test(["a"])} AND ${this.#test(this.#inputs)}` : "";
+    const from = `FROM a ${joins.join(" ")}${where}`;
+    if (r.chance(0.6)) {
+      const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
+      return `SELECT ${state}${this.#list()} ${from}`;
+    }
+    return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
+      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
   }
 
   #asof(): string {
@@ -250,6 +274,8 @@ class Table implements StageTable {
   }
 }
 
+const wholeOf = ({ rows }: Content): ReadonlyMap<string, Cell>[] => [...rows.values()];
+
 /** A program over rings, fed row by row. */
 class Machine {
   readonly rows: Row[] = [];
@@ -280,6 +306,12 @@ class Machine {
         return instantiateLookup(plan, { input, output, table });
       }
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
+      if (plan.kind === "scan") {
+        const rows = ring("table", columns);
+        for (const row of wholeOf(contents.get(plan.table)!)) put(rows, row);
+        const table = { rows, from: 0, to: rows.head, waiting: false };
+        return instantiateScan(plan, { arena, input, output, newest: [], state: block }, table);
+      }
       return instantiate(plan, { arena, input, output, newest: [], state: block });
     });
     this.#cursors = this.stages.map(() => 0);
@@ -323,7 +355,7 @@ const plain = (rows: readonly Row[]): unknown => rows.map(({ time, flags, cells 
 }));
 
 /** Queries that were compared, by what they join; refused ones are none. */
-const compared = { window: 0, lookup: 0, asof: 0, rows: 0 };
+const compared = { window: 0, lookup: 0, asof: 0, scan: 0, rows: 0 };
 
 function compareOne(caseSeed: number): void {
   const random = createRandom(caseSeed);
@@ -338,7 +370,7 @@ function compareOne(caseSeed: number): void {
     throw new Error(`seed ${caseSeed}: ${sql}`, { cause: thrown });
   }
   const query = bind(sql, catalog);
-  const contents = new Map(tables.map((name) =>
+  const contents = new Map([...tables, ...wholes].map((name) =>
     [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
   const rows = randomRows(random, program.inputs.length);
   const end = (rows.at(-1)?.time ?? 0) + 1000;
@@ -347,6 +379,7 @@ function compareOne(caseSeed: number): void {
   machine.run(end);
   const world: World = {
     end, lineage, strict,
+    scan: (name) => wholeOf(contents.get(name)!),
     lookup: (name, key) => {
       const { rows: known, failing, state } = contents.get(name)!;
       const text = String(key.value);
@@ -360,16 +393,18 @@ function compareOne(caseSeed: number): void {
   const context = `seed ${caseSeed}${strict ? " strict" : ""}: ${sql}`;
   expect({ context, errors, rows: plain(machine.rows) })
     .toEqual({ context, errors: wanted.errors, rows: plain(wanted.rows) });
-  compared[sql.includes("ASOF") ? "asof" : program.gather === null ? "lookup" : "window"] += 1;
+  const isScan = program.stages.some(({ kind }) => kind === "scan");
+  compared[isScan ? "scan" : sql.includes("ASOF") ? "asof" : program.gather === null ? "lookup" : "window"] += 1;
   compared.rows += wanted.rows.length;
 }
 
 test(`${count} random joins, seed ${seed}: code and reference agree`, () => {
   for (let i = 0; i < count; i++) compareOne(seed + i);
   console.log(`joins compared: ${JSON.stringify(compared)}`);
-  expect(compared.window).toBeGreaterThan(count / 5);
-  expect(compared.lookup).toBeGreaterThan(count / 5);
-  expect(compared.asof).toBeGreaterThan(count / 5);
+  expect(compared.window).toBeGreaterThan(count / 6);
+  expect(compared.lookup).toBeGreaterThan(count / 6);
+  expect(compared.asof).toBeGreaterThan(count / 6);
+  expect(compared.scan).toBeGreaterThan(count / 6);
   expect(compared.rows).toBeGreaterThan(count);
 }, 600_000);
 
@@ -379,6 +414,11 @@ test.each([
   ["SELECT a.k FROM a JOIN r ON r.k = a.v", "1:29: r is asked by its key: ON r.k = …"],
   ["SELECT a.k FROM a RIGHT JOIN r ON r.k = a.k", "joined by INNER or LEFT JOIN"],
   ["SELECT k FROM r", "r is asked by its key: it stands after JOIN"],
+  ["SELECT k FROM w", "w is a table, whose rows come to nobody by themselves: it stands after JOIN"],
+  ["SELECT a.k FROM a RIGHT JOIN w ON w.k = a.k", "1:19: A table is joined by INNER, LEFT or CROSS"],
+  ["SELECT a.k FROM a JOIN w ON w.k = z.k JOIN z ON z.k = a.k", "ON reads z, which is joined only"],
+  ["SELECT a.k FROM a JOIN w ON w.k = a.k JOIN r ON r.k = a.k", "beside another kind of join"],
+  ["SELECT a.k FROM a ASOF JOIN w ON w.k = a.k TOLERANCE 1s", "w is a table: JOIN asks it"],
   ["SELECT a.k FROM a ASOF JOIN b ON b.k > a.k TOLERANCE 1s", "which keys are equal"],
   ["SELECT a.k FROM a ASOF JOIN b ON b.k = 1 TOLERANCE 0s", "A tolerance is a time above 0"],
   ["SELECT a.k FROM a ASOF JOIN r ON r.k = a.k TOLERANCE 1s", "r is a table: JOIN asks it"],
@@ -394,6 +434,7 @@ test("W8: a join in a window is unsafe on the way to a write; ASOF and lookups a
   expect(unsafe("SELECT a.k FROM a JOIN b ON a.k = b.k GROUP BY COUNTWINDOW(9)")).toBe(1);
   expect(unsafe("SELECT sum(r.v) AS s FROM a JOIN r ON r.k = a.k GROUP BY COUNTWINDOW(9)")).toBe(1);
   expect(unsafe("SELECT b.v FROM a ASOF JOIN b TOLERANCE 1s JOIN r ON r.k = a.k")).toBe(0);
+  expect(unsafe("SELECT w.v FROM a JOIN w ON w.k = a.k")).toBe(1);
 });
 
 test("more keys than an ASOF JOIN keeps, and more rows than a window joins: counted", () => {
