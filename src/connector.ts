@@ -95,8 +95,11 @@ export interface TableType {
   readonly type: string;
   /** Its settings beside what all tables have. */
   readonly settings: z.ZodObject;
-  /** It can be read as a whole, without a key. */
-  readonly isListed: boolean;
+  /**
+   * What is wrong with the settings of a table with this key, or with none (null), which is read as
+   * a whole: which setting, and what would be right.
+   */
+  wrong?(settings: unknown, key: string | null): readonly [setting: string, why: string] | null;
   open(settings: unknown, shape: TableShape): Lookup;
 }
 

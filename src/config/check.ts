@@ -222,10 +222,10 @@ function checkTables({ config, root, components }: Parts, findings: Findings): v
   for (const [name, table] of Object.entries(config.tables as TableTexts)) {
     const { type, key, columns, capacity } = table;
     const origin = below(root, "tables", name, "key");
+    const [setting, why] = components.wrongTable?.(type, table, key ?? null) ?? [];
+    if (setting !== undefined) findings.at(below(root, "tables", name, setting), why!);
     if (key === undefined) {
-      if (components.keyed?.includes(type)) {
-        findings.at(origin, `is missing: a table of type ${type} is asked by its key`);
-      } else if (capacity > limits.join_rows_max) {
+      if (capacity > limits.join_rows_max) {
         findings.at(below(root, "tables", name, "capacity"), "a table without key, whose rows all " +
           `meet each row, has at most ${limits.join_rows_max} (join_rows_max)`);
       }

@@ -17,8 +17,9 @@ export interface Components {
   readonly sinks: Readonly<Record<string, z.ZodObject>>;
   /** Settings of a table beside what all have. */
   readonly tables: Readonly<Record<string, z.ZodObject>>;
-  /** Types of tables that cannot be read as a whole. */
-  readonly keyed?: readonly string[];
+  /** What is wrong with a table's own settings where it has this key, or none: which, and why. */
+  wrongTable?(type: string, settings: object, key: string | null):
+    readonly [setting: string, why: string] | null;
   /** An entry of `sources` or `tables` that is a text, in SQL; throws what is wrong with it. */
   declare?(sql: string): {
     readonly section: string; readonly name: string;

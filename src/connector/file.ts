@@ -38,7 +38,6 @@ export const fileConnector: Connector = {
 
 export const csvTable: TableType = {
   type: "csv",
-  isListed: true,
   get settings() {
     return settings().csvSettings;
   },

@@ -36,9 +36,14 @@ export const httpConnector: Connector = {
 
 export const httpTable: TableType = {
   type: "http",
-  isListed: true,
   get settings() {
     return settings().tableSettings;
+  },
+  wrong(given, key) {
+    const isNamed = (given as TableSettings).url.includes("{key}");
+    if (isNamed === (key !== null)) return null;
+    return ["url", key === null ? "without `key` nobody says what {key} is"
+      : "{key} stands for the key that is asked for"];
   },
   open: (given, shape) => new HttpTable(given as TableSettings, shape),
 };

@@ -6,9 +6,10 @@ const settings = () => require("./redis/settings.ts") as typeof import("./redis/
 
 export const redisTable: TableType = {
   type: "redis",
-  isListed: false,
   get settings() {
     return settings().tableSettings;
   },
+  wrong: (_given, key) =>
+    (key === null ? ["key", "is missing: a table of type redis is asked by its key"] : null),
   open: (given, shape) => new RedisTable(given as TableSettings, shape),
 };

@@ -130,6 +130,10 @@ export class LookupCache implements StageTable {
     this.#failure = this.#known + n;
   }
 
+  get capacity(): number {
+    return this.rows.rows;
+  }
+
   /** The last question failed. */
   get failing(): boolean {
     return this.#failures > 0;

@@ -54,6 +54,10 @@ export class ScanTable implements ScannedTable {
     this.blocks = [block];
   }
 
+  get capacity(): number {
+    return this.#table.capacity;
+  }
+
   get failing(): boolean {
     return this.#failures > 0;
   }

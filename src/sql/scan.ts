@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { ColumnSpec, Ring } from "../ring.ts";
 import { Code } from "./emit/code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./emit/joined.ts";
@@ -64,8 +65,11 @@ export class ScanStage implements Stage {
     this.waits = this.#table.waiting;
     let seq = from;
     let room = this.#rows_max;
-    while (!this.waits && seq !== to && room > 0) {
+    // Each row meets all of the table's, so that few rows may be work for a turn.
+    let pairs: number = limits.scan_pairs_max;
+    while (!this.waits && seq !== to && room > 0 && pairs > 0) {
       const rows = this.#row(seq, room);
+      pairs -= (this.#table.to - this.#table.from) | 0;
       // The rows that there is no room for now come with those that there is room for then.
       if (rows < 0) break;
       room -= rows;
