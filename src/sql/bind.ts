@@ -95,6 +95,7 @@ class Binder {
   readonly #aggregates: BoundAggregate[] = [];
   readonly #infers: BoundInfer[] = [];
   readonly #calls: BoundStateful[] = [];
+  readonly #repeated: BoundQuery["repeated"][number][] = [];
   readonly #numbers: BoundNumber[] = [];
   readonly #keys: { readonly expr: string; readonly bound: Bound }[] = [];
   readonly #ids = new Map<object, number>();
@@ -254,7 +255,8 @@ class Binder {
       window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
       limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
-      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null, ...parts,
+      infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
+      repeated: this.#repeated, ...parts,
     };
   }
 
@@ -298,6 +300,7 @@ class Binder {
   #fields(fields: readonly Field[], context: Context): BoundField[] {
     const found: BoundField[] = [];
     const places = new Map<string, number>();
+    const written = new Set<string>();
     let unnamed = 0;
     const put = (field: BoundField): void => {
       // A name given twice: the later one stands, in the place of the first.
@@ -316,6 +319,8 @@ class Binder {
         continue;
       }
       const name = alias ?? nameOf(expr) ?? `kuiper_field_${unnamed++}`;
+      if (!invisible && written.has(name)) this.#repeated.push({ name, span: expr.span });
+      if (!invisible) written.add(name);
       const bound = alias === null ? this.#expr(expr, context) : this.#alias(field, context);
       put({ name, expr: bound, invisible });
     }

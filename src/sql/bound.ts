@@ -44,6 +44,8 @@ export interface BoundQuery {
   readonly groups: number;
   readonly having: Bound | null;
   readonly select: readonly BoundField[];
+  /** Columns written out in place of one of the same name that is written out, too. */
+  readonly repeated: readonly { readonly name: string; readonly span: Span }[];
   /**
    * What is done with all rows of a closed window that pass HAVING, in this order: they are
    * numbered; of rows with equal columns the first is left; they are put in order; the first

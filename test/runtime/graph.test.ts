@@ -72,6 +72,18 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast",
       other: "SELECT latest(a) AS v FROM d.fast WHERE rising(ok)" })).toBe("");
   });
+  test("two columns of one name, both written out: over a column of `*` is another thing", () => {
+    for (const columns of ["a AS v, b AS v", "a AS v, a * 2 AS v", "*, a AS v, b AS v"]) {
+      const told = problems({ write: `SELECT ${columns} FROM d.fast` });
+      expect(told, columns).toContain("This is a second column v");
+      expect(told).toContain("(W8)");
+    }
+    expect(problems({ write: "SELECT 2.0 AS x, b AS x, a AS v FROM d.fast" }))
+      .toContain("second column x");
+    expect(problems({ write: "SELECT * EXCEPT (set), a AS b, b AS v FROM d.fast" })).toBe("");
+    expect(problems({ write: "SELECT a AS v FROM d.fast", other: "SELECT a, b AS a FROM d.fast" }))
+      .toBe("");
+  });
   test("an aggregate without a window, whose inputs have no oldest", () => {
     expect(problems({ write: "SELECT max(a) AS v FROM d.fast" })).toContain("(W8)");
     expect(problems({ write: "SELECT max(a) AS v FROM d.fast GROUP BY SLIDINGWINDOW(ss, 1)" }))

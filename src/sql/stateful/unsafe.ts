@@ -20,6 +20,9 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
     const why = reason(node);
     if (why !== null) add(node.span, `${node.fn}() ${why}`);
   }
+  for (const { name, span } of query.repeated) {
+    add(span, `This is a second column ${name}, and it is not certain which one is meant`);
+  }
   const { where, window, having, groupBy, aggregated, aggregates, joins, orderBy, numbers } = query;
   const whole = { from: 0, to: query.sql.length };
   if (aggregated && window === null) {

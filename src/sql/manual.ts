@@ -1,0 +1,63 @@
+import { families, knownFunctions, type FunctionFamily } from "./functions.ts";
+
+/** A function as the manual shows it. */
+export interface ManualEntry {
+  readonly name: string;
+  readonly also: readonly string[];
+  readonly family: string;
+  /** How it is called, and the type of what it gives. */
+  readonly usage: string;
+  readonly gives: string;
+  readonly doc: string;
+  readonly examples: readonly string[];
+  /** Where the formula is from, if that is not plain. */
+  readonly source: string | null;
+}
+
+type Record = FunctionFamily["functions"][number];
+
+const words: Readonly<{ [letter: string]: string }> = {
+  n: "number", d: "number", i: "whole number", u: "whole number", s: "text", y: "text or bytes",
+  k: "whole number or text", b: "boolean", B: "TRUE or FALSE", t: "time", v: "value", a: "value",
+  l: "array", o: "object", c: "text or array", "*": "value or *",
+};
+
+const types: Readonly<{ [result: string]: string }> = {
+  float64: "float", int53: "bigint", bool: "boolean", time: "datetime", text: "string",
+  bytes: "bytea", same: "as its argument", value: "as x", dyn: "any type",
+};
+
+/** `round(number, [whole number])`, of the letters of its parameters. */
+function usageOf(name: string, parameters: string): string {
+  const [must, may = ""] = parameters.replace(/[+/]$/, "").split("?") as [string, string?];
+  const args = [...[...must].map((letter) => words[letter]!),
+    ...[...may].map((letter) => `[${words[letter]!}]`)];
+  const more = /[+/]$/.test(parameters) ? [...args, "…"] : args;
+  return `${name}(${more.join(", ")})`;
+}
+
+function examplesOf(record: Record): string[] {
+  const all = "example" in record ? [record.example] : record.examples;
+  return all.map((example) => typeof example === "string" ? example
+    : "call" in example ? `${example.call} of ${example.x.join(", ")} = ${example.gives.join(", ")}`
+      : example.join(" = "));
+}
+
+function entryOf(family: string, record: Record): ManualEntry {
+  const { name, parameters, doc } = record;
+  return {
+    name, family, doc, also: "also" in record ? record.also ?? [] : [],
+    usage: "usage" in record ? record.usage : usageOf(name, parameters),
+    gives: "gives" in record ? record.gives : types[record.result]!,
+    examples: examplesOf(record),
+    source: "source" in record && record.source !== "eKuiper" ? record.source : null,
+  };
+}
+
+/** Every function that can be called, by families. */
+export const manual: readonly ManualEntry[] = families.flatMap(({ title, functions }) =>
+  functions.map((record) => entryOf(title, record)));
+
+/** Functions of eKuiper that a query is told of to be in no version yet. */
+export const functionsToCome: readonly string[] = [...knownFunctions.keys()].filter((name) =>
+  !manual.some((entry) => entry.name === name || entry.also.includes(name)));
