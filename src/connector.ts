@@ -22,6 +22,8 @@ export interface Connector {
   readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
+  /** Bytes that each of its sources takes beside the stream's ring; 0 if left out. */
+  readonly source_bytes?: number;
   /** Marks of its newest messages that are kept for such a source (`Intake.marks`); else one. */
   readonly marks_min?: number;
   /** Nobody knows how old the rows of its sources are: no machine is written from them. */

@@ -205,7 +205,15 @@ class Builder {
     this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
-    return { ...graph, memory: memoryOf(graph) };
+    return { ...graph, memory: [...memoryOf(graph), ...this.#sourceMemory()] };
+  }
+
+  #sourceMemory(): MemoryLine[] {
+    return this.#gateway.sources.flatMap(({ name, type }) => {
+      const { source_bytes = 0 } = this.#components.connectors.find((c) => c.type === type) ?? {};
+      return source_bytes === 0 ? []
+        : [{ owner: name, what: "what was read and is no row yet", bytes: source_bytes }];
+    });
   }
 
   trial(graph: Graph, sql: string): RulePlan | null {

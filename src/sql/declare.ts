@@ -82,7 +82,7 @@ function settingsOf(
   sql: string, { options, span }: Create, known: readonly string[],
 ): { settings: Record<string, unknown>; extra: Record<string, unknown> } {
   const { TYPE = "mqtt", DATASOURCE, CONF_KEY, EXTRA } = options;
-  const type = TYPE.toLowerCase();
+  const type = TYPE.toLowerCase() === "httppull" ? "http" : TYPE.toLowerCase();
   const unknown = Object.keys(options).find((option) => !idle.has(option) &&
     !["TYPE", "DATASOURCE", "CONF_KEY", "EXTRA", ...known].includes(option));
   if (unknown !== undefined) {

@@ -2,7 +2,7 @@ import { open, stat, type FileHandle } from "node:fs/promises";
 import { Fault } from "../../base.ts";
 
 /** Bytes of one record at most, and of one read. */
-const record_bytes_max = 1 << 16;
+export const record_bytes_max = 1 << 16;
 
 const NEWLINE = 0x0a, QUOTE = 0x22;
 /** UTF-8 files of some systems begin with EF BB BF. */

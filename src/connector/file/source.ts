@@ -28,7 +28,6 @@ export class FileSource {
   #mark: string | null;
   #nextAt = -Infinity;
   #ended = false;
-  readonly #running: Promise<void>;
   /** Ends a pause. */
   #goOn: () => void = () => undefined;
 
@@ -47,14 +46,12 @@ export class FileSource {
     this.#mark = intake.newest;
     this.#status = status;
     this.#io = io;
-    this.#running = this.#run();
+    void this.#run();
   }
 
-  /** Ends when nothing is open any more. */
-  end(): Promise<void> {
+  end(): void {
     this.#ended = true;
     this.#goOn();
-    return this.#running;
   }
 
   async #run(): Promise<void> {
@@ -102,6 +99,7 @@ export class FileSource {
     try {
       if (this.#settings.format === "csv" && !await this.#readHeader(file)) {
         await file.close();
+        this.#become("down", `${this.#settings.file} has no header line yet`);
         return null;
       }
       if (this.#mark === null && this.#settings.from === "end") await file.goToEnd();
