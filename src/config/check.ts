@@ -226,8 +226,8 @@ function checkTables({ config, root, components }: Parts, findings: Findings): v
     if (setting !== undefined) findings.at(below(root, "tables", name, setting), why!);
     if (key === undefined) {
       if (capacity > limits.join_rows_max) {
-        findings.at(below(root, "tables", name, "capacity"), "a table without key, whose rows all " +
-          `meet each row, has at most ${limits.join_rows_max} (join_rows_max)`);
+        findings.at(below(root, "tables", name, "capacity"), "a table without key, whose rows " +
+          `all meet each row, has at most ${limits.join_rows_max} (join_rows_max)`);
       }
     } else if (columns[key] === undefined) {
       findings.at(origin, `no such column; there are ${Object.keys(columns).join(", ")}`,

@@ -4,7 +4,8 @@ import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
 import {
-  instantiate, instantiateInfer, instantiateLookup, instantiateScan, StageAlarms, type Program, type Stage,
+  instantiate, instantiateInfer, instantiateLookup, instantiateScan, StageAlarms,
+  type Program, type Stage,
 } from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
@@ -160,14 +161,16 @@ export class Generation {
     for (const plan of this.share.tables) {
       const { name, type, settings, key } = plan.table;
       const running = before?.tables.get(name);
+      const stream = this.rings.get(name) ?? null;
       if (running !== undefined && this.inherited!.kept.tables.has(name)) {
+        if (running instanceof ScanTable) running.stream = stream;
         this.tables.set(name, running);
         continue;
       }
       const { open } = components.tables.find((t) => t.type === type)!;
       const source = open(settings, { columns: plan.layout.columns, key });
-      const Kind = key === null ? ScanTable : LookupCache;
-      this.tables.set(name, new Kind(plan, this.#arena, source, wake));
+      this.tables.set(name, key === null ? new ScanTable(plan, this.#arena, source, stream, wake)
+        : new LookupCache(plan, this.#arena, source, wake));
     }
   }
 

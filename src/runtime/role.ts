@@ -312,7 +312,7 @@ export class Role {
       more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
-    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now));
+    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
     for (const sink of sinks) more = sink.step() || more;
     if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();

@@ -3,7 +3,8 @@ import { cellOf, isMisfit } from "../codec.ts";
 import type { TableConfig } from "../config.ts";
 import type { Answer, Lookup } from "../connector.ts";
 import {
-  type Arena, type Block, type CellValue, GOOD, Ring, stateName, UNCERTAIN, writeCell,
+  type Arena, type Block, type CellValue, gather, GOOD, pairColumns, Ring, stateName, UNCERTAIN,
+  writeCell,
 } from "../ring.ts";
 import type { ScannedTable } from "../sql.ts";
 import type { TableCounters, TablePlan } from "./lookup.ts";
@@ -30,6 +31,8 @@ export class ScanTable implements ScannedTable {
   };
   from = 0;
   to = 0;
+  /** Where its rows go each time that it was read, if a rule reads it by itself. */
+  stream: Ring | null;
   waiting = true;
   lastError = "";
   readonly #source: Lookup;
@@ -38,15 +41,21 @@ export class ScanTable implements ScannedTable {
   #question: Question | null = null;
   #failures = 0;
   #is: "good" | "stale" | "gone" = "good";
+  /** It was read, and its stream does not have these rows yet. */
+  #isNew = false;
   /** Monotonic ms: the table was read last, is read next. */
   #readAt = -Infinity;
   #dueAt = -Infinity;
   #now = 0;
 
-  constructor({ table, layout }: TablePlan, arena: Arena, source: Lookup, wake: () => void) {
+  constructor(
+    { table, layout }: TablePlan, arena: Arena, source: Lookup, stream: Ring | null,
+    wake: () => void,
+  ) {
     this.name = table.name;
     this.type = table.type;
     this.#source = source;
+    this.stream = stream;
     this.#table = table;
     this.#wake = wake;
     const { ring, block } = Ring.create(arena, layout);
@@ -67,7 +76,7 @@ export class ScanTable implements ScannedTable {
   }
 
   /** Reads it when it is time, gives up what is late; when to come again (monotonic ms). */
-  step(now: number): number {
+  step(now: number, time: number): number {
     const { deadline } = this.#table;
     this.#now = now;
     const question = this.#question;
@@ -76,6 +85,7 @@ export class ScanTable implements ScannedTable {
       question.abort.abort();
       this.#fail(`no answer within ${deadline} ms`);
     }
+    if (this.#isNew) this.#give(time);
     if (this.#question === null && now >= this.#dueAt) this.#ask();
     const next = this.#question === null ? this.#dueAt : this.#question.since + deadline;
     return Math.min(next, this.#age());
@@ -114,7 +124,22 @@ export class ScanTable implements ScannedTable {
     this.#readAt = since;
     this.#dueAt = since + this.#table.ttl / 2;
     this.#is = "good";
+    this.#isNew = true;
     this.waiting = false;
+  }
+
+  /** Its rows are those of this moment. */
+  #give(time: number): void {
+    this.#isNew = false;
+    const { stream, rows } = this;
+    if (stream === null) return;
+    const n = this.known;
+    stream.claim(n);
+    gather(rows, this.from, stream, stream.head, n, pairColumns(rows, stream));
+    const { F } = stream.arena;
+    for (let i = 0; i < n; i++) F[stream.timeAt + ((stream.head + i) & stream.mask)] = time;
+    stream.publish(n);
+    this.#wake();
   }
 
   /** All rows, or a Fault and none of them. */
@@ -144,7 +169,7 @@ export class ScanTable implements ScannedTable {
     this.counters.asked += cells.length;
   }
 
-  /** What becomes of rows that the table has not said for longer than `ttl`; until when it is so. */
+  /** What becomes of rows that the table has not said for `ttl`; until when it is so. */
   #age(): number {
     const { ttl, onError } = this.#table;
     if (this.#readAt === -Infinity && this.#failures === 0) return Infinity;

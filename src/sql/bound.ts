@@ -414,7 +414,10 @@ export interface Catalog {
 export interface CatalogTable {
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
-  /** The column that rows are asked for by; null: it is read as a whole. */
+  /**
+   * The column that rows are asked for by; null: it is read as a whole, and there is a stream of
+   * its name.
+   */
   readonly key: string | null;
   /** Rows at most. */
   readonly rows: number;

@@ -22,7 +22,8 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
-    case "infer": case "lookup": case "scan": assert(false, `${plan.kind} has a function of its own`);
+    case "infer": case "lookup": case "scan":
+      assert(false, `${plan.kind} has a function of its own`);
   }
 }
 

@@ -499,10 +499,8 @@ class Chain {
     const fault = (span: Span, sentence: string): SqlFault =>
       new SqlFault("join", sentence, sql, span);
     if (inputs[0]!.table !== null) {
-      const { key } = inputs[0]!.table;
-      throw fault({ from: 0, to: sql.length }, `${inputs[0]!.name} is ` +
-        `${key === null ? "a table, whose rows come to nobody by themselves" : "asked by its key"}` +
-        ": it stands after JOIN, a stream after FROM");
+      throw fault({ from: 0, to: sql.length },
+        `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
     const streams = joins.filter(isWindowed);
     if (streams.length > 0) this.#refuseJoined(streams);
@@ -513,8 +511,8 @@ class Chain {
     }
     for (const { kind, key, scan: whole, on, input, span } of joins) {
       if (whole && (kind === "right" || kind === "full")) {
-        throw fault(span, "A table is joined by INNER, LEFT or CROSS JOIN: its rows come to " +
-          "nobody by themselves");
+        throw fault(span, "A table is joined by INNER, LEFT or CROSS JOIN: of itself it gives " +
+          "no rows there");
       }
       const late = whole && on !== null ? inputsOf(on).filter((i) => i > input) : [];
       if (late.length > 0) {

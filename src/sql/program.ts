@@ -306,7 +306,8 @@ export interface ArrangePlan extends StageBase {
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan | ExpandPlan;
+  | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan
+  | ExpandPlan;
 
 export interface StageCounters {
   /** Rows read. */

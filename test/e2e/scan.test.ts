@@ -6,8 +6,8 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 
 /**
- * Tables that are read as a whole, in the compiled binary: a machine's rows meet those of a file and
- * of a database that changes, is damaged, and comes back.
+ * Tables that are read as a whole, in the compiled binary: a machine's rows meet those of a file
+ * and of a database that changes, is damaged, and comes back.
  */
 const config = {
   gateway: { id: "scan" },
@@ -26,6 +26,8 @@ const config = {
     classed: { sql: "SELECT oven.level AS level, c.class FROM oven.fast " +
       "JOIN classes AS c ON oven.level >= c.low AND oven.level < c.high" },
     every: { sql: "SELECT oven.level AS level, c.class FROM oven.fast CROSS JOIN classes AS c" },
+    listed: { sql: "SELECT count(*) AS n, max(high) AS top FROM classes " +
+      "GROUP BY TUMBLINGWINDOW(ms, 1000)" },
     named: { sql: "SELECT oven.level AS level, n.name FROM oven.fast " +
       "LEFT JOIN names AS n ON n.level = oven.level" },
   },
@@ -74,6 +76,16 @@ test("each row meets the rows that a condition says, as many as there are", asyn
   expect(await table("classes")).toMatchObject({ state: "open", known: 3, capacity: 1024 });
 });
 
+test("a rule may read a table by itself: all of its rows, each time that it is read", async () => {
+  const row = await until("a window", async () => {
+    const found = await latest("listed");
+    return found?.values.n >= 12 ? found : null;
+  });
+  // Five readings a second, of three rows each.
+  expect(row.values.n % 3).toBe(0);
+  expect(row.values.top).toBe(99);
+});
+
 test("a change of the table is seen, without a restart", async () => {
   classes("one;0;99");
   await until("the new class", async () => (await latest("classed")).values.class === "one");
@@ -117,8 +129,9 @@ test("check: what is not to be had of such a table", async () => {
     .toContain("without `key` nobody says what {key} is");
   expect(await check({ r: { type: "csv", file: "a", columns, capacity: 9999 } }))
     .toContain("capacity: a table without key, whose rows all meet each row, has at most 4096");
-  expect(await check({}, "SELECT class FROM classes"))
-    .toContain("classes is a table, whose rows come to nobody by themselves");
+  expect(await check({}, "SELECT low AS level FROM classes",
+    [{ write: "oven.setpoint", from: "level" }]))
+    .toContain("Nobody knows how old the rows of classes are");
   expect(await check({ t: "CREATE TABLE t (a BIGINT) WITH (TYPE='csv', DATASOURCE='a', KEY='a')" }))
     .toContain('A table has a KEY, by which rows are looked up, if its KIND is "lookup"');
   const write = [{ write: "oven.setpoint", from: "level" }];

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { TableConfig } from "../../src/config.ts";
 import type { Answer, Lookup } from "../../src/connector.ts";
-import { Arena, readCell, stateName } from "../../src/ring.ts";
+import { Arena, readCell, Ring, stateName } from "../../src/ring.ts";
 import { planTable } from "../../src/runtime/lookup.ts";
 import { ScanTable } from "../../src/runtime/scan.ts";
 
@@ -33,7 +33,7 @@ class Hands implements Lookup {
 function open(change: Partial<TableConfig> = {}) {
   const hands = new Hands();
   const table = new ScanTable(planTable({ ...base, ...change }), Arena.create(1 << 16), hands,
-    () => undefined);
+    null, () => undefined);
   const rows = (): string[] => Array.from({ length: table.known }, (_, i) => {
     const seq = table.from + i;
     return table.rows.columns.map((column) => {
@@ -45,12 +45,12 @@ function open(change: Partial<TableConfig> = {}) {
   return {
     table, hands, rows,
     async answer(now: number, answers: Answer[]): Promise<void> {
-      table.step(now);
+      table.step(now, 0);
       hands.readings.at(-1)!.resolve(answers);
       await settled();
     },
     async fail(now: number): Promise<void> {
-      table.step(now);
+      table.step(now, 0);
       hands.readings.at(-1)!.reject(new Error("it is gone"));
       await settled();
     },
@@ -60,10 +60,10 @@ function open(change: Partial<TableConfig> = {}) {
 test("it is read every half ttl; rows that wait are those before it was ever read", async () => {
   const { table, hands, rows, answer } = open();
   expect(table.waiting).toBe(true);
-  expect(table.step(0)).toBe(100);
+  expect(table.step(0, 0)).toBe(100);
   await answer(10, [["a", 1], ["b", "2.5"]]);
   expect([table.waiting, rows()]).toEqual([false, ["a 1", "b 2.5"]]);
-  expect(table.step(20)).toBe(500);
+  expect(table.step(20, 0)).toBe(500);
   expect(hands.readings.length).toBe(1);
   await answer(500, [["c", 3]]);
   expect(rows()).toEqual(["c 3"]);
@@ -88,18 +88,18 @@ test("too late: it is given up and asked again after a pause; past ttl there are
   async () => {
     const { table, hands, rows, answer } = open();
     await answer(0, [["a", 1]]);
-    table.step(500);
-    expect(table.step(550)).toBe(600);
-    expect(table.step(600)).toBe(800);
+    table.step(500, 0);
+    expect(table.step(550, 0)).toBe(600);
+    expect(table.step(600, 0)).toBe(800);
     expect(hands.readings[1]!.abort.aborted).toBe(true);
     expect(table.lastError).toBe("no answer within 100 ms");
     hands.readings[1]!.resolve([["late", 9]]);
     await new Promise((done) => setImmediate(done));
     expect(rows()).toEqual(["a 1"]);
-    table.step(800);
-    table.step(1000);
+    table.step(800, 0);
+    table.step(1000, 0);
     expect(rows()).toEqual(["a 1"]);
-    table.step(1001);
+    table.step(1001, 0);
     expect([table.waiting, rows()]).toEqual([false, []]);
   });
 
@@ -108,7 +108,7 @@ test("stale: uncertain for so long, then none; one answer, and all is good", asy
   await answer(0, [["a", 1], ["b", null]]);
   await fail(500);
   expect(rows()).toEqual(["a 1", "b 0 null"]);
-  expect(table.step(999)).toBeLessThanOrEqual(1001);
+  expect(table.step(999, 0)).toBeLessThanOrEqual(1001);
   await fail(1001);
   expect(rows()).toEqual(["a uncertain:stale 1 uncertain:stale",
     "b uncertain:stale 0 null"]);
@@ -136,6 +136,27 @@ test("hold: rows of streams wait, before the first answer and past ttl", async (
 test("null: a table that was never read has no rows, and nobody waits for it", async () => {
   const { table, rows, fail } = open();
   await fail(0);
-  expect(table.step(1)).toBeLessThan(1000);
+  expect(table.step(1, 0)).toBeLessThan(1000);
   expect([table.waiting, rows()]).toEqual([false, []]);
 });
+
+test("a rule that reads it by itself gets all rows at each reading, at the time of the turn",
+  async () => {
+    const hands = new Hands();
+    const plan = planTable(base);
+    const arena = Arena.create(1 << 16);
+    const { ring } = Ring.create(arena, Ring.layout("limits", plan.layout.columns, 8));
+    const table = new ScanTable(plan, arena, hands, ring, () => undefined);
+    const read = async (now: number, answers: Answer[]): Promise<void> => {
+      table.step(now, 1e6 + now);
+      hands.readings.at(-1)!.resolve(answers);
+      await new Promise((done) => setImmediate(done));
+      table.step(now + 1, 1e6 + now + 1);
+      table.step(now + 2, 1e6 + now + 2);
+    };
+    await read(0, [["a", 1], ["b", 2]]);
+    await read(500, [["c", 3]]);
+    expect([0, 1, 2].map((seq) => [readCell(ring, ring.columns[0]!, seq),
+      ring.arena.F[ring.timeAt + seq]! - 1e6])).toEqual([["a", 1], ["b", 1], ["c", 501]]);
+    expect(ring.head).toBe(3);
+  });

@@ -33,8 +33,9 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
       "whether it has a partner, before the window can know of it");
   }
   for (const { scan, input, span } of joins) {
-    if (scan) add(span, `Whether a row of ${query.inputs[input]!.alias} is there, nobody can tell ` +
-      "from its values; a table that is asked by its key says so");
+    if (!scan) continue;
+    add(span, `Whether a row of ${query.inputs[input]!.alias} is there, nobody can tell from ` +
+      "its values; a table that is asked by its key says so");
   }
   if (aggregated && window?.filter && afterRows(window)) {
     add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
