@@ -103,6 +103,8 @@ export interface Source {
   readonly type: string;
   readonly link: string | null;
   readonly columns: readonly ColumnSpec[];
+  /** A simulation asks no service for it (W25). */
+  readonly closed?: boolean;
   /** Without declared columns: bytes of a value and of a whole message. */
   readonly open: { readonly value_bytes: number; readonly message_bytes: number } | null;
   readonly settings: Readonly<Record<string, unknown>>;

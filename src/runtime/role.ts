@@ -402,8 +402,9 @@ export class Role {
     const running = new Set(sources.map(({ name }) => name));
     for (const source of share.sources) {
       const { name, type, link, settings } = source;
+      if (source.closed === true || this.#isClosed(link) || running.has(name)) continue;
       // One that can wait begins when all that it had acknowledged has been replayed.
-      if (this.#isClosed(link) || running.has(name) || this.#now.journals.has(name)) continue;
+      if (this.#now.journals.has(name)) continue;
       const connection = connectionOf(source, false);
       const end = this.#connection(type, connection)
         .source(name, settings, this.rings.get(name)!, null);
