@@ -1,6 +1,6 @@
 import type { Connection, Connector, TableType } from "../connector.ts";
 import type { CsvSettings, SourceSettings } from "./file/settings.ts";
-import { record_bytes_max } from "./file/records.ts";
+import { file_bytes } from "./file/records.ts";
 import { FileSource } from "./file/source.ts";
 import { CsvTable } from "./file/table.ts";
 
@@ -15,7 +15,7 @@ export const fileConnector: Connector = {
   },
   waits: () => true,
   isPast: true,
-  source_bytes: record_bytes_max,
+  source_bytes: file_bytes,
   sink: null,
   connect(name, _settings, io): Connection {
     const status: Connection["status"] = {
