@@ -5,11 +5,11 @@ import {
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
-  answer, type Catalog, compile, instantiate, instantiateLookup, instantiateScan,
-  type Program, type Stage, SqlFault,
-  type StageTable,
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
+  instantiateScan, type Program, type Stage, SqlFault, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
+import { ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 
 /**
@@ -31,7 +31,7 @@ const wholes = ["w", "z"];
 const catalog: Catalog = {
   // What a full window loses is tested elsewhere.
   stream: (name) => ([...streams, ...wholes].includes(name)
-    ? { name, columns, interval_ms: 0.1 } : undefined),
+    ? { name, columns, interval_ms: 0.1, timed: true } : undefined),
   table: (name) => (tables.includes(name)
     ? { name, columns, rows: 16, key: name === "r" ? "k" : "t" }
     : wholes.includes(name) ? { name, columns, rows: 4, key: null } : undefined),
@@ -208,11 +208,23 @@ function randomRows(r: Random, inputs: number): Row[] {
   });
 }
 
-function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
+/** With a source time; some are later than event time waits for, or have none. */
+interface Timed extends Row {
+  readonly event?: number;
+}
+
+/** As they come: at most so much behind a row that came before, and each at its own time. */
+function arriving(r: Random, rows: readonly Row[], late_ms: number): Timed[] {
+  return rows.map((row) => ({ row, at: row.time + r.below(late_ms) + (r.chance(0.1) ? 300 : 0) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, event: r.chance(0.05) ? NaN : row.time, time: 5000 + 7 * i }));
+}
+
+function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Timed): void {
   ring.claim(1);
   const at = ring.head & ring.mask;
   ring.arena.F[ring.timeAt + at] = row?.time ?? 0;
-  ring.arena.F[ring.sourceAt + at] = NaN;
+  ring.arena.F[ring.sourceAt + at] = row?.event ?? NaN;
   ring.arena.U[ring.flagsAt + at] = row?.flags ?? 0;
   for (const column of ring.columns) {
     const { value, state } = cells.get(column.name)!;
@@ -222,14 +234,16 @@ function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Row): void {
   ring.publish(1);
 }
 
-function take(ring: Ring, seq: number): Row {
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
     return { value: state < 64 ? readCell(ring, column, seq) : null, state };
   };
   return {
-    time: ring.arena.F[ring.timeAt + at]!, flags: ring.arena.U[ring.flagsAt + at]!,
+    // By event time a result's own time is when it was made.
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
 }
@@ -287,10 +301,12 @@ class Machine {
   readonly #rings: Ring[];
   readonly #cursors: number[];
   readonly #program: Program;
+  readonly #byEvents: boolean;
   #read = 0;
 
   constructor(program: Program, contents: ReadonlyMap<string, Content>, random: Random) {
     this.#program = program;
+    this.#byEvents = program.stages[0]!.kind === "reorder";
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = Arena.create(state * 2 + (1 << 21));
     const ring = (name: string, specs: readonly ColumnSpec[]): Ring =>
@@ -300,7 +316,7 @@ class Machine {
     this.#gather = gathered === null ? null
       : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
     this.#rings = [gathered ?? this.#inputs[0]!];
-    this.stages = program.stages.map((plan) => {
+    this.stages = byEventTime(program.stages.map((plan) => {
       const input = this.#rings.at(-1)!, output = ring("out", plan.output);
       this.#rings.push(output);
       if (plan.kind === "lookup") {
@@ -315,7 +331,7 @@ class Machine {
         return instantiateScan(plan, { arena, input, output, newest: [], state: block }, table);
       }
       return instantiate(plan, { arena, input, output, newest: [], state: block });
-    });
+    }));
     this.#cursors = this.stages.map(() => 0);
   }
 
@@ -330,13 +346,16 @@ class Machine {
   run(time: number): void {
     for (let more = true; more;) {
       more = false;
+      // As the runtime: no window closes while rows before it wait for a table.
+      let waits = false;
       this.stages.forEach((stage, i) => {
         const input = this.#rings[i]!;
         if (this.#cursors[i] !== input.head) {
           this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
           more = true;
         }
-        if (stage.deadline <= time) {
+        waits ||= this.#cursors[i] !== input.head;
+        if (!waits && stage.deadline <= time) {
           stage.tick(time, time);
           more = true;
         }
@@ -347,7 +366,9 @@ class Machine {
 
   #drain(): void {
     const last = this.#rings.at(-1)!;
-    for (; this.#read !== last.head; this.#read++) this.rows.push(take(last, this.#read));
+    for (; this.#read !== last.head; this.#read++) {
+      this.rows.push(take(last, this.#read, this.#byEvents));
+    }
   }
 }
 
@@ -357,16 +378,18 @@ const plain = (rows: readonly Row[]): unknown => rows.map(({ time, flags, cells 
 }));
 
 /** Queries that were compared, by what they join; refused ones are none. */
-const compared = { window: 0, lookup: 0, asof: 0, scan: 0, rows: 0 };
+const compared = { window: 0, lookup: 0, asof: 0, scan: 0, byEvents: 0, rows: 0 };
 
 function compareOne(caseSeed: number): void {
   const random = createRandom(caseSeed);
   const sql = new Queries(random).query();
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
+  const eventTime: EventTime | null = !sql.includes("ASOF") && random.chance(0.4)
+    ? { late_ms: random.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 63 } : null;
   let program: Program;
   try {
-    program = compile(sql, catalog, { strict, lineage });
+    program = compile(sql, catalog, { strict, lineage, eventTime });
   } catch (thrown) {
     if (thrown instanceof SqlFault && thrown.code === "type") return;
     throw new Error(`seed ${caseSeed}: ${sql}`, { cause: thrown });
@@ -374,11 +397,16 @@ function compareOne(caseSeed: number): void {
   const query = bind(sql, catalog);
   const contents = new Map([...tables, ...wholes].map((name) =>
     [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
-  const rows = randomRows(random, program.inputs.length);
-  const end = (rows.at(-1)?.time ?? 0) + 1000;
+  const some = randomRows(random, program.inputs.length);
+  const rows: readonly Timed[] = eventTime === null ? some
+    : arriving(random, some, eventTime.late_ms);
+  const order = eventTime === null ? null : ordered(rows, (row) => (row as Timed).event!,
+    eventTime.late_ms, program.inputs.length,
+    (row) => row.parts!.findIndex((part) => part !== undefined));
+  const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
   const machine = new Machine(program, contents, random);
   for (const row of rows) machine.feed(row, row.time);
-  machine.run(end);
+  machine.run(order === null ? end : 1e6);
   const world: World = {
     end, lineage, strict,
     scan: (name) => wholeOf(contents.get(name)!),
@@ -388,13 +416,17 @@ function compareOne(caseSeed: number): void {
       return { row: known.get(text) ?? null, state: failing.has(text) ? BAD.disconnected : state };
     },
   };
-  const wanted = evaluateQuery(query, rows, world);
+  const wanted = evaluateQuery(query, order?.rows ?? rows, world);
   // A count window tests each row once, the reference once for each window that it is in.
-  const errors = query.window?.kind === "count" ? wanted.errors
+  const errors = query.window?.kind === "count" ? wanted.errors + (order?.errors ?? 0)
     : machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
-  const context = `seed ${caseSeed}${strict ? " strict" : ""}: ${sql}`;
-  expect({ context, errors, rows: plain(machine.rows) })
-    .toEqual({ context, errors: wanted.errors, rows: plain(wanted.rows) });
+  const context = `seed ${caseSeed}${strict ? " strict" : ""}` +
+    `${eventTime ? " event time" : ""}: ${sql}`;
+  const { late = 0 } = machine.stages[0]!.counters;
+  expect({ context, errors, rows: plain(machine.rows), late })
+    .toEqual({ context, errors: wanted.errors + (order?.errors ?? 0), rows: plain(wanted.rows),
+      late: order?.late ?? 0 });
+  if (order !== null && program.gather !== null) compared.byEvents += 1;
   const isScan = program.stages.some(({ kind }) => kind === "scan");
   compared[isScan ? "scan" : sql.includes("ASOF") ? "asof"
     : program.gather === null ? "lookup" : "window"] += 1;
@@ -408,6 +440,7 @@ test(`${count} random joins, seed ${seed}: code and reference agree`, () => {
   expect(compared.lookup).toBeGreaterThan(count / 6);
   expect(compared.asof).toBeGreaterThan(count / 6);
   expect(compared.scan).toBeGreaterThan(count / 6);
+  expect(compared.byEvents).toBeGreaterThan(count / 25);
   expect(compared.rows).toBeGreaterThan(count);
 }, 600_000);
 
