@@ -17,9 +17,9 @@ export interface ManualEntry {
 type Record = FunctionFamily["functions"][number];
 
 const words: Readonly<{ [letter: string]: string }> = {
-  n: "number", d: "number", i: "whole number", u: "whole number", s: "text", y: "text or bytes",
-  k: "whole number or text", b: "boolean", B: "TRUE or FALSE", t: "time", v: "value", a: "value",
-  l: "array", o: "object", c: "text or array", "*": "value or *",
+  n: "x", d: "x", v: "x", a: "x", i: "whole number", u: "whole number", s: "text",
+  y: "text or bytes", k: "whole number or text", b: "boolean", B: "TRUE or FALSE", t: "time",
+  l: "array", o: "object", c: "text or array", "*": "x or *",
 };
 
 const types: Readonly<{ [result: string]: string }> = {
@@ -27,11 +27,14 @@ const types: Readonly<{ [result: string]: string }> = {
   bytes: "bytea", same: "as its argument", value: "as x", dyn: "any type",
 };
 
-/** `round(number, [whole number])`, of the letters of its parameters. */
-function usageOf(name: string, parameters: string): string {
+/** `trim(text)`: by the names of its parameters, or by what their letters stand for. */
+function usageOf(record: Record): string {
+  if ("usage" in record) return record.usage;
+  const { name, parameters, takes } = record;
+  if (takes !== undefined) return `${name}(${takes})`;
   const [must, may = ""] = parameters.replace(/[+/]$/, "").split("?") as [string, string?];
-  const args = [...[...must].map((letter) => words[letter]!),
-    ...[...may].map((letter) => `[${words[letter]!}]`)];
+  const optional = "zoned" in record ? ["zone"] : [...may].map((letter) => words[letter]!);
+  const args = [...[...must].map((letter) => words[letter]!), ...optional.map((arg) => `[${arg}]`)];
   const more = /[+/]$/.test(parameters) ? [...args, "…"] : args;
   return `${name}(${more.join(", ")})`;
 }
@@ -44,10 +47,10 @@ function examplesOf(record: Record): string[] {
 }
 
 function entryOf(family: string, record: Record): ManualEntry {
-  const { name, parameters, doc } = record;
+  const { name, doc } = record;
   return {
     name, family, doc, also: "also" in record ? record.also ?? [] : [],
-    usage: "usage" in record ? record.usage : usageOf(name, parameters),
+    usage: usageOf(record),
     gives: "gives" in record ? record.gives : types[record.result]!,
     examples: examplesOf(record),
     source: "source" in record && record.source !== "eKuiper" ? record.source : null,
@@ -58,6 +61,12 @@ function entryOf(family: string, record: Record): ManualEntry {
 export const manual: readonly ManualEntry[] = families.flatMap(({ title, functions }) =>
   functions.map((record) => entryOf(title, record)));
 
+/** How a function is called that can be. */
+export function usageFor(name: string): string | null {
+  const entry = manual.find((one) => one.name === name || one.also.includes(name));
+  return entry?.usage ?? null;
+}
+
 /** Functions of eKuiper that a query is told of to be in no version yet. */
 export const functionsToCome: readonly string[] = [...knownFunctions.keys()].filter((name) =>
-  !manual.some((entry) => entry.name === name || entry.also.includes(name)));
+  usageFor(name) === null);

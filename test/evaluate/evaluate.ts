@@ -35,6 +35,10 @@ export interface World {
   scan?(table: string): readonly ReadonlyMap<string, Cell>[];
   /** What a lookup table says for a key. */
   lookup?(table: string, key: Cell): Answer;
+  /** Rows are in the order of event time. */
+  eventTime?: boolean;
+  /** Told of a window that has closed, and what it gives. */
+  closed?(end: number, rows: readonly Row[]): void;
   /** Told of a window that ended then, whose rows have no order. */
   unordered?(end: number): void;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
@@ -113,7 +117,7 @@ class Evaluation {
       found = rows.flatMap((one) => this.#filtered([one]).map((row) => {
         const made = this.#project(row.time, this.#origin([row]), this.#rowLeaves(row));
         this.#hit("rows", row.time);
-        return made;
+        return { ...made, source: row.source };
       }));
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
@@ -225,7 +229,7 @@ class Evaluation {
         });
       case "sliding":
         return sliding(this.#asked(rows), window, (row) => this.#holds(window.when, row),
-          this.#last(rows));
+          this.#last(rows), this.#world.eventTime === true);
       default: return this.#timed(window, this.#asked(rows));
     }
   }
@@ -239,7 +243,8 @@ class Evaluation {
       case "sliding": {
         const passed = new Set(this.#belonging(rows));
         const triggers = (row: Row): boolean => this.#holds(window.when, row);
-        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
+        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows),
+          this.#world.eventTime === true), passed);
       }
       default: {
         const passed = this.#belonging(rows);
@@ -410,7 +415,8 @@ class Evaluation {
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
       return this.#group({ start: row.time, end: row.time, rows: group }, group)
-        .map(({ time, origin, leaves }) => this.#project(time, origin, leaves));
+        .map(({ time, origin, leaves }) =>
+          ({ ...this.#project(time, origin, leaves), source: row.source }));
     });
   }
 
@@ -454,6 +460,7 @@ class Evaluation {
     const found = arranged(this.#query, given, (one) =>
       this.#project(one.time, one.origin, one.leaves));
     if (given.length > 0) this.#hit("windows", given[0]!.time);
+    if (found !== null && given.length > 0) this.#world.closed?.(given[0]!.time, found);
     if (found !== null) return found;
     this.#errors += given.length;
     this.#world.unordered?.(given[0]!.time);

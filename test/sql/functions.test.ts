@@ -123,6 +123,15 @@ describe("records", () => {
     }
   });
 
+  test("names of parameters are as many as parameters", () => {
+    for (const { name, parameters, takes } of
+      [...scalarFunctions.values(), ...aggregateFunctions.values()]) {
+      if (takes === undefined) continue;
+      const named = takes.split(", ").filter((part) => part !== "…").length;
+      expect([name, named]).toEqual([name, parameters.replace(/\W/g, "").length]);
+    }
+  });
+
   test("what is not in the reference cannot be called", () => {
     const values: Record<string, string> = { a: "1", s: "'x'", T: "'bigint'", i: "1", f: "weight" };
     for (const name of functionsToCome) {

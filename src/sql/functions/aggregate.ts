@@ -8,6 +8,8 @@ export interface AggregateFunction {
   readonly fn: AggregateName;
   /** The type of its result, for the manual. */
   readonly gives: string;
+  /** Names of the parameters for the manual, where their types do not say enough. */
+  readonly takes?: string;
   readonly doc: string;
   /** Of the rows of one window. */
   readonly example: RowsExample;
@@ -42,12 +44,14 @@ export const aggregates: readonly AggregateFunction[] = [
     doc: "Root of the mean square, as float",
     example: { call: "round(rms(x), 3)", x: ["3.0", "4.0"], gives: ["3.536"] } },
   { name: "last_value", parameters: "aB", fn: "last", gives: "as x",
+    takes: "x, ignoreNull",
     doc: "Value of the last row; with TRUE, of the last that has one",
     example: { call: "last_value(x, TRUE)", x: ["1", "2", "NULL"], gives: ["2"] } },
   { name: "last", parameters: "a", fn: "last", gives: "as x",
     doc: "Last value known: last_value(x, TRUE)",
     example: { call: "last(x)", x: ["1", "2", "NULL"], gives: ["2"] } },
   { name: "first_value", parameters: "aB", fn: "first", gives: "as x",
+    takes: "x, ignoreNull",
     doc: "Value of the first row; with TRUE, of the first that has one",
     example: { call: "first_value(x, TRUE)", x: ["NULL", "1", "2"], gives: ["1"] } },
   { name: "first", parameters: "a", fn: "first", gives: "as x",
@@ -62,6 +66,7 @@ export const aggregates: readonly AggregateFunction[] = [
       x: ["object_construct('a', 1)", "object_construct('b', 2)"],
       gives: ["'{\"a\":1,\"b\":2}'"] } },
   { name: "deduplicate", parameters: "aB", fn: "deduplicate", gives: "array or row",
+    takes: "key, all",
     doc: "With TRUE an array of the rows of which each value is the first; with FALSE the last " +
       "row, if it is such a one",
     example: { call: "cardinality(deduplicate(x, TRUE))", x: ["1", "1", "2"], gives: ["2"] } },
@@ -69,12 +74,15 @@ export const aggregates: readonly AggregateFunction[] = [
     doc: "Value in the middle, as float: percentile_cont(x, 0.5)",
     example: { call: "median(x)", x: ["1.0", "5.0", "2.0"], gives: ["2.0"] } },
   { name: "percentile_cont", parameters: "nn", fn: "percentile_cont", gives: "float",
+    takes: "x, fraction",
     doc: "Value below which a fraction (0 … 1) lies, between two neighbours in proportion",
     example: { call: "percentile_cont(x, 0.5)", x: ["1.0", "2.0"], gives: ["1.5"] } },
   { name: "percentile_disc", parameters: "nn", fn: "percentile_disc", gives: "float",
+    takes: "x, fraction",
     doc: "The first value at which a fraction (0 … 1) of the values is reached",
     example: { call: "percentile_disc(x, 0.5)", x: ["1.0", "2.0"], gives: ["1.0"] } },
   { name: "fft_peak", parameters: "nn", fn: "fft_peak", gives: "float",
+    takes: "x, rate",
     doc: "Frequency (Hz) of the largest amplitude of fft_peak(x, rate), of rows that come `rate` " +
       "times a second; of the last 2^k values, without their mean, by a Hann window; NULL of " +
       "fewer than four",
@@ -82,6 +90,7 @@ export const aggregates: readonly AggregateFunction[] = [
       x: ["1.0", "0.0", "-1.0", "0.0", "1.0", "0.0", "-1.0", "0.0"],
       gives: ["1.0"] } },
   { name: "fft_magnitude", parameters: "nnn", fn: "fft_magnitude", gives: "float",
+    takes: "x, rate, hz",
     doc: "Amplitude of fft_magnitude(x, rate, hz) at the step of the spectrum that is nearest to " +
       "hz, in the unit of x; otherwise as fft_peak",
     example: { call: "round(fft_magnitude(x, 4, 1), 6)",
