@@ -1,10 +1,10 @@
-import { memoryOf, type Graph } from "./graph.ts";
+import type { Graph } from "./graph.ts";
 
 const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(2).padStart(9);
 
 /** The user's functions, then the memory plan, and whether that fits the profile's budget. */
 export function planText(graph: Graph): { text: string; bytes: number; fits: boolean } {
-  const memory = memoryOf(graph);
+  const { memory } = graph;
   const bytes = memory.reduce((sum, line) => sum + line.bytes, 0);
   const budget = graph.gateway.profile.memoryMB * 2 ** 20;
   const width = Math.max(...memory.map((line) => line.owner.length));

@@ -1,4 +1,3 @@
-import { nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, NULL } from "../../ring.ts";
 import type { JoinKind } from "../ast.ts";
 import type { Bound, BoundNewest } from "../bound.ts";
@@ -21,6 +20,7 @@ export interface JoinSpec {
   readonly left: JoinSide;
   /** Its other side, in the ring behind the query's newest values: rows as `range` has them. */
   readonly right: JoinSide;
+  /** Of its ring; 0: left rows come one by one, for which no hash is worth making. */
   readonly rightRows: number;
   readonly newest: readonly BoundNewest[];
   readonly on: Bound | null;
@@ -56,7 +56,7 @@ interface Place {
 export function addJoinFields(code: Code, spec: JoinSpec): void {
   code.layout.add("range", "I", 4);
   if (equalityOf(spec) !== null) {
-    code.layout.add("heads", "I", nextPowerOfTwo(spec.rightRows));
+    code.layout.add("heads", "I", spec.rightRows);
     code.layout.add("next", "I", spec.rightRows);
     code.layout.add("bits", "F", 1);
   }
@@ -67,8 +67,9 @@ export function addJoinFields(code: Code, spec: JoinSpec): void {
  * The columns that ON wants equal, if it wants nothing else: right rows are then found by hash.
  * Of RIGHT JOIN the left rows would be.
  */
-function equalityOf({ on, kind, strict, find, left, right }: JoinSpec): Equality | null {
+function equalityOf({ on, kind, strict, find, left, right, rightRows }: JoinSpec): Equality | null {
   if (on?.kind !== "binary" || on.op !== "=" || kind === "right" || strict) return null;
+  if (rightRows === 0) return null;
   const found = [find(on.left), find(on.right)];
   const [a, b] = (["left", "right"] as const).map((side) =>
     found.find((one) => one?.side === side));
@@ -191,8 +192,7 @@ ${indent(main, "  ")}
     const loads = code.take();
     const heads = this.#field("heads"), next = this.#field("next");
     return [
-      `for (let h = 0; h < ${nextPowerOfTwo(this.#spec.rightRows)}; h = h + 1 | 0) ` +
-        `I[${heads} + h | 0] = 0;`,
+      `for (let h = 0; h < ${this.#spec.rightRows}; h = h + 1 | 0) I[${heads} + h | 0] = 0;`,
       "let rights = 0, odd = 0;",
       `for (let ${seq} = ${to}; ${seq} !== ${from};) {`,
       `  ${seq} = ${seq} - 1 | 0;`,
@@ -224,7 +224,7 @@ ${indent(main, "  ")}
     const bits = this.#field("bits");
     return [`F[${bits}] = ${value} + 0;`,
       `let slot = Math.imul(I[${bits} << 1] ^ I[(${bits} << 1) + 1 | 0], -1640531527);`,
-      `slot = (slot ^ slot >>> 15) & ${nextPowerOfTwo(this.#spec.rightRows) - 1};`];
+      `slot = (slot ^ slot >>> 15) & ${this.#spec.rightRows - 1};`];
   }
 
   #field(field: string): string {
