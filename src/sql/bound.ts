@@ -217,7 +217,7 @@ export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
   | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
-  | BoundNumber | BoundHits;
+  | BoundNumber | BoundHits | BoundCell;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -369,6 +369,16 @@ export interface BoundHits extends Typed {
   readonly kind: "hits";
   readonly of: "rows" | "when" | "windows";
   readonly which: "count" | "time";
+}
+
+/**
+ * Of a column or a newest value its state as a number, always good; or its last value where it is
+ * bad, which is then `UNCERTAIN.stale` (if there has been one).
+ */
+export interface BoundCell extends Typed {
+  readonly kind: "cell";
+  readonly which: "state" | "raw";
+  readonly operand: BoundColumn | BoundNewestValue;
 }
 
 /** True if the rows of a closed window are looked at together before they go out. */
