@@ -213,16 +213,19 @@ class Binder {
         throw this.#fault("join", `${source.name} is a table: JOIN asks it, without ASOF`, span);
       }
       const asof = { tolerance_ms, keys: tests.map((test) => this.#pairIn(test, input)) };
-      return { kind, input, on: null, key: null, asof, span };
+      return { kind, input, on: null, key: null, scan: false, asof, span };
     }
-    if (table === null) return { kind, input, on: condition, key: null, asof: null, span };
-    const keyed = tests.find((test) => this.#keyIn(test, input, table.key) !== null);
+    const { key = null } = table ?? {};
+    if (key === null) {
+      return { kind, input, on: condition, key, scan: table !== null, asof: null, span };
+    }
+    const keyed = tests.find((test) => this.#keyIn(test, input, key) !== null);
     if (keyed === undefined) {
       throw this.#fault("lookup-key", `${source.name} is asked by its key: ON ` +
-        `${table.name}.${table.key} = …, of the key's own type and of what stands before it`,
+        `${table!.name}.${key} = …, of the key's own type and of what stands before it`,
         on?.span ?? span);
     }
-    return { kind, input, span, asof: null, key: this.#keyIn(keyed, input, table.key),
+    return { kind, input, span, scan: false, asof: null, key: this.#keyIn(keyed, input, key),
       on: conjunction(tests.filter((test) => test !== keyed)) };
   }
 

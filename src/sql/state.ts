@@ -27,7 +27,7 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       const { keep, give, state } = stage;
       return rangesOf(state, new Map([["keep", keep.state], ["give", give.state]]));
     }
-    case "infer": case "lookup": return [];
+    case "infer": case "lookup": case "scan": return [];
     default: return never(stage, "stage");
   }
 }
