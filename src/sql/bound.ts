@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** Its place in FROM or JOIN. */
+  readonly span: Span;
 }
 
 /**
