@@ -670,7 +670,8 @@ function hidingIn(sql: string): { word: string; span: Span } | null {
   const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
   const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
   not.lastIndex = where;
-  const named = /\b(?:coalesce|isnull|collect|merge_agg|array_(?:max|min|join))(?=\s*\()/i;
+  const named = new RegExp("\\b(?:coalesce|isnull|quality|good|raw|changed|collect|merge_agg|" +
+    "array_(?:max|min|join))(?=\\s*\\()", "i");
   const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
     (where < 0 ? null : not.exec(code));
   if (found === null) return null;

@@ -34,7 +34,9 @@ const problems = (
 
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
-    for (const v of ["coalesce(a, 1)", "CASE WHEN a IS NULL THEN 1.0 ELSE a END",
+    for (const v of ["coalesce(a, 1)", "CASE WHEN good(a) THEN a ELSE 1.0 END", "raw(a)",
+      "CASE WHEN quality(a) = 'good' THEN 1.0 ELSE 2.0 END", "CASE WHEN changed(a) THEN 1.0 END",
+      "CASE WHEN a IS NULL THEN 1.0 ELSE a END",
       "CASE WHEN isnull(a) THEN 1.0 ELSE a END"]) {
       expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toContain("(W8)");
     }
