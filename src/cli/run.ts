@@ -8,7 +8,7 @@ import {
 } from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
 import { configuredStore, default_directory, simulationStore, socket_name } from "./client.ts";
-import { examineBetween, examineTexts, readTexts } from "./examine.ts";
+import { examineBetween, examineTexts, readTexts, type Examined } from "./examine.ts";
 import { keepTexts } from "./keep.ts";
 import { paceCollector } from "./pace.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
@@ -39,7 +39,7 @@ async function run(args: Args, host: Host): Promise<number> {
     process.stderr.write(`${line}\n`));
   const links = text(args, "links");
   const texts = readTexts(path);
-  const { graph, texts: problems } = examineTexts(path, texts, host.components, links);
+  const { graph, texts: problems } = compacted(examineTexts(path, texts, host.components, links));
   for (const problem of problems) console.error(`${problem}\n`);
   const directory = text(args, "store") ?? storeOf(path, links);
   if (directory === null) {
@@ -61,6 +61,16 @@ async function run(args: Args, host: Host): Promise<number> {
   } finally {
     store.close();
   }
+}
+
+/**
+ * Plans lie scattered among the garbage of their making, which holds on to the pages they lie in:
+ * a copy lies close together.
+ */
+function compacted({ graph, texts }: Examined): Examined {
+  if (graph === null) return { graph, texts };
+  const { links, ...plain } = graph;
+  return { graph: { ...structuredClone(plain), links }, texts };
 }
 
 /** Null: the text is damaged, and there is no store where one is by default (W5). */
