@@ -4,7 +4,8 @@ import type { Database } from "bun:sqlite";
  * The store's tables. Times are engine time (ms since the epoch) unless the name says monotonic, so
  * that somebody who stands at the machine can lay them beside his own record (W22).
  *
- *   attempts   one row a command that was admitted, or refused to somebody outside (W21)
+ *   attempts   one row a command that was admitted, or refused to somebody outside (W21); without
+ *              id it is no command, but what a person did: disarmed, changed the configuration
  *   ids        of commands from outside whose rows were pruned: never taken again (W17)
  *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count; and
  *              what came from outside and is no command: one row a code and source
@@ -64,6 +65,10 @@ CREATE TABLE IF NOT EXISTS armings (
   policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL, epoch INTEGER NOT NULL,
   begins REAL NOT NULL, until REAL NOT NULL, ended REAL, why TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS armings_begun ON armings (begins);
+CREATE INDEX IF NOT EXISTS armings_begun_by_tag ON armings (tag, begins);
+CREATE INDEX IF NOT EXISTS armings_ended ON armings (ended);
+CREATE INDEX IF NOT EXISTS armings_ended_by_tag ON armings (tag, ended);
 CREATE TABLE IF NOT EXISTS proofs (
   tag TEXT PRIMARY KEY, hash TEXT NOT NULL, peer TEXT NOT NULL, words TEXT NOT NULL,
   who TEXT NOT NULL, time REAL NOT NULL
