@@ -1,4 +1,4 @@
-import type { Ring } from "./ring.ts";
+import type { Dyn, Ring } from "./ring.ts";
 import { CborEncoder } from "./codec/cbor-encode.ts";
 import { CborDecoder } from "./codec/cbor-decode.ts";
 import { JsonDecoder } from "./codec/json-decode.ts";
@@ -26,9 +26,10 @@ export interface RowDecoder {
   /**
    * Publishes the rows of one message (an object, or an array of objects) and gives their number.
    * `state` is that of every cell which was understood. A message of another format throws a Fault
-   * and leaves no row, except the ring-fulls that went before the damage in an array.
+   * and leaves no row, except the ring-fulls that went before the damage in an array. `meta` is
+   * what the message says of itself, for the column `$meta` of a ring that has one.
    */
-  decode(bytes: Uint8Array, time: number, state: number): number;
+  decode(bytes: Uint8Array, time: number, state: number, meta?: Dyn): number;
   /** Rows that were refused, because the source is strict and a value was missing or wrong. */
   readonly refused: number;
   /** Why the newest of them. */

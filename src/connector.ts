@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Fault, Log } from "./base.ts";
+import type { Fault, Log, Timers } from "./base.ts";
 import type { CellValue, ColumnSpec, Ring } from "./ring.ts";
 
 /**
@@ -13,10 +13,19 @@ export interface Connector {
   readonly type: string;
   /** Settings of a link of this type; null if the type needs no link (`log`). */
   readonly link: z.ZodObject | null;
-  /** Settings of a `sources` entry, beside `type`, `link` and `columns`; null = no source. */
+  /**
+   * Settings of a `sources` entry, beside `type`, `link` and `columns`; null = no source. Where
+   * there is no link each source has a connection of its own.
+   */
   readonly source: z.ZodObject | null;
+  /** Its messages say something of themselves, for the column `$meta` (`meta()` in SQL). */
+  readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
+  /** Marks of its newest messages that are kept for such a source (`Intake.marks`); else one. */
+  readonly marks_min?: number;
+  /** Nobody knows how old the rows of its sources are: no machine is written from them. */
+  readonly isPast?: boolean;
   /** Settings of a `sinks` entry, beside `type` and `link`; null = no sink. */
   readonly sink: z.ZodObject | null;
   /** Fetches the library that `connect` needs, on threads where there is something to connect. */
@@ -27,6 +36,7 @@ export interface Connector {
 
 export interface ConnectorIo {
   readonly log: Log;
+  readonly timers: Timers;
   /** `{gateway}` in topics. */
   readonly gateway: string;
   /** Bytes of a message that is taken at most (`mqtt_message_bytes_max`, or the profile's). */
@@ -41,9 +51,10 @@ export interface ConnectorIo {
 }
 
 /**
- * Where a source that can wait puts its rows (MQTT at qos 1): nothing is acknowledged before it is
- * durable, and what is acknowledged is worked with exactly once. A source publishes the rows of one
- * message, at most `rows_max`, into its ring while the intake is `open`, and calls `commit`.
+ * Where a source that can wait puts its rows (MQTT at qos 1, a file): nothing is acknowledged
+ * before it is durable, and what is acknowledged is worked with exactly once. A source publishes
+ * the rows of one message, at most `rows_max`, into its ring while the intake is `open`, and calls
+ * `commit`.
  */
 export interface Intake {
   readonly rows_max: number;
@@ -58,6 +69,8 @@ export interface Intake {
   commit(mark: string, durable: () => void): void;
   /** Marks of the newest messages that were durable at the start, oldest first. */
   readonly marks: readonly string[];
+  /** Mark of the last `commit`, or the newest that was durable at the start; null: none. */
+  readonly newest: string | null;
 }
 
 export interface Connection {
@@ -144,8 +157,8 @@ export interface ConnectionStatus {
   lastError: string;
 }
 
-export { csvTable } from "./connector/file.ts";
-export { httpTable } from "./connector/http.ts";
+export { csvTable, fileConnector } from "./connector/file.ts";
+export { httpConnector, httpTable } from "./connector/http.ts";
 export { logConnector } from "./connector/log.ts";
 export { mqttConnector } from "./connector/mqtt.ts";
 export { redisTable } from "./connector/redis.ts";

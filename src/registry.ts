@@ -1,5 +1,6 @@
 import {
-  csvTable, httpTable, logConnector, mqttConnector, redisTable, sqliteTable, sqlTable,
+  csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
+  sqliteTable, sqlTable,
 } from "./connector.ts";
 import { modbusRtu, modbusTcp } from "./driver.ts";
 
@@ -10,6 +11,8 @@ export const drivers = [
 ];
 
 export const connectors = [
+  fileConnector,
+  httpConnector,
   logConnector,
   mqttConnector,
 ];

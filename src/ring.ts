@@ -6,8 +6,8 @@ export {
   isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
 export {
-  Column, kindBytes, spread_name, tagColumn, type ColumnKind, type ColumnSpec, type Fallback,
-  type Shape, type ShapeField, type TagType,
+  Column, kindBytes, meta_name, spread_name, tagColumn, type ColumnKind, type ColumnSpec,
+  type Fallback, type Shape, type ShapeField, type TagType,
   tagTypes,
 } from "./ring/column.ts";
 export { CommandReader, CommandWriter } from "./ring/command-ring.ts";

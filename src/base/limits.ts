@@ -41,6 +41,8 @@ export const limits = {
   partition_keys_max: 1 << 20,
   /** Bytes of the result of a function that gathers values, where one of them is not longer. */
   list_bytes_default: 4096,
+  /** Bytes of what a message says of itself: topic, qos and id. */
+  meta_bytes: 256,
   /** Rows of a lookup table that are kept, where it does not say; and at most. */
   table_rows_default: 1024,
   table_rows_max: 1 << 18,

@@ -4,7 +4,8 @@ import { Decoder, Tag } from "cbor-x/index-no-eval";
 import { Fault, reason } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
 import {
-  type Column, type ColumnKind, type Dyn, ERROR, type Fallback, jsonOfDyn, type Ring, type Shape,
+  type Column, type ColumnKind, type Dyn, ERROR, type Fallback, jsonOfDyn, meta_name, type Ring,
+  type Shape,
   UNCERTAIN, writeCell,
 } from "../ring.ts";
 import type { RowForm } from "./row-form.ts";
@@ -44,7 +45,8 @@ export class CborDecoder implements RowDecoder {
     return this.#form.refusal;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number): number {
+  decode(bytes: Uint8Array, time: number, state: number, meta: Dyn = null): number {
+    this.#form.about = meta;
     const message = messageOf(bytes);
     const list = Array.isArray(message) ? message as readonly Dyn[] : [message];
     if (!list.every(isFields)) {
@@ -72,6 +74,7 @@ export class CborDecoder implements RowDecoder {
     const ring = this.#ring;
     this.#form.begin(seq & ring.mask);
     for (const column of ring.columns) {
+      if (column.name === meta_name) continue;
       const at = column.state + (seq & ring.mask);
       const value = within(fields, column.path);
       if (value === undefined) continue;

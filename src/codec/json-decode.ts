@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { base64Into, Fault } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
-import { ERROR, NULL, UNCERTAIN, type Column, type Ring } from "../ring.ts";
+import {
+  type Column, type Dyn, ERROR, meta_name, NULL, type Ring, UNCERTAIN,
+} from "../ring.ts";
 import {
   CLOSE, CLOSE_LIST, F, JsonScanner, N, OPEN, OPEN_LIST, QUOTE, same, T,
 } from "./json-scan.ts";
@@ -73,7 +75,8 @@ export class JsonDecoder implements RowDecoder {
     this.#times = times;
     this.#rows_max = rows_max;
     this.#values = new JsonValues(this.#scan, times, strict);
-    this.#fields = fieldsOf(ring.columns.filter(({ path }) => path.length > 0), 0);
+    this.#fields = fieldsOf(ring.columns.filter(({ name, path }) =>
+      path.length > 0 && name !== meta_name), 0);
     this.#whole = ring.columns.find(({ path }) => path.length === 0) ?? null;
   }
 
@@ -85,7 +88,8 @@ export class JsonDecoder implements RowDecoder {
     return this.#form.refusal;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number): number {
+  decode(bytes: Uint8Array, time: number, state: number, meta: Dyn = null): number {
+    this.#form.about = meta;
     this.#scan.begin(bytes);
     this.#state = state;
     if (!isUtf8(bytes)) throw new Fault("json-malformed", "The message is not UTF-8");

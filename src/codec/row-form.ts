@@ -1,5 +1,6 @@
 import {
-  ABSENT, type Column, NULL, type Ring, stateName, UNCERTAIN, UNCERTAIN_MAX, writeCell,
+  ABSENT, type Column, type Dyn, DynWriter, ERROR, meta_name, NULL, type Ring, stateName,
+  UNCERTAIN, UNCERTAIN_MAX, writeCell,
 } from "../ring.ts";
 import type { TimeText } from "./time-text.ts";
 
@@ -18,6 +19,11 @@ const encoder = new TextEncoder();
 export class RowForm {
   /** Rows that a strict source has refused. */
   refused = 0;
+  /** What the message says of itself. */
+  about: Dyn = null;
+  /** The column for that: no field of the message has its name. */
+  readonly #meta: Column | null;
+  readonly #writer = new DynWriter();
   readonly #ring: Ring;
   readonly #time: Column | null;
   readonly #times: TimeText;
@@ -31,6 +37,7 @@ export class RowForm {
 
   constructor(ring: Ring, timeColumn: string | null, times: TimeText, strict: boolean) {
     this.#ring = ring;
+    this.#meta = ring.column(meta_name) ?? null;
     this.#time = timeColumn === null ? null : ring.column(timeColumn) ?? null;
     this.#times = times;
     this.#strict = strict;
@@ -57,10 +64,19 @@ export class RowForm {
         writeCell(ring, column, seq, value, UNCERTAIN.substituted);
       }
     }
+    if (this.#meta !== null && this.about !== null) this.#tell(this.#meta, row, state);
     F[ring.timeAt + row] = time;
     U[ring.flagsAt + row] = 0;
     F[ring.sourceAt + row] = this.#sourceTime(row, state);
     return !this.#strict || this.#complete(row);
+  }
+
+  #tell(column: Column, row: number, state: number): void {
+    const { I, U } = this.#ring.arena;
+    const at = column.payload + row * column.stride;
+    const length = this.#writer.write(U, at, column.slot, this.about);
+    I[column.length + row] = Math.max(0, length);
+    U[column.state + row] = length < 0 ? ERROR.length : state;
   }
 
   /** A sentence about the newest that was refused. */

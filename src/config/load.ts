@@ -83,7 +83,8 @@ function build(
   return {
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
-    sources: Object.entries(config.sources).map(([name, entry]) => toSource(name, entry)),
+    sources: Object.entries(config.sources)
+      .map(([name, entry]) => toSource(name, entry, folder)),
     tables: Object.entries(config.tables as TableTexts)
       .map(([name, entry]) => toTable(name, entry, folder)),
     models: Object.entries(config.models).map(([name, model]) =>
@@ -227,20 +228,19 @@ function toLink(name: string, link: object, profile: Profile): Link {
   return { name, type, settings };
 }
 
-function toSource(name: string, entry: object): Source {
+function toSource(name: string, entry: object, folder: string): Source {
   const { type, link, columns, valueBytes, messageBytes, ...settings } = entry as {
     type: string; link?: string; columns?: Record<string, ColumnText>;
     valueBytes: number; messageBytes: number;
   };
   return {
-    name, type, link: link ?? null, settings,
+    name, type, link: link ?? null, settings: withFile(settings, folder),
     columns: Object.entries(columns ?? {}).map(([column, text]) =>
       columnOf(column, text, valueBytes)),
     open: columns === undefined ? { value_bytes: valueBytes, message_bytes: messageBytes } : null,
   };
 }
 
-/** A `file` of a table or source is meant from the configuration's folder. */
 function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
   const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
@@ -249,6 +249,7 @@ function toTable(name: string, entry: TableTexts[string], folder: string): Table
   };
 }
 
+/** A `file` of a table or source is meant from the configuration's folder. */
 function withFile(settings: Record<string, unknown>, folder: string): Record<string, unknown> {
   const { file } = settings;
   return typeof file === "string" ? { ...settings, file: resolve(folder, file) } : settings;

@@ -30,13 +30,15 @@ export interface Origin {
 }
 
 const value_characters_max = 60;
-const secretName = /(password|passphrase|token|secret|privatekey|private_key)$/i;
+const secretName =
+  /(password|passphrase|token|secret|private_?key|api[-_]?key|authorization|cookie)$/i;
 
 export function isSecretName(name: string | number | undefined): boolean {
   return typeof name === "string" && secretName.test(name);
 }
 
-const secretPair = /("[^"]*(?:password|passphrase|token|secret|private_?key)"\s*:?\s*)"[^"]*"?/gi;
+const secretPair = new RegExp('("[^"]*(?:password|passphrase|token|secret|private_?key|' +
+  'api[-_]?key|authorization|cookie)"\\s*:?\\s*)"[^"]*"?', "gi");
 
 /** A text of the configuration as it may be shown: one short line, without secrets. */
 export function shorten(text: string): string {

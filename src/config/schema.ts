@@ -315,7 +315,7 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
   links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
-  sources: ["http", "sql", "file", "redis", "nats", "kafka"],
+  sources: ["sql", "redis", "nats", "kafka"],
   tables: [],
   sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
 };

@@ -1,8 +1,40 @@
-import type { TableType } from "../connector.ts";
-import type { CsvSettings } from "./file/settings.ts";
+import type { Connection, Connector, TableType } from "../connector.ts";
+import type { CsvSettings, SourceSettings } from "./file/settings.ts";
+import { FileSource } from "./file/source.ts";
 import { CsvTable } from "./file/table.ts";
 
 const settings = () => require("./file/settings.ts") as typeof import("./file/settings.ts");
+
+/** A file keeps its rows: a source of it can wait, and goes on where it was. */
+export const fileConnector: Connector = {
+  type: "file",
+  link: null,
+  get source() {
+    return settings().sourceSettings;
+  },
+  waits: () => true,
+  isPast: true,
+  sink: null,
+  connect(name, _settings, io): Connection {
+    const status: Connection["status"] = {
+      state: "connecting", reason: "", since: io.now(),
+      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
+    };
+    let reading: FileSource | null = null;
+    return {
+      status,
+      source(source, given, into, intake) {
+        const own = new FileSource(source, given as SourceSettings, into, intake!, status, io);
+        reading = own;
+        return () => void own.end();
+      },
+      sink: () => {
+        throw new Error(`bug: ${name} has no sinks`);
+      },
+      close: async () => reading?.end(),
+    };
+  },
+};
 
 export const csvTable: TableType = {
   type: "csv",

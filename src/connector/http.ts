@@ -1,8 +1,38 @@
-import type { TableType } from "../connector.ts";
+import type { Connection, Connector, TableType } from "../connector.ts";
 import { HttpTable } from "./http/client.ts";
-import type { TableSettings } from "./http/settings.ts";
+import type { SourceSettings, TableSettings } from "./http/settings.ts";
+import { HttpSource } from "./http/source.ts";
 
 const settings = () => require("./http/settings.ts") as typeof import("./http/settings.ts");
+
+/** A web service that is asked again and again. */
+export const httpConnector: Connector = {
+  type: "http",
+  link: null,
+  get source() {
+    return settings().sourceSettings;
+  },
+  sink: null,
+  connect(name, _settings, io): Connection {
+    const status: Connection["status"] = {
+      state: "connecting", reason: "", since: io.now(),
+      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
+    };
+    let asking: HttpSource | null = null;
+    return {
+      status,
+      source(source, given, into) {
+        const own = new HttpSource(source, given as SourceSettings, into, status, io);
+        asking = own;
+        return () => own.end();
+      },
+      sink: () => {
+        throw new Error(`bug: ${name} has no sinks`);
+      },
+      close: async () => asking?.end(),
+    };
+  },
+};
 
 export const httpTable: TableType = {
   type: "http",

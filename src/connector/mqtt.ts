@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { Connector } from "../connector.ts";
 import type { LinkSettings, SourceSettings } from "./mqtt/settings.ts";
 
@@ -19,7 +20,9 @@ export const mqttConnector: Connector = {
   get sink() {
     return settings().sinkSettings;
   },
+  tells: true,
   waits: (given) => (given as SourceSettings).qos === 1,
+  marks_min: limits.journal_marks_min,
   async load() {
     client = await import("./mqtt/client.ts");
   },

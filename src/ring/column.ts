@@ -48,6 +48,9 @@ export interface ShapeField {
 /** The column that holds a whole object: its fields are shown as if each were a column. */
 export const spread_name = "*";
 
+/** The column of what a message says of itself, an object: `meta()`. */
+export const meta_name = "$meta";
+
 /** Bytes of payload of one cell (without length and state). */
 export function kindBytes(spec: ColumnSpec): number {
   return spec.slot === 0 ? 8 : spec.slot;

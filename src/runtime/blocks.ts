@@ -30,7 +30,7 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
   return [
     ...tables.flatMap(({ layout, indexBytes }) => [layout.bytes, indexBytes]),
     ...streams.flatMap(({ layout, journal }) =>
-      (journal ? [layout.bytes, layout.bytes] : [layout.bytes])),
+      (journal === null ? [layout.bytes] : [layout.bytes, layout.bytes])),
     ...imports.map(({ bytes }) => bytes),
     ...rules.flatMap(innerBlocks),
     ...permits.flatMap(permitBlocks),

@@ -20,7 +20,7 @@ export interface DurabilityOptions {
   readonly epoch: number;
   time(): number;
   wake(): void;
-  /** All that a source had acknowledged has been replayed: it may begin. */
+  /** All that a source had acknowledged has been replayed: it may begin, if it has not. */
   begin(journal: Journal): void;
 }
 
@@ -58,7 +58,6 @@ export class Durability {
   readonly lost = new Map<string, number>();
   readonly #options: DurabilityOptions;
   #parts: DurableParts = { streams: new Map(), journals: [], rules: [], sinks: [] };
-  readonly #begun = new Set<Journal>();
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
@@ -101,8 +100,6 @@ export class Durability {
       ring.numbering.begin(was?.numbering.epoch ?? this.#options.epoch, ring.head,
         was?.numbering.of(was.head) ?? 0);
     }
-    const there = new Set(parts.journals);
-    for (const journal of this.#begun) if (!there.has(journal)) this.#begun.delete(journal);
     const names = new Set(parts.journals.map(({ stream }) => stream.name));
     this.#replay = this.#replay?.filter(({ owner }) => names.has(owner)) ?? null;
     this.#linkReaders();
@@ -164,11 +161,7 @@ export class Durability {
   /** Sources begin once there is nothing to replay. */
   start(): void {
     if (this.replaying) return;
-    for (const journal of this.#parts.journals) {
-      if (this.#begun.has(journal)) continue;
-      this.#begun.add(journal);
-      this.#options.begin(journal);
-    }
+    for (const journal of this.#parts.journals) this.#options.begin(journal);
   }
 
   /** Once a turn, after rules and sinks; when it must be asked again. */
@@ -397,10 +390,10 @@ export class Durability {
       sinks: Object.fromEntries(sinks.map((sink) => [`${sink.name} of ${sink.stream}`,
         streams.get(sink.stream)!.numbering.of(sink.settled)])),
     };
-    const covered = journals.map(({ stream }) => ({
+    const covered = journals.map(({ stream, marks_min }) => ({
       owner: stream.name, epoch: stream.numbering.epoch,
       first: stream.numbering.of(stream.head) - this.#unread(stream),
-      keep: limits.journal_marks_min,
+      keep: marks_min,
     }));
     const tails = rules.flatMap((state) => state.tails(this.#unread(state.runner.output)));
     this.#number += 1;

@@ -1,4 +1,5 @@
 import { assert, Fault, reason } from "../base.ts";
+import type { Source } from "../config.ts";
 import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
@@ -34,7 +35,7 @@ export interface Import {
 /** A source that fills its ring; `end` gives up what it listens to. */
 export interface RunningSource {
   readonly name: string;
-  readonly link: string | null;
+  readonly connection: string;
   end(): void;
 }
 
@@ -106,7 +107,7 @@ export class Generation {
     ]);
   }
 
-  /** A connection of a type without links has the type's name. */
+  /** It is of a link of the configuration: no source's own, and of no type without links. */
   hasLink(name: string): boolean {
     return this.graph.gateway.links.some((link) => link.name === linkOf(name));
   }
@@ -125,21 +126,25 @@ export class Generation {
     for (const { name, layout, journal } of this.share.streams) {
       const isKept = inherited?.kept.streams.has(name) ?? false;
       carry(layout, isKept);
-      if (journal) this.#takeJournal(name, layout, isKept ? before : null);
+      if (journal !== null) {
+        this.#takeJournal(name, layout, journal.marks_min, isKept ? before : null);
+      }
     }
     for (const layout of this.share.imports) {
       carry(layout, inherited !== null && isCarried(layout.name, inherited));
     }
   }
 
-  #takeJournal(stream: string, layout: RingLayout, before: Generation | null): void {
+  #takeJournal(
+    stream: string, layout: RingLayout, marks_min: number, before: Generation | null,
+  ): void {
     const running = before?.journals.get(stream);
     if (running !== undefined) {
       this.#ringBlocks.set(running.inlet, before!.#ringBlocks.get(running.inlet)!);
     }
     this.journals.set(stream, running ?? new Journal(
       this.#ring({ ...layout, name: `${stream} inlet` }), this.rings.get(stream)!,
-      this.#place.wake));
+      marks_min, this.#place.wake));
   }
 
   #ring(layout: RingLayout): Ring {
@@ -273,8 +278,19 @@ export class Generation {
   }
 }
 
-/** The connection of a link's sources that can wait is another one than that of the rest. */
-export const durableName = (link: string): string => `${link} journal`;
+const own = "source ";
+
+/**
+ * The connection of a source. That of a link's sources that can wait is another one than that of
+ * the rest; a source without link has one of its own.
+ */
+export function connectionOf({ name, link }: Source, waits: boolean): string {
+  if (link === null) return own + name;
+  return waits ? `${link} journal` : link;
+}
+
+/** It is of one source, which has no link. */
+export const isOwn = (connection: string): boolean => connection.startsWith(own);
 
 /** The link that a connection is of. */
 export const linkOf = (connection: string): string => connection.replace(/ journal$/, "");

@@ -2,7 +2,9 @@ import { limits, nearest, never } from "../base.ts";
 import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
-import { Ring, rowsFor, tagColumn, type ColumnSpec, type RingLayout } from "../ring.ts";
+import {
+  type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
+} from "../ring.ts";
 import { reserveOf } from "./blocks.ts";
 import { planTable, type TablePlan } from "./lookup.ts";
 import { roleNames, rulesToWrites, shareOf } from "./share.ts";
@@ -37,8 +39,11 @@ export interface StreamPlan {
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
-  /** A source that can wait: its rows are durable before they are acknowledged. */
-  readonly journal: boolean;
+  /**
+   * Of a source that can wait, whose rows are durable before they are acknowledged: how many marks
+   * of its messages are kept. Else null.
+   */
+  readonly journal: { readonly marks_min: number } | null;
   /** Its rows bear source times, by which a rule can go. */
   readonly timed: boolean;
 }
@@ -147,6 +152,8 @@ export function planTrial(
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
 
+const meta_column: ColumnSpec = { name: meta_name, kind: "dyn", slot: limits.meta_bytes };
+
 /** The column of a source's own time, which is one however a rule would read it. */
 const timeColumn = ({ settings: { time } }: Source): ColumnSpec[] =>
   (typeof time === "string" ? [tagColumn(time, "time")] : []);
@@ -182,20 +189,20 @@ class Builder {
       const connector = this.#components.connectors.find(({ type }) => type === source.type);
       this.#addStream(source.name, "source", columns, interval, {
         timed: this.#isTimed(source, columns),
-        journal: connector?.waits?.(source.settings) ?? false,
+        journal: connector?.waits?.(source.settings) !== true ? null
+          : { marks_min: connector.marks_min ?? 1 },
       });
     }
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
     const rules = this.#planStrict(yield* this.#planRules());
-    for (const source of gateway.sources) {
-      if (source.open !== null) this.#closeSource(source, rules);
-    }
+    for (const source of gateway.sources) this.#closeSource(source, rules);
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
     this.#checkHiding(rules, permits);
     this.#checkSources(rules);
+    this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
     return { ...graph, memory: memoryOf(graph) };
@@ -220,8 +227,9 @@ class Builder {
     for (const { streams, fanIn, columns } of program.inputs) {
       for (const stream of fanIn ? [] : streams) {
         const known = this.#streams.get(stream)!.layout.columns;
-        const missing = columns.find(({ name }) => known.every((column) => column.name !== name));
-        if (missing === undefined || missing.name.startsWith("$")) continue;
+        const missing = columns.find(({ name }) => name !== "$oldest" &&
+          known.every((column) => column.name !== name));
+        if (missing === undefined) continue;
         this.#problem(["rules", rule.name, "sql"], `No running rule reads ${missing.name} of ` +
           `${stream} yet, so that it is not kept: add the rule to the configuration first`);
         return false;
@@ -236,7 +244,7 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    { timed = false, journal = false } = {},
+    { timed = false, journal = null }: Partial<Pick<StreamPlan, "timed" | "journal">> = {},
   ): StreamPlan {
     const rows = rowsFor(interval ?? source_interval_ms);
     const layout = Ring.layout(name, columns, rows);
@@ -245,16 +253,17 @@ class Builder {
     return stream;
   }
 
-  /** A source without declared columns has those that its rules read. */
+  /**
+   * A source without declared columns has those that its rules read; and if one reads what messages
+   * say of themselves, any source keeps that too.
+   */
   #closeSource(source: Source, rules: readonly RulePlan[]): void {
-    const columns = new Map(timeColumn(source).map((column) => [column.name, column]));
-    for (const { program } of rules) {
-      for (const input of program.inputs) {
-        if (!input.streams.includes(source.name)) continue;
-        for (const column of input.columns) columns.set(column.name, column);
-      }
-    }
-    const { interval, timed, journal } = this.#streams.get(source.name)!;
+    const { interval, timed, journal, layout } = this.#streams.get(source.name)!;
+    const read = rules.flatMap(({ program }) => program.inputs)
+      .filter((input) => input.streams.includes(source.name)).flatMap((input) => input.columns);
+    if (source.open === null && read.every(({ name }) => name !== meta_name)) return;
+    const columns = new Map(layout.columns.map((column) => [column.name, column]));
+    for (const column of read) columns.set(column.name, column);
     this.#addStream(source.name, "source", [...columns.values()], interval, { timed, journal });
   }
 
@@ -294,9 +303,11 @@ class Builder {
       if (stream === undefined && pending(name)) throw new Pending(name);
       if (stream === undefined) return undefined;
       const { layout, interval, timed } = stream;
-      const open = this.#gateway.sources.find((source) => source.name === name)?.open ?? null;
+      const source = this.#gateway.sources.find((one) => one.name === name);
+      const connector = this.#components.connectors.find(({ type }) => type === source?.type);
       return { name, columns: layout.columns, interval_ms: interval, timed,
-        ...(open === null ? {} : { open }) };
+        ...(connector?.tells === true ? { meta: meta_column } : {}),
+        ...(source === undefined || source.open === null ? {} : { open: source.open }) };
     };
     return {
       stream: info,
@@ -541,6 +552,21 @@ class Builder {
     }
   }
 
+  /** W8: no machine is written from a row whose age nobody knows. */
+  #checkPast(rules: readonly RulePlan[]): void {
+    const past = new Map(this.#gateway.sources.filter(({ type }) =>
+      this.#components.connectors.find((c) => c.type === type)?.isPast === true)
+      .map(({ name, type }) => [name, type]));
+    const writing = rulesToWrites(rules);
+    for (const { rule, program } of rules.filter((plan) => writing.has(plan.rule.name))) {
+      const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
+      if (found === undefined) continue;
+      this.#problem(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
+        `as with every source of type ${past.get(found)}; what is made of them may not be on ` +
+        "the way to a write (W8)");
+    }
+  }
+
   #checkWritten(rule: Rule, reads: (column: string) => boolean): void {
     rule.to.forEach((target, i) => {
       if (target.kind !== "write" || reads(target.from)) return;
@@ -630,7 +656,7 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   for (const stream of graph.streams) {
     const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
     lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
-    if (stream.journal) {
+    if (stream.journal !== null) {
       lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
     }
   }

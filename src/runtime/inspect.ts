@@ -1,11 +1,13 @@
 import { Fault, nearest } from "../base.ts";
 import type { Device, Group, Tag } from "../config.ts";
+import type { ConnectionStatus } from "../connector.ts";
 import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import { connectionOf, linkOf } from "./generation.ts";
 import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
-  DeviceView, LinkView, RowView, RuleView, StreamView, TableView, TagView,
+  DeviceView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
 } from "./view.ts";
 
 /** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
@@ -64,8 +66,8 @@ export class Inspector {
     const links = [...this.#role.links.values()].map((link) => link.view(now));
     for (const [name, { status }] of this.#role.connections) {
       links.push({
-        name, type: this.#graph.gateway.links.find((l) => l.name === name)?.type ?? name,
-        state: status.state === "up" ? "open" : status.state, reason: status.reason,
+        name, type: this.#typeOf(name),
+        state: stateOf(status), reason: status.reason,
         since_ms: now - status.since, peer: "", opens: 0, polls: [], stations: [],
         counters: { received: status.received, sent: status.sent, dropped: status.dropped,
           errors: status.errors },
@@ -75,15 +77,29 @@ export class Inspector {
     return links;
   }
 
+  #typeOf(connection: string): string {
+    const { links, sources } = this.#graph.gateway;
+    return links.find(({ name }) => name === linkOf(connection))?.type ??
+      sources.find((source) => connectionOf(source, false) === connection)?.type ?? connection;
+  }
+
   streams(own: readonly StreamPlan[]): StreamView[] {
     return own.map((stream) => {
       const ring = this.#role.rings.get(stream.name)!;
       return {
         name: stream.name, from: stream.from, interval_ms: stream.interval,
         columns: ring.shown.map(({ name, kind, eu }) => ({ name, kind, eu })),
-        rows: ring.head >>> 0, capacity: ring.rows,
+        rows: ring.head >>> 0, capacity: ring.rows, source: this.#sourceOf(stream),
       };
     });
+  }
+
+  #sourceOf({ name, journal }: StreamPlan): SourceView | null {
+    const source = this.#graph.gateway.sources.find((s) => s.name === name);
+    if (source === undefined) return null;
+    const status = this.#role.connections.get(connectionOf(source, journal !== null))?.status;
+    const { reason = "", received = 0, dropped = 0, errors = 0, lastError = "" } = status ?? {};
+    return { state: stateOf(status), reason, received, dropped, errors, lastError };
   }
 
   latest(name: string): RowView | null {
@@ -140,6 +156,11 @@ export class Inspector {
       time: rowTime, age_ms: time - rowTime,
     };
   }
+}
+
+/** As links of every kind call it. */
+function stateOf(status: ConnectionStatus | undefined): string {
+  return status === undefined ? "closed" : status.state === "up" ? "open" : status.state;
 }
 
 /** One row as the API shows it. */

@@ -23,18 +23,24 @@ export class Journal implements Intake {
   readonly stream: Ring;
   /** Marks of the newest messages that were durable at the start, oldest first. */
   marks: readonly string[] = [];
+  newest: string | null = null;
+  /** Marks of its newest messages that are kept. */
+  readonly marks_min: number;
   /** Hash of what the rows mean. */
   readonly shape: string;
   readonly #pairs: readonly Pair[];
   readonly #wake: () => void;
   readonly #messages: Message[] = [];
+  /** Mark of the newest message that became durable in this life. */
+  #settled: string | null = null;
   /** Inlet rows before it are in the stream. */
   #cursor = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(inlet: Ring, stream: Ring, wake: () => void) {
+  constructor(inlet: Ring, stream: Ring, marks_min: number, wake: () => void) {
     this.inlet = inlet;
     this.stream = stream;
+    this.marks_min = marks_min;
     this.#pairs = pairColumns(inlet, stream);
     this.#wake = wake;
     const columns = stream.layout.columns.map(({ name, kind, slot, eu }) => [name, kind, slot, eu]);
@@ -55,8 +61,15 @@ export class Journal implements Intake {
   }
 
   commit(mark: string, durable: () => void): void {
+    this.newest = mark;
     this.#messages.push({ end: this.inlet.head, mark, durable });
     this.#wake();
+  }
+
+  /** Goes on where a stream of the same name and other columns leaves off. */
+  follow(before: Journal): void {
+    this.marks = before.marks;
+    this.newest = before.#settled ?? before.marks.at(-1) ?? null;
   }
 
   /** Nobody reads the stream any more: what waits for room need not. */
@@ -103,6 +116,7 @@ export class Journal implements Intake {
       stream.publish(rows);
     }
     this.#cursor = end;
+    this.#settled = done.at(-1)?.mark ?? this.#settled;
     for (const { durable } of done) durable();
     if (!this.open) return;
     for (const go of this.#waiting.splice(0)) go();

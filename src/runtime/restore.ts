@@ -1,4 +1,4 @@
-import { limits, type Log } from "../base.ts";
+import type { Log } from "../base.ts";
 import { FLAG, type Ring, unpackRows } from "../ring.ts";
 import { unseal, type SavedState, type StoredSegment } from "../store.ts";
 import type { Cut } from "./checkpoint.ts";
@@ -141,12 +141,13 @@ function beginReplay(
   const { stream, shape } = journal;
   const mine = saved.journal.filter(({ owner }) => owner === stream.name);
   journal.marks = mine.flatMap(({ marks }) => (JSON.parse(marks) as [number, string][])
-    .map(([, mark]) => mark)).slice(-limits.journal_marks_min);
+    .map(([, mark]) => mark)).slice(-journal.marks_min);
+  journal.newest = journal.marks.at(-1) ?? null;
   const before = cut?.sources[stream.name];
   const known = before ?? mine.at(-1);
   if (known === undefined || known.shape !== shape) {
-    const covered = before?.epoch === mine.at(-1)?.epoch ? before?.next ?? 0 : 0;
-    const gone = mine.filter(({ first }) => first >= covered);
+    const gone = mine.filter((segment) => before === undefined || segment.epoch > before.epoch ||
+      (segment.epoch === before.epoch && segment.first >= before.next));
     const rows = gone.reduce((sum, segment) => sum + segment.rows, 0);
     if (rows > 0) tell(stream.name, rows, "its columns changed");
     stream.numbering.begin(epoch, stream.head, 0);

@@ -5,7 +5,9 @@ import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import { keptOf } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
-import { durableName, Generation, linkOf, type Import, type Permit } from "./generation.ts";
+import {
+  connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
+} from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import type { LookupCache } from "./lookup.ts";
@@ -232,7 +234,9 @@ export class Role {
   #beginDurability(before: Generation): void {
     const { graph, rings, rules, sinks, journals } = this.#now;
     for (const [name, journal] of before.journals) {
-      if (journals.get(name) !== journal) journal.close();
+      if (journals.get(name) === journal) continue;
+      journals.get(name)?.follow(journal);
+      journal.close();
     }
     this.#reads.clear();
     const writing = rulesToWrites(graph.rules);
@@ -394,15 +398,17 @@ export class Role {
     }
     for (const source of before.sources) {
       if (kept!.sources.has(source.name)) sources.push(source);
-      else if (this.#now.connections.has(source.link!)) source.end();
+      else this.#endSource(source);
     }
     const running = new Set(sources.map(({ name }) => name));
-    for (const { name, type, link, settings } of share.sources) {
+    for (const source of share.sources) {
+      const { name, type, link, settings } = source;
       // One that can wait begins when all that it had acknowledged has been replayed.
       if (this.#isClosed(link) || running.has(name) || this.#now.journals.has(name)) continue;
-      const end = this.#connection(type, link)
+      const connection = connectionOf(source, false);
+      const end = this.#connection(type, connection)
         .source(name, settings, this.rings.get(name)!, null);
-      sources.push({ name, link, end });
+      sources.push({ name, connection, end });
     }
     if (!this.#options.active) return;
     for (const { rule, sink: name } of share.sinks) {
@@ -413,18 +419,31 @@ export class Role {
       const isSame = was?.ring === ring && kept?.sinks.has(name) === true;
       // A changed sink goes on where it was, as long as its rows are where they were.
       sinks.push(isSame ? was : new SinkRunner(name,
-        this.#connection(config.type, config.link).sink(name, config.settings, ring, rule), ring,
+        this.#connection(config.type, config.link ?? config.type)
+          .sink(name, config.settings, ring, rule), ring,
         was?.ring === ring ? was.cursor : ring.head));
     }
   }
 
   #beginSource(journal: Journal): void {
     const { share, sources } = this.#now;
-    const { name, type, link, settings } = share.sources.find((source) =>
-      source.name === journal.stream.name)!;
-    if (this.#isClosed(link) || sources.some((source) => source.name === name)) return;
-    const end = this.#connection(type, link, true).source(name, settings, journal.inlet, journal);
-    sources.push({ name, link: durableName(link ?? type), end });
+    const source = share.sources.find(({ name }) => name === journal.stream.name)!;
+    const { name, type, link, settings } = source;
+    if (this.#isClosed(link) || sources.some((running) => running.name === name)) return;
+    const connection = connectionOf(source, true);
+    const end = this.#connection(type, connection, true)
+      .source(name, settings, journal.inlet, journal);
+    sources.push({ name, connection, end });
+  }
+
+  /** It may have been closed with its link. */
+  #endSource({ connection, end }: RunningSource): void {
+    const { connections } = this.#now;
+    if (!connections.has(connection)) return;
+    end();
+    if (!isOwn(connection)) return;
+    void connections.get(connection)!.close();
+    connections.delete(connection);
   }
 
   /** W25: a simulation keeps what it does not stand for closed. */
@@ -438,19 +457,20 @@ export class Role {
     return this.#connection(type, link);
   }
 
-  /** One client for all that use a link; a type without link has one for itself. */
-  #connection(type: string, link: string | null, durable = false): Connection {
+  /**
+   * One client for all that use a link. One whose session outlasts it (`durable`) is of nobody
+   * else: commands must not come late (W17).
+   */
+  #connection(type: string, key: string, durable = false): Connection {
     const { components, world, wake } = this.#options;
     const { graph, connections } = this.#now;
-    // A connection whose session outlasts it is of nobody else: commands must not come late (W17).
-    const key = durable ? durableName(link ?? type) : link ?? type;
     let connection = connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
-      const settings = graph.gateway.links.find((l) => l.name === link)?.settings ?? {};
+      const settings = graph.gateway.links.find((l) => l.name === linkOf(key))?.settings ?? {};
       const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, gateway: graph.gateway.id, wake, durable,
+        log: world.log, timers: world.timers, gateway: graph.gateway.id, wake, durable,
         message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(),
       });

@@ -8,6 +8,7 @@ import type { Store } from "../store.ts";
 import { answerOf } from "./answer.ts";
 import { Changes, type ConfigurationFile } from "./changes.ts";
 import { parsed, type FromTopic } from "./commands.ts";
+import { isOwn } from "./generation.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Latching } from "./latching.ts";
@@ -359,7 +360,7 @@ class Running implements Runtime {
   }
 
   #stateTrouble(why: string): string {
-    const waiting = this.#options.graph.streams.filter(({ journal }) => journal);
+    const waiting = this.#options.graph.streams.filter(({ journal }) => journal !== null);
     const names = waiting.map(({ name }) => name).join(", ");
     return `state: ${why}` + (names === "" ? "" : `; nothing of ${names} is acknowledged`);
   }
@@ -524,7 +525,7 @@ class Running implements Runtime {
 function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
   return [
     ...role.links.filter((link) => link.state !== "open")
-      .map((link) => `link ${link.name}: ${link.reason}`),
+      .map(({ name, reason }) => `${isOwn(name) ? "" : "link "}${name}: ${reason}`),
     ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
       .map((s) => `link ${link.name} station ${s.station}: ${s.reason}`)),
     ...role.refused.map(([name, why]) => `${name}: ${why}`),

@@ -205,6 +205,19 @@ export interface StreamView {
   readonly rows: number;
   readonly capacity: number;
   readonly interval_ms: number | null;
+  /** Where its rows come from, if that is a source: of one with a link all that this carries. */
+  readonly source: SourceView | null;
+}
+
+export interface SourceView {
+  /** `open`, `connecting`, `down`; `closed` in safe mode and in a simulation. */
+  readonly state: string;
+  readonly reason: string;
+  readonly received: number;
+  /** Messages, lines or answers that made no row; why the last of them. */
+  readonly dropped: number;
+  readonly errors: number;
+  readonly lastError: string;
 }
 
 export interface RowView {

@@ -9,7 +9,8 @@ import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
   AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-  BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow, Catalog, Gathering,
+  BoundHits, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow,
+  Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
@@ -62,8 +63,10 @@ function refuseAlone(sql: string, select: Select): void {
   if (window === null && orderBy.length > 0) throw alone("ORDER BY", orderBy[0]!.expr.span);
   if (window === null && limit !== null) throw alone("LIMIT", limit.span);
   if (limit?.rows === 0) throw new SqlFault("arguments", "LIMIT is at least 1", sql, limit.span);
-  if (isAggregate(select)) return;
-  if (having !== null) throw notInThisVersion(sql, having.span, "HAVING without an aggregate");
+  if (isAggregate(select) || having === null) return;
+  if (window === null || hasAggregate(having)) {
+    throw notInThisVersion(sql, having.span, "HAVING without an aggregate in SELECT");
+  }
 }
 
 /** Binds without asking whether the whole can run; the clauses each by themselves. */
@@ -99,6 +102,8 @@ class Binder {
   readonly #nodes = new Map<string, Bound>();
   /** What a window has closed over, once it has: only there it has a beginning and an end. */
   #closed: Context | null = null;
+  /** What `last_hit_count()` counts in this place; null: nothing. */
+  #counting: BoundHits["of"] | null = null;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
   readonly #where: Expr | null;
@@ -121,6 +126,7 @@ class Binder {
     }
     const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
+    this.#counting = select.window === null && !aggregated ? "rows" : null;
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
     for (const expr of select.groupBy) {
@@ -129,11 +135,12 @@ class Binder {
     }
     const context: Context = aggregated ? "group" : "row";
     this.#closed = window === null ? null : context;
+    if (window !== null) this.#counting = "windows";
     const rows = select.fields.find(({ expr }) => placeOf(expr) === "rows");
     const fields = rows === undefined ? this.#fields(select.fields, context)
       : this.#expanded(select.fields, rows, context);
     const expand = rows === undefined ? null : rows.alias ?? nameOf(rows.expr);
-    const having = select.having === null ? null : this.#condition(select.having, "group");
+    const having = select.having === null ? null : this.#having(select.having, context);
     const groups = this.#groups(select);
     const { distinct, limit } = select;
     const orderBy = this.#orderBy(select.orderBy, context);
@@ -143,6 +150,10 @@ class Binder {
     }
     return this.query(this.#sql, { joins, where, window, select: fields, having, groups, aggregated,
       expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
+  }
+
+  #having(expr: Expr, context: Context): Bound {
+    return this.#condition(expr, hasAggregate(expr) ? "group" : context);
   }
 
   #orderBy(keys: readonly Order[], context: Context): BoundOrder[] {
@@ -783,6 +794,9 @@ class Binder {
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
       case "date_diff": return this.#dateDiff(call, context);
+      case "meta": case "mqtt": return this.#meta(call, context);
+      case "last_hit_count": case "last_agg_hit_count": return this.#hits(call, "count", context);
+      case "last_hit_time": case "last_agg_hit_time": return this.#hits(call, "time", context);
       case "row_number": return this.#rowNumber(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
@@ -793,6 +807,37 @@ class Binder {
           type: int53, span: call.span });
     }
     throw this.#later(call.span, `The function ${name}()`);
+  }
+
+  /** `meta([stream.]key[->inside]…)`, `meta([stream.]*)`; `mqtt(topic)` says where from. */
+  #meta({ name, args: [arg], span }: Call, context: Context): Bound {
+    const path = pathOf(arg!);
+    const [first, ...rest] = path;
+    const qualified = first !== undefined && (rest.length > 0 || arg!.kind === "star") &&
+      this.#scope.has(first);
+    const column = this.#column(this.#scope.meta(this.#sql, qualified ? first : "", span), span);
+    const keys = qualified ? rest : path;
+    if (name.toLowerCase() === "mqtt") {
+      const key = mqttKeys.get(keys.join().toLowerCase());
+      if (key === undefined) {
+        throw this.#fault("arguments", "mqtt() knows topic, qos and messageid", arg!.span);
+      }
+      keys.splice(0, Infinity, key);
+    }
+    const of = context === "row" ? column : this.#ofGroup(column);
+    return keys.reduce((node: Bound, key) =>
+      this.#access("$member", [node, this.#textLiteral(key, span)], span), of);
+  }
+
+  #hits({ name, span }: Call, which: BoundHits["which"], context: Context): Bound {
+    const of = this.#counting;
+    const misplaced = of === "windows" && this.#closed !== context;
+    if (of === null || misplaced || (of === "rows" && /_agg_/i.test(name))) {
+      throw this.#fault("syntax", `${name}() stands in ` + (/_agg_/i.test(name)
+        ? "HAVING or SELECT of a query with a window" : "WHERE or SELECT of a query without a " +
+          "window and without aggregates, or in OVER (WHEN …) of a sliding window"), span);
+    }
+    return this.#node({ kind: "hits", of, which, type: int53, span });
   }
 
   /** Without a window each row is the only one of its result. */
@@ -919,14 +964,16 @@ class Binder {
     if (over !== null && over.orderBy.length > 0) {
       throw this.#fault("syntax", `${fn.name}() takes rows as they come: no ORDER BY`, over.span);
     }
-    // No window has closed over what it looks at.
-    const closed = this.#closed;
+    // No window has closed over what it looks at, and nothing has been counted.
+    const closed = this.#closed, counting = this.#counting;
     this.#closed = null;
+    this.#counting = null;
     const partitionBy = (over?.partitionBy ?? [])
       .map((expr) => this.#comparable(this.#expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.#condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     this.#closed = closed;
+    this.#counting = counting;
     const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
     const node = this.#node<BoundStateful>({
       kind: "stateful", fn: fn.name, args, partitionBy, keys: this.#keysOf(over), when, type, span,
@@ -1097,11 +1144,14 @@ class Binder {
       throw this.#fault("arguments",
         `The model ${model} gives ${known.outputs} numbers, counted from 0`, call.span);
     }
+    const counting = this.#counting;
+    this.#counting = null;
     const args = rest.map((arg) => {
       const bound = this.#expr(arg, context);
       return bound.type.kind === "bool" ? this.#as(bound, float64)
         : this.#as(this.#number(bound), float64);
     });
+    this.#counting = counting;
     const same = (infer: BoundInfer): boolean => infer.model === model &&
       infer.args.length === args.length && infer.args.every((arg, i) => arg === args[i]);
     let index = this.#infers.findIndex(same);
@@ -1141,8 +1191,12 @@ class Binder {
       case "hopping":
         return { kind, length_ms: first! * unit, hop_ms: second! * unit, ...common };
       case "count": return { kind, rows: first!, every: second ?? first!, ...common };
-      case "sliding": return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit,
-        when: condition(window.when), ...common };
+      case "sliding": {
+        this.#counting = "when";
+        const when = condition(window.when);
+        this.#counting = null;
+        return { kind, length_ms: first! * unit, delay_ms: (second ?? 0) * unit, when, ...common };
+      }
       case "session":
         return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
       case "state": return { kind, begin: this.#condition(args[0]!, "row"),
@@ -1162,6 +1216,18 @@ function columnsIn(roots: readonly Bound[]): Set<string> {
   }
   return names;
 }
+
+/** Names from the outside in; of `*` that of its stream. */
+function pathOf(expr: Expr): string[] {
+  switch (expr.kind) {
+    case "name": return [...expr.parts];
+    case "star": return expr.qualifier.length === 0 ? [] : [expr.qualifier.join(".")];
+    case "member": return [...pathOf(expr.of), expr.name];
+    default: return [];
+  }
+}
+
+const mqttKeys = new Map(["topic", "qos", "messageId"].map((key) => [key.toLowerCase(), key]));
 
 /** The name that a field has by itself: of its column or its function. */
 function nameOf(expr: Expr): string | null {

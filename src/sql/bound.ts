@@ -217,7 +217,7 @@ export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
   | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
-  | BoundNumber;
+  | BoundNumber | BoundHits;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -359,6 +359,18 @@ export interface BoundNumber extends Typed {
   readonly orderBy: readonly BoundOrder[];
 }
 
+/**
+ * How often a clause has let something pass before, and the time of the last one (0: none yet);
+ * int53. `rows`: rows that come out of a query without a window; `when`: rows on which the
+ * condition of a sliding window was TRUE; `windows`: windows that gave a row after HAVING, by their
+ * end.
+ */
+export interface BoundHits extends Typed {
+  readonly kind: "hits";
+  readonly of: "rows" | "when" | "windows";
+  readonly which: "count" | "time";
+}
+
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>
   numbers.length > 0 || distinct || orderBy.length > 0 || limit !== null;
@@ -411,6 +423,8 @@ export interface CatalogStream {
   readonly interval_ms: number | null;
   /** Its rows bear source times. */
   readonly timed?: boolean;
+  /** What a message says of itself beside its fields (`meta()`): a column of objects. */
+  readonly meta?: ColumnSpec;
   /** Its messages have any fields; what a rule names becomes a column. */
   readonly open?: OpenStream;
 }

@@ -14,6 +14,9 @@ const places: Readonly<Record<string, string>> = {
   mqtt: "topic", file: "file", csv: "file", sqlite: "file", http: "url", sql: "url", redis: "url",
 };
 
+/** `DELIMITED` is eKuiper's name for CSV. */
+const formatOf = (name: string): string => (name === "delimited" ? "csv" : name);
+
 /** Options that mean nothing here: every stream is shared, and none is only for a while. */
 const idle = new Set(["SHARED", "TEMP", "VERSION"]);
 
@@ -31,14 +34,15 @@ export function declaration(sql: string): Declaration {
 
 function streamOf(sql: string, create: Create): Declaration {
   const { name, columns } = create;
-  const { settings, extra } = settingsOf(sql, create, ["FORMAT", "STRICT_VALIDATION", "TIMESTAMP",
-    "TIMESTAMP_FORMAT"]);
-  const { FORMAT, STRICT_VALIDATION, TIMESTAMP, TIMESTAMP_FORMAT } = create.options;
+  const { settings, extra } = settingsOf(sql, create, ["FORMAT", "DELIMITER", "STRICT_VALIDATION",
+    "TIMESTAMP", "TIMESTAMP_FORMAT"]);
+  const { FORMAT, DELIMITER, STRICT_VALIDATION, TIMESTAMP, TIMESTAMP_FORMAT } = create.options;
   const bytes = typeof extra["valueBytes"] === "number" ? extra["valueBytes"] : value_bytes;
   return { section: "sources", name, entry: {
     ...settings,
     ...(columns.length === 0 ? {} : { columns: columnsOf(columns, bytes) }),
-    ...(FORMAT === undefined ? {} : { format: FORMAT.toLowerCase() }),
+    ...(FORMAT === undefined ? {} : { format: formatOf(FORMAT.toLowerCase()) }),
+    ...(DELIMITER === undefined ? {} : { delimiter: DELIMITER }),
     ...(STRICT_VALIDATION === undefined ? {}
       : { strict: STRICT_VALIDATION.toLowerCase() === "true" }),
     ...(TIMESTAMP === undefined ? {} : { time: TIMESTAMP }),

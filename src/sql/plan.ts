@@ -7,7 +7,7 @@ import { afterRows, isArranged, needsRows, windowConditions } from "./bound.ts";
 import { arrangeStage } from "./arrange.ts";
 import {
   conditionsStage, type Field, type Folding, left_column, rowsStage, runningStage,
-  type StageInput, start_column, windowStage,
+  type RowsRole, type StageInput, start_column, windowStage,
 } from "./emit/stages.ts";
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
@@ -20,7 +20,7 @@ import type {
   WindowPlan,
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
-import { inputsOf, walk } from "./rewrite/tree.ts";
+import { contains, inputsOf, walk } from "./rewrite/tree.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
@@ -143,6 +143,8 @@ class Chain {
   /** Columns of a closed window that hold an expression of GROUP BY. */
   readonly #keys = new Map<Bound, string>();
   #tests: Bound[];
+  /** Something asks how often the select list was come to. */
+  readonly #hits: boolean;
   /** Rows that a closed window gives at most. */
   #most = 0;
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
@@ -156,6 +158,8 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
+    this.#hits = [query.where, query.having, ...this.#shown()].some((node) =>
+      node !== null && contains(node, "hits"));
   }
 
   /** Of the last ring. */
@@ -230,13 +234,14 @@ class Chain {
     }
     if (window !== null && !aggregated) {
       this.#windowRows(window);
+      this.#tests = conjuncts(having);
       this.#later = this.#shown();
-      this.#infer(this.#infersIn(this.#later), false);
+      this.#infer(this.#infersIn([...this.#later, ...this.#tests]), false);
     } else if (aggregated) {
       this.#window();
       this.#tests = conjuncts(having);
       this.#later = this.#shown();
-      const testing = !isArranged(this.#query);
+      const testing = !isArranged(this.#query) && !this.#hits;
       this.#infer(this.#infersIn([...this.#later, ...this.#tests]), testing);
     }
     this.#give();
@@ -252,7 +257,11 @@ class Chain {
   /** HAVING and the select list; before it goes out what is done with all rows of a window. */
   #give(): void {
     const restamped = this.#eventTime !== null;
-    if (!isArranged(this.#query)) return this.#rows(this.#tests, this.#select(), restamped);
+    const of = this.#query.window === null ? "rows" : "windows";
+    if (!isArranged(this.#query)) {
+      return this.#rows(this.#tests, this.#select(),
+        { restamped, hits: this.#hits ? { of, column: null } : null });
+    }
     const { numbers, distinct, orderBy, limit } = this.#query;
     const having = conjunction(this.#tests);
     this.#tests = [];
@@ -271,18 +280,33 @@ class Chain {
     const order = keysOf("$by", orderBy);
     // Numbers are columns only when all rows of the window are there.
     const numbered = numbers.length > 0;
-    const fields = numbered ? this.#passes().filter(({ expr }) => expr !== left_column.name)
-      : this.#select();
+    const fields = numbered ? [...this.#hitsRead(),
+      ...this.#passes().filter(({ expr }) => expr !== left_column.name)] : this.#select();
     const passes = fields.map(({ spec }) => spec).filter(({ name }) => name !== oldest.name);
     this.#rows([], [...fields, ...columns, { spec: left_column, expr: left_column.name }],
-      restamped && !numbered);
+      { restamped: restamped && !numbered,
+        hits: this.#hits ? { of, column: having === null ? null : "$having" } : null });
     const stage = arrangeStage(this.#input(), {
       having: having !== null, numbers: counts, order, limit, rows: this.#most,
       distinct: distinct ? passes.map(({ name }) => name) : null, passes,
     });
     this.stages.push(stage);
     this.#columns = stage.output;
-    if (numbered) this.#rows([], this.#select(), restamped);
+    if (numbered) this.#rows([], this.#select(), { restamped });
+  }
+
+  /** What is counted while rows are gone over, for a later stage. */
+  #hitsRead(): Field[] {
+    const read = new Map<string, Field>();
+    for (const { expr } of this.#query.select) {
+      walk(expr, (node) => {
+        if (node.kind !== "hits") return true;
+        const spec: ColumnSpec = { name: `$hits_${node.which}`, kind: "int53", slot: 0 };
+        read.set(spec.name, { spec, expr: node });
+        return false;
+      });
+    }
+    return [...read.values()];
   }
 
   /** Before all else, so that whatever looks at rows sees them in order. */
@@ -424,7 +448,7 @@ class Chain {
 
   /** True if all that a node reads stands in the last ring. */
   #isReady(node: Bound): boolean {
-    let ready = this.#infersIn([node]).length === 0;
+    let ready = this.#infersIn([node]).length === 0 && !contains(node, "hits");
     walk(node, (n) => {
       ready &&= n.kind !== "column" || n.input === 0 || this.#find(n) !== undefined;
       return ready;
@@ -513,7 +537,7 @@ class Chain {
     this.stages.push(stage);
     this.#columns = stage.output;
     folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
-    this.#tests = aggregated ? conjuncts(having) : [];
+    this.#tests = conjuncts(having);
     this.#most = stage.fold.keys;
     this.#later = this.#shown();
     this.#give();
@@ -577,6 +601,7 @@ class Chain {
       : node.kind === "infer" ? `$infer${node.index}_${node.output}` : node.kind === "window"
         && node.which === "start" ? "$start"
       : node.kind === "stateful" ? this.#nameOf(node)
+      : node.kind === "hits" ? `$hits_${node.which}`
       : node.kind === "number" ? `$number${this.#query.numbers.indexOf(node)}` : undefined);
     return name !== undefined && this.#names.has(name) ? name : undefined;
   }
@@ -592,9 +617,9 @@ class Chain {
 
   #rows(
     tests: readonly Bound[], select: readonly { spec: ColumnSpec; expr: Bound | string }[],
-    restamped = false,
+    role: RowsRole = {},
   ): void {
-    const stage = rowsStage(this.#input(), conjunction(tests), select, { restamped });
+    const stage = rowsStage(this.#input(), conjunction(tests), select, role);
     this.stages.push(stage);
     this.#columns = stage.output;
   }
@@ -636,7 +661,8 @@ class Chain {
   #infer(indices: readonly number[], testing: boolean): void {
     for (const index of indices) {
       const { model, args } = this.#query.infers[index]!;
-      const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0) : [];
+      const ready = testing ? this.#tests.filter((t) => this.#infersIn([t]).length === 0 &&
+        !contains(t, "hits")) : [];
       this.#tests = this.#tests.filter((t) => !ready.includes(t));
       const names = args.map((_, i) => `$arg${i}`);
       const passes = this.#passes();
@@ -671,7 +697,8 @@ class Chain {
         return true;
       });
     }
-    return [...(start ? [start_column] : []), ...(isArranged(this.#query) ? [left_column] : [])];
+    const left = isArranged(this.#query) || this.#hits;
+    return [...(start ? [start_column] : []), ...(left ? [left_column] : [])];
   }
 
   #windowStage(window: BoundWindow, folding: Folding): WindowPlan | KeptPlan {

@@ -13,6 +13,8 @@ interface Input {
   readonly used: Map<string, ColumnSpec>;
   /** Any name is a column, of no fixed type. */
   readonly open: OpenStream | null;
+  /** The column of what its messages say of themselves. */
+  readonly meta: ColumnSpec | null;
   readonly table: CatalogTable | null;
 }
 
@@ -49,7 +51,7 @@ export class Scope {
     if (table !== undefined) {
       const columns = new Map(table.columns.map((column) => [column.name, column]));
       this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
-        used: new Map(), table, open: null });
+        used: new Map(), table, open: null, meta: null });
       return;
     }
     const fanIn = name.includes("*");
@@ -66,7 +68,8 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map(), table: null, open: fanIn ? null : found[0]!.open ?? null });
+      used: new Map(), table: null, open: fanIn ? null : found[0]!.open ?? null,
+      meta: fanIn ? null : found[0]!.meta ?? null });
   }
 
   /** Columns of `*` or `qualifier.*`, none of those that begin with `$`, with their source. */
@@ -88,6 +91,22 @@ export class Scope {
         return [{ alias, name }];
       });
     });
+  }
+
+  /** What messages say of themselves: of the stream named, else of the first. */
+  meta(sql: string, qualifier: string, span: Span): Extract<Found, { kind: "column" }> {
+    const input = this.#inputs.find((one) => isOf(one, qualifier));
+    if (input === undefined || input.meta === null) {
+      throw new SqlFault("no-meta", `Rows of ${input?.name ?? qualifier} say nothing of ` +
+        "themselves; those of a source of type mqtt do", sql, span);
+    }
+    input.used.set(input.meta.name, input.meta);
+    return { kind: "column", input: this.#inputs.indexOf(input), spec: input.meta, field: null };
+  }
+
+  /** True if FROM or a JOIN has this stream. */
+  has(qualifier: string): boolean {
+    return this.#inputs.some((input) => isOf(input, qualifier));
   }
 
   /** The column of a field inside one of an open stream; null: that is not where it is from. */

@@ -156,16 +156,14 @@ function forgetUnfinished(db: Database): void {
     (SELECT coalesce(max(checkpoint), 0) FROM segments WHERE kind = 'cut')`);
 }
 
-/** Another epoch of the stream is over: its columns changed. */
+/** Another epoch of the stream is over (its columns changed), but marks of it still count. */
 function prune(db: Database, { owner, epoch, first, keep }: Covered): void {
-  db.run("DELETE FROM segments WHERE kind = 'journal' AND owner = ? AND epoch <> ?",
-    [owner, epoch]);
-  const rows = db.query(`SELECT id, first + rows AS end, json_array_length(marks) AS messages
+  const rows = db.query(`SELECT id, epoch, first + rows AS end, json_array_length(marks) AS messages
     FROM segments WHERE kind = 'journal' AND owner = ? ORDER BY id DESC`)
-    .all(owner) as { id: number; end: number; messages: number }[];
+    .all(owner) as { id: number; epoch: number; end: number; messages: number }[];
   let messages = 0;
   for (const row of rows) {
-    if (row.end <= first && messages >= keep) {
+    if ((row.end <= first || row.epoch !== epoch) && messages >= keep) {
       db.run("DELETE FROM segments WHERE kind = 'journal' AND owner = ? AND id <= ?",
         [owner, row.id]);
       return;

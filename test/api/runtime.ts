@@ -31,7 +31,7 @@ export class FakeRuntime implements Runtime {
 
   async streams() {
     return [{ name: "press.fast", from: "group" as const, columns: [], rows: 1, capacity: 16,
-      interval_ms: 100 }];
+      interval_ms: 100, source: null }];
   }
 
   async latest(stream: string) {

@@ -49,6 +49,17 @@ describe("a message of any fields", () => {
       none: "absent" });
   });
 
+  test("what a message says of itself is no field of it", () => {
+    const rows = ring({ name: "$meta", kind: "dyn", slot: 64 }, open("n", 16, "n"));
+    const about = new Map([["topic", "a/b"]]);
+    createDecoder(rows).decode(utf8('{"$meta":"forged","n":1}'), 0, UNCERTAIN.source, about);
+    expect(cells(rows, 0)).toEqual({ $meta: '{"topic":"a/b"}', n: 1 });
+    expect(rows.arena.U[rows.column("$meta")!.state]).toBe(UNCERTAIN.source);
+    expect(decoded('{"$meta":"forged","n":1}', rows)).toEqual({ $meta: "absent", n: 1 });
+    createDecoder(rows).decode(utf8("{}"), 0, GOOD, new Map([["topic", "x".repeat(80)]]));
+    expect(cells(rows, 2)).toEqual({ $meta: "error:length", n: "absent" });
+  });
+
   test("fields inside are found on the way, beside the one that holds them", () => {
     const specs = [open("a->b", 16, "a", "b"), open("a->c->d", 16, "a", "c", "d"),
       open("a", 64, "a"), open("z", 16, "z")];

@@ -5,8 +5,8 @@ import { knownFunctions } from "../../src/sql/functions.ts";
 import { aggregate } from "../evaluate/aggregate.ts";
 import { evaluateQuery } from "../evaluate/evaluate.ts";
 import {
-  type Case, catalogOf, cellOf, column, compare, isError, type Json, jsonOf, kindOf, type Outcome,
-  refused, rowOf, shownOf, unsupported,
+  type Case, catalogOf, cellOf, column, columnsOf, compare, isError, type Json, jsonOf, kindOf,
+  type Outcome, passed, refused, rowOf, shownOf, unsupported,
 } from "./vectors.ts";
 
 export function runFunction(c: Case): Outcome {
@@ -15,7 +15,30 @@ export function runFunction(c: Case): Outcome {
     return runAggregate(c.fn as string, c.args as Json[][], c.expect as Json);
   }
   if (c.kind === "analytic") return runAnalytic(c.fn as string, c.steps as unknown as Step[]);
+  if (c.kind === "hit") return runHits(c.fn as string, c.steps as unknown as Hit[]);
   return unsupported(`${c.kind} functions`);
+}
+
+interface Hit {
+  readonly hit: boolean;
+  readonly at: number;
+  readonly expect: Json;
+}
+
+/** What a clause knows before a row that it lets pass; a row that it does not changes nothing. */
+function runHits(fn: string, steps: readonly Hit[]): Outcome {
+  const sql = fn.startsWith("last_agg_")
+    ? `SELECT count(*) AS n, ${fn}() AS x FROM s GROUP BY COUNTWINDOW(1) HAVING count(*) > 0`
+    : `SELECT ${fn}() AS x FROM s WHERE h`;
+  const columns = new Map([["h", column("h", "bool")]]);
+  const query = bindSelect(sql, parseQuery(sql), catalogOf(columns));
+  const outcomes = steps.map((step, i) => {
+    const rows = [...steps.slice(0, i).filter(({ hit }) => hit), step]
+      .map(({ at }) => rowOf({ h: true }, columns, at));
+    const last = evaluateQuery(query, rows).rows.at(-1)!;
+    return compare(jsonOf(last.cells.get("x")!, "int53"), step.expect);
+  });
+  return outcomes.find(({ kind }) => kind !== "passed") ?? passed;
 }
 
 /** SQL of an argument that must be written out, and of NULL; null: it comes as a column. */
@@ -54,7 +77,27 @@ export function runScalar(fn: string, args: readonly Json[], expected: Json): Ou
   }
 }
 
+/** Each call with its own prefix: what differs from the row before, under the columns' names. */
+function runChanged(steps: readonly Step[]): Outcome {
+  const names = steps[0]!.columns!;
+  const values = steps.map(({ args }) =>
+    Object.fromEntries(names.map((name, i) => [name, args[i + 2]!])));
+  const columns = columnsOf(values);
+  const rows = values.map((value, i) => rowOf(value, columns, i));
+  const shown = steps.map(({ args: [prefix, ignoreNull] }, i) => {
+    const sql = `SELECT changed_cols('${String(prefix)}', ${String(ignoreNull)}, ` +
+      `${names.join(", ")}) FROM s`;
+    const query = bindSelect(sql, parseQuery(sql), catalogOf(columns));
+    const row = evaluateQuery(query, rows.slice(0, i + 1)).rows.at(-1)!;
+    const known = shownOf(query, row).filter(([, value]) => value !== null);
+    return known.length === 0 ? null : Object.fromEntries(known);
+  });
+  return compare(shown, steps.map((step) => step.expect));
+}
+
 interface Step {
+  /** Of `changed_cols`: the names of the arguments from the third on. */
+  readonly columns?: readonly string[];
   readonly args: readonly Json[];
   readonly when?: boolean;
   readonly partition?: string;
@@ -63,7 +106,7 @@ interface Step {
 
 /** Calls of one call site: whole numbers and floats of a column meet as floats. */
 function runAnalytic(fn: string, steps: readonly Step[]): Outcome {
-  if (steps.some((step) => step.when === undefined)) return unsupported(`${fn}()`);
+  if (fn === "changed_cols") return runChanged(steps);
   const refusals = steps.filter((step) => isError(step.expect));
   const rest = steps.filter((step) => !isError(step.expect));
   for (const step of refusals) {

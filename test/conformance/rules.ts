@@ -5,15 +5,16 @@ import type { BoundQuery } from "../../src/sql/bound.ts";
 import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
 import { ordered } from "../evaluate/order.ts";
 import {
-  type Case, catalogOf, type Columns, columnsOf, compare, isError, type Json, kindOf,
-    type Outcome, passed, refused,
-  rowOf, schemaOf, shownOf, unsupported,
+  type Case, catalogOf, cellOf, type Columns, columnsOf, compare, isError, type Json, kindOf,
+  metaColumn, type Outcome, passed, refused, rowOf, schemaOf, shownOf, unsupported,
 } from "./vectors.ts";
 
 interface Stream {
   readonly ddl: string;
   readonly preload?: boolean;
-  readonly rows: readonly { readonly at: number; readonly values: Record<string, Json> }[];
+  readonly rows: readonly {
+    readonly at: number; readonly values: Record<string, Json>; readonly meta?: Json;
+  }[];
 }
 
 interface Run {
@@ -43,7 +44,11 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   }
   try {
     const query = bind(c.sql as string, catalogOf(columns));
-    const rows = stream.rows.map((row) => rowOf(row.values, columns, row.at));
+    const rows = stream.rows.map(({ at, values, meta }) => {
+      const row = rowOf(values, columns, at);
+      const about = cellOf({ topic: "mock", ...meta as object }, "dyn");
+      return { ...row, cells: new Map(row.cells).set(metaColumn.name, about) };
+    });
     for (const run of runs) {
       const feed = feedOf(run, rows, stream.ddl);
       const emitted = emissions(query, feed, run.sendError ?? false);

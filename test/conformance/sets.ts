@@ -45,7 +45,7 @@ export function runSet(directory: string, set: SetName): Report {
   for (const c of cases(directory, set)) {
     const outcome = run(c);
     const reason = listed.get(c.id);
-    if (outcome.kind === "unsupported") {
+    if (outcome.kind === "unsupported" && reason === undefined) {
       const why = outcome.why.replace(/^\d+:\d+: /, "");
       unsupported.set(why, (unsupported.get(why) ?? 0) + 1);
     } else if (outcome.kind === "passed") {

@@ -160,6 +160,9 @@ export function refused(thrown: unknown, expected: Json): Outcome {
     : { kind: "failed", why: `refused: ${thrown.message}; expected ${JSON.stringify(expected)}` };
 }
 
+/** What a message says of itself. */
+export const metaColumn: ColumnSpec = { name: "$meta", kind: "dyn", slot: 4096 };
+
 export type Columns = ReadonlyMap<string, ColumnSpec>;
 
 export const column = (name: string, kind: ColumnSpec["kind"]): ColumnSpec =>
@@ -181,7 +184,8 @@ export function columnsOf(rows: readonly Record<string, Json>[]): Map<string, Co
 
 export function catalogOf(columns: Columns): Catalog {
   return {
-    stream: (name) => ({ name, columns: [...columns.values()], interval_ms: null }),
+    stream: (name) =>
+      ({ name, columns: [...columns.values()], interval_ms: null, meta: metaColumn }),
     match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
       names: () => [],
   };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLog } from "../../src/base.ts";
+import { createLog, eventLoop } from "../../src/base.ts";
 import { logConnector } from "../../src/connector.ts";
 import { Arena, Ring, tagColumn, writeCell } from "../../src/ring.ts";
 import { configured } from "../support/configured.ts";
@@ -16,8 +16,8 @@ test("rows are lines, at most so many a second; the others are counted", () => {
   let now = 5000;
   const connection = configured(logConnector).connect("log", {}, {
     log: createLog("info", () => now, (line) => lines.push(line)),
-    gateway: "g", message_bytes_max: 1, durable: false, time: () => now, now: () => now,
-    wake: () => undefined,
+    gateway: "g", message_bytes_max: 1, timers: eventLoop, durable: false,
+    time: () => now, now: () => now, wake: () => undefined,
   });
   const sink = connection.sink("console", { rowsPerSecond: 4 }, ring, "hold");
   expect(sink.drain(0, 10)).toBe(10);

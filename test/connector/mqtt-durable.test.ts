@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { connect, type MqttClient } from "mqtt";
-import { createLog, systemClock } from "../../src/base.ts";
-import { mqttConnector, type Connection, type Intake } from "../../src/connector.ts";
-import { Arena, readCell, Ring } from "../../src/ring.ts";
+import { createLog, eventLoop, systemClock } from "../../src/base.ts";
+import { mqttConnector, type Connection } from "../../src/connector.ts";
+import { Hand } from "../support/intake.ts";
 import { mosquittoBroker, mosquittoPath, type Broker } from "./broker.ts";
 import { configured } from "../support/configured.ts";
 
@@ -16,39 +16,6 @@ let lines: string[];
 let broker: Broker;
 let peer: MqttClient;
 
-/** A journal in the test's hands: nothing is durable before it says so. */
-class Hand implements Intake {
-  readonly ring = Ring.create(Arena.create(1 << 16),
-    Ring.layout("rows", [{ name: "n", kind: "int53", slot: 0 }], 16)).ring;
-  readonly rows_max = 8;
-  readonly marks: readonly string[];
-  open = true;
-  readonly messages: { readonly mark: string; durable(): void }[] = [];
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(marks: readonly string[] = []) {
-    this.marks = marks;
-  }
-
-  whenOpen(go: () => void): void {
-    this.#waiting.push(go);
-  }
-
-  admit(): void {
-    this.open = true;
-    for (const go of this.#waiting.splice(0)) go();
-  }
-
-  commit(mark: string, durable: () => void): void {
-    this.messages.push({ mark, durable });
-  }
-
-  get values(): unknown[] {
-    return Array.from({ length: this.ring.head }, (_, seq) =>
-      readCell(this.ring, this.ring.columns[0]!, seq));
-  }
-}
-
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(2);
 }
@@ -58,8 +25,8 @@ async function life(hand: Hand): Promise<Connection & { die(): Promise<void> }> 
   const subscribed = lines.length;
   const connection = mqtt.connect("b", { host: "127.0.0.1", port: broker.port }, {
     log: createLog("info", () => clock.time(), (line) => lines.push(line)), gateway: "g",
-    message_bytes_max: 10_000, durable: true, time: () => clock.time(), now: () => clock.now(),
-    wake: () => {},
+    message_bytes_max: 10_000, timers: eventLoop, durable: true,
+    time: () => clock.time(), now: () => clock.now(), wake: () => {},
   });
   const end = connection.source("rows", { topic: "in", qos: 1 }, hand.ring, hand);
   expect(end).toBeFunction();

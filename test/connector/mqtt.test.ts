@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { decode } from "cbor-x/index-no-eval";
 import { connect, type MqttClient } from "mqtt";
-import { createLog, systemClock } from "../../src/base.ts";
+import { createLog, eventLoop, systemClock } from "../../src/base.ts";
 import { InboundLengths } from "../../src/connector/mqtt/inbound.ts";
 import { mqttConnector, type Connection, type ConnectorIo } from "../../src/connector.ts";
 import {
@@ -43,7 +43,7 @@ let lines: string[];
 let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
-  gateway: "g1", message_bytes_max: 100_000, durable: false,
+  gateway: "g1", message_bytes_max: 100_000, timers: eventLoop, durable: false,
   time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
 };
 
@@ -104,6 +104,18 @@ describe.each(brokers)("MQTT through %s", (_name, create) => {
     expect(readCell(ring, ring.column("name")!, first)).toBe("ü");
     expect(readCell(ring, ring.column("value")!, first + 2)).toBe(2);
     expect(wakes).toBeGreaterThan(0);
+  });
+
+  test("a ring with room for it gets what each message says of itself", async () => {
+    const layout = Ring.layout("s", [columns[1]!, { name: "$meta", kind: "dyn", slot: 256 }], 64);
+    const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+    connection.source("any", { topic: "tell/#" }, ring, null);
+    await ready(ring, "tell/a");
+    const { head } = ring;
+    await peer.publishAsync("tell/b/c", '{"value":1}', { qos: 0 });
+    await until(() => ring.head === head + 1);
+    expect(readCell(ring, ring.column("$meta")!, head))
+      .toBe('{"topic":"tell/b/c","qos":0,"messageId":0}');
   });
 
   test("retained messages: uncertain by default, good or skipped if so configured", async () => {

@@ -1,7 +1,8 @@
 import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import { exactly, oneZero } from "./open.ts";
 import {
-  afterRows, type Bound, type BoundAggregate, type BoundQuery, type BoundType, type BoundWindow,
+  afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundQuery, type BoundType,
+  type BoundWindow,
   needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
@@ -48,7 +49,8 @@ export interface Evaluated {
 export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
   Evaluated {
   const stateful = new Stateful(query);
-  return (rows) => new Evaluation(query, world, stateful).run(rows);
+  const passed = new Map<BoundHits["of"], Passed>();
+  return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
 }
 
 /** The slow meaning of a query over the rows of its one input, in their order. */
@@ -57,12 +59,21 @@ export function evaluateQuery(query: BoundQuery, rows: readonly Row[],
   return evaluator(query, world)(rows);
 }
 
+/** How often a clause has let something pass, and the time of the last one. */
+interface Passed {
+  readonly count: number;
+  readonly time: number;
+}
+
 class Evaluation {
   readonly #query: BoundQuery;
   readonly #world: World;
   readonly #stateful: Stateful;
   /** Results of the calls with state, for each row. */
   readonly #calls = new Map<Row, ReadonlyMap<Bound, Cell>>();
+  readonly #passed: Map<BoundHits["of"], Passed>;
+  /** What the condition of a sliding window comes to, for each row. */
+  readonly #when = new Map<Row, Cell>();
   readonly #origins = new Map<Row, Origin>();
   /** Rows of a window that are in no group only because nobody knows whether they belong (W8). */
   readonly #doubted = new Set<Row>();
@@ -70,7 +81,10 @@ class Evaluation {
   /** What is left of WHERE when a row comes to the window or the select list. */
   #where: Bound | null;
 
-  constructor(query: BoundQuery, world: World, stateful: Stateful) {
+  constructor(
+    query: BoundQuery, world: World, stateful: Stateful, passed: Map<BoundHits["of"], Passed>,
+  ) {
+    this.#passed = passed;
     this.#query = query;
     this.#stateful = stateful;
     this.#world = world;
@@ -94,8 +108,11 @@ class Evaluation {
     if (this.#world.window !== undefined) {
       found = this.#close({ ...this.#world.window, rows: this.#filtered(rows) });
     } else if (window === null && !aggregated) {
-      found = this.#filtered(rows).map((row) =>
-        this.#project(row.time, this.#origin([row]), this.#rowLeaves(row)));
+      found = rows.flatMap((one) => this.#filtered([one]).map((row) => {
+        const made = this.#project(row.time, this.#origin([row]), this.#rowLeaves(row));
+        this.#hit("rows", row.time);
+        return made;
+      }));
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
     } else {
@@ -169,6 +186,7 @@ class Evaluation {
   }
 
   #joinable(window: BoundWindow, rows: readonly Row[]): Window[] {
+    this.#trigger(window, rows);
     switch (window.kind) {
       case "tumbling":
         return hopping(rows, { ...window, kind: "hopping", hop_ms: window.length_ms },
@@ -188,6 +206,7 @@ class Evaluation {
 
   /** WHERE looks at the rows before a window of time, but after one that each row counts in. */
   #windows(window: BoundWindow, rows: readonly Row[]): Row[] {
+    this.#trigger(window, rows);
     switch (window.kind) {
       case "tumbling": return this.#tumbling(this.#belonging(rows), window.length_ms);
       case "count": return this.#counted(rows, window.rows, window.every);
@@ -200,6 +219,21 @@ class Evaluation {
         const passed = this.#belonging(rows);
         return this.#spans(this.#timed(window, this.#asked(passed)), new Set(passed));
       }
+    }
+  }
+
+  #hit(of: BoundHits["of"], time: number): void {
+    this.#passed.set(of, { count: (this.#passed.get(of)?.count ?? 0) + 1, time });
+  }
+
+  /** The condition of a sliding window, row by row, as it may ask when it was TRUE before. */
+  #trigger(window: BoundWindow, rows: readonly Row[]): void {
+    if (window.kind !== "sliding" || window.when === null) return;
+    for (const row of rows) {
+      const cell = evaluate(window.when, this.#rowLeaves(row));
+      this.#when.set(row, cell);
+      const trusted = this.#world.strict === true ? cell.state === GOOD : hasValue(cell);
+      if (trusted && cell.value === true) this.#hit("when", row.time);
     }
   }
 
@@ -216,20 +250,26 @@ class Evaluation {
 
   /** A condition of the window itself; an error in it is not TRUE. */
   #holds(condition: Bound | null, row: Row): boolean {
-    const leaves = this.#rowLeaves(row);
-    return passes(condition, leaves) === true && this.#isSound(condition, leaves);
+    if (condition === null) return true;
+    const cell = this.#when.get(row) ?? evaluate(condition, this.#rowLeaves(row));
+    return hasValue(cell) && cell.value === true && this.#isTrusted(cell);
+  }
+
+  #isTrusted({ state }: Cell): boolean {
+    return this.#world.strict !== true || state === GOOD;
   }
 
   /** The rows that a window's own conditions are asked about. */
   #asked(rows: readonly Row[]): readonly Row[] {
     const conditions = windowConditions(this.#query.window);
     this.#errors += rows.filter((row) =>
-      conditions.some((condition) => !this.#isSound(condition, this.#rowLeaves(row)))).length;
+      conditions.some((condition) => !this.#isTrusted(
+        this.#when.get(row) ?? evaluate(condition, this.#rowLeaves(row))))).length;
     return rows;
   }
 
   #isSound(node: Bound | null, leaves: Leaves): boolean {
-    return this.#world.strict !== true || node === null || evaluate(node, leaves).state === GOOD;
+    return node === null || this.#isTrusted(evaluate(node, leaves));
   }
 
   /** Engine time up to which windows have closed. */
@@ -358,7 +398,8 @@ class Evaluation {
     const rows = window.rows.filter((row) => !this.#doubted.has(row));
     if (!this.#query.aggregated) {
       return this.#arranged(rows.map((row) => ({ time: window.end, origin: this.#origin([row]),
-        leaves: this.#windowLeaves(window, row) })));
+        leaves: this.#windowLeaves(window, row) }))
+        .filter(({ leaves }) => this.#test(this.#query.having, leaves)));
     }
     const groups = new Map<string, Row[]>();
     for (const row of rows) {
@@ -386,6 +427,7 @@ class Evaluation {
   #arranged(given: readonly Given[]): Row[] {
     const found = arranged(this.#query, given, (one) =>
       this.#project(one.time, one.origin, one.leaves));
+    if (given.length > 0) this.#hit("windows", given[0]!.time);
     if (found !== null) return found;
     this.#errors += given.length;
     this.#world.unordered?.(given[0]!.time);
@@ -408,6 +450,7 @@ class Evaluation {
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => row.time,
+      hits: ({ of, which }) => this.#passed.get(of)?.[which] ?? 0,
       time: row.time,
       seed: this.#calls.get(row) ?? new Map(),
     };

@@ -1,6 +1,6 @@
 import { assert, never } from "../../src/base.ts";
 import { ABSENT, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
-import type { Bound, BoundBinaryOp, BoundCall, BoundType } from "../../src/sql/bound.ts";
+import type { Bound, BoundBinaryOp, BoundCall, BoundHits, BoundType } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
 import { exactly, openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
@@ -31,6 +31,7 @@ export interface Leaves {
   aggregate(index: number): Cell;
   infer(index: number, output: number): Cell;
   window(which: "start" | "end"): number;
+  hits(node: BoundHits): number;
   /** Engine time when the row is worked on. */
   readonly time: number;
   /** Expressions whose cells are known already: the keys of a group. */
@@ -69,6 +70,7 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     case "number": throw new Error("bug: a row's number is worked out before its columns");
     case "stateful": throw new Error("bug: a call with state is worked out before the row's rest");
     case "window": return good(leaves.window(node.which));
+    case "hits": return good(leaves.hits(node));
     case "clock": return good(leaves.time);
     case "literal": return node.value === null ? nothing : good(node.value);
     case "unary": {

@@ -37,19 +37,20 @@ export class Oracle {
     return this.#of(stream).reduce((sum, row) => sum + Number(row[column]), 0);
   }
 
-  /** Each of the numbers 1 to n came in, once, in order, and the state says so. */
-  judge(n: number): readonly string[] {
+  /** Each of the numbers 1 to n came from a source, once, in order, and the state says so. */
+  judge(source: string, n: number): void {
     const all = n * (n + 1) / 2;
-    this.#each("steps", n, (row, i) =>
+    this.#each(`${source}-steps`, n, (row, i) =>
       row["n"] === i && row["before"] === (i === 1 ? null : i - 1));
-    this.#each("tally", n, (row, i) => row["seen"] === i && row["total"] === i * (i + 1) / 2);
-    this.#each("sevens", Math.floor(n / 7), (row, i) => row["low"] === 7 * i - 6 &&
+    this.#each(`${source}-tally`, n, (row, i) =>
+      row["seen"] === i && row["total"] === i * (i + 1) / 2);
+    this.#each(`${source}-sevens`, Math.floor(n / 7), (row, i) => row["low"] === 7 * i - 6 &&
       row["high"] === 7 * i && row["seen"] === 7 && row["total"] === 7 * (7 * i - 3));
-    this.#each("chained", Math.floor(n / 7), (row, i) => row["total"] === 7 * i);
-    const [seen, total] = [this.sum("spans", "seen"), this.sum("spans", "total")];
-    if (seen !== n) this.#note(`windows of time have ${seen} rows of ${n}`);
-    if (total !== all) this.#note(`windows of time have a sum of ${total}, not ${all}`);
-    return this.wrong;
+    this.#each(`${source}-chained`, Math.floor(n / 7), (row, i) => row["total"] === 7 * i);
+    const spans = `${source}-spans`;
+    const [seen, total] = [this.sum(spans, "seen"), this.sum(spans, "total")];
+    if (seen !== n) this.#note(`${spans} have ${seen} rows of ${n}`);
+    if (total !== all) this.#note(`${spans} have a sum of ${total}, not ${all}`);
   }
 
   #of(stream: string): Told[] {

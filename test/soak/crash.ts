@@ -1,8 +1,10 @@
 /**
- * Numbered rows through the compiled binary, which is killed again and again: at a chosen write to
- * its database, sync, or send to the broker (`kill_at.c`), or at any moment. The broker is the real
- * Mosquitto and outlives it; who reads the sinks stands outside (`crash-oracle.ts`).
+ * Numbered rows, from the broker and from a file, through the compiled binary, which is killed
+ * again and again: at a chosen write to its database, sync, or send to the broker (`kill_at.c`), or
+ * at any moment. The broker is the real Mosquitto and outlives it; who reads the sinks stands
+ * outside (`crash-oracle.ts`).
  */
+import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MqttClient } from "mqtt";
 import { connect as connectTcp } from "node:net";
@@ -13,6 +15,7 @@ import { Oracle } from "./crash-oracle.ts";
 
 export interface CrashVerdict {
   readonly kills: Readonly<Record<string, number>>;
+  /** By MQTT, and as many in the file. */
   readonly rows: number;
   /** Rows that the oracle got more than once. */
   readonly again: number;
@@ -21,20 +24,31 @@ export interface CrashVerdict {
   readonly log: string;
 }
 
+/** The rules over one source; `crash-oracle.ts` knows what each of them must say. */
+function rulesOver(source: string): Record<string, object> {
+  const rules = {
+    steps: `SELECT n, lag(n) AS before FROM ${source}`,
+    tally: `SELECT count(*) AS seen, sum(n) AS total FROM ${source}`,
+    sevens: "SELECT count(*) AS seen, min(n) AS low, max(n) AS high, sum(n) AS total " +
+      `FROM ${source} GROUP BY COUNTWINDOW(7)`,
+    chained: `SELECT sum(seen) AS total FROM ${source}-sevens`,
+    spans: `SELECT count(*) AS seen, sum(n) AS total FROM ${source} ` +
+      "GROUP BY TUMBLINGWINDOW(ms, 250)",
+  };
+  return Object.fromEntries(Object.entries(rules).map(([name, sql]) =>
+    [`${source}-${name}`, { sql, to: ["out"] }]));
+}
+
+const sources = ["numbered", "filed"] as const;
+
 const config = (port: number, threads: 1 | 3): object => ({
   gateway: { id: "crash", profile: threads === 1 ? "generic-512mb" : "generic-1gb" },
   links: { broker: { type: "mqtt", host: "127.0.0.1", port } },
   sources: { numbered: { type: "mqtt", link: "broker", topic: "in/rows", qos: 1,
+    columns: { n: "int64" }, rowsPerSecond: 2000 },
+  filed: { type: "file", file: "rows.csv", format: "csv", poll: "50ms",
     columns: { n: "int64" }, rowsPerSecond: 2000 } },
-  rules: {
-    steps: { sql: "SELECT n, lag(n) AS before FROM numbered", to: ["out"] },
-    tally: { sql: "SELECT count(*) AS seen, sum(n) AS total FROM numbered", to: ["out"] },
-    sevens: { sql: "SELECT count(*) AS seen, min(n) AS low, max(n) AS high, sum(n) AS total " +
-      "FROM numbered GROUP BY COUNTWINDOW(7)", to: ["out"] },
-    chained: { sql: "SELECT sum(seen) AS total FROM sevens", to: ["out"] },
-    spans: { sql: "SELECT count(*) AS seen, sum(n) AS total FROM numbered " +
-      "GROUP BY TUMBLINGWINDOW(ms, 250)", to: ["out"] },
-  },
+  rules: Object.assign({}, ...sources.map(rulesOver)) as object,
   sinks: { out: { type: "mqtt", link: "broker", topic: "out/{rule}", qos: 1, identity: true } },
   api: { listen: "127.0.0.1:0" },
   store: { directory: "store", checkpoint: "150ms" },
@@ -75,6 +89,8 @@ export async function crash(
   const folder = workFolder();
   const file = folder.write("gateway.json", config(broker.port, threads));
   const store = join(folder.path, "store");
+  const rows = join(folder.path, "rows.csv");
+  writeFileSync(rows, "n\n");
   const oracle = new Oracle();
   const reader = client(broker.port, "oracle");
   reader.on("message", (topic, payload) => oracle.take(topic, payload.toString()));
@@ -87,10 +103,18 @@ export async function crash(
   let log = "";
   let sent = 0;
   let sending = false;
-  // Numbers go on while it is dead: the broker keeps them.
+  // Numbers go on while it is dead: the broker keeps them, and the file does. A line may be seen
+  // half written: its second half comes with the next one.
+  let half = "";
   const sender = setInterval(() => {
     if (!sending) return;
-    for (let i = 0; i < rate / 100; i++) writer.publish("in/rows", `{"n":${++sent}}`, { qos: 1 });
+    for (let i = 0; i < rate / 100; i++) {
+      writer.publish("in/rows", `{"n":${++sent}}`, { qos: 1 });
+      const line = `${sent}\n`;
+      const cut = random.below(line.length);
+      appendFileSync(rows, half + line.slice(0, cut));
+      half = line.slice(cut);
+    }
   }, 10);
   try {
     // The first life makes the subscription that the broker keeps.
@@ -112,13 +136,16 @@ export async function crash(
       log = life.output;
     }
     sending = false;
+    appendFileSync(rows, half);
     const last = run({});
-    await until("all rows", () => oracle.count("steps") >= sent && oracle.count("tally") >= sent &&
-      oracle.sum("spans", "seen") >= sent, 60_000).catch(() => null);
+    await until("all rows", () => sources.every((source) =>
+      oracle.count(`${source}-steps`) >= sent && oracle.count(`${source}-tally`) >= sent &&
+      oracle.sum(`${source}-spans`, "seen") >= sent), 60_000).catch(() => null);
     await Bun.sleep(500);
     await last.stop();
     log += last.output;
-    return { kills, rows: sent, again: oracle.again, wrong: oracle.judge(sent), log };
+    for (const source of sources) oracle.judge(source, sent);
+    return { kills, rows: sent, again: oracle.again, wrong: oracle.wrong, log };
   } finally {
     clearInterval(sender);
     reader.end(true);

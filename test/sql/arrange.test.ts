@@ -103,6 +103,22 @@ describe("all rows of a window together", () => {
   });
 });
 
+const counted: readonly (readonly [sql: string, rows: readonly string[]])[] = [
+  ["SELECT k, last_hit_count() AS n FROM s WHERE last_hit_count() < 2", ["b 0", "a 1"]],
+  ["SELECT last_hit_time() AS t FROM s WHERE k = 'a'", ["0", "1001"]],
+  ["SELECT count(*) AS n, last_agg_hit_count() AS hits, last_agg_hit_time() AS t FROM s " +
+    "GROUP BY COUNTWINDOW(2) HAVING sum(v) > 2", ["2 0 0", "2 1 1001"]],
+  ["SELECT k, last_agg_hit_count() AS n FROM s GROUP BY COUNTWINDOW(2) " +
+    "HAVING last_agg_hit_count() < 2", ["b 0", "a 0", "b 1", "a 1"]],
+  ["SELECT count(*) AS n FROM s GROUP BY SLIDINGWINDOW(ms, 1) OVER (WHEN last_hit_count() < 3)",
+    ["1", "2", "2"]],
+  ["SELECT k, row_number() + last_agg_hit_count() AS n FROM s GROUP BY COUNTWINDOW(3) " +
+    "ORDER BY k DESC LIMIT 2", ["b 1", "b 3", "c 3", "b 4"]],
+];
+test.each(counted)("%s", (sql, wanted) => {
+  expect(run(sql).found).toEqual([...wanted]);
+});
+
 const refused: readonly (readonly [sql: string, code: string, words: string])[] = [
   ["SELECT v FROM s ORDER BY v", "no-window", "ORDER BY needs the rows of a window"],
   ["SELECT v FROM s LIMIT 3", "no-window", "LIMIT needs the rows of a window"],
@@ -112,6 +128,11 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
   ["SELECT v FROM s GROUP BY COUNTWINDOW(2) ORDER BY 1", "syntax", "not its place"],
   ["SELECT row_number() AS n FROM s GROUP BY COUNTWINDOW(2) ORDER BY n", "syntax", "its own"],
   ["SELECT DISTINCT row_number() FROM s GROUP BY COUNTWINDOW(2)", "syntax", "no two rows"],
+  ["SELECT last_agg_hit_count() FROM s", "syntax", "a query with a window"],
+  ["SELECT count(*) FROM s WHERE last_hit_count() > 1 GROUP BY COUNTWINDOW(2)", "syntax",
+    "without a window"],
+  ["SELECT sum(last_agg_hit_count()) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "HAVING"],
+  ["SELECT lag(last_hit_count()) FROM s", "syntax", "WHERE or SELECT"],
   ["SELECT v FROM s WHERE row_number() > 1", "syntax", "only stand in SELECT"],
   ["SELECT sum(row_number()) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "counts the rows"],
 ];
@@ -125,6 +146,12 @@ test.each(refused)("refused: %s", (sql, code, words) => {
     return;
   }
   throw new Error(`accepted: ${sql}`);
+});
+
+test("W8: how often something has passed is not on the way to a write", () => {
+  const sql = "SELECT v FROM s WHERE last_hit_count() < 3";
+  const [unsafe] = compile(sql, catalog, { strict: true }).unsafe;
+  expect(unsafe!.sentence).toContain("every row since");
 });
 
 test.each([

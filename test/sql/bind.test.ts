@@ -268,3 +268,24 @@ describe("errors", () => {
     });
   }
 });
+
+describe("meta()", () => {
+  const about = { name: "$meta", kind: "dyn", slot: 64 } as const;
+  const telling: Catalog = { ...catalog, stream: (name) => {
+    const stream = catalog.stream(name);
+    return stream === undefined || name !== "orders" ? stream : { ...stream, meta: about };
+  } };
+
+  test("is a column of its own, which `*` does not show", () => {
+    const query = bind("SELECT *, meta(topic) AS topic FROM orders WHERE mqtt(QoS) = 1 AND " +
+      "meta(orders.a->b) = 'x' AND meta(*) IS NOT NULL", telling);
+    expect(query.inputs[0]!.columns.map(({ name }) => name)).toContain("$meta");
+    expect(query.select.map(({ name }) => name)).not.toContain("$meta");
+  });
+
+  test("is refused where there is none", () => {
+    expect(fault("SELECT meta(topic) FROM orders")).toMatchObject({ code: "no-meta" });
+    expect(() => bind("SELECT mqtt(size) FROM orders", telling))
+      .toThrow("topic, qos and messageid");
+  });
+});

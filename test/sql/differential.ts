@@ -73,6 +73,12 @@ class Queries {
       return `SELECT ${rows}${r.pick(["", " AS x"])}, ` +
         `${this.#list(() => this.value(this.kind(), 2))} FROM s${where}`;
     }
+    if (!windowed && r.chance(0.15)) {
+      const test = `${where === "" ? " WHERE" : `${where} AND`} ${this.#hits("last_hit")} > ` +
+        r.pick(["n", "m", "-1"]);
+      const list = this.#list(() => r.pick([this.#hits("last_hit"), this.value("whole", 2)]));
+      return `SELECT ${list} FROM s${r.chance(0.7) ? test : where}`;
+    }
     if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])
@@ -82,13 +88,15 @@ class Queries {
     const window = running ? "" : this.#window(filter);
     if (!running && r.chance(0.15)) {
       return `SELECT ${this.#distinct()}window_start() AS began, ` +
-        `${this.#list(() => this.#counted(this.kind(), 3))} ` +
-        `FROM s${where} GROUP BY ${window}${this.#arranged()}`;
+        `${this.#list(() => this.#counted(this.kind(), 3))} FROM s${where} GROUP BY ${window}` +
+        (r.chance(0.15) ? ` HAVING ${this.#hits("last_agg_hit")} % 3 != 2` : "") +
+        this.#arranged();
     }
     this.#group = true;
     const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : running ? this.value(this.kind(), 3) : this.#counted(this.kind(), 3)));
-    const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}` : "";
+    const hits = running || r.chance(0.8) ? "" : ` AND ${this.#hits("last_agg_hit")} % 3 != 2`;
+    const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.2)
       ? r.pick([" KEYS 2", " KEYS 4"]) : "";
@@ -99,12 +107,18 @@ class Queries {
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
   }
 
+  #hits(name: string): string {
+    const time = `(cast(event_time() - ${name}_time(), 'bigint') / 10)`;
+    return this.#r.chance(0.6) ? `${name}_count()` : time;
+  }
+
   #distinct(): string {
     return this.#r.chance(0.1) ? "DISTINCT " : "";
   }
 
   /** A column of a window's rows, also their number. */
   #counted(kind: Kind, depth: number): string {
+    if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
     const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
@@ -131,7 +145,8 @@ class Queries {
       case 4: case 5: return `HOPPINGWINDOW(ms, ` +
         `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
       case 6: {
-        const when = r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "";
+        const hits = r.chance(0.2) ? ` AND ${this.#hits("last_hit")} > n` : "";
+        const when = r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)}${hits})` : "";
         return `SLIDINGWINDOW(ms, ${r.pick(["10", "50", "300"])})${filter}${when}`;
       }
       case 7: return `SLIDINGWINDOW(ms, ${r.pick(["10, 5", "50, 100", "30, 30"])})${filter}` +

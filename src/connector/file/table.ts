@@ -3,7 +3,7 @@ import { Fault } from "../../base.ts";
 import { cellOf, isMisfit } from "../../codec.ts";
 import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
-import { placesOf, readCsv } from "./csv.ts";
+import { placesOf, readCsv, valueOf } from "./csv.ts";
 
 /** A CSV file by key: read as a whole, and again when its time or size has changed. */
 export class CsvTable implements Lookup {
@@ -45,9 +45,7 @@ export class CsvTable implements Lookup {
     const rows = new Map<CellValue, Answer>();
     this.#twice.clear();
     for (const record of records) {
-      // An empty field is NULL, of a text an empty text.
-      const row = places.map((place, i) =>
-        record[place] === "" && columns[i]!.kind !== "text" ? null : record[place]);
+      const row = places.map((place, i) => valueOf(record[place], columns[i]!.kind));
       const cell = cellOf(row[at], columns[at]!);
       // A key that is none of its kind is one that nobody asks for.
       if (cell === null || isMisfit(cell)) continue;

@@ -5,30 +5,42 @@ import type { CellValue } from "../../ring.ts";
 export interface Request {
   readonly url: string;
   readonly token?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly method?: string;
+  readonly body?: string | undefined;
 }
 
 /** Requests of one question that are under way at a time. */
 const requests_max = 8;
 
-/** The text of an answer, of bounded length; null for 404. */
-async function getText({ url, token }: Request, abort: AbortSignal): Promise<string | null> {
+/** The address without what may be a secret in it. */
+function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}
+
+/** The body of an answer, of bounded length; null for 404. */
+export async function fetchBody(
+  { url, token, headers = {}, method = "GET", body }: Request, bytes_max: number,
+  abort: AbortSignal,
+): Promise<Uint8Array | null> {
   const answer = await fetch(url, {
-    signal: abort,
+    signal: abort, method, ...(body === undefined ? {} : { body }),
     headers: { accept: "application/json",
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
   });
   if (answer.status === 404) return null;
-  if (!answer.ok) throw new Fault("http-status", `${url} answers ${answer.status}`);
+  if (!answer.ok) throw new Fault("http-status", `${shown(url)} answers ${answer.status}`);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of answer.body ?? []) {
     bytes += chunk.length;
-    if (bytes > limits.body_bytes_max) {
-      throw new Fault("http-size", `${url} answers more than ${limits.body_bytes_max} bytes`);
+    if (bytes > bytes_max) {
+      throw new Fault("http-size", `${shown(url)} answers more than ${bytes_max} bytes`);
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** JSON objects of a web service by key, one request a key. */
@@ -56,17 +68,17 @@ export class HttpTable implements Lookup {
 
   async #one(key: CellValue, abort: AbortSignal): Promise<Answer | null | Fault> {
     const url = this.#request.url.replaceAll("{key}", encodeURIComponent(String(key)));
-    const text = await getText({ ...this.#request, url }, abort);
-    if (text === null) return null;
+    const body = await fetchBody({ ...this.#request, url }, limits.body_bytes_max, abort);
+    if (body === null) return null;
     try {
-      const row: unknown = JSON.parse(text);
+      const row: unknown = JSON.parse(new TextDecoder().decode(body));
       if (typeof row !== "object" || row === null || Array.isArray(row)) {
         throw new Error("no JSON object");
       }
       return this.#shape.columns.map(({ name }) =>
         (name === this.#shape.key ? key : (row as Record<string, unknown>)[name]));
     } catch (thrown) {
-      return new Fault("table-value", `${url}: ${reason(thrown)}`);
+      return new Fault("table-value", `${shown(url)}: ${reason(thrown)}`);
     }
   }
 }

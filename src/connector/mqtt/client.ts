@@ -233,8 +233,9 @@ export class MqttConnection implements Connection {
   }
 }
 
-const inbound = ({ payload, retain, dup }: IPublishPacket): Inbound =>
-  ({ payload: payload as Buffer, retained: retain, duplicate: dup });
+const inbound = ({ topic, qos, messageId, payload, retain, dup }: IPublishPacket): Inbound => ({
+  topic, qos, id: messageId ?? 0, payload: payload as Buffer, retained: retain, duplicate: dup,
+});
 
 /** Acknowledges when all of several have. */
 function shared(receipt: Receipt, of: number): Receipt {

@@ -1,12 +1,16 @@
 import { limits, reason } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
-import { GOOD, UNCERTAIN, type Ring } from "../../ring.ts";
+import { type Dyn, GOOD, meta_name, type Ring, UNCERTAIN } from "../../ring.ts";
 import type { SourceSettings } from "./settings.ts";
 import { fill } from "./topic.ts";
 
 /** One message as it came. */
 export interface Inbound {
+  readonly topic: string;
+  readonly qos: number;
+  /** 0 at qos 0. */
+  readonly id: number;
   readonly payload: Uint8Array;
   readonly retained: boolean;
   /** The broker says that it has sent it before. */
@@ -26,6 +30,8 @@ export class MqttSource {
   readonly #name: string;
   readonly #retained: SourceSettings["retained"];
   readonly #decoder: RowDecoder;
+  /** A rule reads what messages say of themselves. */
+  readonly #tells: boolean;
   readonly #intake: Intake | null;
   readonly #known: KnownMessages;
   readonly #status: ConnectionStatus;
@@ -41,20 +47,23 @@ export class MqttSource {
     this.#name = name;
     this.#retained = settings.retained;
     this.#decoder = createDecoder(into, { ...settings, rows_max: intake?.rows_max });
+    this.#tells = into.column(meta_name) !== undefined;
     this.#intake = intake;
     this.#known = new KnownMessages(intake?.marks ?? []);
     this.#status = status;
     this.#io = io;
   }
 
-  receive({ payload, retained }: Inbound): void {
+  receive(message: Inbound): void {
+    const { payload, retained } = message;
     const status = this.#status;
     if (retained && this.#retained === "skip") return;
     const state = retained && this.#retained === "uncertain" ? UNCERTAIN.source : GOOD;
     const decoder = this.#decoder;
     const before = decoder.refused;
     try {
-      status.received += decoder.decode(payload, this.#io.time(), state);
+      const meta = this.#tells ? metaOf(message) : null;
+      status.received += decoder.decode(payload, this.#io.time(), state, meta);
       if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {
@@ -95,6 +104,10 @@ export class MqttSource {
     taken();
   }
 }
+
+const metaOf = ({ topic, qos, id }: Inbound): Dyn => new Map<string, Dyn>([
+  ["topic", topic], ["qos", BigInt(qos)], ["messageId", BigInt(id)],
+]);
 
 interface Known {
   readonly hash: string;

@@ -49,7 +49,7 @@ export class Expressions {
     if (leaf !== null) return leaf;
     switch (node.kind) {
       case "column": case "newest": case "aggregate": case "infer": case "window": case "stateful":
-      case "number":
+      case "number": case "hits":
         assert(false, `${node.kind} is a leaf`);
       case "literal": return this.#literal(node);
       case "clock": return { kind: "time", value: "time", state: "0" };

@@ -2,6 +2,7 @@ import { limits, nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
 import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
 import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
+import { contains } from "../rewrite/tree.ts";
 import { bool } from "../types.ts";
 import type { Mark } from "../window/kernel.ts";
 import { span_words } from "../window/span.ts";
@@ -9,7 +10,7 @@ import { Code } from "./code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./joined.ts";
 import { Layout } from "./params.ts";
 import {
-  type Field, foldPlan, type Folding, rowsStage, type StageInput, windowRowsPlan,
+  type Field, foldPlan, type Folding, type RowsRole, rowsStage, type StageInput, windowRowsPlan,
 } from "./stages.ts";
 
 /** What a window over kept rows is made of beside what it folds. */
@@ -31,7 +32,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   const args = argumentsOf(folding);
   const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], { mayPass: true });
+    [...folding.keys, ...args.values(), ...conditions], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
     where === undefined ? null : columnOf(where), keeping);
@@ -81,7 +82,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const { folding, where } = joining;
   const conditions = conditionsOf(input, { ...keeping, before: null, after: null });
   const keep = rowsStage(input, keeping.before, [...joining.passes, ...conditions],
-    { mayPass: true });
+    keepRole(keeping));
   const specs = joining.steps(keep.output);
   const steps = specs.map(joinPlan);
   const joined = joining.input(steps.at(-1)!.ring.columns);
@@ -114,7 +115,7 @@ export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
   const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], { mayPass: true });
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
@@ -172,6 +173,13 @@ function conditionsOf({ strict }: StageInput, { window, before, after }: Keeping
   if (window.kind === "state") named.push(["$begin", window.begin], ["$emit", window.emit]);
   return named.flatMap(([name, expr]) =>
     (expr === null ? [] : [{ spec: { name, kind: "bool", slot: 0 }, expr }]));
+}
+
+/** How rows are kept; on the way to a write those too that may pass. */
+function keepRole({ window }: Keeping): RowsRole {
+  const counts = window.kind === "sliding" && window.when !== null &&
+    contains(window.when, "hits");
+  return { mayPass: true, hits: counts ? { of: "rows", column: "$when" } : null };
 }
 
 function keptWindow(window: BoundWindow): KeptWindow {

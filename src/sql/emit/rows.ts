@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { all, any, Code, doubtful, good, indent, parens, type Value } from "./code.ts";
+import { all, any, Code, doubtful, good, indent, known, parens, type Value } from "./code.ts";
 import { block_rows } from "./kernel.ts";
 import { NewestLeaves, RowLeaves, store } from "./leaves.ts";
 
@@ -46,7 +46,23 @@ export interface RowsSpec {
   readonly strict: boolean;
   /** Rows out are of the call's engine time; the time of the row in is their source time. */
   readonly restamped: boolean;
+  /** What `last_hit_count()` and its like count here. */
+  readonly hits: Hits | null;
 }
+
+export interface Hits {
+  /** Rows, or windows that had one: those whose column `$left` says that they are over. */
+  readonly of: "rows" | "windows";
+  /** Only rows where this column is TRUE; null: all that come out. */
+  readonly column: string | null;
+}
+
+/** State `hits`, F × 3: how many, the time of the last; 1 = the window has had one. */
+export const addHits = (code: Code): void => code.layout.add("hits", "F", 3);
+
+/** The state is in variables while rows are gone over. */
+export const hitsOf = (which: "count" | "time"): Value =>
+  ({ kind: "int53", value: which === "count" ? "hits" : "hit_time", state: "0" });
 
 /**
  * The kernel of a row stage: `rows(p, from, to, head, time)` reads input rows [from, to), writes
@@ -54,7 +70,8 @@ export interface RowsSpec {
  */
 export function rowsKernel(code: Code, spec: RowsSpec): string {
   const newest = new NewestLeaves(code);
-  const body = spec.where === null ? everyRow(code, spec, newest) : pickedRows(code, spec, newest);
+  const body = spec.hits !== null ? countedRows(code, spec, spec.hits, newest)
+    : spec.where === null ? everyRow(code, spec, newest) : pickedRows(code, spec, newest);
   return `function rows(p, from, to, head, time) {
 ${indent(code.takePrologue(), "  ")}
 ${body}
@@ -73,6 +90,48 @@ ${indent([...row, ...copyLines(code, spec, newest)], "    ")}
   }
   return n;`;
 }
+
+/** One by one: whether a row passes may depend on how many have before it. */
+function countedRows(code: Code, spec: RowsSpec, hits: Hits, newest: NewestLeaves): string {
+  const mask = code.param({ of: "input", part: "mask" }, "mask");
+  const outMask = code.param({ of: "output", part: "mask" }, "out_mask");
+  const at = code.param({ of: "state", field: "hits" }, "hits_at");
+  const errors = code.param({ of: "state", field: "errors" }, "errors");
+  const times = code.param({ of: "input", part: "time" }, "in_time");
+  const row = new RowLeaves(code, spec.input!, "r");
+  const left = hits.of === "rows" ? null : row.column("$left").value;
+  const { pass, error } = spec.where === null ? { pass: "true", error: "false" }
+    : spec.where({ code, row, newest });
+  const testing = code.take();
+  const copying = copyLines(code, spec, newest, row);
+  const counted = hits.column === null ? "true"
+    : holds(spec, spec.select.find((c) => c.spec.name === hits.column)!
+      .value({ code, row, newest }));
+  const count = `hits = hits + 1; hit_time = F[${times} + r | 0];`;
+  const passing = [...copying, ...code.take(), `w = w + 1 & ${outMask};`,
+    "written = written + 1 | 0;",
+    `if (${counted}) { ${hits.of === "rows" ? count : "some = 1;"} }`];
+  const closing = left === null ? []
+    : [`if (${left} === 0) {`, `  if (some === 1) { ${count} }`, "  some = 0;", "}"];
+  return `  let w = head & ${outMask}, written = 0, failed = 0;
+  let hits = F[${at} | 0], hit_time = F[${at} + 1 | 0], some = F[${at} + 2 | 0];
+  for (let seq = from; seq !== to; seq = seq + 1 | 0) {
+    const r = seq & ${mask};
+${indent(testing, "    ")}${error === "false" ? "" : `
+    if (${error}) failed = failed + 1 | 0;`}
+    if (${pass}) {
+${indent(passing, "      ")}
+    }
+${indent(closing, "    ")}
+  }
+  F[${at} | 0] = hits; F[${at} + 1 | 0] = hit_time; F[${at} + 2 | 0] = some;
+  F[${errors} | 0] += failed;
+  return written;`;
+}
+
+/** TRUE with a value, on the way to a write a good one. */
+const holds = ({ strict }: RowsSpec, { value, state }: Value): string =>
+  all(strict ? good(state) : known(state), parens(value));
 
 /**
  * WHERE first collects the numbers of the rows that pass, without a jump on the data; then a loop
@@ -121,8 +180,10 @@ ${indent(lines, "      ")}
 }
 
 /** Each cell is stored as soon as it is made: few values then wait for a register. */
-function copyLines(code: Code, spec: RowsSpec, newest: NewestLeaves): string[] {
-  const row = new RowLeaves(code, spec.input ?? [], "r");
+function copyLines(
+  code: Code, spec: RowsSpec, newest: NewestLeaves,
+  row = new RowLeaves(code, spec.input ?? [], "r"),
+): string[] {
   for (const { spec: column, value } of spec.select) {
     store(code, column, value({ code, row, newest }), "w");
   }

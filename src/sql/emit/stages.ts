@@ -14,7 +14,9 @@ import { Code, type Value } from "./code.ts";
 import { inBytes } from "./dyn.ts";
 import { Expressions } from "./expression.ts";
 import { Layout } from "./params.ts";
-import { type Leaves, perhaps, rowsKernel, type RowsSpec } from "./rows.ts";
+import {
+  addHits, type Hits, hitsOf, type Leaves, perhaps, rowsKernel, type RowsSpec,
+} from "./rows.ts";
 
 /** What a stage may read. */
 export interface StageInput {
@@ -78,6 +80,7 @@ class Bindings {
       return leaves.newest.cell(node.index, column, pollMs);
     }
     if (node.kind === "window") return this.#windowEnd(leaves.code);
+    if (node.kind === "hits") return hitsOf(node.which);
     assert(!["aggregate", "infer", "stateful", "number"].includes(node.kind),
       `${node.kind} is no column here`);
     return null;
@@ -92,7 +95,7 @@ class Bindings {
 
 function rowsSpec(
   input: StageInput, where: Bound | null, fields: readonly Field[], from: boolean,
-  restamped = false,
+  { restamped = false, hits = null }: RowsRole = {},
 ): RowsSpec {
   const bindings = new Bindings(input);
   return {
@@ -104,6 +107,7 @@ function rowsSpec(
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
     restamped,
+    hits,
   };
 }
 
@@ -112,22 +116,24 @@ const outputOf = (fields: readonly Field[], input: StageInput): ColumnSpec[] => 
   ...(input.oldest === null ? [] : [input.oldest]),
 ];
 
-interface RowsRole {
+export interface RowsRole {
   /** On the way to a write rows pass too that may pass, for a later stage to judge. */
   readonly mayPass?: boolean;
   /** Rows by event time become rows by engine time. */
   readonly restamped?: boolean;
+  readonly hits?: Hits | null;
 }
 
 export function rowsStage(
   input: StageInput, where: Bound | null, fields: readonly Field[],
-  { mayPass = false, restamped = false }: RowsRole = {},
+  role: RowsRole = {},
 ): RowsPlan {
   const code = begin();
+  if (role.hits) addHits(code);
   const kept = fields.filter((f) => f.spec.name !== input.oldest?.name);
-  const spec = rowsSpec(input, where, kept, true, restamped);
+  const spec = rowsSpec(input, where, kept, true, role);
   const test = spec.where;
-  const text = rowsKernel(code, !mayPass || !input.strict || test === null ? spec
+  const text = rowsKernel(code, !role.mayPass || !input.strict || test === null ? spec
     : { ...spec, where: (leaves) => perhaps(test(leaves)) });
   code.layout.add("params", "F", code.params.length);
   return {

@@ -5,7 +5,7 @@ import type { Bound } from "../bound.ts";
 export function operands(node: Bound): readonly Bound[] {
   switch (node.kind) {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
-    case "clock":
+    case "clock": case "hits":
       return [];
     case "unary": case "isnull": case "cast": case "narrow": return [node.operand];
     case "binary": return [node.left, node.right];

@@ -36,6 +36,10 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
     add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
       "a doubtful condition before the window can know of it; WHERE does not");
   }
+  const all = [...query.select, ...orderBy].map(({ expr }) => expr)
+    .concat([where, having, ...windowConditions(window)].filter((node) => node !== null));
+  const hits = all.flatMap((node) => hitsIn(node));
+  if (hits.length > 0) add(hits[0]!.span, `How often a clause has let rows pass ${endless}`);
   if (isArranged(query)) {
     add(orderBy[0]?.expr.span ?? numbers[0]?.span ?? whole, "ORDER BY, LIMIT, DISTINCT and " +
       "row_number() choose by values whose quality is not that of what is written");
@@ -59,6 +63,15 @@ function reason({ fn, args, when }: BoundStateful): string | null {
   }
   if (fn === "lag" && args[2] !== undefined) return `with a default ${hides}`;
   return when === null ? null : "OVER (WHEN …) keeps an old value where its condition is not known";
+}
+
+function hitsIn(node: Bound): Bound[] {
+  const found: Bound[] = [];
+  walk(node, (n) => {
+    if (n.kind === "hits") found.push(n);
+    return true;
+  });
+  return found;
 }
 
 function callsIn(query: BoundQuery, node: Bound): BoundStateful[] {

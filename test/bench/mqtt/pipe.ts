@@ -1,5 +1,5 @@
 /** Source, ring and sink without a rule: what the connector alone costs. */
-import { createLog, limits, systemClock } from "../../../src/base.ts";
+import { createLog, eventLoop, limits, systemClock } from "../../../src/base.ts";
 import { mqttConnector } from "../../../src/connector.ts";
 import { Arena, Ring, tagColumn } from "../../../src/ring.ts";
 import { columns } from "./gateway.ts";
@@ -25,7 +25,8 @@ function turn(): void {
 await mqttConnector.load!();
 const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Number(port) }, {
   log: createLog("warn", () => clock.time(), console.error),
-  gateway: "bench", durable: false, message_bytes_max: limits.mqtt_message_bytes_max,
+  gateway: "bench", timers: eventLoop, durable: false,
+  message_bytes_max: limits.mqtt_message_bytes_max,
   time: () => clock.time(), now: () => clock.now(),
   wake() {
     if (due) return;

@@ -1,0 +1,247 @@
+import { Fault, reason } from "../../base.ts";
+import { createDecoder, type RowDecoder } from "../../codec.ts";
+import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
+import { type ColumnSpec, GOOD, type Ring } from "../../ring.ts";
+import type { SourceSettings } from "./settings.ts";
+import { jsonOfRecord, readRecord, separatorOf } from "./csv.ts";
+import { RecordFile } from "./records.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/**
+ * Records of a file become rows of a stream, in order and as fast as they are taken, or one every
+ * `interval`. Where it was is the mark of each commit, so that a restart reads on behind the last
+ * row that was durable.
+ */
+export class FileSource {
+  readonly #name: string;
+  readonly #settings: SourceSettings;
+  readonly #decoder: RowDecoder;
+  readonly #columns: ReadonlyMap<string, ColumnSpec>;
+  readonly #intake: Intake;
+  readonly #status: ConnectionStatus;
+  readonly #io: ConnectorIo;
+  #file: RecordFile | null = null;
+  #header: readonly string[] | null = null;
+  /** Of the place behind the last record that was taken; null: nothing was ever. */
+  #mark: string | null;
+  #nextAt = -Infinity;
+  #ended = false;
+  readonly #running: Promise<void>;
+  /** Ends a pause. */
+  #goOn: () => void = () => undefined;
+
+  constructor(
+    name: string, settings: SourceSettings, into: Ring, intake: Intake,
+    status: ConnectionStatus, io: ConnectorIo,
+  ) {
+    this.#name = name;
+    this.#settings = settings;
+    this.#decoder = createDecoder(into, { ...settings, format: "json", rows_max: 1 });
+    // Without declared columns each field is a text, and the whole record an object of texts.
+    this.#columns = new Map(into.layout.columns
+      .filter(({ path }) => path === undefined)
+      .map((spec) => [spec.name, spec]));
+    this.#intake = intake;
+    this.#mark = intake.newest;
+    this.#status = status;
+    this.#io = io;
+    this.#running = this.#run();
+  }
+
+  /** Ends when nothing is open any more. */
+  end(): Promise<void> {
+    this.#ended = true;
+    this.#goOn();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let isDone = false;
+    while (!this.#ended && !isDone) {
+      try {
+        isDone = await this.#look();
+      } catch (thrown) {
+        this.#become("down", reason(thrown));
+        await this.#leave();
+      }
+      if (!this.#ended && !isDone) await this.#pause(this.#settings.poll);
+    }
+    await this.#leave();
+  }
+
+  /** Reads what is there; true: no more is awaited. */
+  async #look(): Promise<boolean> {
+    if (this.#file !== null) await this.#leaveIfReplaced(this.#file);
+    this.#file ??= await this.#open();
+    if (this.#file === null) return false;
+    await this.#readToEnd(this.#file);
+    if (this.#settings.follow) return false;
+    this.#takeRest(this.#file);
+    const { received, dropped } = this.#status;
+    this.#status.reason = `read to its end: ${received} rows, ${dropped} damaged`;
+    this.#io.log.info(`file ${this.#name}`, `${this.#settings.file} is ${this.#status.reason}`);
+    return true;
+  }
+
+  async #leaveIfReplaced(file: RecordFile): Promise<void> {
+    const isWhole = await file.isWhole();
+    if (isWhole && await file.isNamed()) return;
+    // What was appended to the old one comes first.
+    if (isWhole) {
+      await this.#readToEnd(file);
+      this.#takeRest(file);
+    }
+    await this.#leave();
+  }
+
+  /** At the place where it was, if it is still the same file; null: it has no header yet. */
+  async #open(): Promise<RecordFile | null> {
+    const file = await RecordFile.open(this.#settings.file);
+    try {
+      if (this.#settings.format === "csv" && !await this.#readHeader(file)) {
+        await file.close();
+        return null;
+      }
+      if (this.#mark === null && this.#settings.from === "end") await file.goToEnd();
+      if (this.#mark !== null && !await file.goTo(this.#mark)) {
+        this.#io.log.warn(`file ${this.#name}`, `${this.#settings.file} is another file than ` +
+          "before: it is read from its beginning");
+      }
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+    this.#mark = file.mark;
+    this.#become("up", "");
+    return file;
+  }
+
+  async #readHeader(file: RecordFile): Promise<boolean> {
+    const { header, delimiter } = this.#settings;
+    const separator = (line: string): string => delimiter ?? separatorOf(line);
+    if (header !== undefined) {
+      this.#header = header;
+      file.separator = separator("").charCodeAt(0);
+      return true;
+    }
+    let line: Uint8Array | null = null;
+    while (line === null && await file.fill()) line = file.next();
+    if (line === null) return false;
+    const text = decoder.decode(line);
+    file.separator = separator(text).charCodeAt(0);
+    this.#header = readRecord(text, 0, separator(text)).fields.map((name) => name.trim());
+    const missing = [...this.#columns.keys()].find((name) => !this.#header!.includes(name));
+    if (missing === undefined) return true;
+    throw new Fault("csv-column", `${this.#settings.file} has no column ${missing}; its header ` +
+      `has ${this.#header.join(", ")}`);
+  }
+
+  async #readToEnd(file: RecordFile): Promise<void> {
+    do {
+      while (await this.#batch(file)) if (this.#ended) return;
+    } while (!this.#ended && await file.fill());
+  }
+
+  /** Records that were read already become one commit; false: there is none. */
+  async #batch(file: RecordFile): Promise<boolean> {
+    const { interval } = this.#settings;
+    if (!this.#intake.open) await this.#room();
+    const early = this.#nextAt - this.#io.now();
+    if (early > 0) await this.#pause(early);
+    const rows_max = interval === undefined ? this.#intake.rows_max : 1;
+    let taken = 0;
+    while (!this.#ended && taken < rows_max && this.#take(() => file.next())) taken++;
+    if (taken === 0) return false;
+    // What could not be kept to is not made up for by a burst.
+    if (interval !== undefined) {
+      const now = this.#io.now();
+      this.#nextAt = (this.#nextAt > now - interval ? this.#nextAt : now) + interval;
+    }
+    this.#commit(file);
+    return true;
+  }
+
+  #commit(file: RecordFile): void {
+    this.#mark = file.mark;
+    this.#intake.commit(file.mark, () => undefined);
+    this.#io.wake();
+  }
+
+  /** One record as a row, if there is one; a damaged one is counted. */
+  #take(next: () => Uint8Array | null): boolean {
+    const { refused } = this.#decoder;
+    try {
+      const record = next();
+      if (record === null) return false;
+      if (!isBlank(record)) {
+        this.#status.received += this.#decoder.decode(
+          this.#message(record), this.#io.time(), GOOD);
+      }
+      if (this.#decoder.refused > refused) this.#damaged(this.#decoder.refusal);
+    } catch (thrown) {
+      this.#damaged(reason(thrown));
+    }
+    return true;
+  }
+
+  #damaged(why: string): void {
+    this.#status.dropped++;
+    this.#status.errors++;
+    this.#status.lastError = `${this.#name}: ${why}`;
+  }
+
+  #message(record: Uint8Array): Uint8Array {
+    if (this.#header === null) return record;
+    const separator = String.fromCharCode(this.#file!.separator!);
+    const { fields } = readRecord(decoder.decode(record), 0, separator);
+    return encoder.encode(jsonOfRecord(fields, this.#header, this.#columns));
+  }
+
+  /** Where nothing is awaited any more, a last line without a line end is one, too. */
+  #takeRest(file: RecordFile): void {
+    if (!this.#ended && this.#take(() => file.rest())) this.#commit(file);
+  }
+
+  async #leave(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.close();
+  }
+
+  #room(): Promise<void> {
+    return new Promise((go) => {
+      this.#goOn = go;
+      this.#intake.whenOpen(go);
+    });
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((done) => {
+      const timer = this.#io.timers.after(ms, done);
+      this.#goOn = () => {
+        this.#io.timers.clear(timer);
+        done();
+      };
+    });
+  }
+
+  #become(state: ConnectionStatus["state"], why: string): void {
+    const status = this.#status;
+    if (state === "down") status.errors++;
+    if (state === "down") status.lastError = why;
+    if (status.state === state && status.reason === why) return;
+    status.state = state;
+    status.reason = why;
+    status.since = this.#io.now();
+    this.#io.log[state === "up" ? "info" : "warn"](`file ${this.#name}`,
+      state === "up" ? `reads ${this.#settings.file}` : why);
+  }
+}
+
+/** Nothing but spaces. */
+function isBlank(record: Uint8Array): boolean {
+  for (const byte of record) if (byte > 0x20) return false;
+  return true;
+}
