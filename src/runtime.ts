@@ -16,5 +16,5 @@ export { ruleOrders } from "./runtime/view.ts";
 export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView,
   RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest,
-  ArmRequest, ProofView, DisarmRequest, TryAnswer,
+  ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
 } from "./runtime/view.ts";

@@ -84,7 +84,8 @@ export const writingRoutes: readonly Route[] = [
           "The latch is lifted only over the unix socket on the box");
       }
       const origin = local ? "cli" : "rest";
-      return { json: await runtime.disarm({ by, origin, from, ...(clear === true ? { clear } : {}) }) };
+      return { json: await runtime.disarm(
+        { by, origin, from, ...(clear === true ? { clear } : {}) }) };
     },
   },
   {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { reason } from "../base.ts";
 import type { Store } from "../store.ts";
 import type { DisarmAnswer, DisarmRequest } from "./view.ts";
@@ -51,8 +52,17 @@ export class Latching {
     this.#underWay = this.#quiet = null;
     await latch(null);
     log.warn("gate", "the latch was lifted", { by: request.by });
-    this.#note(request, "latch-lifted", `${request.by} lifted the latch; nothing is armed by that.`);
-    return { latched: false, store: store.directory, trouble: null };
+    this.#note(request, "latch-lifted",
+      `${request.by} lifted the latch; nothing is armed by that.`);
+    return { latched: false, store: resolve(store.directory), trouble: null };
+  }
+
+  /** Who latched it while nothing ran, or what was killed for it, is on record with this start. */
+  recall(): void {
+    const by = this.#options.store.latch.read();
+    if (by === null) return;
+    this.#note({ by, origin: "cli", from: "latch file" }, "starts-disarmed",
+      `${by} had disarmed: all writing is off until the latch is lifted.`);
   }
 
   /** A latch file that somebody removed by hand does not stand any more. */
@@ -74,8 +84,9 @@ export class Latching {
     }
     log.warn("gate", "disarmed", { by, ...(trouble === null ? {} : { trouble }) });
     await latch(by);
-    this.#note(request, "disarmed", `${by} disarmed: all writing is off until the latch is lifted.`);
-    return { latched: true, store: store.directory, trouble };
+    this.#note(request, "disarmed",
+      `${by} disarmed: all writing is off until the latch is lifted.`);
+    return { latched: true, store: resolve(store.directory), trouble };
   }
 
   #note({ by, origin, from }: DisarmRequest, code: string, sentence: string): void {

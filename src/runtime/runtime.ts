@@ -1,4 +1,4 @@
-import { Fault, limits, nearest, reason } from "../base.ts";
+import { Fault, limits, nearest } from "../base.ts";
 import {
   dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
 } from "../gate.ts";
@@ -114,6 +114,7 @@ class Running implements Runtime {
     else await this.#startThreads(names);
     this.#adopt(this.#graph);
     this.#restoreShelves();
+    this.#latching.recall();
     this.#options.world.collect();
     this.#keepSoon();
   }

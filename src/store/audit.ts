@@ -65,8 +65,7 @@ export interface Ending {
 }
 
 /** What a person did that is no command: disarmed, changed the configuration, stopped a rule. */
-export type Note = Pick<RefusedAttempt, "origin" | "who" | "source" | "code" | "sentence" | "asked" |
-  "time" | "monotonic" | "policyHash" | "configHash">;
+export type Note = Omit<RefusedAttempt, "id" | "tag" | "received">;
 
 /** What an operator did to an alarm. Times are engine time. */
 export interface Act {
@@ -356,7 +355,8 @@ SELECT * FROM (
   SELECT row, CASE WHEN id = '' THEN 'act' ELSE verdict END AS verdict, time, id, origin, who,
     source, tag, asked, means, read, arming, sent,
     CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame,
-    CASE WHEN id = '' THEN 'done' ELSE outcome END AS outcome, code, sentence, read_back AS readBack, 1 AS count, time AS first
+    CASE WHEN id = '' THEN 'done' ELSE outcome END AS outcome, code, sentence,
+    read_back AS readBack, 1 AS count, time AS first
   FROM attempts WHERE ${tag} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
 UNION ALL
 SELECT * FROM (

@@ -165,7 +165,8 @@ describe("writing", () => {
     expect((await ask("/disarm", { body: { by: "anna", clear: true }, local: true })).status)
       .toBe(200);
     expect(runtime.asked.map(({ given }) => given))
-      .toEqual([{ by: "anna" }, { by: "anna", clear: true }]);
+      .toEqual([{ by: "anna", origin: "rest", from: "127.0.0.1" },
+        { by: "anna", origin: "cli", from: "socket", clear: true }]);
   });
 
   test("W1: arming from the network is refused, whatever it says", async () => {

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { planText } from "../../src/runtime.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 
-function examine(
-  rules: Record<string, string>, permit: string[] = [], functions: object = {},
-): Examined {
-  const config = {
+function configOf(
+  rules: Record<string, string>, permit: readonly string[], functions: object,
+): object {
+  return {
     gateway: { id: "t" },
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" },
       broker: { type: "mqtt", host: "127.0.0.1" } },
@@ -24,7 +27,12 @@ function examine(
     functions,
     store: { directory: "./store" },
   };
-  const texts = { config: JSON.stringify(config), policy: "" };
+}
+
+function examine(
+  rules: Record<string, string>, permit: string[] = [], functions: object = {},
+): Examined {
+  const texts = { config: JSON.stringify(configOf(rules, permit, functions)), policy: "" };
   return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
 }
 
@@ -152,6 +160,32 @@ describe("W8: what is written is made of a value of a device, or there because o
     ["a message, which does not come from nothing", { write: "SELECT 5 AS v FROM asked" }],
   ])("%s is enough", (_, rules) => {
     expect(problems(rules)).toBe("");
+  });
+});
+
+describe("W12: what is wrong with a permit is told where it stands", () => {
+  const rules = { write: "SELECT a AS v FROM d.fast" };
+  test("which condition, its place in it, and what was meant", () => {
+    const told = problems(rules, ["d.ok", "d.a > 3 AND d.okk"]);
+    expect(told).toMatch(/^gateway\.json:1:\d+ policy\.d\.set\.permit\[1\]: 1:13: /);
+    expect(told).toContain(`\n  d.a > 3 AND d.okk\n              ^`);
+    expect(told).toContain('did you mean "d.ok"?');
+  });
+  test("in the policy's own file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "tagwerk-permit-"));
+    const policy =
+      `{ "d.set": { "allow": ["rest"], "min": 0, "max": 1,\n  "permit": ["d.shut"] } }`;
+    writeFileSync(join(folder, "write-policy.json"), policy);
+    const path = join(folder, "gateway.json");
+    const config = JSON.stringify({ ...configOf({}, [], {}), policy: "file:write-policy.json" });
+    const { texts } = examineTexts(path, { config, policy }, { drivers, connectors, tables }, null);
+    rmSync(folder, { recursive: true });
+    expect(texts.length).toBe(1);
+    expect(texts[0]).toMatch(/^write-policy\.json:2:\d+ d\.set\.permit\[0\]: 1:1: /);
+  });
+  test.each(["TRUE", "1 < 2", "tstamp() > 0"])("%s asks nothing of the machine", (condition) => {
+    expect(problems(rules, ["d.ok", condition]))
+      .toMatch(/permit\[1\]: A condition that reads no tag/);
   });
 });
 
