@@ -6,6 +6,7 @@ export {
 } from "./runtime/graph.ts";
 export { breather } from "./runtime/host.ts";
 export { planText } from "./runtime/memory.ts";
+export { notesOf } from "./runtime/notes.ts";
 export { serveRole } from "./runtime/remote.ts";
 export { startRuntime } from "./runtime/runtime.ts";
 export { runSerialWorker } from "./runtime/serial-worker.ts";

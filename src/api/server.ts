@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
-import { Fault, limits, reason, type Log } from "../base.ts";
+import { Fault, limits, nearest, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
 import { alarmRoutes } from "./alarms.ts";
 import { changeRoutes, document_bytes_max } from "./change.ts";
@@ -98,6 +98,7 @@ async function answer(
       return new Response(options.description, { headers: { "content-type": "application/json" } });
     }
     const { route, params } = find(request.method, url.pathname);
+    checkQuery(route, url.searchParams);
     const { runtime } = options;
     const posted = route.method === "POST";
     const most = route.body_bytes_max ?? limits.body_bytes_max;
@@ -149,6 +150,18 @@ function find(method: string, path: string): { route: Route; params: Record<stri
   throw wrongMethod
     ? new Fault("unknown-method", `${path} does not answer ${method}`)
     : new Fault("unknown-path", `There is nothing at ${path}; /openapi.json lists what there is`);
+}
+
+/** A question that is misspelt must not be answered as if it had not been asked. */
+function checkQuery({ path, query }: Route, given: URLSearchParams): void {
+  if (query === undefined) return;
+  const known = Object.keys(query);
+  for (const name of given.keys()) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw new Fault("query", `${path} knows no ${name}; ` +
+      (meant === null ? `there is ${known.join(", ")}` : `did you mean ${meant}?`), { name });
+  }
 }
 
 /** W17: a write needs the token, also on loopback; the unix socket is the box's own. */
@@ -211,11 +224,26 @@ function toError(log: Log, thrown: unknown): Response {
     return Response.json({ error: { code, message, values } }, { status: statusOf(thrown) });
   }
   if (thrown instanceof z.ZodError) {
-    const message = thrown.issues.map((i) => `${i.path.join(".") || "body"}: ${i.message}`)
-      .join("; ");
+    const message = thrown.issues.map(issueText).join("; ");
     return Response.json({ error: { code: "body", message, values: {} } }, { status: 400 });
   }
   log.error("api", "request failed", { reason: reason(thrown) });
   return Response.json({ error: { code: "internal", message: reason(thrown), values: {} } },
     { status: 500 });
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "a text", number: "a number", boolean: "true or false", object: "an object",
+  array: "a list",
+};
+
+/** What is wrong with a key of a body, and what would be right. */
+function issueText(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".") || "the body";
+  if (issue.code === "unrecognized_keys") return `${key}: unknown key ${issue.keys.join(", ")}`;
+  if (issue.code === "too_small") return `${key}: is too small, or empty`;
+  if (issue.code !== "invalid_type") return `${key}: ${issue.message}`;
+  const wanted = kinds[issue.expected] ?? issue.expected;
+  return issue.message.endsWith("received undefined") ? `${key}: is missing, ${wanted}`
+    : `${key}: expected ${wanted}`;
 }

@@ -1,4 +1,4 @@
-import { planText } from "../runtime.ts";
+import { notesOf, planText } from "../runtime.ts";
 import { examineModels } from "./examine-models.ts";
 import { examine } from "./examine.ts";
 import { text, word, type Verb } from "./verb.ts";
@@ -23,7 +23,7 @@ Exit code 1 if something is wrong or the plan does not fit the profile's memory.
       return 1;
     }
     const plan = planText(graph);
-    console.log(plan.text);
+    console.log([...notesOf(graph), plan.text].join("\n"));
     return plan.fits ? 0 : 1;
   },
 };

@@ -89,7 +89,8 @@ function readPlaces(config: string): { told: Places | null; damaged: boolean } {
 export function readText(path: string): string {
   if (!existsSync(path)) throw new Fault("unknown-file", `There is no file ${path}`, { path });
   try {
-    return readFileSync(path, "utf8");
+    // Windows editors put a mark of the byte order before a text.
+    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
   } catch (thrown) {
     throw new Fault("unreadable-file", `${path} cannot be read: ${reason(thrown)}`, { path });
   }

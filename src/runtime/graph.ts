@@ -335,7 +335,7 @@ class Builder {
         ...this.#gateway.models.map((model) => model.name),
         ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
-      functions: this.#functions,
+      functions: this.#functions, self: compiling,
     };
   }
 

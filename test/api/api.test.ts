@@ -158,6 +158,20 @@ describe("writing", () => {
       { ...unread, origin: "cli", by: "socket" }].map((part) => expect.objectContaining(part)));
   });
 
+  test("a body's mistakes are told in words; a misspelt question is refused", async () => {
+    const said = async (path: string, body?: unknown): Promise<[number, string]> => {
+      const { status, body: answer } = await ask(path, body === undefined ? {} : { body });
+      return [status, answer.error?.message ?? ""];
+    };
+    expect(await said("/disarm", {})).toEqual([400, "by: is missing, a text"]);
+    expect(await said("/disarm", { by: 5 })).toEqual([400, "by: expected a text"]);
+    expect(await said("/disarm", { by: "" })).toEqual([400, "by: is too small, or empty"]);
+    expect(await said("/disarm", { by: "a", of: 1 })).toEqual([400, "the body: unknown key of"]);
+    expect(await said("/audit?limt=5")).toEqual([400, "/audit knows no limt; did you mean limit?"]);
+    expect((await said("/audit?limit=5"))[0]).toBe(200);
+    expect((await said("/health?probe=1"))[0]).toBe(200);
+  });
+
   test("W4: the latch is set from anywhere and lifted only over the socket", async () => {
     expect((await ask("/disarm", { body: { by: "anna" } })).status).toBe(200);
     const { status, body } = await ask("/disarm", { body: { by: "anna", clear: true } });

@@ -57,6 +57,7 @@ test.each([
   [["arm", "press.setpoint", "--by", "anna"], "--for wants a time with a unit, as 60m"],
   [["arm", "press.setpoint", "--for", "60"], "--for wants a time with a unit, as 60m"],
   [["arm", "press.setpoint", "--for", "60m"], "--by NAME is missing"],
+  [["arm", "press.setpoint", "--for", "2h", "--by", "a"], "an arming lasts at most 60m"],
   [["disarm"], "--by NAME is missing"],
   [["write", "press.setpoint"], "VALUE is missing"],
   [["write", "press.setpoint", "hot"], 'VALUE is a number as 42.5, not "hot"'],
@@ -82,6 +83,15 @@ test("a number below zero is a value, no option", async () => {
     expect(await cli(["write", "--store", "/nowhere", ...argv], host)).toBe(1);
     expect(error).toContain("[not-running]");
   }
+});
+
+test("a text with a mark of the byte order is read as it stands", async () => {
+  const folder = workFolder();
+  const file = folder.write("gateway.json", '\uFEFF{ "gateway": { "id": "t" }, "nonsense": 1 }');
+  expect(await cli(["check", file], host)).toBe(1);
+  expect(out).not.toContain("no JSON value");
+  expect(out).toContain("nonsense: unknown setting");
+  folder.remove();
 });
 
 test("a text that no parser could follow is refused with its line", async () => {

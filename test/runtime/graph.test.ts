@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
-import { planText } from "../../src/runtime.ts";
+import { notesOf, planText } from "../../src/runtime.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 
 function configOf(
@@ -17,7 +17,8 @@ function configOf(
       a: { at: "input 0", type: "float32" }, b: { at: "input 2", type: "float32" },
       ok: { at: "discrete 0", type: "bool" },
       set: { at: "holding 0", type: "float32", access: "read-write" },
-    } } },
+    } }, e: { link: "plc", station: 2, groups: { slow: "5s" }, tags: {
+      level: { at: "input 0", type: "float32" } } } },
     policy: { "d.set": { allow: ["rule:write"], maxMode: "armed", min: 0, max: 1, permit,
       onLoss: { after: "5s", value: "hold" } } },
     sources: { asked: { type: "mqtt", link: "broker", topic: "asked",
@@ -187,6 +188,22 @@ describe("W12: what is wrong with a permit is told where it stands", () => {
     expect(problems(rules, ["d.ok", condition]))
       .toMatch(/permit\[1\]: A condition that reads no tag/);
   });
+});
+
+test("what the policy wants younger than it is polled is noted", () => {
+  const notes = (sql: string, permit: string[]): string[] =>
+    notesOf(examine({ write: sql }, permit).graph!);
+  expect(notes("SELECT a AS v FROM d.fast", ["d.ok"])).toEqual([]);
+  expect(notes("SELECT a + e.level AS v FROM d.fast", ["d.ok", "e.level > 3"])).toEqual([
+    "note: permit of d.set: e.level, polled every 5s, is mostly older than maxAge allows (1s)",
+    "note: rule write, which writes d.set: e.level, polled every 5s, is mostly older than " +
+      "inputMaxAge allows (1s)"]);
+});
+
+test("a rule that reads itself is told so, not asked whether it meant itself", () => {
+  const told = problems({ write: "SELECT a AS v FROM d.fast", loop: "SELECT a FROM loop" });
+  expect(told).toContain("1:15: This rule is loop: it may not read itself");
+  expect(told).not.toContain("did you mean");
 });
 
 describe("a user's own functions", () => {
