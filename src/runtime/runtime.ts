@@ -31,7 +31,7 @@ export interface RuntimeOptions {
   readonly store: Store;
   readonly world: World;
   readonly version: string;
-  /** Rules, models and writes stay off (DESIGN §10). */
+  /** Rules, models and writes stay off (W5). */
   readonly safeMode: boolean;
   /** The configuration at hand was refused; this is the last good one (W5). */
   readonly configRejected: boolean;

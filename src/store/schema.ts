@@ -13,7 +13,7 @@ import type { Database } from "bun:sqlite";
  *   armings    who armed which tag, as proved to lie where, from when until when
  *   proofs     what a person has seen and confirmed of a tag (W2)
  *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
- *   starts     starts since the last healthy run (DESIGN §10)
+ *   starts     starts since the last healthy run (W5)
  *   good       the last pair of configuration and policy that passed `check`
  *   stopped    rules that a person stopped, until somebody starts them
  *   meta       epoch, next arming number, counters

@@ -182,7 +182,7 @@ function rangeOf(field: Field): readonly [number, number] {
 
 const isFloat = (field: Field): boolean => field.kind === FLOAT32 || field.kind === FLOAT64;
 
-/** raw = round((value − offset) / scale), checked against the type (DESIGN §9). */
+/** raw = round((value − offset) / scale), checked against the type. */
 function rawOf(field: Field, value: number): number {
   const unscaled = field.scaled ? (value - field.offset) / field.scale : value;
   const { id, type } = field.tag;
