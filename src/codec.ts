@@ -25,11 +25,12 @@ export interface RowEncoder {
 export interface RowDecoder {
   /**
    * Publishes the rows of one message (an object, or an array of objects) and gives their number.
-   * `state` is that of every cell which was understood. A message of another format throws a Fault
-   * and leaves no row, except the ring-fulls that went before the damage in an array. `meta` is
-   * what the message says of itself, for the column `$meta` of a ring that has one.
+   * `state` is that of every cell which was understood, `flags` are those of the rows. A message
+   * of another format throws a Fault and leaves no row, except the ring-fulls that went before the
+   * damage in an array. `meta` is what the message says of itself, for the column `$meta` of a ring
+   * that has one.
    */
-  decode(bytes: Uint8Array, time: number, state: number, meta?: Dyn): number;
+  decode(bytes: Uint8Array, time: number, state: number, meta?: Dyn, flags?: number): number;
   /** Rows that were refused, because the source is strict and a value was missing or wrong. */
   readonly refused: number;
   /** Why the newest of them. */

@@ -43,6 +43,8 @@ export interface ConnectorIo {
   readonly message_bytes_max: number;
   /** Engine time, ms since the epoch. */
   time(): number;
+  /** Of a row that is made now: whether its time is certain. */
+  flags(): number;
   now(): number;
   /** The connection is of sources that can wait: what they have not acknowledged comes again. */
   readonly durable: boolean;

@@ -3,7 +3,7 @@ export { Arena, fitsInto, type Block } from "./ring/arena.ts";
 export { Bridge } from "./ring/bridge.ts";
 export {
   ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
-  isError, isUncertain, readsAsNull, stateName, stateOf,
+  flagNames, isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
 export {
   Column, kindBytes, meta_name, spread_name, tagColumn, type ColumnKind, type ColumnSpec,

@@ -2,6 +2,7 @@
 export type { Catalog, CatalogStream, CatalogTable } from "./sql/bound.ts";
 export { declaration } from "./sql/declare.ts";
 export { SqlFault, type Span } from "./sql/fault.ts";
+export { manual, type ManualEntry } from "./sql/manual.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
 export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";

@@ -7,7 +7,8 @@ function whyText(why: WhyView): string {
   const { tag, link, gate } = why;
   const station = link.stations.map((s) => `${s.station}: ${s.reason}`).join(", ");
   return [
-    `${tag.id} = ${show(tag.value)} ${tag.eu ?? ""}  ${tag.quality}, ${age(tag.age_ms)} old`,
+    `${tag.id} = ${show(tag.value)} ${tag.eu ?? ""}  ${tag.quality}, ${age(tag.age_ms)} old` +
+      (tag.flags === undefined ? "" : `, ${tag.flags.join(", ")}`),
     `  device   ${why.device}, ${tag.at} as ${tag.type}, group ${tag.group}`,
     `  link     ${link.name} (${link.type}) ${link.state}: ${link.reason}`,
     `  stations ${station || "-"}`,

@@ -45,7 +45,9 @@ export class CborDecoder implements RowDecoder {
     return this.#form.refusal;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number, meta: Dyn = null): number {
+  decode(
+    bytes: Uint8Array, time: number, state: number, meta: Dyn = null, flags = 0,
+  ): number {
     this.#form.about = meta;
     const message = messageOf(bytes);
     const list = Array.isArray(message) ? message as readonly Dyn[] : [message];
@@ -61,7 +63,9 @@ export class CborDecoder implements RowDecoder {
     for (const fields of list) {
       const ahead = rows % ring.rows;
       ring.claim(ahead + 1);
-      if (!this.#row(ring.head + ahead, fields, time, state)) continue;
+      const seq = ring.head + ahead;
+      this.#cells(seq, fields, state);
+      if (!this.#form.end(seq, time, state, flags)) continue;
       rows++;
       // More rows than the ring holds: readers get what they can, and count what they lose.
       if (rows % ring.rows === 0) ring.publish(ring.rows);
@@ -70,7 +74,7 @@ export class CborDecoder implements RowDecoder {
     return rows;
   }
 
-  #row(seq: number, fields: Fields, time: number, state: number): boolean {
+  #cells(seq: number, fields: Fields, state: number): void {
     const ring = this.#ring;
     this.#form.begin(seq & ring.mask);
     for (const column of ring.columns) {
@@ -88,7 +92,6 @@ export class CborDecoder implements RowDecoder {
       if (cell instanceof Misfit) ring.arena.U[at] = cell.state;
       else writeCell(ring, column, seq, cell, understood);
     }
-    return this.#form.end(seq, time, state);
   }
 }
 

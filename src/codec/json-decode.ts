@@ -68,6 +68,7 @@ export class JsonDecoder implements RowDecoder {
   readonly #scan = new JsonScanner();
   readonly #values: JsonValues;
   #state = 0;
+  #flags = 0;
 
   constructor(ring: Ring, form: RowForm, times: TimeText, strict: boolean, rows_max: number) {
     this.#ring = ring;
@@ -88,10 +89,13 @@ export class JsonDecoder implements RowDecoder {
     return this.#form.refusal;
   }
 
-  decode(bytes: Uint8Array, time: number, state: number, meta: Dyn = null): number {
+  decode(
+    bytes: Uint8Array, time: number, state: number, meta: Dyn = null, flags = 0,
+  ): number {
     this.#form.about = meta;
     this.#scan.begin(bytes);
     this.#state = state;
+    this.#flags = flags;
     if (!isUtf8(bytes)) throw new Fault("json-malformed", "The message is not UTF-8");
     let rows: number;
     const first = this.#scan.space();
@@ -143,7 +147,7 @@ export class JsonDecoder implements RowDecoder {
     if (all !== null) {
       ring.arena.U[all.state + row] = this.#slot(all, row, this.#scan.bytes, from, this.#scan.at);
     }
-    return this.#form.end(seq, time, this.#state);
+    return this.#form.end(seq, time, this.#state, this.#flags);
   }
 
   #object(row: number, fields: Fields): void {
@@ -246,8 +250,11 @@ export class JsonDecoder implements RowDecoder {
   }
 
   #figure(column: Column, row: number): number {
-    const from = this.#scan.at;
-    const value = this.#scan.number();
+    const scan = this.#scan;
+    if (column.kind === "int64" &&
+      scan.words(this.#ring.arena.I, (column.payload + row) * 2)) return this.#state;
+    const from = scan.at;
+    const value = scan.number();
     switch (column.kind) {
       case "float64": case "time":
         if (value - value !== 0) return ERROR.number;

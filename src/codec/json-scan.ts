@@ -4,6 +4,9 @@ import { Fault } from "../base.ts";
 const depth_max = 64;
 /** Doubles hold every whole number of 15 digits, and powers of ten exactly up to 10^22. */
 const digits_exact = 15;
+/** No whole number of 64 bits has more. */
+const digits_64 = 19;
+const two32 = 2 ** 32;
 const powers = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 
 /** Bytes that mean something in JSON. */
@@ -140,12 +143,49 @@ export class JsonScanner {
       exponent += sign * value;
     }
     this.at = at;
+    // A whole number that a double holds was worked out without rounding.
+    if (this.integral && mantissa <= Number.MAX_SAFE_INTEGER) {
+      return negative ? -mantissa : mantissa;
+    }
     // Exact and so rightly rounded (Clinger 1990); everything else goes the long way.
     if (digits > digits_exact || exponent < -22 || exponent > 22) {
       return Number(this.latin(from, at));
     }
     const value = exponent < 0 ? mantissa / powers[-exponent]! : mantissa * powers[exponent]!;
     return negative ? -value : value;
+  }
+
+  /**
+   * Past a whole number of so many digits that it may be none that a double holds, with its 64
+   * bits in two words; false: another value is at hand.
+   */
+  words(I: Int32Array, word: number): boolean {
+    const { bytes } = this;
+    const negative = bytes[this.at] === MINUS;
+    const first = negative ? this.at + 1 : this.at;
+    let end = first;
+    while (digit(bytes[end])) end++;
+    const next = bytes[end]!;
+    if (end - first <= digits_exact || end - first > digits_64 || bytes[first] === ZERO ||
+      next === DOT || (next | 0x20) === E) return false;
+    // value = head × 10^9 + tail, with head = a × 2^16 + b
+    const head = this.#digits(first, end - 9);
+    const a = Math.floor(head / 65536) * 1e9;
+    const b = (head % 65536) * 1e9 + this.#digits(end - 9, end);
+    const sum = b % two32 + a % 65536 * 65536;
+    const low = sum % two32;
+    const high = Math.floor(b / two32) + Math.floor(a / 65536) + Math.floor(sum / two32);
+    if (high >= two32 / 2 && !(negative && high === two32 / 2 && low === 0)) return false;
+    I[word] = negative ? -low : low;
+    I[word + 1] = negative ? (low === 0 ? -high : -high - 1) : high;
+    this.at = end;
+    return true;
+  }
+
+  #digits(from: number, to: number): number {
+    let value = 0;
+    for (let i = from; i < to; i++) value = value * 10 + (this.bytes[i]! - ZERO);
+    return value;
   }
 
   /** Past any value. */

@@ -53,7 +53,7 @@ export class RowForm {
   }
 
   /** Completes row `seq`, whose cells of `state` were understood; false: it is refused. */
-  end(seq: number, time: number, state: number): boolean {
+  end(seq: number, time: number, state: number, flags: number): boolean {
     const ring = this.#ring;
     const { F, U } = ring.arena;
     const row = seq & ring.mask;
@@ -66,7 +66,7 @@ export class RowForm {
     }
     if (this.#meta !== null && this.about !== null) this.#tell(this.#meta, row, state);
     F[ring.timeAt + row] = time;
-    U[ring.flagsAt + row] = 0;
+    U[ring.flagsAt + row] = flags;
     F[ring.sourceAt + row] = this.#sourceTime(row, state);
     return !this.#strict || this.#complete(row);
   }

@@ -87,6 +87,13 @@ export const FLAG = {
   replayed: 4,
 } as const;
 
+/** `time-uncertain` …: how the flags of a row are shown. */
+export const flagNames = (flags: number): string[] => [
+  ...((flags & FLAG.backfill) === 0 ? [] : ["backfill"]),
+  ...((flags & FLAG.timeUncertain) === 0 ? [] : ["time-uncertain"]),
+  ...((flags & FLAG.replayed) === 0 ? [] : ["replayed"]),
+];
+
 export const isUncertain = (state: number): boolean => state >= 1 && state <= UNCERTAIN_MAX;
 export const isError = (state: number): boolean => state >= ERROR_MIN;
 /** True if SQL sees NULL here: bad, NULL or absent (an error stays an error). */

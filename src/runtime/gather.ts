@@ -6,6 +6,8 @@ export interface Member {
   readonly ring: Ring;
   /** Index of the input that it belongs to. */
   readonly input: number;
+  /** Index among all. */
+  readonly index: number;
   readonly device: string;
   readonly deviceColumn: Column | undefined;
   readonly pairs: readonly { readonly from: Column; readonly to: Column }[];
@@ -24,14 +26,16 @@ export class Gather {
   readonly output: Ring;
   readonly members: readonly Member[];
   readonly #from: Column | undefined;
+  readonly #memberColumn: Column | undefined;
   readonly #oldest: Column | undefined;
 
   constructor(inputs: readonly InputPlan[], rings: ReadonlyMap<string, Ring>, output: Ring) {
     this.output = output;
     this.#from = output.column("$from");
+    this.#memberColumn = output.column("$member");
     this.#oldest = output.column("$oldest");
-    this.members = inputs.flatMap((input) => input.streams.map((name) =>
-      this.#member(input, rings.get(name)!)));
+    this.members = inputs.flatMap((input) => input.streams.map((name) => ({ input, name })))
+      .map(({ input, name }, index) => this.#member(input, rings.get(name)!, index));
   }
 
   /** True if rows are left. Rows after `until`, engine time, may have to wait for others. */
@@ -47,17 +51,18 @@ export class Gather {
     return true;
   }
 
-  #member({ index, fanIn, columns }: InputPlan, ring: Ring): Member {
+  #member({ index: input, fanIn, columns }: InputPlan, ring: Ring, index: number): Member {
     const named = (name: string): Column | undefined =>
-      this.output.column(index === 0 || name === "$oldest" ? name : `$${index}.${name}`);
+      this.output.column(input === 0 || name === "$oldest" ? name : `$${input}.${name}`);
     const deviceColumn = fanIn ? named("device") : undefined;
     const pairs = columns.flatMap(({ name }) => {
       const to = named(name);
       return to === undefined || to === deviceColumn ? [] : [{ from: ring.column(name)!, to }];
     });
-    const mine = new Set([this.#from, deviceColumn, ...pairs.map(({ to }) => to)]);
+    const mine = new Set(
+      [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
     return {
-      ring, input: index, deviceColumn, pairs, cursor: ring.head,
+      ring, input, index, deviceColumn, pairs, cursor: ring.head,
       device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),
       absent: this.output.columns.filter((column) => !mine.has(column)),
     };
@@ -81,21 +86,26 @@ export class Gather {
     return oldest;
   }
 
-  #copy({ ring, cursor, input, device, deviceColumn, pairs, absent }: Member): void {
+  #copy({ ring, cursor, input, index, device, deviceColumn, pairs, absent }: Member): void {
     const to = this.output;
     const seq = to.head, w = seq & to.mask;
     copyStamp(ring, cursor, to, seq);
     for (const pair of pairs) copyCell(ring, pair.from, cursor, to, pair.to, seq);
     for (const column of absent) to.arena.U[column.state + w] = ABSENT;
     if (deviceColumn !== undefined) writeCell(to, deviceColumn, seq, device);
-    if (this.#from !== undefined) {
-      to.arena.F[this.#from.payload + w] = input;
-      to.arena.U[this.#from.state + w] = 0;
-    }
+    this.#number(this.#from, w, input);
+    this.#number(this.#memberColumn, w, index);
     // A stream that carries no age is as old as its rows.
     if (this.#oldest !== undefined && absent.includes(this.#oldest)) {
       to.arena.F[this.#oldest.payload + w] = to.arena.F[to.timeAt + w]!;
       to.arena.U[this.#oldest.state + w] = 0;
     }
+  }
+
+  #number(column: Column | undefined, w: number, value: number): void {
+    if (column === undefined) return;
+    const { F, U } = this.output.arena;
+    F[column.payload + w] = value;
+    U[column.state + w] = 0;
   }
 }

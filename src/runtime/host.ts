@@ -68,6 +68,7 @@ export interface RoleStatus {
   readonly turns: number;
   readonly longest: number;
   readonly clockSteps: number;
+  readonly timeCertain: boolean;
   readonly lost: Readonly<Record<string, number>>;
   readonly durability: DurabilityStatus | null;
 }
@@ -196,6 +197,8 @@ export class RoleHost {
     if (!this.#restored) return now + turn_ms_max;
     const deadline = this.#role.turn(now, time);
     this.#commands?.step(now);
+    // W17: without certain time a deadline by wall clock means nothing.
+    if (this.#writing !== null) this.#writing.box.clockTrusted = this.#role.timeFlags() === 0;
     const next = this.#writing?.step(now, time) ?? Infinity;
     const waiting = this.#commands?.rest(now, this.#options.world.clock.now()) ?? Infinity;
     this.#turns.add(1);
@@ -203,11 +206,11 @@ export class RoleHost {
   }
 
   #startWriting(): void {
-    const { graph, store, past, safeMode, configRejected, latched, world } = this.#options;
+    const { store, past, safeMode, configRejected, latched, world } = this.#options;
     const { clock } = world;
     const box: Box = {
       safeMode, configRejected, latched, auditTrouble: store.unavailable,
-      clockTrusted: graph.gateway.profile.clock === "trusted" || world.clockSynced(),
+      clockTrusted: this.#role.timeFlags() === 0,
       day: dayOf(clock.time()), deadline_ms_max: limits.deadline_ms_max,
     };
     this.#writing = new Writing(this.#role, store, past, box, world, this.#loop.wake);
@@ -248,6 +251,7 @@ export class RoleHost {
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
       armed: this.#writing?.armed ?? [],
       turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
+      timeCertain: this.#role.timeFlags() === 0,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
       durability: this.#role.durability,
     };
@@ -332,11 +336,6 @@ export class RoleHost {
     this.#writing?.remember(past);
   }
 
-  /** W17: kept fresh by `main`, which asks the kernel. */
-  clockTrusted(trusted: boolean): void {
-    if (this.#writing !== null) this.#writing.box.clockTrusted = trusted;
-  }
-
   async stop(): Promise<void> {
     await this.#writing?.stop();
     this.#stopped = true;
@@ -361,7 +360,7 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
-  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "clockTrusted", "prepare",
+  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 

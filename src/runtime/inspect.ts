@@ -1,7 +1,7 @@
 import { Fault, nearest } from "../base.ts";
 import type { Device, Group, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
-import { BAD, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import { BAD, flagNames, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
 import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
@@ -153,7 +153,7 @@ export class Inspector {
     const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
     return {
       ...head, value: json(readCell(ring, column, seq)), quality: stateName(state),
-      time: rowTime, age_ms: time - rowTime,
+      time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
   }
 }
@@ -173,7 +173,13 @@ export function rowOf(ring: Ring, seq: number): RowView {
     if (state !== 0) quality[column.name] = stateName(state);
   }
   const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
-  return { stream: ring.name, sequence: seq >>> 0, time, values, quality };
+  return { stream: ring.name, sequence: seq >>> 0, time, values, quality, ...flagsOf(ring, seq) };
+}
+
+/** What is to be known of a row as a whole, if there is anything. */
+function flagsOf(ring: Ring, seq: number): { readonly flags?: readonly string[] } {
+  const flags = flagNames(ring.arena.U[ring.flagsAt + (seq & ring.mask)]!);
+  return flags.length === 0 ? {} : { flags };
 }
 
 function stateAt(ring: Ring, column: Column, seq: number): number {

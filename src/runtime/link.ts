@@ -75,6 +75,8 @@ export interface LinkRunnerOptions {
   readonly reopenWhenSilent: boolean;
   /** Monotonic ms: when bytes came, not when the last turn was. */
   readonly now: () => number;
+  /** Of a row that begins now. */
+  readonly flags: () => number;
   readonly log: Log;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
@@ -267,7 +269,7 @@ export class LinkRunner implements WireEvents {
     const row = ring.head & ring.mask;
     ring.arena.F[ring.timeAt + row] = time;
     ring.arena.F[ring.sourceAt + row] = NaN;
-    ring.arena.U[ring.flagsAt + row] = 0;
+    ring.arena.U[ring.flagsAt + row] = this.#options.flags();
     this.#poll = first;
     return true;
   }

@@ -21,6 +21,7 @@ import { SerialPort } from "./serial.ts";
 import { rulesToWrites, shareOf, type RoleName, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
+import { timeFlags } from "./time-flags.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
@@ -88,6 +89,10 @@ export class Role {
       time: () => world.clock.time(), begin: (journal) => this.#beginSource(journal),
     });
   }
+
+  /** Of rows that are made now. */
+  readonly timeFlags = (): number =>
+    timeFlags(this.#options.world.clock, this.#now.graph.gateway.profile.clock);
 
   get durability(): DurabilityStatus | null {
     return this.#durability?.status ?? null;
@@ -355,8 +360,9 @@ export class Role {
   }
 
   #beginLinks(before: Generation): void {
-    const { share, inherited, links } = this.#now;
+    const { graph, share, inherited, links } = this.#now;
     const { world, wake, pathEnded } = this.#options;
+    const { clock } = graph.gateway.profile;
     for (const [name, link] of before.links) {
       if (inherited?.kept.links.has(name) !== true) link.close();
     }
@@ -366,7 +372,7 @@ export class Role {
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
-          ? new SerialPort(plan, this.rings, { wake, ended }, world)
+          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock)
           : this.#localLink(plan, ended));
     }
   }
@@ -379,7 +385,7 @@ export class Role {
     }));
     const runner = new LinkRunner({
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
-      now: () => world.clock.now(),
+      now: () => world.clock.now(), flags: this.timeFlags,
       connectTimeout: connectTimeout(plan.link), wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
@@ -472,7 +478,7 @@ export class Role {
       connection = connector.connect(key, settings, {
         log: world.log, timers: world.timers, gateway: graph.gateway.id, wake, durable,
         message_bytes_max: mqtt_message_bytes_max,
-        time: () => world.clock.time(), now: () => world.clock.now(),
+        time: () => world.clock.time(), now: () => world.clock.now(), flags: this.timeFlags,
       });
       connections.set(key, connection);
     }

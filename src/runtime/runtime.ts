@@ -243,8 +243,6 @@ class Running implements Runtime {
     if (store.state.setAside > this.#setAside) this.#tellSetAside();
     if (this.#past === null) this.#tellPast();
     for (const { remote } of this.#roles) remote?.tellUnavailable(store.audit.unavailable);
-    const trusted = this.#graph.gateway.profile.clock === "trusted" || world.clockSynced();
-    void this.#control.clockTrusted(trusted);
     for (const role of this.#roles) this.#watch(role, now);
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
     this.#healthy = true;
@@ -345,7 +343,7 @@ class Running implements Runtime {
         latched: store.latch.read() !== null, armed: roles.flatMap((role) => role.armed),
         audit: unavailable === null ? "ok" : "unavailable",
       },
-      clockSynced: world.clockSynced(),
+      clockSynced: world.clockSynced(), timeCertain: roles.every((role) => role.timeCertain),
       clockSteps: Math.max(...roles.map((role) => role.clockSteps)), troubles,
       lost: Object.assign({}, ...roles.map((role) => role.lost),
         store.audit.lost > 0 ? { audit: store.audit.lost } : {}),

@@ -5,6 +5,7 @@ import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import { LinkRunner } from "./link.ts";
 import { viewOf, type JobDone } from "./port.ts";
+import { timeFlags } from "./time-flags.ts";
 import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
 
 /** The serial wire of a worker: a wire that also does the waiting. */
@@ -85,6 +86,7 @@ export class SerialWorker {
       })),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
+      flags: () => timeFlags(world.clock, init.clock),
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });

@@ -4,7 +4,7 @@ import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
   type RingLayout,
 } from "../ring.ts";
-import type { Link } from "../config.ts";
+import type { Link, Profile } from "../config.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
 import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
@@ -62,6 +62,8 @@ export interface SerialInit {
   readonly wake: number;
   /** `Clock.offset` of the thread that starts it. */
   readonly clockOffset: number;
+  /** Of the profile: whether its time counts as certain without a time server. */
+  readonly clock: Profile["clock"];
 }
 
 export type SerialMessage =
@@ -109,6 +111,7 @@ export class SerialPort implements LinkPort {
 
   constructor(
     plan: LinkPlan, locals: ReadonlyMap<string, Ring>, events: SerialEvents, world: World,
+    clock: Profile["clock"],
   ) {
     this.name = plan.link.name;
     this.#events = events;
@@ -143,7 +146,7 @@ export class SerialPort implements LinkPort {
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
       stop: this.#stop.at,
-      armings: this.#armings.map((word) => word.at), wake: this.#pipe.end,
+      armings: this.#armings.map((word) => word.at), wake: this.#pipe.end, clock,
     };
     this.#view = {
       name: this.name, type: plan.link.type, state: "closed", reason: "worker starting",

@@ -125,6 +125,8 @@ export interface Health {
   readonly writing: { readonly latched: boolean; readonly armed: readonly string[];
     readonly audit: "ok" | "unavailable" };
   readonly clockSynced: boolean;
+  /** Rows of now bear a time that is known to be that of the world. */
+  readonly timeCertain: boolean;
   readonly clockSteps: number;
   /** `link plc-1: no connection in time` … */
   readonly troubles: readonly string[];
@@ -194,6 +196,8 @@ export interface TagView {
   /** Engine time of the row, ms since the epoch; null if nothing was read yet. */
   readonly time: number | null;
   readonly age_ms: number | null;
+  /** Of its row, as those of `RowView`. */
+  readonly flags?: readonly string[];
 }
 
 export interface StreamView {
@@ -227,6 +231,8 @@ export interface RowView {
   readonly values: Readonly<Record<string, number | string | boolean | null>>;
   /** Only the cells that are not good. */
   readonly quality: Readonly<Record<string, string>>;
+  /** What is to be known of the whole row: `time-uncertain`, `backfill`, `replayed`; or absent. */
+  readonly flags?: readonly string[];
 }
 
 export const ruleOrders = ["start", "stop", "restart", "reset"] as const;

@@ -1,6 +1,7 @@
 import type { Call, Expr } from "./ast.ts";
 import { notInThisVersion, SqlFault } from "./fault.ts";
 import { knownFunctions } from "./functions.ts";
+import { usageFor } from "./manual.ts";
 
 export const typeNames = new Set(["bigint", "float", "string", "boolean", "bytea", "datetime"]);
 
@@ -26,8 +27,9 @@ export function checkCall(sql: string, call: Call): void {
   }
   const expected = expand(fn.parameters, call.args.length);
   if (expected === null) {
-    throw new SqlFault("arguments", `${call.name}(${describe(fn.parameters)}) is called with ` +
-      `${call.args.length} argument${call.args.length === 1 ? "" : "s"}`, sql, call.span);
+    const usage = usageFor(fn.name) ?? `${call.name}()`;
+    throw new SqlFault("arguments", `${usage} is called with ${call.args.length} argument` +
+      (call.args.length === 1 ? "" : "s"), sql, call.span);
   }
   call.args.forEach((arg, i) => {
     if (!fits(expected[i]!, arg)) {
@@ -49,13 +51,6 @@ export function expand(parameters: string, count: number): string | null {
   let all = must + (may ?? "");
   if (parameters.endsWith("+")) all += all.at(-1)!.repeat(Math.max(0, count - all.length));
   return count >= must.length && count <= all.length ? all : null;
-}
-
-function describe(parameters: string): string {
-  const [must, may] = parameters.split("?") as [string, string?];
-  const words = (text: string): string[] =>
-    [...text].map((c) => (c === "+" ? "…" : letters[c] ?? "a value or *"));
-  return [...words(must), ...(may === undefined ? [] : words(may).map((w) => `[${w}]`))].join(", ");
 }
 
 function fits(letter: string, arg: Expr): boolean {

@@ -7,6 +7,7 @@ import { controllers } from "./functions/control.ts";
 import { convert } from "./functions/convert.ts";
 import { datetime } from "./functions/datetime.ts";
 import { dialect, type DialectFunction } from "./functions/dialect.ts";
+import { forms, type FormFunction } from "./functions/form.ts";
 import { hash } from "./functions/hash.ts";
 import { json } from "./functions/json.ts";
 import { arrayMap, lists } from "./functions/list.ts";
@@ -25,26 +26,47 @@ export type { StatefulFunction } from "./functions/stateful.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
 export type { FunctionClass } from "./functions/dialect.ts";
 
+/** Functions of one kind, under their title in the manual. */
+export interface FunctionFamily {
+  readonly title: string;
+  readonly functions: readonly (ScalarFunction | StatefulFunction | AggregateFunction |
+    FormFunction)[];
+}
+
+const plain: readonly (readonly [string, readonly ScalarFunction[]])[] = [
+  ["Numbers", math], ["Units", units], ["Texts", text], ["Regular expressions", regexp],
+  ["Conversions", convert], ["Digests", hash], ["Compression", compression],
+  ["Dates and times", datetime], ["Items and fields", access],
+  ["Arrays", [...lists, arrayMap((name) => scalarFunctions.get(name))]],
+  ["Objects", objects], ["JSON", json],
+];
+
+const stateful: readonly (readonly [string, readonly StatefulFunction[]])[] = [
+  ["Rows before this one", analytics], ["Signals", signals], ["Controllers", controllers],
+  ["The last values", movings], ["Alarms", alarms],
+];
+
 /** Functions with a body, by every name they go by (small letters). */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(
-  [...math, ...text, ...regexp, ...convert, ...hash, ...compression, ...datetime, ...units,
-    ...access, ...lists, ...objects, ...json, arrayMap((name) => scalarFunctions.get(name))]
+  plain.flatMap(([, functions]) => functions)
     .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
 export const aggregateFunctions: ReadonlyMap<string, AggregateFunction> =
   new Map(aggregates.map((f) => [f.name, f]));
 
 export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
-  [...analytics, ...signals, ...controllers, ...movings, ...alarms].flatMap((f) =>
-    [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
+  stateful.flatMap(([, functions]) => functions)
+    .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
-/** Forms that the binder itself turns into nodes. */
-const forms: readonly DialectFunction[] = [
-  { name: "cast", parameters: "aT", place: "scalar" },
-  { name: "coalesce", parameters: "a+", place: "scalar" },
-  { name: "isnull", parameters: "a", place: "scalar" },
-  { name: "infer", parameters: "sa+", place: "scalar" },
-  { name: "date_diff", parameters: "tt", place: "scalar" },
+/** All that can be called, in the order of the manual. */
+export const families: readonly FunctionFamily[] = [
+  { title: "Over the rows of a window", functions: aggregates },
+  { title: "Forms", functions: forms },
+  ...[...stateful, ...plain].map(([title, functions]) => ({
+    title,
+    // What operators are bound to has no name to be called by.
+    functions: functions.filter(({ name }) => !name.startsWith("$")),
+  })).filter(({ functions }) => functions.length > 0),
 ];
 
 /** Every function of the dialect: what it takes and where it may stand. */

@@ -9,7 +9,7 @@ import { Lexer, type Token } from "./lexer.ts";
 import { Steps, tooDeep } from "./steps.ts";
 
 /** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
-const reserved =
+export const reserved =
   new Set(("SELECT AS FROM WHERE AND OR GROUP HAVING ORDER BY DESC ASC FILTER INNER LEFT " +
   "RIGHT FULL CROSS JOIN CASE WHEN THEN DEFAULT ELSE END IN NOT BETWEEN LIKE OVER PARTITION " +
   "REPLACE " +
@@ -36,12 +36,12 @@ export const windows: Readonly<Record<string, {
 };
 
 /** How tightly binary operators bind; all are left-associative. */
-const precedence: Readonly<Record<string, number>> = {
+export const precedence: Readonly<Record<string, number>> = {
   OR: 1, AND: 2, "=": 4, "!=": 4, "<>": 4, "<": 4, "<=": 4, ">": 4, ">=": 4,
   IN: 4, BETWEEN: 4, LIKE: 4, NOT: 4, IS: 4,
   "+": 5, "-": 5, "|": 5, "^": 5, "*": 6, "/": 6, "%": 6, "&": 6,
 };
-const not_precedence = 3;
+export const not_precedence = 3;
 
 /** Cursor over the tokens of one text, and expressions; statements build on it. */
 export class Parser {

@@ -191,10 +191,12 @@ class Chain {
   /** Columns of several streams side by side, and which of them a row is from. */
   get gather(): readonly ColumnSpec[] | null {
     const plans = this.inputPlans();
-    if (plans.length < 2) return plans[0]?.fanIn ? plans[0].columns : null;
+    // Event time is that of the stream which is furthest behind.
+    const member = this.#eventTime === null ? [] : [member_column];
+    if (plans.length < 2) return plans[0]?.fanIn ? [...plans[0].columns, ...member] : null;
     const columns = plans.flatMap(({ index }) => this.#query.inputs[index]!.columns
       .map((c) => ({ ...c, name: joinedName(index, c.name) })));
-    return [from_column, ...columns, ...(this.#lineage ? [oldest] : [])];
+    return [from_column, ...columns, ...member, ...(this.#lineage ? [oldest] : [])];
   }
 
   conditions(): void {
@@ -311,19 +313,20 @@ class Chain {
 
   /** Before all else, so that whatever looks at rows sees them in order. */
   #reorder({ rows, ...timing }: EventTime): void {
-    const { sql, inputs } = this.#query;
+    const { sql, joins } = this.#query;
     const all = { from: 0, to: sql.length };
-    const { streams, fanIn } = inputs[0]!;
-    if (fanIn || this.gather !== null) {
-      throw notInThisVersion(sql, all, "Event time over several streams");
+    const streams = this.inputPlans().flatMap((input) => input.streams);
+    if (joins.some(({ asof }) => asof !== null)) {
+      throw notInThisVersion(sql, all, "ASOF JOIN by event time");
     }
-    if (this.#catalog.stream(streams[0]!)?.timed !== true) {
-      throw new SqlFault("event-time", `Rows of ${streams[0]} bear no source time, by which this ` +
+    const untimed = streams.find((name) => this.#catalog.stream(name)?.timed !== true);
+    if (untimed !== undefined) {
+      throw new SqlFault("event-time", `Rows of ${untimed} bear no source time, by which this ` +
         'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
     }
-    const passes = this.#columns.filter((c) => c.name !== oldest.name);
-    const stage = reorderStage(this.#input(), passes,
-      { ...timing, rows: rows ?? this.#waitingRows(timing.late_ms) });
+    const passes = this.#columns.filter((c) => ![oldest.name, member_column.name].includes(c.name));
+    const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length,
+      rows: rows ?? this.#waitingRows(timing.late_ms) });
     this.stages.push(stage);
     this.#columns = stage.output;
   }
@@ -847,5 +850,7 @@ const joinedName = (input: number, name: string): string =>
 
 /** Of a row of several streams: the index of its input. */
 const from_column: ColumnSpec = { name: "$from", kind: "int53", slot: 0 };
+/** Which of all streams that are gathered a row is from. */
+const member_column: ColumnSpec = { name: "$member", kind: "int53", slot: 0 };
 
 const number = (name: string): ColumnSpec => ({ name, kind: "float64", slot: 0 });

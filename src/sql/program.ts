@@ -182,6 +182,8 @@ export interface ReorderPlan extends StageBase {
   readonly idle_ms: number | null;
   /** A row further ahead of engine time than this has no usable event time. */
   readonly ahead_ms: number;
+  /** Streams that rows come from: with several, `$member` of a row says which. */
+  readonly streams: number;
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;

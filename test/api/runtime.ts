@@ -14,7 +14,7 @@ export class FakeRuntime implements Runtime {
       status: this.status, gateway: "press-line-7", profile: "generic-512mb", version: "0",
       uptime_ms: 1500, epoch: 3, configHash: "c", policyHash: "p", configChanged: false,
       writing: { latched: false, armed: ["press.setpoint"], audit: "ok" },
-      clockSynced: true, clockSteps: 0, troubles: [], lost: {},
+      clockSynced: true, timeCertain: true, clockSteps: 0, troubles: [], lost: {},
       state: null,
       memory: { rss: 70e6, planned: 33e6, budget: 224e6 },
       unconfirmed: null, turns: 12, turn_ms_max: 2.5,

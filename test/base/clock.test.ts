@@ -3,8 +3,8 @@ import { clock_slew_ratio, createClock } from "../../src/base/clock.ts";
 
 /** A machine whose two clocks a test moves. */
 function machine() {
-  const at = { monotonic: 5000, wall: 1_700_000_000_000 };
-  const clock = createClock(() => at.monotonic, () => at.wall);
+  const at = { monotonic: 5000, wall: 1_700_000_000_000, synced: true };
+  const clock = createClock(() => at.monotonic, () => at.wall, () => at.synced);
   const pass = (ms: number): void => {
     at.monotonic += ms;
     at.wall += ms;
@@ -79,4 +79,30 @@ test("time never runs backwards under random steps", () => {
     expect(time).toBeGreaterThanOrEqual(last);
     last = time;
   }
+});
+
+test("time is certain from the first sync until a step, and again once it is right", () => {
+  const { at, clock, pass } = machine();
+  at.synced = false;
+  const after = (ms: number): boolean => {
+    for (let gone = 0; gone < ms; gone += 100) {
+      pass(100);
+      clock.time();
+    }
+    return clock.certain;
+  };
+  expect(after(5000)).toBe(false);
+  at.synced = true;
+  expect(after(1000)).toBe(true);
+  // Forward: taken at once, and trusted again when the time server still stands by it.
+  at.wall += 5000;
+  expect(after(100)).toBe(false);
+  expect(after(1000)).toBe(true);
+  // Backward: engine time is ahead for as long as it takes to slew it.
+  at.wall -= 1100;
+  expect(after(100)).toBe(false);
+  expect(after(100_000)).toBe(false);
+  expect(after(105_000)).toBe(true);
+  at.synced = false;
+  expect(after(1000)).toBe(false);
 });

@@ -51,6 +51,7 @@ test.each([
   [["red"], 'there is no verb "red"; did you mean read?'],
   [["help", "chek"], 'there is no verb "chek"; did you mean check?'],
   [["frobnicate"], 'there is no verb "frobnicate"\n'],
+  [["functions", "flor"], "there is no function flor(); did you mean floor?"],
   [["check"], "GATEWAY.json is missing\nusage: tagwerk check GATEWAY.json"],
   [["run", "x.json", "--linsk", "f"], "Unknown option '--linsk'"],
   [["run", "x.json", "--log", "loud"], '--log is one of debug, info, warn, error, not "loud"'],

@@ -245,6 +245,30 @@ function anything(random: Random, depth: number): unknown {
   }
 }
 
+test("whole numbers of 64 bits: their words are those of a BigInt", () => {
+  const random = createRandom(seed);
+  const ring = ringOf(tagColumn("n", "int64"));
+  const decoder = createDecoder(ring);
+  const edges = [2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n, 10n ** 15n, 2n ** 32n * 10n ** 9n];
+  for (let i = 0; i < 3000; i++) {
+    const digits = 14 + Math.floor(random.next() * 7);
+    const text = i < edges.length * 3 ? String(edges[i % edges.length]! + BigInt(i % 3 - 1))
+      : (random.next() < 0.5 ? "-" : "") + (1 + Math.floor(random.next() * 9)) +
+        Array.from({ length: digits }, () => Math.floor(random.next() * 10)).join("");
+    decoder.decode(new TextEncoder().encode(`{"n": ${text} }`), 0, GOOD);
+    const fits = BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+    expect([text, shown(ring, ring.head - 1)["n"]])
+      .toEqual([text, fits ? BigInt(text) : "error:overflow"]);
+  }
+  for (const [text, found] of [["12345678901234567e-1", "error:type"],
+    ["1234567890123456.0", 1234567890123456n], ["1234567890123456.5", "error:type"]] as const) {
+    decoder.decode(new TextEncoder().encode(`{"n":${text}}`), 0, GOOD);
+    expect(shown(ring, ring.head - 1)["n"]).toBe(found);
+  }
+  expect(() => decoder.decode(new TextEncoder().encode('{"n":01234567890123456}'), 0, GOOD))
+    .toThrow("leading zeros");
+});
+
 test("a default of 64 bits is exact", () => {
   const ring = ringOf({ ...tagColumn("n", "int64"), fallback: "9007199254740993" });
   createDecoder(ring).decode(new TextEncoder().encode("{}"), 0, GOOD);

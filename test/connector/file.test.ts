@@ -33,7 +33,7 @@ function life(hand: Hand, settings: object = {}): Connection & { end(): void } {
   let now = 0;
   const connection = fileConnector.connect("source rows", {}, {
     log: createLog("info", () => 0, (line) => lines.push(line)), gateway: "g", durable: true,
-    message_bytes_max: 1, time: () => 1000 + now, now: () => now, wake: () => {},
+    message_bytes_max: 1, time: () => 1000 + now, now: () => now, flags: () => 0, wake: () => {},
     timers: { ...eventLoop, after: (ms, then) => eventLoop.after(1, () => {
       now += ms;
       then();

@@ -34,7 +34,7 @@ function poll(settings: object): Connection & { ring: Ring; times: number[]; end
     Ring.layout("rows", [tagColumn("n", "int64")], 16));
   const connection = configured(httpConnector).connect("source rows", {}, {
     log: createLog("error", () => 0, () => undefined), gateway: "g", durable: false,
-    message_bytes_max: 1000, time: () => 1e6 + now, now: () => now, wake: () => {
+    message_bytes_max: 1000, time: () => 1e6 + now, now: () => now, flags: () => 0, wake: () => {
       times.push(ring.arena.F[ring.timeAt + ((ring.head - 1) & ring.mask)]!);
     },
     timers: { ...eventLoop, after(ms, then) {

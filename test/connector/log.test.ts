@@ -17,7 +17,7 @@ test("rows are lines, at most so many a second; the others are counted", () => {
   const connection = configured(logConnector).connect("log", {}, {
     log: createLog("info", () => now, (line) => lines.push(line)),
     gateway: "g", message_bytes_max: 1, timers: eventLoop, durable: false,
-    time: () => now, now: () => now, wake: () => undefined,
+    time: () => now, now: () => now, flags: () => 0, wake: () => undefined,
   });
   const sink = connection.sink("console", { rowsPerSecond: 4 }, ring, "hold");
   expect(sink.drain(0, 10)).toBe(10);

@@ -26,7 +26,7 @@ async function life(hand: Hand): Promise<Connection & { die(): Promise<void> }> 
   const connection = mqtt.connect("b", { host: "127.0.0.1", port: broker.port }, {
     log: createLog("info", () => clock.time(), (line) => lines.push(line)), gateway: "g",
     message_bytes_max: 10_000, timers: eventLoop, durable: true,
-    time: () => clock.time(), now: () => clock.now(), wake: () => {},
+    time: () => clock.time(), now: () => clock.now(), flags: () => 0, wake: () => {},
   });
   const end = connection.source("rows", { topic: "in", qos: 1 }, hand.ring, hand);
   expect(end).toBeFunction();

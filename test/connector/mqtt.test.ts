@@ -44,7 +44,7 @@ let wakes: number;
 const io: ConnectorIo = {
   log: createLog("info", () => clock.time(), (line) => lines.push(line)),
   gateway: "g1", message_bytes_max: 100_000, timers: eventLoop, durable: false,
-  time: () => clock.time(), now: () => clock.now(), wake: () => { wakes++; },
+  time: () => clock.time(), now: () => clock.now(), flags: () => 0, wake: () => { wakes++; },
 };
 
 const brokers: [string, () => Promise<Broker>][] = [["aedes", () => aedesBroker()]];

@@ -115,7 +115,7 @@ async function start(make: () => System | Promise<System>): Promise<Running> {
   const connection = configured(system.connector).connect("c", system.link, {
     log: createLog("info", () => clock.time(), (line) => lines.push(line)), gateway: "g",
     timers: eventLoop, durable: system.waits, message_bytes_max: 1000,
-    time: () => clock.time(), now: () => clock.now(), wake: () => {},
+    time: () => clock.time(), now: () => clock.now(), flags: () => 0, wake: () => {},
   });
   const end = connection.source("rows", system.settings, hand.ring, system.waits ? hand : null);
   open.push(() => system.close(), () => connection.close());

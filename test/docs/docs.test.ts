@@ -6,15 +6,12 @@ import manifest from "../../package.json" with { type: "json" };
 import { cli } from "../../src/cli.ts";
 import { examineTexts } from "../../src/cli/examine.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
-import {
-  aggregateFunctions, scalarFunctions, statefulFunctions,
-} from "../../src/sql/functions.ts";
-import { quantities } from "../../src/sql/functions/units.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
-const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/models.md", "docs/rs485.md",
+const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/functions.md",
+  "docs/ekuiper.md", "docs/models.md", "docs/rs485.md",
   "docs/install.md", "docs/state.md", "docs/tables.md", "docs/sources.md",
   "docs/alarms.md", "docs/pid.md"];
 
@@ -130,34 +127,6 @@ test("every page that README names is there, and every page is named", () => {
     .map(([, page]) => page!);
   const there = [...new Bun.Glob("docs/*.md").scanSync(root)];
   expect([...new Set(named)].sort()).toEqual(there.sort());
-});
-
-test("docs/sql.md has each function that runs, with what its record says", () => {
-  const page = readFileSync(join(root, "docs/sql.md"), "utf8");
-  const code = (text: string): string => `\`${text}\``;
-  // What operators are bound to has no name to be called by.
-  const named = [...new Set(scalarFunctions.values())].filter(({ name }) => !name.startsWith("$"));
-  const rows = [
-    ...[...new Set(statefulFunctions.values())].map(({ usage, also, doc, example }) => {
-      const names = [usage, ...(also ?? [])].map(code).join(", ");
-      const { call, x, gives } = example;
-      return `| ${names} | ${doc} | ${code(call)} of ${x.join(", ")} = ${gives.join(", ")} |`;
-    }),
-    ...[...aggregateFunctions.values()].map(({ name, doc }) => `| ${code(name)} | ${doc} |`),
-    ...named.map(({ name, also, doc, examples: [example] }) =>
-      `| ${[name, ...(also ?? [])].map(code).join(", ")} | ${doc} | ` +
-      `${code(example![0])} = ${code(example![1])} |`),
-  ];
-  const shown = page.slice(page.indexOf("## Functions")).split("\n")
-    .filter((line) => line.startsWith("| `"));
-  expect(shown).toEqual(rows);
-});
-
-test("docs/sql.md has each unit of convert_unit", () => {
-  const page = readFileSync(join(root, "docs/sql.md"), "utf8");
-  const [, list] = /^Units of `convert_unit`[^:]*: ([^]*?)\.\n\n/m.exec(page)!;
-  expect(list!.split(/\s*·\s*/).map((units) => units.replaceAll("`", "").split(/\s+/)))
-    .toEqual(quantities.map((units) => Object.keys(units)));
 });
 
 test.each([

@@ -88,6 +88,8 @@ test("what is wrong is told with the nearest name", async () => {
     const { error } = (await gateway.post("/try", body)).body;
     expect([error?.code, error?.message]).toEqual([code, expect.stringContaining(text)]);
   }
+  expect((await gateway.cli("try", "SELECT temperatur FROM oven.fast")).output).toContain(
+    "did you mean temperature? [sql-wrong]\nSELECT temperatur FROM oven.fast\n       ^^^^^^^^^^");
   const file = site.folder.write("rows.json", "[1]");
   const { code, output } = await gateway.cli("try", "SELECT t FROM base", "--rows", file);
   expect([code, output]).toEqual([2, expect.stringContaining("is to be")]);

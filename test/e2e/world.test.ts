@@ -236,6 +236,10 @@ test.skipIf(withoutGcc)("W17: without clock sync a wall-clock deadline means not
         { id, tag: "oven.setpoint", value, deadline: Date.now() + 5000 }));
       return until("reply", () => replies.find((reply) => reply.id === id));
     };
+    // Whoever reads a row is told that its time may be wrong; `why` says it too.
+    const row = async () => (await gateway.get("/tags/oven.setpoint")).body;
+    expect((await row()).flags).toEqual(["time-uncertain"]);
+    expect((await gateway.cli("why", "oven.setpoint")).output).toContain("time-uncertain");
     const from = monotonic();
     expect(await command(25)).toMatchObject({ outcome: "refused", code: "clock-unsynced" });
     // Ages and arming run by the monotonic clock: a deadline relative to arrival still counts.
@@ -243,6 +247,7 @@ test.skipIf(withoutGcc)("W17: without clock sync a wall-clock deadline means not
     rmSync(unsynced);
     await until("the clock is trusted again", async () =>
       (await command(27)).outcome === "verified");
+    expect((await row()).flags).toBeUndefined();
     await until("the log", () => site.plant.frames().at(-1)!.t > from + 100);
     expect((await site.plant.command("get oven.setpoint"))["value"]).toBe(27);
   } finally {

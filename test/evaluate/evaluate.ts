@@ -111,7 +111,7 @@ class Evaluation {
       found = rows.flatMap((one) => this.#filtered([one]).map((row) => {
         const made = this.#project(row.time, this.#origin([row]), this.#rowLeaves(row));
         this.#hit("rows", row.time);
-        return made;
+        return { ...made, source: row.source };
       }));
     } else if (window === null) {
       found = this.#running(this.#filtered(rows));
@@ -384,7 +384,8 @@ class Evaluation {
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
       return this.#group({ start: row.time, end: row.time, rows: group }, group)
-        .map(({ time, origin, leaves }) => this.#project(time, origin, leaves));
+        .map(({ time, origin, leaves }) =>
+          ({ ...this.#project(time, origin, leaves), source: row.source }));
     });
   }
 

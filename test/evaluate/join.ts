@@ -32,7 +32,7 @@ export function joinRows(
       cells: new Map(), parts,
     };
     origins.set(row, originOf(...both.map((r) =>
-      origins.get(r) ?? { oldest: r.time, flags: r.flags })));
+      origins.get(r) ?? { oldest: r.oldest ?? r.time, flags: r.flags })));
     return row;
   };
   return query.joins.reduce((left, join) => joinTwo(join, left, of(join.input), test,

@@ -11,21 +11,27 @@ export interface Ordered {
   readonly errors: number;
 }
 
-/** Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival. */
+/**
+ * Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival, each
+ * of one of the `streams` that `from` tells; all of them are waited for.
+ */
 export function ordered(
   rows: readonly Row[], event: (row: Row) => number | null, late_ms: number,
+  streams = 1, from: (row: Row) => number = () => 0,
 ): Ordered {
-  const taken: Row[] = [], given: Row[] = [];
+  const taken: Row[] = [], given: Row[] = [], seen: { stream: number; time: number }[] = [];
   let watermark = -Infinity, late = 0, errors = 0;
   for (const row of rows) {
     const value = event(row);
     if (value === null || !Number.isFinite(value)) {
       errors += 1;
-    } else if (value < watermark) {
-      late += 1;
     } else {
-      taken.push({ ...row, time: value, oldest: row.time });
-      watermark = Math.max(...taken.map(({ time }) => time)) - late_ms;
+      seen.push({ stream: from(row), time: value });
+      if (value < watermark) late += 1;
+      else taken.push({ ...row, time: value, oldest: row.time });
+      const reached = Array.from({ length: streams }, (_, i) =>
+        Math.max(...seen.filter(({ stream }) => stream === i).map(({ time }) => time)));
+      watermark = Math.max(watermark, Math.min(...reached) - late_ms);
       const due = taken.filter((one) => one.time <= watermark && !given.includes(one));
       given.push(...due.toSorted((a, b) => a.time - b.time));
     }

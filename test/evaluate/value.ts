@@ -16,6 +16,8 @@ export interface Cell {
 /** One row of plain cells, by column. */
 export interface Row {
   readonly time: number;
+  /** When its source says that it was; a row of a window says nothing. */
+  readonly source?: number | undefined;
   /** When it came, where `time` is that of an event. */
   readonly oldest?: number;
   readonly flags: number;

@@ -48,6 +48,17 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
       expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toContain("(W8)");
     }
   });
+  test("each with its place, also behind a comment and in a function", () => {
+    expect(problems({ write: "SELECT /* coalesce() */ a + coalesce(b, 1) AS v FROM d.fast" }))
+      .toContain("1:29: coalesce hides an input that is bad or missing, which a machine must not " +
+        "be written from (W8)\n  SELECT /* coalesce() */ a + coalesce(b, 1) AS v FROM d.fast\n" +
+        `${" ".repeat(30)}^^^^^^^^`);
+    const functions = { smooth: { parameters: ["x"], sql: "1.0 * ewma(x, 1s)" } };
+    expect(problems({ write: "SELECT smooth(a) AS v FROM d.fast" }, [], functions))
+      .toContain("in the function smooth, 1:7: ewma() depends on every row since the start, so " +
+        "the age of its inputs has no bound; it may not be on the way to a write (W8)\n" +
+        "  1.0 * ewma(x, 1s)\n        ^^^^^^^^^^^");
+  });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
     for (const window of ["SLIDINGWINDOW(ss, 1) OVER (WHEN NOT (b > 5))",

@@ -29,7 +29,7 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   const arena = Arena.create(1 << 20);
   const rings = new Map(plan.groups.map(({ stream }) =>
     [stream, Ring.create(arena, layoutOf(stream)).ring]));
-  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world);
+  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world, "synced");
   port.step(clock.now(), clock.time());
   return { port, init: init!, thread };
 }

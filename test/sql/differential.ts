@@ -53,11 +53,14 @@ class Queries {
   readonly #infer: boolean;
   readonly #newest: boolean;
   readonly #statefulChance: number;
+  /** So deep an expression goes at most. */
+  readonly #deepest: number;
   #group = false;
   #running = false;
 
-  constructor(random: Random) {
+  constructor(random: Random, deepest: number) {
     this.#r = random;
+    this.#deepest = deepest;
     this.#infer = random.chance(0.15);
     this.#newest = random.chance(0.2);
     this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
@@ -98,8 +101,8 @@ class Queries {
     const hits = running || r.chance(0.8) ? "" : ` AND ${this.#hits("last_agg_hit")} % 3 != 2`;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
     // Panes have room for groups of their own.
-    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.2)
-      ? r.pick([" KEYS 2", " KEYS 4"]) : "";
+    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -166,7 +169,8 @@ class Queries {
       ...openKinds]);
   }
 
-  value(kind: Kind, depth: number): string {
+  value(kind: Kind, wanted: number): string {
+    const depth = Math.min(wanted, this.#deepest);
     if (depth <= 0 || this.#r.chance(0.15)) return this.#leaf(kind);
     if (!openKinds.includes(kind) && kind !== "long" && this.#r.chance(0.06)) {
       return this.value("open", depth - 1);
@@ -514,26 +518,36 @@ const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 6
   -(2n ** 63n)];
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
-function cell(r: Random, { kind, slot }: ColumnSpec): Cell {
-  const state = r.chance(0.7) ? 0
-    : r.pick([1, 3, 63, 64, BAD.timeout, BAD.initial, 192, 193, 194, ERROR.zero, ERROR.parse]);
-  const value = ((): Cell["value"] => {
-    switch (kind) {
-      case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
-      case "int53": return r.chance(0.4) ? r.pick(wholes) : r.below(20) - 10;
-      case "int64": return r.chance(0.5) ? r.pick(longs) : BigInt(r.below(20) - 10);
-      case "bool": return r.chance(0.5);
-      case "time": return 1_700_000_000_000 + r.below(100_000);
-      case "json": return r.pick(documents);
-      case "dyn":
-        return fitting(slot > 24 || r.chance(0.1) ? listOf(r) : loose(r), slot);
-      default: {
-        const text = r.pick(texts);
-        return Buffer.byteLength(text) <= slot ? text : "";
-      }
+/** States on both sides of each bound. */
+const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 192, 192, 193, 193, 194, 194,
+  ERROR.zero, ERROR.parse];
+const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
+  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 2 ** 53 - 1, -(2 ** 53 - 1)],
+  int64: [0n, 2n ** 63n - 1n, -(2n ** 63n)],
+};
+
+function cell(r: Random, spec: ColumnSpec, goodChance = 0.7): Cell {
+  if (r.chance(goodChance)) return { value: valueOf(r, spec), state: 0 };
+  // What lies beside a state that says that there is no value may be anything.
+  const state = r.pick(states), most = extremes[spec.kind];
+  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : valueOf(r, spec), state };
+}
+
+function valueOf(r: Random, { kind, slot }: ColumnSpec): Cell["value"] {
+  switch (kind) {
+    case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
+    case "int53": return r.chance(0.4) ? r.pick(wholes) : r.below(20) - 10;
+    case "int64": return r.chance(0.5) ? r.pick(longs) : BigInt(r.below(20) - 10);
+    case "bool": return r.chance(0.5);
+    case "time": return 1_700_000_000_000 + r.below(100_000);
+    case "json": return r.pick(documents);
+    case "dyn":
+      return fitting(slot > 24 || r.chance(0.1) ? listOf(r) : loose(r), slot);
+    default: {
+      const text = r.pick(texts);
+      return Buffer.byteLength(text) <= slot ? text : "";
     }
-  })();
-  return { value, state };
+  }
 }
 
 const documents = ['{"x":1.5,"y":"a","l":[1,2,"b"]}', '{"x":null,"l":[]}', "[1]", "null", "{x",
@@ -557,13 +571,26 @@ const written = new Uint8Array(256);
 const fitting = (value: Dyn, slot: number): Dyn =>
   (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : new DynReader().read(written, 0));
 
+/**
+ * Each set of rows has a manner of its own: how many there are, how good they are, and whether a
+ * column has few values, so that equal ones meet.
+ */
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
-  return Array.from({ length: r.below(50) }, () => {
-    time += r.pick([0, 1, 10, 10, 30, 120]);
+  const goodChance = r.pick([0.4, 0.7, 0.7, 0.95]);
+  const few = new Map(columns.filter(() => r.chance(0.3)).map((column) =>
+    [column.name, Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))]));
+  const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
+  return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
+    time += r.pick(steps);
+    const cellOf = (column: ColumnSpec): Cell => {
+      const one = cell(r, column, goodChance), values = few.get(column.name);
+      return values === undefined ? one : { ...one, value: r.pick(values) };
+    };
     return {
-      time, flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
-      cells: new Map(columns.map((column) => [column.name, cell(r, column)])),
+      time, source: r.chance(0.8) ? time - r.below(9) : undefined,
+      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
+      cells: new Map(columns.map((column) => [column.name, cellOf(column)])),
     };
   });
 }
@@ -590,17 +617,36 @@ function put(ring: Ring, row: Row, source: number | null = null): void {
   ring.publish(1);
 }
 
+/** As a ring that has gone round: nothing of a row is as it should be by itself. */
+export function soil({ arena, rows, columns, timeAt, sourceAt, flagsAt }: Ring): void {
+  arena.F.fill(-7, timeAt, timeAt + rows);
+  arena.F.fill(-7, sourceAt, sourceAt + rows);
+  arena.U.fill(170, flagsAt, flagsAt + rows);
+  for (const { payload, stride, length, slot, state } of columns) {
+    arena.U.fill(170, state, state + rows);
+    if (slot === 0) arena.F.fill(-7, payload, payload + rows);
+    else {
+      arena.U.fill(170, payload, payload + rows * stride);
+      arena.I.fill(0, length, length + rows);
+    }
+  }
+}
+
 /** A row; of a rule that goes by event time its time is that. */
 function take(ring: Ring, seq: number, byEvents: boolean): Row {
   const at = seq & ring.mask;
   const cellOf = (column: Column): Cell => {
     const state = ring.arena.U[column.state + at]!;
+    const bytes = column.length < 0 ? 0 : ring.arena.I[column.length + at]!;
+    assert(bytes >= 0 && bytes <= column.slot, "a text is no longer than its place");
     if (state >= 64) return { value: null, state };
     return { state, value: column.kind !== "dyn" ? readCell(ring, column, seq)
       : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
+  const source = byEvents ? NaN : ring.arena.F[ring.sourceAt + at]!;
   return {
     time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    source: Number.isNaN(source) ? undefined : source,
     flags: ring.arena.U[ring.flagsAt + at]!,
     cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
   };
@@ -634,6 +680,20 @@ interface Link {
 
 /** So often nothing is called for so few rows, unless it does not get on. */
 const calls_max = 100_000;
+/** So many rows nothing makes of so few, unless it does not end. */
+const rows_max = 20_000;
+
+/** Two, which machines take by turns: after a restart the state of before still lies in one. */
+const arenas: Arena[] = [];
+
+export function emptyArena(bytes: number): Arena {
+  const last = arenas.shift();
+  const arena = last !== undefined && last.U.length >= bytes ? last : Arena.create(bytes);
+  for (const block of arena.blocks()) arena.give(block);
+  if (arenas.length === 0) arenas.push(Arena.create(bytes));
+  arenas.push(arena);
+  return arena;
+}
 
 /** A program over rings, fed row by row, in random batches, and restarted in between. */
 class Machine {
@@ -657,7 +717,7 @@ class Machine {
     const [program, newest] = [this.#program, this.#newest];
     const bytes = program.stages.reduce((sum, stage) =>
       sum + stage.stateBytes + Ring.layout("out", stage.output, 16).bytes, 0);
-    const arena = Arena.create(bytes * 2 + (1 << 21));
+    const arena = emptyArena(bytes * 2 + (1 << 21));
     if (this.rows.length > 0) arena.take(this.rows.length * 128, "something else");
     const ring = (name: string, specs: readonly ColumnSpec[], rows: number): Ring =>
       Ring.create(arena, Ring.layout(name, specs, rows)).ring;
@@ -671,6 +731,7 @@ class Machine {
     let from = this.#input;
     const links = program.stages.map((plan) => {
       const [input, output] = [from, (from = ring("out", plan.output, 16))];
+      soil(output);
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
@@ -698,12 +759,16 @@ class Machine {
   }
 
   feed(rows: readonly Row[], each: boolean, r: Random): void {
+    const restartChance = r.pick([0, 0.1, 0.3]);
+    const most = r.pick([20, 64]);
+    // Also as many as there is room for.
+    const batch = r.chance(0.3) ? (): number => 64 : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
-      if (r.below(6) === 0) this.#restart();
-      const to = each ? i + 1 : Math.min(rows.length, i + 1 + r.below(r.pick([20, 64])));
+      if (r.chance(restartChance)) this.#restart();
+      const to = each ? i + 1 : Math.min(rows.length, i + batch());
       for (; i < to; i++) {
-        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : null);
+        put(this.#input, rows[i]!, this.#byEvents ? sourceOf(rows[i]!) : rows[i]!.source);
       }
       this.#turn(rows[to - 1]!.time, each);
       // Event time closes windows between the rows, too.
@@ -732,6 +797,7 @@ class Machine {
       const { output } = this.links.at(-1)!;
       for (; this.#read !== output.head; this.#read++) {
         this.rows.push(take(output, this.#read, this.#byEvents));
+        assert(this.rows.length < rows_max, "a stage ends");
       }
       return;
     }
@@ -749,7 +815,8 @@ class Machine {
 }
 
 const shown = (rows: readonly Row[]): string[] => rows.map((row) =>
-  `${row.time} ${row.flags} ` + [...row.cells].map(([name, { value, state }]) => {
+  `${row.time}${row.source === undefined ? "" : ` of ${row.source}`} ${row.flags} ` +
+  [...row.cells].map(([name, { value, state }]) => {
     const text = state >= 64 ? "" : exactly(value);
     return `${name}=${text}:${state}`;
   }).join(" "));
@@ -789,13 +856,13 @@ function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boo
     return { row: { ...row, cells }, at: row.time + delay };
   });
   return coming.toSorted((a, b) => a.at - b.at)
-    .map(({ row }, i) => ({ ...row, time: 1_700_000_000_000 + 7 * i }));
+    .map(({ row }, i) => ({ ...row, source: undefined, time: 1_700_000_000_000 + 7 * i }));
 }
 
-/** The case of a seed; null if the binder refuses it. */
-export function caseOf(seed: number): Case | null {
+/** The case of a seed, with expressions no deeper than that; null if the binder refuses it. */
+export function caseOf(seed: number, deepest = Infinity): Case | null {
   const r = createRandom(seed);
-  const sql = new Queries(r).query();
+  const sql = new Queries(r, deepest).query();
   // As on the way to a write.
   const strict = seed % 2 === 1;
   const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);

@@ -45,7 +45,7 @@ const wrong: readonly (readonly [sql: string, ...said: string[]])[] = [
     "       ^^^^^^^^^^^^^^^^^",
     "did you mean floor?"],
   ["SELECT round(temperature, 1, 2) FROM press.fast",
-    "1:8: round(a number, [a whole number]) is called with 3 arguments",
+    "1:8: round(x, [decimals]) is called with 3 arguments",
     "SELECT round(temperature, 1, 2) FROM press.fast",
     "       ^^^^^^^^^^^^^^^^^^^^^^^^"],
   ["SELECT round('x') FROM press.fast",

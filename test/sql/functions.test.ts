@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { bindSelect } from "../../src/sql/bind.ts";
+import type { Catalog } from "../../src/sql/bound.ts";
+import { compile } from "../../src/sql/compile.ts";
+import { expand } from "../../src/sql/arguments.ts";
 import {
   aggregateFunctions, knownFunctions, scalarFunctions, statefulFunctions,
 } from "../../src/sql/functions.ts";
+import { forms } from "../../src/sql/functions/form.ts";
+import type { RowsExample } from "../../src/sql/functions/stateful.ts";
+import { functionsToCome, manual } from "../../src/sql/manual.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { type Cell, evaluateQuery } from "../evaluate/evaluate.ts";
 import { catalog } from "./catalog.ts";
@@ -18,8 +24,10 @@ function valueOf(expr: string): Cell & { kind: string } {
 }
 
 describe("each example of each function", () => {
-  for (const fn of new Set(scalarFunctions.values())) {
-    for (const [expr, expected] of fn.examples) {
+  for (const fn of new Set([...scalarFunctions.values(), ...forms])) {
+    for (const example of fn.examples) {
+      if (typeof example === "string" || "call" in example) continue;
+      const [expr, expected] = example;
       test(`${expr} = ${expected}`, () => {
         const actual = valueOf(expr);
         const wanted = valueOf(expected);
@@ -30,31 +38,77 @@ describe("each example of each function", () => {
   }
 });
 
-/** Rows a second apart, whose column `x` is of the kind of its values. */
-function resultsOf(call: string, x: readonly string[]): (Cell & { kind: string })[] {
+/** Rows a second apart, whose column `x` is of the kind of its values; `clause`: a window. */
+function resultsOf(
+  call: string, x: readonly string[], clause = "",
+): (Cell & { kind: string })[] {
   const cells = x.map(valueOf);
   const { kind } = cells.find(({ value }) => value !== null)!;
-  const sql = `SELECT ${call} AS y FROM s`;
+  const name = /^changed_cols/.test(call) ? "" : " AS y";
+  const sql = `SELECT ${call}${name} FROM s${clause}`;
+  const slot = kind === "text" ? 16 : kind === "dyn" ? 64 : 0;
   const query = bindSelect(sql, parseQuery(sql), {
-    ...catalog, stream: (name) => ({ name, interval_ms: null,
-      columns: [{ name: "x", kind: kind as "text", slot: kind === "text" ? 16 : 0 }] }),
+    ...catalog, stream: (stream) => ({ name: stream, interval_ms: null,
+      columns: [{ name: "x", kind: kind as "text", slot }] }),
   });
   const rows = cells.map((cell, i) =>
     ({ time: 1000 * i, flags: 0, cells: new Map([["x", cell]]) }));
-  return evaluateQuery(query, rows).rows.map((row) =>
-    ({ ...row.cells.get("y")!, kind: query.select[0]!.expr.type.kind }));
+  return evaluateQuery(query, rows).rows.map((row) => {
+    const [cell] = row.cells.values() as Iterable<Cell>;
+    // Of a function that makes rows the row is one object.
+    if (cell!.value instanceof Map) return valueIn(cell as Cell & { value: Map<string, unknown> });
+    return { ...cell!, kind: query.select[0]!.expr.type.kind };
+  });
 }
+
+function valueIn(
+  { value, state }: Cell & { value: Map<string, unknown> },
+): Cell & { kind: string } {
+  const [only] = value.values();
+  return { value: Number(only), state, kind: "int53" };
+}
+
+function holds({ call, x, gives }: RowsExample, clause: string): void {
+  const actual = resultsOf(call, x, clause);
+  const wanted = gives.map(valueOf);
+  expect(actual.map((cell) => cell.value)).toEqual(wanted.map((cell) => cell.value));
+  for (const [i, { value, kind }] of wanted.entries()) {
+    if (value !== null) expect(actual[i]!.kind).toBe(kind);
+  }
+}
+
+const shown = ({ call, x, gives }: RowsExample): string =>
+  `${call} of ${x.join(", ")} = ${gives.join(", ")}`;
+
+/** Orders come as messages, which say something of themselves. */
+const telling: Catalog = { ...catalog, stream: (name) => {
+  const stream = catalog.stream(name);
+  return stream === undefined || name !== "orders" ? stream
+    : { ...stream, meta: { name: "$meta", kind: "dyn", slot: 64 } };
+} };
+
+describe("each example of each function over a window, and of each form", () => {
+  for (const { example } of aggregateFunctions.values()) {
+    test(shown(example), () => holds(example, ` GROUP BY COUNTWINDOW(${example.x.length})`));
+  }
+  for (const { examples, place } of forms) {
+    for (const example of examples) {
+      if (typeof example === "string") {
+        test(example, () => expect(compile(example, telling).stages.length).toBeGreaterThan(0));
+      } else if ("call" in example) {
+        const alone = ["rows", "columns", "hit"].includes(place);
+        test(shown(example), () =>
+          holds(example, alone ? "" : ` GROUP BY COUNTWINDOW(${example.x.length})`));
+      }
+    }
+  }
+});
 
 describe("each example of each function with state", () => {
   for (const { example, usage, source } of new Set(statefulFunctions.values())) {
-    const { call, x, gives } = example;
-    test(`${call} of ${x.join(", ")} = ${gives.join(", ")}`, () => {
-      const actual = resultsOf(call, x);
-      const wanted = gives.map(valueOf);
-      expect(actual.map((cell) => cell.value)).toEqual(wanted.map((cell) => cell.value));
-      for (const [i, { value, kind }] of wanted.entries()) {
-        if (value !== null) expect(actual[i]!.kind).toBe(kind);
-      }
+    const { call } = example;
+    test(shown(example), () => {
+      holds(example, "");
       expect(usage).toContain(call.match(/\w+(?=\()/g)!.at(-1)!);
       expect(source.length).toBeGreaterThan(3);
     });
@@ -62,12 +116,29 @@ describe("each example of each function with state", () => {
 });
 
 describe("records", () => {
-  test("every function has a sentence and an example", () => {
-    for (const fn of scalarFunctions.values()) {
-      // What operators are bound to has no name to be called by.
-      if (fn.name.startsWith("$")) continue;
-      expect(fn.doc.length).toBeGreaterThan(3);
-      expect(fn.examples.length).toBeGreaterThan(0);
+  test("every function has a sentence, a type and an example", () => {
+    for (const { name, doc, gives, examples, usage } of manual) {
+      expect([name, doc.length > 3, gives.length > 3, examples.length > 0, usage])
+        .toEqual([name, true, true, true, expect.not.stringContaining("undefined")]);
+    }
+  });
+
+  test("names of parameters are as many as parameters", () => {
+    for (const { name, parameters, takes } of
+      [...scalarFunctions.values(), ...aggregateFunctions.values()]) {
+      if (takes === undefined) continue;
+      const named = takes.split(", ").filter((part) => part !== "…").length;
+      expect([name, named]).toEqual([name, parameters.replace(/\W/g, "").length]);
+    }
+  });
+
+  test("what is not in the reference cannot be called", () => {
+    const values: Record<string, string> = { a: "1", s: "'x'", T: "'bigint'", i: "1", f: "weight" };
+    for (const name of functionsToCome) {
+      const { parameters } = knownFunctions.get(name)!;
+      const letters = [...expand(parameters, parameters.replace(/\W.*/, "").length)!];
+      const call = `${name}(${letters.map((letter) => values[letter] ?? "1").join(", ")})`;
+      expect(() => valueOf(call)).toThrow(`The function ${name}(): not in this version`);
     }
   });
 

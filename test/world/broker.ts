@@ -117,7 +117,8 @@ class Client implements Connection {
   readonly #sources: RowDecoder[] = [];
   /** The source at qos 1, and what it has not seen on this connection. */
   #durable: { readonly decoder: RowDecoder; readonly intake: Intake } | null = null;
-  #known = new Set<number>();
+  /** Taken before, also by the process before this one; acknowledged once they are durable. */
+  #known = new Map<number, { durable: boolean; acknowledge: () => void }>();
   #delivered = 0;
   #delivering = false;
   readonly #commands: ((message: CommandMessage) => void)[] = [];
@@ -173,13 +174,19 @@ class Client implements Connection {
       return;
     }
     const acknowledge = (): void => this.#arrives(() => void this.#broker.kept.delete(n));
-    if (message.sent && this.#known.has(n)) acknowledge();
-    else {
+    const known = message.sent ? this.#known.get(n) : undefined;
+    if (known === undefined) {
       message.sent = true;
-      this.#known.add(n);
+      const taken = { durable: false, acknowledge };
+      this.#known.set(n, taken);
       decoder.decode(Buffer.from(JSON.stringify({ n })), this.#io.time(), GOOD);
-      intake.commit(String(n), acknowledge);
-    }
+      intake.commit(String(n), () => {
+        taken.durable = true;
+        taken.acknowledge();
+      });
+    } else if (known.durable) acknowledge();
+    // By the connection on which it came again.
+    else known.acknowledge = acknowledge;
     this.deliver();
   }
 
@@ -198,7 +205,8 @@ class Client implements Connection {
   source(_name: string, _settings: unknown, into: Ring, intake: Intake | null): () => void {
     if (intake !== null) {
       this.#durable = { decoder: createDecoder(into, { rows_max: intake.rows_max }), intake };
-      this.#known = new Set(intake.marks.map(Number));
+      this.#known = new Map(intake.marks.map((mark) =>
+        [Number(mark), { durable: true, acknowledge: () => undefined }]));
       this.deliver();
       return () => undefined;
     }

@@ -106,7 +106,8 @@ export class GatewayProcess {
   #world(thread: SimThread, offset: number | null): World {
     const machine = this.#machine;
     const { timeline } = machine;
-    const clock = createClock(() => timeline.now, () => machine.wall(), offset);
+    const clock = createClock(
+      () => timeline.now, () => machine.wall(), () => machine.synced, offset);
     return {
       clock, timers: thread.timers, workerUrl: "",
       log: createLog("info", () => clock.time(), (line) => machine.log(thread.name, line)),

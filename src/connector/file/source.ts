@@ -177,7 +177,7 @@ export class FileSource {
       if (record === null) return false;
       if (!isBlank(record)) {
         this.#status.received += this.#decoder.decode(
-          this.#message(record), this.#io.time(), GOOD);
+          this.#message(record), this.#io.time(), GOOD, null, this.#io.flags());
       }
       if (this.#decoder.refused > refused) this.#damaged(this.#decoder.refusal);
     } catch (thrown) {

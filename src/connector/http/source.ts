@@ -99,7 +99,7 @@ export class HttpSource {
   #take(body: Uint8Array, time: number): void {
     const { refused } = this.#decoder;
     try {
-      this.#status.received += this.#decoder.decode(body, time, GOOD);
+      this.#status.received += this.#decoder.decode(body, time, GOOD, null, this.#io.flags());
       const rows = this.#decoder.refused - refused;
       this.#status.dropped += rows;
       if (rows > 0) this.#failed(this.#decoder.refusal);

@@ -63,7 +63,7 @@ export class MqttSource {
     const before = decoder.refused;
     try {
       const meta = this.#tells ? metaOf(message) : null;
-      status.received += decoder.decode(payload, this.#io.time(), state, meta);
+      status.received += decoder.decode(payload, this.#io.time(), state, meta, this.#io.flags());
       if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {

@@ -3,7 +3,7 @@ import { ERROR, NULL } from "../../ring.ts";
 import type { BoundCall } from "../bound.ts";
 import { javascript } from "./dyn.ts";
 import { scalarFunctions, type ScalarFunction } from "../functions.ts";
-import { type Code, failing, known, trusted, type Value, whole, worst } from "./code.ts";
+import { type Code, failing, known, refusing, trusted, type Value, whole, worst } from "./code.ts";
 
 /**
  * A plain scalar function: as one JavaScript expression where it has one, else by calling its
@@ -45,7 +45,7 @@ function calledBody(
   });
   const value =
     code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
-  const refused = failing(code, state, `${value} === undefined`, ERROR.argument);
+  const refused = refusing(code, state, `${value} === undefined`, ERROR.argument);
   return { value, state: failing(code, refused, `${value} === null`, NULL) };
 }
 
@@ -58,7 +58,7 @@ function madeResult(code: Code, node: BoundCall, result: { value: string; state:
   const n =
     code.define("n", `${known(result.state)} ? ${put}(U, ${at}, ${most}, ${result.value}) : 0`);
   return {
-    kind, slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
-    state: failing(code, result.state, `${n} < 0`, ERROR.length),
+    kind, slot, value: at, length: code.define("n", `Math.max(${n}, 0)`),
+    state: refusing(code, result.state, `${n} < 0`, ERROR.length),
   };
 }

@@ -2,7 +2,7 @@ import { ERROR } from "../../ring.ts";
 import type { BoundType } from "../bound.ts";
 import { dynOf } from "../types.ts";
 import { closed, opened } from "./dyn.ts";
-import { type Code, failing, known, type Value, whole, worst } from "./code.ts";
+import { type Code, failing, known, refusing, type Value, whole, worst } from "./code.ts";
 
 /** A value in another kind, as `BoundCast` says. */
 export function castValue(code: Code, from: Value, to: BoundType): Value {
@@ -99,7 +99,7 @@ function toText(code: Code, from: Value, to: BoundType): Value {
   const value = from.kind === "int64" ? `${from.value}, ${from.high}` : from.value;
   const n = code.define("n", `${known(from.state)} ? fn.${name}(U, ${at}, ${slot}, ${value}) : 0`);
   return {
-    kind: to.kind, slot: to.slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
-    state: worst(code, failing(code, from.state, `${n} < 0`, ERROR.length)),
+    kind: to.kind, slot: to.slot, value: at, length: code.define("n", `Math.max(${n}, 0)`),
+    state: worst(code, refusing(code, from.state, `${n} < 0`, ERROR.length)),
   };
 }

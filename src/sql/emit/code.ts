@@ -79,7 +79,8 @@ export class Code {
     if (known !== undefined) return known;
     const index = this.#words.add(param, key);
     const name = this.name(hint);
-    const load = param.of === "number" ? `F[(p >> 1) + ${index}]` : `I[p + ${2 * index}]`;
+    const load = param.of === "number" ? `F[${index === 0 ? "p >> 1" : `(p >> 1) + ${index}`}]`
+      : `I[${index === 0 ? "p" : `p + ${2 * index}`}]`;
     this.#prologue.push(`const ${name} = ${load};`);
     if (param.of !== "number") this.#names.set(key, name);
     return name;
@@ -161,6 +162,10 @@ export function worst(code: Code, ...states: string[]): string {
   if (constant > 0) result = code.define("s", `${result} > ${constant} ? ${result} : ${constant}`);
   return result;
 }
+
+/** Like `failing`, of a test that holds nowhere where the state says that there is no value. */
+export const refusing = (code: Code, state: string, test: string, error: number): string =>
+  code.define("s", `${test} ? ${error} : ${state}`);
 
 /** True if the state carries a value. */
 export const known = (state: string): string =>

@@ -1,6 +1,6 @@
 import { ERROR } from "../../ring.ts";
 import type { BoundLiteral, BoundType } from "../bound.ts";
-import { type Code, failing, known, type Value, worst } from "./code.ts";
+import { type Code, failing, known, refusing, type Value, worst } from "./code.ts";
 
 /**
  * A value of no fixed type has two forms in generated code: bytes of a cell, and a JavaScript value
@@ -27,8 +27,8 @@ export function inBytes(code: Code, value: Value): Value {
   const at = code.scratch(slot!);
   const n = code.define("n", writeDyn(code, value, at, String(slot), js));
   return {
-    kind, slot: slot!, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
-    state: failing(code, value.state, `${n} < 0`, ERROR.length),
+    kind, slot: slot!, value: at, length: code.define("n", `Math.max(${n}, 0)`),
+    state: refusing(code, value.state, `${n} < 0`, ERROR.length),
   };
 }
 
@@ -55,7 +55,7 @@ export function opened(
   const js = code.define("v", has === "true" ? text : `${has} ? ${text} : null`);
   if (from.kind !== "json") return open(from.state, js);
   // A document that is `null` is NULL.
-  const state = failing(code, failing(code, from.state, `${js} === undefined`, ERROR.parse),
+  const state = failing(code, refusing(code, from.state, `${js} === undefined`, ERROR.parse),
     `${js} === null`, 192);
   return open(state, js);
 }
@@ -120,7 +120,7 @@ function fixed(code: Code, { kind, slot }: BoundType, made: string, state: strin
   const put = kind === "bytes" ? "putBytes" : "putText";
   const n = code.define("n", `${known(state)} ? fn.${put}(U, ${at}, ${most}, ${made}) : 0`);
   return {
-    kind, slot, value: at, length: code.define("n", `${n} < 0 ? 0 : ${n}`),
-    state: failing(code, state, `${n} < 0`, ERROR.length),
+    kind, slot, value: at, length: code.define("n", `Math.max(${n}, 0)`),
+    state: refusing(code, state, `${n} < 0`, ERROR.length),
   };
 }

@@ -10,6 +10,8 @@ export interface Ordering {
   readonly late_ms: number;
   readonly idle_ms: number | null;
   readonly ahead_ms: number;
+  /** Streams that rows come from. */
+  readonly streams: number;
   /** Rows that may wait. */
   readonly rows: number;
 }
@@ -22,18 +24,19 @@ export function reorderStage(
   const keep = rowsStage(input, null, through);
   const give = rowsStage({ ...input, columns: keep.output, newest: [], find: () => undefined },
     null, through);
-  const { late_ms, idle_ms, ahead_ms } = ordering;
+  const { late_ms, idle_ms, ahead_ms, streams } = ordering;
   // One slot more than rows may wait: that of the row being looked at.
   const ring = Ring.layout("held", keep.output, nextPowerOfTwo(ordering.rows + 1));
   const state = new Layout();
   state.add("order", "F", order_words);
+  state.add("reached", "F", streams);
   state.add("keep", "U", keep.stateBytes);
   state.add("give", "U", give.stateBytes);
   state.add("slots", "I", ring.rows);
   state.add("turns", "I", ring.rows);
   state.add("held", "U", ring.bytes);
   return {
-    kind: "reorder", late_ms, idle_ms, ahead_ms, keep, give, ring,
+    kind: "reorder", late_ms, idle_ms, ahead_ms, streams, keep, give, ring,
     input: input.columns, output: give.output, outputRows: 0, state, stateBytes: state.bytes,
     text: `${keep.text}\n\n${give.text}`,
   };

@@ -1,5 +1,5 @@
 import { assert, limits } from "../../base.ts";
-import { FLAG, Ring } from "../../ring.ts";
+import { type Column, FLAG, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { ReorderPlan, Site, Stage, StageCounters } from "../program.ts";
@@ -36,10 +36,12 @@ interface EventClock {
 /**
  * Puts rows in the order of their event time, which is their source time; rows of one time in that
  * of their coming. A row waits until the watermark has reached it: the largest event time seen less
- * the tolerance, or if no row comes for the idle timeout, what the clock has added to it since. Its
- * state block:
+ * the tolerance, of the stream that is furthest behind. A stream of which no row has come for the
+ * idle timeout is not waited for; if none has a row for so long, event time goes on from the
+ * largest of all by what the clock has added since. Its state block:
  *
  *     order   F × 8     see above
+ *     reached F × n     largest event time of each stream, −Infinity before its first row
  *     keep    U × n     state of the kernel that writes a row into a slot
  *     give    U × n     state of the kernel that writes a slot's row on
  *     slots   I × rows  a binary heap of the slots in use, behind it the free ones
@@ -62,12 +64,19 @@ export class ReorderStage implements Stage, EventClock {
   readonly #U: Uint8Array;
   /** Places of the fields: in F, and in I. */
   readonly #at: number;
+  readonly #reached: number;
   readonly #slots: number;
   readonly #turns: number;
+  /** Which stream a row is from; undefined = there is one. */
+  readonly #member: Column | undefined;
+  readonly #input: Ring;
   readonly #capacity: number;
   readonly #rows_max: number;
-  /** Monotonic time of the newest row; engine time less monotonic time. No part of the state. */
-  #arrived = NaN;
+  /**
+   * Monotonic time of the newest row of each stream, or of when it was first waited for; engine
+   * time less monotonic time. No part of the state.
+   */
+  readonly #arrived: Float64Array;
   #offset = 0;
 
   constructor(plan: ReorderPlan, site: Site) {
@@ -76,6 +85,9 @@ export class ReorderStage implements Stage, EventClock {
     const part = (field: string, bytes: number): Site["state"] =>
       ({ at: place(field), bytes, owner: state.owner });
     this.#plan = plan;
+    this.#input = site.input!;
+    this.#member = this.#input.column("$member");
+    this.#arrived = new Float64Array(plan.streams).fill(NaN);
     this.#held = Ring.attach(arena, place("held"), plan.ring);
     this.#output = output;
     this.#keep = kernelOf(arena, plan.keep.text);
@@ -86,12 +98,14 @@ export class ReorderStage implements Stage, EventClock {
       { ...site, input: this.#held, state: part("give", plan.give.stateBytes) });
     [this.#F, this.#I, this.#U] = [arena.F, arena.I, arena.U];
     this.#at = place("order") / 8;
+    this.#reached = place("reached") / 8;
     this.#slots = place("slots") / 4;
     this.#turns = place("turns") / 4;
     // One slot is always free: a row is written before it is known whether it comes too late.
     this.#capacity = this.#held.rows - 1;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
     for (let slot = 0; slot < this.#held.rows; slot++) this.#I[this.#slots + slot] = slot;
+    this.#F.fill(-Infinity, this.#reached, this.#reached + plan.streams);
   }
 
   get missed(): number {
@@ -108,8 +122,15 @@ export class ReorderStage implements Stage, EventClock {
     if (time <= this.watermark) return 0;
     const { idle_ms, late_ms } = this.#plan;
     if (idle_ms === null || this.#F[this.#at + word.begun] === 0) return Infinity;
-    const behind = time - this.#F[this.#at + word.newest]! + late_ms;
-    return this.#arrived + Math.max(idle_ms, behind) + this.#offset;
+    // Those that have not reached it are no longer waited for, the last of them from then on.
+    let last = -Infinity, behind = -Infinity;
+    for (let i = 0; i < this.#plan.streams; i++) {
+      const arrived = this.#arrived[i]!;
+      last = Math.max(last, arrived);
+      if (this.#F[this.#reached + i]! - late_ms < time) behind = Math.max(behind, arrived);
+    }
+    const left = time - this.#F[this.#at + word.newest]! + late_ms;
+    return (left > 0 ? last + Math.max(idle_ms, left) : behind + idle_ms) + this.#offset;
   }
 
   get deadline(): number {
@@ -118,15 +139,15 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   run(from: number, to: number, now: number, time: number): number {
-    this.#arrived = now;
     this.#offset = time - now;
+    if (from !== to) this.#await(now);
     let seq = from;
     let room = this.#rows_max;
     while (true) {
       if (seq !== to && this.#waiting === this.#capacity) this.#hasten();
       room -= this.#release(room, time);
       if (seq === to || this.#isDue()) break;
-      this.#take(seq, time);
+      this.#take(seq, now, time);
       seq = (seq + 1) | 0;
     }
     this.counters.in += (seq - from) | 0;
@@ -141,18 +162,34 @@ export class ReorderStage implements Stage, EventClock {
 
   follow(now: number): void {
     const F = this.#F, at = this.#at;
-    const { idle_ms, late_ms } = this.#plan;
-    if (this.#forgotten) this.#arrived = now;
-    // Rounded up, so that a deadline that has come has come.
-    const passed = Math.ceil(now - this.#arrived - 1e-6);
-    if (idle_ms !== null && F[at + word.begun] === 1 && passed >= idle_ms) {
-      this.#raise(F[at + word.newest]! - late_ms + passed);
-    }
+    if (F[at + word.begun] === 0) return;
+    this.#await(now);
+    if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
-  /** State that was restored: nobody knows when the newest row came. */
+  /** State that was restored: nobody knows when the newest rows came. */
   get #forgotten(): boolean {
-    return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived);
+    return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived[0]);
+  }
+
+  /** From now on, if not before, rows of each stream are waited for. */
+  #await(now: number): void {
+    if (!Number.isNaN(this.#arrived[0])) return;
+    this.#arrived.fill(now);
+  }
+
+  /** What all streams that are waited for have reached; if none is, what the clock makes of it. */
+  #least(now: number): number {
+    const { idle_ms, streams } = this.#plan;
+    let least = Infinity, passed = Infinity;
+    for (let i = 0; i < streams; i++) {
+      // Rounded up, so that a deadline that has come has come.
+      const silent = Math.ceil(now - this.#arrived[i]! - 1e-6);
+      passed = Math.min(passed, silent);
+      if (idle_ms !== null && silent >= idle_ms) continue;
+      least = Math.min(least, this.#F[this.#reached + i]!);
+    }
+    return least === Infinity ? this.#F[this.#at + word.newest]! + passed : least;
   }
 
   get #waiting(): number {
@@ -184,8 +221,11 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   /** Into a free slot, which is then in use unless the row is left out. */
-  #take(seq: number, time: number): void {
+  #take(seq: number, now: number, time: number): void {
     const F = this.#F, at = this.#at;
+    const member = this.#member === undefined ? 0
+      : F[this.#member.payload + (seq & this.#input.mask)]!;
+    this.#arrived[member] = now;
     const slot = this.#I[this.#slots + this.#waiting]!;
     this.#keep(this.#keepParams, seq, (seq + 1) | 0, slot, time);
     const event = F[this.#held.sourceAt + slot]!;
@@ -198,17 +238,27 @@ export class ReorderStage implements Stage, EventClock {
       F[at + word.begun] = 1;
       F[at + word.newest] = event;
       F[at + word.watermark] = -Infinity;
-    } else if (event < F[at + word.watermark]!) {
+    }
+    const isLate = event < F[at + word.watermark]!;
+    this.#reach(member, event, now);
+    if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
       this.#miss(event);
       return;
     }
-    if (event > F[at + word.newest]!) F[at + word.newest] = event;
-    this.#raise(F[at + word.newest]! - this.#plan.late_ms);
     this.#I[this.#turns + slot] = F[at + word.turn]!;
     F[at + word.turn] = (F[at + word.turn]! + 1) | 0;
     F[at + word.waiting] = this.#waiting + 1;
     this.#rise(this.#waiting - 1);
+  }
+
+  /** The stream has come to `event`, and with it perhaps event time. */
+  #reach(member: number, event: number, now: number): void {
+    const F = this.#F, at = this.#at, place = this.#reached + member;
+    if (event > F[at + word.newest]!) F[at + word.newest] = event;
+    if (event <= F[place]!) return;
+    F[place] = event;
+    this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
   /** A time far ahead would make every row after it late; a clock that is not right cannot tell. */

@@ -85,6 +85,7 @@ export const access: readonly ScalarFunction[] = [
   },
   {
     name: "element_at", parameters: "vv", result: "dyn", slot: ([of]) => of!.slot,
+    takes: "array or object, place or name",
     doc: "An item of an array by its place from 0 (from the end where negative), or a field",
     examples: [["element_at(array_create('a', 'b'), 1) = 'b'", "TRUE"],
       ["element_at(object_construct('a', 'x'), 'a') = 'x'", "TRUE"]],

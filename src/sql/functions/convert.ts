@@ -43,6 +43,7 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 export const convert: readonly ScalarFunction[] = [
   {
     name: "format", parameters: "du?s", result: "text", slot: () => 96,
+    takes: "x, decimals, [locale]",
     doc: "A number with so many decimals; with a locale, the separators of that place",
     constants: { 1: decimalsFault, 2: localeFault },
     examples: [["format(12332.125, 1)", "'12332.1'"],
@@ -58,6 +59,7 @@ export const convert: readonly ScalarFunction[] = [
   },
   {
     name: "encode", parameters: "ys", result: "text", constants: { 1: encodingFault },
+    takes: "x, 'base64'",
     doc: "A text (its UTF-8) or bytes as base64", examples: [["encode('Öl', 'base64')", "'w5Zs'"]],
     slot: ([data]) => Math.ceil(data!.slot / 3) * 4,
     body: (data: string | Uint8Array, encoding: string) => (encodingFault(encoding) === null
@@ -65,6 +67,7 @@ export const convert: readonly ScalarFunction[] = [
   },
   {
     name: "decode", parameters: "ss", result: "bytes", constants: { 1: encodingFault },
+    takes: "text, 'base64'",
     doc: "The bytes of a text in base64",
     examples: [["encode(decode('w5Zs', 'base64'), 'base64')", "'w5Zs'"]],
     slot: ([text]) => Math.ceil(text!.slot / 4) * 3,

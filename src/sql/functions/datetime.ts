@@ -143,6 +143,7 @@ export const datetime: readonly ScalarFunction[] = [
   },
   {
     name: "format_time", parameters: "ts?s", result: "text", zoned: true,
+    takes: "time, pattern, [zone]",
     doc: "A time by a pattern", constants: { 1: patternFault, 2: zoneFault },
     examples: [
       ["format_time('2026-01-31T08:05:09Z', 'dd.MM.yyyy HH:mm')", "'31.01.2026 08:05'"],
@@ -154,6 +155,7 @@ export const datetime: readonly ScalarFunction[] = [
   },
   {
     name: "convert_tz", parameters: "ts", result: "time", constants: { 1: zoneFault },
+    takes: "time, zone",
     doc: "The same time; a date function directly around it works in this zone instead of UTC",
     examples: [["hour(convert_tz('2026-01-31T08:05:09Z', 'Asia/Shanghai'))", "16"],
       ["to_seconds(convert_tz('2026-01-31T08:05:09Z', 'Asia/Shanghai'))", "1769846709"]],
@@ -166,18 +168,21 @@ export const datetime: readonly ScalarFunction[] = [
   },
   {
     name: "from_unix_time", parameters: "i?s", result: "text", constants: { 1: zoneFault },
+    takes: "seconds, [zone]",
     doc: "Date and time of a number of seconds since 1970", slot: () => 32,
     examples: [["from_unix_time(1769846709)", "'2026-01-31 08:05:09'"]],
     body: (seconds: number, zone = "UTC") => formatTime(seconds * 1000, dated, zone),
   },
   {
     name: "from_days", parameters: "i", result: "text",
+    takes: "days",
     doc: "Date of a day, where 1 is 1970-01-01", slot: () => 16,
     examples: [["from_days(100)", "'1970-04-10'"]],
     body: (day: number) => formatTime((day - 1) * day_ms, date, "UTC"),
   },
   {
     name: "date_calc", parameters: "ts?s", result: "text", zoned: true, slot: () => 32,
+    takes: "time, duration, [zone]",
     doc: "Date and time so much later, or with `-` earlier: of h, m, s, ms, us and ns",
     constants: { 1: durationFault, 2: zoneFault },
     examples: [["date_calc('2026-01-31T08:05:09Z', '1h30m')", "'2026-01-31 09:35:09'"],

@@ -3,17 +3,12 @@ export type FunctionClass =
   | "scalar" | "aggregate" | "analytic" | "rows" | "columns" | "number" | "hit" | "context";
 
 /**
- * Functions of the dialect without a body in this version, and their parameters
+ * Functions of the dialect that are not in this version, and their parameters
  * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
  * wrong.
  */
-const later: Readonly<Record<Exclude<FunctionClass, "analytic" | "aggregate">, string>> = {
-  rows: "unnest:l extract:o",
-  columns: "changed_cols:sb*+",
-  number: "row_number:",
-  hit: "last_hit_count: last_hit_time: last_agg_hit_count: last_agg_hit_time:",
-  context: "newuuid: rule_id: rule_start: mqtt:f meta:f window_start: " +
-    "window_end: " +
+const later: Readonly<Record<"context" | "scalar", string>> = {
+  context: "newuuid: rule_id: rule_start: " +
     "window_trigger: get_keyed_state:aTa delay:ia props:s quality:f good:f raw:f changed:f",
   scalar: "rand: array_shuffle:a",
 };

@@ -15,7 +15,7 @@ function query(of: Dyn, text: string): { found: Dyn[]; many: boolean } | undefin
   return { found: path.find(root), many: path.many };
 }
 
-const pathed = { parameters: "vs", constants: { 1: pathFault } } as const;
+const pathed = { parameters: "vs", takes: "x, path", constants: { 1: pathFault } } as const;
 
 export const json: readonly ScalarFunction[] = [
   {

@@ -70,6 +70,7 @@ export function arrayMap(find: (name: string) => ScalarFunction | undefined): Sc
   };
   return {
     name: "array_map", parameters: "sl", result: "dyn",
+    takes: "'function', array",
     doc: "What a function of one argument, named by the text, gives for each item",
     examples: [["to_json(array_map('abs', array_create(-1, 2)))", "'[1,2]'"]],
     constants: { 0: (name) => (unary(String(name)) === undefined
@@ -121,18 +122,21 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_position", parameters: "lv", result: "int53",
+    takes: "array, x",
     doc: "Where the value first stands, from 0; −1 = nowhere",
     examples: [["array_position(array_create('a', 'b'), 'b')", "1"]],
     body: over((list, value: Dyn) => list.findIndex((item) => equal(item, value))),
   },
   {
     name: "array_last_position", parameters: "lv", result: "int53",
+    takes: "array, x",
     doc: "Where the value last stands, from 0; −1 = nowhere",
     examples: [["array_last_position(array_create(5, 6, 5), 5)", "2"]],
     body: over((list, value: Dyn) => list.findLastIndex((item) => equal(item, value))),
   },
   {
     name: "array_contains", parameters: "lv", result: "bool", nulls: "sees",
+    takes: "array, x",
     doc: "Whether the value is an item; NULL has none",
     examples: [["array_contains(array_create(1, 2), 2)", "TRUE"]],
     body: (list: Dyn, value: Dyn) => (list === null ? false
@@ -140,6 +144,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_contains_any", parameters: "ll", result: "bool", nulls: "sees",
+    takes: "array, other",
     doc: "Whether the arrays have an item in common",
     examples: [["array_contains_any(array_create(1, 2), array_create(2, 3))", "TRUE"]],
     body: (a: Dyn, b: Dyn) => (a === null || b === null ? false
@@ -147,6 +152,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_remove", parameters: "lv", result: "dyn", doc: "Without the items that are equal",
+    takes: "array, x",
     examples: [["to_json(array_remove(array_create(1, 2, 1), 1))", "'[2]'"]],
     body: over((list, value: Dyn) => list.filter((item) => !equal(item, value))),
   },
@@ -161,6 +167,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_union", parameters: "ll", result: "dyn", nulls: "sees",
+    takes: "array, other",
     doc: "The items of either, each once",
     examples: [["to_json(array_union(array_create(1, 2), array_create(2, 3)))", "'[1,2,3]'"]],
     body: (a: Dyn, b: Dyn) => {
@@ -171,12 +178,14 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_intersect", parameters: "ll", result: "dyn",
+    takes: "array, other",
     doc: "The items of both, each once",
     examples: [["to_json(array_intersect(array_create(1, 2), array_create(2, 3)))", "'[2]'"]],
     body: both((a, b) => distinct(a).filter((item) => has(b, item))),
   },
   {
     name: "array_except", parameters: "ll", result: "dyn",
+    takes: "array, other",
     doc: "The items of the first that are none of the second, each once",
     examples: [["to_json(array_except(array_create(1, 2), array_create(2)))", "'[1]'"]],
     body: both((a, b) => distinct(a).filter((item) => !has(b, item))),
@@ -213,6 +222,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "array_join", parameters: "ls?s", result: "text", nulls: "sees",
+    takes: "array, separator, [instead of NULL]",
     doc: "The items as one text, with the second between them; NULL is left out, or the third",
     examples: [["array_join(array_create('a', 'b'), ':')", "'a:b'"]],
     slot: (args) => 8 * args[0]!.slot, body: (list: Dyn, delimiter: string | null,
@@ -221,6 +231,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "repeat", parameters: "vi", result: "dyn", doc: "An array of so many times the value",
+    takes: "x, times",
     examples: [["to_json(repeat('a', 2))", "'[\"a\",\"a\"]'"]],
     slot: ([value, count]) => constantSlot(value!.slot, count!),
     body: (value: Dyn, count: number) => (count < 0 || count > items_max ? undefined
@@ -228,6 +239,7 @@ export const lists: readonly ScalarFunction[] = [
   },
   {
     name: "sequence", parameters: "ii?i", result: "dyn",
+    takes: "from, to, [step]",
     doc: "The whole numbers from the first to the second, by steps of the third",
     examples: [["to_json(sequence(1, 7, 3))", "'[1,4,7]'"], ["to_json(sequence(2, 1))", "'[2,1]'"]],
     slot: ([from, to]) => (typeof from!.constant === "number" && typeof to!.constant === "number"

@@ -67,7 +67,8 @@ export const math: readonly ScalarFunction[] = [
     name, parameters: "d", result: "float64", doc, examples: [[example, value]], body, inline,
   })),
   {
-    name: "abs", parameters: "n", result: "same", doc: "Without its sign", inline: "Math.abs($0)",
+    name: "abs", parameters: "n", result: "same", inline: "Math.abs($0)",
+    doc: "Amount of x, without its sign",
     examples: [["abs(-3)", "3"], ["abs(-1.5)", "1.5"]], body: (x: number) => Math.abs(x),
   },
   {
@@ -82,7 +83,8 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "atan2", parameters: "dd", result: "float64",
-      doc: "Angle of the point (second, first), radians",
+    takes: "y, x",
+      doc: "Angle of the point (x, y), in radians from −π to π",
     examples: [["atan2(0, 1)", "0.0"]], body: Math.atan2, inline: "Math.atan2($0, $1)",
   },
   {
@@ -91,7 +93,9 @@ export const math: readonly ScalarFunction[] = [
       body: Math.ceil,
   },
   {
-    name: "conv", parameters: "sii", result: "text", doc: "Digits of one base (2 to 36) in another",
+    name: "conv", parameters: "sii", result: "text",
+    doc: "The number that a text of digits is in one base (2 to 36), as digits of another",
+    takes: "digits, from, to",
     examples: [["conv('FF', 16, 10)", "'255'"], ["conv('1', 1, 2)", "NULL"]], body: convert,
       slot: () => 72,
   },
@@ -102,13 +106,15 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "log", parameters: "d?d", result: "float64",
-    doc: "Logarithm to base 10; log(b, x): to base b; below 0 an error",
+    takes: "[base], x",
+    doc: "Logarithm of x to base 10, or to the base given; below 0 an error",
     examples: [["log(1000)", "3.0"], ["log(2, 8)", "3.0"]],
     body: (a: number, b?: number) => (b === undefined ? Math.log10(a) : logarithm(a, b)),
   },
   {
     name: "mod", parameters: "dd", result: "float64",
-      doc: "Remainder with the dividend's sign, as float; by 0 an error",
+    takes: "x, y",
+      doc: "Remainder of x / y with the sign of x, as float; by 0 an error",
     examples: [["mod(7, 4)", "3.0"], ["mod(-7.5, 2)", "-1.5"]],
       body: (a: number, b: number) => a % b, inline: "$0 % $1",
   },
@@ -118,12 +124,14 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "power", also: ["pow"], parameters: "dd", result: "float64",
-      doc: "First to the power of the second",
+    takes: "x, exponent",
+      doc: "x to the power of the exponent",
     examples: [["power(2, 10)", "1024.0"]], body: (a: number, b: number) => a ** b,
       inline: "Math.pow($0, $1)",
   },
   {
     name: "round", parameters: "d?i", result: "float64",
+    takes: "x, [decimals]",
     doc: "To the nearest, half away from zero, to so many decimals (none if left out)",
     examples: [["round(2.5)", "3.0"], ["round(-2.5)", "-3.0"], ["round(1.005, 2)", "1.01"],
       ["round(1234, -2)", "1200.0"]],
@@ -135,25 +143,33 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "trunc", parameters: "du", result: "float64", doc: "Cut off after so many decimals",
+    takes: "x, decimals",
     examples: [["trunc(1.29, 1)", "1.2"]], body: truncate,
   },
   {
-    name: "bitand", parameters: "ii", result: "int53", doc: "Bits that both have",
+    name: "bitand", parameters: "ii", result: "int53",
+    doc: "The bits that are 1 in both numbers: bitand(status, 4) <> 0 asks for bit 2",
+    takes: "a, b",
     examples: [["bitand(12, 10)", "8"]],
       body: (a: number, b: number) => Number(BigInt(a) & BigInt(b)),
   },
   {
-    name: "bitor", parameters: "ii", result: "int53", doc: "Bits that one has",
+    name: "bitor", parameters: "ii", result: "int53",
+    doc: "The bits that are 1 in at least one of the numbers",
+    takes: "a, b",
     examples: [["bitor(12, 10)", "14"]],
       body: (a: number, b: number) => Number(BigInt(a) | BigInt(b)),
   },
   {
-    name: "bitxor", parameters: "ii", result: "int53", doc: "Bits that exactly one has",
+    name: "bitxor", parameters: "ii", result: "int53",
+    doc: "The bits that are 1 in exactly one of the numbers",
+    takes: "a, b",
     examples: [["bitxor(12, 10)", "6"]],
       body: (a: number, b: number) => Number(BigInt(a) ^ BigInt(b)),
   },
   {
-    name: "bitnot", parameters: "i", result: "int53", doc: "All bits turned", inline: "-1 - $0",
+    name: "bitnot", parameters: "i", result: "int53", inline: "-1 - $0",
+    doc: "Each bit turned: −1 − x",
     examples: [["bitnot(1)", "-2"]], body: (a: number) => -1 - a,
   },
 ];

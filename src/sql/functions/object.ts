@@ -60,12 +60,14 @@ function fromPairs(list: Dyn): FunctionValue {
 export const objects: readonly ScalarFunction[] = [
   {
     name: "object_construct", parameters: "sv/", result: "dyn", nulls: "sees",
+    takes: "name, value, …",
     doc: "An object of names and values in pairs; where a name is NULL the pair is left out",
     examples: [["to_json(object_construct('a', 1, 'b', 'x'))", "'{\"a\":1,\"b\":\"x\"}'"]],
     body: constructed,
   },
   {
     name: "object", parameters: "ll", result: "dyn",
+    takes: "names, values",
     doc: "An object of an array of names and one of as many values",
     examples: [["to_json(object(array_create('a'), array_create(1)))", "'{\"a\":1}'"]],
     body: (names: Dyn, values: Dyn) => (isList(names) && isList(values)
@@ -74,6 +76,7 @@ export const objects: readonly ScalarFunction[] = [
   },
   {
     name: "zip", parameters: "l", result: "dyn", doc: "An object of an array of [name, value]",
+    takes: "pairs",
     examples: [["to_json(zip(array_create(array_create('a', 1))))", "'{\"a\":1}'"]],
     body: (pairs: Dyn) => (isList(pairs) ? paired(pairs) : undefined),
   },
@@ -103,6 +106,7 @@ export const objects: readonly ScalarFunction[] = [
   },
   {
     name: "kvpair_array_to_obj", parameters: "l", result: "dyn",
+    takes: "pairs",
     doc: "An object of an array of objects with `key` and `value`",
     examples: [["to_json(kvpair_array_to_obj(obj_to_kvpair_array(object_construct('a', 1))))",
       "'{\"a\":1}'"]],
@@ -121,6 +125,7 @@ export const objects: readonly ScalarFunction[] = [
   },
   {
     name: "erase", parameters: "ov+", result: "dyn",
+    takes: "object, name, …",
     doc: "Without the fields of these names, each a text or an array of texts",
     examples: [["to_json(erase(object_construct('a', 1, 'b', 2), 'a'))", "'{\"b\":2}'"]],
     body: over((fields, ...names: Dyn[]) => {
@@ -131,6 +136,7 @@ export const objects: readonly ScalarFunction[] = [
   },
   {
     name: "object_pick", parameters: "ov+", result: "dyn",
+    takes: "object, name, …",
     doc: "Only the fields of these names, each a text or an array of texts; `a.b` goes inside",
     examples: [["to_json(object_pick(object_construct('a', 1, 'b', 2), 'a'))", "'{\"a\":1}'"]],
     body: over((fields, ...names: Dyn[]) => {

@@ -36,6 +36,8 @@ export interface ScalarFunction {
   readonly parameters: Parameters;
   /** `same`: int53 if the first argument is a whole number, else float64. */
   readonly result: "float64" | "int53" | "bool" | "time" | "text" | "bytes" | "same" | "dyn";
+  /** Names of the parameters for the manual, where their types do not say enough. */
+  readonly takes?: string;
   readonly doc: string;
   /** Expression and its value as SQL: both a text for the manual and a test. */
   readonly examples: readonly (readonly [string, string])[];

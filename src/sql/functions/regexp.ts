@@ -79,6 +79,7 @@ function replacedSlot([text, , by]: readonly ArgumentType[]): number {
 export const regexp: readonly ScalarFunction[] = [
   {
     name: "regexp_matches", parameters: "ss", result: "bool", nulls: "sees",
+    takes: "text, pattern",
     doc: "Whether the regular expression (RE2) matches somewhere in the text; NULL: no",
     constants: { 1: regexpFault },
     examples: [["regexp_matches('seafood', 'fo+')", "TRUE"],
@@ -88,6 +89,7 @@ export const regexp: readonly ScalarFunction[] = [
   },
   {
     name: "regexp_replace", parameters: "sss", result: "text", slot: replacedSlot,
+    takes: "text, pattern, by",
     doc: "With each match replaced; `$1` or `${name}` is what a group matched, `$$` a `$`",
     constants: { 1: regexpFault },
     examples: [["regexp_replace('-ab-axxb-', 'a(x*)b', '[$1]')", "'-[]-[xx]-'"]],
@@ -95,6 +97,7 @@ export const regexp: readonly ScalarFunction[] = [
   },
   {
     name: "regexp_substr", parameters: "ss", result: "text", constants: { 1: regexpFault },
+    takes: "text, pattern",
     doc: "The first match; where there is none an empty text",
     examples: [["regexp_substr('seafood', 'fo+')", "'foo'"]],
     body: (text: string, pattern: string) => {

@@ -1,6 +1,13 @@
 import type { Site } from "../stateful/site.ts";
 import type { Parameters } from "./record.ts";
 
+/** A text for the manual and a test: rows a second apart, the column `x` and the results. */
+export interface RowsExample {
+  readonly call: string;
+  readonly x: readonly string[];
+  readonly gives: readonly string[];
+}
+
 /**
  * A function with state: it sees every row of its stream in order, before WHERE and windows. One
  * call site is one state, or one for each key of its PARTITION BY. Where WHEN is not true the
@@ -20,12 +27,7 @@ export interface StatefulFunction {
   readonly doc: string;
   /** Where the formula is from. */
   readonly source: string;
-  /** A text for the manual and a test: rows a second apart, the column `x` and the result. */
-  readonly example: {
-    readonly call: string;
-    readonly x: readonly string[];
-    readonly gives: readonly string[];
-  };
+  readonly example: RowsExample;
   /** By the place of an argument that must be written out: what is wrong with it there, or null. */
   readonly constants?: Readonly<Record<number, (value: unknown) => string | null>>;
   /**

@@ -44,18 +44,21 @@ export const text: readonly ScalarFunction[] = [
   },
   {
     name: "endswith", parameters: "ss", result: "bool",
+    takes: "text, end",
       doc: "Whether the first ends with the second; NULL: no",
     examples: [["endswith('abc', 'bc')", "TRUE"]], nulls: "sees",
     body: (a: string | null, b: string | null) => a !== null && b !== null && a.endsWith(b),
   },
   {
     name: "startswith", parameters: "ss", result: "bool",
+    takes: "text, start",
       doc: "Whether the first starts with the second; NULL: no",
     examples: [["startswith('abc', 'ab')", "TRUE"]], nulls: "sees",
     body: (a: string | null, b: string | null) => a !== null && b !== null && a.startsWith(b),
   },
   {
     name: "indexof", parameters: "ss", result: "int53",
+    takes: "text, part",
     doc: "Where the second first stands in the first, in characters from 0; −1 = nowhere",
     examples: [["indexof('abc', 'c')", "2"], ["indexof('abc', 'x')", "-1"]], nulls: "sees",
       body: indexOf,
@@ -94,12 +97,14 @@ export const text: readonly ScalarFunction[] = [
   },
   {
     name: "lpad", parameters: "su", result: "text", doc: "With so many blanks before it",
+    takes: "text, blanks",
       slot: padded,
     examples: [["lpad('a', 2)", "'  a'"]], body: (a: string, n: number) => pad(n) === undefined
       ? undefined : pad(n) + a,
   },
   {
     name: "rpad", parameters: "su", result: "text", doc: "With so many blanks after it",
+    takes: "text, blanks",
       slot: padded,
     examples: [["rpad('a', 2)", "'a  '"]], body: (a: string, n: number) => pad(n) === undefined
       ? undefined : a + pad(n),
@@ -111,12 +116,14 @@ export const text: readonly ScalarFunction[] = [
   },
   {
     name: "substring", parameters: "su?u", result: "text",
+    takes: "text, from, [to]",
     doc: "Characters from a place (counted from 0) to before another, or to the end",
     examples: [["substring('abcdef', 1, 3)", "'bc'"], ["substring('abc', 1)", "'bc'"]],
       body: substring,
   },
   {
     name: "split_value", parameters: "ssu", result: "text",
+    takes: "text, separator, place",
     doc: "One of the parts between separators, from 0; negative: from the last; none there: an " +
       "error",
     examples: [["split_value('a/b/c', '/', 1)", "'b'"]],

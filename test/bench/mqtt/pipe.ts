@@ -27,7 +27,7 @@ const connection = mqttConnector.connect("broker", { host: "127.0.0.1", port: Nu
   log: createLog("warn", () => clock.time(), console.error),
   gateway: "bench", timers: eventLoop, durable: false,
   message_bytes_max: limits.mqtt_message_bytes_max,
-  time: () => clock.time(), now: () => clock.now(),
+  time: () => clock.time(), now: () => clock.now(), flags: () => 0,
   wake() {
     if (due) return;
     due = true;

@@ -1,0 +1,457 @@
+import { assert, createRandom, type Random } from "../../src/base.ts";
+import {
+  Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, UNCERTAIN, writeCell,
+} from "../../src/ring.ts";
+import { Gather } from "../../src/runtime/gather.ts";
+import {
+  answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
+  type Program, type Stage, SqlFault, type StageTable,
+} from "../../src/sql.ts";
+import { bind } from "../../src/sql/bind.ts";
+import type { BoundQuery } from "../../src/sql/bound.ts";
+import { type Ordered, ordered } from "../evaluate/order.ts";
+import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Case, type Done, emptyArena, soil } from "./differential.ts";
+
+/**
+ * Random joins of random rows: streams in a window, streams with the newest row of another, and
+ * lookups, run by generated code and by the slow reference.
+ */
+export const columns: readonly ColumnSpec[] = [
+  { name: "k", kind: "int53", slot: 0 }, { name: "v", kind: "float64", slot: 0 },
+  { name: "t", kind: "text", slot: 8 }, { name: "big", kind: "int64", slot: 0 },
+  { name: "yes", kind: "bool", slot: 0 },
+];
+const streams = ["a", "b", "c"];
+const tables = ["r", "s"];
+export const catalog: Catalog = {
+  // What a full window loses is tested elsewhere.
+  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1, timed: true }
+    : undefined),
+  table: (name) => (tables.includes(name) ? { name, columns, key: name === "r" ? "k" : "t" }
+    : undefined),
+  match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
+  names: () => [],
+};
+
+class Queries {
+  readonly #r: Random;
+  #inputs: string[] = [];
+
+  constructor(random: Random) {
+    this.#r = random;
+  }
+
+  query(): string {
+    return this.#r.pick([() => this.#lookups(), () => this.#windowed(), () => this.#asof()])();
+  }
+
+  #asof(): string {
+    const r = this.#r;
+    this.#inputs = ["a", "b", ...r.pick([[], ["c"], ["r"]])];
+    const joins = this.#inputs.slice(1).map((name, i) => {
+      if (name === "r") return `${r.pick(["LEFT ", ""])}JOIN r ON r.k = ${r.pick(["a.k", "b.k"])}`;
+      const keys = ["k", "t", "big", "yes"].filter(() => r.chance(0.3));
+      const on = keys.map((key) => r.chance(0.5) ? `${name}.${key} = a.${key}`
+        : `${r.pick(this.#inputs.slice(0, i + 1))}.${key} = ${name}.${key}`);
+      return `ASOF ${r.pick(["LEFT ", ""])}JOIN ${name}` +
+        `${on.length === 0 ? "" : ` ON ${on.join(" AND ")}`} TOLERANCE ` +
+        r.pick(["1ms", "20ms", "100ms", "10s"]);
+    });
+    const where = r.chance(0.4) ? ` WHERE ${this.#test(this.#inputs)}` : "";
+    const from = `FROM a ${joins.join(" ")}${where}`;
+    if (r.chance(0.2)) return `SELECT count(*) AS rows, sum(b.v) AS v ${from} GROUP BY ` +
+      this.#window();
+    return `SELECT ${r.chance(0.2) ? "lag(b.v) AS before, " : ""}${this.#list()} ${from}`;
+  }
+
+  #windowed(): string {
+    const r = this.#r;
+    this.#inputs = streams.slice(0, 2 + r.below(2));
+    let seen = ["a"];
+    const joins = this.#inputs.slice(1).map((name) => {
+      seen = [...seen, name];
+      const kind = r.pick(["INNER", "LEFT", "RIGHT", "FULL", "CROSS", ""]);
+      const on = kind === "CROSS" || r.chance(0.1) ? "" : ` ON ${this.#on(seen)}`;
+      return `${kind} JOIN ${name}${on}`;
+    });
+    const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.#test([r.pick(this.#inputs)])})` : "";
+    const where = r.chance(0.4) ? ` WHERE ${this.#test(this.#inputs)}` : "";
+    const from = `FROM a ${joins.join(" ")}${where} GROUP BY `;
+    const window = this.#window() + filter;
+    if (r.chance(0.5)) {
+      const start = r.chance(0.2) ? "window_start() AS began, " : "";
+      return `SELECT ${start}${this.#list()} ${from}${window}`;
+    }
+    const keys = r.pick([[], [`a.${r.pick(["k", "t"])}`], ["b.k"], ["a.t", "b.yes"]]);
+    const having = r.chance(0.3) ? ` HAVING count(*) > ${r.pick(["1", "3"])}` : "";
+    const aggregates = Array.from({ length: 1 + r.below(3) }, (_, i) => `${r.pick([
+      () => `sum(${this.#number(this.#inputs)})`, () => `max(${this.#column("t")})`,
+      () => `avg(${this.#column("v")})`, () => `count(${this.#column("k")})`,
+      () => `last(${this.#column("big")})`, () => `median(${this.#column("v")})`,
+    ])()} AS c${i}`);
+    return `SELECT count(*) AS rows, ${[...keys.map((key, i) => `${key} AS key${i}`), ...aggregates]
+      .join(", ")} ${from}${[...keys, window].join(", ")}${having}`;
+  }
+
+  #lookups(): string {
+    const r = this.#r;
+    this.#inputs = ["a", ...r.pick([["r"], ["s"], ["r", "s"]])];
+    const joins = this.#inputs.slice(1).map((name, i) => {
+      const before = this.#inputs.slice(0, i + 1);
+      const key = name === "r" ? r.pick([`${r.pick(before)}.k`, `${r.pick(before)}.k + 1`, "1"])
+        : r.pick([`${r.pick(before)}.t`, "'a'"]);
+      const rest = r.chance(0.4) ? ` AND ${this.#test(this.#inputs.slice(0, i + 2))}` : "";
+      return `${r.pick(["LEFT ", "", "INNER "])}JOIN ${name} ON ` +
+        `${name}.${name === "r" ? "k" : "t"} = ${key}${rest}`;
+    });
+    const where = r.chance(0.5)
+      ? ` WHERE ${this.#test(["a"])} AND ${this.#test(this.#inputs)}` : "";
+    const from = `FROM a ${joins.join(" ")}${where}`;
+    if (r.chance(0.6)) {
+      const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
+      return `SELECT ${state}${this.#list()} ${from}`;
+    }
+    return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
+      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
+  }
+
+  #window(): string {
+    const r = this.#r;
+    return r.pick(["TUMBLINGWINDOW(ms, 100)", "TUMBLINGWINDOW(ms, 50)",
+      "HOPPINGWINDOW(ms, 100, 50)", "SLIDINGWINDOW(ms, 60)", "SLIDINGWINDOW(ms, 30, 40)",
+      "COUNTWINDOW(5)", "COUNTWINDOW(6, 2)", "SESSIONWINDOW(ms, 200, 60)",
+      "STATEWINDOW(a.k > 0, a.yes)"]);
+  }
+
+  #list(): string {
+    if (this.#r.chance(0.1)) return "*";
+    return Array.from({ length: 1 + this.#r.below(4) }, (_, i) => `${this.#r.pick([
+      () => this.#column(this.#r.pick(columns).name), () => this.#number(this.#inputs),
+    ])()} AS c${i}`).join(", ");
+  }
+
+  #column(name: string, of = this.#inputs): string {
+    return `${this.#r.pick(of)}.${name}`;
+  }
+
+  #number(of: readonly string[]): string {
+    const one = (): string => `${this.#r.pick(of)}.${this.#r.pick(["k", "v"])}`;
+    return this.#r.chance(0.5) ? one() : `${one()} ${this.#r.pick(["+", "*", "-"])} ${one()}`;
+  }
+
+  #on(of: readonly string[]): string {
+    const r = this.#r;
+    const last = of.at(-1)!, other = r.pick(of.slice(0, -1));
+    const equal = r.pick([`${other}.k = ${last}.k`, `${other}.t = ${last}.t`,
+      `${other}.k = ${last}.v`, `${other}.big = ${last}.big`, `${other}.yes`]);
+    return r.chance(0.3) ? `${equal} AND ${this.#test(of)}` : equal;
+  }
+
+  #test(of: readonly string[]): string {
+    const r = this.#r;
+    return r.pick([
+      () => `${this.#number(of)} ${r.pick([">", "<=", "!="])} ${r.pick(["0", "1", "2.5"])}`,
+      () => `${r.pick(of)}.yes`, () => `${r.pick(of)}.t != 'a'`,
+      () => `${r.pick(of)}.k / ${r.pick(of)}.k >= 1`, () => `${r.pick(of)}.v IS NOT NULL`,
+    ])();
+  }
+}
+
+function cell(r: Random, { kind }: ColumnSpec): Cell {
+  const state = r.chance(0.8) ? 0
+    : r.pick([1, 3, 63, 64, BAD.timeout, 192, 193, 194, ERROR.zero]);
+  switch (kind) {
+    case "int53": return { value: r.below(4), state };
+    case "int64": return { value: BigInt(r.below(3)) - 1n, state };
+    case "float64": return { value: r.pick([0, -0, 1, 2.5, -1]), state };
+    case "bool": return { value: r.chance(0.5), state };
+    default: return { value: r.pick(["", "a", "ab", "Öl"]), state };
+  }
+}
+
+const cellsOf = (r: Random): ReadonlyMap<string, Cell> =>
+  new Map(columns.map((column) => [column.name, cell(r, column)]));
+
+function randomRows(r: Random, inputs: number): Row[] {
+  let time = 1_700_000_000_000 + r.below(1000);
+  return Array.from({ length: r.below(40) }, () => {
+    time += r.pick([0, 1, 10, 10, 30, 120]);
+    const input = r.below(inputs), cells = cellsOf(r);
+    return { time, flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0, cells,
+      parts: Array.from({ length: inputs }, (_, i) => (i === input ? cells : undefined)) };
+  });
+}
+
+/** With a source time; some are later than event time waits for, or have none. */
+interface Timed extends Row {
+  readonly event?: number;
+}
+
+/** As they come: at most so much behind a row that came before, and each at its own time. */
+function arriving(r: Random, rows: readonly Row[], late_ms: number): Timed[] {
+  return rows.map((row) => ({ row, at: row.time + r.below(late_ms) + (r.chance(0.1) ? 300 : 0) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ row }, i) => ({ ...row, event: r.chance(0.05) ? NaN : row.time, time: 5000 + 7 * i }));
+}
+
+function put(ring: Ring, cells: ReadonlyMap<string, Cell>, row?: Timed): void {
+  ring.claim(1);
+  const at = ring.head & ring.mask;
+  ring.arena.F[ring.timeAt + at] = row?.time ?? 0;
+  ring.arena.F[ring.sourceAt + at] = row?.event ?? NaN;
+  ring.arena.U[ring.flagsAt + at] = row?.flags ?? 0;
+  for (const column of ring.columns) {
+    const { value, state } = cells.get(column.name)!;
+    writeCell(ring, column, ring.head, value);
+    ring.arena.U[column.state + at] = state;
+  }
+  ring.publish(1);
+}
+
+function take(ring: Ring, seq: number, byEvents: boolean): Row {
+  const at = seq & ring.mask;
+  const cellOf = (column: Column): Cell => {
+    const state = ring.arena.U[column.state + at]!;
+    const bytes = column.length < 0 ? 0 : ring.arena.I[column.length + at]!;
+    assert(bytes >= 0 && bytes <= column.slot, "a text is no longer than its place");
+    return { value: state < 64 ? readCell(ring, column, seq) : null, state };
+  };
+  return {
+    // By event time a result's own time is when it was made.
+    time: ring.arena.F[(byEvents ? ring.sourceAt : ring.timeAt) + at]!,
+    flags: ring.arena.U[ring.flagsAt + at]!,
+    cells: new Map(ring.columns.map((column) => [column.name, cellOf(column)])),
+  };
+}
+
+/** A table as a test has it: some rows, some keys that cannot be answered, all of one quality. */
+interface Content {
+  readonly rows: ReadonlyMap<string, ReadonlyMap<string, Cell>>;
+  readonly failing: ReadonlySet<string>;
+  readonly state: number;
+}
+
+function contentOf(r: Random, key: ColumnSpec): Content {
+  const rows = new Map<string, ReadonlyMap<string, Cell>>();
+  const failing = new Set<string>();
+  for (let i = 0; i < 3; i++) {
+    const { value } = cell(r, key);
+    rows.set(String(value), new Map([...cellsOf(r), [key.name, { value, state: 0 }]]));
+    if (r.chance(0.3)) failing.add(String(cell(r, key).value));
+  }
+  return { rows, failing, state: r.pick([0, 0, UNCERTAIN.stale]) };
+}
+
+/** It answers at the second time that it is asked for a key, as one does that must ask itself. */
+class Table implements StageTable {
+  state = 0;
+  readonly rows: Ring;
+  readonly #content: Content;
+  readonly #random: Random;
+
+  constructor(arena: Arena, content: Content, random: Random) {
+    this.rows = Ring.create(arena, Ring.layout("table", columns, 16)).ring;
+    this.#content = content;
+    this.#random = random;
+    for (const row of content.rows.values()) put(this.rows, row);
+  }
+
+  find(ring: Ring, key: Column, row: number): number {
+    if (this.#random.chance(0.3)) return answer.waiting;
+    const text = String(readCell(ring, key, row));
+    this.state = this.#content.failing.has(text) ? BAD.disconnected : this.#content.state;
+    if (this.state >= 64) return answer.failed;
+    const at = [...this.#content.rows.keys()].indexOf(text);
+    return at < 0 ? answer.missing : at;
+  }
+}
+
+/** More than any join of so few rows comes to, unless it does not end. */
+const calls_max = 100_000, rows_max = 1_000_000;
+
+/** A program over rings, fed row by row. */
+export class Machine {
+  readonly rows: Row[] = [];
+  readonly stages: Stage[];
+  readonly #inputs: Ring[];
+  readonly #gather: Gather | null;
+  readonly #rings: Ring[];
+  readonly #cursors: number[];
+  readonly #program: Program;
+  readonly #byEvents: boolean;
+  #read = 0;
+  #calls = 0;
+
+  constructor(program: Program, contents: ReadonlyMap<string, Content>, random: Random) {
+    this.#program = program;
+    this.#byEvents = program.stages[0]!.kind === "reorder";
+    const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
+    const arena = emptyArena(state * 2 + (1 << 21));
+    const ring = (name: string, specs: readonly ColumnSpec[]): Ring =>
+      Ring.create(arena, Ring.layout(name, specs, 64)).ring;
+    this.#inputs = program.inputs.map((input) => ring(input.streams[0]!, input.columns));
+    const gathered = program.gather === null ? null : ring("gathered", program.gather);
+    this.#gather = gathered === null ? null
+      : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
+    this.#rings = [gathered ?? this.#inputs[0]!];
+    this.stages = byEventTime(program.stages.map((plan) => {
+      const input = this.#rings.at(-1)!, output = ring("out", plan.output);
+      soil(output);
+      this.#rings.push(output);
+      if (plan.kind === "lookup") {
+        const table = new Table(arena, contents.get(plan.table)!, random);
+        return instantiateLookup(plan, { input, output, table });
+      }
+      const block = arena.take(Math.max(8, plan.stateBytes), "state");
+      return instantiate(plan, { arena, input, output, newest: [], state: block });
+    }));
+    this.#cursors = this.stages.map(() => 0);
+  }
+
+  feed(row: Row, time: number): void {
+    const input = row.parts!.findIndex((part) => part !== undefined);
+    const at = this.#program.inputs.findIndex((plan) => plan.index === input);
+    put(this.#inputs[at]!, row.cells, row);
+    this.#gather?.step(Infinity);
+    this.run(time);
+  }
+
+  run(time: number): void {
+    for (let more = true; more;) {
+      assert(++this.#calls < calls_max, "a join goes on");
+      more = false;
+      // As the runtime: no window closes while rows before it wait for a table.
+      let waits = false;
+      this.stages.forEach((stage, i) => {
+        const input = this.#rings[i]!;
+        if (this.#cursors[i] !== input.head) {
+          this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
+          more = true;
+        }
+        waits ||= this.#cursors[i] !== input.head;
+        if (!waits && stage.deadline <= time) {
+          stage.tick(time, time);
+          more = true;
+        }
+      });
+      this.#drain();
+    }
+  }
+
+  #drain(): void {
+    const last = this.#rings.at(-1)!;
+    for (; this.#read !== last.head; this.#read++) {
+      this.rows.push(take(last, this.#read, this.#byEvents));
+      assert(this.rows.length < rows_max, "a join ends");
+    }
+  }
+}
+
+const shown = (rows: readonly Row[]): string[] => rows.map(({ time, flags, cells }) =>
+  `${time} ${flags} ` + [...cells].map(([name, { value, state }]) =>
+    `${name}=${state >= 64 ? "" : Object.is(value, -0) ? "-0" : String(value)}:${state}`)
+    .join(" "));
+
+interface Options {
+  readonly strict: boolean;
+  readonly lineage: boolean;
+  readonly eventTime: EventTime | null;
+}
+
+/** A random join; null if the binder refuses it. */
+export function joinOf(seed: number): Case | null {
+  const random = createRandom(seed);
+  const sql = new Queries(random).query();
+  // On the way to a write no window comes after a join (unsafe.ts).
+  const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
+  const eventTime: EventTime | null = !sql.includes("ASOF") && random.chance(0.4)
+    ? { late_ms: random.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 63 } : null;
+  const options = { strict, lineage, eventTime };
+  try {
+    return new JoinCase(seed, sql, compile(sql, catalog, options), options);
+  } catch (thrown) {
+    if (thrown instanceof SqlFault && thrown.code === "type") return null;
+    throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
+  }
+}
+
+interface Input {
+  readonly contents: ReadonlyMap<string, Content>;
+  readonly rows: readonly Timed[];
+  /** By event time: the rows as they go on. */
+  readonly order: Ordered | null;
+  readonly end: number;
+  readonly random: Random;
+}
+
+class JoinCase implements Case {
+  readonly seed: number;
+  readonly sql: string;
+  readonly program: Program;
+  readonly #options: Options;
+  readonly #query: BoundQuery;
+  /** A count window tests each row once, the reference once for each window that it is in. */
+  readonly #counts: boolean;
+
+  constructor(seed: number, sql: string, program: Program, options: Options) {
+    this.seed = seed;
+    this.sql = sql;
+    this.program = program;
+    this.#options = options;
+    this.#query = bind(sql, catalog);
+    this.#counts = this.#query.window?.kind !== "count";
+  }
+
+  get title(): string {
+    const { strict, eventTime } = this.#options;
+    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}: ` +
+      this.sql;
+  }
+
+  get kinds(): string[] {
+    const when = this.#options.eventTime === null ? "" : "event time: ";
+    return this.program.stages.map((s) => when + (s.kind !== "kept" ? s.kind
+      : `kept ${s.window.kind}${s.join === null ? "" : ` ${s.join.steps.length + 1} joined`}`));
+  }
+
+  expected(rowsSeed: number): Done {
+    const { contents, rows, order, end } = this.#input(rowsSeed);
+    const { strict, lineage } = this.#options;
+    const world: World = {
+      end, strict, lineage,
+      lookup: (name, key) => {
+        const { rows: known, failing, state } = contents.get(name)!;
+        const text = String(key.value);
+        return { row: known.get(text) ?? null,
+          state: failing.has(text) ? BAD.disconnected : state };
+      },
+    };
+    const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
+    return { rows: shown(done.rows), late: order?.late ?? 0,
+      errors: this.#counts ? done.errors + (order?.errors ?? 0) : null };
+  }
+
+  run(program: Program, rowsSeed: number): Done {
+    const { contents, rows, order, end, random } = this.#input(rowsSeed);
+    const machine = new Machine(program, contents, random);
+    for (const row of rows) machine.feed(row, row.time);
+    machine.run(order === null ? end : 1e6);
+    const errors = machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
+    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
+      late: machine.stages[0]!.counters.late ?? 0 };
+  }
+
+  #input(seed: number): Input {
+    const random = createRandom(seed);
+    const { eventTime } = this.#options, inputs = this.program.inputs.length;
+    const contents = new Map(tables.map((name) =>
+      [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
+    const some = randomRows(random, inputs);
+    const rows = eventTime === null ? some : arriving(random, some, eventTime.late_ms);
+    const order = eventTime === null ? null : ordered(rows, (row) => (row as Timed).event!,
+      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined));
+    const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
+    return { contents, rows, order, end, random };
+  }
+}
