@@ -168,7 +168,7 @@ describe("writing", () => {
     expect(await said("/disarm", { by: "" })).toEqual([400, "by: is too small, or empty"]);
     expect(await said("/disarm", { by: "a", of: 1 })).toEqual([400, "the body: unknown key of"]);
     expect(await said("/audit?limt=5")).toEqual([400, "/audit knows no limt; did you mean limit?"]);
-    expect((await said("/audit?limit=5"))[0]).toBe(200);
+    expect((await ask("/audit?limit=5", { token: secret })).status).toBe(200);
     expect((await said("/health?probe=1"))[0]).toBe(200);
   });
 
@@ -223,7 +223,18 @@ describe("what is no request", () => {
 
   test("a body past its limit never reaches the runtime", async () => {
     const raw = JSON.stringify({ tag: "x".repeat(limits.body_bytes_max) });
-    expect((await ask("/proof", { raw, local: true })).status).toBe(413);
+    for (const local of [true, false]) {
+      const { status, body } = await ask(local ? "/proof" : "/disarm", { raw, local });
+      expect([status, body.error.code]).toEqual([413, "body-too-long"]);
+    }
+    // Whoever does not say how long it will be is cut off.
+    const endless = new ReadableStream({
+      pull: (stream) => stream.enqueue(new Uint8Array(limits.body_bytes_max >> 2).fill(32)),
+    });
+    const response = await fetch(`${api.url}disarm`, { method: "POST", body: endless,
+      headers: { "content-type": "application/json" } });
+    expect([response.status, (await response.json() as any).error.code])
+      .toEqual([413, "body-too-long"]);
     expect(runtime.asked).toEqual([]);
   });
 
