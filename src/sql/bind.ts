@@ -247,10 +247,14 @@ class Binder {
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
+    // Of columns of one name the last is left.
+    const shown = new Set<Bound>();
+    for (const { expr } of select) walk(expr, () => true, shown);
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
-      window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
-      limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      window: null, having: null, distinct: false, orderBy: [], limit: null,
+      numbers: this.#numbers.filter((number) => shown.has(number)),
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
       repeated: this.#repeated, ...parts,

@@ -148,6 +148,12 @@ test.each(refused)("refused: %s", (sql, code, words) => {
   throw new Error(`accepted: ${sql}`);
 });
 
+test("of two columns of one name the last is left, and only what it reads", () => {
+  expect(run("SELECT row_number() OVER (PARTITION BY k), row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)")).toEqual(run("SELECT row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)"));
+});
+
 test("W8: how often something has passed is not on the way to a write", () => {
   const sql = "SELECT v FROM s WHERE last_hit_count() < 3";
   const [unsafe] = compile(sql, catalog, { strict: true }).unsafe;
