@@ -10,6 +10,7 @@ interface Default {
   readonly value: bigint | number | boolean | Uint8Array;
 }
 
+const two32 = 2 ** 32;
 const encoder = new TextEncoder();
 
 /**
@@ -91,6 +92,10 @@ export class RowForm {
     const column = this.#time;
     const { F, I, U } = this.#ring.arena;
     if (column === null || U[column.state + row] !== state) return NaN;
+    if (column.kind === "int64") {
+      const word = (column.payload + row) * 2;
+      return I[word + 1]! * two32 + (I[word]! >>> 0);
+    }
     if (column.kind !== "text") return F[column.payload + row]!;
     const from = column.payload + row * column.stride;
     return this.#times.read(U, from, from + I[column.length + row]!);

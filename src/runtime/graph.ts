@@ -427,12 +427,13 @@ class Builder {
   /** True if the source says which column holds the source time, and that is a time. */
   #isTimed({ name, settings }: Source, columns: readonly ColumnSpec[]): boolean {
     if (typeof settings.time !== "string") return false;
-    const times = columns.filter(({ kind }) => ["time", "float64", "int53", "text"].includes(kind));
+    const kinds = ["time", "float64", "int53", "int64", "text"];
+    const times = columns.filter(({ kind }) => kinds.includes(kind));
     const names = times.map((column) => column.name);
     if (!names.includes(settings.time)) {
       const there = names.length === 0 ? "there is none" : `there is ${names.join(", ")}`;
       this.#problem(["sources", name, "time"], "This is no column of type time, of text, or " +
-        `of a number other than 64-bit integers, in ms since 1970; ${there}`,
+        `of a number in ms since 1970; ${there}`,
         { nearest: nearest(settings.time, names) });
     }
     return true;

@@ -120,7 +120,8 @@ class Binder {
     }
   }
 
-  run(select: Select): BoundQuery {
+  run(written: Select): BoundQuery {
+    const select = this.#fromStream(written);
     for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
       this.#scope.add(this.#sql, source);
     }
@@ -169,6 +170,16 @@ class Binder {
       }
       return { expr: bound.type.kind === "json" ? this.#untyped(bound) : bound, descending };
     });
+  }
+
+  /** `FROM table JOIN stream` asks the table for each row of the stream, as the other way round. */
+  #fromStream(select: Select): Select {
+    const { from, joins: [first, ...others] } = select;
+    const isTable = (name: string): boolean => this.#catalog.table?.(name) !== undefined;
+    if (first === undefined || !isTable(from.name) || isTable(first.source.name)) return select;
+    if (first.tolerance_ms !== null || !["inner", "right"].includes(first.kind)) return select;
+    const kind = first.kind === "right" ? "left" : first.kind;
+    return { ...select, from: first.source, joins: [{ ...first, kind, source: from }, ...others] };
   }
 
   /** Groups at most, so many that their table has a size that is a power of two. */

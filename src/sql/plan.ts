@@ -523,7 +523,7 @@ class Chain {
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
       ...windowConditions(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
-    const marks = this.#marks();
+    const marks = this.#marks(), byEvents = this.#byEvents;
     const stage = joinedStage(this.#input(), {
       passes, folding, where,
       steps: (columns) => this.#joinSteps(columns, rows),
@@ -536,7 +536,7 @@ class Chain {
         this.#tests = [];
         return this.#passes();
       },
-    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows });
+    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows, byEvents });
     this.stages.push(stage);
     this.#columns = stage.output;
     folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
@@ -690,6 +690,11 @@ class Chain {
     this.#columns = stage.output;
   }
 
+  /** Rows of one time come together: so long have they been waited for. */
+  get #byEvents(): boolean {
+    return this.#eventTime !== null && this.#eventTime.late_ms > 0;
+  }
+
   /** What the rest of the query asks of a closed window. */
   #marks(): Mark[] {
     const { select, having, orderBy } = this.#query;
@@ -706,7 +711,7 @@ class Chain {
 
   #windowStage(window: BoundWindow, folding: Folding): WindowPlan | KeptPlan {
     const { where } = folding;
-    const marks = this.#marks();
+    const marks = this.#marks(), byEvents = this.#byEvents;
     const input = this.#input();
     const rowwise = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     if (window.kind === "tumbling" && !rowwise) {
@@ -717,7 +722,8 @@ class Chain {
     }
     if (window.kind === "hopping" && !rowwise) {
       return panesStage(input, folding,
-        { window, before: where, after: null, marks, rows: paneRows(window, folding.groups) },
+        { window, before: where, after: null, marks, byEvents,
+          rows: paneRows(window, folding.groups) },
         paneOf(window));
     }
     return keptStage(input, folding, this.#keeping(window, where));
@@ -737,7 +743,7 @@ class Chain {
   #keeping(window: BoundWindow, where: Bound | null): Keeping {
     const after = afterRows(window);
     return { window, before: after ? null : where, after: after ? where : null,
-      marks: this.#marks(), rows: this.#keptRows(window) };
+      marks: this.#marks(), byEvents: this.#byEvents, rows: this.#keptRows(window) };
   }
 
   /** Rows that a window keeps: its own number, or its length by the declared rate. */

@@ -126,7 +126,7 @@ export type KeptWindow =
   | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
   | { readonly kind: "count"; readonly rows: number; readonly every: number }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
-      readonly conditional: boolean }
+      readonly conditional: boolean; readonly whole: boolean }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 

@@ -43,7 +43,7 @@ export function stateHash(program: Program): string {
     plan.kind, plan.text, columns(plan.input), columns(plan.output),
     "state" in plan ? fieldsOf(plan) : [],
     "window" in plan ? plan.window : null,
-    plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms] : null,
+    plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms, plan.streams] : null,
     plan.kind === "arrange" ? [plan.numbers, plan.distinct, plan.order, plan.passes] : null,
     plan.kind === "asof" ? [plan.from, plan.keys, plan.columns] : null,
   ];

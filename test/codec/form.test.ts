@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { isUtf8 } from "node:buffer";
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
-import { createRandom, readTime, formatTime, isoTime, type Random } from "../../src/base.ts";
+import { createRandom, Fault, readTime, formatTime, isoTime, type Random } from "../../src/base.ts";
 import { createDecoder, createEncoder, type DecoderSettings } from "../../src/codec.ts";
 import {
   Arena, type ColumnSpec, type Dyn, DynReader, GOOD, jsonOfDyn, Ring, readCell, type Shape,
@@ -120,6 +121,15 @@ describe("defaults and strict sources", () => {
     expect(shown(ring, 25)).toEqual({ f: 38 });
   });
 
+  test.each([["time", 1769846709250], ["int64", 1769846709250], ["float64", 1769846709250],
+    ["text(24)", "2026-01-31T08:05:09.250Z"]])("a column of %s is the source time", (type, at) => {
+    const ring = ringOf(tagColumn("at", type));
+    const decoder = createDecoder(ring, { time: "at" });
+    decoder.decode(new TextEncoder().encode(JSON.stringify([{ at }, { at: null }])), 5, GOOD);
+    const { F } = ring.arena;
+    expect([F[ring.sourceAt], F[ring.sourceAt + 1]]).toEqual([1769846709250, NaN]);
+  });
+
   test("strict: a row needs its source time", () => {
     const at = [tagColumn("at", "text(24)")];
     expect(both(at, { at: "2026-01-31T08:05:09Z" }, { strict: true, time: "at" }))
@@ -228,6 +238,48 @@ describe("values of no declared form, read from the text itself", () => {
     expect(reader.read(ring.arena.U, ring.columns[0]!.payload + row * 4096))
       .toEqual([9007199254740993n, -9223372036854775808n, 2 ** 64] as Dyn);
   });
+});
+
+test("seeded: whatever a message is, forms take it or refuse it as JSON.parse does", () => {
+  const random = createRandom(seed);
+  const item = struct({ k0: value("float64"), k1: value("text", 8) });
+  const specs = [formed("k0\t", struct({ "k0\t": value("int64"), "k1\t": value("time"),
+    "k2\t": { of: "array", item: value("float64") }, "k3\t": { of: "array", item } }), 64),
+    formed("k1\t", { of: "array", item: { of: "array", item: value("bytes", 8) } }, 32),
+    { name: "o", kind: "dyn", slot: 48, path: ["k2\t"] }, tagColumn("guard", "int64")] as const;
+  const ring = ringOf(...specs);
+  const decoder = createDecoder(ring);
+  let refused = 0;
+  for (let i = 0; i < 6000; i++) {
+    const made = { ...anything(random, 0) as object, guard: 7, "k0\t": anything(random, 0),
+      "k1\t": anything(random, 0), "k2\t": anything(random, 0) };
+    const bytes = new TextEncoder().encode(JSON.stringify(made));
+    for (let n = Math.floor(random.next() * 3); n > 0; n--) {
+      bytes[Math.floor(random.next() * bytes.length)] = '{}[]",:0e-\\nt '.charCodeAt(
+        Math.floor(random.next() * 14));
+    }
+    const message = new TextDecoder().decode(bytes);
+    let parsed: unknown = null;
+    try {
+      // What is not UTF-8 is no JSON.
+      if (isUtf8(bytes)) parsed = JSON.parse(message);
+    } catch (thrown) {
+      expect(thrown).toBeInstanceOf(SyntaxError);
+    }
+    const head = ring.head;
+    try {
+      decoder.decode(bytes, 0, GOOD);
+    } catch (thrown) {
+      expect([message, thrown]).toEqual([message, expect.any(Fault)]);
+    }
+    const taken = ring.head !== head;
+    expect([message, taken]).toEqual([message, parsed !== null]);
+    if (!taken) refused++;
+    else if ((parsed as { guard?: unknown }).guard === 7) {
+      expect([message, shown(ring, head)["guard"]]).toEqual([message, 7n]);
+    }
+  }
+  expect(refused).toBeGreaterThan(500);
 });
 
 function anything(random: Random, depth: number): unknown {

@@ -33,6 +33,10 @@ export interface World {
   window?: { readonly start: number; readonly end: number };
   /** What a lookup table says for a key. */
   lookup?(table: string, key: Cell): Answer;
+  /** Rows are in the order of event time. */
+  eventTime?: boolean;
+  /** Told of a window that has closed, and what it gives. */
+  closed?(end: number, rows: readonly Row[]): void;
   /** Told of a window that ended then, whose rows have no order. */
   unordered?(end: number): void;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
@@ -199,7 +203,7 @@ class Evaluation {
         });
       case "sliding":
         return sliding(this.#asked(rows), window, (row) => this.#holds(window.when, row),
-          this.#last(rows));
+          this.#last(rows), this.#world.eventTime === true);
       default: return this.#timed(window, this.#asked(rows));
     }
   }
@@ -213,7 +217,8 @@ class Evaluation {
       case "sliding": {
         const passed = new Set(this.#belonging(rows));
         const triggers = (row: Row): boolean => this.#holds(window.when, row);
-        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
+        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows),
+          this.#world.eventTime === true), passed);
       }
       default: {
         const passed = this.#belonging(rows);
@@ -429,6 +434,7 @@ class Evaluation {
     const found = arranged(this.#query, given, (one) =>
       this.#project(one.time, one.origin, one.leaves));
     if (given.length > 0) this.#hit("windows", given[0]!.time);
+    if (found !== null && given.length > 0) this.#world.closed?.(given[0]!.time, found);
     if (found !== null) return found;
     this.#errors += given.length;
     this.#world.unordered?.(given[0]!.time);

@@ -417,9 +417,9 @@ class JoinCase implements Case {
 
   expected(rowsSeed: number): Done {
     const { contents, rows, order, end } = this.#input(rowsSeed);
-    const { strict, lineage } = this.#options;
+    const { strict, lineage, eventTime } = this.#options;
     const world: World = {
-      end, strict, lineage,
+      end, strict, lineage, eventTime: eventTime !== null && eventTime.late_ms > 0,
       lookup: (name, key) => {
         const { rows: known, failing, state } = contents.get(name)!;
         const text = String(key.value);

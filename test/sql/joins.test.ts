@@ -46,6 +46,14 @@ test.each([
   expect(() => compile(sql, catalog)).toThrow(sentence);
 });
 
+test("a table in FROM is asked for each row of the stream that is joined", () => {
+  const plan = (sql: string): string[] => compile(sql, catalog).stages.map(({ text }) => text);
+  expect(plan("SELECT a.v, r.v AS w FROM r JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a JOIN r ON a.k = r.k"));
+  expect(plan("SELECT a.v, r.v AS w FROM r RIGHT JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a LEFT JOIN r ON a.k = r.k"));
+});
+
 test("W8: a join in a window is unsafe on the way to a write; ASOF and lookups are not", () => {
   const unsafe = (sql: string): number => compile(sql, catalog, { strict: true }).unsafe.length;
   expect(unsafe("SELECT a.k FROM a JOIN b ON a.k = b.k GROUP BY COUNTWINDOW(9)")).toBe(1);
