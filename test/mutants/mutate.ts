@@ -35,7 +35,8 @@ export function mutantsOf(text: string): Mutant[] {
     const kernel = kernels.findLast(({ index }) => index <= at)![1]!;
     const isParam = /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
     const before = patternOf(statement.slice(0, at - start));
-    const shape = isParam ? patternOf(statement).replace(/\+ \d+\]/, "+ #]") : patternOf(statement);
+    const whole = patternOf(statement);
+    const shape = isParam ? whole.replace(/\+ \d+\]/, "+ #]") : whole;
     const kind = isParam && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
     found.push({ change: what, statement: statement.trim(),
       before: text.slice(start, at).trimStart(),

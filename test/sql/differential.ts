@@ -766,7 +766,8 @@ class Machine {
     const restartChance = r.pick([0, 0.1, 0.3]);
     const most = r.pick([20, 64]);
     // Also as many as there is room for, and one more than a block of a kernel.
-    const batch = r.chance(0.3) ? (): number => r.pick([33, 64, 64]) : (): number => 1 + r.below(most);
+    const batch = r.chance(0.3) ? (): number => r.pick([33, 64, 64])
+      : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
       if (r.chance(restartChance)) this.#restart();
