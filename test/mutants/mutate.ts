@@ -30,7 +30,8 @@ export function mutantsOf(text: string): Mutant[] {
   const found: Mutant[] = [];
   const kernels = [...text.matchAll(/^function (\w+)/gm)];
   const change = (at: number, from: string, to: string, what = `${from} → ${to}`): void => {
-    const start = Math.max(...[";", "{", "}", "\n"].map((end) => text.lastIndexOf(end, at - 1))) + 1;
+    const ends = [";", "{", "}", "\n"].map((end) => text.lastIndexOf(end, at - 1));
+    const start = Math.max(...ends) + 1;
     const statement = text.slice(start, at + /^[^;{}\n]*/.exec(text.slice(at))![0].length);
     const kernel = kernels.findLast(({ index }) => index <= at)![1]!;
     const isParam = /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
@@ -98,8 +99,12 @@ globalThis.boundedly = (name, U, ...args): unknown => {
   return (callees[name] as (U: Uint8Array, ...args: number[]) => unknown)(U, ...args);
 };
 
-/** Each call and round of a loop takes of `rounds`: what would never end throws. */
+/**
+ * Each call and round of a loop takes of `rounds`: what would never end throws; so does what has
+ * written fewer rows than none, which others would go through without end.
+ */
 export const guarded = (text: string): string => text
   .replace(/(?<=\b(?:for|while|function \w+) \([^{]*\) \{|\bfunction \w+\([^{]*\) \{)/g,
     " if (globalThis.rounds-- < 0) throw new Error('endless');")
+  .replace(/\breturn (\w+);/g, "if ($1 < 0) throw new Error('endless'); return $1;")
   .replace(/\bfn\.(copyBytes|hashBytes)\(/g, 'globalThis.boundedly("$1", ');
