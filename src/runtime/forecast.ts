@@ -172,7 +172,7 @@ function stateWords(stage: StagePlan): string[] {
     case "asof": return ["the newest rows of an ASOF JOIN"];
     case "arrange": return ["rows of a window that are put in order"];
     case "expand": return ["the rest of a row of many"];
-    case "rows": case "conditions": case "infer": case "lookup": return [];
+    case "rows": case "conditions": case "infer": case "lookup": case "scan": return [];
   }
 }
 

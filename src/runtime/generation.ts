@@ -4,15 +4,18 @@ import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
 import {
-  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
+  instantiate, instantiateInfer, instantiateLookup, instantiateScan, StageAlarms,
+  type Program, type Stage,
 } from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
-import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.ts";
+import type { Gateway } from "../config.ts";
+import type { Breathe, Components, PermitPlan, RulePlan } from "./graph.ts";
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
+import { ScanTable } from "./scan.ts";
 import type { Share } from "./share.ts";
 import type { SinkRunner } from "./sink.ts";
 import type { World } from "./world.ts";
@@ -52,7 +55,6 @@ interface Place {
  * what is kept of the one before is taken over as it stands, the rest is made in the reserve.
  */
 export class Generation {
-  readonly graph: Graph;
   readonly share: Share;
   readonly inherited: Inherited | null;
   readonly rings = new Map<string, Ring>();
@@ -61,7 +63,7 @@ export class Generation {
   readonly rules: RuleRunner[] = [];
   readonly permits = new Map<string, Permit>();
   readonly models = new Map<string, Model>();
-  readonly tables = new Map<string, LookupCache>();
+  readonly tables = new Map<string, LookupCache | ScanTable>();
   /** Made when it begins: what is opened must not be open twice. */
   readonly links = new Map<string, LinkPort>();
   readonly connections = new Map<string, Connection>();
@@ -75,13 +77,16 @@ export class Generation {
   readonly #world: World;
   readonly #ringBlocks = new Map<Ring, Block>();
 
-  constructor(graph: Graph, share: Share, inherited: Inherited | null, place: Place) {
-    this.graph = graph;
+  constructor(share: Share, inherited: Inherited | null, place: Place) {
     this.share = share;
     this.inherited = inherited;
     this.#place = place;
     this.#arena = place.arena;
     this.#world = place.world;
+  }
+
+  get gateway(): Gateway {
+    return this.share.gateway;
   }
 
   /** Makes everything that can be made while another one runs; a Fault if there is no room. */
@@ -109,11 +114,11 @@ export class Generation {
 
   /** It is of a link of the configuration: no source's own, and of no type without links. */
   hasLink(name: string): boolean {
-    return this.graph.gateway.links.some((link) => link.name === linkOf(name));
+    return this.gateway.links.some((link) => link.name === linkOf(name));
   }
 
   #deadlineOf(model: string): number {
-    return this.graph.gateway.models.find(({ name }) => name === model)!.deadline;
+    return this.gateway.models.find(({ name }) => name === model)!.deadline;
   }
 
   #takeRings(before: Generation | null): void {
@@ -159,20 +164,23 @@ export class Generation {
     for (const plan of this.share.tables) {
       const { name, type, settings, key } = plan.table;
       const running = before?.tables.get(name);
+      const stream = this.rings.get(name) ?? null;
       if (running !== undefined && this.inherited!.kept.tables.has(name)) {
+        if (running instanceof ScanTable) running.stream = stream;
         this.tables.set(name, running);
         continue;
       }
       const { open } = components.tables.find((t) => t.type === type)!;
       const source = open(settings, { columns: plan.layout.columns, key });
-      this.tables.set(name, new LookupCache(plan, this.#arena, source, wake));
+      this.tables.set(name, key === null ? new ScanTable(plan, this.#arena, source, stream, wake)
+        : new LookupCache(plan, this.#arena, source, wake));
     }
   }
 
   /** Only the models that this role's rules use. */
   async #loadModels(before: Generation | null): Promise<void> {
     const used = new Set(this.share.rules.flatMap((plan) => plan.program.models));
-    for (const model of this.graph.gateway.models.filter((m) => used.has(m.name))) {
+    for (const model of this.gateway.models.filter((m) => used.has(m.name))) {
       const running = before?.models.get(model.name);
       if (running !== undefined && this.inherited!.kept.models.has(model.name)) {
         this.models.set(model.name, running);
@@ -256,11 +264,13 @@ export class Generation {
     }
     if (stage.kind === "lookup") {
       assert(input !== null, "a lookup's stage reads rows");
-      return instantiateLookup(stage, { input, output, table: this.tables.get(stage.table)! });
+      const table = this.tables.get(stage.table) as LookupCache;
+      return instantiateLookup(stage, { input, output, table });
     }
-    this.#arena.U.fill(0, state.at, state.at + state.bytes);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    return instantiate(stage, { arena: this.#arena, input, output, newest, state });
+    const site = { arena: this.#arena, input, output, newest, state };
+    return stage.kind !== "scan" ? instantiate(stage, site)
+      : instantiateScan(stage, site, this.tables.get(stage.table) as ScanTable);
   }
 
   #takePermit({ tag, program, layout }: PermitPlan, before: Generation | null): void {

@@ -1,5 +1,7 @@
-import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
+import { Alike, limits, nearest, never, nextPowerOfTwo } from "../base.ts";
+import type {
+  Device, Gateway, Group, Hint, Link, Problem, Rule, Source, TableConfig, Tag,
+} from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import {
@@ -35,7 +37,7 @@ export interface Graph {
 
 export interface StreamPlan {
   readonly name: string;
-  readonly from: "group" | "source" | "rule";
+  readonly from: "group" | "source" | "table" | "rule";
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
@@ -68,6 +70,8 @@ export interface RulePlan {
   readonly program: Program;
   /** Layouts of the rings between the stages; the last one is the rule's stream. */
   readonly layouts: readonly RingLayout[];
+  /** A target or another rule reads its stream, and may lag behind in it. */
+  readonly isRead: boolean;
   /** The ring of a fan-in or of several streams; null = the only input's own. */
   readonly gather: RingLayout | null;
   /** Every tag that the rule's output can depend on, through other rules too. */
@@ -168,6 +172,8 @@ class Builder {
 
   readonly #place: PlaceProblem;
   readonly #functions: UserFunctions;
+  /** Rules of one shape have most of their plans in common. */
+  readonly #alike = new Alike();
 
   constructor(gateway: Gateway, components: Components, place: PlaceProblem) {
     this.#gateway = gateway;
@@ -193,10 +199,12 @@ class Builder {
           : { marks_min: connector.marks_min ?? 1 },
       });
     }
+    for (const table of gateway.tables) this.#addTable(table);
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
-    const rules = this.#planStrict(yield* this.#planRules());
+    const rules = this.#shorten(this.#planStrict(yield* this.#planRules()));
     for (const source of gateway.sources) this.#closeSource(source, rules);
+    this.#dropTables(rules);
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
@@ -205,7 +213,15 @@ class Builder {
     this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
-    return { ...graph, memory: memoryOf(graph) };
+    return { ...graph, memory: [...memoryOf(graph), ...this.#sourceMemory()] };
+  }
+
+  #sourceMemory(): MemoryLine[] {
+    return this.#gateway.sources.flatMap(({ name, type }) => {
+      const { source_bytes = 0 } = this.#components.connectors.find((c) => c.type === type) ?? {};
+      return source_bytes === 0 ? []
+        : [{ owner: name, what: "what was read and is no row yet", bytes: source_bytes }];
+    });
   }
 
   trial(graph: Graph, sql: string): RulePlan | null {
@@ -244,13 +260,32 @@ class Builder {
 
   #addStream(
     name: string, from: StreamPlan["from"], columns: readonly ColumnSpec[], interval: number | null,
-    { timed = false, journal = null }: Partial<Pick<StreamPlan, "timed" | "journal">> = {},
+    { timed = false, journal = null,
+      layout = Ring.layout(name, columns, rowsFor(interval ?? source_interval_ms)) }:
+    Partial<Pick<StreamPlan, "timed" | "journal" | "layout">> = {},
   ): StreamPlan {
-    const rows = rowsFor(interval ?? source_interval_ms);
-    const layout = Ring.layout(name, columns, rows);
     const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** What is read of a table without key is a stream for those that name it after FROM. */
+  #addTable(table: TableConfig): void {
+    if (table.key !== null) return;
+    const { name, ttl, capacity } = table;
+    const { columns, rows } = planTable(table).layout;
+    // Its rows come all at once, and the next ones maybe while these are read.
+    this.#streams.set(name, { name, from: "table", interval: ttl / 2 / capacity, timed: false,
+      journal: null, layout: Ring.layout(name, columns, rows) });
+  }
+
+  /** A table that no rule reads by itself needs no stream. */
+  #dropTables(rules: readonly RulePlan[]): void {
+    const read = new Set(rules.flatMap(({ program }) =>
+      program.inputs.flatMap(({ streams }) => streams)));
+    for (const { name, from } of [...this.#streams.values()]) {
+      if (from === "table" && !read.has(name)) this.#streams.delete(name);
+    }
   }
 
   /**
@@ -314,7 +349,8 @@ class Builder {
       table: (name) => {
         const table = this.#gateway.tables.find((t) => t.name === name);
         return table === undefined ? undefined
-          : { name, key: table.key, columns: planTable(table).layout.columns };
+          : { name, key: table.key, rows: table.capacity,
+            columns: planTable(table).layout.columns };
       },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
@@ -380,6 +416,20 @@ class Builder {
     });
   }
 
+  /** Nobody can lag in the stream of a rule that has no target and that no other rule reads. */
+  #shorten(rules: readonly RulePlan[]): RulePlan[] {
+    const read = new Set(rules.flatMap(({ program: { inputs, newest } }) =>
+      [...inputs.flatMap(({ streams }) => streams), ...newest.map(({ stream }) => stream)]));
+    return rules.map((plan) => {
+      const { name, to } = plan.rule;
+      if (to.length > 0 || read.has(name)) return plan;
+      const { columns, rows } = plan.layouts.at(-1)!;
+      const layout = Ring.layout(name, columns, Math.min(rows, limits.stage_rows));
+      this.#streams.set(name, { ...this.#streams.get(name)!, layout });
+      return { ...plan, isRead: false, layouts: [...plan.layouts.slice(0, -1), layout] };
+    });
+  }
+
   /** Null = what is wrong with it has been told. */
   #compile(rule: Rule, strict: boolean): Program | null {
     // Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
@@ -387,8 +437,8 @@ class Builder {
     const lineage = Object.keys(this.#gateway.policy).length > 0 ||
       this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     try {
-      return compile(rule.sql, this.#catalog(rule.name),
-        { lineage, strict, eventTime: eventTimeOf(rule) });
+      return this.#alike.of(compile(rule.sql, this.#catalog(rule.name),
+        { lineage, strict, eventTime: eventTimeOf(rule) }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);
@@ -409,15 +459,18 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    this.#addStream(rule.name, "rule", program.output, interval, { timed: rule.eventTime !== null ||
-      (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise) });
     const rows = rowsFor(interval ?? source_interval_ms);
+    const layouts = layoutsOf(rule.name, program, rows);
+    this.#addStream(rule.name, "rule", program.output, interval, { layout: layouts.at(-1)!,
+      timed: rule.eventTime !== null ||
+        (inputs.every((name) => this.#streams.get(name)!.timed) && program.rowwise) });
     this.#rules.set(rule.name, {
       rule,
       program,
       gather: program.gather === null ? null
         : Ring.layout(`${rule.name} input`, program.gather, rows),
-      layouts: layoutsOf(rule.name, program, rows),
+      layouts,
+      isRead: true,
       reads: this.#readsOf(program),
     });
     this.#checkTargets(rule, program);
@@ -555,15 +608,15 @@ class Builder {
 
   /** W8: no machine is written from a row whose age nobody knows. */
   #checkPast(rules: readonly RulePlan[]): void {
-    const past = new Map(this.#gateway.sources.filter(({ type }) =>
-      this.#components.connectors.find((c) => c.type === type)?.isPast === true)
+    const past = new Map([...this.#gateway.tables, ...this.#gateway.sources.filter(({ type }) =>
+      this.#components.connectors.find((c) => c.type === type)?.isPast === true)]
       .map(({ name, type }) => [name, type]));
     const writing = rulesToWrites(rules);
     for (const { rule, program } of rules.filter((plan) => writing.has(plan.rule.name))) {
       const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
       if (found === undefined) continue;
       this.#problem(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
-        `as with every source of type ${past.get(found)}; what is made of them may not be on ` +
+        `as with all that comes of type ${past.get(found)}; what is made of them may not be on ` +
         "the way to a write (W8)");
     }
   }
@@ -617,7 +670,8 @@ function hidingIn(sql: string): { word: string; span: Span } | null {
   const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
   const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
   not.lastIndex = where;
-  const named = /\b(?:coalesce|isnull|collect|merge_agg|array_(?:max|min|join))(?=\s*\()/i;
+  const named = new RegExp("\\b(?:coalesce|isnull|quality|good|raw|changed|collect|merge_agg|" +
+    "array_(?:max|min|join))(?=\\s*\\()", "i");
   const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
     (where < 0 ? null : not.exec(code));
   if (found === null) return null;
@@ -673,7 +727,8 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
     bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const { table, layout, indexBytes } of graph.tables) {
-    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+    lines.push({ owner: table.name, what: table.key === null
+      ? `table, twice ${table.capacity} rows` : `table, ${layout.rows} rows known`,
       bytes: layout.bytes + indexBytes });
   }
   for (const model of graph.gateway.models) {
@@ -692,16 +747,30 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
 function layoutsOf(rule: string, { stages }: Program, rows: number): RingLayout[] {
   return stages.map(({ output, outputRows }, i) => {
     const next = stages[i + 1];
-    if (next === undefined) return Ring.layout(rule, output, rows);
-    const few = Math.min(rows, Math.max(limits.stage_rows, outputRows));
+    if (next === undefined) return Ring.layout(rule, output, lagRows(stages, rows));
+    // A row may meet all of a table's; other stages fill what they have room for.
+    const few = stages[i]!.kind === "scan" ? nextPowerOfTwo(outputRows)
+      : Math.min(rows, Math.max(limits.stage_rows, outputRows));
     return Ring.layout(`${rule} ${i + 1}`, output, next.kind === "lookup" ? rows : few);
   });
+}
+
+/** A tumbling window gives few rows, many at once: there is room for two closings. */
+function lagRows(stages: Program["stages"], rows: number): number {
+  // Behind a window a row may become several.
+  if (stages.some(({ kind }) => kind === "expand" || kind === "scan")) return rows;
+  const closings = stages.flatMap((stage) =>
+    (stage.kind === "window" && stage.window.kind === "tumbling"
+      ? [2 * stage.keys * Math.max(1, limits.reader_lag_ms / stage.window.length_ms)] : []));
+  const most = Math.min(rows, ...closings.map(Math.ceil));
+  return nextPowerOfTwo(Math.max(limits.ring_rows_min, most));
 }
 
 function whatStream(stream: StreamPlan, what: string): string {
   switch (stream.from) {
     case "group": return `${what}, one row every ${stream.interval} ms`;
     case "source": return `${what}, source`;
+    case "table": return `${what}, a table's rows when it was read`;
     case "rule": return `${what}, rule`;
     default: return never(stream.from, "stream");
   }

@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** Its place in FROM or JOIN. */
+  readonly span: Span;
 }
 
 /**
@@ -97,6 +99,8 @@ export interface BoundJoin {
   readonly on: Bound | null;
   /** What a lookup table is asked for, of the kind of its key column; null = no lookup. */
   readonly key: Bound | null;
+  /** With a table that is read as a whole: each row meets all of its rows, without a window. */
+  readonly scan: boolean;
   readonly asof: BoundAsof | null;
   readonly span: Span;
 }
@@ -217,7 +221,7 @@ export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
   | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
-  | BoundNumber | BoundHits;
+  | BoundNumber | BoundHits | BoundCell;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -371,6 +375,16 @@ export interface BoundHits extends Typed {
   readonly which: "count" | "time";
 }
 
+/**
+ * Of a column or a newest value its state as a number, always good; or its last value where it is
+ * bad, which is then `UNCERTAIN.stale` (if there has been one).
+ */
+export interface BoundCell extends Typed {
+  readonly kind: "cell";
+  readonly which: "state" | "raw";
+  readonly operand: BoundColumn | BoundNewestValue;
+}
+
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>
   numbers.length > 0 || distinct || orderBy.length > 0 || limit !== null;
@@ -412,8 +426,13 @@ export interface Catalog {
 export interface CatalogTable {
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
-  /** The column that rows are asked for by. */
-  readonly key: string;
+  /**
+   * The column that rows are asked for by; null: it is read as a whole, and there is a stream of
+   * its name.
+   */
+  readonly key: string | null;
+  /** Rows at most. */
+  readonly rows: number;
 }
 
 export interface CatalogStream {

@@ -7,6 +7,7 @@ import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
+import { type ScannedTable, ScanStage } from "./scan.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
 
@@ -21,7 +22,8 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
-    case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);
+    case "infer": case "lookup": case "scan":
+      assert(false, `${plan.kind} has a function of its own`);
   }
 }
 
@@ -35,4 +37,10 @@ export function instantiateInfer(plan: StagePlan, site: InferSite): Stage {
 export function instantiateLookup(plan: StagePlan, site: LookupSite): Stage {
   assert(plan.kind === "lookup", `${plan.kind} is no lookup stage`);
   return new LookupStage(plan, site);
+}
+
+/** A stage that goes through a table, bound to its rings and its table. */
+export function instantiateScan(plan: StagePlan, site: Site, table: ScannedTable): Stage {
+  assert(plan.kind === "scan", `${plan.kind} is no scan stage`);
+  return new ScanStage(plan, site, table);
 }

@@ -14,6 +14,7 @@ import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from 
 import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
+import { scanStage } from "./scan.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
   AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SortKey, SourcesPlan, StagePlan,
@@ -313,16 +314,15 @@ class Chain {
 
   /** Before all else, so that whatever looks at rows sees them in order. */
   #reorder({ rows, ...timing }: EventTime): void {
-    const { sql, joins } = this.#query;
-    const all = { from: 0, to: sql.length };
+    const { sql, joins, inputs } = this.#query;
     const streams = this.inputPlans().flatMap((input) => input.streams);
-    if (joins.some(({ asof }) => asof !== null)) {
-      throw notInThisVersion(sql, all, "ASOF JOIN by event time");
-    }
+    const asof = joins.find((join) => join.asof !== null);
+    if (asof !== undefined) throw notInThisVersion(sql, asof.span, "ASOF JOIN by event time");
     const untimed = streams.find((name) => this.#catalog.stream(name)?.timed !== true);
     if (untimed !== undefined) {
+      const { span } = inputs.find((input) => input.streams.includes(untimed))!;
       throw new SqlFault("event-time", `Rows of ${untimed} bear no source time, by which this ` +
-        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
+        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, span);
     }
     const passes = this.#columns.filter((c) => ![oldest.name, member_column.name].includes(c.name));
     const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length,
@@ -401,6 +401,7 @@ class Chain {
   #lookups(later: readonly Bound[], testing: boolean): void {
     this.#query.joins.forEach((join, i) => {
       const { kind, input, on, key } = join;
+      if (join.scan) return this.#scan(join, [...later, ...this.#joining(i + 1)], testing);
       if (key === null) return;
       const found: Bound = { kind: "column", input, name: "$found", type: bool, span: join.span };
       const matched = [found, ...conjuncts(on)];
@@ -416,6 +417,38 @@ class Chain {
       else if (testing) this.#tests.unshift(...matched);
       else this.#rows(matched, this.#passes());
     });
+  }
+
+  /** `later` is what reads its rows. */
+  #scan({ kind, input, on }: BoundJoin, later: readonly Bound[], testing: boolean): void {
+    this.#later = [...later, ...conjuncts(on)];
+    const ready = testing ? this.#tests.filter((t) => this.#isReady(t)) : [];
+    this.#tests = this.#tests.filter((t) => !ready.includes(t));
+    // Rows of a stream have no age yet.
+    const aged = !this.#lineage || this.#columns.some(({ name }) => name === oldest.name);
+    if (ready.length > 0 || !aged) this.#rows(ready, this.#passes());
+    this.#later = [...later];
+    const { table, columns } = this.#query.inputs[input]!;
+    const passed = [...this.#passes().map(({ spec }) => spec), ...(this.#lineage ? [oldest] : [])];
+    const stage = scanStage(table!.name, table!.rows, this.#columns, {
+      kind, on, newest: this.#query.newest, rightRows: 0, strict: this.#strict, oldest: null,
+      left: { columns: this.#columns, from: null }, right: { columns, from: null },
+      find: (node) => node.kind === "column" && node.input === input
+        ? { side: "right", name: node.name } : this.#beside(node),
+      output: [
+        ...passed.map((spec) => ({ spec, side: "left" as const, name: spec.name })),
+        ...columns.map((c) => ({ spec: { ...c, name: joinedName(input, c.name) },
+          side: "right" as const, name: c.name })),
+      ],
+    });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** Where a node stands that is not of the table which is joined. */
+  #beside(node: Bound): ReturnType<JoinSpec["find"]> {
+    const name = this.#find(node) ?? (node.kind === "column" ? node.name : undefined);
+    return name === undefined ? null : { side: "left", name };
   }
 
   #answers(input: number, passed: readonly ColumnSpec[]): void {
@@ -468,12 +501,25 @@ class Chain {
     const fault = (span: Span, sentence: string): SqlFault =>
       new SqlFault("join", sentence, sql, span);
     if (inputs[0]!.table !== null) {
-      throw fault({ from: 0, to: sql.length },
+      throw fault(inputs[0]!.span,
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
     const streams = joins.filter(isWindowed);
     if (streams.length > 0) this.#refuseJoined(streams);
-    for (const { kind, key, span } of joins) {
+    const scan = joins.find((join) => join.scan);
+    if (scan !== undefined && joins.some((join) => !join.scan)) {
+      throw notInThisVersion(sql, scan.span, "A table that is read as a whole beside another " +
+        "kind of join; put it into a rule of its own, before or after");
+    }
+    for (const { kind, key, scan: whole, on, input, span } of joins) {
+      if (whole && (kind === "right" || kind === "full")) {
+        throw fault(span, "A table is joined by INNER, LEFT or CROSS JOIN: of itself it gives " +
+          "no rows there");
+      }
+      const late = whole && on !== null ? inputsOf(on).filter((i) => i > input) : [];
+      if (late.length > 0) {
+        throw fault(on!.span, `ON reads ${inputs[late[0]!]!.alias}, which is joined only after it`);
+      }
       if (key === null) continue;
       if (kind === "inner" || kind === "left") continue;
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
@@ -822,7 +868,8 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
 }
 
 /** Of streams in a window: neither a table nor ASOF. */
-const isWindowed = ({ key, asof }: BoundJoin): boolean => key === null && asof === null;
+const isWindowed = ({ key, scan, asof }: BoundJoin): boolean =>
+  key === null && !scan && asof === null;
 
 function asofStage(
   input: readonly ColumnSpec[],

@@ -61,7 +61,7 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
     const rows = arriving(query, inputs);
     const lookup = (table: string, key: Cell): Answer => {
       const { stream, columns } = inputs.find(({ name }) => name === table)!;
-      const column = query.inputs.find(({ name }) => name === table)!.table!.key;
+      const column = query.inputs.find(({ name }) => name === table)!.table!.key!;
       const found = stream.rows.map(({ values }) => rowOf(values, columns).cells)
         .find((cells) => cells.get(column)!.value === key.value);
       return { row: found ?? null, state: 0 };
@@ -77,6 +77,9 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
     return refused(thrown, c.expect as Json);
   }
 }
+
+/** More than any table of the vectors has. */
+const stream_rows_max = 10_000;
 
 /** A table from a file is asked by the column that ON compares. */
 function catalogFor(inputs: readonly Input[], sql: string): Catalog {
@@ -94,7 +97,7 @@ function catalogFor(inputs: readonly Input[], sql: string): Catalog {
       const column = new RegExp(`${name}\\.(\\w+)`);
       const key = (column.exec(/ ON (.*)/i.exec(sql)?.[1] ?? "") ?? column.exec(sql))?.[1];
       return !input?.stream.preload || key === undefined ? undefined
-        : { name, key, columns: [...input.columns.values()] };
+        : { name, key, columns: [...input.columns.values()], rows: stream_rows_max };
     },
   };
 }
