@@ -1109,7 +1109,8 @@ class Binder {
     }
     const newest = pairs && all?.kind === "literal" && all.value === false;
     const one = fn === "merge_agg" || newest;
-    const type = fn === "count_distinct" ? dyn(16) : dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
+    const type = fn === "count_distinct" ? dyn(16)
+      : dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
     return this.#aggregate({ fn: newest ? "newest_distinct" : fn, arg, skipsNull: true, type,
       span });
   }

@@ -20,7 +20,8 @@ export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
   const spectral = fn === "fft_peak" || fn === "fft_magnitude";
-  const least = fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
+  const least = fn === "count_distinct" ? 0
+    : fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
   if (values.length < least) return { value: null, state: NULL };
   if (gathers(fn)) {
     const value = gathered(fn, values);

@@ -40,7 +40,8 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
 
 /** Values that a result needs: one says nothing of how a sample spreads. */
 const leastOf = ({ fn }: Aggregate): number =>
-  fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2 : isSpectral(fn) ? spectrum_rows_min : 1;
+  fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2
+    : isSpectral(fn) ? spectrum_rows_min : 1;
 
 const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
 
