@@ -1081,6 +1081,10 @@ class Binder {
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
+    if (call.distinct && fn === "collect") return this.#gathering("distinct", call);
+    if (call.distinct && fn === "count") {
+      return this.#narrow(this.#gathering("count_distinct", call), int53);
+    }
     if (gathers(fn)) return this.#gathering(fn, call);
     if (first!.kind === "star") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
@@ -1109,7 +1113,8 @@ class Binder {
     }
     const newest = pairs && all?.kind === "literal" && all.value === false;
     const one = fn === "merge_agg" || newest;
-    const type = dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
+    const type = fn === "count_distinct" ? dyn(16)
+      : dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
     return this.#aggregate({ fn: newest ? "newest_distinct" : fn, arg, skipsNull: true, type,
       span });
   }

@@ -243,7 +243,9 @@ class Queries {
             `${arg(r.pick(["float", "whole", "long"]))})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
-        case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
+        case "whole":
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
+          return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
@@ -255,7 +257,8 @@ class Queries {
           : `${r.pick(["min", "max", "last"])}(at)`;
         case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
         case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(${arg(this.kind())})`, () => "collect(*)",
+          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
+            () => `collect(${arg(this.kind())})`, () => "collect(*)",
             () => `deduplicate(${arg(this.kind())}, TRUE)`])();
         case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
