@@ -184,6 +184,8 @@ class Queries {
     if (this.#group && r.chance(0.8)) return this.#aggregate(kind);
     // NULL by itself is a float: a place for whole numbers or conditions refuses it.
     if (r.chance(0.05) && (kind === "float" || kind === "text")) return "NULL";
+    const known = !this.#group && r.chance(0.04) ? this.#ofCell(kind) : null;
+    if (known !== null) return known;
     switch (kind) {
       case "float":
         if (this.#newest && r.chance(0.3)) return "dev.x";
@@ -207,6 +209,21 @@ class Queries {
     }
   }
 
+  /** What is known of a value beside itself. */
+  #ofCell(kind: Kind): string | null {
+    const r = this.#r;
+    const any = r.pick(["a", "n", "big", "yes", "t", "at", "d", ...this.#newest ? ["dev.x"] : []]);
+    switch (kind) {
+      case "text": return r.pick([`quality(${any})`, "raw(t)"]);
+      case "bool": return r.pick([`good(${any})`, "raw(yes)", `changed(${any})`]);
+      case "float": return this.#newest ? r.pick(["raw(a)", "raw(dev.x)"]) : "raw(a)";
+      case "whole": return "raw(n)";
+      case "long": return "raw(big)";
+      case "time": return "raw(at)";
+      default: return null;
+    }
+  }
+
   #aggregate(kind: Kind): string {
     const r = this.#r;
     this.#group = false;
@@ -226,7 +243,9 @@ class Queries {
             `${arg(r.pick(["float", "whole", "long"]))})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
-        case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
+        case "whole":
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
+          return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
@@ -238,7 +257,8 @@ class Queries {
           : `${r.pick(["min", "max", "last"])}(at)`;
         case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
         case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(${arg(this.kind())})`, () => "collect(*)",
+          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
+            () => `collect(${arg(this.kind())})`, () => "collect(*)",
             () => `deduplicate(${arg(this.kind())}, TRUE)`])();
         case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
@@ -724,7 +744,11 @@ class Machine {
     const rings = program.newest.map(({ tag, stream, column }) => {
       const made = ring(stream, [tags[column]!], 16);
       const row = newest.get(tag);
-      if (row !== undefined) put(made, row);
+      if (row !== undefined) {
+        for (const cells of [new Map([[column, { value: -5, state: 0 }]]), row.cells]) {
+          put(made, { ...row, cells });
+        }
+      }
       return made;
     });
     this.#input = ring("s", program.inputs[0]!.columns, 64);
@@ -761,8 +785,9 @@ class Machine {
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     const restartChance = r.pick([0, 0.1, 0.3]);
     const most = r.pick([20, 64]);
-    // Also as many as there is room for.
-    const batch = r.chance(0.3) ? (): number => 64 : (): number => 1 + r.below(most);
+    // Also as many as there is room for, and one more than a block of a kernel.
+    const batch = r.chance(0.3) ? (): number => r.pick([33, 64, 64])
+      : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
       if (r.chance(restartChance)) this.#restart();
