@@ -12,6 +12,7 @@ export { byEventTime } from "./sql/event/reorder.ts";
 export { answer, type StageTable } from "./sql/lookup.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
 export { instantiate, instantiateInfer, instantiateLookup } from "./sql/instantiate.ts";
+export { inTurn } from "./sql/silence.ts";
 export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,

@@ -7,6 +7,7 @@ import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
+import { SilenceStage } from "./silence.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
 
@@ -20,6 +21,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "arrange": return new ArrangeStage(plan, site);
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
+    case "silence": return new SilenceStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
     case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);
   }
