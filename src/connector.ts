@@ -22,6 +22,8 @@ export interface Connector {
   readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
+  /** Bytes that each of its sources takes beside the stream's ring; 0 if left out. */
+  readonly source_bytes?: number;
   /** Marks of its newest messages that are kept for such a source (`Intake.marks`); else one. */
   readonly marks_min?: number;
   /** Nobody knows how old the rows of its sources are: no machine is written from them. */
@@ -97,13 +99,18 @@ export interface TableType {
   readonly type: string;
   /** Its settings beside what all tables have. */
   readonly settings: z.ZodObject;
+  /**
+   * What is wrong with the settings of a table with this key, or with none (null), which is read as
+   * a whole: which setting, and what would be right.
+   */
+  wrong?(settings: unknown, key: string | null): readonly [setting: string, why: string] | null;
   open(settings: unknown, shape: TableShape): Lookup;
 }
 
-/** What is wanted of each row of a table, and the column it is asked by. */
+/** What is wanted of each row of a table, and the column it is asked by; null: it is read whole. */
 export interface TableShape {
   readonly columns: readonly ColumnSpec[];
-  readonly key: string;
+  readonly key: string | null;
 }
 
 /** The values of one row in the order of `columns`, as the client gives them. */
@@ -121,6 +128,11 @@ export interface Lookup {
    * could hold up the next question.
    */
   ask(keys: readonly CellValue[], abort: AbortSignal): Promise<readonly (Answer | null | Fault)[]>;
+  /**
+   * All rows of a table without key. More than `most` are a Fault: which of them are meant is not
+   * for us to say.
+   */
+  list?(most: number, abort: AbortSignal): Promise<readonly Answer[]>;
   close(): Promise<void>;
 }
 

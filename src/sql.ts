@@ -11,7 +11,10 @@ export type { InferSite } from "./sql/infer.ts";
 export { byEventTime } from "./sql/event/reorder.ts";
 export { answer, type StageTable } from "./sql/lookup.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
-export { instantiate, instantiateInfer, instantiateLookup } from "./sql/instantiate.ts";
+export {
+  instantiate, instantiateInfer, instantiateLookup, instantiateScan,
+} from "./sql/instantiate.ts";
+export type { ScannedTable } from "./sql/scan.ts";
 export { inTurn } from "./sql/silence.ts";
 export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
 export type {

@@ -23,6 +23,8 @@ export const limits = {
   pane_rows_max: 1 << 14,
   /** Rows of several streams that a window keeps to join them, and joined rows of one window. */
   join_rows_max: 4096,
+  /** Pairs of a row and a row of a table that one pass of a join tests: 0.1 ms. */
+  scan_pairs_max: 1 << 14,
   /** Rows of a ring between two stages of a rule: what one writes the next reads at once. */
   stage_rows: 64,
   /** A reader may lag this far behind before it loses rows (ms), by default. */

@@ -27,6 +27,8 @@ export function componentSchemas(components: Components): ConfigComponents {
     links: { ...Object.fromEntries(drivers.map((d) => [d.type, d.settings])), ...pick("link") },
     sources: pick("source"),
     tables: Object.fromEntries(components.tables.map((t) => [t.type, t.settings])),
+    wrongTable: (type, settings, key) =>
+      components.tables.find((t) => t.type === type)!.wrong?.(settings, key) ?? null,
     sinks: pick("sink"),
     drivers: drivers.map((d) => d.type),
     declare: declaration,

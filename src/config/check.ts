@@ -1,4 +1,4 @@
-import { nearest } from "../base.ts";
+import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
@@ -218,10 +218,18 @@ function checkConnectors(parts: Parts, findings: Findings): void {
   }
 }
 
-function checkTables({ config, root }: Parts, findings: Findings): void {
-  for (const [name, { key, columns }] of Object.entries(config.tables as TableTexts)) {
+function checkTables({ config, root, components }: Parts, findings: Findings): void {
+  for (const [name, table] of Object.entries(config.tables as TableTexts)) {
+    const { type, key, columns, capacity } = table;
     const origin = below(root, "tables", name, "key");
-    if (columns[key] === undefined) {
+    const [setting, why] = components.wrongTable?.(type, table, key ?? null) ?? [];
+    if (setting !== undefined) findings.at(below(root, "tables", name, setting), why!);
+    if (key === undefined) {
+      if (capacity > limits.join_rows_max) {
+        findings.at(below(root, "tables", name, "capacity"), "a table without key, whose rows " +
+          `all meet each row, has at most ${limits.join_rows_max} (join_rows_max)`);
+      }
+    } else if (columns[key] === undefined) {
       findings.at(origin, `no such column; there are ${Object.keys(columns).join(", ")}`,
         { nearest: nearest(key, Object.keys(columns)) });
     } else if (/^(json|bytes)/.test(columns[key])) {

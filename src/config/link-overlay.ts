@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Fault, nearest } from "../base.ts";
 import { JsonText } from "./jsonc.ts";
 import { problemText } from "./problem.ts";
-import type { Gateway, Link } from "./model.ts";
+import type { Gateway, Link, Source } from "./model.ts";
 
 /** `sim-links.json`: what stands for which link in a simulation. */
 const simLinksSchema = z.strictObject({
@@ -30,7 +30,8 @@ export function readSimLinks(text: string, file: string): SimLinks {
 
 /**
  * The gateway with its links led to a simulation (W25): a link of the file gets these settings,
- * every other link, brokers too, stays closed, and no command from outside passes.
+ * every other link, brokers too, stays closed, no service is asked as a source, and no command from
+ * outside passes.
  */
 export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
   const names = gateway.links.map((link) => link.name);
@@ -43,6 +44,8 @@ export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
   return {
     ...gateway,
     commands: null,
+    sources: gateway.sources.map((source): Source =>
+      (source.link === null && "url" in source.settings ? { ...source, closed: true } : source)),
     links: gateway.links.map((link): Link => {
       const over = Object.hasOwn(simLinks.links, link.name) ? simLinks.links[link.name]! : null;
       return over ? led(link, over) : { ...link, closed: true };

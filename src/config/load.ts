@@ -242,7 +242,7 @@ function toSource(name: string, entry: object, folder: string): Source {
 }
 
 function toTable(name: string, entry: TableTexts[string], folder: string): TableConfig {
-  const { type, columns, key, ttl, capacity, deadline, onError, ...settings } = entry;
+  const { type, columns, key = null, ttl, capacity, deadline, onError, ...settings } = entry;
   return {
     name, type, key, ttl, capacity, deadline, onError, settings: withFile(settings, folder),
     columns: Object.entries(columns).map(([column, type]) => ({ name: column, type })),

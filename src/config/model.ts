@@ -103,6 +103,8 @@ export interface Source {
   readonly type: string;
   readonly link: string | null;
   readonly columns: readonly ColumnSpec[];
+  /** A simulation asks no service for it (W25). */
+  readonly closed?: boolean;
   /** Without declared columns: bytes of a value and of a whole message. */
   readonly open: { readonly value_bytes: number; readonly message_bytes: number } | null;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -112,8 +114,8 @@ export interface TableConfig {
   readonly name: string;
   readonly type: string;
   readonly columns: readonly { readonly name: string; readonly type: TagType }[];
-  /** The column that rows are asked for by. */
-  readonly key: string;
+  /** The column that rows are asked for by; null: it is read as a whole. */
+  readonly key: string | null;
   /** A row is good for so long after the table has said it, ms. */
   readonly ttl: number;
   /** Rows kept. */

@@ -17,6 +17,9 @@ export interface Components {
   readonly sinks: Readonly<Record<string, z.ZodObject>>;
   /** Settings of a table beside what all have. */
   readonly tables: Readonly<Record<string, z.ZodObject>>;
+  /** What is wrong with a table's own settings where it has this key, or none: which, and why. */
+  wrongTable?(type: string, settings: object, key: string | null):
+    readonly [setting: string, why: string] | null;
   /** An entry of `sources` or `tables` that is a text, in SQL; throws what is wrong with it. */
   declare?(sql: string): {
     readonly section: string; readonly name: string;
@@ -96,7 +99,8 @@ const onError = z.union([
 
 const table = {
   columns: z.record(nameText, typeText).describe("columns and their types, the key among them"),
-  key: nameText.describe("column a row is looked up by; no two rows have the same"),
+  key: nameText.optional().describe("column a row is looked up by; no two rows have the same. " +
+    "Without it the table is read as a whole, every half `ttl`, and joined by any condition"),
   ttl: durationText("100ms", "7d").prefault("10s")
     .describe("so long a row counts as good after the table has said it; then it is asked again"),
   capacity: z.int().min(16).max(limits.table_rows_max).default(limits.table_rows_default)

@@ -1,5 +1,6 @@
 import type { Connection, Connector, TableType } from "../connector.ts";
 import type { CsvSettings, SourceSettings } from "./file/settings.ts";
+import { file_bytes } from "./file/records.ts";
 import { FileSource } from "./file/source.ts";
 import { CsvTable } from "./file/table.ts";
 
@@ -14,6 +15,7 @@ export const fileConnector: Connector = {
   },
   waits: () => true,
   isPast: true,
+  source_bytes: file_bytes,
   sink: null,
   connect(name, _settings, io): Connection {
     const status: Connection["status"] = {
@@ -26,12 +28,12 @@ export const fileConnector: Connector = {
       source(source, given, into, intake) {
         const own = new FileSource(source, given as SourceSettings, into, intake!, status, io);
         reading = own;
-        return () => void own.end();
+        return () => own.end();
       },
       sink: () => {
         throw new Error(`bug: ${name} has no sinks`);
       },
-      close: async () => reading?.end(),
+      close: async () => void reading?.end(),
     };
   },
 };

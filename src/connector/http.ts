@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { Connection, Connector, TableType } from "../connector.ts";
 import { HttpTable } from "./http/client.ts";
 import type { SourceSettings, TableSettings } from "./http/settings.ts";
@@ -13,6 +14,7 @@ export const httpConnector: Connector = {
     return settings().sourceSettings;
   },
   sink: null,
+  source_bytes: limits.mqtt_message_bytes_max,
   connect(name, _settings, io): Connection {
     const status: Connection["status"] = {
       state: "connecting", reason: "", since: io.now(),
@@ -38,6 +40,12 @@ export const httpTable: TableType = {
   type: "http",
   get settings() {
     return settings().tableSettings;
+  },
+  wrong(given, key) {
+    const isNamed = (given as TableSettings).url.includes("{key}");
+    if (isNamed === (key !== null)) return null;
+    return ["url", key === null ? "without `key` nobody says what {key} is"
+      : "{key} stands for the key that is asked for"];
   },
   open: (given, shape) => new HttpTable(given as TableSettings, shape),
 };

@@ -9,5 +9,7 @@ export const redisTable: TableType = {
   get settings() {
     return settings().tableSettings;
   },
+  wrong: (_given, key) =>
+    (key === null ? ["key", "is missing: a table of type redis is asked by its key"] : null),
   open: (given, shape) => new RedisTable(given as TableSettings, shape),
 };

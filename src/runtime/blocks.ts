@@ -28,7 +28,8 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
     !(inherited.kept.tables.has(table.name) &&
       inherited.before.tables.some((t) => t.table.name === table.name)));
   return [
-    ...tables.flatMap(({ layout, indexBytes }) => [layout.bytes, indexBytes]),
+    ...tables.flatMap(({ layout, indexBytes }) => [layout.bytes, indexBytes])
+      .filter((bytes) => bytes > 0),
     ...streams.flatMap(({ layout, journal }) =>
       (journal === null ? [layout.bytes] : [layout.bytes, layout.bytes])),
     ...imports.map(({ bytes }) => bytes),

@@ -4,7 +4,8 @@ import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
 import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
 import {
-  instantiate, instantiateInfer, instantiateLookup, StageAlarms, type Program, type Stage,
+  instantiate, instantiateInfer, instantiateLookup, instantiateScan, StageAlarms,
+  type Program, type Stage,
 } from "../sql.ts";
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
@@ -13,6 +14,7 @@ import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.t
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
+import { ScanTable } from "./scan.ts";
 import type { Share } from "./share.ts";
 import type { SinkRunner } from "./sink.ts";
 import type { World } from "./world.ts";
@@ -61,7 +63,7 @@ export class Generation {
   readonly rules: RuleRunner[] = [];
   readonly permits = new Map<string, Permit>();
   readonly models = new Map<string, Model>();
-  readonly tables = new Map<string, LookupCache>();
+  readonly tables = new Map<string, LookupCache | ScanTable>();
   /** Made when it begins: what is opened must not be open twice. */
   readonly links = new Map<string, LinkPort>();
   readonly connections = new Map<string, Connection>();
@@ -159,13 +161,16 @@ export class Generation {
     for (const plan of this.share.tables) {
       const { name, type, settings, key } = plan.table;
       const running = before?.tables.get(name);
+      const stream = this.rings.get(name) ?? null;
       if (running !== undefined && this.inherited!.kept.tables.has(name)) {
+        if (running instanceof ScanTable) running.stream = stream;
         this.tables.set(name, running);
         continue;
       }
       const { open } = components.tables.find((t) => t.type === type)!;
       const source = open(settings, { columns: plan.layout.columns, key });
-      this.tables.set(name, new LookupCache(plan, this.#arena, source, wake));
+      this.tables.set(name, key === null ? new ScanTable(plan, this.#arena, source, stream, wake)
+        : new LookupCache(plan, this.#arena, source, wake));
     }
   }
 
@@ -256,11 +261,14 @@ export class Generation {
     }
     if (stage.kind === "lookup") {
       assert(input !== null, "a lookup's stage reads rows");
-      return instantiateLookup(stage, { input, output, table: this.tables.get(stage.table)! });
+      const table = this.tables.get(stage.table) as LookupCache;
+      return instantiateLookup(stage, { input, output, table });
     }
     this.#arena.U.fill(0, state.at, state.at + state.bytes);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    return instantiate(stage, { arena: this.#arena, input, output, newest, state });
+    const site = { arena: this.#arena, input, output, newest, state };
+    return stage.kind !== "scan" ? instantiate(stage, site)
+      : instantiateScan(stage, site, this.tables.get(stage.table) as ScanTable);
   }
 
   #takePermit({ tag, program, layout }: PermitPlan, before: Generation | null): void {

@@ -1,5 +1,7 @@
-import { limits, nearest, never } from "../base.ts";
-import type { Device, Gateway, Group, Hint, Link, Problem, Rule, Source, Tag } from "../config.ts";
+import { limits, nearest, never, nextPowerOfTwo } from "../base.ts";
+import type {
+  Device, Gateway, Group, Hint, Link, Problem, Rule, Source, TableConfig, Tag,
+} from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
 import {
@@ -35,7 +37,7 @@ export interface Graph {
 
 export interface StreamPlan {
   readonly name: string;
-  readonly from: "group" | "source" | "rule";
+  readonly from: "group" | "source" | "table" | "rule";
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
@@ -193,10 +195,12 @@ class Builder {
           : { marks_min: connector.marks_min ?? 1 },
       });
     }
+    for (const table of gateway.tables) this.#addTable(table);
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
     const rules = this.#planStrict(yield* this.#planRules());
     for (const source of gateway.sources) this.#closeSource(source, rules);
+    this.#dropTables(rules);
     const permits = this.#planPermits();
     this.#checkFeedback(rules);
     this.#checkAlarms(rules);
@@ -205,7 +209,15 @@ class Builder {
     this.#checkPast(rules);
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
-    return { ...graph, memory: memoryOf(graph) };
+    return { ...graph, memory: [...memoryOf(graph), ...this.#sourceMemory()] };
+  }
+
+  #sourceMemory(): MemoryLine[] {
+    return this.#gateway.sources.flatMap(({ name, type }) => {
+      const { source_bytes = 0 } = this.#components.connectors.find((c) => c.type === type) ?? {};
+      return source_bytes === 0 ? []
+        : [{ owner: name, what: "what was read and is no row yet", bytes: source_bytes }];
+    });
   }
 
   trial(graph: Graph, sql: string): RulePlan | null {
@@ -252,6 +264,25 @@ class Builder {
     const stream = { name, from, interval, timed, journal, layout };
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** What is read of a table without key is a stream for those that name it after FROM. */
+  #addTable(table: TableConfig): void {
+    if (table.key !== null) return;
+    const { name, ttl, capacity } = table;
+    const { columns, rows } = planTable(table).layout;
+    // Its rows come all at once, and the next ones maybe while these are read.
+    this.#streams.set(name, { name, from: "table", interval: ttl / 2 / capacity, timed: false,
+      journal: null, layout: Ring.layout(name, columns, rows) });
+  }
+
+  /** A table that no rule reads by itself needs no stream. */
+  #dropTables(rules: readonly RulePlan[]): void {
+    const read = new Set(rules.flatMap(({ program }) =>
+      program.inputs.flatMap(({ streams }) => streams)));
+    for (const { name, from } of [...this.#streams.values()]) {
+      if (from === "table" && !read.has(name)) this.#streams.delete(name);
+    }
   }
 
   /**
@@ -315,7 +346,8 @@ class Builder {
       table: (name) => {
         const table = this.#gateway.tables.find((t) => t.name === name);
         return table === undefined ? undefined
-          : { name, key: table.key, columns: planTable(table).layout.columns };
+          : { name, key: table.key, rows: table.capacity,
+            columns: planTable(table).layout.columns };
       },
       match: (pattern) => {
         const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
@@ -560,15 +592,15 @@ class Builder {
 
   /** W8: no machine is written from a row whose age nobody knows. */
   #checkPast(rules: readonly RulePlan[]): void {
-    const past = new Map(this.#gateway.sources.filter(({ type }) =>
-      this.#components.connectors.find((c) => c.type === type)?.isPast === true)
+    const past = new Map([...this.#gateway.tables, ...this.#gateway.sources.filter(({ type }) =>
+      this.#components.connectors.find((c) => c.type === type)?.isPast === true)]
       .map(({ name, type }) => [name, type]));
     const writing = rulesToWrites(rules);
     for (const { rule, program } of rules.filter((plan) => writing.has(plan.rule.name))) {
       const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
       if (found === undefined) continue;
       this.#problem(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
-        `as with every source of type ${past.get(found)}; what is made of them may not be on ` +
+        `as with all that comes of type ${past.get(found)}; what is made of them may not be on ` +
         "the way to a write (W8)");
     }
   }
@@ -678,7 +710,8 @@ function memoryOf(graph: Omit<Graph, "memory">): MemoryLine[] {
   lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
     bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
   for (const { table, layout, indexBytes } of graph.tables) {
-    lines.push({ owner: table.name, what: `table, ${layout.rows} rows known`,
+    lines.push({ owner: table.name, what: table.key === null
+      ? `table, twice ${table.capacity} rows` : `table, ${layout.rows} rows known`,
       bytes: layout.bytes + indexBytes });
   }
   for (const model of graph.gateway.models) {
@@ -698,7 +731,9 @@ function layoutsOf(rule: string, { stages }: Program, rows: number): RingLayout[
   return stages.map(({ output, outputRows }, i) => {
     const next = stages[i + 1];
     if (next === undefined) return Ring.layout(rule, output, rows);
-    const few = Math.min(rows, Math.max(limits.stage_rows, outputRows));
+    // A row may meet all of a table's; other stages fill what they have room for.
+    const few = stages[i]!.kind === "scan" ? nextPowerOfTwo(outputRows)
+      : Math.min(rows, Math.max(limits.stage_rows, outputRows));
     return Ring.layout(`${rule} ${i + 1}`, output, next.kind === "lookup" ? rows : few);
   });
 }
@@ -707,6 +742,7 @@ function whatStream(stream: StreamPlan, what: string): string {
   switch (stream.from) {
     case "group": return `${what}, one row every ${stream.interval} ms`;
     case "source": return `${what}, source`;
+    case "table": return `${what}, a table's rows when it was read`;
     case "rule": return `${what}, rule`;
     default: return never(stream.from, "stream");
   }

@@ -135,7 +135,7 @@ export class Inspector {
     return [...this.#role.tables.values()].map((table) => ({
       name: table.name, type: table.type, state: table.failing ? "down" : "open",
       reason: table.failing ? table.lastError : "", known: table.known,
-      capacity: table.rows.rows, counters: { ...table.counters },
+      capacity: table.capacity, counters: { ...table.counters },
     }));
   }
 

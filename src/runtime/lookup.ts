@@ -8,19 +8,20 @@ import {
 } from "../ring.ts";
 import { answer, type StageTable } from "../sql.ts";
 
-/** What a cache is made of; `bytes` is what it needs of the arena. */
+/** What a table is made of; `bytes` is what it needs of the arena. */
 export interface TablePlan {
   readonly table: TableConfig;
   readonly layout: RingLayout;
-  /** Of the index beside the ring. */
+  /** Of the index beside the ring; 0 where rows are not asked for by key. */
   readonly indexBytes: number;
 }
 
 export function planTable(table: TableConfig): TablePlan {
-  const rows = nextPowerOfTwo(table.capacity);
+  // What is read as a whole stands there twice while it changes.
+  const rows = nextPowerOfTwo(table.capacity * (table.key === null ? 2 : 1));
   const columns = table.columns.map(({ name, type }) => tagColumn(name, type));
   return { table, layout: Ring.layout(`table ${table.name}`, columns, rows),
-    indexBytes: rows * index_bytes };
+    indexBytes: table.key === null ? 0 : rows * index_bytes };
 }
 
 /** What is known of a key. */
@@ -114,7 +115,7 @@ export class LookupCache implements StageTable {
     this.#wake = wake;
     const { ring, block } = Ring.create(arena, layout);
     this.rows = ring;
-    this.#key = this.rows.column(table.key)!;
+    this.#key = this.rows.column(table.key!)!;
     const index = arena.take(plan.indexBytes, `table ${table.name} index`);
     this.blocks = [block, index];
     const { at } = index;
@@ -127,6 +128,10 @@ export class LookupCache implements StageTable {
     this.#next = this.#heads + this.#slots;
     this.#known = 4 * (this.#next + n);
     this.#failure = this.#known + n;
+  }
+
+  get capacity(): number {
+    return this.rows.rows;
   }
 
   /** The last question failed. */

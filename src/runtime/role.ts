@@ -10,7 +10,6 @@ import {
 } from "./generation.ts";
 import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import type { LookupCache } from "./lookup.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -132,7 +131,7 @@ export class Role {
     return this.#now.connections;
   }
 
-  get tables(): ReadonlyMap<string, LookupCache> {
+  get tables(): Generation["tables"] {
     return this.#now.tables;
   }
 
@@ -318,7 +317,7 @@ export class Role {
       more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }
-    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now));
+    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
     for (const sink of sinks) more = sink.step() || more;
     if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
@@ -409,8 +408,9 @@ export class Role {
     const running = new Set(sources.map(({ name }) => name));
     for (const source of share.sources) {
       const { name, type, link, settings } = source;
+      if (source.closed === true || this.#isClosed(link) || running.has(name)) continue;
       // One that can wait begins when all that it had acknowledged has been replayed.
-      if (this.#isClosed(link) || running.has(name) || this.#now.journals.has(name)) continue;
+      if (this.#now.journals.has(name)) continue;
       const connection = connectionOf(source, false);
       const end = this.#connection(type, connection)
         .source(name, settings, this.rings.get(name)!, null);

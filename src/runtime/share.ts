@@ -23,7 +23,7 @@ export interface Share {
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
-  /** Tables that its rules look rows up in; each role has its own cache. */
+  /** Tables that its rules look rows up in, join or read; each role has its own cache. */
   readonly tables: readonly TablePlan[];
   readonly sources: readonly Source[];
   /** Rule outputs that go to a sink. */
@@ -56,8 +56,9 @@ export function shareOf(graph: Whole, role: RoleName): Share {
   return {
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
-    tables: graph.tables.filter(({ table }) =>
-      rules.some(({ program }) => program.tables.includes(table.name))),
+    tables: graph.tables.filter(({ table: { name } }) =>
+      rules.some(({ program }) => program.tables.includes(name)) ||
+      streams.some((stream) => stream.from === "table" && stream.name === name)),
     links: here(true) ? graph.links : [],
     sources: here(false) ? gateway.sources : [],
     commands: here(false) ? gateway.commands?.link ?? null : null,

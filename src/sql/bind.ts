@@ -120,7 +120,8 @@ class Binder {
     }
   }
 
-  run(select: Select): BoundQuery {
+  run(written: Select): BoundQuery {
+    const select = this.#fromStream(written);
     for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
       this.#scope.add(this.#sql, source);
     }
@@ -171,6 +172,16 @@ class Binder {
     });
   }
 
+  /** `FROM table JOIN stream` asks the table for each row of the stream, as the other way round. */
+  #fromStream(select: Select): Select {
+    const { from, joins: [first, ...others] } = select;
+    const isTable = (name: string): boolean => this.#catalog.table?.(name) !== undefined;
+    if (first === undefined || !isTable(from.name) || isTable(first.source.name)) return select;
+    if (first.tolerance_ms !== null || !["inner", "right"].includes(first.kind)) return select;
+    const kind = first.kind === "right" ? "left" : first.kind;
+    return { ...select, from: first.source, joins: [{ ...first, kind, source: from }, ...others] };
+  }
+
   /** Groups at most, so many that their table has a size that is a power of two. */
   #groups({ groupBy, groups }: Select): number {
     if (groupBy.length === 0) return 1;
@@ -202,16 +213,19 @@ class Binder {
         throw this.#fault("join", `${source.name} is a table: JOIN asks it, without ASOF`, span);
       }
       const asof = { tolerance_ms, keys: tests.map((test) => this.#pairIn(test, input)) };
-      return { kind, input, on: null, key: null, asof, span };
+      return { kind, input, on: null, key: null, scan: false, asof, span };
     }
-    if (table === null) return { kind, input, on: condition, key: null, asof: null, span };
-    const keyed = tests.find((test) => this.#keyIn(test, input, table.key) !== null);
+    const { key = null } = table ?? {};
+    if (key === null) {
+      return { kind, input, on: condition, key, scan: table !== null, asof: null, span };
+    }
+    const keyed = tests.find((test) => this.#keyIn(test, input, key) !== null);
     if (keyed === undefined) {
       throw this.#fault("lookup-key", `${source.name} is asked by its key: ON ` +
-        `${table.name}.${table.key} = …, of the key's own type and of what stands before it`,
+        `${table!.name}.${key} = …, of the key's own type and of what stands before it`,
         on?.span ?? span);
     }
-    return { kind, input, span, asof: null, key: this.#keyIn(keyed, input, table.key),
+    return { kind, input, span, scan: false, asof: null, key: this.#keyIn(keyed, input, key),
       on: conjunction(tests.filter((test) => test !== keyed)) };
   }
 

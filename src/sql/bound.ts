@@ -97,6 +97,8 @@ export interface BoundJoin {
   readonly on: Bound | null;
   /** What a lookup table is asked for, of the kind of its key column; null = no lookup. */
   readonly key: Bound | null;
+  /** With a table that is read as a whole: each row meets all of its rows, without a window. */
+  readonly scan: boolean;
   readonly asof: BoundAsof | null;
   readonly span: Span;
 }
@@ -412,8 +414,13 @@ export interface Catalog {
 export interface CatalogTable {
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
-  /** The column that rows are asked for by. */
-  readonly key: string;
+  /**
+   * The column that rows are asked for by; null: it is read as a whole, and there is a stream of
+   * its name.
+   */
+  readonly key: string | null;
+  /** Rows at most. */
+  readonly rows: number;
 }
 
 export interface CatalogStream {

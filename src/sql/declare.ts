@@ -1,3 +1,4 @@
+import { limits } from "../base.ts";
 import type { Create, CreateColumn, CreateType, Literal } from "./ast.ts";
 import { parse } from "./create.ts";
 import { SqlFault } from "./fault.ts";
@@ -52,15 +53,27 @@ function streamOf(sql: string, create: Create): Declaration {
 }
 
 function tableOf(sql: string, create: Create): Declaration {
-  const { name, columns, options } = create;
-  if (options.KIND?.toLowerCase() !== "lookup") {
-    throw new SqlFault("not-in-this-version", "A table that is read by itself is not in this " +
-      'version; one that rows are looked up in has KIND="lookup"', sql, create.span);
+  const { name, columns } = create;
+  const { KIND = "scan", KEY, RETAIN_SIZE, FORMAT } = create.options;
+  const { settings, extra } = settingsOf(sql, create,
+    ["KIND", "KEY", "RETAIN_SIZE", "FORMAT", "DELIMITER"]);
+  const fault = (sentence: string): SqlFault =>
+    new SqlFault("syntax", sentence, sql, create.span);
+  const kind = KIND.toLowerCase();
+  if (kind !== "scan" && kind !== "lookup") throw fault('KIND is "lookup" or "scan"');
+  if ((kind === "lookup") !== (KEY !== undefined)) {
+    throw fault('A table has a KEY, by which rows are looked up, if its KIND is "lookup"');
   }
-  const { settings, extra } = settingsOf(sql, create, ["KIND", "KEY"]);
+  if (RETAIN_SIZE !== undefined && !/^[1-9]\d{0,5}$/.test(RETAIN_SIZE)) {
+    throw fault("RETAIN_SIZE is how many rows the table has at most");
+  }
+  // eKuiper's word for a file is that of a stream; the separator is found by its header.
+  const isCsv = settings["type"] === "file" && formatOf(FORMAT?.toLowerCase() ?? "") === "csv";
   return { section: "tables", name, entry: {
-    ...settings, columns: columnsOf(columns, value_bytes),
-    ...(options.KEY === undefined ? {} : { key: options.KEY }), ...extra,
+    ...settings, ...(isCsv ? { type: "csv" } : {}), columns: columnsOf(columns, value_bytes),
+    ...(KEY === undefined ? {} : { key: KEY }),
+    ...(RETAIN_SIZE === undefined ? {}
+      : { capacity: Math.max(limits.ring_rows_min, Number(RETAIN_SIZE)) }), ...extra,
   } };
 }
 
@@ -69,7 +82,7 @@ function settingsOf(
   sql: string, { options, span }: Create, known: readonly string[],
 ): { settings: Record<string, unknown>; extra: Record<string, unknown> } {
   const { TYPE = "mqtt", DATASOURCE, CONF_KEY, EXTRA } = options;
-  const type = TYPE.toLowerCase();
+  const type = TYPE.toLowerCase() === "httppull" ? "http" : TYPE.toLowerCase();
   const unknown = Object.keys(options).find((option) => !idle.has(option) &&
     !["TYPE", "DATASOURCE", "CONF_KEY", "EXTRA", ...known].includes(option));
   if (unknown !== undefined) {

@@ -70,6 +70,7 @@ function title(stage: StagePlan): string {
     case "asof": return `the newest row of the last ${formatDuration(stage.tolerance_ms)}, ` +
       `at most ${stage.ring.rows} keys`;
     case "lookup": return `asks the table ${stage.table}`;
+    case "scan": return `joins all rows of the table ${stage.table}`;
     case "kept": {
       const { window, ring, pane_ms, fold } = stage;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;

@@ -7,6 +7,7 @@ import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
+import { type ScannedTable, ScanStage } from "./scan.ts";
 import { SilenceStage } from "./silence.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
@@ -23,7 +24,8 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "expand": return new ExpandStage(plan, site);
     case "silence": return new SilenceStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
-    case "infer": case "lookup": assert(false, `${plan.kind} has a function of its own`);
+    case "infer": case "lookup": case "scan":
+      assert(false, `${plan.kind} has a function of its own`);
   }
 }
 
@@ -37,4 +39,10 @@ export function instantiateInfer(plan: StagePlan, site: InferSite): Stage {
 export function instantiateLookup(plan: StagePlan, site: LookupSite): Stage {
   assert(plan.kind === "lookup", `${plan.kind} is no lookup stage`);
   return new LookupStage(plan, site);
+}
+
+/** A stage that goes through a table, bound to its rings and its table. */
+export function instantiateScan(plan: StagePlan, site: Site, table: ScannedTable): Stage {
+  assert(plan.kind === "scan", `${plan.kind} is no scan stage`);
+  return new ScanStage(plan, site, table);
 }

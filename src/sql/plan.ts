@@ -14,6 +14,7 @@ import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from 
 import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
+import { scanStage } from "./scan.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
@@ -422,6 +423,7 @@ class Chain {
   #lookups(later: readonly Bound[], testing: boolean): void {
     this.#query.joins.forEach((join, i) => {
       const { kind, input, on, key } = join;
+      if (join.scan) return this.#scan(join, [...later, ...this.#joining(i + 1)], testing);
       if (key === null) return;
       const found: Bound = { kind: "column", input, name: "$found", type: bool, span: join.span };
       const matched = [found, ...conjuncts(on)];
@@ -437,6 +439,38 @@ class Chain {
       else if (testing) this.#tests.unshift(...matched);
       else this.#rows(matched, this.#passes());
     });
+  }
+
+  /** `later` is what reads its rows. */
+  #scan({ kind, input, on }: BoundJoin, later: readonly Bound[], testing: boolean): void {
+    this.#later = [...later, ...conjuncts(on)];
+    const ready = testing ? this.#tests.filter((t) => this.#isReady(t)) : [];
+    this.#tests = this.#tests.filter((t) => !ready.includes(t));
+    // Rows of a stream have no age yet.
+    const aged = !this.#lineage || this.#columns.some(({ name }) => name === oldest.name);
+    if (ready.length > 0 || !aged) this.#rows(ready, this.#passes());
+    this.#later = [...later];
+    const { table, columns } = this.#query.inputs[input]!;
+    const passed = [...this.#passes().map(({ spec }) => spec), ...(this.#lineage ? [oldest] : [])];
+    const stage = scanStage(table!.name, table!.rows, this.#columns, {
+      kind, on, newest: this.#query.newest, rightRows: 0, strict: this.#strict, oldest: null,
+      left: { columns: this.#columns, from: null }, right: { columns, from: null },
+      find: (node) => node.kind === "column" && node.input === input
+        ? { side: "right", name: node.name } : this.#beside(node),
+      output: [
+        ...passed.map((spec) => ({ spec, side: "left" as const, name: spec.name })),
+        ...columns.map((c) => ({ spec: { ...c, name: joinedName(input, c.name) },
+          side: "right" as const, name: c.name })),
+      ],
+    });
+    this.stages.push(stage);
+    this.#columns = stage.output;
+  }
+
+  /** Where a node stands that is not of the table which is joined. */
+  #beside(node: Bound): ReturnType<JoinSpec["find"]> {
+    const name = this.#find(node) ?? (node.kind === "column" ? node.name : undefined);
+    return name === undefined ? null : { side: "left", name };
   }
 
   #answers(input: number, passed: readonly ColumnSpec[]): void {
@@ -494,7 +528,20 @@ class Chain {
     }
     const streams = joins.filter(isWindowed);
     if (streams.length > 0) this.#refuseJoined(streams);
-    for (const { kind, key, span } of joins) {
+    const scan = joins.find((join) => join.scan);
+    if (scan !== undefined && joins.some((join) => !join.scan)) {
+      throw notInThisVersion(sql, scan.span, "A table that is read as a whole beside another " +
+        "kind of join; put it into a rule of its own, before or after");
+    }
+    for (const { kind, key, scan: whole, on, input, span } of joins) {
+      if (whole && (kind === "right" || kind === "full")) {
+        throw fault(span, "A table is joined by INNER, LEFT or CROSS JOIN: of itself it gives " +
+          "no rows there");
+      }
+      const late = whole && on !== null ? inputsOf(on).filter((i) => i > input) : [];
+      if (late.length > 0) {
+        throw fault(on!.span, `ON reads ${inputs[late[0]!]!.alias}, which is joined only after it`);
+      }
       if (key === null) continue;
       if (kind === "inner" || kind === "left") continue;
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
@@ -544,7 +591,7 @@ class Chain {
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
       ...windowConditions(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
-    const marks = this.#marks();
+    const marks = this.#marks(), byEvents = this.#byEvents;
     const stage = joinedStage(this.#input(), {
       passes, folding, where,
       steps: (columns) => this.#joinSteps(columns, rows),
@@ -557,7 +604,7 @@ class Chain {
         this.#tests = [];
         return this.#passes();
       },
-    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows });
+    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows, byEvents });
     this.stages.push(stage);
     this.#columns = stage.output;
     folding?.keys.forEach(({ spec, expr }) => this.#keys.set(expr, spec.name));
@@ -711,6 +758,11 @@ class Chain {
     this.#columns = stage.output;
   }
 
+  /** Rows of one time come together: so long have they been waited for. */
+  get #byEvents(): boolean {
+    return this.#eventTime !== null && this.#eventTime.late_ms > 0;
+  }
+
   /** What the rest of the query asks of a closed window. */
   #marks(): Mark[] {
     const { select, having, orderBy } = this.#query;
@@ -727,7 +779,7 @@ class Chain {
 
   #windowStage(window: BoundWindow, folding: Folding): WindowPlan | KeptPlan {
     const { where } = folding;
-    const marks = this.#marks();
+    const marks = this.#marks(), byEvents = this.#byEvents;
     const input = this.#input();
     const rowwise = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     if (window.kind === "tumbling" && !rowwise) {
@@ -738,7 +790,8 @@ class Chain {
     }
     if (window.kind === "hopping" && !rowwise) {
       return panesStage(input, folding,
-        { window, before: where, after: null, marks, rows: paneRows(window, folding.groups) },
+        { window, before: where, after: null, marks, byEvents,
+          rows: paneRows(window, folding.groups) },
         paneOf(window));
     }
     return keptStage(input, folding, this.#keeping(window, where));
@@ -758,7 +811,7 @@ class Chain {
   #keeping(window: BoundWindow, where: Bound | null): Keeping {
     const after = afterRows(window);
     return { window, before: after ? null : where, after: after ? where : null,
-      marks: this.#marks(), rows: this.#keptRows(window) };
+      marks: this.#marks(), byEvents: this.#byEvents, rows: this.#keptRows(window) };
   }
 
   /** Rows that a window keeps: its own number, or its length by the declared rate. */
@@ -837,7 +890,8 @@ function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): numbe
 }
 
 /** Of streams in a window: neither a table nor ASOF. */
-const isWindowed = ({ key, asof }: BoundJoin): boolean => key === null && asof === null;
+const isWindowed = ({ key, scan, asof }: BoundJoin): boolean =>
+  key === null && !scan && asof === null;
 
 function asofStage(
   input: readonly ColumnSpec[],

@@ -126,7 +126,7 @@ export type KeptWindow =
   | { readonly kind: "hopping"; readonly length_ms: number; readonly hop_ms: number }
   | { readonly kind: "count"; readonly rows: number; readonly every: number }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
-      readonly conditional: boolean }
+      readonly conditional: boolean; readonly whole: boolean }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
   | { readonly kind: "state"; readonly single: boolean };
 
@@ -226,6 +226,12 @@ export interface LookupPlan extends StageBase {
   readonly text: "";
 }
 
+/** Each row meets all rows of a table that was read as a whole (scan.ts). */
+export interface ScanPlan extends KernelStage {
+  readonly kind: "scan";
+  readonly table: string;
+}
+
 /**
  * Keeps the newest row of one input, by keys, and lays it beside the rows of the others; the rows
  * of the input itself go no further.
@@ -312,8 +318,8 @@ export interface ArrangePlan extends StageBase {
 }
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
-  | InferPlan | LookupPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan | ExpandPlan
-  | SilencePlan;
+  | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan
+  | ExpandPlan | SilencePlan;
 
 export interface StageCounters {
   /** Rows read. */

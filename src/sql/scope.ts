@@ -48,7 +48,8 @@ export class Scope {
   add(sql: string, source: Source): void {
     const { name, span } = source;
     const table = this.#catalog.table?.(name);
-    if (table !== undefined) {
+    // After FROM a table that is read as a whole is the stream of what was read.
+    if (table !== undefined && !(table.key === null && this.#inputs.length === 0)) {
       const columns = new Map(table.columns.map((column) => [column.name, column]));
       this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
         used: new Map(), table, open: null, meta: null });

@@ -28,7 +28,7 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       const { keep, give, state } = stage;
       return rangesOf(state, new Map([["keep", keep.state], ["give", give.state]]));
     }
-    case "infer": case "lookup": return [];
+    case "infer": case "lookup": case "scan": return [];
     default: return never(stage, "stage");
   }
 }
@@ -44,7 +44,7 @@ export function stateHash(program: Program): string {
     plan.kind, plan.text, columns(plan.input), columns(plan.output),
     "state" in plan ? fieldsOf(plan) : [],
     "window" in plan ? plan.window : null,
-    plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms] : null,
+    plan.kind === "reorder" ? [plan.late_ms, plan.idle_ms, plan.streams] : null,
     plan.kind === "arrange" ? [plan.numbers, plan.distinct, plan.order, plan.passes] : null,
     plan.kind === "asof" ? [plan.from, plan.keys, plan.columns] : null,
   ];

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { overlayLinks, readSimLinks } from "../../src/config.ts";
+import { overlayLinks, readSimLinks, type Source } from "../../src/config.ts";
 import { loadFile } from "./components.ts";
 
 const { gateway } = loadFile(join(import.meta.dir, "line", "gateway.json"));
@@ -25,6 +25,15 @@ test("W25: a broker opens only if it is named", () => {
   } });
   expect(links.map(({ name, closed }) => [name, closed ?? false]))
     .toEqual([["plc-1", true], ["bus-1", true], ["broker", false]]);
+});
+
+test("W25: no service is asked as a source; files are read", () => {
+  const source = (name: string, link: string | null, settings: object): Source =>
+    ({ name, type: "t", link, columns: [], open: null, settings: { ...settings } });
+  const { sources } = overlayLinks({ ...gateway!, sources: [
+    source("web", null, { url: "http://mes" }), source("file", null, { file: "a" }),
+    source("broker", "broker", { url: "x" })] }, both);
+  expect(sources.map(({ closed }) => closed)).toEqual([true, undefined, undefined]);
 });
 
 test("a file that does not fit the configuration is refused", () => {

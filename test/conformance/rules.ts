@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bind } from "../../src/sql/bind.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
-import { evaluateQuery, evaluator, type Row } from "../evaluate/evaluate.ts";
+import type { BoundQuery, Catalog } from "../../src/sql/bound.ts";
+import {
+  type Cell, evaluateQuery, evaluator, type Row, type World,
+} from "../evaluate/evaluate.ts";
+import type { Answer } from "../evaluate/join.ts";
 import { ordered } from "../evaluate/order.ts";
 import {
   type Case, catalogOf, cellOf, type Columns, columnsOf, compare, isError, type Json, kindOf,
@@ -30,28 +33,42 @@ export function rulesOf(directory: string): (c: Case) => Outcome {
   return (c) => runRule(c, streams);
 }
 
+/** A stream of a rule, or a table that a file has filled before. */
+interface Input {
+  readonly name: string;
+  readonly stream: Stream;
+  readonly columns: Columns;
+}
+
 function runRule(c: Case, streams: Record<string, Stream>): Outcome {
-  const names = c.streams as string[];
-  if (names.length > 1) return unsupported("several streams");
-  const stream = streams[names[0]!]!;
   const runs = c.runs as Run[];
-  if (stream.rows.some((row) => row.at === undefined || isError(row.values as Json))) {
-    return unsupported("a table");
+  const inputs = (c.streams as string[]).map((name): Input => {
+    const stream = streams[name]!;
+    const columns = schemaOf(stream.ddl) ?? columnsOf(stream.rows.map((row) => row.values));
+    return { name, stream, columns };
+  });
+  if (inputs.some(({ stream: { ddl, preload } }) => /^CREATE TABLE/.test(ddl) && !preload)) {
+    return unsupported("a table whose rows come by and by");
   }
-  const columns = schemaOf(stream.ddl) ?? columnsOf(stream.rows.map((row) => row.values));
-  if (!fits(stream, columns)) {
+  if (inputs.some(({ stream }) => stream.rows.some(({ values }) => isError(values as Json)))) {
+    return unsupported("an error instead of a row");
+  }
+  if (!inputs.every(({ stream, columns }) => fits(stream, columns))) {
     return unsupported("values that do not fit the schema");
   }
   try {
-    const query = bind(c.sql as string, catalogOf(columns));
-    const rows = stream.rows.map(({ at, values, meta }) => {
-      const row = rowOf(values, columns, at);
-      const about = cellOf({ topic: "mock", ...meta as object }, "dyn");
-      return { ...row, cells: new Map(row.cells).set(metaColumn.name, about) };
-    });
+    const query = bind(c.sql as string, catalogFor(inputs, c.sql as string));
+    const rows = arriving(query, inputs);
+    const lookup = (table: string, key: Cell): Answer => {
+      const { stream, columns } = inputs.find(({ name }) => name === table)!;
+      const column = query.inputs.find(({ name }) => name === table)!.table!.key!;
+      const found = stream.rows.map(({ values }) => rowOf(values, columns).cells)
+        .find((cells) => cells.get(column)!.value === key.value);
+      return { row: found ?? null, state: 0 };
+    };
     for (const run of runs) {
-      const feed = feedOf(run, rows, stream.ddl);
-      const emitted = emissions(query, feed, run.sendError ?? false);
+      const feed = feedOf(run, rows, inputs);
+      const emitted = emissions(query, feed, run.sendError ?? false, lookup);
       const outcome = compare(trimmed(emitted, c.expect as Json[]), c.expect as Json);
       if (outcome.kind !== "passed") return outcome;
     }
@@ -59,6 +76,42 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   } catch (thrown) {
     return refused(thrown, c.expect as Json);
   }
+}
+
+/** More than any table of the vectors has. */
+const stream_rows_max = 10_000;
+
+/** A table from a file is asked by the column that ON compares. */
+function catalogFor(inputs: readonly Input[], sql: string): Catalog {
+  const of = (name: string): Input | undefined => inputs.find((input) => input.name === name);
+  return {
+    ...catalogOf(new Map()),
+    stream: (name) => {
+      const input = of(name);
+      return input === undefined || input.stream.preload ? undefined
+        : { name, columns: [...input.columns.values()], interval_ms: null, meta: metaColumn,
+          timed: true };
+    },
+    table: (name) => {
+      const input = of(name);
+      const column = new RegExp(`${name}\\.(\\w+)`);
+      const key = (column.exec(/ ON (.*)/i.exec(sql)?.[1] ?? "") ?? column.exec(sql))?.[1];
+      return !input?.stream.preload || key === undefined ? undefined
+        : { name, key, columns: [...input.columns.values()], rows: stream_rows_max };
+    },
+  };
+}
+
+/** Rows of all streams as they come. */
+function arriving(query: BoundQuery, inputs: readonly Input[]): Row[] {
+  return inputs.filter(({ stream }) => !stream.preload)
+    .flatMap(({ name, stream, columns }) => stream.rows.map(({ at, values, meta }): Row => {
+      const row = rowOf(values, columns, at);
+      const about = cellOf({ topic: "mock", ...meta as object }, "dyn");
+      const cells = new Map(row.cells).set(metaColumn.name, about);
+      return inputs.length === 1 ? { ...row, cells }
+        : { ...row, parts: query.inputs.map((input) => (input.name === name ? cells : undefined)) };
+    })).toSorted((a, b) => a.time - b.time);
 }
 
 function fits(stream: Stream, columns: Columns): boolean {
@@ -80,18 +133,23 @@ interface Feed {
   readonly byEvents: boolean;
 }
 
-function feedOf({ eventTime, lateToleranceMs = 0 }: Run, rows: readonly Row[], ddl: string): Feed {
+function feedOf(
+  { eventTime, lateToleranceMs = 0 }: Run, rows: readonly Row[], inputs: readonly Input[],
+): Feed {
   if (eventTime !== true) {
     const start = Math.floor(rows[0]!.time / 1000) * 1000;
     return { rows, start, end: rows.at(-1)!.time, byEvents: false };
   }
-  const column = /TIMESTAMP="(\w+)"/.exec(ddl)![1]!;
-  const order = ordered(rows, (row) => Number(row.cells.get(column)!.value), lateToleranceMs);
+  const column = /TIMESTAMP="(\w+)"/.exec(inputs[0]!.stream.ddl)![1]!;
+  const order = ordered(rows, (row) => Number(row.cells.get(column)!.value), lateToleranceMs,
+    inputs.length, ({ parts }) => parts?.findIndex((part) => part !== undefined) ?? 0);
   const start = order.rows[0]?.time ?? order.watermark;
   return { rows: order.rows, start, end: order.watermark, byEvents: true };
 }
 
-function emissions(query: BoundQuery, feed: Feed, sendError: boolean): Json[] {
+function emissions(
+  query: BoundQuery, feed: Feed, sendError: boolean, lookup: World["lookup"],
+): Json[] {
   const { rows, end } = feed;
   const { window } = query;
   const error: Json = [{ error: { $error: true } }];
@@ -100,19 +158,22 @@ function emissions(query: BoundQuery, feed: Feed, sendError: boolean): Json[] {
     return !Object.values(result).some(isError) ? [[result]] : sendError ? [error] : [];
   };
   if (window === null) {
-    const evaluate = evaluator(query);
+    const evaluate = evaluator(query, { lookup });
     return rows.flatMap((row) => {
       const found = evaluate([row]);
       return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
     });
   }
   const unordered = new Set<number>();
-  const found = evaluateQuery(query, rows,
-    { end, unordered: (time) => unordered.add(time) }).rows;
+  const closed: Json[] = [];
+  const found = evaluateQuery(query, rows, {
+    end, lookup, eventTime: feed.byEvents, unordered: (time) => unordered.add(time),
+    closed: (_, given) => closed.push(given.map((row) => show(query, row))),
+  }).rows;
   const at = (time: number): Json[] => (unordered.has(time) && sendError ? error as Json[]
     : found.filter((row) => row.time === time).map((row) => show(query, row)));
   if (window.kind !== "tumbling" && window.kind !== "hopping") {
-    return [...new Set(found.map((row) => row.time))].map(at);
+    return closed;
   }
   const { length_ms } = window;
   const hop_ms = window.kind === "hopping" ? window.hop_ms : length_ms;

@@ -29,6 +29,8 @@ interface Opened {
   put(rows: readonly Row[]): Promise<void> | void;
   /** It can have two rows of one key. */
   readonly duplicates: boolean;
+  /** Settings of the same table without a key, which is read as a whole; absent: it cannot be. */
+  readonly whole?: unknown;
   gone(on: boolean): Promise<void> | void;
   /** It hangs; absent: it cannot. */
   hang?(on: boolean): void;
@@ -55,6 +57,7 @@ function sqlOver(kind: "postgres" | "mariadb"): System {
     await run("CREATE INDEX by_id ON recipes (id)");
     return { ...serverOf(server), type: sqlTable, duplicates: true,
       settings: { url: server.url, query: "SELECT id, name, target FROM recipes" },
+      whole: { url: server.url, query: "SELECT id, name, target FROM recipes" },
       put: (rows) => run(insertOf(rows)) };
   } };
 }
@@ -90,6 +93,7 @@ const sqlite: System = { name: "sqlite", async open() {
   database.run("CREATE TABLE recipes (id INTEGER, name TEXT, target REAL)");
   database.run("CREATE INDEX by_id ON recipes (id)");
   return { type: sqliteTable, settings: { file, query: "SELECT id, name, target FROM recipes" },
+    whole: { file, query: "SELECT id, name, target FROM recipes" },
     duplicates: true,
     put: (rows) => void database.run(insertOf(rows)),
     // Another process that holds the file.
@@ -110,7 +114,8 @@ const csv: System = { name: "csv", async open() {
     utimesSync(file, ++saved, saved);
   };
   save();
-  return { type: csvTable, settings: { file: join(folder.path, "recipes.csv") }, duplicates: true,
+  return { type: csvTable, settings: { file: join(folder.path, "recipes.csv") },
+    whole: { file: join(folder.path, "recipes.csv") }, duplicates: true,
     put(rows) {
       lines = lines.concat(rows.map((r) => `${r.target ?? ""};${r.id};"${r.name}"`));
       save();
@@ -131,11 +136,13 @@ const http: System = { name: "http", async open() {
     if (request.headers.get("authorization") !== "Bearer open") {
       return new Response("", { status: 401 });
     }
-    const row = rows.get(decodeURIComponent(new URL(request.url).pathname.slice(1)));
+    const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
+    if (key === "") return Response.json([...rows.values()]);
+    const row = rows.get(key);
     return row === undefined ? new Response("", { status: 404 }) : Response.json(row);
   } });
   return { type: httpTable, settings: { url: `${server.url}{key}`, token: "open" },
-    duplicates: false,
+    duplicates: false, whole: { url: server.url.href, token: "open" },
     put: (more) => more.forEach((row) => rows.set(String(row.id), row)),
     gone: (on) => { gone = on; },
     hang: (on) => { hanging = on; },
@@ -167,6 +174,18 @@ for (const { name } of systems) {
       table = configuredTable(system.type).open(system.settings, shape);
     });
     afterAll(() => table.close());
+
+    const whole = "without a key: all rows, and more than there is room for are a fault";
+    if (system?.whole !== undefined) test(whole, async () => {
+      const all = configuredTable(system.type).open(system.whole, { columns, key: null });
+      const byId = (await all.list!(3, never)).map(plain)
+        .sort((a, b) => (a as number[])[0]! - (b as number[])[0]!);
+      expect(byId).toEqual([recipes[2]!, recipes[0]!, recipes[1]!].map(rowOf));
+      expect(all.list!(2, never)).rejects.toThrow(/has room for/);
+      // It answers again, also what was refused before.
+      expect(await all.list!(3, never)).toHaveLength(3);
+      await all.close();
+    });
 
     test("answers keys in their order; NULL is NULL, and what is not there is null", async () => {
       expect(await ask([8n, 5n, 7n, -3n])).toEqual(

@@ -220,7 +220,7 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   sh: pages,
   ini: ["docs/install.md"],
   json: ["docs/change.md", "docs/ekuiper.md", "docs/pid.md", "docs/simulate.md", "docs/writing.md"],
-  sql: ["README.md", "docs/sql.md", "docs/functions.md", "docs/ekuiper.md"],
+  sql: ["README.md", "docs/sql.md", "docs/functions.md", "docs/ekuiper.md", "docs/tables.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",

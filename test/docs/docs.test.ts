@@ -49,6 +49,8 @@ function plant(): Record<string, any> {
         temperature: { at: "input 0", type: "float32" },
       } },
     },
+    tables: { classes: { type: "csv", file: "classes.csv",
+      columns: { class: "text(8)", low: "float64", high: "float64" } } },
     sources: { any: { type: "mqtt", link: "broker", topic: "in" } },
     models: { target: { file: "models/target.onnx", memory: "32MB", deadline: "20ms" } },
     rules: {},

@@ -76,7 +76,7 @@ test.each(["hangs", "fails"] as const)("a service that %s costs no poll, and is 
     const before = await polls();
     await Bun.sleep(1000);
     const after = await polls();
-    expect(after.polls - before.polls).toBeGreaterThan(40);
+    expect(after.polls - before.polls).toBeGreaterThan(25);
     expect(await source("typed")).toMatchObject({ state: "down" });
     expect((await source("typed")).reason).toContain(why);
     expect((await source("typed")).errors).toBeGreaterThan(1);

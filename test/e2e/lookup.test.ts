@@ -64,7 +64,8 @@ const latest = async (stream: string): Promise<any> =>
 test("a rule looks up by key, in SQLite and in a CSV file that changes", async () => {
   const row = await until("a row", async () => (await latest("inner")) || null);
   expect(row.values).toEqual({ target: 42 });
-  expect((await latest("named")).values).toEqual({ program: 7, name: "bread" });
+  const named = await until("a name", async () => (await latest("named")) || null);
+  expect(named.values).toEqual({ program: 7, name: "bread" });
   site.folder.write("names.csv", "program;name\n7;white bread\n");
   await until("the new name", async () =>
     (await latest("named")).values.name === "white bread");

@@ -1,8 +1,8 @@
 import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import { exactly, oneZero } from "./open.ts";
 import {
-  afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundQuery, type BoundType,
-  type BoundWindow,
+  afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundJoin, type BoundQuery,
+  type BoundType, type BoundWindow,
   needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
@@ -10,7 +10,7 @@ import { inputsOf } from "../../src/sql/rewrite/tree.ts";
 import { aggregate } from "./aggregate.ts";
 import { arranged, type Given } from "./arrange.ts";
 import {
-  afterTables, type Answer, asofRows, joinRows, lookUp, matchOf, splitWhere,
+  afterTables, type Answer, asofRows, isWindowed, joinRows, lookUp, matchOf, scanned, splitWhere,
 } from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
@@ -31,8 +31,14 @@ export interface World {
   lineage?: boolean;
   /** The rows already are the content of a window, whatever the query's own is. */
   window?: { readonly start: number; readonly end: number };
+  /** The rows of a table that is read as a whole. */
+  scan?(table: string): readonly ReadonlyMap<string, Cell>[];
   /** What a lookup table says for a key. */
   lookup?(table: string, key: Cell): Answer;
+  /** Rows are in the order of event time. */
+  eventTime?: boolean;
+  /** Told of a window that has closed, and what it gives. */
+  closed?(end: number, rows: readonly Row[]): void;
   /** Told of a window that ended then, whose rows have no order. */
   unordered?(end: number): void;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
@@ -96,7 +102,7 @@ class Evaluation {
       asofRows(this.#query, join, found, this.#world.strict === true, () => { this.#errors += 1; },
         (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
     for (const row of met) this.#callAll(row);
-    if (this.#query.joins.some(({ key, asof }) => key === null && asof === null)) {
+    if (this.#query.joins.some(isWindowed)) {
       return { rows: this.#joinedWindows(met), errors: this.#errors };
     }
     return this.#lookedUp(this.#lookAll(met));
@@ -149,6 +155,8 @@ class Evaluation {
   /** Each row with what tables say for it; those are left out that need not be asked about. */
   #lookAll(rows: readonly Row[]): readonly Row[] {
     const { window } = this.#query;
+    const scans = this.#query.joins.filter(({ scan }) => scan);
+    if (scans.length > 0) return this.#scanAll(rows, scans);
     const joins = this.#query.joins.filter(({ key }) => key !== null);
     if (joins.length === 0) return rows;
     const { early, late } = splitWhere(this.#query);
@@ -167,6 +175,28 @@ class Evaluation {
     }, row));
     return first ? found : joins.reduce((left, join) => join.kind !== "inner" ? left
       : left.filter((row) => this.#test(matchOf(join), this.#rowLeaves(row))), found);
+  }
+
+  /** Each row with each of a table's, one table after the other. */
+  #scanAll(rows: readonly Row[], scans: readonly BoundJoin[]): readonly Row[] {
+    const { window } = this.#query;
+    const first = window === null || !afterRows(window);
+    let tests = conjuncts(this.#query.where);
+    const tested = (found: readonly Row[], input: number): readonly Row[] => {
+      const ready = first ? tests.filter((t) => inputsOf(t).every((i) => i < input)) : [];
+      tests = tests.filter((t) => !ready.includes(t));
+      return found.filter((row) => this.#test(conjunction(ready), this.#rowLeaves(row)));
+    };
+    const found = scans.reduce((met, join) => {
+      const table = this.#world.scan!(this.#query.inputs[join.input]!.table!.name);
+      return tested(met, join.input).flatMap((row) => scanned(this.#query, join, row, table,
+        (made) => {
+          this.#calls.set(made, this.#calls.get(row) ?? new Map());
+          this.#origins.set(made, this.#origin([row]));
+        }, (made) => this.#test(join.on, this.#rowLeaves(made))));
+    }, rows);
+    this.#where = conjunction(tests);
+    return found;
   }
 
   /** Windows over streams side by side; each is joined when it closes, then WHERE looks at it. */
@@ -199,7 +229,7 @@ class Evaluation {
         });
       case "sliding":
         return sliding(this.#asked(rows), window, (row) => this.#holds(window.when, row),
-          this.#last(rows));
+          this.#last(rows), this.#world.eventTime === true);
       default: return this.#timed(window, this.#asked(rows));
     }
   }
@@ -213,7 +243,8 @@ class Evaluation {
       case "sliding": {
         const passed = new Set(this.#belonging(rows));
         const triggers = (row: Row): boolean => this.#holds(window.when, row);
-        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows)), passed);
+        return this.#spans(sliding(this.#asked(rows), window, triggers, this.#last(rows),
+          this.#world.eventTime === true), passed);
       }
       default: {
         const passed = this.#belonging(rows);
@@ -429,6 +460,7 @@ class Evaluation {
     const found = arranged(this.#query, given, (one) =>
       this.#project(one.time, one.origin, one.leaves));
     if (given.length > 0) this.#hit("windows", given[0]!.time);
+    if (found !== null && given.length > 0) this.#world.closed?.(given[0]!.time, found);
     if (found !== null) return found;
     this.#errors += given.length;
     this.#world.unordered?.(given[0]!.time);
@@ -498,7 +530,7 @@ class Evaluation {
   #panes(rows: readonly Row[]): (readonly Row[])[] {
     const { window } = this.#query;
     const whole = this.#query.aggregates.some(({ fn }) => needsRows(fn));
-    const joined = this.#query.joins.some(({ key, asof }) => key === null && asof === null);
+    const joined = this.#query.joins.some(isWindowed);
     if (whole || joined || this.#world.window !== undefined) return [rows];
     if (window?.kind !== "hopping") return [rows];
     return paned(rows, window);

@@ -107,6 +107,28 @@ export function asofRows(
   });
 }
 
+/** Of streams in a window: neither a table nor ASOF. */
+export const isWindowed = ({ key, scan, asof }: BoundJoin): boolean =>
+  key === null && !scan && asof === null;
+
+/** A row with each row of a table that meets it. */
+export function scanned(
+  query: BoundQuery, join: BoundJoin, row: Row, table: readonly ReadonlyMap<string, Cell>[],
+  made: (row: Row) => void, meets: (row: Row) => boolean,
+): Row[] {
+  const beside = (part: ReadonlyMap<string, Cell>): Row => {
+    const parts = [...(row.parts ?? [row.cells])];
+    parts[join.input] = part;
+    const both = { ...row, parts };
+    made(both);
+    return both;
+  };
+  const met = table.map(beside).filter(meets);
+  if (met.length > 0 || join.kind !== "left") return met;
+  return [beside(new Map(query.inputs[join.input]!.columns
+    .map((c): [string, Cell] => [c.name, failed(NULL)])))];
+}
+
 /** Conditions of WHERE that can be tested before a table is asked, and the others. */
 export function splitWhere(query: BoundQuery): { early: Bound | null; late: Bound | null } {
   const tests = conjuncts(query.where);

@@ -27,7 +27,7 @@ export function ordered(
       errors += 1;
     } else {
       seen.push({ stream: from(row), time: value });
-      if (value < watermark) late += 1;
+      if (late_ms > 0 ? value <= watermark : value < watermark) late += 1;
       else taken.push({ ...row, time: value, oldest: row.time });
       const reached = Array.from({ length: streams }, (_, i) =>
         Math.max(...seen.filter(({ stream }) => stream === i).map(({ time }) => time)));

@@ -40,15 +40,19 @@ export function paned(
   return [...panes.values()];
 }
 
-/** One for each row that triggers; with a delay, those that have closed by `last`. */
+/**
+ * One for each row that triggers; with a delay, those that have closed by `last`. By event time
+ * (`whole`) rows of one time are in it wherever they stand.
+ */
 export function sliding(
   rows: readonly Row[], { length_ms, delay_ms }: Of<"sliding">, triggers: (row: Row) => boolean,
-  last: number,
+  last: number, whole: boolean,
 ): Window[] {
   return rows.flatMap((row, i) => {
     const start = row.time - length_ms, end = row.time + delay_ms;
     if (!triggers(row) || end > last) return [];
     const content = delay_ms > 0 ? within(rows, start, end)
+      : whole ? rows.filter((other) => other.time >= start && other.time <= end)
       : rows.slice(0, i + 1).filter((other) => other.time >= start);
     return [{ start, end, rows: content }];
   });

@@ -867,7 +867,7 @@ export function caseOf(seed: number, deepest = Infinity): Case | null {
   const strict = seed % 2 === 1;
   const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);
   const event: EventTime | null = !untimed && r.chance(0.35)
-    ? { late_ms: r.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
+    ? { late_ms: r.pick([0, 1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
   const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
   try {
     const options = { lineage, strict, eventTime: event };
@@ -940,6 +940,7 @@ class SqlCase implements Case {
     const { lineage, strict } = this.#options;
     const world: World = {
       end, lineage, strict, infer: (_, args) => results(args),
+      eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
       newest: (index, time) => {
         const { tag, column } = this.#query.newest[index]!;
         const row = newest.get(tag);

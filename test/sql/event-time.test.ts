@@ -136,7 +136,7 @@ describe("rows", () => {
     const rule = new Rule("SELECT a FROM s");
     expect(values(rule.run([{ at: 1050, a: 2 }, { at: 1000, a: 1 }]))).toEqual([]);
     expect(values(rule.run([{ at: 1150, a: 3 }]))).toEqual(["a=1", "a=2"]);
-    expect(values(rule.run([{ at: 1050, a: 2.5 }, { at: 1300, a: 4 }]))).toEqual(["a=2.5", "a=3"]);
+    expect(values(rule.run([{ at: 1051, a: 2.5 }, { at: 1300, a: 4 }]))).toEqual(["a=2.5", "a=3"]);
     expect(rule.counters).toMatchObject({ in: 5, out: 4, late: 0, early: 0, errors: 0 });
   });
 
@@ -148,12 +148,25 @@ describe("rows", () => {
     expect(rule.turn(7000)).toEqual(["1000 a=1 e=1000 $oldest=4900"]);
   });
 
-  test("that are behind the watermark are left out and counted", () => {
+  test("that are as late as the tolerance are left out and counted", () => {
     const rule = new Rule("SELECT a FROM s");
     rule.run([{ at: 1000 }, { at: 1200 }]);
-    expect(values(rule.run([{ at: 1099, a: 9 }, { at: 1100, a: 7 }, { at: 1400 }])))
+    expect(values(rule.run([{ at: 1099 }, { at: 1100 }, { at: 1101, a: 7 }, { at: 1400 }])))
       .toEqual(["a=7", "a=1"]);
+    expect(rule.counters.late).toBe(2);
+  });
+
+  test("without a tolerance rows of one time are not late", () => {
+    const rule = new Rule("SELECT a FROM s", { late_ms: 0 });
+    expect(values(rule.run([{ at: 1000, a: 1 }, { at: 1000, a: 2 }, { at: 999 }])))
+      .toEqual(["a=1", "a=2"]);
     expect(rule.counters.late).toBe(1);
+  });
+
+  test("of a sliding window are all that have its time, in whatever order they came", () => {
+    const rule = new Rule("SELECT count(*) AS n FROM s GROUP BY SLIDINGWINDOW(ms, 10)");
+    expect(values(rule.run([{ at: 1000 }, { at: 1005 }, { at: 1005 }, { at: 1105 }])))
+      .toEqual(["n=1", "n=3", "n=3"]);
   });
 
   test("without a time, or with one that is too far ahead, are counted as errors", () => {
@@ -227,10 +240,10 @@ describe("several streams", () => {
     expect(rule.run([{ at: 1000, a: 1 }, { at: 9000, a: 9 }])).toEqual([]);
     expect(values(rule.run([{ at: 1500, a: 2 }], 5010, "t"))).toEqual(["a=1"]);
     expect(values(rule.run([{ at: 8000, a: 8 }], 5020, "t"))).toEqual(["a=2"]);
-    expect(values(rule.run([{ at: 7500, a: 7 }, { at: 7900, a: 7.9 }]))).toEqual(["a=7.9"]);
+    expect(values(rule.run([{ at: 7500, a: 7 }, { at: 7901, a: 7.9 }]))).toEqual([]);
     // 7500 was behind 8000 − 100; one stream that is far ahead makes nothing late.
-    expect(rule.counters).toMatchObject({ late: 1, out: 3 });
-    expect(values(rule.run([{ at: 9500 }], 5030, "t"))).toEqual(["a=8"]);
+    expect(rule.counters).toMatchObject({ late: 1, out: 2 });
+    expect(values(rule.run([{ at: 9500 }], 5030, "t"))).toEqual(["a=7.9", "a=8"]);
   });
 
   test("one that is idle is not waited for, and is when it comes again", () => {

@@ -5,7 +5,7 @@ import {
 import { Gather } from "../../src/runtime/gather.ts";
 import {
   answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
-  type Program, type Stage, SqlFault, type StageTable,
+  instantiateScan, type Program, type Stage, SqlFault, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
@@ -24,12 +24,15 @@ export const columns: readonly ColumnSpec[] = [
 ];
 const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
+/** Read as a whole. */
+const wholes = ["w", "z"];
 export const catalog: Catalog = {
   // What a full window loses is tested elsewhere.
-  stream: (name) => (streams.includes(name) ? { name, columns, interval_ms: 0.1, timed: true }
-    : undefined),
-  table: (name) => (tables.includes(name) ? { name, columns, key: name === "r" ? "k" : "t" }
-    : undefined),
+  stream: (name) => ([...streams, ...wholes].includes(name)
+    ? { name, columns, interval_ms: 0.1, timed: true } : undefined),
+  table: (name) => (tables.includes(name)
+    ? { name, columns, rows: 16, key: name === "r" ? "k" : "t" }
+    : wholes.includes(name) ? { name, columns, rows: 4, key: null } : undefined),
   match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
   names: () => [],
 };
@@ -43,7 +46,28 @@ class Queries {
   }
 
   query(): string {
-    return this.#r.pick([() => this.#lookups(), () => this.#windowed(), () => this.#asof()])();
+    return this.#r.pick([() => this.#lookups(), () => this.#windowed(), () => this.#asof(),
+      () => this.#scans()])();
+  }
+
+  #scans(): string {
+    const r = this.#r;
+    this.#inputs = ["a", ...r.pick([["w"], ["w", "z"]])];
+    const joins = this.#inputs.slice(1).map((name, i) => {
+      const kind = r.pick(["LEFT", "", "INNER", "CROSS"]);
+      const on = kind === "CROSS" || r.chance(0.1) ? ""
+        : ` ON ${this.#on(this.#inputs.slice(0, i + 2))}`;
+      return `${kind} JOIN ${name}${on}`;
+    });
+    const where = r.chance(0.5)
+      ? ` WHERE ${this.#test(["a"])} AND ${this.#test(this.#inputs)}` : "";
+    const from = `FROM a ${joins.join(" ")}${where}`;
+    if (r.chance(0.6)) {
+      const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
+      return `SELECT ${state}${this.#list()} ${from}`;
+    }
+    return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
+      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
   }
 
   #asof(): string {
@@ -270,6 +294,8 @@ class Table implements StageTable {
 /** More than any join of so few rows comes to, unless it does not end. */
 const calls_max = 100_000, rows_max = 1_000_000;
 
+const wholeOf = ({ rows }: Content): ReadonlyMap<string, Cell>[] => [...rows.values()];
+
 /** A program over rings, fed row by row. */
 export class Machine {
   readonly rows: Row[] = [];
@@ -304,6 +330,12 @@ export class Machine {
         return instantiateLookup(plan, { input, output, table });
       }
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
+      if (plan.kind === "scan") {
+        const rows = ring("table", columns);
+        for (const row of wholeOf(contents.get(plan.table)!)) put(rows, row);
+        const table = { rows, from: 0, to: rows.head, waiting: false };
+        return instantiateScan(plan, { arena, input, output, newest: [], state: block }, table);
+      }
       return instantiate(plan, { arena, input, output, newest: [], state: block });
     }));
     this.#cursors = this.stages.map(() => 0);
@@ -417,9 +449,10 @@ class JoinCase implements Case {
 
   expected(rowsSeed: number): Done {
     const { contents, rows, order, end } = this.#input(rowsSeed);
-    const { strict, lineage } = this.#options;
+    const { strict, lineage, eventTime } = this.#options;
     const world: World = {
-      end, strict, lineage,
+      end, strict, lineage, eventTime: eventTime !== null && eventTime.late_ms > 0,
+      scan: (name) => wholeOf(contents.get(name)!),
       lookup: (name, key) => {
         const { rows: known, failing, state } = contents.get(name)!;
         const text = String(key.value);
@@ -445,7 +478,7 @@ class JoinCase implements Case {
   #input(seed: number): Input {
     const random = createRandom(seed);
     const { eventTime } = this.#options, inputs = this.program.inputs.length;
-    const contents = new Map(tables.map((name) =>
+    const contents = new Map([...tables, ...wholes].map((name) =>
       [name, contentOf(random, columns.find((c) => c.name === (name === "r" ? "k" : "t"))!)]));
     const some = randomRows(random, inputs);
     const rows = eventTime === null ? some : arriving(random, some, eventTime.late_ms);

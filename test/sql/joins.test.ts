@@ -10,23 +10,25 @@ const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1_000_000_000);
 
 test(`${count} random joins, seed ${seed}: code and reference agree`, () => {
   const kinds = new Map<string, number>();
-  const compared = { window: 0, lookup: 0, asof: 0, byEvents: 0, rows: 0 };
+  const compared = { window: 0, lookup: 0, asof: 0, scan: 0, byEvents: 0, rows: 0 };
   for (let i = 0; i < count; i++) {
     const one = joinOf(seed + i);
     if (one === null) continue;
     const [expected, actual] = [one.expected(one.seed), one.run(one.program, one.seed)];
     expect([one.title, actual]).toEqual([one.title, expected]);
     for (const kind of one.kinds) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    compared[one.sql.includes("ASOF") ? "asof" : one.program.gather === null ? "lookup"
-      : "window"] += 1;
+    const isScan = one.program.stages.some(({ kind }) => kind === "scan");
+    compared[isScan ? "scan" : one.sql.includes("ASOF") ? "asof"
+      : one.program.gather === null ? "lookup" : "window"] += 1;
     if (one.program.gather !== null && one.kinds[0]!.startsWith("event")) compared.byEvents += 1;
     compared.rows += expected.rows.length;
   }
   console.log(`joins compared: ${JSON.stringify(compared)}, stages:`, Object.fromEntries(kinds));
-  expect(compared.window).toBeGreaterThan(count / 5);
-  expect(compared.lookup).toBeGreaterThan(count / 5);
-  expect(compared.asof).toBeGreaterThan(count / 5);
-  expect(compared.byEvents).toBeGreaterThan(count / 20);
+  expect(compared.window).toBeGreaterThan(count / 6);
+  expect(compared.lookup).toBeGreaterThan(count / 6);
+  expect(compared.asof).toBeGreaterThan(count / 6);
+  expect(compared.scan).toBeGreaterThan(count / 6);
+  expect(compared.byEvents).toBeGreaterThan(count / 25);
   expect(compared.rows).toBeGreaterThan(count);
 }, 7_200_000);
 
@@ -36,6 +38,10 @@ test.each([
   ["SELECT a.k FROM a JOIN r ON r.k = a.v", "1:29: r is asked by its key: ON r.k = …"],
   ["SELECT a.k FROM a RIGHT JOIN r ON r.k = a.k", "joined by INNER or LEFT JOIN"],
   ["SELECT k FROM r", "r is asked by its key: it stands after JOIN"],
+  ["SELECT a.k FROM a RIGHT JOIN w ON w.k = a.k", "A table is joined by INNER, LEFT or CROSS"],
+  ["SELECT a.k FROM a JOIN w ON w.k = z.k JOIN z ON z.k = a.k", "ON reads z, which is joined only"],
+  ["SELECT a.k FROM a JOIN w ON w.k = a.k JOIN r ON r.k = a.k", "beside another kind of join"],
+  ["SELECT a.k FROM a ASOF JOIN w ON w.k = a.k TOLERANCE 1s", "w is a table: JOIN asks it"],
   ["SELECT a.k FROM a ASOF JOIN b ON b.k > a.k TOLERANCE 1s", "which keys are equal"],
   ["SELECT a.k FROM a ASOF JOIN b ON b.k = 1 TOLERANCE 0s", "A tolerance is a time above 0"],
   ["SELECT a.k FROM a ASOF JOIN r ON r.k = a.k TOLERANCE 1s", "r is a table: JOIN asks it"],
@@ -46,11 +52,20 @@ test.each([
   expect(() => compile(sql, catalog)).toThrow(sentence);
 });
 
+test("a table in FROM is asked for each row of the stream that is joined", () => {
+  const plan = (sql: string): string[] => compile(sql, catalog).stages.map(({ text }) => text);
+  expect(plan("SELECT a.v, r.v AS w FROM r JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a JOIN r ON a.k = r.k"));
+  expect(plan("SELECT a.v, r.v AS w FROM r RIGHT JOIN a ON a.k = r.k"))
+    .toEqual(plan("SELECT a.v, r.v AS w FROM a LEFT JOIN r ON a.k = r.k"));
+});
+
 test("W8: a join in a window is unsafe on the way to a write; ASOF and lookups are not", () => {
   const unsafe = (sql: string): number => compile(sql, catalog, { strict: true }).unsafe.length;
   expect(unsafe("SELECT a.k FROM a JOIN b ON a.k = b.k GROUP BY COUNTWINDOW(9)")).toBe(1);
   expect(unsafe("SELECT sum(r.v) AS s FROM a JOIN r ON r.k = a.k GROUP BY COUNTWINDOW(9)")).toBe(1);
   expect(unsafe("SELECT b.v FROM a ASOF JOIN b TOLERANCE 1s JOIN r ON r.k = a.k")).toBe(0);
+  expect(unsafe("SELECT w.v FROM a JOIN w ON w.k = a.k")).toBe(1);
 });
 
 test("more keys than an ASOF JOIN keeps, and more rows than a window joins: counted", () => {

@@ -1,8 +1,12 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { Fault } from "../../base.ts";
 
-/** Bytes of one record at most, and of one read. */
+/** Bytes of one record at most. */
 const record_bytes_max = 1 << 16;
+/** Of one read: the record before, and what is known of the next one, are read again. */
+const read_bytes = 2 * record_bytes_max;
+/** What an open file takes. */
+export const file_bytes = 2 * read_bytes;
 
 const NEWLINE = 0x0a, QUOTE = 0x22;
 /** UTF-8 files of some systems begin with EF BB BF. */
@@ -30,10 +34,14 @@ function recordEnd(bytes: Uint8Array, from: number, to: number, separator: numbe
   return -1;
 }
 
+/** `other`: what was read does not stand there any more, so that nobody knows what follows it. */
+export type Filled = "more" | "end" | "other";
+
 /**
  * A file that is read record by record, and that others append to. Its *mark* names a place in it:
  * where the next record begins, and by what it is known again: the length and a hash of the record
- * before. So a file that was replaced, cut or rewritten is told from one that only grew.
+ * before. So a file that was replaced, cut or rewritten is told from one that only grew. Each read
+ * begins with that record, too: nothing is taken from behind one that has changed.
  */
 export class RecordFile {
   /** How fields are parted; null: each line is a record. */
@@ -41,13 +49,14 @@ export class RecordFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #node: string;
-  readonly #bytes = new Uint8Array(record_bytes_max);
+  #bytes = new Uint8Array(read_bytes);
+  #spare = new Uint8Array(read_bytes);
   /** Of `#bytes`: the next record, and what has been read. */
   #from = 0;
   #to = 0;
   /** Where in the file `#bytes` begins. */
   #base = 0;
-  /** What stands right before it. */
+  /** What stands right before it, in `#bytes` too. */
   #last = { bytes: 0, hash: "" };
   /** What comes before the next line end belongs to no record. */
   #skipping = false;
@@ -70,21 +79,21 @@ export class RecordFile {
     return `${this.#base + this.#from} ${this.#last.bytes} ${this.#last.hash}`;
   }
 
-  /** Reads on; false at the end of what is there. */
-  async fill(): Promise<boolean> {
-    const bytes = this.#bytes;
-    if (this.#from > 0) {
-      bytes.copyWithin(0, this.#from, this.#to);
-      this.#base += this.#from;
-      this.#to -= this.#from;
-      this.#from = 0;
+  /** Reads on. */
+  async fill(): Promise<Filled> {
+    this.#shift();
+    const known = this.#bytes, to = this.#to;
+    const read = this.#spare;
+    const { bytesRead } = await this.#handle.read(read, 0, read.length, this.#base);
+    if (bytesRead < to || Buffer.compare(known.subarray(0, to), read.subarray(0, to)) !== 0) {
+      return "other";
     }
-    const room = bytes.length - this.#to;
-    const { bytesRead } = await this.#handle.read(bytes, this.#to, room, this.#base + this.#to);
-    this.#to += bytesRead;
-    const isMarked = this.#base === 0 && bytes[0] === 0xef && bytes[1] === 0xbb;
+    this.#bytes = read;
+    this.#spare = known;
+    this.#to = bytesRead;
+    const isMarked = this.#base === 0 && read[0] === 0xef && read[1] === 0xbb;
     if (isMarked && this.#from === 0) this.#from = byte_order_mark_bytes;
-    return bytesRead > 0;
+    return bytesRead > to ? "more" : "end";
   }
 
   /**
@@ -93,7 +102,8 @@ export class RecordFile {
    */
   next(): Uint8Array | null {
     if (this.#skipping && !this.#skip()) return null;
-    const end = recordEnd(this.#bytes, this.#from, this.#to, this.separator);
+    const most = Math.min(this.#to, this.#from + record_bytes_max);
+    const end = recordEnd(this.#bytes, this.#from, most, this.separator);
     if (end >= 0) return this.#take(end);
     if (this.#to - this.#from < record_bytes_max) return null;
     // Of CSV it may be a quote that is not closed: then the lines behind it are whole ones.
@@ -111,8 +121,14 @@ export class RecordFile {
   async goTo(mark: string): Promise<boolean> {
     const [place, bytes, hash] = mark.split(" ") as [string, string, string];
     const [at, length] = [Number(place), Number(bytes)];
-    if (!await this.#isThere(at, length, hash)) return false;
-    this.#jump(at);
+    if (at < length || length > record_bytes_max) return false;
+    const read = this.#spare;
+    const { bytesRead } = await this.#handle.read(read, 0, length, at - length);
+    const isThere = bytesRead === length && hashOf(read.subarray(0, length)) === hash;
+    if (!isThere && length > 0) return false;
+    this.#jump(at - length);
+    this.#bytes.set(read.subarray(0, length));
+    this.#from = this.#to = length;
     this.#last = { bytes: length, hash };
     return true;
   }
@@ -123,11 +139,6 @@ export class RecordFile {
     if (size === 0) return;
     this.#jump(size - 1);
     this.#skipping = true;
-  }
-
-  /** What was read last still stands there: it was not cut or written anew. */
-  isWhole(): Promise<boolean> {
-    return this.#isThere(this.#base + this.#from, this.#last.bytes, this.#last.hash);
   }
 
   /** Its name leads to it, or between the two steps of a rotation nowhere. */
@@ -162,7 +173,7 @@ export class RecordFile {
 
   #pass(end: number): void {
     if (end === this.#from) return;
-    const passed = this.#bytes.subarray(this.#from, end);
+    const passed = this.#bytes.subarray(Math.max(this.#from, end - record_bytes_max), end);
     this.#last = { bytes: passed.length, hash: hashOf(passed) };
     this.#from = end;
   }
@@ -170,14 +181,17 @@ export class RecordFile {
   #jump(at: number): void {
     this.#base = at;
     this.#from = this.#to = 0;
+    this.#last = { bytes: 0, hash: "" };
     this.#skipping = false;
   }
 
-  async #isThere(at: number, length: number, hash: string): Promise<boolean> {
-    if (at < length || length > record_bytes_max) return false;
-    const before = new Uint8Array(length);
-    const { bytesRead } = await this.#handle.read(before, 0, length, at - length);
-    return bytesRead === length && (length === 0 || hashOf(before) === hash);
+  /** The record before the next one becomes the first of `#bytes`. */
+  #shift(): void {
+    const gone = this.#from - this.#last.bytes;
+    this.#bytes.copyWithin(0, gone, this.#to);
+    this.#base += gone;
+    this.#from -= gone;
+    this.#to -= gone;
   }
 }
 

@@ -4,7 +4,7 @@ import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
 import { type ColumnSpec, GOOD, type Ring } from "../../ring.ts";
 import type { SourceSettings } from "./settings.ts";
 import { jsonOfRecord, readRecord, separatorOf } from "./csv.ts";
-import { RecordFile } from "./records.ts";
+import { type Filled, RecordFile } from "./records.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -28,7 +28,6 @@ export class FileSource {
   #mark: string | null;
   #nextAt = -Infinity;
   #ended = false;
-  readonly #running: Promise<void>;
   /** Ends a pause. */
   #goOn: () => void = () => undefined;
 
@@ -47,14 +46,12 @@ export class FileSource {
     this.#mark = intake.newest;
     this.#status = status;
     this.#io = io;
-    this.#running = this.#run();
+    void this.#run();
   }
 
-  /** Ends when nothing is open any more. */
-  end(): Promise<void> {
+  end(): void {
     this.#ended = true;
     this.#goOn();
-    return this.#running;
   }
 
   async #run(): Promise<void> {
@@ -73,27 +70,21 @@ export class FileSource {
 
   /** Reads what is there; true: no more is awaited. */
   async #look(): Promise<boolean> {
-    if (this.#file !== null) await this.#leaveIfReplaced(this.#file);
     this.#file ??= await this.#open();
-    if (this.#file === null) return false;
-    await this.#readToEnd(this.#file);
-    if (this.#settings.follow) return false;
-    this.#takeRest(this.#file);
-    const { received, dropped } = this.#status;
-    this.#status.reason = `read to its end: ${received} rows, ${dropped} damaged`;
-    this.#io.log.info(`file ${this.#name}`, `${this.#settings.file} is ${this.#status.reason}`);
-    return true;
-  }
-
-  async #leaveIfReplaced(file: RecordFile): Promise<void> {
-    const isWhole = await file.isWhole();
-    if (isWhole && await file.isNamed()) return;
-    // What was appended to the old one comes first.
-    if (isWhole) {
-      await this.#readToEnd(file);
+    const file = this.#file;
+    if (file === null) return false;
+    const { follow } = this.#settings;
+    if (await this.#readToEnd(file) === "other") {
+      await this.#leave();
+    } else if (follow && !await file.isNamed()) {
+      // What was appended to the old one meanwhile comes first.
+      if (await this.#readToEnd(file) === "end") this.#takeRest(file);
+      await this.#leave();
+    } else if (!follow) {
       this.#takeRest(file);
+      this.#finish();
     }
-    await this.#leave();
+    return !follow && this.#file !== null;
   }
 
   /** At the place where it was, if it is still the same file; null: it has no header yet. */
@@ -102,6 +93,7 @@ export class FileSource {
     try {
       if (this.#settings.format === "csv" && !await this.#readHeader(file)) {
         await file.close();
+        this.#become("down", `${this.#settings.file} has no header line yet`);
         return null;
       }
       if (this.#mark === null && this.#settings.from === "end") await file.goToEnd();
@@ -127,7 +119,7 @@ export class FileSource {
       return true;
     }
     let line: Uint8Array | null = null;
-    while (line === null && await file.fill()) line = file.next();
+    while (line === null && await file.fill() === "more") line = file.next();
     if (line === null) return false;
     const text = decoder.decode(line);
     file.separator = separator(text).charCodeAt(0);
@@ -138,10 +130,12 @@ export class FileSource {
       `has ${this.#header.join(", ")}`);
   }
 
-  async #readToEnd(file: RecordFile): Promise<void> {
-    do {
-      while (await this.#batch(file)) if (this.#ended) return;
-    } while (!this.#ended && await file.fill());
+  async #readToEnd(file: RecordFile): Promise<Filled> {
+    for (;;) {
+      while (await this.#batch(file));
+      const filled = this.#ended ? "end" : await file.fill();
+      if (filled !== "more") return filled;
+    }
   }
 
   /** Records that were read already become one commit; false: there is none. */
@@ -202,6 +196,12 @@ export class FileSource {
   /** Where nothing is awaited any more, a last line without a line end is one, too. */
   #takeRest(file: RecordFile): void {
     if (!this.#ended && this.#take(() => file.rest())) this.#commit(file);
+  }
+
+  #finish(): void {
+    const { received, dropped } = this.#status;
+    this.#status.reason = `read to its end: ${received} rows, ${dropped} damaged`;
+    this.#io.log.info(`file ${this.#name}`, `${this.#settings.file} is ${this.#status.reason}`);
   }
 
   async #leave(): Promise<void> {

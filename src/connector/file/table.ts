@@ -5,11 +5,12 @@ import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
 import { placesOf, readCsv, valueOf } from "./csv.ts";
 
-/** A CSV file by key: read as a whole, and again when its time or size has changed. */
+/** A CSV file, by key or whole: read again when its time or size has changed. */
 export class CsvTable implements Lookup {
   readonly #file: string;
   readonly #shape: TableShape;
   #rows = new Map<CellValue, Answer>();
+  #all: readonly Answer[] = [];
   /** Time and size of the file that was read. */
   #read = "";
   /** Keys that stand in the file more than once. */
@@ -21,15 +22,17 @@ export class CsvTable implements Lookup {
   }
 
   async ask(keys: readonly CellValue[]): ReturnType<Lookup["ask"]> {
-    const { mtimeMs, size } = await stat(this.#file);
-    const version = `${mtimeMs} ${size}`;
-    if (version !== this.#read) {
-      this.#load(await readFile(this.#file, "utf8"));
-      this.#read = version;
-    }
+    await this.#refresh();
     return keys.map((key) => this.#twice.has(key)
       ? new Fault("table-key", `${this.#shape.key} ${String(key)} stands there more than once`)
       : this.#rows.get(key) ?? null);
+  }
+
+  async list(most: number): Promise<readonly Answer[]> {
+    await this.#refresh();
+    const n = this.#all.length;
+    if (n <= most) return this.#all;
+    throw new Fault("table-rows", `${n} rows, where the table has room for ${most}`);
   }
 
   close(): Promise<void> {
@@ -37,15 +40,29 @@ export class CsvTable implements Lookup {
     return Promise.resolve();
   }
 
+  async #refresh(): Promise<void> {
+    const { mtimeMs, size } = await stat(this.#file);
+    const version = `${mtimeMs} ${size}`;
+    if (version === this.#read) return;
+    this.#load(await readFile(this.#file, "utf8"));
+    this.#read = version;
+  }
+
   #load(text: string): void {
     const { columns, key } = this.#shape;
     const { header, records } = readCsv(text);
     const places = placesOf(header, columns.map((c) => c.name));
-    const at = columns.findIndex((c) => c.name === key);
+    const all = records.map((record) =>
+      places.map((place, i) => valueOf(record[place], columns[i]!.kind)));
+    if (key === null) this.#all = all;
+    else this.#index(all, columns.findIndex((c) => c.name === key));
+  }
+
+  #index(all: readonly Answer[], at: number): void {
+    const { columns } = this.#shape;
     const rows = new Map<CellValue, Answer>();
     this.#twice.clear();
-    for (const record of records) {
-      const row = places.map((place, i) => valueOf(record[place], columns[i]!.kind));
+    for (const row of all) {
       const cell = cellOf(row[at], columns[at]!);
       // A key that is none of its kind is one that nobody asks for.
       if (cell === null || isMisfit(cell)) continue;

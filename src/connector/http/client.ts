@@ -43,7 +43,10 @@ export async function fetchBody(
   return Buffer.concat(chunks);
 }
 
-/** JSON objects of a web service by key, one request a key. */
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** JSON objects of a web service by key, one request a key; or all at once, as an array. */
 export class HttpTable implements Lookup {
   readonly #request: Request;
   readonly #shape: TableShape;
@@ -62,6 +65,19 @@ export class HttpTable implements Lookup {
     return answers;
   }
 
+  async list(most: number, abort: AbortSignal): Promise<readonly Answer[]> {
+    const body = await fetchBody(this.#request, limits.body_bytes_max, abort);
+    if (body === null) throw new Fault("http-status", `${shown(this.#request.url)} answers 404`);
+    const rows: unknown = JSON.parse(new TextDecoder().decode(body));
+    if (!Array.isArray(rows) || !rows.every(isObject)) {
+      throw new Fault("table-value", `${shown(this.#request.url)}: no array of JSON objects`);
+    }
+    if (rows.length > most) {
+      throw new Fault("table-rows", `${rows.length} rows, where the table has room for ${most}`);
+    }
+    return rows.map((row) => this.#shape.columns.map(({ name }) => row[name]));
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -72,11 +88,9 @@ export class HttpTable implements Lookup {
     if (body === null) return null;
     try {
       const row: unknown = JSON.parse(new TextDecoder().decode(body));
-      if (typeof row !== "object" || row === null || Array.isArray(row)) {
-        throw new Error("no JSON object");
-      }
+      if (!isObject(row)) throw new Error("no JSON object");
       return this.#shape.columns.map(({ name }) =>
-        (name === this.#shape.key ? key : (row as Record<string, unknown>)[name]));
+        (name === this.#shape.key ? key : row[name]));
     } catch (thrown) {
       return new Fault("table-value", `${shown(url)}: ${reason(thrown)}`);
     }

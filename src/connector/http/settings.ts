@@ -11,10 +11,9 @@ const request = {
 
 export const tableSettings = z.strictObject({
   ...request,
-  url: request.url.refine((url) => url.includes("{key}"),
-    "{key} stands for the key that is asked for")
+  url: request.url
     .describe("address of a row, such as http://mes.local/recipes/{key}: a JSON object with the " +
-      "columns as fields, or 404 for none"),
+      "columns as fields, or 404 for none. Without `key` that of all rows: an array of objects"),
 });
 export type TableSettings = z.output<typeof tableSettings>;
 

@@ -1,8 +1,10 @@
 import { SQL } from "bun";
 import { orAborted } from "../../base.ts";
-import type { Lookup, TableShape } from "../../connector.ts";
+import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
-import { ansi, answersOf, type Dialect, mysql, statementFor, takesKey } from "./statement.ts";
+import {
+  allOf, ansi, answersOf, type Dialect, mysql, statementFor, statementForAll, takesKey,
+} from "./statement.ts";
 
 /** Connections to one server: two questions may be under way. */
 const connections = 2;
@@ -25,14 +27,27 @@ export class SqlTable implements Lookup {
   }
 
   async ask(keys: readonly CellValue[], abort: AbortSignal): ReturnType<Lookup["ask"]> {
+    const groups = takesKey(this.#query) ? keys.map((key) => [key]) : [[...keys]];
+    const rows = await this.#run(abort, groups.map((group) =>
+      [this.#statement(group.length), group]));
+    return answersOf(keys, rows, this.#shape);
+  }
+
+  async list(most: number, abort: AbortSignal): Promise<readonly Answer[]> {
+    const statement = statementForAll(this.#query, this.#shape, most, this.#dialect);
+    return allOf(await this.#run(abort, [[statement, []]]), this.#shape, most);
+  }
+
+  async #run(
+    abort: AbortSignal, statements: readonly (readonly [string, CellValue[]])[],
+  ): Promise<Record<string, unknown>[]> {
     this.#client ??= new SQL({ url: this.#url.replace(/^mariadb:/, "mysql:"), max: connections,
       connectionTimeout: connect_s, bigint: true });
     const client = this.#client;
-    const groups = takesKey(this.#query) ? keys.map((key) => [key]) : [[...keys]];
     try {
-      const rows = await orAborted(abort, Promise.all(groups.map((group) =>
-        client.unsafe<Record<string, unknown>[]>(this.#statement(group.length), group))));
-      return answersOf(keys, rows.flat(), this.#shape);
+      const rows = await orAborted(abort, Promise.all(statements.map(([text, parameters]) =>
+        client.unsafe<Record<string, unknown>[]>(text, parameters))));
+      return rows.flat();
     } catch (thrown) {
       if (this.#client === client) this.#client = null;
       // Nobody waits for it: what it still answers is for nobody.

@@ -1,8 +1,10 @@
 import { Database, type SQLQueryBindings } from "bun:sqlite";
 import { Fault } from "../../base.ts";
-import type { Lookup, TableShape } from "../../connector.ts";
+import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
-import { ansi, answersOf, statementFor, takesKey } from "./statement.ts";
+import {
+  allOf, ansi, answersOf, statementFor, statementForAll, takesKey,
+} from "./statement.ts";
 
 /**
  * A query over a SQLite file by key. SQLite works on the thread that asks, so it must answer at
@@ -28,6 +30,14 @@ export class SqliteTable implements Lookup {
       .query<Record<string, unknown>, SQLQueryBindings[]>(this.#statement(group.length))
       .all(...group as SQLQueryBindings[]));
     return answersOf(keys, rows, this.#shape);
+  }
+
+  async list(most: number): Promise<readonly Answer[]> {
+    const database = this.#database ??= new Database(this.#file,
+      { readonly: true, safeIntegers: true });
+    const rows = database.query<Record<string, unknown>, []>(
+      statementForAll(this.#query, this.#shape, most, ansi)).all();
+    return allOf(rows, this.#shape, most);
   }
 
   async close(): Promise<void> {

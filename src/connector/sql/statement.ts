@@ -31,13 +31,31 @@ export const takesKey = (query: string): boolean => /\$1\b/.test(query);
 export function statementFor(
   query: string, { columns, key }: TableShape, n: number, dialect: Dialect,
 ): string {
-  const text = query.trim().replace(/;$/, "");
-  const list = columns.map((c) => dialect.quote(c.name)).join(", ");
+  const text = trimmed(query);
+  const list = listOf(columns, dialect);
   if (takesKey(query)) {
     return `SELECT ${list} FROM (${text.replaceAll("$1", dialect.parameter(1))}) AS t`;
   }
   const keys = Array.from({ length: n }, (_, i) => dialect.parameter(i + 1)).join(", ");
-  return `SELECT ${list} FROM (${text}) AS t WHERE ${dialect.quote(key)} IN (${keys})`;
+  return `SELECT ${list} FROM (${text}) AS t WHERE ${dialect.quote(key!)} IN (${keys})`;
+}
+
+/** All rows, and one more than `most`, by which it is known that there are more. */
+export const statementForAll = (
+  query: string, { columns }: TableShape, most: number, dialect: Dialect,
+): string => `SELECT ${listOf(columns, dialect)} FROM (${trimmed(query)}) AS t LIMIT ${most + 1}`;
+
+const trimmed = (query: string): string => query.trim().replace(/;$/, "");
+
+const listOf = (columns: TableShape["columns"], dialect: Dialect): string =>
+  columns.map((c) => dialect.quote(c.name)).join(", ");
+
+/** All rows of a table as they are wanted. */
+export function allOf(
+  rows: readonly Readonly<Record<string, unknown>>[], { columns }: TableShape, most: number,
+): Answer[] {
+  if (rows.length <= most) return rows.map((row) => columns.map(({ name }) => row[name]));
+  throw new Fault("table-rows", `more than ${most} rows, which the table has room for`);
 }
 
 /** The rows of some keys as the answers to them. */
@@ -48,7 +66,7 @@ export function answersOf(
   const found = new Map<string, Answer | Fault>();
   for (const row of rows) {
     // A database may compare more kindly than we do: what it gives back decides.
-    const id = String(row[key]);
+    const id = String(row[key!]);
     found.set(id, found.has(id) ? new Fault("table-key", `${key} ${id}: more than one row`)
       : columns.map((column) => row[column.name]));
   }

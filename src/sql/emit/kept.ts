@@ -21,6 +21,8 @@ export interface Keeping {
   /** Tested on the window's rows. */
   readonly after: Bound | null;
   readonly marks: readonly Mark[];
+  /** Rows come in the order of event time. */
+  readonly byEvents: boolean;
   /** Rows of the ring, a power of two. */
   readonly rows: number;
 }
@@ -36,7 +38,7 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
     where === undefined ? null : columnOf(where), keeping);
-  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
+  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows);
 }
 
 function argumentsOf(folding: Folding): Map<Bound, Column> {
@@ -95,7 +97,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const fold = folding === null
     ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
     : foldColumns(over, folding, args!, null, role);
-  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows,
+  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows,
     { steps, rows, ring });
 }
 
@@ -121,7 +123,7 @@ export function keptRowsStage(
   const fold = windowRowsPlan(inputOf(input, keep.output),
     where === undefined ? null : columnOf(where), columns,
     { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
-  return planOf(input, keptWindow(keeping.window), keep, null, fold, keeping.rows);
+  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows);
 }
 
 /** Panes are folded as rows come, the window is folded from panes. */
@@ -135,7 +137,7 @@ export function panesStage(
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
   }, { timed: false, marks: keeping.marks, panes: "in", rows: 0 });
-  return planOf(input, keptWindow(keeping.window), keep, pane_ms, fold, keeping.rows);
+  return planOf(input, keptWindow(keeping), keep, pane_ms, fold, keeping.rows);
 }
 
 function planOf(
@@ -182,14 +184,15 @@ function keepRole({ window }: Keeping): RowsRole {
   return { mayPass: true, hits: counts ? { of: "rows", column: "$when" } : null };
 }
 
-function keptWindow(window: BoundWindow): KeptWindow {
+function keptWindow({ window, byEvents }: Keeping): KeptWindow {
   switch (window.kind) {
     case "tumbling": return { kind: window.kind, length_ms: window.length_ms };
     case "hopping":
       return { kind: window.kind, length_ms: window.length_ms, hop_ms: window.hop_ms };
     case "count": return { kind: window.kind, rows: window.rows, every: window.every };
     case "sliding": return { kind: window.kind, length_ms: window.length_ms,
-      delay_ms: window.delay_ms, conditional: window.when !== null };
+      delay_ms: window.delay_ms, conditional: window.when !== null,
+      whole: byEvents && window.delay_ms === 0 };
     case "session":
       return { kind: window.kind, most_ms: window.most_ms, timeout_ms: window.timeout_ms };
     case "state": return { kind: window.kind, single: window.emit === null };

@@ -239,7 +239,7 @@ export class ReorderStage implements Stage, EventClock {
       F[at + word.newest] = event;
       F[at + word.watermark] = -Infinity;
     }
-    const isLate = event < F[at + word.watermark]!;
+    const isLate = this.#isLate(event);
     this.#reach(member, event, now);
     if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
@@ -250,6 +250,12 @@ export class ReorderStage implements Stage, EventClock {
     F[at + word.turn] = (F[at + word.turn]! + 1) | 0;
     F[at + word.waiting] = this.#waiting + 1;
     this.#rise(this.#waiting - 1);
+  }
+
+  /** By the tolerance; what comes with the newest row is not late, if there is none. */
+  #isLate(event: number): boolean {
+    const watermark = this.#F[this.#at + word.watermark]!;
+    return event < watermark || (event === watermark && this.#plan.late_ms > 0);
   }
 
   /** The stream has come to `event`, and with it perhaps event time. */

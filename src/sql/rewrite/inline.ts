@@ -43,12 +43,17 @@ const nowhere: Span = { from: 0, to: 0 };
 
 function checkDefinition(fn: UserFunction, functions: UserFunctions): void {
   const { name, parameters } = fn;
+  const head = `${name}(${parameters.join(", ")})`;
+  const fault = (code: string, sentence: string, from: number, length: number): SqlFault =>
+    new SqlFault(code, sentence, head, { from, to: from + length });
   if (knownFunctions.has(name.toLowerCase())) {
-    throw new SqlFault("taken", `${name}() is a function already`, "", nowhere);
+    throw fault("taken", `${name}() is a function already`, 0, name.length);
   }
-  const twice = parameters.find((p, i) => parameters.indexOf(p) !== i);
-  if (twice !== undefined) {
-    throw new SqlFault("arguments", `The parameter ${twice} stands there twice`, "", nowhere);
+  const twice = parameters.findIndex((p, i) => parameters.indexOf(p) !== i);
+  if (twice >= 0) {
+    const at = `${name}(${parameters.slice(0, twice).map((p) => `${p}, `).join("")}`.length;
+    throw fault("arguments", `The parameter ${parameters[twice]} stands there twice`, at,
+      parameters[twice]!.length);
   }
   const inliner = new Inliner("", functions);
   const args = parameters.map((part): Expr => ({ kind: "name", parts: [part], span: nowhere }));

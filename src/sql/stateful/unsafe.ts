@@ -32,6 +32,11 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
     add(joins[0]!.span, "A join before a window leaves out a row, of which it is not certain " +
       "whether it has a partner, before the window can know of it");
   }
+  for (const { scan, input, span } of joins) {
+    if (!scan) continue;
+    add(span, `Whether a row of ${query.inputs[input]!.alias} is there, nobody can tell from ` +
+      "its values; a table that is asked by its key says so");
+  }
   if (aggregated && window?.filter && afterRows(window)) {
     add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
       "a doubtful condition before the window can know of it; WHERE does not");

@@ -5,8 +5,11 @@ import type { Span } from "./span.ts";
 
 /** When windows over kept rows close. What must be remembered is in the span's words. */
 export interface Boundary {
-  /** Closes one window that ends by `time`: true = `span` says which. To be asked again then. */
-  due(time: number): boolean;
+  /**
+   * Closes one window that ends by `time`, the clock's or that of the next row: true = `span` says
+   * which. To be asked again then.
+   */
+  due(time: number, row: boolean): boolean;
   /** Takes row `next` in, whose time this is; true = that closed a window. */
   row(time: number): boolean;
 }
@@ -23,7 +26,7 @@ export function boundaryOf(window: KeptWindow, span: Span): Boundary {
     case "count": return new Counted(span, window.rows, window.every);
     case "sliding": {
       const when = window.conditional ? column("$when") : null;
-      return new Sliding(span, window.length_ms, window.delay_ms, when);
+      return new Sliding(span, window, when);
     }
     case "session": return new Session(span, window.most_ms, window.timeout_ms);
     case "state": return new Stated(span, column("$begin"), window.single ? null : column("$emit"));
@@ -95,24 +98,33 @@ class Counted implements Boundary {
 
 /**
  * [time − length, time] of each row, or of those where the condition holds; with a delay it closes
- * so much later and is [time − length, time + delay). `mark`: oldest row that may still close one.
+ * so much later and is [time − length, time + delay). `whole`, by event time: rows of that time
+ * which are still to come are in it, so it closes with the watermark. `mark`: oldest row that may
+ * still close one.
  */
 class Sliding implements Boundary {
   readonly #span: Span;
   readonly #length: number;
   readonly #delay: number;
+  readonly #waits: boolean;
   readonly #when: Column | null;
 
-  constructor(span: Span, length: number, delay: number, when: Column | null) {
+  constructor(
+    span: Span, { length_ms, delay_ms, whole }: KeptWindow & { kind: "sliding" },
+    when: Column | null,
+  ) {
     this.#span = span;
-    this.#length = length;
-    this.#delay = delay;
+    this.#length = length_ms;
+    this.#delay = delay_ms;
+    this.#waits = delay_ms > 0 || whole;
     this.#when = when;
   }
 
-  due(time: number): boolean {
+
+  due(time: number, row: boolean): boolean {
     const span = this.#span;
-    if (time < span.closes) return false;
+    // Of event time a row of the same time says that there are more of them.
+    if (time < span.closes || (row && this.#delay === 0 && time === span.closes)) return false;
     const trigger = span.timeOf(span.mark);
     span.release(trigger - this.#length);
     span.close(span.first, span.next, trigger - this.#length, trigger + this.#delay);
@@ -124,7 +136,7 @@ class Sliding implements Boundary {
   row(time: number): boolean {
     const span = this.#span;
     span.take();
-    if (this.#delay > 0) {
+    if (this.#waits) {
       this.#wait();
       if (span.closes === Infinity) span.release(time - this.#length);
       return false;

@@ -107,12 +107,14 @@ export class KeptStage implements Stage {
   /** Closes and writes windows of kept rows, and those due by `time`; what is left of `room`. */
   #advance(room: number, time: number): number {
     let left = room - this.#write(room);
-    while (!this.#span.closing && (this.#look() || this.#due(time))) left -= this.#write(left);
+    while (!this.#span.closing && (this.#look() || this.#due(time, false))) {
+      left -= this.#write(left);
+    }
     return left;
   }
 
-  #due(time: number): boolean {
-    if (!this.#boundary.due(Math.max(time, this.#keeper.reached))) return false;
+  #due(time: number, row: boolean): boolean {
+    if (!this.#boundary.due(Math.max(time, this.#keeper.reached), row)) return false;
     this.#fold();
     return true;
   }
@@ -140,7 +142,7 @@ export class KeptStage implements Stage {
     while (span.next !== this.#kept.head) {
       const row = span.next;
       const time = span.timeOf(row);
-      if (this.#due(time)) return true;
+      if (this.#due(time, true)) return true;
       if (this.#fails(row)) span.countError();
       if (this.#conditions.length > 0 && !this.#sound(this.#conditions, row)) span.countError();
       if (this.#boundary.row(time)) {
