@@ -5,6 +5,7 @@ export {
   buildGraph, buildGraphBetween, type Components, type Graph, type MemoryLine,
 } from "./runtime/graph.ts";
 export { breather } from "./runtime/host.ts";
+export { turn_bounds_ms } from "./runtime/loop.ts";
 export { planText } from "./runtime/memory.ts";
 export { serveRole } from "./runtime/remote.ts";
 export { startRuntime } from "./runtime/runtime.ts";

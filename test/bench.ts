@@ -11,6 +11,8 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   mqtt: () => import("./bench/mqtt.ts"),
   reload: () => import("./bench/reload.ts"),
   rules: () => import("./bench/rules.ts"),
+  shared: () => import("./bench/shared.ts"),
+  sql: () => import("./bench/sql.ts"),
   stage: () => import("./bench/stage.ts"),
   state: () => import("./bench/state.ts"),
   wide: () => import("./bench/wide.ts"),

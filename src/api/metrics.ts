@@ -1,4 +1,4 @@
-import type { Runtime, TableView } from "../runtime.ts";
+import { turn_bounds_ms, type Health, type Runtime, type TableView } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -7,7 +7,7 @@ type Labels = Readonly<Record<string, string>>;
 class Text {
   #lines: string[] = [];
 
-  metric(name: string, kind: "gauge" | "counter", help: string): void {
+  metric(name: string, kind: "gauge" | "counter" | "histogram", help: string): void {
     this.#lines.push(`# HELP tagwerk_${name} ${help}`, `# TYPE tagwerk_${name} ${kind}`);
   }
 
@@ -37,6 +37,7 @@ async function metricsText(runtime: Runtime, refused: number): Promise<string> {
   one("memory_planned_bytes", "gauge", "Sum of the memory plan", health.memory.planned);
   one("turns_total", "counter", "Turns of the main role", health.turns);
   one("turn_longest_seconds", "gauge", "Longest turn since the start", health.turn_ms_max / 1000);
+  turns(out, health);
   one("writing_latched", "gauge", "1 if disarmed by the latch", health.writing.latched ? 1 : 0);
   one("armed_tags", "gauge", "Tags armed now", health.writing.armed.length);
   one("clock_steps_total", "counter", "Steps of the wall clock", health.clockSteps);
@@ -49,6 +50,20 @@ async function metricsText(runtime: Runtime, refused: number): Promise<string> {
   await rules(out, runtime);
   await tables(out, runtime);
   return out.text;
+}
+
+function turns(out: Text, { turn_lengths }: Health): void {
+  out.metric("turn_seconds", "histogram", "Turns by their length");
+  for (const [role, lengths] of Object.entries(turn_lengths)) {
+    let upTo = 0;
+    lengths.forEach((count, i) => {
+      upTo += count;
+      const bound = turn_bounds_ms[i];
+      const le = bound === undefined ? "+Inf" : String(bound / 1000);
+      out.value("turn_seconds_bucket", { role, le }, upTo);
+    });
+    out.value("turn_seconds_count", { role }, upTo);
+  }
 }
 
 /** The one of a link's counters that counts nothing: ms of its newest exchange. */

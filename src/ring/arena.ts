@@ -28,6 +28,8 @@ export class Arena {
   /** Free blocks by size: `#free[k]` holds offsets of free blocks of 2^k bytes. */
   readonly #free: Set<number>[] = [];
   readonly #taken = new Map<number, Block>();
+  /** Bytes from here on were never taken: they are zero, and no memory of the machine yet. */
+  #untouched = 0;
   #sealed = false;
 
   private constructor(buffer: SharedArrayBuffer) {
@@ -77,7 +79,9 @@ export class Arena {
     this.#free[from]!.delete(at);
     // Halve until it fits; the upper halves stay free.
     while (from > k) this.#free[--from]!.add(at + 2 ** from);
-    this.U.fill(0, at, at + size);
+    // To fill what is zero would make every ring cost all of its bytes before its first row.
+    if (at < this.#untouched) this.U.fill(0, at, Math.min(at + size, this.#untouched));
+    this.#untouched = Math.max(this.#untouched, at + size);
     const block = { at, bytes: size, owner };
     this.#taken.set(at, block);
     return block;

@@ -35,7 +35,7 @@ function sameNames<T extends Named>(
   }).map(({ name }) => name));
 }
 
-/** Pure: each thread works it out for itself from the same two graphs. */
+/** Pure, from two graphs. */
 export function keptOf(before: Graph, after: Graph): Kept {
   const configured = sameNames(before.gateway.links, after.gateway.links);
   const streams = keptStreams(before, after, configured);

@@ -1,8 +1,10 @@
 import { Fault, limits, reason } from "../base.ts";
 import type { Store } from "../store.ts";
+import { keptOf } from "./change.ts";
 import type { Forecast } from "./forecast.ts";
 import type { Graph } from "./graph.ts";
 import type { HostCalls, Offer } from "./host.ts";
+import { roleNames, shareOf } from "./share.ts";
 import { pastOf } from "./store-port.ts";
 import { dayStart } from "../gate.ts";
 import type {
@@ -57,8 +59,6 @@ const stuck_exit_code = 70;
  * and so a restart, has the configuration of before.
  */
 export class Changes {
-  /** What a role on this thread is to build: it need not be worked out twice. */
-  next: Graph;
   readonly #options: ChangesOptions;
   #runs: Version;
   /** What going back leads to, while a change waits for its confirmation. */
@@ -68,7 +68,6 @@ export class Changes {
 
   constructor(options: ChangesOptions) {
     this.#options = options;
-    this.next = options.graph;
     this.#runs = { graph: options.graph, texts: options.file.texts };
   }
 
@@ -179,10 +178,11 @@ export class Changes {
     const { store, world, adopted } = this.#options;
     const { graph } = version;
     const roles = this.#options.roles();
-    this.next = graph;
+    const kept = keptOf(this.#runs.graph, graph);
+    const names = roleNames(graph.gateway.profile);
     let offers: Offer[];
     try {
-      offers = await allOf(roles.map((role) => role.prepare(graph.gateway)));
+      offers = await allOf(roles.map((role, i) => role.prepare(shareOf(graph, names[i]!), kept)));
       for (const role of roles) {
         if (await role.quiesce(`the configuration was ${why}`)) continue;
         throw new Fault("busy", "A write to a tag that the change touches did not end within " +

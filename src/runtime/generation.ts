@@ -10,7 +10,8 @@ import {
 import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
-import type { Breathe, Components, Graph, PermitPlan, RulePlan } from "./graph.ts";
+import type { Gateway } from "../config.ts";
+import type { Breathe, Components, PermitPlan, RulePlan } from "./graph.ts";
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
 import { RuleRunner } from "./rule.ts";
@@ -54,7 +55,6 @@ interface Place {
  * what is kept of the one before is taken over as it stands, the rest is made in the reserve.
  */
 export class Generation {
-  readonly graph: Graph;
   readonly share: Share;
   readonly inherited: Inherited | null;
   readonly rings = new Map<string, Ring>();
@@ -77,13 +77,16 @@ export class Generation {
   readonly #world: World;
   readonly #ringBlocks = new Map<Ring, Block>();
 
-  constructor(graph: Graph, share: Share, inherited: Inherited | null, place: Place) {
-    this.graph = graph;
+  constructor(share: Share, inherited: Inherited | null, place: Place) {
     this.share = share;
     this.inherited = inherited;
     this.#place = place;
     this.#arena = place.arena;
     this.#world = place.world;
+  }
+
+  get gateway(): Gateway {
+    return this.share.gateway;
   }
 
   /** Makes everything that can be made while another one runs; a Fault if there is no room. */
@@ -111,11 +114,11 @@ export class Generation {
 
   /** It is of a link of the configuration: no source's own, and of no type without links. */
   hasLink(name: string): boolean {
-    return this.graph.gateway.links.some((link) => link.name === linkOf(name));
+    return this.gateway.links.some((link) => link.name === linkOf(name));
   }
 
   #deadlineOf(model: string): number {
-    return this.graph.gateway.models.find(({ name }) => name === model)!.deadline;
+    return this.gateway.models.find(({ name }) => name === model)!.deadline;
   }
 
   #takeRings(before: Generation | null): void {
@@ -177,7 +180,7 @@ export class Generation {
   /** Only the models that this role's rules use. */
   async #loadModels(before: Generation | null): Promise<void> {
     const used = new Set(this.share.rules.flatMap((plan) => plan.program.models));
-    for (const model of this.graph.gateway.models.filter((m) => used.has(m.name))) {
+    for (const model of this.gateway.models.filter((m) => used.has(m.name))) {
       const running = before?.models.get(model.name);
       if (running !== undefined && this.inherited!.kept.models.has(model.name)) {
         this.models.set(model.name, running);
@@ -264,7 +267,6 @@ export class Generation {
       const table = this.tables.get(stage.table) as LookupCache;
       return instantiateLookup(stage, { input, output, table });
     }
-    this.#arena.U.fill(0, state.at, state.at + state.bytes);
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
     const site = { arena: this.#arena, input, output, newest, state };
     return stage.kind !== "scan" ? instantiate(stage, site)

@@ -3,13 +3,13 @@ import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
 import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
-import type { Gateway } from "../config.ts";
+import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
-import type { Breathe, Components, Graph } from "./graph.ts";
+import type { Breathe, Components } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
-import type { RoleName } from "./share.ts";
+import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
 import { pause, type World } from "./world.ts";
@@ -40,12 +40,9 @@ export interface Offer {
 
 export interface HostOptions {
   /** What it begins with. */
-  readonly graph: Graph;
-  /** Works out another configuration, whose problems were looked for already. */
-  graphOf(gateway: Gateway): Promise<Graph>;
+  readonly share: Share;
   readonly components: Components;
   readonly world: World;
-  readonly role: RoleName;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
@@ -67,6 +64,7 @@ export interface RoleStatus {
   readonly armed: readonly string[];
   readonly turns: number;
   readonly longest: number;
+  readonly lengths: readonly number[];
   readonly clockSteps: number;
   readonly timeCertain: boolean;
   readonly lost: Readonly<Record<string, number>>;
@@ -91,29 +89,29 @@ export class RoleHost {
   #restored = false;
 
   constructor(options: HostOptions) {
-    const { graph, components, world } = options;
+    const { share, components, world } = options;
     this.#options = options;
     this.#loop = new Loop(world.clock, world.timers, this);
-    this.#role = new Role(graph, {
-      role: options.role, components, world, active: !options.safeMode,
+    this.#role = new Role(share, {
+      components, world, active: !options.safeMode,
       breathe: breather(world), wake: this.#loop.wake, state: options.store.state,
       epoch: options.past?.epoch ?? 0,
       pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
     this.#bell = Bell.create(this.#role.arena, "bell");
     this.#turns = Word.create(this.#role.arena, "turns");
-    this.#inspector = new Inspector(graph, this.#role);
+    this.#inspector = new Inspector(this.#role);
   }
 
   /** Builds the first generation. */
   async prepareFirst(): Promise<Offer> {
-    await this.#role.prepare(this.#options.graph);
+    await this.#role.prepare(this.#options.share, null);
     return this.#offer();
   }
 
   /** Builds a generation beside the one that runs; `begin` or `abandon` follows. */
-  async prepare(gateway: Gateway): Promise<Offer> {
-    await this.#role.prepare(await this.#options.graphOf(gateway));
+  async prepare(share: Share, kept: Kept): Promise<Offer> {
+    await this.#role.prepare(share, kept);
     return this.#offer();
   }
 
@@ -125,7 +123,7 @@ export class RoleHost {
   #offer(): Offer {
     const { arena, offered } = this.#role;
     return {
-      role: this.#options.role,
+      role: this.#options.share.role,
       rings: offered.map(({ name, at, layout }) =>
         ({ stream: name, buffer: arena.buffer, at, layout })),
       bell: { buffer: arena.buffer, at: this.#bell.at },
@@ -142,7 +140,7 @@ export class RoleHost {
       const why = this.#options.stopped[rule.name];
       if (why !== undefined) rule.stop(why);
     }
-    if (this.#options.role !== "data") this.#startWriting();
+    if (this.#options.share.role !== "data") this.#startWriting();
     this.#role.release();
     this.#startCommands();
     if (offers.length > 0) void this.#listen();
@@ -169,14 +167,14 @@ export class RoleHost {
 
   #begin(offers: readonly Offer[]): void {
     this.#role.begin(offers.flatMap((offer) => offer.rings), offers.map((offer) => offer.bell));
-    this.#inspector = new Inspector(this.#role.graph, this.#role);
+    this.#inspector = new Inspector(this.#role);
   }
 
   /** All roles have begun: nobody looks at the blocks of before. */
   release(): void {
     this.#role.release();
     // Never on the thread that polls; with one thread `main` does it.
-    if (this.#options.role === "data") this.#options.world.collect();
+    if (this.#options.share.role === "data") this.#options.world.collect();
   }
 
   /** Where the rings that it fills lie, for who reads along. */
@@ -219,8 +217,8 @@ export class RoleHost {
 
   /** W17: commands by MQTT, only where the configuration names a topic. */
   #startCommands(): void {
-    const { graph, command } = this.#options;
-    const { commands } = graph.gateway;
+    const { share, command } = this.#options;
+    const { commands } = share.gateway;
     if (commands === null || this.#role.share.commands === null) return;
     const connection: Connection = this.#role.connect(commands.link);
     const queue: Commands = new Commands({
@@ -249,8 +247,8 @@ export class RoleHost {
       failed: this.#role.rules.filter((rule) => rule.state === "failed")
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
       armed: this.#writing?.armed ?? [],
-      turns: this.#loop.turns, longest: this.#loop.longest, clockSteps: clock.steps,
-      timeCertain: this.#role.timeFlags() === 0,
+      turns: this.#loop.turns, longest: this.#loop.longest, lengths: this.#loop.lengths,
+      clockSteps: clock.steps, timeCertain: this.#role.timeFlags() === 0,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
       durability: this.#role.durability,
     };

@@ -3,7 +3,7 @@ import type { Device, Group, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import { BAD, flagNames, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
-import type { Graph, RulePlan, StreamPlan } from "./graph.ts";
+import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
@@ -20,14 +20,12 @@ function json(value: ReturnType<typeof readCell>): number | string | boolean | n
 
 /** What a role looks like from outside: newest values, rows, rules, links. */
 export class Inspector {
-  readonly #graph: Graph;
   readonly #role: Role;
   readonly #places = new Map<string, { device: Device; group: Group; tag: Tag }>();
 
-  constructor(graph: Graph, role: Role) {
-    this.#graph = graph;
+  constructor(role: Role) {
     this.#role = role;
-    for (const device of graph.gateway.devices) {
+    for (const device of role.gateway.devices) {
       for (const group of device.groups) {
         for (const tag of group.tags) this.#places.set(tag.id, { device, group, tag });
       }
@@ -49,7 +47,7 @@ export class Inspector {
   }
 
   devices(now: number, time: number): DeviceView[] {
-    return this.#graph.gateway.devices.map((device) => {
+    return this.#role.gateway.devices.map((device) => {
       const link = this.#role.links.get(device.link)?.view(now);
       const station = link?.stations.find((s) => s.station === device.station);
       return {
@@ -78,7 +76,7 @@ export class Inspector {
   }
 
   #typeOf(connection: string): string {
-    const { links, sources } = this.#graph.gateway;
+    const { links, sources } = this.#role.gateway;
     return links.find(({ name }) => name === linkOf(connection))?.type ??
       sources.find((source) => connectionOf(source, false) === connection)?.type ?? connection;
   }
@@ -95,7 +93,7 @@ export class Inspector {
   }
 
   #sourceOf({ name, journal }: StreamPlan): SourceView | null {
-    const source = this.#graph.gateway.sources.find((s) => s.name === name);
+    const source = this.#role.gateway.sources.find((s) => s.name === name);
     if (source === undefined) return null;
     const status = this.#role.connections.get(connectionOf(source, journal !== null))?.status;
     const { reason = "", received = 0, dropped = 0, errors = 0, lastError = "" } = status ?? {};
@@ -103,12 +101,7 @@ export class Inspector {
   }
 
   latest(name: string): RowView | null {
-    const ring = this.#role.rings.get(name);
-    if (ring === undefined || !this.#graph.streams.some((stream) => stream.name === name)) {
-      const close = nearest(name, this.#graph.streams.map((stream) => stream.name));
-      throw new Fault("unknown-stream",
-        `There is no stream ${name}${close === null ? "" : `; did you mean ${close}?`}`, { name });
-    }
+    const ring = this.#role.rings.get(name)!;
     return ring.head === 0 ? null : rowOf(ring, (ring.head - 1) | 0);
   }
 

@@ -5,6 +5,9 @@ export interface Turning {
   turn(now: number, time: number): number;
 }
 
+/** Turns are counted by their length: the last count is of those that were longer. */
+export const turn_bounds_ms = [1, 2, 5, 10, 20, 50, 100, 200, 500] as const;
+
 /** Far beyond any deadline that matters, and within what a timer of the engine can count. */
 const wait_ms_max = 60_000;
 
@@ -16,6 +19,8 @@ export class Loop {
   turns = 0;
   /** Longest turn, ms. */
   longest = 0;
+  /** Turns by `turn_bounds_ms`. */
+  readonly lengths: number[] = Array(turn_bounds_ms.length + 1).fill(0);
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #work: Turning;
@@ -40,6 +45,13 @@ export class Loop {
     if (this.#timer !== null) this.#timers.clear(this.#timer);
   }
 
+  #count(ms: number): void {
+    this.longest = Math.max(this.longest, ms);
+    let i = 0;
+    while (i < turn_bounds_ms.length && ms > turn_bounds_ms[i]!) i++;
+    this.lengths[i]! += 1;
+  }
+
   readonly #turn = (): void => {
     if (this.#stopped) return;
     this.#woken = false;
@@ -49,7 +61,7 @@ export class Loop {
     const deadline = this.#work.turn(now, this.#clock.time());
     const after = this.#clock.now();
     this.turns += 1;
-    this.longest = Math.max(this.longest, after - now);
+    this.#count(after - now);
     if (this.#woken) return;
     const wait = deadline - after;
     if (wait <= 0) this.wake();

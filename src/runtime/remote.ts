@@ -1,21 +1,41 @@
-import type { Gateway } from "../config.ts";
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
 import type { FromTopic } from "./commands.ts";
-import { buildGraphBetween, type Components, type Graph } from "./graph.ts";
-import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import type { Kept } from "./change.ts";
+import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
+import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
-import type { RoleName } from "./share.ts";
+import type { Share } from "./share.ts";
 import {
   localStore, stateCalls, type Past, type StatePort, type StorePort,
 } from "./store-port.ts";
 import type { World } from "./world.ts";
 
-/** All that a role's thread is told; it works out the same graph from the same configuration. */
+/** A share as it travels: plain data, without what is the drivers' own. */
+interface SentShare extends Omit<Share, "links"> {
+  readonly links: readonly (Pick<LinkPlan, "link"> &
+    { readonly groups: readonly Omit<GroupPlan, "requests">[] })[];
+}
+
+const sent = (share: Share): SentShare => ({
+  ...share,
+  links: share.links.map(({ link, groups }) =>
+    ({ link, groups: groups.map(({ requests: _, ...group }) => group) })),
+});
+
+const received = (share: SentShare, { drivers }: Components): Share => ({
+  ...share,
+  links: share.links.map(({ link, groups }) => {
+    const driver = drivers.find(({ type }) => type === link.type)!;
+    return { link, driver, groups: groups.map((group) =>
+      ({ ...group, requests: driver.plan(group.tags, link) })) };
+  }),
+});
+
+/** All that a role's thread is told at its start. */
 export interface RoleInit {
   readonly kind: "role";
-  readonly role: RoleName;
   readonly workerUrl: string;
-  readonly gateway: Gateway;
+  readonly share: Share;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
@@ -25,6 +45,8 @@ export interface RoleInit {
   /** `Clock.offset` of the thread that starts it. */
   readonly clockOffset: number;
 }
+
+type SentInit = Omit<RoleInit, "share"> & { readonly share: SentShare };
 
 /** A role on another thread, as `main` sees it: the same calls, by messages. */
 export class RemoteRole {
@@ -54,13 +76,16 @@ export class RemoteRole {
       ...Object.fromEntries(stateCalls.map((name) =>
         [`state.${name}`, (...args: never[]) => (local.state as any)[name](...args)])),
     });
-    this.calls = Object.fromEntries(hostCalls.map((name) =>
-      [name, (...args: unknown[]) => this.#rpc.call(name, ...args)])) as unknown as HostCalls;
+    this.calls = {
+      ...Object.fromEntries(hostCalls.map((name) =>
+        [name, (...args: unknown[]) => this.#rpc.call(name, ...args)])) as unknown as HostCalls,
+      prepare: (share, kept) => this.#rpc.call("prepare", sent(share), kept),
+    };
   }
 
   offer(init: RoleInit): Promise<Offer> {
     this.#told = init.unavailable;
-    return this.#rpc.call("init", init);
+    return this.#rpc.call("init", { ...init, share: sent(init.share) });
   }
 
   start(offers: readonly Offer[]): Promise<void> {
@@ -81,22 +106,17 @@ export class RemoteRole {
 
 /** The other side: serves one role on a worker's thread until the thread ends. */
 export function serveRole(
-  port: Port, components: Components, makeWorld: (init: RoleInit) => World,
+  port: Port, components: Components, makeWorld: (init: SentInit) => World,
 ): void {
   let host: RoleHost | null = null;
   let world: World | null = null;
   let unavailable: string | null = null;
   const rpc: Rpc = new Rpc(port, {
-    init: async (init: RoleInit): Promise<Offer> => {
+    init: async (init: SentInit): Promise<Offer> => {
       ({ unavailable } = init);
-      const problem = (): never => {
-        throw new Error("bug: a checked configuration has a problem");
-      };
-      const own = world = makeWorld(init);
-      const graphOf = async (gateway: Gateway): Promise<Graph> => (await buildGraphBetween(
-        gateway, components, problem, breather(own))).graph!;
+      world = makeWorld(init);
       host = new RoleHost({
-        ...init, graph: await graphOf(init.gateway), graphOf, components, store, world,
+        ...init, share: received(init.share, components), components, store, world,
         command: (message) => rpc.call("command", message),
       });
       return host.prepareFirst();
@@ -110,6 +130,7 @@ export function serveRole(
     },
     ...Object.fromEntries(hostCalls.map((name) =>
       [name, (...args: never[]) => (host as any)[name](...args)])),
+    prepare: (share: SentShare, kept: Kept) => host!.prepare(received(share, components), kept),
   });
   const store: StorePort = {
     get unavailable() {

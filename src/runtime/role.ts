@@ -1,14 +1,14 @@
 import { Fault, limits } from "../base.ts";
-import type { Link } from "../config.ts";
+import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
-import { keptOf } from "./change.ts";
+import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Breathe, Components, Graph, LinkPlan } from "./graph.ts";
+import type { Breathe, Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
@@ -17,14 +17,13 @@ import { RuleState } from "./rule-state.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
-import { rulesToWrites, shareOf, type RoleName, type Share } from "./share.ts";
+import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
 import { timeFlags } from "./time-flags.ts";
 import type { World } from "./world.ts";
 
 export interface RoleOptions {
-  readonly role: RoleName;
   readonly components: Components;
   readonly world: World;
   /** False in safe mode: reading and API on; rules, models and sinks off. */
@@ -74,24 +73,25 @@ export class Role {
     return this.#options.wake;
   }
 
-  /** The arena has room for `graph`, and the reserve for changes. */
-  constructor(graph: Graph, options: RoleOptions) {
+  /** The arena has room for `first`, and the reserve for changes. */
+  constructor(first: Share, options: RoleOptions) {
     this.#options = options;
-    this.arena = Arena.create(arenaBytes(shareOf(graph, options.role)));
-    const nothing: Share = { role: options.role, streams: [], imports: [], links: [], rules: [],
-      permits: [], sources: [], sinks: [], tables: [], commands: null };
-    this.#now = new Generation(graph, nothing, null, this);
-    const { role, active, state: port, epoch, wake, world } = options;
-    this.#durability = !active || role === "control" ? null : new Durability({
-      port, epoch, wake, log: world.log, interval: graph.gateway.store.checkpoint,
-      journal_bytes_max: graph.gateway.store.stateMB * 2 ** 19,
+    this.arena = Arena.create(arenaBytes(first));
+    const { gateway } = first;
+    const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
+      rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
+    this.#now = new Generation(nothing, null, this);
+    const { active, state: port, epoch, wake, world } = options;
+    this.#durability = !active || first.role === "control" ? null : new Durability({
+      port, epoch, wake, log: world.log, interval: gateway.store.checkpoint,
+      journal_bytes_max: gateway.store.stateMB * 2 ** 19,
       time: () => world.clock.time(), begin: (journal) => this.#beginSource(journal),
     });
   }
 
   /** Of rows that are made now. */
   readonly timeFlags = (): number =>
-    timeFlags(this.#options.world.clock, this.#now.graph.gateway.profile.clock);
+    timeFlags(this.#options.world.clock, this.gateway.profile.clock);
 
   get durability(): DurabilityStatus | null {
     return this.#durability?.status ?? null;
@@ -103,8 +103,8 @@ export class Role {
     this.#durability?.start();
   }
 
-  get graph(): Graph {
-    return this.#now.graph;
+  get gateway(): Gateway {
+    return this.#now.gateway;
   }
 
   get share(): Share {
@@ -152,28 +152,25 @@ export class Role {
     return this.#next?.inherited ?? null;
   }
 
-  /** Builds a generation in the reserve, beside the one that runs. */
-  async prepare(graph: Graph): Promise<Share> {
-    const { role, active, breathe } = this.#options;
-    const share = shareOf(graph, role);
-    await this.#loadConnectors(graph, share);
-    const first = this.#now.graph === graph && this.#now.rings.size === 0;
-    const inherited = first ? null
-      : { kept: keptOf(this.#now.graph, graph), before: this.#now.share };
-    this.#next = new Generation(graph, share, inherited, this);
+  /** Builds a generation in the reserve, beside the one that runs; the first keeps nothing. */
+  async prepare(share: Share, kept: Kept | null): Promise<void> {
+    const { active, breathe } = this.#options;
+    await this.#loadConnectors(share);
+    const inherited = kept === null ? null : { kept, before: this.#now.share };
+    this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
     try {
-      await this.#next.build(first ? null : this.#now, active, breathe);
+      await this.#next.build(kept === null ? null : this.#now, active, breathe);
     } catch (thrown) {
       this.abandon();
       throw thrown;
     }
-    return share;
   }
 
   /** Of what this role connects to: a library costs each thread that has it some MiB. */
-  async #loadConnectors({ gateway }: Graph, share: Share): Promise<void> {
+  async #loadConnectors(share: Share): Promise<void> {
     const { components } = this.#options;
+    const { gateway } = share;
     const types = new Set([...share.sources.map(({ type }) => type),
       ...share.sinks.map(({ sink }) => gateway.sinks.find(({ name }) => name === sink)!.type),
       ...gateway.links.filter(({ name }) => name === share.commands).map(({ type }) => type)]);
@@ -236,14 +233,14 @@ export class Role {
    * anew, as arming does, so that the gate need trust no state of before (W18).
    */
   #beginDurability(before: Generation): void {
-    const { graph, rings, rules, sinks, journals } = this.#now;
+    const { share, rings, rules, sinks, journals } = this.#now;
     for (const [name, journal] of before.journals) {
       if (journals.get(name) === journal) continue;
       journals.get(name)?.follow(journal);
       journal.close();
     }
     this.#reads.clear();
-    const writing = rulesToWrites(graph.rules);
+    const writing = rulesToWrites(share.rules);
     const follows = new Set(journals.keys());
     const states: RuleState[] = [];
     for (const rule of rules) {
@@ -359,9 +356,9 @@ export class Role {
   }
 
   #beginLinks(before: Generation): void {
-    const { graph, share, inherited, links } = this.#now;
+    const { gateway, share, inherited, links } = this.#now;
     const { world, wake, pathEnded } = this.#options;
-    const { clock } = graph.gateway.profile;
+    const { clock } = gateway.profile;
     for (const [name, link] of before.links) {
       if (inherited?.kept.links.has(name) !== true) link.close();
     }
@@ -395,7 +392,7 @@ export class Role {
 
   /** One client serves all sources and sinks of a link; they come and go. */
   #beginConnections(before: Generation): void {
-    const { graph, share, sources, sinks } = this.#now;
+    const { gateway, share, sources, sinks } = this.#now;
     const { kept } = this.#now.inherited ?? {};
     for (const [name, connection] of before.connections) {
       if (before.hasLink(name) && kept?.connections.has(linkOf(name)) !== true) continue;
@@ -418,7 +415,7 @@ export class Role {
     }
     if (!this.#options.active) return;
     for (const { rule, sink: name } of share.sinks) {
-      const config = graph.gateway.sinks.find((sink) => sink.name === name)!;
+      const config = gateway.sinks.find((sink) => sink.name === name)!;
       if (this.#isClosed(config.link)) continue;
       const ring = this.rings.get(rule)!;
       const was = before.sinks.find((one) => one.name === name && one.stream === rule);
@@ -454,12 +451,12 @@ export class Role {
 
   /** W25: a simulation keeps what it does not stand for closed. */
   #isClosed(link: string | null): boolean {
-    return this.#now.graph.gateway.links.some((l) => l.name === link && l.closed === true);
+    return this.gateway.links.some((l) => l.name === link && l.closed === true);
   }
 
   /** The client of a link that a source, sink or `commands` uses. */
   connect(link: string): Connection {
-    const { type } = this.#now.graph.gateway.links.find((l) => l.name === link)!;
+    const { type } = this.gateway.links.find((l) => l.name === link)!;
     return this.#connection(type, link);
   }
 
@@ -469,14 +466,14 @@ export class Role {
    */
   #connection(type: string, key: string, durable = false): Connection {
     const { components, world, wake } = this.#options;
-    const { graph, connections } = this.#now;
+    const { gateway, connections } = this.#now;
     let connection = connections.get(key);
     if (connection === undefined) {
       const connector: Connector = components.connectors.find((c) => c.type === type)!;
-      const settings = graph.gateway.links.find((l) => l.name === linkOf(key))?.settings ?? {};
-      const { mqtt_message_bytes_max } = { ...limits, ...graph.gateway.profile.limits };
+      const settings = gateway.links.find((l) => l.name === linkOf(key))?.settings ?? {};
+      const { mqtt_message_bytes_max } = { ...limits, ...gateway.profile.limits };
       connection = connector.connect(key, settings, {
-        log: world.log, timers: world.timers, gateway: graph.gateway.id, wake, durable,
+        log: world.log, timers: world.timers, gateway: gateway.id, wake, durable,
         message_bytes_max: mqtt_message_bytes_max,
         time: () => world.clock.time(), now: () => world.clock.now(), flags: this.timeFlags,
       });

@@ -165,6 +165,7 @@ export class RuleRunner {
 
   /** Forgets its state: windows, keys, last values. */
   reset(): void {
+    for (const { at, bytes } of this.states) this.output.arena.U.fill(0, at, at + bytes);
     this.#make();
     if (this.state !== "stopped" && this.state !== "waiting") this.begin();
   }
@@ -180,6 +181,7 @@ export class RuleRunner {
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     try {
       const filling = this.#fill(until);
+      this.behind ||= filling;
       const more = this.#turn(now, time);
       this.state = "running";
       return filling || more;
@@ -191,10 +193,11 @@ export class RuleRunner {
 
   /**
    * Rings between stages hold few rows, so that a turn goes over them several times: until nothing
-   * is left, the input's share of a turn is read, or half of the output is new to its readers.
+   * is left, the input's share of a turn is read, or half of the output is new to those who read
+   * it.
    */
   #turn(now: number, time: number): boolean {
-    const { output } = this;
+    const { output, plan: { isRead } } = this;
     const [first] = this.links;
     const [read, written] = [first!.cursor, output.head];
     for (let pass = 0; pass < passes_max; pass++) {
@@ -203,7 +206,7 @@ export class RuleRunner {
       for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
       if (((first!.cursor - read) | 0) >= limits.rows_per_step_max) return true;
-      if (((output.head - written) | 0) >= output.rows >> 1) return true;
+      if (isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
     }
     return true;
   }

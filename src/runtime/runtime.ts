@@ -126,8 +126,8 @@ class Running implements Runtime {
   async #startHere(): Promise<void> {
     const { components, world, store } = this.#options;
     const host = new RoleHost({
-      ...this.#beginning(), role: "all", graph: this.#graph, components, store: localStore(store),
-      graphOf: async () => this.#changes.next,
+      ...this.#beginning(), share: shareOf(this.#graph, "all"), components,
+      store: localStore(store),
       world, command: (message) => this.#command(message),
     });
     const offer = await host.prepareFirst();
@@ -150,13 +150,13 @@ class Running implements Runtime {
       this.#roles.push({ name, calls: remote.calls, remote, worker, turns: null, seen: 0,
         seenAt: world.clock.now() });
     }
-    const init: Omit<RoleInit, "role"> = {
-      kind: "role", workerUrl: world.workerUrl, gateway: graph.gateway,
+    const init: Omit<RoleInit, "share"> = {
+      kind: "role", workerUrl: world.workerUrl,
       unavailable: store.audit.unavailable,
       clockOffset: world.clock.offset, ...this.#beginning(),
     };
     const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
-      remote!.offer({ ...init, role: name })));
+      remote!.offer({ ...init, share: shareOf(graph, name) })));
     await Promise.all(this.#roles.map(({ remote, name }) =>
       remote!.start(offers.filter((offer) => offer.role !== name))));
     this.#roles.forEach((role, i) => {
@@ -340,6 +340,7 @@ class Running implements Runtime {
       unconfirmed: this.#changes.unconfirmed,
       turns: roles.reduce((sum, role) => sum + role.turns, 0),
       turn_ms_max: Math.max(...roles.map((role) => role.longest)),
+      turn_lengths: Object.fromEntries(this.#roles.map(({ name }, i) => [name, roles[i]!.lengths])),
     };
   }
 
@@ -363,7 +364,11 @@ class Running implements Runtime {
   }
 
   async latest(stream: string) {
-    return (this.#owners.get(stream) ?? this.#control).latest(stream);
+    const owner = this.#owners.get(stream);
+    if (owner !== undefined) return owner.latest(stream);
+    const close = nearest(stream, this.#owners.keys());
+    throw new Fault("unknown-stream", `There is no stream ${stream}` +
+      (close === null ? "" : `; did you mean ${close}?`), { name: stream });
   }
 
   async tables() {

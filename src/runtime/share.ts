@@ -1,5 +1,5 @@
 import type { RingLayout } from "../ring.ts";
-import type { Profile, Source } from "../config.ts";
+import type { Gateway, Profile, Source } from "../config.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
 import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
@@ -10,9 +10,10 @@ export type RoleName = "all" | "control" | "data";
 export const roleNames = ({ threads }: Profile): readonly RoleName[] =>
   threads === 1 ? ["all"] : ["control", "data"];
 
-/** What of a graph one role does. */
+/** What of a graph one role does: all that it is told of it. */
 export interface Share {
   readonly role: RoleName;
+  readonly gateway: Gateway;
   /** Streams that this role writes. */
   readonly streams: readonly StreamPlan[];
   /**
@@ -33,7 +34,7 @@ export interface Share {
 }
 
 interface Whole {
-  readonly gateway: import("../config.ts").Gateway;
+  readonly gateway: Gateway;
   readonly streams: readonly StreamPlan[];
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
@@ -54,6 +55,8 @@ export function shareOf(graph: Whole, role: RoleName): Share {
     target.kind === "sink" ? [{ rule: rule.name, sink: target.sink }] : [])) : [];
   const permits = here(true) ? graph.permits : [];
   return {
+    // Its rules stand in their plans.
+    gateway: { ...gateway, rules: [] },
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
     tables: graph.tables.filter(({ table: { name } }) =>

@@ -143,6 +143,8 @@ export interface Health {
   /** Turns taken and longest turn, ms. */
   readonly turns: number;
   readonly turn_ms_max: number;
+  /** Turns of each role by their length: up to 1, 2, 5, 10, 20, 50, 100, 200, 500 ms, longer. */
+  readonly turn_lengths: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface LinkView {

@@ -1,12 +1,11 @@
 import { Fault, limits } from "../base.ts";
-import type { Tag } from "../config.ts";
+import type { Gateway, Tag } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
   type Outcome, type ReadResult, type Refusal, type TagState,
 } from "../gate.ts";
 import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
-import type { Graph } from "./graph.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
@@ -74,7 +73,7 @@ export class Writing {
     this.#world = world;
     this.#wake = wake;
     this.box = box;
-    this.#record = new Record(store, world.clock, role.graph.gateway, wake);
+    this.#record = new Record(store, world.clock, role.gateway, wake);
     this.adopt(new Set(), null);
     if (past !== null) this.remember(past);
   }
@@ -84,7 +83,7 @@ export class Writing {
    * the others are made anew, knowing what is known of their tags. `past` tells of new ones.
    */
   adopt(kept: ReadonlySet<string>, past: Past | null): void {
-    this.#record.adopt(this.#graph.gateway);
+    this.#record.adopt(this.#gateway);
     this.#places = this.#findPlaces();
     for (const [id, lane] of this.lanes) {
       if (kept.has(id)) continue;
@@ -125,8 +124,8 @@ export class Writing {
     for (const lane of this.lanes.values()) lane.retired = false;
   }
 
-  get #graph(): Graph {
-    return this.#role.graph;
+  get #gateway(): Gateway {
+    return this.#role.gateway;
   }
 
   /** Once a turn, after the rules. */
@@ -169,7 +168,7 @@ export class Writing {
   #withoutLane(command: Command): Refusal {
     const verdict = decide(command, null, { box: this.box, tag: null }, this.#world.clock.now());
     if (verdict.admit) throw new Error("bug: the gate admitted a tag without a policy");
-    const known = this.#graph.gateway.devices.some((device) =>
+    const known = this.#gateway.devices.some((device) =>
       device.groups.some((group) => group.tags.some((tag) => tag.id === command.tag)));
     return known && verdict.code === "unknown-tag"
       ? refuse("no-policy", { tag: command.tag }) : verdict;
@@ -212,7 +211,7 @@ export class Writing {
     if ("admit" in arming) throw asFault(arming);
     const time = this.#world.clock.time();
     const { tag, wire } = place;
-    const { policyHash, configHash } = this.#graph.gateway;
+    const { policyHash, configHash } = this.#gateway;
     const durable = await this.#store.beginArming({
       number, tag: id, who: by, hash: arming.hash, peer: lane.port.peer, policyHash, configHash,
       station: wire.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
@@ -247,7 +246,7 @@ export class Writing {
 
   /** W3: what these tags' values are made of has changed in one rule on their way. */
   inputsEnded(rule: string, why: string): void {
-    for (const tag of tagsAfter(this.#graph.rules, rule)) this.lanes.get(tag)?.end(why);
+    for (const tag of tagsAfter(this.#role.share.rules, rule)) this.lanes.get(tag)?.end(why);
   }
 
   get armed(): string[] {
@@ -295,7 +294,7 @@ export class Writing {
   }
 
   #findPlaces(): Map<string, Place> {
-    const { links, gateway } = this.#graph;
+    const { gateway, share: { links } } = this.#role;
     const places = new Map<string, Place>();
     for (const plan of links) {
       for (const group of plan.groups) {
@@ -347,7 +346,7 @@ export class Writing {
 
   #addLane(id: string, place: Place): Lane {
     const lane = new Lane({
-      ...place, port: this.#role.links.get(place.link)!, policy: this.#graph.gateway.policy[id]!,
+      ...place, port: this.#role.links.get(place.link)!, policy: this.#gateway.policy[id]!,
       permit: this.#role.permits.get(id) ?? null,
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,

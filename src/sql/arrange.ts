@@ -2,7 +2,7 @@ import { assert, limits, nextPowerOfTwo } from "../base.ts";
 import {
   type Column, type ColumnSpec, copyCell, copyStamp, hashCell, Ring, UNCERTAIN_MAX,
 } from "../ring.ts";
-import { Layout } from "./emit/params.ts";
+import { fieldByte, fieldIndex, Layout } from "./emit/params.ts";
 import { left_column, type StageInput } from "./emit/stages.ts";
 import type { ArrangePlan, Site, SortKey, Stage, StageCounters } from "./program.ts";
 import { compareRows, haveOrder, type Key, sortRows } from "./sort.ts";
@@ -87,7 +87,8 @@ export class ArrangeStage implements Stage {
     this.#plan = plan;
     this.#input = input!;
     this.#output = output;
-    const kept = this.#kept = Ring.attach(arena, state.at + plan.state.byteOf("rows"), plan.ring);
+    const kept = this.#kept =
+      Ring.attach(arena, state.at + fieldByte(plan.state, "rows"), plan.ring);
     this.#left = columnOf(input!, left_column.name);
     this.#having = plan.having ? columnOf(kept, "$having") : null;
     const names = plan.numbers.map(({ name }) => name);
@@ -104,10 +105,10 @@ export class ArrangeStage implements Stage {
     });
     this.#distinct = plan.distinct?.map(keyOf) ?? [];
     this.#order = sorted(plan.order);
-    this.#at = plan.state.indexOf("words", state.at);
-    this.#orderAt = plan.state.indexOf("order", state.at);
-    this.#scratchAt = plan.state.indexOf("scratch", state.at);
-    this.#tableAt = plan.distinct === null ? 0 : plan.state.indexOf("table", state.at);
+    this.#at = fieldIndex(plan.state, "words", state.at);
+    this.#orderAt = fieldIndex(plan.state, "order", state.at);
+    this.#scratchAt = fieldIndex(plan.state, "scratch", state.at);
+    this.#tableAt = plan.distinct === null ? 0 : fieldIndex(plan.state, "table", state.at);
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
   }
 

@@ -1,6 +1,7 @@
 import {
   type Column, copyCell, copyStamp, hashCell, NULL, Ring, sameCell, UNCERTAIN_MAX,
 } from "../ring.ts";
+import { fieldByte, fieldIndex } from "./emit/params.ts";
 import type { AsofPlan, Site, Stage, StageCounters } from "./program.ts";
 
 interface Pair { readonly from: Column; readonly to: Column }
@@ -41,7 +42,7 @@ export class AsofStage implements Stage {
     this.#plan = plan;
     this.#input = input;
     this.#output = output;
-    this.#kept = Ring.attach(site.arena, state.at + plan.state.byteOf("rows"), plan.ring);
+    this.#kept = Ring.attach(site.arena, state.at + fieldByte(plan.state, "rows"), plan.ring);
     this.#from = columnOf(input, "$from");
     this.#left = plan.keys.map(({ left }) => columnOf(input, left));
     this.#right = plan.keys.map(({ right }) => columnOf(input, right));
@@ -54,9 +55,9 @@ export class AsofStage implements Stage {
       ({ from: columnOf(input, name), to: columnOf(output, name) }));
     this.#oldest = !plan.lineage ? null : { input: columnOf(input, "$oldest"),
       kept: columnOf(this.#kept, "$oldest"), output: columnOf(output, "$oldest") };
-    this.#used = plan.state.indexOf("used", state.at);
-    this.#heads = plan.state.indexOf("heads", state.at);
-    this.#next = plan.state.indexOf("next", state.at);
+    this.#used = fieldIndex(plan.state, "used", state.at);
+    this.#heads = fieldIndex(plan.state, "heads", state.at);
+    this.#next = fieldIndex(plan.state, "next", state.at);
     this.#rows_max = output.rows >> 1;
   }
 

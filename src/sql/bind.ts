@@ -811,6 +811,8 @@ class Binder {
       case "meta": case "mqtt": return this.#meta(call, context);
       case "last_hit_count": case "last_agg_hit_count": return this.#hits(call, "count", context);
       case "last_hit_time": case "last_agg_hit_time": return this.#hits(call, "time", context);
+      case "quality": case "good": case "raw": case "changed":
+        return this.#ofCell(name, call, context);
       case "row_number": return this.#rowNumber(call, context);
       case "window_start": case "window_end":
         if (this.#closed !== context) {
@@ -852,6 +854,39 @@ class Binder {
           "window and without aggregates, or in OVER (WHEN …) of a sliding window"), span);
     }
     return this.#node({ kind: "hits", of, which, type: int53, span });
+  }
+
+  /** What is known of a value beside itself: it looks at a column, not at an expression. */
+  #ofCell(name: string, { args: [arg], span }: Call, context: Context): Bound {
+    const operand = arg!.kind === "name" ? this.#name(arg!, "row", true) : null;
+    if (operand === null || (operand.kind !== "column" && operand.kind !== "newest")) {
+      throw this.#fault("arguments", `${name}() takes the name of a column or a tag`, arg!.span);
+    }
+    if (name === "changed" && this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", "changed() needs the rows of a stream, one after the other",
+        span);
+    }
+    if (name === "raw" && (isOpen(operand.type) || operand.type.kind === "json")) {
+      throw this.#fault("type", "What a message does not have has no last value", arg!.span);
+    }
+    const state = this.#node<Bound>({ kind: "cell", which: "state", operand, type: int53, span });
+    const zero = this.#node<Bound>({ kind: "literal", value: 0, type: int53, span });
+    switch (name) {
+      case "quality": return this.#inGroup(this.#node<Bound>(
+        { kind: "call", fn: "$quality", args: [state], type: text(32), span }), context);
+      case "good": return this.#inGroup(this.#compare("=", state, zero, span), context);
+      case "raw": return this.#inGroup(this.#node<Bound>(
+        { kind: "cell", which: "raw", operand, type: operand.type, span }), context);
+    }
+    const all = this.#node<Bound>({ kind: "literal", value: false, type: bool, span });
+    const node = this.#node<BoundStateful>({ kind: "stateful", fn: "had_changed", keys: 0,
+      args: [all, operand, state], partitionBy: [], when: null, type: bool, span });
+    if (!this.#calls.includes(node)) this.#calls.push(node);
+    return this.#inGroup(node, context);
+  }
+
+  #inGroup(node: Bound, context: Context): Bound {
+    return context === "row" ? node : this.#ofGroup(node);
   }
 
   /** Without a window each row is the only one of its result. */

@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** Its place in FROM or JOIN. */
+  readonly span: Span;
 }
 
 /**
@@ -219,7 +221,7 @@ export type Bound =
   | BoundColumn | BoundNewestValue | BoundLiteral | BoundUnary | BoundBinary | BoundIn | BoundLike
   | BoundIsNull | BoundCase | BoundCast | BoundNarrow | BoundCoalesce | BoundCall
   | BoundAggregateValue | BoundInferValue | BoundWindowTime | BoundClock | BoundStateful
-  | BoundNumber | BoundHits;
+  | BoundNumber | BoundHits | BoundCell;
 
 export interface BoundColumn extends Typed {
   readonly kind: "column";
@@ -371,6 +373,16 @@ export interface BoundHits extends Typed {
   readonly kind: "hits";
   readonly of: "rows" | "when" | "windows";
   readonly which: "count" | "time";
+}
+
+/**
+ * Of a column or a newest value its state as a number, always good; or its last value where it is
+ * bad, which is then `UNCERTAIN.stale` (if there has been one).
+ */
+export interface BoundCell extends Typed {
+  readonly kind: "cell";
+  readonly which: "state" | "raw";
+  readonly operand: BoundColumn | BoundNewestValue;
 }
 
 /** True if the rows of a closed window are looked at together before they go out. */

@@ -3,7 +3,7 @@ import {
   type Column, copyCell, copyStamp, type Dyn, DynReader, DynWriter, ERROR, type Ring, spread_name,
   UNCERTAIN_MAX,
 } from "../ring.ts";
-import { Layout } from "./emit/params.ts";
+import { fieldIndex, Layout } from "./emit/params.ts";
 import type { StageInput } from "./emit/stages.ts";
 import type { ExpandPlan, Site, Stage, StageCounters } from "./program.ts";
 import { dyn } from "./types.ts";
@@ -44,7 +44,7 @@ export class ExpandStage implements Stage {
     this.#name = plan.name;
     this.#input = input!;
     this.#output = output;
-    this.#placeAt = plan.state.indexOf("place", state.at);
+    this.#placeAt = fieldIndex(plan.state, "place", state.at);
     this.#list = input!.column("$list")!;
     this.#rest = input!.column("$rest")!;
     this.#target = output.column(spread_name)!;

@@ -1,6 +1,7 @@
 import { sectionsOf } from "./fault.ts";
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
+import { hasField } from "./emit/params.ts";
 import type { ArrangePlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
 
 /** A rule as text for a person: its plan, its bytes, and the code that runs. */
@@ -74,7 +75,7 @@ function title(stage: StagePlan): string {
     case "kept": {
       const { window, ring, pane_ms, fold } = stage;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
-      const out = fold.state.has("picked") ? "which come out as they are" : groups(fold.keys);
+      const out = hasField(fold.state, "picked") ? "which come out as they are" : groups(fold.keys);
       return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
     }
     case "reorder": {

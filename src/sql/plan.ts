@@ -335,16 +335,15 @@ class Chain {
 
   /** Before all else, so that whatever looks at rows sees them in order. */
   #reorder({ rows, ...timing }: EventTime): void {
-    const { sql, joins } = this.#query;
-    const all = { from: 0, to: sql.length };
+    const { sql, joins, inputs } = this.#query;
     const streams = this.inputPlans().flatMap((input) => input.streams);
-    if (joins.some(({ asof }) => asof !== null)) {
-      throw notInThisVersion(sql, all, "ASOF JOIN by event time");
-    }
+    const asof = joins.find((join) => join.asof !== null);
+    if (asof !== undefined) throw notInThisVersion(sql, asof.span, "ASOF JOIN by event time");
     const untimed = streams.find((name) => this.#catalog.stream(name)?.timed !== true);
     if (untimed !== undefined) {
+      const { span } = inputs.find((input) => input.streams.includes(untimed))!;
       throw new SqlFault("event-time", `Rows of ${untimed} bear no source time, by which this ` +
-        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, all);
+        'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, span);
     }
     const passes = this.#columns.filter((c) => ![oldest.name, member_column.name].includes(c.name));
     const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length,
@@ -523,7 +522,7 @@ class Chain {
     const fault = (span: Span, sentence: string): SqlFault =>
       new SqlFault("join", sentence, sql, span);
     if (inputs[0]!.table !== null) {
-      throw fault({ from: 0, to: sql.length },
+      throw fault(inputs[0]!.span,
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
     const streams = joins.filter(isWindowed);

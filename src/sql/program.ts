@@ -1,5 +1,5 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
-import type { Layout, Param } from "./emit/params.ts";
+import type { Param, StateLayout } from "./emit/params.ts";
 import type { Span } from "./fault.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
@@ -84,7 +84,7 @@ interface StageBase {
 
 interface KernelStage extends StageBase {
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly params: readonly Param[];
   /** Generated code, as `explain` prints it. */
   readonly text: string;
@@ -134,7 +134,7 @@ export type KeptWindow =
 export interface JoinPlan {
   readonly text: string;
   readonly params: readonly Param[];
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** Of the joined rows. */
   readonly ring: RingLayout;
 }
@@ -161,7 +161,7 @@ export interface KeptPlan extends StageBase {
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** All its kernels. */
   readonly text: string;
 }
@@ -190,7 +190,7 @@ export interface ReorderPlan extends StageBase {
   /** The slots: one row of it cannot wait. */
   readonly ring: RingLayout;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   /** Both kernels. */
   readonly text: string;
 }
@@ -254,7 +254,7 @@ export interface AsofPlan extends StageBase {
   /** Newest rows, a ring of its own in the state. */
   readonly ring: RingLayout;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 
@@ -273,7 +273,7 @@ export interface SilencePlan extends StageBase {
   /** Windows end at each multiple of it. */
   readonly every_ms: number;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 
@@ -283,7 +283,7 @@ export interface ExpandPlan extends StageBase {
   /** Name of an item that is no object. */
   readonly name: string;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 
@@ -313,7 +313,7 @@ export interface ArrangePlan extends StageBase {
   /** The rows of one window. */
   readonly ring: RingLayout;
   readonly stateBytes: number;
-  readonly state: Layout;
+  readonly state: StateLayout;
   readonly text: "";
 }
 

@@ -3,7 +3,7 @@ import type { ColumnSpec, Ring } from "../ring.ts";
 import { Code } from "./emit/code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./emit/joined.ts";
 import { type Kernel, kernelOf } from "./emit/kernel.ts";
-import { Layout } from "./emit/params.ts";
+import { fieldIndex, Layout } from "./emit/params.ts";
 import { bindParams } from "./emit/stage.ts";
 import type { ScanPlan, Site, Stage, StageCounters } from "./program.ts";
 
@@ -54,7 +54,7 @@ export class ScanStage implements Stage {
     this.#kernel = kernelOf(site.arena, plan.text);
     this.#params = bindParams(plan.state, plan.params,
       { ...site, newest: [...site.newest, table.rows] });
-    this.#range = plan.state.indexOf("range", site.state.at);
+    this.#range = fieldIndex(plan.state, "range", site.state.at);
     this.#input = site.input!;
     this.#output = site.output;
     this.#table = table;

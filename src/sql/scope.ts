@@ -16,6 +16,7 @@ interface Input {
   /** The column of what its messages say of themselves. */
   readonly meta: ColumnSpec | null;
   readonly table: CatalogTable | null;
+  readonly span: Span;
 }
 
 export type Found =
@@ -37,8 +38,8 @@ export class Scope {
   }
 
   get inputs(): readonly BoundInput[] {
-    return this.#inputs.map(({ name, alias, streams, fanIn, used, table }) =>
-      ({ name, alias, streams, fanIn, columns: [...used.values()], table }));
+    return this.#inputs.map(({ name, alias, streams, fanIn, used, table, span }) =>
+      ({ name, alias, streams, fanIn, columns: [...used.values()], table, span }));
   }
 
   get newest(): readonly BoundNewest[] {
@@ -52,7 +53,7 @@ export class Scope {
     if (table !== undefined && !(table.key === null && this.#inputs.length === 0)) {
       const columns = new Map(table.columns.map((column) => [column.name, column]));
       this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
-        used: new Map(), table, open: null, meta: null });
+        used: new Map(), span, table, open: null, meta: null });
       return;
     }
     const fanIn = name.includes("*");
@@ -69,7 +70,7 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map(), table: null, open: fanIn ? null : found[0]!.open ?? null,
+      used: new Map(), span, table: null, open: fanIn ? null : found[0]!.open ?? null,
       meta: fanIn ? null : found[0]!.meta ?? null });
   }
 

@@ -1,6 +1,6 @@
 import { limits } from "../base.ts";
 import { type Column, type ColumnSpec, copyCell, copyStamp, NULL, type Ring } from "../ring.ts";
-import { Layout } from "./emit/params.ts";
+import { fieldIndex, Layout } from "./emit/params.ts";
 import type { SilencePlan, Site, Stage, StageCounters } from "./program.ts";
 
 /**
@@ -46,7 +46,7 @@ export class SilenceStage implements Stage {
     this.#pairs = output.columns.map((to) => ({ from: input!.column(to.name)!, to }));
     this.#oldest = output.column("$oldest") ?? null;
     this.#F = arena.F;
-    this.#at = plan.state.indexOf("silence", state.at);
+    this.#at = fieldIndex(plan.state, "silence", state.at);
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
   }
 

@@ -1,5 +1,5 @@
 import { never } from "../base.ts";
-import type { Layout } from "./emit/params.ts";
+import { fieldByte, type StateLayout } from "./emit/params.ts";
 import type { Program, StagePlan } from "./program.ts";
 
 /** A piece of a stage's state block, in bytes from its beginning. */
@@ -20,7 +20,8 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       return rangesOf(stage.state);
     case "kept": {
       const { keep, fold, join, state } = stage;
-      const steps = join?.steps.map((step, i): [string, Layout] => [`join ${i}`, step.state]) ?? [];
+      const steps = join?.steps.map((step, i): [string, StateLayout] =>
+        [`join ${i}`, step.state]) ?? [];
       return rangesOf(state, new Map([["keep", keep.state], ["fold", fold.state], ...steps,
         ...(join === null ? [] : [["after", join.rows.state] as const])]));
     }
@@ -62,11 +63,11 @@ function fieldsOf(plan: Exclude<StagePlan, { kind: "infer" | "lookup" }>): unkno
 
 /** Fields of a layout at byte `from` that are not made anew; `inner`: those that have a layout. */
 function rangesOf(
-  layout: Layout, inner: ReadonlyMap<string, Layout> = new Map(), from = 0,
+  layout: StateLayout, inner: ReadonlyMap<string, StateLayout> = new Map(), from = 0,
 ): StateRange[] {
   return joined(layout.fields.flatMap(({ name, view, count }) => {
     if (name === "params" || name.startsWith("text ")) return [];
-    const at = from + layout.byteOf(name);
+    const at = from + fieldByte(layout, name);
     const own = inner.get(name);
     if (own !== undefined) return rangesOf(own, new Map(), at);
     const width = view === "F" ? 8 : view === "I" ? 4 : 1;

@@ -239,7 +239,7 @@ function samples(text: string): Map<string, number> {
   const types = new Map<string, string>();
   const found = new Map<string, number>();
   for (const line of text.trimEnd().split("\n")) {
-    const type = /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge)$/.exec(line);
+    const type = /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram)$/.exec(line);
     if (type !== null) {
       expect(types.has(type[1]!)).toBe(false);
       types.set(type[1]!, type[2]!);
@@ -248,7 +248,7 @@ function samples(text: string): Map<string, number> {
       const sample = new RegExp(
         String.raw`^([a-zA-Z_:][\w:]*)(\{${label}(?:,${label})*\})? (-?[\d.e+-]+)$`).exec(line);
       expect(sample, line).not.toBeNull();
-      const type = types.get(sample![1]!);
+      const type = types.get(sample![1]!.replace(/_(bucket|count)$/, ""));
       expect(type, line).toBeDefined();
       if (type === "counter") expect(sample![1]).toEndWith("_total");
       expect(found.has(sample![1]! + (sample![2] ?? "")), line).toBe(false);
@@ -267,6 +267,8 @@ test("/metrics is Prometheus text, whatever a link is called", async () => {
   expect(found.get('tagwerk_link_round_trip_seconds{link="plc-1"}')).toBe(0.002);
   expect(found.get('tagwerk_link_timeouts_total{link="odd \\"name\\"\\\\\\n"}')).toBe(3);
   expect(found.get('tagwerk_rule_rows_in_total{rule="hold"}')).toBe(5);
+  expect(found.get('tagwerk_turn_seconds_bucket{role="all",le="0.002"}')).toBe(11);
+  expect(found.get('tagwerk_turn_seconds_bucket{role="all",le="+Inf"}')).toBe(12);
 });
 
 test("/openapi.json describes each route, its parameters, its body and who may call", async () => {

@@ -18,6 +18,7 @@ export class FakeRuntime implements Runtime {
       state: null,
       memory: { rss: 70e6, planned: 33e6, budget: 224e6 },
       unconfirmed: null, turns: 12, turn_ms_max: 2.5,
+      turn_lengths: { all: [10, 1, 1, 0, 0, 0, 0, 0, 0, 0] },
     };
   }
 

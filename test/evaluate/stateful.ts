@@ -134,8 +134,8 @@ function callOf(node: BoundStateful): Call {
   switch (fn) {
     case "lag": return new Lag(node);
     case "latest": return new Latest(node);
-    case "changed_col": return new Changed(true);
-    case "had_changed": return new Changed(false);
+    case "changed_col": return new Changed(true, node);
+    case "had_changed": return new Changed(false, node);
     case "acc_sum": case "acc_min": case "acc_max": case "acc_avg": case "acc_count":
       return new Accumulated(fn.slice(4));
     case "pid": return new Pid(node);
@@ -214,11 +214,14 @@ const equal = (a: Value, b: Value): boolean => a === b ||
 /** changed_col gives the value (one column), had_changed whether any differs. */
 class Changed implements Call {
   readonly #column: boolean;
+  /** Of no fixed type: NaN is the same as before. */
+  readonly #open: readonly boolean[];
   readonly #before: (Cell | undefined)[] = [];
   #gap = false;
   #from: Origin | null = null;
 
-  constructor(column: boolean) {
+  constructor(column: boolean, { args }: BoundStateful) {
+    this.#open = args.slice(1).map((arg) => arg.type.kind === "dyn");
     this.#column = column;
   }
 
@@ -269,7 +272,8 @@ class Changed implements Call {
   #differs(i: number, x: Cell): boolean {
     const before = this.#before[i];
     if (before === undefined || isNull(before)) return hasValue(x);
-    return !hasValue(x) || !equal(before.value, x.value);
+    const same = this.#open[i] === true && exactly(before.value) === exactly(x.value);
+    return !hasValue(x) || !(same || equal(before.value, x.value));
   }
 
   #trust(i: number): number {

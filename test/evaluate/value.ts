@@ -1,5 +1,5 @@
 import { assert, never } from "../../src/base.ts";
-import { ABSENT, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import { ABSENT, BAD, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundBinaryOp, BoundCall, BoundHits, BoundType } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
@@ -72,6 +72,12 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     case "number": throw new Error("bug: a row's number is worked out before its columns");
     case "stateful": throw new Error("bug: a call with state is worked out before the row's rest");
     case "window": return good(leaves.window(node.which));
+    case "cell": {
+      const cell = of(node.operand);
+      if (node.which === "state") return good(cell.state);
+      const kept = cell.state >= 64 && cell.state < 192 && cell.state !== BAD.initial;
+      return kept ? { value: cell.value, state: UNCERTAIN.stale } : cell;
+    }
     case "hits": return good(leaves.hits(node));
     case "clock": return good(leaves.time);
     case "literal": return node.value === null ? nothing : good(node.value);

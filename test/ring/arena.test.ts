@@ -63,3 +63,14 @@ test("an attached arena sees the same bytes", () => {
   arena.F[3] = 1.5;
   expect(Arena.attach(arena.buffer).F[3]).toBe(1.5);
 });
+
+test("a block is zeroed whether its bytes were used before or not", () => {
+  const arena = Arena.create(4096);
+  const first = arena.take(256, "a");
+  arena.U.fill(7, first.at, first.at + first.bytes);
+  arena.give(first);
+  // Half of it was used.
+  const block = arena.take(512, "b");
+  expect(block.at).toBe(first.at);
+  expect(arena.U.subarray(block.at, block.at + block.bytes).every((byte) => byte === 0)).toBe(true);
+});

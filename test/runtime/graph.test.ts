@@ -35,7 +35,9 @@ const problems = (
 
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
-    for (const v of ["coalesce(a, 1)", "CASE WHEN a IS NULL THEN 1.0 ELSE a END",
+    for (const v of ["coalesce(a, 1)", "CASE WHEN good(a) THEN a ELSE 1.0 END", "raw(a)",
+      "CASE WHEN quality(a) = 'good' THEN 1.0 ELSE 2.0 END", "CASE WHEN changed(a) THEN 1.0 END",
+      "CASE WHEN a IS NULL THEN 1.0 ELSE a END",
       "CASE WHEN isnull(a) THEN 1.0 ELSE a END"]) {
       expect(problems({ write: `SELECT ${v} AS v FROM d.fast` }), v).toContain("(W8)");
     }
@@ -235,5 +237,26 @@ describe("W13", () => {
       write: `SELECT ${pid("s")} AS v FROM before` })).toContain("(W13)");
     expect(problems({ before: `SELECT ${pid("set")} AS s FROM d.fast`,
       write: "SELECT s * 2 AS v FROM before" })).toContain("(W13)");
+  });
+});
+
+describe("rows of a rule's stream", () => {
+  const rows = (rules: Record<string, string>, name: string): number => {
+    const { graph, texts } = examine({ write: "SELECT a AS v FROM d.fast", ...rules });
+    expect(texts).toEqual([]);
+    return graph!.streams.find((stream) => stream.name === name)!.layout.rows;
+  };
+  const all = "SELECT n FROM asked";
+  test("are few where nobody can lag, and two seconds of its input where somebody reads", () => {
+    expect(rows({ one: all }, "one")).toBe(64);
+    expect(rows({ one: all, two: "SELECT n FROM one" }, "one")).toBe(2048);
+    expect(rows({ one: all, two: "SELECT n FROM one" }, "two")).toBe(64);
+  });
+  test("are two closings of a tumbling window, or those of two seconds", () => {
+    const window = (ms: number): string =>
+      `SELECT n, count(*) AS c FROM asked GROUP BY n KEYS 16, TUMBLINGWINDOW(ms, ${ms})`;
+    const read = (ms: number): number =>
+      rows({ one: window(ms), two: "SELECT c FROM one" }, "one");
+    expect([read(10_000), read(500), read(1)]).toEqual([32, 128, 2048]);
   });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Arena, Ring } from "../../src/ring.ts";
 import type { RulePlan } from "../../src/runtime/graph.ts";
+import type { Gather } from "../../src/runtime/gather.ts";
 import { RuleRunner } from "../../src/runtime/rule.ts";
 import type { Stage } from "../../src/sql.ts";
 
@@ -115,4 +116,24 @@ test("a schedule: it waits, begins with the rows of then, and a changed one coun
   turn(20_001);
   turn(20_002);
   expect([runner.state, runner.deadline, seen.rows]).toEqual(["running", Infinity, 2]);
+});
+
+test("no window closes while rows of its streams wait to be gathered", () => {
+  const arena = Arena.create(8192);
+  const ring = (): Ring => Ring.create(arena, Ring.layout("r", [], 16)).ring;
+  const rule = { name: "r", sql: "", to: [], schedule: null };
+  const closed: number[] = [];
+  let waiting = 2;
+  const stage: Stage = {
+    counters: { in: 0, out: 0, errors: 0, dropped: 0 }, deadline: day,
+    run: (_from, to) => to, tick: (time) => void closed.push(time),
+  };
+  const gather = { members: [], lost: 0, step: () => --waiting > 0 } as unknown as Gather;
+  const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    rings: [ring(), ring()], blocks: [], states: [], models: [], alarms: [],
+    gather: () => gather, stages: () => [stage],
+  });
+  runner.begin();
+  expect([runner.run(0, day), closed]).toEqual([true, []]);
+  expect([runner.run(0, day), closed]).toEqual([false, [day]]);
 });

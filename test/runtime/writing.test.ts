@@ -23,7 +23,8 @@ function start() {
   const port = { name: "plc", peer, open: true,
     read: (_tag, _raw, done) => (done(DONE, 0, true, NaN, null), true) } as Partial<LinkPort>;
   const links = new Map(graph.links.map(({ link }) => [link.name, port]));
-  const role = { graph, rings, rules: [], links, permits: new Map() } as unknown as Role;
+  const role = { gateway: graph.gateway, share: graph, rings, rules: [], links,
+    permits: new Map() } as unknown as Role;
   const store = { unavailable: null, nextArming: async () => 1,
     proof: async () => ({ hash: state.hash }),
     beginArming: async () => true } as unknown as StorePort;

@@ -184,6 +184,8 @@ class Queries {
     if (this.#group && r.chance(0.8)) return this.#aggregate(kind);
     // NULL by itself is a float: a place for whole numbers or conditions refuses it.
     if (r.chance(0.05) && (kind === "float" || kind === "text")) return "NULL";
+    const known = !this.#group && r.chance(0.04) ? this.#ofCell(kind) : null;
+    if (known !== null) return known;
     switch (kind) {
       case "float":
         if (this.#newest && r.chance(0.3)) return "dev.x";
@@ -204,6 +206,21 @@ class Queries {
       case "open": return r.pick(["d", "e", "d", "e", "l[0]", "l[-1]", "o->x", "o.y"]);
       case "list": return r.pick(["l", "l", "o->l", "array_create(1, 'a', 2.5, yes)"]);
       case "object": return r.pick(["o", "o", "object_construct('x', n, 'y', t, 'z', at)"]);
+    }
+  }
+
+  /** What is known of a value beside itself. */
+  #ofCell(kind: Kind): string | null {
+    const r = this.#r;
+    const any = r.pick(["a", "n", "big", "yes", "t", "at", "d", ...this.#newest ? ["dev.x"] : []]);
+    switch (kind) {
+      case "text": return r.pick([`quality(${any})`, "raw(t)"]);
+      case "bool": return r.pick([`good(${any})`, "raw(yes)", `changed(${any})`]);
+      case "float": return this.#newest ? r.pick(["raw(a)", "raw(dev.x)"]) : "raw(a)";
+      case "whole": return "raw(n)";
+      case "long": return "raw(big)";
+      case "time": return "raw(at)";
+      default: return null;
     }
   }
 

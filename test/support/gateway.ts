@@ -23,14 +23,15 @@ export class RunningGateway {
 
   static async start(
     config: string, store: string, args: string[] = [], env: Record<string, string> = {},
-    wrap: string[] = [],
+    wrap: string[] = [], within_ms = 10_000,
   ): Promise<RunningGateway> {
     const file = await binary();
     const startedAt = Date.now();
     const program = new Program([...wrap, file, "run", config, "--store", store, ...args], { env });
     const gateway = new RunningGateway(program, store, file, startedAt);
     try {
-      await until("gateway up", async () => (await gateway.get("/health")).status > 0);
+      await until("gateway up", async () => (await gateway.get("/health")).status > 0,
+        within_ms);
     } catch (thrown) {
       await program.stop("SIGKILL");
       throw new Error(`${thrown}\n${program.output}`);

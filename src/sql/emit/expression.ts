@@ -1,9 +1,8 @@
-import { ERROR } from "../../ring.ts";
+import { BAD, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
-  Bound, BoundBinary, BoundCase, BoundCast, BoundCoalesce, BoundIn, BoundIsNull, BoundLike,
-    BoundLiteral,
-    BoundUnary,
+  Bound, BoundBinary, BoundCase, BoundCast, BoundCell, BoundCoalesce, BoundIn, BoundIsNull,
+  BoundLike, BoundLiteral, BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
@@ -58,6 +57,7 @@ export class Expressions {
         return node.op === "and" || node.op === "or" ? this.#junction(node)
           : node.type.kind === "bool" && !"&|^".includes(node.op) ? this.#comparison(node)
           : this.#arithmetic(node);
+      case "cell": return this.#cell(node);
       case "in": return this.#in(node);
       case "like": return this.#like(node);
       case "isnull": return this.#isNull(node);
@@ -69,6 +69,14 @@ export class Expressions {
       case "call": return callValue(this.#code, node, node.args.map((a) => this.value(a)));
       default: return never(node, "expression");
     }
+  }
+
+  #cell({ which, operand }: BoundCell): Value {
+    const value = this.value(operand);
+    if (which === "state") return { kind: "int53", value: value.state, state: "0" };
+    const { state } = value;
+    return { ...value, state: this.#code.define("s", `${state} > 63 & ${state} < ${NULL} & ` +
+      `${state} !== ${BAD.initial} ? ${UNCERTAIN.stale} : ${state}`) };
   }
 
   /** When a condition passes and when it fails, without making its value and state. */

@@ -20,6 +20,7 @@ export interface JoinSpec {
   readonly left: JoinSide;
   /** Its other side, in the ring behind the query's newest values: rows as `range` has them. */
   readonly right: JoinSide;
+  /** Of its ring; 0: left rows come one by one, for which no hash is worth making. */
   readonly rightRows: number;
   readonly newest: readonly BoundNewest[];
   readonly on: Bound | null;
@@ -48,10 +49,40 @@ interface Place {
  *     range   I × 4     first and last row of the right side; pairs that found no room, and rows
  *                       on which ON failed, in this call
  *     marks   U × n     FULL JOIN: right rows that have found a partner
+ *     heads   I × n     ON a = b: by hash, 1 + the first right row with such a key, 0 = none
+ *     next    I × n     by right row: 1 + the next one of the same hash
+ *     bits    F × 1     a key on its way into the hash
  */
 export function addJoinFields(code: Code, spec: JoinSpec): void {
   code.layout.add("range", "I", 4);
+  if (equalityOf(spec) !== null) {
+    code.layout.add("heads", "I", spec.rightRows);
+    code.layout.add("next", "I", spec.rightRows);
+    code.layout.add("bits", "F", 1);
+  }
   if (spec.kind === "full") code.layout.add("marks", "U", spec.rightRows);
+}
+
+/**
+ * The columns that ON wants equal, if it wants nothing else: right rows are then found by hash.
+ * Of RIGHT JOIN the left rows would be.
+ */
+function equalityOf({ on, kind, strict, find, left, right, rightRows }: JoinSpec): Equality | null {
+  if (on?.kind !== "binary" || on.op !== "=" || kind === "right" || strict) return null;
+  if (rightRows === 0) return null;
+  const found = [find(on.left), find(on.right)];
+  const [a, b] = (["left", "right"] as const).map((side) =>
+    found.find((one) => one?.side === side));
+  const isNumber = (side: JoinSide, name: string): boolean =>
+    ["float64", "int53", "time", "bool"].includes(
+      side.columns.find((column) => column.name === name)!.kind);
+  return a == null || b == null || !isNumber(left, a.name) || !isNumber(right, b.name) ? null
+    : { left: a.name, right: b.name };
+}
+
+interface Equality {
+  readonly left: string;
+  readonly right: string;
 }
 
 /**
@@ -91,19 +122,23 @@ class JoinText {
     const outerLoads = code.take();
     const test = on === null ? null : this.#test(on, leaves);
     const testing = code.take();
+    const equal = equalityOf(this.#spec);
     const counted = test !== null && test.error !== "false"
       ? [`if (${test.error}) failed = failed + 1 | 0;`] : [];
+    const pair = [
+      ...(test === null || test.pass === "true" ? [] : [`if (!(${test.pass})) continue;`]),
+      ...(lonely ? ["found = 1;"] : []), ...this.#mark(),
+      "if (n === room) missed = missed + 1 | 0;", "else {", ...this.#stored(true, true), "}",
+    ];
     const body = [
       ...this.#enter(outer), ...outerLoads, ...(lonely ? ["let found = 0;"] : []),
-      ...this.#loop(inner, [
-        ...this.#enter(inner), ...testing, ...counted,
-        ...(test === null || test.pass === "true" ? [] : [`if (!(${test.pass})) continue;`]),
-        ...(lonely ? ["found = 1;"] : []), ...this.#mark(),
-        "if (n === room) missed = missed + 1 | 0;", "else {", ...this.#stored(true, true), "}",
-      ]),
+      ...(equal === null
+        ? this.#loop(inner, [...this.#enter(inner), ...testing, ...counted, ...pair])
+        : this.#chain(leaves.left.column(equal.left), [...testing, ...pair])),
       ...(lonely ? ["if (found === 0) {", ...indented(this.#alone(outer)), "}"] : []),
     ];
-    const main = [...this.#cleared(), ...this.#loop(outer, body), ...this.#unmarked()];
+    const main = [...this.#cleared(), ...(equal === null ? [] : this.#hashed(equal.right)),
+      ...this.#loop(outer, body), ...this.#unmarked()];
     const range = code.param({ of: "state", field: "range" }, "range");
     return `function join(p, from, to, head, room) {
 ${indent(code.takePrologue(), "  ")}
@@ -143,6 +178,57 @@ ${indent(main, "  ")}
       },
     };
     return new Expressions(scope).test(on);
+  }
+
+  /**
+   * Chains the right rows by their keys, the last one first, so that they are met in their order.
+   * A key that is an error makes an error of every pair; one without value meets nobody.
+   */
+  #hashed(key: string): string[] {
+    const code = this.#code;
+    const { of, seq, bounds: [from, to], side } = this.#right;
+    const row = code.name("b");
+    const { value, state } = new RowLeaves(code, side.columns, row, of).column(key);
+    const loads = code.take();
+    const heads = this.#field("heads"), next = this.#field("next");
+    return [
+      `for (let h = 0; h < ${this.#spec.rightRows}; h = h + 1 | 0) I[${heads} + h | 0] = 0;`,
+      "let rights = 0, odd = 0;",
+      `for (let ${seq} = ${to}; ${seq} !== ${from};) {`,
+      `  ${seq} = ${seq} - 1 | 0;`,
+      ...indented([
+        ...this.#enter({ ...this.#right, row }), ...loads, "rights = rights + 1 | 0;",
+        `if (${state} > 193) odd = odd + 1 | 0;`, `if (${state} > 63) continue;`,
+        ...this.#slot(value), `I[${next} + ${row} | 0] = I[${heads} + slot | 0];`,
+        `I[${heads} + slot | 0] = ${row} + 1 | 0;`]),
+      "}",
+    ];
+  }
+
+  /** The right rows whose keys have the hash of this one. */
+  #chain({ value, state }: Value, body: readonly string[]): string[] {
+    const heads = this.#field("heads"), next = this.#field("next");
+    return [
+      `failed = failed + (${state} > 193 ? rights : odd) | 0;`,
+      `if (${state} < 64) {`,
+      ...indented([
+        ...this.#slot(value),
+        `for (let e = I[${heads} + slot | 0]; e !== 0; e = I[${next} + e - 1 | 0]) {`,
+        ...indented([`const ${this.#right.row} = e - 1 | 0;`, ...body]), "}"]),
+      "}",
+    ];
+  }
+
+  /** 0 and −0 are equal, so they must be one to the hash. */
+  #slot(value: string): string[] {
+    const bits = this.#field("bits");
+    return [`F[${bits}] = ${value} + 0;`,
+      `let slot = Math.imul(I[${bits} << 1] ^ I[(${bits} << 1) + 1 | 0], -1640531527);`,
+      `slot = (slot ^ slot >>> 15) & ${this.#spec.rightRows - 1};`];
+  }
+
+  #field(field: string): string {
+    return this.#code.param({ of: "state", field }, field);
   }
 
   #loop({ seq, bounds: [from, to] }: Place, body: readonly string[]): string[] {

@@ -32,45 +32,59 @@ export interface Field {
  *
  *     byte 0                                                            bytes
  *     | field | field | …              | params (8 × params)            |
+ *
+ * Plain data: plans travel to the threads that run them.
  */
-export class Layout {
+export interface StateLayout {
+  readonly fields: readonly Field[];
+  readonly bytes: number;
+}
+
+/** A layout in the making. */
+export class Layout implements StateLayout {
   readonly fields: Field[] = [];
-  readonly #at = new Map<string, number>();
   bytes = 0;
 
   add(name: string, view: Field["view"], count: number): void {
-    assert(!this.#at.has(name), `state field ${name} twice`);
-    this.fields.push({ name, view, count });
-    this.#at.set(name, this.bytes);
-    const width = view === "F" ? 8 : view === "I" ? 4 : 1;
-    this.bytes += Math.ceil((count * width) / 8) * 8;
+    assert(!this.has(name), `state field ${name} twice`);
+    const field = { name, view, count };
+    this.fields.push(field);
+    this.bytes += alignedBytes(field);
   }
 
   has(name: string): boolean {
-    return this.#at.has(name);
-  }
-
-  /** First byte of a field, from the block's own. */
-  byteOf(name: string): number {
-    const at = this.#at.get(name);
-    assert(at !== undefined, `no state field ${name}`);
-    return at;
-  }
-
-  bytesOf(name: string): number {
-    const field = this.fields.find((f) => f.name === name);
-    assert(field !== undefined, `no state field ${name}`);
-    return field.count * (field.view === "F" ? 8 : field.view === "I" ? 4 : 1);
-  }
-
-  /** Index of a field into its view, for a block at byte `block`. */
-  indexOf(name: string, block: number): number {
-    const at = this.#at.get(name);
-    const field = this.fields.find((f) => f.name === name);
-    assert(at !== undefined && field !== undefined, `no state field ${name}`);
-    return (block + at) / (field.view === "F" ? 8 : field.view === "I" ? 4 : 1);
+    return hasField(this, name);
   }
 }
+
+const widths = { F: 8, I: 4, U: 1 } as const;
+
+const bytesIn = ({ view, count }: Field): number => count * widths[view];
+
+const alignedBytes = (field: Field): number => Math.ceil(bytesIn(field) / 8) * 8;
+
+export const hasField = ({ fields }: StateLayout, name: string): boolean =>
+  fields.some((field) => field.name === name);
+
+function fieldOf({ fields }: StateLayout, name: string): Field {
+  const field = fields.find((one) => one.name === name);
+  assert(field !== undefined, `no state field ${name}`);
+  return field;
+}
+
+/** First byte of a field, from the block's own. */
+export function fieldByte(layout: StateLayout, name: string): number {
+  const { fields } = layout;
+  const i = fields.indexOf(fieldOf(layout, name));
+  return fields.slice(0, i).reduce((sum, field) => sum + alignedBytes(field), 0);
+}
+
+export const fieldBytes = (layout: StateLayout, name: string): number =>
+  bytesIn(fieldOf(layout, name));
+
+/** Index of a field into its view, for a block at byte `block`. */
+export const fieldIndex = (layout: StateLayout, name: string, block: number): number =>
+  (block + fieldByte(layout, name)) / widths[fieldOf(layout, name).view];
 
 /** Rings that a stage is bound to. */
 export interface Bound {
@@ -106,14 +120,14 @@ function columnOf(ring: Ring, name: string): Column {
 }
 
 /** The word that a parameter is for these rings and this state block (at byte `block`). */
-export function resolve(param: Param, rings: Bound, layout: Layout, block: number): number {
+export function resolve(param: Param, rings: Bound, layout: StateLayout, block: number): number {
   switch (param.of) {
     case "number": return param.value;
-    case "state": return layout.indexOf(param.field, block);
+    case "state": return fieldIndex(layout, param.field, block);
     case "text":
       return param.part === "length"
         ? new TextEncoder().encode(param.bytes).length
-        : layout.indexOf(textField(param.id), block);
+        : fieldIndex(layout, textField(param.id), block);
     case "newest": {
       const ring = rings.newest[param.index]!;
       return "column" in param

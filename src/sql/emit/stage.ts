@@ -4,13 +4,14 @@ import type {
   ConditionsPlan, RowsPlan, RunningPlan, Site, Stage, StageCounters, StatefulPlan,
 } from "../program.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
-import { type Param, resolve, textField } from "./params.ts";
-import type { Layout } from "./params.ts";
+import {
+  fieldIndex, hasField, type Param, resolve, type StateLayout, textField,
+} from "./params.ts";
 
 /** Fills a stage's parameter block and its text literals; returns the block's place in I. */
-export function bindParams(layout: Layout, params: readonly Param[], site: Site): number {
+export function bindParams(layout: StateLayout, params: readonly Param[], site: Site): number {
   const { F, I, U } = site.arena;
-  const at = layout.indexOf("params", site.state.at);
+  const at = fieldIndex(layout, "params", site.state.at);
   assert(site.state.bytes >= layout.bytes, "state block too small");
   params.forEach((param, i) => {
     const word = resolve(param, site, layout, site.state.at);
@@ -18,7 +19,7 @@ export function bindParams(layout: Layout, params: readonly Param[], site: Site)
     else I[2 * (at + i)] = word;
     if (param.of === "text" && param.part === "at") {
       U.set(new TextEncoder().encode(param.bytes),
-        layout.indexOf(textField(param.id), site.state.at));
+        fieldIndex(layout, textField(param.id), site.state.at));
     }
   });
   return 2 * at;
@@ -41,9 +42,9 @@ export class RowsStage implements Stage {
     this.#kernel = kernelOf(site.arena, plan.text);
     this.#params = bindParams(plan.state, plan.params, site);
     const { state } = plan;
-    this.#errorsAt = state.has("errors") ? state.indexOf("errors", site.state.at) : null;
-    this.#droppedAt = plan.kind === "running" ? state.indexOf("window", site.state.at) + 6
-      : plan.kind === "stateful" ? state.indexOf("dropped", site.state.at) : null;
+    this.#errorsAt = hasField(state, "errors") ? fieldIndex(state, "errors", site.state.at) : null;
+    this.#droppedAt = plan.kind === "running" ? fieldIndex(state, "window", site.state.at) + 6
+      : plan.kind === "stateful" ? fieldIndex(state, "dropped", site.state.at) : null;
     this.#output = site.output;
     this.#F = site.arena.F;
     this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 1);

@@ -1,6 +1,7 @@
 import { assert, limits } from "../../base.ts";
 import { type Column, FLAG, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { fieldByte } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { ReorderPlan, Site, Stage, StageCounters } from "../program.ts";
 
@@ -81,7 +82,7 @@ export class ReorderStage implements Stage, EventClock {
 
   constructor(plan: ReorderPlan, site: Site) {
     const { arena, state, output } = site;
-    const place = (field: string): number => state.at + plan.state.byteOf(field);
+    const place = (field: string): number => state.at + fieldByte(plan.state, field);
     const part = (field: string, bytes: number): Site["state"] =>
       ({ at: place(field), bytes, owner: state.owner });
     this.#plan = plan;

@@ -1,4 +1,4 @@
-import type { Dyn } from "../../ring.ts";
+import { type Dyn, stateName } from "../../ring.ts";
 import type { FunctionValue, ScalarFunction } from "./record.ts";
 import { equal, isFields, isList } from "./values.ts";
 
@@ -61,6 +61,10 @@ export const access: readonly ScalarFunction[] = [
     nulls: "sees",
     body: (x: Dyn, list: Dyn) => (list === null || x === null ? false
       : isList(list) ? !list.includes(null) && !list.some((one) => equal(one, x)) : undefined),
+  },
+  {
+    name: "$quality", parameters: "i", result: "text", doc: "`quality(x)`", examples: [],
+    slot: () => 32, body: (state: number) => stateName(state),
   },
   {
     name: "$row", parameters: "sv/", result: "dyn", doc: "`*` as one object", examples: [],

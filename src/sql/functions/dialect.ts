@@ -9,7 +9,7 @@ export type FunctionClass =
  */
 const later: Readonly<Record<"context" | "scalar", string>> = {
   context: "newuuid: rule_id: rule_start: " +
-    "window_trigger: get_keyed_state:aTa delay:ia props:s quality:f good:f raw:f changed:f",
+    "window_trigger: get_keyed_state:aTa delay:ia props:s",
   scalar: "rand: array_shuffle:a",
 };
 

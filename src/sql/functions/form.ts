@@ -34,6 +34,27 @@ export const forms: readonly FormFunction[] = [
     doc: "Whether x has no value, as x IS NULL", examples: [["isnull(NULL)", "TRUE"]],
   },
   {
+    name: "quality", parameters: "f", place: "context", usage: "quality(tag)", gives: "string",
+    doc: "Why a value is as it is: 'good', 'uncertain:stale', 'bad:timeout', 'null' and so on",
+    examples: ["SELECT quality(temperature) AS why FROM press.fast WHERE temperature IS NULL"],
+  },
+  {
+    name: "good", parameters: "f", place: "context", usage: "good(tag)", gives: "boolean",
+    doc: "Whether the value is good: neither bad nor missing nor uncertain",
+    examples: ["SELECT temperature FROM press.fast WHERE good(pressure)"],
+  },
+  {
+    name: "raw", parameters: "f", place: "context", usage: "raw(tag)", gives: "as tag",
+    doc: "The value, or where it is bad the last one known, which is then uncertain",
+    examples: ["SELECT raw(temperature) AS last_known FROM press.fast"],
+  },
+  {
+    name: "changed", parameters: "f", place: "context", usage: "changed(tag)", gives: "boolean",
+    doc: "Whether value or quality differ from the row before; TRUE on the first row",
+    examples: [{ call: "changed(x)", x: ["1", "1", "2"], gives: ["TRUE", "FALSE", "TRUE"] },
+      "SELECT temperature FROM press.fast WHERE changed(temperature)"],
+  },
+  {
     name: "date_diff", parameters: "tt", place: "scalar", usage: "date_diff(from, to)",
     gives: "bigint", doc: "Nanoseconds from one time to another, exact in 64 bits",
     examples: [["date_diff('2026-01-31T08:00:00Z', '2026-01-31T08:00:01Z') = 1000000000", "TRUE"]],

@@ -7,7 +7,8 @@ export function operands(node: Bound): readonly Bound[] {
     case "column": case "newest": case "literal": case "aggregate": case "infer": case "window":
     case "clock": case "hits":
       return [];
-    case "unary": case "isnull": case "cast": case "narrow": return [node.operand];
+    case "unary": case "isnull": case "cast": case "narrow": case "cell":
+      return [node.operand];
     case "binary": return [node.left, node.right];
     case "in": return [node.operand, ...node.items];
     case "like": return [node.operand, node.pattern];

@@ -1,4 +1,5 @@
 import type { Arena, Block, ColumnKind } from "../../ring.ts";
+import { fieldIndex } from "../emit/params.ts";
 import type { StatefulPlan } from "../program.ts";
 
 /** As it stands in the state, and in checkpoints: numbers are stable. */
@@ -98,7 +99,7 @@ export class StageAlarms {
   }
 
   #field(name: string): number {
-    return this.#plan.state.indexOf(name, this.#block);
+    return fieldIndex(this.#plan.state, name, this.#block);
   }
 
   /** Keys that have had a row, in the order of their places. */

@@ -1,5 +1,6 @@
 import { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { fieldIndex } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { JoinedPlan, JoinPlan, Site } from "../program.ts";
 
@@ -41,7 +42,7 @@ export class Joiner {
     this.#rows = kernelOf(site.arena, plan.rows.text);
     this.#params = bindParams(plan.rows.state, plan.rows.params,
       { ...site, input: left, output: this.output, state });
-    this.#errorsAt = plan.rows.state.indexOf("errors", state.at);
+    this.#errorsAt = fieldIndex(plan.rows.state, "errors", state.at);
   }
 
   get errors(): number {
@@ -80,5 +81,5 @@ function joinStep(
   const params = bindParams(step.state, step.params,
     { ...site, input, output: ring, newest: [...site.newest, right], state });
   return { kernel: kernelOf(site.arena, step.text), params, ring,
-    range: step.state.indexOf("range", state.at) };
+    range: fieldIndex(step.state, "range", state.at) };
 }

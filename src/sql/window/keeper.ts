@@ -1,5 +1,6 @@
 import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { fieldIndex, hasField } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { FoldPlan, RowsPlan, Site } from "../program.ts";
 import { word } from "./words.ts";
@@ -38,7 +39,7 @@ export class RowKeeper implements Keeper {
   constructor(plan: RowsPlan, site: Site) {
     this.#kernel = kernelOf(site.arena, plan.text);
     this.#params = bindParams(plan.state, plan.params, site);
-    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
+    this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
     this.#ring = site.output;
   }
 
@@ -83,9 +84,10 @@ export class PaneKeeper implements Keeper {
     this.#params = bindParams(plan.state, plan.params, site);
     this.#input = site.input!;
     this.#ring = site.output;
-    this.#at = plan.state.indexOf("window", site.state.at);
-    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
-    this.#tableAt = plan.state.has("table") ? plan.state.indexOf("table", site.state.at) : -1;
+    this.#at = fieldIndex(plan.state, "window", site.state.at);
+    this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
+    this.#tableAt = hasField(plan.state, "table")
+      ? fieldIndex(plan.state, "table", site.state.at) : -1;
   }
 
   get closes(): number {

@@ -1,6 +1,7 @@
 import { assert, limits } from "../../base.ts";
 import { type Column, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { fieldByte, fieldBytes, fieldIndex, hasField } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
@@ -44,7 +45,7 @@ export class KeptStage implements Stage {
 
   constructor(plan: KeptPlan, site: Site) {
     const { arena, output, state } = site;
-    const place = (field: string): number => state.at + plan.state.byteOf(field);
+    const place = (field: string): number => state.at + fieldByte(plan.state, field);
     const part = (field: string, bytes: number): Site["state"] =>
       ({ at: place(field), bytes, owner: state.owner });
     this.#plan = plan;
@@ -59,15 +60,15 @@ export class KeptStage implements Stage {
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
     this.#join = plan.join === null ? null : new Joiner(plan.join, site, this.#kept, (field) =>
-      part(field, plan.state.bytesOf(field)));
+      part(field, fieldBytes(plan.state, field)));
     const fold = { ...site, input: this.#join?.output ?? this.#kept, newest: [],
       state: part("fold", plan.fold.stateBytes) };
     this.#accumulate = kernelOf(arena, plan.fold.text);
     this.#emit = kernelOf(arena, plan.fold.emitText);
     this.#params = bindParams(plan.fold.state, plan.fold.params, fold);
-    this.#windowAt = plan.fold.state.indexOf("window", fold.state.at);
-    this.#tableAt = plan.fold.state.has("table")
-      ? plan.fold.state.indexOf("table", fold.state.at) : -1;
+    this.#windowAt = fieldIndex(plan.fold.state, "window", fold.state.at);
+    this.#tableAt = hasField(plan.fold.state, "table")
+      ? fieldIndex(plan.fold.state, "table", fold.state.at) : -1;
     this.#output = output;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
   }

@@ -1,6 +1,7 @@
 import { limits } from "../../base.ts";
 import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
+import { fieldIndex, hasField } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
 import { word } from "./words.ts";
@@ -37,9 +38,10 @@ export class WindowStage implements Stage {
     this.#output = site.output;
     this.#F = site.arena.F;
     this.#I = site.arena.I;
-    this.#at = plan.state.indexOf("window", site.state.at);
-    this.#errorsAt = plan.state.indexOf("errors", site.state.at);
-    this.#tableAt = plan.state.has("table") ? plan.state.indexOf("table", site.state.at) : -1;
+    this.#at = fieldIndex(plan.state, "window", site.state.at);
+    this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
+    this.#tableAt = hasField(plan.state, "table")
+      ? fieldIndex(plan.state, "table", site.state.at) : -1;
     // A turn may both run and tick: together they fill half of the ring.
     this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 2);
   }
