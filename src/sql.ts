@@ -15,6 +15,7 @@ export {
   instantiate, instantiateInfer, instantiateLookup, instantiateScan,
 } from "./sql/instantiate.ts";
 export type { ScannedTable } from "./sql/scan.ts";
+export { inTurn } from "./sql/silence.ts";
 export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,

@@ -269,9 +269,9 @@ function toSink(name: string, entry: object): SinkConfig {
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {
-  const { sql, to, eventTime, schedule, restart } = text;
+  const { sql, to, eventTime, emptyWindows, schedule, restart } = text;
   return {
-    name, sql, restart,
+    name, sql, restart, emptyWindows,
     schedule: schedule === undefined ? null : {
       cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
     },

@@ -151,6 +151,8 @@ export interface Rule {
   readonly sql: string;
   /** null: the rule goes by engine time. */
   readonly eventTime: EventTimeConfig | null;
+  /** A window without a row gives one of NULLs. */
+  readonly emptyWindows: boolean;
   readonly to: readonly RuleTarget[];
   /** Null = it runs from start to stop. */
   readonly schedule: Schedule | null;

@@ -174,6 +174,8 @@ const eventTime = z.strictObject({
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
   eventTime: eventTime.optional(),
+  emptyWindows: z.boolean().default(false)
+    .describe("true: a tumbling or hopping window that gives no row gives one of NULLs"),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({

@@ -233,7 +233,8 @@ class Builder {
     for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
     const name = "$try";
     const restart = { attempts: 0, delay: 0, most: 0 };
-    this.#planRule({ name, sql, to: [], eventTime: null, schedule: null, restart });
+    this.#planRule(
+      { name, sql, to: [], eventTime: null, emptyWindows: false, schedule: null, restart });
     const plan = this.#rules.get(name);
     return plan === undefined || !this.#hasColumns(plan) ? null : plan;
   }
@@ -438,7 +439,7 @@ class Builder {
       this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     try {
       return this.#alike.of(compile(rule.sql, this.#catalog(rule.name),
-        { lineage, strict, eventTime: eventTimeOf(rule) }));
+        { lineage, strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);
@@ -561,6 +562,10 @@ class Builder {
         this.#problem(["rules", rule.name, "sql"], fault.message, fault);
       };
       if (found !== null) refuse(`${found.word} ${why}`, found.span);
+      if (rule.emptyWindows) {
+        this.#problem(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
+          "be on the way to a write: whoever counts it would count a silent device (W8)");
+      }
       for (const { sentence, span } of program.unsafe) {
         refuse(`${sentence}; it may not be on the way to a write`, span);
       }

@@ -7,7 +7,7 @@ import { notesOf, planText } from "../../src/runtime.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 
 function configOf(
-  rules: Record<string, string>, permit: readonly string[], functions: object,
+  rules: Record<string, string>, permit: readonly string[], functions: object, more: object = {},
 ): object {
   return {
     gateway: { id: "t" },
@@ -24,7 +24,7 @@ function configOf(
     sources: { asked: { type: "mqtt", link: "broker", topic: "asked",
       columns: { n: "float64" } } },
     rules: Object.fromEntries(Object.entries(rules).map(([name, sql]) =>
-      [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [] }])),
+      [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [], ...more }])),
     functions,
     store: { directory: "./store" },
   };
@@ -32,8 +32,9 @@ function configOf(
 
 function examine(
   rules: Record<string, string>, permit: string[] = [], functions: object = {},
+  more: object = {},
 ): Examined {
-  const texts = { config: JSON.stringify(configOf(rules, permit, functions)), policy: "" };
+  const texts = { config: JSON.stringify(configOf(rules, permit, functions, more)), policy: "" };
   return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
 }
 
@@ -60,6 +61,14 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
       .toContain("in the function smooth, 1:7: ewma() depends on every row since the start, so " +
         "the age of its inputs has no bound; it may not be on the way to a write (W8)\n" +
         "  1.0 * ewma(x, 1s)\n        ^^^^^^^^^^^");
+  });
+  test("a row that stands for an empty window is refused", () => {
+    const rules = { slow: "SELECT avg(a) AS m FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)",
+      write: "SELECT 1.0 * count(*) AS v FROM slow WHERE m > 1 GROUP BY TUMBLINGWINDOW(ss, 10)" };
+    const found = examine(rules, [], {}, { emptyWindows: true }).texts.join("\n");
+    for (const name of ["slow", "write"]) {
+      expect(found).toContain(`rules.${name}.emptyWindows: A row that stands for none may not be`);
+    }
   });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");

@@ -970,8 +970,8 @@ class SqlCase implements Case {
         const { tag, column } = this.#query.newest[index]!;
         const row = newest.get(tag);
         if (row === undefined) return { value: null, state: BAD.initial };
-        return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
-          : row.cells.get(column.name)!;
+        const cell = row.cells.get(column.name)!;
+        return time - row.time > 3 * poll_ms ? { ...cell, state: BAD.old } : cell;
       },
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
