@@ -191,7 +191,7 @@ export interface SinkConfig {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Who may write what (WRITING.md); by tag id. */
+/** Who may write what (docs/writing-rules.md); by tag id. */
 export type Policy = Readonly<Record<string, TagPolicy>>;
 
 export interface TagPolicy {

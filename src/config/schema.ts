@@ -310,10 +310,8 @@ export type TableTexts = Readonly<Record<string, { readonly type: string }
   & z.output<z.ZodObject<typeof table>>>>;
 
 export type GatewayText = z.output<ReturnType<typeof gatewaySchema>>;
-export type TypeText = z.output<typeof type>;
 export type DeviceText = z.output<typeof device>;
 export type TagText = z.output<typeof tagSettings>;
-export type PolicyText = z.output<typeof policySchema>;
 
 const sections = { links: "link", sources: "source", tables: "table", sinks: "sink" } as const;
 
