@@ -901,6 +901,9 @@ class Binder {
         "the rows that a window gives", span);
     }
     const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, context));
+    if (partitionBy.some((key) => contains(key, "number"))) {
+      throw this.#fault("syntax", "row_number() counts rows: it is no key of its own", span);
+    }
     const orderBy = this.#orderBy(over?.orderBy ?? [], context);
     const node = this.#node<BoundNumber>(
       { kind: "number", partitionBy, orderBy, type: int53, span });

@@ -217,7 +217,7 @@ class Chain {
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...this.#shown(), ...windowConditions(window)];
+      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowConditions(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);

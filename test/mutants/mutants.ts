@@ -13,12 +13,15 @@ import { reasonOf } from "./equivalent.ts";
  * statement, but for the numbers of its names, in another program or place. It is found as soon as
  * one of its places is: where it stands in what no row can show, it is as it is for the suite,
  * which meets each pattern thousands of times.
+ *
+ * It is no part of the check: what a changed kernel writes over other places may make the code of a
+ * stage go on for ever.
  */
-const isSoak = process.env["SOAK_COUNT"] !== undefined;
+
 /** Programs whose kernels are changed. */
-const count = Number(process.env["SOAK_COUNT"] ?? 30);
-/** One pattern of so many is tried: a look in the check, all of them in the soak. */
-const every = Number(process.env["SOAK_EVERY"] ?? (isSoak ? 1 : 31));
+const count = Number(process.env["SOAK_COUNT"] ?? 40);
+/** One pattern of so many is tried. */
+const every = Number(process.env["SOAK_EVERY"] ?? 1);
 const seed = Number(process.env["SOAK_SEED"] ?? 20_261_126);
 /** Sets of rows that a mutant must stand in each place, and places that it is tried in. */
 const row_sets = 12, places_max = 30;
@@ -162,17 +165,16 @@ test(`mutants of generated code are found (${count} programs from seed ${seed})`
   for (const subject of subjects()) {
     tryAll(subject, tally);
     done += 1;
-    if (isSoak && done % 5 === 0) console.log(`${done} programs: ${line()}`);
+    if (done % 5 === 0) console.log(`${done} programs: ${line()}`);
   }
   for (const [why, n] of Map.groupBy(tally.equivalent.values(), (w) => w)) {
     console.log(`equivalent: ${n.length} × ${why}`);
   }
   for (const [pattern, { places, mutant, title }] of tally.open) {
     console.log(`survivor, in ${places} places: ${pattern}`);
-    if (isSoak) console.log(`    ${mutant.change} in ${mutant.statement}\n    of ${title}`);
+    console.log(`    ${mutant.change} in ${mutant.statement}\n    of ${title}`);
   }
   console.log(line());
-  expect(tally.found.size).toBeGreaterThan(isSoak ? 1000 : 20);
-  // A look in the check meets most patterns in one place only.
-  expect(score()).toBeGreaterThan(isSoak ? 0.95 : 0.65);
+  expect(tally.found.size).toBeGreaterThan(100);
+  expect(score()).toBeGreaterThan(0.95);
 }, 7_200_000);
