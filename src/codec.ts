@@ -1,6 +1,4 @@
 import type { Dyn, Ring } from "./ring.ts";
-import { CborEncoder } from "./codec/cbor-encode.ts";
-import { CborDecoder } from "./codec/cbor-decode.ts";
 import { JsonDecoder } from "./codec/json-decode.ts";
 import { JsonEncoder } from "./codec/json-encode.ts";
 import { RowForm } from "./codec/row-form.ts";
@@ -55,10 +53,16 @@ export interface EncoderSettings {
   readonly identity?: boolean;
 }
 
+// Loaded by the first stream or sink that speaks it: others pay no memory for the library.
+const cborEncode = () =>
+  require("./codec/cbor-encode.ts") as typeof import("./codec/cbor-encode.ts");
+const cborDecode = () =>
+  require("./codec/cbor-decode.ts") as typeof import("./codec/cbor-decode.ts");
+
 export function createEncoder(from: Ring, settings: EncoderSettings): RowEncoder {
   const { format, quality, identity = false } = settings;
   return format === "json" ? new JsonEncoder(from, quality, identity)
-    : new CborEncoder(from, quality, identity);
+    : new (cborEncode().CborEncoder)(from, quality, identity);
 }
 
 export function createDecoder(into: Ring, settings: DecoderSettings = {}): RowDecoder {
@@ -66,5 +70,5 @@ export function createDecoder(into: Ring, settings: DecoderSettings = {}): RowDe
   const times = new TimeText(settings);
   const form = new RowForm(into, time, times, strict);
   return format === "json" ? new JsonDecoder(into, form, times, strict, rows_max)
-    : new CborDecoder(into, form, times, strict, rows_max);
+    : new (cborDecode().CborDecoder)(into, form, times, strict, rows_max);
 }

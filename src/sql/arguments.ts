@@ -1,5 +1,5 @@
 import type { Call, Expr } from "./ast.ts";
-import { notInThisVersion, SqlFault } from "./fault.ts";
+import { SqlFault } from "./fault.ts";
 import { knownFunctions } from "./functions.ts";
 import { usageFor } from "./manual.ts";
 
@@ -21,7 +21,10 @@ export function checkCall(sql: string, call: Call): void {
     throw new SqlFault("unknown-function", `There is no function ${call.name}()`, sql, call.span,
       knownFunctions.keys(), call.name);
   }
-  if (call.distinct) throw notInThisVersion(sql, call.span, "DISTINCT");
+  if (call.distinct && !["count", "collect", "min", "max"].includes(call.name.toLowerCase())) {
+    throw new SqlFault("syntax", "DISTINCT stands in count(), collect(), min() and max()", sql,
+      call.span);
+  }
   if (call.over !== null && fn.place !== "analytic" && fn.place !== "number") {
     throw new SqlFault("syntax", `${call.name}() takes no OVER`, sql, call.over.span);
   }

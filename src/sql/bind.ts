@@ -261,10 +261,14 @@ class Binder {
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
+    // Of columns of one name the last is left.
+    const shown = new Set<Bound>();
+    for (const { expr } of select) walk(expr, () => true, shown);
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
-      window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
-      limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      window: null, having: null, distinct: false, orderBy: [], limit: null,
+      numbers: this.#numbers.filter((number) => shown.has(number)),
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
       repeated: this.#repeated, ...parts,
@@ -897,6 +901,9 @@ class Binder {
         "the rows that a window gives", span);
     }
     const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, context));
+    if (partitionBy.some((key) => contains(key, "number"))) {
+      throw this.#fault("syntax", "row_number() counts rows: it is no key of its own", span);
+    }
     const orderBy = this.#orderBy(over?.orderBy ?? [], context);
     const node = this.#node<BoundNumber>(
       { kind: "number", partitionBy, orderBy, type: int53, span });
@@ -1077,6 +1084,10 @@ class Binder {
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
+    if (call.distinct && fn === "collect") return this.#gathering("distinct", call);
+    if (call.distinct && fn === "count") {
+      return this.#narrow(this.#gathering("count_distinct", call), int53);
+    }
     if (gathers(fn)) return this.#gathering(fn, call);
     if (first!.kind === "star") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
@@ -1105,7 +1116,8 @@ class Binder {
     }
     const newest = pairs && all?.kind === "literal" && all.value === false;
     const one = fn === "merge_agg" || newest;
-    const type = dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
+    const type = fn === "count_distinct" ? dyn(16)
+      : dyn(Math.max(limits.list_bytes_default, arg.type.slot * (one ? 1 : 8)));
     return this.#aggregate({ fn: newest ? "newest_distinct" : fn, arg, skipsNull: true, type,
       span });
   }

@@ -164,9 +164,12 @@ export type Gathering =
   /** Of pairs [key, row] an array of the rows whose key comes first in them. */
   | "deduplicate"
   /** Of pairs the last row, if its key comes first in it. */
-  | "newest_distinct";
+  | "newest_distinct"
+  /** An array of the values without those that are the same as one before, or their number. */
+  | "distinct" | "count_distinct";
 
-const gatherings: readonly string[] = ["collect", "merge_agg", "deduplicate", "newest_distinct"];
+const gatherings: readonly string[] = ["collect", "merge_agg", "deduplicate", "newest_distinct",
+  "distinct", "count_distinct"];
 
 export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includes(fn);
 
@@ -419,6 +422,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** The rule that the query is of. */
+  readonly self?: string;
   /** Of the user's own, by name in small letters; none if left out. */
   readonly functions?: UserFunctions;
 }

@@ -1,7 +1,7 @@
 import { ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import { type BoundAggregate, gathers } from "../../src/sql/bound.ts";
 import { amplitudes, peak } from "../../src/sql/functions/spectrum.ts";
-import { openOrder } from "./open.ts";
+import { exactly, openOrder } from "./open.ts";
 import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
 
 /**
@@ -20,7 +20,8 @@ export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate
   if (fn === "count") return state >= 194 ? failed(state) : { value: values.length, state };
   if (state >= 194) return failed(state);
   const spectral = fn === "fft_peak" || fn === "fft_magnitude";
-  const least = fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
+  const least = fn === "count_distinct" ? 0
+    : fn === "stddevs" || fn === "vars" ? 2 : spectral ? 4 : 1;
   if (values.length < least) return { value: null, state: NULL };
   if (gathers(fn)) {
     const value = gathered(fn, values);
@@ -89,6 +90,10 @@ function fold(
 }
 
 function gathered(fn: BoundAggregate["fn"], values: readonly Value[]): Value {
+  const first = values.filter((value, i) =>
+    values.findIndex((other) => exactly(other) === exactly(value)) === i);
+  if (fn === "count_distinct") return BigInt(first.length);
+  if (fn === "distinct") return first;
   if (fn === "collect") return values;
   if (fn === "merge_agg") {
     return values.every((value) => value instanceof Map)

@@ -73,6 +73,10 @@ const cases: readonly (readonly [sql: string, rows: readonly string[]])[] = [
     "GROUP BY COUNTWINDOW(6)", ["b 10", "a 20", "b 30", "a 10", "c 10", "b 20"]],
   ["SELECT k, count(*) AS n, row_number() OVER (ORDER BY k DESC) AS place FROM s " +
     "GROUP BY k, COUNTWINDOW(6) HAVING count(*) > 1 ORDER BY k", ["a 2 2", "b 3 1"]],
+  ["SELECT count(DISTINCT k) AS n, count(DISTINCT v) AS m FROM s GROUP BY COUNTWINDOW(6)", ["3 3"]],
+  ["SELECT cardinality(collect(DISTINCT v)) AS n, max(DISTINCT v) AS m FROM s GROUP BY k, " +
+    "COUNTWINDOW(6)", ["1 2", "2 3", "1 3"]],
+  ["SELECT count(DISTINCT v) AS n FROM s WHERE v IS NULL GROUP BY COUNTWINDOW(6)", ["0"]],
   ["SELECT row_number() AS n FROM s WHERE v > 2", ["1", "1"]],
 ];
 
@@ -124,6 +128,8 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
   ["SELECT v FROM s LIMIT 3", "no-window", "LIMIT needs the rows of a window"],
   ["SELECT DISTINCT v FROM s", "no-window", "DISTINCT needs the rows of a window"],
   ["SELECT max(v) AS m FROM s GROUP BY k ORDER BY m", "no-window", "each row is a result"],
+  ["SELECT sum(DISTINCT v) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "DISTINCT stands in count()"],
+  ["SELECT count(DISTINCT v) FROM s", "syntax", "the rows of a window"],
   ["SELECT v FROM s GROUP BY COUNTWINDOW(2) LIMIT 0", "arguments", "at least 1"],
   ["SELECT v FROM s GROUP BY COUNTWINDOW(2) ORDER BY 1", "syntax", "not its place"],
   ["SELECT row_number() AS n FROM s GROUP BY COUNTWINDOW(2) ORDER BY n", "syntax", "its own"],
@@ -135,6 +141,8 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
   ["SELECT lag(last_hit_count()) FROM s", "syntax", "WHERE or SELECT"],
   ["SELECT v FROM s WHERE row_number() > 1", "syntax", "only stand in SELECT"],
   ["SELECT sum(row_number()) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "counts the rows"],
+  ["SELECT row_number() OVER (PARTITION BY row_number() > 1) FROM s GROUP BY COUNTWINDOW(2)",
+    "syntax", "no key of its own"],
 ];
 test.each(refused)("refused: %s", (sql, code, words) => {
   try {
@@ -146,6 +154,19 @@ test.each(refused)("refused: %s", (sql, code, words) => {
     return;
   }
   throw new Error(`accepted: ${sql}`);
+});
+
+test("of two columns of one name the last is left, and only what it reads", () => {
+  expect(run("SELECT row_number() OVER (PARTITION BY k), row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)")).toEqual(run("SELECT row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)"));
+});
+
+test("HAVING over rows of a window may read a function with state", () => {
+  const all = run("SELECT v FROM s GROUP BY COUNTWINDOW(2)");
+  // Nothing comes before the first row.
+  expect(run("SELECT v FROM s GROUP BY COUNTWINDOW(2) HAVING lag(3) = 3"))
+    .toEqual({ ...all, found: all.found.slice(1) });
 });
 
 test("W8: how often something has passed is not on the way to a write", () => {

@@ -243,7 +243,9 @@ class Queries {
             `${arg(r.pick(["float", "whole", "long"]))})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
-        case "whole": return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
+        case "whole":
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
+          return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
@@ -255,7 +257,8 @@ class Queries {
           : `${r.pick(["min", "max", "last"])}(at)`;
         case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
         case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(${arg(this.kind())})`, () => "collect(*)",
+          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
+            () => `collect(${arg(this.kind())})`, () => "collect(*)",
             () => `deduplicate(${arg(this.kind())}, TRUE)`])();
         case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
@@ -741,7 +744,11 @@ class Machine {
     const rings = program.newest.map(({ tag, stream, column }) => {
       const made = ring(stream, [tags[column]!], 16);
       const row = newest.get(tag);
-      if (row !== undefined) put(made, row);
+      if (row !== undefined) {
+        for (const cells of [new Map([[column, { value: -5, state: 0 }]]), row.cells]) {
+          put(made, { ...row, cells });
+        }
+      }
       return made;
     });
     this.#input = ring("s", program.inputs[0]!.columns, 64);
@@ -778,8 +785,9 @@ class Machine {
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     const restartChance = r.pick([0, 0.1, 0.3]);
     const most = r.pick([20, 64]);
-    // Also as many as there is room for.
-    const batch = r.chance(0.3) ? (): number => 64 : (): number => 1 + r.below(most);
+    // Also as many as there is room for, and one more than a block of a kernel.
+    const batch = r.chance(0.3) ? (): number => r.pick([33, 64, 64])
+      : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
       if (r.chance(restartChance)) this.#restart();
@@ -962,8 +970,8 @@ class SqlCase implements Case {
         const { tag, column } = this.#query.newest[index]!;
         const row = newest.get(tag);
         if (row === undefined) return { value: null, state: BAD.initial };
-        return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
-          : row.cells.get(column.name)!;
+        const cell = row.cells.get(column.name)!;
+        return time - row.time > 3 * poll_ms ? { ...cell, state: BAD.old } : cell;
       },
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);

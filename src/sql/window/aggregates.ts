@@ -40,7 +40,8 @@ export const keepsCell = ({ fn, spec }: Aggregate): boolean =>
 
 /** Values that a result needs: one says nothing of how a sample spreads. */
 const leastOf = ({ fn }: Aggregate): number =>
-  fn === "stddevs" || fn === "vars" ? 2 : isSpectral(fn) ? spectrum_rows_min : 1;
+  fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2
+    : isSpectral(fn) ? spectrum_rows_min : 1;
 
 const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
 
@@ -62,6 +63,7 @@ const kept: Record<AggregateName, Fields> = {
   fft_peak: chained,
   fft_magnitude: chained,
   collect: chained, merge_agg: chained, deduplicate: chained, newest_distinct: chained,
+  distinct: chained, count_distinct: chained,
 };
 
 export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
@@ -149,7 +151,8 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
     case "last": return [counted, keep(aggregate, arg, place)];
     case "first": return [`if (${n} === 0) { ${keep(aggregate, arg, place)} }`, counted];
     case "percentile_cont": case "percentile_disc": case "fft_peak": case "fft_magnitude":
-    case "collect": case "merge_agg": case "deduplicate": case "newest_distinct": {
+    case "collect": case "merge_agg": case "deduplicate": case "newest_distinct":
+    case "distinct": case "count_distinct": {
       const tail = at("tail");
       return [`if (${n} === 0) ${at("head")} = r; else I[${place.rows().next} + ${tail} | 0] = r;`,
         `${tail} = r;`, counted];
