@@ -67,10 +67,10 @@ async function run(args: Args, host: Host): Promise<number> {
  * Plans lie scattered among the garbage of their making, which holds on to the pages they lie in:
  * a copy lies close together.
  */
-function compacted({ graph, texts }: Examined): Examined {
-  if (graph === null) return { graph, texts };
-  const { links, ...plain } = graph;
-  return { graph: { ...structuredClone(plain), links }, texts };
+function compacted(examined: Examined): Examined {
+  if (examined.graph === null) return examined;
+  const { links, ...plain } = examined.graph;
+  return { ...examined, graph: { ...structuredClone(plain), links } };
 }
 
 /** Null: the text is damaged, and there is no store where one is by default (W5). */
