@@ -17,12 +17,8 @@ export class Alike {
     const entries = Object.entries(value).map(([name, part]) =>
       [this.of(name), this.of(part)] as const);
     const key = entries.map(([name, part]) => `${this.#name(name)}:${this.#name(part)}`).join();
-    const prototype = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype) {
-      return this.#once(`{${key}`, Object.fromEntries(entries) as T);
-    }
-    // An object of a class stays whole: equal ones are those whose open parts are equal.
-    return entries.length === 0 ? value : this.#once(`${prototype.constructor.name}{${key}`, value);
+    // A Set shows no parts. What is left of an object of a class are its open parts.
+    return value instanceof Set ? value : this.#once(`{${key}`, Object.fromEntries(entries) as T);
   }
 
   #once<T>(key: string, value: T): T {

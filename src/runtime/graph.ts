@@ -591,7 +591,7 @@ class Builder {
   /** Null = what is wrong with it has been told. */
   #compilePermit(path: readonly (string | number)[], permit: readonly string[]): Program | null {
     try {
-      return compileConditions(permit, this.#catalog(""));
+      return this.#alike.of(compileConditions(permit, this.#catalog("")));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(path, thrown.message, thrown);
