@@ -216,7 +216,7 @@ class Queries {
     switch (kind) {
       case "text": return r.pick([`quality(${any})`, "raw(t)"]);
       case "bool": return r.pick([`good(${any})`, "raw(yes)", `changed(${any})`]);
-      case "float": return this.#newest ? r.pick(["raw(a)", "raw(dev.x)"]) : "raw(a)";
+      case "float": return "raw(a)";
       case "whole": return "raw(n)";
       case "long": return "raw(big)";
       case "time": return "raw(at)";
@@ -965,8 +965,8 @@ class SqlCase implements Case {
         const { tag, column } = this.#query.newest[index]!;
         const row = newest.get(tag);
         if (row === undefined) return { value: null, state: BAD.initial };
-        return time - row.time > 3 * poll_ms ? { value: null, state: BAD.old }
-          : row.cells.get(column.name)!;
+        const cell = row.cells.get(column.name)!;
+        return time - row.time > 3 * poll_ms ? { ...cell, state: BAD.old } : cell;
       },
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
