@@ -1,4 +1,4 @@
-/** The write gate: every path to equipment goes through it (WRITING.md). */
+/** The write gate: every path to equipment goes through it (docs/writing-rules.md). */
 export {
   decide, lastLook, mayLeave, permitsUntil, testCaller, type Admitted, type Verdict,
 } from "./gate/gate.ts";

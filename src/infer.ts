@@ -36,5 +36,5 @@ export interface ModelSettings {
   readonly deadline: number;
 }
 
-export { loadOnnx } from "./infer/onnx.ts";
+export { loadOnnx, openOnnx } from "./infer/onnx.ts";
 export { readModel } from "./infer/load.ts";

@@ -7,6 +7,7 @@ export {
 export { breather } from "./runtime/host.ts";
 export { turn_bounds_ms } from "./runtime/loop.ts";
 export { planText } from "./runtime/memory.ts";
+export { notesOf } from "./runtime/notes.ts";
 export { serveRole } from "./runtime/remote.ts";
 export { startRuntime } from "./runtime/runtime.ts";
 export { runSerialWorker } from "./runtime/serial-worker.ts";
@@ -17,5 +18,5 @@ export { ruleOrders } from "./runtime/view.ts";
 export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkView, PollView,
   RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer, WriteRequest,
-  ArmRequest, ProofView, DisarmRequest, TryAnswer,
+  ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
 } from "./runtime/view.ts";

@@ -7,7 +7,7 @@ export { compile, compileConditions } from "./sql/compile.ts";
 export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";
 export type { EventTime } from "./sql/plan.ts";
-export type { InferSite } from "./sql/infer.ts";
+export { misfitOf, type InferSite } from "./sql/infer.ts";
 export { byEventTime } from "./sql/event/reorder.ts";
 export { answer, type StageTable } from "./sql/lookup.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
@@ -15,6 +15,7 @@ export {
   instantiate, instantiateInfer, instantiateLookup, instantiateScan,
 } from "./sql/instantiate.ts";
 export type { ScannedTable } from "./sql/scan.ts";
+export { inTurn } from "./sql/silence.ts";
 export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,

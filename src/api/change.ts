@@ -4,7 +4,7 @@ import type { ConfigTexts } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
 /** A configuration as JSON text: what is escaped takes two. From the network less is taken. */
-export const document_bytes_max = 2 * limits.config_bytes_max;
+const document_bytes_max = 2 * limits.config_bytes_max;
 
 const document = z.union([z.string(), z.record(z.string(), z.unknown())]);
 

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
-import { Fault, limits, reason, type Log } from "../base.ts";
+import { Fault, limits, nearest, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
 import { alarmRoutes } from "./alarms.ts";
-import { changeRoutes, document_bytes_max } from "./change.ts";
+import { changeRoutes } from "./change.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -46,6 +46,9 @@ export interface Api {
 /** Beyond the longest answer that somebody waits for (`try_ms_max`). */
 const idle_seconds_max = 60;
 
+/** What is too long is refused by `readBody`, in words: the server's own answer has none. */
+const unbounded = 2 ** 40;
+
 /** One set of routes, served on the network and on the command line's socket. */
 export function startApi(options: ApiOptions): Api {
   const { listen, port, socket, version } = options;
@@ -53,8 +56,7 @@ export function startApi(options: ApiOptions): Api {
   // A flood from the network must not keep the command line out.
   const [network, commandLine] = [new Pace(), new Pace()];
   const tcp = bound(`${listen}:${port}`, () => Bun.serve({
-    hostname: listen, port, maxRequestBodySize: limits.body_bytes_max,
-    idleTimeout: idle_seconds_max,
+    hostname: listen, port, maxRequestBodySize: unbounded, idleTimeout: idle_seconds_max,
     fetch: (request, server) =>
       answer(serving, request, network, false, server.requestIP(request)?.address ?? "?"),
   }));
@@ -62,8 +64,7 @@ export function startApi(options: ApiOptions): Api {
   // The socket is made without rights for others from its first moment.
   const mask = process.umask(0o177);
   const overSocket = {
-    // A whole configuration, as JSON text.
-    unix: socket, maxRequestBodySize: document_bytes_max, idleTimeout: idle_seconds_max,
+    unix: socket, maxRequestBodySize: unbounded, idleTimeout: idle_seconds_max,
     fetch: (request: Request) => answer(serving, request, commandLine, true, "socket"),
   };
   // It heeds `idleTimeout` here too, though its types have it for TCP only.
@@ -98,6 +99,7 @@ async function answer(
       return new Response(options.description, { headers: { "content-type": "application/json" } });
     }
     const { route, params } = find(request.method, url.pathname);
+    checkQuery(route, url.searchParams);
     const { runtime } = options;
     const posted = route.method === "POST";
     const most = route.body_bytes_max ?? limits.body_bytes_max;
@@ -151,6 +153,18 @@ function find(method: string, path: string): { route: Route; params: Record<stri
     : new Fault("unknown-path", `There is nothing at ${path}; /openapi.json lists what there is`);
 }
 
+/** A question that is misspelt must not be answered as if it had not been asked. */
+function checkQuery({ path, query }: Route, given: URLSearchParams): void {
+  if (query === undefined) return;
+  const known = Object.keys(query);
+  for (const name of given.keys()) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw new Fault("query", `${path} knows no ${name}; ` +
+      (meant === null ? `there is ${known.join(", ")}` : `did you mean ${meant}?`), { name });
+  }
+}
+
 /** W17: a write needs the token, also on loopback; the unix socket is the box's own. */
 function authorise(options: ApiOptions, route: Route, request: Request, local: boolean): void {
   if (local) return;
@@ -187,15 +201,27 @@ async function readBody(request: Request, bytes_max: number): Promise<unknown> {
     throw new Fault("body",
       `The body must be JSON with "Content-Type: application/json", not "${type}"`);
   }
-  const text = await request.text();
-  if (text.length > bytes_max) {
-    throw new Fault("body-too-long", `The body is longer than ${bytes_max} bytes`, { bytes_max });
-  }
+  const text = await readText(request, bytes_max);
   try {
     return JSON.parse(text);
   } catch (thrown) {
     throw new Fault("body", `The body is no JSON: ${reason(thrown)}`);
   }
+}
+
+/** Of a body that is longer nothing more is read, and no more than this is ever kept. */
+async function readText(request: Request, bytes_max: number): Promise<string> {
+  const tooLong = new Fault("body-too-long",
+    `The body is longer than ${bytes_max} bytes`, { bytes_max });
+  if (Number(request.headers.get("content-length") ?? 0) > bytes_max) throw tooLong;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > bytes_max) throw tooLong;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function toResponse(answer: Answer): Response {
@@ -211,11 +237,26 @@ function toError(log: Log, thrown: unknown): Response {
     return Response.json({ error: { code, message, values } }, { status: statusOf(thrown) });
   }
   if (thrown instanceof z.ZodError) {
-    const message = thrown.issues.map((i) => `${i.path.join(".") || "body"}: ${i.message}`)
-      .join("; ");
+    const message = thrown.issues.map(issueText).join("; ");
     return Response.json({ error: { code: "body", message, values: {} } }, { status: 400 });
   }
   log.error("api", "request failed", { reason: reason(thrown) });
   return Response.json({ error: { code: "internal", message: reason(thrown), values: {} } },
     { status: 500 });
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "a text", number: "a number", boolean: "true or false", object: "an object",
+  array: "a list",
+};
+
+/** What is wrong with a key of a body, and what would be right. */
+function issueText(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".") || "the body";
+  if (issue.code === "unrecognized_keys") return `${key}: unknown key ${issue.keys.join(", ")}`;
+  if (issue.code === "too_small") return `${key}: is too small, or empty`;
+  if (issue.code !== "invalid_type") return `${key}: ${issue.message}`;
+  const wanted = kinds[issue.expected] ?? issue.expected;
+  return issue.message.endsWith("received undefined") ? `${key}: is missing, ${wanted}`
+    : `${key}: expected ${wanted}`;
 }

@@ -75,14 +75,17 @@ export const writingRoutes: readonly Route[] = [
   {
     method: "POST", path: "/disarm", access: "anyone", always: true, body: disarmBody,
     summary: "Stop all writing, now and over restarts; `clear` (unix socket only) lifts it",
-    answers: "Once no admitted command can still leave",
-    async handle({ runtime, body, local }) {
+    answers: "Once no admitted command can still leave; `trouble` says why the latch would not " +
+      "outlast a restart",
+    async handle({ runtime, body, local, from }) {
       const { by, clear } = disarmBody.parse(body);
       if (clear === true && !local) {
         throw new Fault("not-authorised",
           "The latch is lifted only over the unix socket on the box");
       }
-      return { json: await runtime.disarm({ by, ...(clear === true ? { clear } : {}) }) };
+      const origin = local ? "cli" : "rest";
+      return { json: await runtime.disarm(
+        { by, origin, from, ...(clear === true ? { clear } : {}) }) };
     },
   },
   {

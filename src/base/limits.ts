@@ -73,7 +73,7 @@ export const limits = {
   /** A command from outside may ask for a deadline at most this far ahead (W17). */
   deadline_ms_max: 60_000,
   /**
-   * Starts without an orderly stop or 10 minutes of health before safe mode; 0 = off (DESIGN §10).
+   * Starts without an orderly stop or 10 minutes of health before safe mode (W5); 0 = off.
    */
   starts_max: 3,
   /** A run this long without trouble clears the record of starts. */

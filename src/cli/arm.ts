@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { duration } from "../base.ts";
+import { duration, limits } from "../base.ts";
 import type { ProofView } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { show, table } from "./table.ts";
@@ -28,7 +28,7 @@ export const armVerb: Verb = {
   summary: "let writes to a tag leave, for a while",
   help: `Reads the tag first and shows its raw words, the value in each byte order and the value as
 configured: compare it with the machine's own display before you say yes.${clientHelp}
-      --for TIME      how long, at most 60m
+      --for TIME      how long, at most ${limits.arm_minutes_max}m
       --by NAME       who takes responsibility; it stands in the audit
       --yes           do not ask (for a machine that is only simulated)`,
   options: {
@@ -40,6 +40,9 @@ configured: compare it with the machine's own display before you say yes.${clien
     const by = text(args, "by");
     if (for_ms === null) throw new Usage("--for wants a time with a unit, as 60m");
     if (by === null || by === "") throw new Usage("--by NAME is missing");
+    if (for_ms > limits.arm_minutes_max * 60_000) {
+      throw new Usage(`an arming lasts at most ${limits.arm_minutes_max}m`);
+    }
     const client = new Client(args);
     const proof = (await client.post("/proof", { tag })) as ProofView;
     console.log(proofText(proof));

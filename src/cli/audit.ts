@@ -46,11 +46,14 @@ export const auditVerb: Verb = {
       return 0;
     }
     console.log(table([
-      ["TIME", "TAG", "ORIGIN", "ASKED", "MEANS", "OUTCOME", "CODE", "COUNT"],
+      ["TIME", "TAG", "WHO", "ORIGIN", "ASKED", "MEANS", "OUTCOME", "CODE", "COUNT", "DETAIL"],
       ...rows.map((row) => [
-        new Date(Number(row["time"])).toISOString(), row["tag"] ?? null, row["origin"] ?? null,
+        new Date(Number(row["time"])).toISOString(), row["tag"] ?? null, row["who"] ?? null,
+        row["origin"] ?? null,
         show(row["asked"] ?? null), show(row["means"] ?? null), row["outcome"] ?? null,
         row["code"] ?? null, row["count"] ?? null,
+        // What codes mean stands in the manual; what a person did stands nowhere else.
+        row["verdict"] === "act" ? row["sentence"] ?? null : null,
       ]),
     ]));
     return 0;

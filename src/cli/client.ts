@@ -20,6 +20,9 @@ export const clientHelp = `
 /** Where a store is if the configuration does not say. */
 export const default_directory = "/var/lib/tagwerk";
 
+/** Where the API listens if the configuration does not say. */
+const default_listen = "127.0.0.1:8600";
+
 /**
  * The store of the running Tagwerk: as told, or that of the configuration at hand; a simulation's
  * own (W25) if only that one is running; without a configuration, the only one that runs here.
@@ -58,13 +61,39 @@ function onlyStore(): string {
  * what it says of its store is damaged.
  */
 export function configuredStore(config: string): string | null {
-  if (!existsSync(config)) return null;
-  const errors: ParseError[] = [];
-  const parsed = parse(readFileSync(config, "utf8"), errors) as
-    { store?: { directory?: unknown } } | undefined;
-  const directory = parsed?.store?.directory;
+  const { told, damaged } = readPlaces(config);
+  const directory = told?.store?.directory;
   if (typeof directory === "string") return resolve(dirname(config), directory);
-  return errors.length > 0 || parsed === undefined ? null : default_directory;
+  return damaged || told === null ? null : default_directory;
+}
+
+/** The API of the configuration at hand, or the usual one, as it is reached from this box. */
+export function apiAtHand(args: Args): string {
+  const listen = readPlaces(text(args, "config") ?? "gateway.json").told?.api?.listen;
+  const address = typeof listen === "string" ? listen : default_listen;
+  return `http://${address.replace(/^0\.0\.0\.0(?=:)/, "127.0.0.1").replace("[::]", "[::1]")}`;
+}
+
+interface Places {
+  readonly store?: { readonly directory?: unknown };
+  readonly api?: { readonly listen?: unknown };
+}
+
+function readPlaces(config: string): { told: Places | null; damaged: boolean } {
+  if (!existsSync(config)) return { told: null, damaged: false };
+  const errors: ParseError[] = [];
+  const told = (parse(readText(config), errors) ?? null) as Places | null;
+  return { told, damaged: errors.length > 0 };
+}
+
+export function readText(path: string): string {
+  if (!existsSync(path)) throw new Fault("unknown-file", `There is no file ${path}`, { path });
+  try {
+    // Windows editors put a mark of the byte order before a text.
+    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+  } catch (thrown) {
+    throw new Fault("unreadable-file", `${path} cannot be read: ${reason(thrown)}`, { path });
+  }
 }
 
 /** W25: a simulation runs on a store of its own. */
@@ -77,12 +106,18 @@ interface Failure {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** A client of the same REST as everybody's, over the unix socket. */
+/**
+ * A client of the same REST as everybody's, over the unix socket in the store; or at an address,
+ * for what needs no right.
+ */
 export class Client {
-  readonly #socket: string;
+  readonly #base: string;
+  readonly #socket: string | null;
 
-  constructor(args: Args, store = storeDirectory(args)) {
-    this.#socket = join(store, socket_name);
+  constructor(args: Args, at = storeDirectory(args)) {
+    const isAddress = at.startsWith("http://");
+    this.#base = isAddress ? at : "http://tagwerk";
+    this.#socket = isAddress ? null : join(at, socket_name);
   }
 
   get(path: string): Promise<unknown> {
@@ -98,10 +133,12 @@ export class Client {
   async #ask(path: string, init: RequestInit): Promise<unknown> {
     let response: Response;
     try {
-      response = await fetch(`http://tagwerk${path}`, { ...init, unix: this.#socket });
+      response = await fetch(`${this.#base}${path}`,
+        this.#socket === null ? init : { ...init, unix: this.#socket });
     } catch (thrown) {
-      throw new Fault("not-running", `No Tagwerk answers at ${this.#socket} (${reason(thrown)}). ` +
-        "Is it running, and is this its configuration (-c FILE)?", { socket: this.#socket });
+      const at = this.#socket ?? this.#base;
+      throw new Fault("not-running", `No Tagwerk answers at ${at} (${why(thrown)}). ` +
+        "Is it running, and is this its configuration (-c FILE)?", { at });
     }
     const type = response.headers.get("content-type") ?? "";
     const answer = type.startsWith("application/json") ? await response.json()
@@ -110,4 +147,11 @@ export class Client {
     if (failure !== undefined) throw new Fault(failure.code, failure.message);
     return answer;
   }
+}
+
+/** Bun calls every failed connection "a typo in the url or port", which the user has not typed. */
+function why(thrown: unknown): string {
+  const { code } = thrown as { code?: unknown };
+  return code === "FailedToOpenSocket" || code === "ConnectionRefused" || code === "ENOENT"
+    ? "nothing listens there, or it may not be opened" : reason(thrown);
 }

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse } from "jsonc-parser";
-import { Fault, limits, reason } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import {
   load, overlayLinks, problemText, readSimLinks, tooDeep, type Components as ConfigComponents,
   type Gateway, type Loaded, type Problem,
@@ -10,11 +10,14 @@ import {
   buildGraph, buildGraphBetween, type Components, type ConfigTexts, type Graph,
 } from "../runtime.ts";
 import { declaration } from "../sql.ts";
+import { readText } from "./client.ts";
 
 /** A configuration read and worked out: a graph, or what is wrong with it, as texts. */
 export interface Examined {
   readonly graph: Graph | null;
   readonly texts: readonly string[];
+  /** As a text, what a later look found wrong with a place of the configuration. */
+  tell(path: readonly (string | number)[], message: string): string;
 }
 
 /** The schemas of a binary's components, as `load` wants them. */
@@ -61,10 +64,10 @@ function readJson(path: string): string {
 export function examineTexts(
   path: string, texts: ConfigTexts, components: Components, links: string | null,
 ): Examined {
-  const { loaded, gateway, show } = loadTexts(path, texts, components, links, path);
-  if (gateway === null) return { graph: null, texts: loaded.problems.map(show) };
+  const { loaded, gateway, show, tell } = loadTexts(path, texts, components, links, path);
+  if (gateway === null) return { graph: null, texts: loaded.problems.map(show), tell };
   const { graph, problems } = buildGraph(gateway, components, loaded.problem);
-  return { graph, texts: problems.map(show) };
+  return { graph, texts: problems.map(show), tell };
 }
 
 /** The same while it runs, between turns; `name` is what problems call the file. */
@@ -72,16 +75,18 @@ export async function examineBetween(
   path: string, texts: ConfigTexts, components: Components, links: string | null,
   name: string, breathe: () => Promise<void>,
 ): Promise<Examined> {
-  const { loaded, gateway, show } = loadTexts(path, texts, components, links, name);
-  if (gateway === null) return { graph: null, texts: loaded.problems.map(show) };
+  const { loaded, gateway, show, tell } = loadTexts(path, texts, components, links, name);
+  if (gateway === null) return { graph: null, texts: loaded.problems.map(show), tell };
   const { graph, problems } = await buildGraphBetween(
     gateway, components, loaded.problem, breathe);
-  return { graph, texts: problems.map(show) };
+  return { graph, texts: problems.map(show), tell };
 }
 
 function loadTexts(
   path: string, texts: ConfigTexts, components: Components, links: string | null, name: string,
-): { loaded: Loaded; gateway: Gateway | null; show(problem: Problem): string } {
+): {
+  loaded: Loaded; gateway: Gateway | null; show(problem: Problem): string; tell: Examined["tell"];
+} {
   const policy = policyPath(path, texts.config);
   const loaded = load(texts.config, {
     path: resolve(path),
@@ -91,7 +96,8 @@ function loadTexts(
   });
   const gateway = loaded.gateway === null || links === null ? loaded.gateway
     : overlayLinks(loaded.gateway, readSimLinks(readText(links), links));
-  return { loaded, gateway, show: (problem) => problemText(problem, name) };
+  const show = (problem: Problem): string => problemText(problem, name);
+  return { loaded, gateway, show, tell: (path, message) => show(loaded.problem(path, message)) };
 }
 
 /** Where `"policy": "file:…"` of a configuration leads, or null. */
@@ -99,13 +105,4 @@ export function policyPath(path: string, config: string): string | null {
   const { policy } = (parse(config) ?? {}) as { policy?: unknown };
   if (typeof policy !== "string" || !policy.startsWith("file:")) return null;
   return resolve(dirname(resolve(path)), policy.slice("file:".length));
-}
-
-export function readText(path: string): string {
-  if (!existsSync(path)) throw new Fault("unknown-file", `There is no file ${path}`, { path });
-  try {
-    return readFileSync(path, "utf8");
-  } catch (thrown) {
-    throw new Fault("unreadable-file", `${path} cannot be read: ${reason(thrown)}`, { path });
-  }
 }

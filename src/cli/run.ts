@@ -160,7 +160,7 @@ function fits(graph: Graph): boolean {
   return plan.fits;
 }
 
-/** DESIGN §10: the third start without an orderly stop or health in between. */
+/** W5: the third start without an orderly stop or health in between. */
 function inSafeMode(graph: Graph, store: Store, normal: boolean, log: Log): boolean {
   if (normal) store.clearStarts();
   const starts = store.recordStart();

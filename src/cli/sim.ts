@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { createLog, Fault, systemClock } from "../base.ts";
 import { load, problemText } from "../config.ts";
 import { readPlant, simulated, startSim, type Behaviour } from "../sim.ts";
-import { componentSchemas, readText } from "./examine.ts";
+import { readText } from "./client.ts";
+import { componentSchemas } from "./examine.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 
 export const simVerb: Verb = {

@@ -1,7 +1,6 @@
 import { parse } from "jsonc-parser";
 import type { TryAnswer } from "../runtime.ts";
-import { Client, clientHelp, clientOptions } from "./client.ts";
-import { readText } from "./examine.ts";
+import { Client, clientHelp, clientOptions, readText } from "./client.ts";
 import { show, table } from "./table.ts";
 import { text, Usage, word, type Args, type Verb } from "./verb.ts";
 

@@ -29,9 +29,11 @@ export function checkAcross(parts: Parts, findings: Findings): void {
   checkTables(parts, findings);
   checkRules(parts, findings);
   if (parts.policy) {
-    const types = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag.type] as const));
+    const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
     const rules = [...Object.keys(parts.config.rules), ...asideNames(parts, "rules")];
-    checkPolicy(parts.policy, types, parts.devices.incomplete, rules, findings);
+    const written = new Set(parts.rules.flatMap(({ to }) =>
+      to.flatMap((target) => (target.kind === "write" ? [target.tag] : []))));
+    checkPolicy(parts.policy, tags, parts.devices.incomplete, rules, written, findings);
   }
 }
 
@@ -99,7 +101,13 @@ function checkSerialPorts({ links, profile, root }: Parts, findings: Findings): 
 function checkConnections({ links, components, root }: Parts, findings: Findings): void {
   const taken = new Map<string, string>();
   for (const { name, type, settings } of links) {
-    if (components.drivers?.includes(type) !== true || typeof settings.host !== "string") continue;
+    if (typeof settings.host !== "string") continue;
+    const withPort = /^([^:]+):(\d+)$/.exec(settings.host);
+    if (withPort !== null) {
+      findings.at(below(root, "links", name, "host"), "the port is a setting of its own: " +
+        `"host": "${withPort[1]}", "port": ${withPort[2]}`);
+    }
+    if (components.drivers?.includes(type) !== true) continue;
     const place = hostPort(settings.host, settings.port);
     const first = taken.get(place);
     if (first !== undefined) {
@@ -159,7 +167,8 @@ function checkTag(
   tag: TagOnLink, link: Link, placed: PlacedDevice, { components }: Parts,
   writable: Map<string, Range[]>, findings: Findings,
 ): void {
-  if (tag.at === "") return;
+  // Told before.
+  if (tag.at === "" || tag.scale === 0) return;
   const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
   const wrong = components.checkTag?.(link.type, tag) ?? null;
   if (wrong !== null) {
@@ -229,10 +238,10 @@ function checkTables({ config, root, components }: Parts, findings: Findings): v
         findings.at(below(root, "tables", name, "capacity"), "a table without key, whose rows " +
           `all meet each row, has at most ${limits.join_rows_max} (join_rows_max)`);
       }
-    } else if (columns[key] === undefined) {
+    } else if (!Object.hasOwn(columns, key)) {
       findings.at(origin, `no such column; there are ${Object.keys(columns).join(", ")}`,
         { nearest: nearest(key, Object.keys(columns)) });
-    } else if (/^(json|bytes)/.test(columns[key])) {
+    } else if (/^(json|bytes)/.test(columns[key]!)) {
       findings.at(origin, `rows are not asked for by a column of type ${columns[key]}`);
     }
   }
@@ -255,8 +264,8 @@ function checkRules(parts: Parts, findings: Findings): void {
       const at = below(origin, "write");
       const first = writers.get(target.tag);
       if (first !== undefined) {
-        findings.at(at, `two rules write ${target.tag}: ${first} and ${rule.name}; ` +
-          "one tag has one rule (W13)");
+        findings.at(at, first === rule.name ? `the rule ${first} writes ${target.tag} twice (W13)`
+          : `two rules write ${target.tag}: ${first} and ${rule.name}; one tag has one rule (W13)`);
       }
       writers.set(target.tag, rule.name);
       checkWrite(rule.name, target.tag, tags, at, parts, findings);

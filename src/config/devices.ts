@@ -45,7 +45,8 @@ export function expandDevices(
   for (const [pattern, device] of Object.entries(config.devices)) {
     const origin = below(root, "devices", pattern);
     const names = expandName(pattern, origin, findings);
-    const type = device.use === undefined ? undefined : config.types[device.use];
+    const type = device.use !== undefined && Object.hasOwn(config.types, device.use)
+      ? config.types[device.use] : undefined;
     if (device.use !== undefined && !type && !aside.has(`types.${device.use}`)) {
       findings.at(below(origin, "use"), "no such type",
         { nearest: nearest(device.use, Object.keys(config.types)) });

@@ -172,6 +172,7 @@ function expected(shape: Shape | undefined): string {
 }
 
 function text(shape: Shape): string {
+  if (shape.minLength === 1 && shape.default === undefined) return "text that is not empty";
   if (shape.maxLength !== undefined) return `text of at most ${shape.maxLength} characters`;
   const such = typeof shape.default === "string" ? `, such as "${shape.default}"` : "";
   return `text in double quotes${such}`;

@@ -5,7 +5,7 @@ import { columnOf, type ColumnText } from "./columns.ts";
 import { deviceNames, expandDevices } from "./devices.ts";
 import { tellIssues } from "./issues.ts";
 import { JsonText } from "./jsonc.ts";
-import { readPolicy } from "./policy.ts";
+import { readPolicy, type PlacedPolicy } from "./policy.ts";
 import { findProfile, profileNames } from "./profiles.ts";
 import { resolveSecrets } from "./secrets.ts";
 import {
@@ -41,10 +41,12 @@ export function load(text: string, options: LoadOptions): Loaded {
   const tooLarge = text.length > limits.config_bytes_max;
   const json = new JsonText(tooLarge ? "{}" : text, null);
   const origin: Origin = { place: json, path: [] };
-  const loaded = (gateway: Gateway | null): Loaded => ({
-    gateway: findings.problems.length > 0 ? null : gateway,
+  const loaded = (built: Built | null): Loaded => ({
+    gateway: findings.problems.length > 0 ? null : built?.gateway ?? null,
     problems: findings.problems,
-    problem: (path, message, hint) => problemAt(below(origin, ...path), message, hint),
+    // What the policy says stands in a file of its own.
+    problem: (path, message, hint) => problemAt(path[0] === "policy" && built !== null
+      ? below(built.policy.origin, ...path.slice(1)) : below(origin, ...path), message, hint),
   });
   if (tooLarge) {
     findings.at(origin, `the file is larger than ${limits.config_bytes_max} bytes`, { of: "key" });
@@ -55,9 +57,14 @@ export function load(text: string, options: LoadOptions): Loaded {
   return loaded(build(text, json, origin, options, findings));
 }
 
+interface Built {
+  readonly gateway: Gateway;
+  readonly policy: PlacedPolicy;
+}
+
 function build(
   text: string, json: JsonText, root: Origin, options: LoadOptions, findings: Findings,
-): Gateway | null {
+): Built | null {
   const folder = dirname(resolve(options.path));
   const readFile = (path: string): string => options.readFile(resolve(folder, path));
   const find = options.profile ?? findProfile;
@@ -80,7 +87,7 @@ function build(
   }, findings);
   const api = toApi(config, root, findings);
   if (findings.problems.length > 0 || !policy || !api) return null;
-  return {
+  const gateway: Gateway = {
     id: config.gateway.id, profile, links, rules, api,
     devices: devices.placed.map(({ device }) => device),
     sources: Object.entries(config.sources)
@@ -96,6 +103,7 @@ function build(
     store: { ...config.store, directory: resolve(folder, config.store.directory) },
     configHash: sha256(text), policyHash: sha256(policy.text),
   };
+  return { gateway, policy };
 }
 
 /** Entries that are written in SQL, as those which they are a second spelling of. */
@@ -261,9 +269,9 @@ function toSink(name: string, entry: object): SinkConfig {
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {
-  const { sql, to, eventTime, schedule, restart } = text;
+  const { sql, to, eventTime, emptyWindows, schedule, restart } = text;
   return {
-    name, sql, restart,
+    name, sql, restart, emptyWindows,
     schedule: schedule === undefined ? null : {
       cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
     },

@@ -151,6 +151,8 @@ export interface Rule {
   readonly sql: string;
   /** null: the rule goes by engine time. */
   readonly eventTime: EventTimeConfig | null;
+  /** A window without a row gives one of NULLs. */
+  readonly emptyWindows: boolean;
   readonly to: readonly RuleTarget[];
   /** Null = it runs from start to stop. */
   readonly schedule: Schedule | null;
@@ -189,7 +191,7 @@ export interface SinkConfig {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Who may write what (WRITING.md); by tag id. */
+/** Who may write what (docs/writing-rules.md); by tag id. */
 export type Policy = Readonly<Record<string, TagPolicy>>;
 
 export interface TagPolicy {

@@ -2,7 +2,7 @@ import { nearest, reason } from "../base.ts";
 import { JsonText } from "./jsonc.ts";
 import { isNumeric } from "./devices.ts";
 import { tellIssues } from "./issues.ts";
-import type { Policy, TagPolicy } from "./model.ts";
+import type { Policy, Tag, TagPolicy } from "./model.ts";
 import { policyJsonSchema, policySchema } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
@@ -54,19 +54,25 @@ function parsePolicy(json: JsonText, text: string, findings: Findings): PlacedPo
   return { policy, text, origin };
 }
 
-/** What a policy says of itself, and of the tags and rules there are. */
+/**
+ * What a policy says of itself, and of the tags and rules there are. What is wrong with tags that
+ * rules write is told there.
+ */
 export function checkPolicy(
-  placed: PlacedPolicy, tagTypes: ReadonlyMap<string, string>, incomplete: ReadonlySet<string>,
-  rules: readonly string[], findings: Findings,
+  placed: PlacedPolicy, tags: ReadonlyMap<string, Tag>, incomplete: ReadonlySet<string>,
+  rules: readonly string[], written: ReadonlySet<string>, findings: Findings,
 ): void {
   for (const [tag, policy] of Object.entries(placed.policy)) {
     const origin = below(placed.origin, tag);
-    const type = tagTypes.get(tag);
-    if (type === undefined) {
-      if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tagTypes, findings);
-    } else if (!isNumeric(type)) {
-      findings.at(origin, `writing a tag of type ${type} is not in this version: numbers only`,
-        { of: "key" });
+    const known = tags.get(tag);
+    if (known === undefined) {
+      if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
+    } else if (!isNumeric(known.type)) {
+      findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers ` +
+        "only", { of: "key" });
+    } else if (known.access !== "read-write" && !written.has(tag)) {
+      findings.at(origin, `${tag} is read only, so nobody can write it; a tag that is written ` +
+        'has "access": "read-write"', { of: "key" });
     }
     checkTagPolicy(policy, origin, findings);
     policy.allow.forEach((who, index) => {
@@ -80,7 +86,11 @@ export function checkPolicy(
 }
 
 function checkTagPolicy(policy: TagPolicy, origin: Origin, findings: Findings): void {
-  const { min, max, onLoss } = policy;
+  const { min, max, onLoss, deadband, maxStep } = policy;
+  if (maxStep !== null && deadband > maxStep) {
+    findings.at(below(origin, "deadband"), `deadband ${deadband} is above maxStep ${maxStep}: ` +
+      "every change would be too small or too large");
+  }
   if (min >= max) {
     findings.at(below(origin, "min"), `min ${min} must be below max ${max}`);
   } else if (onLoss && onLoss.value !== "hold" && (onLoss.value < min || onLoss.value > max)) {
@@ -90,7 +100,7 @@ function checkTagPolicy(policy: TagPolicy, origin: Origin, findings: Findings): 
 }
 
 function tellNoTag(
-  tag: string, origin: Origin, known: ReadonlyMap<string, string>, findings: Findings,
+  tag: string, origin: Origin, known: ReadonlyMap<string, Tag>, findings: Findings,
 ): void {
   findings.at(origin, "no such tag; a policy names it device.tag",
     { nearest: nearest(tag, known.keys()), of: "key" });

@@ -174,6 +174,8 @@ const eventTime = z.strictObject({
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
   eventTime: eventTime.optional(),
+  emptyWindows: z.boolean().default(false)
+    .describe("true: a tumbling or hopping window that gives no row gives one of NULLs"),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({
@@ -308,10 +310,8 @@ export type TableTexts = Readonly<Record<string, { readonly type: string }
   & z.output<z.ZodObject<typeof table>>>>;
 
 export type GatewayText = z.output<ReturnType<typeof gatewaySchema>>;
-export type TypeText = z.output<typeof type>;
 export type DeviceText = z.output<typeof device>;
 export type TagText = z.output<typeof tagSettings>;
-export type PolicyText = z.output<typeof policySchema>;
 
 const sections = { links: "link", sources: "source", tables: "table", sinks: "sink" } as const;
 

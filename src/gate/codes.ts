@@ -33,7 +33,7 @@ export const refusals = {
   "input-backfill": "An input is history that was read later.",
   "input-replayed": "An input was replayed after a restart.",
   // The value.
-  "wrong-type": "The value is a {type}; {tag} takes a number.",
+  "wrong-type": "The value is {type}; {tag} takes a number.",
   "wrong-unit": "The value is in {unit}; {tag} is in {eu}.",
   "not-a-number": "The value is not a finite number.",
   "out-of-range": "{means} is outside {min} to {max}.",

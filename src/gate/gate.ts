@@ -189,7 +189,7 @@ interface Value {
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
   const { value, unit } = command;
   if (typeof value !== "number") {
-    return refuse("wrong-type", { tag: tag.id, type: value === null ? "null" : typeof value });
+    return refuse("wrong-type", { tag: tag.id, type: kindOf(value) });
   }
   if (unit !== null && unit !== tag.eu) {
     return refuse("wrong-unit", { tag: tag.id, unit, eu: tag.eu ?? "no unit" });
@@ -347,4 +347,11 @@ function lastMoment(command: Command, policy: TagPolicy, tag: TagView): number {
   const until = isOnLoss(command.origin) ? arming.until : arming.rulesUntil;
   const inputs = command.inputs === null ? Infinity : command.inputs.oldest + policy.inputMaxAge;
   return Math.min(command.notAfter, until, isRule(command.origin) ? inputs : Infinity);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return typeof value === "string" ? "a text" : `a ${typeof value}`;
 }

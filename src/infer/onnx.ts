@@ -23,15 +23,7 @@ const out_of_memory = "bad_alloc";
  * one synchronous call, and copies nothing but the row.
  */
 export async function loadOnnx(settings: ModelSettings): Promise<Model> {
-  const pages = Math.floor(settings.memory / page_bytes);
-  if (pages < engine_pages_min) {
-    throw new Fault("model-memory", `Model ${settings.name}: the engine alone needs ` +
-      `${engine_pages_min * page_bytes / 2 ** 20} MB; raise "memory"`,
-      { model: settings.name, memory: settings.memory });
-  }
-  const engine = await createEngine(pages);
-  const session = open(engine, settings);
-  const model = new OnnxModel(settings, session);
+  const model = await openOnnx(settings);
   try {
     model.probe = probe(model, settings);
     return model;
@@ -39,6 +31,18 @@ export async function loadOnnx(settings: ModelSettings): Promise<Model> {
     model.close();
     throw thrown;
   }
+}
+
+/** The same without a run: what it takes and gives, however fast this machine is (`check`). */
+export async function openOnnx(settings: ModelSettings): Promise<OnnxModel> {
+  const pages = Math.floor(settings.memory / page_bytes);
+  if (pages < engine_pages_min) {
+    throw new Fault("model-memory", `Model ${settings.name}: the engine alone needs ` +
+      `${engine_pages_min * page_bytes / 2 ** 20} MB; raise "memory"`,
+      { model: settings.name, memory: settings.memory });
+  }
+  const engine = await createEngine(pages);
+  return new OnnxModel(settings, openSession(engine, settings));
 }
 
 interface Session {
@@ -162,7 +166,7 @@ function probe(model: OnnxModel, settings: ModelSettings): number {
   return median;
 }
 
-function open(engine: Engine, settings: ModelSettings): Session {
+function openSession(engine: Engine, settings: ModelSettings): Session {
   const handle = createSession(engine, settings);
   const { api } = engine;
   const stack = api.stackSave();

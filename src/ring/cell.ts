@@ -1,5 +1,5 @@
 /**
- * The state byte of a cell (DESIGN §1):
+ * The state byte of a cell:
  *
  *      0        good
  *      1..63    uncertain: a value, but by a reason not fully trusted

@@ -95,7 +95,7 @@ export class Column {
   }
 }
 
-/** The one type list of the configuration (DESIGN §9). */
+/** The one type list of the configuration. */
 export const tagTypes = [
   "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
   "float32", "float64", "time",

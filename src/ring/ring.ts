@@ -15,7 +15,7 @@ export interface RingLayout {
   readonly bytes: number;
 }
 
-/** Rows that hold `lag_ms` of a stream with one row every `interval_ms` (DESIGN §2). */
+/** Rows that hold `lag_ms` of a stream with one row every `interval_ms`. */
 export function rowsFor(interval_ms: number, lag_ms: number = limits.reader_lag_ms): number {
   const rows = nextPowerOfTwo(Math.ceil(lag_ms / interval_ms));
   return Math.min(limits.ring_rows_max, Math.max(limits.ring_rows_min, rows));

@@ -56,7 +56,7 @@ export const stateBytes = (stage: { readonly stateBytes: number }): number =>
 const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0);
 
 /**
- * Room for another generation beside the one that runs (DESIGN §2): all rules anew, with the
+ * Room for another generation beside the one that runs: all rules anew, with the
  * streams they fill, and the streams of the largest link.
  */
 export function reserveOf(share: Share): number {

@@ -230,14 +230,12 @@ export class Changes {
   #record(code: string, by: string, from: Graph, to: Graph): void {
     const { store, world: { clock } } = this.#options;
     const [before, after] = [from.gateway, to.gateway];
-    const time = clock.time();
-    store.audit.refusals([{
-      id: "", origin: "config", who: by, source: "", tag: "", code, time, received: time,
-      monotonic: clock.now(), configHash: after.configHash, policyHash: after.policyHash,
-      asked: null,
+    store.audit.note({
+      origin: "config", who: by, source: "", code, time: clock.time(), monotonic: clock.now(),
+      configHash: after.configHash, policyHash: after.policyHash, asked: null,
       sentence: `Configuration ${before.configHash} was replaced by ${after.configHash}, policy ` +
         `${before.policyHash} by ${after.policyHash}.`,
-    }]);
+    });
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {

@@ -17,12 +17,15 @@ interface CommandsOptions {
   ask(message: FromTopic): Promise<string>;
   answer(text: string): void;
   wake(): void;
+  /** Resolves after so many ms. */
+  pause(ms: number): Promise<void>;
 }
 
 /**
  * Messages on the command topic (W17), as bounded as what comes by the API: a queue of so many, a
  * few in a turn, and then a rest at least as long as that turn took, so that a flood gets at most
- * half of a thread. What does not fit is dropped and counted. A `disarm` waits for nobody (W4).
+ * half of a thread. What does not fit is dropped and counted. A `disarm` waits for nobody (W4) but
+ * another one.
  */
 export class Commands {
   /** Messages that were dropped since the start, unanswered. */
@@ -34,7 +37,7 @@ export class Commands {
   /** Some were taken in this turn. */
   #taken = false;
   #disarming = false;
-  /** Who asked while another disarm was under way: one more serves all of them. */
+  /** Who asked while another disarm was under way or rested from: one more serves all of them. */
   #disarmNext: string | null = null;
 
   constructor(options: CommandsOptions) {
@@ -86,6 +89,7 @@ export class Commands {
     for (let next: string | null = by; next !== null; next = this.#disarmNext) {
       this.#disarmNext = null;
       await this.#ask({ disarm: next });
+      await this.#options.pause(limits.commands_rest_ms);
     }
     this.#disarming = false;
   }

@@ -49,7 +49,7 @@ const retry_ms = 500;
 const hour_ms = 3_600_000;
 
 /**
- * What of a role outlasts a kill (DESIGN §2): the state of its rules as checkpoints, and the rows
+ * What of a role outlasts a kill: the state of its rules as checkpoints, and the rows
  * of sources that can wait as a journal. A start takes the last checkpoint, replays the journal
  * past its cursors, and only then lets the sources go on; so state counts each row once.
  */

@@ -233,7 +233,8 @@ class Builder {
     for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
     const name = "$try";
     const restart = { attempts: 0, delay: 0, most: 0 };
-    this.#planRule({ name, sql, to: [], eventTime: null, schedule: null, restart });
+    this.#planRule(
+      { name, sql, to: [], eventTime: null, emptyWindows: false, schedule: null, restart });
     const plan = this.#rules.get(name);
     return plan === undefined || !this.#hasColumns(plan) ? null : plan;
   }
@@ -371,7 +372,7 @@ class Builder {
         ...this.#gateway.models.map((model) => model.name),
         ...this.#gateway.tables.map((table) => table.name),
         ...this.#gateway.rules.map((rule) => rule.name)],
-      functions: this.#functions,
+      functions: this.#functions, self: compiling,
     };
   }
 
@@ -438,7 +439,7 @@ class Builder {
       this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     try {
       return this.#alike.of(compile(rule.sql, this.#catalog(rule.name),
-        { lineage, strict, eventTime: eventTimeOf(rule) }));
+        { lineage, strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);
@@ -528,14 +529,20 @@ class Builder {
     const permits: PermitPlan[] = [];
     for (const [tag, policy] of Object.entries(this.#gateway.policy)) {
       if (policy.permit.length === 0) continue;
-      try {
-        const program = compileConditions([...policy.permit], this.#catalog(""));
-        const layout = Ring.layout(`permit ${tag}`, program.output, limits.ring_rows_min);
-        permits.push({ tag, program, layout });
-      } catch (thrown) {
-        if (!(thrown instanceof SqlFault)) throw thrown;
-        this.#problem(["policy", tag, "permit"], thrown.message, thrown);
-      }
+      // Each by itself first, so that what is wrong is told at its place.
+      const each = policy.permit.map((condition, i) =>
+        this.#compilePermit(["policy", tag, "permit", i], [condition]));
+      if (each.includes(null)) continue;
+      each.forEach((alone, i) => {
+        if (alone!.newest.length === 0) {
+          this.#problem(["policy", tag, "permit", i], "A condition that reads no tag permits " +
+            "always or never: a permit asks the machine (W12)");
+        }
+      });
+      const program = this.#compilePermit(["policy", tag, "permit"], policy.permit);
+      if (program === null) continue;
+      const layout = Ring.layout(`permit ${tag}`, program.output, limits.ring_rows_min);
+      permits.push({ tag, program, layout });
     }
     return permits;
   }
@@ -555,6 +562,10 @@ class Builder {
         this.#problem(["rules", rule.name, "sql"], fault.message, fault);
       };
       if (found !== null) refuse(`${found.word} ${why}`, found.span);
+      if (rule.emptyWindows) {
+        this.#problem(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
+          "be on the way to a write: whoever counts it would count a silent device (W8)");
+      }
       for (const { sentence, span } of program.unsafe) {
         refuse(`${sentence}; it may not be on the way to a write`, span);
       }
@@ -566,8 +577,25 @@ class Builder {
       }
     }
     for (const { tag, program } of permits) {
-      const found = hidingIn(program.sql);
-      if (found !== null) this.#problem(["policy", tag, "permit"], `${found.word} ${why} (W12)`);
+      if (hidingIn(program.sql) === null) continue;
+      this.#gateway.policy[tag]!.permit.forEach((_, i, permit) => {
+        const { sql } = compileConditions([permit[i]!], this.#catalog(""));
+        const found = hidingIn(sql);
+        if (found === null) return;
+        const fault = new SqlFault("unsafe", `${found.word} ${why} (W12)`, sql, found.span);
+        this.#problem(["policy", tag, "permit", i], fault.message, fault);
+      });
+    }
+  }
+
+  /** Null = what is wrong with it has been told. */
+  #compilePermit(path: readonly (string | number)[], permit: readonly string[]): Program | null {
+    try {
+      return compileConditions(permit, this.#catalog(""));
+    } catch (thrown) {
+      if (!(thrown instanceof SqlFault)) throw thrown;
+      this.#problem(path, thrown.message, thrown);
+      return null;
     }
   }
 

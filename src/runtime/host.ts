@@ -223,6 +223,7 @@ export class RoleHost {
     const connection: Connection = this.#role.connect(commands.link);
     const queue: Commands = new Commands({
       ask: command, wake: this.#loop.wake,
+      pause: (ms) => pause(this.#options.world.timers, ms),
       answer: (text) => reply?.(`${commands.topic}/reply`, text),
     });
     const reply = connection.commands?.(commands.topic, (message) => queue.arrived(message));

@@ -55,7 +55,7 @@ export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number |
 const on_loss_within_ms = 1500;
 
 /**
- * One writable tag's way from command to outcome (WRITING.md, "The wire"): gate, read for this
+ * One writable tag's way from command to outcome (docs/writing-rules.md): gate, read for this
  * command, gate again, durable intent, last look, one frame, read-back, durable outcome. Every step
  * is a callback of the step before; nothing waits, and nothing is ever sent twice.
  */

@@ -36,11 +36,11 @@ export async function prune(
     await pause(timers, rest_ms);
   }
   if (rows > 0) {
-    store.audit.refusals([{
-      id: "", origin: "cli", who: by, source: "socket", tag: "", asked, received: time, time,
-      monotonic: began, policyHash: hashes.policyHash, configHash: hashes.configHash,
+    store.audit.note({
+      origin: "cli", who: by, source: "socket", asked, time, monotonic: began,
+      policyHash: hashes.policyHash, configHash: hashes.configHash,
       code: "pruned", sentence: `${rows} rows before ${asked} were deleted.`,
-    }]);
+    });
   }
   return { rows, done: gone === 0 };
 }

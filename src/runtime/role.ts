@@ -273,7 +273,7 @@ export class Role {
     const left = this.#left;
     this.#left = null;
     if (left !== null) this.#giveBack(left, this.#now);
-    // From here on asking the arena for more is a bug (DESIGN §2).
+    // Memory is decided before the first row: from here on asking for more is a bug.
     this.arena.seal();
   }
 

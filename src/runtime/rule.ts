@@ -1,7 +1,7 @@
 import { limits, reason, scheduleAt } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
-import { byEventTime, type Stage, type StageAlarms } from "../sql.ts";
+import { byEventTime, inTurn, type Stage, type StageAlarms } from "../sql.ts";
 import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -235,7 +235,7 @@ export class RuleRunner {
 
   #make(): void {
     const { rings } = this.#parts;
-    this.links = byEventTime(this.#parts.stages()).map((stage, i) =>
+    this.links = inTurn(byEventTime(this.#parts.stages())).map((stage, i) =>
       ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
   }
 

@@ -1,4 +1,4 @@
-import { Fault, limits, nearest, reason } from "../base.ts";
+import { Fault, limits, nearest } from "../base.ts";
 import {
   dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
 } from "../gate.ts";
@@ -11,6 +11,7 @@ import { parsed, type FromTopic } from "./commands.ts";
 import { isOwn } from "./generation.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { Latching } from "./latching.ts";
 import { prune } from "./prune.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
 import { planText } from "./memory.ts";
@@ -19,7 +20,7 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, DisarmRequest, Health, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
+  AlarmView, Health, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
   WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import type { Thread, World } from "./world.ts";
@@ -30,7 +31,7 @@ export interface RuntimeOptions {
   readonly store: Store;
   readonly world: World;
   readonly version: string;
-  /** Rules, models and writes stay off (DESIGN §10). */
+  /** Rules, models and writes stay off (W5). */
   readonly safeMode: boolean;
   /** The configuration at hand was refused; this is the last good one (W5). */
   readonly configRejected: boolean;
@@ -69,6 +70,7 @@ interface RunningRole {
 class Running implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #changes: Changes;
+  readonly #latching: Latching;
   readonly #started: number;
   readonly #roles: RunningRole[] = [];
   /** What runs. */
@@ -101,6 +103,9 @@ class Running implements Runtime {
       // What is shelved stays so, also where its rule was made anew.
       switched: () => this.#restoreShelves(),
     });
+    this.#latching = new Latching({
+      store, world, latch: (by) => this.#control.latch(by), hashes: () => this.#hashes,
+    });
   }
 
   async start(): Promise<void> {
@@ -109,6 +114,7 @@ class Running implements Runtime {
     else await this.#startThreads(names);
     this.#adopt(this.#graph);
     this.#restoreShelves();
+    this.#latching.recall();
     this.#options.world.collect();
     this.#keepSoon();
   }
@@ -203,6 +209,11 @@ class Running implements Runtime {
     for (const { calls } of this.#roles) void calls.restoreShelves(shelves);
   }
 
+  get #hashes(): { policyHash: string; configHash: string } {
+    const { policyHash, configHash } = this.#graph.gateway;
+    return { policyHash, configHash };
+  }
+
   get #control(): HostCalls {
     return this.#roles[0]!.calls;
   }
@@ -269,8 +280,12 @@ class Running implements Runtime {
 
   async #command(message: FromTopic): Promise<string> {
     // W4: disarming is possible from everywhere and needs no right; lifting it is not.
-    if ("disarm" in message) return JSON.stringify(await this.disarm({ by: message.disarm }));
     const { topic, link } = this.#graph.gateway.commands!;
+    if ("disarm" in message) {
+      const { latched, trouble } = await this.disarm(
+        { by: message.disarm, origin: "mqtt", from: link });
+      return JSON.stringify({ latched, trouble });
+    }
     const { text, retained, duplicate } = message.command;
     const long = { problem: `it is longer than ${limits.command_bytes_max} characters` };
     return JSON.stringify(await this.write({
@@ -388,13 +403,11 @@ class Running implements Runtime {
     else if (order !== "reset") store.startRule(rule);
     // It begins from nothing, but what a person put on the shelf is no state of the rule's.
     if (order !== "stop") this.#restoreShelves();
-    const { configHash, policyHash } = this.#graph.gateway;
-    const time = clock.time();
-    store.audit.refusals([{
-      id: "", origin: `rule:${rule}`, who: by, source: "", tag: "", code: `rule-${order}`, time,
-      received: time, monotonic: clock.now(), configHash, policyHash, asked: null,
-      sentence: `The rule ${rule}: ${order}.`,
-    }]);
+    store.audit.note({
+      origin: `rule:${rule}`, who: by, source: "", code: `rule-${order}`, asked: null,
+      time: clock.time(), monotonic: clock.now(), sentence: `The rule ${rule}: ${order}.`,
+      ...this.#hashes,
+    });
   }
 
   async explain(name: string): Promise<string> {
@@ -471,29 +484,8 @@ class Running implements Runtime {
   proof: Runtime["proof"] = (tag) => this.#control.proof(tag);
   arm: Runtime["arm"] = (request) => this.#control.arm(request);
 
-  async disarm({ by, clear }: DisarmRequest): Promise<{ latched: boolean }> {
-    const { store, world: { log } } = this.#options;
-    if (clear === true) {
-      store.latch.clear();
-      await this.#control.latch(null);
-      log.warn("gate", "the latch was lifted", { by });
-      return { latched: false };
-    }
-    // The file first: if this process ends now, the next one starts latched (W4).
-    let trouble: unknown = null;
-    try {
-      store.latch.set(by);
-    } catch (thrown) {
-      trouble = thrown;
-    }
-    log.warn("gate", "disarmed", { by });
-    await this.#control.latch(by);
-    if (trouble !== null) {
-      throw new Fault("latch-file", "Disarmed, but the latch file could not be written " +
-        `(${reason(trouble)}): it will not outlast a restart`);
-    }
-    return { latched: true };
-  }
+  disarm: Runtime["disarm"] = (request) =>
+    (request.clear === true ? this.#latching.lift(request) : this.#latching.disarm(request));
 
   async audit(query: Parameters<Runtime["audit"]>[0]): Promise<Record<string, unknown>[]> {
     return this.#options.store.audit.query(query) as unknown as Record<string, unknown>[];

@@ -29,7 +29,7 @@ const view_ms = 500;
 const none = new Uint8Array(0);
 
 /**
- * `control` in miniature (DESIGN §4): the link's driver steps here; rows leave by rings that
+ * `control` in miniature: the link's driver steps here; rows leave by rings that
  * `control` bridges, commands and outcomes pass by command rings. It serves no event loop and waits
  * only in the wire; it returns when its link is not there any more.
  */

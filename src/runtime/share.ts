@@ -4,7 +4,7 @@ import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
 import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
 
-/** `all` = one thread does everything; else each of the two has its share (DESIGN §1, threads). */
+/** `all` = one thread does everything; else each of the two has its share. */
 export type RoleName = "all" | "control" | "data";
 
 export const roleNames = ({ threads }: Profile): readonly RoleName[] =>

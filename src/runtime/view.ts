@@ -27,7 +27,7 @@ export interface Runtime {
   /** Reads the tag and shows its raw words in every byte order (W2). */
   proof(tag: string): Promise<ProofView>;
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
-  disarm(request: DisarmRequest): Promise<{ latched: boolean }>;
+  disarm(request: DisarmRequest): Promise<DisarmAnswer>;
   /** Alarms of the rules, each key by itself. */
   alarms(): Promise<AlarmView[]>;
   /** An operator acknowledges an alarm, or puts it on or off the shelf. */
@@ -369,8 +369,19 @@ export interface ArmRequest {
 
 export interface DisarmRequest {
   readonly by: string;
+  readonly origin: "cli" | "rest" | "mqtt";
+  /** Address the request came from. */
+  readonly from: string;
   /** Lifts the latch instead (W4); only over the unix socket. */
   readonly clear?: boolean;
+}
+
+export interface DisarmAnswer {
+  readonly latched: boolean;
+  /** Directory of the store that is latched: whoever asked can see that it is the one meant. */
+  readonly store: string;
+  /** Nothing can leave all the same: why the latch will not outlast a restart, or null. */
+  readonly trouble: string | null;
 }
 
 export interface PruneRequest {

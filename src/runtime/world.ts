@@ -26,7 +26,7 @@ export interface WakePipe {
 
 /**
  * Everything outside that a running gateway touches beside its store and its connectors: the
- * machine, or a simulated world that a test hands in (DESIGN §4).
+ * machine, or a simulated world that a test hands in.
  */
 export interface World {
   readonly clock: Clock;
@@ -34,7 +34,7 @@ export interface World {
   readonly log: Log;
   /** The kernel says that a time server keeps the wall clock in step (W17). */
   clockSynced(): boolean;
-  /** Gives back what the start of a thread left behind, before the first row (DESIGN §2). */
+  /** Gives back what the start of a thread left behind, before the first row. */
   collect(): void;
   /** Ends the process at once; init starts it anew (W6). */
   exit(code: number): void;

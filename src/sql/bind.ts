@@ -261,10 +261,14 @@ class Binder {
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
       ...this.#calls];
     this.#scope.keep(columnsIn(roots.filter((root) => root !== null)));
+    // Of columns of one name the last is left.
+    const shown = new Set<Bound>();
+    for (const { expr } of select) walk(expr, () => true, shown);
     return {
       sql, inputs: this.#scope.inputs, joins: [], newest: this.#scope.newest, where: null,
-      window: null, having: null, numbers: this.#numbers, distinct: false, orderBy: [],
-      limit: null, select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      window: null, having: null, distinct: false, orderBy: [], limit: null,
+      numbers: this.#numbers.filter((number) => shown.has(number)),
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
       aggregates: this.#aggregates,
       infers: this.#infers, stateful: this.#calls, aggregated: false, expand: null,
       repeated: this.#repeated, ...parts,
@@ -901,6 +905,9 @@ class Binder {
         "the rows that a window gives", span);
     }
     const partitionBy = (over?.partitionBy ?? []).map((expr) => this.#expr(expr, context));
+    if (partitionBy.some((key) => contains(key, "number"))) {
+      throw this.#fault("syntax", "row_number() counts rows: it is no key of its own", span);
+    }
     const orderBy = this.#orderBy(over?.orderBy ?? [], context);
     const node = this.#node<BoundNumber>(
       { kind: "number", partitionBy, orderBy, type: int53, span });

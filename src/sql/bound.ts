@@ -422,6 +422,8 @@ export interface Catalog {
   model(name: string): { readonly inputs: number | null; readonly outputs: number } | undefined;
   /** Known names, for hints. */
   names(): Iterable<string>;
+  /** The rule that the query is of. */
+  readonly self?: string;
   /** Of the user's own, by name in small letters; none if left out. */
   readonly functions?: UserFunctions;
 }

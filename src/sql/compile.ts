@@ -7,8 +7,8 @@ import type { Program } from "./program.ts";
 export function compile(
   sql: string, catalog: Catalog, options: Partial<PlanOptions> = {},
 ): Program {
-  const { lineage = false, strict = false, eventTime = null } = options;
-  return plan(bind(sql, catalog), catalog, { lineage, strict, eventTime });
+  const { lineage = false, strict = false, eventTime = null, emptyWindows = false } = options;
+  return plan(bind(sql, catalog), catalog, { lineage, strict, eventTime, emptyWindows });
 }
 
 /**
@@ -17,5 +17,5 @@ export function compile(
  */
 export function compileConditions(conditions: readonly string[], catalog: Catalog): Program {
   return plan(bindConditions(conditions, catalog), catalog,
-    { lineage: true, strict: true, eventTime: null });
+    { lineage: true, strict: true, eventTime: null, emptyWindows: false });
 }

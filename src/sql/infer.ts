@@ -20,6 +20,20 @@ export interface InferSite {
   now(): number;
 }
 
+/** Why a rule cannot use a model: it takes or gives other numbers than the rule has. */
+export function misfitOf(
+  plan: InferPlan, { arguments: takes, results }: Pick<StageModel, "arguments" | "results">,
+): Fault | null {
+  const { model, args } = plan;
+  if (takes.length !== args.length) {
+    return new Fault("model-arguments", `The model ${model} takes ${takes.length} numbers, ` +
+      `infer() gives it ${args.length}`, { model });
+  }
+  if (results.length >= plan.results.length) return null;
+  return new Fault("model-results", `The model ${model} gives ${results.length} numbers, ` +
+    `${plan.results.length} are used`, { model });
+}
+
 /**
  * Runs a model row by row from a request ring into a result ring. A row whose arguments have no
  * value
@@ -36,15 +50,8 @@ export class InferStage implements Stage {
 
   constructor(plan: InferPlan, site: InferSite) {
     const { input, output, model } = site;
-    if (model.arguments.length !== plan.args.length) {
-      throw new Fault("model-arguments",
-        `The model ${plan.model} takes ${model.arguments.length} ` +
-        `numbers, infer() gives it ${plan.args.length}`, { model: plan.model });
-    }
-    if (model.results.length < plan.results.length) {
-      throw new Fault("model-results", `The model ${plan.model} gives ${model.results.length} ` +
-        `numbers, ${plan.results.length} are used`, { model: plan.model });
-    }
+    const misfit = misfitOf(plan, model);
+    if (misfit !== null) throw misfit;
     this.#site = site;
     this.#args = plan.args.map((name) => columnOf(input, name));
     this.#results = plan.results.map((name) => columnOf(output, name));

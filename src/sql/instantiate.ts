@@ -8,6 +8,7 @@ import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
 import { type ScannedTable, ScanStage } from "./scan.ts";
+import { SilenceStage } from "./silence.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
 
@@ -21,6 +22,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "arrange": return new ArrangeStage(plan, site);
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
+    case "silence": return new SilenceStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
     case "infer": case "lookup": case "scan":
       assert(false, `${plan.kind} has a function of its own`);

@@ -15,6 +15,7 @@ import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { scanStage } from "./scan.ts";
+import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
   AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SortKey, SourcesPlan, StagePlan,
@@ -38,6 +39,8 @@ export interface PlanOptions {
   readonly strict: boolean;
   /** The rule goes by the source time of its rows; null = by engine time. */
   readonly eventTime: EventTime | null;
+  /** A window without a row gives one of NULLs. */
+  readonly emptyWindows: boolean;
 }
 
 export interface EventTime {
@@ -139,6 +142,7 @@ class Chain {
   readonly #lineage: boolean;
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
+  readonly #emptyWindows: boolean;
   #ring: readonly ColumnSpec[] = [];
   #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
@@ -157,6 +161,7 @@ class Chain {
     this.#lineage = options.lineage;
     this.#strict = options.strict;
     this.#eventTime = options.eventTime;
+    this.#emptyWindows = options.emptyWindows;
     this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
     this.#hits = [query.where, query.having, ...this.#shown()].some((node) =>
@@ -212,7 +217,7 @@ class Chain {
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...this.#shown(), ...windowConditions(window)];
+      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowConditions(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
@@ -250,6 +255,22 @@ class Chain {
     this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
+    if (this.#emptyWindows) this.#silence();
+  }
+
+  /** Windows of which nothing came are told of behind all else. */
+  #silence(): void {
+    const { sql, window } = this.#query;
+    const all = { from: 0, to: sql.length };
+    if (window?.kind !== "tumbling" && window?.kind !== "hopping") {
+      throw new SqlFault("empty-windows", "Only windows that close at natural times can be empty " +
+        "(emptyWindows): TUMBLINGWINDOW and HOPPINGWINDOW", sql, window?.span ?? all);
+    }
+    if (this.#eventTime !== null) {
+      throw notInThisVersion(sql, all, "emptyWindows of a rule that goes by event time");
+    }
+    this.stages.push(silenceStage(this.stages.at(-1)!.output,
+      window.kind === "hopping" ? window.hop_ms : window.length_ms));
   }
 
   /** What is read of the rows that a window gives, beside HAVING. */

@@ -267,6 +267,16 @@ export interface StatefulPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** A row of NULLs for each window of which none came (silence.ts). */
+export interface SilencePlan extends StageBase {
+  readonly kind: "silence";
+  /** Windows end at each multiple of it. */
+  readonly every_ms: number;
+  readonly stateBytes: number;
+  readonly state: StateLayout;
+  readonly text: "";
+}
+
 /** Each item of the array `$list` becomes a row (expand.ts). */
 export interface ExpandPlan extends StageBase {
   readonly kind: "expand";
@@ -309,7 +319,7 @@ export interface ArrangePlan extends StageBase {
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
   | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan
-  | ExpandPlan;
+  | ExpandPlan | SilencePlan;
 
 export interface StageCounters {
   /** Rows read. */

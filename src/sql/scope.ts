@@ -64,6 +64,10 @@ export class Scope {
     }
     const found = streams.map((stream) => this.#catalog.stream(stream));
     if (found.some((stream) => stream === undefined)) {
+      if (name === this.#catalog.self) {
+        throw new SqlFault("unknown-stream", `This rule is ${name}: it may not read itself`, sql,
+          span);
+      }
       throw new SqlFault("unknown-stream", `There is no stream ${name}`, sql, span,
         this.#catalog.names(), name);
     }

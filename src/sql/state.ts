@@ -15,6 +15,7 @@ export interface StateRange {
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
     case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
+    case "silence":
     case "asof": case "arrange":
       return rangesOf(stage.state);
     case "kept": {
@@ -35,7 +36,7 @@ export function stateRanges(stage: StagePlan): StateRange[] {
 
 /**
  * Two programs of one hash mean the same by the bytes of their state: hash of plan shape, column
- * names, types and units (DESIGN §5). Literals of conditions are no part of it.
+ * names, types and units. Literals of conditions are no part of it.
  */
 export function stateHash(program: Program): string {
   const columns = (list: StagePlan["output"]): unknown =>

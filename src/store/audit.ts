@@ -64,6 +64,9 @@ export interface Ending {
   readonly time: number;
 }
 
+/** What a person did that is no command: disarmed, changed the configuration, stopped a rule. */
+export type Note = Omit<RefusedAttempt, "id" | "tag" | "received">;
+
 /** What an operator did to an alarm. Times are engine time. */
 export interface Act {
   /** `NAME` or `NAME.KEY` */
@@ -172,6 +175,11 @@ export class Audit {
       this.#claimed.delete(attempt.id);
     }
     this.#commit();
+  }
+
+  /** A durable row, as a refusal's: kept until the disk takes it. No command is without an id. */
+  note(note: Note): void {
+    this.refusals([{ id: "", tag: "", received: note.time, ...note }]);
   }
 
   /**
@@ -344,9 +352,11 @@ export class Audit {
  */
 const selectOf = (tag: "" | "tag = ?3 AND"): string => `
 SELECT * FROM (
-  SELECT row, verdict, time, id, origin, who, source, tag, asked, means, read, arming, sent,
-    CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame, outcome, code,
-    sentence, read_back AS readBack, 1 AS count, time AS first
+  SELECT row, CASE WHEN id = '' THEN 'act' ELSE verdict END AS verdict, time, id, origin, who,
+    source, tag, asked, means, read, arming, sent,
+    CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame,
+    CASE WHEN id = '' THEN 'done' ELSE outcome END AS outcome, code, sentence,
+    read_back AS readBack, 1 AS count, time AS first
   FROM attempts WHERE ${tag} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
 UNION ALL
 SELECT * FROM (
@@ -356,9 +366,24 @@ SELECT * FROM (
 UNION ALL
 SELECT * FROM (
   SELECT row, 'act', time, NULL, origin, who, source, alarm, CASE WHEN until > 0 THEN until END,
-    NULL, NULL, NULL, NULL, NULL, act, NULL, NULL, NULL, 1, time
+    NULL, NULL, NULL, NULL, NULL, act, NULL, ${untilText("until > 0")}, NULL, 1, time
   FROM acts WHERE ${tag.replace("tag", "alarm")} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
+UNION ALL
+SELECT * FROM (
+  SELECT number, 'act', begins, NULL, 'cli', who, 'socket', tag, NULL, NULL, NULL, number, NULL,
+    NULL, 'done', 'armed', ${untilText("1")}, NULL, 1, begins
+  FROM armings WHERE ${tag} begins >= ?1 ORDER BY begins DESC, number DESC LIMIT ?2)
+UNION ALL
+SELECT * FROM (
+  SELECT number, 'act', ended, NULL, 'cli', who, 'socket', tag, NULL, NULL, NULL, number, NULL,
+    NULL, 'done', 'arming-ended', why, NULL, 1, begins
+  FROM armings WHERE ${tag} ended >= ?1 ORDER BY ended DESC, number DESC LIMIT ?2)
 ORDER BY time DESC, row DESC LIMIT ?2`;
+
+function untilText(condition: string): string {
+  return `CASE WHEN ${condition} THEN
+    'until ' || strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000, 'unixepoch') END`;
+}
 
 /** The questions that are asked while the machine is polled: none may walk a table. */
 export const questions = {

@@ -20,7 +20,7 @@ export function latchFile(directory: string): LatchFile {
     set(by) {
       mkdirSync(directory, { recursive: true });
       const fresh = `${path}.${process.pid}`;
-      const file = openSync(fresh, "w", 0o600);
+      const file = openSync(fresh, "w", 0o644);
       try {
         writeSync(file, `${JSON.stringify({ by })}\n`);
         fsyncSync(file);

@@ -4,7 +4,8 @@ import type { Database } from "bun:sqlite";
  * The store's tables. Times are engine time (ms since the epoch) unless the name says monotonic, so
  * that somebody who stands at the machine can lay them beside his own record (W22).
  *
- *   attempts   one row a command that was admitted, or refused to somebody outside (W21)
+ *   attempts   one row a command that was admitted, or refused to somebody outside (W21); without
+ *              id it is no command, but what a person did: disarmed, changed the configuration
  *   ids        of commands from outside whose rows were pruned: never taken again (W17)
  *   withheld   a rule's refusals, shadow and deadband: one row a change of code, with count; and
  *              what came from outside and is no command: one row a code and source
@@ -12,7 +13,7 @@ import type { Database } from "bun:sqlite";
  *   armings    who armed which tag, as proved to lie where, from when until when
  *   proofs     what a person has seen and confirmed of a tag (W2)
  *   tags       where the configuration has each tag that the policy, a permit or a rule speaks of
- *   starts     starts since the last healthy run (DESIGN §10)
+ *   starts     starts since the last healthy run (W5)
  *   good       the last pair of configuration and policy that passed `check`
  *   stopped    rules that a person stopped, until somebody starts them
  *   meta       epoch, next arming number, counters
@@ -64,6 +65,10 @@ CREATE TABLE IF NOT EXISTS armings (
   policy_hash TEXT NOT NULL, config_hash TEXT NOT NULL, epoch INTEGER NOT NULL,
   begins REAL NOT NULL, until REAL NOT NULL, ended REAL, why TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS armings_begun ON armings (begins);
+CREATE INDEX IF NOT EXISTS armings_begun_by_tag ON armings (tag, begins);
+CREATE INDEX IF NOT EXISTS armings_ended ON armings (ended);
+CREATE INDEX IF NOT EXISTS armings_ended_by_tag ON armings (tag, ended);
 CREATE TABLE IF NOT EXISTS proofs (
   tag TEXT PRIMARY KEY, hash TEXT NOT NULL, peer TEXT NOT NULL, words TEXT NOT NULL,
   who TEXT NOT NULL, time REAL NOT NULL

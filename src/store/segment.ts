@@ -1,5 +1,5 @@
 /**
- * The one durable form (DESIGN §2): a block of rows, or of operator state, packed by zstd, with
+ * The one durable form: a block of rows, or of operator state, packed by zstd, with
  * what it is, its numbers, its times and a checksum over all of that.
  *
  *   journal   rows of a source, not yet covered by a checkpoint; `marks` says of which messages

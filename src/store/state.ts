@@ -44,7 +44,7 @@ export interface Covered {
 }
 
 /**
- * Journal and checkpoints (DESIGN §2, "segment"). A checkpoint is written piece by piece under its
+ * Journal and checkpoints, as segments. A checkpoint is written piece by piece under its
  * number and counts from `finish` on: what is older than its cut and was not written again still
  * belongs to it. All methods are synchronous, and what returns true is durable.
  */

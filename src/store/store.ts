@@ -119,7 +119,7 @@ export class Store {
     this.epoch = next;
   }
 
-  /** Records a start (DESIGN §10) and gives how many there were since the last healthy run. */
+  /** Records a start (W5) and gives how many there were since the last healthy run. */
   recordStart(): number {
     const time = this.#options.time();
     this.#ledger.write(this.#options.now(), (db) => {

@@ -158,6 +158,20 @@ describe("writing", () => {
       { ...unread, origin: "cli", by: "socket" }].map((part) => expect.objectContaining(part)));
   });
 
+  test("a body's mistakes are told in words; a misspelt question is refused", async () => {
+    const said = async (path: string, body?: unknown): Promise<[number, string]> => {
+      const { status, body: answer } = await ask(path, body === undefined ? {} : { body });
+      return [status, answer.error?.message ?? ""];
+    };
+    expect(await said("/disarm", {})).toEqual([400, "by: is missing, a text"]);
+    expect(await said("/disarm", { by: 5 })).toEqual([400, "by: expected a text"]);
+    expect(await said("/disarm", { by: "" })).toEqual([400, "by: is too small, or empty"]);
+    expect(await said("/disarm", { by: "a", of: 1 })).toEqual([400, "the body: unknown key of"]);
+    expect(await said("/audit?limt=5")).toEqual([400, "/audit knows no limt; did you mean limit?"]);
+    expect((await ask("/audit?limit=5", { token: secret })).status).toBe(200);
+    expect((await said("/health?probe=1"))[0]).toBe(200);
+  });
+
   test("W4: the latch is set from anywhere and lifted only over the socket", async () => {
     expect((await ask("/disarm", { body: { by: "anna" } })).status).toBe(200);
     const { status, body } = await ask("/disarm", { body: { by: "anna", clear: true } });
@@ -165,7 +179,8 @@ describe("writing", () => {
     expect((await ask("/disarm", { body: { by: "anna", clear: true }, local: true })).status)
       .toBe(200);
     expect(runtime.asked.map(({ given }) => given))
-      .toEqual([{ by: "anna" }, { by: "anna", clear: true }]);
+      .toEqual([{ by: "anna", origin: "rest", from: "127.0.0.1" },
+        { by: "anna", origin: "cli", from: "socket", clear: true }]);
   });
 
   test("W1: arming from the network is refused, whatever it says", async () => {
@@ -208,7 +223,18 @@ describe("what is no request", () => {
 
   test("a body past its limit never reaches the runtime", async () => {
     const raw = JSON.stringify({ tag: "x".repeat(limits.body_bytes_max) });
-    expect((await ask("/proof", { raw, local: true })).status).toBe(413);
+    for (const local of [true, false]) {
+      const { status, body } = await ask(local ? "/proof" : "/disarm", { raw, local });
+      expect([status, body.error.code]).toEqual([413, "body-too-long"]);
+    }
+    // Whoever does not say how long it will be is cut off.
+    const endless = new ReadableStream({
+      pull: (stream) => stream.enqueue(new Uint8Array(limits.body_bytes_max >> 2).fill(32)),
+    });
+    const response = await fetch(`${api.url}disarm`, { method: "POST", body: endless,
+      headers: { "content-type": "application/json" } });
+    expect([response.status, (await response.json() as any).error.code])
+      .toEqual([413, "body-too-long"]);
     expect(runtime.asked).toEqual([]);
   });
 

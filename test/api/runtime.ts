@@ -86,7 +86,7 @@ export class FakeRuntime implements Runtime {
 
   async disarm(given: unknown) {
     this.asked.push({ what: "disarm", given });
-    return { latched: true };
+    return { latched: true, store: "/s", trouble: null };
   }
 
   async alarms() {

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { cli } from "../../src/cli.ts";
+import { prepareWasm } from "../../src/infer/prepare.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
+import { models } from "../infer/models.ts";
 import { workFolder } from "../support/binary.ts";
 import manifest from "../../package.json" with { type: "json" };
 
@@ -54,6 +58,7 @@ test.each([
   [["arm", "press.setpoint", "--by", "anna"], "--for wants a time with a unit, as 60m"],
   [["arm", "press.setpoint", "--for", "60"], "--for wants a time with a unit, as 60m"],
   [["arm", "press.setpoint", "--for", "60m"], "--by NAME is missing"],
+  [["arm", "press.setpoint", "--for", "2h", "--by", "a"], "an arming lasts at most 60m"],
   [["disarm"], "--by NAME is missing"],
   [["write", "press.setpoint"], "VALUE is missing"],
   [["write", "press.setpoint", "hot"], 'VALUE is a number as 42.5, not "hot"'],
@@ -81,6 +86,15 @@ test("a number below zero is a value, no option", async () => {
   }
 });
 
+test("a text with a mark of the byte order is read as it stands", async () => {
+  const folder = workFolder();
+  const file = folder.write("gateway.json", '\uFEFF{ "gateway": { "id": "t" }, "nonsense": 1 }');
+  expect(await cli(["check", file], host)).toBe(1);
+  expect(out).not.toContain("no JSON value");
+  expect(out).toContain("nonsense: unknown setting");
+  folder.remove();
+});
+
 test("a text that no parser could follow is refused with its line", async () => {
   const folder = workFolder();
   for (const text of ["[".repeat(200_000), '{"a":'.repeat(50_000)]) {
@@ -89,6 +103,32 @@ test("a text that no parser could follow is refused with its line", async () => 
     expect(await cli(["check", file], host)).toBe(1);
     expect(error).toContain("deep.json:1 more than 100 braces and brackets are open here");
   }
+  folder.remove();
+});
+
+test("check opens each model: the file, its form, and what rules give it", async () => {
+  await prepareWasm();
+  const folder = workFolder();
+  folder.write("broken.onnx", "no model");
+  writeFileSync(join(folder.path, "two.onnx"), models.identity(1, [1, 2]));
+  const model = (file: string) => ({ file, memory: "32MB", deadline: "20ms" });
+  const file = folder.write("gateway.json", {
+    gateway: { id: "t" }, links: { plc: { type: "modbus-tcp", host: "127.0.0.1" } },
+    devices: { d: { link: "plc", groups: { fast: "1s" }, tags: {
+      a: { at: "input 0", type: "float32" } } } },
+    models: { gone: model("gone.onnx"), broken: model("broken.onnx"), folder: model("."),
+      two: model("two.onnx") },
+    rules: { fits: { sql: "SELECT infer('two', a, a) AS v FROM d.fast" },
+      not: { sql: "SELECT infer('two', a) AS v FROM d.fast" } },
+    store: { directory: "./store" },
+  });
+  expect(await cli(["check", file], host)).toBe(1);
+  for (const name of ["gone", "broken", "folder"]) {
+    expect(out).toMatch(
+      new RegExp(`gateway\\.json:\\d+:\\d+ models\\.${name}\\.file: .+\n  found: "`));
+  }
+  expect(out).toMatch(/rules\.not\.sql: The model two takes 2 numbers, infer\(\) gives it 1/);
+  expect(out).toContain("4 problems in ");
   folder.remove();
 });
 

@@ -195,7 +195,8 @@ test("no message shows a secret, whatever is wrong around it", () => {
 test("a policy may stand in the configuration, with paths from there", () => {
   const policy = { "d.level": { min: 0, max: 10 } };
   const text = JSON.stringify({
-    ...base, policy, devices: { d: device },
+    ...base, policy, devices: { d: { ...device,
+      tags: { level: { at: "holding 0", type: "int16", access: "read-write" } } } },
   });
   const gateway = gatewayOf(loadText(text));
   expect(gateway.policyHash).toBe(sha256(JSON.stringify(policy)));

@@ -148,6 +148,23 @@ const cases: readonly Case[] = [
   { name: "an unknown type of device", find: '"use": "sdm630"', put: '"use": "sdm360"', expect: [
     'gateway.json:… devices.m-{01..32}.use: no such type\n  found: "sdm360"\n' +
     '  did you mean "sdm630"?'] },
+  { name: "a type of device that every object has", find: '"use": "sdm630"',
+    put: '"use": "toString"', expect: ['…devices.m-{01..32}.use: no such type…'] },
+  { name: "a host with its port", find: '"192.168.1.20"', put: '"192.168.1.20:502"', expect: [
+    '…links.plc-1.host: the port is a setting of its own: "host": "192.168.1.20", "port": 502…'] },
+  { name: "a broker with its port", find: '"broker.local"', put: '"broker.local:1883"', expect: [
+    '…links.broker.host: the port is a setting of its own: "host": "broker.local", "port": 18…'] },
+  { name: "a tag written twice", find: '"from": "target" }, "plant"',
+    put: '"from": "target" }, { "write": "press.setpoint", "from": "target" }', expect: [
+      "…rules.hold.to[1].write: the rule hold writes press.setpoint twice (W13)…"] },
+  { name: "a deadband above the step", file: policy, find: '"deadband": 0.5', put: '"deadband": 6',
+    expect: ["write-policy.json:…press.setpoint.deadband: deadband 6 is above maxStep 5: every " +
+      "change would be too small or too large\n  found: 6"] },
+  { name: "a policy for a tag that is read only", file: policy, find: '{ "press.setpoint"',
+    put: '{ "press.pressure": { "allow": ["rest"], "min": 0, "max": 1 }, "press.setpoint"',
+    expect: [
+      'write-policy.json:…press.pressure: press.pressure is read only, so nobody can write it; a ' +
+      'tag that is written has "access": "read-write"'] },
   { name: "a range downwards", find: "m-{01..32}", put: "m-{32..01}", expect: [
     "gateway.json:… devices.m-{32..01}: expected a range upwards of at most 10000 numbers"] },
   { name: "{n} without a range", find: "m-{01..32}", put: "meter", expect: [

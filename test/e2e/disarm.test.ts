@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary, Program, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
@@ -50,6 +50,33 @@ test.skipIf(!isRoot)("W4: what runs elsewhere is found, and never taken for sile
   expect(output).toMatch(/NOT disarmed[^]*nothing: 1\n/);
   folder.remove();
 }, 60_000);
+
+test.skipIf(!isRoot)("W4: another user of the box disarms by the API, or is told he did not",
+  async () => {
+    const folder = workFolder({ "gateway.json": device });
+    chmodSync(folder.path, 0o755);
+    const config = join(folder.path, "gateway.json");
+    const file = join(folder.path, "tagwerk");
+    copyFileSync(await binary(), file);
+    const port = 20_000 + process.pid % 10_000;
+    folder.write("gateway.json", { ...device, api: { listen: `127.0.0.1:${port}` } });
+    const gateway = await RunningGateway.start(config, join(folder.path, "store"));
+    const nobody = async (): Promise<string> => {
+      const program = new Program([...alone, "setpriv", "--reuid", "65534", "--clear-groups", file,
+        "disarm", "--by", "eve", "-c", config], { cwd: "/" });
+      const code = await program.child.exited;
+      await program.stop();
+      return `${code} ${program.output}`;
+    };
+    expect(await nobody()).toBe(`0 ${gateway.store}: Disarmed; nothing can leave.\n`);
+    expect(readFileSync(join(gateway.store, "latch"), "utf8")).toContain("eve");
+    const { body } = await gateway.get<any[]>("/audit");
+    expect(body[0]).toMatchObject({ code: "disarmed", who: "eve", origin: "rest" });
+    await gateway.stop();
+    expect(await nobody()).toMatch(
+      /^1 .*store: NOT disarmed: .*sudo -u '\w+' tagwerk disarm --by 'eve' --store .*store\n$/);
+    folder.remove();
+  }, 60_000);
 
 test("W5: a damaged configuration: the last good one runs from the named store", async () => {
   const folder = workFolder({ "gateway.json": device });

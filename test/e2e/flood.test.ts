@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../../src/base.ts";
 import { monotonic } from "../../src/base/os.ts";
@@ -36,9 +37,11 @@ beforeAll(async () => {
 afterAll(() => site?.stop());
 
 /** Answers by status. */
-async function flood(paths: string, connections: number): Promise<Record<string, number>> {
+async function flood(
+  paths: string, connections: number, ...body: string[]
+): Promise<Record<string, number>> {
   const program = new Program([process.execPath, join(import.meta.dir, "flood.ts"), url, paths,
-    String(connections), String(span_ms)]);
+    String(connections), String(span_ms), ...body]);
   await program.child.exited;
   await program.stop();
   return JSON.parse(program.output);
@@ -59,6 +62,39 @@ test.each(floods)("polls keep their rate under %s", async (paths) => {
   const ended = monotonic();
   expect(Object.keys(statuses)).toEqual(["200"]);
   expect(await polls(struck, ended)).toBeGreaterThanOrEqual(0.95 * await polls(before, struck));
+}, 30_000);
+
+test("W4: a flood of disarms is one: one latch file, one line, one row; polls go on", async () => {
+  const before = monotonic();
+  await Bun.sleep(span_ms);
+  const lines = (): number => gateway.program.output.match(/disarmed/g)?.length ?? 0;
+  const struck = monotonic();
+  const flooding = flood("/disarm", 16, JSON.stringify({ by: "eve" }));
+  const latch = join(gateway.store, "latch");
+  await until("the latch", () => existsSync(latch));
+  const file = statSync(latch).ino;
+  const statuses = await flooding;
+  const ended = monotonic();
+  expect(Object.keys(statuses)).toEqual(["200"]);
+  expect(statuses["200"]).toBeGreaterThan(1000);
+  expect(await polls(struck, ended)).toBeGreaterThanOrEqual(0.95 * await polls(before, struck));
+  expect([statSync(latch).ino, lines()]).toEqual([file, 1]);
+  const disarms = async (): Promise<any[]> => ((await gateway.get("/audit")).body as any[])
+    .filter((row) => row.code === "disarmed");
+  expect(await disarms()).toMatchObject(
+    [{ verdict: "act", who: "eve", origin: "rest", source: "127.0.0.1", outcome: "done" }]);
+  // Removed by hand it is written again, and lifted it is a disarm like the first.
+  unlinkSync(latch);
+  expect((await gateway.post("/disarm", { by: "eve" })).body.latched).toBe(true);
+  expect([existsSync(latch), lines(), (await disarms()).length]).toEqual([true, 2, 2]);
+  await gateway.post("/disarm", { by: "anna", clear: true });
+  expect(existsSync(latch)).toBe(false);
+  expect((await gateway.post("/disarm", { by: "bob" })).status).toBe(200);
+  expect([existsSync(latch), (await gateway.get("/health")).body.writing.latched])
+    .toEqual([true, true]);
+  const [last, lifted] = (await gateway.get("/audit")).body as any[];
+  expect([last, lifted]).toMatchObject([{ code: "disarmed", who: "bob", origin: "cli" },
+    { code: "latch-lifted", who: "anna" }]);
 }, 30_000);
 
 test("more in flight than the limit: 503, counted; polls, health and disarm go on", async () => {

@@ -1,15 +1,18 @@
 /**
- * `flood.ts URL PATH[,PATH] CONNECTIONS MS`: asks without a pause, and prints how often each status
- * was answered.
+ * `flood.ts URL PATH[,PATH] CONNECTIONS MS [BODY]`: asks without a pause, or posts a body, and
+ * prints how often each status was answered.
  */
-const [url, paths, connections, span] = process.argv.slice(2) as [string, string, string, string];
+const [url, paths, connections, span, body] = process.argv.slice(2) as
+  [string, string, string, string, string?];
+const init = body === undefined ? {}
+  : { method: "POST", body, headers: { "content-type": "application/json" } };
 const until = performance.now() + Number(span);
 const statuses: Record<string, number> = {};
 const asked = paths.split(",");
 
 await Promise.all(Array.from({ length: Number(connections) }, async (_, i) => {
   for (let n = i; performance.now() < until; n++) {
-    const response = await fetch(`${url}${asked[n % asked.length]}`);
+    const response = await fetch(`${url}${asked[n % asked.length]}`, init);
     await response.text();
     statuses[response.status] = (statuses[response.status] ?? 0) + 1;
   }

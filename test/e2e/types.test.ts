@@ -41,6 +41,8 @@ beforeAll(async () => {
         sql: "SELECT id + 1 AS next, id % 10 AS digit, cast(id, 'string') AS text, raw, line, " +
           `at, year(at) AS year, motor->id AS part, motor->curve[1] AS point, motor FROM ${name}`,
       }]),
+      ["quiet", { sql: "SELECT count(*) AS n FROM strict GROUP BY TUMBLINGWINDOW(ms, 200)",
+        emptyWindows: true, to: ["json"] }],
       ["strictly", { sql: "SELECT id FROM strict", to: ["json"] }],
       ["openly", { sql: "SELECT id, id = 9007199254740993 AS same FROM open", to: ["json"] }],
     ]),
@@ -110,4 +112,19 @@ test("without a declared type a whole number past 2^53 keeps its digits", async 
   await until("both", () => found["out/openly/json"]?.length === 2);
   expect([text("out/openly/json"), text("out/openly/json", 1)]).toEqual([
     '{"id":9007199254740993,"same":true}', '{"id":9007199254740992,"same":false}']);
+}, 30_000);
+
+test("windows without a row are told of where a rule asks for it", async () => {
+  const quiet = (): string[] => (found["out/quiet/json"] ?? []).map(String);
+  const silence = '{"n":null,"quality":{"n":"null"}}';
+  const sum = (): number => quiet().reduce((n, row) => n + (JSON.parse(row).n ?? 0), 0);
+  // The two good rows of before have been counted.
+  await until("silence", () => sum() === 2 && quiet().at(-1) === silence);
+  const before = quiet().length;
+  await client.publishAsync("in/strict", '[{"id":1},{"id":2}]');
+  await until("rows, and silence again", () => quiet().length > before + 2 &&
+    quiet().at(-1) === silence);
+  const rows = quiet().slice(before).filter((row) => row !== silence);
+  // Two rows of one message are of one window.
+  expect(rows).toEqual(['{"n":2}']);
 }, 30_000);

@@ -6,7 +6,7 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 
 /**
- * Must-show I on the writing side, and WRITING.md's W1, W4, W14, W15, W19: what becomes of a write
+ * W1, W4, W14, W15, W19 (docs/writing-rules.md): what becomes of a write
  * when something breaks around it. The judge is the simulator's frame log.
  */
 const policy = {

@@ -103,3 +103,14 @@ export function states(
   }
   return found;
 }
+
+/** Ends of the windows from `start` to `last` at which none of the rows stands. */
+export function silences(
+  rows: readonly Row[], every_ms: number, start: number, last: number,
+): number[] {
+  const found: number[] = [];
+  for (let end = Math.ceil((start + 1) / every_ms) * every_ms; end <= last; end += every_ms) {
+    if (rows.every((row) => row.time !== end)) found.push(end);
+  }
+  return found;
+}

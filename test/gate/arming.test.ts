@@ -137,7 +137,10 @@ describe("W4 disarm", () => {
     const did: string[] = [];
     return [{
       raise: () => void did.push("raise"),
-      ask: async () => void did.push("ask"),
+      ask: async () => {
+        did.push("ask");
+        return null;
+      },
       wait: () => new Promise(() => {}),
       kill: () => (did.push("kill"), 4711), ...over,
     }, did];
@@ -161,8 +164,26 @@ describe("W4 disarm", () => {
     expect((await disarm(world)).how).toBe("absent");
   });
   test("a latch file that cannot be written is told, and does not stop the rest", async () => {
-    const [world, did] = steps({ raise: () => { throw new Error("disk full"); } });
-    expect((await disarm(world)).text).toContain("disk full");
+    const raise = (): never => { throw new Error("disk full"); };
+    const trouble = "The latch file could not be written (disk full).";
+    const [world, did] = steps({ raise, ask: async () => {
+      did.push("ask");
+      return trouble;
+    } });
+    expect(await disarm(world)).toEqual(
+      { how: "quiet", text: `Disarmed; nothing can leave. ${trouble}` });
     expect(did).toEqual(["ask"]);
+    // The runtime may write where we may not: then the latch lasts.
+    expect((await disarm(steps({ raise })[0])).text).toBe("Disarmed; nothing can leave.");
+    const ask = (): Promise<never> => Promise.reject(new Error("no socket"));
+    expect((await disarm(steps({ raise, ask })[0])).text).toMatch(/4711 was killed.*disk full/);
+    expect(await disarm(steps({ raise, ask, kill: () => null })[0])).toMatchObject(
+      { how: "failed", text: expect.stringMatching(/^NOT disarmed: .*disk full/) });
+  });
+  test("whoever may not end the runtime is told that it is not disarmed", async () => {
+    const [world] = steps({ ask: () => Promise.reject(new Error("no socket")),
+      kill: () => { throw new Error("EPERM"); } });
+    expect(await disarm(world)).toEqual(
+      { how: "failed", text: "NOT disarmed: no socket; EPERM" });
   });
 });

@@ -7,7 +7,7 @@ import {
 import { armedTag, arming, facts, now, policy, restAsk, ruleAsk } from "./fixture.ts";
 
 /**
- * W7, W8: the gate against a second reading of WRITING.md, written as one table of what is wrong,
+ * W7, W8: the gate against a second reading of docs/writing-rules.md, as one table of faults,
  * in the order of the page. The first line that holds is the refusal; if none does, it is
  * admitted. It shares no function with `src/gate`; arithmetic is on whole counts of the int16.
  */

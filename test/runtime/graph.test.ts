@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { examineTexts, type Examined } from "../../src/cli/examine.ts";
-import { planText } from "../../src/runtime.ts";
+import { notesOf, planText } from "../../src/runtime.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 
-function examine(
-  rules: Record<string, string>, permit: string[] = [], functions: object = {},
-): Examined {
-  const config = {
+function configOf(
+  rules: Record<string, string>, permit: readonly string[], functions: object, more: object = {},
+): object {
+  return {
     gateway: { id: "t" },
     links: { plc: { type: "modbus-tcp", host: "127.0.0.1" },
       broker: { type: "mqtt", host: "127.0.0.1" } },
@@ -14,17 +17,24 @@ function examine(
       a: { at: "input 0", type: "float32" }, b: { at: "input 2", type: "float32" },
       ok: { at: "discrete 0", type: "bool" },
       set: { at: "holding 0", type: "float32", access: "read-write" },
-    } } },
+    } }, e: { link: "plc", station: 2, groups: { slow: "5s" }, tags: {
+      level: { at: "input 0", type: "float32" } } } },
     policy: { "d.set": { allow: ["rule:write"], maxMode: "armed", min: 0, max: 1, permit,
       onLoss: { after: "5s", value: "hold" } } },
     sources: { asked: { type: "mqtt", link: "broker", topic: "asked",
       columns: { n: "float64" } } },
     rules: Object.fromEntries(Object.entries(rules).map(([name, sql]) =>
-      [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [] }])),
+      [name, { sql, to: name === "write" ? [{ write: "d.set", from: "v" }] : [], ...more }])),
     functions,
     store: { directory: "./store" },
   };
-  const texts = { config: JSON.stringify(config), policy: "" };
+}
+
+function examine(
+  rules: Record<string, string>, permit: string[] = [], functions: object = {},
+  more: object = {},
+): Examined {
+  const texts = { config: JSON.stringify(configOf(rules, permit, functions, more)), policy: "" };
   return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
 }
 
@@ -51,6 +61,14 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
       .toContain("in the function smooth, 1:7: ewma() depends on every row since the start, so " +
         "the age of its inputs has no bound; it may not be on the way to a write (W8)\n" +
         "  1.0 * ewma(x, 1s)\n        ^^^^^^^^^^^");
+  });
+  test("a row that stands for an empty window is refused", () => {
+    const rules = { slow: "SELECT avg(a) AS m FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)",
+      write: "SELECT 1.0 * count(*) AS v FROM slow WHERE m > 1 GROUP BY TUMBLINGWINDOW(ss, 10)" };
+    const found = examine(rules, [], {}, { emptyWindows: true }).texts.join("\n");
+    for (const name of ["slow", "write"]) {
+      expect(found).toContain(`rules.${name}.emptyWindows: A row that stands for none may not be`);
+    }
   });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
@@ -166,6 +184,48 @@ describe("W8: what is written is made of a value of a device, or there because o
   ])("%s is enough", (_, rules) => {
     expect(problems(rules)).toBe("");
   });
+});
+
+describe("W12: what is wrong with a permit is told where it stands", () => {
+  const rules = { write: "SELECT a AS v FROM d.fast" };
+  test("which condition, its place in it, and what was meant", () => {
+    const told = problems(rules, ["d.ok", "d.a > 3 AND d.okk"]);
+    expect(told).toMatch(/^gateway\.json:1:\d+ policy\.d\.set\.permit\[1\]: 1:13: /);
+    expect(told).toContain(`\n  d.a > 3 AND d.okk\n              ^`);
+    expect(told).toContain('did you mean "d.ok"?');
+  });
+  test("in the policy's own file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "tagwerk-permit-"));
+    const policy =
+      `{ "d.set": { "allow": ["rest"], "min": 0, "max": 1,\n  "permit": ["d.shut"] } }`;
+    writeFileSync(join(folder, "write-policy.json"), policy);
+    const path = join(folder, "gateway.json");
+    const config = JSON.stringify({ ...configOf({}, [], {}), policy: "file:write-policy.json" });
+    const { texts } = examineTexts(path, { config, policy }, { drivers, connectors, tables }, null);
+    rmSync(folder, { recursive: true });
+    expect(texts.length).toBe(1);
+    expect(texts[0]).toMatch(/^write-policy\.json:2:\d+ d\.set\.permit\[0\]: 1:1: /);
+  });
+  test.each(["TRUE", "1 < 2", "tstamp() > 0"])("%s asks nothing of the machine", (condition) => {
+    expect(problems(rules, ["d.ok", condition]))
+      .toMatch(/permit\[1\]: A condition that reads no tag/);
+  });
+});
+
+test("what the policy wants younger than it is polled is noted", () => {
+  const notes = (sql: string, permit: string[]): string[] =>
+    notesOf(examine({ write: sql }, permit).graph!);
+  expect(notes("SELECT a AS v FROM d.fast", ["d.ok"])).toEqual([]);
+  expect(notes("SELECT a + e.level AS v FROM d.fast", ["d.ok", "e.level > 3"])).toEqual([
+    "note: permit of d.set: e.level, polled every 5s, is mostly older than maxAge allows (1s)",
+    "note: rule write, which writes d.set: e.level, polled every 5s, is mostly older than " +
+      "inputMaxAge allows (1s)"]);
+});
+
+test("a rule that reads itself is told so, not asked whether it meant itself", () => {
+  const told = problems({ write: "SELECT a AS v FROM d.fast", loop: "SELECT a FROM loop" });
+  expect(told).toContain("1:15: This rule is loop: it may not read itself");
+  expect(told).not.toContain("did you mean");
 });
 
 describe("a user's own functions", () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The judge on the machine's side (WRITING.md, W22).
+"""The judge on the machine's side (docs/writing-rules.md, W22).
 
 Reads the write policy, the audit and the simulator's frame log, and nothing of the program that
 wrote them. Every write frame that reached the machine must match exactly one admitted row of the

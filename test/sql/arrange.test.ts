@@ -141,6 +141,8 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
   ["SELECT lag(last_hit_count()) FROM s", "syntax", "WHERE or SELECT"],
   ["SELECT v FROM s WHERE row_number() > 1", "syntax", "only stand in SELECT"],
   ["SELECT sum(row_number()) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "counts the rows"],
+  ["SELECT row_number() OVER (PARTITION BY row_number() > 1) FROM s GROUP BY COUNTWINDOW(2)",
+    "syntax", "no key of its own"],
 ];
 test.each(refused)("refused: %s", (sql, code, words) => {
   try {
@@ -152,6 +154,19 @@ test.each(refused)("refused: %s", (sql, code, words) => {
     return;
   }
   throw new Error(`accepted: ${sql}`);
+});
+
+test("of two columns of one name the last is left, and only what it reads", () => {
+  expect(run("SELECT row_number() OVER (PARTITION BY k), row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)")).toEqual(run("SELECT row_number() OVER (ORDER BY v) FROM s " +
+    "GROUP BY COUNTWINDOW(2)"));
+});
+
+test("HAVING over rows of a window may read a function with state", () => {
+  const all = run("SELECT v FROM s GROUP BY COUNTWINDOW(2)");
+  // Nothing comes before the first row.
+  expect(run("SELECT v FROM s GROUP BY COUNTWINDOW(2) HAVING lag(3) = 3"))
+    .toEqual({ ...all, found: all.found.slice(1) });
 });
 
 test("W8: how often something has passed is not on the way to a write", () => {

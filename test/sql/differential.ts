@@ -744,7 +744,11 @@ class Machine {
     const rings = program.newest.map(({ tag, stream, column }) => {
       const made = ring(stream, [tags[column]!], 16);
       const row = newest.get(tag);
-      if (row !== undefined) put(made, row);
+      if (row !== undefined) {
+        for (const cells of [new Map([[column, { value: -5, state: 0 }]]), row.cells]) {
+          put(made, { ...row, cells });
+        }
+      }
       return made;
     });
     this.#input = ring("s", program.inputs[0]!.columns, 64);
@@ -781,8 +785,9 @@ class Machine {
   feed(rows: readonly Row[], each: boolean, r: Random): void {
     const restartChance = r.pick([0, 0.1, 0.3]);
     const most = r.pick([20, 64]);
-    // Also as many as there is room for.
-    const batch = r.chance(0.3) ? (): number => 64 : (): number => 1 + r.below(most);
+    // Also as many as there is room for, and one more than a block of a kernel.
+    const batch = r.chance(0.3) ? (): number => r.pick([33, 64, 64])
+      : (): number => 1 + r.below(most);
     let i = 0;
     while (i < rows.length) {
       if (r.chance(restartChance)) this.#restart();

@@ -258,7 +258,7 @@ test.each(Object.entries(questions))("%s walks along an index, however large the
     const plan = db.query(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
     db.close();
     const steps = plan.map(({ detail }) => detail);
-    const tables = steps.filter((step) => /(?:attempts|withheld|ids|acts)/.test(step));
+    const tables = steps.filter((step) => /(?:attempts|withheld|ids|acts|armings)/.test(step));
     expect(tables.length).toBeGreaterThan(0);
     for (const step of tables) expect(step).toStartWith("SEARCH ");
     // Nothing is gone through or sorted but what a half with its limit has given.
@@ -268,9 +268,39 @@ test.each(Object.entries(questions))("%s walks along an index, however large the
     });
     if (name === "newestOfTag") {
       expect(tables.map((step) => /\((.*)\)/.exec(step)![1]))
-        .toEqual(["tag=? AND time>?", "tag=? AND last>?", "alarm=? AND time>?"]);
+        .toEqual(["tag=? AND time>?", "tag=? AND last>?", "alarm=? AND time>?",
+          "tag=? AND begins>?", "tag=? AND ended>?"]);
     }
   });
+
+test("W21: who armed, until when, and why that ended; what else a person did", () => {
+  const { store } = world;
+  const arm = (number: number): boolean => store.beginArming({
+    number, tag: "press.setpoint", who: "anna", hash: "h", peer: "p", station: 1, at: "holding 0",
+    type: "int16", wordOrder: "ABCD", scale: 1, offset: 0, policyHash: "p", configHash: "c",
+    begins: world.time, until: world.time + 3_600_000 });
+  const start = world.time;
+  expect(arm(1)).toBe(true);
+  world.now += 1000;
+  store.audit.note({ origin: "mqtt", who: "bob", source: "broker", code: "disarmed",
+    sentence: "bob disarmed.", asked: null, time: world.time, monotonic: world.now,
+    policyHash: "p", configHash: "c" });
+  world.now += 1;
+  store.endArming(1, "disarmed by bob");
+  world.now += 999;
+  expect(arm(2)).toBe(true);
+  world.now += 1000;
+  const told = world.crash().audit.query();
+  expect(told.map(({ verdict, code, who, origin, sentence, time, arming }) =>
+    [time - start, verdict, code, who, origin, sentence, arming])).toEqual([
+    [3000, "act", "arming-ended", "anna", "cli", "restart", 2],
+    [2000, "act", "armed", "anna", "cli", "until 2026-03-01T13:00:03Z", 2],
+    [1001, "act", "arming-ended", "anna", "cli", "disarmed by bob", 1],
+    [1000, "act", "disarmed", "bob", "mqtt", "bob disarmed.", null],
+    [0, "act", "armed", "anna", "cli", "until 2026-03-01T13:00:01Z", 1]]);
+  expect(told.every(({ outcome }) => outcome === "done")).toBe(true);
+  expect(world.store.audit.query({ tag: "press.setpoint" }).length).toBe(4);
+});
 
 test("the last act says whether an alarm is on the shelf, and until when", () => {
   const { audit } = world.store;

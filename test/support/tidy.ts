@@ -1,6 +1,6 @@
 import { dirname, join, normalize } from "node:path";
 
-/** The rules of the source tree (DESIGN §3, §7), as a function over texts: nothing is read here. */
+/** The rules of the source tree, as a function over texts: nothing is read here. */
 export interface SourceFile {
   /** From the project's root: `src/ring/bridge.ts`. */
   readonly path: string;

@@ -28,7 +28,7 @@ const reconnect_ms = 500;
 
 /**
  * A broker and its clients in one: what a connector of type `mqtt` is to the runtime, without the
- * library that owns its sockets (DESIGN §4, World).
+ * library that owns its sockets.
  */
 export class Broker {
   /** Until when it is away, or takes few rows (simulated ms). */

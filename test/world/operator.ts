@@ -8,6 +8,8 @@ import type { World } from "./world.ts";
 const look_ms = 1000;
 const minute_ms = 60_000;
 
+const anna = { by: "anna", origin: "cli", from: "socket" } as const;
+
 /** The people and programs around the gateway: they arm, write, order and disarm. */
 export class Operator {
   /** Commands from outside, and what became of them. */
@@ -44,7 +46,7 @@ export class Operator {
     const { runtime } = process;
     if (runtime === null) return false;
     this.#disarming = process;
-    process.main.post(0.1, () => void runtime.disarm({ by: "anna" }).then(() => {
+    process.main.post(0.1, () => void runtime.disarm(anna).then(() => {
       this.#world.disarmedAt = this.#world.timeline.now;
     }, (thrown: unknown) => this.#note(`disarm ${String(thrown)}`)).finally(() => {
       this.#disarming = null;
@@ -60,7 +62,7 @@ export class Operator {
       // Somebody disarmed, and somebody else has looked whether all is well.
       if (writing.latched && this.#disarming !== process && this.#random.chance(0.5)) {
         this.#world.disarmedAt = Infinity;
-        return void runtime.disarm({ by: "anna", clear: true });
+        return void runtime.disarm({ ...anna, clear: true });
       }
       if (writing.latched) return;
       for (const [tag, origin] of Object.entries(targets)) {

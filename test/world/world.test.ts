@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { plants } from "./plants.ts";
 import type { Verdict } from "./world.ts";
 
-/** DESIGN §4, World: the whole runtime, all its threads on one, in simulated time. */
+/** The whole runtime, all its threads on one, in simulated time (ARCHITECTURE.md). */
 const count = Number(process.env["SOAK_COUNT"] ?? 4);
 const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1_000_000_000);
 /** Processes that share the seeds: what one can take of a small machine. */

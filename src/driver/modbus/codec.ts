@@ -182,7 +182,7 @@ function rangeOf(field: Field): readonly [number, number] {
 
 const isFloat = (field: Field): boolean => field.kind === FLOAT32 || field.kind === FLOAT64;
 
-/** raw = round((value − offset) / scale), checked against the type (DESIGN §9). */
+/** raw = round((value − offset) / scale), checked against the type. */
 function rawOf(field: Field, value: number): number {
   const unscaled = field.scaled ? (value - field.offset) / field.scale : value;
   const { id, type } = field.tag;
@@ -266,7 +266,8 @@ function writeProblem(tag: DriverTag, { area }: Address): string | null {
   if (tag.station === 0) return "Station 0 is a broadcast: nothing may be written to it";
   if (area !== "holding") {
     const why = area === "coil" ? "writing coils is not in this version" : "it can only be read";
-    return `\`${tag.at}\` is a ${area}: ${why}; "access" must be "read"`;
+    return `\`${tag.at}\` is ${area === "input" ? "an input register" : `a ${area}`}: ${why}; ` +
+      '"access" must be "read"';
   }
   if (tag.type === "bool" || slotOf(tag.type) > 0) {
     return `Writing a ${tag.type} is not in this version; "access" must be "read"`;

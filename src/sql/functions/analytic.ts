@@ -39,7 +39,7 @@ function lag(site: Site): string[] {
   const skips = ignore === undefined ? absent : `${ignore.value} && ${absent}`;
   const kept = cell.value(e);
   return [
-    `const ${e} = Math.imul(${site.index}, ${n}) + ${next} | 0;`,
+    `const ${e} = ${site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `}${next} | 0;`,
     block(`if (${rows} >= ${n})`, [
       ...copied(site, kept), `${s} = ${kept.state};`,
       `if (${skip} > 0 && ${s} < ${UNCERTAIN.skipped}) ${s} = ${UNCERTAIN.skipped};`,

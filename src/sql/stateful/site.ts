@@ -86,7 +86,7 @@ export class Site {
   /** The text of a number that is kept for each key. */
   place(name: string): string {
     const at = this.field(name);
-    return this.#group.g === null ? `F[${at}]` : `F[${at} + ${this.#group.g} | 0]`;
+    return `F[${placed(at, this.index)}]`;
   }
 
   /** The lines of the call, around what the function itself does. */
@@ -136,11 +136,13 @@ export class Site {
   }
 
   #lineage(at: string, count: number): [string, string] {
-    const place = (name: string): string => at === "0" ? `F[${this.field(name, "F", count)}]`
-      : `F[${this.field(name, "F", count)} + ${at} | 0]`;
+    const place = (name: string): string => `F[${placed(this.field(name, "F", count), at)}]`;
     return [this.input.oldest === null ? "" : place("oldest"), place("flags")];
   }
 }
+
+/** Index of element `at` of a field. */
+const placed = (field: string, at: string): string => (at === "0" ? field : `${field} + ${at} | 0`);
 
 /** A cell of any scalar kind that is kept for each key, `count` of them; its state is a number. */
 export class KeptCell {
@@ -163,7 +165,7 @@ export class KeptCell {
 
   /** State of the cell; 0 before anything was kept. */
   state(at = this.#site.index): string {
-    return `F[${this.#state} + ${at} | 0]`;
+    return `F[${placed(this.#state, at)}]`;
   }
 
   keep(value: Value, at = this.#site.index): string {
@@ -185,13 +187,13 @@ export class KeptCell {
     const { kind, slot } = this.#type;
     const state = this.state(at);
     if (kind === "int64") {
-      const word = `(${this.#at} + ${at} << 1)`;
-      return { kind, state, value: `I[${word} | 0]`, high: `I[${word} + 1 | 0]` };
+      const word = `(${at === "0" ? this.#at : `${this.#at} + ${at}`} << 1)`;
+      return { kind, state, value: `I[${word}]`, high: `I[${word} + 1 | 0]` };
     }
-    if (slot === 0) return { kind, state, value: `F[${this.#at} + ${at} | 0]` };
+    if (slot === 0) return { kind, state, value: `F[${placed(this.#at, at)}]` };
     return {
-      kind, state, slot, value: `${this.#at} + Math.imul(${at}, ${this.#slot}) | 0`,
-      length: `I[${this.#length} + ${at} | 0]`,
+      kind, state, slot, length: `I[${placed(this.#length, at)}]`,
+      value: at === "0" ? this.#at : `${this.#at} + Math.imul(${at}, ${this.#slot}) | 0`,
     };
   }
 

@@ -1,0 +1,110 @@
+import { callees } from "../../src/sql/emit/callees.ts";
+
+/** One change of a kernel's text. */
+export interface Mutant {
+  readonly text: string;
+  /** What became of what: `< → <=`. */
+  readonly change: string;
+  /** The statement that it stands in, and what of it stands before. */
+  readonly statement: string;
+  readonly before: string;
+  /**
+   * The same for all changes that are one of the emitter: names differ by their numbers only, and
+   * so do places of parameters.
+   */
+  readonly pattern: string;
+}
+
+const others: Readonly<Record<string, string>> = {
+  "<": "<=", "<=": "<", ">": ">=", ">=": ">", "===": "!==", "!==": "===", "+": "-", "-": "+",
+  "*": "+", "/": "*", "%": "*", "&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", ">>>": "<<",
+  "&&": "||", "||": "&&", "+=": "-=", "!": "",
+};
+/** Between blanks an operator has two operands; `!` and `-` stand before one. */
+const operator = /(?<= )(?:===|!==|<=|>=|<<|>>>|>>|&&|\|\||\+=|[<>+\-*/%&|^])(?= )|!(?=[\w(])/g;
+const constant = /(?<![\w.])\d+(?:\.\d+)?(?:e\d+)?(?![\w.])/g;
+const branch = /\bif \(/g;
+
+/** Every operator, constant and branch of a text changed in turn. */
+export function mutantsOf(text: string): Mutant[] {
+  const found: Mutant[] = [];
+  const kernels = [...text.matchAll(/^function (\w+)/gm)];
+  const change = (at: number, from: string, to: string, what = `${from} → ${to}`): void => {
+    const ends = [";", "{", "}", "\n"].map((end) => text.lastIndexOf(end, at - 1));
+    const start = Math.max(...ends) + 1;
+    const statement = text.slice(start, at + /^[^;{}\n]*/.exec(text.slice(at))![0].length);
+    const kernel = kernels.findLast(({ index }) => index <= at)![1]!;
+    const isParam = /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
+    const before = patternOf(statement.slice(0, at - start));
+    const whole = patternOf(statement);
+    const shape = isParam ? whole.replace(/\+ \d+\]/, "+ #]") : whole;
+    const kind = isParam && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
+    found.push({ change: what, statement: statement.trim(),
+      before: text.slice(start, at).trimStart(),
+      text: text.slice(0, at) + to + text.slice(at + from.length),
+      pattern: `${kernel}: ${shape.trim()} | ${kind} at ${before.trimStart().length}` });
+  };
+  for (const { 0: from, index } of text.matchAll(operator)) {
+    change(index, from, others[from]!, `${from} → ${others[from] || "left out"}`);
+  }
+  for (const { 0: from, index } of text.matchAll(constant)) {
+    change(index, from, from === "0" ? "1" : String(Number(from) + 1));
+    if (from !== "0") change(index, from, "0");
+  }
+  for (const { 0: from, index } of text.matchAll(branch)) {
+    const to = closing(text, index + from.length);
+    const condition = text.slice(index, to + 1);
+    change(index, condition, "if (true)", "if → always");
+    change(index, condition, "if (false)", "if → never");
+  }
+  for (const { index, condition } of choices(text)) {
+    change(index, condition, "true", "? : → first");
+    change(index, condition, "false", "? : → second");
+  }
+  return found;
+}
+
+/** The conditions before `?`, from the `=` or bracket that they follow. */
+function* choices(text: string): Generator<{ index: number; condition: string }> {
+  for (const { 0: whole, 1: before, 2: condition, index } of
+    text.matchAll(/(= |\? |: )([^=?:;{}\n](?:[^?:;{}\n])*?) \? /g)) {
+    if (whole.includes("\n")) continue;
+    yield { index: index + before!.length, condition: condition! };
+  }
+}
+
+/** Names without their numbers. */
+const patternOf = (statement: string): string =>
+  statement.replace(/\b[a-zA-Z]\w*/g, (name) => name.replace(/\d+/g, ""));
+
+function closing(text: string, from: number): number {
+  let open = 1;
+  for (let at = from; ; at++) {
+    if (text[at] === "(") open += 1;
+    else if (text[at] === ")" && --open === 0) return at;
+  }
+}
+
+declare global {
+  /** Rounds of loops that a changed kernel has left. */
+  var rounds: number;
+  var boundedly: (name: "copyBytes" | "hashBytes", U: Uint8Array, ...args: number[]) => unknown;
+}
+
+/** No kernel copies or hashes so much. */
+const bytes_max = 4096;
+
+globalThis.boundedly = (name, U, ...args): unknown => {
+  if (args[name === "copyBytes" ? 2 : 1]! > bytes_max) throw new Error("endless");
+  return (callees[name] as (U: Uint8Array, ...args: number[]) => unknown)(U, ...args);
+};
+
+/**
+ * Each call and round of a loop takes of `rounds`: what would never end throws; so does what has
+ * written fewer rows than none, which others would go through without end.
+ */
+export const guarded = (text: string): string => text
+  .replace(/(?<=\b(?:for|while|function \w+) \([^{]*\) \{|\bfunction \w+\([^{]*\) \{)/g,
+    " if (globalThis.rounds-- < 0) throw new Error('endless');")
+  .replace(/\breturn (\w+);/g, "if ($1 < 0) throw new Error('endless'); return $1;")
+  .replace(/\bfn\.(copyBytes|hashBytes)\(/g, 'globalThis.boundedly("$1", ');
