@@ -870,6 +870,10 @@ class Binder {
       throw this.#fault("syntax", "changed() needs the rows of a stream, one after the other",
         span);
     }
+    if (name === "raw" && operand.kind === "newest") {
+      throw this.#fault("arguments", "raw() takes a column of the row itself: an old newest " +
+        "value may never have been one", arg!.span);
+    }
     if (name === "raw" && (isOpen(operand.type) || operand.type.kind === "json")) {
       throw this.#fault("type", "What a message does not have has no last value", arg!.span);
     }

@@ -138,7 +138,7 @@ function tryAll({ one, expected }: Subject, tally: Tally): void {
     for (const mutant of mutantsOf(text)) {
       const { pattern } = mutant;
       if (tally.found.has(pattern) || tally.equivalent.has(pattern)) continue;
-      if (Number(Bun.hash(pattern)) % every !== 0) continue;
+      if (Bun.hash.crc32(pattern) % every !== 0) continue;
       const reason = reasonOf(mutant);
       if (reason !== null) {
         tally.equivalent.set(pattern, reason);

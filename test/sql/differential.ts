@@ -216,7 +216,7 @@ class Queries {
     switch (kind) {
       case "text": return r.pick([`quality(${any})`, "raw(t)"]);
       case "bool": return r.pick([`good(${any})`, "raw(yes)", `changed(${any})`]);
-      case "float": return this.#newest ? r.pick(["raw(a)", "raw(dev.x)"]) : "raw(a)";
+      case "float": return "raw(a)";
       case "whole": return "raw(n)";
       case "long": return "raw(big)";
       case "time": return "raw(at)";
