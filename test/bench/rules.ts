@@ -173,6 +173,8 @@ async function withGateway<T>(
     `${memoryOf(gateway.program.pid).toFixed(1)} MiB`);
   try {
     return await use(gateway, broker.port);
+  } catch (thrown) {
+    throw new Error(`${thrown}\n${gateway.program.output}`);
   } finally {
     await gateway.stop();
     await broker.stop();
