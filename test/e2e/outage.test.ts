@@ -100,6 +100,7 @@ test.skipIf(server === null)("hangs, is gone for a minute, is back", async () =>
     `${slowest.toFixed(2)} during`);
   await server!.start();
   await allGood();
-  expect((await gateway.get("/tables")).body.map((t: any) => t.state)).toEqual(
-    ["open", "open", "open"]);
+  // The last row of the rule that was held is as good as before: its table may still be asking.
+  await until("every table is open", async () =>
+    (await gateway.get("/tables")).body.every((t: any) => t.state === "open"), 30_000);
 }, 180_000);
