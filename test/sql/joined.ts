@@ -59,15 +59,7 @@ class Queries {
         : ` ON ${this.#on(this.#inputs.slice(0, i + 2))}`;
       return `${kind} JOIN ${name}${on}`;
     });
-    const where = r.chance(0.5)
-      ? ` WHERE ${this.#test(["a"])} AND ${this.#test(this.#inputs)}` : "";
-    const from = `FROM a ${joins.join(" ")}${where}`;
-    if (r.chance(0.6)) {
-      const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
-      return `SELECT ${state}${this.#list()} ${from}`;
-    }
-    return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
-      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
+    return this.#ofEach(joins);
   }
 
   #asof(): string {
@@ -129,6 +121,12 @@ class Queries {
       return `${r.pick(["LEFT ", "", "INNER "])}JOIN ${name} ON ` +
         `${name}.${name === "r" ? "k" : "t"} = ${key}${rest}`;
     });
+    return this.#ofEach(joins);
+  }
+
+  /** Joins row by row, whose rows go out as they are or into a window. */
+  #ofEach(joins: readonly string[]): string {
+    const r = this.#r;
     const where = r.chance(0.5)
       ? ` WHERE ${this.#test(["a"])} AND ${this.#test(this.#inputs)}` : "";
     const from = `FROM a ${joins.join(" ")}${where}`;
