@@ -128,7 +128,11 @@ export class World implements Machine {
         plan(this, this.random, each, begin, begin + wave.trouble);
         const quiet = begin + wave.trouble + wave.quiet;
         timeline.at(begin, () => (this.quiet = false));
-        timeline.at(begin + wave.trouble, () => (this.quiet = true));
+        timeline.at(begin + wave.trouble, () => {
+          this.quiet = true;
+          // A station left alone is asked so seldom that trouble counted in frames would outlive it.
+          this.equipment.command("clear");
+        });
         timeline.at(quiet - wave.judged, () => this.#beginQuiet(quiet - 1000));
       }
       timeline.run(5000 + simulated_ms);
