@@ -271,11 +271,13 @@ export class RuleRunner {
     // Less than 0: a replay has not come up to where this rule was.
     const left = ((input.head - link.cursor) | 0) > 0;
     this.behind ||= left;
-    if (stage.deadline <= time && !this.behind) {
-      if (free) stage.tick(time, now);
-      else this.behind = true;
+    if (stage.deadline > time || this.behind) {
+      return left && (free || open) && stage.waits !== true;
     }
-    return left && (free || open) && stage.waits !== true;
+    if (free) stage.tick(time, now);
+    // A window behind this one closes only after all that this one closes.
+    this.behind = !free || stage.deadline <= time;
+    return free && this.behind;
   }
 
   #fail(thrown: unknown, now: number): void {
