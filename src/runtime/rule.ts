@@ -200,8 +200,11 @@ export class RuleRunner {
     const { output, plan: { isRead } } = this;
     const [first] = this.links;
     const [read, written] = [first!.cursor, output.head];
+    const { behind } = this;
     for (let pass = 0; pass < passes_max; pass++) {
       const open = this.#isOpen();
+      // What a pass before this one has left, this one may work off.
+      this.behind = behind;
       let more = false;
       for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
@@ -274,10 +277,17 @@ export class RuleRunner {
     if (stage.deadline > time || this.behind) {
       return left && (free || open) && stage.waits !== true;
     }
-    if (free) stage.tick(time, now);
-    // A window behind this one closes only after all that this one closes.
-    this.behind = !free || stage.deadline <= time;
+    this.behind = !free || this.#tick(i, now, time);
     return free && this.behind;
+  }
+
+  /** True if more is due: a window behind this one closes only after all that this one closes. */
+  #tick(i: number, now: number, time: number): boolean {
+    const { stage } = this.links[i]!;
+    const output = this.links[i + 1]?.input ?? this.output;
+    const { deadline } = stage, { head } = output;
+    stage.tick(time, now);
+    return stage.deadline <= time && (stage.deadline !== deadline || output.head !== head);
   }
 
   #fail(thrown: unknown, now: number): void {
