@@ -8,9 +8,9 @@ import { children } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
-  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-  BoundHits, BoundNewest, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow,
-  Catalog, Gathering,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundHits, BoundInfer,
+  BoundJoin, BoundNewest, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType,
+  BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";

@@ -139,7 +139,8 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(sum("SELECT set AS x FROM d.fast")).toContain("(W13)");
     expect(problems({ write: "SELECT 1 AS v FROM (SELECT a FROM d.fast) AS i" }))
       .toContain("while the device is silent");
-    const { graph } = examine({ write: "SELECT y AS v FROM (SELECT a AS y FROM d.fast WHERE b > 3)" });
+    const { graph } =
+      examine({ write: "SELECT y AS v FROM (SELECT a AS y FROM d.fast WHERE b > 3)" });
     const { program } = graph!.rules.find(({ rule }) => rule.name === "write")!;
     expect(program.stages[0]!.text).toContain("c0_s === 0");
     expect(program.output.map(({ name }) => name)).toEqual(["v", "$oldest"]);

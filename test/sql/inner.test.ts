@@ -27,7 +27,7 @@ describe("a query in FROM", () => {
       .toEqual(["stateful", "rows", "rows", "rows"]);
   });
 
-  test("reads and tells what the rule does: streams, newest values, what columns are made of", () => {
+  test("tells what the rule reads, and what its columns are made of", () => {
     const { inputs, newest, sources, rowwise, selective, output } = planned(
       "SELECT x, `m-01`.power AS other FROM (SELECT temperature * 2 AS x, press.setpoint " +
       "AS wanted FROM press.fast WHERE pressure > 1) AS i WHERE wanted > 3");
