@@ -266,11 +266,8 @@ class Chain {
       throw new SqlFault("empty-windows", "Only windows that close at natural times can be empty " +
         "(emptyWindows): TUMBLINGWINDOW and HOPPINGWINDOW", sql, window?.span ?? all);
     }
-    if (this.#eventTime !== null) {
-      throw notInThisVersion(sql, all, "emptyWindows of a rule that goes by event time");
-    }
     this.stages.push(silenceStage(this.stages.at(-1)!.output,
-      window.kind === "hopping" ? window.hop_ms : window.length_ms));
+      window.kind === "hopping" ? window.hop_ms : window.length_ms, this.#eventTime !== null));
   }
 
   /** What is read of the rows that a window gives, beside HAVING. */
@@ -337,8 +334,7 @@ class Chain {
   #reorder({ rows, ...timing }: EventTime): void {
     const { sql, joins, inputs } = this.#query;
     const streams = this.inputPlans().flatMap((input) => input.streams);
-    const asof = joins.find((join) => join.asof !== null);
-    if (asof !== undefined) throw notInThisVersion(sql, asof.span, "ASOF JOIN by event time");
+    const first = joins.filter(({ asof }) => asof !== null).map(({ input }) => input);
     const untimed = streams.find((name) => this.#catalog.stream(name)?.timed !== true);
     if (untimed !== undefined) {
       const { span } = inputs.find((input) => input.streams.includes(untimed))!;
@@ -346,7 +342,7 @@ class Chain {
         'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, span);
     }
     const passes = this.#columns.filter((c) => ![oldest.name, member_column.name].includes(c.name));
-    const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length,
+    const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length, first,
       rows: rows ?? this.#waitingRows(timing.late_ms) });
     this.stages.push(stage);
     this.#columns = stage.output;
