@@ -276,6 +276,8 @@ export interface SilencePlan extends StageBase {
   readonly every_ms: number;
   /** They end by event time, which is the source time of their rows. */
   readonly byEvents: boolean;
+  /** Its rows are flagged: they are told as an empty list. */
+  readonly asList: boolean;
   readonly stateBytes: number;
   readonly state: StateLayout;
   readonly text: "";

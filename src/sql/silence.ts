@@ -1,5 +1,7 @@
 import { limits } from "../base.ts";
-import { type Column, type ColumnSpec, copyCell, copyStamp, NULL, type Ring } from "../ring.ts";
+import {
+  type Column, type ColumnSpec, copyCell, copyStamp, FLAG, NULL, type Ring,
+} from "../ring.ts";
 import { fieldIndex, Layout } from "./emit/params.ts";
 import { type EventClock, ReorderStage } from "./event/reorder.ts";
 import type { SilencePlan, Site, Stage, StageCounters } from "./program.ts";
@@ -17,19 +19,19 @@ const ends_max = 1000;
 
 /** The last stage of a rule that tells of empty windows, which end at multiples of `every_ms`. */
 export function silenceStage(
-  columns: readonly ColumnSpec[], every_ms: number, byEvents: boolean,
+  columns: readonly ColumnSpec[], plan: Pick<SilencePlan, "every_ms" | "byEvents" | "asList">,
 ): SilencePlan {
   const state = new Layout();
   state.add("silence", "F", 2);
-  return { kind: "silence", every_ms, byEvents, input: columns, output: columns, outputRows: 0, state,
+  return { kind: "silence", ...plan, input: columns, output: columns, outputRows: 0, state,
     stateBytes: state.bytes, text: "" };
 }
 
 /**
  * Lets rows pass, and gives a row of NULLs for each window of which none came: a window that found
- * nothing is told from a rule that does not run. A window has closed when the clock has come to its
- * end and all that stands before has been worked off, which the runtime sees to. Of windows by event
- * time the first that is told of is that of the first row.
+ * nothing is told from a rule that does not run. A window has closed when the time has come to its
+ * end and all that stands before has been worked off, which the runtime sees to. By event time the
+ * first window that is told of is that of the first row.
  */
 export class SilenceStage implements Stage {
   readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
@@ -41,6 +43,8 @@ export class SilenceStage implements Stage {
   readonly #F: Float64Array;
   readonly #at: number;
   readonly #rows_max: number;
+  /** Of a row that stands for none. */
+  readonly #flags: number;
   /** Where event time or the end of a window stands in a row. */
   readonly #timeAt: number;
   #before: readonly Stage[] = [];
@@ -48,6 +52,7 @@ export class SilenceStage implements Stage {
 
   constructor(plan: SilencePlan, { input, output, state, arena }: Site) {
     this.#every = plan.every_ms;
+    this.#flags = plan.asList ? FLAG.empty : 0;
     this.#timeAt = plan.byEvents ? input!.sourceAt : input!.timeAt;
     this.#input = input!;
     this.#output = output;
@@ -150,7 +155,7 @@ export class SilenceStage implements Stage {
     const row = output.head & output.mask;
     F[output.timeAt + row] = this.#clock === null ? end : time;
     F[output.sourceAt + row] = this.#clock === null ? NaN : end;
-    U[output.flagsAt + row] = 0;
+    U[output.flagsAt + row] = this.#flags;
     for (let c = 0; c < this.#pairs.length; c++) U[this.#pairs[c]!.to.state + row] = NULL;
     if (this.#oldest !== null) {
       F[this.#oldest.payload + row] = F[output.timeAt + row]!;

@@ -39,10 +39,11 @@ export interface EventClock {
 
 /**
  * Puts rows in the order of their event time, which is their source time; rows of one time in that
- * of their coming, those that others are laid beside (ASOF) before these. A row waits until the watermark has reached it: the largest event time seen less
- * the tolerance, of the stream that is furthest behind. A stream of which no row has come for the
- * idle timeout is not waited for; if none has a row for so long, event time goes on from the
- * largest of all by what the clock has added since. Its state block:
+ * of their coming, those that others get beside them (ASOF) first. A row waits until the watermark
+ * has reached it: the largest event time seen less the tolerance, of the stream that is furthest
+ * behind. A stream of which no row has come for the idle timeout is not waited for; if none has a
+ * row for so long, event time goes on from the largest of all by what the clock has added since.
+ * Its state block:
  *
  *     order   F × 9     see above
  *     reached F × n     largest event time of each stream, −Infinity before its first row
