@@ -378,6 +378,7 @@ class Builder {
       return false;
     }
     if (program === null) return true;
+    this.#checkEmpty(rule, program);
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
@@ -397,6 +398,16 @@ class Builder {
     });
     this.#checkTargets(rule, program);
     return true;
+  }
+
+  /** An empty list is no row; who looks at rows would count it. */
+  #checkEmpty(rule: Rule, { inputs }: Program): void {
+    const listed = inputs.flatMap(({ streams }) => streams)
+      .find((name) => this.#rules.get(name)?.rule.emptyWindows === "[]");
+    if (listed === undefined) return;
+    this.#problem(["rules", rule.name, "sql"], `The rule ${listed} tells of an empty window by ` +
+      'an empty list (emptyWindows: "[]"), which is no row; a rule reads it with emptyWindows: ' +
+      "true, a row of NULLs, or false");
   }
 
   /** True if the source says which column holds the source time, and that is a time. */

@@ -425,7 +425,7 @@ export class Role {
       sinks.push(isSame ? was : new SinkRunner(name,
         this.#connection(config.type, config.link ?? config.type)
           .sink(name, config.settings, ring, rule), ring,
-        was?.ring === ring ? was.cursor : ring.head));
+        was?.ring === ring ? was.cursor : ring.head, config.omitIfEmpty));
     }
   }
 

@@ -59,7 +59,7 @@ class WritePaths {
         this.#tell(["rules", rule.name, "sql"], fault.message, fault);
       };
       if (found !== null) refuse(`${found.word} ${why}`, found.span);
-      if (rule.emptyWindows) {
+      if (rule.emptyWindows !== false) {
         this.#tell(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
           "be on the way to a write: whoever counts it would count a silent device (W8)");
       }

@@ -12,6 +12,7 @@ import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Feature, featuresOf } from "./features.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /** Random queries over random rows, run by generated code and by the slow reference. */
@@ -742,6 +743,7 @@ export function emptyArena(bytes: number): Arena {
 class Machine {
   readonly rows: Row[] = [];
   links!: Link[];
+  restarts = 0;
   #input!: Ring;
   readonly #byEvents: boolean;
   #read = 0;
@@ -792,6 +794,7 @@ class Machine {
   /** As after a kill: nothing is left but a copy of the state, and it lies elsewhere. */
   #restart(): void {
     const before = this.links;
+    this.restarts += 1;
     this.#build();
     this.#read = 0;
     this.links.forEach(({ stage, block, output: { arena: { U } } }, i) => {
@@ -878,6 +881,9 @@ export interface Case {
   readonly program: Program;
   /** Kinds of its stages. */
   readonly kinds: readonly string[];
+  readonly features: readonly Feature[];
+  /** How often its machines have been restarted. */
+  readonly restarts: number;
   /** What it shall do with rows of its own seed, or of another. */
   expected(rowsSeed: number): Done;
   /** What a program does with the same rows: its own, or one that has been changed. */
@@ -962,6 +968,7 @@ class SqlCase implements Case {
    * alone.
    */
   readonly #counts: boolean;
+  restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -992,6 +999,10 @@ class SqlCase implements Case {
       : kinds;
   }
 
+  get features(): Feature[] {
+    return featuresOf(this.#query, this.program, this.#options);
+  }
+
   expected(rowsSeed: number): Done {
     const { rows, newest, order, end } = this.#input(rowsSeed);
     const { lineage, strict } = this.#options;
@@ -1018,6 +1029,7 @@ class SqlCase implements Case {
     const machine = new Machine(program, newest);
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
+    this.restarts += machine.restarts;
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
       late: machine.links[0]!.stage.counters.late ?? 0 };
