@@ -576,6 +576,11 @@ class Chain {
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
         "nobody knows its other rows");
     }
+    const drawn = stateful.find(({ fn }) => fn === "$draw");
+    if (scan !== undefined && drawn !== undefined) {
+      throw notInThisVersion(sql, drawn.span, "A function of chance beside a table that is read " +
+        "as a whole, whose rows would all get the same; a rule before this one can draw it");
+    }
     for (const { args, partitionBy, when, span } of stateful) {
       const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
       if (read.some((input) => inputs[input]!.table !== null)) {

@@ -1,5 +1,5 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
-import type { Param, StateLayout } from "./emit/params.ts";
+import type { Beginning, Param, StateLayout } from "./emit/params.ts";
 import type { Span } from "./fault.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
@@ -375,4 +375,6 @@ export interface Site {
   readonly newest: readonly Ring[];
   /** At least `stateBytes`. */
   readonly state: Block;
+  /** May be left out where nothing asks for it. */
+  readonly begun?: Beginning;
 }

@@ -4,8 +4,8 @@ import {
   readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
-  type Stage, SqlFault, stateRanges,
+  type Beginning, byEventTime, type Catalog, compile, type EventTime, instantiate,
+  instantiateInfer, type Program, type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
@@ -145,6 +145,7 @@ class Queries {
 
   /** A column of a window's rows, also their number. */
   #counted(kind: Kind, depth: number): string {
+    if (this.#r.chance(0.04)) return "window_trigger()";
     if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
@@ -386,6 +387,7 @@ class Queries {
     const of = (k: Kind): string => this.value(k, depth);
     switch (kind) {
       case "float":
+        if (r.chance(0.03)) return "rand()";
         if (r.chance(0.2)) {
           return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
         }
@@ -403,6 +405,7 @@ class Queries {
           return `cast(${of(r.pick(["float", "text", "bool", "time", "open"]))}, 'bigint')`;
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
+        if (r.chance(0.02)) return "rule_start()";
         if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
         if (r.chance(0.1)) return `-(${of("whole")})`;
         if (r.chance(0.15)) return this.#part(depth);
@@ -418,13 +421,15 @@ class Queries {
         if (r.chance(0.3)) {
           return `cast(${of(r.pick(["float", "whole", "long", "bool", "open"]))}, 'string')`;
         }
+        if (r.chance(0.03)) return "newuuid()";
         if (r.chance(0.1)) return `to_json(${of(this.kind())})`;
         if (r.chance(0.1)) return `array_join(${of("list")}, ${of("text")}, 'none')`;
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
         if (r.chance(0.5)) return this.#made(depth);
         return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
       case "open": return this.#open(depth);
-      case "list": return this.#listOf(depth);
+      case "list":
+        return r.chance(0.04) ? `array_shuffle(${of("list")})` : this.#listOf(depth);
       case "object": return r.pick([
         () => `object_construct('x', ${of(this.kind())}, t, ${of("open")})`,
         () => `object_concat(${of("object")}, ${of("object")})`,
@@ -714,6 +719,8 @@ function model(): Model {
   };
 }
 
+const begun: Beginning = { time: 1_700_000_000_123, seed: () => 2 ** 51 + 7 };
+
 interface Link {
   readonly stage: Stage;
   readonly input: Ring;
@@ -784,7 +791,7 @@ class Machine {
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
-        : instantiate(plan, { arena, input, output, newest: rings, state: block });
+        : instantiate(plan, { arena, input, output, newest: rings, state: block, begun });
       return { stage, input, output, block };
     });
     const stages = byEventTime(links.map(({ stage }) => stage));
@@ -1007,7 +1014,7 @@ class SqlCase implements Case {
     const { rows, newest, order, end } = this.#input(rowsSeed);
     const { lineage, strict } = this.#options;
     const world: World = {
-      end, lineage, strict, infer: (_, args) => results(args),
+      end, lineage, strict, begun, infer: (_, args) => results(args),
       eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
       newest: (index, time) => {
         const { tag, column } = this.#query.newest[index]!;

@@ -1,5 +1,7 @@
 import type { EventTime, Program } from "../../src/sql.ts";
-import { type Bound, type BoundJoin, type BoundQuery, innerOf } from "../../src/sql/bound.ts";
+import {
+  type Bound, type BoundJoin, type BoundQuery, innerOf,
+} from "../../src/sql/bound.ts";
 
 /** What a case is made of: a group, and what of it. */
 export type Feature = readonly [group: string, name: string];
@@ -33,7 +35,8 @@ export function featuresOf(
     ["event time", eventTime !== null], ["strict", strict], ["lineage", lineage],
     ["GROUP BY", query.groupBy.length > 0], ["HAVING", query.having !== null],
     ["DISTINCT", query.distinct], ["ORDER BY", query.orderBy.length > 0],
-    ["query in FROM", innerOf(query) !== null], ["LIMIT", query.limit !== null], ["unnest", query.expand !== null],
+    ["LIMIT", query.limit !== null], ["unnest", query.expand !== null],
+    ["query in FROM", innerOf(query) !== null],
   ];
   found.push(...how.filter(([, is]) => is).map(([name]): Feature => ["with", name]));
   return [...new Map(found.map((feature) => [feature.join(": "), feature])).values()];
