@@ -75,12 +75,13 @@ export const families: readonly FunctionFamily[] = [
 ];
 
 /** Every function of the dialect: what it takes and where it may stand. */
-export const knownFunctions = new Map<string, DialectFunction>([
-  ...absent.map((f) => [f.name, f] as const),
-  ...forms.map((f) => [f.name, f] as const),
-  ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
-  ...[...statefulFunctions].filter(isCallable).map(([name, { parameters }]) =>
-    [name, { name, parameters, place: "analytic" }] as const),
-  ...[...scalarFunctions].filter(isCallable).map(([name, { parameters }]) =>
-    [name, { name, parameters, place: "scalar" }] as const),
-]);
+export const knownFunctions: ReadonlyMap<string, DialectFunction> =
+  new Map<string, DialectFunction>([
+    ...absent.map((f) => [f.name, f] as const),
+    ...forms.map((f) => [f.name, f] as const),
+    ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
+    ...[...statefulFunctions].filter(isCallable).map(([name, { parameters }]) =>
+      [name, { name, parameters, place: "analytic" }] as const),
+    ...[...scalarFunctions].filter(isCallable).map(([name, { parameters }]) =>
+      [name, { name, parameters, place: "scalar" }] as const),
+  ]);
