@@ -858,8 +858,10 @@ class Binder {
         return this.#textLiteral(self, call.span);
       }
     }
-    const { why } = absentFunctions.find((fn) => fn.name === name)!;
-    throw this.#fault("absent-function", `There is no ${name}() here: ${why}`, call.span);
+    const absent = absentFunctions.find((fn) => fn.name === name);
+    throw absent === undefined
+      ? this.#fault("syntax", `${name}() may only be a column of SELECT by itself`, call.span)
+      : this.#fault("absent-function", `There is no ${name}() here: ${absent.why}`, call.span);
   }
 
   #windowTime(name: string, { span }: Call, context: Context): Bound {
