@@ -129,7 +129,9 @@ export class Gather {
       for (let i = 0; i < taken; i++) U[state + places[first + i]!] = ABSENT;
     }
     if (deviceColumn !== undefined) {
-      for (let i = 0; i < taken; i++) writeCell(to, deviceColumn, places[first + i]!, member.device);
+      for (let i = 0; i < taken; i++) {
+        writeCell(to, deviceColumn, places[first + i]!, member.device);
+      }
     }
     this.#number(this.#from, member, member.input);
     this.#number(this.#memberColumn, member, member.index);

@@ -32,6 +32,8 @@ export class KeptStage implements Stage {
   /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
   readonly #keys: readonly Column[];
   readonly #conditions: readonly Column[];
+  /** Nothing of a row is looked at but its time. */
+  readonly #plain: boolean;
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
   readonly #params: number;
@@ -56,6 +58,7 @@ export class KeptStage implements Stage {
     const sound = plan.strict ? this.#kept.columns : [];
     this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
     this.#conditions = sound.filter(({ name }) => ["$when", "$begin", "$emit"].includes(name));
+    this.#plain = this.#where === null && this.#keys.length + this.#conditions.length === 0;
     const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
@@ -140,6 +143,7 @@ export class KeptStage implements Stage {
   /** Takes kept rows into the window, up to one that closes it: true = it did. */
   #look(): boolean {
     const span = this.#span;
+    if (this.#plain) this.#boundary.pass?.();
     while (span.next !== this.#kept.head) {
       const row = span.next;
       const time = span.timeOf(row);
