@@ -52,7 +52,8 @@ export class Code {
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(
     ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "seen", "block",
-      "written", "groups", "g", "hash", "slot", "e", "d", "F", "I", "U", "S", "fn",
+      "written", "groups", "g", "hash", "slot", "e", "d", "first", "next", "gone", "rows", "odd",
+      "F", "I", "U", "S", "fn",
     ].map((name) => [name, 1]));
 
   constructor(layout: Layout, words = new Words()) {

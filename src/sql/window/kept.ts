@@ -40,6 +40,8 @@ export class KeptStage implements Stage {
   /** Index of the fold's field `window` in F, of its `table` in I (−1: no keys). */
   readonly #windowAt: number;
   readonly #tableAt: number;
+  /** Of its field `standing` in F (−1: each window is folded anew). */
+  readonly #standingAt: number;
   readonly #kept: Ring;
   readonly #join: Joiner | null;
   readonly #output: Ring;
@@ -72,6 +74,8 @@ export class KeptStage implements Stage {
     this.#windowAt = fieldIndex(plan.fold.state, "window", fold.state.at);
     this.#tableAt = hasField(plan.fold.state, "table")
       ? fieldIndex(plan.fold.state, "table", fold.state.at) : -1;
+    this.#standingAt = plan.fold.slides
+      ? fieldIndex(plan.fold.state, "standing", fold.state.at) : -1;
     this.#output = output;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
   }
@@ -131,12 +135,15 @@ export class KeptStage implements Stage {
 
   /** Rows that the ring has room for; a full one loses its oldest. */
   #free(): number {
-    const span = this.#span, { rows } = this.#kept;
+    const span = this.#span, { rows, arena: { F } } = this.#kept;
     let free = rows - ((this.#kept.head - span.first) | 0);
     while (free < this.#keeper.least) {
       span.evict();
       free += 1;
     }
+    // What stands in order loses its rows before others are written over them.
+    const at = this.#standingAt;
+    if (at >= 0) this.#accumulate(this.#params, span.first, F[at + 1]! | 0, Infinity, 0);
     return free;
   }
 
