@@ -144,7 +144,7 @@ class Queries {
     switch (r.below(10)) {
       case 0: case 1: return `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})${filter}`;
       case 2: return `COUNTWINDOW(${r.pick([1, 3, 7])})${filter}`;
-      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
+      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "20, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
       case 4: case 5: return `HOPPINGWINDOW(ms, ` +
         `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
       case 6: {
@@ -231,7 +231,7 @@ class Queries {
     const text = ((): string => {
       switch (kind) {
         case "float":
-          if (!this.#running && r.chance(0.06)) {
+          if (!this.#running && r.chance(0.1)) {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
@@ -952,8 +952,8 @@ class SqlCase implements Case {
   /** Kinds of stages, and which kinds of windows come after a function with state. */
   get kinds(): string[] {
     const what = this.#query.aggregated ? "" : " rows";
-    const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
-      : s.kind);
+    const kinds = this.program.stages.map((s) => s.kind !== "kept" ? s.kind
+      : `kept ${s.window.kind}${what}${s.fold.slides ? " in order" : ""}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
       ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
