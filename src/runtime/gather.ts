@@ -23,6 +23,8 @@ export interface Member {
 
 /** Of the rows of one step: the index of the member that each is from. */
 const order = new Int32Array(limits.rows_per_step_max);
+/** Of one member: the rows that are taken. */
+const rows = new Int32Array(limits.rows_per_step_max);
 /** Where each goes in the output, member by member. */
 const places = new Int32Array(limits.rows_per_step_max);
 
@@ -123,8 +125,9 @@ export class Gather {
     const { ring, cursor, taken, first, pairs, absent, deviceColumn } = member;
     const to = this.output;
     const { F, U } = to.arena;
-    copyStamps(ring, cursor, to, places, first, taken);
-    for (const pair of pairs) copyCells(ring, pair.from, cursor, to, pair.to, places, first, taken);
+    for (let i = 0; i < taken; i++) rows[i] = (cursor + i) & ring.mask;
+    copyStamps(ring, rows, to, places, first, taken);
+    for (const pair of pairs) copyCells(ring, pair.from, rows, to, pair.to, places, first, taken);
     for (const { state } of absent) {
       for (let i = 0; i < taken; i++) U[state + places[first + i]!] = ABSENT;
     }
