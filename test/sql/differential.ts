@@ -70,6 +70,7 @@ class Queries {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (windowed && r.chance(0.1)) return this.#ordered(where);
     if (!windowed && r.chance(0.08)) {
       const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
         : `extract(${this.value("object", 2)})`;
@@ -108,6 +109,18 @@ class Queries {
     const arranged = running ? "" : this.#arranged();
     return `SELECT ${running ? "" : this.#distinct()}count(*) AS rows, ${list} FROM s${where}` +
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
+  }
+
+  /** Percentiles over a window that each row closes: their values stay in order. */
+  #ordered(where: string): string {
+    const r = this.#r;
+    const window = r.pick(["SLIDINGWINDOW(ms, 50)", "SLIDINGWINDOW(ms, 300)",
+      "SLIDINGWINDOW(ms, 30, 30)", "COUNTWINDOW(7, 1)", "COUNTWINDOW(20, 1)"]);
+    const args = [this.value("float", 1), this.value(r.pick(["float", "whole", "long"]), 1)];
+    const one = (): string => r.chance(0.2) ? r.pick(["count(*)", `max(${args[0]})`, "sum(n)"])
+      : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
+    return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
+      `GROUP BY ${window}`;
   }
 
   #hits(name: string): string {
