@@ -46,6 +46,8 @@ export class Code {
   readonly #words: Words;
   readonly #names = new Map<string, string>();
   readonly #prologue: string[] = [];
+  readonly #epilogue: string[] = [];
+  readonly #variables = new Map<string, string>();
   /** Names of values of no fixed type that have been read in this row (dyn.ts). */
   readonly read = new WeakMap<Value, string>();
   #lines: string[] = [];
@@ -122,6 +124,18 @@ export class Code {
     this.#prologue.push(text);
   }
 
+  /** Variable that stands for F[index], a parameter, while the loops run. */
+  variable(index: string, whole = false): string {
+    let name = this.#variables.get(index);
+    if (name === undefined) {
+      name = this.name(`${index}_now`);
+      this.#variables.set(index, name);
+      this.before(`let ${name} = F[${index}]${whole ? " | 0" : ""};`);
+      this.#epilogue.push(`F[${index}] = ${name};`);
+    }
+    return name;
+  }
+
   /** A new constant of this row. */
   define(hint: string, text: string): string {
     if (/^[\w.]+$/.test(text)) return text;
@@ -139,6 +153,11 @@ export class Code {
 
   takePrologue(): string[] {
     return this.#prologue.splice(0);
+  }
+
+  /** Runs behind the loops. */
+  takeEpilogue(): string[] {
+    return this.#epilogue.splice(0);
   }
 }
 
