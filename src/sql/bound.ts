@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** It is what a query of its own gives, the first input only; `streams` is then empty. */
+  readonly query: BoundQuery | null;
   /** Its place in FROM or JOIN. */
   readonly span: Span;
 }
@@ -132,7 +134,9 @@ export type BoundWindow = { readonly filter: Bound | null; readonly span: Span }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
       readonly when: Bound | null }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
-  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+  /** `partitionBy`: each key has a window of its own. */
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null;
+      readonly partitionBy: readonly Bound[] });
 
 /** True if each row counts in the window or closes one, and WHERE comes after it. */
 export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
@@ -142,6 +146,11 @@ export function windowConditions(window: BoundWindow | null): Bound[] {
   if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
   if (window?.kind !== "state") return [];
   return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
+
+/** All that a window itself reads of a row, beside its FILTER. */
+export function windowReads(window: BoundWindow | null): Bound[] {
+  return [...windowConditions(window), ...(window?.kind === "state" ? window.partitionBy : [])];
 }
 
 export interface BoundField {
@@ -390,6 +399,19 @@ export interface BoundCell extends Typed {
   readonly which: "state" | "raw";
   readonly operand: BoundColumn | BoundNewestValue;
 }
+
+/** The query in FROM, which gives what this one reads. */
+export const innerOf = ({ inputs }: BoundQuery): BoundQuery | null => inputs[0]?.query ?? null;
+
+/** A query and those inside it. */
+export function queriesIn(query: BoundQuery): readonly BoundQuery[] {
+  const inner = innerOf(query);
+  return inner === null ? [query] : [query, ...queriesIn(inner)];
+}
+
+/** True if it may leave rows out by a condition. */
+export const isSelective = ({ where, window, having }: BoundQuery): boolean =>
+  [where, window?.filter ?? null, having].some((condition) => condition !== null);
 
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>

@@ -149,6 +149,14 @@ export interface JoinedPlan {
   readonly ring: RingLayout;
 }
 
+/** A state window for each key (window/parted.ts). */
+export interface PartedPlan {
+  /** Columns of the keys. */
+  readonly keys: readonly string[];
+  /** Rows of all windows that are open. */
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -160,6 +168,7 @@ export interface KeptPlan extends StageBase {
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
   readonly join: JoinedPlan | null;
+  readonly parted: PartedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
@@ -186,6 +195,8 @@ export interface ReorderPlan extends StageBase {
   readonly ahead_ms: number;
   /** Streams that rows come from: with several, `$member` of a row says which. */
   readonly streams: number;
+  /** Inputs (`$from`) whose rows come before those of the others, of rows of one time. */
+  readonly first: readonly number[];
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;
@@ -274,6 +285,10 @@ export interface SilencePlan extends StageBase {
   readonly kind: "silence";
   /** Windows end at each multiple of it. */
   readonly every_ms: number;
+  /** They end by event time, which is the source time of their rows. */
+  readonly byEvents: boolean;
+  /** Its rows are flagged: they are told as an empty list. */
+  readonly asList: boolean;
   readonly stateBytes: number;
   readonly state: StateLayout;
   readonly text: "";

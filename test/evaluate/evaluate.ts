@@ -1,9 +1,8 @@
-import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
-import { exactly, oneZero } from "./open.ts";
+import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import { exactly } from "./open.ts";
 import {
   afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundJoin, type BoundQuery,
-  type BoundType, type BoundWindow,
-  needsRows, windowConditions,
+  type BoundWindow, needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
@@ -14,7 +13,7 @@ import {
 } from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
-  type Value, worst } from "./value.ts";
+  stored, type Value, worst } from "./value.ts";
 import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -56,7 +55,24 @@ export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly
   Evaluated {
   const stateful = new Stateful(query);
   const passed = new Map<BoundHits["of"], Passed>();
-  return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  const inner = query.inputs[0]?.query ?? null;
+  if (inner === null) return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  // Nobody is told of windows of a query in FROM.
+  const { closed: _closed, unordered: _unordered, ...silent } = world;
+  const before = evaluator(inner, silent);
+  return (rows) => {
+    const given = before(rows);
+    const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
+    return { rows: done.rows, errors: given.errors + done.errors };
+  };
+}
+
+/** A row that came out of a query, as the next one reads it. */
+function asRead(row: Row): Row {
+  const cells = new Map(row.cells);
+  const age = cells.get("$oldest");
+  cells.delete("$oldest");
+  return age === undefined ? row : { ...row, cells, oldest: age.value as number };
 }
 
 /** The slow meaning of a query over the rows of its one input, in their order. */
@@ -274,7 +290,8 @@ class Evaluation {
       case "hopping": return hopping(rows, window, last);
       case "session": return sessions(rows, window, last);
       case "state": return states(rows, (row) => this.#holds(window.begin, row),
-        window.emit === null ? null : (row) => this.#holds(window.emit, row));
+        window.emit === null ? null : (row) => this.#holds(window.emit, row),
+        (row) => this.#textOf(window.partitionBy, row));
       default: throw new Error(`bug: a ${window.kind} window`);
     }
   }
@@ -361,7 +378,7 @@ class Evaluation {
   }
 
   #hasKeys(leaves: Leaves): boolean {
-    const sound = this.#query.groupBy.every((key) => this.#isSound(key, leaves));
+    const sound = this.#query.groupBy.every((key) => this.#isTrusted(keyOf(key, leaves)));
     if (!sound) this.#errors += 1;
     return sound;
   }
@@ -421,8 +438,12 @@ class Evaluation {
   }
 
   #keyOf(row: Row): string {
+    return this.#textOf(this.#query.groupBy, row);
+  }
+
+  #textOf(keys: readonly Bound[], row: Row): string {
     const leaves = this.#rowLeaves(row);
-    return this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+    return keys.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
   }
 
   /** One row for each group of a closed window, in the order of their first rows; or its rows. */
@@ -440,12 +461,19 @@ class Evaluation {
       if (group !== undefined) group.push(row);
       else if (groups.size < this.#query.groups) groups.set(key, [row]);
     }
-    const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
-      windowConditions(this.#query.window).some((condition) =>
-        window.rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row)))));
+    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
     return this.#arranged([...groups.values()].flatMap((group) =>
       this.#group(window, group, least)));
+  }
+
+  /** Nobody knows whether a window began and ended as it should, or which rows its key has. */
+  #isDoubtful(rows: readonly Row[]): boolean {
+    const { window } = this.#query;
+    if (window?.kind !== "state") return false;
+    if (window.partitionBy.length > 0 && this.#world.strict === true) return true;
+    return windowConditions(window).some((condition) =>
+      rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row))));
   }
 
   /** What one group gives, no better than `least`; nothing if HAVING leaves it out. */
@@ -505,7 +533,7 @@ class Evaluation {
     const leaves: Leaves = {
       ...first,
       seed: new Map(this.#query.groupBy.map((expr) =>
-        [expr, keyCell(rows.map((row) => evaluate(expr, this.#rowLeaves(row))))])),
+        [expr, keyCell(rows.map((row) => keyOf(expr, this.#rowLeaves(row))))])),
       newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
@@ -556,17 +584,8 @@ class Evaluation {
   }
 }
 
-const room = new Uint8Array(1 << 17);
-
-/**
- * What becomes of a value in a cell: one of no fixed type that is too long for it is an error, and
- * there is one zero in it.
- */
-function stored(cell: Cell, { kind, slot }: BoundType): Cell {
-  if (kind !== "dyn" || !hasValue(cell)) return cell;
-  return new DynWriter().write(room, 0, slot, cell.value) < 0 ? failed(ERROR.length)
-    : { value: oneZero(cell.value), state: cell.state };
-}
+/** Keys stand in cells. */
+const keyOf = (expr: Bound, leaves: Leaves): Cell => stored(evaluate(expr, leaves), expr.type);
 
 /** A group's key: that of its first row, as good as the worst of its rows. */
 function keyCell(cells: readonly Cell[]): Cell {

@@ -8,10 +8,11 @@ import {
   type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
+import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Feature, featuresOf } from "./features.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /** Random queries over random rows, run by generated code and by the slow reference. */
@@ -66,7 +67,30 @@ class Queries {
     this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
   }
 
+  /** Over the stream, or over a query in FROM that gives columns of the same names. */
   query(): string {
+    const outer = this.#select();
+    return this.#r.chance(0.12) ? outer.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : outer;
+  }
+
+  #inner(): string {
+    const r = this.#r;
+    const where = r.chance(0.4) ? ` WHERE ${this.value("bool", 2)}` : "";
+    const window = r.chance(0.5) ? "" : ` GROUP BY ${this.#window("")}`;
+    this.#running = false;
+    this.#group = window !== "" && r.chance(0.6);
+    const kinds: Readonly<Record<string, Kind>> = { a: "float", n: "whole", big: "long",
+      yes: "bool", t: "text", d: "open", l: "list" };
+    const list = columns.map(({ name }) => {
+      const kind = kinds[name];
+      return kind === undefined || !r.chance(0.3) ? name : `${this.value(kind, 2)} AS ${name}`;
+    });
+    this.#group = false;
+    const inner = `SELECT ${list.join(", ")} FROM s${where}${window}`;
+    return r.chance(0.1) ? inner.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : inner;
+  }
+
+  #select(): string {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
@@ -169,7 +193,8 @@ class Queries {
         (r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "");
       case 8: return `SESSIONWINDOW(ms, ${r.pick(["100, 20", "1000, 50", "40, 35"])})${filter}`;
       default: return `STATEWINDOW(${this.value("bool", 2)}` +
-        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}`;
+        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}` +
+        (r.chance(0.5) ? ` OVER (PARTITION BY ${this.value(this.kind(), 1)})` : "");
     }
   }
 
@@ -732,6 +757,7 @@ export function emptyArena(bytes: number): Arena {
 class Machine {
   readonly rows: Row[] = [];
   links!: Link[];
+  restarts = 0;
   #input!: Ring;
   readonly #byEvents: boolean;
   #read = 0;
@@ -782,6 +808,7 @@ class Machine {
   /** As after a kill: nothing is left but a copy of the state, and it lies elsewhere. */
   #restart(): void {
     const before = this.links;
+    this.restarts += 1;
     this.#build();
     this.#read = 0;
     this.links.forEach(({ stage, block, output: { arena: { U } } }, i) => {
@@ -868,6 +895,9 @@ export interface Case {
   readonly program: Program;
   /** Kinds of its stages. */
   readonly kinds: readonly string[];
+  readonly features: readonly Feature[];
+  /** How often its machines have been restarted. */
+  readonly restarts: number;
   /** What it shall do with rows of its own seed, or of another. */
   expected(rowsSeed: number): Done;
   /** What a program does with the same rows: its own, or one that has been changed. */
@@ -900,7 +930,14 @@ function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boo
 /** The case of a seed, with expressions no deeper than that; null if the binder refuses it. */
 export function caseOf(seed: number, deepest = Infinity): Case | null {
   const r = createRandom(seed);
-  const sql = new Queries(r, deepest).query();
+  return caseWith(r, seed, new Queries(r, deepest).query());
+}
+
+/** A query of somebody else's, with the rows of a seed. */
+export const caseFor = (seed: number, sql: string): Case | null =>
+  caseWith(createRandom(seed), seed, sql);
+
+function caseWith(r: Random, seed: number, sql: string): Case | null {
   // As on the way to a write.
   const strict = seed % 2 === 1;
   const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);
@@ -945,6 +982,7 @@ class SqlCase implements Case {
    * alone.
    */
   readonly #counts: boolean;
+  restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -953,7 +991,8 @@ class SqlCase implements Case {
     this.#options = options;
     this.#query = bind(sql, catalog);
     this.#each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
-    this.#counts = program.models.length === 0 && this.#query.window?.kind !== "count";
+    this.#counts = program.models.length === 0 &&
+      queriesIn(this.#query).every(({ window }) => window?.kind !== "count");
   }
 
   get title(): string {
@@ -967,10 +1006,15 @@ class SqlCase implements Case {
     const what = this.#query.aggregated ? "" : " rows";
     const kinds = this.program.stages.map((s) => s.kind !== "kept" ? s.kind
       : `kept ${s.window.kind}${what}${s.fold.slides ? " in order" : ""}`);
+    if (queriesIn(this.#query).length > 1) return kinds.map((kind) => `query in FROM: ${kind}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
       ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
       : kinds;
+  }
+
+  get features(): Feature[] {
+    return featuresOf(this.#query, this.program, this.#options);
   }
 
   expected(rowsSeed: number): Done {
@@ -999,6 +1043,7 @@ class SqlCase implements Case {
     const machine = new Machine(program, newest);
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
+    this.restarts += machine.restarts;
     const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
       late: machine.links[0]!.stage.counters.late ?? 0 };

@@ -1,17 +1,19 @@
 import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, UNCERTAIN, writeCell,
+  type Arena, BAD, type Block, type Column, type ColumnSpec, ERROR, readCell, Ring, UNCERTAIN,
+  writeCell,
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
   answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
-  instantiateScan, type Program, type Stage, SqlFault, type StageTable,
+  instantiateScan, type Program, type Stage, type StagePlan, SqlFault, stateRanges, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Case, type Done, emptyArena, soil } from "./differential.ts";
+import { type Feature, featuresOf } from "./features.ts";
 
 /**
  * Random joins of random rows: streams in a window, streams with the newest row of another, and
@@ -306,49 +308,89 @@ const calls_max = 100_000, rows_max = 1_000_000;
 
 const wholeOf = ({ rows }: Content): ReadonlyMap<string, Cell>[] => [...rows.values()];
 
+interface Link {
+  readonly stage: Stage;
+  /** Of its state, where it has some. */
+  readonly block: Block | null;
+  /** The ring that it reads. */
+  readonly input: Ring;
+  cursor: number;
+}
+
 /** A program over rings, fed row by row. */
 export class Machine {
   readonly rows: Row[] = [];
-  readonly stages: Stage[];
-  readonly #inputs: Ring[];
-  readonly #gather: Gather | null;
-  readonly #rings: Ring[];
-  readonly #cursors: number[];
+  links!: Link[];
+  restarts = 0;
+  #inputs!: Ring[];
+  #gather!: Gather | null;
+  #output!: Ring;
   readonly #program: Program;
+  readonly #contents: ReadonlyMap<string, Content>;
+  readonly #random: Random;
   readonly #byEvents: boolean;
   #read = 0;
   #calls = 0;
 
   constructor(program: Program, contents: ReadonlyMap<string, Content>, random: Random) {
     this.#program = program;
+    this.#contents = contents;
+    this.#random = random;
     this.#byEvents = program.stages[0]!.kind === "reorder";
+    this.#build();
+  }
+
+  #build(): void {
+    const program = this.#program;
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = emptyArena(state * 2 + (1 << 21));
+    if (this.restarts > 0) arena.take(this.restarts * 128, "something else");
     const ring = (name: string, specs: readonly ColumnSpec[]): Ring =>
       Ring.create(arena, Ring.layout(name, specs, 64)).ring;
     this.#inputs = program.inputs.map((input) => ring(input.streams[0]!, input.columns));
     const gathered = program.gather === null ? null : ring("gathered", program.gather);
     this.#gather = gathered === null ? null
       : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
-    this.#rings = [gathered ?? this.#inputs[0]!];
-    this.stages = byEventTime(program.stages.map((plan) => {
-      const input = this.#rings.at(-1)!, output = ring("out", plan.output);
+    let from = gathered ?? this.#inputs[0]!;
+    const links = program.stages.map((plan) => {
+      const [input, output] = [from, (from = ring("out", plan.output))];
       soil(output);
-      this.#rings.push(output);
-      if (plan.kind === "lookup") {
-        const table = new Table(arena, contents.get(plan.table)!, random);
-        return instantiateLookup(plan, { input, output, table });
+      const block = plan.kind === "lookup" ? null
+        : arena.take(Math.max(8, plan.stateBytes), "state");
+      return { input, block, cursor: 0, stage: this.#stage(plan, input, output, block) };
+    });
+    this.#output = from;
+    const stages = byEventTime(links.map(({ stage }) => stage));
+    this.links = links.map((link, i) => ({ ...link, stage: stages[i]! }));
+  }
+
+  #stage(plan: StagePlan, input: Ring, output: Ring, state: Block | null): Stage {
+    const { arena } = output;
+    if (plan.kind === "lookup") {
+      const table = new Table(arena, this.#contents.get(plan.table)!, this.#random);
+      return instantiateLookup(plan, { input, output, table });
+    }
+    const site = { arena, input, output, newest: [], state: state! };
+    if (plan.kind !== "scan") return instantiate(plan, site);
+    const { ring: rows } = Ring.create(arena, Ring.layout("table", columns, 64));
+    for (const row of wholeOf(this.#contents.get(plan.table)!)) put(rows, row);
+    return instantiateScan(plan, site, { rows, from: 0, to: rows.head, waiting: false });
+  }
+
+  /** As after a kill, when all rows so far have gone through. */
+  restart(): void {
+    const before = this.links;
+    this.restarts += 1;
+    this.#build();
+    this.#read = 0;
+    this.links.forEach(({ stage, block, input: { arena: { U } } }, i) => {
+      const old = before[i]!;
+      Object.assign(stage.counters, old.stage.counters);
+      for (const { at, bytes } of stateRanges(this.#program.stages[i]!)) {
+        const start = old.block!.at + at;
+        U.set(old.input.arena.U.slice(start, start + bytes), block!.at + at);
       }
-      const block = arena.take(Math.max(8, plan.stateBytes), "state");
-      if (plan.kind === "scan") {
-        const rows = ring("table", columns);
-        for (const row of wholeOf(contents.get(plan.table)!)) put(rows, row);
-        const table = { rows, from: 0, to: rows.head, waiting: false };
-        return instantiateScan(plan, { arena, input, output, newest: [], state: block }, table);
-      }
-      return instantiate(plan, { arena, input, output, newest: [], state: block });
-    }));
-    this.#cursors = this.stages.map(() => 0);
+    });
   }
 
   feed(row: Row, time: number): void {
@@ -365,26 +407,25 @@ export class Machine {
       more = false;
       // As the runtime: no window closes while rows before it wait for a table.
       let waits = false;
-      this.stages.forEach((stage, i) => {
-        const input = this.#rings[i]!;
-        if (this.#cursors[i] !== input.head) {
-          this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
+      for (const link of this.links) {
+        const { stage, input } = link;
+        if (link.cursor !== input.head) {
+          link.cursor = stage.run(link.cursor, input.head, time, time);
           more = true;
         }
-        waits ||= this.#cursors[i] !== input.head;
+        waits ||= link.cursor !== input.head;
         if (!waits && stage.deadline <= time) {
           stage.tick(time, time);
           more = true;
         }
-      });
+      }
       this.#drain();
     }
   }
 
   #drain(): void {
-    const last = this.#rings.at(-1)!;
-    for (; this.#read !== last.head; this.#read++) {
-      this.rows.push(take(last, this.#read, this.#byEvents));
+    for (; this.#read !== this.#output.head; this.#read++) {
+      this.rows.push(take(this.#output, this.#read, this.#byEvents));
       assert(this.rows.length < rows_max, "a join ends");
     }
   }
@@ -407,7 +448,7 @@ export function joinOf(seed: number): Case | null {
   const sql = new Queries(random).query();
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
-  const eventTime: EventTime | null = !sql.includes("ASOF") && random.chance(0.4)
+  const eventTime: EventTime | null = random.chance(0.4)
     ? { late_ms: random.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 63 } : null;
   const options = { strict, lineage, eventTime };
   try {
@@ -435,6 +476,7 @@ class JoinCase implements Case {
   readonly #query: BoundQuery;
   /** A count window tests each row once, the reference once for each window that it is in. */
   readonly #counts: boolean;
+  restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -455,6 +497,10 @@ class JoinCase implements Case {
     const when = this.#options.eventTime === null ? "" : "event time: ";
     return this.program.stages.map((s) => when + (s.kind !== "kept" ? s.kind
       : `kept ${s.window.kind}${s.join === null ? "" : ` ${s.join.steps.length + 1} joined`}`));
+  }
+
+  get features(): Feature[] {
+    return featuresOf(this.#query, this.program, this.#options);
   }
 
   expected(rowsSeed: number): Done {
@@ -478,11 +524,16 @@ class JoinCase implements Case {
   run(program: Program, rowsSeed: number): Done {
     const { contents, rows, order, end, random } = this.#input(rowsSeed);
     const machine = new Machine(program, contents, random);
-    for (const row of rows) machine.feed(row, row.time);
+    const restartChance = random.pick([0, 0.1]);
+    for (const row of rows) {
+      if (random.chance(restartChance)) machine.restart();
+      machine.feed(row, row.time);
+    }
     machine.run(order === null ? end : 1e6);
-    const errors = machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
+    this.restarts += machine.restarts;
+    const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
     return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
-      late: machine.stages[0]!.counters.late ?? 0 };
+      late: machine.links[0]!.stage.counters.late ?? 0 };
   }
 
   #input(seed: number): Input {
@@ -493,7 +544,8 @@ class JoinCase implements Case {
     const some = randomRows(random, inputs);
     const rows = eventTime === null ? some : arriving(random, some, eventTime.late_ms);
     const order = eventTime === null ? null : ordered(rows, (row) => (row as Timed).event!,
-      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined));
+      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined),
+      this.#query.joins.filter(({ asof }) => asof !== null).map(({ input }) => input));
     const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
     return { contents, rows, order, end, random };
   }
