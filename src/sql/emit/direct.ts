@@ -14,7 +14,7 @@ export interface Taken {
  * names and stand behind the others.
  */
 export function giving(stage: StagePlan, list: readonly Taken[], hidden: string): StagePlan | null {
-  if (!["running", "stateful", "window", "kept"].includes(stage.kind)) return null;
+  if (!["rows", "running", "stateful", "window", "kept"].includes(stage.kind)) return null;
   const own = stage.output.filter(({ name }) => name !== hidden);
   const named = new Map(list.map(({ spec, from }) => [from, spec]));
   const same = ({ name, kind, slot }: ColumnSpec): boolean =>
@@ -26,7 +26,7 @@ export function giving(stage: StagePlan, list: readonly Taken[], hidden: string)
   const renamed = (param: Param): Param => param.of === "output" && "column" in param
     ? { ...param, column: named.get(param.column)?.name ?? param.column } : param;
   switch (stage.kind) {
-    case "running": case "stateful": case "window":
+    case "rows": case "running": case "stateful": case "window":
       return { ...stage, output, params: stage.params.map(renamed) };
     case "kept": {
       const { fold } = stage;

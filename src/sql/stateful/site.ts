@@ -88,7 +88,10 @@ export class Site {
     return this.number(this.field(name), this.index);
   }
 
-  /** Element `at` of a field in F; that of a call without keys is a variable of the kernel. */
+  /**
+   * Element `at` of a field in F; that of a call without keys is a variable of the kernel. `whole`:
+   * it is a small whole number.
+   */
   number(field: string, at: string, whole = false): string {
     return at === "0" ? this.code.variable(field, whole) : `F[${placed(field, at)}]`;
   }
@@ -140,7 +143,8 @@ export class Site {
   }
 
   #lineage(at: string, count: number): [string, string] {
-    const place = (name: string): string => this.number(this.field(name, "F", count), at, name === "flags");
+    const place = (name: string): string =>
+      this.number(this.field(name, "F", count), at, name === "flags");
     return [this.input.oldest === null ? "" : place("oldest"), place("flags")];
   }
 }
