@@ -184,7 +184,10 @@ export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includ
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn) || gathers(fn);
+  isQuantile(fn) || isSpectral(fn) || gathers(fn);
+
+export const isQuantile = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export const isSpectral = (fn: AggregateName): boolean =>
   fn === "fft_peak" || fn === "fft_magnitude";

@@ -105,6 +105,8 @@ export interface FoldPlan extends KernelStage {
   readonly kind: "fold";
   /** Groups at most; rows of further groups are dropped and counted. */
   readonly keys: number;
+  /** It goes on from the window before (window/sliding.ts). */
+  readonly slides: boolean;
   /** Generated code that writes the rows of a closed window. */
   readonly emitText: string;
 }

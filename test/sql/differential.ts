@@ -94,6 +94,7 @@ class Queries {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (windowed && r.chance(0.1)) return this.#ordered(where);
     if (!windowed && r.chance(0.08)) {
       const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
         : `extract(${this.value("object", 2)})`;
@@ -134,6 +135,18 @@ class Queries {
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
   }
 
+  /** Percentiles over a window that each row closes: their values stay in order. */
+  #ordered(where: string): string {
+    const r = this.#r;
+    const window = r.pick(["SLIDINGWINDOW(ms, 50)", "SLIDINGWINDOW(ms, 300)",
+      "SLIDINGWINDOW(ms, 30, 30)", "COUNTWINDOW(7, 1)", "COUNTWINDOW(20, 1)"]);
+    const args = [this.value("float", 1), this.value(r.pick(["float", "whole", "long"]), 1)];
+    const one = (): string => r.chance(0.2) ? r.pick(["count(*)", `max(${args[0]})`, "sum(n)"])
+      : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
+    return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
+      `GROUP BY ${window}`;
+  }
+
   #hits(name: string): string {
     const time = `(cast(event_time() - ${name}_time(), 'bigint') / 10)`;
     return this.#r.chance(0.6) ? `${name}_count()` : time;
@@ -169,7 +182,7 @@ class Queries {
     switch (r.below(10)) {
       case 0: case 1: return `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})${filter}`;
       case 2: return `COUNTWINDOW(${r.pick([1, 3, 7])})${filter}`;
-      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
+      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "20, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
       case 4: case 5: return `HOPPINGWINDOW(ms, ` +
         `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
       case 6: {
@@ -257,7 +270,7 @@ class Queries {
     const text = ((): string => {
       switch (kind) {
         case "float":
-          if (!this.#running && r.chance(0.06)) {
+          if (!this.#running && r.chance(0.1)) {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
@@ -998,8 +1011,8 @@ class SqlCase implements Case {
   /** Kinds of stages, and which kinds of windows come after a function with state. */
   get kinds(): string[] {
     const what = this.#query.aggregated ? "" : " rows";
-    const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
-      : s.kind);
+    const kinds = this.program.stages.map((s) => s.kind !== "kept" ? s.kind
+      : `kept ${s.window.kind}${what}${s.fold.slides ? " in order" : ""}`);
     if (queriesIn(this.#query).length > 1) return kinds.map((kind) => `query in FROM: ${kind}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
