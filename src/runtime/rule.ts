@@ -213,6 +213,12 @@ export class RuleRunner {
     this.#restoredTo = upTo;
   }
 
+  /** Its state is being copied; that of a shared window with each of its rules. */
+  #isPaused(): boolean {
+    for (const rule of this.#sharers) if (rule.paused) return true;
+    return this.paused;
+  }
+
   /** It runs, or will again by itself. */
   get #reads(): boolean {
     return this.state === "running" || this.state === "failed";
@@ -248,9 +254,9 @@ export class RuleRunner {
    * of up to the time `until` may yet come again.
    */
   run(now: number, time: number, held = false, until = Infinity): boolean {
-    const paused = this.paused || this.#sharers.some((rule) => rule.paused);
-    this.behind = held || paused;
-    if (this.state === "stopped" || paused) return false;
+    const pausing = this.#isPaused();
+    this.behind = held || pausing;
+    if (this.state === "stopped" || pausing) return false;
     if (time >= this.#turnsAt) this.#follow(time);
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
     if (this.window?.state === "failed") {
