@@ -1,5 +1,7 @@
 import type { EventTime, Program } from "../../src/sql.ts";
-import { type Bound, type BoundJoin, type BoundQuery, innerOf } from "../../src/sql/bound.ts";
+import {
+  type Bound, type BoundJoin, type BoundQuery, innerOf,
+} from "../../src/sql/bound.ts";
 
 /** What a case is made of: a group, and what of it. */
 export type Feature = readonly [group: string, name: string];
