@@ -40,7 +40,7 @@ export function featuresOf(
 }
 
 /** Every expression in a query, and all below it. */
-function nodesOf(query: BoundQuery): Bound[] {
+export function nodesOf(query: BoundQuery): Bound[] {
   const seen = new Set<object>();
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null || seen.has(value)) return;
