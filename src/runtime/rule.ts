@@ -200,8 +200,11 @@ export class RuleRunner {
     const { output, plan: { isRead } } = this;
     const [first] = this.links;
     const [read, written] = [first!.cursor, output.head];
+    const { behind } = this;
     for (let pass = 0; pass < passes_max; pass++) {
       const open = this.#isOpen();
+      // What a pass before this one has left, this one may work off.
+      this.behind = behind;
       let more = false;
       for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
@@ -271,11 +274,20 @@ export class RuleRunner {
     // Less than 0: a replay has not come up to where this rule was.
     const left = ((input.head - link.cursor) | 0) > 0;
     this.behind ||= left;
-    if (stage.deadline <= time && !this.behind) {
-      if (free) stage.tick(time, now);
-      else this.behind = true;
+    if (stage.deadline > time || this.behind) {
+      return left && (free || open) && stage.waits !== true;
     }
-    return left && (free || open) && stage.waits !== true;
+    this.behind = !free || this.#tick(i, now, time);
+    return free && this.behind;
+  }
+
+  /** True if more is due: a window behind this one closes only after all that this one closes. */
+  #tick(i: number, now: number, time: number): boolean {
+    const { stage } = this.links[i]!;
+    const output = this.links[i + 1]?.input ?? this.output;
+    const { deadline } = stage, { head } = output;
+    stage.tick(time, now);
+    return stage.deadline <= time && (stage.deadline !== deadline || output.head !== head);
   }
 
   #fail(thrown: unknown, now: number): void {

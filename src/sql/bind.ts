@@ -8,9 +8,9 @@ import { children } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
-  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-  BoundHits, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow,
-  Catalog, Gathering,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundHits, BoundInfer,
+  BoundJoin, BoundNewest, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType,
+  BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
 import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
@@ -35,9 +35,21 @@ export function bind(text: string, catalog: Catalog, steps = new Steps(text)): B
   const parsed = parseQuery(text, steps);
   const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
+  checkAll(sql, select, steps);
+  return bindSelect(sql, select, catalog, steps);
+}
+
+/** A query and those inside it. */
+function checkAll(sql: string, select: Select, steps: Steps): void {
+  const { from: { query }, joins } = select;
+  if (query !== null) checkAll(sql, query, steps);
+  const joined = joins.find(({ source }) => source.query !== null);
+  if (joined !== undefined) {
+    throw notInThisVersion(sql, joined.source.span, "A query after JOIN; it can be a rule of its " +
+      "own, which is joined by name");
+  }
   check(sql, select, steps);
   refuseAlone(sql, select);
-  return bindSelect(sql, select, catalog, steps);
 }
 
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
@@ -108,11 +120,13 @@ class Binder {
   readonly #running: boolean;
   readonly #where: Expr | null;
 
-  constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
+  constructor(
+    sql: string, catalog: Catalog, select: Select | null, steps: Steps, newest?: BoundNewest[],
+  ) {
     this.#sql = sql;
     this.#steps = steps;
     this.#catalog = catalog;
-    this.#scope = new Scope(catalog);
+    this.#scope = new Scope(catalog, newest);
     this.#running = select?.window === null;
     this.#where = select?.where ?? null;
     for (const field of select?.fields ?? []) {
@@ -123,7 +137,8 @@ class Binder {
   run(written: Select): BoundQuery {
     const select = this.#fromStream(written);
     for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
-      this.#scope.add(this.#sql, source);
+      if (source.query === null) this.#scope.add(this.#sql, source);
+      else this.#scope.addQuery(source, this.#inner(source.query));
     }
     const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
@@ -153,6 +168,10 @@ class Binder {
       expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
   }
 
+  #inner(query: Select): BoundQuery {
+    return new Binder(this.#sql, this.#catalog, query, this.#steps, this.#scope.newest).run(query);
+  }
+
   #having(expr: Expr, context: Context): Bound {
     return this.#condition(expr, hasAggregate(expr) ? "group" : context);
   }
@@ -176,7 +195,8 @@ class Binder {
   #fromStream(select: Select): Select {
     const { from, joins: [first, ...others] } = select;
     const isTable = (name: string): boolean => this.#catalog.table?.(name) !== undefined;
-    if (first === undefined || !isTable(from.name) || isTable(first.source.name)) return select;
+    if (first === undefined || from.query !== null) return select;
+    if (!isTable(from.name) || isTable(first.source.name)) return select;
     if (first.tolerance_ms !== null || !["inner", "right"].includes(first.kind)) return select;
     const kind = first.kind === "right" ? "left" : first.kind;
     return { ...select, from: first.source, joins: [{ ...first, kind, source: from }, ...others] };
@@ -882,6 +902,11 @@ class Binder {
     if (name === "raw" && operand.kind === "newest") {
       throw this.#fault("arguments", "raw() takes a column of the row itself: an old newest " +
         "value may never have been one", arg!.span);
+    }
+    if (name === "raw" && operand.kind === "column"
+      && this.#scope.inputs[operand.input]!.query !== null) {
+      throw this.#fault("arguments", "raw() takes a column of a stream: what a query in FROM " +
+        "makes of a value that is missing has no last one", arg!.span);
     }
     if (name === "raw" && (isOpen(operand.type) || operand.type.kind === "json")) {
       throw this.#fault("type", "What a message does not have has no last value", arg!.span);

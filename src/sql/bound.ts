@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** It is what a query of its own gives, the first input only; `streams` is then empty. */
+  readonly query: BoundQuery | null;
   /** Its place in FROM or JOIN. */
   readonly span: Span;
 }
@@ -387,6 +389,19 @@ export interface BoundCell extends Typed {
   readonly which: "state" | "raw";
   readonly operand: BoundColumn | BoundNewestValue;
 }
+
+/** The query in FROM, which gives what this one reads. */
+export const innerOf = ({ inputs }: BoundQuery): BoundQuery | null => inputs[0]?.query ?? null;
+
+/** A query and those inside it. */
+export function queriesIn(query: BoundQuery): readonly BoundQuery[] {
+  const inner = innerOf(query);
+  return inner === null ? [query] : [query, ...queriesIn(inner)];
+}
+
+/** True if it may leave rows out by a condition. */
+export const isSelective = ({ where, window, having }: BoundQuery): boolean =>
+  [where, window?.filter ?? null, having].some((condition) => condition !== null);
 
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>

@@ -75,9 +75,6 @@ export class Parser {
   /** The current token read again as a source's name. */
   takeSource(): Token {
     const name = this.#lexer.sourceName(this.#token.from);
-    if (name.kind === "mark" && name.text === "(") {
-      throw notInThisVersion(this.sql, name, "A query inside FROM");
-    }
     if (name.kind !== "word" && name.kind !== "quoted" || reserved.has(name.upper)) {
       throw this.unexpected("the name of a stream", name);
     }
@@ -176,7 +173,7 @@ export class Parser {
     if (this.#depth++ > limits.expression_levels_max) throw tooDeep(this.sql, this.#token);
   }
 
-  /** What may stand inside itself without being an expression: a type. */
+  /** What may stand inside itself without being an expression: a type, a query. */
   nested<T>(make: () => T): T {
     this.#deeper();
     const made = make();
@@ -542,9 +539,19 @@ function parseField(p: Parser): Field {
 }
 
 function parseSource(p: Parser): Source {
+  if (p.is("(")) return parseInnerQuery(p);
   const name = p.takeSource();
   const alias = p.accept("AS") ? p.identifier("an alias").text : null;
-  return { name: name.text, alias, span: p.span(name.from) };
+  return { name: name.text, alias, query: null, span: p.span(name.from) };
+}
+
+/** `(SELECT …) [AS alias]`; errors name it by its alias. */
+function parseInnerQuery(p: Parser): Source {
+  const { from } = p.expect("(");
+  const query = p.nested(() => parseSelect(p));
+  p.expect(")");
+  const alias = p.accept("AS") ? p.identifier("an alias").text : null;
+  return { name: alias ?? "the query in FROM", alias, query, span: p.span(from) };
 }
 
 function parseJoin(p: Parser): Join {

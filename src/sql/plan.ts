@@ -3,7 +3,9 @@ import { type ColumnSpec, Ring } from "../ring.ts";
 import type {
   Bound, BoundAsof, BoundJoin, BoundOrder, BoundQuery, BoundStateful, BoundWindow, Catalog,
 } from "./bound.ts";
-import { afterRows, isArranged, needsRows, windowConditions } from "./bound.ts";
+import {
+  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowConditions,
+} from "./bound.ts";
 import { arrangeStage } from "./arrange.ts";
 import {
   conditionsStage, type Field, type Folding, left_column, rowsStage, runningStage,
@@ -23,6 +25,7 @@ import type {
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { contains, inputsOf, walk } from "./rewrite/tree.ts";
+import { listed, type Shown } from "./shown.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
@@ -61,17 +64,18 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
- *     reorder (event time) → functions with state →
+ *     reorder (event time) → [all below of a query in FROM →] functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list) →
  *     arrange (row_number, DISTINCT, ORDER BY, LIMIT)
  *
  * What can be tested before a model or a window is tested there.
  */
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
-  const chain = new Chain(query, catalog, options);
+  const chain = new Chain(query, catalog, options, true);
   if (query.inputs.length === 0) chain.conditions();
   else chain.rule();
   const { stages } = chain;
+  const queries = queriesIn(query);
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
     throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
       "(columns_max), those between its stages included; two rules can share them", query.sql,
@@ -86,11 +90,12 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     })),
     output: stages.at(-1)!.output,
     stages,
-    models: [...new Set(query.infers.map((i) => i.model))],
-    tables: [...new Set(query.inputs.flatMap(({ table }) => (table === null ? [] : [table.name])))],
-    unsafe: unsafeIn(query),
-    rowwise: query.window === null,
-    selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
+    models: [...new Set(queries.flatMap(({ infers }) => infers.map((i) => i.model)))],
+    tables: [...new Set(queries.flatMap(({ inputs }) =>
+      inputs.flatMap(({ table }) => (table === null ? [] : [table.name]))))],
+    unsafe: queries.flatMap(unsafeIn),
+    rowwise: queries.every(({ window }) => window === null),
+    selective: queries.some(isSelective),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })).filter((line) => line.bytes > 0),
@@ -100,25 +105,33 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
+  const inner = innerOf(query);
+  const under = inner === null ? null : sourcesOf(inner);
+  const names = (node: Bound): string[] => namesIn(node, query, under);
   const joined = query.joins.flatMap(({ kind, key, on, asof }) => (kind === "left" ? []
     : [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]));
   const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
     .filter((c) => c !== null);
   return {
-    row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
-    columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+    row: [...under?.row ?? [], ...[...conditions, ...groupBy].flatMap(names)],
+    columns: Object.fromEntries(select.map(({ name, expr }) => [name, names(expr)])),
     followed: followedIn(query),
   };
 }
 
-/** The leaves of an expression, through models and aggregates; `count(*)` has none. */
-function namesIn(node: Bound, query: BoundQuery): string[] {
+/**
+ * The leaves of an expression, through models, aggregates and the query in FROM (`under`);
+ * `count(*)` has none.
+ */
+function namesIn(node: Bound, query: BoundQuery, under: SourcesPlan | null): string[] {
   const names: string[] = [];
   const visit = (top: Bound): void => walk(top, (n) => {
     // What a table says is there because of the key that it was asked for.
     const join = n.kind === "column" ? query.joins.find(({ input }) => input === n.input) : null;
     if (join?.key) visit(join.key);
-    else if (n.kind === "column") names.push(n.name);
+    else if (n.kind === "column" && n.input === 0 && under !== null) {
+      names.push(...under.columns[n.name] ?? []);
+    } else if (n.kind === "column") names.push(n.name);
     else if (n.kind === "newest") names.push(query.newest[n.index]!.tag);
     else if (n.kind === "infer") query.infers[n.index]!.args.forEach(visit);
     else if (n.kind === "aggregate") {
@@ -138,13 +151,17 @@ const whatStage = (stage: StagePlan): string =>
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
-  readonly stages: StagePlan[] = [];
+  readonly stages: StagePlan[];
   readonly #query: BoundQuery;
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
   readonly #emptyWindows: EmptyWindows;
+  /** Its rows are those of the rule. */
+  readonly #isLast: boolean;
+  /** What the query in FROM is planned as. */
+  readonly #before: Chain | null;
   #ring: readonly ColumnSpec[] = [];
   #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
@@ -157,14 +174,20 @@ class Chain {
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
-  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions) {
+  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions, isLast: boolean) {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
     this.#strict = options.strict;
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
-    this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
+    this.#isLast = isLast;
+    const inner = innerOf(query);
+    this.#before = inner === null ? null : new Chain(inner, catalog, options, false);
+    this.#before?.rule();
+    this.stages = [...this.#before?.stages ?? []];
+    this.#columns = query.inputs.length === 0 ? []
+      : this.stages.at(-1)?.output ?? this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
     this.#hits = [query.where, query.having, ...this.#shown()].some((node) =>
       node !== null && contains(node, "hits"));
@@ -188,6 +211,7 @@ class Chain {
   }
 
   inputPlans(): InputPlan[] {
+    if (this.#before !== null) return this.#before.inputPlans();
     const { inputs, joins } = this.#query;
     const plans = inputs.flatMap(({ table }, i) => (table === null ? [this.inputPlan(i)] : []));
     // Of rows of one time those come first that stand beside the others.
@@ -198,6 +222,7 @@ class Chain {
 
   /** Columns of several streams side by side, and which of them a row is from. */
   get gather(): readonly ColumnSpec[] | null {
+    if (this.#before !== null) return this.#before.gather;
     const plans = this.inputPlans();
     // Event time is that of the stream which is furthest behind.
     const member = this.#eventTime === null ? [] : [member_column];
@@ -214,7 +239,7 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having } = this.#query;
     this.#refuse();
-    if (this.#eventTime !== null) this.#reorder(this.#eventTime);
+    if (this.#eventTime !== null && this.#before === null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
       .concat(groupBy, windowConditions(window));
     const filter = conjuncts(window?.filter ?? null);
@@ -257,7 +282,7 @@ class Chain {
     this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
-    if (this.#emptyWindows !== false) this.#silence();
+    if (this.#emptyWindows !== false && this.#isLast) this.#silence();
   }
 
   /** Windows of which nothing came are told of behind all else. */
@@ -281,7 +306,7 @@ class Chain {
 
   /** HAVING and the select list; before it goes out what is done with all rows of a window. */
   #give(): void {
-    const restamped = this.#eventTime !== null;
+    const restamped = this.#eventTime !== null && this.#isLast;
     const of = this.#query.window === null ? "rows" : "windows";
     if (!isArranged(this.#query)) {
       return this.#rows(this.#tests, this.#select(),
@@ -526,6 +551,11 @@ class Chain {
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
     const streams = joins.filter(isWindowed);
+    const beside = joins.find((join) => isWindowed(join) || join.asof !== null);
+    if (beside !== undefined && this.#before !== null) {
+      throw notInThisVersion(sql, beside.span, "A stream that is joined with a query in FROM; " +
+        "the query can be a rule of its own, which is joined by name");
+    }
     if (streams.length > 0) this.#refuseJoined(streams);
     const scan = joins.find((join) => join.scan);
     if (scan !== undefined && joins.some((join) => !join.scan)) {
@@ -676,13 +706,8 @@ class Chain {
     return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 
-  #select(): { spec: ColumnSpec; expr: Bound }[] {
-    return this.#query.select.filter((f) => !f.invisible).map(({ name, expr }) => {
-      const eu = expr.kind === "column"
-        ? this.#query.inputs[expr.input]?.columns.find((c) => c.name === expr.name)?.eu : undefined;
-      return { spec: { name, kind: expr.type.kind, slot: expr.type.slot, ...(eu ? { eu } : {}) },
-        expr };
-    });
+  #select(): readonly Shown[] {
+    return listed(this.#query);
   }
 
   #rows(
@@ -832,6 +857,7 @@ class Chain {
 
   /** ms between two rows of the input, where its streams declare it. */
   #interval(): number | null {
+    if (this.#before !== null) return this.#before.#interval();
     let rate = 0;
     for (const name of this.#query.inputs.flatMap((input) => input.streams)) {
       const interval = this.#catalog.stream(name)?.interval_ms ?? null;

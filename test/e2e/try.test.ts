@@ -47,6 +47,17 @@ test("given rows, in their own time: windows close without waiting", async () =>
   expect(output).toContain("2 rows of 2: all rows were given");
 });
 
+test("a query in FROM: the outer window waits for all that the inner one closes", async () => {
+  const rows = { "oven.fast": [0, 1, 2, 3, 14].map((s) =>
+    ({ $time: start + s * 1000, temperature: s })) };
+  const { rows: given } = await tried("SELECT sum(m) AS sum, count(*) AS n FROM (SELECT " +
+    "max(temperature) AS m FROM oven.fast GROUP BY HOPPINGWINDOW(ss, 2, 1)) AS i " +
+    "GROUP BY TUMBLINGWINDOW(ss, 8)", { rows });
+  expect(given.map(({ time, values }: any) => [time - start, values]))
+    .toEqual([[8000, { sum: 0 + 1 + 2 + 3 + 3, n: 5 }], [16_000, { sum: 14, n: 1 }],
+      [24_000, { sum: 14, n: 1 }]]);
+});
+
 test("live rows, and newest values of slow groups; the rest does not notice", async () => {
   const before = (await gateway.get("/streams")).body;
   const answer = await tried("SELECT t, oven.quota + t AS q FROM base", { limit: 5, for: "5s" });

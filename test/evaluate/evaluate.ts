@@ -55,7 +55,24 @@ export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly
   Evaluated {
   const stateful = new Stateful(query);
   const passed = new Map<BoundHits["of"], Passed>();
-  return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  const inner = query.inputs[0]?.query ?? null;
+  if (inner === null) return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  // Nobody is told of windows of a query in FROM.
+  const { closed: _closed, unordered: _unordered, ...silent } = world;
+  const before = evaluator(inner, silent);
+  return (rows) => {
+    const given = before(rows);
+    const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
+    return { rows: done.rows, errors: given.errors + done.errors };
+  };
+}
+
+/** A row that came out of a query, as the next one reads it. */
+function asRead(row: Row): Row {
+  const cells = new Map(row.cells);
+  const age = cells.get("$oldest");
+  cells.delete("$oldest");
+  return age === undefined ? row : { ...row, cells, oldest: age.value as number };
 }
 
 /** The slow meaning of a query over the rows of its one input, in their order. */

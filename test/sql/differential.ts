@@ -9,8 +9,8 @@ import {
 } from "../../src/sql.ts";
 import { expand } from "../../src/sql/arguments.ts";
 import { bind } from "../../src/sql/bind.ts";
+import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
 import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
@@ -85,7 +85,30 @@ class Queries {
     this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
   }
 
+  /** Over the stream, or over a query in FROM that gives columns of the same names. */
   query(): string {
+    const outer = this.#select();
+    return this.#r.chance(0.12) ? outer.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : outer;
+  }
+
+  #inner(): string {
+    const r = this.#r;
+    const where = r.chance(0.4) ? ` WHERE ${this.value("bool", 2)}` : "";
+    const window = r.chance(0.5) ? "" : ` GROUP BY ${this.#window("")}`;
+    this.#running = false;
+    this.#group = window !== "" && r.chance(0.6);
+    const kinds: Readonly<Record<string, Kind>> = { a: "float", n: "whole", big: "long",
+      yes: "bool", t: "text", d: "open", l: "list" };
+    const list = columns.map(({ name }) => {
+      const kind = kinds[name];
+      return kind === undefined || !r.chance(0.3) ? name : `${this.value(kind, 2)} AS ${name}`;
+    });
+    this.#group = false;
+    const inner = `SELECT ${list.join(", ")} FROM s${where}${window}`;
+    return r.chance(0.1) ? inner.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : inner;
+  }
+
+  #select(): string {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
@@ -1013,7 +1036,7 @@ export function caseFor(seed: number, sql: string): Case | null {
     // What depends on engine time cannot be told of event time.
     const event: EventTime | null = !readsClock(query) && r.chance(0.35)
       ? { late_ms: r.pick([0, 1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
-    const lineage = query.newest.length === 0 && r.chance(0.5);
+    const lineage = !nodesOf(query).some(({ kind }) => kind === "newest") && r.chance(0.5);
     // As on the way to a write.
     const strict = seed % 2 === 1;
     const options = { lineage, strict, eventTime: event };
@@ -1024,8 +1047,8 @@ export function caseFor(seed: number, sql: string): Case | null {
   }
 }
 
-const readsClock = (query: BoundQuery): boolean => query.newest.length > 0 ||
-  nodesOf(query).some(({ kind }) => kind === "clock");
+const readsClock = (query: BoundQuery): boolean =>
+  nodesOf(query).some(({ kind }) => kind === "clock" || kind === "newest");
 
 interface Options {
   readonly lineage: boolean;
@@ -1064,7 +1087,8 @@ class SqlCase implements Case {
     this.#options = options;
     this.#query = bind(sql, catalog);
     this.#each = readsClock(this.#query);
-    this.#counts = program.models.length === 0 && this.#query.window?.kind !== "count";
+    this.#counts = program.models.length === 0 &&
+      queriesIn(this.#query).every(({ window }) => window?.kind !== "count");
   }
 
   get title(): string {
@@ -1078,6 +1102,7 @@ class SqlCase implements Case {
     const what = this.#query.aggregated ? "" : " rows";
     const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
       : s.kind);
+    if (queriesIn(this.#query).length > 1) return kinds.map((kind) => `query in FROM: ${kind}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
       ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))

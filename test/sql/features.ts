@@ -1,5 +1,5 @@
 import type { EventTime, Program } from "../../src/sql.ts";
-import type { Bound, BoundJoin, BoundQuery } from "../../src/sql/bound.ts";
+import { type Bound, type BoundJoin, type BoundQuery, innerOf } from "../../src/sql/bound.ts";
 
 /** What a case is made of: a group, and what of it. */
 export type Feature = readonly [group: string, name: string];
@@ -34,6 +34,7 @@ export function featuresOf(
     ["GROUP BY", query.groupBy.length > 0], ["HAVING", query.having !== null],
     ["DISTINCT", query.distinct], ["ORDER BY", query.orderBy.length > 0],
     ["LIMIT", query.limit !== null], ["unnest", query.expand !== null],
+    ["query in FROM", innerOf(query) !== null],
   ];
   found.push(...how.filter(([, is]) => is).map(([name]): Feature => ["with", name]));
   return [...new Map(found.map((feature) => [feature.join(": "), feature])).values()];

@@ -1,5 +1,6 @@
 import {
-  afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, windowConditions,
+  afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, isSelective, queriesIn,
+  windowConditions,
 } from "../bound.ts";
 import type { Span } from "../fault.ts";
 import { statefulFunctions } from "../functions.ts";
@@ -25,6 +26,10 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
   }
   const { where, window, having, groupBy, aggregated, aggregates, joins, orderBy, numbers } = query;
   const whole = { from: 0, to: query.sql.length };
+  if (window !== null && queriesIn(query).slice(1).some(isSelective)) {
+    add(window.span, "A window over a query in FROM cannot know which rows that left out only " +
+      "because its condition could not be trusted; the condition stands beside the window");
+  }
   if (aggregated && window === null) {
     add(aggregates[0]?.span ?? whole, `An aggregate without a window ${endless}`);
   }
