@@ -11,6 +11,12 @@ export const limits = {
    * grow by another 31 when others kept the processor busy; with this by at most 10.
    */
   collector_memory_bytes: 64 * 1024 * 1024,
+  /**
+   * Bytes of machine code that the engine makes of ours and of models. Without a bound 1,000 rules
+   * of 1,000 shapes took 27 MiB, and as much again to describe it; the fuller it is, the more often
+   * something must run before it is compiled. Two models were measured to need 6 MiB.
+   */
+  code_memory_bytes: 16 * 1024 * 1024,
   /** Rows one step works off in one turn, so that no step holds its thread for long. */
   rows_per_step_max: 1024,
   /** A ring keeps at least this many rows, whatever its rate. */

@@ -31,42 +31,12 @@ export type PlaceProblem = (
   path: readonly (string | number)[], message: string, hint?: Hint,
 ) => Problem;
 
-interface Built {
-  readonly graph: Graph | null;
-  readonly problems: Problem[];
-}
-
 /** Works out a loaded configuration; what is wrong comes as problems with their places. */
 export function buildGraph(
   gateway: Gateway, components: Components, place: PlaceProblem,
-): Built {
-  const steps = graphSteps(gateway, components, place);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
-}
-
-/** The same in pieces, a rule each: whoever polls on this thread goes on between them. */
-export async function buildGraphBetween(
-  gateway: Gateway, components: Components, place: PlaceProblem, breathe: Breathe,
-): Promise<Built> {
-  const steps = graphSteps(gateway, components, place);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-    await breathe();
-  }
-}
-
-/** Lets the thread's turns go on, if the work before took long enough to be felt. */
-export type Breathe = () => Promise<void>;
-
-function* graphSteps(
-  gateway: Gateway, components: Components, place: PlaceProblem,
-): Generator<void, Built> {
+): { graph: Graph | null; problems: readonly Problem[] } {
   const builder = new Builder(gateway, components, place);
-  const graph = yield* builder.build();
+  const graph = builder.build();
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
 }
 
@@ -110,7 +80,7 @@ class Builder {
     this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
-  *build(): Generator<void, Graph> {
+  build(): Graph {
     const gateway = this.#gateway;
     for (const device of gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
@@ -130,7 +100,7 @@ class Builder {
     for (const table of gateway.tables) this.#addTable(table);
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
-    const rules = this.#shorten(this.#planStrict(yield* this.#planRules()));
+    const rules = this.#shorten(this.#planStrict(this.#planRules()));
     for (const source of gateway.sources) this.#closeSource(source, rules);
     this.#dropTables(rules);
     const permits = this.#planPermits();
@@ -308,14 +278,11 @@ class Builder {
     }
   }
 
-  *#planRules(): Generator<void, RulePlan[]> {
+  #planRules(): RulePlan[] {
     let open = [...this.#gateway.rules];
     while (open.length > 0) {
       const later: Rule[] = [];
-      for (const rule of open) {
-        if (!this.#planRule(rule)) later.push(rule);
-        yield;
-      }
+      for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
       if (later.length === open.length) {
         for (const rule of later) {
           this.#problem(["rules", rule.name, "sql"], "This rule reads itself through other rules " +

@@ -11,7 +11,6 @@ import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
 import type { Gateway } from "../config.ts";
-import type { Breathe } from "./build.ts";
 import type { Components, PermitPlan, RulePlan } from "./graph.ts";
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
@@ -19,7 +18,7 @@ import { RuleRunner } from "./rule.ts";
 import { ScanTable } from "./scan.ts";
 import type { Share } from "./share.ts";
 import type { SinkRunner } from "./sink.ts";
-import type { World } from "./world.ts";
+import type { Breathe, World } from "./world.ts";
 
 /** Conditions that are worked out on demand over newest values (W12). */
 export interface Permit {

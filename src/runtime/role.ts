@@ -8,7 +8,6 @@ import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Breathe } from "./build.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
@@ -22,7 +21,7 @@ import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
 import { timeFlags } from "./time-flags.ts";
-import type { World } from "./world.ts";
+import type { Breathe, World } from "./world.ts";
 
 export interface RoleOptions {
   readonly components: Components;

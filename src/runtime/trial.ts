@@ -4,13 +4,13 @@ import { Arena, Bridge, GOOD, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, type StagePlan } from "../sql.ts";
 import { stateBytes } from "./blocks.ts";
 import { Gather } from "./gather.ts";
-import { planTrial, type Breathe } from "./build.ts";
+import { planTrial } from "./build.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
 import type { RingPlace } from "./host.ts";
 import { rowOf } from "./inspect.ts";
 import { RuleRunner } from "./rule.ts";
 import type { RowView, TryAnswer, TryRequest } from "./view.ts";
-import { pause, type World } from "./world.ts";
+import { type Breathe, pause, type World } from "./world.ts";
 
 /** How often the rows of live streams are fetched: well within the two seconds that rings keep. */
 const fetch_ms = 50;

@@ -71,6 +71,9 @@ export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
   };
 }
 
+/** Lets the thread's turns go on, if the work before took long enough to be felt. */
+export type Breathe = () => Promise<void>;
+
 /** Ends after `ms`, by the world's own timers. */
 export function pause(timers: Timers, ms: number): Promise<void> {
   return new Promise((done) => void timers.after(ms, done));

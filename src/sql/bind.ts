@@ -12,7 +12,7 @@ import type {
   BoundJoin, BoundNewest, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType,
   BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
+import { gathers, isSpectral, needsRows, windowReads } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
   aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
@@ -275,7 +275,7 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     const { where = null, window = null, having = null, select = [] } = parts;
-    const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
+    const roots = [where, having, window?.filter ?? null, ...windowReads(window),
       ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
       ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
@@ -1276,7 +1276,10 @@ class Binder {
 
   #window(window: Window): BoundWindow {
     const { kind, args, span } = window;
-    if (window.partitionBy.length > 0) throw this.#later(span, "PARTITION BY of a window");
+    if (window.partitionBy.length > 0 && kind !== "state") {
+      throw this.#fault("syntax", "Only a state window takes OVER (PARTITION BY …); rows of the " +
+        "others are parted by GROUP BY", window.partitionBy[0]!.span);
+    }
     if (window.when !== null && kind !== "sliding") {
       throw this.#fault("syntax", "Only a sliding window takes OVER (WHEN …)", span);
     }
@@ -1299,7 +1302,8 @@ class Binder {
       case "session":
         return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
       case "state": return { kind, begin: this.#condition(args[0]!, "row"),
-        emit: condition(args[1]), ...common };
+        emit: condition(args[1]), ...common,
+        partitionBy: window.partitionBy.map((key) => this.#expr(key, "row")) };
     }
   }
 }

@@ -134,7 +134,9 @@ export type BoundWindow = { readonly filter: Bound | null; readonly span: Span }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
       readonly when: Bound | null }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
-  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+  /** `partitionBy`: each key has a window of its own. */
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null;
+      readonly partitionBy: readonly Bound[] });
 
 /** True if each row counts in the window or closes one, and WHERE comes after it. */
 export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
@@ -144,6 +146,11 @@ export function windowConditions(window: BoundWindow | null): Bound[] {
   if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
   if (window?.kind !== "state") return [];
   return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
+
+/** All that a window itself reads of a row, beside its FILTER. */
+export function windowReads(window: BoundWindow | null): Bound[] {
+  return [...windowConditions(window), ...(window?.kind === "state" ? window.partitionBy : [])];
 }
 
 export interface BoundField {

@@ -4,7 +4,7 @@ import type {
   Bound, BoundAsof, BoundJoin, BoundOrder, BoundQuery, BoundStateful, BoundWindow, Catalog,
 } from "./bound.ts";
 import {
-  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowConditions,
+  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowReads,
 } from "./bound.ts";
 import { arrangeStage } from "./arrange.ts";
 import {
@@ -110,7 +110,7 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
   const names = (node: Bound): string[] => namesIn(node, query, under);
   const joined = query.joins.flatMap(({ kind, key, on, asof }) => (kind === "left" ? []
     : [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]));
-  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
+  const conditions = [where, window?.filter ?? null, ...windowReads(window), having, ...joined]
     .filter((c) => c !== null);
   return {
     row: [...under?.row ?? [], ...[...conditions, ...groupBy].flatMap(names)],
@@ -147,7 +147,8 @@ function namesIn(node: Bound, query: BoundQuery, under: SourcesPlan | null): str
 const whatStage = (stage: StagePlan): string =>
   stage.kind === "reorder" ? `reorder, ${stage.ring.rows - 1} rows may wait`
   : stage.kind !== "kept" ? stage.kind
-  : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
+  : `window, keeps ${(stage.parted?.ring ?? stage.ring).rows} ` +
+    (stage.pane_ms === null ? "rows" : "groups of panes");
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
@@ -241,17 +242,17 @@ class Chain {
     this.#refuse();
     if (this.#eventTime !== null && this.#before === null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
-      .concat(groupBy, windowConditions(window));
+      .concat(groupBy, windowReads(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowConditions(window)];
+      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowReads(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
     this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
-    const early = aggregated || window === null ? first : windowConditions(window);
+    const early = aggregated || window === null ? first : windowReads(window);
     // WHERE comes before a window of time, but after one that each row counts in or closes.
     if (window !== null && afterRows(window)) {
       if (filter.length > 0) {
@@ -592,6 +593,9 @@ class Chain {
         "TUMBLINGWINDOW(ss, 10) or another; for the newest row of a stream there is ASOF JOIN",
         sql, span);
     }
+    if (window.kind === "state" && window.partitionBy.length > 0) {
+      throw notInThisVersion(sql, window.span, "PARTITION BY of a window over several streams");
+    }
     if (joins.length > streams.length) {
       throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
         "window; put it into a rule of its own, before or after");
@@ -618,7 +622,7 @@ class Chain {
       ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : this.#shown();
     const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
-      ...windowConditions(window)];
+      ...windowReads(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
     const marks = this.#marks(), byEvents = this.#byEvents;
     const stage = joinedStage(this.#input(), {

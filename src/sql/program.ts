@@ -147,6 +147,14 @@ export interface JoinedPlan {
   readonly ring: RingLayout;
 }
 
+/** A state window for each key (window/parted.ts). */
+export interface PartedPlan {
+  /** Columns of the keys. */
+  readonly keys: readonly string[];
+  /** Rows of all windows that are open. */
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -158,6 +166,7 @@ export interface KeptPlan extends StageBase {
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
   readonly join: JoinedPlan | null;
+  readonly parted: PartedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;

@@ -290,7 +290,8 @@ class Evaluation {
       case "hopping": return hopping(rows, window, last);
       case "session": return sessions(rows, window, last);
       case "state": return states(rows, (row) => this.#holds(window.begin, row),
-        window.emit === null ? null : (row) => this.#holds(window.emit, row));
+        window.emit === null ? null : (row) => this.#holds(window.emit, row),
+        (row) => this.#textOf(window.partitionBy, row));
       default: throw new Error(`bug: a ${window.kind} window`);
     }
   }
@@ -437,8 +438,12 @@ class Evaluation {
   }
 
   #keyOf(row: Row): string {
+    return this.#textOf(this.#query.groupBy, row);
+  }
+
+  #textOf(keys: readonly Bound[], row: Row): string {
     const leaves = this.#rowLeaves(row);
-    return this.#query.groupBy.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
+    return keys.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
   }
 
   /** One row for each group of a closed window, in the order of their first rows; or its rows. */
@@ -456,12 +461,19 @@ class Evaluation {
       if (group !== undefined) group.push(row);
       else if (groups.size < this.#query.groups) groups.set(key, [row]);
     }
-    const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
-      windowConditions(this.#query.window).some((condition) =>
-        window.rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row)))));
+    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
     return this.#arranged([...groups.values()].flatMap((group) =>
       this.#group(window, group, least)));
+  }
+
+  /** Nobody knows whether a window began and ended as it should, or which rows its key has. */
+  #isDoubtful(rows: readonly Row[]): boolean {
+    const { window } = this.#query;
+    if (window?.kind !== "state") return false;
+    if (window.partitionBy.length > 0 && this.#world.strict === true) return true;
+    return windowConditions(window).some((condition) =>
+      rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row))));
   }
 
   /** What one group gives, no better than `least`; nothing if HAVING leaves it out. */

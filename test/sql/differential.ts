@@ -207,7 +207,8 @@ class Queries {
         (r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "");
       case 8: return `SESSIONWINDOW(ms, ${r.pick(["100, 20", "1000, 50", "40, 35"])})${filter}`;
       default: return `STATEWINDOW(${this.value("bool", 2)}` +
-        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}`;
+        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}` +
+        (r.chance(0.5) ? ` OVER (PARTITION BY ${this.value(this.kind(), 1)})` : "");
     }
   }
 

@@ -381,6 +381,57 @@ describe("windows that keep rows or panes", () => {
   });
 });
 
+describe("a state window for each key", () => {
+  const sql = "SELECT n, count(*) AS c, window_start() AS began FROM s GROUP BY " +
+    "STATEWINDOW(a = 1, a = 2) OVER (PARTITION BY n)";
+
+  /** Rows [key, condition], one each ms; what came out. */
+  function feed(bench: Bench, rows: readonly (readonly [number, number])[]): string[] {
+    const { input, stages, rings } = bench;
+    const cursors = rings.map((ring) => ring.head);
+    for (const [n, a] of rows) {
+      push(input, 1000 + input.head, { n, a });
+      stages.forEach((stage, i) => {
+        cursors[i] = stage.run(cursors[i]!, rings[i]!.head, 0, 0);
+      });
+    }
+    const out = rings.at(-1)!;
+    return Array.from({ length: out.head - cursors.at(-1)! }, (_, i) =>
+      show(out, cursors.at(-1)! + i).replaceAll(":good", ""));
+  }
+
+  test("each opens and closes by itself", () => {
+    expect(feed(start(sql), [[1, 0], [1, 1], [2, 1], [1, 5], [2, 5], [3, 2], [2, 2], [1, 2], [1, 2],
+      [2, 1], [2, 2]])).toEqual(["n=2 c=3 began=1002", "n=1 c=3 began=1001", "n=2 c=2 began=1009"]);
+  });
+
+  test("when there is no more room the oldest row of all gives way, counted", () => {
+    const bench = start(sql);
+    const { ring } = (bench.program.stages[0] as { parted: { ring: { rows: number } } }).parted;
+    expect(ring.rows).toBe(4096);
+    const many = Array.from({ length: 4094 }, () => [2, 1] as const);
+    expect(feed(bench, [[1, 1], ...many, [3, 1]])).toEqual([]);
+    expect(bench.stages[0]!.counters.dropped).toBe(0);
+    // Of 1 the only row is gone, and with it its window; of 2 the first.
+    expect(feed(bench, [[4, 1], [1, 5], [5, 1], [1, 2]])).toEqual([]);
+    expect(bench.stages[0]!.counters.dropped).toBe(2);
+    expect(feed(bench, [[2, 2], [4, 2], [3, 2], [5, 2], [1, 1], [1, 2]])).toEqual([
+      "n=2 c=4093 began=1003", "n=4 c=2 began=5096", "n=3 c=2 began=5095", "n=5 c=2 began=5098",
+      "n=1 c=2 began=5104"]);
+    expect(explain(bench.program)).toContain("state window by keys, keeps 4096 rows in");
+  });
+
+  test("only a state window has keys, and none on the way to a write", () => {
+    const parted = (window: string): string =>
+      `SELECT count(*) AS c FROM s GROUP BY ${window} OVER (PARTITION BY n)`;
+    expect(() => compile(parted("TUMBLINGWINDOW(ss, 1)"), catalog))
+      .toThrow("Only a state window takes OVER (PARTITION BY …)");
+    const { unsafe } = compile(parted("STATEWINDOW(a = 1)"), catalog);
+    expect(unsafe.map(({ sentence }) => sentence))
+      .toEqual([expect.stringContaining("PARTITION BY of a window puts a row into another")]);
+  });
+});
+
 describe("aggregates without a window", () => {
   const sql = "SELECT n, a, sum(a) AS total FROM s WHERE a > 0.0 GROUP BY n";
 

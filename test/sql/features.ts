@@ -33,8 +33,9 @@ export function featuresOf(
     ["event time", eventTime !== null], ["strict", strict], ["lineage", lineage],
     ["GROUP BY", query.groupBy.length > 0], ["HAVING", query.having !== null],
     ["DISTINCT", query.distinct], ["ORDER BY", query.orderBy.length > 0],
-    ["LIMIT", query.limit !== null], ["unnest", query.expand !== null],
-    ["query in FROM", innerOf(query) !== null],
+    ["query in FROM", innerOf(query) !== null], ["LIMIT", query.limit !== null],
+    ["unnest", query.expand !== null],
+    ["window by key", query.window?.kind === "state" && query.window.partitionBy.length > 0],
   ];
   found.push(...how.filter(([, is]) => is).map(([name]): Feature => ["with", name]));
   return [...new Map(found.map((feature) => [feature.join(": "), feature])).values()];

@@ -1,6 +1,6 @@
 import {
   afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, isSelective, queriesIn,
-  windowConditions,
+  windowReads,
 } from "../bound.ts";
 import type { Span } from "../fault.ts";
 import { statefulFunctions } from "../functions.ts";
@@ -46,8 +46,12 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
     add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
       "a doubtful condition before the window can know of it; WHERE does not");
   }
+  if (window?.kind === "state" && window.partitionBy.length > 0) {
+    add(window.span, "PARTITION BY of a window puts a row into another window if its key cannot " +
+      "be trusted, which neither of the two can know of");
+  }
   const all = [...query.select, ...orderBy].map(({ expr }) => expr)
-    .concat([where, having, ...windowConditions(window)].filter((node) => node !== null));
+    .concat([where, having, ...windowReads(window)].filter((node) => node !== null));
   const hits = all.flatMap((node) => hitsIn(node));
   if (hits.length > 0) add(hits[0]!.span, `How often a clause has let rows pass ${endless}`);
   if (isArranged(query)) {
@@ -55,7 +59,7 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
       "row_number() choose by values whose quality is not that of what is written");
   }
   // What WHERE lets pass carries nothing of the quality of the condition.
-  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
+  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowReads(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
   for (const { fn, span } of tested) {
     add(span, `${fn}() in a condition on rows lets one pass whatever the quality of what its ` +

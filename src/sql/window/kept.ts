@@ -6,6 +6,7 @@ import { bindParams } from "../emit/stage.ts";
 import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import { Joiner } from "./joiner.ts";
+import { Parted } from "./parted.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
 import { Span } from "./span.ts";
 import { word } from "./words.ts";
@@ -18,6 +19,7 @@ import { word } from "./words.ts";
  *     fold    U × n     groups and parameters of the kernels that read it (kernel.ts)
  *     rows    U × n     a ring of its own: rows, or panes, with only the columns it needs
  *     join…   U × n     of several inputs: kernels and rings of joined rows (joiner.ts)
+ *     parted…           of a state window by keys: the windows that are open (parted.ts)
  *
  * The rows of a closed window are folded at once, its groups are written as the output ring has
  * room; meanwhile no row is taken in. A full ring loses its oldest rows, counted.
@@ -27,6 +29,7 @@ export class KeptStage implements Stage {
   readonly #plan: KeptPlan;
   readonly #span: Span;
   readonly #boundary: Boundary;
+  readonly #parted: Parted | null;
   readonly #keeper: Keeper;
   readonly #where: Column | null;
   /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
@@ -51,7 +54,10 @@ export class KeptStage implements Stage {
     this.#plan = plan;
     this.#kept = Ring.attach(arena, place("rows"), plan.ring);
     this.#span = new Span(this.#kept, place("span") / 8, plan.strict);
-    this.#boundary = boundaryOf(plan.window, this.#span);
+    this.#parted = plan.parted === null ? null
+      : new Parted(plan.parted, site, this.#span, place, [this.#kept.column("$begin")!,
+        this.#kept.column("$emit") ?? null]);
+    this.#boundary = this.#parted ?? boundaryOf(plan.window, this.#span);
     this.#where = this.#kept.column("$where") ?? null;
     const sound = plan.strict ? this.#kept.columns : [];
     this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
@@ -61,7 +67,8 @@ export class KeptStage implements Stage {
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
     this.#join = plan.join === null ? null : new Joiner(plan.join, site, this.#kept, (field) =>
       part(field, fieldBytes(plan.state, field)));
-    const fold = { ...site, input: this.#join?.output ?? this.#kept, newest: [],
+    const input = this.#join?.output ?? this.#parted?.closed ?? this.#kept;
+    const fold = { ...site, input, newest: [],
       state: part("fold", plan.fold.stateBytes) };
     this.#accumulate = kernelOf(arena, plan.fold.text);
     this.#emit = kernelOf(arena, plan.fold.emitText);
@@ -187,6 +194,8 @@ export class KeptStage implements Stage {
     const { from, to, start, lostAt } = this.#span;
     if (lostAt >= start || this.#keeper.doubtedSince >= start) return true;
     if (this.#plan.window.kind !== "state") return false;
+    // A rule that writes has no keys here (unsafe.ts).
+    if (this.#parted !== null) return this.#plan.strict;
     for (let row = from; row !== to; row = (row + 1) | 0) {
       if (!this.#sound(this.#conditions, row)) return true;
     }

@@ -95,8 +95,13 @@ export class Span {
 
   /** A full ring: the oldest row gives way. */
   evict(): void {
-    this.miss(this.timeOf(this.first));
+    this.lose(this.timeOf(this.first));
     this.first = (this.first + 1) | 0;
+  }
+
+  /** A row of this time had to give way. */
+  lose(time: number): void {
+    this.miss(time);
     this.#F[this.#at + 9] = this.lost + 1;
   }
 
