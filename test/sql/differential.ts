@@ -28,7 +28,6 @@ const columns: readonly ColumnSpec[] = [
   { name: "at", kind: "time", slot: 0 },
   { name: "d", kind: "dyn", slot: 24 }, { name: "e", kind: "dyn", slot: 24 },
   { name: "l", kind: "dyn", slot: 64 }, { name: "o", kind: "json", slot: 64 },
-  { name: "raw", kind: "bytes", slot: 16 },
 ];
 /** What a message says of itself. */
 const meta: ColumnSpec = { name: "$meta", kind: "dyn", slot: 64 };
@@ -76,6 +75,10 @@ class Queries {
   readonly #deepest: number;
   #group = false;
   #running = false;
+  /** In HAVING of groups, which have no columns of rows and no state. */
+  #having = false;
+  /** Rows are those of the stream, which say more of themselves than their values. */
+  #cells = true;
 
   constructor(random: Random, deepest: number) {
     this.#r = random;
@@ -87,12 +90,16 @@ class Queries {
 
   /** Over the stream, or over a query in FROM that gives columns of the same names. */
   query(): string {
+    const nested = this.#r.chance(0.12);
+    this.#cells = !nested;
     const outer = this.#select();
-    return this.#r.chance(0.12) ? outer.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : outer;
+    this.#cells = true;
+    return nested ? outer.replace(" FROM s", () => ` FROM (${this.#inner()}) AS s`) : outer;
   }
 
   #inner(): string {
     const r = this.#r;
+    this.#group = false;
     const where = r.chance(0.4) ? ` WHERE ${this.value("bool", 2)}` : "";
     const window = r.chance(0.5) ? "" : ` GROUP BY ${this.#window("")}`;
     this.#running = false;
@@ -105,7 +112,7 @@ class Queries {
     });
     this.#group = false;
     const inner = `SELECT ${list.join(", ")} FROM s${where}${window}`;
-    return r.chance(0.1) ? inner.replace(" FROM s", ` FROM (${this.#inner()}) AS s`) : inner;
+    return r.chance(0.1) ? inner.replace(" FROM s", () => ` FROM (${this.#inner()}) AS s`) : inner;
   }
 
   #select(): string {
@@ -142,14 +149,17 @@ class Queries {
     if (!running && r.chance(0.15)) {
       const list = r.chance(0.1) ? "*" : this.#list((kind) => this.#counted(kind, 3));
       return `SELECT ${this.#distinct()}window_start() AS began, ${list} FROM s${where} ` +
-        `GROUP BY ${window}` + r.pick(["", "", "", ` HAVING ${this.value("bool", 2)}`,
-          ` HAVING ${this.#hits("last_agg_hit")} % 3 != 2`]) + this.#arranged();
+        `GROUP BY ${window}` +
+        (r.chance(0.15) ? ` HAVING ${this.#hits("last_agg_hit")} % 3 != 2` : "") +
+        this.#arranged();
     }
     this.#group = true;
     const list = this.#list((kind) => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
       : running ? this.value(kind, 3) : this.#counted(kind, 3)));
     const hits = running || r.chance(0.8) ? "" : ` AND ${this.#hits("last_agg_hit")} % 3 != 2`;
+    this.#having = true;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
+    this.#having = false;
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
       ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
@@ -174,7 +184,8 @@ class Queries {
     if (this.#r.chance(0.02)) return "window_end()";
     if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
-    const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
+    const partition = this.#r.chance(0.5)
+      ? `PARTITION BY ${this.value(this.#comparable(), 1)} ` : "";
     const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
     return `row_number() OVER (${partition}${order}) + 1`;
   }
@@ -186,7 +197,8 @@ class Queries {
 
   #orders(): string {
     return Array.from({ length: this.#r.pick([1, 1, 2]) }, () =>
-      this.value(this.#r.pick([this.kind(), "whole"]), 1) + this.#r.pick(["", " ASC", " DESC"]))
+      this.value(this.#r.pick([this.#comparable(), "whole"]), 1) +
+        this.#r.pick(["", " ASC", " DESC"]))
       .join(", ");
   }
 
@@ -230,7 +242,7 @@ class Queries {
       () => `*, ${this.#list((kind) => this.value(kind, 2))}`,
       () => `* EXCEPT(a, t) REPLACE(${this.value("whole", 2)} AS n, ${this.value("open", 1)} AS d)`,
       () => `changed_cols('new_', ${r.pick(["TRUE", "FALSE"])}, ` +
-        `${r.pick(["*", "a, t, d", "n, raw, *"])})${r.pick(["", ", at"])}`,
+        `${r.pick(["*", "a, t, d", "n, o, *"])})${r.pick(["", ", at"])}`,
       () => `${this.value("float", 3)} AS c0 INVISIBLE, c0 + ${this.value("float", 2)} AS c1, ` +
         `c0 > ${this.value("whole", 1)} AS c2`,
     ])();
@@ -239,6 +251,12 @@ class Queries {
   kind(): Kind {
     return this.#r.chance(0.03) ? "bytes" : this.#r.pick(["float", "float", "whole", "whole",
       "long", "bool", "text", "time", "open", ...openKinds]);
+  }
+
+  /** A kind whose values can be told apart. */
+  #comparable(): Kind {
+    const kind = this.kind();
+    return kind === "bytes" ? "text" : kind;
   }
 
   value(kind: Kind, wanted: number): string {
@@ -253,10 +271,10 @@ class Queries {
 
   #leaf(kind: Kind): string {
     const r = this.#r;
-    if (this.#group && r.chance(0.8)) return this.#aggregate(kind);
+    if (this.#group && (this.#having || r.chance(0.8))) return this.#aggregate(kind);
     // NULL by itself is a float: a place for whole numbers or conditions refuses it.
     if (r.chance(0.05) && (kind === "float" || kind === "text")) return "NULL";
-    const known = !this.#group && r.chance(0.04) ? this.#ofCell(kind) : null;
+    const known = !this.#group && this.#cells && r.chance(0.04) ? this.#ofCell(kind) : null;
     if (known !== null) return known;
     switch (kind) {
       case "float":
@@ -274,12 +292,13 @@ class Queries {
       case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
       case "text": return r.chance(0.75) ? r.pick(["t", "u"])
         : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
-      case "bytes": return "raw";
+      case "bytes": return `decode(encode(${r.pick(["t", "u"])}, 'base64'), 'base64')`;
       case "time": return "at";
-      case "open": return r.chance(0.05) ? r.pick(["meta(topic)", "mqtt(qos)", "meta(s.x)"])
+      case "open": return this.#cells && r.chance(0.05)
+        ? r.pick(["meta(topic)", "mqtt(qos)", "meta(s.x)"])
         : r.pick(["d", "e", "d", "e", "l[0]", "l[-1]", "o->x", "o.y"]);
       case "list": return r.pick(["l", "l", "o->l", "array_create(1, 'a', 2.5, yes)"]);
-      case "object": return r.chance(0.05) ? "meta(*)"
+      case "object": return this.#cells && r.chance(0.05) ? "meta(*)"
         : r.pick(["o", "o", "object_construct('x', n, 'y', t, 'z', at)"]);
     }
   }
@@ -294,7 +313,6 @@ class Queries {
       case "float": return "raw(a)";
       case "whole": return "raw(n)";
       case "long": return "raw(big)";
-      case "bytes": return "raw(raw)";
       case "time": return "raw(at)";
       default: return null;
     }
@@ -323,26 +341,30 @@ class Queries {
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
         case "whole":
-          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.#comparable())})`;
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
           `${this.#not("NULL", () => this.#leaf("long"))})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
-        case "text": return r.chance(0.3) ? r.pick(["t", "u"])
+        case "text": return !this.#having && r.chance(0.3) ? r.pick(["t", "u"])
           : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;
-        case "bytes": return r.pick(["raw", "last(raw)", "first(raw)"]);
+        case "bytes": return `${r.pick(["last", "first"])}(${this.#leaf("bytes")})`;
         case "time": return r.chance(0.3) ? value("at")
           : `${r.pick(["min", "max", "last"])}(at)`;
-        case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
-        case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
+        case "open":
+          return r.pick(["last(e)", "first(d)", "last(o)->x",
+            ...this.#having ? [] : ["d", "l[1]"]]);
+        case "list": return this.#running || r.chance(0.5) ? this.#having ? "last(l)"
+          : r.pick(["l", "last(l)"])
+          : r.pick([() => `collect(DISTINCT ${arg(this.#comparable())})`,
             () => `collect(${arg(this.kind())})`, () => "collect(*)",
-            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
-        case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
+            () => `deduplicate(${arg(this.#comparable())}, TRUE)`])();
+        case "object": return this.#running || r.chance(0.5) ? this.#having ? "first(o)"
+          : r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
-            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
+            () => `deduplicate(${arg(this.#comparable())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -358,7 +380,7 @@ class Queries {
   /** A call of a function with state, of which there may be one inside another. */
   #stateful(kind: Kind): string | null {
     const r = this.#r;
-    if (!r.chance(this.#statefulChance)) return null;
+    if (this.#having || !r.chance(this.#statefulChance)) return null;
     const group = this.#group;
     this.#group = false;
     const call = this.#statefulCall(kind);
@@ -382,7 +404,7 @@ class Queries {
       return `lag(${x(kind)}${more})`;
     }
     if (r.chance(0.2)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (r.chance(0.2)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (kind !== "bytes" && r.chance(0.2)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
@@ -394,7 +416,7 @@ class Queries {
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
-        () => `time_in_state(${x(this.kind())})`,
+        () => `time_in_state(${x(this.#comparable())})`,
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
         () => `${r.pick(["moving_median", "moving_rms", "moving_slope", "zscore"])}(${number()}, ` +
@@ -406,7 +428,8 @@ class Queries {
         () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
         () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
-        () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
+        () => `had_changed(${flag()}, ` +
+          `${r.pick(["*", x(this.#comparable()), `t, ${x(this.#comparable())}`])})`,
       ])();
       case "text": return r.chance(0.5) ? `lag(${x(kind)})`
         : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
@@ -627,7 +650,7 @@ class Queries {
     if (choice === 11) {
       return r.pick([
         () => `(${of("open")} ${r.pick(["", "NOT "])}IN ${r.pick(["l", "o->l"])})`,
-        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.kind())})`,
+        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.#comparable())})`,
         () => `array_contains(${of("list")}, ${of(kind)})`,
         () => `array_contains_any(${of("list")}, ${of("list")})`,
         () => `(${r.pick(["cardinality", "length"])}(${of("list")}) > n)`,
@@ -690,7 +713,6 @@ function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["value"] {
     case "bool": return r.chance(0.5);
     case "time": return 1_700_000_000_000 + r.below(100_000);
     case "json": return r.pick(documents);
-    case "bytes": return Uint8Array.from({ length: r.below(4) }, () => r.below(256));
     case "dyn":
       return fitting(slot > 24 || r.chance(0.1) ? listOf(r) : loose(r), slot);
     default: {
