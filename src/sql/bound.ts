@@ -184,7 +184,10 @@ export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includ
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn) || gathers(fn);
+  isQuantile(fn) || isSpectral(fn) || gathers(fn);
+
+export const isQuantile = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export const isSpectral = (fn: AggregateName): boolean =>
   fn === "fft_peak" || fn === "fft_magnitude";
@@ -423,9 +426,13 @@ export interface BoundWindowTime extends Typed {
   readonly which: "start" | "end";
 }
 
-/** Engine time of the call that works on the row; the same for all rows of the call. */
+/**
+ * Engine time of the call that works on the row, the same for all rows of the call; or that at
+ * which the rule began.
+ */
 export interface BoundClock extends Typed {
   readonly kind: "clock";
+  readonly which: "now" | "began";
 }
 
 /**

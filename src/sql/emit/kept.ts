@@ -38,9 +38,12 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
     [...folding.keys, ...args.values(), ...conditions, ...partsOf(keeping)], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
-    where === undefined ? null : columnOf(where), keeping);
+    where === undefined ? null : columnOf(where), keeping, eachRowCloses(keeping.window));
   return planOf(input, keeping, keep, fold, {});
 }
+
+const eachRowCloses = (window: BoundWindow): boolean =>
+  window.kind === "sliding" ? window.when === null : window.kind === "count" && window.every === 1;
 
 function argumentsOf(folding: Folding): Map<Bound, Column> {
   const args = new Map<Bound, Column>();
@@ -55,7 +58,7 @@ function argumentsOf(folding: Folding): Map<Bound, Column> {
 /** The fold where keys and arguments already are columns. */
 function foldColumns(
   input: StageInput, folding: Folding, args: ReadonlyMap<Bound, Column>, where: Bound | null,
-  keeping: Pick<Keeping, "marks" | "rows">,
+  keeping: Pick<Keeping, "marks" | "rows">, slides = false,
 ): FoldPlan {
   return foldPlan(input, {
     where,
@@ -64,7 +67,8 @@ function foldColumns(
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
-  }, { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+  }, { timed: false, marks: keeping.marks, panes: null, slides,
+    rows: nextPowerOfTwo(keeping.rows) });
 }
 
 /** How rows of a window are joined, and what becomes of them. */

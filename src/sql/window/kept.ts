@@ -35,12 +35,16 @@ export class KeptStage implements Stage {
   /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
   readonly #keys: readonly Column[];
   readonly #conditions: readonly Column[];
+  /** Nothing of a row is looked at but its time. */
+  readonly #plain: boolean;
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
   readonly #params: number;
   /** Index of the fold's field `window` in F, of its `table` in I (−1: no keys). */
   readonly #windowAt: number;
   readonly #tableAt: number;
+  /** Of its field `standing` in F (−1: each window is folded anew). */
+  readonly #standingAt: number;
   readonly #kept: Ring;
   readonly #join: Joiner | null;
   readonly #output: Ring;
@@ -62,6 +66,7 @@ export class KeptStage implements Stage {
     const sound = plan.strict ? this.#kept.columns : [];
     this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
     this.#conditions = sound.filter(({ name }) => ["$when", "$begin", "$emit"].includes(name));
+    this.#plain = this.#where === null && this.#keys.length + this.#conditions.length === 0;
     const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
@@ -76,6 +81,8 @@ export class KeptStage implements Stage {
     this.#windowAt = fieldIndex(plan.fold.state, "window", fold.state.at);
     this.#tableAt = hasField(plan.fold.state, "table")
       ? fieldIndex(plan.fold.state, "table", fold.state.at) : -1;
+    this.#standingAt = plan.fold.slides
+      ? fieldIndex(plan.fold.state, "standing", fold.state.at) : -1;
     this.#output = output;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
   }
@@ -135,18 +142,22 @@ export class KeptStage implements Stage {
 
   /** Rows that the ring has room for; a full one loses its oldest. */
   #free(): number {
-    const span = this.#span, { rows } = this.#kept;
+    const span = this.#span, { rows, arena: { F } } = this.#kept;
     let free = rows - ((this.#kept.head - span.first) | 0);
     while (free < this.#keeper.least) {
       span.evict();
       free += 1;
     }
+    // What stands in order loses its rows before others are written over them.
+    const at = this.#standingAt;
+    if (at >= 0) this.#accumulate(this.#params, span.first, F[at + 1]! | 0, Infinity, 0);
     return free;
   }
 
   /** Takes kept rows into the window, up to one that closes it: true = it did. */
   #look(): boolean {
     const span = this.#span;
+    if (this.#plain) this.#boundary.pass?.();
     while (span.next !== this.#kept.head) {
       const row = span.next;
       const time = span.timeOf(row);

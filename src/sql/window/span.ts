@@ -80,6 +80,14 @@ export class Span {
     this.#F[this.#at + next] = (this.next + 1) | 0;
   }
 
+  /** So do all kept rows up to the first one that is not before this time. */
+  takeBefore(time: number): void {
+    const { head } = this.ring;
+    let seq = this.next;
+    while (seq !== head && this.timeOf(seq) < time) seq = (seq + 1) | 0;
+    this.#F[this.#at + next] = seq;
+  }
+
   /** Rows before this time are needed no more. */
   release(time: number): void {
     let seq = this.first;
