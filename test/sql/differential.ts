@@ -43,7 +43,7 @@ const catalog: Catalog = {
   match: () => [], device: (name) => name === "dev",
   tag: (device, tag) => (device === "dev" && tags[tag] !== undefined
     ? { stream: `dev.${tag}`, column: tag, interval_ms: poll_ms } : undefined),
-  model: () => ({ inputs: 2, outputs: 2 }), names: () => [],
+  model: () => ({ inputs: 2, outputs: 2 }), names: () => [], self: "r",
 };
 
 type Kind = "float" | "whole" | "long" | "bool" | "text" | "bytes" | "time" | "open" | "list"
@@ -549,7 +549,7 @@ class Queries {
         if (r.chance(0.3)) {
           return `cast(${of(r.pick(["float", "whole", "long", "bool", "open"]))}, 'string')`;
         }
-        if (r.chance(0.03)) return "newuuid()";
+        if (r.chance(0.03)) return r.pick(["newuuid()", "newuuid()", "rule_id()"]);
         if (r.chance(0.1)) return `to_json(${of(this.kind())})`;
         if (r.chance(0.1)) return `array_join(${of("list")}, ${of("text")}, 'none')`;
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
