@@ -329,7 +329,7 @@ class Builder {
     return rules.map((plan) => {
       if (!writing.has(plan.rule.name)) return plan;
       const program = this.#compile(plan.rule, true);
-      return program === null ? plan : { ...plan, program };
+      return program === null ? plan : { ...plan, program, window: null };
     });
   }
 
@@ -390,9 +390,18 @@ class Builder {
       layouts,
       isRead: true,
       reads: this.#readsOf(program),
+      window: program.shared === null || inputs.every((name) => this.#isFollowed(name)) ? null
+        : program.shared.key,
     });
     this.#checkTargets(rule, program);
     return true;
+  }
+
+  /** All its rows come again after a restart, and who reads it is where it was then. */
+  #isFollowed(stream: string): boolean {
+    const rule = this.#rules.get(stream);
+    return rule === undefined ? this.#streams.get(stream)!.journal !== null
+      : rule.program.inputs.every(({ streams }) => streams.every((name) => this.#isFollowed(name)));
   }
 
   /** An empty list is no row; who looks at rows would count it. */

@@ -173,7 +173,7 @@ export class Trial {
     const rings = [gathered ?? first, ...layouts.map((layout) => this.#ring(layout))];
     const newest = program.newest.map(({ stream }) => this.#inputs.get(stream)!);
     return new RuleRunner(this.#plan, {
-      rings, models: [], blocks: [], states: [], alarms: [],
+      window: null, rings, models: [], blocks: [], states: [], alarms: [],
       gather: () =>
         (gathered === null ? null : new Gather(program.inputs, this.#inputs, gathered)),
       stages: () => program.stages.map((stage, i) => instantiate(stage, {
