@@ -33,7 +33,8 @@ export function featuresOf(
     ["event time", eventTime !== null], ["strict", strict], ["lineage", lineage],
     ["GROUP BY", query.groupBy.length > 0], ["HAVING", query.having !== null],
     ["DISTINCT", query.distinct], ["ORDER BY", query.orderBy.length > 0],
-    ["query in FROM", innerOf(query) !== null], ["LIMIT", query.limit !== null], ["unnest", query.expand !== null],
+    ["query in FROM", innerOf(query) !== null], ["LIMIT", query.limit !== null],
+    ["unnest", query.expand !== null],
   ];
   found.push(...how.filter(([, is]) => is).map(([name]): Feature => ["with", name]));
   return [...new Map(found.map((feature) => [feature.join(": "), feature])).values()];
