@@ -214,9 +214,11 @@ export class Role {
       const place = places.find(({ stream }) => stream === layout.name)!;
       next.imports.push(this.#import(place, before));
     }
+    const ran = new Map(before.rules.map((rule) => [rule.name, rule]));
+    const plans = new Map(next.share.rules.map((plan) => [plan.rule.name, plan]));
     for (const rule of next.rules) {
-      const was = before.rules.find(({ name }) => name === rule.name);
-      rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
+      const was = ran.get(rule.name);
+      rule.adopt(plans.get(rule.name)!);
       if (was === rule) continue;
       rule.begin();
       // Whoever stopped it meant the rule, whatever its text.
@@ -243,11 +245,12 @@ export class Role {
     const writing = rulesToWrites(share.rules);
     const follows = new Set(journals.keys());
     const states: RuleState[] = [];
+    const byName = new Map(rules.map((rule) => [rule.name, rule]));
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
       this.#reads.set(rule, {
-        rules: rules.filter(({ name }) => streams.includes(name)),
-        journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
+        rules: streams.flatMap((name) => byName.get(name) ?? []),
+        journals: streams.flatMap((name) => journals.get(name) ?? []),
       });
       if (writing.has(rule.name)) continue;
       const followed = streams.length > 0 && streams.every((name) => follows.has(name));
