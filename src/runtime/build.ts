@@ -329,8 +329,8 @@ class Builder {
   /** Null = what is wrong with it has been told. */
   #compile(rule: Rule, strict: boolean): Program | null {
     try {
-      return this.#alike.of(compile(rule.sql, this.#catalog(rule.name),
-        { lineage: this.#lineage, strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
+      return this.#alike.of(compile(rule.sql, this.#catalog(rule.name), { lineage: this.#lineage,
+        strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);

@@ -54,7 +54,7 @@ export class Role {
   #left: Generation | null = null;
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
-  /** What a rule reads: other rules, and sources with a journal. */
+  /** What a rule reads of other rules, and of sources with a journal; most read neither. */
   readonly #reads = new Map<RuleRunner,
     { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
   #readers: readonly Bell[] = [];
@@ -248,10 +248,9 @@ export class Role {
     const byName = new Map(rules.map((rule) => [rule.name, rule]));
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
-      this.#reads.set(rule, {
-        rules: streams.flatMap((name) => byName.get(name) ?? []),
-        journals: streams.flatMap((name) => journals.get(name) ?? []),
-      });
+      const reads = { rules: streams.flatMap((name) => byName.get(name) ?? []),
+        journals: streams.flatMap((name) => journals.get(name) ?? []) };
+      if (reads.rules.length + reads.journals.length > 0) this.#reads.set(rule, reads);
       if (writing.has(rule.name)) continue;
       const followed = streams.length > 0 && streams.every((name) => follows.has(name));
       if (followed) follows.add(rule.name);
@@ -263,7 +262,9 @@ export class Role {
 
   /** Windows after it must not close by the clock: earlier rows are still to come. */
   #isHeld(rule: RuleRunner): boolean {
-    const { rules, journals } = this.#reads.get(rule)!;
+    const reads = this.#reads.get(rule);
+    if (reads === undefined) return false;
+    const { rules, journals } = reads;
     for (const journal of journals) {
       if (journal.pending || this.#durability?.replaying === true) return true;
     }
