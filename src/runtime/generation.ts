@@ -268,7 +268,9 @@ export class Generation {
       return instantiateLookup(stage, { input, output, table });
     }
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    const site = { arena: this.#arena, input, output, newest, state };
+    const { clock, seed } = this.#world;
+    const site = { arena: this.#arena, input, output, newest, state,
+      begun: { time: clock.time(), seed } };
     return stage.kind !== "scan" ? instantiate(stage, site)
       : instantiateScan(stage, site, this.tables.get(stage.table) as ScanTable);
   }

@@ -177,6 +177,7 @@ export class Trial {
       stages: () => program.stages.map((stage, i) => instantiate(stage, {
         arena: this.#arena, input: rings[i]!, output: rings[i + 1]!, newest,
         state: this.#arena.take(stateBytes(stage), "try"),
+        begun: { time: this.#world.clock.time(), seed: this.#world.seed },
       })),
     });
   }

@@ -134,7 +134,9 @@ export type BoundWindow = { readonly filter: Bound | null; readonly span: Span }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
       readonly when: Bound | null }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
-  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+  /** `partitionBy`: each key has a window of its own. */
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null;
+      readonly partitionBy: readonly Bound[] });
 
 /** True if each row counts in the window or closes one, and WHERE comes after it. */
 export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
@@ -144,6 +146,11 @@ export function windowConditions(window: BoundWindow | null): Bound[] {
   if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
   if (window?.kind !== "state") return [];
   return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
+
+/** All that a window itself reads of a row, beside its FILTER. */
+export function windowReads(window: BoundWindow | null): Bound[] {
+  return [...windowConditions(window), ...(window?.kind === "state" ? window.partitionBy : [])];
 }
 
 export interface BoundField {
@@ -177,7 +184,10 @@ export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includ
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn) || gathers(fn);
+  isQuantile(fn) || isSpectral(fn) || gathers(fn);
+
+export const isQuantile = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export const isSpectral = (fn: AggregateName): boolean =>
   fn === "fft_peak" || fn === "fft_magnitude";
@@ -416,9 +426,13 @@ export interface BoundWindowTime extends Typed {
   readonly which: "start" | "end";
 }
 
-/** Engine time of the call that works on the row; the same for all rows of the call. */
+/**
+ * Engine time of the call that works on the row, the same for all rows of the call; or that at
+ * which the rule began.
+ */
 export interface BoundClock extends Typed {
   readonly kind: "clock";
+  readonly which: "now" | "began";
 }
 
 /**

@@ -73,10 +73,13 @@ function title(stage: StagePlan): string {
     case "lookup": return `asks the table ${stage.table}`;
     case "scan": return `joins all rows of the table ${stage.table}`;
     case "kept": {
-      const { window, ring, pane_ms, fold } = stage;
+      const { window, pane_ms, fold, parted } = stage;
+      const ring = parted?.ring ?? stage.ring;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
       const out = hasField(fold.state, "picked") ? "which come out as they are" : groups(fold.keys);
-      return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
+      const keys = parted === null ? "" : " by keys";
+      return `${keptTitle(window)}${keys}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ` +
+        out;
     }
     case "reorder": {
       const { late_ms, idle_ms, ring } = stage;

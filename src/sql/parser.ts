@@ -483,6 +483,10 @@ export class Parser {
       this.expect(")");
     }
     const over = this.is("OVER") ? this.over() : null;
+    if (over !== null && (over.keys !== null || over.orderBy.length > 0)) {
+      throw this.fault("OVER of a window has WHEN or PARTITION BY, no KEYS and no order",
+        over.span);
+    }
     return {
       kind, unit_ms, args, filter, when: over?.when ?? null, partitionBy: over?.partitionBy ?? [],
       span: this.span(name.from),

@@ -4,13 +4,14 @@ import type {
   Bound, BoundAsof, BoundJoin, BoundOrder, BoundQuery, BoundStateful, BoundWindow, Catalog,
 } from "./bound.ts";
 import {
-  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowConditions,
+  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowReads,
 } from "./bound.ts";
 import { arrangeStage } from "./arrange.ts";
 import {
   conditionsStage, type Field, type Folding, left_column, rowsStage, runningStage,
   type RowsRole, type StageInput, start_column, windowStage,
 } from "./emit/stages.ts";
+import { giving } from "./emit/direct.ts";
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { Layout } from "./emit/params.ts";
@@ -110,7 +111,7 @@ function sourcesOf(query: BoundQuery): SourcesPlan {
   const names = (node: Bound): string[] => namesIn(node, query, under);
   const joined = query.joins.flatMap(({ kind, key, on, asof }) => (kind === "left" ? []
     : [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]));
-  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
+  const conditions = [where, window?.filter ?? null, ...windowReads(window), having, ...joined]
     .filter((c) => c !== null);
   return {
     row: [...under?.row ?? [], ...[...conditions, ...groupBy].flatMap(names)],
@@ -147,7 +148,8 @@ function namesIn(node: Bound, query: BoundQuery, under: SourcesPlan | null): str
 const whatStage = (stage: StagePlan): string =>
   stage.kind === "reorder" ? `reorder, ${stage.ring.rows - 1} rows may wait`
   : stage.kind !== "kept" ? stage.kind
-  : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
+  : `window, keeps ${(stage.parted?.ring ?? stage.ring).rows} ` +
+    (stage.pane_ms === null ? "rows" : "groups of panes");
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
@@ -241,17 +243,17 @@ class Chain {
     this.#refuse();
     if (this.#eventTime !== null && this.#before === null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
-      .concat(groupBy, windowConditions(window));
+      .concat(groupBy, windowReads(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowConditions(window)];
+      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowReads(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
     this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
-    const early = aggregated || window === null ? first : windowConditions(window);
+    const early = aggregated || window === null ? first : windowReads(window);
     // WHERE comes before a window of time, but after one that each row counts in or closes.
     if (window !== null && afterRows(window)) {
       if (filter.length > 0) {
@@ -309,6 +311,8 @@ class Chain {
     const restamped = this.#eventTime !== null && this.#isLast;
     const of = this.#query.window === null ? "rows" : "windows";
     if (!isArranged(this.#query)) {
+      const plain = this.#tests.length === 0 && !restamped && !this.#hits;
+      if (plain && this.#giveDirectly()) return;
       return this.#rows(this.#tests, this.#select(),
         { restamped, hits: this.#hits ? { of, column: null } : null });
     }
@@ -343,6 +347,18 @@ class Chain {
     this.stages.push(stage);
     this.#columns = stage.output;
     if (numbered) this.#rows([], this.#select(), { restamped });
+  }
+
+  /** A select list of columns as they are is written by the stage before it: true = it is. */
+  #giveDirectly(): boolean {
+    const list = this.#select().map(({ spec, expr }) =>
+      ({ spec, from: this.#find(expr) ?? (expr.kind === "column" ? expr.name : "") }));
+    const last = this.stages.at(-1);
+    const stage = last === undefined ? null : giving(last, list, oldest.name);
+    if (stage === null) return false;
+    this.stages.splice(-1, 1, stage);
+    this.#columns = stage.output;
+    return true;
   }
 
   /** What is counted while rows are gone over, for a later stage. */
@@ -400,7 +416,8 @@ class Chain {
         node, spec: { name: this.#nameOf(node), kind: node.type.kind, slot: node.type.slot },
       }));
       this.#later = [...later, ...waiting];
-      const stage = statefulStage(this.#input(), calls, this.#passes().map((p) => p.spec));
+      const passes = this.#passes(new Set(ready)).map((p) => p.spec);
+      const stage = statefulStage(this.#input(), calls, passes);
       this.stages.push(stage);
       this.#columns = stage.output;
     }
@@ -576,6 +593,11 @@ class Chain {
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
         "nobody knows its other rows");
     }
+    const drawn = stateful.find(({ fn }) => fn === "$draw");
+    if (scan !== undefined && drawn !== undefined) {
+      throw notInThisVersion(sql, drawn.span, "A function of chance beside a table that is read " +
+        "as a whole, whose rows would all get the same; a rule before this one can draw it");
+    }
     for (const { args, partitionBy, when, span } of stateful) {
       const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
       if (read.some((input) => inputs[input]!.table !== null)) {
@@ -591,6 +613,9 @@ class Chain {
       throw new SqlFault("join-window", "Streams are joined in a window: GROUP BY " +
         "TUMBLINGWINDOW(ss, 10) or another; for the newest row of a stream there is ASOF JOIN",
         sql, span);
+    }
+    if (window.kind === "state" && window.partitionBy.length > 0) {
+      throw notInThisVersion(sql, window.span, "PARTITION BY of a window over several streams");
     }
     if (joins.length > streams.length) {
       throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
@@ -618,12 +643,12 @@ class Chain {
       ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : this.#shown();
     const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
-      ...windowConditions(window)];
+      ...windowReads(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
     const marks = this.#marks(), byEvents = this.#byEvents;
     const stage = joinedStage(this.#input(), {
       passes, folding, where,
-      steps: (columns) => this.#joinSteps(columns, rows),
+      steps: (columns) => this.#joinSteps(columns, rows, where === null ? read : [...read, where]),
       input: (columns) => {
         this.#columns = columns;
         return this.#input();
@@ -660,14 +685,20 @@ class Chain {
     }));
   }
 
-  #joinSteps(window: readonly ColumnSpec[], rightRows: number): JoinSpec[] {
+  /** `read` is what is read of the rows that all joins have made. */
+  #joinSteps(
+    window: readonly ColumnSpec[], rightRows: number, read: readonly Bound[],
+  ): JoinSpec[] {
     const { joins, newest, inputs } = this.#query;
     const inputOf = (name: string): number => Number(/^\$(\d+)\./.exec(name)?.[1] ?? 0);
     const own = window.filter(({ name }) => inputs[inputOf(name)]!.columns
       .some((c) => joinedName(inputOf(name), c.name) === name));
     let left: JoinSide = { columns: window, from: 0 };
-    return joins.map(({ kind, input, on }) => {
-      const output = own.filter(({ name }) => inputOf(name) <= input).map((spec) => ({
+    return joins.map(({ kind, input, on }, i) => {
+      const names = new Set<string>();
+      for (const node of [...read, ...this.#joining(i + 1)]) this.#reads(node, names, new Set());
+      const needed = own.filter(({ name }) => inputOf(name) <= input && names.has(name));
+      const output = needed.map((spec) => ({
         spec, name: spec.name,
         side: inputOf(spec.name) === input ? "right" as const : "left" as const,
       }));
@@ -719,21 +750,26 @@ class Chain {
     this.#columns = stage.output;
   }
 
-  /** Columns of the last ring that what is still to come reads, and `$left`, as they are. */
-  #passes(): { spec: ColumnSpec; expr: string }[] {
+  /**
+   * Columns of the last ring that what is still to come reads, and `$left`, as they are. `made`:
+   * what is a column from now on.
+   */
+  #passes(made: ReadonlySet<Bound> = new Set()): { spec: ColumnSpec; expr: string }[] {
     const names = new Set<string>();
-    for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names);
+    for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names, made);
     return this.#columns.filter((c) => names.has(c.name) || c.name === left_column.name)
       .map((spec) => ({ spec, expr: spec.name }));
   }
 
   /** Adds the columns of the last ring that a node reads, also through models still to run. */
-  #reads(node: Bound, names: Set<string>): void {
+  #reads(node: Bound, names: Set<string>, made: ReadonlySet<Bound>): void {
     walk(node, (n) => {
+      if (made.has(n)) return false;
       const column = this.#find(n) ?? (n.kind === "column" ? n.name : undefined);
       if (column !== undefined) names.add(column);
-      else if (n.kind === "infer") for (const arg of this.#query.infers[n.index]!.args) this.#reads(
-        arg, names);
+      else if (n.kind === "infer") {
+        for (const arg of this.#query.infers[n.index]!.args) this.#reads(arg, names, made);
+      }
       return column === undefined;
     });
   }

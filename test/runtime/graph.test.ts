@@ -151,6 +151,16 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(program.stages[0]!.text).toContain("c0_s === 0");
     expect(program.output.map(({ name }) => name)).toEqual(["v", "$oldest"]);
   });
+  test("what is drawn at random, wherever it stands in the rule", () => {
+    for (const sql of ["SELECT a * rand() AS v FROM d.fast",
+      "SELECT a AS v FROM d.fast WHERE rand() < 0.5",
+      "SELECT a AS v, newuuid() AS id FROM d.fast",
+      "SELECT x AS v FROM (SELECT a AS x FROM d.fast WHERE rand() < 0.5)"]) {
+      expect(problems({ write: sql }), sql).toContain("drawn at random");
+    }
+    expect(problems({ write: "SELECT a AS v FROM d.fast",
+      other: "SELECT newuuid() AS id, a FROM d.fast WHERE rand() < 0.1" })).toBe("");
+  });
   test("what leaves out a missing item of a list", () => {
     expect(problems({ write: "SELECT cast(array_max(array_create(a, b)), 'float') AS v " +
       "FROM d.fast" })).toContain("array_max hides");

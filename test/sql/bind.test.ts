@@ -257,7 +257,6 @@ describe("errors", () => {
   });
 
   const later = [
-    "SELECT sum(id) FROM orders GROUP BY STATEWINDOW(id > 1) OVER (PARTITION BY recipe)",
     "SELECT id FROM orders WHERE sum(id) > 1"];
   for (const sql of later) {
     test(`not in this version: ${sql}`, () => {

@@ -4,8 +4,8 @@ import {
   readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
-  type Stage, SqlFault, stateRanges,
+  type Beginning, byEventTime, type Catalog, compile, type EventTime, instantiate,
+  instantiateInfer, type Program, type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
@@ -94,6 +94,7 @@ class Queries {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (windowed && r.chance(0.1)) return this.#ordered(where);
     if (!windowed && r.chance(0.08)) {
       const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
         : `extract(${this.value("object", 2)})`;
@@ -134,6 +135,18 @@ class Queries {
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
   }
 
+  /** Percentiles over a window that each row closes: their values stay in order. */
+  #ordered(where: string): string {
+    const r = this.#r;
+    const window = r.pick(["SLIDINGWINDOW(ms, 50)", "SLIDINGWINDOW(ms, 300)",
+      "SLIDINGWINDOW(ms, 30, 30)", "COUNTWINDOW(7, 1)", "COUNTWINDOW(20, 1)"]);
+    const args = [this.value("float", 1), this.value(r.pick(["float", "whole", "long"]), 1)];
+    const one = (): string => r.chance(0.2) ? r.pick(["count(*)", `max(${args[0]})`, "sum(n)"])
+      : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
+    return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
+      `GROUP BY ${window}`;
+  }
+
   #hits(name: string): string {
     const time = `(cast(event_time() - ${name}_time(), 'bigint') / 10)`;
     return this.#r.chance(0.6) ? `${name}_count()` : time;
@@ -145,6 +158,7 @@ class Queries {
 
   /** A column of a window's rows, also their number. */
   #counted(kind: Kind, depth: number): string {
+    if (this.#r.chance(0.04)) return "window_trigger()";
     if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
@@ -168,7 +182,7 @@ class Queries {
     switch (r.below(10)) {
       case 0: case 1: return `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})${filter}`;
       case 2: return `COUNTWINDOW(${r.pick([1, 3, 7])})${filter}`;
-      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
+      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "20, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
       case 4: case 5: return `HOPPINGWINDOW(ms, ` +
         `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
       case 6: {
@@ -180,7 +194,8 @@ class Queries {
         (r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "");
       case 8: return `SESSIONWINDOW(ms, ${r.pick(["100, 20", "1000, 50", "40, 35"])})${filter}`;
       default: return `STATEWINDOW(${this.value("bool", 2)}` +
-        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}`;
+        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}` +
+        (r.chance(0.5) ? ` OVER (PARTITION BY ${this.value(this.kind(), 1)})` : "");
     }
   }
 
@@ -255,7 +270,7 @@ class Queries {
     const text = ((): string => {
       switch (kind) {
         case "float":
-          if (!this.#running && r.chance(0.06)) {
+          if (!this.#running && r.chance(0.1)) {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
@@ -386,6 +401,7 @@ class Queries {
     const of = (k: Kind): string => this.value(k, depth);
     switch (kind) {
       case "float":
+        if (r.chance(0.03)) return "rand()";
         if (r.chance(0.2)) {
           return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
         }
@@ -403,6 +419,7 @@ class Queries {
           return `cast(${of(r.pick(["float", "text", "bool", "time", "open"]))}, 'bigint')`;
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
+        if (r.chance(0.02)) return "rule_start()";
         if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
         if (r.chance(0.1)) return `-(${of("whole")})`;
         if (r.chance(0.15)) return this.#part(depth);
@@ -418,13 +435,15 @@ class Queries {
         if (r.chance(0.3)) {
           return `cast(${of(r.pick(["float", "whole", "long", "bool", "open"]))}, 'string')`;
         }
+        if (r.chance(0.03)) return "newuuid()";
         if (r.chance(0.1)) return `to_json(${of(this.kind())})`;
         if (r.chance(0.1)) return `array_join(${of("list")}, ${of("text")}, 'none')`;
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
         if (r.chance(0.5)) return this.#made(depth);
         return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
       case "open": return this.#open(depth);
-      case "list": return this.#listOf(depth);
+      case "list":
+        return r.chance(0.04) ? `array_shuffle(${of("list")})` : this.#listOf(depth);
       case "object": return r.pick([
         () => `object_construct('x', ${of(this.kind())}, t, ${of("open")})`,
         () => `object_concat(${of("object")}, ${of("object")})`,
@@ -714,6 +733,8 @@ function model(): Model {
   };
 }
 
+const begun: Beginning = { time: 1_700_000_000_123, seed: () => 2 ** 51 + 7 };
+
 interface Link {
   readonly stage: Stage;
   readonly input: Ring;
@@ -784,7 +805,7 @@ class Machine {
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
-        : instantiate(plan, { arena, input, output, newest: rings, state: block });
+        : instantiate(plan, { arena, input, output, newest: rings, state: block, begun });
       return { stage, input, output, block };
     });
     const stages = byEventTime(links.map(({ stage }) => stage));
@@ -990,8 +1011,8 @@ class SqlCase implements Case {
   /** Kinds of stages, and which kinds of windows come after a function with state. */
   get kinds(): string[] {
     const what = this.#query.aggregated ? "" : " rows";
-    const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
-      : s.kind);
+    const kinds = this.program.stages.map((s) => s.kind !== "kept" ? s.kind
+      : `kept ${s.window.kind}${what}${s.fold.slides ? " in order" : ""}`);
     if (queriesIn(this.#query).length > 1) return kinds.map((kind) => `query in FROM: ${kind}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
@@ -1007,7 +1028,7 @@ class SqlCase implements Case {
     const { rows, newest, order, end } = this.#input(rowsSeed);
     const { lineage, strict } = this.#options;
     const world: World = {
-      end, lineage, strict, infer: (_, args) => results(args),
+      end, lineage, strict, begun, infer: (_, args) => results(args),
       eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
       newest: (index, time) => {
         const { tag, column } = this.#query.newest[index]!;

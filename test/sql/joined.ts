@@ -289,6 +289,18 @@ class Table implements StageTable {
     const at = [...this.#content.rows.keys()].indexOf(text);
     return at < 0 ? answer.missing : at;
   }
+
+  findKnown(
+    ring: Ring, key: Column, from: number, n: number, _now: number, found: Int32Array,
+  ): number {
+    for (let i = 0; i < n; i++) {
+      const row = (from + i) | 0;
+      if (ring.arena.U[key.state + (row & ring.mask)]! > 63) return i;
+      found[i] = this.find(ring, key, row);
+      if (found[i]! < 0 || this.state !== 0) return i;
+    }
+    return n;
+  }
 }
 
 /** More than any join of so few rows comes to, unless it does not end. */

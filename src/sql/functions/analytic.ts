@@ -33,13 +33,15 @@ function lag(site: Site): string[] {
   const n = offset?.value ?? "1";
   const cell = new KeptCell(site, "value", site.type, count);
   const [next, rows, skip] = [site.place("next"), site.place("rows"), site.place("skip")];
-  const e = site.code.name("e");
+  // Of one row the ring is a cell.
+  const e = offset === undefined ? site.index : site.code.name("e");
   const { s } = site;
   const absent = missing(x!.state);
   const skips = ignore === undefined ? absent : `${ignore.value} && ${absent}`;
   const kept = cell.value(e);
+  const base = site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `;
   return [
-    `const ${e} = ${site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `}${next} | 0;`,
+    ...(offset === undefined ? [] : [`const ${e} = ${base}${next} | 0;`]),
     block(`if (${rows} >= ${n})`, [
       ...copied(site, kept), `${s} = ${kept.state};`,
       `if (${skip} > 0 && ${s} < ${UNCERTAIN.skipped}) ${s} = ${UNCERTAIN.skipped};`,
@@ -50,7 +52,7 @@ function lag(site: Site): string[] {
       block(`if (${skips})`, [`${skip} = ${n};`]),
       block("else", [
         cell.keep(x!, e), site.made(site.input, e, count),
-        `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
+        ...(offset === undefined ? [] : [`${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`]),
         `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
       ]),
     ]),
