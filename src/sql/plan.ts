@@ -18,6 +18,7 @@ import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { scanStage } from "./scan.ts";
+import { isShareable, sharedWindow } from "./shared.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
@@ -99,8 +100,9 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     selective: queries.some(isSelective),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
-    })).filter((line) => line.bytes > 0),
+    })),
     sources: sourcesOf(query),
+    shared: isShareable(query, options) ? sharedWindow(chain.inputPlans(), stages) : null,
   };
 }
 
@@ -171,6 +173,8 @@ class Chain {
   #tests: Bound[];
   /** Something asks how often the select list was come to. */
   readonly #hits: boolean;
+  /** Rules may share its window. */
+  readonly #shareable: boolean;
   /** Rows that a closed window gives at most. */
   #most = 0;
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
@@ -184,6 +188,7 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
     this.#isLast = isLast;
+    this.#shareable = isShareable(query, options);
     const inner = innerOf(query);
     this.#before = inner === null ? null : new Chain(inner, catalog, options, false);
     this.#before?.rule();
@@ -826,7 +831,7 @@ class Chain {
   /** What the rest of the query asks of a closed window. */
   #marks(): Mark[] {
     const { select, having, orderBy } = this.#query;
-    let start = false;
+    let start = this.#shareable;
     for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
       walk(node, (n) => {
         start ||= n.kind === "window" && n.which === "start";
