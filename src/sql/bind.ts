@@ -15,8 +15,8 @@ import type {
 import { gathers, isSpectral, needsRows, windowReads } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
-  aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
-  scalarFunctions, type StatefulFunction, statefulFunctions,
+  absentFunctions, aggregateFunctions, type ArgumentType, knownFunctions, type Line,
+  type ScalarFunction, scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
@@ -116,6 +116,8 @@ class Binder {
   #closed: Context | null = null;
   /** What `last_hit_count()` counts in this place; null: nothing. */
   #counting: BoundHits["of"] | null = null;
+  /** From the row that asks for a sliding window to the window's end. */
+  #delay_ms = 0;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
   readonly #where: Expr | null;
@@ -145,6 +147,7 @@ class Binder {
     this.#counting = select.window === null && !aggregated ? "rows" : null;
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
+    this.#delay_ms = window?.kind === "sliding" ? window.delay_ms : 0;
     for (const expr of select.groupBy) {
       const bound = this.#comparable(this.#expr(expr, "row"));
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
@@ -275,7 +278,9 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     const { where = null, window = null, having = null, select = [] } = parts;
-    const roots = [where, having, window?.filter ?? null, ...windowReads(window),
+    const joined = (parts.joins ?? []).flatMap(({ key, on, asof }) =>
+      [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]);
+    const roots = [...joined, where, having, window?.filter ?? null, ...windowReads(window),
       ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
       ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
@@ -590,6 +595,8 @@ class Binder {
     for (let n = parts.length - 1; n > 0; n--) {
       const outer: Name = { kind: "name", parts: parts.slice(0, n), span };
       const alias = n === 1 && !columnsOnly && this.#aliases.has(parts[0]!);
+      // What a stream of FROM does not have is no field of another one.
+      if (n === 1 && !alias && this.#scope.has(parts[0]!)) continue;
       if (!alias && this.#scope.find(outer.parts) === null) continue;
       const of = this.#name(outer, context, columnsOnly);
       return parts.slice(n).reduce((node: Bound, name) => this.#member(node, name, span), of);
@@ -847,15 +854,29 @@ class Binder {
       case "quality": case "good": case "raw": case "changed":
         return this.#ofCell(name, call, context);
       case "row_number": return this.#rowNumber(call, context);
-      case "window_start": case "window_end":
-        if (this.#closed !== context) {
-          throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
-            call.span);
-        }
-        return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
-          type: int53, span: call.span });
+      case "window_start": case "window_end": case "window_trigger":
+        return this.#windowTime(name, call, context);
+      case "rule_id": {
+        const { self = "" } = this.#catalog;
+        if (self === "") throw this.#fault("syntax", "rule_id() is of a rule", call.span);
+        return this.#textLiteral(self, call.span);
+      }
     }
-    throw this.#later(call.span, `The function ${name}()`);
+    const absent = absentFunctions.find((fn) => fn.name === name);
+    throw absent === undefined
+      ? this.#fault("syntax", `${name}() may only be a column of SELECT by itself`, call.span)
+      : this.#fault("absent-function", `There is no ${name}() here: ${absent.why}`, call.span);
+  }
+
+  #windowTime(name: string, { span }: Call, context: Context): Bound {
+    if (this.#closed !== context) {
+      throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`, span);
+    }
+    const which = name === "window_start" ? "start" : "end";
+    const at = this.#node<Bound>({ kind: "window", which, type: int53, span });
+    if (name !== "window_trigger" || this.#delay_ms === 0) return at;
+    const delay = this.#node<Bound>({ kind: "literal", value: this.#delay_ms, type: int53, span });
+    return this.#node({ kind: "binary", op: "-", left: at, right: delay, type: int53, span });
   }
 
   /** `meta([stream.]key[->inside]…)`, `meta([stream.]*)`; `mqtt(topic)` says where from. */
@@ -971,12 +992,26 @@ class Binder {
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
+    for (let n = fn.draws ?? 0; n > 0; n--) args.unshift(this.#draw(call, context));
     if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
   }
 
-  #clock(which: "now" | "row", { name, span }: Call): Bound {
-    if (which === "now") return this.#node({ kind: "clock", type: time, span });
+  /** Each is another one, also where a call is written twice. */
+  #draw({ name, span }: Call, context: Context): Bound {
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
+    }
+    const site = this.#node<Bound>({ kind: "literal", value: this.#calls.length, type: int53,
+      span });
+    const node = this.#node<BoundStateful>({ kind: "stateful", fn: "$draw", args: [site],
+      partitionBy: [], keys: 0, when: null, type: int53, span });
+    this.#calls.push(node);
+    return context === "row" ? node : this.#ofGroup(node);
+  }
+
+  #clock(which: "now" | "began" | "row", { name, span }: Call): Bound {
+    if (which !== "row") return this.#node({ kind: "clock", which, type: time, span });
     if (this.#scope.inputs.length === 0) {
       throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
     }
@@ -1127,10 +1162,11 @@ class Binder {
       return this.#narrow(this.#gathering("count_distinct", call), int53);
     }
     if (gathers(fn)) return this.#gathering(fn, call);
-    if (first!.kind === "star") {
+    if (first!.kind === "star" && fn === "count") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
-    const given = this.#expr(first!, "row");
+    const given = first!.kind === "star" ? this.#object(this.#star(first!, "row"), span)
+      : this.#expr(first!, "row");
     // Numbers alone have an order and a sum.
     const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
       ? this.#number(given) : given;

@@ -426,9 +426,13 @@ export interface BoundWindowTime extends Typed {
   readonly which: "start" | "end";
 }
 
-/** Engine time of the call that works on the row; the same for all rows of the call. */
+/**
+ * Engine time of the call that works on the row, the same for all rows of the call; or that at
+ * which the rule began.
+ */
 export interface BoundClock extends Typed {
   readonly kind: "clock";
+  readonly which: "now" | "began";
 }
 
 /**

@@ -1,4 +1,5 @@
 import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import type { Beginning } from "../../src/sql.ts";
 import { exactly } from "./open.ts";
 import {
   afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundJoin, type BoundQuery,
@@ -40,6 +41,8 @@ export interface World {
   closed?(end: number, rows: readonly Row[]): void;
   /** Told of a window that ended then, whose rows have no order. */
   unordered?(end: number): void;
+  /** When the rule began, and what it draws with. */
+  begun?: Beginning;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
 }
@@ -53,7 +56,7 @@ export interface Evaluated {
 /** Runs a query over rows that come in parts: functions with state go on where they were. */
 export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
   Evaluated {
-  const stateful = new Stateful(query);
+  const stateful = new Stateful(query, () => world.begun?.seed() ?? 1);
   const passed = new Map<BoundHits["of"], Passed>();
   const inner = query.inputs[0]?.query ?? null;
   if (inner === null) return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
@@ -511,6 +514,7 @@ class Evaluation {
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => row.time,
+      began: this.#world.begun?.time ?? 0,
       hits: ({ of, which }) => this.#passed.get(of)?.[which] ?? 0,
       time: row.time,
       seed: this.#calls.get(row) ?? new Map(),

@@ -1,5 +1,6 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
+import { drawn } from "../../src/sql/functions/random.ts";
 import { exactly } from "./open.ts";
 import { Alarm, Pid } from "./control.ts";
 import { Moving } from "./moving.ts";
@@ -43,7 +44,10 @@ export class Stateful {
   /** Keys of a PARTITION BY, by its expressions: calls with the same one share them. */
   readonly #keys = new Map<string, Set<string>>();
 
-  constructor(query: BoundQuery) {
+  readonly #seed: () => number;
+
+  constructor(query: BoundQuery, seed: () => number) {
+    this.#seed = seed;
     this.#rounds = roundsOf(query);
     for (const node of query.stateful) this.#states.set(node, new Map());
   }
@@ -95,7 +99,7 @@ export class Stateful {
     }
     const states = this.#states.get(node)!;
     let state = states.get(key);
-    if (state === undefined) states.set(key, (state = callOf(node)));
+    if (state === undefined) states.set(key, (state = callOf(node, this.#seed)));
     return state;
   }
 }
@@ -131,7 +135,7 @@ const parts = (node: object): Bound[] => Object.values(node).flat()
   .filter((part: unknown) => typeof part === "object" && part !== null)
   .flatMap((part: object) => ("type" in part ? [part as Bound] : parts(part)));
 
-function callOf(node: BoundStateful): Call {
+function callOf(node: BoundStateful, seed: () => number): Call {
   const { fn } = node;
   switch (fn) {
     case "lag": return new Lag(node);
@@ -144,7 +148,27 @@ function callOf(node: BoundStateful): Call {
     case "moving_median": case "moving_rms": case "moving_slope": case "zscore":
       return new Moving(node);
     case "alarm": return new Alarm();
+    case "$draw": return new Draw(seed());
     default: return new Signal(node, signals[fn]!);
+  }
+}
+
+/** One more of its row of numbers for each row. */
+class Draw implements Call {
+  readonly #seed: number;
+  #n = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  hold(from: Origin): Made {
+    return { cell: nothing, from };
+  }
+
+  take([site]: readonly Cell[], _time: number, from: Origin): Made {
+    this.#n += 1;
+    return { cell: good(drawn(this.#seed + (site!.value as number), this.#n)), from };
   }
 }
 

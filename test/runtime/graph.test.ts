@@ -151,6 +151,16 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(program.stages[0]!.text).toContain("c0_s === 0");
     expect(program.output.map(({ name }) => name)).toEqual(["v", "$oldest"]);
   });
+  test("what is drawn at random, wherever it stands in the rule", () => {
+    for (const sql of ["SELECT a * rand() AS v FROM d.fast",
+      "SELECT a AS v FROM d.fast WHERE rand() < 0.5",
+      "SELECT a AS v, newuuid() AS id FROM d.fast",
+      "SELECT x AS v FROM (SELECT a AS x FROM d.fast WHERE rand() < 0.5)"]) {
+      expect(problems({ write: sql }), sql).toContain("drawn at random");
+    }
+    expect(problems({ write: "SELECT a AS v FROM d.fast",
+      other: "SELECT newuuid() AS id, a FROM d.fast WHERE rand() < 0.1" })).toBe("");
+  });
   test("what leaves out a missing item of a list", () => {
     expect(problems({ write: "SELECT cast(array_max(array_create(a, b)), 'float') AS v " +
       "FROM d.fast" })).toContain("array_max hides");
@@ -242,6 +252,24 @@ test("what the policy wants younger than it is polled is noted", () => {
     "note: permit of d.set: e.level, polled every 5s, is mostly older than maxAge allows (1s)",
     "note: rule write, which writes d.set: e.level, polled every 5s, is mostly older than " +
       "inputMaxAge allows (1s)"]);
+});
+
+test("a window that lets its rows grow older than the policy allows is noted", () => {
+  const notes = (sql: string, rules: Record<string, string> = {}): string[] =>
+    notesOf(examine({ ...rules, write: sql }).graph!);
+  const mean = (window: string, x = "a", from = "d.fast"): string =>
+    `SELECT avg(${x}) AS v FROM ${from} GROUP BY ${window}`;
+  expect(notes(mean("TUMBLINGWINDOW(ss, 10)"))).toEqual(["note: rule write, which writes d.set: " +
+    "the oldest value of a window is 9.9s old when its result comes, older than inputMaxAge " +
+    "allows (1s): the gate would refuse almost every command"]);
+  for (const [window, count] of [["TUMBLINGWINDOW(ms, 1100)", 0], ["COUNTWINDOW(11)", 0],
+    ["COUNTWINDOW(12)", 1], ["SLIDINGWINDOW(ms, 900, 300)", 1], ["SESSIONWINDOW(mi, 1, 1)", 0],
+    ["HOPPINGWINDOW(ss, 5, 1)", 1]] as const) {
+    expect([window, notes(mean(window)).length]).toEqual([window, count]);
+  }
+  expect(notes(mean("TUMBLINGWINDOW(ms, 700)", "v", "before"),
+    { before: mean("TUMBLINGWINDOW(ms, 700)") })).toHaveLength(1);
+  expect(notes(`SELECT v FROM (${mean("TUMBLINGWINDOW(ss, 10)")}) AS i`)).toHaveLength(1);
 });
 
 test("a rule that reads itself is told so, not asked whether it meant itself", () => {

@@ -1,5 +1,7 @@
 import type { EventTime, Program } from "../../src/sql.ts";
-import { type Bound, type BoundJoin, type BoundQuery, innerOf } from "../../src/sql/bound.ts";
+import {
+  type Bound, type BoundJoin, type BoundQuery, innerOf,
+} from "../../src/sql/bound.ts";
 
 /** What a case is made of: a group, and what of it. */
 export type Feature = readonly [group: string, name: string];
@@ -35,6 +37,7 @@ export function featuresOf(
     ["DISTINCT", query.distinct], ["ORDER BY", query.orderBy.length > 0],
     ["query in FROM", innerOf(query) !== null], ["LIMIT", query.limit !== null],
     ["unnest", query.expand !== null],
+    ["values in order", program.stages.some((s) => s.kind === "kept" && s.fold.slides)],
     ["window by key", query.window?.kind === "state" && query.window.partitionBy.length > 0],
   ];
   found.push(...how.filter(([, is]) => is).map(([name]): Feature => ["with", name]));
@@ -42,7 +45,7 @@ export function featuresOf(
 }
 
 /** Every expression in a query, and all below it. */
-function nodesOf(query: BoundQuery): Bound[] {
+export function nodesOf(query: BoundQuery): Bound[] {
   const seen = new Set<object>();
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null || seen.has(value)) return;

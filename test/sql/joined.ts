@@ -1,7 +1,7 @@
 import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  type Arena, BAD, type Block, type Column, type ColumnSpec, ERROR, readCell, Ring, UNCERTAIN,
-  writeCell,
+  type Arena, BAD, type Block, type Column, type ColumnSpec, DynReader, ERROR, readCell, Ring,
+  UNCERTAIN, writeCell,
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
@@ -10,6 +10,7 @@ import {
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
+import { exactly } from "../evaluate/open.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Case, type Done, emptyArena, soil } from "./differential.ts";
@@ -22,7 +23,7 @@ import { type Feature, featuresOf } from "./features.ts";
 export const columns: readonly ColumnSpec[] = [
   { name: "k", kind: "int53", slot: 0 }, { name: "v", kind: "float64", slot: 0 },
   { name: "t", kind: "text", slot: 8 }, { name: "big", kind: "int64", slot: 0 },
-  { name: "yes", kind: "bool", slot: 0 },
+  { name: "yes", kind: "bool", slot: 0 }, { name: "d", kind: "dyn", slot: 24 },
 ];
 const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
@@ -69,7 +70,7 @@ class Queries {
     this.#inputs = ["a", "b", ...r.pick([[], ["c"], ["r"]])];
     const joins = this.#inputs.slice(1).map((name, i) => {
       if (name === "r") return `${r.pick(["LEFT ", ""])}JOIN r ON r.k = ${r.pick(["a.k", "b.k"])}`;
-      const keys = ["k", "t", "big", "yes"].filter(() => r.chance(0.3));
+      const keys = ["k", "t", "big", "yes", "d"].filter(() => r.chance(0.3));
       const on = keys.map((key) => r.chance(0.5) ? `${name}.${key} = a.${key}`
         : `${r.pick(this.#inputs.slice(0, i + 1))}.${key} = ${name}.${key}`);
       return `ASOF ${r.pick(["LEFT ", ""])}JOIN ${name}` +
@@ -99,17 +100,25 @@ class Queries {
     const window = this.#window() + filter;
     if (r.chance(0.5)) {
       const start = r.chance(0.2) ? "window_start() AS began, " : "";
-      return `SELECT ${start}${this.#list()} ${from}${window}`;
+      const list = this.#list();
+      const arranged = this.#arranged(list === "*" ? "a.d" : "c0");
+      return `SELECT ${start}${list} ${from}${window}${arranged}`;
     }
-    const keys = r.pick([[], [`a.${r.pick(["k", "t"])}`], ["b.k"], ["a.t", "b.yes"]]);
+    const keys = r.pick([[], [`a.${r.pick(["k", "t", "d"])}`], ["b.k"], ["a.t", "b.yes"]]);
     const having = r.chance(0.3) ? ` HAVING count(*) > ${r.pick(["1", "3"])}` : "";
     const aggregates = Array.from({ length: 1 + r.below(3) }, (_, i) => `${r.pick([
       () => `sum(${this.#number(this.#inputs)})`, () => `max(${this.#column("t")})`,
       () => `avg(${this.#column("v")})`, () => `count(${this.#column("k")})`,
-      () => `last(${this.#column("big")})`, () => `median(${this.#column("v")})`,
+      () => `last(${this.#column(r.pick(["big", "d"]))})`, () => `median(${this.#column("v")})`,
     ])()} AS c${i}`);
     return `SELECT count(*) AS rows, ${[...keys.map((key, i) => `${key} AS key${i}`), ...aggregates]
-      .join(", ")} ${from}${[...keys, window].join(", ")}${having}`;
+      .join(", ")} ${from}${[...keys, window].join(", ")}${having}${this.#arranged("c0")}`;
+  }
+
+  #arranged(by: string): string {
+    const r = this.#r;
+    const order = r.chance(0.2) ? ` ORDER BY ${by}${r.pick(["", " DESC"])}` : "";
+    return order + (r.chance(0.15) ? ` LIMIT ${r.pick(["1", "3"])}` : "");
   }
 
   #lookups(): string {
@@ -136,8 +145,9 @@ class Queries {
       const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
       return `SELECT ${state}${this.#list()} ${from}`;
     }
+    const key = `${this.#inputs.at(-1)}.${r.pick(["t", "d"])}`;
     return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
-      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
+      `${from} GROUP BY ${r.pick([`${key}, ${this.#window()}`, this.#window(), key])}`;
   }
 
   #window(): string {
@@ -168,7 +178,8 @@ class Queries {
     const r = this.#r;
     const last = of.at(-1)!, other = r.pick(of.slice(0, -1));
     const equal = r.pick([`${other}.k = ${last}.k`, `${other}.t = ${last}.t`,
-      `${other}.k = ${last}.v`, `${other}.big = ${last}.big`, `${other}.yes`]);
+      `${other}.k = ${last}.v`, `${other}.big = ${last}.big`, `${other}.yes`,
+      `${other}.d = ${last}.${r.pick(["d", "k", "t"])}`]);
     return r.chance(0.3) ? `${equal} AND ${this.#test(of)}` : equal;
   }
 
@@ -177,7 +188,8 @@ class Queries {
     return r.pick([
       () => `${this.#number(of)} ${r.pick([">", "<=", "!="])} ${r.pick(["0", "1", "2.5"])}`,
       () => `${r.pick(of)}.yes`, () => `${r.pick(of)}.t != 'a'`,
-      () => `${r.pick(of)}.k / ${r.pick(of)}.k >= 1`, () => `${r.pick(of)}.v IS NOT NULL`,
+      () => `${r.pick(of)}.k / ${r.pick(of)}.k >= 1`, () => `${r.pick(of)}.d != 'a'`,
+      () => `${r.pick(of)}.v IS NOT NULL`,
     ])();
   }
 }
@@ -190,6 +202,7 @@ function cell(r: Random, { kind }: ColumnSpec): Cell {
     case "int64": return { value: BigInt(r.below(3)) - 1n, state };
     case "float64": return { value: r.pick([0, -0, 1, 2.5, -1]), state };
     case "bool": return { value: r.chance(0.5), state };
+    case "dyn": return { value: r.pick<Cell["value"]>([0n, 1n, 1, 2.5, "a", "b", true]), state };
     default: return { value: r.pick(["", "a", "ab", "Öl"]), state };
   }
 }
@@ -239,7 +252,9 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
     const state = ring.arena.U[column.state + at]!;
     const bytes = column.length < 0 ? 0 : ring.arena.I[column.length + at]!;
     assert(bytes >= 0 && bytes <= column.slot, "a text is no longer than its place");
-    return { value: state < 64 ? readCell(ring, column, seq) : null, state };
+    if (state >= 64) return { value: null, state };
+    return { state, value: column.kind !== "dyn" ? readCell(ring, column, seq)
+      : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
   return {
     // By event time a result's own time is when it was made.
@@ -433,8 +448,7 @@ export class Machine {
 
 const shown = (rows: readonly Row[]): string[] => rows.map(({ time, flags, cells }) =>
   `${time} ${flags} ` + [...cells].map(([name, { value, state }]) =>
-    `${name}=${state >= 64 ? "" : Object.is(value, -0) ? "-0" : String(value)}:${state}`)
-    .join(" "));
+    `${name}=${state >= 64 ? "" : exactly(value)}:${state}`).join(" "));
 
 interface Options {
   readonly strict: boolean;

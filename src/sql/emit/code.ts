@@ -1,6 +1,6 @@
 import type { ColumnKind } from "../../ring.ts";
 import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type Layout, type Param, textField } from "./params.ts";
+import { isNumber, type Layout, type Param, textField } from "./params.ts";
 
 /**
  * A value inside generated code: names or constants, never text that has an effect. `state` below
@@ -82,7 +82,7 @@ export class Code {
     if (known !== undefined) return known;
     const index = this.#words.add(param, key);
     const name = this.name(hint);
-    const load = param.of === "number" ? `F[${index === 0 ? "p >> 1" : `(p >> 1) + ${index}`}]`
+    const load = isNumber(param) ? `F[${index === 0 ? "p >> 1" : `(p >> 1) + ${index}`}]`
       : `I[${index === 0 ? "p" : `p + ${2 * index}`}]`;
     this.#prologue.push(`const ${name} = ${load};`);
     if (param.of !== "number") this.#names.set(key, name);

@@ -8,6 +8,7 @@ import type { Unsafe } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 
 const endless = "depends on every row since the start, so the age of its inputs has no bound";
+const drawn = "This is drawn at random: nobody could say why a machine was written so";
 const hides = "puts a value in the place of one that is bad or missing";
 
 /**
@@ -19,7 +20,7 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
   const add = (span: Span, sentence: string): number => found.push({ sentence, span });
   for (const node of query.stateful) {
     const why = reason(node);
-    if (why !== null) add(node.span, `${node.fn}() ${why}`);
+    if (why !== null) add(node.span, why === drawn ? why : `${node.fn}() ${why}`);
   }
   for (const { name, span } of query.repeated) {
     add(span, `This is a second column ${name}, and it is not certain which one is meant`);
@@ -70,7 +71,7 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
 
 function reason({ fn, args, when }: BoundStateful): string | null {
   const { unsafe } = statefulFunctions.get(fn)!;
-  if (unsafe !== undefined) return unsafe === "endless" ? endless : hides;
+  if (unsafe !== undefined) return { endless, hides, drawn }[unsafe];
   const [ignoreNull] = args;
   if (fn === "had_changed" && !(ignoreNull!.kind === "literal" && ignoreNull.value === true)) {
     return "with another first argument than TRUE is TRUE where a value goes missing";
