@@ -180,7 +180,8 @@ function planOf(
     output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
     text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []),
-      ...(join?.steps.map((step) => step.text) ?? []), ...(join?.after ? [join.after.rows.text] : []),
+      ...(join?.steps.map((step) => step.text) ?? []),
+      ...(join?.after ? [join.after.rows.text] : []),
       fold.text, fold.emitText].join("\n\n"),
   };
 }
