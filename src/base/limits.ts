@@ -138,6 +138,8 @@ export const limits = {
   /** A rule that is only tried: bytes of its own arena, ms of its time, rows given and shown. */
   try_bytes_max: 16 << 20,
   try_ms_max: 50_000,
+  /** Rows that come are fetched several times in this, so that its rings need room for no more. */
+  try_lag_ms: 250,
   try_rows_max: 1000,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
   modbus_registers_max: 125,

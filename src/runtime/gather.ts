@@ -14,6 +14,7 @@ export interface Member {
   /** Columns of the output that its rows do not have. */
   readonly absent: readonly Column[];
   cursor: number;
+  readonly begun: number;
   /** Of the row at the cursor, Infinity = there is none. */
   time: number;
   /** Rows taken in this step, and where the first of them stands in `places`. */
@@ -74,7 +75,7 @@ export class Gather {
     const mine = new Set(
       [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
     return {
-      ring, input, index, deviceColumn, pairs, cursor: ring.head,
+      ring, input, index, deviceColumn, pairs, cursor: ring.head, begun: ring.head,
       device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),
       absent: this.output.columns.filter((column) => !mine.has(column)),
       time: Infinity, taken: 0, first: 0,

@@ -36,6 +36,13 @@ export interface RoleOptions {
   pathEnded(link: string, why: string): void;
 }
 
+/** A rule, or a window that rules share, and what it reads: rules, and sources with a journal. */
+interface Reading {
+  readonly runner: RuleRunner;
+  readonly rules: readonly RuleRunner[];
+  readonly journals: readonly Journal[];
+}
+
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
  * topological order; nothing in it waits. What it reads of another role comes by a bridge.
@@ -54,9 +61,8 @@ export class Role {
   #left: Generation | null = null;
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
-  /** What a rule reads: other rules, and sources with a journal. */
-  readonly #reads = new Map<RuleRunner,
-    { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
+  /** In the order of a turn: rules, and windows that they share; what each reads. */
+  #order: readonly Reading[] = [];
   #readers: readonly Bell[] = [];
   #published = 0;
 
@@ -214,9 +220,17 @@ export class Role {
       const place = places.find(({ stream }) => stream === layout.name)!;
       next.imports.push(this.#import(place, before));
     }
+    const ran = new Map(before.rules.map((rule) => [rule.name, rule]));
+    const plans = new Map(next.share.rules.map((plan) => [plan.rule.name, plan]));
+    const open = new Set(before.windows.values());
+    const served = Map.groupBy(next.rules, ({ window }) => window);
+    for (const window of next.windows.values()) {
+      window.serve(served.get(window) ?? []);
+      if (!open.has(window)) window.open(this.#options.world.clock.time());
+    }
     for (const rule of next.rules) {
-      const was = before.rules.find(({ name }) => name === rule.name);
-      rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
+      const was = ran.get(rule.name);
+      rule.adopt(plans.get(rule.name)!);
       if (was === rule) continue;
       rule.begin();
       // Whoever stopped it meant the rule, whatever its text.
@@ -239,28 +253,33 @@ export class Role {
       journals.get(name)?.follow(journal);
       journal.close();
     }
-    this.#reads.clear();
+    const order: Reading[] = [];
+    const ordered = new Set<RuleRunner>();
     const writing = rulesToWrites(share.rules);
     const follows = new Set(journals.keys());
     const states: RuleState[] = [];
+    const byName = new Map(rules.map((rule) => [rule.name, rule]));
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
-      this.#reads.set(rule, {
-        rules: rules.filter(({ name }) => streams.includes(name)),
-        journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
-      });
+      const reads = { rules: streams.flatMap((name) => byName.get(name) ?? []),
+        journals: streams.flatMap((name) => journals.get(name) ?? []) };
+      const { window } = rule;
+      // It stands before the first of those that share it, which sets the order of turns.
+      if (window !== null && !ordered.has(window)) order.push({ runner: window, ...reads });
+      if (window !== null) ordered.add(window);
+      order.push({ runner: rule, ...reads, ...(window === null ? {} : { rules: [window] }) });
       if (writing.has(rule.name)) continue;
       const followed = streams.length > 0 && streams.every((name) => follows.has(name));
       if (followed) follows.add(rule.name);
       states.push(new RuleState(rule, followed));
     }
+    this.#order = order;
     this.#durability?.adopt(
       { streams: rings, journals: [...journals.values()], rules: states, sinks });
   }
 
   /** Windows after it must not close by the clock: earlier rows are still to come. */
-  #isHeld(rule: RuleRunner): boolean {
-    const { rules, journals } = this.#reads.get(rule)!;
+  #isHeld({ rules, journals }: Reading): boolean {
     for (const journal of journals) {
       if (journal.pending || this.#durability?.replaying === true) return true;
     }
@@ -300,7 +319,7 @@ export class Role {
   }
 
   turn(now: number, time: number): number {
-    const { imports, links, rules, sinks, tables } = this.#now;
+    const { imports, links, sinks, tables } = this.#now;
     let deadline = Infinity;
     let more = false;
     for (const { bridge } of imports) {
@@ -310,9 +329,10 @@ export class Role {
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
     const until = this.#durability?.replayedUntil ?? Infinity;
-    for (const rule of rules) {
-      more = rule.run(now, time, this.#isHeld(rule), until) || more;
-      deadline = Math.min(deadline, now + (rule.deadline - time));
+    for (const reading of this.#order) {
+      const { runner } = reading;
+      more = runner.run(now, time, this.#isHeld(reading), until) || more;
+      deadline = Math.min(deadline, now + (runner.deadline - time));
     }
     for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
     for (const sink of sinks) more = sink.step() || more;

@@ -278,7 +278,9 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     const { where = null, window = null, having = null, select = [] } = parts;
-    const roots = [where, having, window?.filter ?? null, ...windowReads(window),
+    const joined = (parts.joins ?? []).flatMap(({ key, on, asof }) =>
+      [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]);
+    const roots = [...joined, where, having, window?.filter ?? null, ...windowReads(window),
       ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
       ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
@@ -593,6 +595,8 @@ class Binder {
     for (let n = parts.length - 1; n > 0; n--) {
       const outer: Name = { kind: "name", parts: parts.slice(0, n), span };
       const alias = n === 1 && !columnsOnly && this.#aliases.has(parts[0]!);
+      // What a stream of FROM does not have is no field of another one.
+      if (n === 1 && !alias && this.#scope.has(parts[0]!)) continue;
       if (!alias && this.#scope.find(outer.parts) === null) continue;
       const of = this.#name(outer, context, columnsOnly);
       return parts.slice(n).reduce((node: Bound, name) => this.#member(node, name, span), of);
@@ -1158,10 +1162,11 @@ class Binder {
       return this.#narrow(this.#gathering("count_distinct", call), int53);
     }
     if (gathers(fn)) return this.#gathering(fn, call);
-    if (first!.kind === "star") {
+    if (first!.kind === "star" && fn === "count") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
-    const given = this.#expr(first!, "row");
+    const given = first!.kind === "star" ? this.#object(this.#star(first!, "row"), span)
+      : this.#expr(first!, "row");
     // Numbers alone have an order and a sum.
     const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
       ? this.#number(given) : given;

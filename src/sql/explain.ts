@@ -4,8 +4,11 @@ import type { ColumnSpec } from "../ring.ts";
 import { hasField } from "./emit/params.ts";
 import type { ArrangePlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
 
-/** A rule as text for a person: its plan, its bytes, and the code that runs. */
-export function explain(program: Program): string {
+/**
+ * A rule as text for a person: its plan, its bytes, and the code that runs; `sharers`: the other
+ * rules that its window is of.
+ */
+export function explain(program: Program, sharers: readonly string[] = []): string {
   const lines = [...sectionsOf(program.sql).map(({ name, text }) =>
     (name === null ? text.trim() : `function ${name}: ${text.trim()}`)), ""];
   for (const input of program.inputs) {
@@ -14,6 +17,11 @@ export function explain(program: Program): string {
   }
   for (const newest of program.newest) lines.push(`newest  ${newest.tag} of ${newest.stream}`);
   lines.push(`writes  ${columns(program.output)}`, "");
+  if (sharers.length > 0) {
+    const { stages } = program.shared!;
+    lines.push(`shares  ${stages === 1 ? "stage 1" : `stages 1 to ${stages}`} with ` +
+      `${sharers.join(", ")}`, "");
+  }
   program.stages.forEach((stage, i) => lines.push(...stageLines(stage, i), ""));
   const bytes = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
   lines.push(`state   ${bytes} bytes`);

@@ -25,7 +25,9 @@ import { units } from "./functions/units.ts";
 export type { ArgumentType, FunctionValue, Line, ScalarFunction } from "./functions/record.ts";
 export type { StatefulFunction } from "./functions/stateful.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
-export { absent as absentFunctions, type FunctionClass } from "./functions/dialect.ts";
+export {
+  absent as absentFunctions, type DialectFunction, type FunctionClass,
+} from "./functions/dialect.ts";
 
 /** Functions of one kind, under their title in the manual. */
 export interface FunctionFamily {

@@ -18,11 +18,12 @@ import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { scanStage } from "./scan.ts";
+import { isShareable, sharedWindow } from "./shared.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
-  AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SortKey, SourcesPlan, StagePlan,
-  WindowPlan,
+  AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SharedWindow, SortKey,
+  SourcesPlan, StagePlan, WindowPlan,
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { contains, inputsOf, walk } from "./rewrite/tree.ts";
@@ -72,9 +73,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
  * What can be tested before a model or a window is tested there.
  */
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
-  const chain = new Chain(query, catalog, options, true);
-  if (query.inputs.length === 0) chain.conditions();
-  else chain.rule();
+  const { chain, shared } = chainOf(query, catalog, options);
   const { stages } = chain;
   const queries = queriesIn(query);
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
@@ -99,9 +98,29 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     selective: queries.some(isSelective),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
-    })).filter((line) => line.bytes > 0),
+    })),
     sources: sourcesOf(query),
+    shared,
   };
+}
+
+/**
+ * A window that rules may share tells when it began; one that gives the select list itself
+ * (emit/direct.ts) is a rule's own.
+ */
+function chainOf(
+  query: BoundQuery, catalog: Catalog, options: PlanOptions,
+): { chain: Chain; shared: SharedWindow | null } {
+  const alone = new Chain(query, catalog, options, { isLast: true, shareable: false });
+  if (query.inputs.length === 0) alone.conditions();
+  else alone.rule();
+  const last = alone.stages.at(-1)!.kind;
+  if (!isShareable(query, options) || last === "window" || last === "kept") {
+    return { chain: alone, shared: null };
+  }
+  const chain = new Chain(query, catalog, options, { isLast: true, shareable: true });
+  chain.rule();
+  return { chain, shared: sharedWindow(chain.inputPlans(), chain.stages) };
 }
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
@@ -171,12 +190,17 @@ class Chain {
   #tests: Bound[];
   /** Something asks how often the select list was come to. */
   readonly #hits: boolean;
+  /** Rules may share its window. */
+  readonly #shareable: boolean;
   /** Rows that a closed window gives at most. */
   #most = 0;
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
-  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions, isLast: boolean) {
+  constructor(
+    query: BoundQuery, catalog: Catalog, options: PlanOptions,
+    { isLast, shareable }: { readonly isLast: boolean; readonly shareable: boolean },
+  ) {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
@@ -184,8 +208,10 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
     this.#isLast = isLast;
+    this.#shareable = shareable;
     const inner = innerOf(query);
-    this.#before = inner === null ? null : new Chain(inner, catalog, options, false);
+    this.#before = inner === null ? null : new Chain(inner, catalog, options,
+      { isLast: false, shareable: false });
     this.#before?.rule();
     this.stages = [...this.#before?.stages ?? []];
     this.#columns = query.inputs.length === 0 ? []
@@ -826,7 +852,7 @@ class Chain {
   /** What the rest of the query asks of a closed window. */
   #marks(): Mark[] {
     const { select, having, orderBy } = this.#query;
-    let start = false;
+    let start = this.#shareable;
     for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
       walk(node, (n) => {
         start ||= n.kind === "window" && n.which === "start";

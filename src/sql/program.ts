@@ -25,8 +25,18 @@ export interface Program {
   readonly selective: boolean;
   /** Rows out come of single rows: they carry the source times of those. */
   readonly rowwise: boolean;
+  /** Of each stage. */
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
+  /** Its window, if rules with an equal one may share it. */
+  readonly shared: SharedWindow | null;
+}
+
+export interface SharedWindow {
+  /** So many stages, of which the window is the last. */
+  readonly stages: number;
+  /** Equal for equal ones over equal streams. */
+  readonly key: string;
 }
 
 /** Something of a query that may not stand on the way to a write. */

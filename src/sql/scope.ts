@@ -3,7 +3,7 @@ import type { Source } from "./ast.ts";
 import type {
   BoundInput, BoundNewest, BoundQuery, Catalog, CatalogTable, OpenStream,
 } from "./bound.ts";
-import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import { SqlFault, type Span } from "./fault.ts";
 import { shownOf } from "./shown.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
@@ -188,11 +188,13 @@ export class Scope {
         `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
         { from: span.from, to: span.from + hyphenated.length });
     }
-    const first = this.find([parts[0]!]);
-    if (parts.length > 1 && first !== null) {
-      return notInThisVersion(sql, span, "Fields inside a structure");
-    }
     const device = parts.slice(0, -1).join(".");
+    const named = parts.length > 1 ? this.#inputs.find(({ alias }) => alias === device) : undefined;
+    if (named !== undefined) {
+      const [last] = parts.slice(-1);
+      return new SqlFault("unknown-column", `${named.name} has no column ${last}`, sql, span,
+        [...named.columns.keys()], last);
+    }
     if (parts.length > 1 && this.#catalog.device(device)) {
       return new SqlFault("unknown-tag", `The device ${device} has no tag ${parts.at(-1)}`, sql,
         span,

@@ -169,7 +169,7 @@ async function start(sql: string, folder: string) {
     ...layouts.map((layout) => Ring.create(arena, layout).ring)];
   const cache = program.tables.length === 0 ? undefined : cacheOf(graph.tables[0]!, arena);
   const runner = new RuleRunner(plan, {
-    rings, models: [], blocks: [], states: [], alarms: [],
+    window: null, rings, models: [], blocks: [], states: [], alarms: [],
     gather: () => (gathered === null ? null : new Gather(program.inputs, byName, gathered)),
     stages: () => program.stages.map((stage, i) => (stage.kind === "lookup"
       ? instantiateLookup(stage, { input: rings[i]!, output: rings[i + 1]!, table: cache! })

@@ -22,6 +22,7 @@ const config = {
     hold: { sql: "SELECT temperature + 1 AS t FROM oven.fast",
       to: [{ write: "oven.setpoint", from: "t" }] },
     total: { sql: "SELECT acc_count(pressure) AS n FROM press.fast" },
+    both: { sql: "SELECT count(*) AS n FROM *.fast" },
     shown: { sql: "SELECT pressure FROM press.fast", to: ["log"] },
   },
   sinks: { log: { type: "log", rowsPerSecond: 0.1 } },
@@ -98,6 +99,32 @@ test("a rule is added, another changed: no link and no other state is touched", 
     expect.stringContaining(`${hash} was replaced by ${(await health()).configHash}, policy `) });
 }, 60_000);
 
+test("a rule's first sink needs room for its lag: where there was none, it begins anew", async () => {
+  const counts = async (): Promise<number[]> =>
+    [(await latest("total"))?.values.n ?? 0, (await latest("both"))?.values.n ?? 0];
+  await until("counted", async () => (await counts()).every((n) => n > 40));
+  const file = changed((next) => {
+    Object.assign(next.rules.total, { to: ["log"] });
+    Object.assign(next.rules.both, { to: ["log"] });
+  });
+  // The one's ring of 64 rows is two seconds of its polls, the other's is not.
+  const { output } = await gateway.cli("plan", file);
+  expect(output).toContain("restarts both: ");
+  expect(output).not.toContain("restarts total");
+  const [total, both] = await counts();
+  expect((await gateway.cli("apply", file, "--by", "anna")).code).toBe(0);
+  const row = await until("it runs", async () => {
+    const now = await latest("both");
+    return now?.values.n > 3 && now;
+  });
+  expect(row.values.n).toBeLessThan(both!);
+  expect((await counts())[0]).toBeGreaterThan(total!);
+  for (const rule of ["both", "total"]) {
+    await until(`a row of ${rule} is logged`, async () => gateway.program.output
+      .includes(`log ${rule}: `));
+  }
+}, 60_000);
+
 test("what is wrong is refused as check prints it, and the old one runs on", async () => {
   const { configHash } = await health();
   const file = changed((next) => { next.rules.shown.sql = "SELECT presure FROM press.fast"; });
@@ -128,7 +155,8 @@ test("only a restart: profile, API, and a policy that lets more through", async 
     [(next) => { next.policy["press.ceiling"].allow.push("rest"); }, "(allow)"],
     [(next) => { next.policy["oven.setpoint"].onLoss.after = "6s"; }, "(onLoss)"],
     [(next) => { next.rules = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`r${i}`,
-      { sql: "SELECT avg(pressure) FROM press.fast GROUP BY SLIDINGWINDOW(mi, 5), ceiling" }]));
+      { sql: "SELECT avg(pressure) FROM press.fast " +
+        `GROUP BY SLIDINGWINDOW(ss, ${300 + i}), ceiling` }]));
     delete next.policy["oven.setpoint"]; }, "does not fit the reserve"],
   ];
   for (const [change, why] of cases) {

@@ -16,6 +16,7 @@ function start(settings: Partial<RulePlan["rule"]> = {}) {
   const rule = { name: "r", sql: "", to: [], schedule: null,
     restart: { attempts: 0, delay: 1000, most: 8000 }, ...settings };
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
     rings: [input, output], blocks: [], states: [], models: [], alarms: [], gather: () => null,
     stages: () => {
       seen.made += 1;
@@ -130,6 +131,7 @@ test("no window closes while rows of its streams wait to be gathered", () => {
   };
   const gather = { members: [], lost: 0, step: () => --waiting > 0 } as unknown as Gather;
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
     rings: [ring(), ring()], blocks: [], states: [], models: [], alarms: [],
     gather: () => gather, stages: () => [stage],
   });
@@ -158,6 +160,7 @@ test("a window behind another one closes only when that has closed all that is d
     } };
   const rule = { name: "r", sql: "", to: [], schedule: null };
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
     rings, blocks: [], states: [], models: [], alarms: [], gather: () => null,
     stages: () => [inner, outer],
   });

@@ -23,6 +23,10 @@ export const absent: readonly AbsentFunction[] = [
     name: "get_keyed_state", parameters: "aTa", place: "context",
     why: "no function asks a database for each row; a table does, joined by its key",
   },
+  ...["onnx", "tflite"].map((name): AbsentFunction => ({
+    name, parameters: "sa+", place: "context",
+    why: "a model of the configuration is called by infer('model', a, b)",
+  })),
   {
     name: "props", parameters: "s", place: "context",
     why: "it tells of the process, where secrets may stand; what a plant is told is in the " +
