@@ -183,7 +183,8 @@ test.each([
 
 describe("arrays", () => {
   const items = [0, -0, 1, 2.5, NaN, 1n, 2n, 2 ** 53, 2n ** 53n, 2n ** 53n + 1n, 1e300, "1", "",
-    "a", "@5", true, false, null, new Date(5), new Date(5), new Date(NaN), new Uint8Array([1]), [1]];
+    "a", "@5", true, false, null, new Date(5), new Date(5), new Date(NaN),
+    new Uint8Array([1]), [1]];
   const numeric = (value: unknown): boolean => ["number", "bigint"].includes(typeof value);
   const same = (a: any, b: any): boolean => a instanceof Date
     ? b instanceof Date && a.getTime() === b.getTime()
