@@ -99,7 +99,7 @@ test("a rule is added, another changed: no link and no other state is touched", 
     expect.stringContaining(`${hash} was replaced by ${(await health()).configHash}, policy `) });
 }, 60_000);
 
-test("a rule's first sink needs room for its lag: where there was none, it begins anew", async () => {
+test("a rule's first sink needs room for its lag: without, it begins anew", async () => {
   const counts = async (): Promise<number[]> =>
     [(await latest("total"))?.values.n ?? 0, (await latest("both"))?.values.n ?? 0];
   await until("counted", async () => (await counts()).every((n) => n > 40));
