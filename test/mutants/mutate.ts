@@ -2,7 +2,8 @@ import { callees } from "../../src/sql/emit/callees.ts";
 
 /** One change of a kernel's text. */
 export interface Mutant {
-  readonly text: string;
+  /** The changed text. */
+  text(): string;
   /** What became of what: `< → <=`. */
   readonly change: string;
   /** The statement that it stands in, and what of it stands before. */
@@ -41,7 +42,7 @@ export function mutantsOf(text: string): Mutant[] {
     const kind = isParam && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
     found.push({ change: what, statement: statement.trim(),
       before: text.slice(start, at).trimStart(),
-      text: text.slice(0, at) + to + text.slice(at + from.length),
+      text: () => text.slice(0, at) + to + text.slice(at + from.length),
       pattern: `${kernel}: ${shape.trim()} | ${kind} at ${before.trimStart().length}` });
   };
   for (const { 0: from, index } of text.matchAll(operator)) {

@@ -539,18 +539,34 @@ const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 6
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
 /** States on both sides of each bound. */
-const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 192, 192, 193, 193, 194, 194,
-  ERROR.zero, ERROR.parse];
+const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193, 193, 194,
+  194, ERROR.zero, ERROR.parse, 255];
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
-  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 2 ** 53 - 1, -(2 ** 53 - 1)],
-  int64: [0n, 2n ** 63n - 1n, -(2n ** 63n)],
+  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
+  int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
 };
 
-function cell(r: Random, spec: ColumnSpec, goodChance = 0.7): Cell {
-  if (r.chance(goodChance)) return { value: valueOf(r, spec), state: 0 };
+/** How the cells of a column are in one set of rows. */
+interface Manner {
+  readonly goodChance: number;
+  /** The values that it has; null: any. */
+  readonly values: readonly Cell["value"][] | null;
+}
+
+function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
+  const most = extremes[column.kind];
+  const values = r.chance(fewChance)
+    ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
+    : most !== undefined && r.chance(0.1) ? most : null;
+  return { goodChance, values };
+}
+
+function cell(r: Random, spec: ColumnSpec, { goodChance, values }: Manner): Cell {
+  const any = (): Cell["value"] => (values === null ? valueOf(r, spec) : r.pick(values));
+  if (r.chance(goodChance)) return { value: any(), state: 0 };
   // What lies beside a state that says that there is no value may be anything.
   const state = r.pick(states), most = extremes[spec.kind];
-  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : valueOf(r, spec), state };
+  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : any(), state };
 }
 
 function valueOf(r: Random, { kind, slot }: ColumnSpec): Cell["value"] {
@@ -592,25 +608,29 @@ const fitting = (value: Dyn, slot: number): Dyn =>
   (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : new DynReader().read(written, 0));
 
 /**
- * Each set of rows has a manner of its own: how many there are, how good they are, and whether a
- * column has few values, so that equal ones meet.
+ * Each set of rows has a manner of its own: how many there are and how much each differs from the
+ * one before, how good they are, also in one column alone, since what is wrong with one hides what
+ * another does, and whether a column has few values, so that equal ones meet.
  */
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
-  const goodChance = r.pick([0.4, 0.7, 0.7, 0.95]);
-  const few = new Map(columns.filter(() => r.chance(0.3)).map((column) =>
-    [column.name, Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))]));
+  const goodChance = r.pick([0.4, 0.7, 0.7, 0.95, 1]), fewChance = r.pick([0.3, 0.3, 0.8]);
+  const bad = r.chance(0.4) ? r.pick(columns) : null;
+  const manners = new Map(columns.map((column) => [column, mannerOf(r, column,
+    bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
+  const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
+  let cells = new Map<string, Cell>();
   return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
     time += r.pick(steps);
-    const cellOf = (column: ColumnSpec): Cell => {
-      const one = cell(r, column, goodChance), values = few.get(column.name);
-      return values === undefined ? one : { ...one, value: r.pick(values) };
-    };
+    cells = new Map(columns.map((column) => {
+      const before = cells.get(column.name);
+      return [column.name, before === undefined || r.chance(freshChance)
+        ? cell(r, column, manners.get(column)!) : before];
+    }));
     return {
       time, source: r.chance(0.8) ? time - r.below(9) : undefined,
-      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
-      cells: new Map(columns.map((column) => [column.name, cellOf(column)])),
+      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0, cells,
     };
   });
 }
@@ -1001,7 +1021,7 @@ class SqlCase implements Case {
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
         newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
-          cells: new Map([[name, cell(r, spec)]]) });
+          cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null })]]) });
       }
     }
     const order = event === null ? null : ordered(rows, sourceOf, event.late_ms);
