@@ -6,6 +6,7 @@ export { systemClock, type Clock } from "./base/clock.ts";
 export { createLog, type Log, type LogLevel, type LogSink } from "./base/log.ts";
 export { createRandom, type Random } from "./base/random.ts";
 export { eventLoop, type Timers } from "./base/timers.ts";
+export { Wait } from "./base/wait.ts";
 export { limits } from "./base/limits.ts";
 export { duration, formatDuration } from "./base/duration.ts";
 export { nearest } from "./base/nearest.ts";

@@ -11,7 +11,10 @@ export type Format = (typeof formats)[number];
 export { messageSettings } from "./codec/settings.ts";
 export { cellOf, isMisfit } from "./codec/value.ts";
 
-/** Turns one row of its ring into one message: an object whose keys are the column names. */
+/**
+ * Turns one row of its ring into one message: an object whose keys are the column names, or an
+ * empty list if the row stands for a window without rows.
+ */
 export interface RowEncoder {
   /** No row needs more. */
   readonly bytes_max: number;

@@ -1,9 +1,8 @@
 /** Configuration -> graph of steps -> roles and turns. Names no concrete component. */
 export type { ConfigurationFile } from "./runtime/changes.ts";
 export type { Forecast } from "./runtime/forecast.ts";
-export {
-  buildGraph, buildGraphBetween, type Components, type Graph, type MemoryLine,
-} from "./runtime/graph.ts";
+export { buildGraph, buildGraphBetween } from "./runtime/build.ts";
+export type { Components, Graph, MemoryLine } from "./runtime/graph.ts";
 export { breather } from "./runtime/host.ts";
 export { turn_bounds_ms } from "./runtime/loop.ts";
 export { planText } from "./runtime/memory.ts";

@@ -2,7 +2,8 @@
 import { Encoder } from "cbor-x/index-no-eval";
 import type { RowEncoder } from "../codec.ts";
 import {
-  type Column, type Dyn, DynReader, GOOD, isUncertain, readCell, type Ring, spread_name, stateName,
+  type Column, type Dyn, DynReader, FLAG, GOOD, isUncertain, readCell, type Ring, spread_name,
+  stateName,
 } from "../ring.ts";
 
 /**
@@ -13,6 +14,9 @@ const settings = {
   useRecords: false, variableMapSize: true, tagUint8Array: false, useTag259ForMaps: false,
 };
 const encoder = new Encoder(settings);
+
+/** An array of no items (RFC 8949, 3.1). */
+const empty_array = 0x80;
 
 const dyns = new DynReader();
 
@@ -55,12 +59,16 @@ export class CborEncoder implements RowEncoder {
   }
 
   encode(seq: number, out: Uint8Array, at: number): number {
-    const { shown, mask } = this.#ring;
+    const { shown, mask, flagsAt, arena: { U } } = this.#ring;
+    if ((U[flagsAt + (seq & mask)]! & FLAG.empty) !== 0) {
+      out[at] = empty_array;
+      return at + 1;
+    }
     const row: Record<string, Dyn | Record<string, string | number>> = {};
     const quality: Record<string, string> = {};
     let worst = GOOD;
     for (const column of shown) {
-      const state = this.#ring.arena.U[column.state + (seq & mask)]!;
+      const state = U[column.state + (seq & mask)]!;
       const value = state === GOOD || isUncertain(state) ? this.#value(column, seq) : null;
       if (column.name === spread_name) {
         // Its fields stand beside the columns, which come after them and win.

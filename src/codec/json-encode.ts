@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "../codec.ts";
 import {
-  type Dyn, DynReader, GOOD, isUncertain, jsonOfDyn, parseDyn, readCell, spread_name, stateName,
-  type Column, type Ring,
+  type Column, type Dyn, DynReader, FLAG, GOOD, isUncertain, jsonOfDyn, parseDyn, readCell,
+  type Ring, spread_name, stateName,
 } from "../ring.ts";
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
@@ -13,6 +13,7 @@ const dyns = new DynReader();
 const bytesOf = (text: string): Uint8Array => encoder.encode(text);
 
 const null_text = bytesOf("null");
+const empty_text = bytesOf("[]");
 const true_text = bytesOf("true");
 const false_text = bytesOf("false");
 const hex_digits = bytesOf("0123456789abcdef");
@@ -66,9 +67,10 @@ export class JsonEncoder implements RowEncoder {
 
   encode(seq: number, out: Uint8Array, from: number): number {
     const columns = this.#columns;
-    const { mask } = this.#ring;
+    const { mask, flagsAt } = this.#ring;
     const { U } = this.#ring.arena;
     const row = seq & mask;
+    if ((U[flagsAt + row]! & FLAG.empty) !== 0) return append(out, from, empty_text);
     let at = this.#spread === null ? from : this.#fields(this.#spread, row, out, from);
     // After fields a column is opened by a comma; the brace is theirs.
     const begun = at > from;

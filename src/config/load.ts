@@ -264,8 +264,9 @@ function withFile(settings: Record<string, unknown>, folder: string): Record<str
 }
 
 function toSink(name: string, entry: object): SinkConfig {
-  const { type, link, ...settings } = entry as { type: string; link?: string };
-  return { name, type, link: link ?? null, settings };
+  const { type, link, omitIfEmpty, ...settings } =
+    entry as { type: string; link?: string; omitIfEmpty: boolean };
+  return { name, type, link: link ?? null, omitIfEmpty, settings };
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {

@@ -151,8 +151,8 @@ export interface Rule {
   readonly sql: string;
   /** null: the rule goes by engine time. */
   readonly eventTime: EventTimeConfig | null;
-  /** A window without a row gives one of NULLs. */
-  readonly emptyWindows: boolean;
+  /** A window without a row gives one of NULLs; `"[]"`: an empty list. */
+  readonly emptyWindows: boolean | "[]";
   readonly to: readonly RuleTarget[];
   /** Null = it runs from start to stop. */
   readonly schedule: Schedule | null;
@@ -188,6 +188,8 @@ export interface SinkConfig {
   readonly name: string;
   readonly type: string;
   readonly link: string | null;
+  /** A window without rows is not told. */
+  readonly omitIfEmpty: boolean;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -174,8 +174,9 @@ const eventTime = z.strictObject({
 const rule = z.strictObject({
   sql: z.string().min(1).describe("SELECT … FROM …"),
   eventTime: eventTime.optional(),
-  emptyWindows: z.boolean().default(false)
-    .describe("true: a tumbling or hopping window that gives no row gives one of NULLs"),
+  emptyWindows: z.union([z.boolean(), z.literal("[]")]).default(false)
+    .describe('a tumbling or hopping window that gives no row gives one of NULLs (true), or an ' +
+      'empty list ("[]")'),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({
@@ -297,8 +298,12 @@ export function gatewaySchema(components: Components) {
     functions: z.record(functionName, userFunction).default({})
       .describe("named SQL expressions, to be called in rules and permits"),
     rules: z.record(nameText, rule).default({}).describe("streaming SQL"),
-    sinks: z.record(nameText, byType(components.sinks, (type) =>
-      link(type, "link it goes to"))).default({}).describe("where results go"),
+    sinks: z.record(nameText, byType(components.sinks, (type) => ({
+      ...link(type, "link it goes to"),
+      omitIfEmpty: z.boolean().default(false)
+        .describe('true: the empty list of a window without rows is not sent (`emptyWindows` of ' +
+          'a rule is "[]")'),
+    }))).default({}).describe("where results go"),
     commands: commands.optional().describe("writes by MQTT; absent = none"),
     api: api.prefault({}).describe("REST API"),
     store: store.prefault({}).describe("durable store"),

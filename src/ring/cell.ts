@@ -85,6 +85,8 @@ export const FLAG = {
   timeUncertain: 2,
   /** The row was replayed from the journal after a restart. */
   replayed: 4,
+  /** It stands for a window without rows, which is told as an empty list. */
+  empty: 8,
 } as const;
 
 /** `time-uncertain` …: how the flags of a row are shown. */
@@ -92,6 +94,7 @@ export const flagNames = (flags: number): string[] => [
   ...((flags & FLAG.backfill) === 0 ? [] : ["backfill"]),
   ...((flags & FLAG.timeUncertain) === 0 ? [] : ["time-uncertain"]),
   ...((flags & FLAG.replayed) === 0 ? [] : ["replayed"]),
+  ...((flags & FLAG.empty) === 0 ? [] : ["empty"]),
 ];
 
 export const isUncertain = (state: number): boolean => state >= 1 && state <= UNCERTAIN_MAX;

@@ -1,4 +1,8 @@
-import type { Graph } from "./graph.ts";
+import { limits, never } from "../base.ts";
+import type { Connector } from "../connector.ts";
+import { reserveOf } from "./blocks.ts";
+import type { Graph, MemoryLine, StreamPlan } from "./graph.ts";
+import { roleNames, shareOf } from "./share.ts";
 
 const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(2).padStart(9);
 
@@ -20,4 +24,69 @@ export function planText(graph: Graph): { text: string; bytes: number; fits: boo
   lines.push(`${mega(bytes)} MB  of ${graph.gateway.profile.memoryMB} MB ` +
     `(profile ${graph.gateway.profile.name}): ${verdict}`);
   return { text: lines.join("\n"), bytes, fits };
+}
+
+/**
+ * What the process needs before any stream: engine, SQLite, HTTP, MQTT; measured, `docs/proofs.md`.
+ */
+const engine_bytes = 32 * 2 ** 20;
+/** A worker thread of its own (a serial port, or a role). */
+const worker_bytes = 4 * 2 ** 20;
+
+/** What each owner takes of the memory, for as long as it is there. */
+export function memoryOf(
+  graph: Omit<Graph, "memory">, connectors: readonly Connector[],
+): MemoryLine[] {
+  const lines: MemoryLine[] = [
+    { owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes },
+  ];
+  for (const { link, driver } of graph.links) {
+    if (driver.medium === "serial") {
+      lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
+    }
+  }
+  for (const stream of graph.streams) {
+    const what = `ring, ${stream.layout.rows} rows × ${stream.layout.columns.length} columns`;
+    lines.push({ owner: stream.name, what: whatStream(stream, what), bytes: stream.layout.bytes });
+    if (stream.journal !== null) {
+      lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
+    }
+  }
+  for (const rule of graph.rules) {
+    const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
+    for (const layout of inner) {
+      lines.push({ owner: rule.rule.name, what: `ring, ${layout.rows} rows`, bytes: layout.bytes });
+    }
+    lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
+  }
+  const state = graph.rules.flatMap(({ program }) => program.stages)
+    .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
+  lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
+    bytes: Math.min(state, limits.checkpoint_waiting_bytes) });
+  for (const { table, layout, indexBytes } of graph.tables) {
+    lines.push({ owner: table.name, what: table.key === null
+      ? `table, twice ${table.capacity} rows` : `table, ${layout.rows} rows known`,
+      bytes: layout.bytes + indexBytes });
+  }
+  for (const model of graph.gateway.models) {
+    lines.push({ owner: model.name, what: "model heap (cap)", bytes: model.memory });
+  }
+  const reserve = roleNames(graph.gateway.profile).map((role) => reserveOf(shareOf(graph, role)));
+  lines.push({ owner: "tagwerk", what: "reserve for changes while it runs",
+    bytes: reserve.reduce((sum, bytes) => sum + bytes, 0) });
+  for (const { name, type } of graph.gateway.sources) {
+    const bytes = connectors.find((one) => one.type === type)?.source_bytes ?? 0;
+    if (bytes > 0) lines.push({ owner: name, what: "what was read and is no row yet", bytes });
+  }
+  return lines;
+}
+
+function whatStream(stream: StreamPlan, what: string): string {
+  switch (stream.from) {
+    case "group": return `${what}, one row every ${stream.interval} ms`;
+    case "source": return `${what}, source`;
+    case "table": return `${what}, a table's rows when it was read`;
+    case "rule": return `${what}, rule`;
+    default: return never(stream.from, "stream");
+  }
 }

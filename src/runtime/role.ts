@@ -8,7 +8,8 @@ import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Breathe, Components, LinkPlan } from "./graph.ts";
+import type { Breathe } from "./build.ts";
+import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
@@ -424,7 +425,7 @@ export class Role {
       sinks.push(isSame ? was : new SinkRunner(name,
         this.#connection(config.type, config.link ?? config.type)
           .sink(name, config.settings, ring, rule), ring,
-        was?.ring === ring ? was.cursor : ring.head));
+        was?.ring === ring ? was.cursor : ring.head, config.omitIfEmpty));
     }
   }
 

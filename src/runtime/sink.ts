@@ -1,6 +1,6 @@
 import { limits } from "../base.ts";
 import type { Sink } from "../connector.ts";
-import type { Ring } from "../ring.ts";
+import { FLAG, type Ring } from "../ring.ts";
 
 /**
  * Drains one stream into one sink; rows that the sink was too slow for are counted, never silent.
@@ -13,10 +13,13 @@ export class SinkRunner {
   reason = "";
   readonly ring: Ring;
   readonly #sink: Sink;
+  /** Rows that stand for an empty window are left out. */
+  readonly #omitsEmpty: boolean;
   #cursor: number;
 
-  constructor(name: string, sink: Sink, ring: Ring, from: number) {
+  constructor(name: string, sink: Sink, ring: Ring, from: number, omitsEmpty: boolean) {
     this.name = name;
+    this.#omitsEmpty = omitsEmpty;
     this.stream = ring.name;
     this.#sink = sink;
     this.ring = ring;
@@ -55,10 +58,31 @@ export class SinkRunner {
       lag = ring.rows;
     }
     const to = (this.#cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
-    const reached = this.#sink.drain(this.#cursor, to);
+    const end = this.#omitsEmpty ? this.#upToEmpty(to) : to;
+    const reached = this.#sink.drain(this.#cursor, end);
     this.sent += (reached - this.#cursor) | 0;
     this.#cursor = reached;
+    if (reached !== end) return false;
+    if (end !== to) this.#omit();
     // Less than asked for: the sink wakes us when it can go on.
-    return reached === to && to !== ring.head;
+    return this.#cursor !== ring.head;
+  }
+
+  /** The first row before `to` that stands for an empty window. */
+  #upToEmpty(to: number): number {
+    let seq = this.#cursor;
+    while (seq !== to && !this.#isEmpty(seq)) seq = (seq + 1) | 0;
+    return seq;
+  }
+
+  #isEmpty(seq: number): boolean {
+    const { arena: { U }, flagsAt, mask } = this.ring;
+    return (U[flagsAt + (seq & mask)]! & FLAG.empty) !== 0;
+  }
+
+  /** The sink is told that it need not wait for the row. */
+  #omit(): void {
+    this.#cursor = (this.#cursor + 1) | 0;
+    this.#sink.drain(this.#cursor, this.#cursor);
   }
 }

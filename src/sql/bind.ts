@@ -505,6 +505,11 @@ class Binder {
   #literal({ value, span }: Literal): Bound {
     if (value === null) return this.#node(nullOf(float64, span));
     if (typeof value === "string") {
+      const bytes = Buffer.byteLength(value), most = limits.slot_bytes_max;
+      if (bytes > most) {
+        throw this.#fault("too-large", `A text has at most ${most} bytes, this one has ${bytes}`,
+          span);
+      }
       return this.#node({ kind: "literal", value, type: textOf(value), span });
     }
     if (typeof value === "boolean") return this.#node({ kind: "literal", value, type: bool, span });
@@ -709,8 +714,12 @@ class Binder {
       return this.#access(expr.negated ? "$not_in" : "$in",
         [operand, this.#argument("l", list)], expr.span);
     }
-    const items = expr.items.map((item) => this.#expr(item, context));
-    if ([operand, ...items].some(({ type }) => isOpen(type))) operand = this.#untyped(operand);
+    let items = expr.items.map((item) => this.#expr(item, context));
+    // All of them: NULL IN (…) has nothing that the others could be brought to.
+    if ([operand, ...items].some(({ type }) => isOpen(type))) {
+      operand = this.#untyped(operand);
+      items = items.map((item) => this.#untyped(item));
+    }
     if (isNumber(operand.type)) {
       const type = items.filter((i) => isNumber(i.type) && !isNullLiteral(i)).map((i) => i.type)
         .reduce(wider, operand.type);

@@ -39,9 +39,11 @@ export interface PlanOptions {
   readonly strict: boolean;
   /** The rule goes by the source time of its rows; null = by engine time. */
   readonly eventTime: EventTime | null;
-  /** A window without a row gives one of NULLs. */
-  readonly emptyWindows: boolean;
+  /** A window without a row gives one of NULLs; `"[]"`: one that is told as an empty list. */
+  readonly emptyWindows: EmptyWindows;
 }
+
+export type EmptyWindows = boolean | "[]";
 
 export interface EventTime {
   /** How much later than the newest row a row may come, by event time. */
@@ -142,7 +144,7 @@ class Chain {
   readonly #lineage: boolean;
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
-  readonly #emptyWindows: boolean;
+  readonly #emptyWindows: EmptyWindows;
   #ring: readonly ColumnSpec[] = [];
   #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
@@ -255,7 +257,7 @@ class Chain {
     this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
-    if (this.#emptyWindows) this.#silence();
+    if (this.#emptyWindows !== false) this.#silence();
   }
 
   /** Windows of which nothing came are told of behind all else. */
@@ -266,11 +268,10 @@ class Chain {
       throw new SqlFault("empty-windows", "Only windows that close at natural times can be empty " +
         "(emptyWindows): TUMBLINGWINDOW and HOPPINGWINDOW", sql, window?.span ?? all);
     }
-    if (this.#eventTime !== null) {
-      throw notInThisVersion(sql, all, "emptyWindows of a rule that goes by event time");
-    }
-    this.stages.push(silenceStage(this.stages.at(-1)!.output,
-      window.kind === "hopping" ? window.hop_ms : window.length_ms));
+    this.stages.push(silenceStage(this.stages.at(-1)!.output, {
+      every_ms: window.kind === "hopping" ? window.hop_ms : window.length_ms,
+      byEvents: this.#eventTime !== null, asList: this.#emptyWindows === "[]",
+    }));
   }
 
   /** What is read of the rows that a window gives, beside HAVING. */
@@ -337,8 +338,7 @@ class Chain {
   #reorder({ rows, ...timing }: EventTime): void {
     const { sql, joins, inputs } = this.#query;
     const streams = this.inputPlans().flatMap((input) => input.streams);
-    const asof = joins.find((join) => join.asof !== null);
-    if (asof !== undefined) throw notInThisVersion(sql, asof.span, "ASOF JOIN by event time");
+    const first = joins.filter(({ asof }) => asof !== null).map(({ input }) => input);
     const untimed = streams.find((name) => this.#catalog.stream(name)?.timed !== true);
     if (untimed !== undefined) {
       const { span } = inputs.find((input) => input.streams.includes(untimed))!;
@@ -346,7 +346,7 @@ class Chain {
         'rule is to go (eventTime); a source says with "time": "COLUMN" where it is', sql, span);
     }
     const passes = this.#columns.filter((c) => ![oldest.name, member_column.name].includes(c.name));
-    const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length,
+    const stage = reorderStage(this.#input(), passes, { ...timing, streams: streams.length, first,
       rows: rows ?? this.#waitingRows(timing.late_ms) });
     this.stages.push(stage);
     this.#columns = stage.output;

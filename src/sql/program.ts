@@ -184,6 +184,8 @@ export interface ReorderPlan extends StageBase {
   readonly ahead_ms: number;
   /** Streams that rows come from: with several, `$member` of a row says which. */
   readonly streams: number;
+  /** Inputs (`$from`) whose rows come before those of the others, of rows of one time. */
+  readonly first: readonly number[];
   /** Writes a row into its slot; writes a slot's row on. */
   readonly keep: RowsPlan;
   readonly give: RowsPlan;
@@ -272,6 +274,10 @@ export interface SilencePlan extends StageBase {
   readonly kind: "silence";
   /** Windows end at each multiple of it. */
   readonly every_ms: number;
+  /** They end by event time, which is the source time of their rows. */
+  readonly byEvents: boolean;
+  /** Its rows are flagged: they are told as an empty list. */
+  readonly asList: boolean;
   readonly stateBytes: number;
   readonly state: StateLayout;
   readonly text: "";

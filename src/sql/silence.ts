@@ -1,6 +1,9 @@
 import { limits } from "../base.ts";
-import { type Column, type ColumnSpec, copyCell, copyStamp, NULL, type Ring } from "../ring.ts";
+import {
+  type Column, type ColumnSpec, copyCell, copyStamp, FLAG, NULL, type Ring,
+} from "../ring.ts";
 import { fieldIndex, Layout } from "./emit/params.ts";
+import { type EventClock, ReorderStage } from "./event/reorder.ts";
 import type { SilencePlan, Site, Stage, StageCounters } from "./program.ts";
 
 /**
@@ -11,21 +14,24 @@ import type { SilencePlan, Site, Stage, StageCounters } from "./program.ts";
  */
 const next = 0, told = 1;
 
-/** Ends that one step of the clock may pass by; of more only the newest is told. */
+/** Ends that one step of the time may pass by; of more only the newest is told. */
 const ends_max = 1000;
 
 /** The last stage of a rule that tells of empty windows, which end at multiples of `every_ms`. */
-export function silenceStage(columns: readonly ColumnSpec[], every_ms: number): SilencePlan {
+export function silenceStage(
+  columns: readonly ColumnSpec[], plan: Pick<SilencePlan, "every_ms" | "byEvents" | "asList">,
+): SilencePlan {
   const state = new Layout();
   state.add("silence", "F", 2);
-  return { kind: "silence", every_ms, input: columns, output: columns, outputRows: 0, state,
+  return { kind: "silence", ...plan, input: columns, output: columns, outputRows: 0, state,
     stateBytes: state.bytes, text: "" };
 }
 
 /**
  * Lets rows pass, and gives a row of NULLs for each window of which none came: a window that found
- * nothing is told from a rule that does not run. A window has closed when the clock has come to its
- * end and all that stands before has been worked off, which the runtime sees to.
+ * nothing is told from a rule that does not run. A window has closed when the time has come to its
+ * end and all that stands before has been worked off, which the runtime sees to. By event time the
+ * first window that is told of is that of the first row.
  */
 export class SilenceStage implements Stage {
   readonly counters: StageCounters = { in: 0, out: 0, errors: 0, dropped: 0 };
@@ -37,10 +43,17 @@ export class SilenceStage implements Stage {
   readonly #F: Float64Array;
   readonly #at: number;
   readonly #rows_max: number;
+  /** Of a row that stands for none. */
+  readonly #flags: number;
+  /** Where event time or the end of a window stands in a row. */
+  readonly #timeAt: number;
   #before: readonly Stage[] = [];
+  #clock: EventClock | null = null;
 
   constructor(plan: SilencePlan, { input, output, state, arena }: Site) {
     this.#every = plan.every_ms;
+    this.#flags = plan.asList ? FLAG.empty : 0;
+    this.#timeAt = plan.byEvents ? input!.sourceAt : input!.timeAt;
     this.#input = input!;
     this.#output = output;
     this.#pairs = output.columns.map((to) => ({ from: input!.column(to.name)!, to }));
@@ -52,46 +65,81 @@ export class SilenceStage implements Stage {
 
   /** Those before it close their windows first, and give out all of their rows. */
   get deadline(): number {
-    const end = this.#F[this.#at + next]!;
+    const end = this.#dueAt(this.#F[this.#at + next]!);
     for (let i = 0; i < this.#before.length; i++) {
       if (this.#before[i]!.deadline <= end) return Infinity;
     }
     return end;
   }
 
-  waitFor(stages: readonly Stage[]): void {
+  /** Engine time at which a window that ends then has closed. */
+  #dueAt(end: number): number {
+    if (this.#clock === null) return end;
+    return this.#clock.reaches(end === 0 ? this.#clock.first : end);
+  }
+
+  follow(stages: readonly Stage[], clock: EventClock | null): void {
     this.#before = stages;
+    this.#clock = clock;
   }
 
-  run(from: number, to: number, _now: number, _time: number): number {
-    const input = this.#input, output = this.#output;
-    const waiting = (to - from) | 0;
-    const n = waiting < this.#rows_max ? waiting : this.#rows_max;
-    output.claim(n);
-    for (let i = 0; i < n; i++) {
-      const seq = (from + i) | 0, at = (output.head + i) | 0;
-      copyStamp(input, seq, output, at);
-      for (let c = 0; c < this.#pairs.length; c++) {
-        const pair = this.#pairs[c]!;
-        copyCell(input, pair.from, seq, output, pair.to, at);
-      }
-      this.#F[this.#at + told] = this.#F[input.timeAt + (seq & input.mask)]!;
+  run(from: number, to: number, _now: number, time: number): number {
+    const input = this.#input;
+    let room = this.#rows_max, seq = from;
+    for (; seq !== to && room > 0; seq = (seq + 1) | 0) {
+      const end = input.arena.F[this.#timeAt + (seq & input.mask)]!;
+      // Of a window that ends before this one nothing will come any more.
+      if (this.#begins()) room -= this.#tellBefore(end, room, time);
+      if (room === 0) break;
+      this.#pass(seq, end);
+      room -= 1;
     }
-    output.publish(n);
-    this.counters.in += n;
-    this.counters.out += n;
-    return (from + n) | 0;
+    this.counters.in += (seq - from) | 0;
+    return seq;
   }
 
-  tick(time: number): void {
+  tick(time: number, now: number): void {
+    const F = this.#F, at = this.#at, clock = this.#clock;
+    clock?.follow(now);
+    if (clock === null && F[at + next] === 0) F[at + next] = this.#after(time);
+    const reached = clock === null ? time : clock.watermark;
+    if (!this.#begins()) return;
+    this.#tellBefore(this.#after(reached), this.#rows_max, time);
+  }
+
+  /** True if it is known which window is the first: by event time that of the first row. */
+  #begins(): boolean {
+    const F = this.#F, at = this.#at, clock = this.#clock;
+    if (F[at + next] === 0 && clock !== null && clock.first !== Infinity) {
+      F[at + next] = this.#after(clock.first);
+    }
+    return F[at + next] !== 0;
+  }
+
+  /** Tells of windows that end before `end`, at most `room` rows; how many. */
+  #tellBefore(end: number, room: number, time: number): number {
     const F = this.#F, at = this.#at, every = this.#every;
-    if (F[at + next] === 0) F[at + next] = this.#after(time);
-    if (time - F[at + next]! > ends_max * every) F[at + next] = this.#after(time) - every;
-    for (let room = this.#rows_max; room > 0 && F[at + next]! <= time; room--) {
-      const end = F[at + next]!;
-      if (F[at + told]! < end) this.#tell(end);
-      F[at + next] = end + every;
+    if (end - F[at + next]! > ends_max * every) F[at + next] = end - every;
+    let n = 0;
+    for (; F[at + next]! < end && n < room; F[at + next] = F[at + next]! + every) {
+      if (F[at + told]! >= F[at + next]!) continue;
+      this.#tell(F[at + next]!, time);
+      n += 1;
     }
+    return n;
+  }
+
+  #pass(seq: number, end: number): void {
+    const input = this.#input, output = this.#output;
+    output.claim(1);
+    copyStamp(input, seq, output, output.head);
+    for (let c = 0; c < this.#pairs.length; c++) {
+      const pair = this.#pairs[c]!;
+      copyCell(input, pair.from, seq, output, pair.to, output.head);
+    }
+    output.publish(1);
+    this.counters.out += 1;
+    this.#F[this.#at + told] = end;
   }
 
   /** The next end after a time. */
@@ -99,17 +147,18 @@ export class SilenceStage implements Stage {
     return (Math.floor(time / this.#every) + 1) * this.#every;
   }
 
-  #tell(end: number): void {
+  /** A row of engine time, as all that go out. */
+  #tell(end: number, time: number): void {
     const output = this.#output;
     const { F, U } = output.arena;
     output.claim(1);
     const row = output.head & output.mask;
-    F[output.timeAt + row] = end;
-    F[output.sourceAt + row] = NaN;
-    U[output.flagsAt + row] = 0;
+    F[output.timeAt + row] = this.#clock === null ? end : time;
+    F[output.sourceAt + row] = this.#clock === null ? NaN : end;
+    U[output.flagsAt + row] = this.#flags;
     for (let c = 0; c < this.#pairs.length; c++) U[this.#pairs[c]!.to.state + row] = NULL;
     if (this.#oldest !== null) {
-      F[this.#oldest.payload + row] = end;
+      F[this.#oldest.payload + row] = F[output.timeAt + row]!;
       U[this.#oldest.state + row] = 0;
     }
     output.publish(1);
@@ -119,7 +168,9 @@ export class SilenceStage implements Stage {
 
 /** Tells of empty windows only when the stages before have given out what they have. */
 export function inTurn(stages: readonly Stage[]): readonly Stage[] {
-  const last = stages.at(-1);
-  if (last instanceof SilenceStage) last.waitFor(stages.slice(0, -1));
+  const [first] = stages, last = stages.at(-1);
+  if (last instanceof SilenceStage) {
+    last.follow(stages.slice(0, -1), first instanceof ReorderStage ? first : null);
+  }
   return stages;
 }

@@ -9,14 +9,15 @@ export const int64: BoundType = { kind: "int64", slot: 0 };
 export const bool: BoundType = { kind: "bool", slot: 0 };
 export const time: BoundType = { kind: "time", slot: 0 };
 
-export const text = (bytes: number): BoundType =>
-  ({ kind: "text", slot: Math.max(8, Math.ceil(bytes / 8) * 8) });
+/** Room for so many bytes: at least `least`, and no more than any cell may have. */
+const slotOf = (bytes: number, least: number): number =>
+  Math.min(limits.slot_bytes_max, Math.max(least, Math.ceil(bytes / 8) * 8));
+
+export const text = (bytes: number): BoundType => ({ kind: "text", slot: slotOf(bytes, 8) });
 
 const encoder = new TextEncoder();
 /** A value of no fixed type, in a cell of so many bytes at most. */
-export const dyn = (bytes: number): BoundType => ({
-  kind: "dyn", slot: Math.min(limits.slot_bytes_max, Math.max(16, Math.ceil(bytes / 8) * 8)),
-});
+export const dyn = (bytes: number): BoundType => ({ kind: "dyn", slot: slotOf(bytes, 16) });
 
 /** The same value without a fixed type: it takes some bytes for its kind, 5 for a short float. */
 export function dynOf({ kind, slot }: BoundType): BoundType {

@@ -43,12 +43,15 @@ beforeAll(async () => {
       }]),
       ["quiet", { sql: "SELECT count(*) AS n FROM strict GROUP BY TUMBLINGWINDOW(ms, 200)",
         emptyWindows: true, to: ["json"] }],
+      ["listed", { sql: "SELECT count(*) AS n FROM strict GROUP BY TUMBLINGWINDOW(ms, 200)",
+        emptyWindows: "[]", to: ["json", "cbor", "full"] }],
       ["strictly", { sql: "SELECT id FROM strict", to: ["json"] }],
       ["openly", { sql: "SELECT id, id = 9007199254740993 AS same FROM open", to: ["json"] }],
     ]),
     sinks: {
       json: mqttOf("out/{rule}/json", { quality: true }),
       cbor: mqttOf("out/{rule}/cbor", { format: "cbor" }),
+      full: mqttOf("out/{rule}/full", { qos: 1, omitIfEmpty: true }),
     },
     api: { listen: "127.0.0.1:0" },
   });
@@ -127,4 +130,18 @@ test("windows without a row are told of where a rule asks for it", async () => {
   const rows = quiet().slice(before).filter((row) => row !== silence);
   // Two rows of one message are of one window.
   expect(rows).toEqual(['{"n":2}']);
+}, 30_000);
+
+test("an empty list where eKuiper sends one, and a sink that leaves it out", async () => {
+  const rows = (sink: string): string[] =>
+    (found[`out/listed/${sink}`] ?? []).map((bytes) => bytes.toString("hex"));
+  const hex = (text: string): string => Buffer.from(text).toString("hex");
+  const before = rows("json").length, full = rows("full").length;
+  await client.publishAsync("in/strict", '[{"id":1},{"id":2},{"id":3}]');
+  const counted = hex('{"n":3}');
+  await until("rows, and nothing again", () => rows("json").slice(before).includes(counted) &&
+    rows("json").at(-1) === hex("[]") && rows("cbor").at(-1) === "80");
+  await until("the rows at qos 1", () => rows("full").length > full);
+  expect(rows("full").slice(full)).toEqual([counted]);
+  expect(new Set(rows("json").slice(before))).toEqual(new Set([counted, hex("[]")]));
 }, 30_000);

@@ -1,7 +1,9 @@
 import type { Bound, BoundNumber, BoundOrder, BoundQuery } from "../../src/sql/bound.ts";
 import { exactly, openOrder, oneZero } from "./open.ts";
 import type { Origin } from "./stateful.ts";
-import { type Cell, evaluate, good, hasValue, type Leaves, order, type Row } from "./value.ts";
+import {
+  type Cell, evaluate, good, hasValue, type Leaves, order, type Row, stored,
+} from "./value.ts";
 
 /** What a closed window gives: not yet a row. */
 export interface Given {
@@ -18,7 +20,7 @@ export function arranged(
   query: BoundQuery, given: readonly Given[], project: (given: Given) => Row,
 ): Row[] | null {
   const keys = (of: Given, by: readonly BoundOrder[]): Cell[] =>
-    by.map(({ expr }) => evaluate(expr, of.leaves));
+    by.map(({ expr }) => cellOf(expr, of));
   const orders = [query.orderBy, ...query.numbers.map(({ orderBy }) => orderBy)];
   const all = orders.flatMap((by) => by.map((_, i) => given.map((one) => keys(one, by)[i]!)));
   if (!all.every(isOneKind)) return null;
@@ -34,13 +36,16 @@ export function arranged(
     .map(({ row }) => row).slice(0, query.limit ?? Infinity);
 }
 
+/** What rows are put in order by stands in cells. */
+const cellOf = (expr: Bound, { leaves }: Given): Cell => stored(evaluate(expr, leaves), expr.type);
+
 /** One more than those of its partition that come before it. */
 function numberOf(
   { partitionBy, orderBy }: BoundNumber, one: Given, all: readonly Given[],
 ): number {
   const partition = (of: Given): string =>
-    partitionBy.map((expr) => valueText(evaluate(expr, of.leaves))).join("\u0000");
-  const keys = (of: Given): Cell[] => orderBy.map(({ expr }) => evaluate(expr, of.leaves));
+    partitionBy.map((expr) => valueText(cellOf(expr, of))).join("\u0000");
+  const keys = (of: Given): Cell[] => orderBy.map(({ expr }) => cellOf(expr, of));
   const place = all.indexOf(one);
   return 1 + all.filter((other, i) => {
     if (other === one || partition(other) !== partition(one)) return false;

@@ -1,9 +1,8 @@
-import { BAD, DynWriter, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
-import { exactly, oneZero } from "./open.ts";
+import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import { exactly } from "./open.ts";
 import {
   afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundJoin, type BoundQuery,
-  type BoundType, type BoundWindow,
-  needsRows, windowConditions,
+  type BoundWindow, needsRows, windowConditions,
 } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
@@ -14,7 +13,7 @@ import {
 } from "./join.ts";
 import { joined, type Origin, Stateful } from "./stateful.ts";
 import { absent, type Cell, evaluate, failed, good, hasValue, type Leaves, passes, type Row,
-  type Value, worst } from "./value.ts";
+  stored, type Value, worst } from "./value.ts";
 import { hopping, paned, sessions, sliding, states, type Window } from "./window.ts";
 
 export type { Cell, Row, Value } from "./value.ts";
@@ -361,7 +360,7 @@ class Evaluation {
   }
 
   #hasKeys(leaves: Leaves): boolean {
-    const sound = this.#query.groupBy.every((key) => this.#isSound(key, leaves));
+    const sound = this.#query.groupBy.every((key) => this.#isTrusted(keyOf(key, leaves)));
     if (!sound) this.#errors += 1;
     return sound;
   }
@@ -422,7 +421,7 @@ class Evaluation {
 
   #keyOf(row: Row): string {
     const leaves = this.#rowLeaves(row);
-    return this.#query.groupBy.map((expr) => keyText(evaluate(expr, leaves))).join("\u0000");
+    return this.#query.groupBy.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
   }
 
   /** One row for each group of a closed window, in the order of their first rows; or its rows. */
@@ -505,7 +504,7 @@ class Evaluation {
     const leaves: Leaves = {
       ...first,
       seed: new Map(this.#query.groupBy.map((expr) =>
-        [expr, keyCell(rows.map((row) => evaluate(expr, this.#rowLeaves(row))))])),
+        [expr, keyCell(rows.map((row) => keyOf(expr, this.#rowLeaves(row))))])),
       newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
@@ -556,17 +555,8 @@ class Evaluation {
   }
 }
 
-const room = new Uint8Array(1 << 17);
-
-/**
- * What becomes of a value in a cell: one of no fixed type that is too long for it is an error, and
- * there is one zero in it.
- */
-function stored(cell: Cell, { kind, slot }: BoundType): Cell {
-  if (kind !== "dyn" || !hasValue(cell)) return cell;
-  return new DynWriter().write(room, 0, slot, cell.value) < 0 ? failed(ERROR.length)
-    : { value: oneZero(cell.value), state: cell.state };
-}
+/** Keys stand in cells. */
+const keyOf = (expr: Bound, leaves: Leaves): Cell => stored(evaluate(expr, leaves), expr.type);
 
 /** A group's key: that of its first row, as good as the worst of its rows. */
 function keyCell(cells: readonly Cell[]): Cell {

@@ -13,11 +13,12 @@ export interface Ordered {
 
 /**
  * Event time, slowly: after each row everything is looked at anew. `rows` in order of arrival, each
- * of one of the `streams` that `from` tells; all of them are waited for.
+ * of one of the `streams` that `from` tells; all of them are waited for. Of rows of one time those
+ * of streams in `first` come before the others.
  */
 export function ordered(
   rows: readonly Row[], event: (row: Row) => number | null, late_ms: number,
-  streams = 1, from: (row: Row) => number = () => 0,
+  streams = 1, from: (row: Row) => number = () => 0, first: readonly number[] = [],
 ): Ordered {
   const taken: Row[] = [], given: Row[] = [], seen: { stream: number; time: number }[] = [];
   let watermark = -Infinity, late = 0, errors = 0;
@@ -33,7 +34,8 @@ export function ordered(
         Math.max(...seen.filter(({ stream }) => stream === i).map(({ time }) => time)));
       watermark = Math.max(watermark, Math.min(...reached) - late_ms);
       const due = taken.filter((one) => one.time <= watermark && !given.includes(one));
-      given.push(...due.toSorted((a, b) => a.time - b.time));
+      const rank = (row: Row): number => (first.includes(from(row)) ? 0 : 1);
+      given.push(...due.toSorted((a, b) => a.time - b.time || rank(a) - rank(b)));
     }
   }
   return { rows: given, watermark, late, errors };

@@ -4,7 +4,7 @@ import { exactly } from "./open.ts";
 import { Alarm, Pid } from "./control.ts";
 import { Moving } from "./moving.ts";
 import {
-  type Cell, failed, good, hasValue, nothing, order, type Row, type Value,
+  type Cell, failed, good, hasValue, nothing, order, type Row, stored, type Value,
 } from "./value.ts";
 
 /** What a value is made of: time of the oldest row, and the flags that stay with it. */
@@ -69,9 +69,11 @@ export class Stateful {
 
   #call(node: BoundStateful, time: number, from: Origin, of: (node: Bound) => Cell): Made {
     const when = node.when === null ? good(true) : of(node.when);
-    const keys = node.partitionBy.map(of);
+    // Arguments and keys stand in cells, also those that are not kept.
+    const cellOf = (part: Bound): Cell => stored(of(part), part.type);
+    const keys = node.partitionBy.map(cellOf);
     const context = Math.max(...[when, ...keys].map(asCondition));
-    const args = node.args.map((arg) => atLeast(of(arg), context));
+    const args = node.args.map((arg) => atLeast(cellOf(arg), context));
     const state = this.#stateOf(node, keys);
     if (state === null) return { cell: atLeast(nothing, context), from };
     const made = isTrue(when) ? state.take(args, time, from) : state.hold(from, args);
@@ -541,7 +543,9 @@ const signals: Readonly<Record<string, SignalFunction>> = {
   },
   time_in_state: {
     step([x], time, before) {
-      const same = before !== null && equal(before.memory.x, x);
+      // NaN, which only a value of no fixed type can be here, stays what it is.
+      const same = before !== null &&
+        (equal(before.memory.x, x) || exactly(before.memory.x) === exactly(x));
       const since = same ? before.memory.since : time;
       return { y: (time - since) / 1000, memory: { x, since }, renewed: !same };
     },

@@ -1,9 +1,9 @@
 import { assert, never } from "../../src/base.ts";
-import { ABSENT, BAD, type Dyn, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
+import { ABSENT, BAD, type Dyn, DynWriter, ERROR, GOOD, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundBinaryOp, BoundCall, BoundHits, BoundType } from "../../src/sql/bound.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
 import { parseTime } from "../../src/sql/types.ts";
-import { exactly, openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
+import { exactly, oneZero, openCast, OpenError, opened, openNarrow, openOrder } from "./open.ts";
 
 export type Value = Dyn;
 
@@ -49,6 +49,18 @@ const isError = ({ state }: Cell): boolean => state >= 194;
 
 export const worst = (...cells: readonly Cell[]): number =>
   Math.max(GOOD, ...cells.map((c) => c.state));
+
+const room = new Uint8Array(1 << 17);
+
+/**
+ * What becomes of a value in a cell: one of no fixed type that is too long for it is an error, and
+ * there is one zero in it.
+ */
+export function stored(cell: Cell, { kind, slot }: BoundType): Cell {
+  if (kind !== "dyn" || !hasValue(cell)) return cell;
+  return new DynWriter().write(room, 0, slot, cell.value) < 0 ? failed(ERROR.length)
+    : { value: oneZero(cell.value), state: cell.state };
+}
 
 /** A cell where NULL has been read as FALSE: no longer NULL, and no longer fully trusted. */
 const trusted = (cell: Cell): number =>
@@ -354,6 +366,5 @@ export function passes(condition: Bound | null, leaves: Leaves): boolean | null 
   if (isError(cell)) return null;
   return hasValue(cell) && cell.value === true;
 }
-
 
 export const absent: Cell = { value: null, state: ABSENT };

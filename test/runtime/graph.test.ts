@@ -70,6 +70,12 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
       expect(found).toContain(`rules.${name}.emptyWindows: A row that stands for none may not be`);
     }
   });
+  test("an empty list is read by no rule", () => {
+    const rules = { slow: "SELECT avg(a) AS m FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1)",
+      write: "SELECT 1.0 * count(*) AS v FROM slow WHERE m > 1 GROUP BY TUMBLINGWINDOW(ss, 10)" };
+    expect(examine(rules, [], {}, { emptyWindows: "[]" }).texts.join("\n"))
+      .toContain('rules.write.sql: The rule slow tells of an empty window by an empty list');
+  });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
     for (const window of ["SLIDINGWINDOW(ss, 1) OVER (WHEN NOT (b > 5))",

@@ -288,3 +288,13 @@ describe("meta()", () => {
       .toThrow("topic, qos and messageid");
   });
 });
+
+test("no text has more room than a cell may have", () => {
+  const nested = "to_json(to_json(to_json(to_json(to_json(to_json(recipe))))))";
+  expect(first(nested).type).toEqual({ kind: "text", slot: 65_536 });
+  expect(first("compress(to_json(to_json(to_json(to_json(to_json(recipe))))), 'gzip')").type)
+    .toEqual({ kind: "bytes", slot: 65_536 });
+  expect(fault(`SELECT '${"x".repeat(65_537)}' AS x FROM orders`).message)
+    .toStartWith("1:8: A text has at most 65536 bytes, this one has 65537");
+  expect(first(`'${"x".repeat(65_536)}'`).type.slot).toBe(65_536);
+});

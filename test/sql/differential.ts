@@ -907,7 +907,14 @@ function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boo
 /** The case of a seed, with expressions no deeper than that; null if the binder refuses it. */
 export function caseOf(seed: number, deepest = Infinity): Case | null {
   const r = createRandom(seed);
-  const sql = new Queries(r, deepest).query();
+  return caseWith(r, seed, new Queries(r, deepest).query());
+}
+
+/** A query of somebody else's, with the rows of a seed. */
+export const caseFor = (seed: number, sql: string): Case | null =>
+  caseWith(createRandom(seed), seed, sql);
+
+function caseWith(r: Random, seed: number, sql: string): Case | null {
   // As on the way to a write.
   const strict = seed % 2 === 1;
   const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);

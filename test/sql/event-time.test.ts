@@ -338,7 +338,6 @@ describe("refused", () => {
   test("what has no event time", () => {
     expect(refusal("SELECT a FROM plain")).toContain("1:15: Rows of plain bear no source time");
     expect(refusal("SELECT a FROM x*")).toContain("Rows of plain bear no source time");
-    expect(refusal("SELECT s.a FROM s ASOF JOIN t TOLERANCE 1s")).toContain("ASOF JOIN by event");
   });
 });
 

@@ -400,7 +400,7 @@ export function joinOf(seed: number): Case | null {
   const sql = new Queries(random).query();
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
-  const eventTime: EventTime | null = !sql.includes("ASOF") && random.chance(0.4)
+  const eventTime: EventTime | null = random.chance(0.4)
     ? { late_ms: random.pick([1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 63 } : null;
   const options = { strict, lineage, eventTime };
   try {
@@ -486,7 +486,8 @@ class JoinCase implements Case {
     const some = randomRows(random, inputs);
     const rows = eventTime === null ? some : arriving(random, some, eventTime.late_ms);
     const order = eventTime === null ? null : ordered(rows, (row) => (row as Timed).event!,
-      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined));
+      eventTime.late_ms, inputs, (row) => row.parts!.findIndex((part) => part !== undefined),
+      this.#query.joins.filter(({ asof }) => asof !== null).map(({ input }) => input));
     const end = order?.watermark ?? (rows.at(-1)?.time ?? 0) + 1000;
     return { contents, rows, order, end, random };
   }

@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
 import { Arena, type ColumnSpec, readCell, Ring, stateName, writeCell } from "../../src/ring.ts";
-import { type Catalog, compile, inTurn, instantiate, type Stage, SqlFault } from "../../src/sql.ts";
+import {
+  byEventTime, type Catalog, compile, type EventTime, inTurn, instantiate, type Stage, SqlFault,
+} from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import { evaluateQuery, type Row } from "../evaluate/evaluate.ts";
+import { ordered } from "../evaluate/order.ts";
 import { silences } from "../evaluate/window.ts";
 
 /** Windows that are empty give a row (`emptyWindows`): code and slow reference are one. */
@@ -11,7 +14,8 @@ const columns: readonly ColumnSpec[] = [
   { name: "a", kind: "float64", slot: 0 }, { name: "n", kind: "int53", slot: 0 },
 ];
 const catalog: Catalog = {
-  stream: (name) => (name === "s" ? { name, columns, interval_ms: 1 } : undefined),
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 1, timed: true }
+    : undefined),
   match: () => [], device: () => false, tag: () => undefined, model: () => undefined,
   names: () => [],
 };
@@ -23,26 +27,26 @@ class Machine {
   readonly found: string[] = [];
   #read = 0;
 
-  constructor(sql: string, lineage: boolean, rows = 16) {
-    const { stages } = compile(sql, catalog, { lineage, emptyWindows: true });
+  constructor(sql: string, lineage: boolean, eventTime: EventTime | null = null, rows = 16) {
+    const { stages } = compile(sql, catalog, { lineage, emptyWindows: true, eventTime });
     const arena = Arena.create(1 << 22);
     const ring = (specs: readonly ColumnSpec[], size: number): Ring =>
       Ring.create(arena, Ring.layout("r", specs, size)).ring;
     this.#rings = [ring(columns, 256)];
-    this.stages = inTurn(stages.map((plan) => {
+    this.stages = inTurn(byEventTime(stages.map((plan) => {
       const input = this.#rings.at(-1)!, output = ring(plan.output, rows);
       this.#rings.push(output);
       return instantiate(plan, { arena, input, output, newest: [],
         state: arena.take(Math.max(8, plan.stateBytes), "state") });
-    }));
+    })));
     this.#cursors = stages.map(() => 0);
   }
 
-  put({ time, cells }: Row): void {
+  put({ time, cells }: Row, event = NaN): void {
     const ring = this.#rings[0]!;
     ring.claim(1);
     ring.arena.F[ring.timeAt + (ring.head & ring.mask)] = time;
-    ring.arena.F[ring.sourceAt + (ring.head & ring.mask)] = NaN;
+    ring.arena.F[ring.sourceAt + (ring.head & ring.mask)] = event;
     ring.arena.U[ring.flagsAt + (ring.head & ring.mask)] = 0;
     for (const column of ring.columns) {
       writeCell(ring, column, ring.head, cells.get(column.name)!.value);
@@ -79,7 +83,9 @@ class Machine {
       const text = state < 64 ? String(readCell(ring, column, seq)) : stateName(state);
       return `${column.name}=${text}`;
     });
-    return `${ring.arena.F[ring.timeAt + row]} ${cells.join(" ")}`;
+    // By event time a row's own time is when it was made.
+    const event = ring.arena.F[ring.sourceAt + row]!;
+    return `${Number.isNaN(event) ? ring.arena.F[ring.timeAt + row] : event} ${cells.join(" ")}`;
   }
 }
 
@@ -127,6 +133,59 @@ test.each(windows)("%s: seeded rows with pauses between them", (window, every) =
   expect(empties).toBeGreaterThan(100);
 });
 
+test.each(windows)("%s by event time: what is told of follows the watermark", (window, every) => {
+  let empties = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    const r = createRandom(seed);
+    const sql = r.pick(queries).replace(/\bW\b/, window);
+    const late_ms = r.pick([1, 30, 200]);
+    const machine = new Machine(sql, false,
+      { late_ms, idle_ms: null, ahead_ms: Infinity, rows: 255 });
+    let event = 10_000 + r.below(500);
+    const events: number[] = [];
+    const rows: Row[] = Array.from({ length: 1 + r.below(40) }, (_, i) => {
+      event += r.pick([1, 10, 30, 120, 400]);
+      events.push(event - r.below(late_ms + 20));
+      const a = r.below(80) / 10;
+      return { time: 5000 + i, flags: 0, cells: new Map([["a", { value: a, state: 0 }],
+        ["n", { value: Math.floor(a), state: 0 }]]) };
+    });
+    machine.turn(4000);
+    rows.forEach((row, i) => {
+      machine.put(row, events[i]);
+      if (r.chance(0.7)) machine.turn(row.time);
+    });
+    machine.turn(9000);
+    const order = ordered(rows, (row) => events[rows.indexOf(row)]!, late_ms);
+    const given = evaluateQuery(bind(sql, catalog), order.rows,
+      { end: order.watermark, eventTime: true }).rows;
+    const nulls = bind(sql, catalog).select.map(({ name }) => `${name}=null`).join(" ");
+    const wanted = [...given.map((row) => ({ time: row.time, text: show(row) })),
+      ...silences(given, every, events[0]!, order.watermark)
+        .map((at) => ({ time: at, text: `${at} ${nulls}` }))]
+      .toSorted((a, b) => a.time - b.time).map(({ text }) => text);
+    expect([sql, seed, ...machine.found]).toEqual([sql, seed, ...wanted]);
+    empties += wanted.length - given.length;
+  }
+  expect(empties).toBeGreaterThan(100);
+});
+
+test("by event time an idle source lets windows be told of by the clock", () => {
+  const machine = new Machine("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 100)", false,
+    { late_ms: 50, idle_ms: 1000, ahead_ms: Infinity, rows: 15 });
+  const cells = new Map([["a", { value: 1, state: 0 }], ["n", { value: 1, state: 0 }]]);
+  machine.put({ time: 5000, flags: 0, cells }, 10_010);
+  machine.turn(5000);
+  machine.turn(5999);
+  expect(machine.found).toEqual([]);
+  machine.turn(6000);
+  expect(machine.found).toEqual(["10100 c=1",
+    ...[10200, 10300, 10400, 10500, 10600, 10700, 10800, 10900].map((end) => `${end} c=null`)]);
+  expect(machine.stages.at(-1)!.deadline).toBe(6040);
+  machine.turn(6040);
+  expect(machine.found.at(-1)).toBe("11000 c=null");
+});
+
 test("a step of the clock by more than a thousand windows is one of them", () => {
   const machine = new Machine("SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 10)", false);
   machine.turn(5);
@@ -135,7 +194,7 @@ test("a step of the clock by more than a thousand windows is one of them", () =>
   expect(machine.stages.at(-1)!.deadline).toBe(1_700_000_000_010);
 });
 
-test("what cannot be empty, or goes by event time, is refused", () => {
+test("what cannot be empty is refused", () => {
   const refusal = (sql: string, more: object = {}): string => {
     try {
       compile(sql, catalog, { emptyWindows: true, ...more });

@@ -130,7 +130,7 @@ export class World implements Machine {
         timeline.at(begin, () => (this.quiet = false));
         timeline.at(begin + wave.trouble, () => {
           this.quiet = true;
-          // A station left alone is asked so seldom that trouble counted in frames would outlive it.
+          // A station left alone is asked so seldom that trouble counted in frames outlives it.
           this.equipment.command("clear");
         });
         timeline.at(quiet - wave.judged, () => this.#beginQuiet(quiet - 1000));

@@ -1,4 +1,4 @@
-import { Fault, reason } from "../../base.ts";
+import { Fault, reason, Wait } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
 import { type ColumnSpec, GOOD, type Ring } from "../../ring.ts";
@@ -28,8 +28,7 @@ export class FileSource {
   #mark: string | null;
   #nextAt = -Infinity;
   #ended = false;
-  /** Ends a pause. */
-  #goOn: () => void = () => undefined;
+  readonly #wait: Wait;
 
   constructor(
     name: string, settings: SourceSettings, into: Ring, intake: Intake,
@@ -46,12 +45,13 @@ export class FileSource {
     this.#mark = intake.newest;
     this.#status = status;
     this.#io = io;
+    this.#wait = new Wait(io.timers);
     void this.#run();
   }
 
   end(): void {
     this.#ended = true;
-    this.#goOn();
+    this.#wait.end();
   }
 
   async #run(): Promise<void> {
@@ -63,7 +63,7 @@ export class FileSource {
         this.#become("down", reason(thrown));
         await this.#leave();
       }
-      if (!this.#ended && !isDone) await this.#pause(this.#settings.poll);
+      if (!this.#ended && !isDone) await this.#wait.for(this.#settings.poll);
     }
     await this.#leave();
   }
@@ -141,9 +141,9 @@ export class FileSource {
   /** Records that were read already become one commit; false: there is none. */
   async #batch(file: RecordFile): Promise<boolean> {
     const { interval } = this.#settings;
-    if (!this.#intake.open) await this.#room();
+    if (!this.#intake.open) await this.#wait.until((go) => this.#intake.whenOpen(go));
     const early = this.#nextAt - this.#io.now();
-    if (early > 0) await this.#pause(early);
+    if (early > 0) await this.#wait.for(early);
     const rows_max = interval === undefined ? this.#intake.rows_max : 1;
     let taken = 0;
     while (!this.#ended && taken < rows_max && this.#take(() => file.next())) taken++;
@@ -208,23 +208,6 @@ export class FileSource {
     const file = this.#file;
     this.#file = null;
     await file?.close();
-  }
-
-  #room(): Promise<void> {
-    return new Promise((go) => {
-      this.#goOn = go;
-      this.#intake.whenOpen(go);
-    });
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((done) => {
-      const timer = this.#io.timers.after(ms, done);
-      this.#goOn = () => {
-        this.#io.timers.clear(timer);
-        done();
-      };
-    });
   }
 
   #become(state: ConnectionStatus["state"], why: string): void {

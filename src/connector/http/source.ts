@@ -1,4 +1,4 @@
-import { Fault, reason } from "../../base.ts";
+import { Fault, reason, Wait } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo } from "../../connector.ts";
 import { GOOD, type Ring } from "../../ring.ts";
@@ -19,8 +19,7 @@ export class HttpSource {
   /** Engine time of the last request that was answered, and what it was answered. */
   #since = 0;
   #answer: number | bigint | null = null;
-  /** Ends a pause. */
-  #goOn: () => void = () => undefined;
+  readonly #wait: Wait;
 
   constructor(
     name: string, settings: SourceSettings, into: Ring, status: ConnectionStatus, io: ConnectorIo,
@@ -31,12 +30,13 @@ export class HttpSource {
     this.#decoder = createDecoder(into, { ...settings, rows_max: into.rows >> 1 });
     this.#status = status;
     this.#io = io;
+    this.#wait = new Wait(io.timers);
     void this.#run();
   }
 
   end(): void {
     this.#abort.abort();
-    this.#goOn();
+    this.#wait.end();
   }
 
   async #run(): Promise<void> {
@@ -46,7 +46,7 @@ export class HttpSource {
     while (!signal.aborted) {
       await this.#poll();
       next += Math.max(1, Math.ceil((this.#io.now() - next) / interval)) * interval;
-      if (!signal.aborted) await this.#pause(next - this.#io.now());
+      if (!signal.aborted) await this.#wait.for(next - this.#io.now());
     }
   }
 
@@ -108,16 +108,6 @@ export class HttpSource {
       this.#status.dropped++;
       this.#failed(reason(thrown));
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((done) => {
-      const timer = this.#io.timers.after(ms, done);
-      this.#goOn = () => {
-        this.#io.timers.clear(timer);
-        done();
-      };
-    });
   }
 
   #failed(why: string): void {

@@ -1,3 +1,4 @@
+import { assert } from "../../base.ts";
 import { ERROR } from "../../ring.ts";
 import type { BoundLiteral, BoundType } from "../bound.ts";
 import { type Code, failing, known, refusing, type Value, worst } from "./code.ts";
@@ -9,6 +10,7 @@ import { type Code, failing, known, refusing, type Value, worst } from "./code.t
 
 /** The JavaScript value; null where there is none. */
 export function javascript(code: Code, value: Value): string {
+  assert(value.kind === "dyn", `a ${value.kind} is no value of no fixed type`);
   if (value.js !== undefined) return value.js;
   let js = code.read.get(value);
   if (js === undefined) {

@@ -12,6 +12,8 @@ export interface Ordering {
   readonly ahead_ms: number;
   /** Streams that rows come from. */
   readonly streams: number;
+  /** See `ReorderPlan`. */
+  readonly first: readonly number[];
   /** Rows that may wait. */
   readonly rows: number;
 }
@@ -24,7 +26,7 @@ export function reorderStage(
   const keep = rowsStage(input, null, through);
   const give = rowsStage({ ...input, columns: keep.output, newest: [], find: () => undefined },
     null, through);
-  const { late_ms, idle_ms, ahead_ms, streams } = ordering;
+  const { late_ms, idle_ms, ahead_ms, streams, first } = ordering;
   // One slot more than rows may wait: that of the row being looked at.
   const ring = Ring.layout("held", keep.output, nextPowerOfTwo(ordering.rows + 1));
   const state = new Layout();
@@ -36,7 +38,7 @@ export function reorderStage(
   state.add("turns", "I", ring.rows);
   state.add("held", "U", ring.bytes);
   return {
-    kind: "reorder", late_ms, idle_ms, ahead_ms, streams, keep, give, ring,
+    kind: "reorder", late_ms, idle_ms, ahead_ms, streams, first, keep, give, ring,
     input: input.columns, output: give.output, outputRows: 0, state, stateBytes: state.bytes,
     text: `${keep.text}\n\n${give.text}`,
   };

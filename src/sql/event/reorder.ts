@@ -16,14 +16,15 @@ import type { ReorderPlan, Site, Stage, StageCounters } from "../program.ts";
  *     5 late       rows left out because the watermark had passed them
  *     6 early      rows given out before their time because there was no more room
  *     7 missed     largest event time of a row that was left out, 0 = none was
+ *     8 first      event time of the first row
  */
 const word = {
-  begun: 0, watermark: 1, newest: 2, waiting: 3, turn: 4, late: 5, early: 6, missed: 7,
+  begun: 0, watermark: 1, newest: 2, waiting: 3, turn: 4, late: 5, early: 6, missed: 7, first: 8,
 } as const;
-export const order_words = 8;
+export const order_words = 9;
 
 /** How far event time has come; windows after a reorder step close by it. */
-interface EventClock {
+export interface EventClock {
   /** All rows before this event time have been given out; −Infinity before the first. */
   readonly watermark: number;
   /** Engine time at which the watermark reaches an event time if no row comes; 0 = it has. */
@@ -32,16 +33,19 @@ interface EventClock {
   follow(now: number): void;
   /** Largest event time of a row that was left out, 0 = none was. */
   readonly missed: number;
+  /** Event time of the first row; Infinity before it. */
+  readonly first: number;
 }
 
 /**
  * Puts rows in the order of their event time, which is their source time; rows of one time in that
- * of their coming. A row waits until the watermark has reached it: the largest event time seen less
- * the tolerance, of the stream that is furthest behind. A stream of which no row has come for the
- * idle timeout is not waited for; if none has a row for so long, event time goes on from the
- * largest of all by what the clock has added since. Its state block:
+ * of their coming, those that others get beside them (ASOF) first. A row waits until the watermark
+ * has reached it: the largest event time seen less the tolerance, of the stream that is furthest
+ * behind. A stream of which no row has come for the idle timeout is not waited for; if none has a
+ * row for so long, event time goes on from the largest of all by what the clock has added since.
+ * Its state block:
  *
- *     order   F × 8     see above
+ *     order   F × 9     see above
  *     reached F × n     largest event time of each stream, −Infinity before its first row
  *     keep    U × n     state of the kernel that writes a row into a slot
  *     give    U × n     state of the kernel that writes a slot's row on
@@ -70,6 +74,8 @@ export class ReorderStage implements Stage, EventClock {
   readonly #turns: number;
   /** Which stream a row is from; undefined = there is one. */
   readonly #member: Column | undefined;
+  /** Which input a row that waits is of. */
+  readonly #from: Column | undefined;
   readonly #input: Ring;
   readonly #capacity: number;
   readonly #rows_max: number;
@@ -90,6 +96,7 @@ export class ReorderStage implements Stage, EventClock {
     this.#member = this.#input.column("$member");
     this.#arrived = new Float64Array(plan.streams).fill(NaN);
     this.#held = Ring.attach(arena, place("held"), plan.ring);
+    this.#from = this.#held.column("$from");
     this.#output = output;
     this.#keep = kernelOf(arena, plan.keep.text);
     this.#give = kernelOf(arena, plan.give.text);
@@ -111,6 +118,10 @@ export class ReorderStage implements Stage, EventClock {
 
   get missed(): number {
     return this.#F[this.#at + word.missed]!;
+  }
+
+  get first(): number {
+    return this.#F[this.#at + word.begun] === 0 ? Infinity : this.#F[this.#at + word.first]!;
   }
 
   get watermark(): number {
@@ -206,6 +217,12 @@ export class ReorderStage implements Stage, EventClock {
     return this.#I[this.#turns + this.#I[this.#slots + place]!]!;
   }
 
+  #isFirst(place: number): boolean {
+    if (this.#plan.first.length === 0) return false;
+    return this.#plan.first.includes(
+      this.#F[this.#from!.payload + this.#I[this.#slots + place]!]!);
+  }
+
   #isDue(): boolean {
     return this.#waiting > 0 && this.#timeOf(0) <= this.#F[this.#at + word.watermark]!;
   }
@@ -237,7 +254,7 @@ export class ReorderStage implements Stage, EventClock {
     }
     if (F[at + word.begun] === 0) {
       F[at + word.begun] = 1;
-      F[at + word.newest] = event;
+      F[at + word.newest] = F[at + word.first] = event;
       F[at + word.watermark] = -Infinity;
     }
     const isLate = this.#isLate(event);
@@ -328,7 +345,10 @@ export class ReorderStage implements Stage, EventClock {
 
   #isBefore(a: number, b: number): boolean {
     const s = this.#timeOf(a), t = this.#timeOf(b);
-    return s !== t ? s < t : ((this.#turnOf(a) - this.#turnOf(b)) | 0) < 0;
+    if (s !== t) return s < t;
+    const isFirst = this.#isFirst(a);
+    return isFirst !== this.#isFirst(b) ? isFirst
+      : ((this.#turnOf(a) - this.#turnOf(b)) | 0) < 0;
   }
 
   #swap(a: number, b: number): void {

@@ -1,0 +1,180 @@
+import type { Gateway, Hint, Rule } from "../config.ts";
+import { type Program, type Span, SqlFault } from "../sql.ts";
+import type { PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
+import { rulesToWrites } from "./share.ts";
+
+/** A configuration whose rules are planned. */
+export interface Planned {
+  readonly gateway: Gateway;
+  readonly streams: ReadonlyMap<string, StreamPlan>;
+  /** In an order in which each reads only what stands before it. */
+  readonly rules: readonly RulePlan[];
+  readonly permits: readonly PermitPlan[];
+  /** Types of tables and sources of whose rows nobody knows the age, by their names. */
+  readonly past: ReadonlyMap<string, string>;
+  /** Tags that a query depends on, without what has the name `but` in its own text. */
+  readsOf(program: Program, but?: string): ReadonlySet<string>;
+  /** The text that a condition of a permit is compiled from. */
+  permitSql(condition: string): string;
+}
+
+type Tell = (path: readonly (string | number)[], message: string, hint?: Hint) => void;
+
+/** What may not stand on the way from a tag to a write; each finding names its rule of WRITING. */
+export function checkWritePaths(planned: Planned, tell: Tell): void {
+  const check = new WritePaths(planned, tell);
+  check.feedback();
+  check.hiding();
+  check.sources();
+  check.past();
+}
+
+class WritePaths {
+  readonly #planned: Planned;
+  readonly #tell: Tell;
+  readonly #writing: ReadonlySet<string>;
+  /** Rules with a condition. */
+  readonly #selective: ReadonlySet<string>;
+
+  constructor(planned: Planned, tell: Tell) {
+    this.#planned = planned;
+    this.#tell = tell;
+    this.#writing = rulesToWrites(planned.rules);
+    this.#selective = new Set(planned.rules.filter(({ program }) => program.selective)
+      .map(({ rule }) => rule.name));
+  }
+
+  /**
+   * W8: every input of a written value is good, by lineage. What turns a bad input into a good
+   * value may therefore stand in no rule on the way to a write, and in no permit (W12).
+   */
+  hiding(): void {
+    const { gateway, rules, permits, permitSql } = this.#planned;
+    const why = "hides an input that is bad or missing, which a machine must not be written from";
+    for (const { rule, program } of rules) {
+      if (!this.#writing.has(rule.name)) continue;
+      const found = hidingIn(program.sql);
+      const refuse = (sentence: string, span: Span): void => {
+        const fault = new SqlFault("unsafe", `${sentence} (W8)`, program.sql, span);
+        this.#tell(["rules", rule.name, "sql"], fault.message, fault);
+      };
+      if (found !== null) refuse(`${found.word} ${why}`, found.span);
+      if (rule.emptyWindows !== false) {
+        this.#tell(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
+          "be on the way to a write: whoever counts it would count a silent device (W8)");
+      }
+      for (const { sentence, span } of program.unsafe) {
+        refuse(`${sentence}; it may not be on the way to a write`, span);
+      }
+      const selective = this.#selectiveBefore(program);
+      if (selective !== undefined) {
+        this.#tell(["rules", rule.name, "sql"], "The window cannot know which rows " +
+          `${selective} left out only because its condition could not be trusted, and would call ` +
+          "a sum without them good; a condition stands in the rule with the window (W8)");
+      }
+    }
+    for (const { tag, program } of permits) {
+      if (hidingIn(program.sql) === null) continue;
+      gateway.policy[tag]!.permit.forEach((_, i, permit) => {
+        const sql = permitSql(permit[i]!);
+        const found = hidingIn(sql);
+        if (found === null) return;
+        const fault = new SqlFault("unsafe", `${found.word} ${why} (W12)`, sql, found.span);
+        this.#tell(["policy", tag, "permit", i], fault.message, fault);
+      });
+    }
+  }
+
+  /** A rule with a condition whose rows this one counts in a window. */
+  #selectiveBefore({ stages, inputs }: Program): string | undefined {
+    if (!stages.some(({ kind }) => kind === "window" || kind === "kept")) return undefined;
+    return inputs.flatMap((input) => input.streams)
+      .find((name) => this.#selective.has(name));
+  }
+
+  /**
+   * W8: the rows of a group come while its device is silent, too. What is written must therefore
+   * be made of a value that then is bad, or its row must be there because of one.
+   */
+  sources(): void {
+    const { rules, streams: known } = this.#planned;
+    // Each rule reads only what stands before it.
+    const row = new Map<string, boolean>();
+    const columns = new Map<string, boolean>();
+    for (const { rule, program } of rules) {
+      const streams = program.inputs.flatMap((input) => input.streams);
+      const carries = (name: string): boolean => {
+        const having = streams.filter((stream) =>
+          known.get(stream)!.layout.columns.some((column) => column.name === name));
+        return having.length > 0 &&
+          having.every((stream) => columns.get(`${stream} ${name}`) ?? true);
+      };
+      const reads = (name: string): boolean =>
+        program.newest.some(({ tag }) => tag === name) || carries(name);
+      const hasRow = program.sources.row.some(reads) || streams.every((stream) =>
+        row.get(stream) ?? known.get(stream)!.from === "source");
+      row.set(rule.name, hasRow);
+      for (const [name, of] of Object.entries(program.sources.columns)) {
+        columns.set(`${rule.name} ${name}`, hasRow || of.some(reads));
+      }
+      this.#checkWritten(rule, (name) => columns.get(`${rule.name} ${name}`) ?? true);
+    }
+  }
+
+  /** W8: no machine is written from a row whose age nobody knows. */
+  past(): void {
+    const { rules, past } = this.#planned;
+    for (const { rule, program } of rules.filter((plan) => this.#writing.has(plan.rule.name))) {
+      const found = program.inputs.flatMap(({ streams }) => streams).find((name) => past.has(name));
+      if (found === undefined) continue;
+      this.#tell(["rules", rule.name, "sql"], `Nobody knows how old the rows of ${found} are, ` +
+        `as with all that comes of type ${past.get(found)}; what is made of them may not be on ` +
+        "the way to a write (W8)");
+    }
+  }
+
+  #checkWritten(rule: Rule, reads: (column: string) => boolean): void {
+    rule.to.forEach((target, i) => {
+      if (target.kind !== "write" || reads(target.from)) return;
+      this.#tell(["rules", rule.name, "to", i, "from"],
+        `${target.from} is made of no value of a device, so it would be written while the device ` +
+          "is silent; use a tag in it, or one in WHERE that says when to write (W8)");
+    });
+  }
+
+  /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
+  feedback(): void {
+    const { rules, readsOf } = this.#planned;
+    for (const { rule, program } of rules) {
+      for (const target of rule.to) {
+        if (target.kind !== "write") continue;
+        const reads = readsOf(program, program.sources.followed[target.from]);
+        if (!reads.has(target.tag)) continue;
+        this.#tell(["rules", rule.name],
+          `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
+            `feedback is refused, except as what pid() follows, its 9th argument, where ` +
+            `${target.from} is that pid() and nothing else of the rule reads it (W13)`);
+      }
+    }
+  }
+}
+
+/**
+ * The first word of a query that makes a value of a missing one; texts and comments aside. A
+ * comparison with NULL is not true, so NOT of one in WHERE, or in a condition of a window, lets a
+ * row pass of which nothing is known.
+ */
+function hidingIn(sql: string): { word: string; span: Span } | null {
+  const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
+  const code = sql.replace(aside, (text) => " ".repeat(text.length));
+  const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
+  const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
+  not.lastIndex = where;
+  const named = new RegExp("\\b(?:coalesce|isnull|quality|good|raw|changed|collect|merge_agg|" +
+    "array_(?:max|min|join))(?=\\s*\\()", "i");
+  const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
+    (where < 0 ? null : not.exec(code));
+  if (found === null) return null;
+  const [word] = found;
+  return { word, span: { from: found.index, to: found.index + word.length } };
+}
