@@ -16,8 +16,11 @@ export interface Aggregate {
   readonly settings: readonly number[];
 }
 
-/** What an aggregate keeps for each group, all float64, with the value it begins with. */
-export type Fields = Readonly<Record<string, number>>;
+/**
+ * What an aggregate keeps for each group, all float64, with the value it begins with; null: any,
+ * it is written before it is read.
+ */
+export type Fields = Readonly<Record<string, number | null>>;
 
 /** Where an aggregate of the current group lies. */
 export interface Place {
@@ -43,21 +46,21 @@ const leastOf = ({ fn }: Aggregate): number =>
   fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2
     : isSpectral(fn) ? spectrum_rows_min : 1;
 
-const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
+const chained: Fields = { n: 0, worst: 0, head: null, tail: null };
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
   sum: { n: 0, worst: 0, sum: 0 },
   avg: { n: 0, worst: 0, sum: 0 },
-  min: { n: 0, worst: 0, best: 0 },
-  max: { n: 0, worst: 0, best: 0 },
+  min: { n: 0, worst: 0, best: null },
+  max: { n: 0, worst: 0, best: null },
   stddev: { n: 0, worst: 0, mean: 0, squares: 0 },
   stddevs: { n: 0, worst: 0, mean: 0, squares: 0 },
   var: { n: 0, worst: 0, mean: 0, squares: 0 },
   vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   rms: { n: 0, worst: 0, mean: 0, squares: 0 },
-  last: { n: 0, worst: 0, value: 0, state: NULL },
-  first: { n: 0, worst: 0, value: 0, state: NULL },
+  last: { n: 0, worst: 0, value: null },
+  first: { n: 0, worst: 0, value: null },
   percentile_cont: chained,
   percentile_disc: chained,
   fft_peak: chained,
@@ -66,8 +69,10 @@ const kept: Record<AggregateName, Fields> = {
   distinct: chained, count_distinct: chained,
 };
 
-export function fieldsOf({ fn, arg, spec }: Aggregate): Fields {
-  if (fn === "count" && arg !== null) return { n: 0, worst: 0 };
+export function fieldsOf(aggregate: Aggregate): Fields {
+  const { fn, arg, spec, skipsNull } = aggregate;
+  if (!skipsNull) return { n: 0, state: NULL, ...(keepsCell(aggregate) ? {} : { value: null }) };
+  if (keepsCell(aggregate) || (fn === "count" && arg !== null)) return { n: 0, worst: 0 };
   if (fn !== "sum" && fn !== "avg") return kept[fn];
   if (spec.kind === "int64") return { n: 0, worst: 0, over: 0, low: 0, high: 0 };
   return spec.kind === "int53" ? { ...kept[fn], over: 0 } : kept[fn];
