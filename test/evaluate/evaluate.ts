@@ -48,6 +48,8 @@ export interface Evaluated {
   readonly rows: readonly Row[];
   /** Rows or groups left out because a condition failed on them. */
   readonly errors: number;
+  /** Rows for whose key a table had no room, once for each table and window. */
+  readonly dropped: number;
 }
 
 /** Runs a query over rows that come in parts: functions with state go on where they were. */
@@ -83,6 +85,7 @@ class Evaluation {
   /** Rows of a window that are in no group only because nobody knows whether they belong (W8). */
   readonly #doubted = new Set<Row>();
   #errors = 0;
+  #dropped = 0;
   /** What is left of WHERE when a row comes to the window or the select list. */
   #where: Bound | null;
 
@@ -102,7 +105,7 @@ class Evaluation {
         (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
     for (const row of met) this.#callAll(row);
     if (this.#query.joins.some(isWindowed)) {
-      return { rows: this.#joinedWindows(met), errors: this.#errors };
+      return this.#evaluated(this.#joinedWindows(met));
     }
     return this.#lookedUp(this.#lookAll(met));
   }
@@ -125,7 +128,11 @@ class Evaluation {
     }
     const made = this.#query.expand === null ? found
       : found.flatMap((row) => this.#expanded(row));
-    return { rows: made, errors: this.#errors };
+    return this.#evaluated(made);
+  }
+
+  #evaluated(rows: readonly Row[]): Evaluated {
+    return { rows, errors: this.#errors, dropped: this.#dropped + this.#stateful.dropped };
   }
 
   /** A row for each item of its array. */
@@ -410,7 +417,10 @@ class Evaluation {
     return rows.flatMap((row) => {
       const key = this.#keyOf(row);
       // There is no room for one more group.
-      if (!groups.has(key) && groups.size === this.#query.groups) return [];
+      if (!groups.has(key) && groups.size === this.#query.groups) {
+        this.#dropped += 1;
+        return [];
+      }
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
       return this.#group({ start: row.time, end: row.time, rows: group }, group)
@@ -438,6 +448,7 @@ class Evaluation {
       const group = groups.get(key);
       if (group !== undefined) group.push(row);
       else if (groups.size < this.#query.groups) groups.set(key, [row]);
+      else this.#dropped += 1;
     }
     const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
       windowConditions(this.#query.window).some((condition) =>

@@ -42,6 +42,9 @@ export class Stateful {
   readonly #states = new Map<BoundStateful, Map<string, Call>>();
   /** Keys of a PARTITION BY, by its expressions: calls with the same one share them. */
   readonly #keys = new Map<string, Set<string>>();
+  /** Tables without room for the key of the row at hand; only columns are keys of one in common. */
+  readonly #full = new Set<string | BoundStateful>();
+  dropped = 0;
 
   constructor(query: BoundQuery) {
     this.#rounds = roundsOf(query);
@@ -63,6 +66,9 @@ export class Stateful {
         origins.set(node, made.from);
       }
       whole = joined(whole, ...origins.values());
+      // A round of calls has tables of its own.
+      this.dropped += this.#full.size;
+      this.#full.clear();
     }
     return whole;
   }
@@ -90,7 +96,10 @@ export class Stateful {
         name === "span" ? undefined : typeof value === "bigint" ? String(value) : value);
       const known = this.#keys.get(table) ?? new Set();
       this.#keys.set(table, known);
-      if (!known.has(key) && known.size === node.keys) return null;
+      if (!known.has(key) && known.size === node.keys) {
+        this.#full.add(node.partitionBy.every(({ kind }) => kind === "column") ? table : node);
+        return null;
+      }
       known.add(key);
     }
     const states = this.#states.get(node)!;

@@ -10,8 +10,8 @@ export interface Mutant {
   readonly statement: string;
   readonly before: string;
   /**
-   * The same for all changes that are one of the emitter: names differ by their numbers only, and
-   * so do places of parameters.
+   * The same for all changes that are one of the emitter: names differ by their numbers only or by
+   * what they are named after, and so do places of parameters.
    */
   readonly pattern: string;
 }
@@ -74,9 +74,18 @@ function* choices(text: string): Generator<{ index: number; condition: string }>
   }
 }
 
-/** Names without their numbers. */
+/** An operand may be a column, a newest value, a result or one made in the row: it is as good. */
+const operands: Readonly<Record<string, string>> = {
+  c: "v", t: "v", y: "v", newest: "v", c_s: "s", newest_s: "s", c_n: "n", newest_n: "n",
+  c_low: "low", newest_low: "low", c_high: "high", newest_high: "high",
+};
+
+/** Names without their numbers, of operands without what they are named after. */
 const patternOf = (statement: string): string =>
-  statement.replace(/\b[a-zA-Z]\w*/g, (name) => name.replace(/\d+/g, ""));
+  statement.replace(/\b[a-zA-Z]\w*/g, (name) => {
+    const bare = name.replace(/\d+/g, "");
+    return operands[bare] ?? bare;
+  });
 
 function closing(text: string, from: number): number {
   let open = 1;

@@ -765,9 +765,11 @@ class Machine {
       const made = ring(stream, [tags[column]!], 16);
       const row = newest.get(tag);
       if (row !== undefined) {
-        for (const cells of [new Map([[column, { value: -5, state: 0 }]]), row.cells]) {
-          put(made, { ...row, cells });
+        // It has gone round before.
+        for (let i = 0; i < 20; i++) {
+          put(made, { ...row, cells: new Map([[column, { value: -5, state: 0 }]]) });
         }
+        put(made, row);
       }
       return made;
     });
@@ -885,6 +887,8 @@ export interface Done {
   readonly rows: readonly string[];
   /** Rows counted as failed; null where the two count differently. */
   readonly errors: number | null;
+  /** Rows for whose key there was no room; null where the two count differently. */
+  readonly dropped: number | null;
   /** Rows later than event time waits for. */
   readonly late: number;
 }
@@ -959,6 +963,8 @@ class SqlCase implements Case {
    * alone.
    */
   readonly #counts: boolean;
+  /** By event time the last windows stay open: only code has looked at their rows. */
+  readonly #drops: boolean;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -968,6 +974,7 @@ class SqlCase implements Case {
     this.#query = bind(sql, catalog);
     this.#each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
     this.#counts = program.models.length === 0 && this.#query.window?.kind !== "count";
+    this.#drops = options.eventTime === null || this.#query.window === null;
   }
 
   get title(): string {
@@ -1004,6 +1011,7 @@ class SqlCase implements Case {
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
       rows: shown(done.rows), late: order?.late ?? 0,
+      dropped: this.#drops ? done.dropped : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
     };
   }
@@ -1013,9 +1021,10 @@ class SqlCase implements Case {
     const machine = new Machine(program, newest);
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
-    const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
-      late: machine.links[0]!.stage.counters.late ?? 0 };
+    const sum = (of: "errors" | "dropped"): number =>
+      machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
+    return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
+      dropped: this.#drops ? sum("dropped") : null, late: machine.links[0]!.stage.counters.late ?? 0 };
   }
 
   /** Random rows and newest values of a seed. */

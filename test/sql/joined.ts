@@ -428,6 +428,8 @@ class JoinCase implements Case {
   readonly #query: BoundQuery;
   /** A count window tests each row once, the reference once for each window that it is in. */
   readonly #counts: boolean;
+  /** By event time the last windows stay open: only code has looked at their rows. */
+  readonly #drops: boolean;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -436,6 +438,7 @@ class JoinCase implements Case {
     this.#options = options;
     this.#query = bind(sql, catalog);
     this.#counts = this.#query.window?.kind !== "count";
+    this.#drops = options.eventTime === null || this.#query.window === null;
   }
 
   get title(): string {
@@ -465,6 +468,7 @@ class JoinCase implements Case {
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return { rows: shown(done.rows), late: order?.late ?? 0,
+      dropped: this.#drops ? done.dropped : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null };
   }
 
@@ -473,9 +477,10 @@ class JoinCase implements Case {
     const machine = new Machine(program, contents, random);
     for (const row of rows) machine.feed(row, row.time);
     machine.run(order === null ? end : 1e6);
-    const errors = machine.stages.reduce((sum, stage) => sum + stage.counters.errors, 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
-      late: machine.stages[0]!.counters.late ?? 0 };
+    const sum = (of: "errors" | "dropped"): number =>
+      machine.stages.reduce((n, stage) => n + stage.counters[of], 0);
+    return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
+      dropped: this.#drops ? sum("dropped") : null, late: machine.stages[0]!.counters.late ?? 0 };
   }
 
   #input(seed: number): Input {
