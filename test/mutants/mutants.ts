@@ -64,11 +64,17 @@ class Run {
   async further(): Promise<void> {
     const before = this.found.size;
     for (const one of this.open.values()) one.places = 0;
+    const shapes = new Set<string>();
     for (let i = 0; i < further * count && this.open.size > 0; i++, this.#seed++) {
+      shapes.clear();
+      for (const { mutant, places } of this.open.values()) {
+        if (places < places_max) shapes.add(mutant.shape);
+      }
       const one = subjectOf(this.#seed);
       if (i % 200 === 199) console.log(`${i + 1} further programs: ${this.line}`);
       if (one === null) continue;
-      await this.#tryAll(one, ({ pattern }) => this.open.get(pattern) ?? null);
+      await this.#tryAll(one, ({ pattern }) => this.open.get(pattern) ?? null,
+        (shape) => shapes.has(shape));
     }
     this.foundFurther = this.found.size - before;
   }
@@ -88,9 +94,10 @@ class Run {
     return known;
   }
 
-  async #tryAll(one: Case, placeOf: (mutant: Mutant) => Open | null): Promise<void> {
+  async #tryAll(one: Case, placeOf: (mutant: Mutant) => Open | null,
+    isWanted?: (shape: string) => boolean): Promise<void> {
     for (const [at, { text }] of placesOf(one.program).entries()) {
-      for (const mutant of mutantsOf(text)) {
+      for (const mutant of mutantsOf(text, isWanted)) {
         const open = placeOf(mutant);
         if (open === null || ++open.places > places_max) continue;
         this.tried += 1;
