@@ -533,11 +533,12 @@ const timePatterns = ["'yyyy-MM-dd HH:mm:ss.SSS XXX'", "'EEE d MMM YY h a z'", "
 const expressions = ["'a.'", "'(a|b)+'", "'^$'", "'[^a]*'", "'(?i)ö'", "u"];
 const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity,
   5e-324];
-const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
+const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
 const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
   -(2n ** 63n)];
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
+const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
 const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193, 193, 194,
   194, ERROR.zero, ERROR.parse, 255];
@@ -545,12 +546,16 @@ const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
 };
+/** What lies beside a state that says that there is no value may be anything. */
+const beside: typeof extremes = { ...extremes, time: [0, NaN, 1e300] };
 
 /** How the cells of a column are in one set of rows. */
 interface Manner {
   readonly goodChance: number;
   /** The values that it has; null: any. */
   readonly values: readonly Cell["value"][] | null;
+  /** The states of those that are not good. */
+  readonly states: readonly number[];
 }
 
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
@@ -558,14 +563,13 @@ function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: 
   const values = r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
-  return { goodChance, values };
+  return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
 }
 
-function cell(r: Random, spec: ColumnSpec, { goodChance, values }: Manner): Cell {
+function cell(r: Random, spec: ColumnSpec, { goodChance, values, states }: Manner): Cell {
   const any = (): Cell["value"] => (values === null ? valueOf(r, spec) : r.pick(values));
   if (r.chance(goodChance)) return { value: any(), state: 0 };
-  // What lies beside a state that says that there is no value may be anything.
-  const state = r.pick(states), most = extremes[spec.kind];
+  const state = r.pick(states), most = state < 64 ? extremes[spec.kind] : beside[spec.kind];
   return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : any(), state };
 }
 
@@ -1037,7 +1041,7 @@ class SqlCase implements Case {
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
         newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
-          cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null })]]) });
+          cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null, states })]]) });
       }
     }
     const order = event === null ? null : ordered(rows, sourceOf, event.late_ms);

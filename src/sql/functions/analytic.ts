@@ -191,7 +191,8 @@ function accumulate(site: Site, fold: Fold): string[] {
   };
   const result = fold === "count" ? n! : fold === "avg"
     ? `${n} === 0 ? 0 : ${value} / ${n}` : value!;
-  const clear = `${on} = 0; ${n} = 0; ${value} = 0; ${q} = 0; ${rows} = 0;`;
+  const clear = `${on} = 0; ${n} = 0; ${fold === "count" ? "" : `${value} = 0; `}` +
+    `${q} = 0; ${rows} = 0;`;
   const worse = (state: string): string => `if (${state} > ${q}) ${q} = ${state};`;
   // Conditions that are always good make nothing worse.
   const doubted = c === "0" ? [] : [worse(c)];

@@ -71,7 +71,10 @@ const kept: Record<AggregateName, Fields> = {
 
 export function fieldsOf(aggregate: Aggregate): Fields {
   const { fn, arg, spec, skipsNull } = aggregate;
-  if (!skipsNull) return { n: 0, state: NULL, ...(keepsCell(aggregate) ? {} : { value: null }) };
+  if (!skipsNull) {
+    return { ...(fn === "first" ? { n: 0 } : {}), state: null,
+      ...(keepsCell(aggregate) ? {} : { value: null }) };
+  }
   if (keepsCell(aggregate) || (fn === "count" && arg !== null)) return { n: 0, worst: 0 };
   if (fn !== "sum" && fn !== "avg") return kept[fn];
   if (spec.kind === "int64") return { n: 0, worst: 0, over: 0, low: 0, high: 0 };
@@ -80,18 +83,16 @@ export function fieldsOf(aggregate: Aggregate): Fields {
 
 /** Lines that take one row's value in. `arg` is null for count(*). */
 export function update(code: Code, aggregate: Aggregate, arg: Value | null, place: Place): void {
+  if (!aggregate.skipsNull && arg !== null) {
+    code.line(keepOne(aggregate, arg, place));
+    return;
+  }
   const n = place.at("n");
   if (arg === null) {
     code.line(`${n} = ${n} + 1;`);
     return;
   }
   const s = arg.state;
-  if (!aggregate.skipsNull) {
-    const kept = keep(aggregate, arg, place);
-    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }`
-      : `{ ${n} = 1; ${kept} }`);
-    return;
-  }
   // What is left out for being bad makes the result uncertain; NULL is left out silently.
   if (s !== "0") {
     const w =
@@ -100,6 +101,13 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
   }
   const lines = valueLines(aggregate, arg, place);
   code.line(`${s === "0" ? "" : `if (${s} < 64) `}{ ${lines.join(" ")} }`);
+}
+
+/** Of what skips nothing: the first value, or each, which leaves the last. */
+export function keepOne(aggregate: Aggregate, arg: Value, place: Place): string {
+  const kept = keep(aggregate, arg, place);
+  return aggregate.fn === "first" ? `if (${place.at("n")} === 0) { ${place.at("n")} = 1; ${kept} }`
+    : kept;
 }
 
 /** Keeps a value with its state, whatever that is. */
