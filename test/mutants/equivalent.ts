@@ -44,7 +44,7 @@ const rules: readonly Rule[] = [
     why: "a value where its state says that there is none: nobody reads it" },
   { statement: /^fn\.copyBytes\(.*, 0, 0\)$/, change: /^0 → 1$/, before: /, $/,
     why: "of no bytes the place does not matter" },
-  { statement: /./, change: /^0 → 1$/, before: /(?:<< 1\)|_word|I\[to\d*) \+ 1 \| $/,
+  { statement: /./, change: /^0 → 1$/, before: /(?:<< 1\)|_word|I\[to\d*|I\[range) \+ [13] \| $/,
     why: "the second of two words has an odd number already" },
   { statement: /^if \(F\[lag\d+_skip.*\] > 0\) F\[lag\d+_skip.*\] -= 1$/,
     change: /^(?:> → >=|if → always)$/,
@@ -69,6 +69,20 @@ const rules: readonly Rule[] = [
     why: "what an aggregate comes to is no bad value: its state is below 64 or 192 at least" },
   { kernel: "emit", statement: /^const n\d* = s\d* < 64 \? fn\.writeDyn\(/,
     change: /^\? : → first$/, why: "NULL has room everywhere, and what is written is not read" },
+  { statement: /^const s\d* = \((s\d*) < 64 & .+\) \| \1 > 193 \? \1 : s\d*$/,
+    change: /^(?:< → <=|64 → 65|> → >=)$/,
+    before: /^const s\d* = \(s\d* (?:< )?$|\| s\d* $/,
+    why: "a condition without a value is FALSE, uncertain: it has no state from 64 to 193" },
+  { statement: /^const \w+ = \w+ !== 0 & (\w+) < (\w+) \? \1 : \2$/, change: /^< → <=$/,
+    why: "of two that are equal either is the smaller" },
+  { statement: / (\w+) < 2 \? 2 : \1/, change: /^2 → 3$/, before: / < $/,
+    why: "states are whole numbers: what is less than one more is not more" },
+  { kernel: "running", statement: /^groups = 1$/, change: /^1 → 2$/,
+    why: "without keys it is asked only whether there is a group" },
+  { kernel: "join", statement: /^(?:F|I)\[\w+ (?:\+ w \| 0)?\] = 0(?: \| 0)?$/, change: /^0 → 1$/,
+    before: / = (?:0 \| )?$/, why: "beside the state of a side that is missing nobody reads" },
+  { kernel: "join", statement: /^const t\d* = F\[time\d* \+ [rq] \| 0\]$/, change: /./,
+    why: "times of joined rows: what a window gives has the time of its end" },
   { kernel: "emit", statement: /^const n\d* = Math\.max\(n\d*, 0\)$/, change: /^0 → 1$/,
     why: "a value of no fixed type has a byte at least: only where there is none it is fewer" },
   { kernel: "join", statement: /^U\[out_state\d* \+ w \| 0\] = 0$/, change: /./,
@@ -84,9 +98,35 @@ const rules: readonly Rule[] = [
     why: "times of joined rows: what a window gives has the time of its end" },
 ];
 
-/** Why a mutant means the same as the text; null if nothing says so. */
-export function reasonOf({ statement, change, before, pattern }: Mutant): string | null {
+/**
+ * Why a mutant means the same as the text, in the place where it stands; null if nothing says so.
+ */
+export function reasonOf(mutant: Mutant): string | null {
+  const { statement, change, before, pattern } = mutant;
+  if (isNullAlready(mutant)) return "an argument that is null already where its state says so";
   return rules.find((rule) => rule.statement.test(statement) && rule.change.test(change)
     && (rule.before?.test(before) ?? true)
     && (rule.kernel === undefined || pattern.startsWith(`${rule.kernel}: `)))?.why ?? null;
+}
+
+/**
+ * In `s < 64 ? v : null` of the state 64, which no operation gives by itself: `v` was made of a
+ * value with that state, and null where it is not below 64.
+ */
+function isNullAlready({ statement, change, before, above }: Mutant): boolean {
+  const after = statement.slice(before.length);
+  const state = /(?:[(,] )?(\w+) (?:< )?$/.exec(before)?.[1];
+  const value = /^(?:< )?64 \? (\w+) : null[,)]/.exec(after)?.[1];
+  if (!/^(?:< → <=|64 → 65)$/.test(change) || state === undefined || value === undefined) {
+    return false;
+  }
+  const text = above();
+  const definition = (name: string): string =>
+    new RegExp(`const ${name} = ([^;]*);`).exec(text)?.[1] ?? "";
+  let from = state;
+  for (let next; (next = / \? \d+ : (\w+)$/.exec(definition(from))?.[1]) !== undefined;) {
+    from = next;
+  }
+  const guard = /^(\w+) < 64 \? .* : null$/.exec(definition(value))?.[1];
+  return guard !== undefined && (guard === from || guard === state);
 }

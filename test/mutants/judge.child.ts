@@ -3,7 +3,7 @@ import { guarded } from "./mutate.ts";
 import { guardedProgram, placesOf } from "./places.ts";
 import { type Question, subjectOf } from "./subject.ts";
 
-/** Answers whether rows tell a changed kernel from the right one. A process of its own: see judge.ts. */
+/** Answers whether rows tell a changed kernel from the right one, in a process of its own. */
 
 const rounds_max = 50_000;
 

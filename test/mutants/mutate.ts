@@ -11,6 +11,8 @@ export interface Mutant {
   readonly before: string;
   /** The statement in the kernel it is of, as patterns have them. */
   readonly shape: string;
+  /** The text before the statement, of the same kernel. */
+  above(): string;
   /**
    * The same for all changes that are one of the emitter: names differ by their numbers only or by
    * what they are named after, and so do places of parameters.
@@ -48,11 +50,11 @@ function* statementsOf(text: string): Generator<Statement> {
 
 const isParam = (statement: string): boolean => /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
 
-/** Every operator, constant and branch of a text changed in turn, in statements of some shapes. */
-export function* mutantsOf(text: string, isWanted = (_shape: string): boolean => true):
+/** Every operator, constant and branch of a text changed in turn; of some shapes, or all. */
+export function* mutantsOf(text: string, shapes: ReadonlySet<string> | null = null):
   Generator<Mutant> {
   for (const statement of statementsOf(text)) {
-    if (isWanted(statement.shape)) yield* changesOf(statement, text);
+    if (shapes?.has(statement.shape) !== false) yield* changesOf(statement, text);
   }
 }
 
@@ -63,6 +65,7 @@ function* changesOf({ text, at, shape }: Statement, whole: string): Generator<Mu
     const kind = isIndex && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
     const start = at + index;
     return { change: what, statement: text.trim(), before, shape,
+      above: () => whole.slice(whole.lastIndexOf("function ", at), at),
       text: () => whole.slice(0, start) + to + whole.slice(start + from.length),
       pattern: `${shape} | ${kind} at ${patternOf(before).length}` };
   };

@@ -296,24 +296,25 @@ class Queries {
     const r = this.#r;
     const x = (k: Kind): string => this.#not("NULL", () => this.value(k, 1));
     const flag = (): string => r.pick(["TRUE", "FALSE", "TRUE", "FALSE", "yes"]);
-    if (r.chance(0.3)) {
+    if (r.chance(0.2)) {
       const more = r.pick(["", ", 1", ", 3", `, 2, ${this.#leaf(kind)}`,
         `, 1, ${this.#leaf(kind)}, FALSE`, `, 2, ${this.#leaf(kind)}, TRUE`]);
       return `lag(${x(kind)}${more})`;
     }
-    if (r.chance(0.2)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (r.chance(0.2)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (r.chance(0.15)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
+    if (r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
     switch (kind) {
       case "float": return r.pick([
-        () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a"])})`,
-        () => `rate_limit(${number()}, ${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n"])})`,
+        () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a", "-1"])})`,
+        () => `rate_limit(${number()}, ${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n", "-1"])})`,
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.kind())})`,
+        () => this.#controller(number),
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
         () => `${r.pick(["moving_median", "moving_rms", "moving_slope", "zscore"])}(${number()}, ` +
@@ -323,7 +324,8 @@ class Queries {
       case "whole": return fold("acc_count", x(this.kind()));
       case "bool": return r.pick([
         () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
-        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b"])})`,
+        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b",
+          "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
@@ -339,7 +341,7 @@ class Queries {
     const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
     return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
       `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
-      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b", "5, 5"])}, ` +
       `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
@@ -379,7 +381,10 @@ class Queries {
           return `cast(${of(r.pick(["float", "text", "bool", "time", "open"]))}, 'bigint')`;
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
-        if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
+        if (r.chance(0.1)) {
+          const float = r.chance(0.3);
+          return float ? `sign(${of("float")})` : `${r.pick(["abs", "sign"])}(${of("whole")})`;
+        }
         if (r.chance(0.1)) return `-(${of("whole")})`;
         if (r.chance(0.15)) return this.#part(depth);
         return `(${of("whole")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
@@ -533,7 +538,8 @@ const timePatterns = ["'yyyy-MM-dd HH:mm:ss.SSS XXX'", "'EEE d MMM YY h a z'", "
 const expressions = ["'a.'", "'(a|b)+'", "'^$'", "'[^a]*'", "'(?i)ö'", "u"];
 const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity,
   5e-324];
-const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
+const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 53 - 1,
+  -(2 ** 53 - 1)];
 const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
   -(2n ** 63n)];
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
@@ -1028,7 +1034,8 @@ class SqlCase implements Case {
     const sum = (of: "errors" | "dropped"): number =>
       machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
     return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
-      dropped: this.#drops ? sum("dropped") : null, late: machine.links[0]!.stage.counters.late ?? 0 };
+      dropped: this.#drops ? sum("dropped") : null,
+      late: machine.links[0]!.stage.counters.late ?? 0 };
   }
 
   /** Random rows and newest values of a seed. */
