@@ -3,11 +3,18 @@ import type { Mutant } from "./mutate.ts";
 /** A rule: what is changed how in which statements, after what, and why no row can tell. */
 interface Rule {
   readonly kernel?: string;
+  /** What stands somewhere in the kernel. */
+  readonly within?: RegExp;
   readonly statement: RegExp;
   readonly change: RegExp;
   readonly before?: RegExp;
   readonly why: string;
 }
+
+/** What makes a value, whatever it is made of: it fails nowhere, and says nothing of states. */
+const making = "fn\\.(?:readDyn|textOf|bytesOf|bigOf|narrowDyn|(?:multiply|divide|remainder)64)" +
+  "\\(|BigInt\\(|!!|new Date";
+const timeIsOfWindow = "times of joined rows: what a window gives has the time of its end";
 
 const rules: readonly Rule[] = [
   { statement: /^const \w+ = (\w+) > (\w+) \? \1 : \2$/, change: /^> → >=$/,
@@ -32,7 +39,7 @@ const rules: readonly Rule[] = [
     why: "one more row is written where nobody reads before the next is" },
   { statement: /^const end = /, change: /^(?:> → >=|32 → 0|0 → 1|\? : → first)$/,
     why: "in how many blocks rows are gone through does not matter" },
-  { statement: /^const \w+ = \(?\w+ < 64\)? (?:\?|&&) .*(?:fn\.|BigInt\(|!!|new Date)/,
+  { statement: new RegExp(`^const \\w+ = \\(?\\w+ < 64\\)? (?:\\?|&&) (?:${making})[^.]*$`),
     change: /^(?:< → <=|64 → 65|\? : → first)$/, before: /^const \w+ = \(?(?:\w+ (?:< )?)?$/,
     why: "a value where its state says that there is none: nobody reads it" },
   { statement: /^const v\d* = t\d* \? .* : 0$/, change: /^(?:\? : → first|0 → 1)$/,
@@ -59,8 +66,8 @@ const rules: readonly Rule[] = [
   { statement: /^if \(F\[lag\d+_rows.*\] < \w+\) F\[lag\d+_rows.*\] \+= 1$/,
     change: /^if → always$/,
     why: "rows before this one are enough, or more than enough" },
-  { statement: /^let hash\d* = .*, \w+ = -1$|^(?:g|k\d*) = -1$/, change: /^1 → 2$/, before: / = -$/,
-    why: "any number below 0 says that there is none" },
+  { statement: /^let hash\d* = .*, \w+ = -1$|^(?:g|k\d*) = -1$/, change: /^1 → 2$/,
+    before: / = -$/, why: "any number below 0 says that there is none" },
   { statement: /_bits\d*\] = \(none\d* === 1 \? 0 : \w+ \| 0\) \+ 0$/,
     change: /^(?:0 → 1|\+ → -)$/, before: /\) \+? ?$/,
     why: "of TRUE and FALSE the bits only have to differ" },
@@ -81,8 +88,8 @@ const rules: readonly Rule[] = [
     why: "without keys it is asked only whether there is a group" },
   { kernel: "join", statement: /^(?:F|I)\[\w+ (?:\+ w \| 0)?\] = 0(?: \| 0)?$/, change: /^0 → 1$/,
     before: / = (?:0 \| )?$/, why: "beside the state of a side that is missing nobody reads" },
-  { kernel: "join", statement: /^const t\d* = F\[time\d* \+ [rq] \| 0\]$/, change: /./,
-    why: "times of joined rows: what a window gives has the time of its end" },
+  { kernel: "join", within: / !== input/, change: /./, why: timeIsOfWindow,
+    statement: /^const t\d* = F\[time\d* \+ [rq] \| 0\]$/ },
   { kernel: "emit", statement: /^const n\d* = Math\.max\(n\d*, 0\)$/, change: /^0 → 1$/,
     why: "a value of no fixed type has a byte at least: only where there is none it is fewer" },
   { kernel: "join", statement: /^U\[out_state\d* \+ w \| 0\] = 0$/, change: /./,
@@ -93,9 +100,9 @@ const rules: readonly Rule[] = [
     why: "the bits of a key that is NULL may be any, if they are always the same" },
   { kernel: "emit", statement: /^return to - from \| 0$/, change: /./,
     why: "how many rows a window gives is known before: nobody asks what comes back" },
-  { kernel: "join", statement: /^F\[out_(?:time|source) |^const (?:out_)?(?:time|source)\d* = I/,
-    change: /^(?:0 → 1|> → >=|\d+ → (?!0$)\d+|\? : .*)$/,
-    why: "times of joined rows: what a window gives has the time of its end" },
+  { kernel: "join", within: / !== input/, why: timeIsOfWindow,
+    statement: /^F\[out_(?:time|source) |^const (?:out_)?(?:time|source)\d* = I/,
+    change: /^(?:0 → 1|> → >=|\d+ → (?!0$)\d+|\? : .*)$/ },
 ];
 
 /**
@@ -106,21 +113,22 @@ export function reasonOf(mutant: Mutant): string | null {
   if (isNullAlready(mutant)) return "an argument that is null already where its state says so";
   return rules.find((rule) => rule.statement.test(statement) && rule.change.test(change)
     && (rule.before?.test(before) ?? true)
-    && (rule.kernel === undefined || pattern.startsWith(`${rule.kernel}: `)))?.why ?? null;
+    && (rule.kernel === undefined || pattern.startsWith(`${rule.kernel}: `))
+    && (rule.within?.test(mutant.kernel()) ?? true))?.why ?? null;
 }
 
 /**
  * In `s < 64 ? v : null` of the state 64, which no operation gives by itself: `v` was made of a
  * value with that state, and null where it is not below 64.
  */
-function isNullAlready({ statement, change, before, above }: Mutant): boolean {
+function isNullAlready({ statement, change, before, kernel }: Mutant): boolean {
   const after = statement.slice(before.length);
   const state = /(?:[(,] )?(\w+) (?:< )?$/.exec(before)?.[1];
   const value = /^(?:< )?64 \? (\w+) : null[,)]/.exec(after)?.[1];
   if (!/^(?:< → <=|64 → 65)$/.test(change) || state === undefined || value === undefined) {
     return false;
   }
-  const text = above();
+  const text = kernel();
   const definition = (name: string): string =>
     new RegExp(`const ${name} = ([^;]*);`).exec(text)?.[1] ?? "";
   let from = state;

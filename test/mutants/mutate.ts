@@ -11,8 +11,8 @@ export interface Mutant {
   readonly before: string;
   /** The statement in the kernel it is of, as patterns have them. */
   readonly shape: string;
-  /** The text before the statement, of the same kernel. */
-  above(): string;
+  /** The text of the kernel that it is in, as it was. */
+  kernel(): string;
   /**
    * The same for all changes that are one of the emitter: names differ by their numbers only or by
    * what they are named after, and so do places of parameters.
@@ -65,7 +65,7 @@ function* changesOf({ text, at, shape }: Statement, whole: string): Generator<Mu
     const kind = isIndex && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
     const start = at + index;
     return { change: what, statement: text.trim(), before, shape,
-      above: () => whole.slice(whole.lastIndexOf("function ", at), at),
+      kernel: () => /^function [^]*?\n}/.exec(whole.slice(whole.lastIndexOf("function ", at)))![0],
       text: () => whole.slice(0, start) + to + whole.slice(start + from.length),
       pattern: `${shape} | ${kind} at ${patternOf(before).length}` };
   };
