@@ -42,8 +42,13 @@ const rules: readonly Rule[] = [
   { statement: new RegExp(`^const \\w+ = \\(?\\w+ < 64\\)? (?:\\?|&&) (?:${making})[^.]*$`),
     change: /^(?:< → <=|64 → 65|\? : → first)$/, before: /^const \w+ = \(?(?:\w+ (?:< )?)?$/,
     why: "a value where its state says that there is none: nobody reads it" },
-  { statement: /^const v\d* = t\d* \? .* : 0$/, change: /^(?:\? : → first|0 → 1)$/,
+  { statement: /^const [vn]\d* = \w+ \? \w+ : 0$/, change: /^(?:\? : → first|0 → 1)$/,
     why: "a value where its state says that there is none: nobody reads it" },
+  { statement: /^const v\d* = (s\d*) < 64 \? v\d* : 0$/,
+    change: /^(?:< → <=|64 → 65|0 → 1|\? : → first)$/,
+    why: "a value where its state says that there is none: nobody reads it" },
+  { statement: /^slot\d* = slot\d* \+ 1 & /, change: /^\+ → -$/, before: /^slot\d* = slot\d* $/,
+    why: "a slot that is taken is passed upwards or downwards, if it is always the same" },
   { statement: /^let y\d* = 0, /, change: /^0 → 1$/,
     before: /^let y\d* = (?:0, (?:high|length)\d* = )?$/,
     why: "a value where its state says that there is none: nobody reads it" },
@@ -84,6 +89,9 @@ const rules: readonly Rule[] = [
     why: "of two that are equal either is the smaller" },
   { statement: / (\w+) < 2 \? 2 : \1/, change: /^2 → 3$/, before: / < $/,
     why: "states are whole numbers: what is less than one more is not more" },
+  { kernel: "running", statement: /\[window \+ [26] \| 0\]/, change: /^0 → 1$/,
+    before: /\[window \+ [26] \| $/,
+    why: "its block begins with one word for errors, so that these words have odd numbers already" },
   { kernel: "running", statement: /^groups = 1$/, change: /^1 → 2$/,
     why: "without keys it is asked only whether there is a group" },
   { kernel: "join", statement: /^(?:F|I)\[\w+ (?:\+ w \| 0)?\] = 0(?: \| 0)?$/, change: /^0 → 1$/,
@@ -118,13 +126,15 @@ export function reasonOf(mutant: Mutant): string | null {
 }
 
 /**
- * In `s < 64 ? v : null` of the state 64, which no operation gives by itself: `v` was made of a
- * value with that state, and null where it is not below 64.
+ * In `s < 64 ? v : null`, and in `s < 64 & (v !== v)` or another test that null does not pass, of
+ * the state 64, which no operation gives by itself: `v` was made of a value with that state, and is
+ * null where it is not below 64.
  */
 function isNullAlready({ statement, change, before, kernel }: Mutant): boolean {
   const after = statement.slice(before.length);
-  const state = /(?:[(,] )?(\w+) (?:< )?$/.exec(before)?.[1];
-  const value = /^(?:< )?64 \? (\w+) : null[,)]/.exec(after)?.[1];
+  const state = /(\w+) (?:< )?$/.exec(before)?.[1];
+  const value = /^(?:< )?64 (?:\? (\w+) : null[,)]|& \((\w+) (?:!== \2|> 9007\d+ ))/.exec(after)
+    ?.slice(1).find((name) => name !== undefined);
   if (!/^(?:< → <=|64 → 65)$/.test(change) || state === undefined || value === undefined) {
     return false;
   }
@@ -135,6 +145,7 @@ function isNullAlready({ statement, change, before, kernel }: Mutant): boolean {
   for (let next; (next = / \? \d+ : (\w+)$/.exec(definition(from))?.[1]) !== undefined;) {
     from = next;
   }
-  const guard = /^(\w+) < 64 \? .* : null$/.exec(definition(value))?.[1];
+  const made = /^(\w+) \+ 0$/.exec(definition(value))?.[1] ?? value;
+  const guard = /^(\w+) < 64 \? .* : null$/.exec(definition(made))?.[1];
   return guard !== undefined && (guard === from || guard === state);
 }

@@ -63,7 +63,7 @@ class Queries {
     this.#deepest = deepest;
     this.#infer = random.chance(0.15);
     this.#newest = random.chance(0.2);
-    this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
+    this.#statefulChance = random.chance(0.4) ? random.pick([0.25, 0.6]) : 0;
   }
 
   query(): string {
@@ -197,7 +197,7 @@ class Queries {
       case "whole":
         if (this.#newest && r.chance(0.3)) return "dev.k";
         return r.chance(0.75) ? r.pick(["n", "m"])
-          : r.pick(["0", "1", "2", "-3", "7", "9007199254740991"]);
+          : r.pick(["0", "0", "1", "2", "-3", "7", "9007199254740991"]);
       case "long": return r.chance(0.8) ? r.pick(["big", "wide"]) : "9223372036854775807";
       case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
       case "text": return r.chance(0.75) ? r.pick(["t", "u"])
@@ -284,7 +284,7 @@ class Queries {
     const call = this.#statefulCall(kind);
     const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes"];
     const over = [
-      r.chance(0.35) ? `PARTITION BY ${r.pick(keys)}` +
+      r.chance(0.45) ? `PARTITION BY ${r.pick(keys)}` +
         r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
       r.chance(0.35) ? `WHEN ${this.value("bool", 1)}` : "",
     ].filter(Boolean).join(" ");
@@ -777,7 +777,8 @@ class Machine {
       if (row !== undefined) {
         // It has gone round before.
         for (let i = 0; i < 20; i++) {
-          put(made, { ...row, cells: new Map([[column, { value: -5, state: 0 }]]) });
+          put(made, { ...row, time: row.time - 1e6,
+            cells: new Map([[column, { value: -5, state: 0 }]]) });
         }
         put(made, row);
       }

@@ -177,8 +177,8 @@ type Fold = "sum" | "min" | "max" | "avg" | "count";
 function accumulate(site: Site, fold: Fold): string[] {
   const [x, start, reset] = site.args as [Value, Value?, Value?];
   const { code, y, s } = site;
-  const [on, n, value, q, rows] =
-    ["on", "n", "value", "q", "rows"].map((name) => site.place(name));
+  const [on, n, q, rows] = ["on", "n", "q", "rows"].map((name) => site.place(name));
+  const value = fold === "count" ? n : site.place("value");
   const conditions = [start, reset].filter((v) => v !== undefined);
   const c = worst(code, ...conditions.map((v) => trusted(code, v.state)));
   const a = x.kind === "float64" && fold !== "count"
