@@ -4,7 +4,7 @@ export { assert, never } from "./base/assert.ts";
 export { Fault, reason, type FaultValues, type Retry } from "./base/fault.ts";
 export { systemClock, type Clock } from "./base/clock.ts";
 export { createLog, type Log, type LogLevel, type LogSink } from "./base/log.ts";
-export { createRandom, type Random } from "./base/random.ts";
+export { createRandom, drawSeed, type Random } from "./base/random.ts";
 export { eventLoop, type Timers } from "./base/timers.ts";
 export { Wait } from "./base/wait.ts";
 export { limits } from "./base/limits.ts";

@@ -20,6 +20,8 @@ import { watchVerb } from "./cli/watch.ts";
 import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
+export { serveExaminer } from "./cli/examiner.ts";
+
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,

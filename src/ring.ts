@@ -13,7 +13,7 @@ export {
 export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
-export { copyCell, copyStamp } from "./ring/copy.ts";
+export { copyCell, copyCells, copyStamp, copyStamps } from "./ring/copy.ts";
 export { hashCell, sameCell } from "./ring/key.ts";
 export {
   DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,

@@ -17,6 +17,7 @@ export {
 export type { ScannedTable } from "./sql/scan.ts";
 export { inTurn } from "./sql/silence.ts";
 export { stateHash, stateRanges, type StateRange } from "./sql/state.ts";
+export type { Beginning } from "./sql/emit/params.ts";
 export type {
   InputPlan, MemoryLine, NewestPlan, Program, Site, Stage, StageCounters, StagePlan,
 } from "./sql/program.ts";

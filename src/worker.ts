@@ -3,40 +3,55 @@ import { Arena, Word } from "./ring.ts";
 import type { SerialInit, WatchInit } from "./runtime.ts";
 
 /**
- * The second entry point: a thread of a role, of a serial port, or the one that watches the main
- * thread; its first message says which. What only one of them needs is imported only there.
+ * The second entry point: a thread of a role, of a serial port, one that works a configuration out,
+ * or the one that watches the main thread; its first message says which. What only one of them
+ * needs is imported only there.
  */
 declare const self: Worker;
 
-type First = SerialInit | WatchInit | { readonly kind?: undefined };
+type Call = { readonly kind?: undefined; readonly name: string };
 
-self.onmessage = (event: MessageEvent<First>) => {
+self.onmessage = async (event: MessageEvent<SerialInit | WatchInit | Call>) => {
   if (event.data.kind === "watch") watch(event.data);
-  else void work(event as MessageEvent<Exclude<First, WatchInit>>);
+  else if (event.data.kind === "serial") await serial(event.data);
+  else {
+    if (event.data.name === "examine") await examiner();
+    else await role();
+    // Who serves it has put himself in this place.
+    self.onmessage?.(event);
+  }
 };
 
-async function work(event: MessageEvent<Exclude<First, WatchInit>>): Promise<void> {
-  const [{ createLog, systemClock }, { createTtyWire }, { connectors, drivers, tables }, runtime] =
+async function serial(init: SerialInit): Promise<void> {
+  const [{ createLog, systemClock }, { createTtyWire }, { drivers }, { runSerialWorker }] =
     await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
       import("./runtime.ts")]);
-  const logOf = (clock: Clock): Log =>
-    createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
-  if (event.data.kind === "serial") {
-    const clock = systemClock(event.data.clockOffset);
-    runtime.runSerialWorker(event.data, {
-      clock, log: logOf(clock), drivers,
-      wire: (init, events) => createTtyWire(init.link, init.wake, events),
-      post: (message) => self.postMessage(message),
-    });
-    // Ends this thread only.
-    process.exit();
-  }
-  runtime.serveRole(self, { drivers, connectors, tables }, ({ clockOffset, workerUrl }) => {
-    const clock = systemClock(clockOffset);
-    return runtime.machineWorld(clock, logOf(clock), workerUrl);
+  const clock = systemClock(init.clockOffset);
+  runSerialWorker(init, {
+    clock, log: logOf(createLog, clock), drivers,
+    wire: (settings, events) => createTtyWire(settings.link, settings.wake, events),
+    post: (message) => self.postMessage(message),
   });
-  self.onmessage?.(event);
+  // Ends this thread only.
+  process.exit();
 }
+async function role(): Promise<void> {
+  const [{ createLog, systemClock }, { connectors, drivers, tables }, { machineWorld, serveRole }] =
+    await Promise.all([import("./base.ts"), import("./registry.ts"), import("./runtime.ts")]);
+  serveRole(self, { drivers, connectors, tables }, ({ clockOffset, workerUrl }) => {
+    const clock = systemClock(clockOffset);
+    return machineWorld(clock, logOf(createLog, clock), workerUrl);
+  });
+}
+
+async function examiner(): Promise<void> {
+  const [{ serveExaminer }, { connectors, drivers, tables }] = await Promise.all(
+    [import("./cli.ts"), import("./registry.ts")]);
+  serveExaminer(self, { drivers, connectors, tables });
+}
+
+const logOf = (createLog: typeof import("./base.ts").createLog, clock: Clock): Log =>
+  createLog("info", () => clock.time(), (line) => process.stderr.write(`${line}\n`));
 
 /** W6: a main thread that takes no turn is ended by the process; init starts it anew, unarmed. */
 function watch({ buffer, at, stall_ms_max }: WatchInit): void {

@@ -1,14 +1,16 @@
 /**
- * `bun run soak NAME [--count N] [--seed S]`: a suite of the check with a larger count. Alone, it
- * prints the list.
+ * `bun run soak NAME [--count N] [--seed S]`: a suite of the check with a larger count, or a script
+ * that runs it in parts. Alone, it prints the list.
  */
 import { parseArgs } from "node:util";
 
-const soaks: Readonly<Record<string, { readonly what: string; readonly path: string }>> = {
+const soaks: Readonly<Record<string, { readonly what: string; readonly path: string;
+  readonly script?: true }>> = {
   crash: { what: "kills of the binary at writes, syncs and sends: no row lost, none counted twice",
     path: "test/soak/crash.test.ts" },
   race: { what: "rows between real workers", path: "test/race" },
-  differential: { what: "random queries, generated code = reference", path: "test/sql" },
+  differential: { what: "random queries in processes of 2,500, generated code = reference",
+    path: "test/soak/differential.ts", script: true },
   sqlite: { what: "random queries over the rows of a window: SQLite gives the same",
     path: "test/sql/sqlite.test.ts" },
   mutants: { what: "changed kernels: the differential suite finds them",
@@ -29,7 +31,8 @@ if (soak === undefined) {
   for (const [name, { what }] of Object.entries(soaks)) console.log(`${name.padEnd(14)} ${what}`);
   process.exit(positionals.length === 0 ? 0 : 2);
 }
-const child = Bun.spawn([process.execPath, "test", "--timeout", "7200000", `./${soak.path}`], {
+const command = soak.script ? [] : ["test", "--timeout", "7200000"];
+const child = Bun.spawn([process.execPath, ...command, `./${soak.path}`], {
   stdout: "inherit", stderr: "inherit",
   env: {
     ...process.env,

@@ -11,6 +11,12 @@ export const limits = {
    * grow by another 31 when others kept the processor busy; with this by at most 10.
    */
   collector_memory_bytes: 64 * 1024 * 1024,
+  /**
+   * Bytes of machine code that the engine makes of ours and of models. Without a bound 1,000 rules
+   * of 1,000 shapes took 27 MiB, and as much again to describe it; the fuller it is, the more often
+   * something must run before it is compiled. Two models were measured to need 6 MiB.
+   */
+  code_memory_bytes: 16 * 1024 * 1024,
   /** Rows one step works off in one turn, so that no step holds its thread for long. */
   rows_per_step_max: 1024,
   /** A ring keeps at least this many rows, whatever its rate. */
@@ -132,6 +138,8 @@ export const limits = {
   /** A rule that is only tried: bytes of its own arena, ms of its time, rows given and shown. */
   try_bytes_max: 16 << 20,
   try_ms_max: 50_000,
+  /** Rows that come are fetched several times in this, so that its rings need room for no more. */
+  try_lag_ms: 250,
   try_rows_max: 1000,
   /** Registers of one Modbus read (application protocol 1.1b3, 6.3). */
   modbus_registers_max: 125,

@@ -22,9 +22,20 @@ function distance(a: string, b: string): number {
 export function nearest(name: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
+  const names = [...known];
+  for (const candidate of names) {
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < least) [best, least] = [candidate, d];
   }
-  return best;
+  return best ?? begun(name, names);
+}
+
+/** So many letters are taken for the beginning of a name. */
+const letters_min = 4;
+
+/** The shortest name that begins so. */
+function begun(name: string, known: readonly string[]): string | null {
+  if (name.length < letters_min) return null;
+  const longer = known.filter((one) => one.toLowerCase().startsWith(name.toLowerCase()));
+  return longer.toSorted((a, b) => a.length - b.length)[0] ?? null;
 }

@@ -9,6 +9,12 @@ export interface Random {
   pick<T>(from: readonly T[]): T;
 }
 
+/** A whole number, 1 to 2^52, that nobody can guess. */
+export function drawSeed(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+  return (high! >>> 12) * 2 ** 32 + low! + 1;
+}
+
 export function createRandom(seed: number): Random {
   let s = seed >>> 0;
   const mix = (): number => {

@@ -4,11 +4,9 @@ import { parse } from "jsonc-parser";
 import { Fault, limits } from "../base.ts";
 import {
   load, overlayLinks, problemText, readSimLinks, tooDeep, type Components as ConfigComponents,
-  type Gateway, type Loaded, type Problem,
+  type Problem,
 } from "../config.ts";
-import {
-  buildGraph, buildGraphBetween, type Components, type ConfigTexts, type Graph,
-} from "../runtime.ts";
+import { buildGraph, type Components, type ConfigTexts, type Graph } from "../runtime.ts";
 import { declaration } from "../sql.ts";
 import { readText } from "./client.ts";
 
@@ -60,33 +58,13 @@ function readJson(path: string): string {
     "brackets are open here: is a closing one missing?", { path, line });
 }
 
-/** Works out texts as if they stood at `path`; `links` is a sim-links.json to lay over (W25). */
+/**
+ * Works out texts as if they stood at `path`; `links` is a sim-links.json to lay over (W25), `name`
+ * what problems call the file.
+ */
 export function examineTexts(
-  path: string, texts: ConfigTexts, components: Components, links: string | null,
+  path: string, texts: ConfigTexts, components: Components, links: string | null, name = path,
 ): Examined {
-  const { loaded, gateway, show, tell } = loadTexts(path, texts, components, links, path);
-  if (gateway === null) return { graph: null, texts: loaded.problems.map(show), tell };
-  const { graph, problems } = buildGraph(gateway, components, loaded.problem);
-  return { graph, texts: problems.map(show), tell };
-}
-
-/** The same while it runs, between turns; `name` is what problems call the file. */
-export async function examineBetween(
-  path: string, texts: ConfigTexts, components: Components, links: string | null,
-  name: string, breathe: () => Promise<void>,
-): Promise<Examined> {
-  const { loaded, gateway, show, tell } = loadTexts(path, texts, components, links, name);
-  if (gateway === null) return { graph: null, texts: loaded.problems.map(show), tell };
-  const { graph, problems } = await buildGraphBetween(
-    gateway, components, loaded.problem, breathe);
-  return { graph, texts: problems.map(show), tell };
-}
-
-function loadTexts(
-  path: string, texts: ConfigTexts, components: Components, links: string | null, name: string,
-): {
-  loaded: Loaded; gateway: Gateway | null; show(problem: Problem): string; tell: Examined["tell"];
-} {
   const policy = policyPath(path, texts.config);
   const loaded = load(texts.config, {
     path: resolve(path),
@@ -94,10 +72,13 @@ function loadTexts(
     readFile: (file) => (file === policy && texts.policy !== "" ? texts.policy : readText(file)),
     env: process.env,
   });
-  const gateway = loaded.gateway === null || links === null ? loaded.gateway
-    : overlayLinks(loaded.gateway, readSimLinks(readText(links), links));
   const show = (problem: Problem): string => problemText(problem, name);
-  return { loaded, gateway, show, tell: (path, message) => show(loaded.problem(path, message)) };
+  const tell: Examined["tell"] = (at, message) => show(loaded.problem(at, message));
+  if (loaded.gateway === null) return { graph: null, texts: loaded.problems.map(show), tell };
+  const gateway = links === null ? loaded.gateway
+    : overlayLinks(loaded.gateway, readSimLinks(readText(links), links));
+  const { graph, problems } = buildGraph(gateway, components, loaded.problem);
+  return { graph, texts: problems.map(show), tell };
 }
 
 /** Where `"policy": "file:…"` of a configuration leads, or null. */

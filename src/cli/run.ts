@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { lockFile } from "../base/os.ts";
 import {
-  breather, machineWorld, planText, startRuntime, type ConfigTexts, type ConfigurationFile,
-  type Graph,
+  machineWorld, planText, startRuntime, type ConfigTexts, type ConfigurationFile, type Graph,
 } from "../runtime.ts";
 import { openStore, type Store } from "../store.ts";
+import { boundEngine } from "./bounds.ts";
 import { configuredStore, default_directory, simulationStore, socket_name } from "./client.ts";
-import { examineBetween, examineTexts, readTexts, type Examined } from "./examine.ts";
+import { readTexts } from "./examine.ts";
+import { examineApart } from "./examiner.ts";
 import { keepTexts } from "./keep.ts";
-import { paceCollector } from "./pace.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
@@ -32,14 +32,14 @@ export const runVerb: Verb = {
 };
 
 async function run(args: Args, host: Host): Promise<number> {
-  paceCollector();
+  boundEngine();
   const path = word(args, 0, "GATEWAY.json");
   const clock = systemClock();
   const log = createLog(logLevel(args), () => clock.time(), (line) =>
     process.stderr.write(`${line}\n`));
   const links = text(args, "links");
   const texts = readTexts(path);
-  const { graph, texts: problems } = compacted(examineTexts(path, texts, host.components, links));
+  const { graph, texts: problems } = await examineApart(host, path, texts, links);
   for (const problem of problems) console.error(`${problem}\n`);
   const directory = text(args, "store") ?? storeOf(path, links);
   if (directory === null) {
@@ -53,7 +53,7 @@ async function run(args: Args, host: Host): Promise<number> {
     now: () => clock.now(), time: () => clock.time(),
   });
   try {
-    const chosen = choose(graph, texts, path, store, host, links, log);
+    const chosen = await choose(graph, texts, path, store, host, links, log);
     if (chosen === null || !fits(chosen.graph)) return 1;
     await serve({ ...chosen, store, clock, log, host, normal: args.options["normal"] === true,
       path, links });
@@ -61,16 +61,6 @@ async function run(args: Args, host: Host): Promise<number> {
   } finally {
     store.close();
   }
-}
-
-/**
- * Plans lie scattered among the garbage of their making, which holds on to the pages they lie in:
- * a copy lies close together.
- */
-function compacted(examined: Examined): Examined {
-  if (examined.graph === null) return examined;
-  const { links, ...plain } = examined.graph;
-  return { ...examined, graph: { ...structuredClone(plain), links } };
 }
 
 /** Null: the text is damaged, and there is no store where one is by default (W5). */
@@ -116,7 +106,7 @@ async function serve(serving: Serving): Promise<void> {
   const runtime = await startRuntime({
     graph, components: host.components, store, version, configChanged, world,
     safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,
-    file: configurationFile(serving, breather(world)),
+    file: configurationFile(serving),
   });
   try {
     const socket = join(store.directory, socket_name);
@@ -133,13 +123,10 @@ async function serve(serving: Serving): Promise<void> {
 }
 
 /** What is applied while it runs stands in its place; what is only simulated does not. */
-function configurationFile(
-  { texts, path, links, host, log }: Serving, breathe: () => Promise<void>,
-): ConfigurationFile {
+function configurationFile({ texts, path, links, host, log }: Serving): ConfigurationFile {
   return {
     texts,
-    examine: (given, name) =>
-      examineBetween(path, given, host.components, links, name ?? path, breathe),
+    examine: (given, name) => examineApart(host, path, given, links, name ?? path),
     keep: (given) => {
       if (links === null) keepTexts(path, given);
       else log.warn("run", `a simulation leaves ${path} as it is`);
@@ -151,14 +138,14 @@ const default_store_MB = 512;
 const default_state_MB = 128;
 
 /** W5: a configuration that does not pass is not run; the last good pair is, with writing off. */
-function choose(
+async function choose(
   graph: Graph | null, texts: ConfigTexts, path: string, store: Store, host: Host,
   links: string | null, log: Log,
-): { graph: Graph; texts: ConfigTexts; rejected: boolean } | null {
+): Promise<{ graph: Graph; texts: ConfigTexts; rejected: boolean } | null> {
   if (graph !== null) return { graph, texts, rejected: false };
   const good: ConfigTexts | null = store.lastGood;
   if (good === null) return null;
-  const last = examineTexts(path, good, host.components, links);
+  const last = await examineApart(host, path, good, links);
   if (last.graph === null) return null;
   log.error("run", "the configuration is rejected; the last good one runs, with writing off");
   return { graph: last.graph, texts: good, rejected: true };

@@ -31,3 +31,42 @@ export function copyStamp(from: Ring, fromSeq: number, to: Ring, toSeq: number):
   to.arena.F[to.sourceAt + row] = from.arena.F[from.sourceAt + at]!;
   to.arena.U[to.flagsAt + row] = from.arena.U[from.flagsAt + at]!;
 }
+
+/**
+ * Copies cells column by column, so that each loop does one thing: those of rows fromRows[i] of
+ * `from` into rows toRows[first + i] of `to`, i < n.
+ */
+export function copyCells(
+  from: Ring, source: Column, fromRows: Int32Array, to: Ring, target: Column, toRows: Int32Array,
+  first: number, n: number,
+): void {
+  if (source.slot > 0) {
+    for (let i = 0; i < n; i++) {
+      copyCell(from, source, fromRows[i]!, to, target, toRows[first + i]!);
+    }
+    return;
+  }
+  const { I, U } = from.arena, { I: J, U: V } = to.arena;
+  const { payload, state } = source, { payload: toPayload, state: toState } = target;
+  for (let i = 0; i < n; i++) {
+    const at = fromRows[i]!, row = toRows[first + i]!;
+    V[toState + row] = U[state + at]!;
+    J[(toPayload + row) * 2] = I[(payload + at) * 2]!;
+    J[(toPayload + row) * 2 + 1] = I[(payload + at) * 2 + 1]!;
+  }
+}
+
+/** As `copyStamp`, of rows as `copyCells` has them. */
+export function copyStamps(
+  from: Ring, fromRows: Int32Array, to: Ring, toRows: Int32Array, first: number, n: number,
+): void {
+  const { F, U } = from.arena, { F: G, U: V } = to.arena;
+  const { timeAt, sourceAt, flagsAt } = from;
+  const { timeAt: toTime, sourceAt: toSource, flagsAt: toFlags } = to;
+  for (let i = 0; i < n; i++) {
+    const at = fromRows[i]!, row = toRows[first + i]!;
+    G[toTime + row] = F[timeAt + at]!;
+    G[toSource + row] = F[sourceAt + at]!;
+    V[toFlags + row] = U[flagsAt + at]!;
+  }
+}

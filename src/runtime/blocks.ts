@@ -2,6 +2,7 @@ import { Arena } from "../ring.ts";
 import type { Kept } from "./change.ts";
 import type { PermitPlan, RulePlan } from "./graph.ts";
 import type { Share } from "./share.ts";
+import { bringers, sharedStages } from "./windows.ts";
 
 /** The least room that is left for changes, whatever the configuration. */
 const reserve_bytes_min = 512 * 1024;
@@ -23,6 +24,8 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
   const imports = share.imports.filter(({ name }) =>
     inherited === null || !isCarried(name, inherited));
   const rules = share.rules.filter(({ rule }) => kept?.rules.has(rule.name) !== true);
+  const there = share.rules.filter((plan) => !rules.includes(plan)).map(({ window }) => window);
+  const bringing = bringers(rules, new Set(there));
   const permits = share.permits.filter(({ tag }) => kept?.permits.has(tag) !== true);
   const tables = share.tables.filter(({ table }) => inherited === null ||
     !(inherited.kept.tables.has(table.name) &&
@@ -33,16 +36,18 @@ export function blocksOf(share: Share, inherited: Inherited | null): number[] {
     ...streams.flatMap(({ layout, journal }) =>
       (journal === null ? [layout.bytes] : [layout.bytes, layout.bytes])),
     ...imports.map(({ bytes }) => bytes),
-    ...rules.flatMap(innerBlocks),
+    ...rules.flatMap((rule) => innerBlocks(rule, bringing.has(rule))),
     ...permits.flatMap(permitBlocks),
   ].map((bytes) => Arena.sizeOf(bytes));
 }
 
-function innerBlocks({ layouts, gather, program }: RulePlan): number[] {
+/** Of a rule; `bringing` its window, too, if others share that. */
+function innerBlocks(plan: RulePlan, bringing: boolean): number[] {
+  const { layouts, gather, program } = plan, shared = bringing ? 0 : sharedStages(plan);
   return [
-    ...layouts.slice(0, -1).map(({ bytes }) => bytes),
-    ...(gather === null ? [] : [gather.bytes]),
-    ...program.stages.map(stateBytes),
+    ...layouts.slice(shared, -1).map(({ bytes }) => bytes),
+    ...(gather === null || shared > 0 ? [] : [gather.bytes]),
+    ...program.stages.slice(shared).map(stateBytes),
   ];
 }
 

@@ -31,54 +31,33 @@ export type PlaceProblem = (
   path: readonly (string | number)[], message: string, hint?: Hint,
 ) => Problem;
 
-interface Built {
-  readonly graph: Graph | null;
-  readonly problems: Problem[];
-}
-
 /** Works out a loaded configuration; what is wrong comes as problems with their places. */
 export function buildGraph(
   gateway: Gateway, components: Components, place: PlaceProblem,
-): Built {
-  const steps = graphSteps(gateway, components, place);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
-}
-
-/** The same in pieces, a rule each: whoever polls on this thread goes on between them. */
-export async function buildGraphBetween(
-  gateway: Gateway, components: Components, place: PlaceProblem, breathe: Breathe,
-): Promise<Built> {
-  const steps = graphSteps(gateway, components, place);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-    await breathe();
-  }
-}
-
-/** Lets the thread's turns go on, if the work before took long enough to be felt. */
-export type Breathe = () => Promise<void>;
-
-function* graphSteps(
-  gateway: Gateway, components: Components, place: PlaceProblem,
-): Generator<void, Built> {
+): { graph: Graph | null; problems: readonly Problem[] } {
   const builder = new Builder(gateway, components, place);
-  const graph = yield* builder.build();
+  const graph = builder.build();
   return { graph: builder.problems.length === 0 ? graph : null, problems: builder.problems };
 }
 
-/** One more rule, worked out over a graph as it stands; it is no part of it. */
+/** A rule that is tried, and the rings of its own that it reads. */
+export interface TrialPlan {
+  readonly rule: RulePlan;
+  readonly inputs: readonly RingLayout[];
+}
+
+/**
+ * One more rule, worked out over a graph as it stands; it is no part of it. `given`: over rows that
+ * are given one by one, not over those that come.
+ */
 export function planTrial(
-  graph: Graph, components: Components, sql: string,
-): { plan: RulePlan | null; problems: readonly Problem[] } {
+  graph: Graph, components: Components, sql: string, given: boolean,
+): { plan: TrialPlan | null; problems: readonly Problem[] } {
   const place: PlaceProblem = (path, message, hint) =>
     ({ path: path.join("."), line: null, column: null, value: null, message, nearest: null,
       ...hint });
   const builder = new Builder(graph.gateway, components, place);
-  return { plan: builder.trial(graph, sql), problems: builder.problems };
+  return { plan: builder.trial(graph, sql, given), problems: builder.problems };
 }
 
 /** Rows a minute that a source without a declared rate is given room for. */
@@ -98,6 +77,8 @@ class Builder {
   readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
   readonly #rules = new Map<string, RulePlan>();
 
+  /** How much a reader of a rule may lag. */
+  #lag_ms: number = limits.reader_lag_ms;
   readonly #place: PlaceProblem;
   readonly #functions: UserFunctions;
   /** Rules of one shape have most of their plans in common. */
@@ -110,7 +91,7 @@ class Builder {
     this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
   }
 
-  *build(): Generator<void, Graph> {
+  build(): Graph {
     const gateway = this.#gateway;
     for (const device of gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
@@ -130,7 +111,7 @@ class Builder {
     for (const table of gateway.tables) this.#addTable(table);
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
-    const rules = this.#shorten(this.#planStrict(yield* this.#planRules()));
+    const rules = this.#shorten(this.#planStrict(this.#planRules()));
     for (const source of gateway.sources) this.#closeSource(source, rules);
     this.#dropTables(rules);
     const permits = this.#planPermits();
@@ -145,7 +126,8 @@ class Builder {
     return { ...graph, memory: memoryOf(graph, this.#components.connectors) };
   }
 
-  trial(graph: Graph, sql: string): RulePlan | null {
+  trial(graph: Graph, sql: string, given: boolean): TrialPlan | null {
+    this.#lag_ms = given ? 0 : limits.try_lag_ms;
     // Its tags by name; then everything as it was worked out.
     for (const device of graph.gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
@@ -156,8 +138,24 @@ class Builder {
     const restart = { attempts: 0, delay: 0, most: 0 };
     this.#planRule(
       { name, sql, to: [], eventTime: null, emptyWindows: false, schedule: null, restart });
-    const plan = this.#rules.get(name);
-    return plan === undefined || !this.#hasColumns(plan) ? null : plan;
+    const rule = this.#rules.get(name);
+    if (rule === undefined || (!given && !this.#hasColumns(rule))) return null;
+    return { rule, inputs: this.#inputsOf(rule.program, given) };
+  }
+
+  /** Given rows have all columns that the query reads, others those of their stream. */
+  #inputsOf({ inputs, newest }: Program, given: boolean): RingLayout[] {
+    const names = [...inputs.flatMap(({ streams }) => streams), ...newest.map((n) => n.stream)];
+    return [...new Set(names)].map((name) => {
+      const { layout, interval } = this.#streams.get(name)!;
+      const columns = new Map(layout.columns.map((column) => [column.name, column]));
+      for (const input of given ? inputs : []) {
+        if (!input.streams.includes(name) || input.fanIn) continue;
+        for (const column of input.columns) columns.set(column.name, column);
+      }
+      return Ring.layout(name, [...columns.values()],
+        Math.min(layout.rows, rowsFor(interval ?? source_interval_ms, this.#lag_ms)));
+    });
   }
 
   /** Of a source without declared columns only those are there that running rules read. */
@@ -308,14 +306,11 @@ class Builder {
     }
   }
 
-  *#planRules(): Generator<void, RulePlan[]> {
+  #planRules(): RulePlan[] {
     let open = [...this.#gateway.rules];
     while (open.length > 0) {
       const later: Rule[] = [];
-      for (const rule of open) {
-        if (!this.#planRule(rule)) later.push(rule);
-        yield;
-      }
+      for (const rule of open) if (!this.#planRule(rule)) later.push(rule);
       if (later.length === open.length) {
         for (const rule of later) {
           this.#problem(["rules", rule.name, "sql"], "This rule reads itself through other rules " +
@@ -334,7 +329,7 @@ class Builder {
     return rules.map((plan) => {
       if (!writing.has(plan.rule.name)) return plan;
       const program = this.#compile(plan.rule, true);
-      return program === null ? plan : { ...plan, program };
+      return program === null ? plan : { ...plan, program, window: null };
     });
   }
 
@@ -382,7 +377,7 @@ class Builder {
     const inputs = program.inputs.flatMap((input) => input.streams);
     const intervals = inputs.map((name) => this.#streams.get(name)!.interval ?? source_interval_ms);
     const interval = intervals.length === 0 ? null : 1 / intervals.reduce((a, ms) => a + 1 / ms, 0);
-    const rows = rowsFor(interval ?? source_interval_ms);
+    const rows = rowsFor(interval ?? source_interval_ms, this.#lag_ms);
     const layouts = layoutsOf(rule.name, program, rows);
     this.#addStream(rule.name, "rule", program.output, interval, { layout: layouts.at(-1)!,
       timed: rule.eventTime !== null ||
@@ -395,9 +390,18 @@ class Builder {
       layouts,
       isRead: true,
       reads: this.#readsOf(program),
+      window: program.shared === null || inputs.every((name) => this.#isFollowed(name)) ? null
+        : program.shared.key,
     });
     this.#checkTargets(rule, program);
     return true;
+  }
+
+  /** All its rows come again after a restart, and who reads it is where it was then. */
+  #isFollowed(stream: string): boolean {
+    const rule = this.#rules.get(stream);
+    return rule === undefined ? this.#streams.get(stream)!.journal !== null
+      : rule.program.inputs.every(({ streams }) => streams.every((name) => this.#isFollowed(name)));
   }
 
   /** An empty list is no row; who looks at rows would count it. */

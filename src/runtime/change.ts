@@ -91,7 +91,8 @@ function keptRules(
   before: Graph, after: Graph, kept: Pick<Kept, "streams" | "models" | "tables">,
 ): Set<string> {
   const { streams } = kept;
-  const plan = ({ program, layouts, gather }: RulePlan): unknown => ({ program, layouts, gather });
+  const plan = ({ program, layouts, gather, window }: RulePlan): unknown =>
+    ({ program, layouts, gather, window });
   const old = new Map(before.rules.map((rule) => [rule.rule.name, rule]));
   return new Set(after.rules.filter((rule) => {
     const was = old.get(rule.rule.name);

@@ -1,5 +1,5 @@
 import { limits } from "../base.ts";
-import { copyCell, copyStamp, writeCell, ABSENT, type Column, type Ring } from "../ring.ts";
+import { ABSENT, type Column, copyCells, copyStamps, type Ring, writeCell } from "../ring.ts";
 import type { InputPlan } from "../sql.ts";
 
 export interface Member {
@@ -14,7 +14,20 @@ export interface Member {
   /** Columns of the output that its rows do not have. */
   readonly absent: readonly Column[];
   cursor: number;
+  readonly begun: number;
+  /** Of the row at the cursor, Infinity = there is none. */
+  time: number;
+  /** Rows taken in this step, and where the first of them stands in `places`. */
+  taken: number;
+  first: number;
 }
+
+/** Of the rows of one step: the index of the member that each is from. */
+const order = new Int32Array(limits.rows_per_step_max);
+/** Of one member: the rows that are taken. */
+const rows = new Int32Array(limits.rows_per_step_max);
+/** Where each goes in the output, member by member. */
+const places = new Int32Array(limits.rows_per_step_max);
 
 /**
  * Many streams as one: a fan-in (`FROM m-*.slow`, with the column `device`), or the streams of a
@@ -40,15 +53,15 @@ export class Gather {
 
   /** True if rows are left. Rows after `until`, engine time, may have to wait for others. */
   step(until: number): boolean {
-    for (let n = 0; n < Math.min(limits.rows_per_step_max, this.output.rows / 2); n++) {
-      const member = this.#oldestMember(until);
-      if (member === null) return false;
-      this.output.claim(1);
-      this.#copy(member);
-      this.output.publish(1);
-      member.cursor = (member.cursor + 1) | 0;
-    }
-    return true;
+    const most = Math.min(limits.rows_per_step_max, this.output.rows / 2);
+    for (const member of this.members) this.#look(member);
+    const n = this.#order(until, most);
+    if (n === 0) return false;
+    this.#place(n);
+    this.output.claim(n);
+    for (const member of this.members) if (member.taken > 0) this.#copy(member);
+    this.output.publish(n);
+    return n === most;
   }
 
   #member({ index: input, fanIn, columns }: InputPlan, ring: Ring, index: number): Member {
@@ -62,50 +75,93 @@ export class Gather {
     const mine = new Set(
       [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
     return {
-      ring, input, index, deviceColumn, pairs, cursor: ring.head,
+      ring, input, index, deviceColumn, pairs, cursor: ring.head, begun: ring.head,
       device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),
       absent: this.output.columns.filter((column) => !mine.has(column)),
+      time: Infinity, taken: 0, first: 0,
     };
   }
 
-  #oldestMember(until: number): Member | null {
-    let oldest: Member | null = null;
-    let least = Infinity;
-    for (const member of this.members) {
-      const { ring } = member;
-      const lag = (ring.head - member.cursor) | 0;
-      // Less than 0: a replay has not come up to where it was.
-      if (lag <= 0) continue;
-      if (lag > ring.rows) {
-        this.lost += lag - ring.rows;
-        member.cursor = (ring.head - ring.rows) | 0;
+  /** Rows that were overwritten are lost. */
+  #look(member: Member): void {
+    const { ring } = member;
+    const lag = (ring.head - member.cursor) | 0;
+    if (lag > ring.rows) {
+      this.lost += lag - ring.rows;
+      member.cursor = (ring.head - ring.rows) | 0;
+    }
+    member.taken = 0;
+    member.time = timeAt(member, member.cursor);
+  }
+
+  /** Takes rows of all members, the oldest first; how many. */
+  #order(until: number, most: number): number {
+    const { members } = this;
+    for (let n = 0; n < most; n++) {
+      let oldest = members[0]!;
+      for (let i = 1; i < members.length; i++) {
+        if (members[i]!.time < oldest.time) oldest = members[i]!;
       }
-      const time = ring.arena.F[ring.timeAt + (member.cursor & ring.mask)]!;
-      if (time < least && time <= until) [oldest, least] = [member, time];
+      if (oldest.time === Infinity || oldest.time > until) return n;
+      order[n] = oldest.index;
+      oldest.taken += 1;
+      oldest.time = timeAt(oldest, (oldest.cursor + oldest.taken) | 0);
     }
-    return oldest;
+    return most;
   }
 
-  #copy({ ring, cursor, input, index, device, deviceColumn, pairs, absent }: Member): void {
+  #place(n: number): void {
+    const { members, output: { head, mask } } = this;
+    let first = 0;
+    for (const member of members) {
+      member.first = first;
+      first += member.taken;
+    }
+    for (let i = 0; i < n; i++) places[members[order[i]!]!.first++] = (head + i) & mask;
+    for (const member of members) member.first -= member.taken;
+  }
+
+  /** Column by column, so that each loop does one thing. */
+  #copy(member: Member): void {
+    const { ring, cursor, taken, first, pairs, absent, deviceColumn } = member;
     const to = this.output;
-    const seq = to.head, w = seq & to.mask;
-    copyStamp(ring, cursor, to, seq);
-    for (const pair of pairs) copyCell(ring, pair.from, cursor, to, pair.to, seq);
-    for (const column of absent) to.arena.U[column.state + w] = ABSENT;
-    if (deviceColumn !== undefined) writeCell(to, deviceColumn, seq, device);
-    this.#number(this.#from, w, input);
-    this.#number(this.#memberColumn, w, index);
-    // A stream that carries no age is as old as its rows.
-    if (this.#oldest !== undefined && absent.includes(this.#oldest)) {
-      to.arena.F[this.#oldest.payload + w] = to.arena.F[to.timeAt + w]!;
-      to.arena.U[this.#oldest.state + w] = 0;
+    const { F, U } = to.arena;
+    for (let i = 0; i < taken; i++) rows[i] = (cursor + i) & ring.mask;
+    copyStamps(ring, rows, to, places, first, taken);
+    for (const pair of pairs) copyCells(ring, pair.from, rows, to, pair.to, places, first, taken);
+    for (const { state } of absent) {
+      for (let i = 0; i < taken; i++) U[state + places[first + i]!] = ABSENT;
     }
+    if (deviceColumn !== undefined) {
+      for (let i = 0; i < taken; i++) {
+        writeCell(to, deviceColumn, places[first + i]!, member.device);
+      }
+    }
+    this.#number(this.#from, member, member.input);
+    this.#number(this.#memberColumn, member, member.index);
+    // A stream that carries no age is as old as its rows.
+    const age = this.#oldest;
+    if (age !== undefined && absent.includes(age)) {
+      for (let i = 0; i < taken; i++) {
+        const w = places[first + i]!;
+        F[age.payload + w] = F[to.timeAt + w]!;
+        U[age.state + w] = 0;
+      }
+    }
+    member.cursor = (cursor + taken) | 0;
   }
 
-  #number(column: Column | undefined, w: number, value: number): void {
+  #number(column: Column | undefined, { first, taken }: Member, value: number): void {
     if (column === undefined) return;
     const { F, U } = this.output.arena;
-    F[column.payload + w] = value;
-    U[column.state + w] = 0;
+    for (let i = 0; i < taken; i++) {
+      F[column.payload + places[first + i]!] = value;
+      U[column.state + places[first + i]!] = 0;
+    }
   }
+}
+
+/** Infinity if the row has not come; less than 0: a replay has not come up to where it was. */
+function timeAt({ ring }: Member, seq: number): number {
+  return ((ring.head - seq) | 0) > 0 ? ring.arena.F[ring.timeAt + (seq & ring.mask)]! : Infinity;
 }

@@ -11,7 +11,6 @@ import { isCarried, stateBytes, type Inherited } from "./blocks.ts";
 import { Gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
 import type { Gateway } from "../config.ts";
-import type { Breathe } from "./build.ts";
 import type { Components, PermitPlan, RulePlan } from "./graph.ts";
 import { LookupCache } from "./lookup.ts";
 import type { LinkPort } from "./port.ts";
@@ -19,7 +18,8 @@ import { RuleRunner } from "./rule.ts";
 import { ScanTable } from "./scan.ts";
 import type { Share } from "./share.ts";
 import type { SinkRunner } from "./sink.ts";
-import type { World } from "./world.ts";
+import { sharedStages } from "./windows.ts";
+import type { Breathe, World } from "./world.ts";
 
 /** Conditions that are worked out on demand over newest values (W12). */
 export interface Permit {
@@ -62,6 +62,8 @@ export class Generation {
   /** Of the sources that can wait, by stream. */
   readonly journals = new Map<string, Journal>();
   readonly rules: RuleRunner[] = [];
+  /** Windows that rules share, by `RulePlan.window`. */
+  readonly windows = new Map<string, RuleRunner>();
   readonly permits = new Map<string, Permit>();
   readonly models = new Map<string, Model>();
   readonly tables = new Map<string, LookupCache | ScanTable>();
@@ -96,6 +98,7 @@ export class Generation {
     await breathe();
     if (active) this.#openTables(before);
     if (active) await this.#loadModels(before);
+    if (active) this.#takeWindows(before);
     for (const plan of active ? this.share.rules : []) {
       this.#takeRule(plan, before);
       await breathe();
@@ -108,7 +111,7 @@ export class Generation {
     return new Set([
       ...this.#ringBlocks.values(),
       ...[...this.tables.values()].flatMap((table) => table.blocks),
-      ...this.rules.flatMap((rule) => rule.blocks),
+      ...[...this.rules, ...this.windows.values()].flatMap((rule) => rule.blocks),
       ...[...this.permits.values()].flatMap((permit) => permit.blocks),
     ]);
   }
@@ -221,6 +224,34 @@ export class Generation {
       const why = missing.map((name) => `model ${name}: ${this.refused.get(`model ${name}`)}`);
       throw new Fault("model-missing", why.join("; "));
     }
+    const window = this.#windowOf(plan);
+    return this.#made(plan, window, window === null ? 0 : sharedStages(plan),
+      program.stages.length);
+  }
+
+  /** Windows of rules that go on, which others may come to. */
+  #takeWindows(before: Generation | null): void {
+    for (const { plan: { window: key, rule }, window } of before?.rules ?? []) {
+      if (key !== null && window !== null && this.inherited!.kept.rules.has(rule.name)) {
+        this.windows.set(key, window);
+      }
+    }
+  }
+
+  /** The window that a rule shares, made by the first of them. */
+  #windowOf(plan: RulePlan): RuleRunner | null {
+    const { window: key } = plan;
+    if (key === null) return null;
+    // It runs as long as one of its rules does.
+    const always = { ...plan, rule: { ...plan.rule, schedule: null } };
+    const window = this.windows.get(key) ?? this.#made(always, null, 0, sharedStages(plan));
+    this.windows.set(key, window);
+    return window;
+  }
+
+  /** Runs stages [from, to) of a rule, of which those before are `window`. */
+  #made(plan: RulePlan, window: RuleRunner | null, from: number, to: number): RuleRunner {
+    const { program } = plan;
     const blocks: Block[] = [];
     const inner = (layout: RingLayout): Ring => {
       const { ring, block } = Ring.create(this.#arena, layout);
@@ -228,22 +259,24 @@ export class Generation {
       return ring;
     };
     try {
-      const gathered = plan.gather === null ? null : inner(plan.gather);
+      const gathered = plan.gather === null || from > 0 ? null : inner(plan.gather);
       const first = this.rings.get(program.inputs[0]!.streams[0]!)!;
-      const rings = [gathered ?? first, ...plan.layouts.slice(0, -1).map(inner),
-        this.rings.get(plan.rule.name)!];
-      const states = program.stages.map((stage) =>
+      const last = to === program.stages.length ? this.rings.get(plan.rule.name)!
+        : inner(plan.layouts[to - 1]!);
+      const rings = [window?.output ?? gathered ?? first,
+        ...plan.layouts.slice(from, to - 1).map(inner), last];
+      const states = program.stages.slice(from, to).map((stage) =>
         this.#arena.take(stateBytes(stage), `${plan.rule.name} state`));
       blocks.push(...states);
       return new RuleRunner(plan, {
-        rings, blocks, states, models: program.models.map((name) => this.models.get(name)!),
-        alarms: program.stages.flatMap((stage, i) =>
+        window, rings, blocks, states, models: program.models.map((name) => this.models.get(name)!),
+        alarms: program.stages.slice(from, to).flatMap((stage, i) =>
           (stage.kind === "stateful" && stage.alarms.length > 0
             ? [new StageAlarms(stage, this.#arena, states[i]!)] : [])),
         gather: () =>
           (gathered === null ? null : new Gather(program.inputs, this.rings, gathered)),
-        stages: () => program.stages.map((_, i) =>
-          this.#stage(program, i, rings[i]!, rings[i + 1]!, states[i]!)),
+        stages: () => program.stages.slice(from, to).map((_, i) =>
+          this.#stage(program, from + i, rings[i]!, rings[i + 1]!, states[i]!)),
       });
     } catch (thrown) {
       for (const block of blocks) this.#arena.give(block);
@@ -269,7 +302,9 @@ export class Generation {
       return instantiateLookup(stage, { input, output, table });
     }
     const newest = program.newest.map((n) => this.rings.get(n.stream)!);
-    const site = { arena: this.#arena, input, output, newest, state };
+    const { clock, seed } = this.#world;
+    const site = { arena: this.#arena, input, output, newest, state,
+      begun: { time: clock.time(), seed } };
     return stage.kind !== "scan" ? instantiate(stage, site)
       : instantiateScan(stage, site, this.tables.get(stage.table) as ScanTable);
   }

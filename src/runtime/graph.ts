@@ -65,6 +65,8 @@ export interface RulePlan {
   readonly gather: RingLayout | null;
   /** Every tag that the rule's output can depend on, through other rules too. */
   readonly reads: ReadonlySet<string>;
+  /** Of rules that share their window one and the same (windows.ts); null: it has its own. */
+  readonly window: string | null;
 }
 
 export interface PermitPlan {

@@ -5,7 +5,6 @@ import { Bell, Word, type RingLayout } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
-import type { Breathe } from "./build.ts";
 import type { Components } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
@@ -13,7 +12,7 @@ import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
-import { pause, type World } from "./world.ts";
+import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
 /** Where another role's ring lies, for whoever bridges it. */

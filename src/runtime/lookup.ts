@@ -4,7 +4,8 @@ import { cellOf, isMisfit } from "../codec.ts";
 import type { Answer, Lookup } from "../connector.ts";
 import {
   type Arena, BAD, type Block, type CellValue, type Column, copyCell, GOOD, hashCell, readCell,
-  Ring, type RingLayout, sameCell, stateName, tagColumn, UNCERTAIN, writeCell,
+  Ring, type RingLayout, sameCell, stateName, tagColumn, UNCERTAIN, UNCERTAIN_MAX,
+  writeCell,
 } from "../ring.ts";
 import { answer, type StageTable } from "../sql.ts";
 
@@ -145,7 +146,7 @@ export class LookupCache implements StageTable {
 
   find(ring: Ring, key: Column, row: number, now: number): number {
     this.#now = now;
-    if (key.slot > 0 && ring.arena.I[key.length + (row & ring.mask)]! > this.#key.slot) {
+    if (!this.#fits(ring, key, row)) {
       this.state = GOOD;
       return answer.missing;
     }
@@ -165,6 +166,30 @@ export class LookupCache implements StageTable {
       this.#waiting.push(at);
     }
     return U[this.#failure + at] === 0 ? answer.waiting : this.#without(at, had, now);
+  }
+
+  findKnown(
+    ring: Ring, key: Column, from: number, n: number, now: number, found: Int32Array,
+  ): number {
+    const { F, U } = this.rows.arena, states = ring.arena.U;
+    let i = 0;
+    for (; i < n; i++) {
+      const row = (from + i) & ring.mask;
+      if (states[key.state + row]! > UNCERTAIN_MAX || !this.#fits(ring, key, row)) break;
+      const head = this.#heads + (hashCell(ring, key, row) & (this.#slots - 1));
+      const at = this.#lookFor(ring, key, row, head);
+      if (at < 0 || U[this.#known + at] !== known.row) break;
+      if (now - F[this.#fetched + at]! > this.#table.ttl) break;
+      found[i] = at;
+    }
+    this.counters.hits += i;
+    this.state = GOOD;
+    return i;
+  }
+
+  /** A longer key than the table has room for is none of its. */
+  #fits(ring: Ring, key: Column, row: number): boolean {
+    return key.slot === 0 || ring.arena.I[key.length + (row & ring.mask)]! <= this.#key.slot;
   }
 
   /** Sends what is to be asked, gives up what is late; when to come again (monotonic ms). */

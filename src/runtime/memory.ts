@@ -1,8 +1,9 @@
 import { limits, never } from "../base.ts";
 import type { Connector } from "../connector.ts";
 import { reserveOf } from "./blocks.ts";
-import type { Graph, MemoryLine, StreamPlan } from "./graph.ts";
+import type { Graph, MemoryLine, RulePlan, StreamPlan } from "./graph.ts";
 import { roleNames, shareOf } from "./share.ts";
+import { bringers, sharedStages, sharers } from "./windows.ts";
 
 const mega = (bytes: number): string => (bytes / 2 ** 20).toFixed(2).padStart(9);
 
@@ -52,13 +53,8 @@ export function memoryOf(
       lines.push({ owner: stream.name, what: "inlet of the journal", bytes: stream.layout.bytes });
     }
   }
-  for (const rule of graph.rules) {
-    const inner = rule.layouts.slice(0, -1).concat(rule.gather ?? []);
-    for (const layout of inner) {
-      lines.push({ owner: rule.rule.name, what: `ring, ${layout.rows} rows`, bytes: layout.bytes });
-    }
-    lines.push(...rule.program.memory.map((line) => ({ ...line, owner: rule.rule.name })));
-  }
+  const bringing = bringers(graph.rules);
+  for (const rule of graph.rules) lines.push(...ruleLines(rule, graph, bringing.has(rule)));
   const state = graph.rules.flatMap(({ program }) => program.stages)
     .reduce((sum, { stateBytes }) => sum + stateBytes, 0);
   lines.push({ owner: "tagwerk", what: "checkpoint, pages that wait for the disk",
@@ -79,6 +75,23 @@ export function memoryOf(
     if (bytes > 0) lines.push({ owner: name, what: "what was read and is no row yet", bytes });
   }
   return lines;
+}
+
+/** A window that rules share stands with the one that brings it. */
+function ruleLines(
+  plan: RulePlan, { rules }: Pick<Graph, "rules">, bringing: boolean,
+): MemoryLine[] {
+  const { rule: { name: owner }, program, layouts, gather } = plan;
+  const shared = sharedStages(plan), from = bringing ? 0 : shared;
+  const others = sharers(rules, plan).length;
+  const rings = [...layouts.slice(from, -1), ...(gather === null || from > 0 ? [] : [gather])];
+  return [
+    ...rings.map(({ rows, bytes }) => ({ owner, what: `ring, ${rows} rows`, bytes })),
+    ...program.memory.flatMap(({ what, bytes }, i): MemoryLine[] => {
+      const sharing = i < shared && others > 0 ? `, shared with ${others} other rules` : "";
+      return i < from || bytes === 0 ? [] : [{ owner, what: what + sharing, bytes }];
+    }),
+  ];
 }
 
 function whatStream(stream: StreamPlan, what: string): string {

@@ -1,35 +1,15 @@
 import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.ts";
 import type { FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
-import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
+import type { Components } from "./graph.ts";
 import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { Share } from "./share.ts";
 import {
   localStore, stateCalls, type Past, type StatePort, type StorePort,
 } from "./store-port.ts";
+import { received, type Sent, sent } from "./travel.ts";
 import type { World } from "./world.ts";
-
-/** A share as it travels: plain data, without what is the drivers' own. */
-interface SentShare extends Omit<Share, "links"> {
-  readonly links: readonly (Pick<LinkPlan, "link"> &
-    { readonly groups: readonly Omit<GroupPlan, "requests">[] })[];
-}
-
-const sent = (share: Share): SentShare => ({
-  ...share,
-  links: share.links.map(({ link, groups }) =>
-    ({ link, groups: groups.map(({ requests: _, ...group }) => group) })),
-});
-
-const received = (share: SentShare, { drivers }: Components): Share => ({
-  ...share,
-  links: share.links.map(({ link, groups }) => {
-    const driver = drivers.find(({ type }) => type === link.type)!;
-    return { link, driver, groups: groups.map((group) =>
-      ({ ...group, requests: driver.plan(group.tags, link) })) };
-  }),
-});
 
 /** All that a role's thread is told at its start. */
 export interface RoleInit {
@@ -46,7 +26,7 @@ export interface RoleInit {
   readonly clockOffset: number;
 }
 
-type SentInit = Omit<RoleInit, "share"> & { readonly share: SentShare };
+type SentInit = Omit<RoleInit, "share"> & { readonly share: Sent<Share> };
 
 /** A role on another thread, as `main` sees it: the same calls, by messages. */
 export class RemoteRole {
@@ -130,7 +110,8 @@ export function serveRole(
     },
     ...Object.fromEntries(hostCalls.map((name) =>
       [name, (...args: never[]) => (host as any)[name](...args)])),
-    prepare: (share: SentShare, kept: Kept) => host!.prepare(received(share, components), kept),
+    prepare: (share: Sent<Share>, kept: Kept) =>
+      host!.prepare(received(share, components), kept),
   });
   const store: StorePort = {
     get unavailable() {

@@ -4,6 +4,7 @@ import { unseal, type SavedState, type StoredSegment } from "../store.ts";
 import type { Cut } from "./checkpoint.ts";
 import type { Journal } from "./journal.ts";
 import type { RuleCut, RuleState } from "./rule-state.ts";
+import type { RuleRunner } from "./rule.ts";
 import type { StatePort } from "./store-port.ts";
 
 export interface Restoring {
@@ -39,12 +40,14 @@ export async function restore(saved: SavedState, options: Restoring): Promise<Re
   const goOn = new Set(options.journals.map(({ stream }) => stream.name)
     .filter((name) => cut.sources[name] !== undefined));
   let warm = 0;
+  const windows: Windows = new Map();
   for (const state of options.rules) {
-    const why = await restoreRule(state, cut, saved, goOn, options);
+    const why = await restoreRule(state, cut, saved, { goOn, windows }, options);
     if (why === null) warm += 1;
     else options.log.warn("state", `${state.name} starts cold: ${why}`);
     if (why === null && state.followed) goOn.add(state.name);
   }
+  leaveOut(options.rules, windows, cut);
   if (warm > 0) {
     const at = new Date(cut.time).toISOString();
     options.log.info("state", `${warm} rules go on from the checkpoint of ${at}`);
@@ -64,16 +67,44 @@ function cutOf({ cut }: SavedState, log: Log): Cut | null {
   return null;
 }
 
+/** Shared windows that the checkpoint has brought: when they began, and the rules that had them. */
+type Windows = Map<RuleRunner, { readonly began: number; readonly rules: Set<RuleRunner> }>;
+
+/** True if the window of a rule is that which it had, which this rule or another has brought. */
+function isSameWindow({ runner }: RuleState, { window: had }: RuleCut, windows: Windows): boolean {
+  const { window } = runner;
+  if (window === null) return true;
+  if (had === undefined) return false;
+  const brought = windows.get(window) ?? { began: had.began, rules: new Set() };
+  windows.set(window, brought);
+  return brought.began === had.began;
+}
+
+/** Of a window with rows from before its time a rule sees none but those that begin later. */
+function leaveOut(states: readonly RuleState[], windows: Windows, { time, rules }: Cut): void {
+  for (const [window, { began }] of windows) window.restored(began, time);
+  for (const { runner, name } of states) {
+    const brought = runner.window === null ? undefined : windows.get(runner.window);
+    if (brought === undefined) continue;
+    runner.since = brought.rules.has(runner) ? rules[name]!.window!.since ?? -Infinity : time;
+  }
+}
+
 /** Why the rule starts cold, or null. */
 async function restoreRule(
-  state: RuleState, cut: Cut, saved: SavedState, goOn: ReadonlySet<string>, options: Restoring,
+  state: RuleState, cut: Cut, saved: SavedState,
+  { goOn, windows }: { readonly goOn: ReadonlySet<string>; readonly windows: Windows },
+  options: Restoring,
 ): Promise<string | null> {
   const before = cut.rules[state.name];
   if (before === undefined) return "it is new";
   if (before.hash !== state.hash) return "its plan, columns, types or units changed";
   if (!state.followed && cut.time > options.time) return "the clock is behind its state";
   const pages = await pagesOf(state, saved, options.port);
-  if (!state.restore(pages)) return "its checkpoint is damaged";
+  const same = isSameWindow(state, before, windows);
+  if (!state.restore(pages, same)) return "its checkpoint is damaged";
+  const { runner: { window } } = state;
+  if (same && window !== null) windows.get(window)!.rules.add(state.runner);
   if (state.followed) await restoreRings(state, before, saved, options);
   const { runner } = state;
   runner.places.forEach((place, i) => {

@@ -8,7 +8,6 @@ import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Breathe } from "./build.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
@@ -22,7 +21,7 @@ import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
 import { timeFlags } from "./time-flags.ts";
-import type { World } from "./world.ts";
+import type { Breathe, World } from "./world.ts";
 
 export interface RoleOptions {
   readonly components: Components;
@@ -55,7 +54,7 @@ export class Role {
   #left: Generation | null = null;
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
-  /** What a rule reads: other rules, and sources with a journal. */
+  /** In the order of a turn: rules, and windows that they share; what each reads. */
   readonly #reads = new Map<RuleRunner,
     { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
   #readers: readonly Bell[] = [];
@@ -215,6 +214,11 @@ export class Role {
       const place = places.find(({ stream }) => stream === layout.name)!;
       next.imports.push(this.#import(place, before));
     }
+    const ran = new Set(before.windows.values());
+    for (const window of next.windows.values()) {
+      window.serve(next.rules.filter((rule) => rule.window === window));
+      if (!ran.has(window)) window.open(this.#options.world.clock.time());
+    }
     for (const rule of next.rules) {
       const was = before.rules.find(({ name }) => name === rule.name);
       rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
@@ -246,10 +250,14 @@ export class Role {
     const states: RuleState[] = [];
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
-      this.#reads.set(rule, {
+      const reads = {
         rules: rules.filter(({ name }) => streams.includes(name)),
         journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
-      });
+      };
+      const { window } = rule;
+      // It stands before the first of those that share it, which sets the order of turns.
+      if (window !== null && !this.#reads.has(window)) this.#reads.set(window, reads);
+      this.#reads.set(rule, window === null ? reads : { ...reads, rules: [window] });
       if (writing.has(rule.name)) continue;
       const followed = streams.length > 0 && streams.every((name) => follows.has(name));
       if (followed) follows.add(rule.name);
@@ -301,7 +309,7 @@ export class Role {
   }
 
   turn(now: number, time: number): number {
-    const { imports, links, rules, sinks, tables } = this.#now;
+    const { imports, links, sinks, tables } = this.#now;
     let deadline = Infinity;
     let more = false;
     for (const { bridge } of imports) {
@@ -311,7 +319,7 @@ export class Role {
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
     const until = this.#durability?.replayedUntil ?? Infinity;
-    for (const rule of rules) {
+    for (const rule of this.#reads.keys()) {
       more = rule.run(now, time, this.#isHeld(rule), until) || more;
       deadline = Math.min(deadline, now + (rule.deadline - time));
     }

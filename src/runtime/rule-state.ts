@@ -14,6 +14,8 @@ export interface RuleCut {
   readonly epoch: number;
   /** Number of the next row of its output. */
   readonly next: number;
+  /** Of a rule that shares its window: when that began, and `RuleRunner.since`; null: never. */
+  readonly window?: { readonly began: number; readonly since: number | null };
 }
 
 /** What a checkpoint has of one rule: the state of its stages, page by page, and its rings. */
@@ -24,6 +26,8 @@ export class RuleState {
   /** Every row that it reads comes again after a restart, so its output is numbered on. */
   readonly followed: boolean;
   readonly pages: readonly { readonly at: number; readonly bytes: number }[];
+  /** So many of them are of a window that other rules share. */
+  readonly #shared: number;
   /** Of the pages as they are on disk; null: not there. */
   readonly #hashes: (bigint | null)[];
 
@@ -32,10 +36,11 @@ export class RuleState {
     this.name = runner.name;
     this.followed = followed;
     this.hash = stateHash(runner.plan.program);
-    this.pages = runner.plan.program.stages.flatMap((stage, i) => {
-      const { at: block } = runner.states[i]!;
-      return stateRanges(stage).flatMap(({ at, bytes }) => pagesOf(block + at, bytes));
-    });
+    const { states, window, plan: { program: { stages } } } = runner;
+    const pages = stages.map((stage, i) => stateRanges(stage)
+      .flatMap(({ at, bytes }) => pagesOf(states[i]!.at + at, bytes)));
+    this.pages = pages.flat();
+    this.#shared = pages.slice(0, window?.states.length ?? 0).flat().length;
     this.#hashes = this.pages.map(() => null);
   }
 
@@ -57,6 +62,8 @@ export class RuleState {
         [input.name, input.numbering.of(cursor)])),
       epoch: runner.output.numbering.epoch,
       next: runner.output.numbering.of(runner.output.head),
+      ...(runner.window === null ? {} : { window: { began: runner.window.began,
+        since: runner.since === -Infinity ? null : runner.since } }),
     };
   }
 
@@ -90,13 +97,17 @@ export class RuleState {
     this.#hashes.fill(null);
   }
 
-  /** Takes the pages of a checkpoint; false = they are not those of this state. */
-  restore(contents: readonly (Uint8Array | null)[]): boolean {
+  /**
+   * Takes the pages of a checkpoint, without those of a shared window if it is another one; false =
+   * they are not those of this state.
+   */
+  restore(contents: readonly (Uint8Array | null)[], isSameWindow: boolean): boolean {
     const fits = contents.length === this.pages.length &&
       contents.every((bytes, i) => bytes?.length === this.pages[i]!.bytes);
     if (!fits) return false;
     const { U } = this.runner.output.arena;
     contents.forEach((bytes, i) => {
+      if (i < this.#shared && !isSameWindow) return;
       const { at } = this.pages[i]!;
       U.set(bytes!, at);
       this.#hashes[i] = Bun.hash(U.subarray(at, at + bytes!.length)) as bigint;

@@ -19,11 +19,14 @@ interface Link {
 export interface Place {
   readonly ring: Ring;
   cursor: number;
+  /** Where it was when the rule began. */
+  readonly begun: number;
 }
 
 /** Of a rule with one stream, which its first stage reads itself. */
 const placeOf = (link: Link): Place => ({
   ring: link.input,
+  begun: link.cursor,
   get cursor() {
     return link.cursor;
   },
@@ -34,6 +37,8 @@ const placeOf = (link: Link): Place => ({
 
 /** What a rule stands on, and how its stages are made from nothing. */
 export interface RuleParts {
+  /** Runs the stages before these, for other rules too; null: these are all. */
+  readonly window: RuleRunner | null;
   /** What the first stage reads, and what each of them writes. */
   readonly rings: readonly Ring[];
   readonly models: readonly Model[];
@@ -75,7 +80,14 @@ export class RuleRunner {
    */
   behind = false;
   /** How far it has read each stream of each of its inputs. */
-  places: readonly Place[] = [];
+  #places: readonly Place[] = [];
+  /** Of a window that rules share: these. */
+  #sharers: readonly RuleRunner[] = [];
+  /** Its shared window had taken rows up to this time before the rule began; −Infinity: none. */
+  since = -Infinity;
+  /** Of a shared window: when it began, and up to when a checkpoint brought it. */
+  began = 0;
+  #restoredTo = -Infinity;
   /** Cursors of readers that this rule waits for instead of overtaking them. */
   readonly #waitsFor: (() => number)[] = [];
   /** Of these, since it ran well. */
@@ -101,18 +113,28 @@ export class RuleRunner {
     this.#make();
   }
 
-  /** Rows that the rule was too slow to read. */
-  get lost(): number {
-    return this.#lost + (this.#gather?.lost ?? 0);
+  /** Runs the stages before its own, for other rules too. */
+  get window(): RuleRunner | null {
+    return this.#parts.window;
   }
 
+  /** Rows that the rule was too slow to read. */
+  get lost(): number {
+    return this.#lost + (this.#gather?.lost ?? 0) + (this.window?.lost ?? 0);
+  }
+
+  /** Those of its window come first. */
   get stages(): readonly Stage[] {
-    return this.links.map((link) => link.stage);
+    return [...this.window?.stages ?? [], ...this.links.map((link) => link.stage)];
   }
 
   /** The state of each stage. */
   get states(): readonly Block[] {
-    return this.#parts.states;
+    return [...this.window?.states ?? [], ...this.#parts.states];
+  }
+
+  get places(): readonly Place[] {
+    return this.window?.places ?? this.#places;
   }
 
   /** It reads several streams as one. */
@@ -138,10 +160,11 @@ export class RuleRunner {
 
   /** From here on it reads what comes: rows from before it began are not its own. */
   begin(): void {
-    this.#lost = this.lost;
+    this.since = this.window?.joined(this) ?? -Infinity;
+    this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
     for (const link of this.links) link.cursor = link.input.head;
-    this.places = this.#gather?.members ?? [placeOf(this.links[0]!)];
+    this.#places = this.#gather?.members ?? [placeOf(this.links[0]!)];
     this.state = "running";
     this.reason = "";
     this.#retryAt = 0;
@@ -157,15 +180,71 @@ export class RuleRunner {
     }
   }
 
+  /** These rules share its window. It must not overtake them. */
+  serve(sharers: readonly RuleRunner[]): void {
+    this.#sharers = sharers;
+    this.waitFor(sharers.map((rule) => () => rule.#reached));
+  }
+
+  /** How far it has read the rows of its window. */
+  get #reached(): number {
+    const { input, cursor } = this.links[0]!;
+    return this.state === "running" ? cursor : input.head;
+  }
+
+  /** Of a window: no rule has read it yet. */
+  open(time: number): void {
+    this.began = time;
+    this.begin();
+  }
+
+  /** A rule reads its window from now on; the time up to which that has rows from before. */
+  joined(rule: RuleRunner): number {
+    if (this.state === "stopped") this.begin();
+    if (this.#sharers.every((other) => other === rule || !other.#reads)) return -Infinity;
+    return this.#places.reduce((newest, { ring, begun }) => ring.head === begun ? newest
+      : Math.max(newest, ring.arena.F[ring.timeAt + ((ring.head - 1) & ring.mask)]!),
+    this.#restoredTo);
+  }
+
+  /** A checkpoint has brought the state of a shared window, with rows up to a time. */
+  restored(began: number, upTo: number): void {
+    this.began = began;
+    this.#restoredTo = upTo;
+  }
+
+  /** Its state is being copied; that of a shared window with each of its rules. */
+  #isPaused(): boolean {
+    for (const rule of this.#sharers) if (rule.paused) return true;
+    return this.paused;
+  }
+
+  /** It runs, or will again by itself. */
+  get #reads(): boolean {
+    return this.state === "running" || this.state === "failed";
+  }
+
+  /** A window that no rule reads rests. */
+  #leave(): void {
+    this.since = -Infinity;
+    const { window } = this;
+    if (window !== null && !window.#sharers.some((rule) => rule.#reads)) window.stop("unread");
+  }
+
   /** Keeps its state and reads no more, until it begins again. */
   stop(why: string): void {
     this.state = "stopped";
     this.reason = why;
+    this.#leave();
   }
 
-  /** Forgets its state: windows, keys, last values. */
+  /** Forgets its state: windows, keys, last values; of a window that others share their part. */
   reset(): void {
-    for (const { at, bytes } of this.states) this.output.arena.U.fill(0, at, at + bytes);
+    const { window } = this;
+    if (window !== null && !window.#sharers.some((rule) => rule !== this && rule.#reads)) {
+      window.reset();
+    }
+    for (const { at, bytes } of this.#parts.states) this.output.arena.U.fill(0, at, at + bytes);
     this.#make();
     if (this.state !== "stopped" && this.state !== "waiting") this.begin();
   }
@@ -175,10 +254,16 @@ export class RuleRunner {
    * of up to the time `until` may yet come again.
    */
   run(now: number, time: number, held = false, until = Infinity): boolean {
-    this.behind = held || this.paused;
-    if (this.state === "stopped" || this.paused) return false;
+    const pausing = this.#isPaused();
+    this.behind = held || pausing;
+    if (this.state === "stopped" || pausing) return false;
     if (time >= this.#turnsAt) this.#follow(time);
     if (this.state === "waiting" || (this.state === "failed" && now < this.#retryAt)) return false;
+    if (this.window?.state === "failed") {
+      this.state = "failed";
+      this.reason = this.window.reason;
+      return false;
+    }
     try {
       const filling = this.#fill(until);
       this.behind ||= filling;
@@ -200,8 +285,11 @@ export class RuleRunner {
     const { output, plan: { isRead } } = this;
     const [first] = this.links;
     const [read, written] = [first!.cursor, output.head];
+    const { behind } = this;
     for (let pass = 0; pass < passes_max; pass++) {
       const open = this.#isOpen();
+      // What a pass before this one has left, this one may work off.
+      this.behind = behind;
       let more = false;
       for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
@@ -229,6 +317,7 @@ export class RuleRunner {
       this.state = "waiting";
       this.reason = until === Infinity ? "its schedule is over"
         : `its schedule: until ${new Date(until).toISOString()}`;
+      this.#leave();
     }
     this.#turnsAt = until;
   }
@@ -261,6 +350,7 @@ export class RuleRunner {
       link.cursor = (input.head - input.rows) | 0;
       lag = input.rows;
     }
+    if (i === 0 && this.since !== -Infinity) lag = this.#skipEarlier();
     const next = this.links[i + 1];
     const free = next === undefined ? open
       : ((next.input.head - next.cursor) | 0) <= next.input.rows >> 1;
@@ -271,11 +361,32 @@ export class RuleRunner {
     // Less than 0: a replay has not come up to where this rule was.
     const left = ((input.head - link.cursor) | 0) > 0;
     this.behind ||= left;
-    if (stage.deadline <= time && !this.behind) {
-      if (free) stage.tick(time, now);
-      else this.behind = true;
+    if (stage.deadline > time || this.behind) {
+      return left && (free || open) && stage.waits !== true;
     }
-    return left && (free || open) && stage.waits !== true;
+    this.behind = !free || this.#tick(i, now, time);
+    return free && this.behind;
+  }
+
+  /** True if more is due: a window behind this one closes only after all that this one closes. */
+  #tick(i: number, now: number, time: number): boolean {
+    const { stage } = this.links[i]!;
+    const output = this.links[i + 1]?.input ?? this.output;
+    const { deadline } = stage, { head } = output;
+    stage.tick(time, now);
+    return stage.deadline <= time && (stage.deadline !== deadline || output.head !== head);
+  }
+
+  /** Windows that began before the rule did are not its own; how many rows are left. */
+  #skipEarlier(): number {
+    const link = this.links[0]!, { input } = link, { F } = input.arena;
+    const start = input.column("$start")!.payload;
+    while (link.cursor !== input.head && F[start + (link.cursor & input.mask)]! <= this.since) {
+      link.cursor = (link.cursor + 1) | 0;
+    }
+    // Those that come after it began later.
+    if (link.cursor !== input.head) this.since = -Infinity;
+    return (input.head - link.cursor) | 0;
   }
 
   #fail(thrown: unknown, now: number): void {

@@ -23,6 +23,7 @@ import type {
   AlarmView, Health, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
   WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
+import { sharers } from "./windows.ts";
 import type { Thread, World } from "./world.ts";
 
 export interface RuntimeOptions {
@@ -413,7 +414,7 @@ class Running implements Runtime {
   async explain(name: string): Promise<string> {
     const plan = this.#ruleOf(name);
     if (plan === undefined) throw this.#unknownRule(name);
-    return explain(plan.program);
+    return explain(plan.program, sharers(this.#graph.rules, plan));
   }
 
   #ruleOf(name: string): RulePlan | undefined {

@@ -4,13 +4,13 @@ import { Arena, Bridge, GOOD, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, type StagePlan } from "../sql.ts";
 import { stateBytes } from "./blocks.ts";
 import { Gather } from "./gather.ts";
-import { planTrial, type Breathe } from "./build.ts";
+import { planTrial, type TrialPlan } from "./build.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
 import type { RingPlace } from "./host.ts";
 import { rowOf } from "./inspect.ts";
 import { RuleRunner } from "./rule.ts";
 import type { RowView, TryAnswer, TryRequest } from "./view.ts";
-import { pause, type World } from "./world.ts";
+import { type Breathe, pause, type World } from "./world.ts";
 
 /** How often the rows of live streams are fetched: well within the two seconds that rings keep. */
 const fetch_ms = 50;
@@ -30,6 +30,8 @@ export class Trial {
   readonly #arena: Arena;
   readonly #inputs = new Map<string, Ring>();
   readonly #runner: RuleRunner;
+  /** Streams whose messages may have any fields. */
+  readonly #open: ReadonlySet<string>;
   readonly #rows: RowView[] = [];
   #shown: number;
   #ended: string | null = null;
@@ -37,12 +39,14 @@ export class Trial {
   constructor(graph: Graph, components: Components, request: TryRequest, world: World) {
     this.#request = request;
     this.#world = world;
-    this.#plan = planned(graph, components, request.sql);
-    const { program, layouts, gather } = this.#plan;
-    const streams = this.streams.map((name) => graph.streams.find((s) => s.name === name)!.layout);
-    const rings = [...streams, ...layouts, ...(gather === null ? [] : [gather])];
+    const { rule, inputs } = planned(graph, components, request);
+    this.#plan = rule;
+    this.#open = new Set(graph.gateway.sources.filter(({ open }) => open !== null)
+      .map(({ name }) => name));
+    const { program, layouts, gather } = rule;
+    const rings = [...inputs, ...layouts, ...(gather === null ? [] : [gather])];
     this.#arena = arenaFor(rings, program.stages);
-    for (const layout of streams) this.#inputs.set(layout.name, this.#ring(layout));
+    for (const layout of inputs) this.#inputs.set(layout.name, this.#ring(layout));
     this.#runner = this.#makeRunner();
     this.#runner.begin();
     this.#shown = this.#runner.output.head;
@@ -50,9 +54,7 @@ export class Trial {
 
   /** Everything that it reads. */
   get streams(): string[] {
-    const { inputs, newest } = this.#plan.program;
-    return [...new Set([...inputs.flatMap((input) => input.streams),
-      ...newest.map(({ stream }) => stream)])];
+    return [...this.#inputs.keys()];
   }
 
   /** Somebody else needs what it looks at: it ends with what it has. */
@@ -146,7 +148,7 @@ export class Trial {
       let at = start;
       return given.map(({ $time, ...row }, i) => {
         const known = ring.columns.map(({ name }) => name);
-        for (const name of Object.keys(row)) {
+        for (const name of this.#open.has(stream) ? [] : Object.keys(row)) {
           if (!known.includes(name)) throw unknownColumn(stream, name, known);
         }
         at = $time === undefined ? (i === 0 ? start : at + this.#request.every_ms)
@@ -171,25 +173,26 @@ export class Trial {
     const rings = [gathered ?? first, ...layouts.map((layout) => this.#ring(layout))];
     const newest = program.newest.map(({ stream }) => this.#inputs.get(stream)!);
     return new RuleRunner(this.#plan, {
-      rings, models: [], blocks: [], states: [], alarms: [],
+      window: null, rings, models: [], blocks: [], states: [], alarms: [],
       gather: () =>
         (gathered === null ? null : new Gather(program.inputs, this.#inputs, gathered)),
       stages: () => program.stages.map((stage, i) => instantiate(stage, {
         arena: this.#arena, input: rings[i]!, output: rings[i + 1]!, newest,
         state: this.#arena.take(stateBytes(stage), "try"),
+        begun: { time: this.#world.clock.time(), seed: this.#world.seed },
       })),
     });
   }
 }
 
-function planned(graph: Graph, components: Components, sql: string): RulePlan {
-  const { plan, problems } = planTrial(graph, components, sql);
+function planned(graph: Graph, components: Components, { sql, rows }: TryRequest): TrialPlan {
+  const { plan, problems } = planTrial(graph, components, sql, rows !== null);
   if (plan === null) {
     throw new Fault("sql-wrong", problems.map(({ message, nearest: close, caret }) =>
       `${message}${close === null ? "" : `; did you mean ${close}?`}` +
         (caret === undefined ? "" : `\n${caret}`)).join("\n"), {});
   }
-  const { models, tables } = plan.program;
+  const { models, tables } = plan.rule.program;
   if (models.length + tables.length === 0) return plan;
   throw new Fault("try-alone", `${[...models, ...tables].join(", ")}: no model is loaded and no ` +
     "table is asked for a try; leave them out, or apply the rule with --confirm", {});

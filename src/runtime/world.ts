@@ -1,5 +1,5 @@
 import type { Clock, Log, Timers } from "../base.ts";
-import { eventLoop } from "../base.ts";
+import { drawSeed, eventLoop } from "../base.ts";
 import { clockSynced, close, pipe, writePipe } from "../base/os.ts";
 import type { Link } from "../config.ts";
 import { createTcpWire, type Wire, type WireEvents } from "../driver.ts";
@@ -46,6 +46,8 @@ export interface World {
   /** Ends when the bell was rung since `seen`, or after `timeout_ms`. */
   sleep(bell: Bell, seen: number, timeout_ms: number): Promise<void>;
   wire(link: Link, events: WireEvents): Wire;
+  /** A whole number, 1 to 2^52, that nobody can guess: what rules draw begins with it. */
+  seed(): number;
   readModel(path: string): Promise<Uint8Array>;
   loadModel(settings: ModelSettings): Promise<Model>;
 }
@@ -53,7 +55,7 @@ export interface World {
 /** The machine's own, on whichever thread a role runs; `workerUrl` is the second entry point. */
 export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
   return {
-    clock, log, clockSynced, readModel, workerUrl,
+    clock, log, clockSynced, readModel, workerUrl, seed: drawSeed,
     timers: eventLoop,
     loadModel: loadOnnx,
     collect: () => Bun.gc(true),
@@ -70,6 +72,9 @@ export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
     wire: (link, events) => createTcpWire(link.settings as never, events),
   };
 }
+
+/** Lets the thread's turns go on, if the work before took long enough to be felt. */
+export type Breathe = () => Promise<void>;
 
 /** Ends after `ms`, by the world's own timers. */
 export function pause(timers: Timers, ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Call, Expr } from "./ast.ts";
 import { SqlFault } from "./fault.ts";
-import { knownFunctions } from "./functions.ts";
+import { type DialectFunction, knownFunctions } from "./functions.ts";
 import { usageFor } from "./manual.ts";
 
 export const typeNames = new Set(["bigint", "float", "string", "boolean", "bytea", "datetime"]);
@@ -26,7 +26,8 @@ export function checkCall(sql: string, call: Call): void {
       call.span);
   }
   if (call.over !== null && fn.place !== "analytic" && fn.place !== "number") {
-    throw new SqlFault("syntax", `${call.name}() takes no OVER`, sql, call.over.span);
+    throw new SqlFault("syntax", `${call.name}() takes no OVER${withoutOver(fn)}`, sql,
+      call.over.span);
   }
   const expected = expand(fn.parameters, call.args.length);
   if (expected === null) {
@@ -42,6 +43,13 @@ export function checkCall(sql: string, call: Call): void {
         sql, arg.span, expected[i] === "T" ? typeNames : [], given);
     }
   });
+}
+
+/** What does by key, or row by row, what an aggregate does with a window. */
+function withoutOver({ name, place }: DialectFunction): string {
+  if (place !== "aggregate") return "";
+  const running = knownFunctions.has(`acc_${name}`) ? `, and acc_${name}() takes OVER` : "";
+  return `: GROUP BY has its keys${running}`;
 }
 
 /** One letter for each of `count` arguments, or null if there cannot be so many. */

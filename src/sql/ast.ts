@@ -30,9 +30,11 @@ export interface Field {
 }
 
 export interface Source {
-  /** `press.fast`, `m-*.slow`, `topic/+/x` */
+  /** `press.fast`, `m-*.slow`, `topic/+/x`; of a query the text of its alias. */
   readonly name: string;
   readonly alias: string | null;
+  /** `(SELECT …)` in the place of a name, else null. */
+  readonly query: Select | null;
   readonly span: Span;
 }
 

@@ -8,15 +8,15 @@ import { children } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
-  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundInfer, BoundJoin,
-  BoundHits, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType, BoundWindow,
-  Catalog, Gathering,
+  AggregateName, Bound, BoundAggregate, BoundBinaryOp, BoundField, BoundHits, BoundInfer,
+  BoundJoin, BoundNewest, BoundNumber, BoundOrder, BoundQuery, BoundStateful, BoundType,
+  BoundWindow, Catalog, Gathering,
 } from "./bound.ts";
-import { gathers, isSpectral, needsRows, windowConditions } from "./bound.ts";
+import { gathers, isSpectral, needsRows, windowReads } from "./bound.ts";
 import { notInThisVersion, refuseSeparator, SqlFault, type Span } from "./fault.ts";
 import {
-  aggregateFunctions, type ArgumentType, knownFunctions, type Line, type ScalarFunction,
-  scalarFunctions, type StatefulFunction, statefulFunctions,
+  absentFunctions, aggregateFunctions, type ArgumentType, knownFunctions, type Line,
+  type ScalarFunction, scalarFunctions, type StatefulFunction, statefulFunctions,
 } from "./functions.ts";
 import { parseExpr, parseQuery } from "./parser.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
@@ -35,9 +35,21 @@ export function bind(text: string, catalog: Catalog, steps = new Steps(text)): B
   const parsed = parseQuery(text, steps);
   const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
+  checkAll(sql, select, steps);
+  return bindSelect(sql, select, catalog, steps);
+}
+
+/** A query and those inside it. */
+function checkAll(sql: string, select: Select, steps: Steps): void {
+  const { from: { query }, joins } = select;
+  if (query !== null) checkAll(sql, query, steps);
+  const joined = joins.find(({ source }) => source.query !== null);
+  if (joined !== undefined) {
+    throw notInThisVersion(sql, joined.source.span, "A query after JOIN; it can be a rule of its " +
+      "own, which is joined by name");
+  }
   check(sql, select, steps);
   refuseAlone(sql, select);
-  return bindSelect(sql, select, catalog, steps);
 }
 
 /** Conditions over newest values alone: one column `c0`, `c1` … for each. */
@@ -104,15 +116,19 @@ class Binder {
   #closed: Context | null = null;
   /** What `last_hit_count()` counts in this place; null: nothing. */
   #counting: BoundHits["of"] | null = null;
+  /** From the row that asks for a sliding window to the window's end. */
+  #delay_ms = 0;
   /** Without a window groups go on for ever. */
   readonly #running: boolean;
   readonly #where: Expr | null;
 
-  constructor(sql: string, catalog: Catalog, select: Select | null, steps: Steps) {
+  constructor(
+    sql: string, catalog: Catalog, select: Select | null, steps: Steps, newest?: BoundNewest[],
+  ) {
     this.#sql = sql;
     this.#steps = steps;
     this.#catalog = catalog;
-    this.#scope = new Scope(catalog);
+    this.#scope = new Scope(catalog, newest);
     this.#running = select?.window === null;
     this.#where = select?.where ?? null;
     for (const field of select?.fields ?? []) {
@@ -123,13 +139,15 @@ class Binder {
   run(written: Select): BoundQuery {
     const select = this.#fromStream(written);
     for (const source of [select.from, ...select.joins.map((join) => join.source)]) {
-      this.#scope.add(this.#sql, source);
+      if (source.query === null) this.#scope.add(this.#sql, source);
+      else this.#scope.addQuery(source, this.#inner(source.query));
     }
     const joins = select.joins.map((join, i) => this.#join(join, i + 1));
     const aggregated = isAggregate(select);
     this.#counting = select.window === null && !aggregated ? "rows" : null;
     const where = select.where === null ? null : this.#condition(select.where, "row");
     const window = select.window === null ? null : this.#window(select.window);
+    this.#delay_ms = window?.kind === "sliding" ? window.delay_ms : 0;
     for (const expr of select.groupBy) {
       const bound = this.#comparable(this.#expr(expr, "row"));
       this.#keys.push({ expr: shape(this.#resolve(expr)), bound });
@@ -151,6 +169,10 @@ class Binder {
     }
     return this.query(this.#sql, { joins, where, window, select: fields, having, groups, aggregated,
       expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
+  }
+
+  #inner(query: Select): BoundQuery {
+    return new Binder(this.#sql, this.#catalog, query, this.#steps, this.#scope.newest).run(query);
   }
 
   #having(expr: Expr, context: Context): Bound {
@@ -176,7 +198,8 @@ class Binder {
   #fromStream(select: Select): Select {
     const { from, joins: [first, ...others] } = select;
     const isTable = (name: string): boolean => this.#catalog.table?.(name) !== undefined;
-    if (first === undefined || !isTable(from.name) || isTable(first.source.name)) return select;
+    if (first === undefined || from.query !== null) return select;
+    if (!isTable(from.name) || isTable(first.source.name)) return select;
     if (first.tolerance_ms !== null || !["inner", "right"].includes(first.kind)) return select;
     const kind = first.kind === "right" ? "left" : first.kind;
     return { ...select, from: first.source, joins: [{ ...first, kind, source: from }, ...others] };
@@ -255,7 +278,9 @@ class Binder {
 
   query(sql: string, parts: Partial<BoundQuery>): BoundQuery {
     const { where = null, window = null, having = null, select = [] } = parts;
-    const roots = [where, having, window?.filter ?? null, ...windowConditions(window),
+    const joined = (parts.joins ?? []).flatMap(({ key, on, asof }) =>
+      [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]);
+    const roots = [...joined, where, having, window?.filter ?? null, ...windowReads(window),
       ...this.#keys.map(({ bound }) => bound), ...select.map(({ expr }) => expr),
       ...(parts.orderBy ?? []).map(({ expr }) => expr),
       ...this.#aggregates.map(({ arg }) => arg), ...this.#infers.flatMap(({ args }) => args),
@@ -570,6 +595,8 @@ class Binder {
     for (let n = parts.length - 1; n > 0; n--) {
       const outer: Name = { kind: "name", parts: parts.slice(0, n), span };
       const alias = n === 1 && !columnsOnly && this.#aliases.has(parts[0]!);
+      // What a stream of FROM does not have is no field of another one.
+      if (n === 1 && !alias && this.#scope.has(parts[0]!)) continue;
       if (!alias && this.#scope.find(outer.parts) === null) continue;
       const of = this.#name(outer, context, columnsOnly);
       return parts.slice(n).reduce((node: Bound, name) => this.#member(node, name, span), of);
@@ -827,15 +854,29 @@ class Binder {
       case "quality": case "good": case "raw": case "changed":
         return this.#ofCell(name, call, context);
       case "row_number": return this.#rowNumber(call, context);
-      case "window_start": case "window_end":
-        if (this.#closed !== context) {
-          throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`,
-            call.span);
-        }
-        return this.#node({ kind: "window", which: name === "window_start" ? "start" : "end",
-          type: int53, span: call.span });
+      case "window_start": case "window_end": case "window_trigger":
+        return this.#windowTime(name, call, context);
+      case "rule_id": {
+        const { self = "" } = this.#catalog;
+        if (self === "") throw this.#fault("syntax", "rule_id() is of a rule", call.span);
+        return this.#textLiteral(self, call.span);
+      }
     }
-    throw this.#later(call.span, `The function ${name}()`);
+    const absent = absentFunctions.find((fn) => fn.name === name);
+    throw absent === undefined
+      ? this.#fault("syntax", `${name}() may only be a column of SELECT by itself`, call.span)
+      : this.#fault("absent-function", `There is no ${name}() here: ${absent.why}`, call.span);
+  }
+
+  #windowTime(name: string, { span }: Call, context: Context): Bound {
+    if (this.#closed !== context) {
+      throw this.#fault("syntax", `${name}() stands in SELECT or HAVING, over a window`, span);
+    }
+    const which = name === "window_start" ? "start" : "end";
+    const at = this.#node<Bound>({ kind: "window", which, type: int53, span });
+    if (name !== "window_trigger" || this.#delay_ms === 0) return at;
+    const delay = this.#node<Bound>({ kind: "literal", value: this.#delay_ms, type: int53, span });
+    return this.#node({ kind: "binary", op: "-", left: at, right: delay, type: int53, span });
   }
 
   /** `meta([stream.]key[->inside]…)`, `meta([stream.]*)`; `mqtt(topic)` says where from. */
@@ -882,6 +923,11 @@ class Binder {
     if (name === "raw" && operand.kind === "newest") {
       throw this.#fault("arguments", "raw() takes a column of the row itself: an old newest " +
         "value may never have been one", arg!.span);
+    }
+    if (name === "raw" && operand.kind === "column"
+      && this.#scope.inputs[operand.input]!.query !== null) {
+      throw this.#fault("arguments", "raw() takes a column of a stream: what a query in FROM " +
+        "makes of a value that is missing has no last one", arg!.span);
     }
     if (name === "raw" && (isOpen(operand.type) || operand.type.kind === "json")) {
       throw this.#fault("type", "What a message does not have has no last value", arg!.span);
@@ -946,12 +992,26 @@ class Binder {
     else if (fn.result === "bytes") type = { ...text(fn.slot!(types)), kind: "bytes" };
     else if (fn.result === "same") type = { kind: args[0]!.type.kind, slot: 0 };
     else type = { kind: fn.result, slot: 0 };
+    for (let n = fn.draws ?? 0; n > 0; n--) args.unshift(this.#draw(call, context));
     if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.#node({ kind: "call", fn: fn.name, args, type, span: call.span });
   }
 
-  #clock(which: "now" | "row", { name, span }: Call): Bound {
-    if (which === "now") return this.#node({ kind: "clock", type: time, span });
+  /** Each is another one, also where a call is written twice. */
+  #draw({ name, span }: Call, context: Context): Bound {
+    if (this.#scope.inputs.length === 0) {
+      throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
+    }
+    const site = this.#node<Bound>({ kind: "literal", value: this.#calls.length, type: int53,
+      span });
+    const node = this.#node<BoundStateful>({ kind: "stateful", fn: "$draw", args: [site],
+      partitionBy: [], keys: 0, when: null, type: int53, span });
+    this.#calls.push(node);
+    return context === "row" ? node : this.#ofGroup(node);
+  }
+
+  #clock(which: "now" | "began" | "row", { name, span }: Call): Bound {
+    if (which !== "row") return this.#node({ kind: "clock", which, type: time, span });
     if (this.#scope.inputs.length === 0) {
       throw this.#fault("syntax", `${name}() needs the rows of a stream`, span);
     }
@@ -1102,10 +1162,11 @@ class Binder {
       return this.#narrow(this.#gathering("count_distinct", call), int53);
     }
     if (gathers(fn)) return this.#gathering(fn, call);
-    if (first!.kind === "star") {
+    if (first!.kind === "star" && fn === "count") {
       return this.#aggregate({ fn, arg: null, skipsNull: true, type: int53, span });
     }
-    const given = this.#expr(first!, "row");
+    const given = first!.kind === "star" ? this.#object(this.#star(first!, "row"), span)
+      : this.#expr(first!, "row");
     // Numbers alone have an order and a sum.
     const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
       ? this.#number(given) : given;
@@ -1251,7 +1312,10 @@ class Binder {
 
   #window(window: Window): BoundWindow {
     const { kind, args, span } = window;
-    if (window.partitionBy.length > 0) throw this.#later(span, "PARTITION BY of a window");
+    if (window.partitionBy.length > 0 && kind !== "state") {
+      throw this.#fault("syntax", "Only a state window takes OVER (PARTITION BY …); rows of the " +
+        "others are parted by GROUP BY", window.partitionBy[0]!.span);
+    }
     if (window.when !== null && kind !== "sliding") {
       throw this.#fault("syntax", "Only a sliding window takes OVER (WHEN …)", span);
     }
@@ -1274,7 +1338,8 @@ class Binder {
       case "session":
         return { kind, most_ms: first! * unit, timeout_ms: second! * unit, ...common };
       case "state": return { kind, begin: this.#condition(args[0]!, "row"),
-        emit: condition(args[1]), ...common };
+        emit: condition(args[1]), ...common,
+        partitionBy: window.partitionBy.map((key) => this.#expr(key, "row")) };
     }
   }
 }

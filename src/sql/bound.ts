@@ -82,6 +82,8 @@ export interface BoundInput {
   readonly columns: readonly ColumnSpec[];
   /** It is no stream but a table; `streams` is then empty. */
   readonly table: CatalogTable | null;
+  /** It is what a query of its own gives, the first input only; `streams` is then empty. */
+  readonly query: BoundQuery | null;
   /** Its place in FROM or JOIN. */
   readonly span: Span;
 }
@@ -132,7 +134,9 @@ export type BoundWindow = { readonly filter: Bound | null; readonly span: Span }
   | { readonly kind: "sliding"; readonly length_ms: number; readonly delay_ms: number;
       readonly when: Bound | null }
   | { readonly kind: "session"; readonly most_ms: number; readonly timeout_ms: number }
-  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null });
+  /** `partitionBy`: each key has a window of its own. */
+  | { readonly kind: "state"; readonly begin: Bound; readonly emit: Bound | null;
+      readonly partitionBy: readonly Bound[] });
 
 /** True if each row counts in the window or closes one, and WHERE comes after it. */
 export const afterRows = ({ kind }: BoundWindow): boolean => kind === "count" || kind === "sliding";
@@ -142,6 +146,11 @@ export function windowConditions(window: BoundWindow | null): Bound[] {
   if (window?.kind === "sliding") return window.when === null ? [] : [window.when];
   if (window?.kind !== "state") return [];
   return window.emit === null ? [window.begin] : [window.begin, window.emit];
+}
+
+/** All that a window itself reads of a row, beside its FILTER. */
+export function windowReads(window: BoundWindow | null): Bound[] {
+  return [...windowConditions(window), ...(window?.kind === "state" ? window.partitionBy : [])];
 }
 
 export interface BoundField {
@@ -175,7 +184,10 @@ export const gathers = (fn: AggregateName): fn is Gathering => gatherings.includ
 
 /** True if the result cannot be had from sums: the window keeps its rows. */
 export const needsRows = (fn: AggregateName): boolean =>
-  fn === "percentile_cont" || fn === "percentile_disc" || isSpectral(fn) || gathers(fn);
+  isQuantile(fn) || isSpectral(fn) || gathers(fn);
+
+export const isQuantile = (fn: AggregateName): boolean =>
+  fn === "percentile_cont" || fn === "percentile_disc";
 
 export const isSpectral = (fn: AggregateName): boolean =>
   fn === "fft_peak" || fn === "fft_magnitude";
@@ -388,6 +400,19 @@ export interface BoundCell extends Typed {
   readonly operand: BoundColumn | BoundNewestValue;
 }
 
+/** The query in FROM, which gives what this one reads. */
+export const innerOf = ({ inputs }: BoundQuery): BoundQuery | null => inputs[0]?.query ?? null;
+
+/** A query and those inside it. */
+export function queriesIn(query: BoundQuery): readonly BoundQuery[] {
+  const inner = innerOf(query);
+  return inner === null ? [query] : [query, ...queriesIn(inner)];
+}
+
+/** True if it may leave rows out by a condition. */
+export const isSelective = ({ where, window, having }: BoundQuery): boolean =>
+  [where, window?.filter ?? null, having].some((condition) => condition !== null);
+
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>
   numbers.length > 0 || distinct || orderBy.length > 0 || limit !== null;
@@ -401,9 +426,13 @@ export interface BoundWindowTime extends Typed {
   readonly which: "start" | "end";
 }
 
-/** Engine time of the call that works on the row; the same for all rows of the call. */
+/**
+ * Engine time of the call that works on the row, the same for all rows of the call; or that at
+ * which the rule began.
+ */
 export interface BoundClock extends Typed {
   readonly kind: "clock";
+  readonly which: "now" | "began";
 }
 
 /**

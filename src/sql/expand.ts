@@ -6,18 +6,16 @@ import {
 import { fieldIndex, Layout } from "./emit/params.ts";
 import type { StageInput } from "./emit/stages.ts";
 import type { ExpandPlan, Site, Stage, StageCounters } from "./program.ts";
-import { dyn } from "./types.ts";
+import { spreadOf } from "./shown.ts";
 
 /** The plan of the last stage of a query with a function that makes rows. */
 export function expandStage(input: StageInput, name: string): ExpandPlan {
   const state = new Layout();
   state.add("place", "F", 1);
-  const bytes = input.columns.reduce((sum, column) => sum + column.slot, 16);
   return {
     kind: "expand", name, input: input.columns, outputRows: 0, state, stateBytes: state.bytes,
     text: "",
-    output: [{ name: spread_name, ...dyn(bytes) },
-      ...(input.oldest === null ? [] : [input.oldest])],
+    output: [spreadOf(input.columns), ...(input.oldest === null ? [] : [input.oldest])],
   };
 }
 

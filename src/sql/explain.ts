@@ -4,8 +4,11 @@ import type { ColumnSpec } from "../ring.ts";
 import { hasField } from "./emit/params.ts";
 import type { ArrangePlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
 
-/** A rule as text for a person: its plan, its bytes, and the code that runs. */
-export function explain(program: Program): string {
+/**
+ * A rule as text for a person: its plan, its bytes, and the code that runs; `sharers`: the other
+ * rules that its window is of.
+ */
+export function explain(program: Program, sharers: readonly string[] = []): string {
   const lines = [...sectionsOf(program.sql).map(({ name, text }) =>
     (name === null ? text.trim() : `function ${name}: ${text.trim()}`)), ""];
   for (const input of program.inputs) {
@@ -14,6 +17,11 @@ export function explain(program: Program): string {
   }
   for (const newest of program.newest) lines.push(`newest  ${newest.tag} of ${newest.stream}`);
   lines.push(`writes  ${columns(program.output)}`, "");
+  if (sharers.length > 0) {
+    const { stages } = program.shared!;
+    lines.push(`shares  ${stages === 1 ? "stage 1" : `stages 1 to ${stages}`} with ` +
+      `${sharers.join(", ")}`, "");
+  }
   program.stages.forEach((stage, i) => lines.push(...stageLines(stage, i), ""));
   const bytes = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
   lines.push(`state   ${bytes} bytes`);
@@ -73,10 +81,13 @@ function title(stage: StagePlan): string {
     case "lookup": return `asks the table ${stage.table}`;
     case "scan": return `joins all rows of the table ${stage.table}`;
     case "kept": {
-      const { window, ring, pane_ms, fold } = stage;
+      const { window, pane_ms, fold, parted } = stage;
+      const ring = parted?.ring ?? stage.ring;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
       const out = hasField(fold.state, "picked") ? "which come out as they are" : groups(fold.keys);
-      return `${keptTitle(window)}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ${out}`;
+      const keys = parted === null ? "" : " by keys";
+      return `${keptTitle(window)}${keys}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ` +
+        out;
     }
     case "reorder": {
       const { late_ms, idle_ms, ring } = stage;

@@ -6,13 +6,14 @@ import { compression } from "./functions/compress.ts";
 import { controllers } from "./functions/control.ts";
 import { convert } from "./functions/convert.ts";
 import { datetime } from "./functions/datetime.ts";
-import { dialect, type DialectFunction } from "./functions/dialect.ts";
+import { absent, type DialectFunction } from "./functions/dialect.ts";
 import { forms, type FormFunction } from "./functions/form.ts";
 import { hash } from "./functions/hash.ts";
 import { json } from "./functions/json.ts";
 import { arrayMap, lists } from "./functions/list.ts";
 import { math } from "./functions/math.ts";
 import { movings } from "./functions/moving.ts";
+import { draws, randoms } from "./functions/random.ts";
 import { objects } from "./functions/object.ts";
 import type { ScalarFunction } from "./functions/record.ts";
 import { regexp } from "./functions/regexp.ts";
@@ -24,7 +25,9 @@ import { units } from "./functions/units.ts";
 export type { ArgumentType, FunctionValue, Line, ScalarFunction } from "./functions/record.ts";
 export type { StatefulFunction } from "./functions/stateful.ts";
 export type { AggregateFunction } from "./functions/aggregate.ts";
-export type { FunctionClass } from "./functions/dialect.ts";
+export {
+  absent as absentFunctions, type DialectFunction, type FunctionClass,
+} from "./functions/dialect.ts";
 
 /** Functions of one kind, under their title in the manual. */
 export interface FunctionFamily {
@@ -38,12 +41,13 @@ const plain: readonly (readonly [string, readonly ScalarFunction[]])[] = [
   ["Conversions", convert], ["Digests", hash], ["Compression", compression],
   ["Dates and times", datetime], ["Items and fields", access],
   ["Arrays", [...lists, arrayMap((name) => scalarFunctions.get(name))]],
-  ["Objects", objects], ["JSON", json],
+  ["Objects", objects], ["JSON", json], ["At random", randoms],
 ];
 
 const stateful: readonly (readonly [string, readonly StatefulFunction[]])[] = [
   ["Rows before this one", analytics], ["Signals", signals], ["Controllers", controllers],
   ["The last values", movings], ["Alarms", alarms],
+  ["At random", draws],
 ];
 
 /** Functions with a body, by every name they go by (small letters). */
@@ -58,24 +62,28 @@ export const statefulFunctions: ReadonlyMap<string, StatefulFunction> = new Map(
   stateful.flatMap(([, functions]) => functions)
     .flatMap((f) => [f.name, ...(f.also ?? [])].map((name) => [name, f] as const)));
 
+/** What the binder makes of others has no name to be called by. */
+const isCallable = ([name]: readonly [name: string, record: unknown]): boolean =>
+  !name.startsWith("$");
+
 /** All that can be called, in the order of the manual. */
 export const families: readonly FunctionFamily[] = [
   { title: "Over the rows of a window", functions: aggregates },
   { title: "Forms", functions: forms },
   ...[...stateful, ...plain].map(([title, functions]) => ({
     title,
-    // What operators are bound to has no name to be called by.
-    functions: functions.filter(({ name }) => !name.startsWith("$")),
+    functions: functions.filter(({ name }) => isCallable([name, null])),
   })).filter(({ functions }) => functions.length > 0),
 ];
 
 /** Every function of the dialect: what it takes and where it may stand. */
-export const knownFunctions: ReadonlyMap<string, DialectFunction> = new Map([
-  ...dialect,
-  ...forms.map((f) => [f.name, f] as const),
-  ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
-  ...[...statefulFunctions].map(([name, { parameters }]) =>
-    [name, { name, parameters, place: "analytic" }] as const),
-  ...[...scalarFunctions].filter(([name]) => !name.startsWith("$")).map(([name, { parameters }]) =>
-    [name, { name, parameters, place: "scalar" }] as const),
-]);
+export const knownFunctions: ReadonlyMap<string, DialectFunction> =
+  new Map<string, DialectFunction>([
+    ...absent.map((f) => [f.name, f] as const),
+    ...forms.map((f) => [f.name, f] as const),
+    ...aggregates.map((f) => [f.name, { ...f, place: "aggregate" }] as const),
+    ...[...statefulFunctions].filter(isCallable).map(([name, { parameters }]) =>
+      [name, { name, parameters, place: "analytic" }] as const),
+    ...[...scalarFunctions].filter(isCallable).map(([name, { parameters }]) =>
+      [name, { name, parameters, place: "scalar" }] as const),
+  ]);

@@ -19,6 +19,7 @@ const marks = ["->", "<>", "!=", "<=", ">=", "(", ")", "[", "]", ",", ";", ":", 
 const foreign: Readonly<Record<string, string>> = {
   "==": "Equality is one `=`", "&&": "`&&` is written AND",
   "||": "`||` is written OR; texts are joined by concat(a, b)", "!": "`!` is written NOT",
+  "{": "An object is object_construct('name', value)",
 };
 
 const escapes: Readonly<Record<string, string>> = {
@@ -114,7 +115,11 @@ export class Lexer {
       if (character === undefined || character === "\n") {
         throw this.#fault(`This text has no closing ${quote}`, from, from + 1);
       }
-      if (character === quote) return this.#token("string", from, text);
+      if (character === quote && this.sql[this.at] !== quote) {
+        return this.#token("string", from, text);
+      }
+      // Standard SQL writes a quote twice.
+      if (character === quote) this.at += 1;
       text += character === "\\" ? this.#escape() : character;
     }
   }

@@ -1,5 +1,7 @@
+import { limits } from "../base.ts";
 import {
-  type Column, copyCell, copyStamp, NULL, type Ring, UNCERTAIN, UNCERTAIN_MAX,
+  type Column, copyCell, copyCells, copyStamp, copyStamps, NULL, type Ring, UNCERTAIN,
+  UNCERTAIN_MAX,
 } from "../ring.ts";
 import type { LookupPlan, Stage, StageCounters } from "./program.ts";
 
@@ -24,7 +26,19 @@ export interface StageTable {
    * a ring, and has a value. The row may be overwritten by the next call.
    */
   find(ring: Ring, key: Column, row: number, now: number): number;
+  /**
+   * Of keys that stand in n rows of a ring, how many have a row that is known and good, from the
+   * first one on; `found` then says where. Nothing is asked.
+   */
+  findKnown(
+    ring: Ring, key: Column, from: number, n: number, now: number, found: Int32Array,
+  ): number;
 }
+
+/** Of rows that are answered together: where they stand in the three rings. */
+const asking = new Int32Array(limits.rows_per_step_max);
+const known = new Int32Array(limits.rows_per_step_max);
+const answered = new Int32Array(limits.rows_per_step_max);
 
 export interface LookupSite {
   readonly input: Ring;
@@ -58,7 +72,7 @@ export class LookupStage implements Stage {
       ({ from: columnOf(table.rows, from), to: columnOf(output, to) }));
     this.#passes = plan.passes.map((name) =>
       ({ from: columnOf(input, name), to: columnOf(output, name) }));
-    this.#rows_max = output.rows >> 1;
+    this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 1);
   }
 
   run(from: number, to: number, now: number, _time: number): number {
@@ -68,7 +82,11 @@ export class LookupStage implements Stage {
     const n = waiting < this.#rows_max ? waiting : this.#rows_max;
     output.claim(n);
     let done = 0;
-    while (done < n && this.#row((from + done) | 0, (output.head + done) | 0, now)) done++;
+    while (done < n) {
+      done += this.#answer((from + done) | 0, (output.head + done) | 0, n - done, now);
+      if (done === n || !this.#row((from + done) | 0, (output.head + done) | 0, now)) break;
+      done++;
+    }
     output.publish(done);
     this.counters.in += done;
     this.counters.out += done;
@@ -87,6 +105,40 @@ export class LookupStage implements Stage {
       if (input.arena.U[this.#key.state + row]! <= UNCERTAIN_MAX) {
         table.find(input, this.#key, row, now);
       }
+    }
+  }
+
+  /** Rows whose keys are known and good, column by column: of `n` so many from the first one on. */
+  #answer(from: number, to: number, n: number, now: number): number {
+    const { input, output, table } = this.#site;
+    const rows = table.findKnown(input, this.#key, from, n, now, known);
+    for (let i = 0; i < rows; i++) {
+      asking[i] = (from + i) & input.mask;
+      answered[i] = (to + i) & output.mask;
+    }
+    copyStamps(input, asking, output, answered, 0, rows);
+    for (const pass of this.#passes) {
+      copyCells(input, pass.from, asking, output, pass.to, answered, 0, rows);
+    }
+    for (const column of this.#columns) {
+      copyCells(table.rows, column.from, known, output, column.to, answered, 0, rows);
+      this.#degrade(column.to, rows);
+    }
+    const { F, U } = output.arena, { payload, state } = this.#found;
+    for (let i = 0; i < rows; i++) {
+      F[payload + answered[i]!] = 1;
+      U[state + answered[i]!] = input.arena.U[this.#key.state + asking[i]!]!;
+    }
+    return rows;
+  }
+
+  /** What is found is no better than its key. */
+  #degrade({ state }: Column, rows: number): void {
+    const { U } = this.#site.output.arena, keys = this.#site.input.arena.U;
+    const at = this.#key.state;
+    for (let i = 0; i < rows; i++) {
+      const key = keys[at + asking[i]!]!, w = state + answered[i]!;
+      if (U[w]! < key) U[w] = key;
     }
   }
 

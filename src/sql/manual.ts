@@ -1,4 +1,4 @@
-import { families, knownFunctions, type FunctionFamily } from "./functions.ts";
+import { families, type FunctionFamily } from "./functions.ts";
 
 /** A function as the manual shows it. */
 export interface ManualEntry {
@@ -66,7 +66,3 @@ export function usageFor(name: string): string | null {
   const entry = manual.find((one) => one.name === name || one.also.includes(name));
   return entry?.usage ?? null;
 }
-
-/** Functions of eKuiper that a query is told of to be in no version yet. */
-export const functionsToCome: readonly string[] = [...knownFunctions.keys()].filter((name) =>
-  usageFor(name) === null);

@@ -5,7 +5,7 @@ import type {
 } from "./ast.ts";
 import { duration, limits, nearest } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
-import { Lexer, type Token } from "./lexer.ts";
+import { Lexer, type Token, type TokenKind } from "./lexer.ts";
 import { Steps, tooDeep } from "./steps.ts";
 
 /** Not ON: a tag may well be called so, and where a value is expected nothing else can be meant. */
@@ -18,6 +18,15 @@ export const reserved =
 /** What may follow the source of a query. */
 const clauses = ("AS JOIN INNER LEFT RIGHT FULL CROSS ASOF ON WHERE GROUP HAVING ORDER LIMIT AND " +
   "OR").split(" ");
+
+/** Words of other dialects, and what there is here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  UNION: "two queries are two rules, and streams of one kind are read by a pattern: FROM m-*.slow",
+  OFFSET: "LIMIT takes the first rows, row_number() tells which one a row is",
+  INSERT: "what becomes of the rows stands in `to` of the rule",
+  WITH: "a query inside another one stands after FROM, in brackets",
+  FILTER: "it stands behind a window; some rows of an aggregate are avg(CASE WHEN … THEN x END)",
+};
 
 /** Units of window lengths, in ms. */
 const units: Readonly<Record<string, number>> = {
@@ -34,6 +43,9 @@ export const windows: Readonly<Record<string, {
   COUNTWINDOW: { kind: "count", least: 1, most: 2, takes: "rows, [every]" },
   STATEWINDOW: { kind: "state", least: 1, most: 2, takes: "begin, [emit]" },
 };
+
+/** What an INTERVAL may be so many of. */
+const amounts: ReadonlySet<TokenKind> = new Set<TokenKind>(["string", "bigint", "float"]);
 
 /** How tightly binary operators bind; all are left-associative. */
 export const precedence: Readonly<Record<string, number>> = {
@@ -75,9 +87,6 @@ export class Parser {
   /** The current token read again as a source's name. */
   takeSource(): Token {
     const name = this.#lexer.sourceName(this.#token.from);
-    if (name.kind === "mark" && name.text === "(") {
-      throw notInThisVersion(this.sql, name, "A query inside FROM");
-    }
     if (name.kind !== "word" && name.kind !== "quoted" || reserved.has(name.upper)) {
       throw this.unexpected("the name of a stream", name);
     }
@@ -116,7 +125,9 @@ export class Parser {
   ): SqlFault {
     const found = token.kind === "end" ? "the query ends"
       : `\`${this.sql.slice(token.from, token.to)}\` stands`;
-    return this.unknown(`Here ${wanted} is expected, but ${found}${hint}`, token, known);
+    const other = elsewhere[token.upper];
+    return this.unknown(`Here ${wanted} is expected, but ${found}` +
+      (other === undefined ? hint : `; ${other}`), token, known);
   }
 
   /** What stands where an alias could, without AS before it. */
@@ -142,6 +153,9 @@ export class Parser {
     if (kind === "quoted" || (kind === "word" && !reserved.has(upper))) return this.take();
     if (kind === "word") {
       throw this.unexpected(what, this.#token, ", a word of SQL; as a name it is in back-quotes");
+    }
+    if (kind === "string") {
+      throw this.unexpected(what, this.#token, ", a text; a name is in back-quotes");
     }
     throw this.unexpected(what);
   }
@@ -176,7 +190,7 @@ export class Parser {
     if (this.#depth++ > limits.expression_levels_max) throw tooDeep(this.sql, this.#token);
   }
 
-  /** What may stand inside itself without being an expression: a type. */
+  /** What may stand inside itself without being an expression: a type, a query. */
   nested<T>(make: () => T): T {
     this.#deeper();
     const made = make();
@@ -306,8 +320,9 @@ export class Parser {
     }
     if (this.accept("*")) return this.#star([], from);
     if (upper === "REPLACE") this.#replaceAsName();
+    if (this.is("[")) throw this.unexpected("a value", token, "; an array is array_create(1, 2)");
     const name = this.identifier("a value");
-    if (upper === "INTERVAL" && this.#token.kind === "string") return this.#interval(from);
+    if (upper === "INTERVAL" && amounts.has(this.#token.kind)) return this.#interval(from);
     if (this.is("(")) return this.#call(name);
     this.#refuseHyphen(name);
     return { kind: "name", parts: [name.text], span: this.span(from) };
@@ -330,7 +345,7 @@ export class Parser {
     return Number.isInteger(ms) ? BigInt(ms) : ms;
   }
 
-  /** `INTERVAL '100' MS` */
+  /** `INTERVAL '100' MS`, also without quotes. */
   #interval(from: number): Expr {
     const amount = this.take();
     const unit = units[this.#token.upper];
@@ -486,6 +501,10 @@ export class Parser {
       this.expect(")");
     }
     const over = this.is("OVER") ? this.over() : null;
+    if (over !== null && (over.keys !== null || over.orderBy.length > 0)) {
+      throw this.fault("OVER of a window has WHEN or PARTITION BY, no KEYS and no order",
+        over.span);
+    }
     return {
       kind, unit_ms, args, filter, when: over?.when ?? null, partitionBy: over?.partitionBy ?? [],
       span: this.span(name.from),
@@ -542,9 +561,19 @@ function parseField(p: Parser): Field {
 }
 
 function parseSource(p: Parser): Source {
+  if (p.is("(")) return parseInnerQuery(p);
   const name = p.takeSource();
   const alias = p.accept("AS") ? p.identifier("an alias").text : null;
-  return { name: name.text, alias, span: p.span(name.from) };
+  return { name: name.text, alias, query: null, span: p.span(name.from) };
+}
+
+/** `(SELECT …) [AS alias]`; errors name it by its alias. */
+function parseInnerQuery(p: Parser): Source {
+  const { from } = p.expect("(");
+  const query = p.nested(() => parseSelect(p));
+  p.expect(")");
+  const alias = p.accept("AS") ? p.identifier("an alias").text : null;
+  return { name: alias ?? "the query in FROM", alias, query, span: p.span(from) };
 }
 
 function parseJoin(p: Parser): Join {

@@ -3,18 +3,22 @@ import { type ColumnSpec, Ring } from "../ring.ts";
 import type {
   Bound, BoundAsof, BoundJoin, BoundOrder, BoundQuery, BoundStateful, BoundWindow, Catalog,
 } from "./bound.ts";
-import { afterRows, isArranged, needsRows, windowConditions } from "./bound.ts";
+import {
+  afterRows, innerOf, isArranged, isSelective, needsRows, queriesIn, windowReads,
+} from "./bound.ts";
 import { arrangeStage } from "./arrange.ts";
 import {
   conditionsStage, type Field, type Folding, left_column, rowsStage, runningStage,
   type RowsRole, type StageInput, start_column, windowStage,
 } from "./emit/stages.ts";
+import { giving } from "./emit/direct.ts";
 import type { JoinSide, JoinSpec } from "./emit/joined.ts";
 import { joinedStage, type Keeping, keptRowsStage, keptStage, panesStage } from "./emit/kept.ts";
 import { Layout } from "./emit/params.ts";
 import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { scanStage } from "./scan.ts";
+import { isShareable, sharedWindow } from "./shared.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
@@ -23,6 +27,7 @@ import type {
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { contains, inputsOf, walk } from "./rewrite/tree.ts";
+import { listed, type Shown } from "./shown.ts";
 import { statefulStage } from "./stateful/stage.ts";
 import { followedIn } from "./stateful/followed.ts";
 import { unsafeIn } from "./stateful/unsafe.ts";
@@ -61,17 +66,18 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
 /**
  * Cuts a bound query into stages:
  *
- *     reorder (event time) → functions with state →
+ *     reorder (event time) → [all below of a query in FROM →] functions with state →
  *     rows (WHERE) → rows+infer … → window → rows+infer … → rows (HAVING, select list) →
  *     arrange (row_number, DISTINCT, ORDER BY, LIMIT)
  *
  * What can be tested before a model or a window is tested there.
  */
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
-  const chain = new Chain(query, catalog, options);
+  const chain = new Chain(query, catalog, options, true);
   if (query.inputs.length === 0) chain.conditions();
   else chain.rule();
   const { stages } = chain;
+  const queries = queriesIn(query);
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
     throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
       "(columns_max), those between its stages included; two rules can share them", query.sql,
@@ -86,39 +92,49 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     })),
     output: stages.at(-1)!.output,
     stages,
-    models: [...new Set(query.infers.map((i) => i.model))],
-    tables: [...new Set(query.inputs.flatMap(({ table }) => (table === null ? [] : [table.name])))],
-    unsafe: unsafeIn(query),
-    rowwise: query.window === null,
-    selective: [query.where, query.window?.filter ?? null, query.having].some((c) => c !== null),
+    models: [...new Set(queries.flatMap(({ infers }) => infers.map((i) => i.model)))],
+    tables: [...new Set(queries.flatMap(({ inputs }) =>
+      inputs.flatMap(({ table }) => (table === null ? [] : [table.name]))))],
+    unsafe: queries.flatMap(unsafeIn),
+    rowwise: queries.every(({ window }) => window === null),
+    selective: queries.some(isSelective),
     memory: stages.map((s, i) => ({
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
-    })).filter((line) => line.bytes > 0),
+    })),
     sources: sourcesOf(query),
+    shared: isShareable(query, options) ? sharedWindow(chain.inputPlans(), stages) : null,
   };
 }
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
+  const inner = innerOf(query);
+  const under = inner === null ? null : sourcesOf(inner);
+  const names = (node: Bound): string[] => namesIn(node, query, under);
   const joined = query.joins.flatMap(({ kind, key, on, asof }) => (kind === "left" ? []
     : [key, on, ...(asof?.keys.flatMap(({ left, right }) => [left, right]) ?? [])]));
-  const conditions = [where, window?.filter ?? null, ...windowConditions(window), having, ...joined]
+  const conditions = [where, window?.filter ?? null, ...windowReads(window), having, ...joined]
     .filter((c) => c !== null);
   return {
-    row: [...conditions, ...groupBy].flatMap((node) => namesIn(node, query)),
-    columns: Object.fromEntries(select.map(({ name, expr }) => [name, namesIn(expr, query)])),
+    row: [...under?.row ?? [], ...[...conditions, ...groupBy].flatMap(names)],
+    columns: Object.fromEntries(select.map(({ name, expr }) => [name, names(expr)])),
     followed: followedIn(query),
   };
 }
 
-/** The leaves of an expression, through models and aggregates; `count(*)` has none. */
-function namesIn(node: Bound, query: BoundQuery): string[] {
+/**
+ * The leaves of an expression, through models, aggregates and the query in FROM (`under`);
+ * `count(*)` has none.
+ */
+function namesIn(node: Bound, query: BoundQuery, under: SourcesPlan | null): string[] {
   const names: string[] = [];
   const visit = (top: Bound): void => walk(top, (n) => {
     // What a table says is there because of the key that it was asked for.
     const join = n.kind === "column" ? query.joins.find(({ input }) => input === n.input) : null;
     if (join?.key) visit(join.key);
-    else if (n.kind === "column") names.push(n.name);
+    else if (n.kind === "column" && n.input === 0 && under !== null) {
+      names.push(...under.columns[n.name] ?? []);
+    } else if (n.kind === "column") names.push(n.name);
     else if (n.kind === "newest") names.push(query.newest[n.index]!.tag);
     else if (n.kind === "infer") query.infers[n.index]!.args.forEach(visit);
     else if (n.kind === "aggregate") {
@@ -134,17 +150,22 @@ function namesIn(node: Bound, query: BoundQuery): string[] {
 const whatStage = (stage: StagePlan): string =>
   stage.kind === "reorder" ? `reorder, ${stage.ring.rows - 1} rows may wait`
   : stage.kind !== "kept" ? stage.kind
-  : `window, keeps ${stage.ring.rows} ${stage.pane_ms === null ? "rows" : "groups of panes"}`;
+  : `window, keeps ${(stage.parted?.ring ?? stage.ring).rows} ` +
+    (stage.pane_ms === null ? "rows" : "groups of panes");
 
 /** The stages planned so far and what the last ring holds. */
 class Chain {
-  readonly stages: StagePlan[] = [];
+  readonly stages: StagePlan[];
   readonly #query: BoundQuery;
   readonly #catalog: Catalog;
   readonly #lineage: boolean;
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
   readonly #emptyWindows: EmptyWindows;
+  /** Its rows are those of the rule. */
+  readonly #isLast: boolean;
+  /** What the query in FROM is planned as. */
+  readonly #before: Chain | null;
   #ring: readonly ColumnSpec[] = [];
   #names = new Set<string>();
   /** Columns of a closed window that hold an expression of GROUP BY. */
@@ -152,19 +173,28 @@ class Chain {
   #tests: Bound[];
   /** Something asks how often the select list was come to. */
   readonly #hits: boolean;
+  /** Rules may share its window. */
+  readonly #shareable: boolean;
   /** Rows that a closed window gives at most. */
   #most = 0;
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
-  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions) {
+  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions, isLast: boolean) {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
     this.#strict = options.strict;
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
-    this.#columns = query.inputs.length === 0 ? [] : this.gather ?? this.inputPlan(0).columns;
+    this.#isLast = isLast;
+    this.#shareable = isShareable(query, options);
+    const inner = innerOf(query);
+    this.#before = inner === null ? null : new Chain(inner, catalog, options, false);
+    this.#before?.rule();
+    this.stages = [...this.#before?.stages ?? []];
+    this.#columns = query.inputs.length === 0 ? []
+      : this.stages.at(-1)?.output ?? this.gather ?? this.inputPlan(0).columns;
     this.#tests = conjuncts(query.where);
     this.#hits = [query.where, query.having, ...this.#shown()].some((node) =>
       node !== null && contains(node, "hits"));
@@ -188,6 +218,7 @@ class Chain {
   }
 
   inputPlans(): InputPlan[] {
+    if (this.#before !== null) return this.#before.inputPlans();
     const { inputs, joins } = this.#query;
     const plans = inputs.flatMap(({ table }, i) => (table === null ? [this.inputPlan(i)] : []));
     // Of rows of one time those come first that stand beside the others.
@@ -198,6 +229,7 @@ class Chain {
 
   /** Columns of several streams side by side, and which of them a row is from. */
   get gather(): readonly ColumnSpec[] | null {
+    if (this.#before !== null) return this.#before.gather;
     const plans = this.inputPlans();
     // Event time is that of the stream which is furthest behind.
     const member = this.#eventTime === null ? [] : [member_column];
@@ -214,19 +246,19 @@ class Chain {
   rule(): void {
     const { window, aggregated, aggregates, groupBy, having } = this.#query;
     this.#refuse();
-    if (this.#eventTime !== null) this.#reorder(this.#eventTime);
+    if (this.#eventTime !== null && this.#before === null) this.#reorder(this.#eventTime);
     const grouped = aggregates.flatMap((a) => (a.arg === null ? [] : [a.arg]))
-      .concat(groupBy, windowConditions(window));
+      .concat(groupBy, windowReads(window));
     const filter = conjuncts(window?.filter ?? null);
     const first = aggregated ? grouped
-      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowConditions(window)];
+      : [...this.#shown(), ...(having === null ? [] : [having]), ...windowReads(window)];
     if (this.#query.joins.some(isWindowed)) return this.#joinedWindow(filter);
     this.#asof([...first, ...filter, ...this.#query.stateful]);
     this.#stateful([...first, ...filter, ...this.#joining()]);
     this.#lookups([...first, ...filter], window === null || !afterRows(window));
     this.#later = first;
     // What rows of a window give to a model is not known before it closes.
-    const early = aggregated || window === null ? first : windowConditions(window);
+    const early = aggregated || window === null ? first : windowReads(window);
     // WHERE comes before a window of time, but after one that each row counts in or closes.
     if (window !== null && afterRows(window)) {
       if (filter.length > 0) {
@@ -257,7 +289,7 @@ class Chain {
     this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
-    if (this.#emptyWindows !== false) this.#silence();
+    if (this.#emptyWindows !== false && this.#isLast) this.#silence();
   }
 
   /** Windows of which nothing came are told of behind all else. */
@@ -281,9 +313,11 @@ class Chain {
 
   /** HAVING and the select list; before it goes out what is done with all rows of a window. */
   #give(): void {
-    const restamped = this.#eventTime !== null;
+    const restamped = this.#eventTime !== null && this.#isLast;
     const of = this.#query.window === null ? "rows" : "windows";
     if (!isArranged(this.#query)) {
+      const plain = this.#tests.length === 0 && !restamped && !this.#hits;
+      if (plain && this.#giveDirectly()) return;
       return this.#rows(this.#tests, this.#select(),
         { restamped, hits: this.#hits ? { of, column: null } : null });
     }
@@ -318,6 +352,18 @@ class Chain {
     this.stages.push(stage);
     this.#columns = stage.output;
     if (numbered) this.#rows([], this.#select(), { restamped });
+  }
+
+  /** A select list of columns as they are is written by the stage before it: true = it is. */
+  #giveDirectly(): boolean {
+    const list = this.#select().map(({ spec, expr }) =>
+      ({ spec, from: this.#find(expr) ?? (expr.kind === "column" ? expr.name : "") }));
+    const last = this.stages.at(-1);
+    const stage = last === undefined ? null : giving(last, list, oldest.name);
+    if (stage === null) return false;
+    this.stages.splice(-1, 1, stage);
+    this.#columns = stage.output;
+    return true;
   }
 
   /** What is counted while rows are gone over, for a later stage. */
@@ -375,7 +421,8 @@ class Chain {
         node, spec: { name: this.#nameOf(node), kind: node.type.kind, slot: node.type.slot },
       }));
       this.#later = [...later, ...waiting];
-      const stage = statefulStage(this.#input(), calls, this.#passes().map((p) => p.spec));
+      const passes = this.#passes(new Set(ready)).map((p) => p.spec);
+      const stage = statefulStage(this.#input(), calls, passes);
       this.stages.push(stage);
       this.#columns = stage.output;
     }
@@ -526,6 +573,11 @@ class Chain {
         `${inputs[0]!.name} is asked by its key: it stands after JOIN, a stream after FROM`);
     }
     const streams = joins.filter(isWindowed);
+    const beside = joins.find((join) => isWindowed(join) || join.asof !== null);
+    if (beside !== undefined && this.#before !== null) {
+      throw notInThisVersion(sql, beside.span, "A stream that is joined with a query in FROM; " +
+        "the query can be a rule of its own, which is joined by name");
+    }
     if (streams.length > 0) this.#refuseJoined(streams);
     const scan = joins.find((join) => join.scan);
     if (scan !== undefined && joins.some((join) => !join.scan)) {
@@ -546,6 +598,11 @@ class Chain {
       throw fault(span, "A table that is asked by its key is joined by INNER or LEFT JOIN: " +
         "nobody knows its other rows");
     }
+    const drawn = stateful.find(({ fn }) => fn === "$draw");
+    if (scan !== undefined && drawn !== undefined) {
+      throw notInThisVersion(sql, drawn.span, "A function of chance beside a table that is read " +
+        "as a whole, whose rows would all get the same; a rule before this one can draw it");
+    }
     for (const { args, partitionBy, when, span } of stateful) {
       const read = [...args, ...partitionBy, ...(when === null ? [] : [when])].flatMap(inputsOf);
       if (read.some((input) => inputs[input]!.table !== null)) {
@@ -561,6 +618,9 @@ class Chain {
       throw new SqlFault("join-window", "Streams are joined in a window: GROUP BY " +
         "TUMBLINGWINDOW(ss, 10) or another; for the newest row of a stream there is ASOF JOIN",
         sql, span);
+    }
+    if (window.kind === "state" && window.partitionBy.length > 0) {
+      throw notInThisVersion(sql, window.span, "PARTITION BY of a window over several streams");
     }
     if (joins.length > streams.length) {
       throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
@@ -588,12 +648,12 @@ class Chain {
       ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : this.#shown();
     const rows = Math.min(limits.join_rows_max, this.#keptRows(window!));
     this.#later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
-      ...windowConditions(window)];
+      ...windowReads(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.#passes()];
     const marks = this.#marks(), byEvents = this.#byEvents;
     const stage = joinedStage(this.#input(), {
       passes, folding, where,
-      steps: (columns) => this.#joinSteps(columns, rows),
+      steps: (columns) => this.#joinSteps(columns, rows, where === null ? read : [...read, where]),
       input: (columns) => {
         this.#columns = columns;
         return this.#input();
@@ -630,14 +690,20 @@ class Chain {
     }));
   }
 
-  #joinSteps(window: readonly ColumnSpec[], rightRows: number): JoinSpec[] {
+  /** `read` is what is read of the rows that all joins have made. */
+  #joinSteps(
+    window: readonly ColumnSpec[], rightRows: number, read: readonly Bound[],
+  ): JoinSpec[] {
     const { joins, newest, inputs } = this.#query;
     const inputOf = (name: string): number => Number(/^\$(\d+)\./.exec(name)?.[1] ?? 0);
     const own = window.filter(({ name }) => inputs[inputOf(name)]!.columns
       .some((c) => joinedName(inputOf(name), c.name) === name));
     let left: JoinSide = { columns: window, from: 0 };
-    return joins.map(({ kind, input, on }) => {
-      const output = own.filter(({ name }) => inputOf(name) <= input).map((spec) => ({
+    return joins.map(({ kind, input, on }, i) => {
+      const names = new Set<string>();
+      for (const node of [...read, ...this.#joining(i + 1)]) this.#reads(node, names, new Set());
+      const needed = own.filter(({ name }) => inputOf(name) <= input && names.has(name));
+      const output = needed.map((spec) => ({
         spec, name: spec.name,
         side: inputOf(spec.name) === input ? "right" as const : "left" as const,
       }));
@@ -676,13 +742,8 @@ class Chain {
     return name !== undefined && this.#names.has(name) ? name : undefined;
   }
 
-  #select(): { spec: ColumnSpec; expr: Bound }[] {
-    return this.#query.select.filter((f) => !f.invisible).map(({ name, expr }) => {
-      const eu = expr.kind === "column"
-        ? this.#query.inputs[expr.input]?.columns.find((c) => c.name === expr.name)?.eu : undefined;
-      return { spec: { name, kind: expr.type.kind, slot: expr.type.slot, ...(eu ? { eu } : {}) },
-        expr };
-    });
+  #select(): readonly Shown[] {
+    return listed(this.#query);
   }
 
   #rows(
@@ -694,21 +755,26 @@ class Chain {
     this.#columns = stage.output;
   }
 
-  /** Columns of the last ring that what is still to come reads, and `$left`, as they are. */
-  #passes(): { spec: ColumnSpec; expr: string }[] {
+  /**
+   * Columns of the last ring that what is still to come reads, and `$left`, as they are. `made`:
+   * what is a column from now on.
+   */
+  #passes(made: ReadonlySet<Bound> = new Set()): { spec: ColumnSpec; expr: string }[] {
     const names = new Set<string>();
-    for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names);
+    for (const node of [...this.#later, ...this.#tests]) this.#reads(node, names, made);
     return this.#columns.filter((c) => names.has(c.name) || c.name === left_column.name)
       .map((spec) => ({ spec, expr: spec.name }));
   }
 
   /** Adds the columns of the last ring that a node reads, also through models still to run. */
-  #reads(node: Bound, names: Set<string>): void {
+  #reads(node: Bound, names: Set<string>, made: ReadonlySet<Bound>): void {
     walk(node, (n) => {
+      if (made.has(n)) return false;
       const column = this.#find(n) ?? (n.kind === "column" ? n.name : undefined);
       if (column !== undefined) names.add(column);
-      else if (n.kind === "infer") for (const arg of this.#query.infers[n.index]!.args) this.#reads(
-        arg, names);
+      else if (n.kind === "infer") {
+        for (const arg of this.#query.infers[n.index]!.args) this.#reads(arg, names, made);
+      }
       return column === undefined;
     });
   }
@@ -765,7 +831,7 @@ class Chain {
   /** What the rest of the query asks of a closed window. */
   #marks(): Mark[] {
     const { select, having, orderBy } = this.#query;
-    let start = false;
+    let start = this.#shareable;
     for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
       walk(node, (n) => {
         start ||= n.kind === "window" && n.which === "start";
@@ -832,6 +898,7 @@ class Chain {
 
   /** ms between two rows of the input, where its streams declare it. */
   #interval(): number | null {
+    if (this.#before !== null) return this.#before.#interval();
     let rate = 0;
     for (const name of this.#query.inputs.flatMap((input) => input.streams)) {
       const interval = this.#catalog.stream(name)?.interval_ms ?? null;

@@ -1,5 +1,5 @@
 import type { Arena, Block, ColumnSpec, Ring, RingLayout } from "../ring.ts";
-import type { Param, StateLayout } from "./emit/params.ts";
+import type { Beginning, Param, StateLayout } from "./emit/params.ts";
 import type { Span } from "./fault.ts";
 import type { AlarmPlan } from "./stateful/alarms.ts";
 
@@ -25,8 +25,18 @@ export interface Program {
   readonly selective: boolean;
   /** Rows out come of single rows: they carry the source times of those. */
   readonly rowwise: boolean;
+  /** Of each stage. */
   readonly memory: readonly MemoryLine[];
   readonly sources: SourcesPlan;
+  /** Its window, if rules with an equal one may share it. */
+  readonly shared: SharedWindow | null;
+}
+
+export interface SharedWindow {
+  /** So many stages, of which the window is the last. */
+  readonly stages: number;
+  /** Equal for equal ones over equal streams. */
+  readonly key: string;
 }
 
 /** Something of a query that may not stand on the way to a write. */
@@ -105,6 +115,8 @@ export interface FoldPlan extends KernelStage {
   readonly kind: "fold";
   /** Groups at most; rows of further groups are dropped and counted. */
   readonly keys: number;
+  /** It goes on from the window before (window/sliding.ts). */
+  readonly slides: boolean;
   /** Generated code that writes the rows of a closed window. */
   readonly emitText: string;
 }
@@ -147,6 +159,14 @@ export interface JoinedPlan {
   readonly ring: RingLayout;
 }
 
+/** A state window for each key (window/parted.ts). */
+export interface PartedPlan {
+  /** Columns of the keys. */
+  readonly keys: readonly string[];
+  /** Rows of all windows that are open. */
+  readonly ring: RingLayout;
+}
+
 /** A window that keeps rows, or panes, in a ring of its own (window/kept.ts). */
 export interface KeptPlan extends StageBase {
   readonly kind: "kept";
@@ -158,6 +178,7 @@ export interface KeptPlan extends StageBase {
   readonly ring: RingLayout;
   readonly fold: FoldPlan;
   readonly join: JoinedPlan | null;
+  readonly parted: PartedPlan | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
@@ -375,4 +396,6 @@ export interface Site {
   readonly newest: readonly Ring[];
   /** At least `stateBytes`. */
   readonly state: Block;
+  /** May be left out where nothing asks for it. */
+  readonly begun?: Beginning;
 }

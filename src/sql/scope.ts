@@ -1,7 +1,10 @@
 import { spread_name, type ColumnSpec } from "../ring.ts";
 import type { Source } from "./ast.ts";
-import type { BoundInput, BoundNewest, Catalog, CatalogTable, OpenStream } from "./bound.ts";
-import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
+import type {
+  BoundInput, BoundNewest, BoundQuery, Catalog, CatalogTable, OpenStream,
+} from "./bound.ts";
+import { SqlFault, type Span } from "./fault.ts";
+import { shownOf } from "./shown.ts";
 
 /** A source of FROM, and which of its columns the query has used so far. */
 interface Input {
@@ -16,6 +19,7 @@ interface Input {
   /** The column of what its messages say of themselves. */
   readonly meta: ColumnSpec | null;
   readonly table: CatalogTable | null;
+  readonly query: BoundQuery | null;
   readonly span: Span;
 }
 
@@ -31,19 +35,28 @@ export type Found =
 export class Scope {
   readonly #catalog: Catalog;
   readonly #inputs: Input[] = [];
-  readonly #newest: BoundNewest[] = [];
+  readonly #newest: BoundNewest[];
 
-  constructor(catalog: Catalog) {
+  /** A query and those inside it have their newest values in common. */
+  constructor(catalog: Catalog, newest: BoundNewest[] = []) {
     this.#catalog = catalog;
+    this.#newest = newest;
   }
 
   get inputs(): readonly BoundInput[] {
-    return this.#inputs.map(({ name, alias, streams, fanIn, used, table, span }) =>
-      ({ name, alias, streams, fanIn, columns: [...used.values()], table, span }));
+    return this.#inputs.map(({ name, alias, streams, fanIn, used, table, query, span }) =>
+      ({ name, alias, streams, fanIn, columns: [...used.values()], table, query, span }));
   }
 
-  get newest(): readonly BoundNewest[] {
+  get newest(): BoundNewest[] {
     return this.#newest;
+  }
+
+  /** What a query inside FROM gives. */
+  addQuery({ name, alias, span }: Source, query: BoundQuery): void {
+    const columns = new Map(shownOf(query).map(({ spec }) => [spec.name, spec]));
+    this.#inputs.push({ name, alias: alias ?? name, streams: [], fanIn: false, columns,
+      used: new Map(), span, table: null, query, open: null, meta: null });
   }
 
   add(sql: string, source: Source): void {
@@ -53,7 +66,7 @@ export class Scope {
     if (table !== undefined && !(table.key === null && this.#inputs.length === 0)) {
       const columns = new Map(table.columns.map((column) => [column.name, column]));
       this.#inputs.push({ name, alias: source.alias ?? name, streams: [], fanIn: false, columns,
-        used: new Map(), span, table, open: null, meta: null });
+        used: new Map(), span, table, query: null, open: null, meta: null });
       return;
     }
     const fanIn = name.includes("*");
@@ -74,7 +87,8 @@ export class Scope {
     const columns = common(found.map((stream) => stream!.columns));
     if (fanIn) columns.set("device", { name: "device", kind: "text", slot: deviceSlot(streams) });
     this.#inputs.push({ name, alias: source.alias ?? name, streams, fanIn, columns,
-      used: new Map(), span, table: null, open: fanIn ? null : found[0]!.open ?? null,
+      used: new Map(), span, table: null, query: null,
+      open: fanIn ? null : found[0]!.open ?? null,
       meta: fanIn ? null : found[0]!.meta ?? null });
   }
 
@@ -174,11 +188,13 @@ export class Scope {
         `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
         { from: span.from, to: span.from + hyphenated.length });
     }
-    const first = this.find([parts[0]!]);
-    if (parts.length > 1 && first !== null) {
-      return notInThisVersion(sql, span, "Fields inside a structure");
-    }
     const device = parts.slice(0, -1).join(".");
+    const named = parts.length > 1 ? this.#inputs.find(({ alias }) => alias === device) : undefined;
+    if (named !== undefined) {
+      const [last] = parts.slice(-1);
+      return new SqlFault("unknown-column", `${named.name} has no column ${last}`, sql, span,
+        [...named.columns.keys()], last);
+    }
     if (parts.length > 1 && this.#catalog.device(device)) {
       return new SqlFault("unknown-tag", `The device ${device} has no tag ${parts.at(-1)}`, sql,
         span,

@@ -43,6 +43,8 @@ test("nearest finds what was meant, or nothing", () => {
   expect(nearest("rpessure", known)).toBe("pressure");
   expect(nearest("ue", known)).toBe("eu");
   expect(nearest("speed", known)).toBe(null);
+  expect(nearest("temp", known)).toBe("temperature");
+  expect(nearest("tem", known)).toBe(null);
 });
 
 test("random is repeatable, in range and about even", () => {

@@ -210,10 +210,12 @@ export function joinByHand([one, two]: readonly Ring[], output: Ring): ByHand {
 
 /** An array by key stands for the cache of a table whose rows are all known. */
 export function lookupByHand([input]: readonly Ring[], output: Ring): ByHand {
-  const { F, mask, value } = placesOf(input!);
+  const { F, U, mask, time, value } = placesOf(input!);
   const [k, a] = [value("k"), value("a")];
+  const { sourceAt: source, flagsAt: flags } = input!;
   const weights = new Map(Array.from({ length: 1000 }, (_, id) => [id, id * 1.5]));
-  const { F: G, U: V, values, states, mask: outMask } = writer(output, ["k", "a", "weight"]);
+  const { F: G, U: V, values, states, timeAt, sourceAt, flagsAt, mask: outMask } =
+    writer(output, ["k", "a", "weight"]);
   return (from, to) => {
     output.claim(to - from);
     let n = 0;
@@ -226,15 +228,20 @@ export function lookupByHand([input]: readonly Ring[], output: Ring): ByHand {
       G[values[1]! + w] = F[a + r]!;
       G[values[2]! + w] = weight;
       for (let c = 0; c < 3; c++) V[states[c]! + w] = 0;
+      G[timeAt + w] = F[time + r]!;
+      G[sourceAt + w] = F[source + r]!;
+      V[flagsAt + w] = U[flags + r]!;
     }
     output.publish(n);
   };
 }
 
 export function lagByHand([input]: readonly Ring[], output: Ring): ByHand {
-  const { F, U, mask, value, state } = placesOf(input!);
+  const { F, U, mask, time, value, state } = placesOf(input!);
+  const { sourceAt: source, flagsAt: flags } = input!;
   const [k, a, aState] = [value("k"), value("a"), state("a")];
-  const { F: G, U: V, values, states, mask: outMask } = writer(output, ["a", "before", "other"]);
+  const { F: G, U: V, values, states, timeAt, sourceAt, flagsAt, mask: outMask } =
+    writer(output, ["a", "before", "other"]);
   let [before, beforeState, lastKey] = [0, NULL as number, NaN];
   return (from, to) => {
     output.claim(to - from);
@@ -247,6 +254,9 @@ export function lagByHand([input]: readonly Ring[], output: Ring): ByHand {
       V[states[0]! + w] = U[aState + r]!;
       V[states[1]! + w] = beforeState;
       V[states[2]! + w] = 0;
+      G[timeAt + w] = F[time + r]!;
+      G[sourceAt + w] = F[source + r]!;
+      V[flagsAt + w] = U[flags + r]!;
       before = x;
       beforeState = U[aState + r]!;
       lastKey = key;

@@ -80,7 +80,7 @@ const leavesOf = (row: Row): Leaves => ({
   column: (input, name) => row.parts?.[input]?.get(name) ?? absent,
   newest: () => absent, aggregate: () => absent, infer: () => absent, window: () => row.time,
   hits: () => 0,
-  time: row.time, seed: new Map(),
+  time: row.time, began: 0, seed: new Map(),
 });
 
 /** Columns that no row has are taken for whole numbers, as keys are. */

@@ -5,7 +5,6 @@ import type { BoundQuery, Catalog } from "../../src/sql/bound.ts";
 import {
   type Cell, evaluateQuery, evaluator, type Row, type World,
 } from "../evaluate/evaluate.ts";
-import type { Answer } from "../evaluate/join.ts";
 import { ordered } from "../evaluate/order.ts";
 import {
   type Case, catalogOf, cellOf, type Columns, columnsOf, compare, isError, type Json, kindOf,
@@ -16,7 +15,7 @@ interface Stream {
   readonly ddl: string;
   readonly preload?: boolean;
   readonly rows: readonly {
-    readonly at: number; readonly values: Record<string, Json>; readonly meta?: Json;
+    readonly at?: number; readonly values: Record<string, Json>; readonly meta?: Json;
   }[];
 }
 
@@ -33,7 +32,7 @@ export function rulesOf(directory: string): (c: Case) => Outcome {
   return (c) => runRule(c, streams);
 }
 
-/** A stream of a rule, or a table that a file has filled before. */
+/** A stream of a rule, or a table: one that a file has filled before, or one that fills. */
 interface Input {
   readonly name: string;
   readonly stream: Stream;
@@ -47,9 +46,6 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
     const columns = schemaOf(stream.ddl) ?? columnsOf(stream.rows.map((row) => row.values));
     return { name, stream, columns };
   });
-  if (inputs.some(({ stream: { ddl, preload } }) => /^CREATE TABLE/.test(ddl) && !preload)) {
-    return unsupported("a table whose rows come by and by");
-  }
   if (inputs.some(({ stream }) => stream.rows.some(({ values }) => isError(values as Json)))) {
     return unsupported("an error instead of a row");
   }
@@ -59,16 +55,10 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
   try {
     const query = bind(c.sql as string, catalogFor(inputs, c.sql as string));
     const rows = arriving(query, inputs);
-    const lookup = (table: string, key: Cell): Answer => {
-      const { stream, columns } = inputs.find(({ name }) => name === table)!;
-      const column = query.inputs.find(({ name }) => name === table)!.table!.key!;
-      const found = stream.rows.map(({ values }) => rowOf(values, columns).cells)
-        .find((cells) => cells.get(column)!.value === key.value);
-      return { row: found ?? null, state: 0 };
-    };
+    const tables = tablesOf(query, inputs);
     for (const run of runs) {
       const feed = feedOf(run, rows, inputs);
-      const emitted = emissions(query, feed, run.sendError ?? false, lookup);
+      const emitted = emissions(query, feed, run.sendError ?? false, tables);
       const outcome = compare(trimmed(emitted, c.expect as Json[]), c.expect as Json);
       if (outcome.kind !== "passed") return outcome;
     }
@@ -81,30 +71,62 @@ function runRule(c: Case, streams: Record<string, Stream>): Outcome {
 /** More than any table of the vectors has. */
 const stream_rows_max = 10_000;
 
-/** A table from a file is asked by the column that ON compares. */
+/** Its rows come by and by, from a stream of its own. */
+const isFilling = ({ stream: { ddl, preload } }: Input): boolean =>
+  /^CREATE TABLE/.test(ddl) && !preload;
+
+/** What tables say: those from a file by key, those that fill as they are at a row's time. */
+function tablesOf(query: BoundQuery, inputs: readonly Input[]): Tables {
+  const of = (table: string): Input => inputs.find(({ name }) => name === table)!;
+  const cellsOf = ({ stream, columns }: Input, until: number): ReadonlyMap<string, Cell>[] =>
+    stream.rows.filter(({ at = 0 }) => at <= until)
+      .map(({ values }) => rowOf(values, columns).cells);
+  return {
+    lookup: (table, key: Cell) => {
+      const column = query.inputs.find(({ name }) => name === table)!.table!.key!;
+      const found = cellsOf(of(table), Infinity)
+        .find((cells) => cells.get(column)!.value === key.value);
+      return { row: found ?? null, state: 0 };
+    },
+    scan: (table, until) => {
+      const retained = /RETAIN_SIZE="(\d+)"/.exec(of(table).stream.ddl)?.[1];
+      return cellsOf(of(table), until).slice(retained === undefined ? 0 : -Number(retained));
+    },
+  };
+}
+
+interface Tables {
+  readonly lookup: NonNullable<World["lookup"]>;
+  scan(table: string, until: number): readonly ReadonlyMap<string, Cell>[];
+}
+
+/** A table from a file is asked by the column that ON compares, one that fills is read whole. */
 function catalogFor(inputs: readonly Input[], sql: string): Catalog {
   const of = (name: string): Input | undefined => inputs.find((input) => input.name === name);
   return {
     ...catalogOf(new Map()),
     stream: (name) => {
       const input = of(name);
-      return input === undefined || input.stream.preload ? undefined
+      return input === undefined || input.stream.preload || isFilling(input) ? undefined
         : { name, columns: [...input.columns.values()], interval_ms: null, meta: metaColumn,
           timed: true };
     },
     table: (name) => {
       const input = of(name);
+      if (input === undefined) return undefined;
+      const columns = [...input.columns.values()];
+      if (isFilling(input)) return { name, key: null, columns, rows: stream_rows_max };
       const column = new RegExp(`${name}\\.(\\w+)`);
       const key = (column.exec(/ ON (.*)/i.exec(sql)?.[1] ?? "") ?? column.exec(sql))?.[1];
-      return !input?.stream.preload || key === undefined ? undefined
-        : { name, key, columns: [...input.columns.values()], rows: stream_rows_max };
+      return !input.stream.preload || key === undefined ? undefined
+        : { name, key, columns, rows: stream_rows_max };
     },
   };
 }
 
 /** Rows of all streams as they come. */
 function arriving(query: BoundQuery, inputs: readonly Input[]): Row[] {
-  return inputs.filter(({ stream }) => !stream.preload)
+  return inputs.filter((input) => !input.stream.preload && !isFilling(input))
     .flatMap(({ name, stream, columns }) => stream.rows.map(({ at, values, meta }): Row => {
       const row = rowOf(values, columns, at);
       const about = cellOf({ topic: "mock", ...meta as object }, "dyn");
@@ -148,7 +170,7 @@ function feedOf(
 }
 
 function emissions(
-  query: BoundQuery, feed: Feed, sendError: boolean, lookup: World["lookup"],
+  query: BoundQuery, feed: Feed, sendError: boolean, tables: Tables,
 ): Json[] {
   const { rows, end } = feed;
   const { window } = query;
@@ -158,8 +180,11 @@ function emissions(
     return !Object.values(result).some(isError) ? [[result]] : sendError ? [error] : [];
   };
   if (window === null) {
-    const evaluate = evaluator(query, { lookup });
+    let time = 0;
+    const evaluate = evaluator(query,
+      { lookup: tables.lookup, scan: (table) => tables.scan(table, time) });
     return rows.flatMap((row) => {
+      ({ time } = row);
       const found = evaluate([row]);
       return found.errors > 0 ? (sendError ? [error] : []) : found.rows.flatMap(shown);
     });
@@ -167,7 +192,7 @@ function emissions(
   const unordered = new Set<number>();
   const closed: Json[] = [];
   const found = evaluateQuery(query, rows, {
-    end, lookup, eventTime: feed.byEvents, unordered: (time) => unordered.add(time),
+    end, lookup: tables.lookup, eventTime: feed.byEvents, unordered: (time) => unordered.add(time),
     closed: (_, given) => closed.push(given.map((row) => show(query, row))),
   }).rows;
   const at = (time: number): Json[] => (unordered.has(time) && sendError ? error as Json[]

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { limits } from "../../src/base.ts";
 import { typeNames } from "../../src/sql/arguments.ts";
+import { absentFunctions } from "../../src/sql/functions.ts";
 import { quantities } from "../../src/sql/functions/units.ts";
-import { functionsToCome, manual } from "../../src/sql/manual.ts";
+import { manual } from "../../src/sql/manual.ts";
 import { not_precedence, precedence, reserved, windows } from "../../src/sql/parser.ts";
 import { deviations } from "../conformance/sets.ts";
 
@@ -92,7 +93,8 @@ function deviating(): string {
 
 const sections: Readonly<Record<string, () => string>> = {
   functions, units, operators, deviations: deviating, limits: limitsTable,
-  "functions-to-come": () => wrap(functionsToCome.map((name) => code(`${name}()`))),
+  "absent-functions": () => absentFunctions.map(({ name, why }) =>
+    `- ${code(`${name}()`)}: ${why}.`).join("\n"),
   words: () => wrap([...reserved].map(code)),
   types: () => [...typeNames].map(code).join(", "),
   windows: () => Object.entries(windows).map(([name, { takes }]) => code(`${name}(${takes})`))

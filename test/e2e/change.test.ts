@@ -128,7 +128,8 @@ test("only a restart: profile, API, and a policy that lets more through", async 
     [(next) => { next.policy["press.ceiling"].allow.push("rest"); }, "(allow)"],
     [(next) => { next.policy["oven.setpoint"].onLoss.after = "6s"; }, "(onLoss)"],
     [(next) => { next.rules = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`r${i}`,
-      { sql: "SELECT avg(pressure) FROM press.fast GROUP BY SLIDINGWINDOW(mi, 5), ceiling" }]));
+      { sql: "SELECT avg(pressure) FROM press.fast " +
+        `GROUP BY SLIDINGWINDOW(ss, ${300 + i}), ceiling` }]));
     delete next.policy["oven.setpoint"]; }, "does not fit the reserve"],
   ];
   for (const [change, why] of cases) {

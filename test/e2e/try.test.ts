@@ -6,7 +6,9 @@ import { good, Site } from "../support/plant.ts";
 /** A rule is tried before it is saved: with given rows, or with those that come. */
 const config = {
   gateway: { id: "try" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  sources: { any: { type: "mqtt", link: "broker", topic: "any" } },
+  links: { broker: { type: "mqtt", host: "127.0.0.1", port: 1 },
+    oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
   devices: { oven: { link: "oven", groups: { fast: "50ms", slow: "1h" }, tags: {
     temperature: { at: "input 0", type: "int16", group: "fast" },
     quota: { at: "input 1", type: "int16", group: "slow" },
@@ -45,6 +47,25 @@ test("given rows, in their own time: windows close without waiting", async () =>
   expect(code).toBe(0);
   expect(output).toMatch(/TIME +t\n.*Z +14\n.*Z +- \(/);
   expect(output).toContain("2 rows of 2: all rows were given");
+});
+
+test("a message of any fields is given as it is, also with fields that no rule reads", async () => {
+  const rows = { any: [{ $time: start, motor: { speed: 3 }, name: "a" }] };
+  const answer = await tried("SELECT motor->speed AS speed, any.* FROM any", { rows });
+  expect(answer.rows[0].values).toMatchObject({ speed: 3 });
+  const live = await gateway.cli("try", "SELECT motor->speed AS s FROM any", "--for", "1s");
+  expect(live.output).toContain("No running rule reads motor->speed of any yet");
+});
+
+test("a query in FROM: the outer window waits for all that the inner one closes", async () => {
+  const rows = { "oven.fast": [0, 1, 2, 3, 14].map((s) =>
+    ({ $time: start + s * 1000, temperature: s })) };
+  const { rows: given } = await tried("SELECT sum(m) AS sum, count(*) AS n FROM (SELECT " +
+    "max(temperature) AS m FROM oven.fast GROUP BY HOPPINGWINDOW(ss, 2, 1)) AS i " +
+    "GROUP BY TUMBLINGWINDOW(ss, 8)", { rows });
+  expect(given.map(({ time, values }: any) => [time - start, values]))
+    .toEqual([[8000, { sum: 0 + 1 + 2 + 3 + 3, n: 5 }], [16_000, { sum: 14, n: 1 }],
+      [24_000, { sum: 14, n: 1 }]]);
 });
 
 test("live rows, and newest values of slow groups; the rest does not notice", async () => {

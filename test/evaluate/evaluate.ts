@@ -1,4 +1,5 @@
 import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import type { Beginning } from "../../src/sql.ts";
 import { exactly } from "./open.ts";
 import {
   afterRows, type Bound, type BoundAggregate, type BoundHits, type BoundJoin, type BoundQuery,
@@ -40,6 +41,8 @@ export interface World {
   closed?(end: number, rows: readonly Row[]): void;
   /** Told of a window that ended then, whose rows have no order. */
   unordered?(end: number): void;
+  /** When the rule began, and what it draws with. */
+  begun?: Beginning;
   /** Only conditions and keys that are good let a row pass; the others count as failed (W8). */
   strict?: boolean;
 }
@@ -55,9 +58,27 @@ export interface Evaluated {
 /** Runs a query over rows that come in parts: functions with state go on where they were. */
 export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly Row[]) =>
   Evaluated {
-  const stateful = new Stateful(query);
+  const stateful = new Stateful(query, () => world.begun?.seed() ?? 1);
   const passed = new Map<BoundHits["of"], Passed>();
-  return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  const inner = query.inputs[0]?.query ?? null;
+  if (inner === null) return (rows) => new Evaluation(query, world, stateful, passed).run(rows);
+  // Nobody is told of windows of a query in FROM.
+  const { closed: _closed, unordered: _unordered, ...silent } = world;
+  const before = evaluator(inner, silent);
+  return (rows) => {
+    const given = before(rows);
+    const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
+    return { rows: done.rows, errors: given.errors + done.errors,
+      dropped: given.dropped + done.dropped };
+  };
+}
+
+/** A row that came out of a query, as the next one reads it. */
+function asRead(row: Row): Row {
+  const cells = new Map(row.cells);
+  const age = cells.get("$oldest");
+  cells.delete("$oldest");
+  return age === undefined ? row : { ...row, cells, oldest: age.value as number };
 }
 
 /** The slow meaning of a query over the rows of its one input, in their order. */
@@ -280,7 +301,8 @@ class Evaluation {
       case "hopping": return hopping(rows, window, last);
       case "session": return sessions(rows, window, last);
       case "state": return states(rows, (row) => this.#holds(window.begin, row),
-        window.emit === null ? null : (row) => this.#holds(window.emit, row));
+        window.emit === null ? null : (row) => this.#holds(window.emit, row),
+        (row) => this.#textOf(window.partitionBy, row));
       default: throw new Error(`bug: a ${window.kind} window`);
     }
   }
@@ -430,8 +452,12 @@ class Evaluation {
   }
 
   #keyOf(row: Row): string {
+    return this.#textOf(this.#query.groupBy, row);
+  }
+
+  #textOf(keys: readonly Bound[], row: Row): string {
     const leaves = this.#rowLeaves(row);
-    return this.#query.groupBy.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
+    return keys.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
   }
 
   /** One row for each group of a closed window, in the order of their first rows; or its rows. */
@@ -450,12 +476,19 @@ class Evaluation {
       else if (groups.size < this.#query.groups) groups.set(key, [row]);
       else this.#dropped += 1;
     }
-    const doubtful = rows.length < window.rows.length || (this.#query.window?.kind === "state" &&
-      windowConditions(this.#query.window).some((condition) =>
-        window.rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row)))));
+    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
     return this.#arranged([...groups.values()].flatMap((group) =>
       this.#group(window, group, least)));
+  }
+
+  /** Nobody knows whether a window began and ended as it should, or which rows its key has. */
+  #isDoubtful(rows: readonly Row[]): boolean {
+    const { window } = this.#query;
+    if (window?.kind !== "state") return false;
+    if (window.partitionBy.length > 0 && this.#world.strict === true) return true;
+    return windowConditions(window).some((condition) =>
+      rows.some((row) => !this.#isSound(condition, this.#rowLeaves(row))));
   }
 
   /** What one group gives, no better than `least`; nothing if HAVING leaves it out. */
@@ -493,6 +526,7 @@ class Evaluation {
       aggregate: () => failed(ERROR.type),
       infer: (index, output) => this.#infer(index, output, leaves),
       window: () => row.time,
+      began: this.#world.begun?.time ?? 0,
       hits: ({ of, which }) => this.#passed.get(of)?.[which] ?? 0,
       time: row.time,
       seed: this.#calls.get(row) ?? new Map(),

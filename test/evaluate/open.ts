@@ -16,7 +16,9 @@ export function exactly(value: Dyn): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value !== "object") return Object.is(value, -0) ? "-0" : String(value);
-  if (value === null || value instanceof Uint8Array) return `bytes ${String(value)}`;
+  if (value === null) return "null";
+  // A Buffer too, which would be shown as text.
+  if (value instanceof Uint8Array) return `bytes ${[...value].join(",")}`;
   if (value instanceof Date) return `at ${value.getTime()}`;
   if (Array.isArray(value)) return `[${value.map(exactly).join(", ")}]`;
   return `{${[...value as ReadonlyMap<string, Dyn>]

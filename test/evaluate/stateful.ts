@@ -1,5 +1,6 @@
 import { BAD, ERROR, FLAG, NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundQuery, BoundStateful } from "../../src/sql/bound.ts";
+import { drawn } from "../../src/sql/functions/random.ts";
 import { exactly } from "./open.ts";
 import { Alarm, Pid } from "./control.ts";
 import { Moving } from "./moving.ts";
@@ -42,11 +43,14 @@ export class Stateful {
   readonly #states = new Map<BoundStateful, Map<string, Call>>();
   /** Keys of a PARTITION BY, by its expressions: calls with the same one share them. */
   readonly #keys = new Map<string, Set<string>>();
-  /** Tables without room for the key of the row at hand; only columns are keys of one in common. */
+  /** Tables without room for the key of the row at hand; calls whose keys have literals share none. */
   readonly #full = new Set<string | BoundStateful>();
   dropped = 0;
 
-  constructor(query: BoundQuery) {
+  readonly #seed: () => number;
+
+  constructor(query: BoundQuery, seed: () => number) {
+    this.#seed = seed;
     this.#rounds = roundsOf(query);
     for (const node of query.stateful) this.#states.set(node, new Map());
   }
@@ -97,14 +101,14 @@ export class Stateful {
       const known = this.#keys.get(table) ?? new Set();
       this.#keys.set(table, known);
       if (!known.has(key) && known.size === node.keys) {
-        this.#full.add(node.partitionBy.every(({ kind }) => kind === "column") ? table : node);
+        this.#full.add(table.includes('"kind":"literal"') ? node : table);
         return null;
       }
       known.add(key);
     }
     const states = this.#states.get(node)!;
     let state = states.get(key);
-    if (state === undefined) states.set(key, (state = callOf(node)));
+    if (state === undefined) states.set(key, (state = callOf(node, this.#seed)));
     return state;
   }
 }
@@ -140,7 +144,7 @@ const parts = (node: object): Bound[] => Object.values(node).flat()
   .filter((part: unknown) => typeof part === "object" && part !== null)
   .flatMap((part: object) => ("type" in part ? [part as Bound] : parts(part)));
 
-function callOf(node: BoundStateful): Call {
+function callOf(node: BoundStateful, seed: () => number): Call {
   const { fn } = node;
   switch (fn) {
     case "lag": return new Lag(node);
@@ -153,7 +157,27 @@ function callOf(node: BoundStateful): Call {
     case "moving_median": case "moving_rms": case "moving_slope": case "zscore":
       return new Moving(node);
     case "alarm": return new Alarm();
+    case "$draw": return new Draw(seed());
     default: return new Signal(node, signals[fn]!);
+  }
+}
+
+/** One more of its row of numbers for each row. */
+class Draw implements Call {
+  readonly #seed: number;
+  #n = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  hold(from: Origin): Made {
+    return { cell: nothing, from };
+  }
+
+  take([site]: readonly Cell[], _time: number, from: Origin): Made {
+    this.#n += 1;
+    return { cell: good(drawn(this.#seed + (site!.value as number), this.#n)), from };
   }
 }
 

@@ -36,6 +36,8 @@ export interface Leaves {
   hits(node: BoundHits): number;
   /** Engine time when the row is worked on. */
   readonly time: number;
+  /** Engine time when the rule began. */
+  readonly began: number;
   /** Expressions whose cells are known already: the keys of a group. */
   readonly seed: ReadonlyMap<Bound, Cell>;
 }
@@ -91,7 +93,7 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
       return kept ? { value: cell.value, state: UNCERTAIN.stale } : cell;
     }
     case "hits": return good(leaves.hits(node));
-    case "clock": return good(leaves.time);
+    case "clock": return good(node.which === "now" ? leaves.time : leaves.began);
     case "literal": return node.value === null ? nothing : good(node.value);
     case "unary": {
       const operand = of(node.operand);

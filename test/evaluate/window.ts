@@ -83,23 +83,28 @@ export function sessions(
   return found;
 }
 
-/** From begin to emit, both in; without `emit` from one begin to before the next. */
+/**
+ * From begin to emit, both in; without `emit` from one begin to before the next. Each key has
+ * windows of its own.
+ */
 export function states(
   rows: readonly Row[], begin: (row: Row) => boolean, emit: ((row: Row) => boolean) | null,
+  keyOf: (row: Row) => string,
 ): Window[] {
   const found: Window[] = [];
-  let open: Row[] | null = null;
+  const all = new Map<string, Row[]>();
+  const close = (key: string, end: number): void => {
+    const open = all.get(key)!;
+    found.push({ start: open[0]!.time, end, rows: open });
+    all.delete(key);
+  };
   for (const row of rows) {
+    const key = keyOf(row);
     const begins = begin(row);
-    if (emit === null && begins && open !== null) {
-      found.push({ start: open[0]!.time, end: row.time, rows: open });
-      open = null;
-    }
-    if (open === null && !begins) continue;
-    open = [...(open ?? []), row];
-    if (emit === null || !emit(row)) continue;
-    found.push({ start: open[0]!.time, end: row.time, rows: open });
-    open = null;
+    if (emit === null && begins && all.has(key)) close(key, row.time);
+    if (!all.has(key) && !begins) continue;
+    all.set(key, [...(all.get(key) ?? []), row]);
+    if (emit !== null && emit(row)) close(key, row.time);
   }
   return found;
 }

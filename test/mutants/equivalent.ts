@@ -91,7 +91,7 @@ const rules: readonly Rule[] = [
     why: "states are whole numbers: what is less than one more is not more" },
   { kernel: "running", statement: /\[window \+ [26] \| 0\]/, change: /^0 → 1$/,
     before: /\[window \+ [26] \| $/,
-    why: "its block begins with one word for errors, so that these words have odd numbers already" },
+    why: "behind the one word for errors these words have odd numbers already" },
   { kernel: "running", statement: /^groups = 1$/, change: /^1 → 2$/,
     why: "without keys it is asked only whether there is a group" },
   { kernel: "join", statement: /^(?:F|I)\[\w+ (?:\+ w \| 0)?\] = 0(?: \| 0)?$/, change: /^0 → 1$/,

@@ -135,6 +135,32 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(problems({ write: "SELECT sum(a) AS v FROM d.fast " +
       "GROUP BY COUNTWINDOW(3) FILTER (WHERE ok)" })).toContain("WHERE does not");
   });
+  test("a query in FROM is on the way as a rule before this one would be", () => {
+    const sum = (inner: string): string =>
+      problems({ write: `SELECT sum(x) AS v FROM (${inner}) AS i GROUP BY TUMBLINGWINDOW(ss, 1)` });
+    expect(sum("SELECT a AS x FROM d.fast")).toBe("");
+    expect(sum("SELECT a AS x FROM d.fast WHERE ok")).toContain("cannot know which rows");
+    expect(sum("SELECT coalesce(a, 1) AS x FROM d.fast")).toContain("coalesce hides");
+    expect(sum("SELECT ewma(a, 1s) AS x FROM d.fast")).toContain("ewma() depends on every row");
+    expect(sum("SELECT set AS x FROM d.fast")).toContain("(W13)");
+    expect(problems({ write: "SELECT 1 AS v FROM (SELECT a FROM d.fast) AS i" }))
+      .toContain("while the device is silent");
+    const { graph } =
+      examine({ write: "SELECT y AS v FROM (SELECT a AS y FROM d.fast WHERE b > 3)" });
+    const { program } = graph!.rules.find(({ rule }) => rule.name === "write")!;
+    expect(program.stages[0]!.text).toContain("c0_s === 0");
+    expect(program.output.map(({ name }) => name)).toEqual(["v", "$oldest"]);
+  });
+  test("what is drawn at random, wherever it stands in the rule", () => {
+    for (const sql of ["SELECT a * rand() AS v FROM d.fast",
+      "SELECT a AS v FROM d.fast WHERE rand() < 0.5",
+      "SELECT a AS v, newuuid() AS id FROM d.fast",
+      "SELECT x AS v FROM (SELECT a AS x FROM d.fast WHERE rand() < 0.5)"]) {
+      expect(problems({ write: sql }), sql).toContain("drawn at random");
+    }
+    expect(problems({ write: "SELECT a AS v FROM d.fast",
+      other: "SELECT newuuid() AS id, a FROM d.fast WHERE rand() < 0.1" })).toBe("");
+  });
   test("what leaves out a missing item of a list", () => {
     expect(problems({ write: "SELECT cast(array_max(array_create(a, b)), 'float') AS v " +
       "FROM d.fast" })).toContain("array_max hides");

@@ -16,6 +16,7 @@ function start(settings: Partial<RulePlan["rule"]> = {}) {
   const rule = { name: "r", sql: "", to: [], schedule: null,
     restart: { attempts: 0, delay: 1000, most: 8000 }, ...settings };
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
     rings: [input, output], blocks: [], states: [], models: [], alarms: [], gather: () => null,
     stages: () => {
       seen.made += 1;
@@ -130,10 +131,41 @@ test("no window closes while rows of its streams wait to be gathered", () => {
   };
   const gather = { members: [], lost: 0, step: () => --waiting > 0 } as unknown as Gather;
   const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
     rings: [ring(), ring()], blocks: [], states: [], models: [], alarms: [],
     gather: () => gather, stages: () => [stage],
   });
   runner.begin();
   expect([runner.run(0, day), closed]).toEqual([true, []]);
   expect([runner.run(0, day), closed]).toEqual([false, [day]]);
+});
+
+test("a window behind another one closes only when that has closed all that is due", () => {
+  const arena = Arena.create(8192);
+  const ring = (): Ring => Ring.create(arena, Ring.layout("r", [], 16)).ring;
+  const rings = [ring(), ring(), ring()];
+  const seen: string[] = [];
+  const counters = { in: 0, out: 0, errors: 0, dropped: 0 };
+  /** It closes one window a tick. */
+  const inner = { counters, deadline: day, run: (_from: number, to: number) => to, tick() {
+    rings[1]!.claim(1);
+    rings[1]!.publish(1);
+    this.deadline += 10;
+  } };
+  const outer: Stage = { counters, deadline: day + 20,
+    run: (from, to) => (seen.push(`${(to - from) | 0} row`), to),
+    tick(time) {
+      seen.push(`closed at ${time - day}`);
+      Object.assign(this, { deadline: Infinity });
+    } };
+  const rule = { name: "r", sql: "", to: [], schedule: null };
+  const runner = new RuleRunner({ rule } as unknown as RulePlan, {
+    window: null,
+    rings, blocks: [], states: [], models: [], alarms: [], gather: () => null,
+    stages: () => [inner, outer],
+  });
+  runner.begin();
+  expect(runner.run(25, day + 25)).toBe(false);
+  expect(seen).toEqual(["1 row", "1 row", "1 row", "closed at 25"]);
+  expect(runner.deadline).toBe(day + 30);
 });

@@ -36,6 +36,7 @@ export const catalog: Catalog = {
       : { stream, column: tag, interval_ms: streams[stream]!.interval_ms };
   },
   model: (name) => name === "target" ? { inputs: 2, outputs: 2 } : undefined,
+  self: "watch",
   names: () => [...Object.keys(streams), "press.temperature", "press.setpoint",
     "press.door_closed", "m-01.power"],
 };

@@ -4,14 +4,17 @@ import {
   readCell, Ring, writeCell,
 } from "../../src/ring.ts";
 import {
-  byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateInfer, type Program,
-  type Stage, SqlFault, stateRanges,
+  type Beginning, byEventTime, type Catalog, compile, type EventTime, instantiate,
+  instantiateInfer, type Program, type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
+import { expand } from "../../src/sql/arguments.ts";
 import { bind } from "../../src/sql/bind.ts";
-import type { BoundQuery } from "../../src/sql/bound.ts";
+import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
+import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
+import { type Feature, featuresOf, nodesOf } from "./features.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /** Random queries over random rows, run by generated code and by the slow reference. */
@@ -26,25 +29,40 @@ const columns: readonly ColumnSpec[] = [
   { name: "d", kind: "dyn", slot: 24 }, { name: "e", kind: "dyn", slot: 24 },
   { name: "l", kind: "dyn", slot: 64 }, { name: "o", kind: "json", slot: 64 },
 ];
+/** What a message says of itself. */
+const meta: ColumnSpec = { name: "$meta", kind: "dyn", slot: 64 };
 const tags: Readonly<Record<string, ColumnSpec>> = {
   x: { name: "x", kind: "float64", slot: 0 }, k: { name: "k", kind: "int53", slot: 0 },
 };
 const poll_ms = 100;
 const catalog: Catalog = {
   // As fast as its rows may come: what a full window loses is tested elsewhere.
-  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true }
+  stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true, meta }
     : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
       : undefined),
   match: () => [], device: (name) => name === "dev",
   tag: (device, tag) => (device === "dev" && tags[tag] !== undefined
     ? { stream: `dev.${tag}`, column: tag, interval_ms: poll_ms } : undefined),
-  model: () => ({ inputs: 2, outputs: 2 }), names: () => [],
+  model: () => ({ inputs: 2, outputs: 2 }), names: () => [], self: "r",
 };
 
-type Kind = "float" | "whole" | "long" | "bool" | "text" | "time" | "open" | "list" | "object";
+type Kind = "float" | "whole" | "long" | "bool" | "text" | "bytes" | "time" | "open" | "list"
+  | "object";
 
 /** Kinds that are told apart only in the row. */
 const openKinds: readonly Kind[] = ["open", "list", "object"];
+
+/** Functions by the kind of their result, also those that the generator does not know by name. */
+const functionsOf = (...results: ScalarFunction["result"][]): ScalarFunction[] =>
+  [...new Set(scalarFunctions.values())].filter(({ name, result, constants, parameters, clock }) =>
+    results.includes(result) && constants === undefined && clock === undefined &&
+    !name.startsWith("$") && !/[fT*]/.test(parameters));
+const functionsBy: Readonly<Record<Kind, readonly ScalarFunction[]>> = {
+  float: functionsOf("float64", "same"), whole: functionsOf("int53"), long: [],
+  bool: functionsOf("bool"), text: functionsOf("text"), bytes: functionsOf("bytes"),
+  time: functionsOf("time"), open: functionsOf("dyn"), list: functionsOf("dyn"),
+  object: functionsOf("dyn"),
+};
 
 /** Writes SQL of a wanted kind. */
 class Queries {
@@ -57,6 +75,10 @@ class Queries {
   readonly #deepest: number;
   #group = false;
   #running = false;
+  /** In HAVING of groups, which have no columns of rows and no state. */
+  #having = false;
+  /** Rows are those of the stream, which say more of themselves than their values. */
+  #cells = true;
 
   constructor(random: Random, deepest: number) {
     this.#r = random;
@@ -66,40 +88,79 @@ class Queries {
     this.#statefulChance = random.chance(0.4) ? random.pick([0.25, 0.6]) : 0;
   }
 
+  /** Over the stream, or over a query in FROM that gives columns of the same names. */
   query(): string {
+    const nested = this.#r.chance(0.12);
+    this.#cells = !nested;
+    const outer = this.#select();
+    this.#cells = true;
+    return nested ? outer.replace(" FROM s", () => ` FROM (${this.#inner()}) AS s`) : outer;
+  }
+
+  #inner(): string {
+    const r = this.#r;
+    this.#group = false;
+    const where = r.chance(0.4) ? ` WHERE ${this.value("bool", 2)}` : "";
+    const window = r.chance(0.5) ? "" : ` GROUP BY ${this.#window("")}`;
+    this.#running = false;
+    this.#group = window !== "" && r.chance(0.6);
+    const kinds: Readonly<Record<string, Kind>> = { a: "float", n: "whole", big: "long",
+      yes: "bool", t: "text", d: "open", l: "list" };
+    const list = columns.map(({ name }) => {
+      const kind = kinds[name];
+      return kind === undefined || !r.chance(0.3) ? name : `${this.value(kind, 2)} AS ${name}`;
+    });
+    this.#group = false;
+    const inner = `SELECT ${list.join(", ")} FROM s${where}${window}`;
+    return r.chance(0.1) ? inner.replace(" FROM s", () => ` FROM (${this.#inner()}) AS s`) : inner;
+  }
+
+  #select(): string {
     const r = this.#r;
     const windowed = r.chance(0.45);
     const where = r.chance(0.6) ? ` WHERE ${this.value("bool", 3)}` : "";
+    if (windowed && r.chance(0.1)) return this.#ordered(where);
     if (!windowed && r.chance(0.08)) {
       const rows = r.chance(0.8) ? `unnest(${this.value("list", 3)})`
         : `extract(${this.value("object", 2)})`;
       return `SELECT ${rows}${r.pick(["", " AS x"])}, ` +
-        `${this.#list(() => this.value(this.kind(), 2))} FROM s${where}`;
+        `${this.#list((kind) => this.value(kind, 2))} FROM s${where}`;
     }
+    if (!windowed && r.chance(0.08)) return `SELECT ${this.#stars()} FROM s${where}`;
     if (!windowed && r.chance(0.15)) {
       const test = `${where === "" ? " WHERE" : `${where} AND`} ${this.#hits("last_hit")} > ` +
         r.pick(["n", "m", "-1"]);
-      const list = this.#list(() => r.pick([this.#hits("last_hit"), this.value("whole", 2)]));
+      const list = this.#list(() => r.pick([this.#hits("last_hit"), this.value("whole", 2)]),
+        () => "whole");
       return `SELECT ${list} FROM s${r.chance(0.7) ? test : where}`;
     }
-    if (!windowed) return `SELECT ${this.#list(() => this.value(this.kind(), 4))} FROM s${where}`;
+    if (!windowed) {
+      const list = this.#list((kind) => this.value(kind, 4));
+      const known = r.chance(0.1) ? `${where === "" ? " WHERE" : `${where} AND`} c0 IS NOT NULL`
+        : where;
+      return `SELECT ${list} FROM s${known}`;
+    }
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
-      r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at"])
-        : `(${this.value("whole", 1)} % 3)`);
+      r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at", "d"])
+        : r.chance(0.6) ? `(${this.value("whole", 1)} % 3)`
+        : this.value(r.pick(["text", "open", "bool"]), 1));
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
     if (!running && r.chance(0.15)) {
-      return `SELECT ${this.#distinct()}window_start() AS began, ` +
-        `${this.#list(() => this.#counted(this.kind(), 3))} FROM s${where} GROUP BY ${window}` +
+      const list = r.chance(0.1) ? "*" : this.#list((kind) => this.#counted(kind, 3));
+      return `SELECT ${this.#distinct()}window_start() AS began, ${list} FROM s${where} ` +
+        `GROUP BY ${window}` +
         (r.chance(0.15) ? ` HAVING ${this.#hits("last_agg_hit")} % 3 != 2` : "") +
         this.#arranged();
     }
     this.#group = true;
-    const list = this.#list(() => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
-      : running ? this.value(this.kind(), 3) : this.#counted(this.kind(), 3)));
+    const list = this.#list((kind) => (keys.length > 0 && r.chance(0.3) ? r.pick(keys)
+      : running ? this.value(kind, 3) : this.#counted(kind, 3)));
     const hits = running || r.chance(0.8) ? "" : ` AND ${this.#hits("last_agg_hit")} % 3 != 2`;
+    this.#having = true;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
+    this.#having = false;
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
       ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
@@ -108,6 +169,18 @@ class Queries {
     const arranged = running ? "" : this.#arranged();
     return `SELECT ${running ? "" : this.#distinct()}count(*) AS rows, ${list} FROM s${where}` +
       `${groupBy === "" ? "" : ` GROUP BY ${groupBy}`}${having}${arranged}`;
+  }
+
+  /** Percentiles over a window that each row closes: their values stay in order. */
+  #ordered(where: string): string {
+    const r = this.#r;
+    const window = r.pick(["SLIDINGWINDOW(ms, 50)", "SLIDINGWINDOW(ms, 300)",
+      "SLIDINGWINDOW(ms, 30, 30)", "COUNTWINDOW(7, 1)", "COUNTWINDOW(20, 1)"]);
+    const args = [this.value("float", 1), this.value(r.pick(["float", "whole", "long"]), 1)];
+    const one = (): string => r.chance(0.2) ? r.pick(["count(*)", `max(${args[0]})`, "sum(n)"])
+      : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
+    return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
+      `GROUP BY ${window}`;
   }
 
   #hits(name: string): string {
@@ -121,9 +194,11 @@ class Queries {
 
   /** A column of a window's rows, also their number. */
   #counted(kind: Kind, depth: number): string {
+    if (this.#r.chance(0.04)) return this.#r.pick(["window_end()", "window_trigger()"]);
     if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
-    const partition = this.#r.chance(0.5) ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
+    const partition = this.#r.chance(0.5)
+      ? `PARTITION BY ${this.value(this.#comparable(), 1)} ` : "";
     const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
     return `row_number() OVER (${partition}${order}) + 1`;
   }
@@ -135,7 +210,8 @@ class Queries {
 
   #orders(): string {
     return Array.from({ length: this.#r.pick([1, 1, 2]) }, () =>
-      this.value(this.#r.pick([this.kind(), "whole"]), 1) + this.#r.pick(["", " ASC", " DESC"]))
+      this.value(this.#r.pick([this.#comparable(), "whole"]), 1) +
+        this.#r.pick(["", " ASC", " DESC"]))
       .join(", ");
   }
 
@@ -144,7 +220,7 @@ class Queries {
     switch (r.below(10)) {
       case 0: case 1: return `TUMBLINGWINDOW(ms, ${r.pick([50, 100, 1000])})${filter}`;
       case 2: return `COUNTWINDOW(${r.pick([1, 3, 7])})${filter}`;
-      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
+      case 3: return `COUNTWINDOW(${r.pick(["3, 1", "20, 1", "7, 2", "5, 5", "20, 3"])})${filter}`;
       case 4: case 5: return `HOPPINGWINDOW(ms, ` +
         `${r.pick(["100, 50", "100, 30", "60, 40", "30, 50", "1000, 200"])})${filter}`;
       case 6: {
@@ -156,17 +232,44 @@ class Queries {
         (r.chance(0.4) ? ` OVER (WHEN ${this.value("bool", 2)})` : "");
       case 8: return `SESSIONWINDOW(ms, ${r.pick(["100, 20", "1000, 50", "40, 35"])})${filter}`;
       default: return `STATEWINDOW(${this.value("bool", 2)}` +
-        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}`;
+        `${r.chance(0.5) ? `, ${this.value("bool", 2)}` : ""})${filter}` +
+        (r.chance(0.5) ? ` OVER (PARTITION BY ${this.value(this.kind(), 1)})` : "");
     }
   }
 
-  #list(one: () => string): string {
-    return Array.from({ length: 1 + this.#r.below(4) }, (_, i) => `${one()} AS c${i}`).join(", ");
+  /** Columns, of which one may read another that stands before it. */
+  #list(one: (kind: Kind) => string, kindOf = (): Kind => this.kind()): string {
+    const kinds: Kind[] = [];
+    return Array.from({ length: 1 + this.#r.below(4) }, (_, i) => {
+      const earlier = this.#r.below(i + 1), kind = kinds[earlier] ?? kindOf();
+      kinds.push(kind);
+      if (earlier === i || !this.#r.chance(0.15)) return `${one(kind)} AS c${i}`;
+      return `CASE WHEN c${earlier} IS NULL THEN ${one(kind)} ELSE c${earlier} END AS c${i}`;
+    }).join(", ");
+  }
+
+  /** Lists that stand for more columns than they name, or for fewer. */
+  #stars(): string {
+    const r = this.#r;
+    return r.pick([
+      () => `*, ${this.#list((kind) => this.value(kind, 2))}`,
+      () => `* EXCEPT(a, t) REPLACE(${this.value("whole", 2)} AS n, ${this.value("open", 1)} AS d)`,
+      () => `changed_cols('new_', ${r.pick(["TRUE", "FALSE"])}, ` +
+        `${r.pick(["*", "a, t, d", "n, o, *"])})${r.pick(["", ", at"])}`,
+      () => `${this.value("float", 3)} AS c0 INVISIBLE, c0 + ${this.value("float", 2)} AS c1, ` +
+        `c0 > ${this.value("whole", 1)} AS c2`,
+    ])();
   }
 
   kind(): Kind {
-    return this.#r.pick(["float", "float", "whole", "whole", "long", "bool", "text", "time", "open",
-      ...openKinds]);
+    return this.#r.chance(0.03) ? "bytes" : this.#r.pick(["float", "float", "whole", "whole",
+      "long", "bool", "text", "time", "open", ...openKinds]);
+  }
+
+  /** A kind whose values can be told apart. */
+  #comparable(): Kind {
+    const kind = this.kind();
+    return kind === "bytes" ? "text" : kind;
   }
 
   value(kind: Kind, wanted: number): string {
@@ -181,10 +284,10 @@ class Queries {
 
   #leaf(kind: Kind): string {
     const r = this.#r;
-    if (this.#group && r.chance(0.8)) return this.#aggregate(kind);
+    if (this.#group && (this.#having || r.chance(0.8))) return this.#aggregate(kind);
     // NULL by itself is a float: a place for whole numbers or conditions refuses it.
     if (r.chance(0.05) && (kind === "float" || kind === "text")) return "NULL";
-    const known = !this.#group && r.chance(0.04) ? this.#ofCell(kind) : null;
+    const known = !this.#group && this.#cells && r.chance(0.04) ? this.#ofCell(kind) : null;
     if (known !== null) return known;
     switch (kind) {
       case "float":
@@ -202,10 +305,14 @@ class Queries {
       case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
       case "text": return r.chance(0.75) ? r.pick(["t", "u"])
         : r.pick(["'a'", "'ab'", "''", "'Öl'", "'12'"]);
+      case "bytes": return `decode(encode(${r.pick(["t", "u"])}, 'base64'), 'base64')`;
       case "time": return "at";
-      case "open": return r.pick(["d", "e", "d", "e", "l[0]", "l[-1]", "o->x", "o.y"]);
+      case "open": return this.#cells && r.chance(0.05)
+        ? r.pick(["meta(topic)", "mqtt(qos)", "meta(s.x)"])
+        : r.pick(["d", "e", "d", "e", "l[0]", "l[-1]", "o->x", "o.y"]);
       case "list": return r.pick(["l", "l", "o->l", "array_create(1, 'a', 2.5, yes)"]);
-      case "object": return r.pick(["o", "o", "object_construct('x', n, 'y', t, 'z', at)"]);
+      case "object": return this.#cells && r.chance(0.05) ? "meta(*)"
+        : r.pick(["o", "o", "object_construct('x', n, 'y', t, 'z', at)"]);
     }
   }
 
@@ -228,10 +335,13 @@ class Queries {
     const r = this.#r;
     this.#group = false;
     const arg = (k: Kind): string => this.value(k, 1);
+    const value = (x: string): string => `${r.pick(["last", "first"])}_value(${x}, ` +
+      `${r.pick(["TRUE", "FALSE"])})`;
     const text = ((): string => {
+      if (r.chance(0.05)) return value(this.#not("NULL", () => arg(kind)));
       switch (kind) {
         case "float":
-          if (!this.#running && r.chance(0.06)) {
+          if (!this.#running && r.chance(0.1)) {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
@@ -244,25 +354,30 @@ class Queries {
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
         case "whole":
-          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.#comparable())})`;
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
         case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
           `${this.#not("NULL", () => this.#leaf("long"))})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
-        case "text": return r.chance(0.3) ? r.pick(["t", "u"])
+        case "text": return !this.#having && r.chance(0.3) ? r.pick(["t", "u"])
           : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;
-        case "time": return r.chance(0.3) ? `${r.pick(["last", "first"])}_value(at, FALSE)`
+        case "bytes": return `${r.pick(["last", "first"])}(${this.#leaf("bytes")})`;
+        case "time": return r.chance(0.3) ? value("at")
           : `${r.pick(["min", "max", "last"])}(at)`;
-        case "open": return r.pick(["d", "last(e)", "first(d)", "last(o)->x", "l[1]"]);
-        case "list": return this.#running || r.chance(0.5) ? r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
+        case "open":
+          return r.pick(["last(e)", "first(d)", "last(o)->x",
+            ...this.#having ? [] : ["d", "l[1]"]]);
+        case "list": return this.#running || r.chance(0.5) ? this.#having ? "last(l)"
+          : r.pick(["l", "last(l)"])
+          : r.pick([() => `collect(DISTINCT ${arg(this.#comparable())})`,
             () => `collect(${arg(this.kind())})`, () => "collect(*)",
-            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
-        case "object": return this.#running || r.chance(0.5) ? r.pick(["o", "first(o)"])
+            () => `deduplicate(${arg(this.#comparable())}, TRUE)`])();
+        case "object": return this.#running || r.chance(0.5) ? this.#having ? "first(o)"
+          : r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
-            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
+            () => `deduplicate(${arg(this.#comparable())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -278,11 +393,11 @@ class Queries {
   /** A call of a function with state, of which there may be one inside another. */
   #stateful(kind: Kind): string | null {
     const r = this.#r;
-    if (!r.chance(this.#statefulChance)) return null;
+    if (this.#having || !r.chance(this.#statefulChance)) return null;
     const group = this.#group;
     this.#group = false;
     const call = this.#statefulCall(kind);
-    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes"];
+    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)"];
     const over = [
       r.chance(0.45) ? `PARTITION BY ${r.pick(keys)}` +
         r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
@@ -302,18 +417,19 @@ class Queries {
       return `lag(${x(kind)}${more})`;
     }
     if (r.chance(0.15)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (kind !== "bytes" && r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
     switch (kind) {
       case "float": return r.pick([
         () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a", "-1"])})`,
-        () => `rate_limit(${number()}, ${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n", "-1"])})`,
+        () => `${r.pick(["rate_limit", "ramp"])}(${number()}, ` +
+          `${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n", "-1"])})`,
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
-        () => `time_in_state(${x(this.kind())})`,
+        () => `time_in_state(${x(this.#comparable())})`,
         () => this.#controller(number),
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
@@ -327,7 +443,8 @@ class Queries {
         () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b",
           "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
-        () => `had_changed(${flag()}, ${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
+        () => `had_changed(${flag()}, ` +
+          `${r.pick(["*", x(this.#comparable()), `t, ${x(this.#comparable())}`])})`,
       ])();
       case "text": return r.chance(0.5) ? `lag(${x(kind)})`
         : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
@@ -353,10 +470,46 @@ class Queries {
       return `CASE ${whens.join(" ")}${r.chance(0.7) ? ` ELSE ${this.value(kind, depth)}` : ""} ` +
         `END`;
     }
+    if (r.chance(0.03)) {
+      const of = r.pick<Kind>(["whole", "text", "float", "open", "time"]);
+      return `CASE ${this.value(of, depth)} WHEN ${this.value(of, depth)} THEN ` +
+        `${this.value(kind, depth)} WHEN ${this.#leaf(of)} THEN ${this.#leaf(kind)} END`;
+    }
+    if (r.chance(0.08) && functionsBy[kind].length > 0) return this.#call(kind, depth);
     if (r.chance(0.06)) {
       return `coalesce(${this.#leaf(kind)}, ${this.value(kind, depth)}, ${this.#leaf(kind)})`;
     }
     return null;
+  }
+
+  /** Any function with such a result, by what its record says that it takes. */
+  #call(kind: Kind, depth: number): string {
+    const { name, also = [], parameters } = this.#r.pick(functionsBy[kind]);
+    const least = parameters.replace(/[?].*$|[+/]/g, "").length;
+    const letters = [0, 1, 2].map((more) => expand(parameters, least + more))
+      .filter((some) => some !== null);
+    const args = [...this.#r.pick(letters)].map((letter) => this.#argument(letter, depth));
+    return `${this.#r.pick([name, ...also])}(${args.join(", ")})`;
+  }
+
+  #argument(letter: string, depth: number): string {
+    const r = this.#r;
+    const of = (...kinds: Kind[]): string => this.value(r.pick(kinds), depth);
+    switch (letter) {
+      case "n": case "d": return of("float", "whole", "long");
+      case "i": return r.chance(0.4) ? r.pick(["0", "1", "-2", "20"]) : of("whole");
+      case "u": return r.pick(["0", "1", "3", "n"]);
+      case "s": return of("text");
+      case "y": return of("text", "bytes");
+      case "k": return of("whole", "text");
+      case "b": return of("bool");
+      case "B": return r.pick(["TRUE", "FALSE"]);
+      case "t": return this.#moment(depth);
+      case "l": return of("list");
+      case "o": return of("object");
+      case "c": return of("text", "list");
+      default: return of(this.kind());
+    }
   }
 
   #operation(kind: Kind, depth: number): string {
@@ -364,6 +517,7 @@ class Queries {
     const of = (k: Kind): string => this.value(k, depth);
     switch (kind) {
       case "float":
+        if (r.chance(0.03)) return "rand()";
         if (r.chance(0.2)) {
           return `${r.pick(["abs", "sqrt", "floor", "round", "sin", "exp", "ln"])}(${of("float")})`;
         }
@@ -381,6 +535,7 @@ class Queries {
           return `cast(${of(r.pick(["float", "text", "bool", "time", "open"]))}, 'bigint')`;
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
+        if (r.chance(0.02)) return "rule_start()";
         if (r.chance(0.1)) {
           const float = r.chance(0.3);
           return float ? `sign(${of("float")})` : `${r.pick(["abs", "sign"])}(${of("whole")})`;
@@ -399,13 +554,20 @@ class Queries {
         if (r.chance(0.3)) {
           return `cast(${of(r.pick(["float", "whole", "long", "bool", "open"]))}, 'string')`;
         }
+        if (r.chance(0.03)) return r.pick(["newuuid()", "newuuid()", "rule_id()"]);
         if (r.chance(0.1)) return `to_json(${of(this.kind())})`;
         if (r.chance(0.1)) return `array_join(${of("list")}, ${of("text")}, 'none')`;
         if (r.chance(0.3)) return `concat(${of("text")}, ${of("text")})`;
         if (r.chance(0.5)) return this.#made(depth);
         return `${r.pick(["upper", "lower", "trim", "reverse"])}(${of("text")})`;
+      case "bytes": return r.pick([
+        () => `cast(${of(r.pick(["text", "open"]))}, 'bytea')`,
+        () => `decode(${of("text")}, 'base64')`,
+        () => `compress(${of("bytes")}, ${r.pick(["'zlib'", "'zstd'"])})`,
+      ])();
       case "open": return this.#open(depth);
-      case "list": return this.#listOf(depth);
+      case "list":
+        return r.chance(0.04) ? `array_shuffle(${of("list")})` : this.#listOf(depth);
       case "object": return r.pick([
         () => `object_construct('x', ${of(this.kind())}, t, ${of("open")})`,
         () => `object_concat(${of("object")}, ${of("object")})`,
@@ -434,7 +596,7 @@ class Queries {
       () => `element_at(${of(r.pick(["list", "object"]))}, ${r.pick(["0", "'x'", "d"])})`,
       () => `${r.pick(["array_max", "array_min"])}(${of("list")})`,
       () => `parse_json(${of("text")})`,
-      () => `json_path_query(${of(r.pick(["list", "object"]))}, ` +
+      () => `json_path_query${r.pick(["", "_first"])}(${of(r.pick(["list", "object"]))}, ` +
         `${r.pick(["'$[0]'", "'$.x'", "'$[? @ > 1]'", "'$..x'"])})`,
     ])();
   }
@@ -468,8 +630,8 @@ class Queries {
     if (r.chance(0.1)) return r.pick(["tstamp()", "event_time()"]);
     if (r.chance(0.1)) return `chr(${this.value(r.pick(["text", "whole"]), depth)})`;
     if (r.chance(0.2)) return `${r.pick(["microsecond", "to_seconds"])}(${this.#moment(depth)})`;
-    const name = r.pick(["year", "month", "day", "day_of_week", "day_of_year", "hour", "minute",
-      "second"]);
+    const name = r.pick(["year", "month", "day", "day_of_month", "day_of_week", "day_of_year",
+      "hour", "minute", "second"]);
     return `${name}(${this.#moment(depth)}${this.#zone()})`;
   }
 
@@ -482,7 +644,9 @@ class Queries {
     const r = this.#r;
     const of = (k: Kind): string => this.value(k, depth);
     switch (r.below(10)) {
-      case 0: return r.pick(["now()", "now(3)", "cur_date()", "cur_time(6)"]);
+      case 0: return r.pick(["now()", "now(3)", "cur_date()", "cur_time(6)",
+        "current_timestamp()", "local_time(0)", "local_timestamp(1)", "current_date()",
+        "current_time(3)"]);
       case 1: return `${r.pick(["day_name", "month_name", "last_day"])}` +
         `(${this.#moment(depth)}${this.#zone()})`;
       case 2: return `format_time(${this.#moment(depth)}, ${r.pick(timePatterns)}${this.#zone()})`;
@@ -491,7 +655,7 @@ class Queries {
       case 5: return `from_days(${of("whole")})`;
       case 6: return r.chance(0.5) ? `regexp_substr(${of("text")}, ${r.pick(expressions)})`
         : `regexp_replace(${of("text")}, ${r.pick(expressions)}, ${r.pick(["'<$1>'", "t"])})`;
-      case 7: return `${r.pick(["md5", "sha1", "crc32"])}(${of("text")})`;
+      case 7: return `${r.pick(["md5", "sha1", "crc32"])}(${of(r.pick(["text", "bytes"]))})`;
       case 8: return r.chance(0.5) ? `encode(${of("text")}, 'base64')`
         : `encode(${r.pick([`decode(${of("text")}, 'base64')`,
           `compress(${of("text")}, 'gzip')`, `decompress(${of("text")}, 'zlib')`])}, 'base64')`;
@@ -508,11 +672,13 @@ class Queries {
     if (choice === 11) {
       return r.pick([
         () => `(${of("open")} ${r.pick(["", "NOT "])}IN ${r.pick(["l", "o->l"])})`,
-        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.kind())})`,
+        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.#comparable())})`,
         () => `array_contains(${of("list")}, ${of(kind)})`,
         () => `array_contains_any(${of("list")}, ${of("list")})`,
         () => `(${r.pick(["cardinality", "length"])}(${of("list")}) > n)`,
-        () => `(${of("object")} IS NULL)`,
+        () => `(${of("object")} IS NULL)`, () => `isnull(${of(this.kind())})`,
+        () => `json_path_exists(${of("object")}, ${r.pick(["'$.x'", "'$.l[1]'"])})`,
+        () => `cast(${of(r.pick(["float", "whole", "long", "text", "open"]))}, 'boolean')`,
       ])();
     }
     if (choice === 10) return `regexp_matches(${of("text")}, ${r.pick(expressions)})`;
@@ -526,7 +692,9 @@ class Queries {
       return `(${of("text")} ${r.pick(["", "NOT "])}LIKE ` +
         `${r.pick(["'a%'", "'%b'", "'_'", "'%'", "'a_%'", "u"])})`;
     }
-    if (choice === 7) return `(${of(kind)} IS ${r.pick(["", "NOT "])}NULL)`;
+    if (choice === 7) {
+      return `(${of(r.chance(0.1) ? "bytes" : kind)} IS ${r.pick(["", "NOT "])}NULL)`;
+    }
     const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole"
       ? r.pick<Kind>(["whole", "long"]) : kind;
     return `(${of(kind)} ${r.pick(["=", "!=", "<", "<=", ">", ">="])} ${of(other)})`;
@@ -579,7 +747,8 @@ function cell(r: Random, spec: ColumnSpec, { goodChance, values, states }: Manne
   return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : any(), state };
 }
 
-function valueOf(r: Random, { kind, slot }: ColumnSpec): Cell["value"] {
+function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["value"] {
+  if (name === meta.name) return new Map<string, Dyn>([["topic", r.pick(texts)], ["x", loose(r)]]);
   switch (kind) {
     case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
     case "int53": return r.chance(0.4) ? r.pick(wholes) : r.below(20) - 10;
@@ -625,15 +794,15 @@ const fitting = (value: Dyn, slot: number): Dyn =>
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
   const goodChance = r.pick([0.4, 0.7, 0.7, 0.95, 1]), fewChance = r.pick([0.3, 0.3, 0.8]);
-  const bad = r.chance(0.4) ? r.pick(columns) : null;
-  const manners = new Map(columns.map((column) => [column, mannerOf(r, column,
+  const all = [...columns, meta], bad = r.chance(0.4) ? r.pick(all) : null;
+  const manners = new Map(all.map((column) => [column, mannerOf(r, column,
     bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
   const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
   let cells = new Map<string, Cell>();
   return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
     time += r.pick(steps);
-    cells = new Map(columns.map((column) => {
+    cells = new Map(all.map((column) => {
       const before = cells.get(column.name);
       return [column.name, before === undefined || r.chance(freshChance)
         ? cell(r, column, manners.get(column)!) : before];
@@ -720,6 +889,8 @@ function model(): Model {
   };
 }
 
+const begun: Beginning = { time: 1_700_000_000_123, seed: () => 2 ** 51 + 7 };
+
 interface Link {
   readonly stage: Stage;
   readonly input: Ring;
@@ -749,6 +920,7 @@ export function emptyArena(bytes: number): Arena {
 class Machine {
   readonly rows: Row[] = [];
   links!: Link[];
+  restarts = 0;
   #input!: Ring;
   readonly #byEvents: boolean;
   #read = 0;
@@ -792,7 +964,7 @@ class Machine {
       const block = arena.take(Math.max(8, plan.stateBytes), "state");
       const stage = plan.kind === "infer"
         ? instantiateInfer(plan, { input, output, model: model(), deadline: 1, now: () => 0 })
-        : instantiate(plan, { arena, input, output, newest: rings, state: block });
+        : instantiate(plan, { arena, input, output, newest: rings, state: block, begun });
       return { stage, input, output, block };
     });
     const stages = byEventTime(links.map(({ stage }) => stage));
@@ -802,6 +974,7 @@ class Machine {
   /** As after a kill: nothing is left but a copy of the state, and it lies elsewhere. */
   #restart(): void {
     const before = this.links;
+    this.restarts += 1;
     this.#build();
     this.#read = 0;
     this.links.forEach(({ stage, block, output: { arena: { U } } }, i) => {
@@ -888,6 +1061,9 @@ export interface Case {
   readonly program: Program;
   /** Kinds of its stages. */
   readonly kinds: readonly string[];
+  readonly features: readonly Feature[];
+  /** How often its machines have been restarted. */
+  readonly restarts: number;
   /** What it shall do with rows of its own seed, or of another. */
   expected(rowsSeed: number): Done;
   /** What a program does with the same rows: its own, or one that has been changed. */
@@ -919,32 +1095,36 @@ function arriving(r: Random, rows: readonly Row[], late_ms: number, orderly: boo
     .map(({ row }, i) => ({ ...row, source: undefined, time: 1_700_000_000_000 + 7 * i }));
 }
 
-/** The case of a seed, with expressions no deeper than that; null if the binder refuses it. */
-export function caseOf(seed: number, deepest = Infinity): Case | null {
-  const r = createRandom(seed);
-  return caseWith(r, seed, new Queries(r, deepest).query());
-}
+/** The query of a seed, with expressions no deeper than that. */
+export const queryOf = (seed: number, deepest = Infinity): string =>
+  new Queries(createRandom(seed), deepest).query();
 
-/** A query of somebody else's, with the rows of a seed. */
-export const caseFor = (seed: number, sql: string): Case | null =>
-  caseWith(createRandom(seed), seed, sql);
+/** The case of a seed; null if the binder refuses it. */
+export const caseOf = (seed: number, deepest = Infinity): Case | null =>
+  caseFor(seed, queryOf(seed, deepest));
 
-function caseWith(r: Random, seed: number, sql: string): Case | null {
-  // As on the way to a write.
-  const strict = seed % 2 === 1;
-  const untimed = /\b(?:now|cur_date|cur_time|tstamp)\(|\bdev\./.test(sql);
-  const event: EventTime | null = !untimed && r.chance(0.35)
-    ? { late_ms: r.pick([0, 1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
-  const lineage = !/\bdev\./.test(sql) && r.chance(0.5);
+/** A query with the rows of a seed. */
+export function caseFor(seed: number, sql: string): Case | null {
+  // Not the numbers that the query is made of.
+  const r = createRandom(seed ^ 0x2545f491);
   try {
+    const query = bind(sql, catalog);
+    // What depends on engine time cannot be told of event time.
+    const event: EventTime | null = !readsClock(query) && r.chance(0.35)
+      ? { late_ms: r.pick([0, 1, 30, 200]), idle_ms: null, ahead_ms: Infinity, rows: 64 } : null;
+    const lineage = !nodesOf(query).some(({ kind }) => kind === "newest") && r.chance(0.5);
+    // As on the way to a write.
+    const strict = seed % 2 === 1;
     const options = { lineage, strict, eventTime: event };
-    const program = compile(sql, catalog, options);
-    return new SqlCase(seed, sql, program, options);
+    return new SqlCase(seed, sql, compile(sql, catalog, options), options);
   } catch (thrown) {
     if (thrown instanceof SqlFault) return null;
     throw new Error(`seed ${seed}: ${sql}`, { cause: thrown });
   }
 }
+
+const readsClock = (query: BoundQuery): boolean =>
+  nodesOf(query).some(({ kind }) => kind === "clock" || kind === "newest");
 
 interface Options {
   readonly lineage: boolean;
@@ -976,6 +1156,7 @@ class SqlCase implements Case {
   readonly #counts: boolean;
   /** By event time the last windows stay open: only code has looked at their rows. */
   readonly #drops: boolean;
+  restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -983,9 +1164,10 @@ class SqlCase implements Case {
     this.program = program;
     this.#options = options;
     this.#query = bind(sql, catalog);
-    this.#each = program.newest.length > 0 || /\b(?:now|cur_date|cur_time|tstamp)\(/.test(sql);
-    this.#counts = program.models.length === 0 && this.#query.window?.kind !== "count";
-    this.#drops = options.eventTime === null || this.#query.window === null;
+    this.#each = readsClock(this.#query);
+    const windows = queriesIn(this.#query).map(({ window }) => window);
+    this.#counts = program.models.length === 0 && windows.every((w) => w?.kind !== "count");
+    this.#drops = options.eventTime === null || windows.every((w) => w === null);
   }
 
   get title(): string {
@@ -997,19 +1179,24 @@ class SqlCase implements Case {
   /** Kinds of stages, and which kinds of windows come after a function with state. */
   get kinds(): string[] {
     const what = this.#query.aggregated ? "" : " rows";
-    const kinds = this.program.stages.map((s) => s.kind === "kept" ? `kept ${s.window.kind}${what}`
-      : s.kind);
+    const kinds = this.program.stages.map((s) => s.kind !== "kept" ? s.kind
+      : `kept ${s.window.kind}${what}${s.fold.slides ? " in order" : ""}`);
+    if (queriesIn(this.#query).length > 1) return kinds.map((kind) => `query in FROM: ${kind}`);
     if (this.#options.eventTime !== null) return kinds.map((kind) => `event time: ${kind}`);
     return kinds.includes("stateful")
       ? kinds.map((kind) => (/^(?:kept|window|running)/.test(kind) ? `stateful → ${kind}` : kind))
       : kinds;
   }
 
+  get features(): Feature[] {
+    return featuresOf(this.#query, this.program, this.#options);
+  }
+
   expected(rowsSeed: number): Done {
     const { rows, newest, order, end } = this.#input(rowsSeed);
     const { lineage, strict } = this.#options;
     const world: World = {
-      end, lineage, strict, infer: (_, args) => results(args),
+      end, lineage, strict, begun, infer: (_, args) => results(args),
       eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
       newest: (index, time) => {
         const { tag, column } = this.#query.newest[index]!;
@@ -1032,6 +1219,7 @@ class SqlCase implements Case {
     const machine = new Machine(program, newest);
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
+    this.restarts += machine.restarts;
     const sum = (of: "errors" | "dropped"): number =>
       machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
     return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,

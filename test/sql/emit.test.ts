@@ -269,15 +269,14 @@ describe("windows", () => {
   test("many groups leave in slices and none is lost; no row is taken meanwhile", () => {
     const { input, stages, rings } = start(
       "SELECT n, count(*) AS c FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)");
-    const [window, rows] = stages as [Stage, Stage];
+    const [window] = stages as [Stage];
     for (let i = 0; i < 20; i++) push(input, 1000, { n: i });
     push(input, 2000, { n: 99 });
-    let read = 0, cursor = 0;
+    let cursor = 0;
     const seen: string[] = [];
     for (let turn = 0; turn < 20; turn++) {
       cursor = window.run(cursor, input.head, 0, 2000);
-      read = rows.run(read, rings[1]!.head, 0, 2000);
-      while (seen.length < rings[2]!.head) seen.push(show(rings[2]!, seen.length));
+      while (seen.length < rings[1]!.head) seen.push(show(rings[1]!, seen.length));
     }
     expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => `n=${i}:good c=1:good`));
     expect(window.deadline).toBe(3000);
@@ -381,12 +380,63 @@ describe("windows that keep rows or panes", () => {
   });
 });
 
+describe("a state window for each key", () => {
+  const sql = "SELECT n, count(*) AS c, window_start() AS began FROM s GROUP BY " +
+    "STATEWINDOW(a = 1, a = 2) OVER (PARTITION BY n)";
+
+  /** Rows [key, condition], one each ms; what came out. */
+  function feed(bench: Bench, rows: readonly (readonly [number, number])[]): string[] {
+    const { input, stages, rings } = bench;
+    const cursors = rings.map((ring) => ring.head);
+    for (const [n, a] of rows) {
+      push(input, 1000 + input.head, { n, a });
+      stages.forEach((stage, i) => {
+        cursors[i] = stage.run(cursors[i]!, rings[i]!.head, 0, 0);
+      });
+    }
+    const out = rings.at(-1)!;
+    return Array.from({ length: out.head - cursors.at(-1)! }, (_, i) =>
+      show(out, cursors.at(-1)! + i).replaceAll(":good", ""));
+  }
+
+  test("each opens and closes by itself", () => {
+    expect(feed(start(sql), [[1, 0], [1, 1], [2, 1], [1, 5], [2, 5], [3, 2], [2, 2], [1, 2], [1, 2],
+      [2, 1], [2, 2]])).toEqual(["n=2 c=3 began=1002", "n=1 c=3 began=1001", "n=2 c=2 began=1009"]);
+  });
+
+  test("when there is no more room the oldest row of all gives way, counted", () => {
+    const bench = start(sql);
+    const { ring } = (bench.program.stages[0] as { parted: { ring: { rows: number } } }).parted;
+    expect(ring.rows).toBe(4096);
+    const many = Array.from({ length: 4094 }, () => [2, 1] as const);
+    expect(feed(bench, [[1, 1], ...many, [3, 1]])).toEqual([]);
+    expect(bench.stages[0]!.counters.dropped).toBe(0);
+    // Of 1 the only row is gone, and with it its window; of 2 the first.
+    expect(feed(bench, [[4, 1], [1, 5], [5, 1], [1, 2]])).toEqual([]);
+    expect(bench.stages[0]!.counters.dropped).toBe(2);
+    expect(feed(bench, [[2, 2], [4, 2], [3, 2], [5, 2], [1, 1], [1, 2]])).toEqual([
+      "n=2 c=4093 began=1003", "n=4 c=2 began=5096", "n=3 c=2 began=5095", "n=5 c=2 began=5098",
+      "n=1 c=2 began=5104"]);
+    expect(explain(bench.program)).toContain("state window by keys, keeps 4096 rows in");
+  });
+
+  test("only a state window has keys, and none on the way to a write", () => {
+    const parted = (window: string): string =>
+      `SELECT count(*) AS c FROM s GROUP BY ${window} OVER (PARTITION BY n)`;
+    expect(() => compile(parted("TUMBLINGWINDOW(ss, 1)"), catalog))
+      .toThrow("Only a state window takes OVER (PARTITION BY …)");
+    const { unsafe } = compile(parted("STATEWINDOW(a = 1)"), catalog);
+    expect(unsafe.map(({ sentence }) => sentence))
+      .toEqual([expect.stringContaining("PARTITION BY of a window puts a row into another")]);
+  });
+});
+
 describe("aggregates without a window", () => {
   const sql = "SELECT n, a, sum(a) AS total FROM s WHERE a > 0.0 GROUP BY n";
 
   test("one row out for each row in, of its group so far", () => {
     const { program, input, stages, rings } = start(sql);
-    expect(program.stages.map((s) => s.kind)).toEqual(["running", "rows"]);
+    expect(program.stages.map((s) => s.kind)).toEqual(["running"]);
     [[1, 5], [2, 7], [1, 6], [1, -1]].forEach(([n, a], i) => push(input, i, { n: n!, a: a! }));
     stages.forEach((stage, i) => stage.run(0, rings[i]!.head, 0, 4));
     const out = rings.at(-1)!;
@@ -471,6 +521,31 @@ describe("models", () => {
     const { program } = start("SELECT count(*) AS c, cast(infer('m', a, n), 'bigint') % 3 AS k " +
       "FROM s GROUP BY cast(infer('m', a, n), 'bigint') % 3, TUMBLINGWINDOW(ss, 1)",
     { model: model(([x]) => x!) });
-    expect(program.stages.map((s) => s.kind)).toEqual(["rows", "infer", "window", "rows"]);
+    expect(program.stages.map((s) => s.kind)).toEqual(["rows", "infer", "window"]);
+  });
+});
+
+describe("a select list of columns as they are", () => {
+  const kinds = (sql: string, options: Parameters<typeof start>[1] = {}): string =>
+    start(sql, options).program.stages.map((s) => s.kind).join();
+  const window = "FROM s GROUP BY n, TUMBLINGWINDOW(ss, 1)";
+
+  test("is written by the stage before it, in its order and under its names", () => {
+    const { input, stages, rings } = start(`SELECT count(*) AS c, n AS k ${window}`);
+    push(input, 1000, { n: 7 });
+    stages[0]!.run(0, input.head, 0, 1000);
+    stages[0]!.tick(2000, 0);
+    expect(stages.length).toBe(1);
+    expect(show(rings[1]!, 0)).toBe("c=1:good k=7:good");
+  });
+
+  test("has a stage of its own where it computes, selects, repeats or leaves out", () => {
+    expect(kinds(`SELECT n, count(*) AS c ${window}`)).toBe("window");
+    expect(kinds(`SELECT n, count(*) + 1 AS c ${window}`)).toBe("window,rows");
+    expect(kinds(`SELECT n, count(*) AS c ${window} HAVING count(*) > 1`)).toBe("window,rows");
+    expect(kinds(`SELECT n, n AS m, count(*) AS c ${window}`)).toBe("window,rows");
+    expect(kinds(`SELECT count(*) AS c ${window}`)).toBe("window,rows");
+    expect(kinds("SELECT a, lag(a) AS b, had_changed(TRUE, n) AS c FROM s")).toBe("stateful");
+    expect(kinds("SELECT lag(a) AS b FROM s WHERE n > 1")).toBe("stateful,rows");
   });
 });

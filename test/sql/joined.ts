@@ -1,17 +1,20 @@
 import { assert, createRandom, type Random } from "../../src/base.ts";
 import {
-  Arena, BAD, type Column, type ColumnSpec, ERROR, readCell, Ring, UNCERTAIN, writeCell,
+  type Arena, BAD, type Block, type Column, type ColumnSpec, DynReader, ERROR, readCell, Ring,
+  UNCERTAIN, writeCell,
 } from "../../src/ring.ts";
 import { Gather } from "../../src/runtime/gather.ts";
 import {
   answer, byEventTime, type Catalog, compile, type EventTime, instantiate, instantiateLookup,
-  instantiateScan, type Program, type Stage, SqlFault, type StageTable,
+  instantiateScan, type Program, type Stage, type StagePlan, SqlFault, stateRanges, type StageTable,
 } from "../../src/sql.ts";
 import { bind } from "../../src/sql/bind.ts";
 import type { BoundQuery } from "../../src/sql/bound.ts";
+import { exactly } from "../evaluate/open.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Case, type Done, emptyArena, soil } from "./differential.ts";
+import { type Feature, featuresOf } from "./features.ts";
 
 /**
  * Random joins of random rows: streams in a window, streams with the newest row of another, and
@@ -20,7 +23,7 @@ import { type Case, type Done, emptyArena, soil } from "./differential.ts";
 export const columns: readonly ColumnSpec[] = [
   { name: "k", kind: "int53", slot: 0 }, { name: "v", kind: "float64", slot: 0 },
   { name: "t", kind: "text", slot: 8 }, { name: "big", kind: "int64", slot: 0 },
-  { name: "yes", kind: "bool", slot: 0 },
+  { name: "yes", kind: "bool", slot: 0 }, { name: "d", kind: "dyn", slot: 24 },
 ];
 const streams = ["a", "b", "c"];
 const tables = ["r", "s"];
@@ -67,7 +70,7 @@ class Queries {
     this.#inputs = ["a", "b", ...r.pick([[], ["c"], ["r"]])];
     const joins = this.#inputs.slice(1).map((name, i) => {
       if (name === "r") return `${r.pick(["LEFT ", ""])}JOIN r ON r.k = ${r.pick(["a.k", "b.k"])}`;
-      const keys = ["k", "t", "big", "yes"].filter(() => r.chance(0.3));
+      const keys = ["k", "t", "big", "yes", "d"].filter(() => r.chance(0.3));
       const on = keys.map((key) => r.chance(0.5) ? `${name}.${key} = a.${key}`
         : `${r.pick(this.#inputs.slice(0, i + 1))}.${key} = ${name}.${key}`);
       return `ASOF ${r.pick(["LEFT ", ""])}JOIN ${name}` +
@@ -97,17 +100,25 @@ class Queries {
     const window = this.#window() + filter;
     if (r.chance(0.5)) {
       const start = r.chance(0.2) ? "window_start() AS began, " : "";
-      return `SELECT ${start}${this.#list()} ${from}${window}`;
+      const list = this.#list();
+      const arranged = this.#arranged(list === "*" ? "a.d" : "c0");
+      return `SELECT ${start}${list} ${from}${window}${arranged}`;
     }
-    const keys = r.pick([[], [`a.${r.pick(["k", "t"])}`], ["b.k"], ["a.t", "b.yes"]]);
+    const keys = r.pick([[], [`a.${r.pick(["k", "t", "d"])}`], ["b.k"], ["a.t", "b.yes"]]);
     const having = r.chance(0.3) ? ` HAVING count(*) > ${r.pick(["1", "3"])}` : "";
     const aggregates = Array.from({ length: 1 + r.below(3) }, (_, i) => `${r.pick([
       () => `sum(${this.#number(this.#inputs)})`, () => `max(${this.#column("t")})`,
       () => `avg(${this.#column("v")})`, () => `count(${this.#column("k")})`,
-      () => `last(${this.#column("big")})`, () => `median(${this.#column("v")})`,
+      () => `last(${this.#column(r.pick(["big", "d"]))})`, () => `median(${this.#column("v")})`,
     ])()} AS c${i}`);
     return `SELECT count(*) AS rows, ${[...keys.map((key, i) => `${key} AS key${i}`), ...aggregates]
-      .join(", ")} ${from}${[...keys, window].join(", ")}${having}`;
+      .join(", ")} ${from}${[...keys, window].join(", ")}${having}${this.#arranged("c0")}`;
+  }
+
+  #arranged(by: string): string {
+    const r = this.#r;
+    const order = r.chance(0.2) ? ` ORDER BY ${by}${r.pick(["", " DESC"])}` : "";
+    return order + (r.chance(0.15) ? ` LIMIT ${r.pick(["1", "3"])}` : "");
   }
 
   #lookups(): string {
@@ -134,8 +145,9 @@ class Queries {
       const state = r.chance(0.2) ? "lag(a.v) AS before, " : "";
       return `SELECT ${state}${this.#list()} ${from}`;
     }
+    const key = `${this.#inputs.at(-1)}.${r.pick(["t", "d"])}`;
     return `SELECT count(*) AS rows, sum(${this.#number(this.#inputs)}) AS total ` +
-      `${from} GROUP BY ${r.chance(0.5) ? `${this.#inputs.at(-1)}.t, ` : ""}${this.#window()}`;
+      `${from} GROUP BY ${r.pick([`${key}, ${this.#window()}`, this.#window(), key])}`;
   }
 
   #window(): string {
@@ -166,7 +178,8 @@ class Queries {
     const r = this.#r;
     const last = of.at(-1)!, other = r.pick(of.slice(0, -1));
     const equal = r.pick([`${other}.k = ${last}.k`, `${other}.t = ${last}.t`,
-      `${other}.k = ${last}.v`, `${other}.big = ${last}.big`, `${other}.yes`]);
+      `${other}.k = ${last}.v`, `${other}.big = ${last}.big`, `${other}.yes`,
+      `${other}.d = ${last}.${r.pick(["d", "k", "t"])}`]);
     return r.chance(0.3) ? `${equal} AND ${this.#test(of)}` : equal;
   }
 
@@ -175,7 +188,8 @@ class Queries {
     return r.pick([
       () => `${this.#number(of)} ${r.pick([">", "<=", "!="])} ${r.pick(["0", "1", "2.5"])}`,
       () => `${r.pick(of)}.yes`, () => `${r.pick(of)}.t != 'a'`,
-      () => `${r.pick(of)}.k / ${r.pick(of)}.k >= 1`, () => `${r.pick(of)}.v IS NOT NULL`,
+      () => `${r.pick(of)}.k / ${r.pick(of)}.k >= 1`, () => `${r.pick(of)}.d != 'a'`,
+      () => `${r.pick(of)}.v IS NOT NULL`,
     ])();
   }
 }
@@ -188,6 +202,7 @@ function cell(r: Random, { kind }: ColumnSpec, goodChance = 0.8): Cell {
     case "int64": return { value: BigInt(r.below(3)) - 1n, state };
     case "float64": return { value: r.pick([0, -0, 1, 2.5, -1]), state };
     case "bool": return { value: r.chance(0.5), state };
+    case "dyn": return { value: r.pick<Cell["value"]>([0n, 1n, 1, 2.5, "a", "b", true]), state };
     default: return { value: r.pick(["", "a", "ab", "Öl"]), state };
   }
 }
@@ -242,7 +257,9 @@ function take(ring: Ring, seq: number, byEvents: boolean): Row {
     const state = ring.arena.U[column.state + at]!;
     const bytes = column.length < 0 ? 0 : ring.arena.I[column.length + at]!;
     assert(bytes >= 0 && bytes <= column.slot, "a text is no longer than its place");
-    return { value: state < 64 ? readCell(ring, column, seq) : null, state };
+    if (state >= 64) return { value: null, state };
+    return { state, value: column.kind !== "dyn" ? readCell(ring, column, seq)
+      : new DynReader().read(ring.arena.U, column.payload + at * column.stride) };
   };
   return {
     // By event time a result's own time is when it was made.
@@ -292,6 +309,18 @@ class Table implements StageTable {
     const at = [...this.#content.rows.keys()].indexOf(text);
     return at < 0 ? answer.missing : at;
   }
+
+  findKnown(
+    ring: Ring, key: Column, from: number, n: number, _now: number, found: Int32Array,
+  ): number {
+    for (let i = 0; i < n; i++) {
+      const row = (from + i) | 0;
+      if (ring.arena.U[key.state + (row & ring.mask)]! > 63) return i;
+      found[i] = this.find(ring, key, row);
+      if (found[i]! < 0 || this.state !== 0) return i;
+    }
+    return n;
+  }
 }
 
 /** More than any join of so few rows comes to, unless it does not end. */
@@ -299,49 +328,89 @@ const calls_max = 100_000, rows_max = 1_000_000;
 
 const wholeOf = ({ rows }: Content): ReadonlyMap<string, Cell>[] => [...rows.values()];
 
+interface Link {
+  readonly stage: Stage;
+  /** Of its state, where it has some. */
+  readonly block: Block | null;
+  /** The ring that it reads. */
+  readonly input: Ring;
+  cursor: number;
+}
+
 /** A program over rings, fed row by row. */
 export class Machine {
   readonly rows: Row[] = [];
-  readonly stages: Stage[];
-  readonly #inputs: Ring[];
-  readonly #gather: Gather | null;
-  readonly #rings: Ring[];
-  readonly #cursors: number[];
+  links!: Link[];
+  restarts = 0;
+  #inputs!: Ring[];
+  #gather!: Gather | null;
+  #output!: Ring;
   readonly #program: Program;
+  readonly #contents: ReadonlyMap<string, Content>;
+  readonly #random: Random;
   readonly #byEvents: boolean;
   #read = 0;
   #calls = 0;
 
   constructor(program: Program, contents: ReadonlyMap<string, Content>, random: Random) {
     this.#program = program;
+    this.#contents = contents;
+    this.#random = random;
     this.#byEvents = program.stages[0]!.kind === "reorder";
+    this.#build();
+  }
+
+  #build(): void {
+    const program = this.#program;
     const state = program.stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
     const arena = emptyArena(state * 2 + (1 << 21));
+    if (this.restarts > 0) arena.take(this.restarts * 128, "something else");
     const ring = (name: string, specs: readonly ColumnSpec[]): Ring =>
       Ring.create(arena, Ring.layout(name, specs, 64)).ring;
     this.#inputs = program.inputs.map((input) => ring(input.streams[0]!, input.columns));
     const gathered = program.gather === null ? null : ring("gathered", program.gather);
     this.#gather = gathered === null ? null
       : new Gather(program.inputs, new Map(this.#inputs.map((r) => [r.name, r])), gathered);
-    this.#rings = [gathered ?? this.#inputs[0]!];
-    this.stages = byEventTime(program.stages.map((plan) => {
-      const input = this.#rings.at(-1)!, output = ring("out", plan.output);
+    let from = gathered ?? this.#inputs[0]!;
+    const links = program.stages.map((plan) => {
+      const [input, output] = [from, (from = ring("out", plan.output))];
       soil(output);
-      this.#rings.push(output);
-      if (plan.kind === "lookup") {
-        const table = new Table(arena, contents.get(plan.table)!, random);
-        return instantiateLookup(plan, { input, output, table });
+      const block = plan.kind === "lookup" ? null
+        : arena.take(Math.max(8, plan.stateBytes), "state");
+      return { input, block, cursor: 0, stage: this.#stage(plan, input, output, block) };
+    });
+    this.#output = from;
+    const stages = byEventTime(links.map(({ stage }) => stage));
+    this.links = links.map((link, i) => ({ ...link, stage: stages[i]! }));
+  }
+
+  #stage(plan: StagePlan, input: Ring, output: Ring, state: Block | null): Stage {
+    const { arena } = output;
+    if (plan.kind === "lookup") {
+      const table = new Table(arena, this.#contents.get(plan.table)!, this.#random);
+      return instantiateLookup(plan, { input, output, table });
+    }
+    const site = { arena, input, output, newest: [], state: state! };
+    if (plan.kind !== "scan") return instantiate(plan, site);
+    const { ring: rows } = Ring.create(arena, Ring.layout("table", columns, 64));
+    for (const row of wholeOf(this.#contents.get(plan.table)!)) put(rows, row);
+    return instantiateScan(plan, site, { rows, from: 0, to: rows.head, waiting: false });
+  }
+
+  /** As after a kill, when all rows so far have gone through. */
+  restart(): void {
+    const before = this.links;
+    this.restarts += 1;
+    this.#build();
+    this.#read = 0;
+    this.links.forEach(({ stage, block, input: { arena: { U } } }, i) => {
+      const old = before[i]!;
+      Object.assign(stage.counters, old.stage.counters);
+      for (const { at, bytes } of stateRanges(this.#program.stages[i]!)) {
+        const start = old.block!.at + at;
+        U.set(old.input.arena.U.slice(start, start + bytes), block!.at + at);
       }
-      const block = arena.take(Math.max(8, plan.stateBytes), "state");
-      if (plan.kind === "scan") {
-        const rows = ring("table", columns);
-        for (const row of wholeOf(contents.get(plan.table)!)) put(rows, row);
-        const table = { rows, from: 0, to: rows.head, waiting: false };
-        return instantiateScan(plan, { arena, input, output, newest: [], state: block }, table);
-      }
-      return instantiate(plan, { arena, input, output, newest: [], state: block });
-    }));
-    this.#cursors = this.stages.map(() => 0);
+    });
   }
 
   feed(row: Row, time: number): void {
@@ -358,26 +427,25 @@ export class Machine {
       more = false;
       // As the runtime: no window closes while rows before it wait for a table.
       let waits = false;
-      this.stages.forEach((stage, i) => {
-        const input = this.#rings[i]!;
-        if (this.#cursors[i] !== input.head) {
-          this.#cursors[i] = stage.run(this.#cursors[i]!, input.head, time, time);
+      for (const link of this.links) {
+        const { stage, input } = link;
+        if (link.cursor !== input.head) {
+          link.cursor = stage.run(link.cursor, input.head, time, time);
           more = true;
         }
-        waits ||= this.#cursors[i] !== input.head;
+        waits ||= link.cursor !== input.head;
         if (!waits && stage.deadline <= time) {
           stage.tick(time, time);
           more = true;
         }
-      });
+      }
       this.#drain();
     }
   }
 
   #drain(): void {
-    const last = this.#rings.at(-1)!;
-    for (; this.#read !== last.head; this.#read++) {
-      this.rows.push(take(last, this.#read, this.#byEvents));
+    for (; this.#read !== this.#output.head; this.#read++) {
+      this.rows.push(take(this.#output, this.#read, this.#byEvents));
       assert(this.rows.length < rows_max, "a join ends");
     }
   }
@@ -385,8 +453,7 @@ export class Machine {
 
 const shown = (rows: readonly Row[]): string[] => rows.map(({ time, flags, cells }) =>
   `${time} ${flags} ` + [...cells].map(([name, { value, state }]) =>
-    `${name}=${state >= 64 ? "" : Object.is(value, -0) ? "-0" : String(value)}:${state}`)
-    .join(" "));
+    `${name}=${state >= 64 ? "" : exactly(value)}:${state}`).join(" "));
 
 interface Options {
   readonly strict: boolean;
@@ -430,6 +497,7 @@ class JoinCase implements Case {
   readonly #counts: boolean;
   /** By event time the last windows stay open: only code has looked at their rows. */
   readonly #drops: boolean;
+  restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
     this.seed = seed;
@@ -451,6 +519,10 @@ class JoinCase implements Case {
     const when = this.#options.eventTime === null ? "" : "event time: ";
     return this.program.stages.map((s) => when + (s.kind !== "kept" ? s.kind
       : `kept ${s.window.kind}${s.join === null ? "" : ` ${s.join.steps.length + 1} joined`}`));
+  }
+
+  get features(): Feature[] {
+    return featuresOf(this.#query, this.program, this.#options);
   }
 
   expected(rowsSeed: number): Done {
@@ -475,12 +547,18 @@ class JoinCase implements Case {
   run(program: Program, rowsSeed: number): Done {
     const { contents, rows, order, end, random } = this.#input(rowsSeed);
     const machine = new Machine(program, contents, random);
-    for (const row of rows) machine.feed(row, row.time);
+    const restartChance = random.pick([0, 0.1]);
+    for (const row of rows) {
+      if (random.chance(restartChance)) machine.restart();
+      machine.feed(row, row.time);
+    }
     machine.run(order === null ? end : 1e6);
+    this.restarts += machine.restarts;
     const sum = (of: "errors" | "dropped"): number =>
-      machine.stages.reduce((n, stage) => n + stage.counters[of], 0);
+      machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
     return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
-      dropped: this.#drops ? sum("dropped") : null, late: machine.stages[0]!.counters.late ?? 0 };
+      dropped: this.#drops ? sum("dropped") : null,
+      late: machine.links[0]!.stage.counters.late ?? 0 };
   }
 
   #input(seed: number): Input {

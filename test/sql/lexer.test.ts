@@ -22,6 +22,7 @@ describe("lexer", () => {
   test("texts with either quote, and the escapes of Go", () => {
     expect(texts(`'a"b' "c'd" "e\\n\\x41\\u00e9\\\\"`))
       .toEqual([`string:a"b`, "string:c'd", "string:e\nAé\\"]);
+    expect(texts(`'it''s' '' """"`)).toEqual(["string:it's", "string:", 'string:"']);
     expect(() => tokens('"\\1"')).toThrow("No such escape");
     expect(() => tokens("'open")).toThrow("no closing");
   });

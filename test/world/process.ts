@@ -123,6 +123,7 @@ export class GatewayProcess {
       },
       sleep: (bell, seen, timeout_ms) => thread.sleep(bell, seen, timeout_ms),
       wire: (link, events) => new SimTcpWire(machine.networks.get(link.name)!, thread, events),
+      seed: () => 1 + machine.random.below(2 ** 32),
       readModel: async () => new Uint8Array(0),
       loadModel: async ({ name }) => simModel(name, timeline, machine.model),
     };

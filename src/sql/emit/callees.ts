@@ -7,7 +7,7 @@ import {
 } from "./open-values.ts";
 import { gather } from "../window/gather.ts";
 import { magnitudeOf, peakOf } from "../window/spectral.ts";
-import { quantile } from "../window/quantile.ts";
+import { order, quantile } from "../window/quantile.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
 /** Plain functions that generated code calls. None allocates, except those that say so. */
@@ -169,7 +169,7 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
-  gather, words, multiply64, divide64, remainder64, quantile, moving, peakOf, magnitudeOf,
+  gather, words, multiply64, divide64, remainder64, order, quantile, moving, peakOf, magnitudeOf,
   readDyn, writeDyn, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn, castDyn,
   wrong,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,

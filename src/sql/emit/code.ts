@@ -1,6 +1,6 @@
 import type { ColumnKind } from "../../ring.ts";
 import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type Layout, type Param, textField } from "./params.ts";
+import { isNumber, type Layout, type Param, textField } from "./params.ts";
 
 /**
  * A value inside generated code: names or constants, never text that has an effect. `state` below
@@ -46,13 +46,16 @@ export class Code {
   readonly #words: Words;
   readonly #names = new Map<string, string>();
   readonly #prologue: string[] = [];
+  readonly #epilogue: string[] = [];
+  readonly #variables = new Map<string, string>();
   /** Names of values of no fixed type that have been read in this row (dyn.ts). */
   readonly read = new WeakMap<Value, string>();
   #lines: string[] = [];
   /** How often a name was given out; those of the kernels' own frame are taken. */
   readonly #taken = new Map<string, number>(
     ["p", "from", "to", "head", "time", "end", "seq", "r", "w", "j", "n", "failed", "seen", "block",
-      "written", "groups", "g", "hash", "slot", "e", "d", "F", "I", "U", "S", "fn",
+      "written", "groups", "g", "hash", "slot", "e", "d", "first", "next", "gone", "rows", "odd",
+      "F", "I", "U", "S", "fn",
     ].map((name) => [name, 1]));
 
   constructor(layout: Layout, words = new Words()) {
@@ -79,7 +82,7 @@ export class Code {
     if (known !== undefined) return known;
     const index = this.#words.add(param, key);
     const name = this.name(hint);
-    const load = param.of === "number" ? `F[${index === 0 ? "p >> 1" : `(p >> 1) + ${index}`}]`
+    const load = isNumber(param) ? `F[${index === 0 ? "p >> 1" : `(p >> 1) + ${index}`}]`
       : `I[${index === 0 ? "p" : `p + ${2 * index}`}]`;
     this.#prologue.push(`const ${name} = ${load};`);
     if (param.of !== "number") this.#names.set(key, name);
@@ -121,6 +124,18 @@ export class Code {
     this.#prologue.push(text);
   }
 
+  /** Variable that stands for F[index], a parameter, while the loops run. */
+  variable(index: string, whole = false): string {
+    let name = this.#variables.get(index);
+    if (name === undefined) {
+      name = this.name(`${index}_now`);
+      this.#variables.set(index, name);
+      this.before(`let ${name} = F[${index}]${whole ? " | 0" : ""};`);
+      this.#epilogue.push(`F[${index}] = ${name};`);
+    }
+    return name;
+  }
+
   /** A new constant of this row. */
   define(hint: string, text: string): string {
     if (/^[\w.]+$/.test(text)) return text;
@@ -138,6 +153,11 @@ export class Code {
 
   takePrologue(): string[] {
     return this.#prologue.splice(0);
+  }
+
+  /** Runs behind the loops. */
+  takeEpilogue(): string[] {
+    return this.#epilogue.splice(0);
   }
 }
 

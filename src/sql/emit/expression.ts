@@ -51,7 +51,8 @@ export class Expressions {
       case "number": case "hits":
         assert(false, `${node.kind} is a leaf`);
       case "literal": return this.#literal(node);
-      case "clock": return { kind: "time", value: "time", state: "0" };
+      case "clock": return { kind: "time", state: "0", value: node.which === "now" ? "time"
+        : this.#code.param({ of: "begun", part: "time" }, "began") };
       case "unary": return this.#unary(node);
       case "binary":
         return node.op === "and" || node.op === "or" ? this.#junction(node)

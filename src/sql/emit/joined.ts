@@ -48,6 +48,7 @@ interface Place {
  *
  *     range   I × 4     first and last row of the right side; pairs that found no room, and rows
  *                       on which ON failed, in this call
+ *     counts  F × 2     both of all calls (joiner.ts)
  *     marks   U × n     FULL JOIN: right rows that have found a partner
  *     heads   I × n     ON a = b: by hash, 1 + the first right row with such a key, 0 = none
  *     next    I × n     by right row: 1 + the next one of the same hash
@@ -55,6 +56,7 @@ interface Place {
  */
 export function addJoinFields(code: Code, spec: JoinSpec): void {
   code.layout.add("range", "I", 4);
+  code.layout.add("counts", "F", 2);
   if (equalityOf(spec) !== null) {
     code.layout.add("heads", "I", spec.rightRows);
     code.layout.add("next", "I", spec.rightRows);

@@ -1,10 +1,11 @@
 import { limits, nextPowerOfTwo } from "../../base.ts";
 import { type ColumnSpec, Ring } from "../../ring.ts";
 import { type Bound, type BoundColumn, type BoundWindow } from "../bound.ts";
-import type { FoldPlan, JoinedPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
+import type { FoldPlan, JoinPlan, KeptPlan, KeptWindow } from "../program.ts";
 import { contains } from "../rewrite/tree.ts";
 import { bool } from "../types.ts";
 import type { Mark } from "../window/kernel.ts";
+import { addPartedFields } from "../window/parted.ts";
 import { span_words } from "../window/span.ts";
 import { Code } from "./code.ts";
 import { addJoinFields, joinKernel, type JoinSpec } from "./joined.ts";
@@ -34,12 +35,15 @@ export function keptStage(input: StageInput, folding: Folding, keeping: Keeping)
   const args = argumentsOf(folding);
   const conditions = conditionsOf(input, keeping);
   const keep = rowsStage(input, keeping.before,
-    [...folding.keys, ...args.values(), ...conditions], keepRole(keeping));
+    [...folding.keys, ...args.values(), ...conditions, ...partsOf(keeping)], keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
   const fold = foldColumns(inputOf(input, keep.output), folding, args,
-    where === undefined ? null : columnOf(where), keeping);
-  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows);
+    where === undefined ? null : columnOf(where), keeping, eachRowCloses(keeping.window));
+  return planOf(input, keeping, keep, fold, {});
 }
+
+const eachRowCloses = (window: BoundWindow): boolean =>
+  window.kind === "sliding" ? window.when === null : window.kind === "count" && window.every === 1;
 
 function argumentsOf(folding: Folding): Map<Bound, Column> {
   const args = new Map<Bound, Column>();
@@ -54,7 +58,7 @@ function argumentsOf(folding: Folding): Map<Bound, Column> {
 /** The fold where keys and arguments already are columns. */
 function foldColumns(
   input: StageInput, folding: Folding, args: ReadonlyMap<Bound, Column>, where: Bound | null,
-  keeping: Pick<Keeping, "marks" | "rows">,
+  keeping: Pick<Keeping, "marks" | "rows">, slides = false,
 ): FoldPlan {
   return foldPlan(input, {
     where,
@@ -63,7 +67,8 @@ function foldColumns(
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
     groups: folding.groups,
-  }, { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
+  }, { timed: false, marks: keeping.marks, panes: null, slides,
+    rows: nextPowerOfTwo(keeping.rows) });
 }
 
 /** How rows of a window are joined, and what becomes of them. */
@@ -97,8 +102,7 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
   const fold = folding === null
     ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
     : foldColumns(over, folding, args!, null, role);
-  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows,
-    { steps, rows, ring });
+  return planOf(input, keeping, keep, fold, { join: { steps, rows, ring } });
 }
 
 function joinPlan(spec: JoinSpec): JoinPlan {
@@ -117,13 +121,16 @@ export function keptRowsStage(
   input: StageInput, passes: readonly Field[], keeping: Keeping,
 ): KeptPlan {
   const conditions = conditionsOf(input, keeping);
-  const keep = rowsStage(input, keeping.before, [...passes, ...conditions], keepRole(keeping));
+  const parts = partsOf(keeping);
+  const keep = rowsStage(input, keeping.before, [...passes, ...conditions, ...parts],
+    keepRole(keeping));
   const where = conditions.find(({ spec }) => spec.name === "$where");
-  const columns = keep.output.filter((c) => !conditions.some(({ spec }) => spec.name === c.name));
+  const columns = keep.output.filter((c) =>
+    ![...conditions, ...parts].some(({ spec }) => spec.name === c.name));
   const fold = windowRowsPlan(inputOf(input, keep.output),
     where === undefined ? null : columnOf(where), columns,
     { timed: false, marks: keeping.marks, panes: null, rows: nextPowerOfTwo(keeping.rows) });
-  return planOf(input, keptWindow(keeping), keep, null, fold, keeping.rows);
+  return planOf(input, keeping, keep, fold, {});
 }
 
 /** Panes are folded as rows come, the window is folded from panes. */
@@ -137,14 +144,19 @@ export function panesStage(
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
   }, { timed: false, marks: keeping.marks, panes: "in", rows: 0 });
-  return planOf(input, keptWindow(keeping), keep, pane_ms, fold, keeping.rows);
+  return planOf(input, keeping, keep, fold, { pane_ms });
 }
 
 function planOf(
-  input: StageInput, window: KeptWindow, keep: KeptPlan["keep"], pane_ms: number | null,
-  fold: KeptPlan["fold"], rows: number, join: JoinedPlan | null = null,
+  input: StageInput, keeping: Keeping, keep: KeptPlan["keep"], fold: KeptPlan["fold"],
+  { pane_ms = null, join = null }: Partial<Pick<KeptPlan, "pane_ms" | "join">>,
 ): KeptPlan {
-  const ring = Ring.layout("window", keep.output, nextPowerOfTwo(rows));
+  const rows = nextPowerOfTwo(keeping.rows);
+  const parts = partsOf(keeping).map(({ spec }) => spec.name);
+  const parted = parts.length === 0 ? null
+    : { keys: parts, ring: Ring.layout("parted", keep.output, rows) };
+  // Rows of windows by key have places of their own; they come through the ring one by one.
+  const ring = Ring.layout("window", keep.output, parted === null ? rows : limits.stage_rows);
   const state = new Layout();
   state.add("span", "F", span_words);
   state.add("keep", "U", keep.stateBytes);
@@ -154,12 +166,14 @@ function planOf(
     state.add(`join ${i}`, "U", step.state.bytes);
     state.add(`joined ${i}`, "U", step.ring.bytes);
   });
+  if (parted !== null) addPartedFields(state, parted);
   if (join !== null) {
     state.add("after", "U", join.rows.stateBytes);
     state.add("after rows", "U", join.ring.bytes);
   }
   return {
-    kind: "kept", window, keep, pane_ms, ring, fold, join, input: input.columns,
+    kind: "kept", window: keptWindow(keeping), keep, pane_ms, ring, fold, join, parted,
+    input: input.columns,
     output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
     text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []),
@@ -175,6 +189,13 @@ function conditionsOf({ strict }: StageInput, { window, before, after }: Keeping
   if (window.kind === "state") named.push(["$begin", window.begin], ["$emit", window.emit]);
   return named.flatMap(([name, expr]) =>
     (expr === null ? [] : [{ spec: { name, kind: "bool", slot: 0 }, expr }]));
+}
+
+/** The keys of a state window. */
+function partsOf({ window }: Keeping): Column[] {
+  if (window.kind !== "state") return [];
+  return window.partitionBy.map((expr, i) =>
+    ({ spec: { name: `$part${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr }));
 }
 
 /** How rows are kept; on the way to a write those too that may pass. */

@@ -11,9 +11,15 @@ export type Param =
       readonly part: ColumnPart;
     }
   | { readonly of: "number"; readonly value: number }
+  | { readonly of: "begun"; readonly part: "time" }
+  /** A seed for this call site alone. */
+  | { readonly of: "begun"; readonly part: "seed"; readonly site: string }
   | { readonly of: "text"; readonly id: number; readonly bytes: string; readonly part: "at"
     | "length" }
   | { readonly of: "state"; readonly field: string };
+
+/** A number of the query, or of the rule's beginning; the others are offsets. */
+export const isNumber = ({ of }: Param): boolean => of === "number" || of === "begun";
 
 export type RingPart = "mask" | "head" | "time" | "source" | "flags";
 export type ColumnPart = "payload" | "state" | "length" | "slot";
@@ -86,11 +92,21 @@ export const fieldBytes = (layout: StateLayout, name: string): number =>
 export const fieldIndex = (layout: StateLayout, name: string, block: number): number =>
   (block + fieldByte(layout, name)) / widths[fieldOf(layout, name).view];
 
+/** The beginning of a rule, when its stages are made from nothing. */
+export interface Beginning {
+  /** Engine time. */
+  readonly time: number;
+  /** A whole number, 1 to 2^52, another one each time. */
+  seed(): number;
+}
+
 /** Rings that a stage is bound to. */
 export interface Bound {
   readonly input: Ring | null;
   readonly output: Ring;
   readonly newest: readonly Ring[];
+  /** May be left out where nothing asks for it. */
+  readonly begun?: Beginning;
 }
 
 function ringPart(ring: Ring, part: RingPart): number {
@@ -123,6 +139,11 @@ function columnOf(ring: Ring, name: string): Column {
 export function resolve(param: Param, rings: Bound, layout: StateLayout, block: number): number {
   switch (param.of) {
     case "number": return param.value;
+    case "begun": {
+      const { begun } = rings;
+      assert(begun !== undefined, "a rule knows when it began");
+      return param.part === "time" ? begun.time : begun.seed();
+    }
     case "state": return fieldIndex(layout, param.field, block);
     case "text":
       return param.part === "length"

@@ -5,7 +5,7 @@ import type {
 } from "../program.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import {
-  fieldIndex, hasField, type Param, resolve, type StateLayout, textField,
+  fieldIndex, hasField, isNumber, type Param, resolve, type StateLayout, textField,
 } from "./params.ts";
 
 /** Fills a stage's parameter block and its text literals; returns the block's place in I. */
@@ -15,7 +15,7 @@ export function bindParams(layout: StateLayout, params: readonly Param[], site: 
   assert(site.state.bytes >= layout.bytes, "state block too small");
   params.forEach((param, i) => {
     const word = resolve(param, site, layout, site.state.at);
-    if (param.of === "number") F[at + i] = word;
+    if (isNumber(param)) F[at + i] = word;
     else I[2 * (at + i)] = word;
     if (param.of === "text" && param.part === "at") {
       U.set(new TextEncoder().encode(param.bytes),

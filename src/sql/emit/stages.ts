@@ -1,6 +1,6 @@
 import { assert, nextPowerOfTwo } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
-import type { Bound, BoundAggregate, BoundNewest } from "../bound.ts";
+import { type Bound, type BoundAggregate, type BoundNewest, isQuantile } from "../bound.ts";
 import type {
   ConditionsPlan, FoldPlan, RowsPlan, RunningPlan, WindowPlan,
 } from "../program.ts";
@@ -10,6 +10,7 @@ import {
 import { addRowsFields, pickedKernel, pickKernel } from "../window/rows.ts";
 import { paneColumns } from "../window/pane.ts";
 import { runningKernel } from "../window/running.ts";
+import { slidingKernel } from "../window/sliding.ts";
 import { Code, type Value } from "./code.ts";
 import { inBytes } from "./dyn.ts";
 import { Expressions } from "./expression.ts";
@@ -177,19 +178,24 @@ interface FoldRole {
   readonly panes: WindowSpec["panes"];
   /** Rows that the window keeps. */
   readonly rows: number;
+  /** Each row closes a window. */
+  readonly slides?: boolean;
 }
 
 function windowSpec(
   input: StageInput, { where, keys, aggregates, groups }: Folding, role: FoldRole,
 ): WindowSpec {
   const bindings = new Bindings(input);
+  // On the way to a write more is told of a window than what stands (W8).
+  const slides = role.slides === true && keys.length === 0 && !input.strict &&
+    input.oldest === null && aggregates.some(({ aggregate: { fn } }) => isQuantile(fn));
   return {
     input: input.columns,
     where: where === null ? null : (leaves) => bindings.of(leaves).test(where),
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.cell(leaves, expr) })),
     aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, settings } }) => ({
       aggregate: {
-        fn, spec, skipsNull, settings: settings ?? [], arg: arg === null ? null
+        fn, spec, skipsNull, slides, settings: settings ?? [], arg: arg === null ? null
           : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
       value: arg === null ? null : (leaves) => bindings.cell(leaves, arg),
@@ -202,6 +208,7 @@ function windowSpec(
     strict: input.strict,
     groups_max: groups,
     marks: role.marks,
+    slides,
   };
 }
 
@@ -229,7 +236,7 @@ export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): F
   const code = begin();
   const spec = windowSpec(input, folding, role);
   addFields(code, spec);
-  const text = accumulateKernel(code, spec);
+  const text = spec.slides ? slidingKernel(code, spec) : accumulateKernel(code, spec);
   const emitCode = code.beside();
   const emitText = emitKernel(emitCode, spec);
   code.layout.add("params", "F", code.params.length);
@@ -238,7 +245,7 @@ export function foldPlan(input: StageInput, folding: Folding, role: FoldRole): F
     // Half the ring is written in one call, so that a window of few groups closes at once.
     outputRows: nextPowerOfTwo(Math.min(2 * folding.groups, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
-    keys: folding.groups,
+    keys: folding.groups, slides: spec.slides,
   };
 }
 
@@ -263,7 +270,7 @@ export function windowRowsPlan(
     output: [...columns, ...spec.marks],
     outputRows: nextPowerOfTwo(Math.min(2 * role.rows, 256)),
     stateBytes: code.layout.bytes, state: code.layout, params: code.params, text, emitText,
-    keys: role.rows,
+    keys: role.rows, slides: false,
   };
 }
 

@@ -40,9 +40,9 @@ function lag(site: Site): string[] {
   const absent = missing(x!.state);
   const skips = ignore === undefined ? absent : `${ignore.value} && ${absent}`;
   const kept = cell.value(e);
+  const base = site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `;
   return [
-    ...(next === null ? [] : [`const ${e} = ` +
-      `${site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `}${next} | 0;`]),
+    ...(next === null ? [] : [`const ${e} = ${base}${next} | 0;`]),
     block(`if (${rows} >= ${n})`, [
       ...copied(site, kept), `${s} = ${kept.state};`,
       `if (${skip} > 0 && ${s} < ${UNCERTAIN.skipped}) ${s} = ${UNCERTAIN.skipped};`,

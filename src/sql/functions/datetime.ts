@@ -121,6 +121,12 @@ const clocks: readonly ScalarFunction[] = [
     body: (time: number) => Math.floor(time),
   },
   {
+    name: "rule_start", parameters: "", result: "int53", clock: "began",
+    doc: "Engine time at which the rule began, in milliseconds since 1970: with the gateway, by " +
+      "a change, or by a reset",
+    examples: [["rule_start() <= event_time()", "TRUE"]], body: (time: number) => Math.floor(time),
+  },
+  {
     name: "event_time", parameters: "", result: "int53", clock: "row",
     doc: "Time of the row, or of the end of its window, in milliseconds since 1970",
     examples: [["event_time()", "1769846709250"]], body: (time: number) => Math.floor(time),

@@ -2,26 +2,34 @@
 export type FunctionClass =
   | "scalar" | "aggregate" | "analytic" | "rows" | "columns" | "number" | "hit" | "context";
 
-/**
- * Functions of the dialect that are not in this version, and their parameters
- * (`functions/record.ts`): a query with one is told so, and a wrong call of one is told what is
- * wrong.
- */
-const later: Readonly<Record<"context" | "scalar", string>> = {
-  context: "newuuid: rule_id: rule_start: " +
-    "window_trigger: get_keyed_state:aTa delay:ia props:s",
-  scalar: "rand: array_shuffle:a",
-};
-
 export interface DialectFunction {
   readonly name: string;
   readonly parameters: string;
   readonly place: FunctionClass;
 }
 
-export const dialect: ReadonlyMap<string, DialectFunction> = new Map(
-  (Object.entries(later) as [FunctionClass, string][]).flatMap(([place, list]) =>
-    list.split(" ").map((entry): [string, DialectFunction] => {
-      const [name, parameters] = entry.split(":") as [string, string];
-      return [name, { name, parameters, place }];
-    })));
+/** A function of eKuiper that there is not here: a query with one is told why. */
+export interface AbsentFunction extends DialectFunction {
+  readonly why: string;
+}
+
+export const absent: readonly AbsentFunction[] = [
+  {
+    name: "delay", parameters: "ia", place: "context",
+    why: "no function waits, as other rules run on the same thread; a sliding window with a " +
+      "delay gives rows later",
+  },
+  {
+    name: "get_keyed_state", parameters: "aTa", place: "context",
+    why: "no function asks a database for each row; a table does, joined by its key",
+  },
+  ...["onnx", "tflite"].map((name): AbsentFunction => ({
+    name, parameters: "sa+", place: "context",
+    why: "a model of the configuration is called by infer('model', a, b)",
+  })),
+  {
+    name: "props", parameters: "s", place: "context",
+    why: "it tells of the process, where secrets may stand; what a plant is told is in the " +
+      "configuration (functions)",
+  },
+];

@@ -77,6 +77,18 @@ export const forms: readonly FormFunction[] = [
     examples: [{ call: "window_end()", x: ["1", "2", "3"], gives: ["2000", "2000", "2000"] }],
   },
   {
+    name: "window_trigger", parameters: "", place: "context", usage: "window_trigger()",
+    gives: "bigint",
+    doc: "When the window was asked for, in milliseconds since 1970: of a sliding window with a " +
+      "delay the time of its row, of any other one its end",
+    examples: [{ call: "window_trigger()", x: ["1", "2", "3"], gives: ["2000", "2000", "2000"] }],
+  },
+  {
+    name: "rule_id", parameters: "", place: "context", usage: "rule_id()", gives: "string",
+    doc: "The name of the rule",
+    examples: ["SELECT rule_id() AS rule, temperature FROM press.fast WHERE temperature > 80"],
+  },
+  {
     name: "row_number", parameters: "", place: "number",
     usage: "row_number() [OVER ([PARTITION BY …] [ORDER BY …])]", gives: "bigint",
     doc: "Number of the row among those that the window gives, from 1; without a window 1",

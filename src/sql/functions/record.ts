@@ -58,10 +58,12 @@ export interface ScalarFunction {
    */
   readonly slot?: (args: readonly ArgumentType[]) => number;
   /**
-   * The body takes a time before the arguments of the call: engine time as the row is worked on, or
-   * the row's own, which is the end of its window if it has one.
+   * The body takes a time before the arguments of the call: engine time as the row is worked on,
+   * that at which the rule began, or the row's own, which is the end of its window if it has one.
    */
-  readonly clock?: "now" | "row";
+  readonly clock?: "now" | "began" | "row";
+  /** Behind that time it takes so many whole numbers of 52 bits, drawn at random for each row. */
+  readonly draws?: number;
   /** The last parameter, which may be left out, is a time zone; `convert_tz` can set it too. */
   readonly zoned?: true;
   /** By the place of an argument: what is wrong with a constant there, or null. */

@@ -32,9 +32,10 @@ export interface StatefulFunction {
   readonly constants?: Readonly<Record<number, (value: unknown) => string | null>>;
   /**
    * Why it may not stand in a rule on the way to a write (W8): its result depends on every row
-   * since the start ("endless"), or it puts a value in the place of a missing one ("hides").
+   * since the start ("endless"), it puts a value in the place of a missing one ("hides"), or
+   * nothing was measured ("drawn").
    */
-  readonly unsafe?: "endless" | "hides";
+  readonly unsafe?: "endless" | "hides" | "drawn";
   /** The lines that work on one row; definitions go to the site's code before them. */
   emit(site: Site): string[];
 }

@@ -1,5 +1,5 @@
-import type {
-  Bound, BoundColumn, BoundNewestValue, BoundQuery, BoundStateful,
+import {
+  type Bound, type BoundColumn, type BoundNewestValue, type BoundQuery, type BoundStateful, innerOf,
 } from "../bound.ts";
 
 /** Place of the argument of `pid` that its output follows. */
@@ -11,6 +11,8 @@ const track = 8;
  * itself, and nothing else in the query may read the name.
  */
 export function followedIn(query: BoundQuery): Record<string, string> {
+  // What the query in FROM reads it may read for something else.
+  if (innerOf(query) !== null) return {};
   return Object.fromEntries(query.select.flatMap(({ name, expr }): [string, string][] => {
     if (expr.kind !== "stateful" || expr.fn !== "pid") return [];
     const leaf = leafOf(expr.args[track]);

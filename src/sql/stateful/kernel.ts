@@ -155,6 +155,7 @@ ${indent(code.takePrologue(), "  ")}
 ${indent(lines, "    ")}
     w = w + 1 & ${outMask};
   }
+${indent(code.takeEpilogue(), "  ")}
   return n;
 }`;
   }

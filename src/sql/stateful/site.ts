@@ -85,8 +85,15 @@ export class Site {
 
   /** The text of a number that is kept for each key. */
   place(name: string): string {
-    const at = this.field(name);
-    return `F[${placed(at, this.index)}]`;
+    return this.number(this.field(name), this.index);
+  }
+
+  /**
+   * Element `at` of a field in F; that of a call without keys is a variable of the kernel. `whole`:
+   * it is a small whole number.
+   */
+  number(field: string, at: string, whole = false): string {
+    return at === "0" ? this.code.variable(field, whole) : `F[${placed(field, at)}]`;
   }
 
   /** The lines of the call, around what the function itself does. */
@@ -136,7 +143,8 @@ export class Site {
   }
 
   #lineage(at: string, count: number): [string, string] {
-    const place = (name: string): string => `F[${placed(this.field(name, "F", count), at)}]`;
+    const place = (name: string): string =>
+      this.number(this.field(name, "F", count), at, name === "flags");
     return [this.input.oldest === null ? "" : place("oldest"), place("flags")];
   }
 }
@@ -165,7 +173,7 @@ export class KeptCell {
 
   /** State of the cell; 0 before anything was kept. */
   state(at = this.#site.index): string {
-    return `F[${placed(this.#state, at)}]`;
+    return this.#site.number(this.#state, at, true);
   }
 
   keep(value: Value, at = this.#site.index): string {
@@ -190,7 +198,7 @@ export class KeptCell {
       const word = `(${at === "0" ? this.#at : `${this.#at} + ${at}`} << 1)`;
       return { kind, state, value: `I[${word}]`, high: `I[${word} + 1 | 0]` };
     }
-    if (slot === 0) return { kind, state, value: `F[${placed(this.#at, at)}]` };
+    if (slot === 0) return { kind, state, value: this.#site.number(this.#at, at) };
     return {
       kind, state, slot, length: `I[${placed(this.#length, at)}]`,
       value: at === "0" ? this.#at : `${this.#at} + Math.imul(${at}, ${this.#slot}) | 0`,

@@ -1,5 +1,6 @@
 import {
-  afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, windowConditions,
+  afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, isSelective, queriesIn,
+  windowReads,
 } from "../bound.ts";
 import type { Span } from "../fault.ts";
 import { statefulFunctions } from "../functions.ts";
@@ -7,6 +8,7 @@ import type { Unsafe } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 
 const endless = "depends on every row since the start, so the age of its inputs has no bound";
+const drawn = "This is drawn at random: nobody could say why a machine was written so";
 const hides = "puts a value in the place of one that is bad or missing";
 
 /**
@@ -18,13 +20,17 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
   const add = (span: Span, sentence: string): number => found.push({ sentence, span });
   for (const node of query.stateful) {
     const why = reason(node);
-    if (why !== null) add(node.span, `${node.fn}() ${why}`);
+    if (why !== null) add(node.span, why === drawn ? why : `${node.fn}() ${why}`);
   }
   for (const { name, span } of query.repeated) {
     add(span, `This is a second column ${name}, and it is not certain which one is meant`);
   }
   const { where, window, having, groupBy, aggregated, aggregates, joins, orderBy, numbers } = query;
   const whole = { from: 0, to: query.sql.length };
+  if (window !== null && queriesIn(query).slice(1).some(isSelective)) {
+    add(window.span, "A window over a query in FROM cannot know which rows that left out only " +
+      "because its condition could not be trusted; the condition stands beside the window");
+  }
   if (aggregated && window === null) {
     add(aggregates[0]?.span ?? whole, `An aggregate without a window ${endless}`);
   }
@@ -41,8 +47,12 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
     add(window.filter.span, "FILTER of a window that its rows begin or end leaves out a row with " +
       "a doubtful condition before the window can know of it; WHERE does not");
   }
+  if (window?.kind === "state" && window.partitionBy.length > 0) {
+    add(window.span, "PARTITION BY of a window puts a row into another window if its key cannot " +
+      "be trusted, which neither of the two can know of");
+  }
   const all = [...query.select, ...orderBy].map(({ expr }) => expr)
-    .concat([where, having, ...windowConditions(window)].filter((node) => node !== null));
+    .concat([where, having, ...windowReads(window)].filter((node) => node !== null));
   const hits = all.flatMap((node) => hitsIn(node));
   if (hits.length > 0) add(hits[0]!.span, `How often a clause has let rows pass ${endless}`);
   if (isArranged(query)) {
@@ -50,7 +60,7 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
       "row_number() choose by values whose quality is not that of what is written");
   }
   // What WHERE lets pass carries nothing of the quality of the condition.
-  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowConditions(window)];
+  const tests = [where, window?.filter ?? null, having, ...groupBy, ...windowReads(window)];
   const tested = tests.flatMap((node) => (node === null ? [] : callsIn(query, node)));
   for (const { fn, span } of tested) {
     add(span, `${fn}() in a condition on rows lets one pass whatever the quality of what its ` +
@@ -61,7 +71,7 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
 
 function reason({ fn, args, when }: BoundStateful): string | null {
   const { unsafe } = statefulFunctions.get(fn)!;
-  if (unsafe !== undefined) return unsafe === "endless" ? endless : hides;
+  if (unsafe !== undefined) return { endless, hides, drawn }[unsafe];
   const [ignoreNull] = args;
   if (fn === "had_changed" && !(ignoreNull!.kind === "literal" && ignoreNull.value === true)) {
     return "with another first argument than TRUE is TRUE where a value goes missing";

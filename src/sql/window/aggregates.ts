@@ -1,5 +1,5 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { type AggregateName, gathers, isSpectral, needsRows } from "../bound.ts";
+import { type AggregateName, gathers, isQuantile, isSpectral, needsRows } from "../bound.ts";
 import { spectrum_rows_min } from "../functions/spectrum.ts";
 import type { Code, Value } from "../emit/code.ts";
 import { outcome } from "../emit/dyn.ts";
@@ -14,7 +14,13 @@ export interface Aggregate {
   readonly skipsNull: boolean;
   /** See BoundAggregate. */
   readonly settings: readonly number[];
+  /** Each row closes a window: values of percentiles stand in order (sliding.ts). */
+  readonly slides: boolean;
 }
+
+/** True if values stay in their order from one window to the next. */
+export const standsInOrder = ({ fn, slides }: Aggregate): boolean =>
+  slides && isQuantile(fn);
 
 /**
  * What an aggregate keeps for each group, all float64, with the value it begins with; null: any,
@@ -32,6 +38,8 @@ export interface Place {
   rows(): { readonly next: string; readonly payload: string };
   /** Room to put values in order. */
   values(): string;
+  /** Values that stand in order, and how many numbers there are. */
+  order(): { readonly at: string; readonly n: string };
   /** Bytes from one row's cell to the next. */
   stride(): string;
 }
@@ -75,7 +83,8 @@ export function fieldsOf(aggregate: Aggregate): Fields {
     return { ...(fn === "first" ? { n: 0 } : {}), state: null,
       ...(keepsCell(aggregate) ? {} : { value: null }) };
   }
-  if (keepsCell(aggregate) || (fn === "count" && arg !== null)) return { n: 0, worst: 0 };
+  if (standsInOrder(aggregate) || keepsCell(aggregate)) return { n: 0, worst: 0 };
+  if (fn === "count" && arg !== null) return { n: 0, worst: 0 };
   if (fn !== "sum" && fn !== "avg") return kept[fn];
   if (spec.kind === "int64") return { n: 0, worst: 0, over: 0, low: 0, high: 0 };
   return spec.kind === "int53" ? { ...kept[fn], over: 0 } : kept[fn];
@@ -93,12 +102,8 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
     return;
   }
   const s = arg.state;
-  // What is left out for being bad makes the result uncertain; NULL is left out silently.
-  if (s !== "0") {
-    const w =
-      code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
-    code.line(`if (${w} > ${place.at("worst")}) ${place.at("worst")} = ${w};`);
-  }
+  const worse = worstLine(code, s, place.at("worst"));
+  if (worse !== null) code.line(worse);
   const lines = valueLines(aggregate, arg, place);
   code.line(`${s === "0" ? "" : `if (${s} < 64) `}{ ${lines.join(" ")} }`);
 }
@@ -110,10 +115,18 @@ export function keepOne(aggregate: Aggregate, arg: Value, place: Place): string 
     : kept;
 }
 
+/** What is left out for being bad makes the result uncertain; NULL is left out silently. */
+export function worstLine(code: Code, s: string, worst: string): string | null {
+  if (s === "0") return null;
+  const w =
+    code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
+  return `if (${w} > ${worst}) ${worst} = ${w};`;
+}
+
 /** Keeps a value with its state, whatever that is. */
 export function keep(aggregate: Aggregate, arg: Value, place: Place): string {
   const state = "state" in fieldsOf(aggregate) ? `${place.at("state")} = ${arg.state};` : "";
-  if (!keepsCell(aggregate)) return `${place.at("value")} = ${number(arg)}; ${state}`;
+  if (!keepsCell(aggregate)) return `${place.at("value")} = ${numberOf(arg)}; ${state}`;
   const { at, slot, length } = place.cell();
   if (arg.kind === "int64") {
     return `I[(${at} + g << 1) | 0] = ${arg.value}; I[(${at} + g << 1) + 1 | 0] = ${arg.high}; ` +
@@ -124,14 +137,14 @@ export function keep(aggregate: Aggregate, arg: Value, place: Place): string {
 }
 
 /** The value as a number; of an int64 the nearest. */
-function number(arg: Value): string {
+export function numberOf(arg: Value): string {
   if (arg.kind === "bool") return `(${arg.value} | 0)`;
   return arg.kind === "int64" ? `(${arg.high} * 4294967296 + (${arg.value} >>> 0))` : arg.value;
 }
 
 function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
   const at = (field: string): string => place.at(field);
-  const v = number(arg);
+  const v = numberOf(arg);
   const n = at("n");
   const counted = `${n} = ${n} + 1;`;
   switch (aggregate.fn) {
@@ -226,11 +239,18 @@ export function result(code: Code, aggregate: Aggregate, place: Place): Value {
 }
 
 function percentile(
-  code: Code, { fn, settings }: Aggregate, place: Place, n: string, state: string,
+  code: Code, aggregate: Aggregate, place: Place, n: string, state: string,
 ): Value {
+  const { fn, settings } = aggregate;
+  const at = code.param({ of: "number", value: settings[0]! }, "fraction");
+  if (standsInOrder(aggregate)) {
+    const order = place.order();
+    const text = `${n} > 0 ? fn.order.quantile(F, ${order.at}, ${order.n}, ${n}, ${at}, ` +
+      `${fn === "percentile_disc"}) : 0`;
+    return { kind: "float64", state, value: code.define("v", text) };
+  }
   const { next, payload } = place.rows();
   const values = place.values();
-  const at = code.param({ of: "number", value: settings[0]! }, "fraction");
   const text = `${n} > 0 ? fn.quantile(F, I, ${next}, ${place.at("head")}, ${n}, ${payload}, ` +
     `${values}, ${at}, ${fn === "percentile_disc"}) : 0`;
   return { kind: "float64", state, value: code.define("v", text) };

@@ -12,6 +12,8 @@ export interface Boundary {
   due(time: number, row: boolean): boolean;
   /** Takes row `next` in, whose time this is; true = that closed a window. */
   row(time: number): boolean;
+  /** Takes rows in as long as they close nothing, if that can be told by their times alone. */
+  pass?(): void;
 }
 
 export function boundaryOf(window: KeptWindow, span: Span): Boundary {
@@ -65,6 +67,10 @@ class Hopping implements Boundary {
     if (span.empty) span.closes = (Math.floor(time / this.#hop) + 1) * this.#hop;
     span.take();
     return false;
+  }
+
+  pass(): void {
+    if (!this.#span.empty) this.#span.takeBefore(this.#span.closes);
   }
 }
 

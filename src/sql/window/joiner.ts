@@ -7,8 +7,9 @@ import type { JoinedPlan, JoinPlan, Site } from "../program.ts";
 interface Step {
   readonly kernel: Kernel;
   readonly params: number;
-  /** Index of its field `range` in I. */
+  /** Index of its field `range` in I, of `counts` in F. */
   readonly range: number;
+  readonly counts: number;
   readonly ring: Ring;
 }
 
@@ -18,12 +19,9 @@ interface Step {
  * out and counted.
  */
 export class Joiner {
-  /** Rows that found no room; rows on which ON or WHERE failed. */
-  dropped = 0;
   readonly output: Ring;
   /** The last rows that were made: [from, to) of `output`. */
   from = 0;
-  #failed = 0;
   readonly #steps: readonly Step[];
   readonly #rows: Kernel;
   readonly #params: number;
@@ -45,8 +43,21 @@ export class Joiner {
     this.#errorsAt = fieldIndex(plan.rows.state, "errors", state.at);
   }
 
+  /** Rows on which ON or WHERE failed. */
   get errors(): number {
-    return this.#failed + this.output.arena.F[this.#errorsAt]!;
+    return this.#counted(1) + this.output.arena.F[this.#errorsAt]!;
+  }
+
+  /** Rows that found no room. */
+  get dropped(): number {
+    return this.#counted(0);
+  }
+
+  #counted(which: 0 | 1): number {
+    const { F } = this.output.arena;
+    let sum = 0;
+    for (const { counts } of this.#steps) sum += F[counts + which]!;
+    return sum;
   }
 
   get to(): number {
@@ -55,17 +66,17 @@ export class Joiner {
 
   /** Joins rows [from, to) of the window, which ends at `end`. */
   run(from: number, to: number, end: number): void {
-    const { I } = this.output.arena;
+    const { F, I } = this.output.arena;
     let a = from, b = to;
-    for (const { kernel, params, range, ring } of this.#steps) {
+    for (const { kernel, params, range, counts, ring } of this.#steps) {
       I[range] = from;
       I[range + 1] = to;
       ring.claim(ring.rows);
       const head = ring.head;
       ring.publish(kernel(params, a, b, head, ring.rows));
       [a, b] = [head, ring.head];
-      this.dropped += I[range + 2]!;
-      this.#failed += I[range + 3]!;
+      F[counts] = F[counts]! + I[range + 2]!;
+      F[counts + 1] = F[counts + 1]! + I[range + 3]!;
     }
     this.from = this.output.head;
     this.output.claim((b - a) | 0);
@@ -81,5 +92,6 @@ function joinStep(
   const params = bindParams(step.state, step.params,
     { ...site, input, output: ring, newest: [...site.newest, right], state });
   return { kernel: kernelOf(site.arena, step.text), params, ring,
-    range: fieldIndex(step.state, "range", state.at) };
+    range: fieldIndex(step.state, "range", state.at),
+    counts: fieldIndex(step.state, "counts", state.at) };
 }

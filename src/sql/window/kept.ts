@@ -6,6 +6,7 @@ import { bindParams } from "../emit/stage.ts";
 import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import { Joiner } from "./joiner.ts";
+import { Parted } from "./parted.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
 import { Span } from "./span.ts";
 import { word } from "./words.ts";
@@ -18,6 +19,7 @@ import { word } from "./words.ts";
  *     fold    U × n     groups and parameters of the kernels that read it (kernel.ts)
  *     rows    U × n     a ring of its own: rows, or panes, with only the columns it needs
  *     join…   U × n     of several inputs: kernels and rings of joined rows (joiner.ts)
+ *     parted…           of a state window by keys: the windows that are open (parted.ts)
  *
  * The rows of a closed window are folded at once, its groups are written as the output ring has
  * room; meanwhile no row is taken in. A full ring loses its oldest rows, counted.
@@ -27,17 +29,22 @@ export class KeptStage implements Stage {
   readonly #plan: KeptPlan;
   readonly #span: Span;
   readonly #boundary: Boundary;
+  readonly #parted: Parted | null;
   readonly #keeper: Keeper;
   readonly #where: Column | null;
   /** What must be good in each row, beside WHERE: keys, and conditions of the window itself. */
   readonly #keys: readonly Column[];
   readonly #conditions: readonly Column[];
+  /** Nothing of a row is looked at but its time. */
+  readonly #plain: boolean;
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
   readonly #params: number;
   /** Index of the fold's field `window` in F, of its `table` in I (−1: no keys). */
   readonly #windowAt: number;
   readonly #tableAt: number;
+  /** Of its field `standing` in F (−1: each window is folded anew). */
+  readonly #standingAt: number;
   readonly #kept: Ring;
   readonly #join: Joiner | null;
   readonly #output: Ring;
@@ -51,17 +58,22 @@ export class KeptStage implements Stage {
     this.#plan = plan;
     this.#kept = Ring.attach(arena, place("rows"), plan.ring);
     this.#span = new Span(this.#kept, place("span") / 8, plan.strict);
-    this.#boundary = boundaryOf(plan.window, this.#span);
+    this.#parted = plan.parted === null ? null
+      : new Parted(plan.parted, site, this.#span, place, [this.#kept.column("$begin")!,
+        this.#kept.column("$emit") ?? null]);
+    this.#boundary = this.#parted ?? boundaryOf(plan.window, this.#span);
     this.#where = this.#kept.column("$where") ?? null;
     const sound = plan.strict ? this.#kept.columns : [];
     this.#keys = sound.filter(({ name }) => name.startsWith("$key"));
     this.#conditions = sound.filter(({ name }) => ["$when", "$begin", "$emit"].includes(name));
+    this.#plain = this.#where === null && this.#keys.length + this.#conditions.length === 0;
     const keep = { ...site, output: this.#kept, state: part("keep", plan.keep.stateBytes) };
     this.#keeper = plan.keep.kind === "rows" ? new RowKeeper(plan.keep, keep)
       : new PaneKeeper(plan.keep, keep, plan.pane_ms!);
     this.#join = plan.join === null ? null : new Joiner(plan.join, site, this.#kept, (field) =>
       part(field, fieldBytes(plan.state, field)));
-    const fold = { ...site, input: this.#join?.output ?? this.#kept, newest: [],
+    const input = this.#join?.output ?? this.#parted?.closed ?? this.#kept;
+    const fold = { ...site, input, newest: [],
       state: part("fold", plan.fold.stateBytes) };
     this.#accumulate = kernelOf(arena, plan.fold.text);
     this.#emit = kernelOf(arena, plan.fold.emitText);
@@ -69,6 +81,8 @@ export class KeptStage implements Stage {
     this.#windowAt = fieldIndex(plan.fold.state, "window", fold.state.at);
     this.#tableAt = hasField(plan.fold.state, "table")
       ? fieldIndex(plan.fold.state, "table", fold.state.at) : -1;
+    this.#standingAt = plan.fold.slides
+      ? fieldIndex(plan.fold.state, "standing", fold.state.at) : -1;
     this.#output = output;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
   }
@@ -128,18 +142,22 @@ export class KeptStage implements Stage {
 
   /** Rows that the ring has room for; a full one loses its oldest. */
   #free(): number {
-    const span = this.#span, { rows } = this.#kept;
+    const span = this.#span, { rows, arena: { F } } = this.#kept;
     let free = rows - ((this.#kept.head - span.first) | 0);
     while (free < this.#keeper.least) {
       span.evict();
       free += 1;
     }
+    // What stands in order loses its rows before others are written over them.
+    const at = this.#standingAt;
+    if (at >= 0) this.#accumulate(this.#params, span.first, F[at + 1]! | 0, Infinity, 0);
     return free;
   }
 
   /** Takes kept rows into the window, up to one that closes it: true = it did. */
   #look(): boolean {
     const span = this.#span;
+    if (this.#plain) this.#boundary.pass?.();
     while (span.next !== this.#kept.head) {
       const row = span.next;
       const time = span.timeOf(row);
@@ -187,6 +205,8 @@ export class KeptStage implements Stage {
     const { from, to, start, lostAt } = this.#span;
     if (lostAt >= start || this.#keeper.doubtedSince >= start) return true;
     if (this.#plan.window.kind !== "state") return false;
+    // A rule that writes has no keys here (unsafe.ts).
+    if (this.#parted !== null) return this.#plan.strict;
     for (let row = from; row !== to; row = (row + 1) | 0) {
       if (!this.#sound(this.#conditions, row)) return true;
     }

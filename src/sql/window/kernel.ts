@@ -4,9 +4,10 @@ import { Code, indent, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
 import {
-  type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, update,
+  type Aggregate, cellValue, fieldsOf, keepsCell, type Place, result, standsInOrder, update,
 } from "./aggregates.ts";
 import { mergePane, paneColumns } from "./pane.ts";
+import { addStandingFields, orderOf } from "./sliding.ts";
 import { window_words, word } from "./words.ts";
 
 export interface WindowSpec {
@@ -32,10 +33,15 @@ export interface WindowSpec {
   readonly panes: "in" | "out" | null;
   /** Rows that the window keeps, if its aggregates need them. */
   readonly rows: number;
+  /** Each row closes a window, of one group (sliding.ts). */
+  readonly slides: boolean;
 }
 
 /** The window's first time; how many of its rows are still to come, 0 = this is the last. */
 export type Mark = ColumnSpec & { readonly name: "$start" | "$left" };
+
+const chainsRows = (aggregate: Aggregate): boolean =>
+  needsRows(aggregate.fn) && !standsInOrder(aggregate);
 
 const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 
@@ -52,6 +58,7 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
  *     values   F × rows    room to put the values of one group in order
  *     oldest   F × keys    engine time of the oldest row used
  *     flags    F × keys    OR of the rows' flags
+ *     standing, orderN     see sliding.ts
  */
 export function addFields(code: Code, spec: WindowSpec): void {
   const { layout } = code;
@@ -70,20 +77,21 @@ export function addFields(code: Code, spec: WindowSpec): void {
     for (const field of Object.keys(fieldsOf(aggregate))) {
       layout.add(`agg${i}.${field}`, "F", groups);
     }
-    if (needsRows(aggregate.fn)) layout.add(`agg${i}.next`, "I", spec.rows);
+    if (chainsRows(aggregate)) layout.add(`agg${i}.next`, "I", spec.rows);
     if (!keepsCell(aggregate)) return;
     const { spec: cell } = aggregate;
     layout.add(`agg${i}.cell`, slotted(cell) ? "U" : "F", slotted(cell) ? groups * cell.slot
       : groups);
     if (slotted(cell)) layout.add(`agg${i}.length`, "I", groups);
   });
-  if (spec.aggregates.some(({ aggregate: { fn } }) => needsRows(fn) && !gathers(fn))) {
+  if (spec.aggregates.some(({ aggregate: a }) => chainsRows(a) && !gathers(a.fn))) {
     // A spectrum has numbers of two parts.
     const parts = spec.aggregates.some(({ aggregate }) => isSpectral(aggregate.fn)) ? 2 : 1;
     layout.add("values", "F", parts * spec.rows);
   }
   if (spec.oldest !== null) layout.add("oldest", "F", groups);
   layout.add("flags", "F", groups);
+  if (spec.slides) addStandingFields(code, spec);
 }
 
 export const field = (code: Code, name: string, hint: string): string =>
@@ -175,8 +183,10 @@ function cellOf(code: Code, { spec }: Aggregate, i: number): ReturnType<Place["c
 }
 
 const placeOf = (
-  code: Code, aggregate: Aggregate, i: number, at: (field: string) => string,
-): Place => ({
+  code: Code, spec: WindowSpec, i: number, at: (field: string) => string,
+): Place => {
+  const { aggregate } = spec.aggregates[i]!;
+  return {
   at,
   cell: () => cellOf(code, aggregate, i),
   rows: () => ({
@@ -185,9 +195,12 @@ const placeOf = (
       `a${i}_values`),
   }),
   values: () => field(code, "values", "values"),
+  order: () => ({ at: field(code, `order${orderOf(spec, i)}`, "order"),
+    n: `F[${field(code, `order${orderOf(spec, i)}.n`, "order_n")}]` }),
   stride: () => code.param({ of: "input", column: aggregate.arg!.name, part: "slot" },
     `a${i}_slot`),
-});
+  };
+};
 
 /** The lines that set `g` to the row's group and begin it if it is new. */
 export function enterGroup(
@@ -209,7 +222,8 @@ export function takeRow(
   const places = new Map(fields.map(({ name, place }) => [name, place]));
   spec.aggregates.forEach(({ aggregate, value }, i) => {
     const at = (name: string): string => places.get(`agg${i}.${name}`)!;
-    const place = placeOf(code, aggregate, i, at);
+    const place = placeOf(code, spec, i, at);
+    if (standsInOrder(aggregate)) return;
     if (spec.panes === "in") mergePane(code, aggregate, i, leaves.row, place);
     else update(code, aggregate, value === null ? null : value(leaves), place);
   });
@@ -361,7 +375,7 @@ export function storeGroup(code: Code, spec: WindowSpec, least = "0"): void {
       storePane(code, aggregate, i, at);
       return;
     }
-    const value = result(code, aggregate, placeOf(code, aggregate, i, at));
+    const value = result(code, aggregate, placeOf(code, spec, i, at));
     store(code, aggregate.spec, { ...value, state: worst(code, least, value.state) }, "w");
   });
   const flags = code.param({ of: "output", part: "flags" }, "out_flags");

@@ -80,6 +80,14 @@ export class Span {
     this.#F[this.#at + next] = (this.next + 1) | 0;
   }
 
+  /** So do all kept rows up to the first one that is not before this time. */
+  takeBefore(time: number): void {
+    const { head } = this.ring;
+    let seq = this.next;
+    while (seq !== head && this.timeOf(seq) < time) seq = (seq + 1) | 0;
+    this.#F[this.#at + next] = seq;
+  }
+
   /** Rows before this time are needed no more. */
   release(time: number): void {
     let seq = this.first;
@@ -95,8 +103,13 @@ export class Span {
 
   /** A full ring: the oldest row gives way. */
   evict(): void {
-    this.miss(this.timeOf(this.first));
+    this.lose(this.timeOf(this.first));
     this.first = (this.first + 1) | 0;
+  }
+
+  /** A row of this time had to give way. */
+  lose(time: number): void {
+    this.miss(time);
     this.#F[this.#at + 9] = this.lost + 1;
   }
 
