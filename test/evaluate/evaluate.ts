@@ -51,8 +51,10 @@ export interface Evaluated {
   readonly rows: readonly Row[];
   /** Rows or groups left out because a condition failed on them. */
   readonly errors: number;
-  /** Rows for whose key a table had no room, once for each table and window. */
+  /** Rows for whose group there was no room, once for each window. */
   readonly dropped: number;
+  /** Whether a call with state had no room for a key. */
+  readonly full: boolean;
 }
 
 /** Runs a query over rows that come in parts: functions with state go on where they were. */
@@ -69,7 +71,7 @@ export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly
     const given = before(rows);
     const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
     return { rows: done.rows, errors: given.errors + done.errors,
-      dropped: given.dropped + done.dropped };
+      dropped: given.dropped + done.dropped, full: given.full || done.full };
   };
 }
 
@@ -153,7 +155,7 @@ class Evaluation {
   }
 
   #evaluated(rows: readonly Row[]): Evaluated {
-    return { rows, errors: this.#errors, dropped: this.#dropped + this.#stateful.dropped };
+    return { rows, errors: this.#errors, dropped: this.#dropped, full: this.#stateful.full };
   }
 
   /** A row for each item of its array. */

@@ -43,9 +43,8 @@ export class Stateful {
   readonly #states = new Map<BoundStateful, Map<string, Call>>();
   /** Keys of a PARTITION BY, by its expressions: calls with the same one share them. */
   readonly #keys = new Map<string, Set<string>>();
-  /** Tables without room for the key of the row at hand; calls whose keys have literals share none. */
-  readonly #full = new Set<string | BoundStateful>();
-  dropped = 0;
+  /** There was no room for a key. */
+  full = false;
 
   readonly #seed: () => number;
 
@@ -70,9 +69,6 @@ export class Stateful {
         origins.set(node, made.from);
       }
       whole = joined(whole, ...origins.values());
-      // A round of calls has tables of its own.
-      this.dropped += this.#full.size;
-      this.#full.clear();
     }
     return whole;
   }
@@ -101,7 +97,7 @@ export class Stateful {
       const known = this.#keys.get(table) ?? new Set();
       this.#keys.set(table, known);
       if (!known.has(key) && known.size === node.keys) {
-        this.#full.add(table.includes('"kind":"literal"') ? node : table);
+        this.full = true;
         return null;
       }
       known.add(key);

@@ -70,7 +70,7 @@ class Queries {
   /** What may stand in this place: a model, an aggregate. */
   readonly #infer: boolean;
   readonly #newest: boolean;
-  readonly #statefulChance: number;
+  #statefulChance: number;
   /** So deep an expression goes at most. */
   readonly #deepest: number;
   #group = false;
@@ -394,8 +394,10 @@ class Queries {
   #stateful(kind: Kind): string | null {
     const r = this.#r;
     if (this.#having || !r.chance(this.#statefulChance)) return null;
-    const group = this.#group;
+    const group = this.#group, chance = this.#statefulChance;
     this.#group = false;
+    // Calls inside calls are few, or there is no end of them.
+    this.#statefulChance = Math.min(chance, 0.15);
     const call = this.#statefulCall(kind);
     const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)"];
     const over = [
@@ -404,6 +406,7 @@ class Queries {
       r.chance(0.35) ? `WHEN ${this.value("bool", 1)}` : "",
     ].filter(Boolean).join(" ");
     this.#group = group;
+    this.#statefulChance = chance;
     return over === "" ? call : `${call} OVER (${over})`;
   }
 
@@ -1074,8 +1077,10 @@ export interface Done {
   readonly rows: readonly string[];
   /** Rows counted as failed; null where the two count differently. */
   readonly errors: number | null;
-  /** Rows for whose key there was no room; null where the two count differently. */
+  /** Rows for whose group there was no room; null where the two count differently. */
   readonly dropped: number | null;
+  /** Whether a call with state had no room for a key: how many tables it has is its own affair. */
+  readonly full: boolean;
   /** Rows later than event time waits for. */
   readonly late: number;
 }
@@ -1139,6 +1144,15 @@ interface Input {
   readonly order: Ordered | null;
   readonly end: number;
   readonly r: Random;
+}
+
+/** What the stages of a program have counted, where the reference counts so, too. */
+export function countedBy(program: Program, counters: readonly Stage["counters"][],
+  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "full"> {
+  const sum = (of: "errors" | "dropped", stateful: boolean): number => counters.reduce((n, c, i) =>
+    n + ((program.stages[i]!.kind === "stateful") === stateful ? c[of] : 0), 0);
+  return { errors: counts ? sum("errors", false) + sum("errors", true) : null,
+    dropped: drops ? sum("dropped", false) : null, full: sum("dropped", true) > 0 };
 }
 
 class SqlCase implements Case {
@@ -1209,7 +1223,7 @@ class SqlCase implements Case {
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
       rows: shown(done.rows), late: order?.late ?? 0,
-      dropped: this.#drops ? done.dropped : null,
+      dropped: this.#drops ? done.dropped : null, full: done.full,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
     };
   }
@@ -1220,11 +1234,9 @@ class SqlCase implements Case {
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
     this.restarts += machine.restarts;
-    const sum = (of: "errors" | "dropped"): number =>
-      machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
-      dropped: this.#drops ? sum("dropped") : null,
-      late: machine.links[0]!.stage.counters.late ?? 0 };
+    const counters = machine.links.map(({ stage }) => stage.counters);
+    return { rows: shown(machine.rows), late: counters[0]!.late ?? 0,
+      ...countedBy(program, counters, this.#counts, this.#drops) };
   }
 
   /** Random rows and newest values of a seed. */

@@ -13,7 +13,7 @@ import type { BoundQuery } from "../../src/sql/bound.ts";
 import { exactly } from "../evaluate/open.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
-import { type Case, type Done, emptyArena, soil } from "./differential.ts";
+import { type Case, countedBy, type Done, emptyArena, soil } from "./differential.ts";
 import { type Feature, featuresOf } from "./features.ts";
 
 /**
@@ -540,7 +540,7 @@ class JoinCase implements Case {
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return { rows: shown(done.rows), late: order?.late ?? 0,
-      dropped: this.#drops ? done.dropped : null,
+      dropped: this.#drops ? done.dropped : null, full: done.full,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null };
   }
 
@@ -554,11 +554,9 @@ class JoinCase implements Case {
     }
     machine.run(order === null ? end : 1e6);
     this.restarts += machine.restarts;
-    const sum = (of: "errors" | "dropped"): number =>
-      machine.links.reduce((n, { stage }) => n + stage.counters[of], 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? sum("errors") : null,
-      dropped: this.#drops ? sum("dropped") : null,
-      late: machine.links[0]!.stage.counters.late ?? 0 };
+    const counters = machine.links.map(({ stage }) => stage.counters);
+    return { rows: shown(machine.rows), late: counters[0]!.late ?? 0,
+      ...countedBy(program, counters, this.#counts, this.#drops) };
   }
 
   #input(seed: number): Input {
