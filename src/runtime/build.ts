@@ -81,6 +81,11 @@ class Builder {
   #lag_ms: number = limits.reader_lag_ms;
   readonly #place: PlaceProblem;
   readonly #functions: UserFunctions;
+  /**
+   * Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
+   * the rules: the first rule that writes must not make all others begin anew.
+   */
+  readonly #lineage: boolean;
   /** Rules of one shape have most of their plans in common. */
   readonly #alike = new Alike();
 
@@ -89,6 +94,8 @@ class Builder {
     this.#components = components;
     this.#place = place;
     this.#functions = new Map(gateway.functions.map((fn) => [fn.name.toLowerCase(), fn]));
+    this.#lineage = Object.keys(gateway.policy).length > 0 ||
+      gateway.rules.some(({ to }) => to.some((target) => target.kind === "write"));
   }
 
   build(): Graph {
@@ -349,13 +356,9 @@ class Builder {
 
   /** Null = what is wrong with it has been told. */
   #compile(rule: Rule, strict: boolean): Program | null {
-    // Also what a writing rule reads must carry the age of its oldest input. By the policy, not by
-    // the rules: the first rule that writes must not make all others begin anew.
-    const lineage = Object.keys(this.#gateway.policy).length > 0 ||
-      this.#gateway.rules.some(({ to }) => to.some((t) => t.kind === "write"));
     try {
-      return this.#alike.of(compile(rule.sql, this.#catalog(rule.name),
-        { lineage, strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
+      return this.#alike.of(compile(rule.sql, this.#catalog(rule.name), { lineage: this.#lineage,
+        strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);

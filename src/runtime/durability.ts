@@ -58,6 +58,8 @@ export class Durability {
   readonly lost = new Map<string, number>();
   readonly #options: DurabilityOptions;
   #parts: DurableParts = { streams: new Map(), journals: [], rules: [], sinks: [] };
+  /** Rules by the streams that they read. */
+  #readers: ReadonlyMap<string, readonly RuleState[]> = new Map();
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
@@ -102,6 +104,7 @@ export class Durability {
     }
     const names = new Set(parts.journals.map(({ stream }) => stream.name));
     this.#replay = this.#replay?.filter(({ owner }) => names.has(owner)) ?? null;
+    this.#readers = readersIn(parts.rules);
     this.#linkReaders();
     // The next restart is to know of it.
     if (this.#replay !== null) this.#checkpointAt = -Infinity;
@@ -196,18 +199,21 @@ export class Durability {
   #linkReaders(): void {
     const { rules, sinks } = this.#parts;
     for (const { followed, runner } of rules) {
+      if (!followed) {
+        runner.waitFor([]);
+        continue;
+      }
       const { output } = runner;
       const readers = this.#readersOf(output.name)
         .map((reader) => () => reader.runner.cursorIn(output));
       const waiting = sinks.filter((sink) => sink.ring === output && sink.waits)
         .map((sink) => () => sink.settled);
-      runner.waitFor(followed ? [...readers, ...waiting] : []);
+      runner.waitFor([...readers, ...waiting]);
     }
   }
 
-  #readersOf(stream: string): RuleState[] {
-    return this.#parts.rules.filter(({ runner }) =>
-      runner.plan.program.inputs.some(({ streams }) => streams.includes(stream)));
+  #readersOf(stream: string): readonly RuleState[] {
+    return this.#readers.get(stream) ?? [];
   }
 
   /** Rows of a stream that the slowest of its rules, and of its sinks, has still to read. */
@@ -395,10 +401,24 @@ export class Durability {
       first: stream.numbering.of(stream.head) - this.#unread(stream),
       keep: marks_min,
     }));
-    const tails = rules.flatMap((state) => state.tails(this.#unread(state.runner.output)));
+    const tails = rules.filter(({ followed }) => followed)
+      .flatMap((state) => state.tails(this.#unread(state.runner.output)));
     this.#number += 1;
     return new Checkpoint(this.#number, cut, covered, rules, tails, this.#journalBytes);
   }
+}
+
+function readersIn(rules: readonly RuleState[]): Map<string, RuleState[]> {
+  const found = new Map<string, RuleState[]>();
+  for (const state of rules) {
+    const { inputs } = state.runner.plan.program;
+    for (const name of new Set(inputs.flatMap(({ streams }) => streams))) {
+      const readers = found.get(name);
+      if (readers === undefined) found.set(name, [state]);
+      else readers.push(state);
+    }
+  }
+  return found;
 }
 
 function sealCut(cut: Cut, epoch: number): Segment {

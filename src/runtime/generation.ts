@@ -99,8 +99,9 @@ export class Generation {
     if (active) this.#openTables(before);
     if (active) await this.#loadModels(before);
     if (active) this.#takeWindows(before);
+    const running = new Map(before?.rules.map((rule) => [rule.name, rule]));
     for (const plan of active ? this.share.rules : []) {
-      this.#takeRule(plan, before);
+      this.#takeRule(plan, running.get(plan.rule.name));
       await breathe();
     }
     for (const plan of this.share.permits) this.#takePermit(plan, before);
@@ -201,9 +202,8 @@ export class Generation {
   }
 
   /** A rule that cannot start takes only itself down. */
-  #takeRule(plan: RulePlan, before: Generation | null): void {
+  #takeRule(plan: RulePlan, running: RuleRunner | undefined): void {
     const { name } = plan.rule;
-    const running = before?.rules.find((rule) => rule.name === name);
     if (running !== undefined && this.inherited!.kept.rules.has(name)) {
       this.rules.push(running);
       return;

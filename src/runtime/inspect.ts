@@ -106,8 +106,9 @@ export class Inspector {
   }
 
   rules(own: readonly RulePlan[]): RuleView[] {
+    const runners = new Map(this.#role.rules.map((runner) => [runner.name, runner]));
     return own.map(({ rule }) => {
-      const runner = this.#role.rules.find((r) => r.name === rule.name);
+      const runner = runners.get(rule.name);
       const sum = (what: keyof StageCounters): number =>
         runner?.stages.reduce((n, stage) => n + (stage.counters[what] ?? 0), 0) ?? 0;
       const first = runner?.stages[0]?.counters;

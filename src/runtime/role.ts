@@ -36,6 +36,13 @@ export interface RoleOptions {
   pathEnded(link: string, why: string): void;
 }
 
+/** A rule, or a window that rules share, and what it reads: rules, and sources with a journal. */
+interface Reading {
+  readonly runner: RuleRunner;
+  readonly rules: readonly RuleRunner[];
+  readonly journals: readonly Journal[];
+}
+
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
  * topological order; nothing in it waits. What it reads of another role comes by a bridge.
@@ -55,8 +62,7 @@ export class Role {
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
   /** In the order of a turn: rules, and windows that they share; what each reads. */
-  readonly #reads = new Map<RuleRunner,
-    { readonly rules: readonly RuleRunner[]; readonly journals: readonly Journal[] }>();
+  #order: readonly Reading[] = [];
   #readers: readonly Bell[] = [];
   #published = 0;
 
@@ -214,14 +220,17 @@ export class Role {
       const place = places.find(({ stream }) => stream === layout.name)!;
       next.imports.push(this.#import(place, before));
     }
-    const ran = new Set(before.windows.values());
+    const ran = new Map(before.rules.map((rule) => [rule.name, rule]));
+    const plans = new Map(next.share.rules.map((plan) => [plan.rule.name, plan]));
+    const open = new Set(before.windows.values());
+    const served = Map.groupBy(next.rules, ({ window }) => window);
     for (const window of next.windows.values()) {
-      window.serve(next.rules.filter((rule) => rule.window === window));
-      if (!ran.has(window)) window.open(this.#options.world.clock.time());
+      window.serve(served.get(window) ?? []);
+      if (!open.has(window)) window.open(this.#options.world.clock.time());
     }
     for (const rule of next.rules) {
-      const was = before.rules.find(({ name }) => name === rule.name);
-      rule.adopt(next.share.rules.find((plan) => plan.rule.name === rule.name)!);
+      const was = ran.get(rule.name);
+      rule.adopt(plans.get(rule.name)!);
       if (was === rule) continue;
       rule.begin();
       // Whoever stopped it meant the rule, whatever its text.
@@ -244,32 +253,33 @@ export class Role {
       journals.get(name)?.follow(journal);
       journal.close();
     }
-    this.#reads.clear();
+    const order: Reading[] = [];
+    const ordered = new Set<RuleRunner>();
     const writing = rulesToWrites(share.rules);
     const follows = new Set(journals.keys());
     const states: RuleState[] = [];
+    const byName = new Map(rules.map((rule) => [rule.name, rule]));
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
-      const reads = {
-        rules: rules.filter(({ name }) => streams.includes(name)),
-        journals: [...journals.values()].filter(({ stream }) => streams.includes(stream.name)),
-      };
+      const reads = { rules: streams.flatMap((name) => byName.get(name) ?? []),
+        journals: streams.flatMap((name) => journals.get(name) ?? []) };
       const { window } = rule;
       // It stands before the first of those that share it, which sets the order of turns.
-      if (window !== null && !this.#reads.has(window)) this.#reads.set(window, reads);
-      this.#reads.set(rule, window === null ? reads : { ...reads, rules: [window] });
+      if (window !== null && !ordered.has(window)) order.push({ runner: window, ...reads });
+      if (window !== null) ordered.add(window);
+      order.push({ runner: rule, ...reads, ...(window === null ? {} : { rules: [window] }) });
       if (writing.has(rule.name)) continue;
       const followed = streams.length > 0 && streams.every((name) => follows.has(name));
       if (followed) follows.add(rule.name);
       states.push(new RuleState(rule, followed));
     }
+    this.#order = order;
     this.#durability?.adopt(
       { streams: rings, journals: [...journals.values()], rules: states, sinks });
   }
 
   /** Windows after it must not close by the clock: earlier rows are still to come. */
-  #isHeld(rule: RuleRunner): boolean {
-    const { rules, journals } = this.#reads.get(rule)!;
+  #isHeld({ rules, journals }: Reading): boolean {
     for (const journal of journals) {
       if (journal.pending || this.#durability?.replaying === true) return true;
     }
@@ -319,9 +329,10 @@ export class Role {
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
     const until = this.#durability?.replayedUntil ?? Infinity;
-    for (const rule of this.#reads.keys()) {
-      more = rule.run(now, time, this.#isHeld(rule), until) || more;
-      deadline = Math.min(deadline, now + (rule.deadline - time));
+    for (const reading of this.#order) {
+      const { runner } = reading;
+      more = runner.run(now, time, this.#isHeld(reading), until) || more;
+      deadline = Math.min(deadline, now + (runner.deadline - time));
     }
     for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
     for (const sink of sinks) more = sink.step() || more;

@@ -69,7 +69,6 @@ export class RuleState {
 
   /** Rows of its rings that somebody has still to read: `unread` of its output. */
   tails(unread: number): Segment[] {
-    if (!this.followed) return [];
     const { links, output } = this.runner;
     const inner = this.inner;
     return [

@@ -282,18 +282,20 @@ export class RuleRunner {
    * it.
    */
   #turn(now: number, time: number): boolean {
-    const { output, plan: { isRead } } = this;
-    const [first] = this.links;
-    const [read, written] = [first!.cursor, output.head];
+    const { output, links } = this;
+    const { isRead } = this.plan;
+    const first = links[0]!;
+    const read = first.cursor;
+    const written = output.head;
     const { behind } = this;
     for (let pass = 0; pass < passes_max; pass++) {
       const open = this.#isOpen();
       // What a pass before this one has left, this one may work off.
       this.behind = behind;
       let more = false;
-      for (let i = 0; i < this.links.length; i++) more = this.#step(i, open, now, time) || more;
+      for (let i = 0; i < links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
-      if (((first!.cursor - read) | 0) >= limits.rows_per_step_max) return true;
+      if (((first.cursor - read) | 0) >= limits.rows_per_step_max) return true;
       if (isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
     }
     return true;

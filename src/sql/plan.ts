@@ -22,8 +22,8 @@ import { isShareable, sharedWindow } from "./shared.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
-  AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SortKey, SourcesPlan, StagePlan,
-  WindowPlan,
+  AsofPlan, InferPlan, InputPlan, KeptPlan, LookupPlan, Program, SharedWindow, SortKey,
+  SourcesPlan, StagePlan, WindowPlan,
 } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { contains, inputsOf, walk } from "./rewrite/tree.ts";
@@ -73,9 +73,7 @@ const oldest: ColumnSpec = { name: "$oldest", kind: "time", slot: 0 };
  * What can be tested before a model or a window is tested there.
  */
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
-  const chain = new Chain(query, catalog, options, true);
-  if (query.inputs.length === 0) chain.conditions();
-  else chain.rule();
+  const { chain, shared } = chainOf(query, catalog, options);
   const { stages } = chain;
   const queries = queriesIn(query);
   if (stages.some((stage) => stage.output.length > limits.columns_max)) {
@@ -102,8 +100,27 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })),
     sources: sourcesOf(query),
-    shared: isShareable(query, options) ? sharedWindow(chain.inputPlans(), stages) : null,
+    shared,
   };
+}
+
+/**
+ * A window that rules may share tells when it began; one that gives the select list itself
+ * (emit/direct.ts) is a rule's own.
+ */
+function chainOf(
+  query: BoundQuery, catalog: Catalog, options: PlanOptions,
+): { chain: Chain; shared: SharedWindow | null } {
+  const alone = new Chain(query, catalog, options, { isLast: true, shareable: false });
+  if (query.inputs.length === 0) alone.conditions();
+  else alone.rule();
+  const last = alone.stages.at(-1)!.kind;
+  if (!isShareable(query, options) || last === "window" || last === "kept") {
+    return { chain: alone, shared: null };
+  }
+  const chain = new Chain(query, catalog, options, { isLast: true, shareable: true });
+  chain.rule();
+  return { chain, shared: sharedWindow(chain.inputPlans(), chain.stages) };
 }
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
@@ -180,7 +197,10 @@ class Chain {
   /** What is still to be computed beside tests; a column that neither reads is not passed on. */
   #later: Bound[] = [];
 
-  constructor(query: BoundQuery, catalog: Catalog, options: PlanOptions, isLast: boolean) {
+  constructor(
+    query: BoundQuery, catalog: Catalog, options: PlanOptions,
+    { isLast, shareable }: { readonly isLast: boolean; readonly shareable: boolean },
+  ) {
     this.#query = query;
     this.#catalog = catalog;
     this.#lineage = options.lineage;
@@ -188,9 +208,10 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
     this.#isLast = isLast;
-    this.#shareable = isShareable(query, options);
+    this.#shareable = shareable;
     const inner = innerOf(query);
-    this.#before = inner === null ? null : new Chain(inner, catalog, options, false);
+    this.#before = inner === null ? null : new Chain(inner, catalog, options,
+      { isLast: false, shareable: false });
     this.#before?.rule();
     this.stages = [...this.#before?.stages ?? []];
     this.#columns = query.inputs.length === 0 ? []
