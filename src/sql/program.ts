@@ -154,9 +154,8 @@ export interface JoinPlan {
 /** A window over several inputs: its rows are joined when it closes. */
 export interface JoinedPlan {
   readonly steps: readonly JoinPlan[];
-  /** WHERE over joined rows, and what the window needs of them. */
-  readonly rows: RowsPlan;
-  readonly ring: RingLayout;
+  /** WHERE over joined rows, and what the window makes of them; null: nothing but the rows. */
+  readonly after: { readonly rows: RowsPlan; readonly ring: RingLayout } | null;
 }
 
 /** A state window for each key (window/parted.ts). */
