@@ -1,9 +1,10 @@
 import { formatDuration } from "../base.ts";
+import type { StagePlan } from "../sql.ts";
 import type { Graph } from "./graph.ts";
 
 /**
- * What may be meant, but seldom is: values that the policy wants younger than they are polled. The
- * gate would refuse most commands for it, and now and then none.
+ * What may be meant, but seldom is: values that the policy wants younger than they are polled, or
+ * than a window lets them be. The gate would refuse most commands for it, and now and then none.
  */
 export function notesOf(graph: Graph): string[] {
   const { streams, rules, permits, gateway: { policy } } = graph;
@@ -19,5 +20,41 @@ export function notesOf(graph: Graph): string[] {
     ...rules.flatMap(({ rule, program }) => rule.to.flatMap((target) => target.kind === "write"
       ? slow(program.newest, policy[target.tag]!.inputMaxAge, "inputMaxAge")
         .map((text) => `note: rule ${rule.name}, which writes ${target.tag}: ${text}`) : [])),
+    ...windowNotes(graph),
   ];
+}
+
+/** A window has rows from its beginning on, and its result is as old as the oldest of them. */
+function windowNotes({ streams, rules, gateway: { policy } }: Graph): string[] {
+  /** ms that the oldest input of a rule's row is old while rows come as declared. */
+  const ages = new Map<string, number>();
+  const intervalOf = (name: string): number =>
+    streams.find((stream) => stream.name === name)?.interval ?? Infinity;
+  return rules.flatMap(({ rule, program: { inputs, stages } }) => {
+    const read = inputs.flatMap((input) => input.streams);
+    const interval = Math.max(...read.map(intervalOf));
+    const own = stages.reduce((sum, stage) => sum + Math.max(0, spanOf(stage, interval)), 0);
+    const age = own + Math.max(...read.map((name) => ages.get(name) ?? 0));
+    ages.set(rule.name, age);
+    return rule.to.flatMap((target) => {
+      const most = target.kind === "write" ? policy[target.tag]!.inputMaxAge : Infinity;
+      return target.kind !== "write" || age <= most ? [] : [`note: rule ${rule.name}, which ` +
+        `writes ${target.tag}: the oldest value of a window is ${formatDuration(age)} old when ` +
+        `its result comes, older than inputMaxAge allows (${formatDuration(most)}): the gate ` +
+        "would refuse almost every command"];
+    });
+  });
+}
+
+/** How much older the oldest row of a stage's result is than a row that comes, ms. */
+function spanOf(stage: StagePlan, interval: number): number {
+  if (stage.kind === "reorder") return stage.late_ms;
+  if (stage.kind !== "window" && stage.kind !== "kept") return 0;
+  const { window } = stage;
+  switch (window.kind) {
+    case "tumbling": case "hopping": return window.length_ms - interval;
+    case "sliding": return window.length_ms + window.delay_ms - interval;
+    case "count": return interval === Infinity ? 0 : (window.rows - 1) * interval;
+    case "session": case "state": return 0;
+  }
 }

@@ -22,6 +22,7 @@ const config = {
     hold: { sql: "SELECT temperature + 1 AS t FROM oven.fast",
       to: [{ write: "oven.setpoint", from: "t" }] },
     total: { sql: "SELECT acc_count(pressure) AS n FROM press.fast" },
+    both: { sql: "SELECT count(*) AS n FROM *.fast" },
     shown: { sql: "SELECT pressure FROM press.fast", to: ["log"] },
   },
   sinks: { log: { type: "log", rowsPerSecond: 0.1 } },
@@ -96,6 +97,32 @@ test("a rule is added, another changed: no link and no other state is touched", 
   const row = await audited("changed");
   expect(row).toMatchObject({ who: "anna", origin: "config", sentence:
     expect.stringContaining(`${hash} was replaced by ${(await health()).configHash}, policy `) });
+}, 60_000);
+
+test("a rule's first sink needs room for its lag: without, it begins anew", async () => {
+  const counts = async (): Promise<number[]> =>
+    [(await latest("total"))?.values.n ?? 0, (await latest("both"))?.values.n ?? 0];
+  await until("counted", async () => (await counts()).every((n) => n > 40));
+  const file = changed((next) => {
+    Object.assign(next.rules.total, { to: ["log"] });
+    Object.assign(next.rules.both, { to: ["log"] });
+  });
+  // The one's ring of 64 rows is two seconds of its polls, the other's is not.
+  const { output } = await gateway.cli("plan", file);
+  expect(output).toContain("restarts both: ");
+  expect(output).not.toContain("restarts total");
+  const [total, both] = await counts();
+  expect((await gateway.cli("apply", file, "--by", "anna")).code).toBe(0);
+  const row = await until("it runs", async () => {
+    const now = await latest("both");
+    return now?.values.n > 3 && now;
+  });
+  expect(row.values.n).toBeLessThan(both!);
+  expect((await counts())[0]).toBeGreaterThan(total!);
+  for (const rule of ["both", "total"]) {
+    await until(`a row of ${rule} is logged`, async () => gateway.program.output
+      .includes(`log ${rule}: `));
+  }
 }, 60_000);
 
 test("what is wrong is refused as check prints it, and the old one runs on", async () => {

@@ -254,6 +254,24 @@ test("what the policy wants younger than it is polled is noted", () => {
       "inputMaxAge allows (1s)"]);
 });
 
+test("a window that lets its rows grow older than the policy allows is noted", () => {
+  const notes = (sql: string, rules: Record<string, string> = {}): string[] =>
+    notesOf(examine({ ...rules, write: sql }).graph!);
+  const mean = (window: string, x = "a", from = "d.fast"): string =>
+    `SELECT avg(${x}) AS v FROM ${from} GROUP BY ${window}`;
+  expect(notes(mean("TUMBLINGWINDOW(ss, 10)"))).toEqual(["note: rule write, which writes d.set: " +
+    "the oldest value of a window is 9.9s old when its result comes, older than inputMaxAge " +
+    "allows (1s): the gate would refuse almost every command"]);
+  for (const [window, count] of [["TUMBLINGWINDOW(ms, 1100)", 0], ["COUNTWINDOW(11)", 0],
+    ["COUNTWINDOW(12)", 1], ["SLIDINGWINDOW(ms, 900, 300)", 1], ["SESSIONWINDOW(mi, 1, 1)", 0],
+    ["HOPPINGWINDOW(ss, 5, 1)", 1]] as const) {
+    expect([window, notes(mean(window)).length]).toEqual([window, count]);
+  }
+  expect(notes(mean("TUMBLINGWINDOW(ms, 700)", "v", "before"),
+    { before: mean("TUMBLINGWINDOW(ms, 700)") })).toHaveLength(1);
+  expect(notes(`SELECT v FROM (${mean("TUMBLINGWINDOW(ss, 10)")}) AS i`)).toHaveLength(1);
+});
+
 test("a rule that reads itself is told so, not asked whether it meant itself", () => {
   const told = problems({ write: "SELECT a AS v FROM d.fast", loop: "SELECT a FROM loop" });
   expect(told).toContain("1:15: This rule is loop: it may not read itself");
