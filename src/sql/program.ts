@@ -154,9 +154,8 @@ export interface JoinPlan {
 /** A window over several inputs: its rows are joined when it closes. */
 export interface JoinedPlan {
   readonly steps: readonly JoinPlan[];
-  /** WHERE over joined rows, and what the window needs of them. */
-  readonly rows: RowsPlan;
-  readonly ring: RingLayout;
+  /** WHERE over joined rows, and what the window makes of them; null: nothing but the rows. */
+  readonly after: { readonly rows: RowsPlan; readonly ring: RingLayout } | null;
 }
 
 /** A state window for each key (window/parted.ts). */
@@ -290,6 +289,14 @@ export interface StatefulPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** What failed, as rows and in a column of its own (failures.ts). */
+export interface FailuresPlan extends StageBase {
+  readonly kind: "failures";
+  readonly stateBytes: number;
+  readonly state: StateLayout;
+  readonly text: "";
+}
+
 /** A row of NULLs for each window of which none came (silence.ts). */
 export interface SilencePlan extends StageBase {
   readonly kind: "silence";
@@ -346,7 +353,7 @@ export interface ArrangePlan extends StageBase {
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
   | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan
-  | ExpandPlan | SilencePlan;
+  | ExpandPlan | FailuresPlan | SilencePlan;
 
 export interface StageCounters {
   /** Rows read. */

@@ -15,7 +15,7 @@ export interface StateRange {
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
     case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
-    case "silence":
+    case "failures": case "silence":
     case "asof": case "arrange":
       return rangesOf(stage.state);
     case "kept": {
@@ -23,7 +23,7 @@ export function stateRanges(stage: StagePlan): StateRange[] {
       const steps = join?.steps.map((step, i): [string, StateLayout] =>
         [`join ${i}`, step.state]) ?? [];
       return rangesOf(state, new Map([["keep", keep.state], ["fold", fold.state], ...steps,
-        ...(join === null ? [] : [["after", join.rows.state] as const])]));
+        ...(join?.after ? [["after", join.after.rows.state] as const] : [])]));
     }
     case "reorder": {
       const { keep, give, state } = stage;
@@ -56,7 +56,8 @@ export function stateHash(program: Program): string {
 /** Fields of a stage's state, and of what lies inside of one. */
 function fieldsOf(plan: Exclude<StagePlan, { kind: "infer" | "lookup" }>): unknown {
   const inner = plan.kind === "kept" ? [plan.keep.state, plan.fold.state,
-    ...(plan.join === null ? [] : [...plan.join.steps, plan.join.rows].map(({ state }) => state))]
+    ...(plan.join?.steps.map((step) => step.state) ?? []),
+    ...(plan.join?.after ? [plan.join.after.rows.state] : [])]
     : plan.kind === "reorder" ? [plan.keep.state, plan.give.state] : [];
   return [plan.state, ...inner].map(({ fields }) => fields);
 }

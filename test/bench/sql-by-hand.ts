@@ -138,7 +138,8 @@ export function percentileByHand([input]: readonly Ring[], output: Ring): ByHand
   const sorted = new Float64Array(1024);
   let n = 0;
   let first = 0;
-  const { F: G, U: V, values: [p], states: [state], mask: outMask } = writer(output, ["p"]);
+  const { F: G, U: V, values: [p], states: [state], timeAt, sourceAt, mask: outMask } =
+    writer(output, ["p"]);
   /** Index of the first value that is not less. */
   const placeOf = (x: number): number => {
     let low = 0, high = n;
@@ -164,6 +165,8 @@ export function percentileByHand([input]: readonly Ring[], output: Ring): ByHand
       const w = (output.head + ((i - from) | 0)) & outMask;
       G[p! + w] = sorted[Math.max(0, Math.ceil(0.9 * n) - 1)]!;
       V[state! + w] = 0;
+      G[timeAt + w] = now;
+      G[sourceAt + w] = NaN;
     }
     output.publish((to - from) | 0);
   };
@@ -176,7 +179,9 @@ export function joinByHand([one, two]: readonly Ring[], output: Ring): ByHand {
   const [otherK, otherB] = [right.value("k"), right.value("b")];
   const length = 1000;
   const heads = new Int32Array(1000), tails = new Int32Array(1000), next = new Int32Array(4096);
-  const { F: G, U: V, values, states, mask: outMask } = writer(output, ["k", "a", "other"]);
+  const { F: G, U: V, values, states, timeAt, sourceAt, flagsAt, mask: outMask } =
+    writer(output, ["k", "a", "other"]);
+  const { flagsAt: flags } = one!, { flagsAt: otherFlags } = two!;
   let begin = 0;
   const close = (end: number): void => {
     heads.fill(0);
@@ -198,6 +203,9 @@ export function joinByHand([one, two]: readonly Ring[], output: Ring): ByHand {
         G[values[1]! + w] = left.F[a + r]!;
         G[values[2]! + w] = right.F[otherB + ((at - 1) & right.mask)]!;
         for (let c = 0; c < 3; c++) V[states[c]! + w] = 0;
+        G[timeAt + w] = end;
+        G[sourceAt + w] = NaN;
+        V[flagsAt + w] = left.U[flags + r]! | right.U[otherFlags + ((at - 1) & right.mask)]!;
       }
     }
     output.publish(n);

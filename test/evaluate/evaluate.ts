@@ -51,6 +51,10 @@ export interface Evaluated {
   readonly rows: readonly Row[];
   /** Rows or groups left out because a condition failed on them. */
   readonly errors: number;
+  /** Rows for whose group there was no room, once for each window. */
+  readonly dropped: number;
+  /** Whether a call with state had no room for a key. */
+  readonly full: boolean;
 }
 
 /** Runs a query over rows that come in parts: functions with state go on where they were. */
@@ -66,7 +70,8 @@ export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly
   return (rows) => {
     const given = before(rows);
     const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
-    return { rows: done.rows, errors: given.errors + done.errors };
+    return { rows: done.rows, errors: given.errors + done.errors,
+      dropped: given.dropped + done.dropped, full: given.full || done.full };
   };
 }
 
@@ -103,6 +108,7 @@ class Evaluation {
   /** Rows of a window that are in no group only because nobody knows whether they belong (W8). */
   readonly #doubted = new Set<Row>();
   #errors = 0;
+  #dropped = 0;
   /** What is left of WHERE when a row comes to the window or the select list. */
   #where: Bound | null;
 
@@ -122,7 +128,7 @@ class Evaluation {
         (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
     for (const row of met) this.#callAll(row);
     if (this.#query.joins.some(isWindowed)) {
-      return { rows: this.#joinedWindows(met), errors: this.#errors };
+      return this.#evaluated(this.#joinedWindows(met));
     }
     return this.#lookedUp(this.#lookAll(met));
   }
@@ -145,7 +151,11 @@ class Evaluation {
     }
     const made = this.#query.expand === null ? found
       : found.flatMap((row) => this.#expanded(row));
-    return { rows: made, errors: this.#errors };
+    return this.#evaluated(made);
+  }
+
+  #evaluated(rows: readonly Row[]): Evaluated {
+    return { rows, errors: this.#errors, dropped: this.#dropped, full: this.#stateful.full };
   }
 
   /** A row for each item of its array. */
@@ -431,7 +441,10 @@ class Evaluation {
     return rows.flatMap((row) => {
       const key = this.#keyOf(row);
       // There is no room for one more group.
-      if (!groups.has(key) && groups.size === this.#query.groups) return [];
+      if (!groups.has(key) && groups.size === this.#query.groups) {
+        this.#dropped += 1;
+        return [];
+      }
       const group = [...(groups.get(key) ?? []), row];
       groups.set(key, group);
       return this.#group({ start: row.time, end: row.time, rows: group }, group)
@@ -463,6 +476,7 @@ class Evaluation {
       const group = groups.get(key);
       if (group !== undefined) group.push(row);
       else if (groups.size < this.#query.groups) groups.set(key, [row]);
+      else this.#dropped += 1;
     }
     const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;

@@ -43,6 +43,8 @@ export class Stateful {
   readonly #states = new Map<BoundStateful, Map<string, Call>>();
   /** Keys of a PARTITION BY, by its expressions: calls with the same one share them. */
   readonly #keys = new Map<string, Set<string>>();
+  /** There was no room for a key. */
+  full = false;
 
   readonly #seed: () => number;
 
@@ -94,7 +96,10 @@ export class Stateful {
         name === "span" ? undefined : typeof value === "bigint" ? String(value) : value);
       const known = this.#keys.get(table) ?? new Set();
       this.#keys.set(table, known);
-      if (!known.has(key) && known.size === node.keys) return null;
+      if (!known.has(key) && known.size === node.keys) {
+        this.full = true;
+        return null;
+      }
       known.add(key);
     }
     const states = this.#states.get(node)!;

@@ -350,7 +350,11 @@ function call(node: BoundCall, args: readonly Cell[]): Cell {
   const result = fn.body(...values as never[]);
   if (result === undefined) return failed(ERROR.argument);
   if (result === null) return nothing;
-  if (node.type.kind === "dyn") return { value: result, state };
+  if (node.type.kind === "dyn") {
+    // No longer than its cell would be, though it stands in none.
+    const cell = { value: result, state };
+    return hasValue(stored(cell, node.type)) ? cell : failed(ERROR.length);
+  }
   if (typeof result === "string" || result instanceof Uint8Array) {
     return Buffer.byteLength(result) <= node.type.slot ? { value: result, state }
       : failed(ERROR.length);

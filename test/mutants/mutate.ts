@@ -2,15 +2,20 @@ import { callees } from "../../src/sql/emit/callees.ts";
 
 /** One change of a kernel's text. */
 export interface Mutant {
-  readonly text: string;
+  /** The changed text. */
+  text(): string;
   /** What became of what: `< → <=`. */
   readonly change: string;
   /** The statement that it stands in, and what of it stands before. */
   readonly statement: string;
   readonly before: string;
+  /** The statement in the kernel it is of, as patterns have them. */
+  readonly shape: string;
+  /** The text of the kernel that it is in, as it was. */
+  kernel(): string;
   /**
-   * The same for all changes that are one of the emitter: names differ by their numbers only, and
-   * so do places of parameters.
+   * The same for all changes that are one of the emitter: names differ by their numbers only or by
+   * what they are named after, and so do places of parameters.
    */
   readonly pattern: string;
 }
@@ -25,43 +30,61 @@ const operator = /(?<= )(?:===|!==|<=|>=|<<|>>>|>>|&&|\|\||\+=|[<>+\-*/%&|^])(?=
 const constant = /(?<![\w.])\d+(?:\.\d+)?(?:e\d+)?(?![\w.])/g;
 const branch = /\bif \(/g;
 
-/** Every operator, constant and branch of a text changed in turn. */
-export function mutantsOf(text: string): Mutant[] {
-  const found: Mutant[] = [];
-  const kernels = [...text.matchAll(/^function (\w+)/gm)];
-  const change = (at: number, from: string, to: string, what = `${from} → ${to}`): void => {
-    const ends = [";", "{", "}", "\n"].map((end) => text.lastIndexOf(end, at - 1));
-    const start = Math.max(...ends) + 1;
-    const statement = text.slice(start, at + /^[^;{}\n]*/.exec(text.slice(at))![0].length);
-    const kernel = kernels.findLast(({ index }) => index <= at)![1]!;
-    const isParam = /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
-    const before = patternOf(statement.slice(0, at - start));
-    const whole = patternOf(statement);
-    const shape = isParam ? whole.replace(/\+ \d+\]/, "+ #]") : whole;
-    const kind = isParam && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
-    found.push({ change: what, statement: statement.trim(),
-      before: text.slice(start, at).trimStart(),
-      text: text.slice(0, at) + to + text.slice(at + from.length),
-      pattern: `${kernel}: ${shape.trim()} | ${kind} at ${before.trimStart().length}` });
+/** A statement of a kernel's text, or the head of a loop or branch. */
+interface Statement {
+  readonly text: string;
+  readonly at: number;
+  /** The kernel and the statement as patterns have them. */
+  readonly shape: string;
+}
+
+function* statementsOf(text: string): Generator<Statement> {
+  let kernel = "";
+  for (const { 0: statement, index: at } of text.matchAll(/[^;{}\n]+/g)) {
+    kernel = /^function (\w+)/.exec(statement)?.[1] ?? kernel;
+    const bare = patternOf(statement).trim();
+    const shape = isParam(statement) ? bare.replace(/\+ \d+\]/, "+ #]") : bare;
+    if (bare !== "") yield { text: statement, at, shape: `${kernel}: ${shape}` };
+  }
+}
+
+const isParam = (statement: string): boolean => /\bp(?: >> 1\))? \+ \d+\]/.test(statement);
+
+/** Every operator, constant and branch of a text changed in turn; of some shapes, or all. */
+export function* mutantsOf(text: string, shapes: ReadonlySet<string> | null = null):
+  Generator<Mutant> {
+  for (const statement of statementsOf(text)) {
+    if (shapes?.has(statement.shape) !== false) yield* changesOf(statement, text);
+  }
+}
+
+function* changesOf({ text, at, shape }: Statement, whole: string): Generator<Mutant> {
+  const isIndex = isParam(text);
+  const change = (index: number, from: string, to: string, what = `${from} → ${to}`): Mutant => {
+    const before = text.slice(0, index).trimStart();
+    const kind = isIndex && /^\d+$/.test(from) ? `# → ${to === "0" ? "0" : "# + 1"}` : what;
+    const start = at + index;
+    return { change: what, statement: text.trim(), before, shape,
+      kernel: () => /^function [^]*?\n}/.exec(whole.slice(whole.lastIndexOf("function ", at)))![0],
+      text: () => whole.slice(0, start) + to + whole.slice(start + from.length),
+      pattern: `${shape} | ${kind} at ${patternOf(before).length}` };
   };
   for (const { 0: from, index } of text.matchAll(operator)) {
-    change(index, from, others[from]!, `${from} → ${others[from] || "left out"}`);
+    yield change(index, from, others[from]!, `${from} → ${others[from] || "left out"}`);
   }
   for (const { 0: from, index } of text.matchAll(constant)) {
-    change(index, from, from === "0" ? "1" : String(Number(from) + 1));
-    if (from !== "0") change(index, from, "0");
+    yield change(index, from, from === "0" ? "1" : String(Number(from) + 1));
+    if (from !== "0") yield change(index, from, "0");
   }
   for (const { 0: from, index } of text.matchAll(branch)) {
-    const to = closing(text, index + from.length);
-    const condition = text.slice(index, to + 1);
-    change(index, condition, "if (true)", "if → always");
-    change(index, condition, "if (false)", "if → never");
+    const condition = text.slice(index, closing(text, index + from.length) + 1);
+    yield change(index, condition, "if (true)", "if → always");
+    yield change(index, condition, "if (false)", "if → never");
   }
   for (const { index, condition } of choices(text)) {
-    change(index, condition, "true", "? : → first");
-    change(index, condition, "false", "? : → second");
+    yield change(index, condition, "true", "? : → first");
+    yield change(index, condition, "false", "? : → second");
   }
-  return found;
 }
 
 /** The conditions before `?`, from the `=` or bracket that they follow. */
@@ -73,9 +96,18 @@ function* choices(text: string): Generator<{ index: number; condition: string }>
   }
 }
 
-/** Names without their numbers. */
+/** An operand may be a column, a newest value, a result or one made in the row: it is as good. */
+const operands: Readonly<Record<string, string>> = {
+  c: "v", t: "v", y: "v", newest: "v", c_s: "s", newest_s: "s", c_n: "n", newest_n: "n",
+  c_low: "low", newest_low: "low", c_high: "high", newest_high: "high",
+};
+
+/** Names without their numbers, of operands without what they are named after. */
 const patternOf = (statement: string): string =>
-  statement.replace(/\b[a-zA-Z]\w*/g, (name) => name.replace(/\d+/g, ""));
+  statement.replace(/\b[a-zA-Z]\w*/g, (name) => {
+    const bare = name.replace(/\d+/g, "");
+    return operands[bare] ?? bare;
+  });
 
 function closing(text: string, from: number): number {
   let open = 1;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { createRandom } from "../../src/base.ts";
 import { scalarFunctions } from "../../src/sql/functions.ts";
+import { Bench } from "./bench.ts";
 
 /** Bodies that emitter and slow reference share, against what others make of the same. */
 const call = (name: string, ...args: unknown[]): unknown =>
@@ -178,4 +179,38 @@ test.each([
   const actual = call("convert_unit", x, from, to);
   if (expected === undefined) expect(actual).toBeUndefined();
   else expect(actual as number).toBeCloseTo(expected, 9);
+});
+
+describe("arrays", () => {
+  const items = [0, -0, 1, 2.5, NaN, 1n, 2n, 2 ** 53, 2n ** 53n, 2n ** 53n + 1n, 1e300, "1", "",
+    "a", "@5", true, false, null, new Date(5), new Date(5), new Date(NaN),
+    new Uint8Array([1]), [1]];
+  const numeric = (value: unknown): boolean => ["number", "bigint"].includes(typeof value);
+  const same = (a: any, b: any): boolean => a instanceof Date
+    ? b instanceof Date && a.getTime() === b.getTime()
+    : numeric(a) && numeric(b) ? a == b : a === b && (typeof a !== "object" || a === null);
+  const once = (list: unknown[]): unknown[] => list.reduce<unknown[]>((found, item) =>
+    (found.some((one) => same(one, item)) ? found : [...found, item]), []);
+
+  test("what is distinct, shared and left, pair by pair", () => {
+    for (let i = 0; i < 2000; i++) {
+      const some = (): unknown[] =>
+        Array.from({ length: random.below(8) }, () => random.pick(items));
+      const a = some(), b = some();
+      const inB = (item: unknown): boolean => b.some((one) => same(one, item));
+      expect([a, b, call("array_distinct", a), call("array_union", a, b),
+        call("array_intersect", a, b), call("array_except", a, b),
+        call("array_contains_any", a, b)])
+        .toEqual([a, b, once(a), once([...a, ...b]), once(a).filter(inB),
+          once(a).filter((item) => !inB(item)), a.some(inB)]);
+    }
+  });
+
+  test("what is made inside an expression has no more room than a cell", () => {
+    const made = (expr: string): string => new Bench(expr).row({ a: 1, b: true, t: "k" });
+    expect(made("cardinality(array_flatten(repeat(repeat(1, 60000), 60000)))"))
+      .toBe("error:length 0");
+    expect(made("length(to_json(repeat(repeat('abcdefgh', 2000), 2000)))")).toBe("error:length 0");
+    expect(made("cardinality(repeat('abcdefgh', 2000))")).toBe("2000 good 0");
+  });
 });

@@ -70,7 +70,7 @@ class Queries {
   /** What may stand in this place: a model, an aggregate. */
   readonly #infer: boolean;
   readonly #newest: boolean;
-  readonly #statefulChance: number;
+  #statefulChance: number;
   /** So deep an expression goes at most. */
   readonly #deepest: number;
   #group = false;
@@ -85,7 +85,7 @@ class Queries {
     this.#deepest = deepest;
     this.#infer = random.chance(0.15);
     this.#newest = random.chance(0.2);
-    this.#statefulChance = random.chance(0.4) ? 0.25 : 0;
+    this.#statefulChance = random.chance(0.4) ? random.pick([0.25, 0.6]) : 0;
   }
 
   /** Over the stream, or over a query in FROM that gives columns of the same names. */
@@ -307,7 +307,7 @@ class Queries {
       case "whole":
         if (this.#newest && r.chance(0.3)) return "dev.k";
         return r.chance(0.75) ? r.pick(["n", "m"])
-          : r.pick(["0", "1", "2", "-3", "7", "9007199254740991"]);
+          : r.pick(["0", "0", "1", "2", "-3", "7", "9007199254740991"]);
       case "long": return r.chance(0.8) ? r.pick(["big", "wide"]) : "9223372036854775807";
       case "bool": return r.chance(0.8) ? r.pick(["yes", "no"]) : r.pick(["TRUE", "FALSE"]);
       case "text": return r.chance(0.75) ? r.pick(["t", "u"])
@@ -401,16 +401,19 @@ class Queries {
   #stateful(kind: Kind): string | null {
     const r = this.#r;
     if (this.#having || !r.chance(this.#statefulChance)) return null;
-    const group = this.#group;
+    const group = this.#group, chance = this.#statefulChance;
     this.#group = false;
+    // Calls inside calls are few, or there is no end of them.
+    this.#statefulChance = Math.min(chance, 0.15);
     const call = this.#statefulCall(kind);
     const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)"];
     const over = [
-      r.chance(0.35) ? `PARTITION BY ${r.pick(keys)}` +
+      r.chance(0.45) ? `PARTITION BY ${r.pick(keys)}` +
         r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
       r.chance(0.35) ? `WHEN ${this.value("bool", 1)}` : "",
     ].filter(Boolean).join(" ");
     this.#group = group;
+    this.#statefulChance = chance;
     return over === "" ? call : `${call} OVER (${over})`;
   }
 
@@ -418,25 +421,26 @@ class Queries {
     const r = this.#r;
     const x = (k: Kind): string => this.#not("NULL", () => this.value(k, 1));
     const flag = (): string => r.pick(["TRUE", "FALSE", "TRUE", "FALSE", "yes"]);
-    if (r.chance(0.3)) {
+    if (r.chance(0.2)) {
       const more = r.pick(["", ", 1", ", 3", `, 2, ${this.#leaf(kind)}`,
         `, 1, ${this.#leaf(kind)}, FALSE`, `, 2, ${this.#leaf(kind)}, TRUE`]);
       return `lag(${x(kind)}${more})`;
     }
-    if (r.chance(0.2)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (kind !== "bytes" && r.chance(0.2)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (r.chance(0.15)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
+    if (kind !== "bytes" && r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
     switch (kind) {
       case "float": return r.pick([
-        () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a"])})`,
+        () => `deadband(${number()}, ${r.pick(["0.5", "3", "0", "a", "-1"])})`,
         () => `${r.pick(["rate_limit", "ramp"])}(${number()}, ` +
-          `${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n"])})`,
+          `${r.pick(["2", "100.0, 5", "0.5, 0", "a, b", "n", "-1"])})`,
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
         () => `time_in_state(${x(this.#comparable())})`,
+        () => this.#controller(number),
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
         () => `${r.pick(["moving_median", "moving_rms", "moving_slope", "zscore"])}(${number()}, ` +
@@ -446,7 +450,8 @@ class Queries {
       case "whole": return fold("acc_count", x(this.kind()));
       case "bool": return r.pick([
         () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
-        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b"])})`,
+        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b",
+          "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ` +
           `${r.pick(["*", x(this.#comparable()), `t, ${x(this.#comparable())}`])})`,
@@ -463,7 +468,7 @@ class Queries {
     const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
     return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
       `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
-      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b"])}, ` +
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b", "5, 5"])}, ` +
       `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 
@@ -541,7 +546,10 @@ class Queries {
         }
         if (r.chance(0.1)) return `${r.pick(["length", "numbytes"])}(${of("text")})`;
         if (r.chance(0.02)) return "rule_start()";
-        if (r.chance(0.1)) return `${r.pick(["abs", "sign"])}(${of("whole")})`;
+        if (r.chance(0.1)) {
+          const float = r.chance(0.3);
+          return float ? `sign(${of("float")})` : `${r.pick(["abs", "sign"])}(${of("whole")})`;
+        }
         if (r.chance(0.1)) return `-(${of("whole")})`;
         if (r.chance(0.15)) return this.#part(depth);
         return `(${of("whole")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
@@ -708,24 +716,45 @@ const timePatterns = ["'yyyy-MM-dd HH:mm:ss.SSS XXX'", "'EEE d MMM YY h a z'", "
 const expressions = ["'a.'", "'(a|b)+'", "'^$'", "'[^a]*'", "'(?i)ö'", "u"];
 const floats = [0, -0, 1, 1.5, -2.25, 0.1, 0.2, 100, 1e15, -1e300, 1e308, NaN, Infinity, -Infinity,
   5e-324];
-const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, -(2 ** 32), 2 ** 53 - 1, -(2 ** 53 - 1)];
+const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 53 - 1,
+  -(2 ** 53 - 1)];
 const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
   -(2n ** 63n)];
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
 
+const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
-const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 192, 192, 193, 193, 194, 194,
-  ERROR.zero, ERROR.parse];
+const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193, 193, 194,
+  194, ERROR.zero, ERROR.parse, 255];
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
-  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 2 ** 53 - 1, -(2 ** 53 - 1)],
-  int64: [0n, 2n ** 63n - 1n, -(2n ** 63n)],
+  float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
+  int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
 };
+/** What lies beside a state that says that there is no value may be anything. */
+const beside: typeof extremes = { ...extremes, time: [0, NaN, 1e300] };
 
-function cell(r: Random, spec: ColumnSpec, goodChance = 0.7): Cell {
-  if (r.chance(goodChance)) return { value: valueOf(r, spec), state: 0 };
-  // What lies beside a state that says that there is no value may be anything.
-  const state = r.pick(states), most = extremes[spec.kind];
-  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : valueOf(r, spec), state };
+/** How the cells of a column are in one set of rows. */
+interface Manner {
+  readonly goodChance: number;
+  /** The values that it has; null: any. */
+  readonly values: readonly Cell["value"][] | null;
+  /** The states of those that are not good. */
+  readonly states: readonly number[];
+}
+
+function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
+  const most = extremes[column.kind];
+  const values = r.chance(fewChance)
+    ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
+    : most !== undefined && r.chance(0.1) ? most : null;
+  return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
+}
+
+function cell(r: Random, spec: ColumnSpec, { goodChance, values, states }: Manner): Cell {
+  const any = (): Cell["value"] => (values === null ? valueOf(r, spec) : r.pick(values));
+  if (r.chance(goodChance)) return { value: any(), state: 0 };
+  const state = r.pick(states), most = state < 64 ? extremes[spec.kind] : beside[spec.kind];
+  return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : any(), state };
 }
 
 function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["value"] {
@@ -768,26 +797,29 @@ const fitting = (value: Dyn, slot: number): Dyn =>
   (new DynWriter().write(written, 0, slot, value) < 0 ? 1 : new DynReader().read(written, 0));
 
 /**
- * Each set of rows has a manner of its own: how many there are, how good they are, and whether a
- * column has few values, so that equal ones meet.
+ * Each set of rows has a manner of its own: how many there are and how much each differs from the
+ * one before, how good they are, also in one column alone, since what is wrong with one hides what
+ * another does, and whether a column has few values, so that equal ones meet.
  */
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
-  const goodChance = r.pick([0.4, 0.7, 0.7, 0.95]);
-  const all = [...columns, meta];
-  const few = new Map(all.filter(() => r.chance(0.3)).map((column) =>
-    [column.name, Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))]));
+  const goodChance = r.pick([0.4, 0.7, 0.7, 0.95, 1]), fewChance = r.pick([0.3, 0.3, 0.8]);
+  const all = [...columns, meta], bad = r.chance(0.4) ? r.pick(all) : null;
+  const manners = new Map(all.map((column) => [column, mannerOf(r, column,
+    bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
+  const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
+  let cells = new Map<string, Cell>();
   return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
     time += r.pick(steps);
-    const cellOf = (column: ColumnSpec): Cell => {
-      const one = cell(r, column, goodChance), values = few.get(column.name);
-      return values === undefined ? one : { ...one, value: r.pick(values) };
-    };
+    cells = new Map(all.map((column) => {
+      const before = cells.get(column.name);
+      return [column.name, before === undefined || r.chance(freshChance)
+        ? cell(r, column, manners.get(column)!) : before];
+    }));
     return {
       time, source: r.chance(0.8) ? time - r.below(9) : undefined,
-      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0,
-      cells: new Map(all.map((column) => [column.name, cellOf(column)])),
+      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0, cells,
     };
   });
 }
@@ -925,9 +957,12 @@ class Machine {
       const made = ring(stream, [tags[column]!], 16);
       const row = newest.get(tag);
       if (row !== undefined) {
-        for (const cells of [new Map([[column, { value: -5, state: 0 }]]), row.cells]) {
-          put(made, { ...row, cells });
+        // It has gone round before.
+        for (let i = 0; i < 20; i++) {
+          put(made, { ...row, time: row.time - 1e6,
+            cells: new Map([[column, { value: -5, state: 0 }]]) });
         }
+        put(made, row);
       }
       return made;
     });
@@ -1049,6 +1084,10 @@ export interface Done {
   readonly rows: readonly string[];
   /** Rows counted as failed; null where the two count differently. */
   readonly errors: number | null;
+  /** Rows for whose group there was no room; null where the two count differently. */
+  readonly dropped: number | null;
+  /** Whether a call with state had no room for a key: how many tables it has is its own affair. */
+  readonly full: boolean;
   /** Rows later than event time waits for. */
   readonly late: number;
 }
@@ -1114,6 +1153,15 @@ interface Input {
   readonly r: Random;
 }
 
+/** What the stages of a program have counted, where the reference counts so, too. */
+export function countedBy(program: Program, counters: readonly Stage["counters"][],
+  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "full"> {
+  const sum = (of: "errors" | "dropped", stateful: boolean): number => counters.reduce((n, c, i) =>
+    n + ((program.stages[i]!.kind === "stateful") === stateful ? c[of] : 0), 0);
+  return { errors: counts ? sum("errors", false) + sum("errors", true) : null,
+    dropped: drops ? sum("dropped", false) : null, full: sum("dropped", true) > 0 };
+}
+
 class SqlCase implements Case {
   readonly seed: number;
   readonly sql: string;
@@ -1127,6 +1175,8 @@ class SqlCase implements Case {
    * alone.
    */
   readonly #counts: boolean;
+  /** By event time the last windows stay open: only code has looked at their rows. */
+  readonly #drops: boolean;
   restarts = 0;
 
   constructor(seed: number, sql: string, program: Program, options: Options) {
@@ -1136,8 +1186,9 @@ class SqlCase implements Case {
     this.#options = options;
     this.#query = bind(sql, catalog);
     this.#each = readsClock(this.#query);
-    this.#counts = program.models.length === 0 &&
-      queriesIn(this.#query).every(({ window }) => window?.kind !== "count");
+    const windows = queriesIn(this.#query).map(({ window }) => window);
+    this.#counts = program.models.length === 0 && windows.every((w) => w?.kind !== "count");
+    this.#drops = options.eventTime === null || windows.every((w) => w === null);
   }
 
   get title(): string {
@@ -1179,6 +1230,7 @@ class SqlCase implements Case {
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
       rows: shown(done.rows), late: order?.late ?? 0,
+      dropped: this.#drops ? done.dropped : null, full: done.full,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
     };
   }
@@ -1189,9 +1241,9 @@ class SqlCase implements Case {
     machine.feed(rows, this.#each, r);
     machine.close(end, this.#each);
     this.restarts += machine.restarts;
-    const errors = machine.links.reduce((sum, { stage }) => sum + stage.counters.errors, 0);
-    return { rows: shown(machine.rows), errors: this.#counts ? errors : null,
-      late: machine.links[0]!.stage.counters.late ?? 0 };
+    const counters = machine.links.map(({ stage }) => stage.counters);
+    return { rows: shown(machine.rows), late: counters[0]!.late ?? 0,
+      ...countedBy(program, counters, this.#counts, this.#drops) };
   }
 
   /** Random rows and newest values of a seed. */
@@ -1204,7 +1256,7 @@ class SqlCase implements Case {
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
         newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
-          cells: new Map([[name, cell(r, spec)]]) });
+          cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null, states })]]) });
       }
     }
     const order = event === null ? null : ordered(rows, sourceOf, event.late_ms);

@@ -18,7 +18,8 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
     ? { value: code.define("t", inlined(record.inline, args)), state }
     : calledBody(code, record, args, state, sees);
   if (node.type.kind === "dyn") {
-    return { ...node.type, value: result.value, js: result.value, state: result.state };
+    const state = record.part ? result.state : fitting(code, node.type.slot, result);
+    return { ...node.type, value: result.value, js: result.value, state };
   }
   if (record.result === "text" || record.result === "bytes") return madeResult(code, node, result);
   if (node.type.kind === "bool") return { kind: "bool", ...result };
@@ -30,12 +31,17 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   return { kind: "int53", ...whole(code, code.define("t", `${result.value} + 0`), numbered) };
 }
 
+interface Made {
+  readonly value: string;
+  readonly state: string;
+}
+
 const inlined = (text: string, args: readonly Value[]): string =>
   text.replace(/\$(\d)/g, (_, i: string) => args[Number(i)]!.value);
 
 function calledBody(
   code: Code, record: ScalarFunction, args: readonly Value[], state: string, sees: boolean,
-): { value: string; state: string } {
+): Made {
   const list = args.map((a) => {
     const value = a.kind === "dyn" ? javascript(code, a) : a.length !== undefined
       ? `fn.${a.kind === "bytes" ? "bytesOf" : "textOf"}(U, ${a.value}, ${a.length})`
@@ -49,8 +55,15 @@ function calledBody(
   return { value, state: failing(code, refused, `${value} === null`, NULL) };
 }
 
+/** No result is longer than its cell would be: else calls inside calls could make any number. */
+function fitting(code: Code, slot: number, { value, state }: Made): string {
+  const most = code.param({ of: "number", value: slot }, "slot");
+  return code.define("s",
+    `${known(state)} && !fn.fits(${value}, ${most}) ? ${ERROR.length} : ${state}`);
+}
+
 /** Made text or bytes lie in a place of the state block that this row alone uses. */
-function madeResult(code: Code, node: BoundCall, result: { value: string; state: string }): Value {
+function madeResult(code: Code, node: BoundCall, result: Made): Value {
   const { kind, slot } = node.type;
   const at = code.scratch(slot);
   const most = code.param({ of: "number", value: slot }, "slot");

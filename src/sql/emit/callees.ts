@@ -3,7 +3,7 @@ import { ERROR, parseDyn } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { moving } from "../functions/moving.ts";
 import {
-  arithmetic, castDyn, compareDyn, equalDyn, narrowDyn, readDyn, writeDyn, wrong,
+  arithmetic, castDyn, compareDyn, equalDyn, fits, narrowDyn, readDyn, writeDyn, wrong,
 } from "./open-values.ts";
 import { gather } from "../window/gather.ts";
 import { magnitudeOf, peakOf } from "../window/spectral.ts";
@@ -170,8 +170,8 @@ export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
   bytesOf, putBytes,
   gather, words, multiply64, divide64, remainder64, order, quantile, moving, peakOf, magnitudeOf,
-  readDyn, writeDyn, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn, castDyn,
-  wrong,
+  readDyn, writeDyn, fits, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn,
+  castDyn, wrong,
   numberText, int64Text, boolText, timeText, numberOf, boolOf, timeOf, int64Of, body,
 };
 export type Callees = typeof callees;

@@ -92,17 +92,20 @@ export function joinedStage(input: StageInput, joining: Joining, keeping: Keepin
     keepRole(keeping));
   const specs = joining.steps(keep.output);
   const steps = specs.map(joinPlan);
-  const joined = joining.input(steps.at(-1)!.ring.columns);
+  const last = steps.at(-1)!.ring;
+  const joined = joining.input(last.columns);
   const args = folding === null ? null : argumentsOf(folding);
-  const rows = folding === null ? rowsStage(joined, where, joining.columns())
-    : rowsStage(joined, where, [...folding.keys, ...args!.values()]);
-  const ring = Ring.layout("joined", rows.output, limits.join_rows_max);
-  const role = { marks: keeping.marks, rows: ring.rows };
-  const over = inputOf(input, rows.output);
+  const rows = folding !== null ? rowsStage(joined, where, [...folding.keys, ...args!.values()])
+    : where !== null ? rowsStage(joined, where, joining.columns()) : null;
+  const after = rows === null ? null
+    : { rows, ring: Ring.layout("joined", rows.output, limits.join_rows_max) };
+  const role = { marks: keeping.marks, rows: limits.join_rows_max };
+  const columns = (after?.ring ?? last).columns;
+  const over = inputOf(input, columns);
   const fold = folding === null
-    ? windowRowsPlan(over, null, rows.output, { timed: false, panes: null, ...role })
+    ? windowRowsPlan(over, null, columns, { timed: false, panes: null, ...role })
     : foldColumns(over, folding, args!, null, role);
-  return planOf(input, keeping, keep, fold, { join: { steps, rows, ring } });
+  return planOf(input, keeping, keep, fold, { join: { steps, after } });
 }
 
 function joinPlan(spec: JoinSpec): JoinPlan {
@@ -167,9 +170,9 @@ function planOf(
     state.add(`joined ${i}`, "U", step.ring.bytes);
   });
   if (parted !== null) addPartedFields(state, parted);
-  if (join !== null) {
-    state.add("after", "U", join.rows.stateBytes);
-    state.add("after rows", "U", join.ring.bytes);
+  if (join?.after) {
+    state.add("after", "U", join.after.rows.stateBytes);
+    state.add("after rows", "U", join.after.ring.bytes);
   }
   return {
     kind: "kept", window: keptWindow(keeping), keep, pane_ms, ring, fold, join, parted,
@@ -177,7 +180,8 @@ function planOf(
     output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,
     text: [keep.text, ...(keep.kind === "fold" ? [keep.emitText] : []),
-      ...(join?.steps.map((step) => step.text) ?? []), ...(join === null ? [] : [join.rows.text]),
+      ...(join?.steps.map((step) => step.text) ?? []),
+      ...(join?.after ? [join.after.rows.text] : []),
       fold.text, fold.emitText].join("\n\n"),
   };
 }

@@ -1,3 +1,4 @@
+import { limits } from "../../base.ts";
 import { type Dyn, DynReader, DynWriter, ERROR, jsonOfDyn } from "../../ring.ts";
 import { parseTime } from "../types.ts";
 
@@ -13,6 +14,12 @@ export const readDyn = (U: Uint8Array, at: number): Dyn => reader.read(U, at);
 
 export const writeDyn = (U: Uint8Array, at: number, slot: number, value: Dyn): number =>
   writer.write(U, at, slot, value);
+
+const room = new Uint8Array(limits.slot_bytes_max);
+
+/** Whether a cell with so many bytes has room for the value. */
+export const fits = (value: Dyn, slot: number): boolean =>
+  typeof value === "number" || writer.write(room, 0, slot, value) >= 0;
 
 function fail(state: number): undefined {
   wrong[0] = state;

@@ -40,16 +40,16 @@ function slice(of: Dyn, from: Dyn, to: Dyn): FunctionValue {
 export const access: readonly ScalarFunction[] = [
   {
     name: "$member", parameters: "vs", result: "dyn", doc: "`a->b`", examples: [],
-    slot: ([of]) => of!.slot,
+    part: true, slot: ([of]) => of!.slot,
     body: (of: Dyn, name: string) => (isFields(of) ? of.get(name) ?? null : undefined),
   },
   {
     name: "$item", parameters: "vv", result: "dyn", doc: "`a[i]`", examples: [],
-    slot: ([of]) => of!.slot, body: item,
+    part: true, slot: ([of]) => of!.slot, body: item,
   },
   {
     name: "$slice", parameters: "vvv", result: "dyn", doc: "`a[i:j]`", examples: [], nulls: "sees",
-    slot: ([of]) => of!.slot, body: slice,
+    part: true, slot: ([of]) => of!.slot, body: slice,
   },
   {
     name: "$in", parameters: "vv", result: "bool", doc: "`x IN a`", examples: [], nulls: "sees",
@@ -88,7 +88,7 @@ export const access: readonly ScalarFunction[] = [
     body: (key: Dyn, row: Dyn) => [key, row],
   },
   {
-    name: "element_at", parameters: "vv", result: "dyn", slot: ([of]) => of!.slot,
+    name: "element_at", parameters: "vv", result: "dyn", part: true, slot: ([of]) => of!.slot,
     takes: "array or object, place or name",
     doc: "An item of an array by its place from 0 (from the end where negative), or a field",
     examples: [["element_at(array_create('a', 'b'), 1) = 'b'", "TRUE"],

@@ -30,18 +30,19 @@ function fallback(site: Site, value: Value | undefined): string[] {
 function lag(site: Site): string[] {
   const [x, offset, value, ignore] = site.args;
   const count = Number(site.constants[1] ?? 1);
-  const n = offset?.value ?? "1";
   const cell = new KeptCell(site, "value", site.type, count);
-  const [next, rows, skip] = [site.place("next"), site.place("rows"), site.place("skip")];
-  // Of one row the ring is a cell.
-  const e = offset === undefined ? site.index : site.code.name("e");
+  const [rows, skip] = [site.place("rows"), site.place("skip")];
   const { s } = site;
+  const n = offset?.value ?? "1";
+  // The value before has one place, which is always the next.
+  const next = offset === undefined ? null : site.place("next");
+  const e = next === null ? site.index : site.code.name("e");
   const absent = missing(x!.state);
   const skips = ignore === undefined ? absent : `${ignore.value} && ${absent}`;
   const kept = cell.value(e);
   const base = site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `;
   return [
-    ...(offset === undefined ? [] : [`const ${e} = ${base}${next} | 0;`]),
+    ...(next === null ? [] : [`const ${e} = ${base}${next} | 0;`]),
     block(`if (${rows} >= ${n})`, [
       ...copied(site, kept), `${s} = ${kept.state};`,
       `if (${skip} > 0 && ${s} < ${UNCERTAIN.skipped}) ${s} = ${UNCERTAIN.skipped};`,
@@ -52,8 +53,10 @@ function lag(site: Site): string[] {
       block(`if (${skips})`, [`${skip} = ${n};`]),
       block("else", [
         cell.keep(x!, e), site.made(site.input, e, count),
-        ...(offset === undefined ? [] : [`${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`]),
-        `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
+        ...(next === null ? [`${rows} = 1; ${skip} = 0;`] : [
+          `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
+          `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
+        ]),
       ]),
     ]),
   ];
@@ -174,8 +177,8 @@ type Fold = "sum" | "min" | "max" | "avg" | "count";
 function accumulate(site: Site, fold: Fold): string[] {
   const [x, start, reset] = site.args as [Value, Value?, Value?];
   const { code, y, s } = site;
-  const [on, n, value, q, rows] =
-    ["on", "n", "value", "q", "rows"].map((name) => site.place(name));
+  const [on, n, q, rows] = ["on", "n", "q", "rows"].map((name) => site.place(name));
+  const value = fold === "count" ? n : site.place("value");
   const conditions = [start, reset].filter((v) => v !== undefined);
   const c = worst(code, ...conditions.map((v) => trusted(code, v.state)));
   const a = x.kind === "float64" && fold !== "count"
@@ -188,23 +191,28 @@ function accumulate(site: Site, fold: Fold): string[] {
   };
   const result = fold === "count" ? n! : fold === "avg"
     ? `${n} === 0 ? 0 : ${value} / ${n}` : value!;
-  const clear = `${on} = 0; ${n} = 0; ${value} = 0; ${q} = 0; ${rows} = 0;`;
+  const clear = `${on} = 0; ${n} = 0; ${fold === "count" ? "" : `${value} = 0; `}` +
+    `${q} = 0; ${rows} = 0;`;
   const worse = (state: string): string => `if (${state} > ${q}) ${q} = ${state};`;
+  // Conditions that are always good make nothing worse.
+  const doubted = c === "0" ? [] : [worse(c)];
+  const counts = [...(start === undefined ? [] : [`${on} === 1`]),
+    ...(c === "0" ? [] : [`${c} < 194`])].join(" && ");
+  const count = [
+    ...doubted,
+    block(`if (${known(a)})`, [add[fold], `${n} = ${n} + 1;`, worse(a)].filter(Boolean)),
+    block(`else if (${a} !== ${NULL} && ${a} !== ${ABSENT})`, [worse(String(UNCERTAIN.skipped))]),
+    `${rows} = 1; ${site.made(site.result)}`,
+  ];
   return [
     block(`if (${rows} === 1)`, [site.uses()]),
     ...taken(site, [
       ...(start === undefined ? [] : [`if (${ignoring(start)}) ${on} = 1;`]),
-      block(start === undefined ? `if (${c} < 194)` : `if (${on} === 1 && ${c} < 194)`, [
-        worse(c),
-        block(`if (${known(a)})`, [add[fold], `${n} = ${n} + 1;`, worse(a)].filter(Boolean)),
-        block(`else if (${a} !== ${NULL} && ${a} !== ${ABSENT})`,
-          [worse(String(UNCERTAIN.skipped))]),
-        `${rows} = 1; ${site.made(site.result)}`,
-      ]),
+      ...(counts === "" ? count : [block(`if (${counts})`, count)]),
     ]),
     `${y} = ${result}; ${s} = ${q};`,
     ...taken(site, [
-      site.raise(c), `if (${failed(a)}) ${s} = ${a};`,
+      ...(c === "0" ? [] : [site.raise(c)]), `if (${failed(a)}) ${s} = ${a};`,
       ...(reset === undefined ? [] : [`if (${ignoring(reset)}) { ${clear} }`]),
     ]),
     ...(fold === "count" ? []

@@ -1,14 +1,22 @@
 import type { Dyn } from "../../ring.ts";
 import type { ArgumentType, FunctionValue, ScalarFunction } from "./record.ts";
-import { equal, isList, type List, sortOrder, writtenOf } from "./values.ts";
+import { equal, isList, type List, sortOrder, Values, writtenOf } from "./values.ts";
 
 /** Items that a function may make of numbers alone. */
 const items_max = 65536;
 
 const has = (list: List, value: Dyn): boolean => list.some((item) => equal(item, value));
 
-const distinct = (list: List): Dyn[] =>
-  list.filter((item, i) => !list.slice(0, i).some((before) => equal(before, item)));
+function distinct(list: List): Dyn[] {
+  const seen = new Values();
+  return list.filter((item) => seen.add(item));
+}
+
+/** Distinct items of `a` that are, or are not, in `b`. */
+function shared(a: List, b: List, are: boolean): Dyn[] {
+  const others = new Values(b);
+  return distinct(a).filter((item) => others.has(item) === are);
+}
 
 /** NaN where there is none, so that the caller's NULL is told from a number. */
 function best(list: List, sign: number): Dyn | undefined {
@@ -148,7 +156,7 @@ export const lists: readonly ScalarFunction[] = [
     doc: "Whether the arrays have an item in common",
     examples: [["array_contains_any(array_create(1, 2), array_create(2, 3))", "TRUE"]],
     body: (a: Dyn, b: Dyn) => (a === null || b === null ? false
-      : isList(a) && isList(b) ? a.some((item) => has(b, item)) : undefined),
+      : isList(a) && isList(b) ? shared(a, b, true).length > 0 : undefined),
   },
   {
     name: "array_remove", parameters: "lv", result: "dyn", doc: "Without the items that are equal",
@@ -181,14 +189,14 @@ export const lists: readonly ScalarFunction[] = [
     takes: "array, other",
     doc: "The items of both, each once",
     examples: [["to_json(array_intersect(array_create(1, 2), array_create(2, 3)))", "'[2]'"]],
-    body: both((a, b) => distinct(a).filter((item) => has(b, item))),
+    body: both((a, b) => shared(a, b, true)),
   },
   {
     name: "array_except", parameters: "ll", result: "dyn",
     takes: "array, other",
     doc: "The items of the first that are none of the second, each once",
     examples: [["to_json(array_except(array_create(1, 2), array_create(2)))", "'[1]'"]],
-    body: both((a, b) => distinct(a).filter((item) => !has(b, item))),
+    body: both((a, b) => shared(a, b, false)),
   },
   {
     name: "array_distinct", parameters: "l", result: "dyn",

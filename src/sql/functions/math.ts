@@ -138,8 +138,8 @@ export const math: readonly ScalarFunction[] = [
     body: round,
   },
   {
-    name: "sign", parameters: "d", result: "int53", doc: "−1, 0 or 1", inline: "Math.sign($0) + 0",
-    examples: [["sign(-2.5)", "-1"], ["sign(0)", "0"]], body: (x: number) => Math.sign(x) + 0,
+    name: "sign", parameters: "d", result: "int53", doc: "−1, 0 or 1", inline: "Math.sign($0)",
+    examples: [["sign(-2.5)", "-1"], ["sign(0)", "0"]], body: Math.sign,
   },
   {
     name: "trunc", parameters: "du", result: "float64", doc: "Cut off after so many decimals",

@@ -28,18 +28,11 @@ function spread(F: Float64Array, at: number, n: number, first: number, mean: num
  * sums are made in the order of rows. NaN: there is none.
  */
 export const moving = {
-  /** F[scratch …] is room for n values. */
-  median(F: Float64Array, at: number, n: number, _first: number, scratch: number): number {
-    for (let i = 0; i < n; i++) {
-      // Zeros of both signs are one value.
-      const value = F[at + i]! + 0;
-      let k = i;
-      for (; k > 0 && F[scratch + k - 1]! > value; k--) F[scratch + k] = F[scratch + k - 1]!;
-      F[scratch + k] = value;
-    }
+  /** Of values in order. */
+  median(F: Float64Array, at: number, n: number): number {
     const half = n >> 1;
-    const high = F[scratch + half]!;
-    return n % 2 === 1 ? high : F[scratch + half - 1]! + (high - F[scratch + half - 1]!) / 2;
+    const high = F[at + half]!;
+    return n % 2 === 1 ? high : F[at + half - 1]! + (high - F[at + half - 1]!) / 2;
   },
 
   rms(F: Float64Array, at: number, n: number, first: number): number {
@@ -67,21 +60,15 @@ export const moving = {
 };
 
 /** A call's text, given the ring of values, its length and first place, and where times begin. */
-type Fold = (ring: string, times: string, site: Site) => string;
-
-/** Room for the values of one row's work, whatever its key. */
-const roomFor = (site: Site, rows: number): string => {
-  const field = `${site.name}.scratch`;
-  site.code.layout.add(field, "F", rows);
-  return site.code.param({ of: "state", field }, "scratch");
-};
+type Fold = (ring: string, times: string) => string;
 
 /**
  * The last n rows that had a value, as a ring: `next` is the place that is written next, `rows` how
  * many there are, `skip` for how many more rows one that was left out lies in between. Each place
  * has its value, its state and its lineage, so that a result is as old and as good as its rows.
+ * `sorted`: the fold is of the values in their order, which they keep from row to row.
  */
-function movingOver(site: Site, fold: Fold): string[] {
+function movingOver(site: Site, fold: Fold, sorted: boolean): string[] {
   const [x, n] = site.args.map(numberOf) as [string, string];
   const { code, s, y } = site;
   const count = Number(site.constants[1] ?? 1);
@@ -89,8 +76,13 @@ function movingOver(site: Site, fold: Fold): string[] {
   const [base, e, j, bad] = [code.name("base"), code.name("e"), code.name("j"), code.name("bad")];
   const of = (name: string, at: string): string => `F[${site.field(name, "F", count)} + ${at} | 0]`;
   const a = argumentState(site);
+  const place = (name: string): string => `${site.field(name, "F", count)} + ${base} | 0`;
+  const sort = !sorted ? [] : [
+    `if (${rows} === ${n}) fn.order.remove(F, ${place("order")}, ${rows}, ${of("value", e)});`,
+    `fn.order.insert(F, ${place("order")}, ${rows} < ${n} ? ${rows} : ${rows} - 1, ${x});`,
+  ];
   const take = [
-    `const ${e} = ${base} + ${next} | 0;`,
+    `const ${e} = ${base} + ${next} | 0;`, ...sort,
     `${of("value", e)} = ${x}; ${of("state", e)} = ${a}; ${of("time", e)} = ${site.time};`,
     site.made(site.input, e, count),
     `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
@@ -98,8 +90,8 @@ function movingOver(site: Site, fold: Fold): string[] {
   ];
   const leave = [`${bad} = ${a};`, `if (${rows} > 0) ${skip} = ${n};`];
   const judge = [block(`if (${a} > 63)`, leave), block("else", take)];
-  const place = (name: string): string => `${site.field(name, "F", count)} + ${base} | 0`;
-  const ring = `${place("value")}, ${rows}, ${rows} < ${n} ? 0 : ${next}`;
+  const ring = sorted ? `${place("order")}, ${rows}`
+    : `${place("value")}, ${rows}, ${rows} < ${n} ? 0 : ${next}`;
   return [
     `const ${base} = Math.imul(${site.index}, ${n});`, `let ${bad} = 0;`,
     ...(site.when === "true" ? judge : [block(`if (${site.when})`, judge)]),
@@ -108,7 +100,7 @@ function movingOver(site: Site, fold: Fold): string[] {
       `${s} = ${skip} > 0 ? ${UNCERTAIN.skipped} : 0;`,
       block(`for (let ${j} = ${base}; ${j} < ${base} + ${rows}; ${j} = ${j} + 1 | 0)`,
         [site.raise(of("state", j)), site.uses(j, count)]),
-      `${y} = ${fold(ring, place("time"), site)};`,
+      `${y} = ${fold(ring, place("time"))};`,
       `if (${y} !== ${y}) { ${y} = 0; ${s} = ${NULL}; }`,
       `else if (${y} - ${y} !== 0) ${s} = ${ERROR.number};`,
     ]),
@@ -121,19 +113,18 @@ const rowsOf = (rows: unknown): string | null =>
 
 const record = (
   name: string, doc: string, source: string, x: readonly string[], gives: readonly string[],
-  fold: Fold,
+  fold: Fold, sorted = false,
 ): StatefulFunction => ({
   name, doc, source, parameters: "du", result: "float64", usage: `${name}(x, rows)`,
   example: { call: `${name}(x, 3)`, x, gives }, constants: { 1: rowsOf },
-  emit: (site) => movingOver(site, fold),
+  emit: (site) => movingOver(site, fold, sorted),
 });
 
 /** Functions of the last rows, the row itself among them; until there are so many, of all. */
 export const movings: readonly StatefulFunction[] = [
   record("moving_median", "Median of the last so many values",
     "the value in the middle, of an even number the mean of two", ["1.0", "9.0", "2.0", "3.0"],
-    ["1.0", "5.0", "2.0", "3.0"], (ring, _, site) =>
-      `fn.moving.median(F, ${ring}, ${roomFor(site, Number(site.constants[1]))})`),
+    ["1.0", "5.0", "2.0", "3.0"], (ring) => `fn.moving.median(F, ${ring})`, true),
   record("moving_rms", "Root of the mean square of the last so many values",
     "√(Σx² / n)", ["3.0", "4.0", "0.0"], ["3.0", "3.5355339059327378", "2.886751345948129"],
     (ring) => `fn.moving.rms(F, ${ring})`),

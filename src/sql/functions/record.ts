@@ -57,6 +57,8 @@ export interface ScalarFunction {
    * those of all together.
    */
   readonly slot?: (args: readonly ArgumentType[]) => number;
+  /** The result is a part of the first argument, and so has room where that had. */
+  readonly part?: true;
   /**
    * The body takes a time before the arguments of the call: engine time as the row is worked on,
    * that at which the rule began, or the row's own, which is the end of its window if it has one.

@@ -15,6 +15,40 @@ export function equal(a: Dyn, b: Dyn): boolean {
   return a === b || (isNumeric(a) && isNumeric(b) && a == b);
 }
 
+/** What equal values share and others do not; undefined: nothing is equal to it. */
+function keyOf(value: Dyn): unknown {
+  if (typeof value === "string") return `'${value}`;
+  if (typeof value === "number") {
+    // Past 64 bits no whole number is of another kind.
+    return Number.isInteger(value) && Math.abs(value) <= 2 ** 64 ? BigInt(value)
+      : Number.isNaN(value) ? undefined : value;
+  }
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : `@${+value}`;
+  return typeof value === "object" && value !== null ? undefined : value;
+}
+
+/** Values that others are looked for among, by hash: lists may have some ten thousand items. */
+export class Values {
+  readonly #keys = new Set<unknown>();
+
+  constructor(list: List = []) {
+    for (const item of list) this.add(item);
+  }
+
+  /** False if one that is equal was there. */
+  add(value: Dyn): boolean {
+    const key = keyOf(value);
+    if (key === undefined) return true;
+    const before = this.#keys.size;
+    return this.#keys.add(key).size > before;
+  }
+
+  has(value: Dyn): boolean {
+    const key = keyOf(value);
+    return key !== undefined && this.#keys.has(key);
+  }
+}
+
 export const isNumeric = (value: Dyn): value is number | bigint =>
   typeof value === "number" || typeof value === "bigint";
 

@@ -22,8 +22,11 @@ export interface Aggregate {
 export const standsInOrder = ({ fn, slides }: Aggregate): boolean =>
   slides && isQuantile(fn);
 
-/** What an aggregate keeps for each group, all float64, with the value it begins with. */
-export type Fields = Readonly<Record<string, number>>;
+/**
+ * What an aggregate keeps for each group, all float64, with the value it begins with; null: any,
+ * it is written before it is read.
+ */
+export type Fields = Readonly<Record<string, number | null>>;
 
 /** Where an aggregate of the current group lies. */
 export interface Place {
@@ -51,21 +54,21 @@ const leastOf = ({ fn }: Aggregate): number =>
   fn === "count_distinct" ? 0 : fn === "stddevs" || fn === "vars" ? 2
     : isSpectral(fn) ? spectrum_rows_min : 1;
 
-const chained: Fields = { n: 0, worst: 0, head: 0, tail: 0 };
+const chained: Fields = { n: 0, worst: 0, head: null, tail: null };
 
 const kept: Record<AggregateName, Fields> = {
   count: { n: 0 },
   sum: { n: 0, worst: 0, sum: 0 },
   avg: { n: 0, worst: 0, sum: 0 },
-  min: { n: 0, worst: 0, best: 0 },
-  max: { n: 0, worst: 0, best: 0 },
+  min: { n: 0, worst: 0, best: null },
+  max: { n: 0, worst: 0, best: null },
   stddev: { n: 0, worst: 0, mean: 0, squares: 0 },
   stddevs: { n: 0, worst: 0, mean: 0, squares: 0 },
   var: { n: 0, worst: 0, mean: 0, squares: 0 },
   vars: { n: 0, worst: 0, mean: 0, squares: 0 },
   rms: { n: 0, worst: 0, mean: 0, squares: 0 },
-  last: { n: 0, worst: 0, value: 0, state: NULL },
-  first: { n: 0, worst: 0, value: 0, state: NULL },
+  last: { n: 0, worst: 0, value: null },
+  first: { n: 0, worst: 0, value: null },
   percentile_cont: chained,
   percentile_disc: chained,
   fft_peak: chained,
@@ -75,8 +78,12 @@ const kept: Record<AggregateName, Fields> = {
 };
 
 export function fieldsOf(aggregate: Aggregate): Fields {
-  const { fn, arg, spec } = aggregate;
-  if (standsInOrder(aggregate)) return { n: 0, worst: 0 };
+  const { fn, arg, spec, skipsNull } = aggregate;
+  if (!skipsNull) {
+    return { ...(fn === "first" ? { n: 0 } : {}), state: null,
+      ...(keepsCell(aggregate) ? {} : { value: null }) };
+  }
+  if (standsInOrder(aggregate) || keepsCell(aggregate)) return { n: 0, worst: 0 };
   if (fn === "count" && arg !== null) return { n: 0, worst: 0 };
   if (fn !== "sum" && fn !== "avg") return kept[fn];
   if (spec.kind === "int64") return { n: 0, worst: 0, over: 0, low: 0, high: 0 };
@@ -85,22 +92,27 @@ export function fieldsOf(aggregate: Aggregate): Fields {
 
 /** Lines that take one row's value in. `arg` is null for count(*). */
 export function update(code: Code, aggregate: Aggregate, arg: Value | null, place: Place): void {
+  if (!aggregate.skipsNull && arg !== null) {
+    code.line(keepOne(aggregate, arg, place));
+    return;
+  }
   const n = place.at("n");
   if (arg === null) {
     code.line(`${n} = ${n} + 1;`);
     return;
   }
   const s = arg.state;
-  if (!aggregate.skipsNull) {
-    const kept = keep(aggregate, arg, place);
-    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }`
-      : `{ ${n} = 1; ${kept} }`);
-    return;
-  }
   const worse = worstLine(code, s, place.at("worst"));
   if (worse !== null) code.line(worse);
   const lines = valueLines(aggregate, arg, place);
   code.line(`${s === "0" ? "" : `if (${s} < 64) `}{ ${lines.join(" ")} }`);
+}
+
+/** Of what skips nothing: the first value, or each, which leaves the last. */
+export function keepOne(aggregate: Aggregate, arg: Value, place: Place): string {
+  const kept = keep(aggregate, arg, place);
+  return aggregate.fn === "first" ? `if (${place.at("n")} === 0) { ${place.at("n")} = 1; ${kept} }`
+    : kept;
 }
 
 /** What is left out for being bad makes the result uncertain; NULL is left out silently. */

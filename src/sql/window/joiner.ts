@@ -23,9 +23,8 @@ export class Joiner {
   /** The last rows that were made: [from, to) of `output`. */
   from = 0;
   readonly #steps: readonly Step[];
-  readonly #rows: Kernel;
-  readonly #params: number;
-  readonly #errorsAt: number;
+  /** What comes after the joins, null = nothing does. */
+  readonly #after: After | null;
 
   /** `part` gives the place of a field of the window's state. */
   constructor(plan: JoinedPlan, site: Site, window: Ring, part: (field: string) => Site["state"]) {
@@ -35,17 +34,15 @@ export class Joiner {
       left = made.ring;
       return made;
     });
-    const state = part("after");
-    this.output = Ring.attach(site.arena, part("after rows").at, plan.ring);
-    this.#rows = kernelOf(site.arena, plan.rows.text);
-    this.#params = bindParams(plan.rows.state, plan.rows.params,
-      { ...site, input: left, output: this.output, state });
-    this.#errorsAt = fieldIndex(plan.rows.state, "errors", state.at);
+    this.#after = plan.after === null ? null : afterJoins(plan.after, { ...site, input: left,
+      state: part("after") }, part("after rows").at);
+    this.output = this.#after?.ring ?? left;
   }
 
   /** Rows on which ON or WHERE failed. */
   get errors(): number {
-    return this.#counted(1) + this.output.arena.F[this.#errorsAt]!;
+    const failed = this.#after === null ? 0 : this.output.arena.F[this.#after.errors]!;
+    return this.#counted(1) + failed;
   }
 
   /** Rows that found no room. */
@@ -78,10 +75,29 @@ export class Joiner {
       F[counts] = F[counts]! + I[range + 2]!;
       F[counts + 1] = F[counts + 1]! + I[range + 3]!;
     }
-    this.from = this.output.head;
-    this.output.claim((b - a) | 0);
-    this.output.publish(this.#rows(this.#params, a, b, this.output.head, end));
+    this.from = a;
+    if (this.#after === null) return;
+    const { kernel, params, ring } = this.#after;
+    this.from = ring.head;
+    ring.claim((b - a) | 0);
+    ring.publish(kernel(params, a, b, ring.head, end));
   }
+}
+
+interface After {
+  readonly kernel: Kernel;
+  readonly params: number;
+  /** Index of its field `errors` in F. */
+  readonly errors: number;
+  readonly ring: Ring;
+}
+
+function afterJoins(plan: NonNullable<JoinedPlan["after"]>, site: Site, at: number): After {
+  const { rows } = plan;
+  const ring = Ring.attach(site.arena, at, plan.ring);
+  const params = bindParams(rows.state, rows.params, { ...site, output: ring });
+  return { kernel: kernelOf(site.arena, rows.text), params, ring,
+    errors: fieldIndex(rows.state, "errors", site.state.at) };
 }
 
 function joinStep(

@@ -99,7 +99,7 @@ export const field = (code: Code, name: string, hint: string): string =>
 
 /** Every field of a group with its first value and the text of its place. */
 export function groupFields(code: Code, spec: WindowSpec, local: boolean): GroupField[] {
-  const names: [string, number, string][] = [];
+  const names: [string, number | null, string][] = [];
   spec.aggregates.forEach(({ aggregate }, i) => {
     for (const [name, first] of Object.entries(fieldsOf(aggregate))) {
       names.push([`agg${i}.${name}`, first, `a${i}_${name}`]);
@@ -115,7 +115,8 @@ export function groupFields(code: Code, spec: WindowSpec, local: boolean): Group
 
 interface GroupField {
   readonly name: string;
-  readonly first: number;
+  /** null: any. */
+  readonly first: number | null;
   readonly at: string;
   readonly place: string;
 }
@@ -207,8 +208,12 @@ export function enterGroup(
 ): void {
   if (spec.keys.length > 0) findGroup(code, spec, leaves, fields, window);
   else code.line(
-    `if (groups === 0) { groups = 1; ${fields.map((f) => `${f.place} = ${f.first};`).join(" ")} }`);
+    `if (groups === 0) { groups = 1; ${beginning(fields)} }`);
 }
+
+/** What a group begins with. */
+const beginning = (fields: readonly GroupField[]): string =>
+  fields.filter((f) => f.first !== null).map((f) => `${f.place} = ${f.first};`).join(" ");
 
 /** The lines that take a row into group `g`. */
 export function takeRow(
@@ -276,7 +281,6 @@ function findGroup(
       make.push(`I[(${at} + g << 1) | 0] = ${low}; I[(${at} + g << 1) + 1 | 0] = ${high};`);
     }
   });
-  const first = fields.map((f) => `${f.place} = ${f.first};`).join(" ");
   code.line(`let slot = (hash ^ hash >>> 15) & 2 * ${most} - 1;
 for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
   g = e - 1;
@@ -290,7 +294,7 @@ if (g < 0) {
   groups = groups + 1 | 0;
   I[${table} + slot | 0] = groups;
   ${make.join("\n  ")}
-  ${first}
+  ${beginning(fields)}
 }`);
   raiseKeyStates(code, spec, leaves);
 }

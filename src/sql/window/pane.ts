@@ -2,7 +2,7 @@ import { assert } from "../../base.ts";
 import type { ColumnSpec } from "../../ring.ts";
 import type { Code, Value } from "../emit/code.ts";
 import type { RowLeaves } from "../emit/leaves.ts";
-import { add64, type Aggregate, beats, fieldsOf, keep, keepsCell, type Place } from
+import { add64, type Aggregate, beats, fieldsOf, keep, keepOne, keepsCell, type Place } from
   "./aggregates.ts";
 
 /** What an aggregate of a pane has come to, as columns: one for each field, and the whole cell. */
@@ -23,15 +23,13 @@ export function mergePane(
 ): void {
   const at = (field: string): string => place.at(field);
   const of = (field: string): string => row.column(`agg${i}.${field}`).value;
+  if (!aggregate.skipsNull && aggregate.arg !== null) {
+    code.line(keepOne(aggregate, paneValue(aggregate, i, row), place));
+    return;
+  }
   const n = at("n"), more = of("n");
   if (aggregate.arg === null) {
     code.line(`${n} = ${n} + ${more};`);
-    return;
-  }
-  if (!aggregate.skipsNull) {
-    const kept = keep(aggregate, paneValue(aggregate, i, row), place);
-    code.line(aggregate.fn === "first" ? `if (${n} === 0) { ${n} = 1; ${kept} }`
-      : `{ ${n} = 1; ${kept} }`);
     return;
   }
   const worst = of("worst");
