@@ -270,9 +270,9 @@ function toSink(name: string, entry: object): SinkConfig {
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {
-  const { sql, to, eventTime, emptyWindows, schedule, restart } = text;
+  const { sql, to, eventTime, emptyWindows, sendError, schedule, restart } = text;
   return {
-    name, sql, restart, emptyWindows,
+    name, sql, restart, emptyWindows, sendError,
     schedule: schedule === undefined ? null : {
       cron: schedule.cron ?? null, duration: schedule.duration ?? null, between: schedule.between,
     },

@@ -153,6 +153,8 @@ export interface Rule {
   readonly eventTime: EventTimeConfig | null;
   /** A window without a row gives one of NULLs; `"[]"`: an empty list. */
   readonly emptyWindows: boolean | "[]";
+  /** What failed is told in a column `error`, and as rows. */
+  readonly sendError: boolean;
   readonly to: readonly RuleTarget[];
   /** Null = it runs from start to stop. */
   readonly schedule: Schedule | null;

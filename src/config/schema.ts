@@ -177,6 +177,8 @@ const rule = z.strictObject({
   emptyWindows: z.union([z.boolean(), z.literal("[]")]).default(false)
     .describe('a tumbling or hopping window that gives no row gives one of NULLs (true), or an ' +
       'empty list ("[]")'),
+  sendError: z.boolean().default(false)
+    .describe("what failed is told in a column error, and what was left out as a row of its own"),
   to: z.array(z.union([
     z.string().meta({ title: "the name of a sink" }),
     z.strictObject({

@@ -23,6 +23,18 @@ export function rowsFor(interval_ms: number, lag_ms: number = limits.reader_lag_
 
 const header_bytes = 256;
 
+/** Where each name stands; rings of equal rules have one list of columns. */
+const places = new WeakMap<readonly ColumnSpec[], ReadonlyMap<string, number>>();
+
+function placesOf(columns: readonly ColumnSpec[]): ReadonlyMap<string, number> {
+  let known = places.get(columns);
+  if (known === undefined) {
+    known = new Map(columns.map(({ name }, i) => [name, i]));
+    places.set(columns, known);
+  }
+  return known;
+}
+
 /**
  * A named, typed ring of rows in one block of an arena:
  *
@@ -67,7 +79,6 @@ export class Ring {
   readonly sourceAt: number;
   /** Index into U. */
   readonly flagsAt: number;
-  readonly #byName = new Map<string, Column>();
 
   private constructor(arena: Arena, at: number, layout: RingLayout) {
     this.name = layout.name;
@@ -96,7 +107,6 @@ export class Ring {
     });
     this.shown = this.columns.filter((column) => !column.name.startsWith("$"));
     assert(offset - at === layout.bytes, `ring ${layout.name}: layout and offsets agree`);
-    for (const column of this.columns) this.#byName.set(column.name, column);
   }
 
   static layout(name: string, columns: readonly ColumnSpec[], rows: number): RingLayout {
@@ -139,6 +149,7 @@ export class Ring {
   }
 
   column(name: string): Column | undefined {
-    return this.#byName.get(name);
+    const index = placesOf(this.layout.columns).get(name);
+    return index === undefined ? undefined : this.columns[index];
   }
 }

@@ -143,8 +143,8 @@ class Builder {
     for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
     const name = "$try";
     const restart = { attempts: 0, delay: 0, most: 0 };
-    this.#planRule(
-      { name, sql, to: [], eventTime: null, emptyWindows: false, schedule: null, restart });
+    this.#planRule({ name, sql, to: [], eventTime: null, emptyWindows: false, sendError: false,
+      schedule: null, restart });
     const rule = this.#rules.get(name);
     if (rule === undefined || (!given && !this.#hasColumns(rule))) return null;
     return { rule, inputs: this.#inputsOf(rule.program, given) };
@@ -358,7 +358,8 @@ class Builder {
   #compile(rule: Rule, strict: boolean): Program | null {
     try {
       return this.#alike.of(compile(rule.sql, this.#catalog(rule.name), { lineage: this.#lineage,
-        strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows }));
+        strict, eventTime: eventTimeOf(rule), emptyWindows: rule.emptyWindows,
+        sendError: rule.sendError }));
     } catch (thrown) {
       if (!(thrown instanceof SqlFault)) throw thrown;
       this.#problem(["rules", rule.name, "sql"], thrown.message, thrown);

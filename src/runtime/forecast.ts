@@ -171,6 +171,7 @@ function stateWords(stage: StagePlan): string[] {
     case "stateful": return [`what ${stage.functions.join(", ")} remember`];
     case "asof": return ["the newest rows of an ASOF JOIN"];
     case "arrange": return ["rows of a window that are put in order"];
+    case "failures": return ["which failures were told"];
     case "silence": return ["which windows gave a row"];
     case "expand": return ["the rest of a row of many"];
     case "rows": case "conditions": case "infer": case "lookup": case "scan": return [];

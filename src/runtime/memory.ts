@@ -88,7 +88,8 @@ function ruleLines(
   return [
     ...rings.map(({ rows, bytes }) => ({ owner, what: `ring, ${rows} rows`, bytes })),
     ...program.memory.flatMap(({ what, bytes }, i): MemoryLine[] => {
-      const sharing = i < shared && others > 0 ? `, shared with ${others} other rules` : "";
+      const sharing = i < shared && others > 0
+        ? `, shared with ${others} other rule${others === 1 ? "" : "s"}` : "";
       return i < from || bytes === 0 ? [] : [{ owner, what: what + sharing, bytes }];
     }),
   ];

@@ -111,9 +111,9 @@ async function restoreRule(
     if (goOn.has(place.ring.name)) place.cursor = seqIn(place.ring, before.inputs[i]![1]);
   });
   const inner = state.inner;
-  for (const link of runner.links.filter(({ input }) => inner.includes(input))) {
-    const { input } = link;
-    if (state.followed) link.cursor = seqIn(input, before.inner[input.name] ?? 0);
+  for (const link of runner.links.filter(({ ring }) => inner.includes(ring))) {
+    const { ring } = link;
+    if (state.followed) link.cursor = seqIn(ring, before.inner[ring.name] ?? 0);
   }
   return null;
 }

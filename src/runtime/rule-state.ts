@@ -46,20 +46,20 @@ export class RuleState {
 
   /** Rings that this rule alone writes and reads. */
   get inner(): Ring[] {
-    return this.runner.links.slice(this.runner.gathers ? 0 : 1).map(({ input }) => input);
+    return this.runner.links.slice(this.runner.gathers ? 0 : 1).map(({ ring }) => ring);
   }
 
   cut(): RuleCut {
     const { runner } = this;
     const inner = this.inner;
     for (const ring of inner) ring.numbering.follow(ring.head);
-    const cursors = runner.links.filter(({ input }) => inner.includes(input));
+    const cursors = runner.links.filter(({ ring }) => inner.includes(ring));
     return {
       hash: this.hash,
       inputs: runner.places.map(({ ring, cursor }) => [ring.name,
         ring.numbering.of(runner.state === "running" ? cursor : ring.head)]),
-      inner: Object.fromEntries(cursors.map(({ input, cursor }) =>
-        [input.name, input.numbering.of(cursor)])),
+      inner: Object.fromEntries(cursors.map(({ ring, cursor }) =>
+        [ring.name, ring.numbering.of(cursor)])),
       epoch: runner.output.numbering.epoch,
       next: runner.output.numbering.of(runner.output.head),
       ...(runner.window === null ? {} : { window: { began: runner.window.began,
@@ -72,8 +72,8 @@ export class RuleState {
     const { links, output } = this.runner;
     const inner = this.inner;
     return [
-      ...links.filter(({ input }) => inner.includes(input)).map(({ input, cursor }) =>
-        rowsOf(input, (input.head - cursor) | 0)),
+      ...links.filter(({ ring }) => inner.includes(ring)).map(({ ring, cursor }) =>
+        rowsOf(ring, (ring.head - cursor) | 0)),
       rowsOf(output, unread),
     ].filter((segment) => segment !== null);
   }

@@ -8,32 +8,18 @@ import type { RulePlan } from "./graph.ts";
 /** A stage writes at most half of its ring in one pass. */
 const passes_max = 2 * limits.rows_per_step_max / limits.stage_rows;
 
-/** One stage between two rings, and how far it has read. */
-interface Link {
-  readonly stage: Stage;
-  readonly input: Ring;
-  cursor: number;
-}
-
 /** How far one stream has been read. */
 export interface Place {
   readonly ring: Ring;
   cursor: number;
   /** Where it was when the rule began. */
-  readonly begun: number;
+  begun: number;
 }
 
-/** Of a rule with one stream, which its first stage reads itself. */
-const placeOf = (link: Link): Place => ({
-  ring: link.input,
-  begun: link.cursor,
-  get cursor() {
-    return link.cursor;
-  },
-  set cursor(seq) {
-    link.cursor = seq;
-  },
-});
+/** One stage, and the ring that it reads. */
+interface Link extends Place {
+  readonly stage: Stage;
+}
 
 /** What a rule stands on, and how its stages are made from nothing. */
 export interface RuleParts {
@@ -163,8 +149,8 @@ export class RuleRunner {
     this.since = this.window?.joined(this) ?? -Infinity;
     this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
-    for (const link of this.links) link.cursor = link.input.head;
-    this.#places = this.#gather?.members ?? [placeOf(this.links[0]!)];
+    for (const link of this.links) link.cursor = link.begun = link.ring.head;
+    this.#places = this.#gather?.members ?? [this.links[0]!];
     this.state = "running";
     this.reason = "";
     this.#retryAt = 0;
@@ -188,8 +174,8 @@ export class RuleRunner {
 
   /** How far it has read the rows of its window. */
   get #reached(): number {
-    const { input, cursor } = this.links[0]!;
-    return this.state === "running" ? cursor : input.head;
+    const { ring, cursor } = this.links[0]!;
+    return this.state === "running" ? cursor : ring.head;
   }
 
   /** Of a window: no rule has read it yet. */
@@ -327,7 +313,7 @@ export class RuleRunner {
   #make(): void {
     const { rings } = this.#parts;
     this.links = inTurn(byEventTime(this.#parts.stages())).map((stage, i) =>
-      ({ stage, input: rings[i]!, cursor: rings[i]!.head }));
+      ({ stage, ring: rings[i]!, cursor: rings[i]!.head, begun: rings[i]!.head }));
   }
 
   /** A stage writes at most half of its output ring in a turn. */
@@ -339,29 +325,29 @@ export class RuleRunner {
 
   #fill(until: number): boolean {
     if (this.#gather === null) return false;
-    const { input, cursor } = this.links[0]!;
-    return ((input.head - cursor) | 0) > input.rows >> 1 || this.#gather.step(until);
+    const { ring, cursor } = this.links[0]!;
+    return ((ring.head - cursor) | 0) > ring.rows >> 1 || this.#gather.step(until);
   }
 
   #step(i: number, open: boolean, now: number, time: number): boolean {
     const link = this.links[i]!;
-    const { stage, input } = link;
-    let lag = (input.head - link.cursor) | 0;
-    if (lag > input.rows) {
-      this.#lost += lag - input.rows;
-      link.cursor = (input.head - input.rows) | 0;
-      lag = input.rows;
+    const { stage, ring } = link;
+    let lag = (ring.head - link.cursor) | 0;
+    if (lag > ring.rows) {
+      this.#lost += lag - ring.rows;
+      link.cursor = (ring.head - ring.rows) | 0;
+      lag = ring.rows;
     }
     if (i === 0 && this.since !== -Infinity) lag = this.#skipEarlier();
     const next = this.links[i + 1];
     const free = next === undefined ? open
-      : ((next.input.head - next.cursor) | 0) <= next.input.rows >> 1;
+      : ((next.ring.head - next.cursor) | 0) <= next.ring.rows >> 1;
     if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     // Less than 0: a replay has not come up to where this rule was.
-    const left = ((input.head - link.cursor) | 0) > 0;
+    const left = ((ring.head - link.cursor) | 0) > 0;
     this.behind ||= left;
     if (stage.deadline > time || this.behind) {
       return left && (free || open) && stage.waits !== true;
@@ -373,7 +359,7 @@ export class RuleRunner {
   /** True if more is due: a window behind this one closes only after all that this one closes. */
   #tick(i: number, now: number, time: number): boolean {
     const { stage } = this.links[i]!;
-    const output = this.links[i + 1]?.input ?? this.output;
+    const output = this.links[i + 1]?.ring ?? this.output;
     const { deadline } = stage, { head } = output;
     stage.tick(time, now);
     return stage.deadline <= time && (stage.deadline !== deadline || output.head !== head);
@@ -381,14 +367,14 @@ export class RuleRunner {
 
   /** Windows that began before the rule did are not its own; how many rows are left. */
   #skipEarlier(): number {
-    const link = this.links[0]!, { input } = link, { F } = input.arena;
-    const start = input.column("$start")!.payload;
-    while (link.cursor !== input.head && F[start + (link.cursor & input.mask)]! <= this.since) {
+    const link = this.links[0]!, { ring } = link, { F } = ring.arena;
+    const start = ring.column("$start")!.payload;
+    while (link.cursor !== ring.head && F[start + (link.cursor & ring.mask)]! <= this.since) {
       link.cursor = (link.cursor + 1) | 0;
     }
     // Those that come after it began later.
-    if (link.cursor !== input.head) this.since = -Infinity;
-    return (input.head - link.cursor) | 0;
+    if (link.cursor !== ring.head) this.since = -Infinity;
+    return (ring.head - link.cursor) | 0;
   }
 
   #fail(thrown: unknown, now: number): void {
@@ -405,10 +391,10 @@ export class RuleRunner {
     }
     // What could not be worked off is skipped, else the same rows would fail for ever.
     for (const link of this.links) {
-      const left = (link.input.head - link.cursor) | 0;
+      const left = (link.ring.head - link.cursor) | 0;
       if (left <= 0) continue;
       this.#lost += left;
-      link.cursor = link.input.head;
+      link.cursor = link.ring.head;
     }
   }
 }

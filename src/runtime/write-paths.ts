@@ -63,6 +63,10 @@ class WritePaths {
         this.#tell(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
           "be on the way to a write: whoever counts it would count a silent device (W8)");
       }
+      if (rule.sendError) {
+        this.#tell(["rules", rule.name, "sendError"], "A row that tells of a failure may not be " +
+          "on the way to a write: whoever counts it would count what was left out (W8)");
+      }
       for (const { sentence, span } of program.unsafe) {
         refuse(`${sentence}; it may not be on the way to a write`, span);
       }

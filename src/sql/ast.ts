@@ -244,3 +244,9 @@ export function children(expr: Expr): readonly Expr[] {
     case "slice": return [expr.of, expr.from, expr.to].filter((e) => e !== null);
   }
 }
+
+/** The name that a field has by itself: of its column or its function. */
+export function nameOf(expr: Expr): string | null {
+  if (expr.kind === "name") return expr.parts.at(-1)!;
+  return expr.kind === "call" ? expr.name.toLowerCase() : null;
+}

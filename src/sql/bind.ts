@@ -4,7 +4,7 @@ import type {
 } from "./ast.ts";
 import { limits, nextPowerOfTwo } from "../base.ts";
 import { spread_name } from "../ring.ts";
-import { children } from "./ast.ts";
+import { children, nameOf } from "./ast.ts";
 import { check, isAggregate, placeOf } from "./check.ts";
 import { checkCall, expand } from "./arguments.ts";
 import type {
@@ -21,6 +21,7 @@ import {
 import { parseExpr, parseQuery } from "./parser.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { inline } from "./rewrite/inline.ts";
+import { overWindows } from "./rewrite/over-windows.ts";
 import { contains, inputsOf, walk } from "./rewrite/tree.ts";
 import { type Found, Scope } from "./scope.ts";
 import { Steps } from "./steps.ts";
@@ -33,8 +34,9 @@ import {
 export function bind(text: string, catalog: Catalog, steps = new Steps(text)): BoundQuery {
   refuseSeparator(text);
   const parsed = parseQuery(text, steps);
-  const { sql, tree: select } = inline(text, parsed, catalog.functions ?? new Map());
+  const { sql, tree } = inline(text, parsed, catalog.functions ?? new Map());
   steps.sql = sql;
+  const select = overWindows(sql, tree);
   checkAll(sql, select, steps);
   return bindSelect(sql, select, catalog, steps);
 }
@@ -1367,12 +1369,6 @@ function pathOf(expr: Expr): string[] {
 }
 
 const mqttKeys = new Map(["topic", "qos", "messageId"].map((key) => [key.toLowerCase(), key]));
-
-/** The name that a field has by itself: of its column or its function. */
-function nameOf(expr: Expr): string | null {
-  if (expr.kind === "name") return expr.parts.at(-1)!;
-  return expr.kind === "call" ? expr.name.toLowerCase() : null;
-}
 
 function hasAggregate(expr: Expr): boolean {
   return (expr.kind === "call"

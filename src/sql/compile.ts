@@ -7,8 +7,10 @@ import type { Program } from "./program.ts";
 export function compile(
   sql: string, catalog: Catalog, options: Partial<PlanOptions> = {},
 ): Program {
-  const { lineage = false, strict = false, eventTime = null, emptyWindows = false } = options;
-  return plan(bind(sql, catalog), catalog, { lineage, strict, eventTime, emptyWindows });
+  const { lineage = false, strict = false, eventTime = null, emptyWindows = false,
+    sendError = false } = options;
+  return plan(bind(sql, catalog), catalog,
+    { lineage, strict, eventTime, emptyWindows, sendError });
 }
 
 /**
@@ -17,5 +19,6 @@ export function compile(
  */
 export function compileConditions(conditions: readonly string[], catalog: Catalog): Program {
   return plan(bindConditions(conditions, catalog), catalog,
-    { lineage: true, strict: true, eventTime: null, emptyWindows: false });
+    { lineage: true, strict: true, eventTime: null, emptyWindows: false,
+      sendError: false });
 }

@@ -103,6 +103,7 @@ function title(stage: StagePlan): string {
     }
     case "arrange": return `the rows of a window: ${arrangement(stage)}; at most ` +
       `${stage.ring.rows} in ${stage.ring.bytes} bytes`;
+    case "failures": return "says what failed, in the column error";
     case "silence": return `${stage.asList ? "an empty list" : "a row of NULLs"} for each window ` +
       "without a row";
     case "expand": return "a row for each item of an array";

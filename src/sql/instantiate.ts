@@ -3,6 +3,7 @@ import { ArrangeStage } from "./arrange.ts";
 import { AsofStage } from "./asof.ts";
 import { RowsStage } from "./emit/stage.ts";
 import { ExpandStage } from "./expand.ts";
+import { FailuresStage } from "./failures.ts";
 import { ReorderStage } from "./event/reorder.ts";
 import { InferStage, type InferSite } from "./infer.ts";
 import { LookupStage, type LookupSite } from "./lookup.ts";
@@ -22,6 +23,7 @@ export function instantiate(plan: StagePlan, site: Site): Stage {
     case "arrange": return new ArrangeStage(plan, site);
     case "asof": return new AsofStage(plan, site);
     case "expand": return new ExpandStage(plan, site);
+    case "failures": return new FailuresStage(plan, site);
     case "silence": return new SilenceStage(plan, site);
     case "reorder": return new ReorderStage(plan, site);
     case "infer": case "lookup": case "scan":

@@ -19,6 +19,7 @@ import { reorderStage } from "./emit/reorder.ts";
 import { expandStage } from "./expand.ts";
 import { scanStage } from "./scan.ts";
 import { isShareable, sharedWindow } from "./shared.ts";
+import { failuresStage } from "./failures.ts";
 import { silenceStage } from "./silence.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
 import type {
@@ -46,6 +47,8 @@ export interface PlanOptions {
   readonly eventTime: EventTime | null;
   /** A window without a row gives one of NULLs; `"[]"`: one that is told as an empty list. */
   readonly emptyWindows: EmptyWindows;
+  /** Rows say what failed, in a column `error`. */
+  readonly sendError: boolean;
 }
 
 export type EmptyWindows = boolean | "[]";
@@ -179,6 +182,7 @@ class Chain {
   readonly #strict: boolean;
   readonly #eventTime: EventTime | null;
   readonly #emptyWindows: EmptyWindows;
+  readonly #sendError: boolean;
   /** Its rows are those of the rule. */
   readonly #isLast: boolean;
   /** What the query in FROM is planned as. */
@@ -208,6 +212,7 @@ class Chain {
     this.#eventTime = options.eventTime;
     this.#emptyWindows = options.emptyWindows;
     this.#isLast = isLast;
+    this.#sendError = options.sendError;
     this.#shareable = shareable;
     const inner = innerOf(query);
     this.#before = inner === null ? null : new Chain(inner, catalog, options,
@@ -310,7 +315,18 @@ class Chain {
     this.#give();
     const { expand } = this.#query;
     if (expand !== null) this.stages.push(expandStage(this.#input(), expand));
+    if (this.#sendError && this.#isLast) this.#failures();
     if (this.#emptyWindows !== false && this.#isLast) this.#silence();
+  }
+
+  /** What a stage leaves out is told of when all before it has been worked off. */
+  #failures(): void {
+    const { output } = this.stages.at(-1)!;
+    if (output.some(({ name }) => name === "error")) {
+      throw new SqlFault("send-error", "With sendError a rule has a column error of its own: " +
+        "call this one otherwise", this.#query.sql, { from: 0, to: this.#query.sql.length });
+    }
+    this.stages.push(failuresStage(output, this.stages.length));
   }
 
   /** Windows of which nothing came are told of behind all else. */

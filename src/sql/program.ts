@@ -289,6 +289,14 @@ export interface StatefulPlan extends KernelStage {
   readonly keys: number;
 }
 
+/** What failed, as rows and in a column of its own (failures.ts). */
+export interface FailuresPlan extends StageBase {
+  readonly kind: "failures";
+  readonly stateBytes: number;
+  readonly state: StateLayout;
+  readonly text: "";
+}
+
 /** A row of NULLs for each window of which none came (silence.ts). */
 export interface SilencePlan extends StageBase {
   readonly kind: "silence";
@@ -345,7 +353,7 @@ export interface ArrangePlan extends StageBase {
 
 export type StagePlan = RowsPlan | ConditionsPlan | WindowPlan | KeptPlan | RunningPlan
   | InferPlan | LookupPlan | ScanPlan | AsofPlan | StatefulPlan | ReorderPlan | ArrangePlan
-  | ExpandPlan | SilencePlan;
+  | ExpandPlan | FailuresPlan | SilencePlan;
 
 export interface StageCounters {
   /** Rows read. */

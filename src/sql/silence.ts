@@ -4,6 +4,7 @@ import {
 } from "../ring.ts";
 import { fieldIndex, Layout } from "./emit/params.ts";
 import { type EventClock, ReorderStage } from "./event/reorder.ts";
+import { FailuresStage } from "./failures.ts";
 import type { SilencePlan, Site, Stage, StageCounters } from "./program.ts";
 
 /**
@@ -166,8 +167,14 @@ export class SilenceStage implements Stage {
   }
 }
 
-/** Tells of empty windows only when the stages before have given out what they have. */
+/**
+ * Tells of failures, and of empty windows only when the stages before have given out what they
+ * have.
+ */
 export function inTurn(stages: readonly Stage[]): readonly Stage[] {
+  stages.forEach((stage, i) => {
+    if (stage instanceof FailuresStage) stage.follow(stages.slice(0, i));
+  });
   const [first] = stages, last = stages.at(-1);
   if (last instanceof SilenceStage) {
     last.follow(stages.slice(0, -1), first instanceof ReorderStage ? first : null);

@@ -15,7 +15,7 @@ export interface StateRange {
 export function stateRanges(stage: StagePlan): StateRange[] {
   switch (stage.kind) {
     case "rows": case "conditions": case "window": case "running": case "stateful": case "expand":
-    case "silence":
+    case "failures": case "silence":
     case "asof": case "arrange":
       return rangesOf(stage.state);
     case "kept": {

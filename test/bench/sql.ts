@@ -134,7 +134,7 @@ function drive(runner: RuleRunner, cache: LookupCache | undefined, now: number):
   cache?.step(now);
   return !more && runner.deadline > now &&
     runner.places.every(({ ring, cursor }) => ring.head === cursor) &&
-    runner.links.every(({ input, cursor }) => input.head === cursor);
+    runner.links.every(({ ring, cursor }) => ring.head === cursor);
 }
 
 /** A rule with its rings, as a role makes it. */

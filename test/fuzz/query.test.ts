@@ -24,7 +24,8 @@ function understand(sql: string, random: number, steps: Steps): void {
   }
   const query = bind(sql, catalog, steps);
   const program = plan(query, catalog,
-    { lineage: random > 0.7, strict: random > 0.85, eventTime: null, emptyWindows: false });
+    { lineage: random > 0.7, strict: random > 0.85, eventTime: null, emptyWindows: false,
+      sendError: random > 0.5 });
   for (const stage of program.stages) {
     if (stage.kind === "infer") continue;
     for (const text of [stage.text, "emitText" in stage ? stage.emitText : ""]) {
@@ -118,7 +119,7 @@ test("a long chain of OR makes a kernel that grows with it, not one that doubles
     const test = Array.from({ length: n }, (_, i) => `${i % 2 ? "a" : "b"} = c + ${i}`);
     const sql = `SELECT a FROM s WHERE ${test.join(" OR ")}`;
     const program = plan(bind(sql, catalog), catalog,
-      { lineage: false, strict: false, eventTime: null, emptyWindows: false });
+      { lineage: false, strict: false, eventTime: null, emptyWindows: false, sendError: false });
     return program.stages.reduce((sum, stage) => sum + stage.text.length, 0);
   };
   expect(size(400)).toBeLessThan(12 * size(40));

@@ -76,6 +76,10 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(examine(rules, [], {}, { emptyWindows: "[]" }).texts.join("\n"))
       .toContain('rules.write.sql: The rule slow tells of an empty window by an empty list');
   });
+  test("a row that tells of a failure is refused", () => {
+    const found = examine({ write: "SELECT a AS v FROM d.fast" }, [], {}, { sendError: true });
+    expect(found.texts.join("\n")).toContain("rules.write.sendError: A row that tells of");
+  });
   test("NOT in WHERE is refused: what is not known to be true is not known to be false", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE NOT (b > 5)" })).toContain("(W8)");
     for (const window of ["SLIDINGWINDOW(ss, 1) OVER (WHEN NOT (b > 5))",

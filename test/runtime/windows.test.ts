@@ -158,7 +158,7 @@ test("equal windows are one: in memory, in the plan, and explain says with whom"
   expect(explain(second!.program, ["a"])).toContain("shares  stage 1 with a\n");
   const lines = planText(graph).text.split("\n").filter((line) => line.includes("(window)"));
   expect(lines).toEqual([expect.stringMatching(
-    / a  +state of stage 1 \(window\), shared with 1 other rules$/)]);
+    / a  +state of stage 1 \(window\), shared with 1 other rule$/)]);
   const { role } = await Gateway.start({ a: three["a"]!, b: three["b"]! }, 0);
   expect(role.rules[0]!.states[0]).toBe(role.rules[1]!.states[0]!);
   expect(role.rules[0]!.states[1]).not.toBe(role.rules[1]!.states[1]!);

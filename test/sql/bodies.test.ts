@@ -212,5 +212,8 @@ describe("arrays", () => {
       .toBe("error:length 0");
     expect(made("length(to_json(repeat(repeat('abcdefgh', 2000), 2000)))")).toBe("error:length 0");
     expect(made("cardinality(repeat('abcdefgh', 2000))")).toBe("2000 good 0");
+    const long = "x".repeat(60_000);
+    expect(made(`length(array_join(sequence(1, 20000), '${long}'))`)).toBe("error:length 0");
+    expect(made(`length(regexp_replace('${long}', 'x', '${long}'))`)).toBe("error:length 0");
   });
 });

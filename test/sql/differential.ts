@@ -192,10 +192,17 @@ class Queries {
     return this.#r.chance(0.1) ? "DISTINCT " : "";
   }
 
+  /** A function with state that looks at what windows give, where the value is an aggregate. */
+  #overWindows(kind: Kind, depth: number): string {
+    if (kind !== "bool") return `lag(${this.value(kind, depth)})`;
+    return `had_changed(${this.#r.pick(["TRUE", "FALSE"])}, ${this.value(this.kind(), depth)})`;
+  }
+
   /** A column of a window's rows, also their number. */
   #counted(kind: Kind, depth: number): string {
     if (this.#r.chance(0.04)) return this.#r.pick(["window_end()", "window_trigger()"]);
     if (this.#r.chance(0.04)) return this.#hits("last_agg_hit");
+    if (this.#r.chance(0.04)) return this.#overWindows(kind, depth - 1);
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5)
       ? `PARTITION BY ${this.value(this.#comparable(), 1)} ` : "";

@@ -15,6 +15,7 @@ import { type Case, caseFor, caseOf, type Done, queryOf } from "./differential.t
  * - by event time an idle timeout and rows that are too far ahead: event-time.test.ts
  * - windows that are full, keys of groups and of states past what their table has by default:
  *   moving.test.ts, emit.test.ts (KEYS 1 and 2 are random)
+ * - equal windows that rules share: test/runtime/windows.test.ts; changed kernels: test/mutants
  * - units of time other than ms, forms of literals, comments, CREATE STREAM: parser.test.ts
  */
 const count = Number(process.env["SOAK_COUNT"] ?? 300);

@@ -1,3 +1,4 @@
+import { limits } from "../../base.ts";
 import type { Dyn } from "../../ring.ts";
 import type { ArgumentType, FunctionValue, ScalarFunction } from "./record.ts";
 import { equal, isList, type List, sortOrder, Values, writtenOf } from "./values.ts";
@@ -33,9 +34,14 @@ function join(list: List, delimiter: string | null, replacement: string | null):
   | null | undefined {
   if (!isList(list) || delimiter === null) return undefined;
   const texts: string[] = [];
+  let length = 0;
   for (const item of list) {
     const text = item === null ? replacement : writtenOf(item);
-    if (text !== null) texts.push(text);
+    if (text === null) continue;
+    length += text.length + (texts.length === 0 ? 0 : delimiter.length);
+    texts.push(text);
+    // No cell has room for more.
+    if (length > limits.slot_bytes_max) break;
   }
   return texts.join(delimiter);
 }

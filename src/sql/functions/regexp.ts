@@ -1,5 +1,5 @@
 import type { RE2JS } from "re2js";
-import { remember } from "../../base.ts";
+import { limits, remember } from "../../base.ts";
 import type { ArgumentType, ScalarFunction } from "./record.ts";
 
 /**
@@ -64,6 +64,8 @@ function replace(text: string, pattern: string, by: string): string | undefined 
       }
     }
     from = last = end;
+    // No cell has room for more.
+    if (result.length > limits.slot_bytes_max) return result;
   }
   return result + text.slice(from);
 }
