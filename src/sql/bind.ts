@@ -478,8 +478,9 @@ class Binder {
     if (isNullLiteral(bound)) return nullOf(bool, bound.span);
     if (isOpen(bound.type)) return this.#narrow(bound, bool);
     if (bound.type.kind !== "bool") {
-      throw this.#fault("type", `Here a condition is expected, but this is ${say(bound.type)}`,
-        expr.span);
+      const hint = isNumber(bound.type) ? "; of a number it is like x <> 0" : "";
+      throw this.#fault("type",
+        `Here a condition is expected, but this is ${say(bound.type)}${hint}`, expr.span);
     }
     return bound;
   }
@@ -523,7 +524,8 @@ class Binder {
       case "index": return this.#index(expr, context);
       case "member": return this.#member(this.#expr(expr.of, context), expr.name, expr.span);
       case "slice": return this.#access("$slice", [expr.of, expr.from, expr.to].map((part) =>
-        (part === null ? nullOf(dyn(16), expr.span) : this.#expr(part, context))), expr.span);
+        (part === null ? this.#literal({ kind: "literal", value: true, span: expr.span })
+          : this.#expr(part, context))), expr.span);
       case "star": throw this.#fault("syntax", "`*` stands for columns, not for a value",
         expr.span);
     }

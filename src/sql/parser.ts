@@ -23,6 +23,7 @@ const clauses = ("AS JOIN INNER LEFT RIGHT FULL CROSS ASOF ON WHERE GROUP HAVING
 const elsewhere: Readonly<Record<string, string>> = {
   UNION: "two queries are two rules, and streams of one kind are read by a pattern: FROM m-*.slow",
   OFFSET: "LIMIT takes the first rows, row_number() tells which one a row is",
+  CREATE: "a stream or a table is an entry of `sources` or `tables`",
   INSERT: "what becomes of the rows stands in `to` of the rule",
   WITH: "a query inside another one stands after FROM, in brackets",
   FILTER: "it stands behind a window; some rows of an aggregate are avg(CASE WHEN … THEN x END)",

@@ -127,7 +127,7 @@ const wrong: readonly (readonly [sql: string, ...said: string[]])[] = [
     'SELECT temperature FROM press.fast WHERE temperature = "80"',
     "                                         ^^^^^^^^^^^^^^^^^^"],
   ["SELECT temperature FROM press.fast WHERE temperature",
-    "1:42: Here a condition is expected, but this is a float",
+    "1:42: Here a condition is expected, but this is a float; of a number it is like x <> 0",
     "SELECT temperature FROM press.fast WHERE temperature",
     "                                         ^^^^^^^^^^^"],
   ["SELECT recipe + 1 FROM orders",

@@ -217,3 +217,12 @@ describe("errors are values", () => {
     expect(valueOf("cast('x', 'bigint')").state).toBe(201);
   });
 });
+
+test("a part of an array with an open end is as good as the array; of NULL it is NULL", () => {
+  const list = "array_create(1, 2, 3)";
+  for (const [expr, text] of [[`${list}[1:]`, "'[2,3]'"], [`${list}[:-1]`, "'[1,2]'"],
+    [`${list}[:]`, "'[1,2,3]'"], [`${list}[0:2]`, "'[1,2]'"]]) {
+    expect([expr, valueOf(`to_json(${expr})`)]).toEqual([expr, valueOf(text!)]);
+  }
+  expect(valueOf(`to_json(${list}[NULL:2])`).value).toBeNull();
+});

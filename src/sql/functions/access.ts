@@ -10,9 +10,9 @@ function placeOf(list: readonly Dyn[], at: Dyn): number {
   return from0 < list.length ? from0 : -1;
 }
 
-/** An end of a slice: as a place, but the end itself is one, and NULL is the open end. */
+/** An end of a slice: as a place, but the end itself is one, and TRUE is the open end. */
 function endOf(list: readonly Dyn[], at: Dyn, open: number): number {
-  if (at === null) return open;
+  if (at === true) return open;
   const place = Number(at);
   if (!Number.isInteger(place)) return -1;
   const from0 = place < 0 ? list.length + place : place;
@@ -27,7 +27,6 @@ function item(of: Dyn, at: Dyn): FunctionValue {
 }
 
 function slice(of: Dyn, from: Dyn, to: Dyn): FunctionValue {
-  if (of === null) return null;
   if (!isList(of)) return undefined;
   const [first, end] = [endOf(of, from, 0), endOf(of, to, of.length)];
   return first < 0 || end < first ? undefined : of.slice(first, end);
@@ -48,7 +47,7 @@ export const access: readonly ScalarFunction[] = [
     part: true, slot: ([of]) => of!.slot, body: item,
   },
   {
-    name: "$slice", parameters: "vvv", result: "dyn", doc: "`a[i:j]`", examples: [], nulls: "sees",
+    name: "$slice", parameters: "vvv", result: "dyn", doc: "`a[i:j]`", examples: [],
     part: true, slot: ([of]) => of!.slot, body: slice,
   },
   {

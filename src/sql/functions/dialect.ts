@@ -15,6 +15,10 @@ export interface AbsentFunction extends DialectFunction {
 
 export const absent: readonly AbsentFunction[] = [
   {
+    name: "dedup_trigger", parameters: "a+", place: "context",
+    why: "it is not documented; had_changed() and last_hit_time() tell what has come before",
+  },
+  {
     name: "delay", parameters: "ia", place: "context",
     why: "no function waits, as other rules run on the same thread; a sliding window with a " +
       "delay gives rows later",
