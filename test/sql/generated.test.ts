@@ -54,6 +54,9 @@ test.each([
     "GROUP BY COUNTWINDOW(7) ORDER BY repeat(t, n)[0]"],
   ["NaN of no fixed type stays what it is",
     "SELECT time_in_state(array_create(1e308 * 10 - 1e308 * 10)[0]) AS c0 FROM s"],
+  ["a value of the last row, whatever it is, beside values that stand in order",
+    "SELECT median(a) AS c0, last_value(b, FALSE) AS c1, first_value(n, FALSE) AS c2, " +
+    "count(*) AS c3 FROM s GROUP BY SLIDINGWINDOW(ms, 50)"],
   ["NULL beside values of fixed and of no fixed type",
     "SELECT NULL IN (a, d) AS c0, NULL NOT IN (t, 1.5, l[0]) AS c1 FROM s"],
 ])("queries that differed once: %s", async (_, sql) => {

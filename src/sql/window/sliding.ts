@@ -133,10 +133,11 @@ function anew(code: Code, spec: WindowSpec, orders: readonly Order[]): string[] 
   // Counts of rows and of values stand, too.
   const others = spec.aggregates.some(({ aggregate }, i) => !stands(i) && aggregate.arg !== null);
   const known = spec.aggregates.flatMap(({ aggregate }, i) => {
-    const n = fields.find(({ name }) => name === `agg${i}.n`)!.place;
-    const { valued } = orders.find(({ index }) => stands(i) && index === orderOf(spec, i)) ??
-      { valued: "" };
-    return stands(i) ? [`${n} = ${valued};`] : aggregate.arg === null ? [`${n} = rows;`] : [];
+    const count = stands(i) ? orders.find(({ index }) => index === orderOf(spec, i))!.valued
+      : aggregate.arg === null ? "rows" : null;
+    // The others count for themselves, and last_value(x, FALSE) not at all.
+    return count === null ? []
+      : [`${fields.find(({ name }) => name === `agg${i}.n`)!.place} = ${count};`];
   });
   return [
     `const g = 0;`,
