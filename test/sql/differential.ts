@@ -1175,7 +1175,7 @@ class SqlCase implements Case {
    * alone.
    */
   readonly #counts: boolean;
-  /** By event time the last windows stay open: only code has looked at their rows. */
+  /** By event time, and of rows, the last windows stay open: only code has looked at their rows. */
   readonly #drops: boolean;
   restarts = 0;
 
@@ -1188,7 +1188,8 @@ class SqlCase implements Case {
     this.#each = readsClock(this.#query);
     const windows = queriesIn(this.#query).map(({ window }) => window);
     this.#counts = program.models.length === 0 && windows.every((w) => w?.kind !== "count");
-    this.#drops = options.eventTime === null || windows.every((w) => w === null);
+    this.#drops = (options.eventTime === null || windows.every((w) => w === null)) &&
+      windows.every((w) => w?.kind !== "count");
   }
 
   get title(): string {
