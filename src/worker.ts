@@ -26,7 +26,7 @@ async function serial(init: SerialInit): Promise<void> {
   const [{ createLog, systemClock }, { createTtyWire }, { drivers }, { runSerialWorker }] =
     await Promise.all([import("./base.ts"), import("./driver.ts"), import("./registry.ts"),
       import("./runtime.ts")]);
-  const clock = systemClock(init.clockOffset);
+  const clock = systemClock(init.engineClock);
   runSerialWorker(init, {
     clock, log: logOf(createLog, clock), drivers,
     wire: (settings, events) => createTtyWire(settings.link, settings.wake, events),
@@ -38,8 +38,8 @@ async function serial(init: SerialInit): Promise<void> {
 async function role(): Promise<void> {
   const [{ createLog, systemClock }, { connectors, drivers, tables }, { machineWorld, serveRole }] =
     await Promise.all([import("./base.ts"), import("./registry.ts"), import("./runtime.ts")]);
-  serveRole(self, { drivers, connectors, tables }, ({ clockOffset, workerUrl }) => {
-    const clock = systemClock(clockOffset);
+  serveRole(self, { drivers, connectors, tables }, ({ engineClock, workerUrl }) => {
+    const clock = systemClock(engineClock);
     return machineWorld(clock, logOf(createLog, clock), workerUrl);
   });
 }

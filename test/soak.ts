@@ -14,7 +14,7 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   sqlite: { what: "random queries over the rows of a window: SQLite gives the same",
     path: "test/sql/sqlite.test.ts" },
   mutants: { what: "changed kernels: the differential suite finds them",
-    path: "test/mutants/mutants.ts" },
+    path: "test/mutants/mutants.test.ts" },
   fuzz: { what: "damaged queries: understood or refused with their place", path: "test/fuzz" },
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",

@@ -22,8 +22,8 @@ export interface RoleInit {
   readonly stopped: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly unavailable: string | null;
-  /** `Clock.offset` of the thread that starts it. */
-  readonly clockOffset: number;
+  /** The clock of all threads. */
+  readonly engineClock: SharedArrayBuffer;
 }
 
 type SentInit = Omit<RoleInit, "share"> & { readonly share: Sent<Share> };

@@ -160,7 +160,7 @@ class Running implements Runtime {
     const init: Omit<RoleInit, "share"> = {
       kind: "role", workerUrl: world.workerUrl,
       unavailable: store.audit.unavailable,
-      clockOffset: world.clock.offset, ...this.#beginning(),
+      engineClock: world.clock.shared, ...this.#beginning(),
     };
     const offers: Offer[] = await Promise.all(this.#roles.map(({ remote, name }) =>
       remote!.offer({ ...init, share: shareOf(graph, name) })));

@@ -60,8 +60,8 @@ export interface SerialInit {
   readonly armings: readonly number[];
   /** Read end of the wake pipe. */
   readonly wake: number;
-  /** `Clock.offset` of the thread that starts it. */
-  readonly clockOffset: number;
+  /** The clock of all threads. */
+  readonly engineClock: SharedArrayBuffer;
   /** Of the profile: whether its time counts as certain without a time server. */
   readonly clock: Profile["clock"];
 }
@@ -91,7 +91,7 @@ export class SerialPort implements LinkPort {
   readonly #events: SerialEvents;
   readonly #world: World;
   readonly #tags: readonly DriverTag[];
-  readonly #init: Omit<SerialInit, "clockOffset">;
+  readonly #init: SerialInit;
   readonly #bridges: readonly Bridge[];
   readonly #commands: CommandWriter;
   readonly #outcomes: CommandReader;
@@ -147,6 +147,7 @@ export class SerialPort implements LinkPort {
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
       stop: this.#stop.at,
       armings: this.#armings.map((word) => word.at), wake: this.#pipe.end, clock,
+      engineClock: world.clock.shared,
     };
     this.#view = {
       name: this.name, type: plan.link.type, state: "closed", reason: "worker starting",
@@ -283,8 +284,7 @@ export class SerialPort implements LinkPort {
     };
     worker.onerror = (event) => died(event.message);
     worker.addEventListener("close", () => died("the worker ended"));
-    const { offset: clockOffset } = this.#world.clock;
-    worker.postMessage({ ...this.#init, clockOffset } satisfies SerialInit);
+    worker.postMessage(this.#init);
   }
 
   /** W3, W15: armings end, and a command whose bytes may have left is unknown. */

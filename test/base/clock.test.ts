@@ -106,3 +106,48 @@ test("time is certain from the first sync until a step, and again once it is rig
   at.synced = false;
   expect(after(1000)).toBe(false);
 });
+
+test("clocks of several threads are one, whichever of them sees a step", () => {
+  const at = { monotonic: 5000, wall: 1_700_000_000_000 };
+  const clockOf = (shared: SharedArrayBuffer | null) =>
+    createClock(() => at.monotonic, () => at.wall, () => true, shared);
+  const first = clockOf(null);
+  const second = clockOf(first.shared);
+  const pass = (ms: number): void => {
+    at.monotonic += ms;
+    at.wall += ms;
+  };
+  pass(20);
+  first.time();
+  second.time();
+  // Between a step forward and one back only the first looks.
+  at.wall += 3_600_000;
+  pass(20);
+  first.time();
+  at.wall -= 5000;
+  for (let i = 0; i < 100; i++) {
+    pass(20);
+    const times = i % 2 === 0 ? [first.time(), second.time()] : [second.time(), first.time()];
+    expect(times[0]).toBe(times[1]!);
+  }
+  expect([first.steps, second.steps]).toEqual([2, 2]);
+  expect([first.certain, second.certain]).toEqual([false, false]);
+});
+
+test("no processor between the two clocks is no step", () => {
+  const at = { monotonic: 5000, wall: 1_700_000_000_000, held: 0 };
+  const clock = createClock(() => at.monotonic, () => {
+    at.monotonic += at.held;
+    at.wall += at.held;
+    return at.wall;
+  }, () => true);
+  at.monotonic += 20;
+  at.wall += 20;
+  at.held = 5000;
+  const before = clock.time();
+  at.held = 0;
+  at.monotonic += 20;
+  at.wall += 20;
+  expect(clock.time() - before).toBeCloseTo(5020, 6);
+  expect(clock.steps).toBe(0);
+});

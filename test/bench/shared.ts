@@ -16,6 +16,8 @@ interface Case {
   readonly name: string;
   readonly rules: Readonly<Record<string, { readonly sql: string; readonly to: string[] }>>;
   readonly rate: number;
+  /** What the source declares, by which memory is planned; as `rate` if left out. */
+  readonly declared?: number;
   readonly message: (n: number) => object;
 }
 
@@ -39,7 +41,7 @@ const cases: readonly Case[] = [
   { name: "300 equal windows", rules: rulesOf(300, having(0)), rate: 500, message: climate },
   { name: "300 windows", rules: rulesOf(300, having(1)), rate: 500, message: climate },
   ...[5000, 25_000].map((rate) => ({ name: "4 aggregates by 100 devices in 1 s",
-    rules: rulesOf(1, aggregates, 1), rate, message: reading })),
+    rules: rulesOf(1, aggregates, 1), rate, declared: 25_000, message: reading })),
 ];
 
 /**
@@ -56,13 +58,13 @@ export async function run(): Promise<Figure[]> {
   return found;
 }
 
-async function measure({ name, rules, rate, message }: Case): Promise<Figure[]> {
+async function measure({ name, rules, rate, declared = rate, message }: Case): Promise<Figure[]> {
   const broker = await mosquittoBroker();
   await broker.start();
   const folder = workFolder({ "gateway.json": {
     gateway: { id: "shared", profile: "generic-512mb" },
     links: { broker: { type: "mqtt", host: "127.0.0.1", port: broker.port } },
-    sources: { s: { type: "mqtt", link: "broker", topic: "in", rowsPerSecond: rate,
+    sources: { s: { type: "mqtt", link: "broker", topic: "in", rowsPerSecond: declared,
       columns: { temperature: "float64", humidity: "float64", device: "int32" } } },
     sinks: { out: { type: "mqtt", link: "broker", topic: "out/{rule}" } },
     rules, api: { listen: "127.0.0.1:0" },
@@ -75,12 +77,13 @@ async function measure({ name, rules, rate, message }: Case): Promise<Figure[]> 
       (await gateway.get("/links")).body.every(({ state }: { state: string }) => state === "open"));
     const { pid } = gateway.program;
     let sent = await publish(client, rate, warm_s, 0, message);
-    const [before, begun] = [cpuSeconds(pid), performance.now()];
+    const [before, first] = [cpuSeconds(pid), sent];
     sent = await publish(client, rate, seconds, sent, message);
-    const cores = (cpuSeconds(pid) - before) / (performance.now() - begun) * 1000;
     await until("all rows are read", async () =>
       (await gateway.get("/rules")).body.every(({ rows_in }: { rows_in: number }) =>
         rows_in === sent));
+    // By messages, not by the clock: on a busy machine they may come more slowly than they should.
+    const cores = (cpuSeconds(pid) - before) / (sent - first) * rate;
     const { lost, memory: { planned } } = (await gateway.get("/health")).body;
     const rows = Object.values<number>(lost).reduce((a, b) => a + b, 0);
     const figure = (metric: string, value: number, unit: string): Figure => ({

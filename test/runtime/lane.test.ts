@@ -57,7 +57,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
-    clock: { now: () => now, time: () => now, steps: 0, certain: true, offset: 0 },
+    clock: { now: () => now, time: () => now, steps: 0, certain: true,
+      shared: new SharedArrayBuffer(0) },
     wake() {}, armingEnded() {},
   });
   lane.step(now, now, false);

