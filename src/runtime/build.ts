@@ -126,7 +126,7 @@ class Builder {
     checkWritePaths({
       gateway, rules, permits, streams: this.#streams, past: this.#past(),
       readsOf: (program, but) => this.#readsOf(program, but),
-      permitSql: (condition) => compileConditions([condition], this.#catalog("")).sql,
+      permitAlone: (condition) => compileConditions([condition], this.#catalog("")),
     }, (...told) => this.#problem(...told));
     const tables = gateway.tables.map(planTable);
     const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };

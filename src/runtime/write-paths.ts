@@ -14,8 +14,8 @@ export interface Planned {
   readonly past: ReadonlyMap<string, string>;
   /** Tags that a query depends on, without what has the name `but` in its own text. */
   readsOf(program: Program, but?: string): ReadonlySet<string>;
-  /** The text that a condition of a permit is compiled from. */
-  permitSql(condition: string): string;
+  /** One condition of a permit, compiled by itself. */
+  permitAlone(condition: string): Program;
 }
 
 type Tell = (path: readonly (string | number)[], message: string, hint?: Hint) => void;
@@ -49,16 +49,13 @@ class WritePaths {
    * value may therefore stand in no rule on the way to a write, and in no permit (W12).
    */
   hiding(): void {
-    const { gateway, rules, permits, permitSql } = this.#planned;
-    const why = "hides an input that is bad or missing, which a machine must not be written from";
+    const { gateway, rules, permits, permitAlone } = this.#planned;
     for (const { rule, program } of rules) {
       if (!this.#writing.has(rule.name)) continue;
-      const found = hidingIn(program.sql);
       const refuse = (sentence: string, span: Span): void => {
         const fault = new SqlFault("unsafe", `${sentence} (W8)`, program.sql, span);
         this.#tell(["rules", rule.name, "sql"], fault.message, fault);
       };
-      if (found !== null) refuse(`${found.word} ${why}`, found.span);
       if (rule.emptyWindows !== false) {
         this.#tell(["rules", rule.name, "emptyWindows"], "A row that stands for none may not " +
           "be on the way to a write: whoever counts it would count a silent device (W8)");
@@ -78,13 +75,13 @@ class WritePaths {
       }
     }
     for (const { tag, program } of permits) {
-      if (hidingIn(program.sql) === null) continue;
-      gateway.policy[tag]!.permit.forEach((_, i, permit) => {
-        const sql = permitSql(permit[i]!);
-        const found = hidingIn(sql);
-        if (found === null) return;
-        const fault = new SqlFault("unsafe", `${found.word} ${why} (W12)`, sql, found.span);
-        this.#tell(["policy", tag, "permit", i], fault.message, fault);
+      if (program.unsafe.length === 0) continue;
+      gateway.policy[tag]!.permit.forEach((condition, i) => {
+        const { sql, unsafe } = permitAlone(condition);
+        for (const { sentence, span } of unsafe) {
+          const fault = new SqlFault("unsafe", `${sentence} (W12)`, sql, span);
+          this.#tell(["policy", tag, "permit", i], fault.message, fault);
+        }
       });
     }
   }
@@ -161,24 +158,4 @@ class WritePaths {
       }
     }
   }
-}
-
-/**
- * The first word of a query that makes a value of a missing one; texts and comments aside. A
- * comparison with NULL is not true, so NOT of one in WHERE, or in a condition of a window, lets a
- * row pass of which nothing is known.
- */
-function hidingIn(sql: string): { word: string; span: Span } | null {
-  const aside = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--.*|\/\*[\s\S]*?\*\//g;
-  const code = sql.replace(aside, (text) => " ".repeat(text.length));
-  const where = code.search(/\b(?:on|where|over|statewindow)\b/i);
-  const not = /(?<!\bis\s+)\bnot\b(?!\s+(?:in|like|between)\b)/gi;
-  not.lastIndex = where;
-  const named = new RegExp("\\b(?:coalesce|isnull|quality|good|raw|changed|collect|merge_agg|" +
-    "array_(?:max|min|join))(?=\\s*\\()", "i");
-  const found = named.exec(code) ?? /\bis\s+null\b/i.exec(code) ??
-    (where < 0 ? null : not.exec(code));
-  if (found === null) return null;
-  const [word] = found;
-  return { word, span: { from: found.index, to: found.index + word.length } };
 }

@@ -53,9 +53,9 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
   });
   test("each with its place, also behind a comment and in a function", () => {
     expect(problems({ write: "SELECT /* coalesce() */ a + coalesce(b, 1) AS v FROM d.fast" }))
-      .toContain("1:29: coalesce hides an input that is bad or missing, which a machine must not " +
-        "be written from (W8)\n  SELECT /* coalesce() */ a + coalesce(b, 1) AS v FROM d.fast\n" +
-        `${" ".repeat(30)}^^^^^^^^`);
+      .toContain("1:29: coalesce hides an input that is bad or missing; it may not be on the way " +
+        "to a write (W8)\n  SELECT /* coalesce() */ a + coalesce(b, 1) AS v FROM d.fast\n" +
+        `${" ".repeat(30)}^^^^^^^^^^^^^^`);
     const functions = { smooth: { parameters: ["x"], sql: "1.0 * ewma(x, 1s)" } };
     expect(problems({ write: "SELECT smooth(a) AS v FROM d.fast" }, [], functions))
       .toContain("in the function smooth, 1:7: ewma() depends on every row since the start, so " +
@@ -187,9 +187,49 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     expect(text("before")).toContain("c0_s === 0");
     expect(text("other")).not.toContain("=== 0");
   });
-  test("IS NOT NULL, a text that says so, and rules that write nothing are free", () => {
+  test("IS NOT NULL by itself, a text that says so, and rules that write nothing are free", () => {
     expect(problems({ write: "SELECT a AS v FROM d.fast WHERE b IS NOT NULL AND 'is null' <> 'x'",
-      other: "SELECT coalesce(a, 1) AS v FROM d.fast" })).toBe("");
+      other: "SELECT coalesce(a, 1) AS v FROM d.fast" }, ["d.ok AND d.a IS NOT NULL"])).toBe("");
+    expect(problems({ write: "SELECT max(a) AS v FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1) " +
+      "HAVING max(b) IS NOT NULL" })).toBe("");
+  });
+  test("IS NOT NULL as a value, or where it lets a row pass", () => {
+    for (const sql of ["SELECT CASE WHEN a IS NOT NULL THEN a ELSE 40.0 END AS v FROM d.fast",
+      "SELECT 1.0 * cast(a IS NOT NULL, 'bigint') AS v FROM d.fast",
+      "SELECT b AS v FROM d.fast WHERE (a IS NOT NULL) = FALSE",
+      "SELECT b AS v FROM d.fast WHERE (a IS NOT NULL) <> TRUE",
+      "SELECT b AS v FROM d.fast WHERE (a IS NOT NULL) IN (FALSE)",
+      "SELECT b AS v FROM d.fast WHERE CASE WHEN a IS NOT NULL THEN FALSE ELSE TRUE END",
+      "SELECT a AS v FROM d.fast WHERE a IS NOT NULL OR ok",
+      "SELECT max(CASE WHEN a IS NOT NULL THEN a ELSE 4.0 END) AS v FROM d.fast " +
+        "GROUP BY TUMBLINGWINDOW(ss, 1)",
+      "SELECT sum(a) AS v FROM d.fast WHERE a IS NOT NULL GROUP BY TUMBLINGWINDOW(ss, 1)",
+      "SELECT sum(a) AS v FROM d.fast GROUP BY TUMBLINGWINDOW(ss, 1) FILTER (WHERE a IS NOT NULL)",
+      "SELECT x AS v FROM (SELECT CASE WHEN a IS NOT NULL THEN a ELSE 4.0 END AS x FROM d.fast)",
+      "SELECT a AS v FROM d.fast WHERE a IS NOT NULL AND CASE WHEN a IS NOT NULL THEN ok END",
+      "SELECT rate_limit(CASE WHEN a IS NOT NULL THEN a ELSE 4.0 END, 1) AS v FROM d.fast"]) {
+      expect(problems({ write: sql }), sql).toContain("IS NOT NULL hides");
+    }
+  });
+  test("names that hide what stands behind them from who reads words", () => {
+    for (const sql of ["SELECT a AS `t--raw`, coalesce(b, 50.0) AS v FROM d.fast",
+      "SELECT a AS `operator's`, coalesce(b, 50.0) AS v, a AS `op's` FROM d.fast",
+      "SELECT a AS `n /* 1`, coalesce(b, 3.0) AS v, a AS `m */ 1` FROM d.fast",
+      "SELECT `coalesce`(b, 50.0) AS v FROM d.fast"]) {
+      expect(problems({ write: sql }), sql).toContain("coalesce hides");
+    }
+    expect(problems({ write: "SELECT a AS `t--raw`, b AS v FROM d.fast WHERE NOT ok" }))
+      .toContain("NOT hides");
+  });
+  test("in a permit: what is TRUE where the machine says nothing (W12)", () => {
+    for (const condition of ["CASE WHEN d.ok IS NOT NULL THEN d.ok ELSE TRUE END",
+      "(d.ok IS NOT NULL) = FALSE", "d.ok IS NULL", "`coalesce`(d.ok, TRUE)",
+      "quality(d.ok) = 'good'", "d.a IS NOT NULL OR d.ok"]) {
+      const told = problems({ write: "SELECT a AS v FROM d.fast" }, ["d.ok", condition]);
+      expect(told, condition).toContain("(W12)");
+      expect(told).toContain("permit[1]");
+    }
+    expect(problems({ write: "SELECT a AS v FROM d.fast" }, ["NOT d.ok"])).toBe("");
   });
 });
 

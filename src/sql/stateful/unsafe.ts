@@ -4,6 +4,7 @@ import {
 } from "../bound.ts";
 import type { Span } from "../fault.ts";
 import { statefulFunctions } from "../functions.ts";
+import { hidingIn } from "../hiding.ts";
 import type { Unsafe } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 
@@ -16,7 +17,7 @@ const hides = "puts a value in the place of one that is bad or missing";
  * state of a function. What a rule has that breaks this.
  */
 export function unsafeIn(query: BoundQuery): Unsafe[] {
-  const found: Unsafe[] = [];
+  const found = hidingIn(query);
   const add = (span: Span, sentence: string): number => found.push({ sentence, span });
   for (const node of query.stateful) {
     const why = reason(node);
