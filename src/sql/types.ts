@@ -101,3 +101,6 @@ export function parseTime(value: string): number | null {
   const ms = isoTime(bytes, 0, bytes.length, "UTC");
   return Number.isNaN(ms) ? null : ms;
 }
+
+/** At the beginning of a sentence. */
+export const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);

@@ -1,12 +1,12 @@
 import {
   afterRows, type Bound, type BoundQuery, type BoundStateful, isArranged, isSelective, queriesIn,
   windowReads,
-} from "../bound.ts";
-import type { Span } from "../fault.ts";
-import { statefulFunctions } from "../functions.ts";
-import { hidingIn } from "../hiding.ts";
-import type { Unsafe } from "../program.ts";
-import { walk } from "../rewrite/tree.ts";
+} from "./bound.ts";
+import type { Span } from "./fault.ts";
+import { statefulFunctions } from "./functions.ts";
+import { hidingIn } from "./hiding.ts";
+import type { Unsafe } from "./program.ts";
+import { walk } from "./rewrite/tree.ts";
 
 const endless = "depends on every row since the start, so the age of its inputs has no bound";
 const drawn = "This is drawn at random: nobody could say why a machine was written so";

@@ -1,0 +1,147 @@
+import { limits } from "../../base.ts";
+import {
+  type Bound, type BoundQuery, type BoundWindow, type Catalog, afterRows, isArranged, needsRows,
+} from "../bound.ts";
+import {
+  type Folding, left_column, runningStage, start_column, windowStage,
+} from "../emit/stages.ts";
+import { type Keeping, keptRowsStage, keptStage, panesStage } from "../emit/kept.ts";
+import { SqlFault } from "../fault.ts";
+import type { KeptPlan, WindowPlan } from "../program.ts";
+import { conjunction } from "../rewrite/conjuncts.ts";
+import { walk } from "../rewrite/tree.ts";
+import type { Mark } from "../window/kernel.ts";
+import { Chain, type PlanOptions } from "./chain.ts";
+
+/** Plans the window of a query. */
+export class WindowChain extends Chain {
+  /** Its window tells when it began: rules may share it. */
+  readonly #shareable: boolean;
+
+  constructor(
+    query: BoundQuery, catalog: Catalog, options: PlanOptions, before: Chain | null,
+    shareable: boolean,
+  ) {
+    super(query, catalog, options, before);
+    this.#shareable = shareable;
+  }
+
+  /** Rows of one time come together: so long have they been waited for. */
+  protected get byEvents(): boolean {
+    return this.eventTime !== null && this.eventTime.late_ms > 0;
+  }
+
+  /** What the rest of the query asks of a closed window. */
+  protected marks(): Mark[] {
+    const { select, having, orderBy } = this.query;
+    let start = this.#shareable;
+    for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
+      walk(node, (n) => {
+        start ||= n.kind === "window" && n.which === "start";
+        return true;
+      });
+    }
+    const left = isArranged(this.query) || this.hits;
+    return [...(start ? [start_column] : []), ...(left ? [left_column] : [])];
+  }
+
+  protected window(): void {
+    const { window } = this.query;
+    const folding = this.folding();
+    const stage = window === null ? runningStage(this.input(), folding)
+      : this.#windowStage(window, folding);
+    this.stages.push(stage);
+    if (stage.kind !== "running") this.most = stage.kind === "kept" ? stage.fold.keys : stage.keys;
+    this.columns = stage.output;
+    folding.keys.forEach(({ spec, expr }) => this.keys.set(expr, spec.name));
+  }
+
+  #windowStage(window: BoundWindow, folding: Folding): WindowPlan | KeptPlan {
+    const { where } = folding;
+    const marks = this.marks(), byEvents = this.byEvents;
+    const input = this.input();
+    const rowwise = this.query.aggregates.some(({ fn }) => needsRows(fn));
+    if (window.kind === "tumbling" && !rowwise) {
+      return windowStage(input, { kind: window.kind, length_ms: window.length_ms }, folding, marks);
+    }
+    if (window.kind === "count" && window.every === window.rows && !rowwise) {
+      return windowStage(input, { kind: window.kind, rows: window.rows }, folding, marks);
+    }
+    if (window.kind === "hopping" && !rowwise) {
+      return panesStage(input, folding,
+        { window, before: where, after: null, marks, byEvents,
+          rows: paneRows(window, folding.groups) },
+        paneOf(window));
+    }
+    return keptStage(input, folding, this.#keeping(window, where));
+  }
+
+  /** Without aggregates a window gives its rows as they are. */
+  protected windowRows(window: BoundWindow): void {
+    const where = conjunction(this.tests);
+    this.tests = [];
+    const stage = keptRowsStage(this.input(), this.passes(),
+      this.#keeping(window, where));
+    this.most = stage.fold.keys;
+    this.stages.push(stage);
+    this.columns = stage.output;
+  }
+
+  protected folding(): Folding {
+    const { aggregates, groupBy, groups } = this.query;
+    const keys = groupBy.map((expr, i) => ({
+      spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
+    }));
+    const columns = aggregates.map((aggregate, i) => ({
+      spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
+    }));
+    return { where: conjunction(this.tests), keys, aggregates: columns, groups };
+  }
+
+  #keeping(window: BoundWindow, where: Bound | null): Keeping {
+    const after = afterRows(window);
+    return { window, before: after ? null : where, after: after ? where : null,
+      marks: this.marks(), byEvents: this.byEvents, rows: this.keptRows(window) };
+  }
+
+  /** Rows that a window keeps: its own number, or its length by the declared rate. */
+  protected keptRows(window: BoundWindow): number {
+    const { ring_rows_max, ring_rows_min } = limits;
+    if (window.kind === "count") {
+      if (window.rows > ring_rows_max) {
+        throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows ` +
+          "(ring_rows_max); take fewer, or a rule before this one that gives one row of many",
+          this.query.sql, window.span);
+      }
+      return Math.max(ring_rows_min, window.rows);
+    }
+    const interval = this.interval();
+    const length = longest(window);
+    if (interval === null || length === null) return limits.window_rows_default;
+    return Math.min(ring_rows_max, Math.max(ring_rows_min, Math.ceil(length / interval) + 2));
+  }
+}
+
+/** ms that a row may be kept; null = it depends on the rows. */
+function longest(window: BoundWindow): number | null {
+  switch (window.kind) {
+    case "tumbling": return window.length_ms;
+    case "hopping": return window.length_ms + window.hop_ms;
+    case "sliding": return window.length_ms + window.delay_ms;
+    case "session": return 2 * window.most_ms;
+    case "count": case "state": return null;
+  }
+}
+
+/** Groups of panes that a hopping window keeps. */
+function paneRows(window: BoundWindow & { kind: "hopping" }, groups: number): number {
+  const all = (window.length_ms / paneOf(window) + 2) * groups;
+  return Math.max(limits.ring_rows_min, 2 * groups, Math.min(limits.pane_rows_max, all));
+}
+
+/** The longest time that both length and hop are whole numbers of. */
+function paneOf({ length_ms, hop_ms }: BoundWindow & { kind: "hopping" }): number {
+  let [a, b] = [length_ms, hop_ms];
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
+}
