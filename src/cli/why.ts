@@ -17,6 +17,7 @@ function whyText(why: WhyView): string {
     `  because  ${why.reason}`,
     `  rules    ${why.rules.join(", ") || "none reads it"}`,
     ...(why.writers.length === 0 ? [] : [`  written  from ${why.writers.join(", ")}`]),
+    ...(why.off === null ? [] : [`  off      ${why.off}`]),
     `  gate     ${gate === null ? "never asked" : JSON.stringify(gate)}`,
     `  config   ${why.configHash.slice(0, 12)}, policy ${why.policyHash.slice(0, 12)}` +
       (why.configChanged ? ", changed at the last start" : ", unchanged since the start before"),

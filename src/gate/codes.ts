@@ -51,7 +51,8 @@ export const refusals = {
   "permit-old": "The permit condition {condition} is {age_ms} ms old; at most {most_ms} ms.",
   "permit-false": "The permit condition {condition} is not met.",
   // The mode (W1..W5).
-  "safe-mode": "The gateway runs in safe mode after repeated failed starts.",
+  "safe-mode": "The gateway runs in safe mode after starts without an orderly stop before them: " +
+    "rules, models and writes are off; run --normal leaves it.",
   "config-rejected": "The configuration was rejected; the last good one runs without writing.",
   "latched": "Writing was disarmed by {by}; lift it with disarm --clear.",
   "changing": "The configuration that {tag} is written by is being changed.",

@@ -116,7 +116,7 @@ export class Inspector {
       return {
         name: rule.name, sql: rule.sql,
         state: runner?.state ?? "off",
-        reason: runner?.reason ?? this.#role.refused.get(`rule ${rule.name}`) ?? "",
+        reason: runner?.reason ?? this.#role.whyOff(rule.name),
         rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
         lost: (runner?.lost ?? 0) + sum("dropped"), late: sum("late"), early: sum("early"),
         failures: runner?.failures ?? 0,

@@ -3,8 +3,9 @@ import type { StagePlan } from "../sql.ts";
 import type { Graph } from "./graph.ts";
 
 /**
- * What may be meant, but seldom is: values that the policy wants younger than they are polled, or
- * than a window lets them be. The gate would refuse most commands for it, and now and then none.
+ * What may be meant, but seldom is. Values that the policy wants younger than they are polled, or
+ * than a window lets them be: the gate would refuse most commands for it, and now and then none.
+ * Windows with gaps between them.
  */
 export function notesOf(graph: Graph): string[] {
   const { streams, rules, permits, gateway: { policy } } = graph;
@@ -21,7 +22,20 @@ export function notesOf(graph: Graph): string[] {
       ? slow(program.newest, policy[target.tag]!.inputMaxAge, "inputMaxAge")
         .map((text) => `note: rule ${rule.name}, which writes ${target.tag}: ${text}`) : [])),
     ...windowNotes(graph),
+    ...rules.flatMap(({ rule, program: { stages } }) => stages.flatMap((stage) => {
+      const gap = gapOf(stage);
+      return gap === null ? [] : [`note: rule ${rule.name}: ${gap}`];
+    })),
   ];
+}
+
+/** What a hopping window leaves out that hops further than it is long. */
+function gapOf(stage: StagePlan): string | null {
+  if (stage.kind !== "kept" || stage.window.kind !== "hopping") return null;
+  const { length_ms, hop_ms } = stage.window;
+  return hop_ms <= length_ms ? null : `its HOPPINGWINDOW is ${formatDuration(length_ms)} long ` +
+    `and hops ${formatDuration(hop_ms)}: rows of ${formatDuration(hop_ms - length_ms)} between ` +
+    "two windows are in none";
 }
 
 /** A window has rows from its beginning on, and its result is as old as the oldest of them. */

@@ -1,6 +1,7 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
+import { sentenceOf } from "../gate.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
@@ -149,8 +150,12 @@ export class Role {
   rule(name: string): RuleRunner {
     const found = this.rules.find((rule) => rule.name === name);
     if (found !== undefined) return found;
-    const refused = this.refused.get(`rule ${name}`) ?? "rules are off in safe mode";
-    throw new Fault("rule-off", `The rule ${name} is off: ${refused}`, { name });
+    throw new Fault("rule-off", `The rule ${name} is off: ${this.whyOff(name)}`, { name });
+  }
+
+  /** Of a rule that there is no runner of. */
+  whyOff(name: string): string {
+    return this.refused.get(`rule ${name}`) ?? sentenceOf("safe-mode", {});
   }
 
   /** What the prepared generation keeps of the one that runs; null = everything is new. */

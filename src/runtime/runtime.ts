@@ -1,6 +1,7 @@
 import { Fault, limits, nearest } from "../base.ts";
 import {
-  dayStart, legibleId, parseCommand, refuse, refusedOutcome, testCaller, type Refusal,
+  dayStart, legibleId, parseCommand, refuse, refusedOutcome, sentenceOf, testCaller,
+  type Refusal,
 } from "../gate.ts";
 import { Arena, Word } from "../ring.ts";
 import { explain } from "../sql.ts";
@@ -331,7 +332,8 @@ class Running implements Runtime {
     const { gateway } = this.#graph;
     const roles = await Promise.all(this.#roles.map(({ calls }) => calls.status()));
     const { unavailable } = store.audit;
-    const troubles = [...roles.flatMap(troublesOf),
+    const troubles = [...(safeMode ? [sentenceOf("safe-mode", {})] : []),
+      ...roles.flatMap(troublesOf),
       ...(unavailable === null ? [] : [`audit: ${unavailable}`]),
       ...(store.state.trouble === null ? [] : [this.#stateTrouble(store.state.trouble)])];
     return {
@@ -432,7 +434,7 @@ class Running implements Runtime {
   }
 
   async why(id: string): Promise<WhyView> {
-    const { configChanged } = this.#options;
+    const { configChanged, safeMode } = this.#options;
     const graph = this.#graph;
     const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
       this.#control.decision(id), this.#control.devices(), this.links()]);
@@ -451,6 +453,7 @@ class Running implements Runtime {
       writers: graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
         (target.kind === "write" && target.tag === id ? [`${rule.name}.${target.from}`] : []))),
       configHash: graph.gateway.configHash, policyHash: graph.gateway.policyHash, configChanged,
+      off: safeMode ? sentenceOf("safe-mode", {}) : null,
     };
   }
 

@@ -297,6 +297,8 @@ export interface WhyView {
   readonly rules: readonly string[];
   /** Rules that write it, with the column. */
   readonly writers: readonly string[];
+  /** Why no rule runs and nothing is written, or null. */
+  readonly off: string | null;
   /** Last decision of the gate on this tag, or null. */
   readonly gate: Readonly<Record<string, unknown>> | null;
   readonly configHash: string;

@@ -14,11 +14,22 @@ const letters: Readonly<Record<string, string>> = {
   T: `the name of a type in quotes: ${[...typeNames].join(", ")}`, k: "a whole number or a text",
 };
 
+const choice = "a choice is CASE WHEN condition THEN a ELSE b END";
+const instead = "what stands in for a value that is missing is coalesce(a, b)";
+/** Functions of other languages, and what they are here. */
+const foreign: ReadonlyMap<string, string> = new Map([["if", choice], ["iif", choice],
+  ["iff", choice], ["ifnull", instead], ["nvl", instead]]);
+
+export function unknownFunction(name: string): string {
+  const here = foreign.get(name.toLowerCase());
+  return `There is no function ${name}()${here === undefined ? "" : `: ${here}`}`;
+}
+
 /** Is the call one that can be: known name, so many arguments, constants of the right kind. */
 export function checkCall(sql: string, call: Call): void {
   const fn = knownFunctions.get(call.name.toLowerCase());
   if (fn === undefined) {
-    throw new SqlFault("unknown-function", `There is no function ${call.name}()`, sql, call.span,
+    throw new SqlFault("unknown-function", unknownFunction(call.name), sql, call.span,
       knownFunctions.keys(), call.name);
   }
   if (call.distinct && !["count", "collect", "min", "max"].includes(call.name.toLowerCase())) {

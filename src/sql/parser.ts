@@ -234,6 +234,7 @@ export class Parser {
     const { from } = operand.span;
     let items: Expr[] | Expr;
     if (this.accept("(")) {
+      if (this.#token.text === ")") throw this.unexpected("at least one value");
       items = this.list(() => this.expr());
       this.expect(")");
     } else {

@@ -64,7 +64,7 @@ export class FakeRuntime implements Runtime {
 
   async why(id: string) {
     return { tag: await this.tag(id), device: "press", link: this.links_[0]!, lastFrame_ms: 5,
-      reason: "", rules: [], writers: [], gate: null, configHash: "c", policyHash: "p",
+      reason: "", rules: [], writers: [], off: null, gate: null, configHash: "c", policyHash: "p",
       configChanged: false };
   }
 

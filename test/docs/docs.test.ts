@@ -131,12 +131,12 @@ test("every page that README names is there, and every page is named", () => {
   expect([...new Set(named)].sort()).toEqual(there.sort());
 });
 
-test.each([
-  "SELECT changed_cols('c_', TRUE, *) FROM m-01.slow GROUP BY COUNTWINDOW(2)",
-])("what docs/sql.md leaves out is refused as not in this version: %s", (sql) => {
-  const problems = problemsOf({ ...plant(), rules: { later: { sql, to: ["plant"] } } });
-  expect(problems.join("\n")).toContain("not in this version");
-});
+const [, leftOut] = readFileSync(join(root, "docs/sql.md"), "utf8").split("## Not in this version");
+test.each([...leftOut!.matchAll(/^\| `(SELECT .*?)` \|/gm)].map(([, sql]) => sql!))(
+  "what docs/sql.md leaves out is refused as not in this version: %s", (sql) => {
+    const problems = problemsOf({ ...plant(), rules: { later: { sql, to: ["plant"] } } });
+    expect(problems.join("\n")).toContain("not in this version");
+  });
 
 test("docs/sql.md: casts and places of a window as shown", () => {
   const casts = ["bigint", "float", "string", "boolean"]

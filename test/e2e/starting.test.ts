@@ -107,7 +107,14 @@ test("the third start without an orderly stop is safe mode; --normal leaves it",
     const { body } = await gateway.get("/health");
     expect(body.status).toBe(expected);
     if (expected === "safe-mode") {
-      expect((await gateway.get("/rules/warm")).body.rows_out).toBe(0);
+      const why = "rules, models and writes are off; run --normal leaves it";
+      expect(body.troubles[0]).toContain(why);
+      const { rows_out, state, reason } = (await gateway.get("/rules/warm")).body;
+      expect([rows_out, state, reason]).toEqual([0, "off", expect.stringContaining(why)]);
+      expect((await gateway.cli("rules")).output).toContain(why);
+      expect((await gateway.cli("why", "oven.temperature")).output).toContain(`  off      `);
+      const start = await gateway.cli("rules", "start", "warm", "--by", "t");
+      expect([start.code, start.output]).toEqual([1, expect.stringContaining(why)]);
       const arm = await gateway.cli("arm", "oven.setpoint", "--for", "1m", "--by", "t", "--yes");
       expect(arm.output).toContain("safe mode");
     }

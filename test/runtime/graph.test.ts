@@ -316,6 +316,15 @@ test("a window that lets its rows grow older than the policy allows is noted", (
   expect(notes(`SELECT v FROM (${mean("TUMBLINGWINDOW(ss, 10)")}) AS i`)).toHaveLength(1);
 });
 
+test("a window that hops further than it is long is noted", () => {
+  const notes = (window: string): string[] => notesOf(
+    examine({ gaps: `SELECT count(*) AS n FROM d.fast GROUP BY ${window}` }).graph!);
+  expect(notes("HOPPINGWINDOW(ss, 5, 10)")).toEqual(["note: rule gaps: its HOPPINGWINDOW is 5s " +
+    "long and hops 10s: rows of 5s between two windows are in none"]);
+  expect(notes("HOPPINGWINDOW(ss, 10, 10)")).toEqual([]);
+  expect(notes("HOPPINGWINDOW(ss, 10, 3)")).toEqual([]);
+});
+
 test("a rule that reads itself is told so, not asked whether it meant itself", () => {
   const told = problems({ write: "SELECT a AS v FROM d.fast", loop: "SELECT a FROM loop" });
   expect(told).toContain("1:15: This rule is loop: it may not read itself");

@@ -1,5 +1,5 @@
 import { limits } from "../../base.ts";
-import { checkCall } from "../arguments.ts";
+import { checkCall, unknownFunction } from "../arguments.ts";
 import { type Call, children, type Expr, type Name } from "../ast.ts";
 import { addSection, SqlFault, type Span } from "../fault.ts";
 import { knownFunctions } from "../functions.ts";
@@ -151,7 +151,7 @@ class Inliner {
     const name = (tree["name"] as string).toLowerCase();
     const fn = this.#functions.get(name);
     if (fn === undefined && !knownFunctions.has(name)) {
-      throw new SqlFault("unknown-function", `There is no function ${tree["name"]}()`, this.sql,
+      throw new SqlFault("unknown-function", unknownFunction(tree["name"] as string), this.sql,
         tree["span"] as Span, [...knownFunctions.keys(), ...this.#functions.keys()], name);
     }
     return fn;
