@@ -38,9 +38,9 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
   }
 }
 
-/** A structure as the text of its JSON, a time as ISO 8601. */
+/** A structure as the text of its JSON, a time as ISO 8601; null: it is no date. */
 function scalarOf(value: Dyn): CellValue {
-  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Date) return Number.isNaN(+value) ? null : value.toISOString();
   return typeof value !== "object" || value === null || value instanceof Uint8Array ? value
     : jsonOfDyn(value);
 }

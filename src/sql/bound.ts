@@ -334,7 +334,10 @@ export interface BoundCoalesce extends Typed {
 export interface BoundCall extends Typed {
   readonly kind: "call";
   readonly fn: string;
-  /** Already of the kinds that the body takes. */
+  /**
+   * Already of the kinds that the body takes; a whole number past ±(2^53 − 1) that a cast to float
+   * or time would make another one is `ERROR.overflow`.
+   */
   readonly args: readonly Bound[];
 }
 

@@ -115,7 +115,8 @@ export function openNarrow(kind: string, value: Dyn): Dyn | OpenError {
 export function openCast(kind: string, value: Dyn): Dyn | OpenError {
   const is = kindOf(value);
   const senseless = new OpenError(ERROR.cast);
-  if (kind === "text") return textOf(value);
+  if (kind === "text") return `${value}` === "Invalid Date" && is === "time" ? senseless
+    : textOf(value);
   if (kind === "bytes") {
     return is === "bytes" ? value : is === "text" ? base64(value as string) : senseless;
   }

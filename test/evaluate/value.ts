@@ -162,7 +162,7 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
     }
     case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg))
       ?? nothing;
-    case "call": return call(node, node.args.map(of));
+    case "call": return call(node, node.args.map((arg) => argument(arg, of)));
     default: return never(node, "expression");
   }
 }
@@ -341,6 +341,16 @@ function fromText(text: string, to: string, state: number): Cell {
     : cast({ value: number, state }, "float64", to, 0);
 }
 
+/** What a function takes: no whole number that would be another as a float or a time. */
+function argument(node: Bound, of: (node: Bound) => Cell): Cell {
+  const cell = of(node);
+  const converted = node.kind === "cast" || node.kind === "narrow";
+  if (!converted || !["float64", "time"].includes(node.type.kind) || !hasValue(cell)) return cell;
+  const { value } = of(node.operand);
+  return typeof value === "bigint" && !Number.isSafeInteger(Number(value))
+    ? failed(ERROR.overflow) : cell;
+}
+
 function call(node: BoundCall, args: readonly Cell[]): Cell {
   const fn = scalarFunctions.get(node.fn);
   assert(fn !== undefined, `no function ${node.fn}`);
@@ -362,6 +372,8 @@ function call(node: BoundCall, args: readonly Cell[]): Cell {
   if (typeof result === "number" && Number.isNaN(result)) {
     return fn.nan === "null" ? nothing : failed(ERROR.number);
   }
+  const infinite = result === Infinity || result === -Infinity;
+  if (infinite && node.type.kind === "float64" && fn.infinite !== true) return failed(ERROR.number);
   return node.type.kind === "int53" ? whole(result as number, state) : { value: result, state };
 }
 

@@ -267,3 +267,22 @@ test.each(windows)("%s: shared with others or alone, what a rule gives is the sa
     }
   }
 });
+
+test("after a reset a shared window goes on without its short ones, one of its own begins anew",
+  async () => {
+    const before = ["101000 10", "102000 20", "103000 30", "104000 40", "105000 40"];
+    const after = ["106000 40", "107000 40", "108000 40", "109000 40", "110000 40"];
+    const short = ["106000 7", "107000 17", "108000 27", "109000 37", "110000 40"];
+    for (const [list, isShared] of [["count(*) + 0", true], ["count(*)", false]] as const) {
+      const sql = `SELECT ${list} AS n FROM s GROUP BY HOPPINGWINDOW(ss, 4, 1)`;
+      expect(sharers(graphOf({ a: sql, b: sql }).rules, graphOf({ b: sql }).rules[0]!).length)
+        .toBe(isShared ? 1 : 0);
+      const gateway = await Gateway.start({ a: sql, b: sql }, 100_000);
+      for (let i = 0; i <= 100; i++) {
+        if (i === 53) gateway.role.rules[1]!.reset();
+        gateway.put(100_000 + 100 * i, 1, i);
+      }
+      expect(gateway.found).toEqual({ a: [...before, ...after],
+        b: isShared ? [...before, "110000 40"] : [...before, ...short] });
+    }
+  });

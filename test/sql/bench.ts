@@ -5,7 +5,8 @@ import { type Catalog, compile, instantiate, type Stage, StageAlarms } from "../
 const columns: readonly ColumnSpec[] = [
   { name: "a", kind: "float64", slot: 0 }, { name: "b", kind: "bool", slot: 0 },
   { name: "t", kind: "text", slot: 8 }, { name: "x", kind: "json", slot: 16 },
-  { name: "m", kind: "float64", slot: 0 },
+  { name: "m", kind: "float64", slot: 0 }, { name: "big", kind: "int64", slot: 0 },
+  { name: "d", kind: "dyn", slot: 64 },
 ];
 export const catalog: Catalog = {
   stream: (name) => ({ name, columns: name === "up"

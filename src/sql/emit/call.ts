@@ -24,7 +24,10 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   if (record.result === "text" || record.result === "bytes") return madeResult(code, node, result);
   if (node.type.kind === "bool") return { kind: "bool", ...result };
   const nan = record.nan === "null" ? NULL : ERROR.number;
-  const numbered = failing(code, result.state, `${result.value} !== ${result.value}`, nan);
+  const anyFinite = node.type.kind === "float64" && nan === ERROR.number && !record.infinite;
+  const odd = anyFinite ? `${result.value} - ${result.value} !== 0`
+    : `${result.value} !== ${result.value}`;
+  const numbered = failing(code, result.state, odd, nan);
   if (node.type.kind !== "int53") {
     return { kind: node.type.kind, value: result.value, state: numbered };
   }

@@ -235,12 +235,13 @@ export function failing(code: Code, state: string, test: string, error: number):
   return code.define("s", `${condition} ? ${error} : ${state}`);
 }
 
-/** A whole number that must stay exact. */
-export function whole(code: Code, value: string, state: string): { value: string; state: string } {
-  return {
-    value, state: failing(code, state, `${value} > ${whole_max} | ${value} < -${whole_max}`,
-      ERROR.overflow),
-  };
+/** A number that must be exact, if it is a whole one. */
+export function whole(
+  code: Code, value: string, state: string, isWhole = "true",
+): { value: string; state: string } {
+  const past = `${value} > ${whole_max} | ${value} < -${whole_max}`;
+  const test = isWhole === "true" ? past : `${isWhole} & (${past})`;
+  return { value, state: failing(code, state, test, ERROR.overflow) };
 }
 
 export const nullState = String(NULL);

@@ -67,9 +67,22 @@ export class Expressions {
       case "cast": return this.#cast(node);
       case "narrow":
         return closed(this.#code, "narrowDyn", this.value(node.operand), node.type);
-      case "call": return callValue(this.#code, node, node.args.map((a) => this.value(a)));
+      case "call": return callValue(this.#code, node, node.args.map((a) => this.#argument(a)));
       default: return never(node, "expression");
     }
+  }
+
+  /** A whole number that a function takes as a float or a time must be exact as one. */
+  #argument(node: Bound): Value {
+    const value = this.value(node);
+    const { kind } = node.type;
+    if ((node.kind !== "cast" && node.kind !== "narrow") ||
+      (kind !== "float64" && kind !== "time")) return value;
+    const { operand } = node;
+    if (operand.type.kind !== "int64" && operand.type.kind !== "dyn") return value;
+    const isWhole = operand.type.kind === "int64" ? "true"
+      : `typeof ${javascript(this.#code, this.value(operand))} === "bigint"`;
+    return { ...value, ...whole(this.#code, value.value, value.state, isWhole) };
   }
 
   #cell({ which, operand }: BoundCell): Value {

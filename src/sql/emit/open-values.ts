@@ -130,7 +130,9 @@ export function castDyn(kind: string, value: Dyn): ReturnType<typeof narrowDyn> 
   switch (kind) {
     case "text":
       if (value instanceof Uint8Array) return new TextDecoder().decode(value);
-      if (value instanceof Date) return value.toISOString();
+      if (value instanceof Date) {
+        return Number.isNaN(+value) ? fail(ERROR.cast) : value.toISOString();
+      }
       return typeof value === "string" ? value : jsonOfDyn(value);
     case "bytes":
       if (typeof value === "string") {

@@ -56,7 +56,8 @@ export const forms: readonly FormFunction[] = [
   },
   {
     name: "date_diff", parameters: "tt", place: "scalar", usage: "date_diff(from, to)",
-    gives: "bigint", doc: "Nanoseconds from one time to another, exact in 64 bits",
+    gives: "bigint", doc: "Nanoseconds from one time to another, exact in 64 bits; times are " +
+      "milliseconds: digits of a text behind those are left out",
     examples: [["date_diff('2026-01-31T08:00:00Z', '2026-01-31T08:00:01Z') = 1000000000", "TRUE"]],
   },
   {

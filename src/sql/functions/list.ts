@@ -37,6 +37,7 @@ function join(list: List, delimiter: string | null, replacement: string | null):
   let length = 0;
   for (const item of list) {
     const text = item === null ? replacement : writtenOf(item);
+    if (text === undefined) return undefined;
     if (text === null) continue;
     length += text.length + (texts.length === 0 ? 0 : delimiter.length);
     texts.push(text);
@@ -55,16 +56,21 @@ function sequence(from: number, to: number, step = from <= to ? 1 : -1): Dyn | u
   return items;
 }
 
-/** One argument of a function as its body takes it; undefined: it is of another kind. */
+/** One argument of a function as its body takes it; undefined: of another kind, or not exact. */
 function taken(letter: string, item: Dyn): unknown {
   switch (letter) {
-    case "n": case "d": return typeof item === "number" || typeof item === "bigint"
-      ? Number(item) : undefined;
-    case "i": case "u": return typeof item === "bigint" ? Number(item) : undefined;
+    case "n": case "d": return typeof item === "bigint" ? exact(item)
+      : typeof item === "number" ? item : undefined;
+    case "i": case "u": return typeof item === "bigint" ? exact(item) : undefined;
     case "s": return typeof item === "string" ? item : undefined;
     case "v": return item;
     default: return undefined;
   }
+}
+
+function exact(whole: bigint): number | undefined {
+  const number = Number(whole);
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** What a body gave, as an item of an array; undefined: the function refuses. */
@@ -72,7 +78,7 @@ function given(fn: ScalarFunction, item: Dyn, result: FunctionValue): Dyn | unde
   if (typeof result !== "number" || fn.result === "dyn") return result;
   if (fn.result === "time") return new Date(result);
   const whole = fn.result === "int53" || (fn.result === "same" && typeof item === "bigint");
-  if (!whole) return Number.isNaN(result) ? undefined : result;
+  if (!whole) return Number.isNaN(result - (fn.infinite ? 0 : result)) ? undefined : result;
   return Number.isSafeInteger(result) ? BigInt(result) : undefined;
 }
 

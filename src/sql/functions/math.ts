@@ -9,7 +9,7 @@ const plain: readonly (readonly [string, (x: number) => number, string, string, 
   ["exp", Math.exp, "Math.exp($0)", "e to the power of x", "exp(0)", "1.0"],
   ["floor", Math.floor, "Math.floor($0)", "Largest whole number not above x, as float",
     "floor(-1.5)", "-2.0"],
-  ["ln", Math.log, "Math.log($0)", "Natural logarithm; below 0 an error", "ln(1)", "0.0"],
+  ["ln", Math.log, "Math.log($0)", "Natural logarithm; of 0 and below an error", "ln(1)", "0.0"],
   ["sin", Math.sin, "Math.sin($0)", "Sine of radians", "sin(0)", "0.0"],
   ["sinh", Math.sinh, "Math.sinh($0)", "Hyperbolic sine", "sinh(0)", "0.0"],
   ["sqrt", Math.sqrt, "Math.sqrt($0)", "Square root; below 0 an error", "sqrt(6.25)", "2.5"],
@@ -21,20 +21,32 @@ const plain: readonly (readonly [string, (x: number) => number, string, string, 
     "0.0"],
 ];
 
-/** Half away from zero, to `scale` decimals (negative: to tens, hundreds …). */
+/** From here on a float has no halves. */
+const halves_end = 2 ** 52;
+
+/**
+ * Half away from zero, to `scale` decimals (negative: to tens, hundreds …). What is half is asked
+ * of the float nearest to it, so that 1.005 counts as it is written.
+ */
 function round(x: number, scale = 0): number {
-  const factor = 10 ** scale;
-  const scaled = Math.abs(x) * factor;
-  if (!Number.isFinite(scaled) || factor === 0) return x;
-  // 1.005 * 100 is 100.49999999999999: one part in 2^51 more decides as the decimal text would.
-  const rounded = Math.floor(scaled * (1 + 2 ** -51) + 0.5) / factor;
+  const amount = Math.abs(x), unit = 10 ** Math.abs(scale);
+  const units = scale < 0 ? amount / unit : amount * unit;
+  if (!(units < halves_end)) return x;
+  const below = Math.floor(units);
+  const half = scale < 0 ? (below + 0.5) * unit : (below + 0.5) / unit;
+  const nearest = amount < half ? below : below + 1;
+  const rounded = nearest === 0 ? 0 : scale < 0 ? nearest * unit : nearest / unit;
   return x < 0 ? -rounded : rounded;
 }
 
+/** Likewise: 1.15 has two decimals, though 1.15 * 100 is less than 115. */
 function truncate(x: number, decimals: number): number {
-  const factor = 10 ** decimals;
-  const scaled = x * factor;
-  return Number.isFinite(scaled) ? Math.trunc(scaled) / factor : x;
+  const amount = Math.abs(x), unit = 10 ** decimals;
+  const units = amount * unit;
+  if (!(units < halves_end)) return x;
+  const near = Math.round(units);
+  const cut = (near / unit > amount ? near - 1 : near) / unit;
+  return x < 0 ? -cut : cut;
 }
 
 const word = 2n ** 64n;
@@ -107,9 +119,11 @@ export const math: readonly ScalarFunction[] = [
   {
     name: "log", parameters: "d?d", result: "float64",
     takes: "[base], x",
-    doc: "Logarithm of x to base 10, or to the base given; below 0 an error",
+    doc: "Logarithm of x to base 10, or to the base given; of 0 −∞ as in eKuiper, which nothing " +
+      "writes to a machine; below 0 an error",
     examples: [["log(1000)", "3.0"], ["log(2, 8)", "3.0"]],
     body: (a: number, b?: number) => (b === undefined ? Math.log10(a) : logarithm(a, b)),
+    infinite: true,
   },
   {
     name: "mod", parameters: "dd", result: "float64",
@@ -175,6 +189,7 @@ export const math: readonly ScalarFunction[] = [
 ];
 
 function logarithm(base: number, x: number): number {
+  if (base === 1) return NaN;
   if (base === 2) return Math.log2(x);
   return base === 10 ? Math.log10(x) : Math.log(x) / Math.log(base);
 }

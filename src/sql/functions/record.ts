@@ -52,6 +52,8 @@ export interface ScalarFunction {
   readonly nulls?: "null" | "sees";
   /** What a NaN that the body returns means; where left out, ERROR.number. */
   readonly nan?: "null" | "error";
+  /** A result may be ±∞; of other functions that is ERROR.number. */
+  readonly infinite?: true;
   /**
    * Bytes of a result with a slot at most; where left out, those of the first argument, of a `dyn`
    * those of all together.

@@ -61,10 +61,10 @@ export function sortOrder(a: Dyn, b: Dyn): number {
   return a! < b! ? -1 : a! > b! ? 1 : 0;
 }
 
-/** An item as text among other texts; null: it is a structure. */
-export function writtenOf(value: Dyn): string | null {
+/** An item as text among other texts; null: it is a structure; undefined: a time without a date. */
+export function writtenOf(value: Dyn): string | null | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "number") return JSON.stringify(value);
-  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Date) return Number.isNaN(+value) ? undefined : value.toISOString();
   return typeof value === "bigint" || typeof value === "boolean" ? String(value) : null;
 }

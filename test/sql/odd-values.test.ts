@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+import { type Dyn, DynWriter, jsonOfDyn, stateName } from "../../src/ring.ts";
+import { expand } from "../../src/sql/arguments.ts";
+import { bindSelect } from "../../src/sql/bind.ts";
+import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
+import { parseQuery } from "../../src/sql/parser.ts";
+import { evaluateQuery } from "../evaluate/evaluate.ts";
+import { Bench, catalog } from "./bench.ts";
+
+/** Every plain function, over values that nobody thinks of: it answers, and never throws. */
+const functions = [...new Set(scalarFunctions.values())];
+
+const nested = (levels: number): Dyn => (levels === 0 ? 1 : [nested(levels - 1)]);
+const numbers = [NaN, Infinity, -Infinity, 1e308, 5e-324, -0, 2.5];
+const wholes = [0, -1, 3, 40, 1e6, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER];
+const texts = ["", "\ud800", "a\udc00b", "Ö😀", "9".repeat(400), "$.a[0]", "[", "gzip", "UTC",
+  "year", "dec2hex", "abs"];
+const times = [NaN, Infinity, 1e17, 8.64e15, -8.64e15, 0.5];
+const bytes = [new Uint8Array(), new Uint8Array([0xff, 0xd8, 0x00])];
+const lists: Dyn[] = [[], [new Date(NaN)], [new Date(1e17), "\ud800", null], nested(60),
+  [NaN, 2n ** 64n, -(2n ** 63n), Infinity], [new Map([["\udc00", [null]]])]];
+const objects: Dyn[] = [new Map(), new Map([["\ud800", new Date(NaN)]]),
+  new Map<string, Dyn>([["a", nested(60)], ["", 2n ** 70n]])];
+const any: Dyn[] = [null, true, ...numbers, 2n ** 70n, ...texts.slice(0, 4), new Date(NaN),
+  ...bytes, ...lists, ...objects];
+
+function valuesOf(letter: string): readonly Dyn[] {
+  switch (letter) {
+    case "n": case "d": return numbers;
+    case "i": return wholes;
+    case "u": return wholes.filter((whole) => whole >= 0);
+    case "s": return texts;
+    case "y": return [...texts, ...bytes];
+    case "k": return [...texts, ...wholes];
+    case "b": case "B": return [true, false];
+    case "t": return times;
+    case "l": return [...lists, "no list"];
+    case "o": return [...objects, "no object"];
+    case "c": return [...texts, ...lists, 1];
+    default: return any;
+  }
+}
+
+/** Argument lists in which each place takes each of its values, with those beside it at random. */
+function* callsOf({ parameters, nulls, clock, draws }: ScalarFunction): Generator<Dyn[]> {
+  const before: Dyn[] = [...clock === undefined ? [] : [1e12],
+    ...Array.from({ length: draws ?? 0 }, () => 2 ** 51)];
+  for (let count = 0; count <= 4; count++) {
+    const letters = expand(parameters, count);
+    if (letters === null) continue;
+    const lists = [...letters].map((letter) =>
+      [...valuesOf(letter), ...nulls === "sees" ? [null] : []]);
+    const most = Math.max(1, ...lists.map((list) => list.length));
+    for (let turn = 0; turn < most; turn++) {
+      for (let shift = 0; shift < 5; shift++) {
+        yield [...before, ...lists.map((list, i) => list[(turn + shift * i) % list.length]!)];
+      }
+    }
+  }
+}
+
+const room = new Uint8Array(1 << 17);
+
+test("no body throws, and what it gives can be kept and written", () => {
+  let calls = 0;
+  for (const fn of functions) {
+    for (const args of callsOf(fn)) {
+      const shown = `${fn.name}(${args.map((arg) => Bun.inspect(arg).slice(0, 40)).join(", ")})`;
+      try {
+        const result = (fn.body as (...args: Dyn[]) => Dyn | undefined)(...args);
+        calls++;
+        if (result === undefined) continue;
+        jsonOfDyn(result);
+        new DynWriter().write(room, 0, 65_536, result);
+      } catch (thrown) {
+        throw new Error(`${shown} throws ${thrown}`);
+      }
+    }
+  }
+  expect(calls).toBeGreaterThan(5000);
+});
+
+test("a time that is no date is an error as a text, too", () => {
+  const x = "convert_tz(m, 'UTC')";
+  for (const expr of [`array_join(array_create(${x}), ',')`,
+    `cast(array_create(${x})[0], "string")`]) {
+    const bench = new Bench(expr);
+    expect([expr, bench.row({ m: 0 })]).toEqual([expr, "1970-01-01T00:00:00.000Z good 0"]);
+    expect([expr, bench.row({ m: 1e17 })]).toEqual([expr, expect.stringMatching(/^error:/)]);
+  }
+});
+
+describe("whole numbers of 64 bits past 2^53", () => {
+  const bigs = [9007199254740993n, -9007199254740993n, 2n ** 63n - 1n, -(2n ** 63n)];
+  const others: Record<string, string> = { n: "2", d: "2", i: "2", u: "2", s: "'a'", y: "'a'",
+    k: "2", b: "TRUE", t: "'2026-01-31T08:00:00Z'", v: "1", l: "array_create(1, 2)", c: "'a'",
+    o: "object_construct('a', 1)" };
+
+  /** Calls with the number in each place that takes one as a number. */
+  const calls = functions.flatMap(({ name, parameters }) => {
+    if (name.startsWith("$") || /[fTB*]/.test(parameters)) return [];
+    const found: string[] = [];
+    for (let count = 1; count <= 4; count++) {
+      const letters = expand(parameters, count);
+      for (let place = 0; letters !== null && place < count; place++) {
+        if (!"ndiukt".includes(letters[place]!)) continue;
+        found.push(`${name}(${[...letters].map((letter, i) =>
+          (i === place ? "X" : others[letter])).join(", ")})`);
+      }
+    }
+    return found;
+  });
+
+  function bound(expr: string): ReturnType<typeof bindSelect> | null {
+    const sql = `SELECT ${expr} AS y FROM s`;
+    try {
+      return bindSelect(sql, parseQuery(sql), catalog);
+    } catch {
+      // A constant beside it is none that the function knows.
+      return null;
+    }
+  }
+
+  test("no function takes one for another: it is an error, in generated code as in the " +
+    "reference", () => {
+    let tried = 0;
+    for (const column of ["big", "d"]) {
+      for (const call of calls) {
+        const expr = call.replace("X", column);
+        const query = bound(expr);
+        if (query === null) continue;
+        const bench = new Bench(expr);
+        for (const big of bigs) {
+          const cells = new Map([[column, { value: big, state: 0 }]]);
+          const { rows } = evaluateQuery(query, [{ time: 1000, flags: 0, cells }]);
+          const said = bench.row({ [column]: big }).replace(/ [\d.]+$/, "");
+          expect([expr, big, stateName(rows[0]!.cells.get("y")!.state)]).toEqual([expr, big, said]);
+          expect([expr, big, said]).toEqual([expr, big, expect.stringMatching(/^error:/)]);
+          tried++;
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(400);
+  });
+
+  test("what works on them by itself keeps their digits", () => {
+    for (const [expr, result] of [["big % 10", "3"], ["big - 1", "9007199254740992"],
+      ["cast(big, \"string\")", "9007199254740993"], ["to_json(array_create(big))",
+        "[9007199254740993]"], ["bitand(7, 3)", "3"], ["big & 3", "1"]]) {
+      expect([expr, new Bench(expr!).row({ big: 9007199254740993n })])
+        .toEqual([expr, `${result} good 0`]);
+    }
+  });
+});
+
+describe("numbers that are rounded", () => {
+  const call = (name: string, ...args: number[]): unknown =>
+    (scalarFunctions.get(name)!.body as (...args: number[]) => unknown)(...args);
+
+  test.each([
+    [123456789012345.67, 2, 123456789012345.67], [1e16, 2, 1e16],
+    [9007199254740992, 0, 9007199254740992], [5e15 + 1, 1, 5e15 + 1],
+    [4503599627370495.5, 0, 4503599627370496], [2 ** 51 + 0.25, 0, 2 ** 51], [1.005, 2, 1.01],
+    [2.675, 2, 2.68], [0.49999999999999994, 0, 0], [-2.5, 0, -3], [5, -400, 0], [5, 400, 5],
+    [56788.34, -3, 57000], [123e24, -22, 123e24], [NaN, 2, NaN], [-Infinity, 2, -Infinity],
+  ])("round(%d, %d) = %d", (x, decimals, result) =>
+    expect(call("round", x, decimals)).toBe(result));
+
+  test.each([[1.15, 2, 1.15], [-1.29, 1, -1.2], [123456789012345.67, 2, 123456789012345.67],
+    [0.999, 0, 0], [8.2, 1, 8.2]])("trunc(%d, %d) = %d", (x, decimals, result) =>
+    expect(call("trunc", x, decimals)).toBe(result));
+});
+
+test.each([
+  ["ln(a)", 0], ["log(a, 5)", 1], ["exp(a)", 1000], ["power(10, a)", 400], ["power(a, -1)", 0],
+  ["sinh(a)", 1e3], ["cosh(a)", -1e3], ["degrees(a)", 1e308], ["round(a, 1)", Infinity],
+])("%s of %d is not finite: an error", (expr, a) => {
+  expect(new Bench(expr).row({ a })).toBe("error:number 0");
+});
+
+test("the logarithm of 0 to base 10 is what eKuiper says", () => {
+  expect(new Bench("log(a)").row({ a: 0 })).toBe("-Infinity good 0");
+});
