@@ -724,8 +724,8 @@ const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-0
 
 const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
-export const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193, 193, 194,
-  194, ERROR.zero, ERROR.parse, 255];
+export const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193,
+  193, 194, 194, ERROR.zero, ERROR.parse, 255];
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],

@@ -58,9 +58,9 @@ function differs(r: Random, query: BoundQuery): string | null {
       if (name === "$oldest" || (cell.state !== 0 && good !== undefined)) continue;
       const other = good?.cells.get(name);
       if (other !== undefined && shown(other) === shown(cell)) continue;
-      return `${name} is ${shown(cell)} while ${changed} is ${shown(rows[0]!.cells.get(changed)!)}` +
-        `, and ${other === undefined ? "no row" : shown(other)} while it is ` +
-        shown(rows[i]!.cells.get(changed)!);
+      const [is, was] = [rows[0]!, rows[i]!].map((row) => shown(row.cells.get(changed)!));
+      return `${name} is ${shown(cell)} while ${changed} is ${is}, and ` +
+        `${other === undefined ? "no row" : shown(other)} while it is ${was}`;
     }
   }
   return null;
