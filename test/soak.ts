@@ -16,6 +16,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   mutants: { what: "changed kernels: the differential suite finds them",
     path: "test/mutants/mutants.test.ts" },
   fuzz: { what: "damaged queries: understood or refused with their place", path: "test/fuzz" },
+  hiding: { what: "queries that may write: no good value of a bad input",
+    path: "test/sql/hiding.test.ts" },
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
     path: "test/soak/writes.test.ts" },

@@ -19,7 +19,7 @@ import { type Ordered, ordered } from "../evaluate/order.ts";
 
 /** Random queries over random rows, run by generated code and by the slow reference. */
 
-const columns: readonly ColumnSpec[] = [
+export const columns: readonly ColumnSpec[] = [
   { name: "a", kind: "float64", slot: 0 }, { name: "b", kind: "float64", slot: 0 },
   { name: "n", kind: "int53", slot: 0 }, { name: "m", kind: "int53", slot: 0 },
   { name: "big", kind: "int64", slot: 0 }, { name: "wide", kind: "int64", slot: 0 },
@@ -35,7 +35,7 @@ const tags: Readonly<Record<string, ColumnSpec>> = {
   x: { name: "x", kind: "float64", slot: 0 }, k: { name: "k", kind: "int53", slot: 0 },
 };
 const poll_ms = 100;
-const catalog: Catalog = {
+export const catalog: Catalog = {
   // As fast as its rows may come: what a full window loses is tested elsewhere.
   stream: (name) => (name === "s" ? { name, columns, interval_ms: 0.1, timed: true, meta }
     : name.startsWith("dev.") ? { name, columns: [tags[name.slice(4)]!], interval_ms: poll_ms }
@@ -724,8 +724,8 @@ const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-0
 
 const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
-const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193, 193, 194,
-  194, ERROR.zero, ERROR.parse, 255];
+export const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 191, 192, 192, 193,
+  193, 194, 194, ERROR.zero, ERROR.parse, 255];
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
@@ -757,7 +757,7 @@ function cell(r: Random, spec: ColumnSpec, { goodChance, values, states }: Manne
   return { value: most !== undefined && r.chance(0.5) ? r.pick(most) : any(), state };
 }
 
-function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["value"] {
+export function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["value"] {
   if (name === meta.name) return new Map<string, Dyn>([["topic", r.pick(texts)], ["x", loose(r)]]);
   switch (kind) {
     case "float64": return r.chance(0.5) ? r.pick(floats) : Math.round(r.next() * 1000) / 8;
