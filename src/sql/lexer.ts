@@ -17,7 +17,8 @@ const marks = ["->", "<>", "!=", "<=", ">=", "(", ")", "[", "]", ",", ";", ":", 
 
 /** Marks of other languages, and what they are here. */
 const foreign: Readonly<Record<string, string>> = {
-  "==": "Equality is one `=`", "=>": "`=>` is written >=", "=<": "`=<` is written <=", "&&": "`&&` is written AND",
+  "==": "Equality is one `=`", "=>": "`=>` is written >=", "=<": "`=<` is written <=",
+  "&&": "`&&` is written AND",
   "||": "`||` is written OR; texts are joined by concat(a, b)", "!": "`!` is written NOT",
   "{": "An object is object_construct('name', value)",
 };

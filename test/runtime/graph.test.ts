@@ -317,8 +317,9 @@ test("a window that lets its rows grow older than the policy allows is noted", (
 });
 
 test("a window that hops further than it is long is noted", () => {
-  const notes = (window: string): string[] => notesOf(
-    examine({ gaps: `SELECT count(*) AS n FROM d.fast GROUP BY ${window}` }).graph!);
+  const notes = (window: string): string[] => notesOf(examine({
+    write: "SELECT a AS v FROM d.fast",
+    gaps: `SELECT count(*) AS n FROM d.fast GROUP BY ${window}` }).graph!);
   expect(notes("HOPPINGWINDOW(ss, 5, 10)")).toEqual(["note: rule gaps: its HOPPINGWINDOW is 5s " +
     "long and hops 10s: rows of 5s between two windows are in none"]);
   expect(notes("HOPPINGWINDOW(ss, 10, 10)")).toEqual([]);
