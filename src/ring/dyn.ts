@@ -229,8 +229,12 @@ export class DynReader {
   }
 }
 
-/** A parsed JSON document as a value: every number is a float. Undefined: too deep. */
+/**
+ * A parsed JSON document as a value: every number is a float, half of a pair of surrogates is
+ * U+FFFD, as in a cell. Undefined: too deep.
+ */
 function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
+  if (typeof parsed === "string") return parsed.toWellFormed();
   if (typeof parsed !== "object" || parsed === null) return parsed as Dyn;
   if (depth > depth_max) return undefined;
   if (Array.isArray(parsed)) {
@@ -246,7 +250,7 @@ function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
   for (const [key, item] of Object.entries(parsed)) {
     const value = dynOfJson(item, depth + 1);
     if (value === undefined) return undefined;
-    map.set(key, value);
+    map.set(key.toWellFormed(), value);
   }
   return map;
 }

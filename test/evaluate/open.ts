@@ -60,8 +60,9 @@ export function opened({ value, state }: Cell, kind: string): Cell {
 export function fromJson(text: string): Dyn | undefined {
   const open = (value: unknown): Dyn => {
     if (Array.isArray(value)) return value.map(open);
+    if (typeof value === "string") return Buffer.from(value).toString();
     if (typeof value !== "object" || value === null) return value as Dyn;
-    return new Map(Object.entries(value).map(([key, item]) => [key, open(item)]));
+    return new Map(Object.entries(value).map(([key, item]) => [Buffer.from(key).toString(), open(item)]));
   };
   try {
     return open(JSON.parse(text));

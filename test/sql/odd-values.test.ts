@@ -90,6 +90,14 @@ test("a time that is no date is an error as a text, too", () => {
   }
 });
 
+test("half of a pair of surrogates is U+FFFD in all that is made of a message", () => {
+  const x = '{"n":"\\ud800"}';
+  for (const [expr, result] of [["to_json(x)", '{"n":"\ufffd"}'], ["x->n", "\ufffd"],
+    ["upper(x->n)", "\ufffd"], ["length(x->n)", "1"]]) {
+    expect([expr, new Bench(expr!).row({ x })]).toEqual([expr, `${result} good 0`]);
+  }
+});
+
 describe("whole numbers of 64 bits past 2^53", () => {
   const bigs = [9007199254740993n, -9007199254740993n, 2n ** 63n - 1n, -(2n ** 63n)];
   const others: Record<string, string> = { n: "2", d: "2", i: "2", u: "2", s: "'a'", y: "'a'",
