@@ -62,7 +62,8 @@ export function fromJson(text: string): Dyn | undefined {
     if (Array.isArray(value)) return value.map(open);
     if (typeof value === "string") return Buffer.from(value).toString();
     if (typeof value !== "object" || value === null) return value as Dyn;
-    return new Map(Object.entries(value).map(([key, item]) => [Buffer.from(key).toString(), open(item)]));
+    return new Map(Object.entries(value)
+      .map(([key, item]) => [Buffer.from(key).toString(), open(item)]));
   };
   try {
     return open(JSON.parse(text));
@@ -116,7 +117,7 @@ export function openNarrow(kind: string, value: Dyn): Dyn | OpenError {
 export function openCast(kind: string, value: Dyn): Dyn | OpenError {
   const is = kindOf(value);
   const senseless = new OpenError(ERROR.cast);
-  if (kind === "text") return `${value}` === "Invalid Date" && is === "time" ? senseless
+  if (kind === "text") return is === "time" && Number.isNaN(Number(value)) ? senseless
     : textOf(value);
   if (kind === "bytes") {
     return is === "bytes" ? value : is === "text" ? base64(value as string) : senseless;

@@ -57,6 +57,9 @@ test.each([
   ["a value of the last row, whatever it is, beside values that stand in order",
     "SELECT median(a) AS c0, last_value(b, FALSE) AS c1, first_value(n, FALSE) AS c2, " +
     "count(*) AS c3 FROM s GROUP BY SLIDINGWINDOW(ms, 50)"],
+  ["a constant that is a key of groups, where a value of no fixed type stands",
+    "SELECT count(*) AS c0, coalesce(first(d), FALSE) AS c1 FROM s " +
+    "GROUP BY FALSE, COUNTWINDOW(7)"],
   ["NULL beside values of fixed and of no fixed type",
     "SELECT NULL IN (a, d) AS c0, NULL NOT IN (t, 1.5, l[0]) AS c1 FROM s"],
 ])("queries that differed once: %s", async (_, sql) => {

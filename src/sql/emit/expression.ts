@@ -171,8 +171,10 @@ export class Expressions {
   #cast(node: BoundCast): Value {
     const { operand, type } = node;
     const value = this.value(operand);
+    // A constant that is a key of groups is a column like any other key.
+    const literal = operand.kind === "literal" && this.#scope.leaf(operand) === null;
     return type.kind === "dyn" && value.kind !== "dyn"
-      ? opened(this.#code, value, type, operand.kind === "literal" ? operand : null)
+      ? opened(this.#code, value, type, literal ? operand : null)
       : castValue(this.#code, value, type);
   }
 
