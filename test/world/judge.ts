@@ -52,6 +52,9 @@ export function writeOf(
   const bytes = frame.link === "bus" ? whole.subarray(0, -2) : whole.subarray(6);
   const [station, code] = bytes;
   if (!writing.has(code!)) return null;
+  // One of 65,536 frames that are cut off fits its checksum; no device takes one of a wrong length.
+  const length = code === 16 ? 7 + (bytes[6] ?? 0) : 6;
+  if ((code === 6 || code === 16) && bytes.length !== length) return null;
   const tag = places.get(`${frame.link} ${station} ${bytes.readUInt16BE(2)}`) ?? "nowhere";
   return { at: frame.t, left, tag, words: bytes.subarray(code === 16 ? 7 : 4).toString("hex") };
 }
