@@ -201,6 +201,13 @@ export const good = (state: string): string =>
 export const doubtful = (state: string): string =>
   isConstant(state) ? String(state !== "0") : `${state} !== 0`;
 
+/** A number whose bits are a key: −0 is 0, and an engine may give each NaN other bits. */
+export function keyNumber({ kind, value }: Value): string {
+  if (kind === "bool") return `${parens(value)} | 0`;
+  if (kind !== "float64" && kind !== "time") return `${parens(value)} + 0`;
+  return `${parens(value)} === ${parens(value)} ? ${parens(value)} + 0 : NaN`;
+}
+
 /** One operand of `all` or `any`. */
 export const parens = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
 

@@ -1,5 +1,5 @@
 import { nextPowerOfTwo } from "../../base.ts";
-import { type Code, type Value } from "../emit/code.ts";
+import { type Code, keyNumber, type Value } from "../emit/code.ts";
 
 /**
  * The keys of a PARTITION BY, shared by the call sites that have the same one:
@@ -107,8 +107,7 @@ if (${k} < 0) {
         code.define("high", `${none} === 1 ? 0 : ${v.high}`)];
     }
     const bits = this.#field(`${i}.bits`, "F", 1);
-    const number = v.kind === "bool" ? `${v.value} | 0` : v.value;
-    code.line(`F[${bits}] = (${none} === 1 ? 0 : ${number}) + 0;`);
+    code.line(`F[${bits}] = ${none} === 1 ? 0 : ${keyNumber(v)};`);
     return [code.define("low", `I[${bits} << 1]`),
       code.define("high", `I[(${bits} << 1) + 1 | 0]`)];
   }

@@ -1,6 +1,6 @@
 import { type ColumnSpec, UNCERTAIN } from "../../ring.ts";
 import { gathers, isSpectral, needsRows } from "../bound.ts";
-import { Code, indent, type Value, worst } from "../emit/code.ts";
+import { Code, indent, keyNumber, type Value, worst } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import { type Leaves, type Test, withSound } from "../emit/rows.ts";
 import {
@@ -318,7 +318,7 @@ function keyWords(code: Code, v: Value, none: string, scratch: string): [string,
       code.define("high", `${none} ? 0 : ${v.high}`),
     ];
   }
-  code.line(`F[${scratch}] = ${none} ? 0 : ${v.kind === "bool" ? `${v.value} | 0` : v.value} + 0;`);
+  code.line(`F[${scratch}] = ${none} ? 0 : ${keyNumber(v)};`);
   return [
     code.define("low", `I[${scratch} << 1]`),
     code.define("high", `I[(${scratch} << 1) + 1 | 0]`),
