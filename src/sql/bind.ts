@@ -58,7 +58,11 @@ export function bindConditions(conditions: readonly string[], catalog: Catalog):
     steps.sql = sql;
     return { name: `c${i}`, expr: binder.conditionOf(sql, tree), invisible: false };
   });
-  return binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
+  const query = binder.query(inlined.map(({ sql }) => sql).join(" AND "), { select });
+  const [model] = query.infers;
+  if (model === undefined) return query;
+  throw notInThisVersion(steps.sql, model.span, "A model in a condition on newest values alone; " +
+    "a rule can ask it, and give no row where it says no");
 }
 
 /** What looks at several rows where each row is a result by itself. */

@@ -37,14 +37,14 @@ export type { EmptyWindows, EventTime, PlanOptions } from "./plan/chain.ts";
  * What can be tested before a model or a window is tested there.
  */
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
+  const queries = queriesIn(query);
+  // Known before all is planned, which takes long of so many.
+  if (queries.some(({ select, aggregates }) => hasTooMany(select) || hasTooMany(aggregates))) {
+    throw tooMany(query.sql);
+  }
   const { chain, shared } = chainOf(query, catalog, options);
   const { stages } = chain;
-  const queries = queriesIn(query);
-  if (stages.some((stage) => stage.output.length > limits.columns_max)) {
-    throw new SqlFault("too-large", `A rule has at most ${limits.columns_max} columns ` +
-      "(columns_max), those between its stages included; two rules can share them", query.sql,
-      { from: 0, to: query.sql.length });
-  }
+  if (stages.some((stage) => hasTooMany(stage.output))) throw tooMany(query.sql);
   return {
     sql: query.sql,
     inputs: chain.inputPlans(),
@@ -67,6 +67,12 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
     shared,
   };
 }
+
+const hasTooMany = (columns: readonly unknown[]): boolean => columns.length > limits.columns_max;
+
+const tooMany = (sql: string): SqlFault => new SqlFault("too-large", "A rule has at most " +
+  `${limits.columns_max} columns (columns_max), those between its stages included; two rules can ` +
+  "share them", sql, { from: 0, to: sql.length });
 
 /**
  * A window that rules may share tells when it began; one that gives the select list itself

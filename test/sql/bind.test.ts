@@ -53,6 +53,8 @@ describe("names", () => {
     expect(() => bindConditions(["press.setpoint + 1"], catalog)).toThrow("condition is expected");
     expect(() => bindConditions(["temperature > 1"], catalog)).toThrow("device.tag");
     expect(() => bindConditions(["event_time() > 1"], catalog)).toThrow("rows of a stream");
+    expect(() => bindConditions(["infer('target', press.setpoint, 2) > 1"], catalog))
+      .toThrow("A model in a condition on newest values alone");
   });
 
   test("aliases: usable everywhere; inside its own definition the name is the column", () => {
