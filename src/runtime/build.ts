@@ -233,10 +233,18 @@ class Builder {
     const columns = group.tags.map((tag) =>
       tagColumn(tag.name, tag.type, tag.scale !== 1 || tag.offset !== 0, tag.eu ?? undefined));
     const stream = `${device.name}.${group.name}`;
-    this.#addStream(stream, "group", columns, group.interval);
+    this.#addStream(stream, "group", columns, group.interval, { layout: Ring.layout(stream, columns,
+      rowsFor(group.interval / this.#rowsPerInterval(device.link))) });
     group.tags.forEach((tag, i) => {
       this.#tags.set(tag.id, { stream, column: columns[i]!, interval: group.interval });
     });
+  }
+
+  /** One poll is one row; a client may bring several. */
+  #rowsPerInterval(name: string): number {
+    const link = this.#gateway.links.find((one) => one.name === name);
+    const driver = this.#components.drivers.find(({ type }) => type === link?.type);
+    return driver?.medium === "client" ? driver.rowsPerInterval(link!) : 1;
   }
 
   #planLink(link: Link): LinkPlan[] {

@@ -1,6 +1,7 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
+import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
@@ -12,6 +13,7 @@ import {
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
+import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
@@ -167,6 +169,7 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
+    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
@@ -394,11 +397,25 @@ export class Role {
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock)
-          : this.#localLink(plan, ended));
+          : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
+            : this.#localLink(plan, plan.driver, ended));
     }
   }
 
-  #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
+  #clientLink(plan: LinkPlan, driver: ClientDriver, ended: (why: string) => void): LinkPort {
+    const { world: { clock, log, directory }, wake } = this.#options;
+    const now = (): number => clock.now();
+    const { name, type } = plan.link;
+    const groups = plan.groups.map((group) =>
+      new ClientRows(group, this.rings.get(group.stream)!, this.timeFlags, now));
+    const client = driver.open(plan.link, {
+      groups, directory: `${directory}/${type}`, log, now, time: () => clock.time(), wake,
+      peerChanged: (peer) => ended(`the peer changed to ${peer}`),
+    });
+    return new ClientPort(name, type, client, groups, now);
+  }
+
+  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
       stream: group.stream, station: group.station, interval: group.interval,
@@ -411,7 +428,7 @@ export class Role {
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner);
-    runner.attach(wire, plan.driver.open(plan.link, wire));
+    runner.attach(wire, driver.open(plan.link, wire));
     return new LocalPort(runner, plan.link.type);
   }
 
