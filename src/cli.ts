@@ -3,6 +3,7 @@ import { ackVerb, alarmsVerb, shelveVerb } from "./cli/alarms.ts";
 import { applyVerb, confirmVerb } from "./cli/apply.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
+import { browseVerb } from "./cli/browse.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
@@ -14,6 +15,7 @@ import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { trustVerb } from "./cli/trust.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
@@ -25,7 +27,7 @@ export { serveExaminer } from "./cli/examiner.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, functionsVerb, schemaVerb, versionVerb,
+  shelveVerb, browseVerb, trustVerb, functionsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

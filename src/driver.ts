@@ -58,6 +58,8 @@ interface Protocol {
   encode(tag: DriverTag, value: number): Raw;
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
+  /** True if a device says by this exception that a write did nothing (W15); else Modbus's are. */
+  rejects?(exception: number): boolean;
 }
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
@@ -234,7 +236,7 @@ export interface FoundTag {
 
 export interface ClientTools {
   /** Trusts a certificate that was refused before; gives its subject, or a Fault. */
-  trust(link: Link, directory: string, fingerprint: string): Promise<string>;
+  trust(link: string, directory: string, fingerprint: string): Promise<string>;
   /** The readable values below a node (null: all), at most `most`. */
   browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
 }

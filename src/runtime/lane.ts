@@ -245,7 +245,8 @@ export class Lane {
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
-      const outcome = wireOutcome(sent, result === DONE, exception);
+      const outcome = wireOutcome(sent, result === DONE, exception,
+        this.#options.driver.rejects?.(exception));
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };

@@ -7,7 +7,7 @@ import type { FoundTag } from "../../driver.ts";
 import type { TagType } from "../../ring.ts";
 import { parseAddress } from "./address.ts";
 import { BUILT_IN } from "./codec.ts";
-import { connect, nodeOf, type Connection } from "./connection.ts";
+import { connect, nodeOf, quieten, type Connection } from "./connection.ts";
 import type { OpcuaLink } from "./settings.ts";
 
 const objects_folder = "i=85";
@@ -36,6 +36,7 @@ interface Found {
 export async function browse(
   link: Link, directory: string, below: string | null, most: number,
 ): Promise<FoundTag[]> {
+  quieten(null);
   const settings = link.settings as OpcuaLink;
   const connection = await connect({ name: link.name, settings, directory }, 60_000);
   try {

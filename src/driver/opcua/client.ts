@@ -174,7 +174,7 @@ class OpcuaClient implements Client {
   #become(state: OpcuaClient["state"], why: string): void {
     const told = state === "open" || this.state === "open" || why !== this.reason;
     if (told && state !== "opening") {
-      this.#host.log[state === "open" ? "info" : "warn"]("link",
+      this.#host.log[state === "open" || this.#ended ? "info" : "warn"]("link",
         `${this.#way.name} ${state}: ${why}`);
     }
     this.state = state;

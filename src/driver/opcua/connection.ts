@@ -24,10 +24,10 @@ export interface Connection {
   readonly namespaces: readonly string[];
 }
 
-/** What the library says on the console belongs into the log, of which it is noise. */
-export function quieten(log: Log): void {
+/** What the library says on the console belongs into the log, of which it is noise, or nowhere. */
+export function quieten(log: Log | null): void {
   const tell = (...words: unknown[]): void =>
-    log.debug("opcua", words.map(String).join(" ").replace(/\s+/g, " ").slice(0, 200));
+    log?.debug("opcua", words.map(String).join(" ").replace(/\s+/g, " ").slice(0, 200));
   setDebugLogger(tell);
   setWarningLogger(tell);
   setErrorLogger(tell);

@@ -2,7 +2,7 @@ import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { ClientDriver, DriverTag, Request } from "../../driver.ts";
 import { nameOf, parseAddress } from "./address.ts";
-import { decode, encode, rawBytes, tagProblem } from "./codec.ts";
+import { decode, encode, isRefusal, rawBytes, tagProblem } from "./codec.ts";
 import type { OpcuaLink } from "./settings.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
@@ -34,6 +34,7 @@ export const opcua: ClientDriver = {
   occupies: () => null,
   encode,
   decode,
+  rejects: isRefusal,
   rowsPerInterval: (link) => (link.settings as OpcuaLink).rowsPerInterval,
 
   async load() {
@@ -47,7 +48,7 @@ export const opcua: ClientDriver = {
 
   tools: {
     trust: async (link, directory, fingerprint) =>
-      (await import("./trust.ts")).trust(link.name, directory, fingerprint),
+      (await import("./trust.ts")).trust(link, directory, fingerprint),
     browse: async (link, directory, below, most) =>
       (await import("./browse.ts")).browse(link, directory, below, most),
   },

@@ -150,6 +150,10 @@ export class Writer {
       const within_ms = Math.max(1, Math.min(this.#way.settings.timeout, notAfter - this.#now()));
       const status = await within(within_ms, answer);
       const good = status.value === StatusCodes.Good.value;
+      if (!good) {
+        this.#log.warn("link", `${this.#way.name}: the server answers ${status.name} to a write`,
+          { tag: field.tag.id });
+      }
       done(good ? DONE : BAD.exception, good ? 0 : status.value >>> 0, true, leftAt, frame);
     } catch (thrown) {
       this.#fail("write", thrown);

@@ -1,6 +1,7 @@
 /**
- * A server in a process of its own, for tests of the whole: `bun plant.ts PORT`. It answers lines on
- * its standard input with lines: `set NAME VALUE`, `get NAME`, `writes`, `count N every MS`, `end`.
+ * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
+ * PASSWORD]`. Each line that it reads is answered by one: `set NAME JSON`, `bad NAME`, `get NAME`,
+ * `count MS` (all counters go up), `counted`, `writes` (what was written to Setpoint).
  */
 import { DataType, StatusCodes, type UAVariable } from "node-opcua";
 import { startServer } from "./server.ts";
@@ -46,7 +47,7 @@ method.bindMethod((inputs, _context, done) => {
 let count = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
-async function answer(line: string): Promise<string> {
+function answer(line: string): string {
   const [verb, name = "", value = ""] = line.split(" ");
   if (verb === "writes") return JSON.stringify(writes);
   if (verb === "get") {
@@ -75,6 +76,7 @@ async function answer(line: string): Promise<string> {
 }
 
 console.log("ready");
-for await (const line of console) console.log(await answer(line));
+let answered = 0;
+for await (const line of console) console.log(`${++answered}: ${answer(line)}`);
 await plant.stop();
 process.exit(0);
