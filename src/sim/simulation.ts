@@ -13,7 +13,8 @@ export function simulated(
 ): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
-    return driver === undefined || driver.medium === "client" ? [] : [{ link, driver, tags: tagsOf(gateway, link) }];
+    return driver === undefined || driver.medium === "client" ? []
+      : [{ link, driver, tags: tagsOf(gateway, link) }];
   });
 }
 

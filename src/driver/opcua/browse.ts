@@ -7,7 +7,7 @@ import type { FoundTag } from "../../driver.ts";
 import type { TagType } from "../../ring.ts";
 import { parseAddress } from "./address.ts";
 import { BUILT_IN } from "./codec.ts";
-import { connect, nodeOf, quieten, type Connection } from "./connection.ts";
+import { connect, nodeOf, quieten, type Connection } from "./session.ts";
 import type { OpcuaLink } from "./settings.ts";
 
 const objects_folder = "i=85";

@@ -5,7 +5,7 @@ import type { Client, ClientDone, ClientHost, DriverTag, SessionCounters } from 
 import { BAD } from "../../ring.ts";
 import {
   abandon, connect, quieten, socketOf, type Connection, type Way,
-} from "./connection.ts";
+} from "./session.ts";
 import { Group } from "./group.ts";
 import { watchingOf, type OpcuaLink } from "./settings.ts";
 import { Writer } from "./writer.ts";

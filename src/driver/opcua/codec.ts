@@ -163,7 +163,10 @@ function jsonOf({ dataType, arrayType, value }: Value): string {
   const plain = (item: unknown): unknown => {
     if (dataType === BUILT_IN.Int64 || dataType === BUILT_IN.UInt64) {
       const number = numberOf({ dataType, arrayType: 0, value: item });
-      return Number.isSafeInteger(number) ? number : String(number);
+      if (Number.isSafeInteger(number)) return number;
+      const [high, low] = item as readonly [number, number];
+      const exact = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      return String(dataType === BUILT_IN.Int64 ? BigInt.asIntN(64, exact) : exact);
     }
     if (typeof item === "number" && !Number.isFinite(item)) return null;
     return item instanceof Uint8Array ? Buffer.from(item).toString("base64") : item;
@@ -180,7 +183,7 @@ const states: ReadonlyMap<number, number> = new Map([
   [0x801f, BAD.exception],
 ]);
 
-/** GOOD, uncertain, or bad with its reason, of a status code: its two highest bits are the class. */
+/** Good, uncertain, or bad with its reason: the two highest bits of a status are its class. */
 export function stateOfStatus(status: number): number {
   const severity = status >>> 30;
   if (severity === 0) return GOOD;

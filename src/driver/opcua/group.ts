@@ -4,7 +4,7 @@ import {
 } from "node-opcua-client";
 import { reason, type Log } from "../../base.ts";
 import type { Rows } from "../../driver.ts";
-import { nodeOf, type Connection } from "./connection.ts";
+import { nodeOf, type Connection } from "./session.ts";
 import { Publisher, type Told } from "./publish.ts";
 import type { Watching } from "./settings.ts";
 

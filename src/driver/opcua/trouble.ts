@@ -13,8 +13,8 @@ export interface Attempt {
 
 /** What people really meet, and what to try; the first that fits. */
 const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
-  [/ECONNREFUSED/, ({ settings }) => `nobody listens at ${settings.host}:${settings.port}: is the ` +
-    "server running, and is this its port?"],
+  [/ECONNREFUSED/, ({ settings }) => `nobody listens at ${settings.host}:${settings.port}: is ` +
+    "the server running, and is this its port?"],
   [/ENOTFOUND|EAI_AGAIN|DNS/i, ({ settings }) => `there is no host ${settings.host}: check the ` +
     "name, or write the address"],
   [/EHOSTUNREACH|ENETUNREACH/, ({ settings }) => `no way leads to ${settings.host}: check cable, ` +
@@ -26,7 +26,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     (attempt.settings.security === "None" ? "" : `, mode ${attempt.settings.mode}`) +
     ": choose one that it has, or switch this one on there"],
   [/BadIdentityTokenRejected|BadIdentityTokenInvalid|BadUserAccessDenied/, ({ settings }) =>
-    settings.user === undefined ? "the server takes no anonymous users: give `user` and `password`"
+    settings.user === undefined
+      ? "the server takes no anonymous users: give `user` and `password`"
       : `the server refuses the user ${settings.user}: check name and password`],
   [/BadCertificateUriInvalid/, () => "the server finds another URI in our certificate than in the " +
     "session: delete it, so that it is made anew"],

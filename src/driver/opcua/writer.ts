@@ -6,7 +6,7 @@ import { BAD, GOOD, isUncertain } from "../../ring.ts";
 import { Field, rawOf, stateOfStatus, valueOf, valueOfRaw } from "./codec.ts";
 import {
   abandon, connect, descriptorOf, nodeOf, within, type Connection, type Way,
-} from "./connection.ts";
+} from "./session.ts";
 
 const VALUE = 13;
 const session_ms = 60_000;
