@@ -152,7 +152,7 @@ test("browse shows what can be a tag", async () => {
   expect(code).toBe(0);
   const lines = output.trim().split("\n");
   expect(lines[0]).toBe("name,at,type");
-  expect(lines).toContain("Level,ns=1;s=Level,float32");
-  expect(lines).toContain("Curve,ns=1;s=Curve,json(1024)");
+  expect(lines).toContain(`Level,"ns=1;s=Level",float32`);
+  expect(lines).toContain(`Curve,"ns=1;s=Curve",json(1024)`);
   expect(lines.length).toBeGreaterThan(items);
 }, 30_000);
