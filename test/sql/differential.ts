@@ -742,8 +742,10 @@ const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
 };
-/** Sums of these are as large as exact numbers may be, and one larger. */
-const brinks: readonly Cell["value"][] = [2 ** 53 - 1, 1, 1, -1, 0, -(2 ** 53 - 1)];
+/** Sums as large as exact numbers may be, and one larger; numbers that differ in their sign. */
+const brinks: Readonly<Record<string, readonly Cell["value"][]>> = {
+  int53: [2 ** 53 - 1, 1, 1, -1, 0, -(2 ** 53 - 1)], float64: [0, -0],
+};
 /** What lies beside a state that says that there is no value may be anything. */
 const beside: typeof extremes = { ...extremes, time: [0, NaN, 1e300] };
 
@@ -758,7 +760,8 @@ interface Manner {
 
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
   const most = extremes[column.kind];
-  const values = column.kind === "int53" && r.chance(0.1) ? brinks : r.chance(fewChance)
+  const brink = brinks[column.kind];
+  const values = brink !== undefined && r.chance(0.1) ? brink : r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
   return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
