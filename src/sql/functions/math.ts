@@ -80,7 +80,7 @@ export const math: readonly ScalarFunction[] = [
   })),
   {
     name: "abs", parameters: "n", result: "same", inline: "Math.abs($0)",
-    doc: "Amount of x, without its sign",
+    doc: "Amount of x, without its sign; of an INT64 exact",
     examples: [["abs(-3)", "3"], ["abs(-1.5)", "1.5"]], body: (x: number) => Math.abs(x),
   },
   {
@@ -162,7 +162,8 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "bitand", parameters: "ii", result: "int53",
-    doc: "The bits that are 1 in both numbers: bitand(status, 4) <> 0 asks for bit 2",
+    doc: "The bits that are 1 in both numbers: bitand(status, 4) <> 0 asks for bit 2. As the next " +
+      "three, exact to 64 bits",
     takes: "a, b",
     examples: [["bitand(12, 10)", "8"]],
       body: (a: number, b: number) => Number(BigInt(a) & BigInt(b)),
