@@ -50,10 +50,10 @@ test("given rows, in their own time: windows close without waiting", async () =>
 });
 
 test("whole numbers past 2^53 keep their digits, from the file to the answer", async () => {
-  const file = site.folder.write("ids.json", '{ "any": [{ "id": 9007199254740993, "in": { "id": -9007199254740995 } }, ]' +
-    " } // a comment");
+  const file = site.folder.write("ids.json", "// as the configuration: with comments\n" +
+    '{ "any": [{ "id": 9007199254740993, "of": { "id": -9007199254740995 } }, ] }');
   const { output } = await gateway.cli("try",
-    "SELECT id, in->id AS inner, id + 2 AS more FROM any", "--rows", file);
+    "SELECT id, of->id AS whole, id + 2 AS more FROM any", "--rows", file);
   expect(output).toMatch(/Z +9007199254740993 +-9007199254740995 +9007199254740995\n/);
   site.folder.write("ids.json", '{ "any": [\n{ "id": 9, }, oops] }');
   const wrong = await gateway.cli("try", "SELECT id FROM any", "--rows", file);
