@@ -57,7 +57,7 @@ test("whole numbers past 2^53 keep their digits, from the file to the answer", a
   expect(output).toMatch(/Z +9007199254740993 +-9007199254740995 +9007199254740995\n/);
   site.folder.write("ids.json", '{ "any": [\n{ "id": 9, }, oops] }');
   const wrong = await gateway.cli("try", "SELECT id FROM any", "--rows", file);
-  expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining("ids.json:2:13: ") });
+  expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining("ids.json:2:15: ") });
 });
 
 test("a message of any fields is given as it is, also with fields that no rule reads", async () => {
