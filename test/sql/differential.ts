@@ -346,6 +346,7 @@ class Queries {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
+              `percentile(${x}, ${at})`,
               `percentile_disc(${x}, ${at})`, `fft_peak(${x}, ${r.pick(["10", "0.5"])})`,
               `fft_magnitude(${x}, 100, ${r.pick(["0", "13.5", "900"])})`]);
           }
