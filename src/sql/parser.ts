@@ -328,8 +328,8 @@ export class Parser {
     if (this.accept("*")) return this.#star([], from);
     if (upper === "REPLACE") this.#replaceAsName();
     if (upper === "SELECT") {
-      throw this.unexpected("a value", token, "; a query inside another one stands after FROM, in " +
-        "brackets; a list of values that changes is a table, which is joined");
+      throw this.unexpected("a value", token, "; a query inside another one stands after FROM, " +
+        "in brackets; a list of values that changes is a table, which is joined");
     }
     if (this.is("[")) throw this.unexpected("a value", token, "; an array is array_create(1, 2)");
     const name = this.identifier("a value");
