@@ -43,7 +43,9 @@ function config(port: number, security: string): object {
   const size = items / groups;
   return {
     gateway: { id: "bench", profile: "generic-1gb" },
-    links: { ua: { type: "opcua", host: "127.0.0.1", port, security, rowsPerInterval: 64 } },
+    links: { ua: { type: "opcua", host: "127.0.0.1", port, security, rowsPerInterval: 64,
+      // Each change: a server that looks once a second sees not each of once a second.
+      sampling: "0ms" } },
     devices: Object.fromEntries(Array.from({ length: groups }, (_, g) => [`m${g}`, {
       link: "ua", groups: { fast: "1s" },
       tags: Object.fromEntries(Array.from({ length: size }, (_, i) =>

@@ -21,8 +21,8 @@ const watching = {
   read: z.enum(["subscribe", "poll"])
     .describe("subscribe: the server tells what changed; poll: all is read at each interval, for " +
       "servers without subscriptions"),
-  sampling: time(1, 86_400_000, "How often the server looks at a value; the group's interval, if " +
-    "left out"),
+  sampling: time(0, 86_400_000, "How often the server looks at a value; the group's interval, if " +
+    "left out; 0ms = it tells each change, if it can"),
   queue: z.int().min(1).max(1000)
     .describe("Values of a tag that the server keeps between two messages; the oldest give way"),
   deadband: deadband
@@ -33,7 +33,7 @@ const watching = {
 export const opcuaSettings = z.strictObject({
   host: z.string().min(1).describe("Name or address of the server"),
   port: z.int().min(1).max(65535).default(4840).describe("TCP port"),
-  path: z.string().regex(/^(\/.*)?$/, "begins with /").default("")
+  path: z.string().regex(/^\//, "begins with /").optional()
     .describe("What stands behind the port in the server's endpoint, such as /UA/Server"),
   security: z.enum(["None", "Basic128Rsa15", "Basic256", "Basic256Sha256",
     "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"])
@@ -73,5 +73,5 @@ export function watchingOf(link: OpcuaLink, group: string): Watching {
   return { read, sampling, queue, deadband: band, ...groups[group] };
 }
 
-export const urlOf = ({ host, port, path }: OpcuaLink): string =>
+export const urlOf = ({ host, port, path = "" }: OpcuaLink): string =>
   `opc.tcp://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;

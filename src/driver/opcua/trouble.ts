@@ -29,8 +29,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     settings.user === undefined
       ? "the server takes no anonymous users: give `user` and `password`"
       : `the server refuses the user ${settings.user}: check name and password`],
-  [/BadCertificateUriInvalid/, () => "the server finds another URI in our certificate than in the " +
-    "session: delete it, so that it is made anew"],
+  [/BadCertificateUriInvalid/, ({ certificate }) => "the server finds another URI in our " +
+    `certificate than in the session: delete ${certificate}, so that it is made anew`],
   [/BadSecurityChecksFailed|BadCertificate|disconnected by third party|socket has been discon/i,
     ({ certificate }) => "the server ended the connection: if it does not trust our certificate " +
       `yet, trust it there (${certificate}); and check that its clock is right`],

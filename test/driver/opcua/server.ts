@@ -62,7 +62,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
         componentOf: folder, browseName: name, nodeId: `s=${name}`, dataType,
         ...(Array.isArray(value) && dataType !== DataType.Int64 && dataType !== DataType.UInt64
           ? { valueRank: 1 } : {}),
-        minimumSamplingInterval: 10,
+        minimumSamplingInterval: 0,
       });
       variable.setValueFromSource(variantOf(dataType, value), StatusCodes.Good);
       return variable;
