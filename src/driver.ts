@@ -47,6 +47,10 @@ export interface DriverTag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
+  /** Decimals that a row's value is rounded to; null = none are cut. */
+  readonly decimals: number | null;
+  /** The raw numbers that stand for 4 and for 20 mA, of a tag that is such a signal. */
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly writable: boolean;
   /** Index of the tag's column in its group's ring. */

@@ -83,6 +83,17 @@ export interface Group {
   /** ms, start to start. */
   readonly interval: number;
   readonly tags: readonly Tag[];
+  readonly statics: readonly StaticTag[];
+}
+
+/** A constant that stands in each row of its group. */
+export interface StaticTag {
+  /** `device.tag` */
+  readonly id: string;
+  readonly name: string;
+  readonly type: TagType;
+  readonly value: number | boolean | string;
+  readonly eu: string | null;
 }
 
 export interface Tag {
@@ -93,6 +104,10 @@ export interface Tag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
+  /** That a value read is rounded to; null = none are cut. */
+  readonly decimals: number | null;
+  /** Raw numbers of 4 and 20 mA, of a tag that is such a signal. */
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly eu: string | null;
   readonly access: "read" | "read-write";

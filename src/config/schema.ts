@@ -41,6 +41,8 @@ export interface TagOnLink {
   readonly type: z.output<typeof typeText>;
   readonly scale: number;
   readonly offset: number;
+  readonly decimals: number | null;
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly writable: boolean;
   readonly column: number;
@@ -53,6 +55,8 @@ const groups = z.record(nameText, durationText("1ms", "1d")
   .describe("how often the group is polled, start to start"))
   .describe("groups of tags that are polled together; each is the stream device.group");
 
+const range = z.tuple([z.number(), z.number()]).meta({ title: "two numbers: [from, to]" });
+
 /** In a type or a device; a device may override single keys, so nothing is required here. */
 export const tagSettings = z.strictObject({
   at: z.string().min(1).describe("address, such as `holding 9`, `input 0`, `coil 3` or `400010`"),
@@ -60,6 +64,16 @@ export const tagSettings = z.strictObject({
   group: z.string().describe("group it is polled in; may be left out if there is only one"),
   scale: z.number().describe("value = raw × scale + offset; default 1"),
   offset: z.number().describe("value = raw × scale + offset; default 0"),
+  rawRange: range.describe("two raw values, and in `euRange` what they stand for; " +
+    "instead of `scale` and `offset`"),
+  euRange: range.describe("the values that the two of `rawRange` stand for"),
+  signal: z.enum(["4-20mA"]).describe("`rawRange` is 4 and 20 mA: a broken wire " +
+    "(to 3.6 mA) and a short circuit (from 21 mA) are bad values (NE 43)"),
+  decimals: z.int().min(0).max(9).describe("decimals that a value read is rounded to; " +
+    "left out: as it comes"),
+  static: z.union([z.number(), z.boolean(), z.string().max(256)])
+    .meta({ title: "a number, true, false or a text" })
+    .describe("a constant instead of `at`: it stands in each row, of its `group` or of all"),
   wordOrder,
   eu: z.string().max(16).describe("engineering unit, such as °C"),
   access: z.enum(["read", "read-write"]).describe("default read"),

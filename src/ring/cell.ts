@@ -27,6 +27,8 @@ export const UNCERTAIN = {
   stale: 3,
   /** A simulated or substituted value. */
   substituted: 4,
+  /** A signal past its measuring range: what it measures may be further out (NE 43). */
+  saturated: 5,
 } as const;
 
 export const BAD = {
@@ -54,6 +56,10 @@ export const BAD = {
   model: 74,
   /** The station is left alone for a while after repeated failures. */
   paused: 75,
+  /** A live-zero signal below what a working sensor gives: a broken wire (NE 43). */
+  underrange: 76,
+  /** A live-zero signal above what a working sensor gives: a short circuit (NE 43). */
+  overrange: 77,
 } as const;
 
 export const ERROR = {

@@ -1,5 +1,5 @@
 import { Fault, nearest } from "../base.ts";
-import type { Device, Group, Tag } from "../config.ts";
+import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import { BAD, flagNames, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
@@ -18,22 +18,33 @@ function json(value: ReturnType<typeof readCell>): number | string | boolean | n
   return value;
 }
 
+/** One that is read, or a constant. */
+type AnyTag = Tag | StaticTag;
+
+interface Place {
+  readonly device: Device;
+  readonly group: Group;
+  readonly tag: AnyTag;
+}
+
+const tagsOf = ({ tags, statics }: Group): readonly AnyTag[] => [...tags, ...statics];
+
 /** What a role looks like from outside: newest values, rows, rules, links. */
 export class Inspector {
   readonly #role: Role;
-  readonly #places = new Map<string, { device: Device; group: Group; tag: Tag }>();
+  readonly #places = new Map<string, Place>();
 
   constructor(role: Role) {
     this.#role = role;
     for (const device of role.gateway.devices) {
       for (const group of device.groups) {
-        for (const tag of group.tags) this.#places.set(tag.id, { device, group, tag });
+        for (const tag of tagsOf(group)) this.#places.set(tag.id, { device, group, tag });
       }
     }
   }
 
   /** Where a tag stands in the configuration; a Fault with the nearest name if nowhere. */
-  place(id: string): { device: Device; group: Group; tag: Tag } {
+  place(id: string): Place {
     const place = this.#places.get(id);
     if (place !== undefined) return place;
     const close = nearest(id, this.#places.keys());
@@ -55,7 +66,7 @@ export class Inspector {
         state: link?.state !== "open"
           ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
         tags: device.groups.flatMap((group) =>
-          group.tags.map((tag) => this.#tagView(device, group, tag, time))),
+          tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
       };
     });
   }
@@ -133,10 +144,11 @@ export class Inspector {
     }));
   }
 
-  #tagView(device: Device, group: Group, tag: Tag, time: number): TagView {
+  #tagView(device: Device, group: Group, tag: AnyTag, time: number): TagView {
     const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const head = {
-      id: tag.id, at: tag.at, type: tag.type, group: group.name, eu: tag.eu, access: tag.access,
+      id: tag.id, type: tag.type, group: group.name, eu: tag.eu,
+      ...("at" in tag ? { at: tag.at, access: tag.access } : { at: "static", access: "read" as const }),
     };
     if (ring.head === 0) {
       return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };

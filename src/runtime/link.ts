@@ -1,7 +1,8 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD, copyCell, type Ring } from "../ring.ts";
+import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
+import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
 export interface LinkGroup {
@@ -10,6 +11,7 @@ export interface LinkGroup {
   /** ms, start to start */
   readonly interval: number;
   readonly ring: Ring;
+  readonly constants: readonly Constant[];
   readonly requests: readonly Request[];
 }
 
@@ -123,7 +125,10 @@ export class LinkRunner implements WireEvents {
     this.since = now;
     this.#openAt = now;
     this.polls = options.groups.map((group) => new Poll(group, now));
-    for (const group of options.groups) this.#station(group.station);
+    for (const group of options.groups) {
+      this.#station(group.station);
+      fillConstants(group);
+    }
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
@@ -359,6 +364,13 @@ export class LinkRunner implements WireEvents {
     this.state = state;
     this.reason = reason;
     this.since = this.#options.now();
+  }
+}
+
+/** No poll writes their cells, so what stands in each row of the ring once stays there. */
+function fillConstants({ ring, constants }: LinkGroup): void {
+  for (const { column, value } of constants) {
+    for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
   }
 }
 

@@ -402,7 +402,7 @@ export class Role {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
       stream: group.stream, station: group.station, interval: group.interval,
-      ring: this.rings.get(group.stream)!, requests: group.requests,
+      ring: this.rings.get(group.stream)!, constants: group.constants, requests: group.requests,
     }));
     const runner = new LinkRunner({
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,

@@ -51,7 +51,7 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
     tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
-      access: "read-write" },
+      access: "read-write", decimals: null, signal: null },
     wire: tags[0]!, driver: modbusRtu, port, policy: fixture.policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
