@@ -201,12 +201,30 @@ export type RuleTarget =
   | { readonly kind: "sink"; readonly sink: string }
   | { readonly kind: "write"; readonly tag: string; readonly from: string };
 
+/** How far a value may go from the one that was told last without being told. */
+export interface Deadband {
+  /** In the value's unit, or percent of the value told last. */
+  readonly band: number;
+  readonly percent: boolean;
+}
+
+export interface OnChange {
+  /** By column. */
+  readonly deadbands: Readonly<Record<string, Deadband>>;
+  /** Of each other number; null = none. */
+  readonly every: Deadband | null;
+  /** ms after which a row is told even if it says nothing new; null = never. */
+  readonly atLeast: number | null;
+}
+
 export interface SinkConfig {
   readonly name: string;
   readonly type: string;
   readonly link: string | null;
   /** A window without rows is not told. */
   readonly omitIfEmpty: boolean;
+  /** Rows that say nothing new are not told; null: each row is. */
+  readonly onChange: OnChange | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -5,7 +5,8 @@ import { below, type Findings, type Origin } from "./problem.ts";
 type Meaning = Pick<Tag, "scale" | "offset" | "decimals" | "signal">;
 
 /** What the raw numbers of a tag mean, whichever way it is spelled. */
-export function meaningOf({ scale, offset, rawRange, euRange, signal, decimals }: TagText): Meaning {
+export function meaningOf(tag: TagText): Meaning {
+  const { scale, offset, rawRange, euRange, signal, decimals } = tag;
   const shared = {
     decimals: decimals ?? null,
     signal: signal === undefined || rawRange === undefined ? null : rawRange,
@@ -45,7 +46,8 @@ export function checkMeaning(tag: TagText, origin: Origin, findings: Findings): 
     at("signal", "needs `rawRange`: the raw values at 4 and at 20 mA");
   }
   if (access !== "read-write") return;
-  const what = "is for tags that are read: a value that is written is compared with what is read back";
+  const what = "is for tags that are read: " +
+    "a value that is written is compared with what is read back";
   if (signal !== undefined) at("signal", what);
   if (decimals !== undefined) at("decimals", what);
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
+import type { Deadband } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -110,6 +111,27 @@ const onError = z.union([
   z.strictObject({ stale: durationText("1s", "7d") })
     .transform(({ stale: ms }) => ({ kind: "stale" as const, ms })),
 ]);
+
+const deadband = z.union([
+  z.number().min(0).transform((band) => ({ band, percent: false })),
+  z.string().regex(/^\d+(\.\d+)?%$/).meta({ title: 'a percentage such as "1%"' })
+    .transform((text) => ({ band: Number.parseFloat(text), percent: true })),
+]);
+
+/** Rows that say nothing new are left out by a sink. */
+const onChange = z.union([
+  z.boolean().transform((on) => (on ? { deadbands: {}, every: null, atLeast: null } : null)),
+  z.strictObject({
+    deadband: z.union([deadband, z.record(nameText, deadband)]).optional(),
+    atLeast: durationText("1s", "1d").optional(),
+  }).transform(({ deadband: bands, atLeast = null }) => (isDeadband(bands)
+    ? { deadbands: {}, every: bands, atLeast }
+    : { deadbands: bands ?? {}, every: null, atLeast })),
+  z.null(),
+]);
+
+const isDeadband = (bands: unknown): bands is Deadband =>
+  bands !== undefined && typeof (bands as Deadband).percent === "boolean";
 
 const table = {
   columns: z.record(nameText, typeText).describe("columns and their types, the key among them"),
@@ -319,6 +341,10 @@ export function gatewaySchema(components: Components) {
       omitIfEmpty: z.boolean().default(false)
         .describe('true: the empty list of a window without rows is not sent (`emptyWindows` of ' +
           'a rule is "[]")'),
+      onChange: onChange.default(null)
+        .describe("true: only rows in which a value or its quality is another than the one sent " +
+          "last; or with `deadband` (0.5, \"1%\" of the value sent last, or an object of these " +
+          "by column) and `atLeast` (a row is sent at least so often)"),
     }))).default({}).describe("where results go"),
     commands: commands.optional().describe("writes by MQTT; absent = none"),
     api: api.prefault({}).describe("REST API"),

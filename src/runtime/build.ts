@@ -123,6 +123,7 @@ class Builder {
     this.#dropTables(rules);
     const permits = this.#planPermits();
     this.#checkAlarms(rules);
+    this.#checkDeadbands(rules);
     checkWritePaths({
       gateway, rules, permits, streams: this.#streams, past: this.#past(),
       readsOf: (program, but) => this.#readsOf(program, but),
@@ -452,6 +453,23 @@ class Builder {
           `A setpoint is a number, this column is ${column.kind}`);
       }
     });
+  }
+
+  /** A deadband is of a column that some rule sends to its sink. */
+  #checkDeadbands(rules: readonly RulePlan[]): void {
+    for (const { name, onChange } of this.#gateway.sinks) {
+      const feeding = rules.filter(({ rule }) =>
+        rule.to.some((target) => target.kind === "sink" && target.sink === name));
+      const columns = new Set(feeding.flatMap(({ program }) =>
+        program.output.map((column) => column.name)));
+      if (columns.size === 0) continue;
+      for (const column of Object.keys(onChange?.deadbands ?? {})) {
+        if (columns.has(column)) continue;
+        this.#problem(["sinks", name, "onChange", "deadband", column],
+          "No rule that goes to this sink has a column of this name",
+          { nearest: nearest(column, columns) });
+      }
+    }
   }
 
   /** Without what has the name `but` in its own query. */

@@ -148,7 +148,7 @@ export class Inspector {
     const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const head = {
       id: tag.id, type: tag.type, group: group.name, eu: tag.eu,
-      ...("at" in tag ? { at: tag.at, access: tag.access } : { at: "static", access: "read" as const }),
+      at: "at" in tag ? tag.at : "static", access: "access" in tag ? tag.access : "read" as const,
     };
     if (ring.head === 0) {
       return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };

@@ -446,10 +446,10 @@ export class Role {
       const was = before.sinks.find((one) => one.name === name && one.stream === rule);
       const isSame = was?.ring === ring && kept?.sinks.has(name) === true;
       // A changed sink goes on where it was, as long as its rows are where they were.
-      sinks.push(isSame ? was : new SinkRunner(name,
+      sinks.push(isSame ? was : new SinkRunner(
         this.#connection(config.type, config.link ?? config.type)
           .sink(name, config.settings, ring, rule), ring,
-        was?.ring === ring ? was.cursor : ring.head, config.omitIfEmpty));
+        was?.ring === ring ? was.cursor : ring.head, config));
     }
   }
 

@@ -82,7 +82,8 @@ export class SerialWorker {
       name: init.link.name,
       groups: init.groups.map(({ plan }, i) => ({
         stream: plan.stream, station: plan.station, interval: plan.interval,
-        ring: this.#rings[i]!, constants: plan.constants, requests: driver.plan(plan.tags, init.link),
+        ring: this.#rings[i]!, constants: plan.constants,
+        requests: driver.plan(plan.tags, init.link),
       })),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,

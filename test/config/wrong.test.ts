@@ -207,8 +207,8 @@ const cases: readonly Case[] = [
     expect: ["…press.tags.setpoint.signal: is for tags that are read: a value that is written is " +
       "compared with what is read back…"] },
   { name: "a constant with an address", find: '"at": "holding 2", "type": "int16", "scale": 0.1',
-    put: '"at": "holding 2", "static": 4', expect: ["…press.tags.pressure.at: a `static` tag is a " +
-      "constant: this has no meaning for it…"] },
+    put: '"at": "holding 2", "static": 4', expect: ["…press.tags.pressure.at: a `static` tag " +
+      "is a constant: this has no meaning for it…"] },
   { name: "a constant that its type cannot have",
     find: '"at": "holding 2", "type": "int16", "scale": 0.1', put: '"type": "int16", "static": 4.5',
     expect: ["…press.tags.pressure.static: no int16\n  found: 4.5"] },
