@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { until } from "../support/binary.ts";
+import type { RunningGateway } from "../support/gateway.ts";
+import { Site } from "../support/plant.ts";
+
+/**
+ * The compiled binary reads a tank's transmitters of 4 to 20 mA over TCP and over a bus: what a
+ * broken wire says is bad (NE 43), a constant stands in each row, and a sink is told of changes.
+ */
+const input = (register: number): object => ({
+  at: `input ${register}`, type: "int16", eu: "m", decimals: 2,
+  rawRange: [5530, 27648], euRange: [0, 8.5], signal: "4-20mA",
+});
+const tank = (link: string): object => ({
+  link, groups: { fast: "100ms" },
+  tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" } },
+});
+const config = {
+  gateway: { id: "tank" },
+  links: {
+    plc: { type: "modbus-tcp", host: "192.0.2.1" },
+    "bus-1": { type: "modbus-rtu", port: "/dev/null", rs485: "adapter", parity: "none" },
+  },
+  devices: { "t-{1..1}": tank("plc"), "t-{2..2}": tank("bus-1") },
+  rules: {
+    levels: { sql: "SELECT level, hall FROM t-1.fast", to: ["changes"] },
+    bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
+  },
+  sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
+  api: { listen: "127.0.0.1:0" },
+};
+const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
+  [`${device}.level`, { kind: "constant", value: 4.2678 }],
+  // 2.1 mA and 20.8 mA.
+  [`${device}.broken`, { kind: "constant", value: -1 }],
+  [`${device}.full`, { kind: "constant", value: 8.92 }],
+]));
+
+let site: Site;
+let gateway: RunningGateway;
+beforeAll(async () => {
+  site = await Site.start(config, { "plant.json": plant });
+  gateway = await site.run(site.live());
+}, 120_000);
+afterAll(() => site?.stop());
+
+const tag = async (id: string): Promise<any> => (await gateway.get(`/tags/${id}`)).body;
+
+for (const device of ["t-1", "t-2"]) {
+  test(`${device}: a signal is measured, broken, or past its range`, async () => {
+    await until("a level", async () => (await tag(`${device}.level`)).quality === "good");
+    expect(await tag(`${device}.level`)).toMatchObject({ value: 4.27, eu: "m" });
+    expect(await tag(`${device}.broken`)).toMatchObject({ quality: "bad:underrange" });
+    expect(await tag(`${device}.full`)).toMatchObject({ quality: "uncertain:saturated" });
+    expect(await tag(`${device}.hall`)).toMatchObject({ value: `Hall ${device.slice(2)}`,
+      quality: "good", at: "static" });
+  });
+}
+
+test("a constant stands in each row, on a serial worker's link too", async () => {
+  const row = await until("a row", async () =>
+    (await gateway.get("/streams/bus/latest")).body ?? null);
+  expect(row.values).toEqual({ level: 4.27, hall: "Hall 2", why: "bad:underrange" });
+});
+
+test("a sink with onChange is told what differs, once", async () => {
+  const lines = (): string[] => gateway.program.output.split("\n")
+    .filter((line) => line.includes('"hall":"Hall 1"'));
+  // Before the link was open, the quality said so; then came the level.
+  await until("the level", () => lines().some((line) => line.includes("4.27")));
+  const told = lines().length;
+  const polls = async (): Promise<number> =>
+    (await gateway.get("/rules")).body.find((r: any) => r.name === "levels").rows_out;
+  const before = await polls();
+  await until("rows that say nothing new", async () => (await polls()) > before + 10);
+  expect([told, lines().length]).toEqual([told, told]);
+  expect(told).toBeLessThanOrEqual(2);
+});
