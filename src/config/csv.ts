@@ -2,7 +2,7 @@ import { tagSettings } from "./schema.ts";
 import type { Findings, Path, Place, Spot } from "./problem.ts";
 import { nearest } from "../base.ts";
 
-interface Cell {
+export interface Cell {
   readonly text: string;
   readonly line: number;
   readonly column: number;
@@ -104,7 +104,7 @@ function numberOf(text: string): number | string {
 }
 
 /** RFC 4180 with either separator; a line that is empty is no row. */
-function readRows(text: string): Cell[][] {
+export function readRows(text: string): Cell[][] {
   const separator = text.split("\n", 1)[0]!.includes(";") ? ";" : ",";
   const rows: Cell[][] = [];
   let row: Cell[] = [];
