@@ -6,6 +6,7 @@ import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
 import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
@@ -26,7 +27,7 @@ export { serveExaminer } from "./cli/examiner.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
+  shelveVerb, framesVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

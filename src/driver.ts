@@ -33,6 +33,8 @@ export interface Driver {
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
   open(link: Link, wire: Wire): Session;
+  /** What bytes of its medium say, for a person; null = they are no whole frame. */
+  readable(bytes: Uint8Array, isRequest: boolean): string | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }

@@ -11,7 +11,7 @@ import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
+import type { AlarmAct, ArmRequest, FrameView, LinkView, RuleOrder } from "./view.ts";
 import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
@@ -255,6 +255,11 @@ export class RoleHost {
     };
   }
 
+  /** Traffic of a link past number `after`; null = it is none of this role's. */
+  frames(link: string, after: number): FrameView[] | null {
+    return this.#inspector.frames(link, after, this.#options.world.clock.now());
+  }
+
   devices() {
     const { clock } = this.#options.world;
     return this.#inspector.devices(clock.now(), clock.time());
@@ -357,8 +362,8 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
-  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "prepare",
+  "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
+  "alarms", "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 

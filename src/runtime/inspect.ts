@@ -7,7 +7,7 @@ import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
-  DeviceView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
+  DeviceView, FrameView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
 } from "./view.ts";
 
 /** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
@@ -84,6 +84,16 @@ export class Inspector {
       });
     }
     return links;
+  }
+
+  frames(name: string, after: number, now: number): FrameView[] | null {
+    const { links, share } = this.#role;
+    const port = links.get(name);
+    const driver = share.links.find(({ link }) => link.name === name)?.driver;
+    if (port === undefined || driver === undefined) return null;
+    return port.frames.after(after, now).map(({ n, piece: { time, dir, bytes } }) => ({
+      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx"),
+    }));
   }
 
   #typeOf(connection: string): string {

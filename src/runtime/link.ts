@@ -2,6 +2,7 @@ import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
 import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
+import { tapped, type Tap } from "./frames.ts";
 import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
@@ -80,6 +81,7 @@ export interface LinkRunnerOptions {
   /** Of a row that begins now. */
   readonly flags: () => number;
   readonly log: Log;
+  readonly tap: Tap;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -132,9 +134,9 @@ export class LinkRunner implements WireEvents {
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
-  attach(wire: Wire, session: Session): void {
+  attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
-    this.#session = session;
+    this.#session = open(tapped(wire, this.#options.tap));
   }
 
   get session(): Session {
@@ -164,6 +166,7 @@ export class LinkRunner implements WireEvents {
   }
 
   received(bytes: Uint8Array, n: number): void {
+    this.#options.tap("rx", bytes, n);
     this.#session!.receive(bytes, n, this.#options.now());
     this.#options.wake();
   }

@@ -11,6 +11,7 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import { Frames } from "./frames.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -404,15 +405,20 @@ export class Role {
       stream: group.stream, station: group.station, interval: group.interval,
       ring: this.rings.get(group.stream)!, constants: group.constants, requests: group.requests,
     }));
+    const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
+      tap: (dir, bytes, n) => {
+        if (!frames.isWatched(world.clock.now())) return;
+        frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
+      },
       connectTimeout: connectTimeout(plan.link), wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner);
-    runner.attach(wire, plan.driver.open(plan.link, wire));
-    return new LocalPort(runner, plan.link.type);
+    runner.attach(wire, (own) => plan.driver.open(plan.link, own));
+    return new LocalPort(runner, plan.link.type, frames);
   }
 
   /** One client serves all sources and sinks of a link; they come and go. */

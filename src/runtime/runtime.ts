@@ -373,6 +373,17 @@ class Running implements Runtime {
     return roles.flatMap((role) => role.links);
   }
 
+  /** Traffic of a link to equipment past number `after`: kept while somebody goes on asking. */
+  async frames(link: string, after: number) {
+    const frames = await this.#control.frames(link, after);
+    if (frames !== null) return frames;
+    const names = (await this.links()).map(({ name }) => name);
+    const close = nearest(link, names);
+    throw new Fault("unknown-link", names.includes(link)
+      ? `${link} is no link to equipment; only their frames are shown`
+      : `There is no link ${link}${close === null ? "" : `; did you mean ${close}?`}`, { link });
+  }
+
   async devices() {
     return this.#control.devices();
   }

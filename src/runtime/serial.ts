@@ -1,10 +1,11 @@
-import { limits } from "../base.ts";
+import { limits, never } from "../base.ts";
 import type { DriverTag } from "../driver.ts";
 import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
   type RingLayout,
 } from "../ring.ts";
 import type { Link, Profile } from "../config.ts";
+import { Frames, type FramePiece } from "./frames.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
 import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
@@ -54,6 +55,8 @@ export interface SerialInit {
   readonly bell: number;
   /** Not 0 = disarmed by the latch: no write leaves. */
   readonly latch: number;
+  /** Not 0 = somebody looks at the traffic. */
+  readonly watched: number;
   /** Not 0 = the link is not there any more: the port is given back, and the thread ends. */
   readonly stop: number;
   /** By tag: the number of its arming, 0 = not armed. */
@@ -68,6 +71,7 @@ export interface SerialInit {
 
 export type SerialMessage =
   | { readonly kind: "view"; readonly view: LinkView }
+  | { readonly kind: "frames"; readonly pieces: readonly FramePiece[] }
   | { readonly kind: "ended"; readonly why: string };
 
 export interface SerialEvents {
@@ -99,6 +103,8 @@ export class SerialPort implements LinkPort {
   readonly #bell: Bell;
   readonly #latch: Word;
   readonly #stop: Word;
+  readonly #watched: Word;
+  readonly frames = new Frames();
   readonly #armings: readonly Word[];
   readonly #pipe: WakePipe;
   readonly #waiting = new Map<number, Waiting>();
@@ -123,7 +129,7 @@ export class SerialPort implements LinkPort {
     const outcomes = records("outcomes", outcomeColumns);
     const groups = plan.groups.map((group) => locals.get(group.stream)!.layout);
     const arena = Arena.create(arenaBytes(
-      [...groups, commands, commands, outcomes, outcomes], 3 + this.#tags.length));
+      [...groups, commands, commands, outcomes, outcomes], 4 + this.#tags.length));
     const place = (layout: RingLayout): { ring: Ring; placed: Placed } => {
       const { ring } = Ring.create(arena, layout);
       return { ring, placed: { at: ring.at, layout } };
@@ -138,6 +144,7 @@ export class SerialPort implements LinkPort {
     this.#bell = Bell.create(arena, `${this.name} bell`);
     this.#latch = Word.create(arena, `${this.name} latch`);
     this.#stop = Word.create(arena, `${this.name} stop`);
+    this.#watched = Word.create(arena, `${this.name} watched`);
     this.#armings = this.#tags.map((tag) => Word.create(arena, `${tag.id} arming`));
     this.#pipe = world.wakePipe();
     this.#init = {
@@ -145,7 +152,7 @@ export class SerialPort implements LinkPort {
       groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
-      stop: this.#stop.at,
+      stop: this.#stop.at, watched: this.#watched.at,
       armings: this.#armings.map((word) => word.at), wake: this.#pipe.end, clock,
       engineClock: world.clock.shared,
     };
@@ -225,6 +232,7 @@ export class SerialPort implements LinkPort {
 
   step(now: number, _time: number): number {
     if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
+    this.#watched.set(this.frames.isWatched(now) ? 1 : 0);
     for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max);
     while (this.#outcomes.pop()) this.#outcome();
     // A bridge moves at most half of its own ring: the rest comes in the next turn, at once.
@@ -275,8 +283,7 @@ export class SerialPort implements LinkPort {
     this.#starts += 1;
     worker.onmessage = (event: MessageEvent<SerialMessage>) => {
       if (this.#worker !== worker) return;
-      if (event.data.kind === "view") this.#view = event.data.view;
-      else this.#events.ended(event.data.why);
+      this.#told(event.data);
       this.#events.wake();
     };
     const died = (why: string): void => {
@@ -285,6 +292,15 @@ export class SerialPort implements LinkPort {
     worker.onerror = (event) => died(event.message);
     worker.addEventListener("close", () => died("the worker ended"));
     worker.postMessage(this.#init);
+  }
+
+  #told(message: SerialMessage): void {
+    switch (message.kind) {
+      case "view": this.#view = message.view; break;
+      case "frames": for (const piece of message.pieces) this.frames.add(piece); break;
+      case "ended": this.#events.ended(message.why); break;
+      default: never(message, "message of a serial worker");
+    }
   }
 
   /** W3, W15: armings end, and a command whose bytes may have left is unknown. */

@@ -9,6 +9,7 @@ import type { TableCounters } from "./lookup.ts";
 export interface Runtime {
   health(): Promise<Health>;
   links(): Promise<LinkView[]>;
+  frames(link: string, after: number): Promise<FrameView[]>;
   devices(): Promise<DeviceView[]>;
   streams(): Promise<StreamView[]>;
   /**
@@ -163,6 +164,18 @@ export interface LinkView {
     readonly station: number; readonly failures: number; readonly paused: boolean;
     readonly reason: string; readonly lastGood_ms: number | null;
   }[];
+}
+
+/** Bytes that passed on a link's medium in one piece. */
+export interface FrameView {
+  /** Counts the pieces of a link. */
+  readonly n: number;
+  /** Engine time, ms since the epoch. */
+  readonly time: number;
+  readonly dir: "tx" | "rx";
+  readonly hex: string;
+  /** In words, if it is a whole frame. */
+  readonly text: string | null;
 }
 
 export interface PollView {

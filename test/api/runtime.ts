@@ -26,6 +26,10 @@ export class FakeRuntime implements Runtime {
     return this.links_;
   }
 
+  async frames() {
+    return [{ n: 1, time: 1000, dir: "tx" as const, hex: "0103", text: null }];
+  }
+
   async devices() {
     return [{ name: "press", link: "plc-1", station: 1, labels: {}, state: "good", tags: [tag] }];
   }

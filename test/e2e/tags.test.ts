@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { Site } from "../support/plant.ts";
@@ -75,4 +77,25 @@ test("a sink with onChange is told what differs, once", async () => {
   await until("rows that say nothing new", async () => (await polls()) > before + 10);
   expect([told, lines().length]).toEqual([told, told]);
   expect(told).toBeLessThanOrEqual(2);
+});
+
+for (const [link, poll, answer] of [
+  ["plc", /→ .* 04 00 00 00 03 {3}station 1 FC4 reads input 0..2/, /← .* station 1 FC4 6 bytes/],
+  ["bus-1", /→ 01 04 00 00 00 03 b0 0b {3}station 1 FC4 reads input 0..2/, /station 1 FC4 6 bytes/],
+] as const) {
+  test(`tagwerk frames ${link} shows what passes, in words`, async () => {
+    const { code, output } = await gateway.cli("frames", link, "--for-pieces", "12");
+    expect(code).toBe(0);
+    expect(output).toMatch(poll);
+    expect(output).toMatch(answer);
+    const kept = join(site.folder.path, `${link}.jsonl`);
+    await gateway.cli("frames", link, "--only", "reads", "--to", kept, "--for-pieces", "3");
+    const pieces = readFileSync(kept, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    expect(pieces.map(({ dir }) => dir)).toEqual(["tx", "tx", "tx"]);
+  });
+}
+
+test("tagwerk frames of a link that is none names the nearest", async () => {
+  const { code, output } = await gateway.cli("frames", "bus1");
+  expect([code, output]).toEqual([1, expect.stringContaining("did you mean bus-1?")]);
 });

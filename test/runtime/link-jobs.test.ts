@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { DONE, PENDING, type DriverTag, type Request, type Session } from "../../src/driver.ts";
 import type { Ring } from "../../src/ring.ts";
+import { Frames } from "../../src/runtime/frames.ts";
 import { LinkRunner, type LinkJob } from "../../src/runtime/link.ts";
 import { LocalPort } from "../../src/runtime/port.ts";
 import { ringFor, ScriptedWire, tag } from "../driver/support.ts";
@@ -63,11 +64,11 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
       groups: [{ stream: "press.fast", station: 1, interval: 100, ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {},
+      peerChanged() {}, wake() {}, tap() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
-    runner.attach(wire, session);
+    runner.attach(wire, () => session);
     runner.step(0, 0);
     runner.opened("10.0.0.5:502");
     runner.step(0, 0);
@@ -88,7 +89,8 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   });
   test("W14: the answer may come until the deadline, however old the permit is then", () => {
     const guard = { arming: 1, notAfter: 5000, streams: new Set<string>(), last: () => 200 };
-    new LocalPort(runner, "modbus-tcp").write(setpoint, new Uint8Array(2), guard, () => {});
+    const port = new LocalPort(runner, "modbus-tcp", new Frames());
+    port.write(setpoint, new Uint8Array(2), guard, () => {});
     answer();
     expect(session.until).toBe(5000);
   });
