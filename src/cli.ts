@@ -8,6 +8,7 @@ import { disarmVerb } from "./cli/disarm.ts";
 import { explainVerb } from "./cli/explain.ts";
 import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
+import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
 import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
@@ -27,7 +28,8 @@ export { serveExaminer } from "./cli/examiner.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, framesVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
+  shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
+  tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

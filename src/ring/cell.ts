@@ -29,6 +29,8 @@ export const UNCERTAIN = {
   substituted: 4,
   /** A signal past its measuring range: what it measures may be further out (NE 43). */
   saturated: 5,
+  /** A person put it in the place of what the device says. */
+  forced: 6,
 } as const;
 
 export const BAD = {
@@ -60,6 +62,8 @@ export const BAD = {
   underrange: 76,
   /** A live-zero signal above what a working sensor gives: a short circuit (NE 43). */
   overrange: 77,
+  /** A person had the device left alone. */
+  disabled: 78,
 } as const;
 
 export const ERROR = {

@@ -52,6 +52,24 @@ export class Inspector {
       `There is no tag ${id}${close === null ? "" : `; did you mean ${close}?`}`, { tag: id });
   }
 
+  /** Where the cells of a tag are that is read, in which `value` can stand. */
+  placeOf(
+    id: string, value: number | boolean | string | null,
+  ): { stream: string; column: string } {
+    const { device, group, tag } = this.place(id);
+    if (!("at" in tag)) {
+      throw new Fault("force", `${id} is a constant: change it in the configuration`, { tag: id });
+    }
+    const stream = `${device.name}.${group.name}`;
+    const ring = this.#role.rings.get(stream)!;
+    const column = ring.column(tag.name)!;
+    if (value !== null && !fits(value, column)) {
+      throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
+        { tag: id, type: tag.type });
+    }
+    return { stream, column: tag.name };
+  }
+
   tag(id: string, time: number): TagView {
     const { device, group, tag } = this.place(id);
     return this.#tagView(device, group, tag, time);
@@ -171,6 +189,16 @@ export class Inspector {
       ...head, value: json(readCell(ring, column, seq)), quality: stateName(state),
       time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
+  }
+}
+
+function fits(value: number | boolean | string, { kind, slot }: Column): boolean {
+  switch (kind) {
+    case "float64": return typeof value === "number" && Number.isFinite(value);
+    case "int53": case "int64": case "time": return Number.isSafeInteger(value);
+    case "bool": return typeof value === "boolean";
+    case "text": return typeof value === "string" && Buffer.byteLength(value) <= slot;
+    default: return false;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Constant } from "./graph.ts";
 /** Tags of one device polled together; one poll is one row of `ring`. */
 export interface LinkGroup {
   readonly stream: string;
+  readonly device: string;
   readonly station: number;
   /** ms, start to start */
   readonly interval: number;
@@ -82,6 +83,10 @@ export interface LinkRunnerOptions {
   readonly flags: () => number;
   readonly log: Log;
   readonly tap: Tap;
+  /** A person had the device left alone. */
+  isDisabled(device: string): boolean;
+  /** The row `seq` is about to be published. */
+  complete(ring: Ring, seq: number): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -245,8 +250,9 @@ export class LinkRunner implements WireEvents {
   }
 
   #beginJob(job: LinkJob, now: number): void {
-    if (this.state !== "open") {
-      job.done(BAD.disconnected, 0, false, NaN, null);
+    const isDisabled = this.#options.isDisabled(deviceOf(job.tag));
+    if (isDisabled || this.state !== "open") {
+      job.done(isDisabled ? BAD.disabled : BAD.disconnected, 0, false, NaN, null);
       return;
     }
     this.#job = job;
@@ -287,6 +293,10 @@ export class LinkRunner implements WireEvents {
     if (this.#endPoll(poll)) return;
     const request = poll.group.requests[poll.next++]!;
     const station = this.#station(request.station);
+    if (this.#options.isDisabled(poll.group.device)) {
+      spoil(poll.group.ring, request, BAD.disabled);
+      return;
+    }
     if (this.state !== "open" || station.pausedUntil > now) {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
@@ -300,7 +310,9 @@ export class LinkRunner implements WireEvents {
   /** A row is published as soon as its last request has ended: no job goes before it. */
   #endPoll(poll: Poll): boolean {
     if (poll.next < poll.group.requests.length) return false;
-    poll.group.ring.publish(1);
+    const { ring } = poll.group;
+    this.#options.complete(ring, ring.head);
+    ring.publish(1);
     poll.polls += 1;
     this.#poll = null;
     return true;
@@ -369,6 +381,9 @@ export class LinkRunner implements WireEvents {
     this.since = this.#options.now();
   }
 }
+
+/** A device's name has no dot. */
+const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
 
 /** No poll writes their cells, so what stands in each row of the ring once stays there. */
 function fillConstants({ ring, constants }: LinkGroup): void {

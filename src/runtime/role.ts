@@ -19,6 +19,7 @@ import { RuleState } from "./rule-state.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
+import { Overrides } from "./overrides.ts";
 import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
@@ -32,6 +33,8 @@ export interface RoleOptions {
   readonly active: boolean;
   readonly breathe: Breathe;
   readonly state: StatePort;
+  /** Devices that a person disabled, in an earlier run too, and who. */
+  readonly disabled: Readonly<Record<string, string>>;
   /** Of this start, 0 while the store could not be read. */
   readonly epoch: number;
   wake(): void;
@@ -63,6 +66,7 @@ export class Role {
   #left: Generation | null = null;
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
+  readonly overrides: Overrides;
   /** In the order of a turn: rules, and windows that they share; what each reads. */
   #order: readonly Reading[] = [];
   #readers: readonly Bell[] = [];
@@ -86,6 +90,8 @@ export class Role {
     this.#options = options;
     this.arena = Arena.create(arenaBytes(first));
     const { gateway } = first;
+    this.overrides = new Overrides(options.disabled,
+      { now: () => options.world.clock.now(), log: options.world.log });
     const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
       rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
     this.#now = new Generation(nothing, null, this);
@@ -394,7 +400,7 @@ export class Role {
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
-          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock)
+          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : this.#localLink(plan, ended));
     }
   }
@@ -402,8 +408,9 @@ export class Role {
   #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
-      stream: group.stream, station: group.station, interval: group.interval,
-      ring: this.rings.get(group.stream)!, constants: group.constants, requests: group.requests,
+      stream: group.stream, device: group.device, station: group.station,
+      interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
+      requests: group.requests,
     }));
     const frames = new Frames();
     const runner = new LinkRunner({
@@ -414,6 +421,8 @@ export class Role {
         frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
       },
       connectTimeout: connectTimeout(plan.link), wake,
+      isDisabled: (device) => this.overrides.isDisabled(device),
+      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner);

@@ -58,6 +58,7 @@ export class SerialWorker {
   readonly #latch: Word;
   readonly #stop: Word;
   readonly #watched: Word;
+  readonly #disabled: ReadonlyMap<string, Word>;
   /** Traffic that is still to be told. */
   #pieces: FramePiece[] = [];
   readonly #armings: readonly Word[];
@@ -81,13 +82,15 @@ export class SerialWorker {
     this.#latch = Word.attach(arena, init.latch);
     this.#stop = Word.attach(arena, init.stop);
     this.#watched = Word.attach(arena, init.watched);
+    this.#disabled = new Map(init.disabled.map(({ device, at }) =>
+      [device, Word.attach(arena, at)]));
     this.#armings = init.armings.map((at) => Word.attach(arena, at));
     const driver = world.drivers.find((d) => d.type === init.driver)!;
     this.#runner = new LinkRunner({
       name: init.link.name,
       groups: init.groups.map(({ plan }, i) => ({
-        stream: plan.stream, station: plan.station, interval: plan.interval,
-        ring: this.#rings[i]!, constants: plan.constants,
+        stream: plan.stream, device: plan.device, station: plan.station,
+        interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
         requests: driver.plan(plan.tags, init.link),
       })),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
@@ -97,6 +100,8 @@ export class SerialWorker {
         if (this.#watched.get() === 0) return;
         this.#pieces.push({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
       },
+      isDisabled: (device) => this.#disabled.get(device)!.get() !== 0,
+      complete: () => {},
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });

@@ -19,6 +19,8 @@ export interface Runtime {
   rules(): Promise<RuleView[]>;
   /** Starts, stops, restarts or resets one rule. */
   rule(order: RuleOrder): Promise<void>;
+  /** Leaves a device alone, or asks it again; forces a tag's value, or ends that. */
+  override(order: OverrideOrder): Promise<void>;
   tables(): Promise<TableView[]>;
   /** Plan, bytes and generated code, as text. */
   explain(rule: string): Promise<string>;
@@ -249,6 +251,13 @@ export interface RowView {
   /** What is to be known of the whole row: `time-uncertain`, `backfill`, `replayed`; or absent. */
   readonly flags?: readonly string[];
 }
+
+/** What a person puts over the readings of a device (`overrides.ts`). */
+export type OverrideOrder =
+  | { readonly kind: "disable" | "enable"; readonly device: string; readonly by: string }
+  | { readonly kind: "force"; readonly tag: string; readonly value: number | boolean | string;
+      readonly for_ms: number; readonly by: string }
+  | { readonly kind: "unforce"; readonly tag: string; readonly by: string };
 
 export const ruleOrders = ["start", "stop", "restart", "reset"] as const;
 

@@ -15,7 +15,8 @@ const input = (register: number): object => ({
 });
 const tank = (link: string): object => ({
   link, groups: { fast: "100ms" },
-  tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" } },
+  tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" },
+    pump: { at: "holding 0", type: "int16", access: "read-write" } },
 });
 const config = {
   gateway: { id: "tank" },
@@ -29,6 +30,8 @@ const config = {
     bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
   },
   sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
+  policy: { "t-1.pump": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+    permit: ["`t-1`.level > 1.0"] } },
   api: { listen: "127.0.0.1:0" },
 };
 const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
@@ -99,3 +102,75 @@ test("tagwerk frames of a link that is none names the nearest", async () => {
   const { code, output } = await gateway.cli("frames", "bus1");
   expect([code, output]).toEqual([1, expect.stringContaining("did you mean bus-1?")]);
 });
+
+/** A row whose poll began after now. */
+async function freshRow(stream: string): Promise<any> {
+  const newest = async (): Promise<any> => (await gateway.get(`/streams/${stream}/latest`)).body;
+  const { sequence } = await newest();
+  return until("a fresh row", async () => {
+    const row = await newest();
+    return row.sequence > sequence + 1 ? row : null;
+  });
+}
+
+test("a forced value is what rules see, never good, and opens no permit (W8, W12)", async () => {
+  await gateway.arm("t-1.pump");
+  expect(await gateway.cli("write", "t-1.pump", "5")).toMatchObject({ code: 0 });
+  for (const device of ["t-1", "t-2"]) {
+    const forced = await gateway.cli("force", `${device}.level`, "7.5", "--for", "10m",
+      "--by", "anna");
+    expect(forced).toMatchObject({ code: 0 });
+    expect(await freshRow(`${device}.fast`)).toMatchObject({ values: { level: 7.5 },
+      quality: { level: "uncertain:forced" } });
+  }
+  expect((await gateway.get("/streams/bus/latest")).body.values.level).toBe(7.5);
+  const { code, output } = await gateway.cli("write", "t-1.pump", "6");
+  expect([code, output]).toEqual([1, expect.stringContaining("uncertain:forced")]);
+  const { body } = await gateway.get("/health");
+  expect(body.troubles).toContainEqual(expect.stringMatching(/^t-1.level is forced by anna for/));
+  await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
+  expect((await freshRow("t-1.fast")).quality.level).toBeUndefined();
+  await gateway.cli("force", "t-2.level", "0", "--for", "300ms", "--by", "anna");
+  await until("the end of it", async () => (await tag("t-2.level")).quality === "good");
+  expect(await gateway.cli("write", "t-1.pump", "6")).toMatchObject({ code: 0 });
+});
+
+test("force refuses what cannot stand there", async () => {
+  const force = async (...words: string[]): Promise<string> =>
+    (await gateway.cli("force", ...words, "--for", "1m", "--by", "anna")).output;
+  expect(await force("t-1.level", "high")).toContain('t-1.level is int16: "high" cannot stand');
+  expect(await force("t-1.lvl", "1")).toContain("did you mean t-1.level?");
+  expect(await force("t-1.hall", "x")).toContain("t-1.hall is a constant");
+  expect((await gateway.cli("force", "t-1.level", "1", "--for", "2h", "--by", "anna")).output)
+    .toContain("at most 60 minutes");
+});
+
+test("a disabled device is asked nothing and sent nothing, over a restart too", async () => {
+  for (const device of ["t-1", "t-2"]) {
+    expect(await gateway.cli("disable", device, "--by", "anna")).toMatchObject({ code: 0 });
+    await until("it is left alone", async () =>
+      (await tag(`${device}.level`)).quality === "bad:disabled");
+  }
+  const [level] = [await tag("t-1.level")];
+  expect(level.value).toBeCloseTo(4.27);
+  const asked = (): number => site.plant.frames().filter(({ dir }) => dir === "in").length;
+  const [before, writes] = [asked(), site.plant.writes("plc").length];
+  expect((await gateway.cli("write", "t-1.pump", "9")).code).toBe(1);
+  await freshRow("t-1.fast");
+  await freshRow("t-2.fast");
+  expect([asked(), site.plant.writes("plc").length]).toEqual([before, writes]);
+  await gateway.stop();
+  gateway = await site.run(site.live());
+  await until("it still is", async () => (await tag("t-2.level")).quality === "bad:disabled");
+  expect((await tag("t-1.level/why")).reason).toContain("tagwerk enable");
+  for (const device of ["t-1", "t-2"]) {
+    await gateway.cli("enable", device, "--by", "anna");
+    await until("it is asked again", async () => (await tag(`${device}.level`)).quality === "good");
+  }
+  const refused = await gateway.cli("write", "t-1.pump", "9");
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining("not armed")]);
+  const { body } = await gateway.get("/audit?limit=50");
+  for (const code of ["disable", "enable", "force", "unforce"]) {
+    expect(body).toContainEqual(expect.objectContaining({ code, who: "anna", verdict: "act" }));
+  }
+}, 30_000);

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { DONE, PENDING, type DriverTag, type Request, type Session } from "../../src/driver.ts";
-import type { Ring } from "../../src/ring.ts";
+import { BAD, type Ring } from "../../src/ring.ts";
 import { Frames } from "../../src/runtime/frames.ts";
 import { LinkRunner, type LinkJob } from "../../src/runtime/link.ts";
 import { LocalPort } from "../../src/runtime/port.ts";
@@ -57,14 +57,17 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   const [setpoint, door] = tags as [DriverTag, DriverTag];
   let session: Exchanges;
   let runner: LinkRunner;
+  let disabled = false;
   beforeEach(() => {
+    disabled = false;
     session = new Exchanges();
     runner = new LinkRunner({
       name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0, flags: () => 0, log,
-      groups: [{ stream: "press.fast", station: 1, interval: 100, ring, constants: [], requests: [
+      groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
+        ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {}, tap() {},
+      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
@@ -93,6 +96,21 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     port.write(setpoint, new Uint8Array(2), guard, () => {});
     answer();
     expect(session.until).toBe(5000);
+  });
+  test("a device that is left alone is sent nothing, and its row says why", () => {
+    answer();
+    answer();
+    disabled = true;
+    session.begun.length = 0;
+    const results: [number, boolean][] = [];
+    for (const kind of ["read", "write"] as const) {
+      runner.submit({ kind, tag: setpoint, raw: new Uint8Array(2), last: () => 1e9,
+        done: (result, _exception, sent) => results.push([result, sent]) });
+    }
+    runner.step(100, 100);
+    expect([session.begun, results]).toEqual([[], [[BAD.disabled, false], [BAD.disabled, false]]]);
+    const { state } = ring.columns[0]!;
+    expect(ring.arena.U[state + ((ring.head - 1) & ring.mask)]).toBe(BAD.disabled);
   });
   test("other writes go between two requests", () => {
     write();
