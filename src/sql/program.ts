@@ -388,7 +388,10 @@ export interface Stage {
    * been run.
    */
   tick(time: number, now: number): void;
-  /** Of a window: rows up to this event time may be missing (event/reorder.ts), 0 = none is. */
+  /**
+   * Of a window, and of a reorder step: rows of the input up to this time of theirs may be missing,
+   * 0 = none is.
+   */
   miss?(time: number): void;
   readonly counters: StageCounters;
 }
