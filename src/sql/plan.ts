@@ -229,6 +229,12 @@ class RuleChain extends JoinChain {
   #silence(): void {
     const { sql, window } = this.query;
     const all = { from: 0, to: sql.length };
+    if (window === null && this.#hasInnerWindow) {
+      throw new SqlFault("empty-windows", "Empty windows are told of by the rule that they are " +
+        "of (emptyWindows), not by one that looks at what windows give, through a query in FROM " +
+        "or a function with state over a window, such as lag(avg(x)): put the window into a rule " +
+        "of its own, with emptyWindows, and read that one", sql, all);
+    }
     if (window?.kind !== "tumbling" && window?.kind !== "hopping") {
       throw new SqlFault("empty-windows", "Only windows that close at natural times can be empty " +
         "(emptyWindows): TUMBLINGWINDOW and HOPPINGWINDOW", sql, window?.span ?? all);
@@ -237,6 +243,10 @@ class RuleChain extends JoinChain {
       every_ms: window.kind === "hopping" ? window.hop_ms : window.length_ms,
       byEvents: this.eventTime !== null, asList: this.#emptyWindows === "[]",
     }));
+  }
+
+  get #hasInnerWindow(): boolean {
+    return queriesIn(this.query).slice(1).some(({ window }) => window !== null);
   }
 
   /** HAVING and the select list; before it goes out what is done with all rows of a window. */
