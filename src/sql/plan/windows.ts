@@ -67,7 +67,8 @@ export class WindowChain extends Chain {
     if (window.kind === "count" && window.every === window.rows && !rowwise) {
       return windowStage(input, { kind: window.kind, rows: window.rows }, folding, marks);
     }
-    if (window.kind === "hopping" && !rowwise) {
+    // Of panes a group that gave way would be lost only in part.
+    if (window.kind === "hopping" && !rowwise && !folding.evicts) {
       return panesStage(input, folding,
         { window, before: where, after: null, marks, byEvents,
           rows: paneRows(window, folding.groups) },
@@ -88,14 +89,14 @@ export class WindowChain extends Chain {
   }
 
   protected folding(): Folding {
-    const { aggregates, groupBy, groups } = this.query;
+    const { aggregates, groupBy, groups, evicts } = this.query;
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
     const columns = aggregates.map((aggregate, i) => ({
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
-    return { where: conjunction(this.tests), keys, aggregates: columns, groups };
+    return { where: conjunction(this.tests), keys, aggregates: columns, groups, evicts };
   }
 
   #keeping(window: BoundWindow, where: Bound | null): Keeping {
