@@ -143,7 +143,7 @@ class Queries {
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at", "d"])
         : r.chance(0.6) ? `(${this.value("whole", 1)} % 3)`
-        : this.value(r.pick(["text", "open", "bool"]), 1));
+        : this.value(r.pick(["text", "open", "bool", "bytes"]), 1));
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
@@ -207,7 +207,7 @@ class Queries {
     if (this.#r.chance(0.04)) return this.#overWindows(kind, depth - 1);
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5)
-      ? `PARTITION BY ${this.value(this.#comparable(), 1)} ` : "";
+      ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
     const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
     return `row_number() OVER (${partition}${order}) + 1`;
   }
@@ -219,7 +219,7 @@ class Queries {
 
   #orders(): string {
     return Array.from({ length: this.#r.pick([1, 1, 2]) }, () =>
-      this.value(this.#r.pick([this.#comparable(), "whole"]), 1) +
+      this.value(this.#r.pick([this.kind(), "whole"]), 1) +
         this.#r.pick(["", " ASC", " DESC"]))
       .join(", ");
   }
@@ -273,12 +273,6 @@ class Queries {
   kind(): Kind {
     return this.#r.chance(0.03) ? "bytes" : this.#r.pick(["float", "float", "whole", "whole",
       "long", "bool", "text", "time", "open", ...openKinds]);
-  }
-
-  /** A kind whose values can be told apart. */
-  #comparable(): Kind {
-    const kind = this.kind();
-    return kind === "bytes" ? "text" : kind;
   }
 
   value(kind: Kind, wanted: number): string {
@@ -354,6 +348,7 @@ class Queries {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
+              `percentile(${x}, ${at})`,
               `percentile_disc(${x}, ${at})`, `fft_peak(${x}, ${r.pick(["10", "0.5"])})`,
               `fft_magnitude(${x}, 100, ${r.pick(["0", "13.5", "900"])})`]);
           }
@@ -363,7 +358,7 @@ class Queries {
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
         case "whole":
-          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.#comparable())})`;
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
@@ -380,13 +375,13 @@ class Queries {
             ...this.#having ? [] : ["d", "l[1]"]]);
         case "list": return this.#running || r.chance(0.5) ? this.#having ? "last(l)"
           : r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(DISTINCT ${arg(this.#comparable())})`,
+          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
             () => `collect(${arg(this.kind())})`, () => "collect(*)",
-            () => `deduplicate(${arg(this.#comparable())}, TRUE)`])();
+            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
         case "object": return this.#running || r.chance(0.5) ? this.#having ? "first(o)"
           : r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
-            () => `deduplicate(${arg(this.#comparable())}, FALSE)`])();
+            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -408,7 +403,8 @@ class Queries {
     // Calls inside calls are few, or there is no end of them.
     this.#statefulChance = Math.min(chance, 0.15);
     const call = this.#statefulCall(kind);
-    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)"];
+    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)",
+      "decode(encode(t, 'base64'), 'base64')"];
     const over = [
       r.chance(0.45) ? `PARTITION BY ${r.pick(keys)}` +
         r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
@@ -429,7 +425,7 @@ class Queries {
       return `lag(${x(kind)}${more})`;
     }
     if (r.chance(0.15)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (kind !== "bytes" && r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
@@ -441,7 +437,7 @@ class Queries {
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
-        () => `time_in_state(${x(this.#comparable())})`,
+        () => `time_in_state(${x(this.kind())})`,
         () => this.#controller(number),
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
@@ -456,7 +452,7 @@ class Queries {
           "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ` +
-          `${r.pick(["*", x(this.#comparable()), `t, ${x(this.#comparable())}`])})`,
+          `${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
       case "text": return r.chance(0.5) ? `lag(${x(kind)})`
         : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
@@ -558,6 +554,10 @@ class Queries {
           `${of("whole")})`;
       case "long":
         if (r.chance(0.1)) return `-(${of("long")})`;
+        if (r.chance(0.1)) return `${r.pick(["abs", "bitnot"])}(${of("long")})`;
+        if (r.chance(0.1)) {
+          return `${r.pick(["bitand", "bitor", "bitxor"])}(${of("long")}, ${of("whole")})`;
+        }
         if (r.chance(0.1)) return `date_diff(${this.#moment(depth)}, ${this.#moment(depth)})`;
         return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
           `${of(r.pick(["long", "whole"]))})`;
@@ -684,7 +684,7 @@ class Queries {
     if (choice === 11) {
       return r.pick([
         () => `(${of("open")} ${r.pick(["", "NOT "])}IN ${r.pick(["l", "o->l"])})`,
-        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.#comparable())})`,
+        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.kind())})`,
         () => `array_contains(${of("list")}, ${of(kind)})`,
         () => `array_contains_any(${of("list")}, ${of("list")})`,
         () => `(${r.pick(["cardinality", "length"])}(${of("list")}) > n)`,
@@ -706,6 +706,12 @@ class Queries {
     }
     if (choice === 7) {
       return `(${of(r.chance(0.1) ? "bytes" : kind)} IS ${r.pick(["", "NOT "])}NULL)`;
+    }
+    if (r.chance(0.08)) {
+      return r.pick([
+        () => `(${of("bytes")} ${r.pick(["=", "!="])} ${of("bytes")})`,
+        () => `(${of("bytes")} ${r.pick(["", "NOT "])}IN (${of("bytes")}, ${of("bytes")}))`,
+      ])();
     }
     const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole"
       ? r.pick<Kind>(["whole", "long"]) : kind;
