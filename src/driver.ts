@@ -60,6 +60,8 @@ interface Protocol {
   decode(tag: DriverTag, raw: Uint8Array): number;
   /** True if a device says by this exception that a write did nothing (W15); else Modbus's are. */
   rejects?(exception: number): boolean;
+  /** What bytes of its medium say, for a person; null = they are no whole frame. */
+  readable(bytes: Uint8Array, isRequest: boolean): string | null;
 }
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
@@ -72,6 +74,10 @@ export interface DriverTag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
+  /** Decimals that a row's value is rounded to; null = none are cut. */
+  readonly decimals: number | null;
+  /** The raw numbers that stand for 4 and for 20 mA, of a tag that is such a signal. */
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly writable: boolean;
   /** Index of the tag's column in its group's ring. */
@@ -173,6 +179,8 @@ export interface ClientHost {
   now(): number;
   /** Engine time. */
   time(): number;
+  /** Told of the bytes that pass, for a person who looks. */
+  tap(dir: "tx" | "rx", bytes: Uint8Array, n: number): void;
   /** Another peer answers than before: it ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon: `step` is called. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, systemClock } from "../../src/base.ts";
-import { load } from "../../src/config.ts";
+import { load, tagOnLink } from "../../src/config.ts";
 import { opcua, type Rows } from "../../src/driver.ts";
 import { Arena, Ring, tagColumn } from "../../src/ring.ts";
 import { componentSchemas } from "../../src/cli/examine.ts";
@@ -108,16 +108,16 @@ async function inOrder(port: number, plant: PlantProcess): Promise<Figure[]> {
   const counted = { values: 0, wrong: 0, rows: 0 };
   const rows = gateway!.devices.map((device): Rows => {
     const tags = device.groups[0]!.tags.map((tag, column) =>
-      ({ ...tag, station: 1, writable: false, column }));
+      tagOnLink(tag, 1, column));
     const layout = Ring.layout(`${device.name}.fast`,
-      tags.map(({ name, type }) => tagColumn(name, type)), 128);
+      tags.map(({ id, type }) => tagColumn(id, type)), 128);
     const { ring } = Ring.create(Arena.create(2 * layout.bytes), layout);
-    return checked(ring, tags as never, counted);
+    return checked(ring, tags, counted);
   });
   await opcua.load();
   let wakes = 0;
   const client = opcua.open(gateway!.links[0]!, { groups: rows, directory: folder.path, log,
-    now: () => clock.now(), time: () => clock.time(), peerChanged: () => {},
+    now: () => clock.now(), time: () => clock.time(), peerChanged: () => {}, tap: () => {},
     wake: () => void ++wakes });
   try {
     const end = performance.now() + seconds * 1000;

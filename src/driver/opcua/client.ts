@@ -133,6 +133,8 @@ class OpcuaClient implements Client {
       maxDelay: number };
     Object.assign(strategy, { maxRetry: -1, initialDelay: 500, maxDelay: 5000 });
     const isOurs = (): boolean => this.#connection?.client === client;
+    client.on("send_chunk", (chunk) => this.#host.tap("tx", chunk, chunk.length));
+    client.on("receive_chunk", (chunk) => this.#host.tap("rx", chunk, chunk.length));
     const lost = (): void => {
       if (isOurs() && this.state === "open") this.#lost("connection lost");
     };

@@ -1,8 +1,9 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  BAD, ERROR, GOOD, UNCERTAIN, writeCell, type Ring, type TagType,
+  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
 } from "../../ring.ts";
+import { Scaling } from "../scaling.ts";
 import { parseAddress, type Address } from "./address.ts";
 
 /** Built-in types by their numbers on the wire (OPC UA part 6, 5.1.2). */
@@ -46,14 +47,14 @@ function rangeOf(type: NumberType): readonly [number, number] {
 export class Field {
   readonly tag: DriverTag;
   readonly address: Address;
-  readonly scaled: boolean;
+  readonly scaling: Scaling;
   readonly least: number;
   readonly most: number;
 
   constructor(tag: DriverTag) {
     this.tag = tag;
     this.address = parseAddress(tag.at);
-    this.scaled = tag.scale !== 1 || tag.offset !== 0;
+    this.scaling = new Scaling(tag);
     const whole = isNumber(tag.type) && !tag.type.startsWith("float");
     [this.least, this.most] = whole ? rangeOf(tag.type as NumberType) : [-Infinity, Infinity];
   }
@@ -128,13 +129,15 @@ function putNumber(field: Field, raw: number, ring: Ring, seq: number): void {
     U[column.state + row] = BAD.range;
     return;
   }
-  U[column.state + row] = GOOD;
+  const state = field.scaling.stateOf(raw);
+  U[column.state + row] = state;
+  if (readsAsNull(state)) return;
   if (column.kind === "int64") {
     I[(column.payload + row) * 2] = raw % two32;
     I[(column.payload + row) * 2 + 1] = Math.floor(raw / two32);
     return;
   }
-  F[column.payload + row] = field.scaled ? raw * field.tag.scale + field.tag.offset : raw;
+  F[column.payload + row] = field.scaling.value(raw);
 }
 
 /** What a slot holds of a value: a text, bytes, or the text of its JSON; null = it is no such. */
@@ -261,14 +264,14 @@ function plainNumber(type: NumberType, view: DataView): number {
 /** The engineering value of a raw value. */
 export function decode(tag: DriverTag, raw: Uint8Array): number {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  return plainNumber(tag.type as NumberType, view) * tag.scale + tag.offset;
+  return new Scaling(tag).exact(plainNumber(tag.type as NumberType, view));
 }
 
 /** The raw value of an engineering value; a Fault if the type cannot hold it. */
 export function encode(tag: DriverTag, value: number): Raw {
   const field = new Field(tag);
   const type = tag.type as NumberType;
-  const unscaled = (value - tag.offset) / tag.scale;
+  const unscaled = field.scaling.raw(value);
   const raw = field.most === Infinity
     ? type === "float32" ? Math.fround(unscaled) : unscaled : Math.round(unscaled);
   if (!Number.isFinite(raw) || raw < field.least || raw > field.most) {

@@ -15,6 +15,14 @@ async function load(): Promise<typeof import("./client.ts")> {
   return loaded;
 }
 
+/** Type, and whether it ends here (OPC UA part 6, 6.7.2): what is in it may be encrypted. */
+function readable(bytes: Uint8Array): string | null {
+  const type = String.fromCharCode(...bytes.subarray(0, 3));
+  if (bytes.length < 8 || !/^(HEL|ACK|ERR|OPN|CLO|MSG)$/.test(type)) return null;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
+  return `${type}${bytes[3] === 0x43 ? ", more follows" : ""}, ${length} bytes`;
+}
+
 export const opcua: ClientDriver = {
   type: "opcua",
   medium: "client",
@@ -35,6 +43,7 @@ export const opcua: ClientDriver = {
   encode,
   decode,
   rejects: isRefusal,
+  readable,
   rowsPerInterval: (link) => (link.settings as OpcuaLink).rowsPerInterval,
 
   async load() {
