@@ -65,6 +65,8 @@ export class RuleRunner {
    * window may close by the clock yet.
    */
   behind = false;
+  /** Engine time from which on there is something for it to do; −Infinity: as soon as it may. */
+  due = -Infinity;
   /** How far it has read each stream of each of its inputs. */
   #places: readonly Place[] = [];
   /** Of a window that rules share: these. */
@@ -128,6 +130,16 @@ export class RuleRunner {
     return this.#gather !== null;
   }
 
+  /** Rows came, or something else of it changed: it is run in its next turn. */
+  mark(): void {
+    this.due = -Infinity;
+  }
+
+  /** Rings that others fill for it. */
+  get reads(): readonly Ring[] {
+    return this.#places.map(({ ring }) => ring);
+  }
+
   /** From now on it stops where it would overwrite what these readers have still to read. */
   waitFor(cursors: readonly (() => number)[]): void {
     this.#waitsFor.splice(0, Infinity, ...cursors);
@@ -146,6 +158,7 @@ export class RuleRunner {
 
   /** From here on it reads what comes: rows from before it began are not its own. */
   begin(): void {
+    this.mark();
     this.since = this.window?.joined(this) ?? -Infinity;
     this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
@@ -161,6 +174,7 @@ export class RuleRunner {
   /** Another configuration runs, in which it is the same rule with other settings. */
   adopt(plan: RulePlan): void {
     this.plan = plan;
+    this.mark();
     if (this.state === "waiting" || this.#turnsAt !== Infinity || plan.rule.schedule !== null) {
       this.#turnsAt = -Infinity;
     }
@@ -240,6 +254,14 @@ export class RuleRunner {
    * of up to the time `until` may yet come again.
    */
   run(now: number, time: number, held = false, until = Infinity): boolean {
+    const more = this.#run(now, time, held, until);
+    // What is left waits for more than rows: for a reader, an answer, the end of a replay.
+    const left = more || this.behind || this.state === "failed" || until !== Infinity;
+    this.due = left ? -Infinity : this.deadline;
+    return more;
+  }
+
+  #run(now: number, time: number, held: boolean, until: number): boolean {
     const pausing = this.#isPaused();
     this.behind = held || pausing;
     if (this.state === "stopped" || pausing) return false;
@@ -380,6 +402,8 @@ export class RuleRunner {
   #fail(thrown: unknown, now: number): void {
     const { attempts, delay, most } = this.plan.rule.restart;
     this.failures += 1;
+    // They fail with their window.
+    for (const rule of this.#sharers) rule.mark();
     this.#inRow = now - this.#failedAt > well_ms + most ? 1 : this.#inRow + 1;
     this.#failedAt = now;
     this.state = "failed";
