@@ -109,7 +109,7 @@ export class Round {
     const reading = this.#order[i]!, { runner } = reading, { output } = runner;
     const { head } = output;
     const more = runner.run(this.#now, this.#time, isHeld(reading, replaying), until);
-    this.#wait(more ? -Infinity : runner.deadline);
+    this.#wait(more || runner.due !== -Infinity ? runner.due : runner.deadline);
     if (output.head === head) return;
     this.published = true;
     this.#outputs[i]?.look();
