@@ -59,7 +59,7 @@ export class Round {
 
   constructor(clock: Clock, order: readonly Reading[]) {
     this.#clock = clock;
-    this.#order = alike(order);
+    this.#order = order;
     const readers = new Map<Ring, RuleRunner[]>();
     for (const { runner } of order) {
       runner.mark();
@@ -133,19 +133,4 @@ function isHeld({ rules, journals }: Reading, replaying: boolean): boolean {
   for (const journal of journals) if (journal.pending || replaying) return true;
   for (const before of rules) if (before.behind) return true;
   return false;
-}
-
-/**
- * Rules of one shape after each other, each still after those that it reads: the processor then
- * has their code at hand.
- */
-function alike(order: readonly Reading[]): Reading[] {
-  const depths = new Map<RuleRunner, number>();
-  for (const { runner, rules } of order) {
-    depths.set(runner, 1 + rules.reduce((most, rule) => Math.max(most, depths.get(rule)!), 0));
-  }
-  const byDepth = Map.groupBy(order, ({ runner }) => depths.get(runner)!);
-  return [...byDepth].sort(([a], [b]) => a - b).flatMap(([, equal]) =>
-    [...Map.groupBy(equal, ({ runner }) => runner.plan.program.stages.at(-1)!.text).values()]
-      .flat());
 }

@@ -52,6 +52,8 @@ export class RuleRunner {
   plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
+  /** Runs the stages before its own, for other rules too. */
+  readonly window: RuleRunner | null;
   readonly models: readonly Model[];
   readonly blocks: readonly Block[];
   readonly alarms: readonly StageAlarms[];
@@ -94,16 +96,12 @@ export class RuleRunner {
     this.plan = plan;
     this.#parts = parts;
     this.name = plan.rule.name;
+    this.window = parts.window;
     this.models = parts.models;
     this.blocks = parts.blocks;
     this.alarms = parts.alarms;
     this.output = parts.rings[parts.rings.length - 1]!;
     this.#make();
-  }
-
-  /** Runs the stages before its own, for other rules too. */
-  get window(): RuleRunner | null {
-    return this.#parts.window;
   }
 
   /** Rows that the rule was too slow to read. */
@@ -291,7 +289,6 @@ export class RuleRunner {
    */
   #turn(now: number, time: number): boolean {
     const { output, links } = this;
-    const { isRead } = this.plan;
     const first = links[0]!;
     const read = first.cursor;
     const written = output.head;
@@ -304,7 +301,7 @@ export class RuleRunner {
       for (let i = 0; i < links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
       if (((first.cursor - read) | 0) >= limits.rows_per_step_max) return true;
-      if (isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
+      if (this.plan.isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
     }
     return true;
   }
@@ -313,7 +310,10 @@ export class RuleRunner {
   get deadline(): number {
     let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
     if (this.state !== "running" || this.behind) return deadline;
-    for (const link of this.links) deadline = Math.min(deadline, link.stage.deadline);
+    const { links } = this;
+    for (let i = 0; i < links.length; i++) {
+      deadline = Math.min(deadline, links[i]!.stage.deadline);
+    }
     return deadline;
   }
 
@@ -340,6 +340,7 @@ export class RuleRunner {
 
   /** A stage writes at most half of its output ring in a turn. */
   #isOpen(): boolean {
+    if (this.#waitsFor.length === 0) return true;
     const { head, rows } = this.output;
     for (const cursor of this.#waitsFor) if (((head - cursor()) | 0) > rows >> 1) return false;
     return true;

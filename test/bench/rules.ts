@@ -144,7 +144,8 @@ async function measure(
     if (idle.length > 0) throw new Error(`${idle.length} rules have not read all rows`);
     const { lost, turn_lengths } = (await gateway.get("/health")).body;
     return {
-      anonymous: memoryOf(pid), turns: turn_lengths.data, cpu, turn_ms: percentile99(turn_lengths.data),
+      anonymous: memoryOf(pid), turns: turn_lengths.data, cpu,
+      turn_ms: percentile99(turn_lengths.data),
       lost: body.reduce((sum, rule) => sum + rule.lost, 0) + lostOf(lost),
     };
   });

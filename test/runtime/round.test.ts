@@ -27,7 +27,7 @@ function plant(look_ms = 0) {
     ring.publish(1);
   };
   const rule = (
-    name: string, text: string, before: Reading | null = null, closes = { at: Infinity },
+    name: string, before: Reading | null = null, closes = { at: Infinity },
   ): { readonly reading: Reading; readonly seen: Seen } => {
     const input = before?.runner.output ?? stream;
     const output = Ring.create(arena, layout).ring;
@@ -49,7 +49,7 @@ function plant(look_ms = 0) {
         return to;
       },
     };
-    const plan = { rule: { name, schedule: null }, program: { stages: [{ text }] } };
+    const plan = { rule: { name, schedule: null } };
     const runner = new RuleRunner(plan as unknown as RulePlan, {
       window: null, rings: [input, output], blocks: [], states: [], models: [], alarms: [],
       gather: () => null, stages: () => [stage],
@@ -71,8 +71,8 @@ function plant(look_ms = 0) {
 test("a rule that has nothing to do is passed over", () => {
   const { rule, put, round, step, ran } = plant();
   const closes = { at: Infinity };
-  const window = rule("window", "w", null, closes);
-  const over = rule("over", "o", window.reading);
+  const window = rule("window", null, closes);
+  const over = rule("over", window.reading);
   const all = round();
   step(all, 0);
   const runs = { window: 0, over: 0 };
@@ -98,22 +98,9 @@ test("a rule that has nothing to do is passed over", () => {
   expect(runs).toEqual({ window: 3, over: 1 });
 });
 
-test("rules of one shape run after each other, and after those that they read", () => {
-  const { rule, put, round, step, ran } = plant();
-  const first = rule("a1", "a");
-  rule("b1", "b");
-  rule("over", "a", first.reading);
-  rule("a2", "a");
-  rule("b2", "b");
-  const all = round();
-  put(1);
-  step(all, 1);
-  expect(ran).toEqual(["a1", "a2", "b1", "b2", "over"]);
-});
-
 test("a round of many rules takes several turns; each rule has each row once", () => {
   const { rule, put, round, step } = plant(limits.round_turn_ms);
-  const rules = Array.from({ length: 200 }, (_, i) => rule(`r${i}`, "r"));
+  const rules = Array.from({ length: 200 }, (_, i) => rule(`r${i}`));
   const all = round();
   put(1);
   let turns = 0;
@@ -130,9 +117,9 @@ test("a round of many rules takes several turns; each rule has each row once", (
 test("no window closes before a row that a rule has still to give it", () => {
   const { rule, put, round, step } = plant(limits.round_turn_ms);
   const closes = { at: 55 };
-  const first = rule("first", "f");
-  Array.from({ length: 100 }, (_, i) => rule(`r${i}`, "r"));
-  const over = rule("over", "o", first.reading, closes);
+  const first = rule("first");
+  Array.from({ length: 100 }, (_, i) => rule(`r${i}`));
+  const over = rule("over", first.reading, closes);
   const all = round();
   put(1);
   step(all, 40);
