@@ -143,8 +143,9 @@ class Queries {
     }
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at", "d"])
-        : r.chance(0.6) ? `(${this.value("whole", 1)} % 3)`
-        : this.value(r.pick(["text", "open", "bool", "bytes"]), 1));
+        : r.chance(0.6) ? `(${this.value("whole", 1)} % ${r.pick(["3", "3", "3", "m", "0"])})`
+        : r.chance(0.3) ? this.#large()
+        : this.value(r.pick(["text", "open", "bool", "bytes", "time"]), 1));
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
@@ -164,7 +165,7 @@ class Queries {
     this.#having = false;
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
-      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -182,6 +183,14 @@ class Queries {
       : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
     return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
       `GROUP BY ${window}`;
+  }
+
+  /** A value that is longer than its place, if the row wills it. */
+  #large(): string {
+    const r = this.#r;
+    return r.pick([`repeat(${r.pick(["d", "l", "t"])}, ${r.pick(["n", "20", "9"])})`,
+      "sequence(1, n)", "array_concat(l, repeat(d, m))", "array_flatten(repeat(l, 7))",
+      "object_construct('x', repeat(l, n))", "concat(t, cast(repeat(d, 8), 'string'))"]);
   }
 
   #hits(name: string): string {
@@ -624,6 +633,7 @@ class Queries {
       () => `${of("list")}[${r.pick(["0:1", "1:", ":-1", "n:", "d:n", ":"])}]`,
       () => `${r.pick(["keys", "values", "items"])}(${of("object")})`,
       () => `repeat(${of("open")}, ${r.pick(["2", "n"])})`,
+      () => this.#large(),
       () => `sequence(${r.pick(["1, 3", "3, 1", "1, 9, 4", "n, 5"])})`,
       () => `array_map(${r.pick(["'abs'", "'upper'", "'sqrt'"])}, ${of("list")})`,
     ])();
@@ -727,7 +737,9 @@ const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 5
   -(2 ** 53 - 1)];
 const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
   -(2n ** 63n)];
-const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
+/** Also of as many bytes as their places have. */
+const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x",
+  "abcdefgh", "abcdefghijklmnöp"];
 
 const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
@@ -736,6 +748,10 @@ export const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 19
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
+};
+/** Sums as large as exact numbers may be, and one larger; numbers that differ in their sign. */
+const brinks: Readonly<Record<string, readonly Cell["value"][]>> = {
+  int53: [2 ** 53 - 1, 1, 1, -1, 0, -(2 ** 53 - 1)], float64: [0, -0],
 };
 /** What lies beside a state that says that there is no value may be anything. */
 const beside: typeof extremes = { ...extremes, time: [0, NaN, 1e300] };
@@ -751,7 +767,8 @@ interface Manner {
 
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
   const most = extremes[column.kind];
-  const values = r.chance(fewChance)
+  const brink = brinks[column.kind];
+  const values = brink !== undefined && r.chance(0.1) ? brink : r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
   return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
@@ -783,7 +800,8 @@ export function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["valu
 }
 
 const documents = ['{"x":1.5,"y":"a","l":[1,2,"b"]}', '{"x":null,"l":[]}', "[1]", "null", "{x",
-  '{"x":{"x":-0.1}}', '{"y":true,"x":1e15,"l":[1,null,[2]]}'];
+  '{"x":{"x":-0.1}}', '{"y":true,"x":1e15,"l":[1,null,[2]]}',
+  '{"l":[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7]}'];
 
 /** Any value without parts. */
 function loose(r: Random): Dyn {
@@ -1237,6 +1255,7 @@ class SqlCase implements Case {
         const cell = row.cells.get(column.name)!;
         return time - row.time > 3 * poll_ms ? { ...cell, state: BAD.old } : cell;
       },
+      newestFlags: (index) => newest.get(this.#query.newest[index]!.tag)?.flags ?? 0,
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
@@ -1276,7 +1295,8 @@ class SqlCase implements Case {
     const newest = new Map<string, Row>();
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
-        newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
+        newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500),
+          flags: r.pick([0, 0, 1, 2, 4]),
           cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null, states })]]) });
       }
     }
