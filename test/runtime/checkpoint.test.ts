@@ -89,8 +89,8 @@ async function looksOf(count: number): Promise<number> {
   const port = memory(looks);
   const start = async (): Promise<Durability> => {
     const durability = new Durability({
-      port, log: createLog("error", () => 0, () => {}), interval: 1000, journal_bytes_max: 1e6, epoch: 1,
-      time: () => 1000, wake() {}, begin() {},
+      port, log: createLog("error", () => 0, () => {}), interval: 1000, journal_bytes_max: 1e6,
+      epoch: 1, time: () => 1000, wake() {}, begin() {},
     });
     durability.adopt(rulesOf(count, looks));
     await durability.restore(0);
