@@ -73,6 +73,17 @@ test("rows of a window that lie above its mean: the way round an aggregate in WH
   expect(error.message).toContain("by unnest(collect(*))");
 });
 
+test("over a query in FROM that joins streams there is what may not stand beside it", async () => {
+  const given = (name: string, values: number[]): object[] =>
+    values.map((value, i) => ({ $time: start + i * 1000, [name]: value }));
+  const { rows } = await tried("SELECT temperature, lag(temperature) AS before FROM (SELECT " +
+    "o.temperature, b.t FROM oven.fast AS o JOIN base AS b ON b.t = o.temperature + 1 " +
+    "GROUP BY TUMBLINGWINDOW(ss, 2)) AS pairs",
+    { rows: { "oven.fast": given("temperature", [1, 2, 3, 4]), base: given("t", [2, 9, 5, 4]) } });
+  expect(rows.map(({ values }: any) => values)).toEqual([{ temperature: 1, before: null },
+    { temperature: 3, before: 1 }, { temperature: 4, before: 3 }]);
+});
+
 test("a message of any fields is given as it is, also with fields that no rule reads", async () => {
   const rows = { any: [{ $time: start, motor: { speed: 3 }, name: "a" }] };
   const answer = await tried("SELECT motor->speed AS speed, any.* FROM any", { rows });
