@@ -5,6 +5,7 @@ import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
+import { examineVerb } from "./cli/examiner.ts";
 import { explainVerb } from "./cli/explain.ts";
 import { functionsVerb } from "./cli/functions.ts";
 import { planVerb } from "./cli/plan.ts";
@@ -19,8 +20,6 @@ import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
 import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
-
-export { serveExaminer } from "./cli/examiner.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
@@ -45,7 +44,7 @@ function helpOf(verb: Verb): string {
 }
 
 function find(name: string): Verb {
-  const verb = verbs.find((v) => v.name === name);
+  const verb = [...verbs, examineVerb].find((v) => v.name === name);
   if (verb !== undefined) return verb;
   const close = nearest(name, verbs.map((v) => v.name));
   throw new Usage(`there is no verb "${name}"${close === null ? "" : `; did you mean ${close}?`}`);

@@ -64,9 +64,9 @@ const powers: readonly Power[] = [
     ],
   },
   {
-    name: "processes are started in infer/process and runtime/supervise only",
+    name: "processes are started in infer/process, runtime/supervise and cli/examiner only",
     pattern: /\bBun\.spawn|"node:child_process"/,
-    homes: ["src/infer/process.ts", "src/runtime/supervise.ts"],
+    homes: ["src/infer/process.ts", "src/runtime/supervise.ts", "src/cli/examiner.ts"],
   },
   {
     name: "only main spells the worker's address",
