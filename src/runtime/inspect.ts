@@ -124,7 +124,8 @@ export class Inspector {
         state: runner?.state ?? "off",
         reason: runner?.reason ?? this.#role.whyOff(rule.name),
         rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
-        lost: (runner?.lost ?? 0) + sum("dropped"), late: sum("late"), early: sum("early"),
+        lost: (runner?.lost ?? 0) + sum("dropped"), evicted: sum("evicted"),
+        late: sum("late"), early: sum("early"),
         failures: runner?.failures ?? 0,
         targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),
       };

@@ -256,6 +256,8 @@ export interface RuleView {
   readonly rows_out: number;
   readonly errors: number;
   readonly lost: number;
+  /** Groups of a GROUP BY that gave way to others (`EVICT OLDEST`), with all that they had. */
+  readonly evicted: number;
   /** Rows left out because they came too late for event time. */
   readonly late: number;
   /** Rows that event time had no room for: they could not wait for those before them. */

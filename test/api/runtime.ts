@@ -46,7 +46,7 @@ export class FakeRuntime implements Runtime {
 
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
-      errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];
+      errors: 0, lost: 0, evicted: 0, late: 0, early: 0, failures: 0, targets: [] }];
   }
 
   async rule(given: unknown) {
