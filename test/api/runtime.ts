@@ -26,6 +26,14 @@ export class FakeRuntime implements Runtime {
     return this.links_;
   }
 
+  async override(given: unknown) {
+    this.asked.push({ what: "override", given });
+  }
+
+  async frames() {
+    return [{ n: 1, time: 1000, dir: "tx" as const, hex: "0103", text: null }];
+  }
+
   async devices() {
     return [{ name: "press", link: "plc-1", station: 1, labels: {}, state: "good", tags: [tag] }];
   }
