@@ -7,7 +7,9 @@ import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { examineVerb } from "./cli/examiner.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
+import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
 import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
@@ -15,6 +17,7 @@ import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { tagsVerb } from "./cli/tags.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
@@ -24,7 +27,8 @@ import { writeVerb } from "./cli/write.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, functionsVerb, schemaVerb, versionVerb,
+  shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
+  tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

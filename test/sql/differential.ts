@@ -5,7 +5,7 @@ import {
 } from "../../src/ring.ts";
 import {
   type Beginning, byEventTime, type Catalog, compile, type EventTime, instantiate,
-  instantiateInfer, type Program, type Stage, SqlFault, stateRanges,
+  instantiateInfer, inTurn, type Program, type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { expand } from "../../src/sql/arguments.ts";
 import { bind } from "../../src/sql/bind.ts";
@@ -13,6 +13,7 @@ import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
 import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
+import { apart, withErrors } from "../evaluate/failures.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Feature, featuresOf, nodesOf } from "./features.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
@@ -162,9 +163,11 @@ class Queries {
     this.#having = true;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
     this.#having = false;
-    // Panes have room for groups of their own.
-    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
-      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) : "";
+    // Panes have room for groups of their own, where none gives way.
+    const evicts = r.chance(0.5) ? " EVICT OLDEST" : "";
+    const fits = evicts !== "" || !window.startsWith("HOPPING");
+    const most = keys.length > 0 && fits && r.chance(0.4)
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) + evicts : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -1001,7 +1004,7 @@ class Machine {
         : instantiate(plan, { arena, input, output, newest: rings, state: block, begun });
       return { stage, input, output, block };
     });
-    const stages = byEventTime(links.map(({ stage }) => stage));
+    const stages = inTurn(byEventTime(links.map(({ stage }) => stage)));
     this.links = links.map((link, i) => ({ ...link, stage: stages[i]!, cursor: 0 }));
   }
 
@@ -1110,6 +1113,8 @@ export interface Done {
   readonly errors: number | null;
   /** Rows for whose group there was no room; null where the two count differently. */
   readonly dropped: number | null;
+  /** Groups that gave way to others; null likewise. */
+  readonly evicted: number | null;
   /** Whether a call with state had no room for a key: how many tables it has is its own affair. */
   readonly full: boolean;
   /** Rows later than event time waits for. */
@@ -1151,7 +1156,9 @@ export function caseFor(seed: number, sql: string): Case | null {
     const lineage = !nodesOf(query).some(({ kind }) => kind === "newest") && r.chance(0.5);
     // As on the way to a write.
     const strict = seed % 2 === 1;
-    const options = { lineage, strict, eventTime: event };
+    // No machine is written by a rule that sends errors.
+    const sendError = !strict && r.chance(0.25);
+    const options = { lineage, strict, eventTime: event, sendError };
     return new SqlCase(seed, sql, compile(sql, catalog, options), options);
   } catch (thrown) {
     if (thrown instanceof SqlFault) return null;
@@ -1166,6 +1173,7 @@ interface Options {
   readonly lineage: boolean;
   readonly strict: boolean;
   readonly eventTime: EventTime | null;
+  readonly sendError: boolean;
 }
 
 interface Input {
@@ -1179,11 +1187,13 @@ interface Input {
 
 /** What the stages of a program have counted, where the reference counts so, too. */
 export function countedBy(program: Program, counters: readonly Stage["counters"][],
-  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "full"> {
-  const sum = (of: "errors" | "dropped", stateful: boolean): number => counters.reduce((n, c, i) =>
-    n + ((program.stages[i]!.kind === "stateful") === stateful ? c[of] : 0), 0);
+  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "evicted" | "full"> {
+  const sum = (of: "errors" | "dropped" | "evicted", stateful: boolean): number =>
+    counters.reduce((n, c, i) => n +
+      ((program.stages[i]!.kind === "stateful") === stateful ? c[of] ?? 0 : 0), 0);
   return { errors: counts ? sum("errors", false) + sum("errors", true) : null,
-    dropped: drops ? sum("dropped", false) : null, full: sum("dropped", true) > 0 };
+    dropped: drops ? sum("dropped", false) : null,
+    evicted: drops ? sum("evicted", false) : null, full: sum("dropped", true) > 0 };
 }
 
 class SqlCase implements Case {
@@ -1217,9 +1227,9 @@ class SqlCase implements Case {
   }
 
   get title(): string {
-    const { strict, eventTime } = this.#options;
-    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}: ` +
-      this.sql;
+    const { strict, eventTime, sendError } = this.#options;
+    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}` +
+      `${sendError ? ", sendError" : ""}: ${this.sql}`;
   }
 
   /** Kinds of stages, and which kinds of windows come after a function with state. */
@@ -1240,7 +1250,7 @@ class SqlCase implements Case {
 
   expected(rowsSeed: number): Done {
     const { rows, newest, order, end } = this.#input(rowsSeed);
-    const { lineage, strict } = this.#options;
+    const { lineage, strict, sendError } = this.#options;
     const world: World = {
       end, lineage, strict, begun, infer: (_, args) => results(args),
       eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
@@ -1255,8 +1265,9 @@ class SqlCase implements Case {
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
-      rows: shown(done.rows), late: order?.late ?? 0,
+      rows: shown(sendError ? withErrors(done.rows) : done.rows), late: order?.late ?? 0,
       dropped: this.#drops ? done.dropped : null, full: done.full,
+      evicted: this.#drops ? done.evicted : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
     };
   }
@@ -1268,8 +1279,18 @@ class SqlCase implements Case {
     machine.close(end, this.#each);
     this.restarts += machine.restarts;
     const counters = machine.links.map(({ stage }) => stage.counters);
-    return { rows: shown(machine.rows), late: counters[0]!.late ?? 0,
+    return { rows: shown(this.#resultsOf(machine)), late: counters[0]!.late ?? 0,
       ...countedBy(program, counters, this.#counts, this.#drops) };
+  }
+
+  /** When it tells of rows that were left out is its own affair, but it tells of each once. */
+  #resultsOf({ rows, links }: Machine): readonly Row[] {
+    if (!this.#options.sendError) return rows;
+    const { results, leftOut } = apart(rows);
+    const failed = links.reduce((sum, { stage }, i) =>
+      sum + (this.program.stages[i]!.kind === "infer" ? 0 : stage.counters.errors), 0);
+    assert(leftOut === failed, `${failed} rows failed, it tells of ${leftOut}`);
+    return results;
   }
 
   /** Random rows and newest values of a seed. */
