@@ -114,6 +114,14 @@ const cases: readonly Case[] = [
   { name: "a function without its expression", find: '"models":  {',
     put: '"functions": { "f": { "parameters": ["a"] } }, "models": {',
     expect: ["…functions.f.sql: …"] },
+  { name: "a function as a text alone", find: '"models":  {',
+    put: '"functions": { "f": "a * 2" }, "models": {',
+    expect: ['…functions.f: expected an object in braces (an expression, and the names in it: …'] },
+  { name: "a slip in what a table does when it cannot say", find: '"models":  {',
+    put: '"tables": { "t": { "type": "list", "key": "name", "onError": { "stael": "1m" }, ' +
+      '"columns": { "name": "text(8)" } } }, "models": {',
+    expect: ['…tables.t.onError.stale: is missing…', '…tables.t.onError.stael: unknown setting…' +
+      'did you mean "stale"?'] },
   // Names
   { name: "an unknown link", find: '"link": "plc-1"', put: '"link": "plc1"', expect: [
     'gateway.json:… devices.press.link: no such link\n  found: "plc1"\n' +

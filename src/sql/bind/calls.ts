@@ -363,7 +363,8 @@ export abstract class Calls extends Nodes {
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
     if (context === "row") throw this.later(call.span,
-      "An aggregate in this place (a condition on one stands in HAVING)");
+      "An aggregate in this place (a condition on a group stands in HAVING, one on each row of a " +
+      "window over a query in FROM that gives the rows again, by unnest(collect(*)))");
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;
