@@ -197,6 +197,8 @@ export interface Rows {
   readonly interval: number;
   readonly tags: readonly DriverTag[];
   readonly ring: Ring;
+  /** Where rows go that were missed and read later; null = no rule reads them. */
+  readonly history: Rows | null;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.

@@ -4,6 +4,7 @@ import {
 } from "node-opcua-client";
 import { reason, type Log } from "../../base.ts";
 import type { Rows } from "../../driver.ts";
+import { readHistory, type Missed } from "./history.ts";
 import { nodeOf, type Connection } from "./session.ts";
 import { Publisher, type Told } from "./publish.ts";
 import type { Watching } from "./settings.ts";
@@ -35,6 +36,9 @@ export interface GroupOptions {
 /** One group of tags on a connection: watched by a subscription, or read at its interval. */
 export class Group {
   readonly publisher: Publisher;
+  readonly #history: Publisher | null;
+  /** By tag: its newest source time, over all connections. */
+  readonly #newest: Float64Array;
   readonly #o: GroupOptions;
   #session: ClientSession | null = null;
   #subscription: ClientSubscription | null = null;
@@ -55,6 +59,9 @@ export class Group {
   constructor(options: GroupOptions) {
     this.#o = options;
     this.publisher = new Publisher(options.rows);
+    const { history, tags } = options.rows;
+    this.#history = history === null ? null : new Publisher(history);
+    this.#newest = new Float64Array(tags.length).fill(NaN);
     this.#due = options.now();
   }
 
@@ -98,7 +105,8 @@ export class Group {
   /** Writes rows and begins a reading that is due; gives when (monotonic ms) it is to be called. */
   step(now: number, failure: number | null): number {
     const { rows, watching, time } = this.#o;
-    if (this.publisher.write()) return now;
+    const more = this.#history?.write() ?? false;
+    if (this.publisher.write() || more) return now;
     const spoils = failure !== null;
     if (!spoils && watching.read === "subscribe") return Infinity;
     if (now < this.#due) return this.#due;
@@ -190,20 +198,47 @@ export class Group {
       return;
     }
     const values: Told[] = [];
+    let before: Float64Array | null = null;
     const { subscriptionId } = this.#subscription!;
     if (subscriptionId !== this.#id) {
       // Made anew by the library after the server forgot it: what is not told again is not known.
       this.#id = subscriptionId;
       this.#o.rows.forget();
       values.push(...this.#refused);
+      before = this.#newest.slice();
     }
     for (const { monitoredItems } of message.notificationData ?? []) {
       for (const { clientHandle, value } of monitoredItems ?? []) {
         const tag = this.#handles.get(clientHandle);
-        if (tag !== undefined) values.push(toldOf(tag, value));
+        if (tag === undefined) continue;
+        const told = toldOf(tag, value);
+        values.push(told);
+        if (!(told.source < this.#newest[tag]!)) this.#newest[tag] = told.source;
       }
     }
     this.#take(values);
+    if (before !== null) void this.#fill(before);
+  }
+
+  /** What the server kept between the newest value of `before` and the first one since. */
+  async #fill(before: Float64Array): Promise<void> {
+    const session = this.#session;
+    if (this.#history === null || session === null) return;
+    const missed = this.#nodes.flatMap((nodeId, tag): Missed[] => {
+      const [from, to] = [before[tag]!, this.#newest[tag]!];
+      return nodeId !== null && from < to ? [{ tag, nodeId, after: from, before: to }] : [];
+    });
+    if (missed.length === 0) return;
+    try {
+      const { values, full } = await readHistory(session, missed, toldOf);
+      const { stream } = this.#o.rows;
+      this.#o.log.info("link", `${stream}: ${values.length} values of the gap were read` +
+        (full ? "; there were more, which are left out" : ""));
+      if (values.length > 0) this.#history.take(this.#o.time(), values);
+      this.#o.wake();
+    } catch (thrown) {
+      this.#o.log.warn("link", `${this.#o.rows.stream}: no history: ${reason(thrown)}`);
+    }
   }
 
   async #read(session: ClientSession): Promise<void> {

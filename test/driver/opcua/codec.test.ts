@@ -174,7 +174,7 @@ describe("rows of messages", () => {
     const ring = ringOf(tags);
     const seen: unknown[] = [];
     const rows: Rows = {
-      stream: "d.g", interval: 100, tags, ring,
+      stream: "d.g", interval: 100, tags, ring, history: null,
       begin(_time, source) {
         ring.claim(1);
         for (const column of ring.columns) {
