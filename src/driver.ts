@@ -219,6 +219,8 @@ export interface Client {
   readonly peer: string;
   readonly opens: number;
   readonly counters: SessionCounters;
+  /** ms that a value may be older than the row it stands in: the server looks when it likes. */
+  lag_ms(stream: string): number;
   /** Writes the rows that came, some a turn; gives when (monotonic ms) it wants to be called. */
   step(now: number): number;
   /** Reads the raw words of one tag; `done` is called exactly once. */

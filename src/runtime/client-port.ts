@@ -148,6 +148,10 @@ export class ClientPort implements LinkPort {
     return this.#o.client.state === "open";
   }
 
+  lag_ms(stream: string): number {
+    return this.#o.client.lag_ms(stream);
+  }
+
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
     if (this.#o.isDisabled(deviceOf(tag))) done(BAD.disabled, 0, false, NaN, null);
     else this.#o.client.read(tag, raw, done);

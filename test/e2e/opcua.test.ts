@@ -119,6 +119,9 @@ test("a setpoint is written once and read back; a method too", async () => {
   expect(values(await plant.ask("writes")).filter((value) => value === 42)).toEqual([42]);
   expect((await gateway.cli("write", "plant.limit", "7")).output).toContain("verified");
   expect(await plant.ask("get Limit")).toBe("7");
+  // Rows that came since may have the value of before: nobody else has written.
+  await until("the row has it", async () => (await quality("plant.limit")).value === 7);
+  expect(gateway.program.output).not.toContain("external-change");
 }, 30_000);
 
 test("W14: a write into a dead cable is unknown, and nothing of it arrives later", async () => {
@@ -156,7 +159,7 @@ test("what the server kept while it had forgotten us comes as history, flagged",
   await plant.ask("forget");
   const row = await until("history", async () => {
     const found = await newest();
-    return found !== null && found.values.n >= before + 5 && found;
+    return found !== null && found.values.n > before && found;
   }, 60_000);
   expect(row.flags).toContain("backfill");
   await until("live rows go on", async () =>

@@ -24,6 +24,12 @@ interface Notification {
   }[] | null }[] | null;
 }
 
+interface Watched {
+  readonly monitoringParameters: { readonly clientHandle: number };
+  readonly statusCode: { readonly value: number; readonly name: string };
+  readonly result?: { readonly revisedSamplingInterval: number };
+}
+
 export interface GroupOptions {
   readonly rows: Rows;
   readonly watching: Watching;
@@ -55,6 +61,8 @@ export class Group {
   heard = 0;
   #due = 0;
   #reading = false;
+  /** The longest that the server granted. */
+  #sampling = 0;
 
   constructor(options: GroupOptions) {
     this.#o = options;
@@ -70,6 +78,17 @@ export class Group {
     const { interval } = this.#o.rows;
     const { maxKeepAliveCount = 1, publishingInterval = interval } = this.#told;
     return Math.max(10_000, 3 * (maxKeepAliveCount + 1) * publishingInterval);
+  }
+
+  get stream(): string {
+    return this.#o.rows.stream;
+  }
+
+  /** A change is seen at the next look, goes with the next message, and that is on its way. */
+  get lag_ms(): number {
+    const { watching, rows: { interval } } = this.#o;
+    return watching.read === "poll" ? 0
+      : this.#sampling + 2 * (this.#told.publishingInterval ?? interval);
   }
 
   get #told(): { maxKeepAliveCount?: number; publishingInterval?: number } {
@@ -173,9 +192,8 @@ export class Group {
     const group = await subscription.monitorItems(tags.map((i) => this.#readValue(i)) as never,
       parameters as never, TimestampsToReturn.Both);
     group.monitoredItems.forEach((item, i) => {
-      const { monitoringParameters, statusCode } = item as unknown as {
-        monitoringParameters: { clientHandle: number }; statusCode: { value: number; name: string };
-      };
+      const { monitoringParameters, statusCode, result } = item as unknown as Watched;
+      this.#sampling = Math.max(this.#sampling, result?.revisedSamplingInterval ?? 0);
       const tag = tags[i]!;
       this.#handles.set(monitoringParameters.clientHandle, tag);
       if (statusCode.value >>> 30 === 0) return;
