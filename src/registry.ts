@@ -2,12 +2,13 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { modbusRtu, modbusTcp } from "./driver.ts";
+import { modbusRtu, modbusTcp, s7 } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers = [
   modbusRtu,
   modbusTcp,
+  s7,
 ];
 
 export const connectors = [

@@ -408,6 +408,7 @@ export class Role {
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
       connectTimeout: connectTimeout(plan.link), wake,
+      route: plan.driver.route?.(plan.link),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner);
