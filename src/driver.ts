@@ -175,6 +175,7 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
+export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
 export { s7 } from "./driver/s7/driver.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";

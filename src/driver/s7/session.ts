@@ -11,7 +11,7 @@ import {
   isConfirm, itemBytes, itemsAt, pdu_bytes_max, pdu_bytes_min, putConnect, putRead, putSetup,
   putWrite, referenceOf, refusalOf, writeCode, type Place,
 } from "./pdu.ts";
-import { S7Request, type Range } from "./plan.ts";
+import type { ByteRange, S7Request } from "./plan.ts";
 import { remoteTsap, type S7Link } from "./settings.ts";
 import { isAddress, wordsOf } from "./words.ts";
 
@@ -63,22 +63,22 @@ export class S7Protocol implements Protocol {
   }
 
   partsOf(request: Request): number {
-    return (request as S7Request).parts(this.#pdu).length - 1;
+    return (request as S7Request).starts(this.#pdu).length - 1;
   }
 
   putRead(request: Request, part: number, out: Uint8Array): number {
-    assert(request instanceof S7Request, "a request that S7 did not plan");
-    const parts = request.parts(this.#pdu);
-    const first = parts[part]!;
-    return putRead(out, this.#nextReference(), request.ranges, first, parts[part + 1]! - first);
+    const { ranges } = request as S7Request;
+    const starts = (request as S7Request).starts(this.#pdu);
+    const first = starts[part]!;
+    return putRead(out, this.#nextReference(), ranges, first, starts[part + 1]! - first);
   }
 
   takeRead(
     request: Request, part: number, input: Uint8Array, n: number, into: Ring, seq: number,
   ): number {
     const { ranges } = request as S7Request;
-    const parts = (request as S7Request).parts(this.#pdu);
-    const [first, end] = [parts[part]!, parts[part + 1]!];
+    const starts = (request as S7Request).starts(this.#pdu);
+    const [first, end] = [starts[part]!, starts[part + 1]!];
     const head = this.#head(input, n);
     if (head !== ANSWERED) return head;
     const from = itemsAt(input, end - first);
@@ -150,7 +150,7 @@ export class S7Protocol implements Protocol {
   }
 
   /** What is told once is not told again with each poll. */
-  #note(range: Range, code: number): void {
+  #note(range: ByteRange, code: number): void {
     const known = range.code;
     range.code = code === GOOD_CODE ? 0 : code;
     if (range.code === known) return;
@@ -172,7 +172,7 @@ export class S7Protocol implements Protocol {
 
 /** The answer's items are as many and as long as was asked for, and nothing is left over. */
 function isWhole(
-  input: Uint8Array, from: number, n: number, ranges: readonly Range[], first: number, end: number,
+  input: Uint8Array, from: number, n: number, ranges: readonly ByteRange[], first: number, end: number,
 ): boolean {
   let at = from;
   for (let i = first; i < end; i++) {
@@ -191,7 +191,7 @@ function isWhole(
   return at === n;
 }
 
-function spoil(range: Range, into: Ring, seq: number): void {
+function spoil(range: ByteRange, into: Ring, seq: number): void {
   const state = isAddress(range.code) ? BAD.address : BAD.exception;
   for (let i = 0; i < range.fields.length; i++) {
     spoilCell(into, range.fields[i]!.tag.column, seq, state);

@@ -1,8 +1,11 @@
+/** The one refusal that says of a range that a part of it may be there. */
+export const PAST_THE_END = 0x05;
+
 /** What the return code of one item means, and what to try (the codes are the field's own). */
 const items: Readonly<Record<number, string>> = {
   0x01: "the hardware has failed or the module is missing",
   0x03: "the PLC does not permit it: look at its protection level, and at the block's own access",
-  0x05: "the address lies past the end of the block or area",
+  [PAST_THE_END]: "the address lies past the end of the block or area",
   0x06: "the PLC does not have this type of data here",
   0x07: "type and length do not fit one another here",
   0x0a: "there is no such block, or its access is optimised: in TIA Portal take away \"Optimized " +
@@ -27,8 +30,8 @@ export function wordsOf(code: number): string {
 }
 
 /** The address is not there. */
-export const isAddress = (code: number): boolean => code === 0x05 || code === 0x0a;
+export const isAddress = (code: number): boolean => code === PAST_THE_END || code === 0x0a;
 
 /** Codes that say that nothing was written; a failed module, or one that is unknown, does not. */
 export const isRejection = (code: number): boolean =>
-  [0x03, 0x05, 0x06, 0x07, 0x0a, 0x8104, 0x8500, 0xd602].includes(code);
+  [0x03, PAST_THE_END, 0x06, 0x07, 0x0a, 0x8104, 0x8500, 0xd602].includes(code);
