@@ -76,7 +76,8 @@ describe("W8 one command a tag", () => {
 
 describe("W15 outcome", () => {
   test("what the wire said", () => {
-    expect(wireOutcome(false, false, 0, false)).toMatchObject({ outcome: "refused", code: "not-sent" });
+    expect(wireOutcome(false, false, 0, false))
+      .toMatchObject({ outcome: "refused", code: "not-sent" });
     expect(wireOutcome(true, true, 0, false)).toMatchObject({ outcome: "acknowledged" });
     expect(wireOutcome(true, false, 0, false)).toMatchObject({ outcome: "unknown" });
     expect(wireOutcome(true, false, 2, true)).toMatchObject(

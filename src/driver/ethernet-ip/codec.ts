@@ -104,8 +104,8 @@ function writeProblem(tag: DriverTag, { bit }: Address): string | null {
     return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
   }
   if (bit < 0) return null;
-  return `\`${tag.at}\` is a bit of a word, which is not written alone: give it a BOOL tag of its ` +
-    'own, or "access" must be "read"';
+  return `\`${tag.at}\` is a bit of a word, which is not written alone: give it ` +
+    'a BOOL tag of its own, or "access" must be "read"';
 }
 
 /** The type that a write names where the tag was never read. */

@@ -14,8 +14,6 @@ export class ElementRange extends Range<Field> {
   readonly count: number;
   /** Bytes of one element, of a text the most that are expected. */
   readonly elementBytes: number;
-  /** Type that the controller gave with the newest answer, 0 = none yet. */
-  type = 0;
 
   constructor(fields: readonly Field[]) {
     super(fields);

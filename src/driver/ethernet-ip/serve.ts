@@ -2,8 +2,8 @@ import { Fault } from "../../base.ts";
 import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
 import {
   bytesOfType, contextOf, data_at, DWORD, frame_bytes_max, frameBytes, get16, isData, isRegister,
-  message_bytes_max, PART_REFUSED, put16, putAnswer, putRegister, READ, requestAt, sealData, SEVERAL,
-  STRING, typesOf, WRITE,
+  message_bytes_max, PART_REFUSED, put16, putAnswer, putRegister, READ, requestAt, sealData,
+  SEVERAL, STRING, typesOf, WRITE,
 } from "./cip.ts";
 import { Field } from "./codec.ts";
 import { readPath, type SpelledPath } from "./path.ts";
@@ -135,7 +135,8 @@ class Controller {
   #bytesOf(element: Element | undefined, type: number): Uint8Array {
     if (type === STRING) {
       // The plant knows numbers only: a text shows its number.
-      const text = new TextEncoder().encode(String(this.#host.value(element!.fields[0]!.tag) ?? ""));
+      const value = this.#host.value(element!.fields[0]!.tag);
+      const text = new TextEncoder().encode(String(value ?? ""));
       return Uint8Array.from([text.length, 0, ...text]);
     }
     const out = new Uint8Array(bytesOfType(type));

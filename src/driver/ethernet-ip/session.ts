@@ -142,7 +142,10 @@ export class EthernetIpProtocol implements Protocol {
     const { from, end } = this.#answer;
     const type = status === 0 ? get16(input, from) : 0;
     const code = status !== 0 ? status : range.fields[0]!.fitsType(type) ? 0 : OTHER_TYPE;
-    this.#note(range, code, type);
+    if (range.note(code)) {
+      if (code === OTHER_TYPE) this.#otherType(range.text, type);
+      else this.#refusal(range.text, code);
+    }
     const { fields } = range;
     const state = isAddress(code) ? BAD.address : BAD.exception;
     const size = range.count === 1 ? end - from - type_bytes : bytesOfType(type);
@@ -155,16 +158,6 @@ export class EthernetIpProtocol implements Protocol {
       const place = range.from < 0 ? 0 : field.address.index - range.from;
       field.decodeCell(type, input, from + type_bytes + place * size, size, into, seq);
     }
-  }
-
-  /** What is told once is not told again with each poll. */
-  #note(range: ElementRange, code: number, type: number): void {
-    if (range.code === code && range.type === type) return;
-    range.code = code;
-    range.type = type;
-    for (const field of range.fields) field.code = code;
-    if (code === OTHER_TYPE) this.#otherType(range.text, type);
-    else if (code !== 0) this.#refusal(range.text, code);
   }
 
   #otherType(name: string, type: number): number {

@@ -1,15 +1,5 @@
 import { z } from "zod";
-import { duration } from "../../base.ts";
-
-/** A duration as text with its unit; the parsed setting is milliseconds. */
-function time(preset: string, least_ms: number, most_ms: number, help: string) {
-  return z.string()
-    .refine((text) => duration(text) !== null, "a duration is a number with its unit: 300ms, 2s")
-    .transform((text) => duration(text)!)
-    .refine((ms) => ms >= least_ms && ms <= most_ms, `between ${least_ms}ms and ${most_ms}ms`)
-    .prefault(preset)
-    .describe(help);
-}
+import { durationText } from "../../config.ts";
 
 export const ethernetIpSettings = z.strictObject({
   host: z.string().min(1).describe("Name or address of the controller or its Ethernet module"),
@@ -19,8 +9,8 @@ export const ethernetIpSettings = z.strictObject({
       "chassis (Micro800)"),
   maxGap: z.int().min(0).max(64).default(4)
     .describe("Elements between two of an array that are read along to spare a request"),
-  timeout: time("1s", 1, 600_000, "Longest wait for an answer"),
-  connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
+  timeout: durationText("1ms", "10m").prefault("1s").describe("Longest wait for an answer"),
+  connectTimeout: durationText("1ms", "10m").prefault("3s").describe("Longest wait for the connection"),
 });
 
 export type EthernetIpLink = z.output<typeof ethernetIpSettings>;

@@ -14,8 +14,8 @@ import type { Area } from "./address.ts";
  *     place     | 12 | 0A | 10 | size | count:2 | DB:2 | area | bit address:3 |
  *     item      | code | size | length:2 | bytes, to an even number of them but in the last |
  */
-export const tpkt_bytes = 4;
-export const telegram_at = 7;
+const tpkt_bytes = 4;
+const telegram_at = 7;
 const JOB = 1, ACK = 2, ACK_DATA = 3;
 const SETUP = 0xf0, READ = 4, WRITE = 5;
 export const GOOD_CODE = 0xff;
@@ -92,7 +92,7 @@ export function putConfirm(out: Uint8Array, request: Uint8Array, n: number): num
   return n;
 }
 
-export function sealTpkt(out: Uint8Array, n: number): number {
+function sealTpkt(out: Uint8Array, n: number): number {
   out[0] = 3;
   out[1] = 0;
   put16(out, 2, n);
@@ -246,7 +246,8 @@ export function jobOf(input: Uint8Array, pdu_max: number): Job | null {
   const at = telegram_at + job_bytes;
   const [parameters, data] = [get16(input, telegram_at + 6), get16(input, telegram_at + 8)];
   if (input[at] === SETUP) {
-    return parameters === 8 ? { kind: "setup", pdu: Math.min(pdu_max, get16(input, at + 6)) } : null;
+    if (parameters !== 8) return null;
+    return { kind: "setup", pdu: Math.min(pdu_max, get16(input, at + 6)) };
   }
   const count = input[at + 1]!;
   const dataAt = at + parameters;

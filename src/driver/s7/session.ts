@@ -85,7 +85,8 @@ export class S7Protocol implements Protocol {
     if (from === 0 || !isWhole(input, from, n, ranges, first, end)) return DAMAGED;
     for (let i = first, at = from; i < end; i++) {
       const range = ranges[i]!;
-      this.#note(range, input[at]!);
+      const code = input[at] === GOOD_CODE ? 0 : input[at]!;
+      if (range.note(code)) this.trouble = `${range.text}: ${wordsOf(code)}`;
       if (range.code === 0) {
         range.decode(input, at + 4, into, seq);
         at += itemBytes(range.count);
@@ -149,15 +150,6 @@ export class S7Protocol implements Protocol {
     return code === 0 ? DAMAGED : code;
   }
 
-  /** What is told once is not told again with each poll. */
-  #note(range: ByteRange, code: number): void {
-    const known = range.code;
-    range.code = code === GOOD_CODE ? 0 : code;
-    if (range.code === known) return;
-    for (const field of range.fields) field.code = range.code;
-    if (range.code !== 0) this.trouble = `${range.text}: ${wordsOf(code)}`;
-  }
-
   #field(tag: DriverTag): Field {
     let field = this.#fields.get(tag);
     if (field === undefined) this.#fields.set(tag, (field = new Field(tag)));
@@ -172,7 +164,8 @@ export class S7Protocol implements Protocol {
 
 /** The answer's items are as many and as long as was asked for, and nothing is left over. */
 function isWhole(
-  input: Uint8Array, from: number, n: number, ranges: readonly ByteRange[], first: number, end: number,
+  input: Uint8Array, from: number, n: number,
+  ranges: readonly ByteRange[], first: number, end: number,
 ): boolean {
   let at = from;
   for (let i = first; i < end; i++) {

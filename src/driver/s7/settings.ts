@@ -1,16 +1,6 @@
 import { z } from "zod";
-import { duration } from "../../base.ts";
+import { durationText } from "../../config.ts";
 import { gap_bytes_max } from "./plan.ts";
-
-/** A duration as text with its unit; the parsed setting is milliseconds. */
-function time(preset: string, least_ms: number, most_ms: number, help: string) {
-  return z.string()
-    .refine((text) => duration(text) !== null, "a duration is a number with its unit: 300ms, 2s")
-    .transform((text) => duration(text)!)
-    .refine((ms) => ms >= least_ms && ms <= most_ms, `between ${least_ms}ms and ${most_ms}ms`)
-    .prefault(preset)
-    .describe(help);
-}
 
 const tsap = z.string()
   .regex(/^[0-9a-fA-F]{2}\.[0-9a-fA-F]{2}$/, "two bytes in hexadecimal, such as 03.01")
@@ -29,8 +19,8 @@ export const s7Settings = z.strictObject({
   remoteTsap: tsap.describe("Transport selector of the PLC, in place of rack, slot and connection"),
   maxGap: z.int().min(0).max(gap_bytes_max).default(16)
     .describe("Bytes between two tags that are read along to spare a place of the request"),
-  timeout: time("1s", 1, 600_000, "Longest wait for an answer"),
-  connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
+  timeout: durationText("1ms", "10m").prefault("1s").describe("Longest wait for an answer"),
+  connectTimeout: durationText("1ms", "10m").prefault("3s").describe("Longest wait for the connection"),
 });
 
 export type S7Link = z.output<typeof s7Settings>;

@@ -28,6 +28,18 @@ export abstract class Range<F extends RangeField> {
   /** True if a refusal with this code leaves open which of the tags it is for. */
   abstract isDivisible(code: number): boolean;
 
+  /**
+   * Keeps the code of an answer. True = it is a refusal to be told: it is new, and which tags it is
+   * for is known.
+   */
+  note(code: number): boolean {
+    if (code === this.code) return false;
+    this.code = code;
+    if (this.isToDivide) return false;
+    for (const field of this.fields) field.code = code;
+    return code !== 0;
+  }
+
   /** Some of its tags may be readable, and it is time to find out. */
   get isToDivide(): boolean {
     return this.#patience === 0 && this.code !== 0 && this.fields.length > 1 &&
