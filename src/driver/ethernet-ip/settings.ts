@@ -10,7 +10,8 @@ export const ethernetIpSettings = z.strictObject({
   maxGap: z.int().min(0).max(64).default(4)
     .describe("Elements between two of an array that are read along to spare a request"),
   timeout: durationText("1ms", "10m").prefault("1s").describe("Longest wait for an answer"),
-  connectTimeout: durationText("1ms", "10m").prefault("3s").describe("Longest wait for the connection"),
+  connectTimeout: durationText("1ms", "10m").prefault("3s")
+    .describe("Longest wait for the connection"),
 });
 
 export type EthernetIpLink = z.output<typeof ethernetIpSettings>;

@@ -55,8 +55,8 @@ export function decode(tag: DriverTag, raw: Uint8Array): number {
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
   if (tag.type === "time" || tag.type.startsWith("json")) {
-    return `S7 has no \`${tag.type}\`; read a text as text(n), a TIME as int32 (ms), the parts of ` +
-      "a DTL as uint16 and uint8";
+    return `S7 has no \`${tag.type}\`; read a text as text(n), a TIME as int32 (ms), the ` +
+      "parts of a DTL as uint16 and uint8";
   }
   let address: Address;
   try {

@@ -20,7 +20,8 @@ export const s7Settings = z.strictObject({
   maxGap: z.int().min(0).max(gap_bytes_max).default(16)
     .describe("Bytes between two tags that are read along to spare a place of the request"),
   timeout: durationText("1ms", "10m").prefault("1s").describe("Longest wait for an answer"),
-  connectTimeout: durationText("1ms", "10m").prefault("3s").describe("Longest wait for the connection"),
+  connectTimeout: durationText("1ms", "10m").prefault("3s")
+    .describe("Longest wait for the connection"),
 });
 
 export type S7Link = z.output<typeof s7Settings>;
