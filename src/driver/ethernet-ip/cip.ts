@@ -80,7 +80,8 @@ function put32(out: Uint8Array, at: number, value: number): void {
 export function frameBytes(input: Uint8Array, filled: number): number {
   if (filled < 4) return 0;
   const n = header_bytes + get16(input, 2);
-  const known = [REGISTER, SEND_DATA].includes(get16(input, 0));
+  const command = get16(input, 0);
+  const known = command === REGISTER || command === SEND_DATA;
   return known && n <= frame_bytes_max ? n : -1;
 }
 
@@ -128,7 +129,12 @@ export function isData(input: Uint8Array, n: number): boolean {
 
 /** Service, class and instance 1 of an object of the controller. */
 function putObject(out: Uint8Array, at: number, service: number, object: number): void {
-  out.set([service, 2, 0x20, object, 0x24, 1], at);
+  out[at] = service;
+  out[at + 1] = 2;
+  out[at + 2] = 0x20;
+  out[at + 3] = object;
+  out[at + 4] = 0x24;
+  out[at + 5] = 1;
 }
 const object_bytes = 6;
 const ROUTER = 2, CONNECTIONS = 6;
@@ -147,22 +153,22 @@ export function putRoute(out: Uint8Array, n: number, slot: number): number {
   put16(out, data_at + object_bytes + 2, n);
   let end = routed_at + n;
   if (n % 2 !== 0) out[end++] = 0;
-  out.set([1, 0, 1, slot], end);
+  out[end] = 1;
+  out[end + 1] = 0;
+  out[end + 2] = 1;
+  out[end + 3] = slot;
   return end + 4 - data_at;
 }
 
-export const readBytes = (path: Uint8Array, index: number): number =>
-  2 + pathBytes(path, index) + 2;
-
-/** One request's read; its bytes. */
-export function putRead(
-  out: Uint8Array, at: number, path: Uint8Array, index: number, elements: number,
-): number {
-  const n = putPath(out, at + 2, path, index);
-  out[at] = READ;
-  out[at + 1] = n / 2;
-  put16(out, at + 2 + n, elements);
-  return 4 + n;
+/** The read of some elements, as it stands in a message. */
+export function readRequest(path: Uint8Array, index: number, elements: number): Uint8Array {
+  const n = pathBytes(path, index);
+  const out = new Uint8Array(4 + n);
+  out[0] = READ;
+  out[1] = n / 2;
+  putPath(out, 2, path, index);
+  put16(out, 2 + n, elements);
+  return out;
 }
 
 /** The write of one element; its bytes. */

@@ -1,27 +1,28 @@
 import type { DriverTag } from "../../driver.ts";
 import { planRanges, Range, type Packing, type RangesRequest } from "../wire/ranges.ts";
 import {
-  answer_bytes, message_bytes_max, offset_bytes, readBytes, several_bytes,
+  answer_bytes, message_bytes_max, offset_bytes, readRequest, several_bytes,
 } from "./cip.ts";
 import { Field } from "./codec.ts";
 import { isAddress } from "./words.ts";
 
 /** A tag, or neighbouring elements of one array, that are read together. */
 export class ElementRange extends Range<Field> {
-  readonly path: Uint8Array;
   /** First element, −1 = no array. */
   readonly from: number;
   readonly count: number;
   /** Bytes of one element, of a text the most that are expected. */
   readonly elementBytes: number;
+  /** The read as it stands in a message. */
+  readonly request: Uint8Array;
 
   constructor(fields: readonly Field[]) {
     super(fields);
     const { address, elementBytes } = fields[0]!;
-    this.path = address.path;
     this.from = address.index;
     this.count = fields.at(-1)!.address.index - address.index + 1;
     this.elementBytes = elementBytes;
+    this.request = readRequest(address.path, address.index, this.count);
   }
 
   get text(): string {
@@ -35,7 +36,7 @@ export class ElementRange extends Range<Field> {
 
   /** What it takes in a message: of the request, and of the answer. */
   get requestBytes(): number {
-    return readBytes(this.path, this.from) + offset_bytes;
+    return this.request.length + offset_bytes;
   }
 
   get answerBytes(): number {

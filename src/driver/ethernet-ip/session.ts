@@ -6,7 +6,7 @@ import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
   frameBytes, get16, isData, isRegister, isSeveral, message_bytes_max, PART_REFUSED, putOffset,
-  putRead, putRegister, putRoute, putSeveral, putWrite, READ, routed_at, sealData, sessionOf,
+  putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData, sessionOf,
   SEVERAL, STRUCT, typeName, WRITE,
 } from "./cip.ts";
 import { Field, usualType } from "./codec.ts";
@@ -55,12 +55,14 @@ export class EthernetIpProtocol implements Protocol {
   putRead(request: Request, part: number, out: Uint8Array): number {
     const { ranges } = request as CipRequest;
     const starts = (request as CipRequest).starts(message_bytes_max);
-    const [first, count] = [starts[part]!, starts[part + 1]! - starts[part]!];
+    const first = starts[part]!;
+    const count = starts[part + 1]! - first;
     let n = count === 1 ? 0 : putSeveral(out, this.#at, count);
     for (let i = 0; i < count; i++) {
-      const { path, from, count: elements } = ranges[first + i]!;
+      const { request: bytes } = ranges[first + i]!;
       if (count > 1) putOffset(out, this.#at, i, n);
-      n += putRead(out, this.#at + n, path, from, elements);
+      out.set(bytes, this.#at + n);
+      n += bytes.length;
     }
     return this.#seal(out, n);
   }
@@ -70,7 +72,8 @@ export class EthernetIpProtocol implements Protocol {
   ): number {
     const { ranges } = request as CipRequest;
     const starts = (request as CipRequest).starts(message_bytes_max);
-    const [first, end] = [starts[part]!, starts[part + 1]!];
+    const first = starts[part]!;
+    const end = starts[part + 1]!;
     const isOne = end - first === 1;
     const head = this.#head(input, n, isOne ? READ : SEVERAL);
     if (head === DAMAGED || head === STRAY) return head;
@@ -95,7 +98,9 @@ export class EthernetIpProtocol implements Protocol {
 
   putReadRaw(tag: DriverTag, out: Uint8Array): number {
     const { path, index } = this.#field(tag).address;
-    return this.#seal(out, putRead(out, this.#at, path, index, 1));
+    const bytes = readRequest(path, index, 1);
+    out.set(bytes, this.#at);
+    return this.#seal(out, bytes.length);
   }
 
   takeRaw(tag: DriverTag, input: Uint8Array, n: number, raw: Uint8Array): number {

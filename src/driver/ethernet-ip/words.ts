@@ -31,10 +31,11 @@ const words: Readonly<Record<number, string>> = {
 export const wordsOf = (code: number): string => `${words[code] ?? "the controller refuses it"} ` +
   `(0x${code.toString(16).toUpperCase().padStart(2, "0")})`;
 
-export const isAddress = (code: number): boolean =>
-  [NO_TAG, NO_INSTANCE, 0x2104, PAST_THE_END].includes(code);
+const addresses: ReadonlySet<number> = new Set([NO_TAG, NO_INSTANCE, 0x2104, PAST_THE_END]);
+export const isAddress = (code: number): boolean => addresses.has(code);
 
 /** Codes that say that nothing was written; a way that gave no answer does not. */
-export const isRejection = (code: number): boolean => isAddress(code) || [
-  0x02, 0x08, 0x0e, 0x0f, 0x10, 0x13, 0x15, 0x26, 0x0311, 0x0312, 0x2101, OTHER_TYPE,
-].includes(code);
+const rejections: ReadonlySet<number> = new Set([
+  ...addresses, 0x02, 0x08, 0x0e, 0x0f, 0x10, 0x13, 0x15, 0x26, 0x0311, 0x0312, 0x2101, OTHER_TYPE,
+]);
+export const isRejection = (code: number): boolean => rejections.has(code);

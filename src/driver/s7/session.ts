@@ -78,7 +78,8 @@ export class S7Protocol implements Protocol {
   ): number {
     const { ranges } = request as S7Request;
     const starts = (request as S7Request).starts(this.#pdu);
-    const [first, end] = [starts[part]!, starts[part + 1]!];
+    const first = starts[part]!;
+    const end = starts[part + 1]!;
     const head = this.#head(input, n);
     if (head !== ANSWERED) return head;
     const from = itemsAt(input, end - first);

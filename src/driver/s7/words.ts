@@ -33,5 +33,6 @@ export function wordsOf(code: number): string {
 export const isAddress = (code: number): boolean => code === PAST_THE_END || code === 0x0a;
 
 /** Codes that say that nothing was written; a failed module, or one that is unknown, does not. */
-export const isRejection = (code: number): boolean =>
-  [0x03, PAST_THE_END, 0x06, 0x07, 0x0a, 0x8104, 0x8500, 0xd602].includes(code);
+const rejections: ReadonlySet<number> =
+  new Set([0x03, PAST_THE_END, 0x06, 0x07, 0x0a, 0x8104, 0x8500, 0xd602]);
+export const isRejection = (code: number): boolean => rejections.has(code);

@@ -118,7 +118,8 @@ export class StreamSession implements Session {
   }
 
   receive(bytes: Uint8Array, n: number, now: number): void {
-    const [input, connection] = [this.#input, this.#connection];
+    const input = this.#input;
+    const connection = this.#connection;
     for (let at = 0; at < n && connection === this.#connection;) {
       const stop = Math.min(n, at + input.length - this.#filled);
       while (at < stop) input[this.#filled++] = bytes[at++]!;
@@ -254,7 +255,8 @@ export class StreamSession implements Session {
   }
 
   #take(n: number): number {
-    const [protocol, input] = [this.#protocol, this.#input];
+    const protocol = this.#protocol;
+    const input = this.#input;
     switch (this.#kind) {
       case READ:
         return protocol.takeRead(this.#request!, this.#part, input, n, this.#ring!, this.#seq);
