@@ -60,6 +60,8 @@ export class Durability {
   #parts: DurableParts = { streams: new Map(), journals: [], rules: [], sinks: [] };
   /** Rules by the streams that they read. */
   #readers: ReadonlyMap<string, readonly RuleState[]> = new Map();
+  /** Sinks by the streams that they drain. */
+  #sinks: ReadonlyMap<string, readonly SinkRunner[]> = new Map();
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
@@ -105,6 +107,7 @@ export class Durability {
     const names = new Set(parts.journals.map(({ stream }) => stream.name));
     this.#replay = this.#replay?.filter(({ owner }) => names.has(owner)) ?? null;
     this.#readers = readersIn(parts.rules);
+    this.#sinks = Map.groupBy(parts.sinks, ({ stream }) => stream);
     this.#linkReaders();
     // The next restart is to know of it.
     if (this.#replay !== null) this.#checkpointAt = -Infinity;
@@ -197,8 +200,7 @@ export class Durability {
 
   /** Rules wait for what reads them and comes again after a restart. */
   #linkReaders(): void {
-    const { rules, sinks } = this.#parts;
-    for (const { followed, runner } of rules) {
+    for (const { followed, runner } of this.#parts.rules) {
       if (!followed) {
         runner.waitFor([]);
         continue;
@@ -206,7 +208,8 @@ export class Durability {
       const { output } = runner;
       const readers = this.#readersOf(output.name)
         .map((reader) => () => reader.runner.cursorIn(output));
-      const waiting = sinks.filter((sink) => sink.ring === output && sink.waits)
+      const waiting = this.#sinksOf(output.name)
+        .filter((sink) => sink.ring === output && sink.waits)
         .map((sink) => () => sink.settled);
       runner.waitFor([...readers, ...waiting]);
     }
@@ -216,12 +219,15 @@ export class Durability {
     return this.#readers.get(stream) ?? [];
   }
 
+  #sinksOf(stream: string): readonly SinkRunner[] {
+    return this.#sinks.get(stream) ?? [];
+  }
+
   /** Rows of a stream that the slowest of its rules, and of its sinks, has still to read. */
   #unread(stream: Ring): number {
-    const { sinks } = this.#parts;
     const cursors = [
       ...this.#readersOf(stream.name).map(({ runner }) => runner.cursorIn(stream)),
-      ...sinks.filter((sink) => sink.stream === stream.name).map(({ settled }) => settled),
+      ...this.#sinksOf(stream.name).map(({ settled }) => settled),
     ];
     return Math.max(0, ...cursors.map((cursor) => (stream.head - cursor) | 0));
   }

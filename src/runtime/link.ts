@@ -1,15 +1,19 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD, copyCell, type Ring } from "../ring.ts";
+import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
+import { tapped, type Tap } from "./frames.ts";
+import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
 export interface LinkGroup {
   readonly stream: string;
+  readonly device: string;
   readonly station: number;
   /** ms, start to start */
   readonly interval: number;
   readonly ring: Ring;
+  readonly constants: readonly Constant[];
   readonly requests: readonly Request[];
 }
 
@@ -80,6 +84,11 @@ export interface LinkRunnerOptions {
   /** Of a row that begins now. */
   readonly flags: () => number;
   readonly log: Log;
+  readonly tap: Tap;
+  /** A person had the device left alone. */
+  isDisabled(device: string): boolean;
+  /** The row `seq` is about to be published. */
+  complete(ring: Ring, seq: number): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -125,13 +134,16 @@ export class LinkRunner implements WireEvents {
     this.since = now;
     this.#openAt = now;
     this.polls = options.groups.map((group) => new Poll(group, now));
-    for (const group of options.groups) this.#station(group.station);
+    for (const group of options.groups) {
+      this.#station(group.station);
+      fillConstants(group);
+    }
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
-  attach(wire: Wire, session: Session): void {
+  attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
-    this.#session = session;
+    this.#session = open(tapped(wire, this.#options.tap));
   }
 
   get session(): Session {
@@ -161,6 +173,7 @@ export class LinkRunner implements WireEvents {
   }
 
   received(bytes: Uint8Array, n: number): void {
+    this.#options.tap("rx", bytes, n);
     this.#session!.receive(bytes, n, this.#options.now());
     this.#options.wake();
   }
@@ -239,8 +252,9 @@ export class LinkRunner implements WireEvents {
   }
 
   #beginJob(job: LinkJob, now: number): void {
-    if (this.state !== "open") {
-      job.done(BAD.disconnected, 0, false, NaN, null);
+    const isDisabled = this.#options.isDisabled(deviceOf(job.tag));
+    if (isDisabled || this.state !== "open") {
+      job.done(isDisabled ? BAD.disabled : BAD.disconnected, 0, false, NaN, null);
       return;
     }
     this.#job = job;
@@ -281,6 +295,10 @@ export class LinkRunner implements WireEvents {
     if (this.#endPoll(poll)) return;
     const request = poll.group.requests[poll.next++]!;
     const station = this.#station(request.station);
+    if (this.#options.isDisabled(poll.group.device)) {
+      spoil(poll.group.ring, request, BAD.disabled);
+      return;
+    }
     if (this.state !== "open" || station.pausedUntil > now) {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
@@ -294,7 +312,9 @@ export class LinkRunner implements WireEvents {
   /** A row is published as soon as its last request has ended: no job goes before it. */
   #endPoll(poll: Poll): boolean {
     if (poll.next < poll.group.requests.length) return false;
-    poll.group.ring.publish(1);
+    const { ring } = poll.group;
+    this.#options.complete(ring, ring.head);
+    ring.publish(1);
     poll.polls += 1;
     this.#poll = null;
     return true;
@@ -363,6 +383,16 @@ export class LinkRunner implements WireEvents {
     this.state = state;
     this.reason = reason;
     this.since = this.#options.now();
+  }
+}
+
+/** A device's name has no dot. */
+const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
+
+/** No poll writes their cells, so what stands in each row of the ring once stays there. */
+function fillConstants({ ring, constants }: LinkGroup): void {
+  for (const { column, value } of constants) {
+    for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
   }
 }
 

@@ -1,7 +1,6 @@
 import type {
-  BinaryOp, Case, Expr, Field, Join, JoinKind, Literal, Order, Over, Select, Source, Statement,
-    Window,
-  WindowKind,
+  BinaryOp, Case, Expr, Field, Join, JoinKind, Keys, Literal, Order, Over, Select, Source,
+  Statement, Window, WindowKind,
 } from "./ast.ts";
 import { duration, limits, nearest } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
@@ -32,6 +31,11 @@ const elsewhere: Readonly<Record<string, string>> = {
 /** Units of window lengths, in ms. */
 const units: Readonly<Record<string, number>> = {
   DD: 86_400_000, HH: 3_600_000, MI: 60_000, SS: 1000, MS: 1,
+};
+
+/** Units of an INTERVAL, those of windows and of standard SQL, in ms. */
+const interval_units: Readonly<Record<string, number>> = {
+  ...units, DAY: units["DD"]!, HOUR: units["HH"]!, MINUTE: units["MI"]!, SECOND: units["SS"]!,
 };
 
 export const windows: Readonly<Record<string, {
@@ -322,6 +326,10 @@ export class Parser {
     }
     if (this.accept("*")) return this.#star([], from);
     if (upper === "REPLACE") this.#replaceAsName();
+    if (upper === "SELECT") {
+      throw this.unexpected("a value", token, "; a query inside another one stands after FROM, " +
+        "in brackets; a list of values that changes is a table, which is joined");
+    }
     if (this.is("[")) throw this.unexpected("a value", token, "; an array is array_create(1, 2)");
     const name = this.identifier("a value");
     if (upper === "INTERVAL" && amounts.has(this.#token.kind)) return this.#interval(from);
@@ -347,11 +355,13 @@ export class Parser {
     return Number.isInteger(ms) ? BigInt(ms) : ms;
   }
 
-  /** `INTERVAL '100' MS`, also without quotes. */
+  /** `INTERVAL '100' MS`, `INTERVAL 2 MINUTE`. */
   #interval(from: number): Expr {
     const amount = this.take();
-    const unit = units[this.#token.upper];
-    if (unit === undefined) throw this.unexpected("DD, HH, MI, SS or MS");
+    const unit = interval_units[this.#token.upper];
+    if (unit === undefined) {
+      throw this.unexpected("MS, SECOND, MINUTE, HOUR, DAY or DD, HH, MI, SS");
+    }
     this.take();
     const ms = Number(amount.text) * unit;
     if (!Number.isFinite(ms) || amount.text.trim() === "") {
@@ -415,9 +425,16 @@ export class Parser {
     this.#refuseWindow(name);
     const distinct = this.accept("DISTINCT");
     const args = this.is(")") ? [] : this.list(() => this.expr());
+    if (name.upper === "CAST" && args.length === 1 && this.accept("AS")) args.push(this.#type());
     this.expect(")");
     const over = this.is("OVER") ? this.over() : null;
     return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
+  }
+
+  /** `CAST(x AS bigint)` is `cast(x, 'bigint')`. */
+  #type(): Literal {
+    const { text, from, to } = this.identifier("the name of a type");
+    return { kind: "literal", value: text, span: { from, to } };
   }
 
   /** A window where a value is expected, or its name misspelled. */
@@ -442,7 +459,13 @@ export class Parser {
       if (this.accept("PARTITION")) {
         this.expect("BY");
         partitionBy = this.list(() => this.expr());
-        keys = this.keys()?.most ?? null;
+        const table = this.keys();
+        if (table?.evicts) {
+          throw this.fault("EVICT OLDEST is for GROUP BY: a function whose state is forgotten " +
+            "would begin anew without a word. Without it a key past KEYS has no result, counted",
+            table.span);
+        }
+        keys = table?.most ?? null;
       } else if (this.accept("ORDER")) {
         this.expect("BY");
         orderBy = this.list(() => this.order());
@@ -455,12 +478,14 @@ export class Parser {
     return { partitionBy, keys, orderBy, when, span: this.span(from) };
   }
 
-  /** `KEYS n`: how many keys there may be. */
-  keys(): { most: number; span: Span } | null {
+  /** `KEYS n [EVICT OLDEST]`: how many keys there may be, and what becomes of one more. */
+  keys(): Keys | null {
     if (!this.accept("KEYS")) return null;
     if (this.#token.kind !== "bigint") throw this.unexpected("a number of keys");
-    const { from, to, text } = this.take();
-    return { most: Number(text), span: { from, to } };
+    const { from, text } = this.take();
+    const evicts = this.accept("EVICT");
+    if (evicts) this.expect("OLDEST");
+    return { most: Number(text), evicts, span: this.span(from) };
   }
 
   order(): Order {
@@ -528,6 +553,7 @@ function parseSelect(p: Parser): Select {
   while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
     joins.push(p.is("ASOF") ? parseAsof(p) : parseJoin(p));
   }
+  if (p.is(",")) throw p.unexpected("JOIN … ON", p.token, "; streams are joined by JOIN");
   const where = p.accept("WHERE") ? p.expr() : null;
   const { groupBy, groups, window } = parseGroupBy(p);
   const having = p.accept("HAVING") ? p.expr() : null;
@@ -582,6 +608,7 @@ function parseJoin(p: Parser): Join {
   const { from } = p.token;
   const kind = joinKinds[p.token.upper] ?? "inner";
   if (!p.is("JOIN")) p.take();
+  if (kind !== "inner" && kind !== "cross") p.accept("OUTER");
   p.expect("JOIN");
   const source = parseSource(p);
   if (p.is("ON") && kind === "cross") throw p.fault("CROSS JOIN takes no ON", p.token);

@@ -114,6 +114,25 @@ for (const kit of kits) {
       expect([...raw]).toEqual([...bytes]);
     });
 
+    test("frames are words for a person", () => {
+      const { ring, tags } = ringFor([setpoint(kit)]);
+      const bench = new Bench(kit, tags);
+      const answers: Uint8Array[] = [];
+      bench.onAnswer = (bytes) => {
+        answers.push(bytes);
+        return bytes;
+      };
+      bench.poll(ring, tags, 0);
+      bench.session.write(tags[0]!, driver.encode(tags[0]!, 42.5).bytes, () => Infinity, 0);
+      bench.run(0);
+      const asked = bench.frames.map((frame) => driver.readable(frame, true));
+      const given = answers.map((frame) => driver.readable(frame, false));
+      expect([...asked, ...given].every((text) => text !== null && text.length > 5)).toBe(true);
+      expect([asked.at(-2), asked.at(-1)]).toEqual(
+        [expect.stringContaining("reads"), expect.stringContaining("writes")]);
+      expect(driver.readable(bench.frames[0]!.subarray(0, -1), true)).toBeNull();
+    });
+
     test("W11: nothing leaves when the last look says no, also on a fresh connection", () => {
       const { tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);

@@ -81,6 +81,7 @@ function ask(kit: Kit, caseSeed: number): void {
   for (const frame of good.frames) {
     const bytes = changed(r, frame);
     server.receive(bytes, bytes.length, 0, { frame() {}, reply() {} });
+    kit.driver.readable(bytes, r.chance(0.5));
   }
 }
 

@@ -2,6 +2,7 @@ import type { Driver } from "../../driver.ts";
 import { StreamSession } from "../wire/stream-session.ts";
 import { decode, encode, Field, tagProblem } from "./codec.ts";
 import { planReads } from "./plan.ts";
+import { readable } from "./readable.ts";
 import { ethernetIpServer } from "./serve.ts";
 import { EthernetIpProtocol } from "./session.ts";
 import type { EthernetIpLink } from "./settings.ts";
@@ -35,5 +36,6 @@ export const ethernetIp: Driver = {
     return new StreamSession(wire, new EthernetIpProtocol(settings), settings.timeout);
   },
 
+  readable,
   serve: (tags, _link, host) => ethernetIpServer(tags, host),
 };

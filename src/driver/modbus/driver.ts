@@ -4,6 +4,7 @@ import { createTty, type TtyWire } from "../wire/tty.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { MbapFraming } from "./mbap.ts";
 import { planReads, type ModbusRequest } from "./plan.ts";
+import { readableRtu, readableTcp } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { rtuServer, tcpServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -63,6 +64,7 @@ export const modbusTcp: Driver = {
     });
   },
 
+  readable: readableTcp,
   serve: (tags, _link, host) => tcpServer(tags, host),
 };
 
@@ -89,6 +91,7 @@ export const modbusRtu: Driver = {
     });
   },
 
+  readable: readableRtu,
   serve: (tags, link, host) => rtuServer(tags, host, link.settings as RtuLink),
 };
 

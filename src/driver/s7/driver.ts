@@ -2,6 +2,7 @@ import type { Driver } from "../../driver.ts";
 import { StreamSession } from "../wire/stream-session.ts";
 import { decode, encode, Field, tagProblem } from "./codec.ts";
 import { planReads } from "./plan.ts";
+import { readable } from "./readable.ts";
 import { s7Server } from "./serve.ts";
 import { S7Protocol } from "./session.ts";
 import type { S7Link } from "./settings.ts";
@@ -44,5 +45,6 @@ export const s7: Driver = {
     return new StreamSession(wire, new S7Protocol(settings), settings.timeout);
   },
 
+  readable,
   serve: (tags, _link, host) => s7Server(tags, host),
 };

@@ -1,6 +1,7 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { BAD, copyCell, ERROR, GOOD, type Ring } from "../../ring.ts";
+import { copyCell, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { Scaling } from "../scaling.ts";
 
 /** How bytes become a number. Numbers, because the hot path switches on them. */
 const BOOL = 0, INT8 = 1, UINT8 = 2, INT16 = 3, UINT16 = 4, INT32 = 5, UINT32 = 6, INT64 = 7,
@@ -36,7 +37,7 @@ export class NumberField {
   readonly bit: number;
   readonly #kind: number;
   readonly #lowFirst: boolean;
-  readonly #scaled: boolean;
+  readonly #scaling: Scaling;
 
   constructor(tag: DriverTag, order: "high first" | "low first", bit = -1) {
     const [kind, bytes] = kinds[tag.type] ?? [-1, 0];
@@ -46,7 +47,7 @@ export class NumberField {
     this.bit = bit;
     this.#kind = kind;
     this.#lowFirst = order === "low first";
-    this.#scaled = tag.scale !== 1 || tag.offset !== 0;
+    this.#scaling = new Scaling(tag);
   }
 
   /** Bytes straight into the cell of row `seq`. */
@@ -54,7 +55,7 @@ export class NumberField {
     const { F, I, U } = ring.arena;
     const column = ring.columns[this.tag.column]!;
     const row = seq & ring.mask;
-    if (!this.#scaled && (this.#kind === INT64 || this.#kind === UINT64)) {
+    if (!this.#scaling.active && (this.#kind === INT64 || this.#kind === UINT64)) {
       this.#load(bytes, at);
       I[(column.payload + row) * 2] = asInt32[0]!;
       I[(column.payload + row) * 2 + 1] = asInt32[1]!;
@@ -62,24 +63,25 @@ export class NumberField {
       U[column.state + row] = this.#kind === UINT64 && asInt32[1]! < 0 ? ERROR.overflow : GOOD;
       return;
     }
-    const value = this.decode(bytes, at);
-    if (value - value !== 0) {
-      // NaN or infinite: not a measurement. The last known value stands, with the reason.
-      spoilCell(ring, this.tag.column, seq, BAD.range);
-      return;
-    }
-    F[column.payload + row] = value;
-    U[column.state + row] = GOOD;
+    const raw = this.#raw(bytes, at);
+    const state = this.#scaling.stateOf(raw);
+    // No measurement: the last known value stands, with the reason.
+    if (readsAsNull(state)) spoilCell(ring, this.tag.column, seq, state);
+    else F[column.payload + row] = this.#scaling.value(raw);
+    U[column.state + row] = state;
   }
 
   /** What the bytes mean in engineering units. 64 bits: rounded. */
   decode(bytes: Uint8Array, at: number): number {
+    return this.#scaling.exact(this.#raw(bytes, at));
+  }
+
+  #raw(bytes: Uint8Array, at: number): number {
     if (this.#kind === BOOL) {
       return this.bit < 0 ? Number(bytes[at] !== 0) : (bytes[at]! >> this.bit) & 1;
     }
     this.#load(bytes, at);
-    const raw = this.#number();
-    return this.#scaled ? raw * this.tag.scale + this.tag.offset : raw;
+    return this.#number();
   }
 
   /** The bytes of a value and what they mean; a Fault if the tag cannot hold it. */
@@ -126,8 +128,8 @@ export class NumberField {
 
   /** raw = round((value − offset) / scale), checked against the type. */
   #rawOf(value: number): number {
-    const { id, type, scale, offset } = this.tag;
-    const unscaled = this.#scaled ? (value - offset) / scale : value;
+    const { id, type } = this.tag;
+    const unscaled = this.#scaling.raw(value);
     if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
       throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
     }
