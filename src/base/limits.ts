@@ -124,6 +124,9 @@ export const limits = {
   journal_marks_min: 8192,
   /** Pause between two commits of the journal: an SD card survives ten a second. */
   journal_ms_min: 100,
+  /** One turn goes over rules for so long (ms), looking at the clock after so many of them. */
+  round_turn_ms: 5,
+  round_rules: 16,
   /** Bytes of operator state that one turn copies: 1 ms on a small ARM core. */
   checkpoint_turn_bytes: 256 << 10,
   /** Bytes of one page of operator state: what did not change is not written again. */

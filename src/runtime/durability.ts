@@ -81,6 +81,8 @@ export class Durability {
   #committing = false;
   #writing = false;
   #number = 0;
+  /** Of the rules, whose numbers were followed last. */
+  #followed = 0;
   #checkpoint: Checkpoint | null = null;
   #checkpointAt = Infinity;
   #writeAt = -Infinity;
@@ -153,6 +155,7 @@ export class Durability {
       tell: (stream, rows, why) => this.#tell(stream, rows, why),
     });
     this.#restoring = false;
+    for (const { runner } of rules) runner.mark();
     this.#number = saved.checkpoint;
     for (const sink of this.#parts.sinks) {
       const from = sinks.get(`${sink.name} of ${sink.stream}`);
@@ -174,12 +177,21 @@ export class Durability {
   step(now: number): number {
     if (this.#stopped) return Infinity;
     for (const { stream } of this.#parts.journals) stream.numbering.follow(stream.head);
-    for (const { runner: { output } } of this.#parts.rules) {
-      output.numbering.follow(output.head);
-    }
+    this.#follow();
     if (this.#replay === null) return this.#stepRestore(now);
     if (this.#replay.length > 0 && !this.#fresh) this.#stepReplay();
     return Math.min(this.#stepJournals(now), this.#stepCheckpoint(now));
+  }
+
+  /** Numbers of the rules' rows; of many rules some each turn, as it is not urgent. */
+  #follow(): void {
+    const { rules } = this.#parts;
+    const n = Math.min(rules.length, limits.round_rules);
+    for (let i = 0; i < n; i++) {
+      this.#followed = (this.#followed + 1) % rules.length;
+      const { output } = rules[this.#followed]!.runner;
+      output.numbering.follow(output.head);
+    }
   }
 
   /** The last checkpoint: an orderly stop loses nothing. */

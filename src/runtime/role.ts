@@ -16,6 +16,7 @@ import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
+import { Round, type Reading } from "./round.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
@@ -41,13 +42,6 @@ export interface RoleOptions {
   pathEnded(link: string, why: string): void;
 }
 
-/** A rule, or a window that rules share, and what it reads: rules, and sources with a journal. */
-interface Reading {
-  readonly runner: RuleRunner;
-  readonly rules: readonly RuleRunner[];
-  readonly journals: readonly Journal[];
-}
-
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
  * topological order; nothing in it waits. What it reads of another role comes by a bridge.
@@ -67,9 +61,10 @@ export class Role {
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
   readonly overrides: Overrides;
-  /** In the order of a turn: rules, and windows that they share; what each reads. */
-  #order: readonly Reading[] = [];
+  #round: Round;
   #readers: readonly Bell[] = [];
+  /** Its streams that are not of rules, and the sum of their heads. */
+  #filled: readonly Ring[] = [];
   #published = 0;
 
   get world(): World {
@@ -95,6 +90,7 @@ export class Role {
     const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
       rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
     this.#now = new Generation(nothing, null, this);
+    this.#round = new Round(options.world.clock, []);
     const { active, state: port, epoch, wake, world } = options;
     this.#durability = !active || first.role === "control" ? null : new Durability({
       port, epoch, wake, log: world.log, interval: gateway.store.checkpoint,
@@ -285,18 +281,11 @@ export class Role {
       if (followed) follows.add(rule.name);
       states.push(new RuleState(rule, followed));
     }
-    this.#order = order;
+    this.#round = new Round(this.#options.world.clock, order);
+    this.#filled = share.streams.filter(({ name }) => !byName.has(name))
+      .map(({ name }) => rings.get(name)!);
     this.#durability?.adopt(
       { streams: rings, journals: [...journals.values()], rules: states, sinks });
-  }
-
-  /** Windows after it must not close by the clock: earlier rows are still to come. */
-  #isHeld({ rules, journals }: Reading): boolean {
-    for (const journal of journals) {
-      if (journal.pending || this.#durability?.replaying === true) return true;
-    }
-    for (const before of rules) if (before.behind) return true;
-    return false;
   }
 
   /** Everybody has left the generation before: what was its own is free. */
@@ -340,15 +329,13 @@ export class Role {
     }
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
-    const until = this.#durability?.replayedUntil ?? Infinity;
-    for (const reading of this.#order) {
-      const { runner } = reading;
-      more = runner.run(now, time, this.#isHeld(reading), until) || more;
-      deadline = Math.min(deadline, now + (runner.deadline - time));
+    deadline = Math.min(deadline, this.#round.step(now, time, this.#durability));
+    // What stands behind the rules sees what all of them have done.
+    if (this.#round.done) {
+      for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
+      for (const sink of sinks) more = sink.step() || more;
+      if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     }
-    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
-    for (const sink of sinks) more = sink.step() || more;
-    if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
   }
@@ -370,10 +357,8 @@ export class Role {
   /** One notify a turn for all that was published in it. */
   #wakeReaders(): void {
     let published = 0;
-    for (const { name } of this.#now.share.streams) {
-      published = (published + this.#now.rings.get(name)!.head) | 0;
-    }
-    if (published === this.#published) return;
+    for (const ring of this.#filled) published = (published + ring.head) | 0;
+    if (published === this.#published && !this.#round.published) return;
     this.#published = published;
     for (const bell of this.#readers) bell.ring();
   }

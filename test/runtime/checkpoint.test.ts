@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createLog } from "../../src/base.ts";
+import type { SinkConfig } from "../../src/config.ts";
 import { Arena, Ring } from "../../src/ring.ts";
 import { Durability } from "../../src/runtime/durability.ts";
 import type { RulePlan } from "../../src/runtime/graph.ts";
@@ -77,8 +78,9 @@ function rulesOf(count: number, looks: { n: number }) {
     const output = rings.at(-1)!;
     streams.set(name, output);
     rules.push(counted(new RuleState(runner, true), "runner", looks));
-    sinks.push(counted(new SinkRunner("out", { drain: (_, to) => to, settled: 0 }, output, 0,
-      false), "stream", looks));
+    const sink = { name: "out", omitIfEmpty: false, onChange: null } as SinkConfig;
+    sinks.push(counted(new SinkRunner({ drain: (_, to) => to, settled: 0 }, output, 0, sink),
+      "stream", looks));
   }
   return { streams, rules, sinks, journals: [] };
 }

@@ -770,7 +770,7 @@ interface Manner {
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
   const most = extremes[column.kind];
   const brink = brinks[column.kind];
-  const values = brink !== undefined && r.chance(0.1) ? brink : r.chance(fewChance)
+  const values = brink !== undefined && r.chance(0.2) ? brink : r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
   return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
@@ -836,17 +836,22 @@ function randomRows(r: Random): Row[] {
     bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
   const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
+  // Few columns move: what has not changed can be seen beside what has.
+  const moving = r.chance(0.25) ? [r.pick(all), r.pick(all), r.pick(all)] : null;
+  const isFresh = (column: ColumnSpec): boolean => (moving === null ? r.chance(freshChance)
+    : r.chance(moving.includes(column) ? 0.6 : 0.02));
+  const flagChance = r.pick([0.1, 0.1, 0.5]);
   let cells = new Map<string, Cell>();
   return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
     time += r.pick(steps);
     cells = new Map(all.map((column) => {
       const before = cells.get(column.name);
-      return [column.name, before === undefined || r.chance(freshChance)
+      return [column.name, before === undefined || isFresh(column)
         ? cell(r, column, manners.get(column)!) : before];
     }));
     return {
       time, source: r.chance(0.8) ? time - r.below(9) : undefined,
-      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0, cells,
+      flags: r.chance(flagChance) ? r.pick([1, 2, 4]) : 0, cells,
     };
   });
 }
