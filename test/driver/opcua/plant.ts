@@ -1,7 +1,8 @@
 /**
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
  * PASSWORD]`. Each line that it reads is answered by one: `set NAME JSON`, `bad NAME`, `get NAME`,
- * `count MS` (all counters go up), `counted`, `forget` (all sessions), `writes` (what was written to Setpoint).
+ * `count MS` (all counters go up), `counted`, `forget` (all sessions), `writes` (what was written
+ * to Setpoint).
  */
 import { DataType, StatusCodes, type UAVariable } from "node-opcua";
 import { startServer } from "./server.ts";
