@@ -1,7 +1,7 @@
 import type { Link } from "../../src/config.ts";
 import {
-  ethernetIp, modbusTcp, s7, PENDING, type Driver, type DriverTag, type Request, type Server, type Session,
-  type Wire,
+  ethernetIp, modbusTcp, s7, PENDING, type Driver, type DriverTag, type Request, type Server,
+  type Session, type Wire,
 } from "../../src/driver.ts";
 import { readCell, type Ring } from "../../src/ring.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
