@@ -81,7 +81,8 @@ export interface LinkRunnerOptions {
   readonly reopenWhenSilent: boolean;
   /** Monotonic ms: when bytes came, not when the last turn was. */
   readonly now: () => number;
-  /** Of a row that begins now. */
+  /** Engine time, and flags, of a row that begins now. */
+  readonly time: () => number;
   readonly flags: () => number;
   readonly log: Log;
   readonly tap: Tap;
@@ -89,6 +90,8 @@ export interface LinkRunnerOptions {
   isDisabled(device: string): boolean;
   /** The row `seq` is about to be published. */
   complete(ring: Ring, seq: number): void;
+  /** Its readers have it, or whoever carries it further has to end what is under way. */
+  published(ring: Ring): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -195,7 +198,7 @@ export class LinkRunner implements WireEvents {
   }
 
   /** Works off what is due; gives the monotonic ms at which it wants to be called again. */
-  step(now: number, time: number): number {
+  step(now: number): number {
     this.#keepOpen(now);
     let wanted = Infinity;
     // Bounded: each round ends an exchange, begins one, or finds nothing to do.
@@ -205,7 +208,7 @@ export class LinkRunner implements WireEvents {
         if (this.#session!.result === PENDING) break;
         this.#finish(now);
       }
-      if (!this.#begin(now, time)) break;
+      if (!this.#begin(now)) break;
     }
     return Math.min(wanted, this.#nextDue(), this.#openAt, this.#openDeadline);
   }
@@ -230,7 +233,7 @@ export class LinkRunner implements WireEvents {
   }
 
   /** True if something was begun or a row was finished without the wire. */
-  #begin(now: number, time: number): boolean {
+  #begin(now: number): boolean {
     if (this.#job !== null || this.#request !== null) return false;
     // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
     // what the commands are judged by.
@@ -240,7 +243,7 @@ export class LinkRunner implements WireEvents {
       return true;
     }
     this.#jobLast = false;
-    if (this.#poll === null && !this.#beginPoll(now, time)) return false;
+    if (this.#poll === null && !this.#beginPoll(now)) return false;
     this.#nextRequest(now);
     return true;
   }
@@ -268,7 +271,7 @@ export class LinkRunner implements WireEvents {
     return job.last(this.#lookedAt);
   }
 
-  #beginPoll(now: number, time: number): boolean {
+  #beginPoll(now: number): boolean {
     let first: Poll | null = null;
     for (const poll of this.polls) {
       if (poll.due <= now && (first === null || poll.due < first.due)) first = poll;
@@ -281,11 +284,12 @@ export class LinkRunner implements WireEvents {
     first.started = first.due + late * interval;
     first.due = first.started + interval;
     first.next = 0;
+    const { time, flags } = this.#options;
     ring.claim(1);
     const row = ring.head & ring.mask;
-    ring.arena.F[ring.timeAt + row] = time;
+    ring.arena.F[ring.timeAt + row] = ring.open?.begin(ring.head, time) ?? time();
     ring.arena.F[ring.sourceAt + row] = NaN;
-    ring.arena.U[ring.flagsAt + row] = this.#options.flags();
+    ring.arena.U[ring.flagsAt + row] = flags();
     this.#poll = first;
     return true;
   }
@@ -315,6 +319,7 @@ export class LinkRunner implements WireEvents {
     const { ring } = poll.group;
     this.#options.complete(ring, ring.head);
     ring.publish(1);
+    this.#options.published(ring);
     poll.polls += 1;
     this.#poll = null;
     return true;

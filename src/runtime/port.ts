@@ -50,7 +50,7 @@ export interface LinkPort {
   setArming?(tag: string, number: number): void;
   setLatch?(latched: boolean): void;
   /** Moves what is due; gives the monotonic ms of the next call. */
-  step(now: number, time: number): number;
+  step(now: number): number;
   view(now: number): LinkView;
   /** What passed on the medium since number `after`, as long as somebody goes on asking. */
   readonly frames: Frames;
@@ -94,8 +94,8 @@ export class LocalPort implements LinkPort {
     });
   }
 
-  step(now: number, time: number): number {
-    return this.#runner.step(now, time);
+  step(now: number): number {
+    return this.#runner.step(now);
   }
 
   view(now: number): LinkView {

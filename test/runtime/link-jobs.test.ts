@@ -62,23 +62,24 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     disabled = false;
     session = new Exchanges();
     runner = new LinkRunner({
-      name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0, flags: () => 0, log,
+      name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0,
+      time: () => 0, flags: () => 0, log,
       groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
         ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
+      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {}, published() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
     runner.attach(wire, () => session);
-    runner.step(0, 0);
+    runner.step(0);
     runner.opened("10.0.0.5:502");
-    runner.step(0, 0);
+    runner.step(0);
   });
   const answer = (): void => {
     session.result = DONE;
-    runner.step(0, 0);
+    runner.step(0);
   };
   const write = (more: Partial<LinkJob> = {}): boolean => runner.submit({
     kind: "write", tag: setpoint, raw: new Uint8Array(2), last: () => Infinity, done() {}, ...more,
@@ -107,7 +108,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
       runner.submit({ kind, tag: setpoint, raw: new Uint8Array(2), last: () => 1e9,
         done: (result, _exception, sent) => results.push([result, sent]) });
     }
-    runner.step(100, 100);
+    runner.step(100);
     expect([session.begun, results]).toEqual([[], [[BAD.disabled, false], [BAD.disabled, false]]]);
     const { state } = ring.columns[0]!;
     expect(ring.arena.U[state + ((ring.head - 1) & ring.mask)]).toBe(BAD.disabled);
@@ -129,7 +130,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   });
   test("a link that was ended is not opened again", () => {
     runner.close();
-    runner.step(1e9, 0);
+    runner.step(1e9);
     expect(runner.state).toBe("closed");
   });
 });
