@@ -68,7 +68,8 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
         ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {}, published() {},
+      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
+      published() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
