@@ -104,7 +104,7 @@ export class KeptStage implements Stage {
     this.#late?.look(from, time);
     while (!this.#span.closing && seq !== to) {
       if (this.#late?.is(seq) === true) {
-        this.#span.miss(this.#span.end);
+        this.#doubtNext();
         seq = (seq + 1) | 0;
         continue;
       }
@@ -152,6 +152,12 @@ export class KeptStage implements Stage {
       F[at + word.dropped]!;
     this.counters.evicted = F[at + word.evicted]!;
     if (this.#late !== null) this.counters.late = this.#late.count;
+  }
+
+  /** A row came too late: what is open, or begins where the last window ended, is not whole. */
+  #doubtNext(): void {
+    const span = this.#span;
+    span.miss(span.empty ? span.end : Math.max(span.end, span.timeOf(span.first)));
   }
 
   /** Rows that the ring has room for; a full one loses its oldest. */
