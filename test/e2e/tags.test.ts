@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { monotonic } from "../../src/base/os.ts";
 import { until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { Site } from "../support/plant.ts";
@@ -16,7 +17,8 @@ const input = (register: number): object => ({
 const tank = (link: string): object => ({
   link, groups: { fast: "100ms" },
   tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" },
-    pump: { at: "holding 0", type: "int16", access: "read-write" } },
+    pump: { at: "holding 0", type: "int16", access: "read-write" },
+    valve: { at: "holding 1", type: "int16", access: "read-write" } },
 });
 const config = {
   gateway: { id: "tank" },
@@ -28,10 +30,14 @@ const config = {
   rules: {
     levels: { sql: "SELECT level, hall FROM t-1.fast", to: ["changes"] },
     bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
+    filled: { sql: "SELECT count(CASE WHEN level > 1.0 THEN 1 END) AS n FROM t-1.fast " +
+      "GROUP BY TUMBLINGWINDOW(ms, 500)", to: [{ write: "t-1.valve", from: "n" }] },
   },
   sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
   policy: { "t-1.pump": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
-    permit: ["`t-1`.level > 1.0"] } },
+    permit: ["`t-1`.level > 1.0"] },
+    "t-1.valve": { allow: ["rule:filled"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+      inputMaxAge: "5s", onLoss: { after: "60s", value: "hold" } } },
   api: { listen: "127.0.0.1:0" },
 };
 const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
@@ -133,6 +139,26 @@ test("a forced value is what rules see, never good, and opens no permit (W8, W12
   await gateway.cli("force", "t-2.level", "0", "--for", "300ms", "--by", "anna");
   await until("the end of it", async () => (await tag("t-2.level")).quality === "good");
   expect(await gateway.cli("write", "t-1.pump", "6")).toMatchObject({ code: 0 });
+});
+
+test("a forced value behind NULL that is counted reaches no machine (W8)", async () => {
+  const writes = (since: number): number => site.plant.writes("plc", since).length;
+  await gateway.arm("t-1.valve");
+  const armed = monotonic();
+  await until("a count is written", () => writes(armed) > 0);
+  // CASE is NULL then: nothing to count, for a reason that is not good.
+  await gateway.cli("force", "t-1.level", "0.5", "--for", "10m", "--by", "anna");
+  for (const [n, quality] of [[0, "uncertain:skipped"], [5, undefined]] as const) {
+    await until(`windows of ${n}`, async () => {
+      const { values, quality: of } = (await gateway.get("/streams/filled/latest")).body;
+      return Math.abs(values.n - n) < 2 && of.n === quality;
+    });
+    const from = monotonic();
+    await freshRow("filled");
+    await freshRow("filled");
+    expect(writes(from) > 0).toBe(quality === undefined);
+    await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
+  }
 });
 
 test("force refuses what cannot stand there", async () => {
