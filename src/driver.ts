@@ -15,12 +15,14 @@ export interface Driver {
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
-  checkTag(tag: DriverTag): string | null;
+  checkTag(tag: DriverTag, link: Link): string | null;
   /**
-   * Where the tag's raw words lie, `to` included: tags of one link and station overlap if ranges of
-   * one area do.
+   * What a write of the tag changes, in the driver's own least units, `to` included: tags of one
+   * link and station overlap if ranges of one area do (W13).
    */
   extent(tag: DriverTag): { area: string; from: number; to: number };
+  /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
+  rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
   /**

@@ -170,7 +170,7 @@ function checkTag(
   // Told before.
   if (tag.at === "" || tag.scale === 0) return;
   const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
-  const wrong = components.checkTag?.(link.type, tag) ?? null;
+  const wrong = components.checkTag?.(link, tag) ?? null;
   if (wrong !== null) {
     findings.at(origin, wrong);
     return;

@@ -49,7 +49,8 @@ describe("plan", () => {
           const extent = modbusTcp.extent(one);
           expect(one.station).toBe(request.station);
           expect(extent.area).toBe(area!);
-          expect(extent.from >= Number(from) && extent.to <= last).toBe(true);
+          const width = area === "coil" ? 1 : 16;
+          expect(extent.from >= Number(from) * width && extent.to < (last + 1) * width).toBe(true);
         }
       }
     }

@@ -1,6 +1,7 @@
 import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, Raw, Request, WireEvents } from "../../driver.ts";
 import { createTty, type TtyWire } from "../wire/tty.ts";
+import { isBits } from "./address.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { MbapFraming } from "./mbap.ts";
 import { planReads, type ModbusRequest } from "./plan.ts";
@@ -13,12 +14,19 @@ const settings = () => require("./settings.ts") as typeof import("./settings.ts"
 
 /** What both framings share: addresses, plan, values. */
 const common = {
-  checkTag: tagProblem,
-
-  extent(tag: DriverTag): { area: string; from: number; to: number } {
-    const { area, from, count } = new Field(tag).address;
-    return { area, from, to: from + count - 1 };
+  checkTag(tag: DriverTag, link: Link): string | null {
+    return tagProblem(tag, (link.settings as TcpLink).writeWith);
   },
+
+  /** In bits, so that two bits of one register are two places, and it and one of them are not. */
+  extent(tag: DriverTag): { area: string; from: number; to: number } {
+    const { area, from, count, bit } = new Field(tag).address;
+    const width = isBits(area) ? 1 : 16;
+    const first = from * width + Math.max(0, bit);
+    return { area, from: first, to: bit >= 0 ? first : first + count * width - 1 };
+  },
+
+  rawBytes: (tag: DriverTag): number => new Field(tag).bytes,
 
   plan(tags: readonly DriverTag[], link: Link): Request[] {
     const { maxRegisters, maxGap } = link.settings as TcpLink;
@@ -47,9 +55,9 @@ export const modbusTcp: Driver = {
   occupies: () => null,
 
   open(link, wire) {
-    const { timeout, pauseAfterConnect } = link.settings as TcpLink;
+    const { timeout, pauseAfterConnect, writeWith } = link.settings as TcpLink;
     return new ModbusSession(wire, new MbapFraming(), {
-      timeout_ms: timeout, pause_ms: pauseAfterConnect, resetAfterWrite: true,
+      timeout_ms: timeout, pause_ms: pauseAfterConnect, resetAfterWrite: true, writeWith,
     });
   },
 
@@ -67,15 +75,16 @@ export const modbusRtu: Driver = {
   occupies: (request, link) =>
     exchange_ms(link.settings as RtuLink, (request as ModbusRequest).bytes),
 
-  checkTag(tag) {
+  checkTag(tag, link) {
     const station = tag.station >= 1 && tag.station <= 247;
-    return station ? tagProblem(tag) : `Station ${tag.station}: on a bus stations are 1 to 247`;
+    return station ? common.checkTag(tag, link)
+      : `Station ${tag.station}: on a bus stations are 1 to 247`;
   },
 
   open(link, wire) {
     const rtu = link.settings as RtuLink;
     return new ModbusSession(wire, new RtuFraming(rtu), {
-      timeout_ms: rtu.timeout, pause_ms: 0, resetAfterWrite: false,
+      timeout_ms: rtu.timeout, pause_ms: 0, resetAfterWrite: false, writeWith: rtu.writeWith,
     });
   },
 

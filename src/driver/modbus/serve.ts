@@ -4,9 +4,9 @@ import { isBits, slotOf, type Area } from "./address.ts";
 import { decodeValue, encodeInto, Field } from "./codec.ts";
 import { adu_bytes_max, header_bytes, soundHeader } from "./mbap.ts";
 import {
-  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, put16, READ_COILS,
-  READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_COILS, WRITE_REGISTER,
-  WRITE_REGISTERS,
+  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, MASK_WRITE, put16,
+  READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, READ_WRITE, REFUSED, WRITE_COIL,
+  WRITE_COILS, WRITE_REGISTER, WRITE_REGISTERS,
 } from "./pdu.ts";
 import { frame_bytes_max, putCrc, silence_ms, soundCrc, type LineSettings } from "./rtu.ts";
 
@@ -15,6 +15,8 @@ const STATION_SILENT = 11;
 /** Most registers, or bits, of FC16 and FC15 (6.12, 6.11). */
 const write_registers_max = 123;
 const write_bits_max = 1968;
+/** Most registers that FC23 writes (6.17). */
+const read_write_registers_max = 121;
 const read_registers_max = 125;
 const read_bits_max = 2000;
 /** Broken frames end by this silence at least: a pty's other side may be held up. */
@@ -100,8 +102,46 @@ class Device {
         if (!counted(input, at, n, count, write_registers_max, count * 2)) return -ILLEGAL_VALUE;
         return this.#write(station, "holding", from, count, input, at + 6) ||
           echo(input, at, out, to);
+      case MASK_WRITE:
+        if (n !== 7) return -ILLEGAL_VALUE;
+        return this.#mask(station, from, input, at + 3) || echo(input, at, out, to, 7);
+      case READ_WRITE: return this.#readWrite(station, input, at, n, out, to);
       default: return -ILLEGAL_FUNCTION;
     }
+  }
+
+  /** A register becomes (it and `and`) or (`or` and not `and`); tags of other bits stay. */
+  #mask(station: number, register: number, input: Uint8Array, at: number): number {
+    const table = this.#table(station, "holding", register, 1);
+    if (table === null) return -ILLEGAL_ADDRESS;
+    const one = new Uint8Array(256);
+    for (const field of table.fields) {
+      const { from, count, bit } = field.address;
+      const place = (register - from) * 2;
+      if (place < 0 || place >= count * 2) continue;
+      if (bit >= 0 && (get16(input, at) >> bit & 1) === 1) continue;
+      if (slotOf(field.tag.type) > 0) return -ILLEGAL_ADDRESS;
+      if (!this.#put(field, one)) return -DEVICE_FAILURE;
+      for (const i of [0, 1].filter((byte) => place + byte < field.bytes)) {
+        const [and, or] = [input[at + i]!, input[at + 2 + i]!];
+        one[place + i] = (one[place + i]! & and) | (or & ~and);
+      }
+      if (!this.#host.written(field.tag, decodeValue(field, one))) return -ILLEGAL_VALUE;
+    }
+    return 0;
+  }
+
+  /** Writes first, then reads (6.17). */
+  #readWrite(
+    station: number, input: Uint8Array, at: number, n: number, out: Uint8Array, to: number,
+  ): number {
+    if (n < 10) return -ILLEGAL_VALUE;
+    const [from, count, first, words] = [1, 3, 5, 7].map((i) => get16(input, at + i)) as
+      [number, number, number, number];
+    const sound = words >= 1 && words <= read_write_registers_max && input[at + 9] === words * 2;
+    if (!sound || n !== 10 + words * 2) return -ILLEGAL_VALUE;
+    return this.#write(station, "holding", first, words, input, at + 10) ||
+      this.#read(station, "holding", from, count, out, to, READ_WRITE);
   }
 
   #read(
@@ -188,7 +228,7 @@ class Device {
 }
 
 const known = [READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, WRITE_COIL, WRITE_REGISTER,
-  WRITE_COILS, WRITE_REGISTERS];
+  WRITE_COILS, WRITE_REGISTERS, MASK_WRITE, READ_WRITE];
 const isKnown = (code: number): boolean => known.includes(code);
 
 /** True if count, byte count and length of an FC15 or FC16 agree. */
@@ -198,10 +238,10 @@ function counted(
   return count >= 1 && count <= most && n === 6 + bytes && input[at + 5] === bytes;
 }
 
-/** Writes are answered by their first five bytes. */
-function echo(input: Uint8Array, at: number, out: Uint8Array, to: number): number {
-  for (let i = 0; i < 5; i++) out[to + i] = input[at + i]!;
-  return 5;
+/** Writes are answered by what they begin with. */
+function echo(input: Uint8Array, at: number, out: Uint8Array, to: number, bytes = 5): number {
+  for (let i = 0; i < bytes; i++) out[to + i] = input[at + i]!;
+  return bytes;
 }
 
 class TcpServer implements Server {
@@ -333,6 +373,8 @@ function requestBytes(input: Uint8Array, filled: number): number {
   if (filled < 2) return 0;
   const code = input[1]!;
   if (code >= READ_COILS && code <= WRITE_REGISTER) return 8;
+  if (code === MASK_WRITE) return 10;
+  if (code === READ_WRITE) return filled < 11 ? 0 : Math.min(frame_bytes_max, 13 + input[10]!);
   if (code !== WRITE_COILS && code !== WRITE_REGISTERS) return 0;
   return filled < 7 ? 0 : Math.min(frame_bytes_max, 9 + input[6]!);
 }

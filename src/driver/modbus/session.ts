@@ -2,9 +2,9 @@ import { assert } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
-import { Field } from "./codec.ts";
+import { decodeValue, Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, NOTHING, type Framing } from "./framing.ts";
-import { get16, ILLEGAL_ADDRESS, putRead, putWrite, REFUSED } from "./pdu.ts";
+import { ILLEGAL_ADDRESS, putBit, putCoil, putRead, putWrite, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
 
 export interface SessionOptions {
@@ -13,6 +13,7 @@ export interface SessionOptions {
   readonly pause_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
+  readonly writeWith: WriteWith;
 }
 
 const IDLE = 0, WAITING = 1, SENT = 2;
@@ -81,13 +82,23 @@ export class ModbusSession implements Session {
   }
 
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void {
-    const { address } = new Field(tag);
-    assert(address.area === "holding" && raw.length === address.count * 2, `write of ${tag.id}`);
+    const field = new Field(tag);
+    assert(raw.length === field.bytes, `write of ${tag.id}`);
     this.#request = null;
     this.#last = last;
+    const n = this.#putWrite(field, raw);
+    const echo = field.address.bit >= 0 ? n : 5;
+    this.#begin(tag.station, n, echo, now);
+  }
+
+  #putWrite(field: Field, raw: Uint8Array): number {
+    const { area, from, count, bit } = field.address;
     const { out, pduAt } = this.#framing;
-    const n = putWrite(out, pduAt, address.from, raw);
-    this.#begin(tag.station, n, 5, now);
+    const several = count > 1 || this.#options.writeWith === 16;
+    if (area === "coil") return putCoil(out, pduAt, from, raw[0] === 1, several);
+    assert(area === "holding", `write of ${field.tag.id}`);
+    if (bit >= 0) return putBit(out, pduAt, from, bit, decodeValue(field, raw) === 1);
+    return putWrite(out, pduAt, from, raw, several);
   }
 
   receive(bytes: Uint8Array, n: number, now: number): void {
@@ -224,11 +235,13 @@ export class ModbusSession implements Session {
     this.counters.roundTrip = now - this.#sentAt;
   }
 
-  /** FC6 and FC16 repeat address and value, or address and count. */
+  /** The answer to a write repeats address and value, address and count, or address and masks. */
   #echoes(): boolean {
     const { input, answerAt, out, pduAt } = this.#framing;
-    return get16(input, answerAt + 1) === get16(out, pduAt + 1) &&
-      get16(input, answerAt + 3) === get16(out, pduAt + 3);
+    for (let i = 1; i < this.#answer; i++) {
+      if (input[answerAt + i] !== out[pduAt + i]) return false;
+    }
+    return true;
   }
 
   #garbled(found: number): void {

@@ -21,6 +21,12 @@ const plan = {
       "for devices that refuse reads across addresses they do not have"),
 };
 
+const writing = {
+  writeWith: z.union([z.literal("auto"), z.literal(6), z.literal(16)]).default("auto")
+    .describe("Function codes of writes, for devices that have not all: 6 (5 for coils) writes " +
+      "one, 16 (15) several; auto takes 6 for one register and 16 for more"),
+};
+
 export const tcpSettings = z.strictObject({
   host: z.string().min(1).describe("Name or address of the device or gateway"),
   port: z.int().min(1).max(65535).default(502).describe("TCP port"),
@@ -28,6 +34,7 @@ export const tcpSettings = z.strictObject({
   connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
   pauseAfterConnect: time("0ms", 0, 60_000, "Silence after connecting, for slow gateways"),
   ...plan,
+  ...writing,
 });
 
 export const rtuSettings = z.strictObject({
@@ -44,6 +51,7 @@ export const rtuSettings = z.strictObject({
   rtsDelayBefore: time("0ms", 0, 1000, "With rs485: kernel, from RTS on to the first bit"),
   rtsDelayAfter: time("0ms", 0, 1000, "With rs485: kernel, from the last bit to RTS off"),
   ...plan,
+  ...writing,
 });
 
 export type TcpLink = z.output<typeof tcpSettings>;
