@@ -41,6 +41,7 @@ function writing(driver: Driver, settings: object, values: Record<string, number
       reply: (bytes, n) => session.receive(bytes.slice(0, n), n, now + 500),
     };
     server.receive(sent, sent.length, now, events);
+    session.step(now + 500);
     expect([session.result, session.exception]).toEqual([DONE, 0]);
     return pdu(driver, sent);
   };
