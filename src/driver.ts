@@ -11,7 +11,7 @@ import type { Link } from "./config.ts";
 export interface Driver {
   /** The `type` of a link in the configuration. */
   readonly type: string;
-  readonly medium: "tcp" | "serial";
+  readonly medium: Medium;
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
@@ -38,6 +38,12 @@ export interface Driver {
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }
+
+/**
+ * What carries the bytes: a connection that the gateway makes (`tcp`) or that the device makes
+ * (`listen`), datagrams, or a serial port, which has a thread of its own.
+ */
+export type Medium = "tcp" | "listen" | "udp" | "serial";
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
 export interface DriverTag {
@@ -163,6 +169,11 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
-export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export {
+  createTtyWire, framingOf, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp,
+  type FramingName,
+} from "./driver/modbus/driver.ts";
+export { createListenWire } from "./driver/wire/listen.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
+export { createUdpWire } from "./driver/wire/udp.ts";
 export type { TtyWire } from "./driver/wire/tty.ts";

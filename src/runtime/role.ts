@@ -410,7 +410,7 @@ export class Role {
       connectTimeout: connectTimeout(plan.link), wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner);
+    const wire = world.wire(plan.link, runner, plan.driver.medium);
     runner.attach(wire, plan.driver.open(plan.link, wire));
     return new LocalPort(runner, plan.link.type);
   }

@@ -57,7 +57,8 @@ describe("addresses", () => {
     expect(no({ writable: true, station: 0 })).toContain("broadcast");
     expect(no({}, "holding 1", "time")).toContain("no `time`");
     expect(no({}, "holding 1", "text(252)")).toContain("longer than one read");
-    expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }), rtuLink)).toContain("1 to 247");
+    expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }), rtuLink))
+      .toContain("1 to 247");
   });
 
   test("extent: the bits that a tag fills, both ends included", () => {

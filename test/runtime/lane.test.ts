@@ -52,7 +52,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const lane = new Lane({
     tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
       access: "read-write" },
-    wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring, interval: 100,
+    wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
+    interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},

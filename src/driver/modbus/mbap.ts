@@ -20,6 +20,7 @@ export function soundHeader(bytes: Uint8Array, n: number): boolean {
 
 export class MbapFraming implements Framing {
   readonly out = new Uint8Array(adu_bytes_max);
+  readonly pdu = this.out;
   readonly pduAt = header_bytes;
   readonly input = new Uint8Array(2 * adu_bytes_max);
   readonly answerAt = header_bytes;
@@ -36,6 +37,10 @@ export class MbapFraming implements Framing {
     put16(this.out, 2, 0);
     put16(this.out, 4, 1 + n);
     this.out[6] = station;
+    return header_bytes + n;
+  }
+
+  size(n: number): number {
     return header_bytes + n;
   }
 

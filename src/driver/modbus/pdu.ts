@@ -52,6 +52,17 @@ export function put16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value;
 }
 
+/**
+ * True if five bytes are a read request by their form. The answers to FC3 and FC4 have an even
+ * number of data bytes, never 3; the same form of FC1 and FC2 may be an answer, and is left out.
+ */
+export function isRead(bytes: Uint8Array, at: number): boolean {
+  const code = bytes[at]!;
+  if (code < READ_COILS || code > READ_INPUTS) return false;
+  const count = get16(bytes, at + 3);
+  return count >= 1 && count <= 2000 && (code > READ_DISCRETES || bytes[at + 1] !== 3);
+}
+
 /** Puts a read request; its length. */
 export function putRead(
   out: Uint8Array, at: number, code: number, from: number, count: number,

@@ -1,14 +1,16 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
+import { COLON, putText, soundLrc, text_bytes_max, TextReader } from "./ascii.ts";
 import { decodeValue, encodeInto, Field } from "./codec.ts";
+import type { LineSettings } from "./line.ts";
 import { adu_bytes_max, header_bytes, soundHeader } from "./mbap.ts";
 import {
-  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, MASK_WRITE, put16,
-  READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, READ_WRITE, REFUSED, WRITE_COIL,
-  WRITE_COILS, WRITE_REGISTER, WRITE_REGISTERS,
+  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, MASK_WRITE,
+  pdu_bytes_max, put16, READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, READ_WRITE, REFUSED,
+  WRITE_COIL, WRITE_COILS, WRITE_REGISTER, WRITE_REGISTERS,
 } from "./pdu.ts";
-import { frame_bytes_max, putCrc, silence_ms, soundCrc, type LineSettings } from "./rtu.ts";
+import { frame_bytes_max, putCrc, silence_ms, soundCrc } from "./rtu.ts";
 
 /** A gateway's answer for a station that it does not have (7, code 0B). */
 const STATION_SILENT = 11;
@@ -312,9 +314,9 @@ class RtuServer implements Server {
   /** The bytes in front are no frame: everything up to the next silence is thrown away. */
   #broken = false;
 
-  constructor(device: Device, line: LineSettings) {
+  constructor(device: Device, line: LineSettings | null) {
     this.#device = device;
-    this.#broken_ms = Math.max(broken_ms_min, silence_ms(line));
+    this.#broken_ms = Math.max(broken_ms_min, line === null ? 0 : silence_ms(line));
   }
 
   receive(bytes: Uint8Array, n: number, now: number, on: ServeEvents): void {
@@ -368,6 +370,42 @@ class RtuServer implements Server {
   }
 }
 
+class AsciiServer implements Server {
+  readonly #device: Device;
+  readonly #reader = new TextReader();
+  readonly #answer = new Uint8Array(1 + pdu_bytes_max);
+  readonly #text = new Uint8Array(text_bytes_max);
+  readonly #out = new Uint8Array(text_bytes_max);
+  #filled = 0;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  receive(bytes: Uint8Array, n: number, _now: number, on: ServeEvents): void {
+    for (let i = 0; i < n; i++) {
+      if (bytes[i] === COLON || this.#filled === this.#text.length) this.#filled = 0;
+      this.#text[this.#filled++] = bytes[i]!;
+      if (this.#reader.read(bytes[i]!)) this.#request(on);
+    }
+  }
+
+  step(): number {
+    return Infinity;
+  }
+
+  #request(on: ServeEvents): void {
+    const { bytes, filled } = this.#reader;
+    const sound = soundLrc(bytes, filled);
+    on.frame(this.#text, this.#filled, sound);
+    this.#filled = 0;
+    if (!sound || !this.#device.has(bytes[0]!)) return;
+    this.#answer[0] = bytes[0]!;
+    const length = this.#device.answer(bytes[0]!, bytes, 1, filled - 2, this.#answer, 1);
+    on.reply(this.#out, putText(this.#answer, 1 + length, this.#out));
+  }
+}
+
 /** Length of the request that begins here by its function; 0 = not known (yet). */
 function requestBytes(input: Uint8Array, filled: number): number {
   if (filled < 2) return 0;
@@ -379,13 +417,15 @@ function requestBytes(input: Uint8Array, filled: number): number {
   return filled < 7 ? 0 : Math.min(frame_bytes_max, 9 + input[6]!);
 }
 
-/** Each connection has its own; the values are the host's. */
-export function tcpServer(tags: readonly DriverTag[], host: ServeHost): Server {
-  return new TcpServer(new Device(tags, host));
-}
-
-export function rtuServer(
-  tags: readonly DriverTag[], host: ServeHost, line: LineSettings,
+/** Each connection has its own; the values are the host's. `line` null: bytes come over IP. */
+export function createServer(
+  framing: "tcp" | "rtu" | "ascii", line: LineSettings | null, tags: readonly DriverTag[],
+  host: ServeHost,
 ): Server {
-  return new RtuServer(new Device(tags, host), line);
+  const device = new Device(tags, host);
+  switch (framing) {
+    case "tcp": return new TcpServer(device);
+    case "rtu": return new RtuServer(device, line);
+    case "ascii": return new AsciiServer(device);
+  }
 }

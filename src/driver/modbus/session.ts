@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly timeout_ms: number;
   /** Silence after a connection came up, before the first request. */
   readonly pause_ms: number;
+  /** Silence between the end of an exchange and the next request. */
+  readonly between_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
   readonly writeWith: WriteWith;
@@ -93,7 +95,7 @@ export class ModbusSession implements Session {
 
   #putWrite(field: Field, raw: Uint8Array): number {
     const { area, from, count, bit } = field.address;
-    const { out, pduAt } = this.#framing;
+    const { pdu: out, pduAt } = this.#framing;
     const several = count > 1 || this.#options.writeWith === 16;
     if (area === "coil") return putCoil(out, pduAt, from, raw[0] === 1, several);
     assert(area === "holding", `write of ${field.tag.id}`);
@@ -135,7 +137,7 @@ export class ModbusSession implements Session {
   #beginRead(request: ModbusRequest, now: number): void {
     this.#request = request;
     this.#last = anyTime;
-    const { out, pduAt } = this.#framing;
+    const { pdu: out, pduAt } = this.#framing;
     const n = putRead(out, pduAt, request.function, request.from, request.count);
     this.#begin(request.station, n, 2 + request.bytes, now);
   }
@@ -149,11 +151,11 @@ export class ModbusSession implements Session {
     this.sent = false;
     this.#heardAny = false;
     this.#station = station;
-    this.#function = framing.out[framing.pduAt]!;
+    this.#function = framing.pdu[framing.pduAt]!;
     this.#frame = framing.seal(station, n);
     this.#answer = answer;
-    this.#travel_ms = framing.travel(this.#frame) + framing.travel(answer + this.#frame - n);
-    if (this.#fresh) this.#notBefore = now + this.#options.pause_ms;
+    this.#travel_ms = framing.travel(this.#frame) + framing.travel(framing.size(answer));
+    if (this.#fresh) this.#notBefore = Math.max(this.#notBefore, now + this.#options.pause_ms);
     this.#fresh = false;
     framing.heard(now);
     const sendAt = this.#sendAt(now);
@@ -201,6 +203,7 @@ export class ModbusSession implements Session {
     this.#heardAny = true;
     const found = framing.take(this.#station, this.#function, this.#answer);
     if (found === NOTHING) return;
+    this.#notBefore = now + this.#options.between_ms;
     if (found === ANSWER) this.#answered(now);
     else this.#garbled(found);
     framing.discard();
@@ -237,7 +240,7 @@ export class ModbusSession implements Session {
 
   /** The answer to a write repeats address and value, address and count, or address and masks. */
   #echoes(): boolean {
-    const { input, answerAt, out, pduAt } = this.#framing;
+    const { input, answerAt, pdu: out, pduAt } = this.#framing;
     for (let i = 1; i < this.#answer; i++) {
       if (input[answerAt + i] !== out[pduAt + i]) return false;
     }
@@ -257,6 +260,7 @@ export class ModbusSession implements Session {
     else this.counters.timeouts += 1;
     framing.unanswered(this.#station, this.#options.timeout_ms, now);
     this.#wire.drain();
+    this.#notBefore = now + this.#options.between_ms;
     this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
     const unanswered = isWrite && this.#options.resetAfterWrite;
     if (unanswered || this.#framing.foreign) this.#wire.reset();
