@@ -25,6 +25,10 @@ export interface Driver {
   rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
+  /** Two reads in the place of one that the device refused (by tags); null = it has one tag. Pure. */
+  split?(request: Request): readonly [Request, Request] | null;
+  /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
+  join?(first: Request, second: Request): Request | null;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
@@ -115,6 +119,11 @@ export interface Session {
   /** The request's bytes on the medium, whole; until the next exchange begins. */
   readonly frame: Uint8Array;
   readonly counters: SessionCounters;
+  /**
+   * More exchanges that may run at the same time over the same wire, which this one receives and
+   * aborts for: reads only, and never while this one writes.
+   */
+  readonly beside?: readonly Session[];
   /** Begins a read; on success the cells of row `seq` are written (payload and state). */
   read(request: Request, into: Ring, seq: number, now: number): void;
   /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */

@@ -11,7 +11,8 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import { LinkRunner, type LinkGroup } from "./link.ts";
+import { LinkRunner } from "./link.ts";
+import type { LinkGroup } from "./poll.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
@@ -405,7 +406,7 @@ export class Role {
       ring: this.rings.get(group.stream)!, requests: group.requests,
     }));
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
       connectTimeout: connectTimeout(plan.link), wake,
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),

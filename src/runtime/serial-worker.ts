@@ -84,6 +84,7 @@ export class SerialWorker {
         stream: plan.stream, station: plan.station, interval: plan.interval,
         ring: this.#rings[i]!, requests: driver.plan(plan.tags, init.link),
       })),
+      splitter: driver,
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
       flags: () => timeFlags(world.clock, init.clock),

@@ -8,7 +8,7 @@ import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import type { Framing } from "./framing.ts";
 import type { LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
-import { planReads, type ModbusRequest } from "./plan.ts";
+import { join, planReads, split, type ModbusRequest } from "./plan.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -55,6 +55,10 @@ const common = {
       registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap,
     });
   },
+
+  split: (request: Request) => split(request as ModbusRequest),
+
+  join: (first: Request, second: Request) => join(first as ModbusRequest, second as ModbusRequest),
 
   encode(tag: DriverTag, value: number): Raw {
     return encode(new Field(tag), value);
