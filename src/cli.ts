@@ -14,6 +14,7 @@ import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { statusVerb } from "./cli/status.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
@@ -23,9 +24,9 @@ import { writeVerb } from "./cli/write.ts";
 export { serveExaminer } from "./cli/examiner.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, functionsVerb, schemaVerb, versionVerb,
+  runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
+  tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb,
+  ackVerb, shelveVerb, functionsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

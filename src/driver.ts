@@ -25,7 +25,7 @@ export interface Driver {
   rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
-  /** Two reads in the place of one that the device refused (by tags); null = it has one tag. Pure. */
+  /** Two reads in the place of one that the device refused; null = it is of one tag. Pure. */
   split?(request: Request): readonly [Request, Request] | null;
   /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
   join?(first: Request, second: Request): Request | null;

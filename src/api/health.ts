@@ -1,4 +1,7 @@
+import { worstStations } from "../runtime.ts";
 import type { Route } from "./route.ts";
+
+const worst_stations = 10;
 
 export const healthRoutes: readonly Route[] = [
   {
@@ -18,6 +21,14 @@ export const healthRoutes: readonly Route[] = [
     answers: "A list",
     async handle({ runtime }) {
       return { json: await runtime.links() };
+    },
+  },
+  {
+    method: "GET", path: "/stations", access: "read",
+    summary: "The stations of which the largest share of requests went wrong, the worst first",
+    answers: `A list of at most ${worst_stations}`,
+    async handle({ runtime }) {
+      return { json: worstStations(await runtime.links(), worst_stations) };
     },
   },
 ];

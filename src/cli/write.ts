@@ -21,8 +21,9 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
     const given = word(args, 1, "VALUE");
     // Number() takes "" and blanks for 0: an empty shell variable is no setpoint.
     const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
-    if (value !== value) throw new Usage(`VALUE is a number as 42.5, or true or false, not ` +
-      `"${given}"`);
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"`);
+    }
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;

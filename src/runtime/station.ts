@@ -1,6 +1,6 @@
 import { DONE } from "../driver.ts";
 import { BAD, stateName } from "../ring.ts";
-import type { StationView } from "./view.ts";
+import type { LinkStationView, LinkView, StationView } from "./view.ts";
 
 /** Failures in a row before a station is paused, or (TCP) a silent link is opened anew. */
 export const failures_max = 3;
@@ -80,11 +80,11 @@ export class Station {
   }
 }
 
-/** Share of requests that went wrong: the worst first. */
-export function worst<T extends StationView>(stations: readonly T[], most: number): T[] {
+/** Those of all links of whose requests the largest share went wrong, the worst first. */
+export function worstStations(links: readonly LinkView[], most: number): LinkStationView[] {
   const wrong = ({ requests, timeouts, garbled, exceptions }: StationView): number =>
     (timeouts + garbled + exceptions) / Math.max(1, requests);
-  return stations.filter((one) => wrong(one) > 0).sort((a, b) => wrong(b) - wrong(a))
-    .slice(0, most);
+  return links.flatMap(({ name, stations }) => stations.map((one) => ({ link: name, ...one })))
+    .filter((one) => wrong(one) > 0).sort((a, b) => wrong(b) - wrong(a)).slice(0, most);
 }
 

@@ -178,6 +178,10 @@ export interface StationView {
   readonly roundTrip_ms: { readonly p50: number | null; readonly p99: number | null };
 }
 
+export interface LinkStationView extends StationView {
+  readonly link: string;
+}
+
 export interface PollView {
   readonly stream: string;
   readonly interval_ms: number;

@@ -102,3 +102,12 @@ test("W13: a register and its bit overlap, two bits of one do not", () => {
   expect(overlaps({ at: "holding 8", type: "float32" }, bool("holding 9.0"))[0])
     .toContain("overlap");
 });
+
+test("two devices that dial in need two ports", () => {
+  const link = { type: "modbus-listen", port: 5020 };
+  const text = JSON.stringify({ gateway: { id: "g" }, links: { one: link, two: link } });
+  const { problems } = load(text, { path: "gateway.json", env: {},
+    readFile: () => { throw new Error("there is no other file"); },
+    components: componentSchemas({ drivers, connectors, tables }) });
+  expect(problems.map(({ message }) => message)[0]).toContain("waits on port 5020 of this gateway");
+});

@@ -100,7 +100,8 @@ test("it is tried again later, at last by itself, and is good when it is there",
 });
 
 test("an address between two tags that nobody wants: both are read, apart", () => {
-  const { device, runner, ring, tags } = start(["holding 0", "holding 1", "holding 6", "holding 7"]);
+  const places = [0, 1, 6, 7].map((at) => `holding ${at}`);
+  const { device, runner, ring, tags } = start(places);
   device.illegal.add(4);
   device.poll(0);
   device.poll(1000);

@@ -6,9 +6,12 @@ import { isBits } from "./address.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import type { Framing } from "./framing.ts";
-import type { LineSettings } from "./line.ts";
+import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
-import { join, planReads, split, type ModbusRequest } from "./plan.ts";
+import { Pipeline } from "./pipeline.ts";
+import {
+  cheapGap, converter_gap, ip_gap, join, planReads, split, type ModbusRequest,
+} from "./plan.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -19,7 +22,8 @@ const settings = () => require("./settings.ts") as typeof import("./settings.ts"
 /** How frames are packed, whatever carries them. */
 export type FramingName = "tcp" | "rtu" | "ascii";
 
-type AnyLink = (TcpLink | ListenLink | UdpLink) & { readonly pauseAfterConnect?: number };
+type AnyLink = (TcpLink | ListenLink | UdpLink) &
+  { readonly pauseAfterConnect?: number; readonly inFlight?: number };
 const over = (link: Link): AnyLink => link.settings as AnyLink;
 /** RTU has eight data bits by the standard; so it is no setting. */
 const rtuLine = (link: Link): RtuLink & LineSettings =>
@@ -31,6 +35,19 @@ function framing(name: FramingName, line: LineSettings | null): Framing {
     case "rtu": return new RtuFraming(line);
     case "ascii": return new AsciiFraming(line);
   }
+}
+
+/** Registers between two tags that are sooner read along than asked for apart. */
+function gapOf(link: Link): number {
+  if (link.type === modbusRtu.type) {
+    const line = rtuLine(link);
+    return cheapGap(exchange_ms(line, 0), 2 * character_ms(line));
+  }
+  if (link.type === modbusAscii.type) {
+    const line = link.settings as AsciiLink;
+    return cheapGap(ascii_ms(line, 0), 4 * character_ms(line));
+  }
+  return over(link).framing === "tcp" ? ip_gap : converter_gap;
 }
 
 /** What all framings and media share: addresses, plan, values. */
@@ -52,7 +69,7 @@ const common = {
   plan(tags: readonly DriverTag[], link: Link): Request[] {
     const { maxRegisters, maxGap } = over(link);
     return planReads(tags, {
-      registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap,
+      registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap ?? gapOf(link),
     });
   },
 
@@ -76,11 +93,12 @@ const overIp = {
   occupies: () => null,
 
   open(link: Link, wire: Wire): Session {
-    const { framing: name, timeout, pauseAfterConnect, pauseBetween, writeWith } = over(link);
-    return new ModbusSession(wire, framing(name, null), {
-      timeout_ms: timeout, pause_ms: pauseAfterConnect ?? 0, between_ms: pauseBetween, writeWith,
-      resetAfterWrite: true,
-    });
+    const { framing: name, timeout, pauseAfterConnect, pauseBetween, writeWith, inFlight = 1 } =
+      over(link);
+    const options = { timeout_ms: timeout, pause_ms: pauseAfterConnect ?? 0,
+      between_ms: pauseBetween, writeWith, resetAfterWrite: true };
+    return inFlight > 1 ? new Pipeline(wire, inFlight, options)
+      : new ModbusSession(wire, framing(name, null), options);
   },
 
   serve: (tags: readonly DriverTag[], link: Link, host: ServeHost): Server =>

@@ -136,8 +136,23 @@ function joins(first: Field, next: Field, from: number, end: number, bounds: Pla
     start - end <= gap && Math.max(end, start + count) - from <= most;
 }
 
-export const planLimits: PlanLimits = {
+export const planLimits = {
   registers_max: limits.modbus_registers_max,
   bits_max: limits.modbus_bits_max,
-  gap_max: 8,
-};
+} as const;
+
+/** How long a device takes to begin its answer where nobody has measured it (ms). */
+const turnaround_ms = 5;
+
+/**
+ * Registers that cost less than a request of their own: `request_ms` is what one takes without any
+ * register, `register_ms` what each adds.
+ */
+export function cheapGap(request_ms: number, register_ms: number): number {
+  return Math.min(planLimits.registers_max, Math.floor((request_ms + turnaround_ms) / register_ms));
+}
+
+/** Over IP a request costs a round trip, and a register the device's time for two bytes more. */
+export const ip_gap = 50;
+/** … unless there is a serial line of unknown speed behind it: that of 9600 baud. */
+export const converter_gap = 10;

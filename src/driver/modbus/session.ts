@@ -29,14 +29,14 @@ export class ModbusSession implements Session {
   result = DONE;
   exception = 0;
   sent = false;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters: SessionCounters;
   readonly #wire: Wire;
   readonly #framing: Framing;
   readonly #options: SessionOptions;
   readonly #singles = new Map<DriverTag, ModbusRequest>();
   #state = IDLE;
+  /** Of the framing's stray bytes those that were counted. */
+  #stray = 0;
   #fresh = true;
   #notBefore = 0;
   #waitUntil = 0;
@@ -57,7 +57,13 @@ export class ModbusSession implements Session {
   #raw: Uint8Array | null = null;
   #last: () => number | null = anyTime;
 
-  constructor(wire: Wire, framing: Framing, options: SessionOptions) {
+  /** `counters`: of the connection, where several sessions share it. */
+  constructor(
+    wire: Wire, framing: Framing, options: SessionOptions,
+    counters: SessionCounters = { requests: 0, answers: 0, timeouts: 0, garbled: 0,
+      exceptions: 0, stray: 0, roundTrip: 0 },
+  ) {
+    this.counters = counters;
     this.#wire = wire;
     this.#framing = framing;
     this.#options = options;
@@ -109,7 +115,7 @@ export class ModbusSession implements Session {
       at = this.#framing.push(bytes, at, n);
       this.#look(now);
     }
-    this.counters.stray = this.#framing.stray;
+    this.#countStray();
     // Two masters on a bus end in damaged frames for both: leave it and listen.
     if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset();
   }
@@ -269,7 +275,12 @@ export class ModbusSession implements Session {
   #end(result: number): void {
     this.#state = IDLE;
     this.result = result;
-    this.counters.stray = this.#framing.stray;
+    this.#countStray();
     this.#last = anyTime;
+  }
+
+  #countStray(): void {
+    this.counters.stray += this.#framing.stray - this.#stray;
+    this.#stray = this.#framing.stray;
   }
 }

@@ -12,15 +12,15 @@ function time(preset: string, least_ms: number, most_ms: number, help: string) {
     .describe(help);
 }
 
-const { registers_max, gap_max } = planLimits;
+const { registers_max } = planLimits;
 const common = {
   pauseBetween: time("0ms", 0, 10_000, "Silence between an answer and the next request, for " +
     "devices that need to catch their breath"),
   maxRegisters: z.int().min(4).max(registers_max).default(registers_max)
     .describe("Most registers of one read, for devices that allow fewer than the standard's 125"),
-  maxGap: z.int().min(0).max(registers_max).default(gap_max)
-    .describe("Registers between two tags that are read along to spare a request; 0 = none, " +
-      "for devices that refuse reads across addresses they do not have"),
+  maxGap: z.int().min(0).max(registers_max).optional()
+    .describe("Registers between two tags that are read along to spare a request; 0 = none; " +
+      "absent = as many as take less time than a request, by the line's own speed"),
   writeWith: z.union([z.literal("auto"), z.literal(6), z.literal(16)]).default("auto")
     .describe("Function codes of writes, for devices that have not all: 6 (5 for coils) writes " +
       "one, 16 (15) several; auto takes 6 for one register and 16 for more"),
@@ -30,6 +30,11 @@ const framing = z.enum(["tcp", "rtu", "ascii"]).default("tcp")
   .describe("How frames are packed: tcp by the standard (MBAP); rtu or ascii, as a converter " +
     "passes them on to a serial line");
 const answer = time("1s", 1, 600_000, "Longest wait for an answer");
+const inFlight = z.int().min(1).max(16).default(1).describe("Requests that may be under way at " +
+  "the same time; more than 1 is for devices that say they can (framing tcp)");
+const pipelined: [(link: { framing: string; inFlight: number }) => boolean, object] = [
+  ({ framing, inFlight }) => framing === "tcp" || inFlight === 1,
+  { path: ["inFlight"], message: "only frames of framing tcp say whose answer they are: 1 here" }];
 const pauseAfterConnect = time("0ms", 0, 60_000, "Silence after connecting, for slow gateways");
 const host = z.string().min(1).describe("Name or address of the device or gateway");
 
@@ -42,8 +47,9 @@ export const tcpSettings = z.strictObject({
   timeout: answer,
   connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
   pauseAfterConnect,
+  inFlight,
   ...common,
-});
+}).refine(...pipelined);
 
 export const listenSettings = z.strictObject({
   port: z.int().min(1).max(65535).describe("TCP port of this gateway that the device dials"),
@@ -55,8 +61,9 @@ export const listenSettings = z.strictObject({
   connectTimeout: time("10m", 1, 86_400_000, "The port is opened anew if nobody dialled in so " +
     "long"),
   pauseAfterConnect,
+  inFlight,
   ...common,
-});
+}).refine(...pipelined);
 
 export const udpSettings = z.strictObject({
   host,

@@ -32,6 +32,16 @@ export class Target {
   }
 }
 
+/** Why a connection did not come to be, and what it usually means. */
+export function connectProblem(thrown: unknown): string {
+  switch ((thrown as { readonly code?: string }).code) {
+    case "ECONNREFUSED": return "connection refused: nobody listens on this port";
+    case "EHOSTUNREACH": return "no way to this address: cable, router or firewall";
+    case "ENETUNREACH": return "no network leads to this address";
+    default: return reason(thrown);
+  }
+}
+
 /** An address and port, as people write them. */
 export function peerText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;

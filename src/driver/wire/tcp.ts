@@ -2,7 +2,7 @@ import type { Socket } from "bun";
 import { reason } from "../../base.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
 import { Stream, turnAway } from "./stream.ts";
-import { Target } from "./target.ts";
+import { connectProblem, Target } from "./target.ts";
 
 export interface TcpSettings {
   readonly host: string;
@@ -30,7 +30,7 @@ class TcpWire implements Wire {
   open(): void {
     const turn = ++this.#turn;
     this.#opening = true;
-    this.#connect(turn).catch((thrown: unknown) => this.#ended(turn, reason(thrown)));
+    this.#connect(turn).catch((thrown: unknown) => this.#ended(turn, connectProblem(thrown)));
   }
 
   async #connect(turn: number): Promise<void> {
@@ -48,7 +48,7 @@ class TcpWire implements Wire {
         end: () => this.#ended(turn, "closed by the device"),
         close: () => this.#ended(turn, "connection lost"),
         error: (_, thrown) => this.#ended(turn, reason(thrown)),
-        connectError: (_, thrown) => this.#ended(turn, reason(thrown)),
+        connectError: (_, thrown) => this.#ended(turn, connectProblem(thrown)),
       },
     });
   }

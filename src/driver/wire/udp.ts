@@ -1,6 +1,6 @@
 import { reason } from "../../base.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
-import { peerText, Target } from "./target.ts";
+import { connectProblem, peerText, Target } from "./target.ts";
 
 export interface UdpSettings {
   readonly host: string;
@@ -49,7 +49,7 @@ class UdpWire implements Wire {
         },
         // Nobody listens there, says its machine.
         error: (_, thrown) => {
-          if (turn === this.#turn) this.#end(reason(thrown));
+          if (turn === this.#turn) this.#end(connectProblem(thrown));
         },
       },
     });
