@@ -9,6 +9,7 @@ export { eventLoop, type Timers } from "./base/timers.ts";
 export { Wait } from "./base/wait.ts";
 export { limits } from "./base/limits.ts";
 export { duration, formatDuration } from "./base/duration.ts";
+export { parseJson, stringifyJson } from "./base/json.ts";
 export { nearest } from "./base/nearest.ts";
 export { cronProblem, scheduleAt, type Schedule } from "./base/schedule.ts";
 export { isoTime } from "./base/time-text.ts";

@@ -40,6 +40,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** Where it is not `body_bytes_max`. */
   readonly body_bytes_max?: number;
+  /** Whole numbers of the body past 2^53 keep their digits, as bigint. */
+  readonly exact?: true;
   readonly query?: Readonly<Record<string, string>>;
   /** What 200 means, one sentence. */
   readonly answers: string;

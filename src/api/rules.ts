@@ -57,7 +57,7 @@ export const ruleRoutes: readonly Route[] = [
     },
   },
   {
-    method: "POST", path: "/try", access: "token", body: tryBody,
+    method: "POST", path: "/try", access: "token", body: tryBody, exact: true,
     summary: "Try a rule before it is saved, with given rows or with those that come",
     answers: "The rows it gives, and why it ended; nothing is written anywhere",
     async handle({ runtime, body }) {

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { z } from "zod";
-import { Fault, limits, nearest, reason, type Log } from "../base.ts";
+import { Fault, limits, nearest, parseJson, reason, type Log } from "../base.ts";
 import type { Runtime } from "../runtime.ts";
 import { alarmRoutes } from "./alarms.ts";
 import { changeRoutes } from "./change.ts";
@@ -104,7 +104,7 @@ async function answer(
     const posted = route.method === "POST";
     const most = route.body_bytes_max ?? limits.body_bytes_max;
     const read = async (): Promise<unknown> =>
-      posted ? await readBody(request, most) : undefined;
+      posted ? await readBody(request, most, route.exact ?? false) : undefined;
     const handle = async (body: unknown): Promise<Response> => {
       const given = { runtime, params, query: url.searchParams, body, local, from, pace };
       return toResponse(await route.handle(given));
@@ -194,7 +194,9 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }
 
-async function readBody(request: Request, bytes_max: number): Promise<unknown> {
+async function readBody(
+  request: Request, bytes_max: number, exact: boolean,
+): Promise<unknown> {
   const type = request.headers.get("content-type") ?? "";
   // A page in a browser cannot send this type to another origin without asking first.
   if (!type.startsWith("application/json")) {
@@ -203,7 +205,7 @@ async function readBody(request: Request, bytes_max: number): Promise<unknown> {
   }
   const text = await readText(request, bytes_max);
   try {
-    return JSON.parse(text);
+    return exact ? parseJson(text) : JSON.parse(text);
   } catch (thrown) {
     throw new Fault("body", `The body is no JSON: ${reason(thrown)}`);
   }

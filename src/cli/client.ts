@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse, type ParseError } from "jsonc-parser";
-import { Fault, reason } from "../base.ts";
+import { Fault, reason, stringifyJson } from "../base.ts";
 import { heldStores, lockHolder } from "../store.ts";
 import { text, type Args } from "./verb.ts";
 
@@ -126,7 +126,7 @@ export class Client {
 
   post(path: string, body: unknown): Promise<unknown> {
     return this.#ask(path, {
-      method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" },
+      method: "POST", body: stringifyJson(body), headers: { "content-type": "application/json" },
     });
   }
 

@@ -1,16 +1,25 @@
-import { parse } from "jsonc-parser";
+import { JsonText } from "../config.ts";
 import type { TryAnswer } from "../runtime.ts";
 import { Client, clientHelp, clientOptions, readText } from "./client.ts";
 import { show, table } from "./table.ts";
 import { text, Usage, word, type Args, type Verb } from "./verb.ts";
 
+/** JSON with comments, as the configuration is; numbers keep their digits. */
+function rowsOf(file: string): object {
+  const text = new JsonText(readText(file), file);
+  const [problem] = text.problems;
+  if (problem !== undefined) {
+    throw new Usage(`${file}:${problem.line}:${problem.column}: ${problem.message}`);
+  }
+  const rows = text.exact();
+  if (typeof rows === "object" && rows !== null && !Array.isArray(rows)) return rows;
+  throw new Usage(`${file} is to be {"STREAM": [{"COLUMN": VALUE}, …]}`);
+}
+
 function bodyOf(args: Args): object {
   const limit = text(args, "limit");
   const file = text(args, "rows");
-  const rows: unknown = file === null ? undefined : parse(readText(file));
-  if (file !== null && (typeof rows !== "object" || rows === null || Array.isArray(rows))) {
-    throw new Usage(`${file} is to be {"STREAM": [{"COLUMN": VALUE}, …]}`);
-  }
+  const rows = file === null ? undefined : rowsOf(file);
   if (limit !== null && !/^\d+$/.test(limit)) throw new Usage(`--limit is a number, not ${limit}`);
   const given = { rows, every: text(args, "every"), for: text(args, "for"),
     limit: limit === null ? null : Number(limit) };

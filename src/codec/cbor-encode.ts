@@ -1,5 +1,6 @@
 // The entry without a native addon: an addon cannot be embedded in the executable.
 import { Encoder } from "cbor-x/index-no-eval";
+import { parseJson } from "../base.ts";
 import type { RowEncoder } from "../codec.ts";
 import {
   type Column, type Dyn, DynReader, FLAG, GOOD, isUncertain, readCell, type Ring, spread_name,
@@ -24,7 +25,7 @@ const dyns = new DynReader();
 function fieldsOf(value: Dyn): Iterable<[string, Dyn]> {
   if (value instanceof Map) return shorter(value) as ReadonlyMap<string, Dyn>;
   return typeof value === "string"
-    ? Object.entries(JSON.parse(value) as Record<string, Dyn>) : [];
+    ? Object.entries(parseJson(value) as Record<string, Dyn>) : [];
 }
 
 /** The library writes each bigint as 64 bits; small whole numbers are shorter as numbers. */

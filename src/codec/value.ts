@@ -1,3 +1,4 @@
+import { stringifyJson } from "../base.ts";
 import { type CellValue, type ColumnSpec, ERROR } from "../ring.ts";
 
 /** Why a value cannot stand in a column: state of an error cell, and the value for a person. */
@@ -37,7 +38,7 @@ function convert(value: unknown, { kind }: ColumnSpec): CellValue | undefined {
     case "bool": return bool(value);
     case "time": return time(value);
     case "text": return typeof value === "string" ? value : undefined;
-    case "json": return typeof value === "string" ? value : JSON.stringify(value);
+    case "json": return typeof value === "string" ? value : stringifyJson(value);
     case "bytes": return value instanceof Uint8Array ? value : undefined;
     case "dyn": return undefined;
   }

@@ -2,7 +2,7 @@ import {
   createScanner, findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node,
   type ParseError,
 } from "jsonc-parser";
-import { limits } from "../base.ts";
+import { limits, parseJson } from "../base.ts";
 import { pathText, shorten, type Path, type Place, type Spot } from "./problem.ts";
 import type { Problem } from "./model.ts";
 
@@ -67,6 +67,11 @@ export class JsonText implements Place {
     return new JsonText(this.text, this.file, { root, base: [...this.#base, ...path] });
   }
 
+  /** The value, whole numbers past 2^53 with all their digits: as bigint. */
+  exact(): unknown {
+    return this.#root && this.#exact(this.#root);
+  }
+
   /** The text of this value, as it stands. */
   source(): string {
     return this.#root ? this.#slice(this.#root) : "";
@@ -86,6 +91,16 @@ export class JsonText implements Place {
       if (parent) return { path: shown, ...this.#lineColumn(parent.offset), value: null };
     }
     return { path: shown, line: null, column: null, value: null };
+  }
+
+  #exact(node: Node): unknown {
+    switch (node.type) {
+      case "object": return Object.fromEntries(node.children!.map(({ children }) =>
+        [children![0]!.value, this.#exact(children![1]!)]));
+      case "array": return node.children!.map((item) => this.#exact(item));
+      case "number": return parseJson(this.#slice(node));
+      default: return node.value;
+    }
   }
 
   #slice(node: Node): string {

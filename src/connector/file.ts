@@ -3,6 +3,7 @@ import type { CsvSettings, SourceSettings } from "./file/settings.ts";
 import { file_bytes } from "./file/records.ts";
 import { FileSource } from "./file/source.ts";
 import { CsvTable } from "./file/table.ts";
+import { freshStatus } from "./status.ts";
 
 const settings = () => require("./file/settings.ts") as typeof import("./file/settings.ts");
 
@@ -18,10 +19,7 @@ export const fileConnector: Connector = {
   source_bytes: file_bytes,
   sink: null,
   connect(name, _settings, io): Connection {
-    const status: Connection["status"] = {
-      state: "connecting", reason: "", since: io.now(),
-      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
-    };
+    const status = freshStatus(io.now());
     let reading: FileSource | null = null;
     return {
       status,

@@ -3,6 +3,7 @@ import type { Connection, Connector, TableType } from "../connector.ts";
 import { HttpTable } from "./http/client.ts";
 import type { SourceSettings, TableSettings } from "./http/settings.ts";
 import { HttpSource } from "./http/source.ts";
+import { freshStatus } from "./status.ts";
 
 const settings = () => require("./http/settings.ts") as typeof import("./http/settings.ts");
 
@@ -16,10 +17,7 @@ export const httpConnector: Connector = {
   sink: null,
   source_bytes: limits.mqtt_message_bytes_max,
   connect(name, _settings, io): Connection {
-    const status: Connection["status"] = {
-      state: "connecting", reason: "", since: io.now(),
-      received: 0, sent: 0, dropped: 0, errors: 0, lastError: "",
-    };
+    const status = freshStatus(io.now());
     let asking: HttpSource | null = null;
     return {
       status,

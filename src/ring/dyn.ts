@@ -1,3 +1,5 @@
+import { parseJson } from "../base.ts";
+
 /**
  * A value of no fixed type, as JavaScript has it: number is a float, bigint a whole number of 64
  * bits, Date a time. Objects are maps: no key means anything to the engine, and order is kept.
@@ -230,8 +232,8 @@ export class DynReader {
 }
 
 /**
- * A parsed JSON document as a value: every number is a float, half of a pair of surrogates is
- * U+FFFD, as in a cell. Undefined: too deep.
+ * A parsed JSON document as a value: a number is a float, but a whole one past 2^53 keeps its
+ * digits; half of a pair of surrogates is U+FFFD, as in a cell. Undefined: too deep.
  */
 function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
   if (typeof parsed === "string") return parsed.toWellFormed();
@@ -258,7 +260,7 @@ function dynOfJson(parsed: unknown, depth = 0): Dyn | undefined {
 /** A text of JSON as a value; undefined if it is none. */
 export function parseDyn(text: string): Dyn | undefined {
   try {
-    return dynOfJson(JSON.parse(text));
+    return dynOfJson(parseJson(text));
   } catch (thrown) {
     if (thrown instanceof SyntaxError || thrown instanceof RangeError) return undefined;
     throw thrown;

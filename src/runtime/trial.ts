@@ -1,4 +1,4 @@
-import { Fault, limits, nearest, reason } from "../base.ts";
+import { Fault, limits, nearest, reason, stringifyJson } from "../base.ts";
 import { createDecoder } from "../codec.ts";
 import { Arena, Bridge, GOOD, Ring, type RingLayout } from "../ring.ts";
 import { instantiate, type StagePlan } from "../sql.ts";
@@ -132,7 +132,7 @@ export class Trial {
 
   #write(ring: Ring, row: object, time: number): void {
     try {
-      createDecoder(ring).decode(new TextEncoder().encode(JSON.stringify(row)), time, GOOD);
+      createDecoder(ring).decode(new TextEncoder().encode(stringifyJson(row)), time, GOOD);
     } catch (thrown) {
       throw new Fault("try-row", `A row of ${ring.name} cannot be read: ${reason(thrown)}`, {});
     }

@@ -34,6 +34,11 @@ const units: Readonly<Record<string, number>> = {
   DD: 86_400_000, HH: 3_600_000, MI: 60_000, SS: 1000, MS: 1,
 };
 
+/** Units of an INTERVAL, those of windows and of standard SQL, in ms. */
+const interval_units: Readonly<Record<string, number>> = {
+  ...units, DAY: units["DD"]!, HOUR: units["HH"]!, MINUTE: units["MI"]!, SECOND: units["SS"]!,
+};
+
 export const windows: Readonly<Record<string, {
   kind: WindowKind; least: number; most: number; takes: string;
 }>> = {
@@ -322,6 +327,10 @@ export class Parser {
     }
     if (this.accept("*")) return this.#star([], from);
     if (upper === "REPLACE") this.#replaceAsName();
+    if (upper === "SELECT") {
+      throw this.unexpected("a value", token, "; a query inside another one stands after FROM, " +
+        "in brackets; a list of values that changes is a table, which is joined");
+    }
     if (this.is("[")) throw this.unexpected("a value", token, "; an array is array_create(1, 2)");
     const name = this.identifier("a value");
     if (upper === "INTERVAL" && amounts.has(this.#token.kind)) return this.#interval(from);
@@ -347,11 +356,13 @@ export class Parser {
     return Number.isInteger(ms) ? BigInt(ms) : ms;
   }
 
-  /** `INTERVAL '100' MS`, also without quotes. */
+  /** `INTERVAL '100' MS`, `INTERVAL 2 MINUTE`. */
   #interval(from: number): Expr {
     const amount = this.take();
-    const unit = units[this.#token.upper];
-    if (unit === undefined) throw this.unexpected("DD, HH, MI, SS or MS");
+    const unit = interval_units[this.#token.upper];
+    if (unit === undefined) {
+      throw this.unexpected("MS, SECOND, MINUTE, HOUR, DAY or DD, HH, MI, SS");
+    }
     this.take();
     const ms = Number(amount.text) * unit;
     if (!Number.isFinite(ms) || amount.text.trim() === "") {
@@ -415,9 +426,16 @@ export class Parser {
     this.#refuseWindow(name);
     const distinct = this.accept("DISTINCT");
     const args = this.is(")") ? [] : this.list(() => this.expr());
+    if (name.upper === "CAST" && args.length === 1 && this.accept("AS")) args.push(this.#type());
     this.expect(")");
     const over = this.is("OVER") ? this.over() : null;
     return { kind: "call", name: name.text, args, distinct, over, span: this.span(name.from) };
+  }
+
+  /** `CAST(x AS bigint)` is `cast(x, 'bigint')`. */
+  #type(): Literal {
+    const { text, from, to } = this.identifier("the name of a type");
+    return { kind: "literal", value: text, span: { from, to } };
   }
 
   /** A window where a value is expected, or its name misspelled. */
@@ -528,6 +546,7 @@ function parseSelect(p: Parser): Select {
   while (joinKinds[p.token.upper] !== undefined || p.is("JOIN") || p.is("ASOF")) {
     joins.push(p.is("ASOF") ? parseAsof(p) : parseJoin(p));
   }
+  if (p.is(",")) throw p.unexpected("JOIN … ON", p.token, "; streams are joined by JOIN");
   const where = p.accept("WHERE") ? p.expr() : null;
   const { groupBy, groups, window } = parseGroupBy(p);
   const having = p.accept("HAVING") ? p.expr() : null;
@@ -582,6 +601,7 @@ function parseJoin(p: Parser): Join {
   const { from } = p.token;
   const kind = joinKinds[p.token.upper] ?? "inner";
   if (!p.is("JOIN")) p.take();
+  if (kind !== "inner" && kind !== "cross") p.accept("OUTER");
   p.expect("JOIN");
   const source = parseSource(p);
   if (p.is("ON") && kind === "cross") throw p.fault("CROSS JOIN takes no ON", p.token);

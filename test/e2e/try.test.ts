@@ -49,6 +49,17 @@ test("given rows, in their own time: windows close without waiting", async () =>
   expect(output).toContain("2 rows of 2: all rows were given");
 });
 
+test("whole numbers past 2^53 keep their digits, from the file to the answer", async () => {
+  const file = site.folder.write("ids.json", "// as the configuration: with comments\n" +
+    '{ "any": [{ "id": 9007199254740993, "of": { "id": -9007199254740995 } }, ] }');
+  const { output } = await gateway.cli("try",
+    "SELECT id, of->id AS whole, id + 2 AS more FROM any", "--rows", file);
+  expect(output).toMatch(/Z +9007199254740993 +-9007199254740995 +9007199254740995\n/);
+  site.folder.write("ids.json", '{ "any": [\n{ "id": 9, }, oops] }');
+  const wrong = await gateway.cli("try", "SELECT id FROM any", "--rows", file);
+  expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining("ids.json:2:15: ") });
+});
+
 test("a message of any fields is given as it is, also with fields that no rule reads", async () => {
   const rows = { any: [{ $time: start, motor: { speed: 3 }, name: "a" }] };
   const answer = await tried("SELECT motor->speed AS speed, any.* FROM any", { rows });

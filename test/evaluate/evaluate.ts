@@ -23,6 +23,8 @@ export type { Cell, Row, Value } from "./value.ts";
 export interface World {
   /** The newest value of `query.newest[index]` when a row of this time is worked on. */
   newest?(index: number, time: number): Cell;
+  /** Flags of the row that it stands in. */
+  newestFlags?(index: number): number;
   /** What a model gives, or null if it failed. */
   infer?(model: string, args: readonly number[]): readonly number[] | null;
   /** Engine time after the last row: tumbling windows that end by then are closed. */
@@ -109,6 +111,9 @@ class Evaluation {
   readonly #doubted = new Set<Row>();
   #errors = 0;
   #dropped = 0;
+  /** Flags of newest values that are read for each row, and for what windows give. */
+  readonly #rowFlags: number;
+  readonly #givenFlags: number;
   /** What is left of WHERE when a row comes to the window or the select list. */
   #where: Bound | null;
 
@@ -120,9 +125,22 @@ class Evaluation {
     this.#stateful = stateful;
     this.#world = world;
     this.#where = query.where;
+    const { inputs: _inputs, newest: _newest, select, having, orderBy, ...ofRows } = query;
+    const given = [select, having, orderBy];
+    this.#givenFlags = this.#flagsIn(given);
+    this.#rowFlags = this.#flagsIn(query.aggregated ? ofRows : [ofRows, given]);
   }
 
-  run(rows: readonly Row[]): Evaluated {
+  /** Flags of all newest values in expressions, whether their branch is taken or not. */
+  #flagsIn(part: unknown): number {
+    if (typeof part !== "object" || part === null) return 0;
+    const own = "kind" in part && part.kind === "newest" && "index" in part
+      ? this.#world.newestFlags?.(part.index as number) ?? 0 : 0;
+    return Object.values(part).reduce((flags, inside) => flags | this.#flagsIn(inside), own);
+  }
+
+  run(given: readonly Row[]): Evaluated {
+    const rows = given.map((row) => ({ ...row, flags: row.flags | this.#rowFlags }));
     const met = this.#query.joins.filter(({ asof }) => asof !== null).reduce((found, join) =>
       asofRows(this.#query, join, found, this.#world.strict === true, () => { this.#errors += 1; },
         (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
@@ -517,7 +535,7 @@ class Evaluation {
     const cells = this.#query.select.filter((field) => !field.invisible)
       .map(({ name, expr }) => [name, stored(evaluate(expr, leaves, memo), expr.type)] as const);
     const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
-    return { time, flags, cells: new Map([...cells, ...lineage]) };
+    return { time, flags: flags | this.#givenFlags, cells: new Map([...cells, ...lineage]) };
   }
 
   #rowLeaves(row: Row): Leaves {

@@ -12,8 +12,8 @@ interface Rule {
 }
 
 /** What makes a value, whatever it is made of: it fails nowhere, and says nothing of states. */
-const making = "fn\\.(?:readDyn|textOf|bytesOf|bigOf|narrowDyn|(?:multiply|divide|remainder)64)" +
-  "\\(|BigInt\\(|!!|new Date";
+const making = "fn\\.(?:gather|readDyn|textOf|bytesOf|bigOf|narrowDyn|" +
+  "(?:multiply|divide|remainder)64)\\(|BigInt\\(|!!|new Date";
 const timeIsOfWindow = "times of joined rows: what a window gives has the time of its end";
 
 const rules: readonly Rule[] = [
@@ -33,7 +33,7 @@ const rules: readonly Rule[] = [
     why: "states are whole numbers: what is less than one more is not more" },
   { statement: /\bhash\d* = /, change: /./, before: /\bhash\d* = [^,]*$/,
     why: "a hash only spreads keys over a table: by any they are found again" },
-  { statement: /^let slot\d* = /, change: /^(?:\^ → &|15 → .*|>>> → <<|\* → \+)$/,
+  { statement: /^let slot\d* = /, change: /^(?:\^ → &|15 → .*|>>> → <<|\* → \+|1 → 2)$/,
     why: "a hash only spreads keys over a table: by any they are found again" },
   { statement: /^j < n$/, change: /^< → <=$/,
     why: "one more row is written where nobody reads before the next is" },
@@ -79,6 +79,16 @@ const rules: readonly Rule[] = [
   { kernel: "emit", statement: /^const s\d* = s\d* < 64 & \(\w+ === null\) \?/,
     change: /^(?:< → <=|64 → 65)$/, before: /^const s\d* = s\d* (?:< )?$/,
     why: "what an aggregate comes to is no bad value: its state is below 64 or 192 at least" },
+  { statement: /^const n\d* = s\d* < 64 \? fn\.writeDyn\(/, change: /^(?:< → <=|64 → 65)$/,
+    why: "where the state says 64 the value is NULL: it has room everywhere, and nobody reads it" },
+  { statement: /^const s\d* = s\d* < 64 && !fn\.fits\(/, change: /^(?:< → <=|64 → 65)$/,
+    why: "where the state says 64 the value is NULL, which has room everywhere" },
+  { statement: /^const v\d* = count\d* > 0 \? fn\.quantile\(.*\) : 0$/, change: /^0 → 1$/,
+    before: / : $/, why: "a value where its state says that there is none: nobody reads it" },
+  { statement: /^const gone = /, change: /^> → >=$/, why: "of two that are equal either is gone" },
+  { statement: /_bits\d*\] = \(?none\d* === 1 \? 0 : /, change: /^0 → 1$/,
+    before: /none\d* === 1 \? $/,
+    why: "the bits of a key that is NULL may be any, if they are always the same" },
   { kernel: "emit", statement: /^const n\d* = s\d* < 64 \? fn\.writeDyn\(/,
     change: /^\? : → first$/, why: "NULL has room everywhere, and what is written is not read" },
   { statement: /^const s\d* = \((s\d*) < 64 & .+\) \| \1 > 193 \? \1 : s\d*$/,

@@ -1,26 +1,26 @@
 import type { Case, Done } from "../sql/differential.ts";
 import { guarded } from "./mutate.ts";
 import { guardedProgram, placesOf } from "./places.ts";
-import { type Question, subjectOf } from "./subject.ts";
+import { type Question, type Subject, subjectOf } from "./subject.ts";
 
 /** Answers whether rows tell a changed kernel from the right one, in a process of its own. */
 
 const rounds_max = 50_000;
 
-class Subject {
-  readonly seed: number;
+class Judged {
+  readonly of: Subject;
   readonly #one: Case;
   readonly #known: Done[] = [];
   readonly #places;
 
-  constructor(seed: number) {
-    this.seed = seed;
-    this.#one = subjectOf(seed)!;
+  constructor(of: Subject) {
+    this.of = of;
+    this.#one = subjectOf(of)!;
     this.#places = placesOf(guardedProgram(this.#one.program));
   }
 
   #expected(set: number): Done {
-    return this.#known[set] ??= this.#one.expected(this.seed + set);
+    return this.#known[set] ??= this.#one.expected(this.#one.seed + set);
   }
 
   /**
@@ -39,7 +39,7 @@ class Subject {
     for (let set = from; set < to; set++) {
       globalThis.rounds = rounds_max;
       try {
-        if (!Bun.deepEquals(this.#one.run(program, this.seed + set), this.#expected(set))) {
+        if (!Bun.deepEquals(this.#one.run(program, this.#one.seed + set), this.#expected(set))) {
           return true;
         }
       } catch {
@@ -51,10 +51,13 @@ class Subject {
   }
 }
 
-let subject: Subject | null = null;
+let subject: Judged | null = null;
 
 process.on("message", (question: Question) => {
-  if (subject?.seed !== question.seed) subject = new Subject(question.seed);
+  const { seed, variant } = question;
+  if (subject?.of.seed !== seed || subject.of.variant !== variant) {
+    subject = new Judged({ seed, variant });
+  }
   process.send!(question.what === "lively" ? subject.isLively()
     : subject.isFound(question.at, question.text, question.from, question.to));
 });

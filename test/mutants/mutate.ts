@@ -34,17 +34,29 @@ const branch = /\bif \(/g;
 interface Statement {
   readonly text: string;
   readonly at: number;
-  /** The kernel and the statement as patterns have them. */
+  /** The part of it that is changed. */
+  readonly from: number;
+  readonly to: number;
+  /** The kernel and the part as patterns have them. */
   readonly shape: string;
 }
+
+/** What stands once for each key of a group, written by one line of the emitter. */
+const keyPart = / && (?=U\[keys?\d)/g;
 
 function* statementsOf(text: string): Generator<Statement> {
   let kernel = "";
   for (const { 0: statement, index: at } of text.matchAll(/[^;{}\n]+/g)) {
     kernel = /^function (\w+)/.exec(statement)?.[1] ?? kernel;
-    const bare = patternOf(statement).trim();
-    const shape = isParam(statement) ? bare.replace(/\+ \d+\]/, "+ #]") : bare;
-    if (bare !== "") yield { text: statement, at, shape: `${kernel}: ${shape}` };
+    if (statement.trim() === "") continue;
+    const begins = [0, ...[...statement.matchAll(keyPart)].map(({ index }) => index)];
+    for (const [i, from] of begins.entries()) {
+      const to = begins[i + 1] ?? statement.length;
+      const bare = patternOf(statement.slice(from, to)).trim();
+      const shape = isParam(statement) ? bare.replace(/\+ \d+\]/, "+ #]")
+        : bare.replace(/^(?:if \(|&& )(?=U\[keys?_)(.*?)(?:\) break)?$/, "key: $1");
+      yield { text: statement, at, from, to, shape: `${kernel}: ${shape}` };
+    }
   }
 }
 
@@ -58,7 +70,9 @@ export function* mutantsOf(text: string, shapes: ReadonlySet<string> | null = nu
   }
 }
 
-function* changesOf({ text, at, shape }: Statement, whole: string): Generator<Mutant> {
+function* changesOf({ text, at, from: begin, to: end, shape }: Statement, whole: string):
+  Generator<Mutant> {
+  const isHere = ({ index }: { index: number }): boolean => index >= begin && index < end;
   const isIndex = isParam(text);
   const change = (index: number, from: string, to: string, what = `${from} → ${to}`): Mutant => {
     const before = text.slice(0, index).trimStart();
@@ -67,21 +81,21 @@ function* changesOf({ text, at, shape }: Statement, whole: string): Generator<Mu
     return { change: what, statement: text.trim(), before, shape,
       kernel: () => /^function [^]*?\n}/.exec(whole.slice(whole.lastIndexOf("function ", at)))![0],
       text: () => whole.slice(0, start) + to + whole.slice(start + from.length),
-      pattern: `${shape} | ${kind} at ${patternOf(before).length}` };
+      pattern: `${shape} | ${kind} at ${patternOf(text.slice(begin, index).trimStart()).length}` };
   };
-  for (const { 0: from, index } of text.matchAll(operator)) {
+  for (const { 0: from, index } of [...text.matchAll(operator)].filter(isHere)) {
     yield change(index, from, others[from]!, `${from} → ${others[from] || "left out"}`);
   }
-  for (const { 0: from, index } of text.matchAll(constant)) {
+  for (const { 0: from, index } of [...text.matchAll(constant)].filter(isHere)) {
     yield change(index, from, from === "0" ? "1" : String(Number(from) + 1));
     if (from !== "0") yield change(index, from, "0");
   }
-  for (const { 0: from, index } of text.matchAll(branch)) {
+  for (const { 0: from, index } of [...text.matchAll(branch)].filter(isHere)) {
     const condition = text.slice(index, closing(text, index + from.length) + 1);
     yield change(index, condition, "if (true)", "if → always");
     yield change(index, condition, "if (false)", "if → never");
   }
-  for (const { index, condition } of choices(text)) {
+  for (const { index, condition } of [...choices(text)].filter(isHere)) {
     yield change(index, condition, "true", "? : → first");
     yield change(index, condition, "false", "? : → second");
   }

@@ -3,19 +3,19 @@ import { reasonOf } from "./equivalent.ts";
 import { Judge } from "./judge.ts";
 import { type Mutant, mutantsOf } from "./mutate.ts";
 import { placesOf } from "./places.ts";
-import { subjectOf } from "./subject.ts";
+import { type Subject, subjectOf } from "./subject.ts";
 
 /** Sets of rows that a mutant must stand in each place, and places that it is tried in. */
 const row_sets = 12, places_max = 30;
-/** The same of the last round. */
-const last_row_sets = 60, last_places = 3;
+/** The same of the last round, and in how many more variants of a place's program it is tried. */
+const last_row_sets = 60, last_places = 3, variants = 6;
 
 /** A mutant that nothing has told so far. */
 export interface Open {
   readonly mutant: Mutant;
   readonly title: string;
-  /** Where it stands: the program's seed, which of its kernels, its changed text. */
-  readonly places: { readonly seed: number; readonly at: number; readonly text: string }[];
+  /** Where it stands: in which program, which of its kernels, its changed text. */
+  readonly places: (Subject & { readonly at: number; readonly text: string })[];
   /** Tries in the round at hand. */
   tried: number;
 }
@@ -72,13 +72,14 @@ export class Run {
   async #first(): Promise<void> {
     const { count, seed } = this.#scope;
     for (let taken = 0; taken < count; this.#seed++) {
-      const one = subjectOf(this.#seed);
+      const subject = { seed: this.#seed, variant: 0 };
+      const one = subjectOf(subject);
       const most = count / 20 + (this.#seed - seed) / 20;
       if (one === null || one.kinds.every((kind) => (this.#kinds.get(kind) ?? 0) > most)) continue;
-      if (await this.#judge.ask({ what: "lively", seed: one.seed }) !== true) continue;
+      if (await this.#judge.ask({ what: "lively", ...subject }) !== true) continue;
       for (const kind of one.kinds) this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
       taken += 1;
-      await this.#tryAll(one, (mutant) => this.#placeOf(mutant, one));
+      await this.#tryAll(subject, one, (mutant) => this.#placeOf(mutant, one));
       if (taken % 20 === 0) console.log(`${taken} programs: ${this.line}`);
     }
   }
@@ -88,21 +89,36 @@ export class Run {
     for (const open of this.open.values()) open.tried = 0;
     const { further } = this.#scope;
     for (let i = 0; i < further && this.open.size > 0; i++, this.#seed++) {
-      const one = subjectOf(this.#seed);
+      const subject = { seed: this.#seed, variant: 0 };
+      const one = subjectOf(subject);
       if (i % 500 === 499) console.log(`${i + 1} further programs: ${this.line}`);
       const shapes = new Set([...this.open.values()]
         .filter(({ tried }) => tried < places_max).map(({ mutant }) => mutant.shape));
       if (one === null) continue;
-      await this.#tryAll(one, (mutant) => reasonOf(mutant) !== null ? null
-        : this.open.get(mutant.pattern) ?? null, shapes);
+      await this.#tryAll(subject, one, (mutant) => this.#openOf(mutant), shapes);
     }
   }
 
-  /** What is still open stands in few places: it gets more rows there. */
+  #openOf(mutant: Mutant): Open | null {
+    return reasonOf(mutant) !== null ? null : this.open.get(mutant.pattern) ?? null;
+  }
+
+  /** What is still open stands in few places: it gets more rows there, in variants too. */
   async #last(): Promise<void> {
-    for (const [pattern, { places }] of this.open) {
-      for (const place of places.slice(0, last_places)) {
+    for (const [pattern, open] of this.open) {
+      const places = open.places.slice(0, last_places);
+      for (const place of places) {
         if (await this.#isFound(pattern, place, row_sets, last_row_sets)) break;
+      }
+      for (const { seed } of places) {
+        for (let variant = 1; variant <= variants && this.open.has(pattern); variant++) {
+          const one = subjectOf({ seed, variant });
+          open.tried = 0;
+          if (one === null) continue;
+          await this.#tryAll({ seed, variant }, one,
+            (mutant) => (mutant.pattern === pattern ? this.#openOf(mutant) : null),
+            new Set([open.mutant.shape]));
+        }
       }
     }
   }
@@ -123,13 +139,13 @@ export class Run {
     return known;
   }
 
-  async #tryAll(one: Case, openOf: (mutant: Mutant) => Open | null,
+  async #tryAll(subject: Subject, one: Case, openOf: (mutant: Mutant) => Open | null,
     shapes: ReadonlySet<string> | null = null): Promise<void> {
     for (const [at, { text }] of placesOf(one.program).entries()) {
       for (const mutant of mutantsOf(text, shapes)) {
         const open = openOf(mutant);
         if (open === null || ++open.tried > places_max) continue;
-        const place = { seed: one.seed, at, text: mutant.text() };
+        const place = { ...subject, at, text: mutant.text() };
         open.places.push(place);
         await this.#isFound(mutant.pattern, place, 0, row_sets);
       }

@@ -142,8 +142,9 @@ class Queries {
     }
     const keys = Array.from({ length: r.pick([0, 0, 1, 1, 2]) }, () =>
       r.chance(0.7) ? r.pick(["t", "n", "yes", "big", "a", "at", "d"])
-        : r.chance(0.6) ? `(${this.value("whole", 1)} % 3)`
-        : this.value(r.pick(["text", "open", "bool"]), 1));
+        : r.chance(0.6) ? `(${this.value("whole", 1)} % ${r.pick(["3", "3", "3", "m", "0"])})`
+        : r.chance(0.3) ? this.#large()
+        : this.value(r.pick(["text", "open", "bool", "bytes", "time"]), 1));
     const filter = r.chance(0.2) ? ` FILTER (WHERE ${this.value("bool", 2)})` : "";
     const running = this.#running = r.chance(0.25);
     const window = running ? "" : this.#window(filter);
@@ -163,7 +164,7 @@ class Queries {
     this.#having = false;
     // Panes have room for groups of their own.
     const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
-      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 16"]) : "";
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -181,6 +182,14 @@ class Queries {
       : `percentile_${r.pick(["cont", "disc"])}(${r.pick(args)}, ${r.pick(["0", "0.3", "1"])})`;
     return `SELECT median(${args[0]}) AS middle, ${this.#list(one)} FROM s${where} ` +
       `GROUP BY ${window}`;
+  }
+
+  /** A value that is longer than its place, if the row wills it. */
+  #large(): string {
+    const r = this.#r;
+    return r.pick([`repeat(${r.pick(["d", "l", "t"])}, ${r.pick(["n", "20", "9"])})`,
+      "sequence(1, n)", "array_concat(l, repeat(d, m))", "array_flatten(repeat(l, 7))",
+      "object_construct('x', repeat(l, n))", "concat(t, cast(repeat(d, 8), 'string'))"]);
   }
 
   #hits(name: string): string {
@@ -205,7 +214,7 @@ class Queries {
     if (this.#r.chance(0.04)) return this.#overWindows(kind, depth - 1);
     if (!this.#r.chance(0.08)) return this.value(kind, depth);
     const partition = this.#r.chance(0.5)
-      ? `PARTITION BY ${this.value(this.#comparable(), 1)} ` : "";
+      ? `PARTITION BY ${this.value(this.kind(), 1)} ` : "";
     const order = this.#r.chance(0.6) ? `ORDER BY ${this.#orders()}` : "";
     return `row_number() OVER (${partition}${order}) + 1`;
   }
@@ -217,7 +226,7 @@ class Queries {
 
   #orders(): string {
     return Array.from({ length: this.#r.pick([1, 1, 2]) }, () =>
-      this.value(this.#r.pick([this.#comparable(), "whole"]), 1) +
+      this.value(this.#r.pick([this.kind(), "whole"]), 1) +
         this.#r.pick(["", " ASC", " DESC"]))
       .join(", ");
   }
@@ -271,12 +280,6 @@ class Queries {
   kind(): Kind {
     return this.#r.chance(0.03) ? "bytes" : this.#r.pick(["float", "float", "whole", "whole",
       "long", "bool", "text", "time", "open", ...openKinds]);
-  }
-
-  /** A kind whose values can be told apart. */
-  #comparable(): Kind {
-    const kind = this.kind();
-    return kind === "bytes" ? "text" : kind;
   }
 
   value(kind: Kind, wanted: number): string {
@@ -352,6 +355,7 @@ class Queries {
             const x = arg(r.pick(["float", "whole", "long"]));
             const at = r.pick(["0", "0.1", "0.5", "0.95", "1"]);
             return r.pick([`median(${x})`, `percentile_cont(${x}, ${at})`,
+              `percentile(${x}, ${at})`,
               `percentile_disc(${x}, ${at})`, `fft_peak(${x}, ${r.pick(["10", "0.5"])})`,
               `fft_magnitude(${x}, 100, ${r.pick(["0", "13.5", "900"])})`]);
           }
@@ -361,7 +365,7 @@ class Queries {
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("float"))})`;
         case "whole":
-          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.#comparable())})`;
+          if (!this.#running && r.chance(0.06)) return `count(DISTINCT ${arg(this.kind())})`;
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
@@ -378,13 +382,13 @@ class Queries {
             ...this.#having ? [] : ["d", "l[1]"]]);
         case "list": return this.#running || r.chance(0.5) ? this.#having ? "last(l)"
           : r.pick(["l", "last(l)"])
-          : r.pick([() => `collect(DISTINCT ${arg(this.#comparable())})`,
+          : r.pick([() => `collect(DISTINCT ${arg(this.kind())})`,
             () => `collect(${arg(this.kind())})`, () => "collect(*)",
-            () => `deduplicate(${arg(this.#comparable())}, TRUE)`])();
+            () => `deduplicate(${arg(this.kind())}, TRUE)`])();
         case "object": return this.#running || r.chance(0.5) ? this.#having ? "first(o)"
           : r.pick(["o", "first(o)"])
           : r.pick([() => `merge_agg(${arg("object")})`, () => "merge_agg(*)",
-            () => `deduplicate(${arg(this.#comparable())}, FALSE)`])();
+            () => `deduplicate(${arg(this.kind())}, FALSE)`])();
       }
     })();
     this.#group = true;
@@ -406,7 +410,8 @@ class Queries {
     // Calls inside calls are few, or there is no end of them.
     this.#statefulChance = Math.min(chance, 0.15);
     const call = this.#statefulCall(kind);
-    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)"];
+    const keys = ["t", "n", "yes", "big", "a", "(n % 3)", "t, yes", "d", "at", "upper(t)",
+      "decode(encode(t, 'base64'), 'base64')"];
     const over = [
       r.chance(0.45) ? `PARTITION BY ${r.pick(keys)}` +
         r.pick(["", "", " KEYS 2", " KEYS 1", " KEYS 50"]) : "",
@@ -427,7 +432,7 @@ class Queries {
       return `lag(${x(kind)}${more})`;
     }
     if (r.chance(0.15)) return `latest(${x(kind)}${r.pick(["", `, ${this.#leaf(kind)}`])})`;
-    if (kind !== "bytes" && r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
+    if (r.chance(0.15)) return `changed_col(${flag()}, ${x(kind)})`;
     const number = (): string => x(r.pick<Kind>(["float", "whole", "float", "long"]));
     const fold = (name: string, arg: string): string => `${name}(${arg}` +
       (r.chance(0.4) ? `, ${this.value("bool", 1)}, ${this.value("bool", 1)})` : ")");
@@ -439,7 +444,7 @@ class Queries {
         () => `ewma(${number()}, ${r.pick(["10ms", "1s", "a"])})`,
         () => `derivative(${number()})`,
         () => `totalize(${number()}${r.pick(["", ", 1h", ", 100ms, 20ms", ", 1s, n"])})`,
-        () => `time_in_state(${x(this.#comparable())})`,
+        () => `time_in_state(${x(this.kind())})`,
         () => this.#controller(number),
         () => this.#controller(number),
         () => `cusum(${number()}, ${r.pick(["0", "b", "5"])}, ${r.pick(["0", "1.5", "n"])})`,
@@ -454,7 +459,7 @@ class Queries {
           "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ` +
-          `${r.pick(["*", x(this.#comparable()), `t, ${x(this.#comparable())}`])})`,
+          `${r.pick(["*", x(this.kind()), `t, ${x(this.kind())}`])})`,
       ])();
       case "text": return r.chance(0.5) ? `lag(${x(kind)})`
         : `alarm(${x("bool")}, ${r.pick(["0", "20ms", "n"])}, ${r.pick(["0", "100ms", "a"])}, 'w')`;
@@ -556,6 +561,10 @@ class Queries {
           `${of("whole")})`;
       case "long":
         if (r.chance(0.1)) return `-(${of("long")})`;
+        if (r.chance(0.1)) return `${r.pick(["abs", "bitnot"])}(${of("long")})`;
+        if (r.chance(0.1)) {
+          return `${r.pick(["bitand", "bitor", "bitxor"])}(${of("long")}, ${of("whole")})`;
+        }
         if (r.chance(0.1)) return `date_diff(${this.#moment(depth)}, ${this.#moment(depth)})`;
         return `(${of("long")} ${r.pick(["+", "-", "*", "/", "%", "&", "|", "^"])} ` +
           `${of(r.pick(["long", "whole"]))})`;
@@ -623,6 +632,7 @@ class Queries {
       () => `${of("list")}[${r.pick(["0:1", "1:", ":-1", "n:", "d:n", ":"])}]`,
       () => `${r.pick(["keys", "values", "items"])}(${of("object")})`,
       () => `repeat(${of("open")}, ${r.pick(["2", "n"])})`,
+      () => this.#large(),
       () => `sequence(${r.pick(["1, 3", "3, 1", "1, 9, 4", "n, 5"])})`,
       () => `array_map(${r.pick(["'abs'", "'upper'", "'sqrt'"])}, ${of("list")})`,
     ])();
@@ -682,7 +692,7 @@ class Queries {
     if (choice === 11) {
       return r.pick([
         () => `(${of("open")} ${r.pick(["", "NOT "])}IN ${r.pick(["l", "o->l"])})`,
-        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.#comparable())})`,
+        () => `(${of("open")} ${r.pick(["=", "!=", "<", ">="])} ${of(this.kind())})`,
         () => `array_contains(${of("list")}, ${of(kind)})`,
         () => `array_contains_any(${of("list")}, ${of("list")})`,
         () => `(${r.pick(["cardinality", "length"])}(${of("list")}) > n)`,
@@ -705,6 +715,12 @@ class Queries {
     if (choice === 7) {
       return `(${of(r.chance(0.1) ? "bytes" : kind)} IS ${r.pick(["", "NOT "])}NULL)`;
     }
+    if (r.chance(0.08)) {
+      return r.pick([
+        () => `(${of("bytes")} ${r.pick(["=", "!="])} ${of("bytes")})`,
+        () => `(${of("bytes")} ${r.pick(["", "NOT "])}IN (${of("bytes")}, ${of("bytes")}))`,
+      ])();
+    }
     const other = kind === "float" ? r.pick<Kind>(["float", "whole"]) : kind === "whole"
       ? r.pick<Kind>(["whole", "long"]) : kind;
     return `(${of(kind)} ${r.pick(["=", "!=", "<", "<=", ">", ">="])} ${of(other)})`;
@@ -720,7 +736,9 @@ const wholes = [0, 1, -1, 2, 3, 7, -8, 100, 2 ** 31, 2 ** 32, -(2 ** 32), 2 ** 5
   -(2 ** 53 - 1)];
 const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 63n - 1n,
   -(2n ** 63n)];
-const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x"];
+/** Also of as many bytes as their places have. */
+const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x",
+  "abcdefgh", "abcdefghijklmnöp"];
 
 const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */
@@ -729,6 +747,10 @@ export const states = [1, 2, 3, 63, 63, 64, 64, 64, BAD.timeout, BAD.initial, 19
 const extremes: Readonly<Record<string, readonly Cell["value"][]>> = {
   float64: [0, NaN, Infinity, -1e300, 1e308], int53: [0, 1, -1, 2 ** 53 - 1, -(2 ** 53 - 1)],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)],
+};
+/** Sums as large as exact numbers may be, and one larger; numbers that differ in their sign. */
+const brinks: Readonly<Record<string, readonly Cell["value"][]>> = {
+  int53: [2 ** 53 - 1, 1, 1, -1, 0, -(2 ** 53 - 1)], float64: [0, -0],
 };
 /** What lies beside a state that says that there is no value may be anything. */
 const beside: typeof extremes = { ...extremes, time: [0, NaN, 1e300] };
@@ -744,7 +766,8 @@ interface Manner {
 
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
   const most = extremes[column.kind];
-  const values = r.chance(fewChance)
+  const brink = brinks[column.kind];
+  const values = brink !== undefined && r.chance(0.1) ? brink : r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
   return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
@@ -776,7 +799,8 @@ export function valueOf(r: Random, { kind, slot, name }: ColumnSpec): Cell["valu
 }
 
 const documents = ['{"x":1.5,"y":"a","l":[1,2,"b"]}', '{"x":null,"l":[]}', "[1]", "null", "{x",
-  '{"x":{"x":-0.1}}', '{"y":true,"x":1e15,"l":[1,null,[2]]}'];
+  '{"x":{"x":-0.1}}', '{"y":true,"x":1e15,"l":[1,null,[2]]}',
+  '{"l":[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7]}'];
 
 /** Any value without parts. */
 function loose(r: Random): Dyn {
@@ -1227,6 +1251,7 @@ class SqlCase implements Case {
         const cell = row.cells.get(column.name)!;
         return time - row.time > 3 * poll_ms ? { ...cell, state: BAD.old } : cell;
       },
+      newestFlags: (index) => newest.get(this.#query.newest[index]!.tag)?.flags ?? 0,
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
@@ -1256,7 +1281,8 @@ class SqlCase implements Case {
     const newest = new Map<string, Row>();
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
-        newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500), flags: 0,
+        newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500),
+          flags: r.pick([0, 0, 1, 2, 4]),
           cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null, states })]]) });
       }
     }

@@ -462,9 +462,11 @@ interface Options {
 }
 
 /** A random join; null if the binder refuses it. */
-export function joinOf(seed: number): Case | null {
-  const random = createRandom(seed);
-  const sql = new Queries(random).query();
+/** The case of a seed, or its query with the options and rows of another. */
+export function joinOf(querySeed: number, seed = querySeed): Case | null {
+  const made = createRandom(querySeed);
+  const sql = new Queries(made).query();
+  const random = seed === querySeed ? made : createRandom(seed);
   // On the way to a write no window comes after a join (unsafe.ts).
   const strict = !sql.includes("WINDOW") && random.chance(0.5), lineage = random.chance(0.5);
   const eventTime: EventTime | null = random.chance(0.4)

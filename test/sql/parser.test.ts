@@ -57,6 +57,8 @@ describe("expressions", () => {
     ["x LIKE 'a%' AND y", "((x like 'a%') and y)"],
     ["0x10 + 100ms", "(16 + 100)"],
     ["INTERVAL '2' SS", "2000"],
+    ["INTERVAL 2 minute + INTERVAL '1' HOUR + INTERVAL 1 DAY", "((120000 + 3600000) + 86400000)"],
+    ["CAST(a AS bigint)", shown("CAST(a, 'bigint')")],
     ["press.on AND on", "(press.on and on)"],
     ["a->order", "a->order"],
     ["f(a, g(1))", "f(a, g(1))"],
@@ -104,6 +106,21 @@ describe("errors say where and what was meant", () => {
     expect(error).toMatchObject({ line: 2, column: 1, nearest: "FROM" });
     expect(error.caret).toBe("FORM s\n^^^^");
     expect(error.message).toStartWith("2:1: ");
+  });
+
+  test.each([
+    ["SELECT a FROM s, t", "1:16: Here JOIN … ON is expected, but `,` stands; streams are joined"],
+    ["SELECT a FROM s WHERE a IN (SELECT b FROM t)", "stands after FROM, in brackets; a list of"],
+    ["SELECT a FROM s INNER OUTER JOIN t", "1:23: Here JOIN is expected, but `OUTER` stands"],
+    ["SELECT INTERVAL 2 WEEK FROM s", "1:19: Here MS, SECOND, MINUTE, HOUR, DAY or DD, HH"],
+    ["SELECT cast(a AS 3) FROM s", "1:18: Here the name of a type is expected"],
+  ])("%s", (sql, said) => expect(fault(() => parseQuery(sql)).message).toContain(said));
+
+  test("OUTER says nothing more", () => {
+    for (const kind of ["LEFT", "RIGHT", "FULL"]) {
+      const [join] = parseQuery(`SELECT a FROM s ${kind} OUTER JOIN outer ON s.a = outer.a`).joins;
+      expect(join).toMatchObject({ kind: kind.toLowerCase(), source: { name: "outer" } });
+    }
   });
 
   test("a name with a hyphen stands in back-quotes", () => {

@@ -170,7 +170,7 @@ function componentOf(path: string): string | null {
 const faces = ["src/base/os.ts"];
 
 /** What the components of an area share, and may import. */
-const shared = ["wire"];
+const shared = ["wire", "status"];
 
 function checkImports(path: string, code: string, report: Report): void {
   const from = areaOf(path);

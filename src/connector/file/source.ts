@@ -2,6 +2,7 @@ import { Fault, reason, Wait } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
 import { type ColumnSpec, GOOD, type Ring } from "../../ring.ts";
+import { become } from "../status.ts";
 import type { SourceSettings } from "./settings.ts";
 import { jsonOfRecord, readRecord, separatorOf } from "./csv.ts";
 import { type Filled, RecordFile } from "./records.ts";
@@ -60,7 +61,7 @@ export class FileSource {
       try {
         isDone = await this.#look();
       } catch (thrown) {
-        this.#become("down", reason(thrown));
+        this.#failed(reason(thrown));
         await this.#leave();
       }
       if (!this.#ended && !isDone) await this.#wait.for(this.#settings.poll);
@@ -93,7 +94,7 @@ export class FileSource {
     try {
       if (this.#settings.format === "csv" && !await this.#readHeader(file)) {
         await file.close();
-        this.#become("down", `${this.#settings.file} has no header line yet`);
+        this.#failed(`${this.#settings.file} has no header line yet`);
         return null;
       }
       if (this.#mark === null && this.#settings.from === "end") await file.goToEnd();
@@ -106,7 +107,7 @@ export class FileSource {
       throw thrown;
     }
     this.#mark = file.mark;
-    this.#become("up", "");
+    become(this.#status, this.#io, `file ${this.#name}`, "up", `reads ${this.#settings.file}`);
     return file;
   }
 
@@ -210,16 +211,10 @@ export class FileSource {
     await file?.close();
   }
 
-  #become(state: ConnectionStatus["state"], why: string): void {
-    const status = this.#status;
-    if (state === "down") status.errors++;
-    if (state === "down") status.lastError = why;
-    if (status.state === state && status.reason === why) return;
-    status.state = state;
-    status.reason = why;
-    status.since = this.#io.now();
-    this.#io.log[state === "up" ? "info" : "warn"](`file ${this.#name}`,
-      state === "up" ? `reads ${this.#settings.file}` : why);
+  #failed(why: string): void {
+    this.#status.errors++;
+    this.#status.lastError = why;
+    become(this.#status, this.#io, `file ${this.#name}`, "down", why);
   }
 }
 

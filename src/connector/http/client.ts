@@ -1,4 +1,4 @@
-import { Fault, limits, reason } from "../../base.ts";
+import { Fault, limits, parseJson, reason } from "../../base.ts";
 import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
 
@@ -68,7 +68,7 @@ export class HttpTable implements Lookup {
   async list(most: number, abort: AbortSignal): Promise<readonly Answer[]> {
     const body = await fetchBody(this.#request, limits.body_bytes_max, abort);
     if (body === null) throw new Fault("http-status", `${shown(this.#request.url)} answers 404`);
-    const rows: unknown = JSON.parse(new TextDecoder().decode(body));
+    const rows = parseJson(new TextDecoder().decode(body));
     if (!Array.isArray(rows) || !rows.every(isObject)) {
       throw new Fault("table-value", `${shown(this.#request.url)}: no array of JSON objects`);
     }
@@ -87,7 +87,7 @@ export class HttpTable implements Lookup {
     const body = await fetchBody({ ...this.#request, url }, limits.body_bytes_max, abort);
     if (body === null) return null;
     try {
-      const row: unknown = JSON.parse(new TextDecoder().decode(body));
+      const row = parseJson(new TextDecoder().decode(body));
       if (!isObject(row)) throw new Error("no JSON object");
       return this.#shape.columns.map(({ name }) =>
         (name === this.#shape.key ? key : row[name]));

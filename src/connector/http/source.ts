@@ -2,6 +2,7 @@ import { Fault, reason, Wait } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo } from "../../connector.ts";
 import { GOOD, type Ring } from "../../ring.ts";
+import { become } from "../status.ts";
 import { fetchBody } from "./client.ts";
 import type { SourceSettings } from "./settings.ts";
 
@@ -56,7 +57,7 @@ export class HttpSource {
     try {
       const body = await this.#ask(time);
       if (this.#abort.signal.aborted) return;
-      this.#become("up", "");
+      this.#become("up", "is answered");
       this.#since = time;
       if (body.length > 0 && this.#isNew(body)) this.#take(body, time);
     } catch (thrown) {
@@ -115,13 +116,7 @@ export class HttpSource {
     this.#status.lastError = `${this.#name}: ${why}`;
   }
 
-  #become(state: ConnectionStatus["state"], why: string): void {
-    const status = this.#status;
-    if (status.state === state && status.reason === why) return;
-    status.state = state;
-    status.reason = why;
-    status.since = this.#io.now();
-    this.#io.log[state === "up" ? "info" : "warn"](`http ${this.#name}`,
-      state === "up" ? "is answered" : why);
+  #become(state: "up" | "down", said: string): void {
+    become(this.#status, this.#io, `http ${this.#name}`, state, said);
   }
 }

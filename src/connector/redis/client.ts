@@ -1,5 +1,5 @@
 import { RedisClient } from "bun";
-import { Fault, orAborted, reason } from "../../base.ts";
+import { Fault, orAborted, parseJson, reason } from "../../base.ts";
 import type { Answer, Lookup, TableShape } from "../../connector.ts";
 import type { CellValue } from "../../ring.ts";
 
@@ -64,7 +64,7 @@ export class RedisTable implements Lookup {
   async #json(client: RedisClient, name: string): Promise<Record<string, unknown> | null> {
     const text = await client.get(name);
     if (text === null) return null;
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
     throw new Error("no JSON object");
   }

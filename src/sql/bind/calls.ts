@@ -203,8 +203,11 @@ export abstract class Calls extends Nodes {
 
   #scalar(fn: ScalarFunction, call: Call, context: Context): Bound {
     const letters = expand(fn.parameters, call.args.length)!;
-    const args = call.args.map((arg, i) =>
-      this.argument(letters[i]!, this.expr(arg, context)));
+    const given = call.args.map((arg) => this.expr(arg, context));
+    const exact = given.some(({ type }) => type.kind === "int64") && given.every(isWholeNumber)
+      ? this.#exact(fn.name, given, call.span) : null;
+    if (exact !== null) return exact;
+    const args = given.map((arg, i) => this.argument(letters[i]!, arg));
     this.#zone(fn, args);
     const types = args.map((arg, i): ArgumentType => {
       const constant = arg.kind === "literal" ? arg.value : undefined;
@@ -226,6 +229,29 @@ export abstract class Calls extends Nodes {
     for (let n = fn.draws ?? 0; n > 0; n--) args.unshift(this.#draw(call, context));
     if (fn.clock !== undefined) args.unshift(this.#clock(fn.clock, call));
     return this.node({ kind: "call", fn: fn.name, args, type, span: call.span });
+  }
+
+  /** Of 64 bits what is made of operators, which are exact; null: other functions take floats. */
+  #exact(fn: string, given: readonly Bound[], span: Span): Bound | null {
+    const [a, b] = given.map((arg) => this.as(arg, int64)) as [Bound, Bound];
+    const literal = (value: number | bigint): Bound => this.node({
+      kind: "literal", value, type: typeof value === "bigint" ? int64 : int53, span });
+    const binary = (op: "&" | "|" | "^" | "-", left: Bound, right: Bound): Bound =>
+      this.node({ kind: "binary", op, left, right, type: int64, span });
+    const when = (op: "<" | ">", then: Bound): { when: Bound; then: Bound } =>
+      ({ when: this.compare(op, a, literal(0n), span), then });
+    switch (fn) {
+      case "bitand": return binary("&", a, b);
+      case "bitor": return binary("|", a, b);
+      case "bitxor": return binary("^", a, b);
+      case "bitnot": return binary("-", literal(-1n), a);
+      case "abs": return this.node({ kind: "case", type: int64, span, otherwise: a,
+        whens: [when("<", binary("-", literal(0n), a))] });
+      // What is left is 0 or has no value.
+      case "sign": return this.node({ kind: "case", type: int53, span,
+        otherwise: this.as(a, int53), whens: [when("<", literal(-1)), when(">", literal(1))] });
+      default: return null;
+    }
   }
 
   /** Each is another one, also where a call is written twice. */
@@ -520,3 +546,5 @@ function pathOf(expr: Expr): string[] {
 }
 
 const mqttKeys = new Map(["topic", "qos", "messageId"].map((key) => [key.toLowerCase(), key]));
+
+const isWholeNumber = ({ type }: Bound): boolean => isWhole(type);

@@ -112,7 +112,6 @@ export class Nodes {
   }
 
   protected comparable(node: Bound): Bound {
-    if (node.type.kind === "bytes") throw this.later(node.span, "Comparing bytes");
     return node.type.kind === "json" ? this.untyped(node) : node;
   }
 
@@ -226,8 +225,10 @@ export class Nodes {
 
   protected compare(op: BoundBinaryOp, left: Bound, right: Bound, span: Span): Bound {
     const [a, b] = this.reconcile(left, right, span);
-    if (a.type.kind === "bool" && op !== "=" && op !== "!=") {
-      throw this.fault("type", `Booleans have no order: \`${op}\` cannot compare them`, span);
+    const { kind } = a.type;
+    if ((kind === "bool" || kind === "bytes") && op !== "=" && op !== "!=") {
+      throw this.fault("type", `${kind === "bool" ? "Booleans" : "Bytes"} have no order: ` +
+        `\`${op}\` cannot compare them`, span);
     }
     return this.node({ kind: "binary", op, left: a, right: b, type: bool, span });
   }

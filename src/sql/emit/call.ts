@@ -18,8 +18,9 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
     ? { value: code.define("t", inlined(record.inline, args)), state }
     : calledBody(code, record, args, state, sees);
   if (node.type.kind === "dyn") {
-    const state = record.part ? result.state : fitting(code, node.type.slot, result);
-    return { ...node.type, value: result.value, js: result.value, state };
+    const made = { ...node.type, value: result.value, js: result.value };
+    return record.part ? { ...made, state: result.state }
+      : { ...made, state: fitting(code, node.type.slot, result), fits: true };
   }
   if (record.result === "text" || record.result === "bytes") return madeResult(code, node, result);
   if (node.type.kind === "bool") return { kind: "bool", ...result };

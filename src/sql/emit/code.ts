@@ -9,7 +9,7 @@ import { isNumber, type Layout, type Param, textField } from "./params.ts";
  * - numbers, times: `value` is a number; bool: a JavaScript boolean, 0 or 1
  * - int64: `value` is the low word, `high` the high one, both Int32
  * - text, bytes, json, dyn: `value` is an index into U, with `length` bytes; `slot` at most
- * - dyn may instead be a JavaScript value `js` (dyn.ts)
+ * - dyn may instead be a JavaScript value `js` (dyn.ts); `fits`: it is known to fit its slot
  */
 export interface Value {
   readonly kind: ColumnKind;
@@ -19,6 +19,7 @@ export interface Value {
   readonly length?: string;
   readonly slot?: number;
   readonly js?: string;
+  readonly fits?: true;
 }
 
 /** 2^53 − 1: whole numbers up to here are exact in a float64. */

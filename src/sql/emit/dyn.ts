@@ -28,6 +28,7 @@ export function inBytes(code: Code, value: Value): Value {
   const { kind, js, slot } = value;
   const at = code.scratch(slot!);
   const n = code.define("n", writeDyn(code, value, at, String(slot), js));
+  if (value.fits) return { kind, slot: slot!, value: at, length: n, state: value.state };
   return {
     kind, slot: slot!, value: at, length: code.define("n", `Math.max(${n}, 0)`),
     state: refusing(code, value.state, `${n} < 0`, ERROR.length),

@@ -98,7 +98,9 @@ function compared(site: Site, name: string, x: Value): { cell: KeptCell; changed
   state: string; rows: string } {
   const cell = new KeptCell(site, name, typeOf(x));
   const rows = site.place(`${name}_rows`);
-  const had = `${rows} === 1 && ${cell.state()} < 64`;
+  // What is always there was there the last time.
+  const had = known(x.state) === "true" ? `${rows} === 1`
+    : `${rows} === 1 && ${cell.state()} < 64`;
   return {
     cell, rows, state: `${rows} === 1 ? ${cell.state()} : 0`,
     changed: `${known(x.state)} ? !(${had} && ${cell.same(x)}) : ${had}`,
@@ -114,7 +116,7 @@ function changedColumn(site: Site): string[] {
   const gap = site.place("gap");
   const [differs, before] = [code.name("differs"), code.name("before")];
   return taken(site, [
-    block(`if (${failed(x.state)} || ${ignoring(ignore)} && ${missing(x.state)})`,
+    block(`if (${failed(x.state)} || ${ignoring(ignore)} && ${x.state} > 63)`,
       [`${s} = ${x.state}; ${gap} = 1;`]),
     block("else", [
       `const ${differs} = ${changed}, ${before} = ${state};`,
@@ -128,10 +130,10 @@ function changedColumn(site: Site): string[] {
   ]);
 }
 
-/** A comparison with what read as NULL is not fully trusted. */
+/** A comparison with what read as NULL is not fully trusted; what has no value stays as it is. */
 const raiseBefore = ({ s }: Site, before: string): string =>
-  `if (${s} < 64) ${s} = ${before} > 63 ? ${s} < ${UNCERTAIN.skipped} ? ${UNCERTAIN.skipped} : ` +
-  `${s} : ${before} > ${s} ? ${before} : ${s};`;
+  `${s} = ${before} > 63 ? ${s} < ${UNCERTAIN.skipped} ? ${UNCERTAIN.skipped} : ${s} ` +
+  `: ${before} > ${s} ? ${before} : ${s};`;
 
 const bridged = ({ s }: Site, gap: string): string[] =>
   [`if (${gap} === 1 && ${s} < ${UNCERTAIN.skipped}) ${s} = ${UNCERTAIN.skipped};`];
@@ -142,11 +144,13 @@ function hadChanged(site: Site): string[] {
   const gap = site.place("gap");
   const each = values.map((x, i) => {
     const { cell, changed, state, rows } = compared(site, `value${i}`, x);
+    // Always good, as states are.
+    if (x.state === "0") return [`if (${changed}) ${y} = 1;`, cell.keep(x), `${rows} = 1;`];
     const before = code.name("before");
     const sure = trusted(code, x.state);
     return [
       block(`if (${failed(x.state)})`, [site.raise(x.state), `${gap} = 1;`]),
-      block(`else if (${ignoring(ignore)} && ${missing(x.state)})`,
+      block(`else if (${ignoring(ignore)} && ${x.state} > 63)`,
         [site.raise(String(UNCERTAIN.skipped)), `${gap} = 1;`]),
       block("else", [
         `const ${before} = ${state};`,

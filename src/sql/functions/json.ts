@@ -25,8 +25,11 @@ export const json: readonly ScalarFunction[] = [
   },
   {
     name: "parse_json", parameters: "s", result: "dyn", slot: ([text]) => 3 * text!.slot + 8,
-    doc: "The value that a text of JSON stands for; its numbers are floats",
-    examples: [["parse_json('{\"a\":[1,2.5]}')->a[1] = 2.5", "TRUE"]], body: parseDyn,
+    doc: "The value that a text of JSON stands for; its numbers are floats, but whole ones past " +
+      "2^53 keep their digits",
+    examples: [["parse_json('{\"a\":[1,2.5]}')->a[1] = 2.5", "TRUE"],
+      ["to_json(parse_json('[9007199254740993]'))", "'[9007199254740993]'"]],
+    body: parseDyn,
   },
   {
     ...pathed, name: "json_path_query", result: "dyn", slot: ([of]) => 3 * of!.slot + 16,

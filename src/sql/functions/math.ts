@@ -80,7 +80,7 @@ export const math: readonly ScalarFunction[] = [
   })),
   {
     name: "abs", parameters: "n", result: "same", inline: "Math.abs($0)",
-    doc: "Amount of x, without its sign",
+    doc: "Amount of x, without its sign; of an INT64 exact",
     examples: [["abs(-3)", "3"], ["abs(-1.5)", "1.5"]], body: (x: number) => Math.abs(x),
   },
   {
@@ -162,28 +162,29 @@ export const math: readonly ScalarFunction[] = [
   },
   {
     name: "bitand", parameters: "ii", result: "int53",
-    doc: "The bits that are 1 in both numbers: bitand(status, 4) <> 0 asks for bit 2",
+    doc: "The bits that are 1 in both numbers: bitand(status, 4) <> 0 asks for bit 2; " +
+      "exact to 64 bits",
     takes: "a, b",
     examples: [["bitand(12, 10)", "8"]],
       body: (a: number, b: number) => Number(BigInt(a) & BigInt(b)),
   },
   {
     name: "bitor", parameters: "ii", result: "int53",
-    doc: "The bits that are 1 in at least one of the numbers",
+    doc: "The bits that are 1 in at least one of the numbers; exact to 64 bits",
     takes: "a, b",
     examples: [["bitor(12, 10)", "14"]],
       body: (a: number, b: number) => Number(BigInt(a) | BigInt(b)),
   },
   {
     name: "bitxor", parameters: "ii", result: "int53",
-    doc: "The bits that are 1 in exactly one of the numbers",
+    doc: "The bits that are 1 in exactly one of the numbers; exact to 64 bits",
     takes: "a, b",
     examples: [["bitxor(12, 10)", "6"]],
       body: (a: number, b: number) => Number(BigInt(a) ^ BigInt(b)),
   },
   {
     name: "bitnot", parameters: "i", result: "int53", inline: "-1 - $0",
-    doc: "Each bit turned: −1 − x",
+    doc: "Each bit turned: −1 − x; exact to 64 bits",
     examples: [["bitnot(1)", "-2"]], body: (a: number) => -1 - a,
   },
 ];

@@ -142,7 +142,7 @@ export function accumulateKernel(code: Code, spec: WindowSpec): string {
   takeRow(code, spec, leaves, fields);
   const updating = code.take();
   const locals = keyed ? [] : [
-    `  let ${fields.map((f) => `${f.place} = F[${f.at}]`).join(", ")};`];
+    `  ${fields.map((f) => `let ${f.place} = F[${f.at}];`).join(" ")}`];
   const saved = keyed ? [] : [`  ${fields.map((f) => `F[${f.at}] = ${f.place};`).join(" ")}`];
   const lines = [
     "  let seq = from, failed = 0;",

@@ -141,7 +141,7 @@ function anew(code: Code, spec: WindowSpec, orders: readonly Order[]): string[] 
   });
   return [
     `const g = 0;`,
-    `let ${fields.map((f) => `${f.place} = ${f.first}`).join(", ")};`,
+    fields.map((f) => `let ${f.place} = ${f.first};`).join(" "),
     `${others ? "" : "if (odd > 0) "}for (let seq = from; seq !== to; seq = seq + 1 | 0) {`,
     `  const r = seq & ${mask};`, indent(body, "  "), "}",
     ...known,
