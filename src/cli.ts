@@ -5,8 +5,11 @@ import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
+import { examineVerb } from "./cli/examiner.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
+import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
 import { planVerb } from "./cli/plan.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
@@ -15,18 +18,18 @@ import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
 import { statusVerb } from "./cli/status.ts";
+import { tagsVerb } from "./cli/tags.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
 import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
-export { serveExaminer } from "./cli/examiner.ts";
-
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
   tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb,
-  ackVerb, shelveVerb, functionsVerb, schemaVerb, versionVerb,
+  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb, tagsVerb,
+  schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.
@@ -46,7 +49,7 @@ function helpOf(verb: Verb): string {
 }
 
 function find(name: string): Verb {
-  const verb = verbs.find((v) => v.name === name);
+  const verb = [...verbs, examineVerb].find((v) => v.name === name);
   if (verb !== undefined) return verb;
   const close = nearest(name, verbs.map((v) => v.name));
   throw new Usage(`there is no verb "${name}"${close === null ? "" : `; did you mean ${close}?`}`);

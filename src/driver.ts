@@ -39,6 +39,8 @@ export interface Driver {
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
   open(link: Link, wire: Wire): Session;
+  /** What bytes of its medium say, for a person; null = they are no whole frame. */
+  readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }
@@ -59,6 +61,10 @@ export interface DriverTag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
+  /** Decimals that a row's value is rounded to; null = none are cut. */
+  readonly decimals: number | null;
+  /** The raw numbers that stand for 4 and for 20 mA, of a tag that is such a signal. */
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly writable: boolean;
   /** Index of the tag's column in its group's ring. */

@@ -17,7 +17,7 @@ export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export { ruleOrders } from "./runtime/view.ts";
 export type {
-  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, Health, LinkStationView, LinkView,
-  PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer,
-  WriteRequest, ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
+  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkStationView,
+  LinkView, PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView,
+  WriteAnswer, WriteRequest, ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
 } from "./runtime/view.ts";

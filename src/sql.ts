@@ -8,7 +8,7 @@ export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";
 export type { EventTime } from "./sql/plan.ts";
 export { misfitOf, type InferSite } from "./sql/infer.ts";
-export { byEventTime } from "./sql/event/reorder.ts";
+export { byEventTime, ReorderStage } from "./sql/event/reorder.ts";
 export { answer, type StageTable } from "./sql/lookup.ts";
 export { faultsOf, type UserFunction, type UserFunctions } from "./sql/rewrite/inline.ts";
 export {

@@ -3,20 +3,18 @@ import { Arena, Word } from "./ring.ts";
 import type { SerialInit, WatchInit } from "./runtime.ts";
 
 /**
- * The second entry point: a thread of a role, of a serial port, one that works a configuration out,
- * or the one that watches the main thread; its first message says which. What only one of them
- * needs is imported only there.
+ * The second entry point: a thread of a role, of a serial port, or the one that watches the main
+ * thread; its first message says which. What only one of them needs is imported only there.
  */
 declare const self: Worker;
 
-type Call = { readonly kind?: undefined; readonly name: string };
+type Call = { readonly kind?: undefined };
 
 self.onmessage = async (event: MessageEvent<SerialInit | WatchInit | Call>) => {
   if (event.data.kind === "watch") watch(event.data);
   else if (event.data.kind === "serial") await serial(event.data);
   else {
-    if (event.data.name === "examine") await examiner();
-    else await role();
+    await role();
     // Who serves it has put himself in this place.
     self.onmessage?.(event);
   }
@@ -42,12 +40,6 @@ async function role(): Promise<void> {
     const clock = systemClock(engineClock);
     return machineWorld(clock, logOf(createLog, clock), workerUrl);
   });
-}
-
-async function examiner(): Promise<void> {
-  const [{ serveExaminer }, { connectors, drivers, tables }] = await Promise.all(
-    [import("./cli.ts"), import("./registry.ts")]);
-  serveExaminer(self, { drivers, connectors, tables });
 }
 
 const logOf = (createLog: typeof import("./base.ts").createLog, clock: Clock): Log =>

@@ -1,5 +1,20 @@
-import { Fault } from "../base.ts";
+import { z } from "zod";
+import { duration, Fault, limits } from "../base.ts";
 import type { Route } from "./route.ts";
+
+const byBody = z.strictObject({ by: z.string().min(1) });
+const forceBody = z.strictObject({
+  value: z.union([z.number(), z.boolean(), z.string()]),
+  for: z.string().describe(`How long, at most ${limits.force_minutes_max} minutes: "10m"`),
+  by: z.string().min(1),
+});
+
+function forceTime(text: string): number {
+  const ms = duration(text);
+  if (ms !== null && ms > 0 && ms <= limits.force_minutes_max * 60_000) return ms;
+  throw new Fault("body", `for: a time of at most ${limits.force_minutes_max} minutes, such as ` +
+    `"10m", not "${text}"`);
+}
 
 export const deviceRoutes: readonly Route[] = [
   {
@@ -28,6 +43,49 @@ export const deviceRoutes: readonly Route[] = [
     answers: "Value, quality, time and age",
     async handle({ runtime, params }) {
       return { json: await runtime.tag(params["id"]!) };
+    },
+  },
+  {
+    method: "POST", path: "/devices/{name}/disable", access: "token", body: byBody,
+    summary: "Leave a device alone: it is asked nothing and sent nothing until somebody enables it",
+    answers: "Nothing more; its tags are bad:disabled, and disarmed",
+    async handle({ runtime, params, body }) {
+      await runtime.override({
+        kind: "disable", device: params["name"]!, by: byBody.parse(body).by,
+      });
+      return { json: {} };
+    },
+  },
+  {
+    method: "POST", path: "/devices/{name}/enable", access: "token", body: byBody,
+    summary: "Ask a device again that was disabled",
+    answers: "Nothing more",
+    async handle({ runtime, params, body }) {
+      await runtime.override({
+        kind: "enable", device: params["name"]!, by: byBody.parse(body).by,
+      });
+      return { json: {} };
+    },
+  },
+  {
+    method: "POST", path: "/tags/{id}/force", access: "token", body: forceBody,
+    summary: "Put a value in the place of what the device says, for a while; it writes nothing",
+    answers: "Nothing more; the quality is uncertain:forced, which reaches no machine",
+    async handle({ runtime, params, body }) {
+      const { value, for: time, by } = forceBody.parse(body);
+      await runtime.override({
+        kind: "force", tag: params["id"]!, value, for_ms: forceTime(time), by,
+      });
+      return { json: {} };
+    },
+  },
+  {
+    method: "POST", path: "/tags/{id}/unforce", access: "token", body: byBody,
+    summary: "Show again what the device says",
+    answers: "Nothing more",
+    async handle({ runtime, params, body }) {
+      await runtime.override({ kind: "unforce", tag: params["id"]!, by: byBody.parse(body).by });
+      return { json: {} };
     },
   },
   {

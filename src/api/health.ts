@@ -1,3 +1,4 @@
+import { Fault } from "../base.ts";
 import { worstStations } from "../runtime.ts";
 import type { Route } from "./route.ts";
 
@@ -29,6 +30,20 @@ export const healthRoutes: readonly Route[] = [
     answers: `A list of at most ${worst_stations}`,
     async handle({ runtime }) {
       return { json: worstStations(await runtime.links(), worst_stations) };
+    },
+  },
+  {
+    method: "GET", path: "/links/{name}/frames", access: "read",
+    summary: "What passes on a link to equipment, in hexadecimal and in words",
+    query: { after: "number of the last piece that was seen (default 0)" },
+    answers: "A list of the newest pieces; they are kept from the first question on, for 5 s " +
+      "after the last",
+    async handle({ runtime, params, query }) {
+      const after = Number(query.get("after") ?? 0);
+      if (!Number.isSafeInteger(after) || after < 0) {
+        throw new Fault("query", `after=${query.get("after")}: a whole number from 0 on`);
+      }
+      return { json: await runtime.frames(params["name"]!, after) };
     },
   },
 ];

@@ -123,7 +123,7 @@ function stations(out: Text, links: readonly LinkView[]): void {
 async function rules(out: Text, runtime: Runtime): Promise<void> {
   const all = await runtime.rules();
   const counts =
-    ["rows_in", "rows_out", "errors", "lost", "late", "early", "failures"] as const;
+    ["rows_in", "rows_out", "errors", "lost", "evicted", "late", "early", "failures"] as const;
   for (const what of counts) {
     out.metric(`rule_${what}_total`, "counter", `Rule: ${what}`);
     for (const rule of all) out.value(`rule_${what}_total`, { rule: rule.name }, rule[what]);

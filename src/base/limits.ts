@@ -17,6 +17,10 @@ export const limits = {
    * something must run before it is compiled. Two models were measured to need 6 MiB.
    */
   code_memory_bytes: 16 * 1024 * 1024,
+  /** Pieces of a link's traffic that are kept for somebody who looks at it: some seconds of it. */
+  frames_kept: 512,
+  /** A forced value ends by itself: who forgot it must not find it the next day. */
+  force_minutes_max: 60,
   /** Rows one step works off in one turn, so that no step holds its thread for long. */
   rows_per_step_max: 1024,
   /** A ring keeps at least this many rows, whatever its rate. */

@@ -5,9 +5,9 @@ import { table } from "./table.ts";
 import { text, Usage, word, type Args, type Verb } from "./verb.ts";
 
 function rulesTable(rules: readonly RuleView[]): string {
-  return table([["RULE", "STATE", "IN", "OUT", "ERRORS", "LOST", "FAILURES", "REASON"],
-    ...rules.map(({ name, state, rows_in, rows_out, errors, lost, failures, reason }) =>
-      [name, state, rows_in, rows_out, errors, lost, failures, reason])]);
+  return table([["RULE", "STATE", "IN", "OUT", "ERRORS", "LOST", "EVICTED", "FAILURES", "REASON"],
+    ...rules.map(({ name, state, rows_in, rows_out, errors, lost, evicted, failures, reason }) =>
+      [name, state, rows_in, rows_out, errors, lost, evicted, failures, reason])]);
 }
 
 async function order(args: Args): Promise<RuleView> {

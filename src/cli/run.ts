@@ -39,7 +39,8 @@ async function run(args: Args, host: Host): Promise<number> {
     process.stderr.write(`${line}\n`));
   const links = text(args, "links");
   const texts = readTexts(path);
-  const { graph, texts: problems } = await examineApart(host, path, texts, links);
+  const { graph, texts: problems } = await examineApart(host.components,
+    { path, texts, links, name: path });
   for (const problem of problems) console.error(`${problem}\n`);
   const directory = text(args, "store") ?? storeOf(path, links);
   if (directory === null) {
@@ -126,7 +127,8 @@ async function serve(serving: Serving): Promise<void> {
 function configurationFile({ texts, path, links, host, log }: Serving): ConfigurationFile {
   return {
     texts,
-    examine: (given, name) => examineApart(host, path, given, links, name ?? path),
+    examine: (given, name) => examineApart(host.components,
+      { path, texts: given, links, name: name ?? path }),
     keep: (given) => {
       if (links === null) keepTexts(path, given);
       else log.warn("run", `a simulation leaves ${path} as it is`);
@@ -145,7 +147,7 @@ async function choose(
   if (graph !== null) return { graph, texts, rejected: false };
   const good: ConfigTexts | null = store.lastGood;
   if (good === null) return null;
-  const last = await examineApart(host, path, good, links);
+  const last = await examineApart(host.components, { path, texts: good, links, name: path });
   if (last.graph === null) return null;
   log.error("run", "the configuration is rejected; the last good one runs, with writing off");
   return { graph: last.graph, texts: good, rejected: true };

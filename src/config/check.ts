@@ -2,6 +2,7 @@ import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
+import { tagOnLink } from "./tag-on-link.ts";
 import type { Components, GatewayText, TableTexts, TagOnLink } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
@@ -170,20 +171,13 @@ interface Range {
   readonly origin: Origin;
 }
 
-function tagOnLink(tag: Tag, station: number, column: number): TagOnLink {
-  const { id, at, type, scale, offset, wordOrder, access } = tag;
-  return {
-    id, station, at, type, scale, offset, wordOrder, column, writable: access === "read-write",
-  };
-}
-
 /** The address; and where its words lie, if it can be written. */
 function checkTag(
   tag: TagOnLink, link: Link, placed: PlacedDevice, { components }: Parts,
   writable: Map<string, Range[]>, findings: Findings,
 ): void {
   // Told before.
-  if (tag.at === "" || tag.scale === 0) return;
+  if (tag.at === "" || tag.scale === 0 || !Number.isFinite(tag.scale)) return;
   const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
   const wrong = components.checkTag?.(link, tag) ?? null;
   if (wrong !== null) {

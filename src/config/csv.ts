@@ -2,7 +2,7 @@ import { tagSettings } from "./schema.ts";
 import type { Findings, Path, Place, Spot } from "./problem.ts";
 import { nearest } from "../base.ts";
 
-interface Cell {
+export interface Cell {
   readonly text: string;
   readonly line: number;
   readonly column: number;
@@ -81,10 +81,20 @@ export class TagTable implements Place {
       const content = cell.text.trim();
       if (setting === "name" || content === "") return;
       this.#cells.set(`${name}\n${setting}`, cell);
-      tag[setting] = setting === "scale" || setting === "offset" ? numberOf(content) : content;
+      tag[setting] = valueOf(setting, content);
     });
     this.#cells.set(name, nameCell);
     tags[name] = tag;
+  }
+}
+
+/** Numbers, ranges as `4000..20000`, and constants as they look. */
+function valueOf(setting: string, text: string): unknown {
+  switch (setting) {
+    case "scale": case "offset": case "decimals": return numberOf(text);
+    case "rawRange": case "euRange": return text.split("..").map((end) => numberOf(end.trim()));
+    case "static": return text === "true" || text === "false" ? text === "true" : numberOf(text);
+    default: return text;
   }
 }
 
@@ -94,7 +104,7 @@ function numberOf(text: string): number | string {
 }
 
 /** RFC 4180 with either separator; a line that is empty is no row. */
-function readRows(text: string): Cell[][] {
+export function readRows(text: string): Cell[][] {
   const separator = text.split("\n", 1)[0]!.includes(";") ? ";" : ",";
   const rows: Cell[][] = [];
   let row: Cell[] = [];

@@ -1,8 +1,10 @@
 import { nearest, reason } from "../base.ts";
-import type { Device, Group, Tag } from "./model.ts";
+import type { Device, Group, StaticTag, Tag } from "./model.ts";
 import { TagTable } from "./csv.ts";
 import { tellIssues } from "./issues.ts";
 import { nameText } from "./fields.ts";
+import { checkMeaning, meaningOf } from "./scaling.ts";
+import { checkStatic, staticTag } from "./static.ts";
 import { tagSettings, type DeviceText, type GatewayText, type TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 import { z } from "zod";
@@ -131,19 +133,21 @@ function groupTags(
     findings.at(origin, 'a device needs groups, such as "groups": { "fast": "100ms" }');
   }
   for (const [name, tag] of tags) {
-    const { at, type, group, scale, offset } = tag.settings;
-    if (at === undefined) findings.at(below(tag.origin, "at"), "is missing: the tag's address");
-    if (type === undefined) findings.at(below(tag.origin, "type"), "is missing: the tag's type");
-    if (scale === 0) findings.at(below(tag.origin, "scale"), "a scale of 0 loses the value");
-    const scaled = (scale ?? 1) !== 1 || (offset ?? 0) !== 0;
-    if (type !== undefined && scaled && !isNumeric(type)) {
-      findings.at(tag.origin, `scale and offset are for numbers, not for ${type}`);
+    const { at, type, group } = tag.settings;
+    const isStatic = tag.settings.static !== undefined;
+    if (isStatic) checkStatic(tag.settings, tag.origin, findings);
+    else {
+      if (at === undefined) findings.at(below(tag.origin, "at"), "is missing: the tag's address");
+      if (type === undefined) findings.at(below(tag.origin, "type"), "is missing: the tag's type");
+      checkMeaning(tag.settings, tag.origin, findings);
     }
     if (names.includes(name)) {
       findings.at(tag.origin, `a tag may not have its group's name: ${name}`, { of: "key" });
     }
     const chosen = group ?? (names.length === 1 ? names[0]! : undefined);
-    if (chosen === undefined) {
+    if (isStatic && chosen === undefined) {
+      for (const members of grouped.values()) members.push([name, tag]);
+    } else if (chosen === undefined) {
       if (names.length > 0) {
         findings.at(below(tag.origin, "group"), `is missing: one of ${names.join(", ")}`);
       }
@@ -155,10 +159,6 @@ function groupTags(
     } else grouped.get(chosen)!.push([name, tag]);
   }
   return grouped;
-}
-
-export function isNumeric(type: string): boolean {
-  return /^(u?int\d+|float\d+)$/.test(type);
 }
 
 /** A row of devices in one pattern: more is a typing error, not a plant. */
@@ -203,22 +203,26 @@ function instance(
     return text.replaceAll("{n}", String(n));
   };
   const tags = new Map<string, Origin>();
-  const groups: Group[] = [...grouped].filter(([, members]) => members.length > 0)
+  const tagOf = ([tag, { origin: placed, settings }]: [string, PlacedTag]): Tag => ({
+    id: `${name}.${tag}`, name: tag,
+    at: fill(settings.at ?? "", below(placed, "at")), type: settings.type ?? "float64",
+    ...meaningOf(settings), wordOrder: settings.wordOrder ?? wordOrder,
+    eu: settings.eu ?? null, access: settings.access ?? "read",
+  });
+  const isStatic = ([, { settings }]: [string, PlacedTag]): boolean =>
+    settings.static !== undefined;
+  const groups: Group[] = [...grouped]
+    .filter(([, members]) => members.some((member) => !isStatic(member)))
     .map(([group, members]) => ({
       name: group,
       interval: intervals[group]!,
-      tags: members.map(([tag, placed]): Tag => {
-        tags.set(tag, placed.origin);
-        const { at, type, scale, offset, eu, access } = placed.settings;
-        return {
-          id: `${name}.${tag}`, name: tag,
-          at: fill(at ?? "", below(placed.origin, "at")), type: type ?? "float64",
-          scale: scale ?? 1, offset: offset ?? 0,
-          wordOrder: placed.settings.wordOrder ?? wordOrder,
-          eu: eu ?? null, access: access ?? "read",
-        };
-      }),
+      tags: members.filter((member) => !isStatic(member)).map(tagOf),
+      statics: members.filter(isStatic).map(([tag, { origin: placed, settings }]): StaticTag =>
+        staticTag(name, tag, settings, (text) => fill(text, below(placed, "static")))),
     }));
+  for (const members of grouped.values()) {
+    for (const [tag, placed] of members) tags.set(tag, placed.origin);
+  }
   const station = typeof settings.station === "number" ? settings.station
     : Number(fill(settings.station, below(origin, "station")));
   if (station > 255) {

@@ -13,7 +13,7 @@ import {
 } from "./schema.ts";
 import { below, Findings, problemAt, type Hint, type Origin, type Path } from "./problem.ts";
 import type {
-  Gateway, Link, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
+  Gateway, Link, OnChange, Problem, Profile, Rule, SinkConfig, Source, TableConfig,
 } from "./model.ts";
 
 export interface LoadOptions {
@@ -264,9 +264,9 @@ function withFile(settings: Record<string, unknown>, folder: string): Record<str
 }
 
 function toSink(name: string, entry: object): SinkConfig {
-  const { type, link, omitIfEmpty, ...settings } =
-    entry as { type: string; link?: string; omitIfEmpty: boolean };
-  return { name, type, link: link ?? null, omitIfEmpty, settings };
+  const { type, link, omitIfEmpty, onChange, ...settings } =
+    entry as { type: string; link?: string; omitIfEmpty: boolean; onChange: OnChange | null };
+  return { name, type, link: link ?? null, omitIfEmpty, onChange, settings };
 }
 
 function toRule(name: string, text: GatewayText["rules"][string]): Rule {

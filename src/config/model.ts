@@ -83,6 +83,17 @@ export interface Group {
   /** ms, start to start. */
   readonly interval: number;
   readonly tags: readonly Tag[];
+  readonly statics: readonly StaticTag[];
+}
+
+/** A constant that stands in each row of its group. */
+export interface StaticTag {
+  /** `device.tag` */
+  readonly id: string;
+  readonly name: string;
+  readonly type: TagType;
+  readonly value: number | boolean | string;
+  readonly eu: string | null;
 }
 
 export interface Tag {
@@ -93,6 +104,10 @@ export interface Tag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
+  /** That a value read is rounded to; null = none are cut. */
+  readonly decimals: number | null;
+  /** Raw numbers of 4 and 20 mA, of a tag that is such a signal. */
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly eu: string | null;
   readonly access: "read" | "read-write";
@@ -186,12 +201,30 @@ export type RuleTarget =
   | { readonly kind: "sink"; readonly sink: string }
   | { readonly kind: "write"; readonly tag: string; readonly from: string };
 
+/** How far a value may go from the one that was told last without being told. */
+export interface Deadband {
+  /** In the value's unit, or percent of the value told last. */
+  readonly band: number;
+  readonly percent: boolean;
+}
+
+export interface OnChange {
+  /** By column. */
+  readonly deadbands: Readonly<Record<string, Deadband>>;
+  /** Of each other number; null = none. */
+  readonly every: Deadband | null;
+  /** ms after which a row is told even if it says nothing new; null = never. */
+  readonly atLeast: number | null;
+}
+
 export interface SinkConfig {
   readonly name: string;
   readonly type: string;
   readonly link: string | null;
   /** A window without rows is not told. */
   readonly omitIfEmpty: boolean;
+  /** Rows that say nothing new are not told; null: each row is. */
+  readonly onChange: OnChange | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

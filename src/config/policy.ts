@@ -1,6 +1,6 @@
 import { nearest, reason } from "../base.ts";
 import { JsonText } from "./jsonc.ts";
-import { isNumeric } from "./devices.ts";
+import { isNumeric } from "./scaling.ts";
 import { tellIssues } from "./issues.ts";
 import type { Policy, Tag, TagPolicy } from "./model.ts";
 import { policyJsonSchema, policySchema } from "./schema.ts";

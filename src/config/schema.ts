@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
-import type { Link } from "./model.ts";
+import type { Deadband, Link } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -42,6 +42,8 @@ export interface TagOnLink {
   readonly type: z.output<typeof typeText>;
   readonly scale: number;
   readonly offset: number;
+  readonly decimals: number | null;
+  readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly writable: boolean;
   readonly column: number;
@@ -54,6 +56,8 @@ const groups = z.record(nameText, durationText("1ms", "1d")
   .describe("how often the group is polled, start to start"))
   .describe("groups of tags that are polled together; each is the stream device.group");
 
+const range = z.tuple([z.number(), z.number()]).meta({ title: "two numbers: [from, to]" });
+
 /** In a type or a device; a device may override single keys, so nothing is required here. */
 export const tagSettings = z.strictObject({
   at: z.string().min(1).describe("address, such as `holding 9`, `input 0`, `coil 3` or `400010`"),
@@ -61,6 +65,16 @@ export const tagSettings = z.strictObject({
   group: z.string().describe("group it is polled in; may be left out if there is only one"),
   scale: z.number().describe("value = raw × scale + offset; default 1"),
   offset: z.number().describe("value = raw × scale + offset; default 0"),
+  rawRange: range.describe("two raw values, and in `euRange` what they stand for; " +
+    "instead of `scale` and `offset`"),
+  euRange: range.describe("the values that the two of `rawRange` stand for"),
+  signal: z.enum(["4-20mA"]).describe("`rawRange` is 4 and 20 mA: a broken wire " +
+    "(to 3.6 mA) and a short circuit (from 21 mA) are bad values (NE 43)"),
+  decimals: z.int().min(0).max(9).describe("decimals that a value read is rounded to; " +
+    "left out: as it comes"),
+  static: z.union([z.number(), z.boolean(), z.string().max(256)])
+    .meta({ title: "a number, true, false or a text" })
+    .describe("a constant instead of `at`: it stands in each row, of its `group` or of all"),
   wordOrder,
   eu: z.string().max(16).describe("engineering unit, such as °C"),
   access: z.enum(["read", "read-write"]).describe("default read"),
@@ -97,6 +111,27 @@ const onError = z.union([
   z.strictObject({ stale: durationText("1s", "7d") })
     .transform(({ stale: ms }) => ({ kind: "stale" as const, ms })),
 ]);
+
+const deadband = z.union([
+  z.number().min(0).transform((band) => ({ band, percent: false })),
+  z.string().regex(/^\d+(\.\d+)?%$/).meta({ title: 'a percentage such as "1%"' })
+    .transform((text) => ({ band: Number.parseFloat(text), percent: true })),
+]);
+
+/** Rows that say nothing new are left out by a sink. */
+const onChange = z.union([
+  z.boolean().transform((on) => (on ? { deadbands: {}, every: null, atLeast: null } : null)),
+  z.strictObject({
+    deadband: z.union([deadband, z.record(nameText, deadband)]).optional(),
+    atLeast: durationText("1s", "1d").optional(),
+  }).transform(({ deadband: bands, atLeast = null }) => (isDeadband(bands)
+    ? { deadbands: {}, every: bands, atLeast }
+    : { deadbands: bands ?? {}, every: null, atLeast })),
+  z.null(),
+]);
+
+const isDeadband = (bands: unknown): bands is Deadband =>
+  bands !== undefined && typeof (bands as Deadband).percent === "boolean";
 
 const table = {
   columns: z.record(nameText, typeText).describe("columns and their types, the key among them"),
@@ -306,6 +341,10 @@ export function gatewaySchema(components: Components) {
       omitIfEmpty: z.boolean().default(false)
         .describe('true: the empty list of a window without rows is not sent (`emptyWindows` of ' +
           'a rule is "[]")'),
+      onChange: onChange.default(null)
+        .describe("true: only rows in which a value or its quality is another than the one sent " +
+          "last; or with `deadband` (0.5, \"1%\" of the value sent last, or an object of these " +
+          "by column) and `atLeast` (a row is sent at least so often)"),
     }))).default({}).describe("where results go"),
     commands: commands.optional().describe("writes by MQTT; absent = none"),
     api: api.prefault({}).describe("REST API"),

@@ -85,8 +85,9 @@ export class Bridge {
 
   /**
    * Moves at most `budget` rows and says how many were published; `lag()` says if there are more.
+   * `before` is told of them while nobody else can see them.
    */
-  step(budget: number): number {
+  step(budget: number, before?: (local: Ring, from: number, n: number) => void): number {
     const remote = this.#remote;
     const local = this.#local;
     const head = loadHead(remote.arena.I, remote.headAt);
@@ -107,6 +108,7 @@ export class Bridge {
     if (lapped > 0) {
       gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, this.#within);
     }
+    before?.(local, local.head, n - lapped);
     local.publish(n - lapped);
     local.claim(this.#rows_max);
     return n - lapped;

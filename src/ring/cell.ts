@@ -27,6 +27,10 @@ export const UNCERTAIN = {
   stale: 3,
   /** A simulated or substituted value. */
   substituted: 4,
+  /** A signal past its measuring range: what it measures may be further out (NE 43). */
+  saturated: 5,
+  /** A person put it in the place of what the device says. */
+  forced: 6,
 } as const;
 
 export const BAD = {
@@ -54,6 +58,12 @@ export const BAD = {
   model: 74,
   /** The station is left alone for a while after repeated failures. */
   paused: 75,
+  /** A live-zero signal below what a working sensor gives: a broken wire (NE 43). */
+  underrange: 76,
+  /** A live-zero signal above what a working sensor gives: a short circuit (NE 43). */
+  overrange: 77,
+  /** A person had the device left alone. */
+  disabled: 78,
 } as const;
 
 export const ERROR = {

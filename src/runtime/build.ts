@@ -1,8 +1,8 @@
 import { Alike, limits, nearest, nextPowerOfTwo } from "../base.ts";
-import type {
-  Device, Gateway, Group, Hint, Link, Problem, Rule, Source, TableConfig, Tag,
+import {
+  tagOnLink, type Device, type Gateway, type Group, type Hint, type Link, type Problem, type Rule,
+  type Source, type TableConfig,
 } from "../config.ts";
-import type { DriverTag } from "../driver.ts";
 import {
   type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
 } from "../ring.ts";
@@ -11,7 +11,7 @@ import {
   type UserFunctions,
 } from "../sql.ts";
 import type {
-  Components, Graph, GroupPlan, LinkPlan, PermitPlan, RulePlan, StreamPlan,
+  Components, Constant, Graph, GroupPlan, LinkPlan, PermitPlan, RulePlan, StreamPlan,
 } from "./graph.ts";
 import { planTable } from "./lookup.ts";
 import { memoryOf } from "./memory.ts";
@@ -123,6 +123,7 @@ class Builder {
     this.#dropTables(rules);
     const permits = this.#planPermits();
     this.#checkAlarms(rules);
+    this.#checkDeadbands(rules);
     checkWritePaths({
       gateway, rules, permits, streams: this.#streams, past: this.#past(),
       readsOf: (program, but) => this.#readsOf(program, but),
@@ -230,12 +231,16 @@ class Builder {
   }
 
   #addGroup(device: Device, group: Group): void {
-    const columns = group.tags.map((tag) =>
-      tagColumn(tag.name, tag.type, tag.scale !== 1 || tag.offset !== 0, tag.eu ?? undefined));
+    const { interval, tags, statics } = group;
+    const columns = [
+      ...tags.map((tag) =>
+        tagColumn(tag.name, tag.type, tag.scale !== 1 || tag.offset !== 0, tag.eu ?? undefined)),
+      ...statics.map((tag) => tagColumn(tag.name, tag.type, false, tag.eu ?? undefined)),
+    ];
     const stream = `${device.name}.${group.name}`;
-    this.#addStream(stream, "group", columns, group.interval);
-    group.tags.forEach((tag, i) => {
-      this.#tags.set(tag.id, { stream, column: columns[i]!, interval: group.interval });
+    this.#addStream(stream, "group", columns, interval);
+    [...tags, ...statics].forEach(({ id }, i) => {
+      this.#tags.set(id, { stream, column: columns[i]!, interval });
     });
   }
 
@@ -246,10 +251,11 @@ class Builder {
     for (const device of this.#gateway.devices) {
       if (device.link !== link.name) continue;
       for (const group of device.groups) {
-        const tags = group.tags.map((tag, column) => driverTag(device, tag, column));
+        const tags = group.tags.map((tag, column) => tagOnLink(tag, device.station, column));
         groups.push({
           stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
-          interval: group.interval, tags, requests: driver.plan(tags, link),
+          interval: group.interval, tags, constants: constantsOf(group),
+          requests: driver.plan(tags, link),
         });
       }
     }
@@ -455,6 +461,23 @@ class Builder {
     return kind === "float64" || kind === "int53" || kind === "int64";
   }
 
+  /** A deadband is of a column that some rule sends to its sink. */
+  #checkDeadbands(rules: readonly RulePlan[]): void {
+    for (const { name, onChange } of this.#gateway.sinks) {
+      const feeding = rules.filter(({ rule }) =>
+        rule.to.some((target) => target.kind === "sink" && target.sink === name));
+      const columns = new Set(feeding.flatMap(({ program }) =>
+        program.output.map((column) => column.name)));
+      if (columns.size === 0) continue;
+      for (const column of Object.keys(onChange?.deadbands ?? {})) {
+        if (columns.has(column)) continue;
+        this.#problem(["sinks", name, "onChange", "deadband", column],
+          "No rule that goes to this sink has a column of this name",
+          { nearest: nearest(column, columns) });
+      }
+    }
+  }
+
   /** Without what has the name `but` in its own query. */
   #readsOf(program: Program, but?: string): Set<string> {
     const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
@@ -525,17 +548,14 @@ class Builder {
   }
 }
 
+/** Constants stand behind the tags that are read. */
+const constantsOf = ({ tags, statics }: Group): Constant[] =>
+  statics.map(({ value }, i) => ({ column: tags.length + i, value }));
+
 function eventTimeOf({ eventTime }: Rule): EventTime | null {
   if (eventTime === null) return null;
   const { lateTolerance, idleTimeout, maxAhead, rows } = eventTime;
   return { late_ms: lateTolerance, idle_ms: idleTimeout, ahead_ms: maxAhead, rows };
-}
-
-function driverTag(device: Device, tag: Tag, column: number): DriverTag {
-  return {
-    id: tag.id, station: device.station, at: tag.at, type: tag.type, scale: tag.scale,
-    offset: tag.offset, wordOrder: tag.wordOrder, writable: tag.access === "read-write", column,
-  };
 }
 
 /**

@@ -45,12 +45,19 @@ export interface LinkPlan {
   readonly groups: readonly GroupPlan[];
 }
 
+/** What stands in a column of each row of a group. */
+export interface Constant {
+  readonly column: number;
+  readonly value: number | boolean | string;
+}
+
 export interface GroupPlan {
   readonly stream: string;
   readonly device: string;
   readonly station: number;
   readonly interval: number;
   readonly tags: readonly DriverTag[];
+  readonly constants: readonly Constant[];
   readonly requests: readonly Request[];
 }
 

@@ -11,7 +11,9 @@ import { Loop } from "./loop.ts";
 import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { AlarmAct, ArmRequest, LinkView, RuleOrder } from "./view.ts";
+import type {
+  AlarmAct, ArmRequest, FrameView, LinkView, OverrideOrder, RuleOrder,
+} from "./view.ts";
 import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
 
@@ -48,6 +50,8 @@ export interface HostOptions {
   readonly latched: string | null;
   /** Rules that a person stopped, in an earlier run too: name and why. */
   readonly stopped: Readonly<Record<string, string>>;
+  /** The same of devices: name and who. */
+  readonly disabled: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly store: StorePort;
   /** What came by MQTT; the promise is the answer's text. */
@@ -62,6 +66,8 @@ export interface RoleStatus {
   readonly refused: readonly (readonly [string, string])[];
   readonly failed: readonly string[];
   readonly armed: readonly string[];
+  /** Forced values and disabled devices, in words. */
+  readonly overrides: readonly string[];
   readonly turns: number;
   readonly longest: number;
   readonly lengths: readonly number[];
@@ -93,7 +99,7 @@ export class RoleHost {
     this.#options = options;
     this.#loop = new Loop(world.clock, world.timers, this);
     this.#role = new Role(share, {
-      components, world, active: !options.safeMode,
+      components, world, active: !options.safeMode, disabled: options.disabled,
       breathe: breather(world), wake: this.#loop.wake, state: options.store.state,
       epoch: options.past?.epoch ?? 0,
       pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
@@ -247,12 +253,17 @@ export class RoleHost {
       refused: [...this.#role.refused],
       failed: this.#role.rules.filter((rule) => rule.state === "failed")
         .map((rule) => `rule ${rule.name}: ${rule.reason}`),
-      armed: this.#writing?.armed ?? [],
+      armed: this.#writing?.armed ?? [], overrides: this.#role.overrides.told,
       turns: this.#loop.turns, longest: this.#loop.longest, lengths: this.#loop.lengths,
       clockSteps: clock.steps, timeCertain: this.#role.timeFlags() === 0,
       lost: { ...this.#role.losses(), ...(dropped > 0 ? { commands: dropped } : {}) },
       durability: this.#role.durability,
     };
+  }
+
+  /** Traffic of a link past number `after`; null = it is none of this role's. */
+  frames(link: string, after: number): FrameView[] | null {
+    return this.#inspector.frames(link, after, this.#options.world.clock.now());
   }
 
   devices() {
@@ -275,6 +286,31 @@ export class RoleHost {
 
   latest(stream: string) {
     return this.#inspector.latest(stream);
+  }
+
+  /** What a person puts over the readings of a device; a Fault if it cannot be. */
+  override(order: OverrideOrder): void {
+    const { overrides } = this.#role;
+    const { clock } = this.#options.world;
+    switch (order.kind) {
+      case "disable":
+        overrides.disable(order.device, order.by);
+        this.#writing?.deviceEnded(order.device, `${order.device} was disabled by ${order.by}`);
+        break;
+      case "enable": overrides.disable(order.device, null); break;
+      case "force": {
+        const { stream, column } = this.#inspector.placeOf(order.tag, order.value);
+        overrides.force(stream, { tag: order.tag, column, value: order.value, by: order.by,
+          until: clock.now() + order.for_ms });
+        break;
+      }
+      case "unforce": {
+        overrides.unforce(this.#inspector.placeOf(order.tag, null).stream, order.tag);
+        break;
+      }
+      default: never(order, "override");
+    }
+    this.#loop.wake();
   }
 
   /** What a person wants of one rule. */
@@ -357,8 +393,9 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "tag", "decision", "streams", "latest", "rules", "tables", "alarms",
-  "operate", "restoreShelves", "take", "proof", "arm", "latch", "past", "prepare",
+  "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
+  "alarms", "operate", "override", "restoreShelves", "take", "proof", "arm", "latch", "past",
+  "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 

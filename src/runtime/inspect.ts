@@ -1,5 +1,5 @@
 import { Fault, nearest } from "../base.ts";
-import type { Device, Group, Tag } from "../config.ts";
+import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import { BAD, flagNames, readCell, stateName, type Column, type Ring } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
@@ -7,7 +7,7 @@ import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
-  DeviceView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
+  DeviceView, FrameView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
 } from "./view.ts";
 
 /** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
@@ -18,27 +18,56 @@ function json(value: ReturnType<typeof readCell>): number | string | boolean | n
   return value;
 }
 
+/** One that is read, or a constant. */
+type AnyTag = Tag | StaticTag;
+
+interface Place {
+  readonly device: Device;
+  readonly group: Group;
+  readonly tag: AnyTag;
+}
+
+const tagsOf = ({ tags, statics }: Group): readonly AnyTag[] => [...tags, ...statics];
+
 /** What a role looks like from outside: newest values, rows, rules, links. */
 export class Inspector {
   readonly #role: Role;
-  readonly #places = new Map<string, { device: Device; group: Group; tag: Tag }>();
+  readonly #places = new Map<string, Place>();
 
   constructor(role: Role) {
     this.#role = role;
     for (const device of role.gateway.devices) {
       for (const group of device.groups) {
-        for (const tag of group.tags) this.#places.set(tag.id, { device, group, tag });
+        for (const tag of tagsOf(group)) this.#places.set(tag.id, { device, group, tag });
       }
     }
   }
 
   /** Where a tag stands in the configuration; a Fault with the nearest name if nowhere. */
-  place(id: string): { device: Device; group: Group; tag: Tag } {
+  place(id: string): Place {
     const place = this.#places.get(id);
     if (place !== undefined) return place;
     const close = nearest(id, this.#places.keys());
     throw new Fault("unknown-tag",
       `There is no tag ${id}${close === null ? "" : `; did you mean ${close}?`}`, { tag: id });
+  }
+
+  /** Where the cells of a tag are that is read, in which `value` can stand. */
+  placeOf(
+    id: string, value: number | boolean | string | null,
+  ): { stream: string; column: string } {
+    const { device, group, tag } = this.place(id);
+    if (!("at" in tag)) {
+      throw new Fault("force", `${id} is a constant: change it in the configuration`, { tag: id });
+    }
+    const stream = `${device.name}.${group.name}`;
+    const ring = this.#role.rings.get(stream)!;
+    const column = ring.column(tag.name)!;
+    if (value !== null && !fits(value, column)) {
+      throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
+        { tag: id, type: tag.type });
+    }
+    return { stream, column: tag.name };
   }
 
   tag(id: string, time: number): TagView {
@@ -55,7 +84,7 @@ export class Inspector {
         state: link?.state !== "open"
           ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
         tags: device.groups.flatMap((group) =>
-          group.tags.map((tag) => this.#tagView(device, group, tag, time))),
+          tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
       };
     });
   }
@@ -73,6 +102,17 @@ export class Inspector {
       });
     }
     return links;
+  }
+
+  frames(name: string, after: number, now: number): FrameView[] | null {
+    const { links, share } = this.#role;
+    const port = links.get(name);
+    const plan = share.links.find(({ link }) => link.name === name);
+    if (port === undefined || plan === undefined) return null;
+    const { driver, link } = plan;
+    return port.frames.after(after, now).map(({ n, piece: { time, dir, bytes } }) => ({
+      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx", link),
+    }));
   }
 
   #typeOf(connection: string): string {
@@ -118,7 +158,8 @@ export class Inspector {
         state: runner?.state ?? "off",
         reason: runner?.reason ?? this.#role.whyOff(rule.name),
         rows_in: first?.in ?? 0, rows_out: last?.out ?? 0, errors: sum("errors"),
-        lost: (runner?.lost ?? 0) + sum("dropped"), late: sum("late"), early: sum("early"),
+        lost: (runner?.lost ?? 0) + sum("dropped"), evicted: sum("evicted"),
+        late: sum("late"), early: sum("early"),
         failures: runner?.failures ?? 0,
         targets: rule.to.map((t) => (t.kind === "sink" ? t.sink : `write ${t.tag} from ${t.from}`)),
       };
@@ -133,10 +174,11 @@ export class Inspector {
     }));
   }
 
-  #tagView(device: Device, group: Group, tag: Tag, time: number): TagView {
+  #tagView(device: Device, group: Group, tag: AnyTag, time: number): TagView {
     const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const head = {
-      id: tag.id, at: tag.at, type: tag.type, group: group.name, eu: tag.eu, access: tag.access,
+      id: tag.id, type: tag.type, group: group.name, eu: tag.eu,
+      at: "at" in tag ? tag.at : "static", access: "access" in tag ? tag.access : "read" as const,
     };
     if (ring.head === 0) {
       return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };
@@ -149,6 +191,16 @@ export class Inspector {
       ...head, value: json(readCell(ring, column, seq)), quality: stateName(state),
       time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
+  }
+}
+
+function fits(value: number | boolean | string, { kind, slot }: Column): boolean {
+  switch (kind) {
+    case "float64": return typeof value === "number" && Number.isFinite(value);
+    case "int53": case "int64": case "time": return Number.isSafeInteger(value);
+    case "bool": return typeof value === "boolean";
+    case "text": return typeof value === "string" && Buffer.byteLength(value) <= slot;
+    default: return false;
   }
 }
 

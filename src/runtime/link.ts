@@ -1,7 +1,8 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD } from "../ring.ts";
+import { BAD, type Ring } from "../ring.ts";
+import { tapped, type Tap } from "./frames.ts";
 import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
 
@@ -42,6 +43,11 @@ export interface LinkRunnerOptions {
   /** Of a row that begins now. */
   readonly flags: () => number;
   readonly log: Log;
+  readonly tap: Tap;
+  /** A person had the device left alone. */
+  isDisabled(device: string): boolean;
+  /** The row `seq` is about to be published. */
+  complete(ring: Ring, seq: number): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -91,8 +97,9 @@ export class LinkRunner implements WireEvents {
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
-  attach(wire: Wire, session: Session): void {
+  attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
+    const session = open(tapped(wire, this.#options.tap));
     this.#slots = [session, ...session.beside ?? []].map((one) =>
       ({ session: one, request: null }));
   }
@@ -124,6 +131,7 @@ export class LinkRunner implements WireEvents {
   }
 
   received(bytes: Uint8Array, n: number): void {
+    this.#options.tap("rx", bytes, n);
     this.session.receive(bytes, n, this.#options.now());
     this.#options.wake();
   }
@@ -222,8 +230,9 @@ export class LinkRunner implements WireEvents {
   }
 
   #beginJob(job: LinkJob, now: number): void {
-    if (this.state !== "open") {
-      job.done(BAD.disconnected, 0, false, NaN, null);
+    const isDisabled = this.#options.isDisabled(deviceOf(job.tag));
+    if (isDisabled || this.state !== "open") {
+      job.done(isDisabled ? BAD.disabled : BAD.disconnected, 0, false, NaN, null);
       return;
     }
     this.#job = job;
@@ -262,7 +271,9 @@ export class LinkRunner implements WireEvents {
     const request = poll.take()!;
     const { ring } = poll.group;
     const station = this.#station(request.station);
-    if (this.state !== "open" || station.pausedUntil > now) {
+    if (this.#options.isDisabled(poll.group.device)) {
+      spoil(ring, request, BAD.disabled);
+    } else if (this.state !== "open" || station.pausedUntil > now) {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
       spoil(ring, request, why);
@@ -280,7 +291,9 @@ export class LinkRunner implements WireEvents {
   /** A row is published as soon as its last request has ended: no job goes before it. */
   #endPoll(poll: Poll): boolean {
     if (!poll.isTaken || !this.#isIdle) return false;
-    poll.group.ring.publish(1);
+    const { ring } = poll.group;
+    this.#options.complete(ring, ring.head);
+    ring.publish(1);
     poll.end();
     this.#poll = null;
     return true;
@@ -334,3 +347,6 @@ export class LinkRunner implements WireEvents {
     this.since = this.#options.now();
   }
 }
+
+/** A device's name has no dot. */
+const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));

@@ -1,14 +1,17 @@
 import { limits } from "../base.ts";
 import type { Driver, Request } from "../driver.ts";
-import { copyCell, type Ring } from "../ring.ts";
+import { copyCell, writeCell, type Ring } from "../ring.ts";
+import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
 export interface LinkGroup {
   readonly stream: string;
+  readonly device: string;
   readonly station: number;
   /** ms, start to start */
   readonly interval: number;
   readonly ring: Ring;
+  readonly constants: readonly Constant[];
   readonly requests: readonly Request[];
 }
 
@@ -52,6 +55,7 @@ export class Poll {
     this.#splitter = splitter;
     this.#requests = group.requests;
     this.due = due;
+    fillConstants(group);
   }
 
   /** A device that was connected anew may be another one. */
@@ -140,6 +144,13 @@ export class Poll {
       else pieces[pieces.length - 1] = both;
     }
     return pieces;
+  }
+}
+
+/** No poll writes their cells, so what stands in each row of the ring once stays there. */
+function fillConstants({ ring, constants }: LinkGroup): void {
+  for (const { column, value } of constants) {
+    for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DriverTag, SessionCounters } from "../driver.ts";
+import type { Frames } from "./frames.ts";
 import type { LinkRunner } from "./link.ts";
 import type { LinkView } from "./view.ts";
 
@@ -48,6 +49,8 @@ export interface LinkPort {
   /** Moves what is due; gives the monotonic ms of the next call. */
   step(now: number, time: number): number;
   view(now: number): LinkView;
+  /** What passed on the medium since number `after`, as long as somebody goes on asking. */
+  readonly frames: Frames;
   close(): void;
 }
 
@@ -55,10 +58,12 @@ export interface LinkPort {
 export class LocalPort implements LinkPort {
   readonly #runner: LinkRunner;
   readonly #type: string;
+  readonly frames: Frames;
 
-  constructor(runner: LinkRunner, type: string) {
+  constructor(runner: LinkRunner, type: string, frames: Frames) {
     this.#runner = runner;
     this.#type = type;
+    this.frames = frames;
   }
 
   get name(): string {

@@ -20,6 +20,7 @@ export interface RoleInit {
   readonly configRejected: boolean;
   readonly latched: string | null;
   readonly stopped: Readonly<Record<string, string>>;
+  readonly disabled: Readonly<Record<string, string>>;
   readonly past: Past | null;
   readonly unavailable: string | null;
   /** The clock of all threads. */

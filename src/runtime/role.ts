@@ -11,6 +11,7 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import { Frames } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import type { LinkGroup } from "./poll.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
@@ -19,6 +20,7 @@ import { RuleState } from "./rule-state.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
+import { Overrides } from "./overrides.ts";
 import { rulesToWrites, type Share } from "./share.ts";
 import { SinkRunner } from "./sink.ts";
 import type { StatePort } from "./store-port.ts";
@@ -32,6 +34,8 @@ export interface RoleOptions {
   readonly active: boolean;
   readonly breathe: Breathe;
   readonly state: StatePort;
+  /** Devices that a person disabled, in an earlier run too, and who. */
+  readonly disabled: Readonly<Record<string, string>>;
   /** Of this start, 0 while the store could not be read. */
   readonly epoch: number;
   wake(): void;
@@ -63,6 +67,7 @@ export class Role {
   #left: Generation | null = null;
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
+  readonly overrides: Overrides;
   /** In the order of a turn: rules, and windows that they share; what each reads. */
   #order: readonly Reading[] = [];
   #readers: readonly Bell[] = [];
@@ -86,6 +91,8 @@ export class Role {
     this.#options = options;
     this.arena = Arena.create(arenaBytes(first));
     const { gateway } = first;
+    this.overrides = new Overrides(options.disabled,
+      { now: () => options.world.clock.now(), log: options.world.log });
     const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
       rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
     this.#now = new Generation(nothing, null, this);
@@ -394,7 +401,7 @@ export class Role {
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
-          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock)
+          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : this.#localLink(plan, ended));
     }
   }
@@ -402,18 +409,26 @@ export class Role {
   #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
-      stream: group.stream, station: group.station, interval: group.interval,
-      ring: this.rings.get(group.stream)!, requests: group.requests,
+      stream: group.stream, device: group.device, station: group.station,
+      interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
+      requests: group.requests,
     }));
+    const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
+      tap: (dir, bytes, n) => {
+        if (!frames.isWatched(world.clock.now())) return;
+        frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
+      },
       connectTimeout: connectTimeout(plan.link), wake,
+      isDisabled: (device) => this.overrides.isDisabled(device),
+      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner, plan.driver.medium);
-    runner.attach(wire, plan.driver.open(plan.link, wire));
-    return new LocalPort(runner, plan.link.type);
+    runner.attach(wire, (own) => plan.driver.open(plan.link, own));
+    return new LocalPort(runner, plan.link.type, frames);
   }
 
   /** One client serves all sources and sinks of a link; they come and go. */
@@ -447,10 +462,10 @@ export class Role {
       const was = before.sinks.find((one) => one.name === name && one.stream === rule);
       const isSame = was?.ring === ring && kept?.sinks.has(name) === true;
       // A changed sink goes on where it was, as long as its rows are where they were.
-      sinks.push(isSame ? was : new SinkRunner(name,
+      sinks.push(isSame ? was : new SinkRunner(
         this.#connection(config.type, config.link ?? config.type)
           .sink(name, config.settings, ring, rule), ring,
-        was?.ring === ring ? was.cursor : ring.head, config.omitIfEmpty));
+        was?.ring === ring ? was.cursor : ring.head, config));
     }
   }
 

@@ -1,7 +1,7 @@
 import { limits, reason, scheduleAt } from "../base.ts";
 import type { Model } from "../infer.ts";
 import type { Block, Ring } from "../ring.ts";
-import { byEventTime, inTurn, type Stage, type StageAlarms } from "../sql.ts";
+import { byEventTime, inTurn, ReorderStage, type Stage, type StageAlarms } from "../sql.ts";
 import type { Gather } from "./gather.ts";
 import type { RulePlan } from "./graph.ts";
 
@@ -19,6 +19,8 @@ export interface Place {
 /** One stage, and the ring that it reads. */
 interface Link extends Place {
   readonly stage: Stage;
+  /** Rows before the next one were not read: windows behind must not be taken for whole (W8). */
+  gap: boolean;
 }
 
 /** What a rule stands on, and how its stages are made from nothing. */
@@ -150,6 +152,7 @@ export class RuleRunner {
     this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
     for (const link of this.links) link.cursor = link.begun = link.ring.head;
+    this.links[0]!.gap = true;
     this.#places = this.#gather?.members ?? [this.links[0]!];
     this.state = "running";
     this.reason = "";
@@ -313,7 +316,7 @@ export class RuleRunner {
   #make(): void {
     const { rings } = this.#parts;
     this.links = inTurn(byEventTime(this.#parts.stages())).map((stage, i) =>
-      ({ stage, ring: rings[i]!, cursor: rings[i]!.head, begun: rings[i]!.head }));
+      ({ stage, ring: rings[i]!, cursor: rings[i]!.head, begun: rings[i]!.head, gap: false }));
   }
 
   /** A stage writes at most half of its output ring in a turn. */
@@ -326,7 +329,20 @@ export class RuleRunner {
   #fill(until: number): boolean {
     if (this.#gather === null) return false;
     const { ring, cursor } = this.links[0]!;
-    return ((ring.head - cursor) | 0) > ring.rows >> 1 || this.#gather.step(until);
+    if (((ring.head - cursor) | 0) > ring.rows >> 1) return true;
+    const { lost } = this.#gather;
+    const more = this.#gather.step(until);
+    if (this.#gather.lost !== lost) this.#tellGap(0, ring.head - 1);
+    return more;
+  }
+
+  /** Rows up to the time of row `seq` are missing from what stages from `i` on read. */
+  #tellGap(i: number, seq: number): void {
+    const { links } = this, { ring, stage } = links[i]!;
+    const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
+    // A reorder step tells those behind it, in event time.
+    const end = stage instanceof ReorderStage ? i + 1 : links.length;
+    for (let k = i; k < end; k++) links[k]!.stage.miss?.(time);
   }
 
   #step(i: number, open: boolean, now: number, time: number): boolean {
@@ -336,6 +352,7 @@ export class RuleRunner {
     if (lag > ring.rows) {
       this.#lost += lag - ring.rows;
       link.cursor = (ring.head - ring.rows) | 0;
+      link.gap = true;
       lag = ring.rows;
     }
     if (i === 0 && this.since !== -Infinity) lag = this.#skipEarlier();
@@ -344,6 +361,8 @@ export class RuleRunner {
       : ((next.ring.head - next.cursor) | 0) <= next.ring.rows >> 1;
     if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
+      if (link.gap) this.#tellGap(i, link.cursor);
+      link.gap = false;
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     // Less than 0: a replay has not come up to where this rule was.
@@ -395,6 +414,7 @@ export class RuleRunner {
       if (left <= 0) continue;
       this.#lost += left;
       link.cursor = link.ring.head;
+      link.gap = true;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Fault, limits, nearest } from "../base.ts";
+import { Fault, formatDuration, limits, nearest, never } from "../base.ts";
 import {
   dayStart, legibleId, parseCommand, refuse, refusedOutcome, sentenceOf, testCaller,
   type Refusal,
@@ -21,7 +21,7 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, Health, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
+  AlarmView, Health, OverrideOrder, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
   WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import { sharers } from "./windows.ts";
@@ -187,7 +187,7 @@ class Running implements Runtime {
     const { store, safeMode, configRejected } = this.#options;
     this.#past = this.#readPast();
     return { safeMode, configRejected, latched: store.latch.read(), past: this.#past,
-      stopped: store.stoppedRules() };
+      stopped: store.stoppedRules(), disabled: store.disabledDevices() };
   }
 
   #readPast(): Past | null {
@@ -373,6 +373,17 @@ class Running implements Runtime {
     return roles.flatMap((role) => role.links);
   }
 
+  /** Traffic of a link to equipment past number `after`: kept while somebody goes on asking. */
+  async frames(link: string, after: number) {
+    const frames = await this.#control.frames(link, after);
+    if (frames !== null) return frames;
+    const names = (await this.links()).map(({ name }) => name);
+    const close = nearest(link, names);
+    throw new Fault("unknown-link", names.includes(link)
+      ? `${link} is no link to equipment; only their frames are shown`
+      : `There is no link ${link}${close === null ? "" : `; did you mean ${close}?`}`, { link });
+  }
+
   async devices() {
     return this.#control.devices();
   }
@@ -411,6 +422,28 @@ class Running implements Runtime {
       time: clock.time(), monotonic: clock.now(), sentence: `The rule ${rule}: ${order}.`,
       ...this.#hashes,
     });
+  }
+
+  async override(order: OverrideOrder): Promise<void> {
+    const { store, world: { clock } } = this.#options;
+    if ("device" in order) this.#testDevice(order.device);
+    await this.#control.override(order);
+    if (order.kind === "disable") store.disableDevice(order.device, order.by);
+    if (order.kind === "enable") store.enableDevice(order.device);
+    store.audit.note({
+      origin: "device" in order ? `device:${order.device}` : `tag:${order.tag}`, who: order.by,
+      source: "", code: order.kind, time: clock.time(), monotonic: clock.now(),
+      asked: order.kind === "force" ? JSON.stringify(order.value) : null,
+      sentence: sentenceOfOrder(order), ...this.#hashes,
+    });
+  }
+
+  #testDevice(name: string): void {
+    const names = this.#graph.gateway.devices.map((device) => device.name);
+    if (names.includes(name)) return;
+    const close = nearest(name, names);
+    throw new Fault("unknown-device", `There is no device ${name}` +
+      (close === null ? "" : `; did you mean ${close}?`), { device: name });
   }
 
   async explain(name: string): Promise<string> {
@@ -530,8 +563,20 @@ class Running implements Runtime {
   }
 }
 
+function sentenceOfOrder(order: OverrideOrder): string {
+  switch (order.kind) {
+    case "disable": return `The device ${order.device} is left alone.`;
+    case "enable": return `The device ${order.device} is asked again.`;
+    case "force": return `${order.tag} is forced to ${JSON.stringify(order.value)} for ` +
+      `${formatDuration(order.for_ms)}.`;
+    case "unforce": return `${order.tag} is forced no longer.`;
+    default: return never(order, "override");
+  }
+}
+
 function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
   return [
+    ...role.overrides,
     ...role.links.filter((link) => link.state !== "open")
       .map(({ name, reason }) => `${isOwn(name) ? "" : "link "}${name}: ${reason}`),
     ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
@@ -543,6 +588,8 @@ function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
 
 function reasonOf(quality: string, state: string, why: string, station: string): string {
   if (quality === "good") return "the last poll read it";
+  if (quality === "bad:disabled") return "a person had the device left alone: tagwerk enable";
+  if (quality === "uncertain:forced") return "a person forced the value: tagwerk force TAG --end";
   if (state !== "open") return `the link is ${state}: ${why}`;
   return station === "good"
     ? `the poll gave ${quality}` : `the station's last exchange: ${station}`;

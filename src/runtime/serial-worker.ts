@@ -3,6 +3,7 @@ import type { Driver, Wire, WireEvents } from "../driver.ts";
 import { assert, limits } from "../base.ts";
 import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
+import type { FramePiece } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import { viewOf, type JobDone } from "./port.ts";
 import { timeFlags } from "./time-flags.ts";
@@ -56,6 +57,10 @@ export class SerialWorker {
   readonly #bell: Bell;
   readonly #latch: Word;
   readonly #stop: Word;
+  readonly #watched: Word;
+  readonly #disabled: ReadonlyMap<string, Word>;
+  /** Traffic that is still to be told. */
+  #pieces: FramePiece[] = [];
   readonly #armings: readonly Word[];
   #published = 0;
   #viewAt = 0;
@@ -76,23 +81,33 @@ export class SerialWorker {
     this.#bell = Bell.attach(arena, init.bell);
     this.#latch = Word.attach(arena, init.latch);
     this.#stop = Word.attach(arena, init.stop);
+    this.#watched = Word.attach(arena, init.watched);
+    this.#disabled = new Map(init.disabled.map(({ device, at }) =>
+      [device, Word.attach(arena, at)]));
     this.#armings = init.armings.map((at) => Word.attach(arena, at));
     const driver = world.drivers.find((d) => d.type === init.driver)!;
     this.#runner = new LinkRunner({
       name: init.link.name,
       groups: init.groups.map(({ plan }, i) => ({
-        stream: plan.stream, station: plan.station, interval: plan.interval,
-        ring: this.#rings[i]!, requests: driver.plan(plan.tags, init.link),
+        stream: plan.stream, device: plan.device, station: plan.station,
+        interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
+        requests: driver.plan(plan.tags, init.link),
       })),
       splitter: driver,
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
       flags: () => timeFlags(world.clock, init.clock),
+      tap: (dir, bytes, n) => {
+        if (this.#watched.get() === 0) return;
+        this.#pieces.push({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
+      },
+      isDisabled: (device) => this.#disabled.get(device)!.get() !== 0,
+      complete: () => {},
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });
     this.#wire = world.wire(init, this.#runner);
-    this.#runner.attach(this.#wire, driver.open(init.link, this.#wire));
+    this.#runner.attach(this.#wire, (wire) => driver.open(init.link, wire));
   }
 
   /** Its link was closed for good. */
@@ -117,6 +132,10 @@ export class SerialWorker {
     const published = this.#rings.reduce((sum, ring) => (sum + ring.head) | 0, 0);
     if (published !== this.#published) this.#bell.ring();
     this.#published = published;
+    if (this.#pieces.length > 0) {
+      this.#world.post({ kind: "frames", pieces: this.#pieces });
+      this.#pieces = [];
+    }
     if (now < this.#viewAt && this.#runner.state === this.#told) return;
     this.#viewAt = now + view_ms;
     this.#told = this.#runner.state;

@@ -1,11 +1,13 @@
-import { assert, limits } from "../base.ts";
+import { assert, limits, never } from "../base.ts";
 import type { DriverTag } from "../driver.ts";
 import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
   type RingLayout,
 } from "../ring.ts";
 import type { Link, Profile } from "../config.ts";
+import { Frames, type FramePiece } from "./frames.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
+import type { Overrides } from "./overrides.ts";
 import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 import type { Thread, WakePipe, World } from "./world.ts";
@@ -54,6 +56,10 @@ export interface SerialInit {
   readonly bell: number;
   /** Not 0 = disarmed by the latch: no write leaves. */
   readonly latch: number;
+  /** Not 0 = somebody looks at the traffic. */
+  readonly watched: number;
+  /** Word of each device: not 0 = it is left alone. */
+  readonly disabled: readonly { readonly device: string; readonly at: number }[];
   /** Not 0 = the link is not there any more: the port is given back, and the thread ends. */
   readonly stop: number;
   /** By tag: the number of its arming, 0 = not armed. */
@@ -68,6 +74,7 @@ export interface SerialInit {
 
 export type SerialMessage =
   | { readonly kind: "view"; readonly view: LinkView }
+  | { readonly kind: "frames"; readonly pieces: readonly FramePiece[] }
   | { readonly kind: "ended"; readonly why: string };
 
 export interface SerialEvents {
@@ -99,7 +106,12 @@ export class SerialPort implements LinkPort {
   readonly #bell: Bell;
   readonly #latch: Word;
   readonly #stop: Word;
+  readonly #watched: Word;
+  readonly frames = new Frames();
   readonly #armings: readonly Word[];
+  readonly #overrides: Overrides;
+  /** By device: not 0 = it is left alone. */
+  readonly #disabled: ReadonlyMap<string, Word>;
   readonly #pipe: WakePipe;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Thread | null = null;
@@ -111,19 +123,21 @@ export class SerialPort implements LinkPort {
 
   constructor(
     plan: LinkPlan, locals: ReadonlyMap<string, Ring>, events: SerialEvents, world: World,
-    clock: Profile["clock"],
+    clock: Profile["clock"], overrides: Overrides,
   ) {
     this.name = plan.link.name;
+    this.#overrides = overrides;
     this.#events = events;
     this.#world = world;
     this.#tags = plan.groups.flatMap((group) => group.tags);
+    const devices = [...new Set(plan.groups.map(({ device }) => device))];
     const records = (what: string, columns: readonly ColumnSpec[]): RingLayout =>
       Ring.layout(`${plan.link.name} ${what}`, columns, limits.commands_max);
     const commands = records("commands", commandColumns);
     const outcomes = records("outcomes", outcomeColumns);
     const groups = plan.groups.map((group) => locals.get(group.stream)!.layout);
     const arena = Arena.create(arenaBytes(
-      [...groups, commands, commands, outcomes, outcomes], 3 + this.#tags.length));
+      [...groups, commands, commands, outcomes, outcomes], 4 + this.#tags.length + devices.length));
     const place = (layout: RingLayout): { ring: Ring; placed: Placed } => {
       const { ring } = Ring.create(arena, layout);
       return { ring, placed: { at: ring.at, layout } };
@@ -138,14 +152,18 @@ export class SerialPort implements LinkPort {
     this.#bell = Bell.create(arena, `${this.name} bell`);
     this.#latch = Word.create(arena, `${this.name} latch`);
     this.#stop = Word.create(arena, `${this.name} stop`);
+    this.#watched = Word.create(arena, `${this.name} watched`);
     this.#armings = this.#tags.map((tag) => Word.create(arena, `${tag.id} arming`));
+    this.#disabled = new Map(devices.map((device) =>
+      [device, Word.create(arena, `${device} disabled`)]));
     this.#pipe = world.wakePipe();
     this.#init = {
       kind: "serial", link: plan.link, driver: plan.driver.type, buffer: arena.buffer,
       groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
-      stop: this.#stop.at,
+      stop: this.#stop.at, watched: this.#watched.at,
+      disabled: [...this.#disabled].map(([device, { at }]) => ({ device, at })),
       armings: this.#armings.map((word) => word.at), wake: this.#pipe.end, clock,
       engineClock: world.clock.shared,
     };
@@ -226,12 +244,19 @@ export class SerialPort implements LinkPort {
 
   step(now: number, _time: number): number {
     if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
-    for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max);
+    this.#watched.set(this.frames.isWatched(now) ? 1 : 0);
+    for (const [device, word] of this.#disabled) {
+      word.set(this.#overrides.isDisabled(device) ? 1 : 0);
+    }
+    for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max, this.#complete);
     while (this.#outcomes.pop()) this.#outcome();
     // A bridge moves at most half of its own ring: the rest comes in the next turn, at once.
     if (this.#bridges.some((bridge) => bridge.lag() > 0)) return now;
     return this.#worker === null ? this.#startAt : Infinity;
   }
+
+  readonly #complete = (ring: Ring, from: number, n: number): void =>
+    this.#overrides.apply(ring, from, n);
 
   #outcome(): void {
     const { arena, columns, mask } = this.#outcomesInto;
@@ -276,8 +301,7 @@ export class SerialPort implements LinkPort {
     this.#starts += 1;
     worker.onmessage = (event: MessageEvent<SerialMessage>) => {
       if (this.#worker !== worker) return;
-      if (event.data.kind === "view") this.#view = event.data.view;
-      else this.#events.ended(event.data.why);
+      this.#told(event.data);
       this.#events.wake();
     };
     const died = (why: string): void => {
@@ -286,6 +310,15 @@ export class SerialPort implements LinkPort {
     worker.onerror = (event) => died(event.message);
     worker.addEventListener("close", () => died("the worker ended"));
     worker.postMessage(this.#init);
+  }
+
+  #told(message: SerialMessage): void {
+    switch (message.kind) {
+      case "view": this.#view = message.view; break;
+      case "frames": for (const piece of message.pieces) this.frames.add(piece); break;
+      case "ended": this.#events.ended(message.why); break;
+      default: never(message, "message of a serial worker");
+    }
   }
 
   /** W3, W15: armings end, and a command whose bytes may have left is unknown. */

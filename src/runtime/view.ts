@@ -9,6 +9,7 @@ import type { TableCounters } from "./lookup.ts";
 export interface Runtime {
   health(): Promise<Health>;
   links(): Promise<LinkView[]>;
+  frames(link: string, after: number): Promise<FrameView[]>;
   devices(): Promise<DeviceView[]>;
   streams(): Promise<StreamView[]>;
   /**
@@ -18,6 +19,8 @@ export interface Runtime {
   rules(): Promise<RuleView[]>;
   /** Starts, stops, restarts or resets one rule. */
   rule(order: RuleOrder): Promise<void>;
+  /** Leaves a device alone, or asks it again; forces a tag's value, or ends that. */
+  override(order: OverrideOrder): Promise<void>;
   tables(): Promise<TableView[]>;
   /** Plan, bytes and generated code, as text. */
   explain(rule: string): Promise<string>;
@@ -182,6 +185,18 @@ export interface LinkStationView extends StationView {
   readonly link: string;
 }
 
+/** Bytes that passed on a link's medium in one piece. */
+export interface FrameView {
+  /** Counts the pieces of a link. */
+  readonly n: number;
+  /** Engine time, ms since the epoch. */
+  readonly time: number;
+  readonly dir: "tx" | "rx";
+  readonly hex: string;
+  /** In words, if it is a whole frame. */
+  readonly text: string | null;
+}
+
 export interface PollView {
   readonly stream: string;
   readonly interval_ms: number;
@@ -256,6 +271,13 @@ export interface RowView {
   readonly flags?: readonly string[];
 }
 
+/** What a person puts over the readings of a device (`overrides.ts`). */
+export type OverrideOrder =
+  | { readonly kind: "disable" | "enable"; readonly device: string; readonly by: string }
+  | { readonly kind: "force"; readonly tag: string; readonly value: number | boolean | string;
+      readonly for_ms: number; readonly by: string }
+  | { readonly kind: "unforce"; readonly tag: string; readonly by: string };
+
 export const ruleOrders = ["start", "stop", "restart", "reset"] as const;
 
 export interface RuleOrder {
@@ -275,6 +297,8 @@ export interface RuleView {
   readonly rows_out: number;
   readonly errors: number;
   readonly lost: number;
+  /** Groups of a GROUP BY that gave way to others (`EVICT OLDEST`), with all that they had. */
+  readonly evicted: number;
   /** Rows left out because they came too late for event time. */
   readonly late: number;
   /** Rows that event time had no room for: they could not wait for those before them. */

@@ -244,6 +244,11 @@ export class Writing {
     for (const lane of this.lanes.values()) if (lane.port.name === link) lane.end(why);
   }
 
+  /** Who leaves a device alone does not mean to write to it when it is asked again. */
+  deviceEnded(device: string, why: string): void {
+    for (const lane of this.lanes.values()) if (lane.id.startsWith(`${device}.`)) lane.end(why);
+  }
+
   /** W3: what these tags' values are made of has changed in one rule on their way. */
   inputsEnded(rule: string, why: string): void {
     for (const tag of tagsAfter(this.#role.share.rules, rule)) this.lanes.get(tag)?.end(why);

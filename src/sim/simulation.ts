@@ -1,5 +1,5 @@
 import { createRandom, Fault, nearest } from "../base.ts";
-import type { Gateway, Link } from "../config.ts";
+import { tagOnLink, type Gateway, type Link } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
@@ -22,11 +22,8 @@ function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
     .filter((device) => device.link === link.name)
     .flatMap(({ station, groups }) =>
       groups.flatMap((group) => group.tags.map((tag) => ({ station, tag }))));
-  return tags.map(({ station, tag }, column) => ({
-    id: tag.id, station, at: tag.at, type: tag.type, scale: tag.scale,
-    offset: tag.offset, wordOrder: tag.wordOrder, eu: tag.eu, column,
-    writable: tag.access === "read-write",
-  }));
+  return tags.map(({ station, tag }, column) =>
+    ({ ...tagOnLink(tag, station, column), eu: tag.eu }));
 }
 
 export interface SimulationOptions {

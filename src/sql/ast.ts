@@ -10,8 +10,8 @@ export interface Select {
   readonly joins: readonly Join[];
   readonly where: Expr | null;
   readonly groupBy: readonly Expr[];
-  /** `KEYS n` of GROUP BY: how many groups there may be. */
-  readonly groups: { readonly most: number; readonly span: Span } | null;
+  /** Of GROUP BY: how many groups there may be. */
+  readonly groups: Keys | null;
   readonly window: Window | null;
   readonly having: Expr | null;
   readonly orderBy: readonly Order[];
@@ -66,6 +66,14 @@ export interface Window {
 export interface Order {
   readonly expr: Expr;
   readonly descending: boolean;
+}
+
+/** `KEYS n [EVICT OLDEST]` */
+export interface Keys {
+  readonly most: number;
+  /** For one more the key gives way that has had no row for longest. */
+  readonly evicts: boolean;
+  readonly span: Span;
 }
 
 export interface Over {

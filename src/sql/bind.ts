@@ -142,6 +142,7 @@ class Binder extends Calls {
         distinct);
     }
     return this.query(this.sql, { joins, where, window, select: fields, having, groups, aggregated,
+      evicts: select.groups?.evicts ?? false,
       expand, distinct: distinct !== null, limit: limit?.rows ?? null, orderBy });
   }
 
@@ -218,7 +219,7 @@ class Binder extends Calls {
       sql, inputs: this.scope.inputs, joins: [], newest: this.scope.newest, where: null,
       window: null, having: null, distinct: false, orderBy: [], limit: null,
       numbers: this.numbers.filter((number) => shown.has(number)),
-      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1,
+      select: [], groupBy: this.#keys.map((key) => key.bound), groups: 1, evicts: false,
       aggregates: this.aggregates,
       infers: this.infers, stateful: this.states, aggregated: false, expand: null,
       repeated: this.#repeated, ...parts,

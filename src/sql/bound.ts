@@ -42,6 +42,11 @@ export interface BoundQuery {
   readonly groupBy: readonly Bound[];
   /** Groups at most: a power of two. */
   readonly groups: number;
+  /**
+   * For one more key the group gives way whose newest row is the oldest: the new one has its place
+   * among them. Else rows of more keys are refused.
+   */
+  readonly evicts: boolean;
   readonly having: Bound | null;
   readonly select: readonly BoundField[];
   /** Columns written out in place of one of the same name that is written out, too. */

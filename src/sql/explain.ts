@@ -2,7 +2,7 @@ import { sectionsOf } from "./fault.ts";
 import { formatDuration } from "../base.ts";
 import type { ColumnSpec } from "../ring.ts";
 import { hasField } from "./emit/params.ts";
-import type { ArrangePlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
+import type { ArrangePlan, FoldPlan, KeptWindow, Program, SortKey, StagePlan } from "./program.ts";
 
 /**
  * A rule as text for a person: its plan, its bytes, and the code that runs; `sharers`: the other
@@ -69,7 +69,9 @@ function arrangement({ having, numbers, distinct, order, limit }: ArrangePlan): 
   ].join(", ");
 }
 
-const groups = (keys: number): string => `at most ${keys} group${keys === 1 ? "" : "s"}`;
+const groups = ({ keys, state }: Pick<FoldPlan, "keys" | "state">): string =>
+  `at most ${keys} group${keys === 1 ? "" : "s"}` +
+  (hasField(state, "recency") ? ", the oldest gives way" : "");
 
 function title(stage: StagePlan): string {
   switch (stage.kind) {
@@ -84,7 +86,7 @@ function title(stage: StagePlan): string {
       const { window, pane_ms, fold, parted } = stage;
       const ring = parted?.ring ?? stage.ring;
       const what = pane_ms === null ? "rows" : `groups of panes of ${formatDuration(pane_ms)}`;
-      const out = hasField(fold.state, "picked") ? "which come out as they are" : groups(fold.keys);
+      const out = hasField(fold.state, "picked") ? "which come out as they are" : groups(fold);
       const keys = parted === null ? "" : " by keys";
       return `${keptTitle(window)}${keys}, keeps ${ring.rows} ${what} in ${ring.bytes} bytes, ` +
         out;
@@ -96,7 +98,7 @@ function title(stage: StagePlan): string {
       return `rows in the order of their source time, at most ${formatDuration(late_ms)} late` +
         `${idle}, ${ring.rows - 1} may wait in ${ring.bytes} bytes`;
     }
-    case "running": return `running aggregates, ${groups(stage.keys)}`;
+    case "running": return `running aggregates, ${groups(stage)}`;
     case "stateful": {
       const keys = stage.keys === 0 ? "" : `, at most ${stage.keys} keys`;
       return `functions with state (${stage.functions.join(", ")})${keys}`;
@@ -112,7 +114,7 @@ function title(stage: StagePlan): string {
       const kind = window.kind === "tumbling"
         ? `tumbling window of ${formatDuration(window.length_ms)}`
           : `count window of ${window.rows} rows`;
-      return `${kind}, ${groups(stage.keys)}`;
+      return `${kind}, ${groups(stage)}`;
     }
   }
 }

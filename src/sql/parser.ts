@@ -1,7 +1,6 @@
 import type {
-  BinaryOp, Case, Expr, Field, Join, JoinKind, Literal, Order, Over, Select, Source, Statement,
-    Window,
-  WindowKind,
+  BinaryOp, Case, Expr, Field, Join, JoinKind, Keys, Literal, Order, Over, Select, Source,
+  Statement, Window, WindowKind,
 } from "./ast.ts";
 import { duration, limits, nearest } from "../base.ts";
 import { notInThisVersion, SqlFault, type Span } from "./fault.ts";
@@ -460,7 +459,13 @@ export class Parser {
       if (this.accept("PARTITION")) {
         this.expect("BY");
         partitionBy = this.list(() => this.expr());
-        keys = this.keys()?.most ?? null;
+        const table = this.keys();
+        if (table?.evicts) {
+          throw this.fault("EVICT OLDEST is for GROUP BY: a function whose state is forgotten " +
+            "would begin anew without a word. Without it a key past KEYS has no result, counted",
+            table.span);
+        }
+        keys = table?.most ?? null;
       } else if (this.accept("ORDER")) {
         this.expect("BY");
         orderBy = this.list(() => this.order());
@@ -473,12 +478,14 @@ export class Parser {
     return { partitionBy, keys, orderBy, when, span: this.span(from) };
   }
 
-  /** `KEYS n`: how many keys there may be. */
-  keys(): { most: number; span: Span } | null {
+  /** `KEYS n [EVICT OLDEST]`: how many keys there may be, and what becomes of one more. */
+  keys(): Keys | null {
     if (!this.accept("KEYS")) return null;
     if (this.#token.kind !== "bigint") throw this.unexpected("a number of keys");
-    const { from, to, text } = this.take();
-    return { most: Number(text), span: { from, to } };
+    const { from, text } = this.take();
+    const evicts = this.accept("EVICT");
+    if (evicts) this.expect("OLDEST");
+    return { most: Number(text), evicts, span: this.span(from) };
   }
 
   order(): Order {

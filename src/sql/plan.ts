@@ -13,7 +13,7 @@ import { isShareable, sharedWindow } from "./shared.ts";
 import { failuresStage } from "./failures.ts";
 import { silenceStage } from "./silence.ts";
 import { SqlFault } from "./fault.ts";
-import type { Program, SharedWindow, SortKey, SourcesPlan, StagePlan } from "./program.ts";
+import type { Program, SortKey, SourcesPlan, StagePlan } from "./program.ts";
 import { conjunction, conjuncts } from "./rewrite/conjuncts.ts";
 import { walk } from "./rewrite/tree.ts";
 import { listed, type Shown } from "./shown.ts";
@@ -42,7 +42,10 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   if (queries.some(({ select, aggregates }) => hasTooMany(select) || hasTooMany(aggregates))) {
     throw tooMany(query.sql);
   }
-  const { chain, shared } = chainOf(query, catalog, options);
+  const chain = new RuleChain(query, catalog, options,
+    { isLast: true, shareable: isShareable(query, options) });
+  if (query.inputs.length === 0) chain.conditions();
+  else chain.rule();
   const { stages } = chain;
   if (stages.some((stage) => hasTooMany(stage.output))) throw tooMany(query.sql);
   return {
@@ -64,7 +67,7 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
       owner: "rule", what: `state of stage ${i + 1} (${whatStage(s)})`, bytes: s.stateBytes,
     })),
     sources: sourcesOf(query),
-    shared,
+    shared: chain.shares ? sharedWindow(chain.inputPlans(), stages) : null,
   };
 }
 
@@ -73,25 +76,6 @@ const hasTooMany = (columns: readonly unknown[]): boolean => columns.length > li
 const tooMany = (sql: string): SqlFault => new SqlFault("too-large", "A rule has at most " +
   `${limits.columns_max} columns (columns_max), those between its stages included; two rules can ` +
   "share them", sql, { from: 0, to: sql.length });
-
-/**
- * A window that rules may share tells when it began; one that gives the select list itself
- * (emit/direct.ts) is a rule's own.
- */
-function chainOf(
-  query: BoundQuery, catalog: Catalog, options: PlanOptions,
-): { chain: RuleChain; shared: SharedWindow | null } {
-  const alone = new RuleChain(query, catalog, options, { isLast: true, shareable: false });
-  if (query.inputs.length === 0) alone.conditions();
-  else alone.rule();
-  const last = alone.stages.at(-1)!.kind;
-  if (!isShareable(query, options) || last === "window" || last === "kept") {
-    return { chain: alone, shared: null };
-  }
-  const chain = new RuleChain(query, catalog, options, { isLast: true, shareable: true });
-  chain.rule();
-  return { chain, shared: sharedWindow(chain.inputPlans(), chain.stages) };
-}
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;
@@ -229,6 +213,12 @@ class RuleChain extends JoinChain {
   #silence(): void {
     const { sql, window } = this.query;
     const all = { from: 0, to: sql.length };
+    if (window === null && this.#hasInnerWindow) {
+      throw new SqlFault("empty-windows", "Empty windows are told of by the rule that they are " +
+        "of (emptyWindows), not by one that looks at what windows give, through a query in FROM " +
+        "or a function with state over a window, such as lag(avg(x)): put the window into a rule " +
+        "of its own, with emptyWindows, and read that one", sql, all);
+    }
     if (window?.kind !== "tumbling" && window?.kind !== "hopping") {
       throw new SqlFault("empty-windows", "Only windows that close at natural times can be empty " +
         "(emptyWindows): TUMBLINGWINDOW and HOPPINGWINDOW", sql, window?.span ?? all);
@@ -239,12 +229,16 @@ class RuleChain extends JoinChain {
     }));
   }
 
+  get #hasInnerWindow(): boolean {
+    return queriesIn(this.query).slice(1).some(({ window }) => window !== null);
+  }
+
   /** HAVING and the select list; before it goes out what is done with all rows of a window. */
   protected give(): void {
     const restamped = this.eventTime !== null && this.#isLast;
     const of = this.query.window === null ? "rows" : "windows";
     if (!isArranged(this.query)) {
-      const plain = this.tests.length === 0 && !restamped && !this.hits;
+      const plain = this.tests.length === 0 && !restamped && !this.hits && !this.shares;
       if (plain && this.#giveDirectly()) return;
       return this.rows(this.tests, this.#select(),
         { restamped, hits: this.hits ? { of, column: null } : null });

@@ -113,7 +113,7 @@ export interface ConditionsPlan extends KernelStage {
 /** Kernels that fold rows into groups, and write the groups as rows. */
 export interface FoldPlan extends KernelStage {
   readonly kind: "fold";
-  /** Groups at most; rows of further groups are dropped and counted. */
+  /** Groups at most; of further ones rows are refused, or the oldest gives way: both counted. */
   readonly keys: number;
   /** It goes on from the window before (window/sliding.ts). */
   readonly slides: boolean;
@@ -126,7 +126,7 @@ export interface WindowPlan extends KernelStage {
   readonly window:
     | { readonly kind: "tumbling"; readonly length_ms: number }
     | { readonly kind: "count"; readonly rows: number };
-  /** Groups at most; rows of further groups are dropped and counted. */
+  /** Groups at most; of further ones rows are refused, or the oldest gives way: both counted. */
   readonly keys: number;
   /** Generated code that writes the rows of a closed window. */
   readonly emitText: string;
@@ -189,7 +189,7 @@ export interface KeptPlan extends StageBase {
 /** Aggregates without a window: what the group of each row has come to. */
 export interface RunningPlan extends KernelStage {
   readonly kind: "running";
-  /** Groups at most; rows of further groups are dropped and counted. */
+  /** Groups at most; of further ones rows are refused, or the oldest gives way: both counted. */
   readonly keys: number;
 }
 
@@ -364,6 +364,8 @@ export interface StageCounters {
   errors: number;
   /** Rows lost to a full key table, or without state for it. */
   dropped: number;
+  /** Of groups: those that gave way to others. */
+  evicted?: number;
   /** Of a reorder step: rows left out because they came too late. */
   late?: number;
   /** Of a reorder step: rows that could not wait until it was their time, for want of room. */
@@ -388,7 +390,10 @@ export interface Stage {
    * been run.
    */
   tick(time: number, now: number): void;
-  /** Of a window: rows up to this event time may be missing (event/reorder.ts), 0 = none is. */
+  /**
+   * Of a window, and of a reorder step: rows of the input up to this time of theirs may be missing,
+   * 0 = none is.
+   */
   miss?(time: number): void;
   readonly counters: StageCounters;
 }

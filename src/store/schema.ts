@@ -16,6 +16,7 @@ import type { Database } from "bun:sqlite";
  *   starts     starts since the last healthy run (W5)
  *   good       the last pair of configuration and policy that passed `check`
  *   stopped    rules that a person stopped, until somebody starts them
+ *   disabled   devices that a person had left alone, until somebody enables them
  *   meta       epoch, next arming number, counters
  */
 const schema = `
@@ -85,6 +86,9 @@ CREATE TABLE IF NOT EXISTS good (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS stopped (
   rule TEXT PRIMARY KEY, who TEXT NOT NULL, time REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS disabled (
+  device TEXT PRIMARY KEY, who TEXT NOT NULL, time REAL NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 `;

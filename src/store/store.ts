@@ -167,6 +167,23 @@ export class Store {
       void db.run("DELETE FROM stopped WHERE rule = ?", [rule]));
   }
 
+  /** Devices that a person had left alone, by name: who. */
+  disabledDevices(): Record<string, string> {
+    const rows = this.#ledger.read((db) => db.query("SELECT device, who FROM disabled").all() as
+      { device: string; who: string }[]) ?? [];
+    return Object.fromEntries(rows.map(({ device, who }) => [device, who]));
+  }
+
+  disableDevice(device: string, who: string): void {
+    this.#ledger.write(this.#options.now(), (db) => void db.run(
+      "INSERT OR REPLACE INTO disabled VALUES (?, ?, ?)", [device, who, this.#options.time()]));
+  }
+
+  enableDevice(device: string): void {
+    this.#ledger.write(this.#options.now(), (db) =>
+      void db.run("DELETE FROM disabled WHERE device = ?", [device]));
+  }
+
   proof(tag: string): Proof | null {
     return this.#ledger.read((db) =>
       db.query("SELECT * FROM proofs WHERE tag = ?").get(tag) as Proof | null);

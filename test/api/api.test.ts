@@ -63,6 +63,7 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
     "/plan": { config: {} }, "/try": { sql: "SELECT 1" },
     "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },
+    "/tags/{id}/force": { value: 1, for: "1m", by: "anna" },
     "/alarms/{id}/ack": { by: "anna" }, "/alarms/{id}/shelve": { by: "anna", for_ms: 1000 },
   };
   const body = bodies[route.path] ?? { by: "anna" };

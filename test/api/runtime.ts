@@ -26,6 +26,14 @@ export class FakeRuntime implements Runtime {
     return this.links_;
   }
 
+  async override(given: unknown) {
+    this.asked.push({ what: "override", given });
+  }
+
+  async frames() {
+    return [{ n: 1, time: 1000, dir: "tx" as const, hex: "0103", text: null }];
+  }
+
   async devices() {
     return [{ name: "press", link: "plc-1", station: 1, labels: {}, state: "good", tags: [tag] }];
   }
@@ -46,7 +54,7 @@ export class FakeRuntime implements Runtime {
 
   async rules() {
     return [{ name: "hold", sql: "SELECT 1", state: "running", reason: "", rows_in: 5, rows_out: 4,
-      errors: 0, lost: 0, late: 0, early: 0, failures: 0, targets: [] }];
+      errors: 0, lost: 0, evicted: 0, late: 0, early: 0, failures: 0, targets: [] }];
   }
 
   async rule(given: unknown) {

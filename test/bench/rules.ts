@@ -88,6 +88,7 @@ async function distinctKeys(): Promise<Figure[]> {
     items: { sql: "SELECT unnest(ks) AS k FROM arrays", to: [] },
     running: { sql: `SELECT k, count(*) AS n FROM items ${groups}`, to: [] },
     windows: { sql: `SELECT k, count(*) AS n FROM items ${groups}, TUMBLINGWINDOW(ss, 1)`, to: [] },
+    evicting: { sql: `SELECT k, count(*) AS n FROM items ${groups} EVICT OLDEST`, to: [] },
   };
   const row = (n: number): object =>
     ({ ks: Array.from({ length: array_keys }, (_, i) => n * array_keys + i) });
@@ -98,14 +99,16 @@ async function distinctKeys(): Promise<Figure[]> {
         row(n + anonymous.length * array_messages / 10), "arrays");
       anonymous.push(memoryOf(gateway.program.pid));
     }
-    const { body } = await gateway.get<{ name: string; rows_in: number; lost: number }[]>("/rules");
+    const { body } = await gateway.get<{ name: string; rows_in: number; lost: number;
+      evicted: number }[]>("/rules");
     const what = `${array_messages * array_keys} distinct keys, room for 1,024`;
     return [
       { ...figure(what, "anonymous", anonymous[1]!, "MiB"), ratio: anonymous[1]! / anonymous[0]!,
         baseline: "after the first tenth" },
       ...body.filter(({ name }) => name !== "items").flatMap((rule) => [
         figure(what, `rows in, ${rule.name}`, rule.rows_in, "rows"),
-        figure(what, `rows counted as lost, ${rule.name}`, rule.lost, "rows")]),
+        figure(what, `rows counted as lost, ${rule.name}`, rule.lost, "rows"),
+        figure(what, `keys counted as evicted, ${rule.name}`, rule.evicted, "keys")]),
     ];
   });
 }

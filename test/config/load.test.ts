@@ -37,11 +37,12 @@ test("the line loads whole", () => {
   expect(gateway.devices[6]).toEqual({
     name: "m-07", link: "bus-1", station: 7, labels: { hall: "2" },
     groups: [{
-      name: "slow", interval: 10_000,
+      name: "slow", interval: 10_000, statics: [],
       tags: [["voltage_l1", 0, "V"], ["power", 12, "W"], ["energy", 72, "kWh"]]
         .map(([name, register, eu]) => ({
           id: `m-07.${name}`, name: `${name}`, at: `input ${register}`, type: "float32" as const,
-          scale: 1, offset: 0, wordOrder: "ABCD" as const, eu: `${eu}`, access: "read" as const,
+          scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD" as const,
+          eu: `${eu}`, access: "read" as const,
         })),
     }],
   });
@@ -120,6 +121,23 @@ test("a device's single keys go over its type's", () => {
     .toMatchObject({ at: "input 2", type: "float32", scale: 10, wordOrder: "DCBA" });
   expect(b!.groups[1])
     .toMatchObject({ interval: 60_000, tags: [{ scale: 0.1, wordOrder: "ABCD" }] });
+});
+
+test("ranges are a scale; constants stand in their group, or in each", () => {
+  const csv = "name;at;type;group;rawRange;euRange;signal;decimals;static\n" +
+    "level;input 0;int16;fast;5530..27648;0..8.5;4-20mA;2;\nline;;;;;;;;Line {n}\n" +
+    "factor;;float64;slow;;;;;1.5\nsum;input 2;int32;slow;;;;;\n";
+  const gateway = gatewayOf(loadText({ ...base, devices: { "tank-{1..2}":
+    { link: "plc", groups: { fast: "1s", slow: "1m" }, tags: "file:tags.csv" } } },
+  { "/etc/tagwerk/tags.csv": csv }));
+  const [fast, slow] = gateway.devices[1]!.groups;
+  expect(fast!.tags).toMatchObject([{ name: "level", decimals: 2, signal: [5530, 27648] }]);
+  const { scale, offset } = fast!.tags[0]!;
+  expect([5530, 27648].map((raw) => raw * scale + offset)).toEqual([0, 8.5]);
+  expect(fast!.statics.map(({ id, type, value }) => [id, type, value]))
+    .toEqual([["tank-2.line", "text(6)", "Line 2"]]);
+  expect(slow!.statics.map(({ name, value }) => [name, value]))
+    .toEqual([["line", "Line 2"], ["factor", 1.5]]);
 });
 
 test("{n} fills station, labels and addresses without leading zeros", () => {

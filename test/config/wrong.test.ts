@@ -192,7 +192,26 @@ const cases: readonly Case[] = [
     "…pressure.scale: a scale of 0 loses the value…"] },
   { name: "a scale of a bool", find: '"discrete 4", "type": "bool"',
     put: '"discrete 4", "type": "bool", "scale": 2', expect: [
-      "…door_closed: scale and offset are for numbers, not for bool…"] },
+      "…door_closed: scale, offset, ranges and decimals are for numbers, not for bool…"] },
+  { name: "a raw range without the values it stands for", find: '"scale": 0.1',
+    put: '"rawRange": [0, 27648]', expect: ["…press.tags.pressure.euRange: is missing: the " +
+      "values that the two of `rawRange` stand for"] },
+  { name: "a range and a scale", find: '"scale": 0.1',
+    put: '"scale": 0.1, "rawRange": [0, 27648], "euRange": [0, 10]', expect: [
+      "…press.tags.pressure.rawRange: two ranges, or `scale` and `offset`: not both…"] },
+  { name: "a range without length", find: '"scale": 0.1',
+    put: '"rawRange": [4, 4], "euRange": [0, 10]', expect: ["…press.tags.pressure.rawRange: the " +
+      "two ends are the same; a range needs two different ones…"] },
+  { name: "a signal of a tag that is written", find: '"access": "read-write"',
+    put: '"access": "read-write", "signal": "4-20mA", "rawRange": [0, 1], "euRange": [0, 10]',
+    expect: ["…press.tags.setpoint.signal: is for tags that are read: a value that is written is " +
+      "compared with what is read back…"] },
+  { name: "a constant with an address", find: '"at": "holding 2", "type": "int16", "scale": 0.1',
+    put: '"at": "holding 2", "static": 4', expect: ["…press.tags.pressure.at: a `static` tag " +
+      "is a constant: this has no meaning for it…"] },
+  { name: "a constant that its type cannot have",
+    find: '"at": "holding 2", "type": "int16", "scale": 0.1', put: '"type": "int16", "static": 4.5',
+    expect: ["…press.tags.pressure.static: no int16\n  found: 4.5"] },
   { name: "two writable tags overlap (W13)", find: '"at": "holding 2", "type": "int16"',
     put: '"at": "holding 10", "access": "read-write", "type": "int16"', expect: [
       "…devices.press.tags.pressure.at: two writable tags overlap: press.pressure and " +

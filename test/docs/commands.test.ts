@@ -117,6 +117,8 @@ async function check(line: string): Promise<void> {
     const child = await started(line, verb === "run" ? /is up/ : /good/);
     const code = await child.stop(verb === "run" ? "SIGTERM" : "SIGINT");
     if (verb === "run") expect(code, child.output).toBe(0);
+  } else if (verb === "frames") {
+    await (await started(line, /FC|"n":/)).stop("SIGINT");
   } else if (verb === "arm") {
     await lifted();
     const { code, output } = await shell(line, "yes\n");

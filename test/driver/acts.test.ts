@@ -14,7 +14,8 @@ test(`W24: a poll sends nothing that acts: only function codes 1 to 4 (seed ${se
     return {
       id: `d.t${column}`, station: 1 + random.below(5), at: `${area} ${random.below(60_000)}`,
       type: bit ? "bool" : random.pick(["int16", "uint32", "float32", "int64"] as const),
-      scale: 1, offset: 0, wordOrder: "ABCD", column, writable: area === "holding",
+      scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD", column,
+      writable: area === "holding",
     };
   });
   const settings = modbusTcp.settings.parse({ host: "127.0.0.1" });

@@ -6,7 +6,7 @@ import { Arena, Ring, tagColumn } from "../../src/ring.ts";
 test("an answer whose CRC ends with 0 is no request of another master", () => {
   const tag: DriverTag = {
     id: "d.t", station: 1, at: "holding 0", type: "uint32", scale: 1, offset: 0,
-    wordOrder: "ABCD", column: 0, writable: false,
+    decimals: null, signal: null, wordOrder: "ABCD", column: 0, writable: false,
   };
   const answer = new Uint8Array([1, 3, 4, 0, 0, 0, 0, 0, 0]);
   // Bytes 4 and 5 read as a number of registers; the rest is sought until the CRC ends with 0.

@@ -5,7 +5,7 @@ import { Arena, Ring, tagColumn } from "../../src/ring.ts";
 export function tag(at: string, type: DriverTag["type"], more: Partial<DriverTag> = {}): DriverTag {
   return {
     id: `press.${at.replace(/\W/g, "_")}`, station: 1, at, type, scale: 1, offset: 0,
-    wordOrder: "ABCD", writable: false, column: 0, ...more,
+    decimals: null, signal: null, wordOrder: "ABCD", writable: false, column: 0, ...more,
   };
 }
 

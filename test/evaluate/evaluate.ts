@@ -9,6 +9,7 @@ import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
 import { aggregate } from "./aggregate.ts";
 import { arranged, type Given } from "./arrange.ts";
+import { Groups } from "./groups.ts";
 import {
   afterTables, type Answer, asofRows, isWindowed, joinRows, lookUp, matchOf, scanned, splitWhere,
 } from "./join.ts";
@@ -55,6 +56,8 @@ export interface Evaluated {
   readonly errors: number;
   /** Rows for whose group there was no room, once for each window. */
   readonly dropped: number;
+  /** Groups that gave way to others. */
+  readonly evicted: number;
   /** Whether a call with state had no room for a key. */
   readonly full: boolean;
 }
@@ -73,7 +76,8 @@ export function evaluator(query: BoundQuery, world: World = {}): (rows: readonly
     const given = before(rows);
     const done = new Evaluation(query, world, stateful, passed).run(given.rows.map(asRead));
     return { rows: done.rows, errors: given.errors + done.errors,
-      dropped: given.dropped + done.dropped, full: given.full || done.full };
+      dropped: given.dropped + done.dropped, evicted: given.evicted + done.evicted,
+      full: given.full || done.full };
   };
 }
 
@@ -111,6 +115,7 @@ class Evaluation {
   readonly #doubted = new Set<Row>();
   #errors = 0;
   #dropped = 0;
+  #evicted = 0;
   /** Flags of newest values that are read for each row, and for what windows give. */
   readonly #rowFlags: number;
   readonly #givenFlags: number;
@@ -173,7 +178,8 @@ class Evaluation {
   }
 
   #evaluated(rows: readonly Row[]): Evaluated {
-    return { rows, errors: this.#errors, dropped: this.#dropped, full: this.#stateful.full };
+    return { rows, errors: this.#errors, dropped: this.#dropped,
+      evicted: this.#evicted, full: this.#stateful.full };
   }
 
   /** A row for each item of its array. */
@@ -455,20 +461,21 @@ class Evaluation {
 
   /** One row for each row, of its group up to there. */
   #running(rows: readonly Row[]): Row[] {
-    const groups = new Map<string, Row[]>();
-    return rows.flatMap((row) => {
-      const key = this.#keyOf(row);
-      // There is no room for one more group.
-      if (!groups.has(key) && groups.size === this.#query.groups) {
-        this.#dropped += 1;
-        return [];
-      }
-      const group = [...(groups.get(key) ?? []), row];
-      groups.set(key, group);
+    const groups = new Groups(this.#query);
+    const found = rows.flatMap((row) => {
+      const group = groups.put(this.#keyOf(row), row);
+      if (group === null) return [];
       return this.#group({ start: row.time, end: row.time, rows: group }, group)
         .map(({ time, origin, leaves }) =>
           ({ ...this.#project(time, origin, leaves), source: row.source }));
     });
+    this.#count(groups);
+    return found;
+  }
+
+  #count({ refused, evicted }: Groups): void {
+    this.#dropped += refused;
+    this.#evicted += evicted;
   }
 
   #keyOf(row: Row): string {
@@ -480,7 +487,7 @@ class Evaluation {
     return keys.map((expr) => keyText(keyOf(expr, leaves))).join("\u0000");
   }
 
-  /** One row for each group of a closed window, in the order of their first rows; or its rows. */
+  /** One row for each group of a closed window, in the order of their places; or its rows. */
   #close(window: Window): Row[] {
     const rows = window.rows.filter((row) => !this.#doubted.has(row));
     if (!this.#query.aggregated) {
@@ -488,17 +495,13 @@ class Evaluation {
         leaves: this.#windowLeaves(window, row) }))
         .filter(({ leaves }) => this.#test(this.#query.having, leaves)));
     }
-    const groups = new Map<string, Row[]>();
-    for (const row of rows) {
-      const key = this.#keyOf(row);
-      const group = groups.get(key);
-      if (group !== undefined) group.push(row);
-      else if (groups.size < this.#query.groups) groups.set(key, [row]);
-      else this.#dropped += 1;
-    }
-    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows);
+    const groups = new Groups(this.#query);
+    for (const row of rows) groups.put(this.#keyOf(row), row);
+    this.#count(groups);
+    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows) ||
+      (groups.evicted > 0 && this.#world.strict === true);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
-    return this.#arranged([...groups.values()].flatMap((group) =>
+    return this.#arranged(groups.rows.flatMap((group) =>
       this.#group(window, group, least)));
   }
 
@@ -595,7 +598,7 @@ class Evaluation {
     const { window } = this.#query;
     const whole = this.#query.aggregates.some(({ fn }) => needsRows(fn));
     const joined = this.#query.joins.some(isWindowed);
-    if (whole || joined || this.#world.window !== undefined) return [rows];
+    if (whole || joined || this.#query.evicts || this.#world.window !== undefined) return [rows];
     if (window?.kind !== "hopping") return [rows];
     return paned(rows, window);
   }

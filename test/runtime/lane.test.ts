@@ -3,6 +3,7 @@ import { DONE, modbusRtu } from "../../src/driver.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
 import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
+import { Frames } from "../../src/runtime/frames.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
 import { ringFor, rtuLink, tag } from "../driver/support.ts";
 import * as fixture from "../gate/fixture.ts";
@@ -35,7 +36,7 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
-    view: () => { throw new Error("nobody asks"); },
+    frames: new Frames(), view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
       raw.set([600 >> 8, 600 & 255]);
       done(DONE, 0, true, NaN, null);
@@ -51,7 +52,7 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
     tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
-      access: "read-write" },
+      access: "read-write", decimals: null, signal: null },
     wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
     interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { DONE, PENDING, type DriverTag, type Request, type Session } from "../../src/driver.ts";
-import type { Ring } from "../../src/ring.ts";
+import { BAD, type Ring } from "../../src/ring.ts";
+import { Frames } from "../../src/runtime/frames.ts";
 import { LinkRunner, type LinkJob } from "../../src/runtime/link.ts";
 import { LocalPort } from "../../src/runtime/port.ts";
 import { ringFor, ScriptedWire, tag } from "../driver/support.ts";
@@ -56,19 +57,22 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   const [setpoint, door] = tags as [DriverTag, DriverTag];
   let session: Exchanges;
   let runner: LinkRunner;
+  let disabled = false;
   beforeEach(() => {
+    disabled = false;
     session = new Exchanges();
     runner = new LinkRunner({
       name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0, flags: () => 0, log,
       splitter: {},
-      groups: [{ stream: "press.fast", station: 1, interval: 100, ring, requests: [
+      groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
+        ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {},
+      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
-    runner.attach(wire, session);
+    runner.attach(wire, () => session);
     runner.step(0, 0);
     runner.opened("10.0.0.5:502");
     runner.step(0, 0);
@@ -89,9 +93,25 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   });
   test("W14: the answer may come until the deadline, however old the permit is then", () => {
     const guard = { arming: 1, notAfter: 5000, streams: new Set<string>(), last: () => 200 };
-    new LocalPort(runner, "modbus-tcp").write(setpoint, new Uint8Array(2), guard, () => {});
+    const port = new LocalPort(runner, "modbus-tcp", new Frames());
+    port.write(setpoint, new Uint8Array(2), guard, () => {});
     answer();
     expect(session.until).toBe(5000);
+  });
+  test("a device that is left alone is sent nothing, and its row says why", () => {
+    answer();
+    answer();
+    disabled = true;
+    session.begun.length = 0;
+    const results: [number, boolean][] = [];
+    for (const kind of ["read", "write"] as const) {
+      runner.submit({ kind, tag: setpoint, raw: new Uint8Array(2), last: () => 1e9,
+        done: (result, _exception, sent) => results.push([result, sent]) });
+    }
+    runner.step(100, 100);
+    expect([session.begun, results]).toEqual([[], [[BAD.disabled, false], [BAD.disabled, false]]]);
+    const { state } = ring.columns[0]!;
+    expect(ring.arena.U[state + ((ring.head - 1) & ring.mask)]).toBe(BAD.disabled);
   });
   test("other writes go between two requests", () => {
     write();

@@ -52,11 +52,12 @@ function start(places: readonly string[], settings: object = {}) {
   const runner = new LinkRunner({
     name: "plc", connectTimeout: 3000, reopenWhenSilent: true, now: () => device.now,
     flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
-    groups: [{ stream: "d.g", station: 1, interval: 1000, ring,
+    tap() {}, isDisabled: () => false, complete() {},
+    groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [],
       requests: modbusTcp.plan(tags, link) }],
   });
   device.runner = runner;
-  runner.attach(device, modbusTcp.open(link, device));
+  runner.attach(device, (wire) => modbusTcp.open(link, wire));
   return { device, runner, ring, tags };
 }
 

@@ -5,6 +5,7 @@ import { createTtyWire } from "../../src/driver.ts";
 import { drivers } from "../../src/registry.ts";
 import { Arena, Ring } from "../../src/ring.ts";
 import { runSerialWorker, type SerialInit } from "../../src/runtime.ts";
+import { Overrides } from "../../src/runtime/overrides.ts";
 import { SerialPort } from "../../src/runtime/serial.ts";
 import type { Thread, World } from "../../src/runtime/world.ts";
 import { graphOf } from "../world/site.ts";
@@ -29,7 +30,8 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   const arena = Arena.create(1 << 20);
   const rings = new Map(plan.groups.map(({ stream }) =>
     [stream, Ring.create(arena, layoutOf(stream)).ring]));
-  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world, "synced");
+  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world, "synced",
+    new Overrides({}, { now: () => clock.now(), log: world.log }));
   port.step(clock.now(), clock.time());
   return { port, init: init!, thread };
 }

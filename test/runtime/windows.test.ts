@@ -95,7 +95,8 @@ class Gateway {
     this.#time = time;
     this.role = new Role(shareOf(graph, "all"), {
       components: { drivers, connectors, tables }, world: world as unknown as World, active: true,
-      breathe: async () => {}, state: disk, epoch: 1, wake: nothing, pathEnded: nothing,
+      breathe: async () => {}, state: disk, epoch: 1, disabled: {},
+      wake: nothing, pathEnded: nothing,
     });
   }
 

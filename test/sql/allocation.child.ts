@@ -38,7 +38,7 @@ let time = 1_000_000;
 
 const tags = columns.map(({ name }, column): DriverTag => ({
   id: `s.${name}`, station: 1, at: `input ${2 * column}`, type: "float32", scale: 1, offset: 0,
-  wordOrder: "ABCD", writable: false, column,
+  decimals: null, signal: null, wordOrder: "ABCD", writable: false, column,
 }));
 const link = {
   name: "plc", type: "modbus-tcp", settings: modbusTcp.settings.parse({ host: "127.0.0.1" }),

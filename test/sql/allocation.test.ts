@@ -8,6 +8,8 @@ const queries = {
   "rows of a sliding window": "SELECT median(a) AS middle, max(b) AS most FROM s " +
     "GROUP BY SLIDINGWINDOW(ms, 100)",
   "running aggregate by key": "SELECT sum(a) AS total FROM s GROUP BY floor(b)",
+  "running aggregate by key, of which the oldest gives way": "SELECT sum(a) AS total FROM s " +
+    "GROUP BY floor(b) KEYS 16 EVICT OLDEST",
   "functions with state → filter → pane": "SELECT avg(lag(a, 3)) AS mean, " +
     "max(ewma(b, 1s) OVER (PARTITION BY floor(a) KEYS 200 WHEN b > 5)) AS most, " +
     "last(debounce(a > b, 50ms)) AS steady FROM s WHERE had_changed(TRUE, a) " +

@@ -162,9 +162,11 @@ class Queries {
     this.#having = true;
     const having = r.chance(0.3) ? ` HAVING ${this.value("bool", 2)}${hits}` : "";
     this.#having = false;
-    // Panes have room for groups of their own.
-    const most = keys.length > 0 && !window.startsWith("HOPPING") && r.chance(0.4)
-      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) : "";
+    // Panes have room for groups of their own, where none gives way.
+    const evicts = r.chance(0.5) ? " EVICT OLDEST" : "";
+    const fits = evicts !== "" || !window.startsWith("HOPPING");
+    const most = keys.length > 0 && fits && r.chance(0.4)
+      ? r.pick([" KEYS 1", " KEYS 2", " KEYS 4", " KEYS 8"]) + evicts : "";
     const groupBy = [keys.join(", ") + most, ...(running ? [] : [window])].filter(Boolean)
       .join(", ");
     const arranged = running ? "" : this.#arranged();
@@ -1110,6 +1112,8 @@ export interface Done {
   readonly errors: number | null;
   /** Rows for whose group there was no room; null where the two count differently. */
   readonly dropped: number | null;
+  /** Groups that gave way to others; null likewise. */
+  readonly evicted: number | null;
   /** Whether a call with state had no room for a key: how many tables it has is its own affair. */
   readonly full: boolean;
   /** Rows later than event time waits for. */
@@ -1179,11 +1183,13 @@ interface Input {
 
 /** What the stages of a program have counted, where the reference counts so, too. */
 export function countedBy(program: Program, counters: readonly Stage["counters"][],
-  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "full"> {
-  const sum = (of: "errors" | "dropped", stateful: boolean): number => counters.reduce((n, c, i) =>
-    n + ((program.stages[i]!.kind === "stateful") === stateful ? c[of] : 0), 0);
+  counts: boolean, drops: boolean): Pick<Done, "errors" | "dropped" | "evicted" | "full"> {
+  const sum = (of: "errors" | "dropped" | "evicted", stateful: boolean): number =>
+    counters.reduce((n, c, i) => n +
+      ((program.stages[i]!.kind === "stateful") === stateful ? c[of] ?? 0 : 0), 0);
   return { errors: counts ? sum("errors", false) + sum("errors", true) : null,
-    dropped: drops ? sum("dropped", false) : null, full: sum("dropped", true) > 0 };
+    dropped: drops ? sum("dropped", false) : null,
+    evicted: drops ? sum("evicted", false) : null, full: sum("dropped", true) > 0 };
 }
 
 class SqlCase implements Case {
@@ -1257,6 +1263,7 @@ class SqlCase implements Case {
     return {
       rows: shown(done.rows), late: order?.late ?? 0,
       dropped: this.#drops ? done.dropped : null, full: done.full,
+      evicted: this.#drops ? done.evicted : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
     };
   }

@@ -291,6 +291,32 @@ describe("windows", () => {
     stages[0]!.run(0, input.head, 0, 1000);
     expect(stages[0]!.counters.dropped).toBe(6);
   });
+
+  test("or the key without a row for longest gives way, and begins anew if it comes again", () => {
+    const { input, program, stages, rings } =
+      start("SELECT n, count(*) AS c FROM s GROUP BY n KEYS 4 EVICT OLDEST, TUMBLINGWINDOW(ss, 1)");
+    for (const n of [1, 2, 3, 4, 1, 5, 2, 1]) push(input, 1000, { n });
+    stages[0]!.run(0, input.head, 0, 1000);
+    stages[0]!.tick(2000, 0);
+    // 5 took the place of 2, which then took that of 3.
+    expect(Array.from({ length: rings[1]!.head }, (_, seq) => show(rings[1]!, seq))).toEqual([
+      "n=1:good c=3:good", "n=5:good c=1:good", "n=2:good c=1:good", "n=4:good c=1:good"]);
+    expect(stages[0]!.counters).toMatchObject({ dropped: 0, evicted: 2 });
+    expect(explain(program)).toContain("at most 4 groups, the oldest gives way");
+  });
+
+  test("W8: on the way to a write nothing of a window in which a key gave way is good", () => {
+    const { input, stages, rings } = start("SELECT n, count(*) AS c FROM s " +
+      "GROUP BY n KEYS 2 EVICT OLDEST, TUMBLINGWINDOW(ss, 1)", { strict: true });
+    for (const n of [1, 2, 3]) push(input, 1000, { n });
+    for (const n of [1, 2]) push(input, 2000, { n });
+    let cursor = stages[0]!.run(0, input.head, 0, 2000);
+    while (cursor !== input.head) cursor = stages[0]!.run(cursor, input.head, 0, 2000);
+    stages[0]!.tick(3000, 0);
+    expect(Array.from({ length: rings[1]!.head }, (_, seq) => show(rings[1]!, seq))).toEqual([
+      "n=3:good c=1:uncertain:skipped", "n=2:good c=1:uncertain:skipped",
+      "n=1:good c=1:good", "n=2:good c=1:good"]);
+  });
 });
 
 describe("windows that keep rows or panes", () => {

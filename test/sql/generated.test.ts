@@ -63,6 +63,12 @@ test.each([
   ["NaN is one key, whatever its bits: those of a remainder and of a cell differ",
     "SELECT count(*) AS c0, count(*) - lag(n) OVER (PARTITION BY a % b) AS c1 FROM s " +
     "GROUP BY a % b, COUNTWINDOW(7)"],
+  ["the oldest key gives way, and what stands behind it in the table is still found",
+    "SELECT count(*) AS c0, sum(n) AS c1, first_value(t, FALSE) AS c2, max(t) AS c3 FROM s " +
+    "GROUP BY n % 7, t KEYS 8 EVICT OLDEST"],
+  ["the same in a window that keeps its rows, and begins anew each time",
+    "SELECT count(*) AS c0, median(a) AS c1, last(t) AS c2 FROM s " +
+    "GROUP BY n % 9, yes KEYS 4 EVICT OLDEST, HOPPINGWINDOW(ms, 200, 50)"],
   ["NULL beside values of fixed and of no fixed type",
     "SELECT NULL IN (a, d) AS c0, NULL NOT IN (t, 1.5, l[0]) AS c1 FROM s"],
 ])("queries that differed once: %s", async (_, sql) => {

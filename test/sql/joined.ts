@@ -543,6 +543,7 @@ class JoinCase implements Case {
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return { rows: shown(done.rows), late: order?.late ?? 0,
       dropped: this.#drops ? done.dropped : null, full: done.full,
+      evicted: this.#drops ? done.evicted : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null };
   }
 

@@ -206,4 +206,8 @@ test("what cannot be empty is refused", () => {
   };
   expect(refusal("SELECT a FROM s")).toContain("TUMBLINGWINDOW and HOPPINGWINDOW");
   expect(refusal("SELECT a FROM s GROUP BY COUNTWINDOW(3)")).toContain("TUMBLINGWINDOW");
+  for (const sql of ["SELECT lag(avg(a)) AS l FROM s GROUP BY TUMBLINGWINDOW(ms, 10)",
+    "SELECT m FROM (SELECT avg(a) AS m FROM s GROUP BY TUMBLINGWINDOW(ms, 10)) AS w"]) {
+    expect(refusal(sql)).toContain("put the window into a rule of its own, with emptyWindows");
+  }
 });

@@ -64,9 +64,9 @@ const powers: readonly Power[] = [
     ],
   },
   {
-    name: "processes are started in infer/process and runtime/supervise only",
+    name: "processes are started in infer/process, runtime/supervise and cli/examiner only",
     pattern: /\bBun\.spawn|"node:child_process"/,
-    homes: ["src/infer/process.ts", "src/runtime/supervise.ts"],
+    homes: ["src/infer/process.ts", "src/runtime/supervise.ts", "src/cli/examiner.ts"],
   },
   {
     name: "only main spells the worker's address",
@@ -170,7 +170,7 @@ function componentOf(path: string): string | null {
 const faces = ["src/base/os.ts"];
 
 /** What the components of an area share, and may import. */
-const shared = ["wire", "status"];
+const shared = ["scaling", "status", "wire"];
 
 function checkImports(path: string, code: string, report: Report): void {
   const from = areaOf(path);

@@ -1,6 +1,7 @@
 import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { BAD, ERROR, GOOD, type Ring } from "../../ring.ts";
+import { ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { Scaling } from "../scaling.ts";
 import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
 
 /** How a field's bytes become a value. Numbers, because the hot path switches on them. */
@@ -18,9 +19,7 @@ export class Field {
   /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
   readonly bytes: number;
   readonly order: Uint8Array;
-  readonly scale: number;
-  readonly offset: number;
-  readonly scaled: boolean;
+  readonly scaling: Scaling;
 
   constructor(tag: DriverTag) {
     this.tag = tag;
@@ -28,9 +27,7 @@ export class Field {
     this.kind = kindOf(tag, this.address);
     this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
     this.order = orderOf(tag, this.address);
-    this.scale = tag.scale;
-    this.offset = tag.offset;
-    this.scaled = tag.scale !== 1 || tag.offset !== 0;
+    this.scaling = new Scaling(tag);
   }
 }
 
@@ -142,7 +139,7 @@ export function decodeCell(
     U[column.state + row] = GOOD;
     return;
   }
-  if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !field.scaled) {
+  if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !field.scaling.active) {
     const high = word32(bytes, at, order, 0);
     I[(column.payload + row) * 2 + 1] = high;
     I[(column.payload + row) * 2] = word32(bytes, at, order, 4);
@@ -151,21 +148,17 @@ export function decodeCell(
     return;
   }
   const raw = rawNumber(field, bytes, at);
-  if (raw - raw !== 0) {
-    // NaN or infinite: not a measurement. The last known value stands, with the reason.
-    F[column.payload + row] = F[column.payload + ((seq - 1) & ring.mask)]!;
-    U[column.state + row] = BAD.range;
-    return;
-  }
-  F[column.payload + row] = field.scaled ? raw * field.scale + field.offset : raw;
-  U[column.state + row] = GOOD;
+  const state = field.scaling.stateOf(raw);
+  // No measurement: the last known value stands, with the reason.
+  if (readsAsNull(state)) F[column.payload + row] = F[column.payload + ((seq - 1) & ring.mask)]!;
+  else F[column.payload + row] = field.scaling.value(raw);
+  U[column.state + row] = state;
 }
 
 /** What a field's bytes mean in engineering units. */
 export function decodeValue(field: Field, bytes: Uint8Array, at = 0): number {
   assert(field.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
-  const raw = rawNumber(field, bytes, at);
-  return field.scaled ? raw * field.scale + field.offset : raw;
+  return field.scaling.exact(rawNumber(field, bytes, at));
 }
 
 /** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
@@ -184,7 +177,7 @@ const isFloat = (field: Field): boolean => field.kind === FLOAT32 || field.kind 
 
 /** raw = round((value − offset) / scale), checked against the type. */
 function rawOf(field: Field, value: number): number {
-  const unscaled = field.scaled ? (value - field.offset) / field.scale : value;
+  const unscaled = field.scaling.raw(value);
   const { id, type } = field.tag;
   if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
     throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });

@@ -12,6 +12,7 @@ import { Pipeline } from "./pipeline.ts";
 import {
   cheapGap, converter_gap, ip_gap, join, planReads, split, type ModbusRequest,
 } from "./plan.ts";
+import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -76,6 +77,9 @@ const common = {
   split: (request: Request) => split(request as ModbusRequest),
 
   join: (first: Request, second: Request) => join(first as ModbusRequest, second as ModbusRequest),
+
+  readable: (bytes: Uint8Array, isRequest: boolean, link: Link): string | null =>
+    readableAs(framingOf(link), bytes, isRequest),
 
   encode(tag: DriverTag, value: number): Raw {
     return encode(new Field(tag), value);

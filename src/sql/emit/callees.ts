@@ -8,6 +8,7 @@ import {
 import { gather } from "../window/gather.ts";
 import { magnitudeOf, peakOf } from "../window/spectral.ts";
 import { order, quantile } from "../window/quantile.ts";
+import { recency } from "../window/recency.ts";
 import { divide64, multiply64, remainder64, words } from "./words.ts";
 
 /** Plain functions that generated code calls. None allocates, except those that say so. */
@@ -168,7 +169,7 @@ const body = Object.fromEntries([...scalarFunctions.values()].map((f) => [f.name
 
 export const callees = {
   compareBytes, sameBytes, copyBytes, hashBytes, like, bitAnd, bitOr, bitXor, textOf, putText,
-  bytesOf, putBytes,
+  bytesOf, putBytes, recency,
   gather, words, multiply64, divide64, remainder64, order, quantile, moving, peakOf, magnitudeOf,
   readDyn, writeDyn, fits, parseDyn, bigOf, setBig, arithmetic, compareDyn, equalDyn, narrowDyn,
   castDyn, wrong,

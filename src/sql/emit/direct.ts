@@ -8,6 +8,13 @@ export interface Taken {
   readonly from: string;
 }
 
+/** Whether the list is these columns as they are; one asked for twice has a name too many. */
+export function isList(list: readonly Taken[], columns: readonly ColumnSpec[]): boolean {
+  const named = new Map(list.map(({ spec, from }) => [from, spec]));
+  return list.length === columns.length && columns.every(({ name, kind, slot }) =>
+    named.get(name)?.kind === kind && named.get(name)!.slot === slot);
+}
+
 /**
  * The stage as it gives its columns under the names of a select list, which then needs no stage of
  * its own; null if the list wants other columns than the stage has. `hidden` columns keep their
@@ -15,12 +22,8 @@ export interface Taken {
  */
 export function giving(stage: StagePlan, list: readonly Taken[], hidden: string): StagePlan | null {
   if (!["rows", "running", "stateful", "window", "kept"].includes(stage.kind)) return null;
-  const own = stage.output.filter(({ name }) => name !== hidden);
+  if (!isList(list, stage.output.filter(({ name }) => name !== hidden))) return null;
   const named = new Map(list.map(({ spec, from }) => [from, spec]));
-  const same = ({ name, kind, slot }: ColumnSpec): boolean =>
-    named.get(name)?.kind === kind && named.get(name)!.slot === slot;
-  // A column that is asked for twice has one name too many.
-  if (list.length !== own.length || !own.every(same)) return null;
   const output = [...list.map(({ spec }) => spec),
     ...stage.output.filter(({ name }) => name === hidden)];
   const renamed = (param: Param): Param => param.of === "output" && "column" in param

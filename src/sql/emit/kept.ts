@@ -66,7 +66,7 @@ function foldColumns(
     aggregates: folding.aggregates.map(({ spec, aggregate }) => ({ spec, aggregate: {
       ...aggregate, arg: aggregate.arg === null ? null : columnOf(args.get(aggregate.arg)!),
     } })),
-    groups: folding.groups,
+    groups: folding.groups, evicts: folding.evicts,
   }, { timed: false, marks: keeping.marks, panes: null, slides,
     rows: nextPowerOfTwo(keeping.rows) });
 }
@@ -143,7 +143,7 @@ export function panesStage(
   const keep = foldPlan(input, { ...folding, where: keeping.before },
     { timed: true, marks: [], panes: "out", rows: 0 });
   const fold = foldPlan(inputOf(input, keep.output), {
-    where: null, groups: folding.groups,
+    where: null, groups: folding.groups, evicts: folding.evicts,
     keys: folding.keys.map((key) => ({ spec: key.spec, expr: columnOf(key) })),
     aggregates: folding.aggregates,
   }, { timed: false, marks: keeping.marks, panes: "in", rows: 0 });

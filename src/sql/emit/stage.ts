@@ -3,6 +3,7 @@ import type { Ring } from "../../ring.ts";
 import type {
   ConditionsPlan, RowsPlan, RunningPlan, Site, Stage, StageCounters, StatefulPlan,
 } from "../program.ts";
+import { word } from "../window/words.ts";
 import { type Kernel, kernelOf } from "./kernel.ts";
 import {
   fieldIndex, hasField, isNumber, type Param, resolve, type StateLayout, textField,
@@ -34,6 +35,8 @@ export class RowsStage implements Stage {
   /** Where the kernel counts rows in error and dropped ones; null: there are none such. */
   readonly #errorsAt: number | null;
   readonly #droppedAt: number | null;
+  /** Where it counts groups that gave way. */
+  readonly #evictedAt: number | null;
   readonly #output: Ring;
   readonly #F: Float64Array;
   readonly #rows_max: number;
@@ -43,7 +46,9 @@ export class RowsStage implements Stage {
     this.#params = bindParams(plan.state, plan.params, site);
     const { state } = plan;
     this.#errorsAt = hasField(state, "errors") ? fieldIndex(state, "errors", site.state.at) : null;
-    this.#droppedAt = plan.kind === "running" ? fieldIndex(state, "window", site.state.at) + 6
+    const window = plan.kind === "running" ? fieldIndex(state, "window", site.state.at) : null;
+    this.#evictedAt = window === null ? null : window + word.evicted;
+    this.#droppedAt = window !== null ? window + word.dropped
       : plan.kind === "stateful" ? fieldIndex(state, "dropped", site.state.at) : null;
     this.#output = site.output;
     this.#F = site.arena.F;
@@ -61,6 +66,7 @@ export class RowsStage implements Stage {
     this.counters.out += written;
     if (this.#errorsAt !== null) this.counters.errors = this.#F[this.#errorsAt]!;
     if (this.#droppedAt !== null) this.counters.dropped = this.#F[this.#droppedAt]!;
+    if (this.#evictedAt !== null) this.counters.evicted = this.#F[this.#evictedAt]!;
     return end;
   }
 

@@ -165,6 +165,7 @@ export interface Folding {
   }[];
   /** Groups at most. */
   readonly groups: number;
+  readonly evicts: boolean;
 }
 
 export const start_column: Mark = { name: "$start", kind: "time", slot: 0 };
@@ -183,7 +184,7 @@ interface FoldRole {
 }
 
 function windowSpec(
-  input: StageInput, { where, keys, aggregates, groups }: Folding, role: FoldRole,
+  input: StageInput, { where, keys, aggregates, groups, evicts }: Folding, role: FoldRole,
 ): WindowSpec {
   const bindings = new Bindings(input);
   // On the way to a write more is told of a window than what stands (W8).
@@ -207,6 +208,7 @@ function windowSpec(
     inputOldest: input.columns.some((c) => c.name === input.oldest?.name),
     strict: input.strict,
     groups_max: groups,
+    evicts,
     marks: role.marks,
     slides,
   };

@@ -85,6 +85,8 @@ export class ReorderStage implements Stage, EventClock {
    */
   readonly #arrived: Float64Array;
   #offset = 0;
+  /** Rows of the input before the next one are missing. No part of the state either. */
+  #gap = false;
 
   constructor(plan: ReorderPlan, site: Site) {
     const { arena, state, output } = site;
@@ -179,6 +181,11 @@ export class ReorderStage implements Stage, EventClock {
     if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
+  /** Of which event time they were is known with the next row. */
+  miss(_time: number): void {
+    this.#gap = true;
+  }
+
   /** State that was restored: nobody knows when the newest rows came. */
   get #forgotten(): boolean {
     return this.#F[this.#at + word.begun] === 1 && Number.isNaN(this.#arrived[0]);
@@ -259,6 +266,8 @@ export class ReorderStage implements Stage, EventClock {
     }
     const isLate = this.#isLate(event);
     this.#reach(member, event, now);
+    if (this.#gap) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
+    this.#gap = false;
     if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
       this.#miss(event);
@@ -363,7 +372,8 @@ export function byEventTime(stages: readonly Stage[]): Stage[] {
   const clock = stages.find((stage) => stage instanceof ReorderStage);
   if (clock === undefined) return [...stages];
   assert(stages[0] === clock, "rows are put in order before anything looks at them");
-  return stages.map((stage) => (stage.miss === undefined ? stage : new ByWatermark(stage, clock)));
+  return stages.map((stage) => (stage === clock || stage.miss === undefined ? stage
+    : new ByWatermark(stage, clock)));
 }
 
 class ByWatermark implements Stage {
@@ -379,6 +389,10 @@ class ByWatermark implements Stage {
 
   get deadline(): number {
     return this.#clock.reaches(this.#window.deadline);
+  }
+
+  miss(time: number): void {
+    this.#window.miss!(time);
   }
 
   run(from: number, to: number, now: number, time: number): number {

@@ -1,4 +1,5 @@
 import { limits } from "../../base.ts";
+import type { ColumnSpec } from "../../ring.ts";
 import {
   type Bound, type BoundQuery, type BoundWindow, type Catalog, afterRows, isArranged, needsRows,
 } from "../bound.ts";
@@ -6,24 +7,40 @@ import {
   type Folding, left_column, runningStage, start_column, windowStage,
 } from "../emit/stages.ts";
 import { type Keeping, keptRowsStage, keptStage, panesStage } from "../emit/kept.ts";
+import { isList } from "../emit/direct.ts";
 import { SqlFault } from "../fault.ts";
 import type { KeptPlan, WindowPlan } from "../program.ts";
 import { conjunction } from "../rewrite/conjuncts.ts";
 import { walk } from "../rewrite/tree.ts";
+import { listed } from "../shown.ts";
 import type { Mark } from "../window/kernel.ts";
 import { Chain, type PlanOptions } from "./chain.ts";
 
 /** Plans the window of a query. */
 export class WindowChain extends Chain {
-  /** Its window tells when it began: rules may share it. */
-  readonly #shareable: boolean;
+  /** Rules may share its window, which then tells when it began. */
+  #shares: boolean;
+  /** The rows of its window are those of the rule but for the select list. */
+  readonly #isPlain: boolean;
 
   constructor(
     query: BoundQuery, catalog: Catalog, options: PlanOptions, before: Chain | null,
     shareable: boolean,
   ) {
     super(query, catalog, options, before);
-    this.#shareable = shareable;
+    this.#shares = shareable;
+    this.#isPlain = options.emptyWindows === false && query.having === null &&
+      !isArranged(query) && !this.hits;
+  }
+
+  get shares(): boolean {
+    return this.#shares;
+  }
+
+  /** One whose columns are the select list gives that itself (emit/direct.ts): the rule's own. */
+  #settle(columns: readonly ColumnSpec[], named: (expr: Bound) => string): void {
+    const list = listed(this.query).map(({ spec, expr }) => ({ spec, from: named(expr) }));
+    if (this.#isPlain && isList(list, [...columns, ...this.marksRead()])) this.#shares = false;
   }
 
   /** Rows of one time come together: so long have they been waited for. */
@@ -33,8 +50,14 @@ export class WindowChain extends Chain {
 
   /** What the rest of the query asks of a closed window. */
   protected marks(): Mark[] {
+    const read = this.marksRead();
+    const start = this.#shares && !read.includes(start_column) ? [start_column] : [];
+    return [...start, ...read];
+  }
+
+  protected marksRead(): Mark[] {
     const { select, having, orderBy } = this.query;
-    let start = this.#shareable;
+    let start = false;
     for (const node of [...select, ...orderBy].map(({ expr }) => expr).concat(having ?? [])) {
       walk(node, (n) => {
         start ||= n.kind === "window" && n.which === "start";
@@ -48,6 +71,11 @@ export class WindowChain extends Chain {
   protected window(): void {
     const { window } = this.query;
     const folding = this.folding();
+    const { keys, aggregates } = folding;
+    this.#settle([...keys, ...aggregates].map(({ spec }) => spec), (node) =>
+      keys.find(({ expr }) => expr === node)?.spec.name ??
+        (node.kind === "aggregate" ? `$agg${node.index}`
+          : node.kind === "window" && node.which === "start" ? start_column.name : ""));
     const stage = window === null ? runningStage(this.input(), folding)
       : this.#windowStage(window, folding);
     this.stages.push(stage);
@@ -67,7 +95,8 @@ export class WindowChain extends Chain {
     if (window.kind === "count" && window.every === window.rows && !rowwise) {
       return windowStage(input, { kind: window.kind, rows: window.rows }, folding, marks);
     }
-    if (window.kind === "hopping" && !rowwise) {
+    // Of panes a group that gave way would be lost only in part.
+    if (window.kind === "hopping" && !rowwise && !folding.evicts) {
       return panesStage(input, folding,
         { window, before: where, after: null, marks, byEvents,
           rows: paneRows(window, folding.groups) },
@@ -80,7 +109,10 @@ export class WindowChain extends Chain {
   protected windowRows(window: BoundWindow): void {
     const where = conjunction(this.tests);
     this.tests = [];
-    const stage = keptRowsStage(this.input(), this.passes(),
+    const passes = this.passes();
+    this.#settle(passes.map(({ spec }) => spec), (node) => this.find(node) ??
+      (node.kind === "column" ? node.name : ""));
+    const stage = keptRowsStage(this.input(), passes,
       this.#keeping(window, where));
     this.most = stage.fold.keys;
     this.stages.push(stage);
@@ -88,14 +120,14 @@ export class WindowChain extends Chain {
   }
 
   protected folding(): Folding {
-    const { aggregates, groupBy, groups } = this.query;
+    const { aggregates, groupBy, groups, evicts } = this.query;
     const keys = groupBy.map((expr, i) => ({
       spec: { name: `$key${i}`, kind: expr.type.kind, slot: expr.type.slot }, expr,
     }));
     const columns = aggregates.map((aggregate, i) => ({
       spec: { name: `$agg${i}`, kind: aggregate.type.kind, slot: aggregate.type.slot }, aggregate,
     }));
-    return { where: conjunction(this.tests), keys, aggregates: columns, groups };
+    return { where: conjunction(this.tests), keys, aggregates: columns, groups, evicts };
   }
 
   #keeping(window: BoundWindow, where: Bound | null): Keeping {

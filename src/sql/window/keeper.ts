@@ -1,8 +1,9 @@
 import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
-import { fieldIndex, hasField } from "../emit/params.ts";
+import { fieldIndex } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { FoldPlan, RowsPlan, Site } from "../program.ts";
+import { GroupTable } from "./groups.ts";
 import { word } from "./words.ts";
 
 /** Fills the ring of a window (kept.ts). */
@@ -64,7 +65,6 @@ const { open, end, groups, dropped, doubted, since } = word;
 /** Pane by pane: rows are folded into groups, of a complete pane each is one row of the ring. */
 export class PaneKeeper implements Keeper {
   readonly least: number;
-  readonly #plan: FoldPlan;
   readonly #pane_ms: number;
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
@@ -73,10 +73,9 @@ export class PaneKeeper implements Keeper {
   readonly #ring: Ring;
   readonly #at: number;
   readonly #errorsAt: number;
-  readonly #tableAt: number;
+  readonly #table: GroupTable;
 
   constructor(plan: FoldPlan, site: Site, pane_ms: number) {
-    this.#plan = plan;
     this.#pane_ms = pane_ms;
     this.least = plan.keys;
     this.#accumulate = kernelOf(site.arena, plan.text);
@@ -86,8 +85,7 @@ export class PaneKeeper implements Keeper {
     this.#ring = site.output;
     this.#at = fieldIndex(plan.state, "window", site.state.at);
     this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
-    this.#tableAt = hasField(plan.state, "table")
-      ? fieldIndex(plan.state, "table", site.state.at) : -1;
+    this.#table = new GroupTable(plan, site);
   }
 
   get closes(): number {
@@ -132,12 +130,12 @@ export class PaneKeeper implements Keeper {
 
   /** A pane's rows bear the time at which it began. */
   #close(): void {
-    const { F, I } = this.#ring.arena, at = this.#at;
+    const { F } = this.#ring.arena, at = this.#at;
     const n = F[at + groups]!;
     this.#ring.claim(n);
     this.#emit(this.#params, 0, n, this.#ring.head, F[at + end]! - this.#pane_ms);
     this.#ring.publish(n);
-    if (this.#tableAt >= 0) I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.keys);
+    this.#table.clear();
     if (F[at + doubted]! > 0) F[at + since] = F[at + end]! - this.#pane_ms;
     F[at + doubted] = 0;
     F[at + groups] = 0;

@@ -1,10 +1,11 @@
 import { assert, limits } from "../../base.ts";
 import { type Column, Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
-import { fieldByte, fieldBytes, fieldIndex, hasField } from "../emit/params.ts";
+import { fieldByte, fieldBytes, fieldIndex } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
+import { GroupTable } from "./groups.ts";
 import { Joiner } from "./joiner.ts";
 import { Parted } from "./parted.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
@@ -40,9 +41,9 @@ export class KeptStage implements Stage {
   readonly #accumulate: Kernel;
   readonly #emit: Kernel;
   readonly #params: number;
-  /** Index of the fold's field `window` in F, of its `table` in I (−1: no keys). */
+  /** Index of the fold's field `window` in F. */
   readonly #windowAt: number;
-  readonly #tableAt: number;
+  readonly #table: GroupTable;
   /** Of its field `standing` in F (−1: each window is folded anew). */
   readonly #standingAt: number;
   readonly #kept: Ring;
@@ -79,8 +80,7 @@ export class KeptStage implements Stage {
     this.#emit = kernelOf(arena, plan.fold.emitText);
     this.#params = bindParams(plan.fold.state, plan.fold.params, fold);
     this.#windowAt = fieldIndex(plan.fold.state, "window", fold.state.at);
-    this.#tableAt = hasField(plan.fold.state, "table")
-      ? fieldIndex(plan.fold.state, "table", fold.state.at) : -1;
+    this.#table = new GroupTable(plan.fold, fold);
     this.#standingAt = plan.fold.slides
       ? fieldIndex(plan.fold.state, "standing", fold.state.at) : -1;
     this.#output = output;
@@ -135,9 +135,11 @@ export class KeptStage implements Stage {
   }
 
   #count(): void {
+    const { F } = this.#kept.arena, at = this.#windowAt;
     this.counters.errors = this.#keeper.errors + this.#span.errors + (this.#join?.errors ?? 0);
     this.counters.dropped = this.#keeper.dropped + this.#span.lost + (this.#join?.dropped ?? 0) +
-      this.#kept.arena.F[this.#windowAt + word.dropped]!;
+      F[at + word.dropped]!;
+    this.counters.evicted = F[at + word.evicted]!;
   }
 
   /** Rows that the ring has room for; a full one loses its oldest. */
@@ -187,8 +189,8 @@ export class KeptStage implements Stage {
   }
 
   #fold(): void {
-    const span = this.#span, { F, I } = this.#kept.arena, at = this.#windowAt;
-    if (this.#tableAt >= 0) I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.fold.keys);
+    const span = this.#span, { F } = this.#kept.arena, at = this.#windowAt;
+    this.#table.clear();
     F[at + word.groups] = 0;
     F[at + word.start] = span.start;
     F[at + word.doubted] = this.#doubtful() ? 1 : 0;

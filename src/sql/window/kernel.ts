@@ -29,6 +29,8 @@ export interface WindowSpec {
   readonly marks: readonly Mark[];
   /** Groups at most. */
   readonly groups_max: number;
+  /** For one more the oldest gives way; else it is refused. */
+  readonly evicts: boolean;
   /** Rows in are panes of groups, or groups out become one (pane.ts). */
   readonly panes: "in" | "out" | null;
   /** Rows that the window keeps, if its aggregates need them. */
@@ -48,9 +50,11 @@ const slotted = (spec: ColumnSpec): boolean => spec.slot > 0;
 /**
  * The state of a window, beside parameters and literals. A group is a row of these tables:
  *
- *     window   F × 12      see words.ts
+ *     window   F × 13      see words.ts
  *     table    I × 2 keys  open addressing (linear probing): group + 1, 0 = free; only with keys
  *     scratch  F × 1       a key's bits on their way into the hash
+ *     hashes   I × keys    where each group belongs in the table; only if the oldest gives way
+ *     recency  I × n       see recency.ts; likewise
  *     keyN     F × keys, or U × keys × slot and I × keys (length);  U × keys (state)
  *     aggN.x   F × keys    one for each field of each aggregate
  *     aggN.cell, .length   as keyN: `first` and `last` of text or int64
@@ -67,6 +71,10 @@ export function addFields(code: Code, spec: WindowSpec): void {
   if (spec.keys.length > 0) {
     layout.add("table", "I", 2 * groups);
     layout.add("scratch", "F", 1);
+    if (spec.evicts) {
+      layout.add("hashes", "I", groups);
+      layout.add("recency", "I", 2 * (groups + 1));
+    }
   }
   spec.keys.forEach(({ spec: key }, i) => {
     layout.add(`key${i}`, slotted(key) ? "U" : "F", slotted(key) ? groups * key.slot : groups);
@@ -281,6 +289,8 @@ function findGroup(
       make.push(`I[(${at} + g << 1) | 0] = ${low}; I[(${at} + g << 1) + 1 | 0] = ${high};`);
     }
   });
+  const entering = spec.evicts ? evicting(code, spec, window, table, most)
+    : refusing(window, table, most);
   code.line(`let slot = (hash ^ hash >>> 15) & 2 * ${most} - 1;
 for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
   g = e - 1;
@@ -289,14 +299,46 @@ for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
   slot = slot + 1 & 2 * ${most} - 1;
 }
 if (g < 0) {
-  if (groups === ${most}) { F[${window} + ${word.dropped} | 0] += 1; continue; }
-  g = groups;
-  groups = groups + 1 | 0;
-  I[${table} + slot | 0] = groups;
+  ${entering.made}
   ${make.join("\n  ")}
   ${beginning(fields)}
-}`);
+}${entering.found}`);
   raiseKeyStates(code, spec, leaves);
+}
+
+/** The lines that give a new key a group, and those for a key that has one. */
+interface Entering { readonly made: string; readonly found: string }
+
+const refusing = (window: string, table: string, most: string): Entering => ({
+  made: `if (groups === ${most}) { F[${window} + ${word.dropped} | 0] += 1; continue; }
+  g = groups;
+  groups = groups + 1 | 0;
+  I[${table} + slot | 0] = groups;`,
+  found: "",
+});
+
+/** On the way to a write the window tells: a key may come again, without its rows of before. */
+function evicting(
+  code: Code, spec: WindowSpec, window: string, table: string, most: string,
+): Entering {
+  const hashes = field(code, "hashes", "hashes");
+  const recency = field(code, "recency", "recency");
+  const mask = `2 * ${most} - 1`;
+  const doubt = spec.strict ? `F[${window} + ${word.doubted} | 0] += 1;` : "";
+  return {
+    made: `if (groups === ${most}) {
+    F[${window} + ${word.evicted} | 0] += 1; ${doubt}
+    g = fn.recency.evict(I, ${recency}, ${table}, ${mask}, ${hashes});
+    slot = fn.recency.freeSlot(I, ${table}, ${mask}, hash ^ hash >>> 15);
+  } else {
+    g = groups;
+    groups = groups + 1 | 0;
+  }
+  I[${table} + slot | 0] = g + 1;
+  I[${hashes} + g | 0] = hash ^ hash >>> 15;
+  fn.recency.append(I, ${recency}, g);`,
+    found: ` else fn.recency.touch(I, ${recency}, g);`,
+  };
 }
 
 /** A group's key is as good as the worst of its rows' keys. */

@@ -18,7 +18,7 @@ export interface WindowRowsSpec {
 /**
  * Its state, where that of a fold stands (kernel.ts): a row that passes WHERE is a group.
  *
- *     window   F × 11     see words.ts
+ *     window   F × 13     see words.ts
  *     picked   I × rows   rows of the input, as they stand in its ring
  */
 export function addRowsFields(code: Code, spec: WindowRowsSpec): void {

@@ -26,9 +26,9 @@ export function runningKernel(code: Code, spec: WindowSpec): string {
   const test = takenRows(spec, leaves);
   if (test.error !== "false") code.line(`failed = failed + (${test.error}) | 0;`);
   if (test.pass !== "true") code.line(`if (!(${test.pass})) continue;`);
-  // The tables are zero to begin with, and no group is begun anew.
+  // The tables are zero to begin with, and no group is begun anew unless it takes another's place.
   const fields = groupFields(code, spec, false)
-    .map((f) => (f.first === 0 ? { ...f, first: null } : f));
+    .map((f) => (f.first === 0 && !spec.evicts ? { ...f, first: null } : f));
   enterGroup(code, spec, leaves, fields, window);
   const worst = fields.filter((f) => f.name.endsWith(".worst"))
     .map(({ place }) => ({ place, before: code.define("before", place) }));

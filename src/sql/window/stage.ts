@@ -1,12 +1,15 @@
 import { limits } from "../../base.ts";
 import type { Ring } from "../../ring.ts";
 import { type Kernel, kernelOf } from "../emit/kernel.ts";
-import { fieldIndex, hasField } from "../emit/params.ts";
+import { fieldIndex } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
+import { GroupTable } from "./groups.ts";
 import { word } from "./words.ts";
 
-const { open, end, groups, seen, closing, written, dropped, closed, start, doubted, missed } = word;
+const {
+  open, end, groups, seen, closing, written, dropped, evicted, closed, start, doubted, missed,
+} = word;
 
 /**
  * Tumbling windows align to natural time and open with their first row; count windows close with
@@ -22,11 +25,10 @@ export class WindowStage implements Stage {
   readonly #input: Ring;
   readonly #output: Ring;
   readonly #F: Float64Array;
-  readonly #I: Int32Array;
-  /** Index of the field `window` in F, of `errors` in F, of `table` in I (−1: no keys). */
+  /** Index of the field `window` in F, of `errors` in F. */
   readonly #at: number;
   readonly #errorsAt: number;
-  readonly #tableAt: number;
+  readonly #table: GroupTable;
   readonly #rows_max: number;
 
   constructor(plan: WindowPlan, site: Site) {
@@ -37,11 +39,9 @@ export class WindowStage implements Stage {
     this.#input = site.input!;
     this.#output = site.output;
     this.#F = site.arena.F;
-    this.#I = site.arena.I;
     this.#at = fieldIndex(plan.state, "window", site.state.at);
     this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
-    this.#tableAt = hasField(plan.state, "table")
-      ? fieldIndex(plan.state, "table", site.state.at) : -1;
+    this.#table = new GroupTable(plan, site);
     // A turn may both run and tick: together they fill half of the ring.
     this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 2);
   }
@@ -65,6 +65,7 @@ export class WindowStage implements Stage {
     this.counters.in += (seq - from) | 0;
     this.counters.errors = this.#F[this.#errorsAt]!;
     this.counters.dropped = this.#F[this.#at + dropped]!;
+    this.counters.evicted = this.#F[this.#at + evicted]!;
     return seq;
   }
 
@@ -141,9 +142,7 @@ export class WindowStage implements Stage {
 
   #clear(): void {
     const F = this.#F, at = this.#at;
-    if (this.#tableAt >= 0) {
-      this.#I.fill(0, this.#tableAt, this.#tableAt + 2 * this.#plan.keys);
-    }
+    this.#table.clear();
     F[at + groups] = 0;
     F[at + doubted] = 0;
     F[at + closing] = 0;

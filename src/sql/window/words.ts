@@ -12,10 +12,11 @@
  *     8 start    time at which the window began: aligned (tumbling), of its first row (count)
  *     9 doubted  rows kept out because what decides about them was not good (strict, W8)
  *    10 since    beginning of the newest pane with such a row
- *    11 missed   newest event time of a row that came too late, 0 = none did
+ *    11 missed   time of the newest row that is missing, 0 = none is
+ *    12 evicted  groups that gave way to others
  */
 export const word = {
   open: 0, end: 1, groups: 2, seen: 3, closing: 4, written: 5, dropped: 6, closed: 7, start: 8,
-  doubted: 9, since: 10, missed: 11,
+  doubted: 9, since: 10, missed: 11, evicted: 12,
 } as const;
-export const window_words = 12;
+export const window_words = 13;

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { until } from "../support/binary.ts";
+import type { RunningGateway } from "../support/gateway.ts";
+import { Site } from "../support/plant.ts";
+
+/**
+ * The compiled binary reads a tank's transmitters of 4 to 20 mA over TCP and over a bus: what a
+ * broken wire says is bad (NE 43), a constant stands in each row, and a sink is told of changes.
+ */
+const input = (register: number): object => ({
+  at: `input ${register}`, type: "int16", eu: "m", decimals: 2,
+  rawRange: [5530, 27648], euRange: [0, 8.5], signal: "4-20mA",
+});
+const tank = (link: string): object => ({
+  link, groups: { fast: "100ms" },
+  tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" },
+    pump: { at: "holding 0", type: "int16", access: "read-write" } },
+});
+const config = {
+  gateway: { id: "tank" },
+  links: {
+    plc: { type: "modbus-tcp", host: "192.0.2.1" },
+    "bus-1": { type: "modbus-rtu", port: "/dev/null", rs485: "adapter", parity: "none" },
+  },
+  devices: { "t-{1..1}": tank("plc"), "t-{2..2}": tank("bus-1") },
+  rules: {
+    levels: { sql: "SELECT level, hall FROM t-1.fast", to: ["changes"] },
+    bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
+  },
+  sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
+  policy: { "t-1.pump": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+    permit: ["`t-1`.level > 1.0"] } },
+  api: { listen: "127.0.0.1:0" },
+};
+const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
+  [`${device}.level`, { kind: "constant", value: 4.2678 }],
+  // 2.1 mA and 20.8 mA.
+  [`${device}.broken`, { kind: "constant", value: -1 }],
+  [`${device}.full`, { kind: "constant", value: 8.92 }],
+]));
+
+let site: Site;
+let gateway: RunningGateway;
+beforeAll(async () => {
+  site = await Site.start(config, { "plant.json": plant });
+  gateway = await site.run(site.live());
+}, 120_000);
+afterAll(() => site?.stop());
+
+const tag = async (id: string): Promise<any> => (await gateway.get(`/tags/${id}`)).body;
+
+for (const device of ["t-1", "t-2"]) {
+  test(`${device}: a signal is measured, broken, or past its range`, async () => {
+    await until("a level", async () => (await tag(`${device}.level`)).quality === "good");
+    expect(await tag(`${device}.level`)).toMatchObject({ value: 4.27, eu: "m" });
+    expect(await tag(`${device}.broken`)).toMatchObject({ quality: "bad:underrange" });
+    expect(await tag(`${device}.full`)).toMatchObject({ quality: "uncertain:saturated" });
+    expect(await tag(`${device}.hall`)).toMatchObject({ value: `Hall ${device.slice(2)}`,
+      quality: "good", at: "static" });
+  });
+}
+
+test("a constant stands in each row, on a serial worker's link too", async () => {
+  const row = await until("a row", async () =>
+    (await gateway.get("/streams/bus/latest")).body ?? null);
+  expect(row.values).toEqual({ level: 4.27, hall: "Hall 2", why: "bad:underrange" });
+});
+
+test("a sink with onChange is told what differs, once", async () => {
+  const lines = (): string[] => gateway.program.output.split("\n")
+    .filter((line) => line.includes('"hall":"Hall 1"'));
+  // Before the link was open, the quality said so; then came the level.
+  await until("the level", () => lines().some((line) => line.includes("4.27")));
+  const told = lines().length;
+  const polls = async (): Promise<number> =>
+    (await gateway.get("/rules")).body.find((r: any) => r.name === "levels").rows_out;
+  const before = await polls();
+  await until("rows that say nothing new", async () => (await polls()) > before + 10);
+  expect([told, lines().length]).toEqual([told, told]);
+  expect(told).toBeLessThanOrEqual(2);
+});
+
+for (const [link, poll, answer] of [
+  ["plc", /→ .* 04 00 00 00 03 {3}station 1 FC4 reads input 0..2/, /← .* station 1 FC4 6 bytes/],
+  ["bus-1", /→ 01 04 00 00 00 03 b0 0b {3}station 1 FC4 reads input 0..2/, /station 1 FC4 6 bytes/],
+] as const) {
+  test(`tagwerk frames ${link} shows what passes, in words`, async () => {
+    const { code, output } = await gateway.cli("frames", link, "--for-pieces", "12");
+    expect(code).toBe(0);
+    expect(output).toMatch(poll);
+    expect(output).toMatch(answer);
+    const kept = join(site.folder.path, `${link}.jsonl`);
+    await gateway.cli("frames", link, "--only", "reads", "--to", kept, "--for-pieces", "3");
+    const pieces = readFileSync(kept, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    expect(pieces.map(({ dir }) => dir)).toEqual(["tx", "tx", "tx"]);
+  });
+}
+
+test("tagwerk frames of a link that is none names the nearest", async () => {
+  const { code, output } = await gateway.cli("frames", "bus1");
+  expect([code, output]).toEqual([1, expect.stringContaining("did you mean bus-1?")]);
+});
+
+/** A row whose poll began after now. */
+async function freshRow(stream: string): Promise<any> {
+  const newest = async (): Promise<any> => (await gateway.get(`/streams/${stream}/latest`)).body;
+  const { sequence } = await newest();
+  return until("a fresh row", async () => {
+    const row = await newest();
+    return row.sequence > sequence + 1 ? row : null;
+  });
+}
+
+test("a forced value is what rules see, never good, and opens no permit (W8, W12)", async () => {
+  await gateway.arm("t-1.pump");
+  expect(await gateway.cli("write", "t-1.pump", "5")).toMatchObject({ code: 0 });
+  for (const device of ["t-1", "t-2"]) {
+    const forced = await gateway.cli("force", `${device}.level`, "7.5", "--for", "10m",
+      "--by", "anna");
+    expect(forced).toMatchObject({ code: 0 });
+    expect(await freshRow(`${device}.fast`)).toMatchObject({ values: { level: 7.5 },
+      quality: { level: "uncertain:forced" } });
+  }
+  expect((await gateway.get("/streams/bus/latest")).body.values.level).toBe(7.5);
+  const { code, output } = await gateway.cli("write", "t-1.pump", "6");
+  expect([code, output]).toEqual([1, expect.stringContaining("uncertain:forced")]);
+  const { body } = await gateway.get("/health");
+  expect(body.troubles).toContainEqual(expect.stringMatching(/^t-1.level is forced by anna for/));
+  await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
+  expect((await freshRow("t-1.fast")).quality.level).toBeUndefined();
+  await gateway.cli("force", "t-2.level", "0", "--for", "300ms", "--by", "anna");
+  await until("the end of it", async () => (await tag("t-2.level")).quality === "good");
+  expect(await gateway.cli("write", "t-1.pump", "6")).toMatchObject({ code: 0 });
+});
+
+test("force refuses what cannot stand there", async () => {
+  const force = async (...words: string[]): Promise<string> =>
+    (await gateway.cli("force", ...words, "--for", "1m", "--by", "anna")).output;
+  expect(await force("t-1.level", "high")).toContain('t-1.level is int16: "high" cannot stand');
+  expect(await force("t-1.lvl", "1")).toContain("did you mean t-1.level?");
+  expect(await force("t-1.hall", "x")).toContain("t-1.hall is a constant");
+  expect((await gateway.cli("force", "t-1.level", "1", "--for", "2h", "--by", "anna")).output)
+    .toContain("at most 60 minutes");
+});
+
+test("a disabled device is asked nothing and sent nothing, over a restart too", async () => {
+  for (const device of ["t-1", "t-2"]) {
+    expect(await gateway.cli("disable", device, "--by", "anna")).toMatchObject({ code: 0 });
+    await until("it is left alone", async () =>
+      (await tag(`${device}.level`)).quality === "bad:disabled");
+  }
+  const [level] = [await tag("t-1.level")];
+  expect(level.value).toBeCloseTo(4.27);
+  const asked = (): number => site.plant.frames().filter(({ dir }) => dir === "in").length;
+  const [before, writes] = [asked(), site.plant.writes("plc").length];
+  expect((await gateway.cli("write", "t-1.pump", "9")).code).toBe(1);
+  await freshRow("t-1.fast");
+  await freshRow("t-2.fast");
+  expect([asked(), site.plant.writes("plc").length]).toEqual([before, writes]);
+  await gateway.stop();
+  gateway = await site.run(site.live());
+  await until("it still is", async () => (await tag("t-2.level")).quality === "bad:disabled");
+  expect((await tag("t-1.level/why")).reason).toContain("tagwerk enable");
+  for (const device of ["t-1", "t-2"]) {
+    await gateway.cli("enable", device, "--by", "anna");
+    await until("it is asked again", async () => (await tag(`${device}.level`)).quality === "good");
+  }
+  const refused = await gateway.cli("write", "t-1.pump", "9");
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining("not armed")]);
+  const { body } = await gateway.get("/audit?limit=50");
+  for (const code of ["disable", "enable", "force", "unforce"]) {
+    expect(body).toContainEqual(expect.objectContaining({ code, who: "anna", verdict: "act" }));
+  }
+}, 30_000);
