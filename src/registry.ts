@@ -2,15 +2,18 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp } from "./driver.ts";
+import {
+  modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, type AnyDriver,
+} from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
-export const drivers = [
+export const drivers: readonly AnyDriver[] = [
   modbusAscii,
   modbusListen,
   modbusRtu,
   modbusTcp,
   modbusUdp,
+  opcua,
 ];
 
 export const connectors = [

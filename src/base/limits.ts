@@ -43,6 +43,8 @@ export const limits = {
   columns_max: 16384,
   /** Rows that `lag` looks back at most: it keeps them all, for each key. */
   lag_rows_max: 1024,
+  /** Characters of a stage's program: what 1,000 functions with state take, and a second. */
+  kernel_chars_max: 1 << 23,
   /** Parts that a user's functions make of one query: some pages of SQL. */
   inlined_nodes_max: 10_000,
   /** Groups of a GROUP BY where KEYS does not say: some hundred devices. */
@@ -124,6 +126,9 @@ export const limits = {
   journal_marks_min: 8192,
   /** Pause between two commits of the journal: an SD card survives ten a second. */
   journal_ms_min: 100,
+  /** One turn goes over rules for so long (ms), looking at the clock after so many of them. */
+  round_turn_ms: 5,
+  round_rules: 16,
   /** Bytes of operator state that one turn copies: 1 ms on a small ARM core. */
   checkpoint_turn_bytes: 256 << 10,
   /** Bytes of one page of operator state: what did not change is not written again. */

@@ -111,7 +111,8 @@ function likely(name: string, known: readonly string[]): string | null {
 /** Of a union's branches, the one whose kind of value was meant: its issues lie further inside. */
 function branch(errors: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const meant = errors.filter((issues) => issues.length > 0 &&
-    !issues.some((issue) => issue.path.length === 0 && issue.code === "invalid_type"));
+    !issues.some(({ path, code }) => path.length === 0 &&
+      (code === "invalid_type" || code === "invalid_value")));
   // One that knows all keys is nearer than one that does not.
   return meant.find((issues) => issues.every((issue) => issue.code !== "unrecognized_keys"))
     ?? meant[0];

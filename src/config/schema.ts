@@ -233,7 +233,7 @@ const functionName = z.string().regex(/^(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}$/)
 const userFunction = z.strictObject({
   parameters: z.array(functionName).max(64).default([]).describe("names that the expression uses"),
   sql: z.string().min(1).describe("SQL expression of the parameters"),
-});
+}).describe('an expression, and the names in it: { "parameters": ["v", "a"], "sql": "v * a" }');
 
 const commands = z.strictObject({
   link: z.string().describe("link of the broker"),
@@ -364,7 +364,7 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 
 /** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
-  links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
+  links: ["s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
   sources: ["sql", "redis", "nats", "kafka"],
   tables: [],

@@ -60,6 +60,8 @@ export class Durability {
   #parts: DurableParts = { streams: new Map(), journals: [], rules: [], sinks: [] };
   /** Rules by the streams that they read. */
   #readers: ReadonlyMap<string, readonly RuleState[]> = new Map();
+  /** Sinks by the streams that they drain. */
+  #sinks: ReadonlyMap<string, readonly SinkRunner[]> = new Map();
   /** null: nothing is known yet of what was. */
   #replay: StoredSegment[] | null = null;
   #replayed = 0;
@@ -79,6 +81,8 @@ export class Durability {
   #committing = false;
   #writing = false;
   #number = 0;
+  /** Of the rules, whose numbers were followed last. */
+  #followed = 0;
   #checkpoint: Checkpoint | null = null;
   #checkpointAt = Infinity;
   #writeAt = -Infinity;
@@ -105,6 +109,7 @@ export class Durability {
     const names = new Set(parts.journals.map(({ stream }) => stream.name));
     this.#replay = this.#replay?.filter(({ owner }) => names.has(owner)) ?? null;
     this.#readers = readersIn(parts.rules);
+    this.#sinks = Map.groupBy(parts.sinks, ({ stream }) => stream);
     this.#linkReaders();
     // The next restart is to know of it.
     if (this.#replay !== null) this.#checkpointAt = -Infinity;
@@ -150,6 +155,7 @@ export class Durability {
       tell: (stream, rows, why) => this.#tell(stream, rows, why),
     });
     this.#restoring = false;
+    for (const { runner } of rules) runner.mark();
     this.#number = saved.checkpoint;
     for (const sink of this.#parts.sinks) {
       const from = sinks.get(`${sink.name} of ${sink.stream}`);
@@ -171,12 +177,21 @@ export class Durability {
   step(now: number): number {
     if (this.#stopped) return Infinity;
     for (const { stream } of this.#parts.journals) stream.numbering.follow(stream.head);
-    for (const { runner: { output } } of this.#parts.rules) {
-      output.numbering.follow(output.head);
-    }
+    this.#follow();
     if (this.#replay === null) return this.#stepRestore(now);
     if (this.#replay.length > 0 && !this.#fresh) this.#stepReplay();
     return Math.min(this.#stepJournals(now), this.#stepCheckpoint(now));
+  }
+
+  /** Numbers of the rules' rows; of many rules some each turn, as it is not urgent. */
+  #follow(): void {
+    const { rules } = this.#parts;
+    const n = Math.min(rules.length, limits.round_rules);
+    for (let i = 0; i < n; i++) {
+      this.#followed = (this.#followed + 1) % rules.length;
+      const { output } = rules[this.#followed]!.runner;
+      output.numbering.follow(output.head);
+    }
   }
 
   /** The last checkpoint: an orderly stop loses nothing. */
@@ -197,8 +212,7 @@ export class Durability {
 
   /** Rules wait for what reads them and comes again after a restart. */
   #linkReaders(): void {
-    const { rules, sinks } = this.#parts;
-    for (const { followed, runner } of rules) {
+    for (const { followed, runner } of this.#parts.rules) {
       if (!followed) {
         runner.waitFor([]);
         continue;
@@ -206,7 +220,8 @@ export class Durability {
       const { output } = runner;
       const readers = this.#readersOf(output.name)
         .map((reader) => () => reader.runner.cursorIn(output));
-      const waiting = sinks.filter((sink) => sink.ring === output && sink.waits)
+      const waiting = this.#sinksOf(output.name)
+        .filter((sink) => sink.ring === output && sink.waits)
         .map((sink) => () => sink.settled);
       runner.waitFor([...readers, ...waiting]);
     }
@@ -216,12 +231,15 @@ export class Durability {
     return this.#readers.get(stream) ?? [];
   }
 
+  #sinksOf(stream: string): readonly SinkRunner[] {
+    return this.#sinks.get(stream) ?? [];
+  }
+
   /** Rows of a stream that the slowest of its rules, and of its sinks, has still to read. */
   #unread(stream: Ring): number {
-    const { sinks } = this.#parts;
     const cursors = [
       ...this.#readersOf(stream.name).map(({ runner }) => runner.cursorIn(stream)),
-      ...sinks.filter((sink) => sink.stream === stream.name).map(({ settled }) => settled),
+      ...this.#sinksOf(stream.name).map(({ settled }) => settled),
     ];
     return Math.max(0, ...cursors.map((cursor) => (stream.head - cursor) | 0));
   }

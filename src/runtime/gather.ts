@@ -8,7 +8,8 @@ export interface Member {
   readonly input: number;
   /** Index among all. */
   readonly index: number;
-  readonly device: string;
+  /** Its name as a cell has it, so that no row makes it anew. */
+  readonly device: Uint8Array;
   readonly deviceColumn: Column | undefined;
   readonly pairs: readonly { readonly from: Column; readonly to: Column }[];
   /** Columns of the output that its rows do not have. */
@@ -76,7 +77,8 @@ export class Gather {
       [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
     return {
       ring, input, index, deviceColumn, pairs, cursor: ring.head, begun: ring.head,
-      device: ring.name.slice(0, Math.max(0, ring.name.lastIndexOf("."))),
+      device: new TextEncoder().encode(
+        ring.name.slice(0, Math.max(0, ring.name.lastIndexOf(".")))),
       absent: this.output.columns.filter((column) => !mine.has(column)),
       time: Infinity, taken: 0, first: 0,
     };

@@ -10,9 +10,15 @@ import type {
   DeviceView, FrameView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
 } from "./view.ts";
 
-/** A cell's payload as JSON takes it: int64 as text, bytes as hex. */
-function json(value: ReturnType<typeof readCell>): number | string | boolean | null {
-  if (typeof value === "bigint") return value.toString();
+/**
+ * A cell's payload as JSON takes it: int64 as text, of no fixed type only past 2^53; bytes as hex.
+ */
+function json(ring: Ring, column: Column, seq: number): number | string | boolean | null {
+  const value = readCell(ring, column, seq);
+  if (typeof value === "bigint") {
+    const fits = column.kind === "dyn" && Number.isSafeInteger(Number(value));
+    return fits ? Number(value) : value.toString();
+  }
   if (value instanceof Uint8Array) return value.toHex();
   if (typeof value === "number" && !Number.isFinite(value)) return null;
   return value;
@@ -188,7 +194,7 @@ export class Inspector {
     const state = stateAt(ring, column, seq);
     const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
     return {
-      ...head, value: json(readCell(ring, column, seq)), quality: stateName(state),
+      ...head, value: json(ring, column, seq), quality: stateName(state),
       time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
   }
@@ -215,7 +221,7 @@ export function rowOf(ring: Ring, seq: number): RowView {
   const quality: Record<string, string> = {};
   for (const column of ring.shown) {
     const state = stateAt(ring, column, seq);
-    values[column.name] = state >= 192 ? null : json(readCell(ring, column, seq));
+    values[column.name] = state >= 192 ? null : json(ring, column, seq);
     if (state !== 0) quality[column.name] = stateName(state);
   }
   const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;

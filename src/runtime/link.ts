@@ -349,4 +349,4 @@ export class LinkRunner implements WireEvents {
 }
 
 /** A device's name has no dot. */
-const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
+export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));

@@ -41,8 +41,9 @@ export async function restore(saved: SavedState, options: Restoring): Promise<Re
     .filter((name) => cut.sources[name] !== undefined));
   let warm = 0;
   const windows: Windows = new Map();
+  const segments = Map.groupBy(saved.state, ({ owner }) => owner);
   for (const state of options.rules) {
-    const why = await restoreRule(state, cut, saved, { goOn, windows }, options);
+    const why = await restoreRule(state, cut, segments, { goOn, windows }, options);
     if (why === null) warm += 1;
     else options.log.warn("state", `${state.name} starts cold: ${why}`);
     if (why === null && state.followed) goOn.add(state.name);
@@ -66,6 +67,9 @@ function cutOf({ cut }: SavedState, log: Log): Cut | null {
   log.error("state", "the checkpoint is damaged: every rule starts cold");
   return null;
 }
+
+/** State and rows of a checkpoint by what they are of, in the order of writing. */
+type Segments = ReadonlyMap<string, readonly StoredSegment[]>;
 
 /** Shared windows that the checkpoint has brought: when they began, and the rules that had them. */
 type Windows = Map<RuleRunner, { readonly began: number; readonly rules: Set<RuleRunner> }>;
@@ -92,7 +96,7 @@ function leaveOut(states: readonly RuleState[], windows: Windows, { time, rules 
 
 /** Why the rule starts cold, or null. */
 async function restoreRule(
-  state: RuleState, cut: Cut, saved: SavedState,
+  state: RuleState, cut: Cut, segments: Segments,
   { goOn, windows }: { readonly goOn: ReadonlySet<string>; readonly windows: Windows },
   options: Restoring,
 ): Promise<string | null> {
@@ -100,12 +104,12 @@ async function restoreRule(
   if (before === undefined) return "it is new";
   if (before.hash !== state.hash) return "its plan, columns, types or units changed";
   if (!state.followed && cut.time > options.time) return "the clock is behind its state";
-  const pages = await pagesOf(state, saved, options.port);
+  const pages = await pagesOf(state, segments, options.port);
   const same = isSameWindow(state, before, windows);
   if (!state.restore(pages, same)) return "its checkpoint is damaged";
   const { runner: { window } } = state;
   if (same && window !== null) windows.get(window)!.rules.add(state.runner);
-  if (state.followed) await restoreRings(state, before, saved, options);
+  if (state.followed) await restoreRings(state, before, segments, options);
   const { runner } = state;
   runner.places.forEach((place, i) => {
     if (goOn.has(place.ring.name)) place.cursor = seqIn(place.ring, before.inputs[i]![1]);
@@ -120,7 +124,7 @@ async function restoreRule(
 
 /** Its rings go on with their numbers, and with the rows that somebody had still to read. */
 async function restoreRings(
-  state: RuleState, before: RuleCut, saved: SavedState, options: Restoring,
+  state: RuleState, before: RuleCut, segments: Segments, options: Restoring,
 ): Promise<void> {
   const { output } = state.runner;
   output.numbering.begin(before.epoch, output.head, before.next);
@@ -128,7 +132,7 @@ async function restoreRings(
     ring.numbering.begin(0, ring.head, before.inner[ring.name] ?? 0);
   }
   for (const ring of [...state.inner, output]) {
-    const found = saved.state.find(({ kind, owner }) => kind === "rows" && owner === ring.name);
+    const found = segments.get(ring.name)?.find(({ kind }) => kind === "rows");
     if (found === undefined) continue;
     const content = await contentOf(found.id, options.port);
     if (content === null) {
@@ -141,12 +145,12 @@ async function restoreRings(
 }
 
 async function pagesOf(
-  state: RuleState, { state: segments }: SavedState, port: StatePort,
+  state: RuleState, segments: Segments, port: StatePort,
 ): Promise<(Uint8Array | null)[]> {
-  // The newest of each page: they come in the order of writing.
+  // The newest of each page.
   const newest = new Map<number, number>();
-  for (const { kind, owner, shape, first, id } of segments) {
-    if (kind === "state" && owner === state.name && shape === state.hash) newest.set(first, id);
+  for (const { kind, shape, first, id } of segments.get(state.name) ?? []) {
+    if (kind === "state" && shape === state.hash) newest.set(first, id);
   }
   const pages: (Uint8Array | null)[] = [];
   for (let i = 0; i < state.pages.length; i++) {

@@ -1,6 +1,7 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
+import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
@@ -11,12 +12,14 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import { Frames } from "./frames.ts";
+import { Frames, type Tap } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import type { LinkGroup } from "./poll.ts";
+import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
+import { Round, type Reading } from "./round.ts";
 import type { RuleRunner } from "./rule.ts";
 import type { BellPlace, RingPlace } from "./host.ts";
 import { SerialPort } from "./serial.ts";
@@ -42,13 +45,6 @@ export interface RoleOptions {
   pathEnded(link: string, why: string): void;
 }
 
-/** A rule, or a window that rules share, and what it reads: rules, and sources with a journal. */
-interface Reading {
-  readonly runner: RuleRunner;
-  readonly rules: readonly RuleRunner[];
-  readonly journals: readonly Journal[];
-}
-
 /**
  * One thread's share of the work: links, sources, rules, sinks over one arena. A turn moves each in
  * topological order; nothing in it waits. What it reads of another role comes by a bridge.
@@ -68,9 +64,10 @@ export class Role {
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
   readonly overrides: Overrides;
-  /** In the order of a turn: rules, and windows that they share; what each reads. */
-  #order: readonly Reading[] = [];
+  #round: Round;
   #readers: readonly Bell[] = [];
+  /** Its streams that are not of rules, and the sum of their heads. */
+  #filled: readonly Ring[] = [];
   #published = 0;
 
   get world(): World {
@@ -96,6 +93,7 @@ export class Role {
     const nothing: Share = { role: first.role, gateway, streams: [], imports: [], links: [],
       rules: [], permits: [], sources: [], sinks: [], tables: [], commands: null };
     this.#now = new Generation(nothing, null, this);
+    this.#round = new Round(options.world.clock, []);
     const { active, state: port, epoch, wake, world } = options;
     this.#durability = !active || first.role === "control" ? null : new Durability({
       port, epoch, wake, log: world.log, interval: gateway.store.checkpoint,
@@ -175,6 +173,7 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
+    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
@@ -286,18 +285,11 @@ export class Role {
       if (followed) follows.add(rule.name);
       states.push(new RuleState(rule, followed));
     }
-    this.#order = order;
+    this.#round = new Round(this.#options.world.clock, order);
+    this.#filled = share.streams.filter(({ name }) => !byName.has(name))
+      .map(({ name }) => rings.get(name)!);
     this.#durability?.adopt(
       { streams: rings, journals: [...journals.values()], rules: states, sinks });
-  }
-
-  /** Windows after it must not close by the clock: earlier rows are still to come. */
-  #isHeld({ rules, journals }: Reading): boolean {
-    for (const journal of journals) {
-      if (journal.pending || this.#durability?.replaying === true) return true;
-    }
-    for (const before of rules) if (before.behind) return true;
-    return false;
   }
 
   /** Everybody has left the generation before: what was its own is free. */
@@ -341,15 +333,13 @@ export class Role {
     }
     for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
-    const until = this.#durability?.replayedUntil ?? Infinity;
-    for (const reading of this.#order) {
-      const { runner } = reading;
-      more = runner.run(now, time, this.#isHeld(reading), until) || more;
-      deadline = Math.min(deadline, now + (runner.deadline - time));
+    deadline = Math.min(deadline, this.#round.step(now, time, this.#durability));
+    // What stands behind the rules sees what all of them have done.
+    if (this.#round.done) {
+      for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
+      for (const sink of sinks) more = sink.step() || more;
+      if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     }
-    for (const table of tables.values()) deadline = Math.min(deadline, table.step(now, time));
-    for (const sink of sinks) more = sink.step() || more;
-    if (this.#durability !== null) deadline = Math.min(deadline, this.#durability.step(now));
     if (this.#readers.length > 0) this.#wakeReaders();
     return more ? now : deadline;
   }
@@ -371,10 +361,8 @@ export class Role {
   /** One notify a turn for all that was published in it. */
   #wakeReaders(): void {
     let published = 0;
-    for (const { name } of this.#now.share.streams) {
-      published = (published + this.#now.rings.get(name)!.head) | 0;
-    }
-    if (published === this.#published) return;
+    for (const ring of this.#filled) published = (published + ring.head) | 0;
+    if (published === this.#published && !this.#round.published) return;
     this.#published = published;
     for (const bell of this.#readers) bell.ring();
   }
@@ -402,11 +390,36 @@ export class Role {
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
-          : this.#localLink(plan, ended));
+          : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
+            : this.#localLink(plan, plan.driver, ended));
     }
   }
 
-  #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
+  #tap(frames: Frames): Tap {
+    const { clock } = this.world;
+    return (dir, bytes, n) => {
+      if (!frames.isWatched(clock.now())) return;
+      frames.add({ time: clock.time(), dir, bytes: bytes.slice(0, n) });
+    };
+  }
+
+  #clientLink(plan: LinkPlan, driver: ClientDriver, ended: (why: string) => void): LinkPort {
+    const { world: { clock, log, directory }, wake } = this.#options;
+    const now = (): number => clock.now();
+    const time = (): number => clock.time();
+    const { name, type } = plan.link;
+    const groups = plan.groups.map((group) => new ClientRows(group, this.rings.get(group.stream)!,
+      { flags: this.timeFlags, now, overrides: this.overrides }));
+    const frames = new Frames();
+    const client = driver.open(plan.link, {
+      groups, directory: `${directory}/${type}`, log, now, time, wake,
+      tap: this.#tap(frames), peerChanged: (peer) => ended(`the peer changed to ${peer}`),
+    });
+    return new ClientPort({ name, type, client, rows: groups, frames, now,
+      isDisabled: (device) => this.overrides.isDisabled(device) });
+  }
+
+  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
@@ -417,17 +430,14 @@ export class Role {
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
-      tap: (dir, bytes, n) => {
-        if (!frames.isWatched(world.clock.now())) return;
-        frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
-      },
+      tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner, plan.driver.medium);
-    runner.attach(wire, (own) => plan.driver.open(plan.link, own));
+    const wire = world.wire(plan.link, runner, driver.medium);
+    runner.attach(wire, (own) => driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }
 

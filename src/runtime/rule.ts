@@ -54,6 +54,8 @@ export class RuleRunner {
   plan: RulePlan;
   readonly name: string;
   readonly output: Ring;
+  /** Runs the stages before its own, for other rules too. */
+  readonly window: RuleRunner | null;
   readonly models: readonly Model[];
   readonly blocks: readonly Block[];
   readonly alarms: readonly StageAlarms[];
@@ -67,6 +69,8 @@ export class RuleRunner {
    * window may close by the clock yet.
    */
   behind = false;
+  /** Engine time from which on there is something for it to do; −Infinity: as soon as it may. */
+  due = -Infinity;
   /** How far it has read each stream of each of its inputs. */
   #places: readonly Place[] = [];
   /** Of a window that rules share: these. */
@@ -94,16 +98,12 @@ export class RuleRunner {
     this.plan = plan;
     this.#parts = parts;
     this.name = plan.rule.name;
+    this.window = parts.window;
     this.models = parts.models;
     this.blocks = parts.blocks;
     this.alarms = parts.alarms;
     this.output = parts.rings[parts.rings.length - 1]!;
     this.#make();
-  }
-
-  /** Runs the stages before its own, for other rules too. */
-  get window(): RuleRunner | null {
-    return this.#parts.window;
   }
 
   /** Rows that the rule was too slow to read. */
@@ -130,6 +130,16 @@ export class RuleRunner {
     return this.#gather !== null;
   }
 
+  /** Rows came, or something else of it changed: it is run in its next turn. */
+  mark(): void {
+    this.due = -Infinity;
+  }
+
+  /** Rings that others fill for it. */
+  get reads(): readonly Ring[] {
+    return this.#places.map(({ ring }) => ring);
+  }
+
   /** From now on it stops where it would overwrite what these readers have still to read. */
   waitFor(cursors: readonly (() => number)[]): void {
     this.#waitsFor.splice(0, Infinity, ...cursors);
@@ -148,6 +158,7 @@ export class RuleRunner {
 
   /** From here on it reads what comes: rows from before it began are not its own. */
   begin(): void {
+    this.mark();
     this.since = this.window?.joined(this) ?? -Infinity;
     this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
@@ -164,6 +175,7 @@ export class RuleRunner {
   /** Another configuration runs, in which it is the same rule with other settings. */
   adopt(plan: RulePlan): void {
     this.plan = plan;
+    this.mark();
     if (this.state === "waiting" || this.#turnsAt !== Infinity || plan.rule.schedule !== null) {
       this.#turnsAt = -Infinity;
     }
@@ -243,6 +255,14 @@ export class RuleRunner {
    * of up to the time `until` may yet come again.
    */
   run(now: number, time: number, held = false, until = Infinity): boolean {
+    const more = this.#run(now, time, held, until);
+    // What is left waits for more than rows: for a reader, an answer, the end of a replay.
+    const left = more || this.behind || this.state === "failed" || until !== Infinity;
+    this.due = left ? -Infinity : this.deadline;
+    return more;
+  }
+
+  #run(now: number, time: number, held: boolean, until: number): boolean {
     const pausing = this.#isPaused();
     this.behind = held || pausing;
     if (this.state === "stopped" || pausing) return false;
@@ -272,7 +292,6 @@ export class RuleRunner {
    */
   #turn(now: number, time: number): boolean {
     const { output, links } = this;
-    const { isRead } = this.plan;
     const first = links[0]!;
     const read = first.cursor;
     const written = output.head;
@@ -285,7 +304,7 @@ export class RuleRunner {
       for (let i = 0; i < links.length; i++) more = this.#step(i, open, now, time) || more;
       if (!more || !open) return more;
       if (((first.cursor - read) | 0) >= limits.rows_per_step_max) return true;
-      if (isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
+      if (this.plan.isRead && ((output.head - written) | 0) >= output.rows >> 1) return true;
     }
     return true;
   }
@@ -294,7 +313,10 @@ export class RuleRunner {
   get deadline(): number {
     let deadline = this.state === "stopped" ? Infinity : this.#turnsAt;
     if (this.state !== "running" || this.behind) return deadline;
-    for (const link of this.links) deadline = Math.min(deadline, link.stage.deadline);
+    const { links } = this;
+    for (let i = 0; i < links.length; i++) {
+      deadline = Math.min(deadline, links[i]!.stage.deadline);
+    }
     return deadline;
   }
 
@@ -321,6 +343,7 @@ export class RuleRunner {
 
   /** A stage writes at most half of its output ring in a turn. */
   #isOpen(): boolean {
+    if (this.#waitsFor.length === 0) return true;
     const { head, rows } = this.output;
     for (const cursor of this.#waitsFor) if (((head - cursor()) | 0) > rows >> 1) return false;
     return true;
@@ -399,6 +422,8 @@ export class RuleRunner {
   #fail(thrown: unknown, now: number): void {
     const { attempts, delay, most } = this.plan.rule.restart;
     this.failures += 1;
+    // They fail with their window.
+    for (const rule of this.#sharers) rule.mark();
     this.#inRow = now - this.#failedAt > well_ms + most ? 1 : this.#inRow + 1;
     this.#failedAt = now;
     this.state = "failed";

@@ -1,16 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mosquittoBroker, mosquittoPath } from "../connector/broker.ts";
 import { median, type Figure } from "./figure.ts";
+import { cpuSeconds } from "./processor.ts";
 import { gateway } from "./mqtt/gateway.ts";
 import { createLoad, payload, type Load } from "./mqtt/load.ts";
 
 const rounds = 5;
 const messages = Number(process.env["BENCH_MESSAGES"] ?? 100_000);
 const binary = process.env["TAGWERK_BINARY"] ?? `dist/tagwerk-linux-${process.arch}`;
-/** USER_HZ, the unit of /proc/PID/stat on Linux. */
-const ticks_per_second = 100;
 
 /** JSON in, rule, JSON out through a real Mosquitto, against a bare client that does as much. */
 export async function run(): Promise<Figure[]> {
@@ -85,13 +84,6 @@ async function measure(load: Load, side: Side): Promise<Sample> {
   const seconds = await load.run(side.topic, messages);
   const used = cpuSeconds(side.child.pid) - before;
   return { rate: messages / seconds, cpu: used / messages * 1e6 };
-}
-
-/** User and system time of all threads: fields 14 and 15 of /proc/PID/stat (proc(5)). */
-function cpuSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
 }
 
 interface Round {

@@ -6,6 +6,7 @@ import { turn_bounds_ms } from "../../src/runtime.ts";
 import { until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import type { Figure } from "./figure.ts";
+import { cpuSeconds } from "./processor.ts";
 
 /** Rows that each rule reads at least before its memory counts. */
 const rows_min = Number(process.env["BENCH_ROWS"] ?? 20_000);
@@ -49,11 +50,16 @@ async function shapes(): Promise<Figure[]> {
 }
 
 async function crowd(): Promise<Figure[]> {
-  const { anonymous, lost, turn_ms } = await measure(rulesOf(most, most / 10), 10, seconds * 10);
+  const rows = seconds * 10;
+  const { anonymous, lost, turn_ms, turns, cpu } =
+    await measure(rulesOf(most, most / 10), 10, rows);
   const what = `${most} rules of ${most / 10} shapes, 10 rows/s, ${seconds} s`;
   return [
     figure(what, "anonymous", anonymous, "MiB"), figure(what, "rows lost", lost, "rows"),
     figure(what, "turns, 99 of 100 within", turn_ms, "ms"),
+    figure(what, "turns longer than 50 ms", slowOf(turns), "turns"),
+    figure(what, "turns", turns.reduce((a, b) => a + b, 0), "turns"),
+    figure(what, "processor time a row", cpu * 1000 / rows, "ms"),
   ];
 }
 
@@ -121,6 +127,10 @@ interface Measured {
   readonly anonymous: number;
   readonly lost: number;
   readonly turn_ms: number;
+  /** By length (`turn_bounds_ms`), of the thread that runs the rules. */
+  readonly turns: readonly number[];
+  /** Seconds of the processor while rows came. */
+  readonly cpu: number;
 }
 
 async function measure(
@@ -128,13 +138,17 @@ async function measure(
 ): Promise<Measured> {
   const rate = Math.min(rowsPerSecond, 500);
   return withGateway(rules, rowsPerSecond, async (gateway, port) => {
+    const { pid } = gateway.program;
+    const before = cpuSeconds(pid);
     await feed(port, gateway, rate, rows, (n) => ({ k: n % keys, a: n * 7 % 100, b: n * 3 % 97 }));
+    const cpu = cpuSeconds(pid) - before;
     const { body } = await gateway.get<{ rows_in: number; lost: number }[]>("/rules");
     const idle = body.filter(({ rows_in }) => rows_in < rows);
     if (idle.length > 0) throw new Error(`${idle.length} rules have not read all rows`);
     const { lost, turn_lengths } = (await gateway.get("/health")).body;
     return {
-      anonymous: memoryOf(gateway.program.pid), turn_ms: percentile99(turn_lengths.data),
+      anonymous: memoryOf(pid), turns: turn_lengths.data, cpu,
+      turn_ms: percentile99(turn_lengths.data),
       lost: body.reduce((sum, rule) => sum + rule.lost, 0) + lostOf(lost),
     };
   });
@@ -142,6 +156,9 @@ async function measure(
 
 const lostOf = (lost: Record<string, number>): number =>
   Object.entries(lost).reduce((sum, [where, n]) => (where.startsWith("rule ") ? sum : sum + n), 0);
+
+const slowOf = (lengths: readonly number[]): number =>
+  lengths.slice(turn_bounds_ms.indexOf(50) + 1).reduce((a, b) => a + b, 0);
 
 /** Upper bound of the class of turns that 99 of 100 are in or below. */
 function percentile99(lengths: readonly number[]): number {

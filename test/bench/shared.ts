@@ -5,12 +5,11 @@ import { mosquittoBroker } from "../connector/broker.ts";
 import { until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import type { Figure } from "./figure.ts";
+import { cpuSeconds } from "./processor.ts";
 
 const seconds = Number(process.env["BENCH_SECONDS"] ?? 20);
 /** Before it counts: connections, the compiler's own thread. */
 const warm_s = 5;
-/** USER_HZ, the unit of /proc/PID/stat on Linux. */
-const ticks_per_second = 100;
 
 interface Case {
   readonly name: string;
@@ -124,8 +123,3 @@ function memoryOf(pid: number, what: "Rss" | "Anonymous"): number {
   return Number(new RegExp(`^${what}:\\s+(\\d+)`, "m").exec(text)![1]) / 1024;
 }
 
-/** User and system time of all threads: fields 14 and 15 of /proc/PID/stat (proc(5)). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
-}

@@ -5,14 +5,13 @@ import { connectAsync } from "mqtt";
 import { mosquittoBroker, mosquittoPath } from "../connector/broker.ts";
 import { binary } from "../support/binary.ts";
 import { median, type Figure } from "./figure.ts";
+import { cpuSeconds } from "./processor.ts";
 
 /** The wide message: 15,000 numbers, 315 KB, 50 a second (issue 4, D). */
 const fields = 15_000;
 const rate = 50;
 const seconds = Number(process.env["BENCH_SECONDS"] ?? 10);
 const rounds = 3;
-/** USER_HZ, the unit of /proc/PID/stat on Linux. */
-const ticks_per_second = 100;
 
 const cases = {
   "3 fields": { sql: "SELECT a1, a7500, a15000 FROM wide", expect: '"a7500":' },
@@ -102,13 +101,6 @@ async function measure(port: number, pid: number, expect: string): Promise<Round
   }
   await client.endAsync();
   return found;
-}
-
-/** User and system time of all threads: fields 14 and 15 of /proc/PID/stat (proc(5)). */
-function cpuSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
 }
 
 function anonymous(pid: number): number {

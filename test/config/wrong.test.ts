@@ -92,9 +92,9 @@ const cases: readonly Case[] = [
     'gateway.json:… models.target.memory: expected a size from 1MB to 4GB, such as "32MB" ' +
     "(hard cap of the model's memory)\n  found: 32"] },
   // Types of components
-  { name: "a link's type that comes later", find: '"modbus-tcp"', put: '"opcua"', expect: [
-    "gateway.json:… links.plc-1.type: a link of type opcua is not in this version; this " +
-    'version has modbus-rtu, modbus-tcp, mqtt\n  found: "opcua"'] },
+  { name: "a link's type that comes later", find: '"modbus-tcp"', put: '"iec104"', expect: [
+    "gateway.json:… links.plc-1.type: a link of type iec104 is not in this version; this " +
+    'version has modbus-rtu, modbus-tcp, mqtt\n  found: "iec104"'] },
   { name: "a link's unknown type", find: '"modbus-tcp"', put: '"modbus-tpc"', expect: [
     "gateway.json:… links.plc-1.type: unknown type of link; known are modbus-rtu, modbus-tcp, " +
     'mqtt\n  found: "modbus-tpc"\n  did you mean "modbus-tcp"?'] },
@@ -114,6 +114,14 @@ const cases: readonly Case[] = [
   { name: "a function without its expression", find: '"models":  {',
     put: '"functions": { "f": { "parameters": ["a"] } }, "models": {',
     expect: ["…functions.f.sql: …"] },
+  { name: "a function as a text alone", find: '"models":  {',
+    put: '"functions": { "f": "a * 2" }, "models": {',
+    expect: ['…functions.f: expected an object in braces (an expression, and the names in it: …'] },
+  { name: "a slip in what a table does when it cannot say", find: '"models":  {',
+    put: '"tables": { "t": { "type": "list", "key": "name", "onError": { "stael": "1m" }, ' +
+      '"columns": { "name": "text(8)" } } }, "models": {',
+    expect: ['…tables.t.onError.stale: is missing…', '…tables.t.onError.stael: unknown setting…' +
+      'did you mean "stale"?'] },
   // Names
   { name: "an unknown link", find: '"link": "plc-1"', put: '"link": "plc1"', expect: [
     'gateway.json:… devices.press.link: no such link\n  found: "plc1"\n' +

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import type { Driver } from "../../src/driver.ts";
+import type { AnyDriver } from "../../src/driver.ts";
 import { drivers } from "../../src/registry.ts";
 import { limits } from "../../src/base.ts";
 import { typeNames } from "../../src/sql/arguments.ts";
@@ -66,7 +66,8 @@ function operators(): string {
 }
 
 const sql_limits = ["expression_levels_max", "query_steps_max", "inlined_nodes_max",
-  "query_models_max", "columns_max", "slot_bytes_max", "list_bytes_default", "ring_rows_min",
+  "query_models_max", "columns_max", "kernel_chars_max", "slot_bytes_max",
+  "list_bytes_default", "ring_rows_min",
   "ring_rows_max", "reader_lag_ms", "window_rows_default", "pane_rows_max", "join_rows_max",
   "group_keys_default", "partition_keys_default", "partition_keys_max", "lag_rows_max",
   "table_rows_default", "table_rows_max", "lookup_keys_max"] as const;
@@ -115,7 +116,7 @@ function valueOf(setting: Setting): string {
 }
 
 /** The settings of a link, as its driver declares them. */
-function settingsOf({ settings }: Driver): string {
+function settingsOf({ settings }: AnyDriver): string {
   const { properties = {}, required = [] } = z.toJSONSchema(settings, { io: "input" });
   const rows = Object.entries(properties as Record<string, Setting>).map(([name, setting]) => {
     const preset = setting.default === undefined ? required.includes(name) ? "required" : ""

@@ -60,6 +60,30 @@ test("whole numbers past 2^53 keep their digits, from the file to the answer", a
   expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining("ids.json:2:15: ") });
 });
 
+test("rows of a window that lie above its mean: the way round an aggregate in WHERE", async () => {
+  const rows = { "oven.fast": [1, 2, 6, 5, 5, 5, 9, 1, 2].map((temperature, i) =>
+    ({ $time: start + i * 1000, temperature })) };
+  const { rows: given } = await tried("SELECT temperature, mean FROM (SELECT unnest(readings), " +
+    "mean FROM (SELECT collect(*) AS readings, avg(temperature) AS mean FROM oven.fast " +
+    "GROUP BY COUNTWINDOW(3)) AS windows) AS rows WHERE temperature > mean", { rows });
+  expect(given.map(({ values }: any) => values))
+    .toEqual([{ temperature: 6, mean: 3 }, { temperature: 9, mean: 4 }]);
+  const { error } = await tried("SELECT temperature FROM oven.fast " +
+    "WHERE temperature > avg(temperature) GROUP BY COUNTWINDOW(3)", { rows });
+  expect(error.message).toContain("by unnest(collect(*))");
+});
+
+test("over a query in FROM that joins streams there is what may not stand beside it", async () => {
+  const given = (name: string, values: number[]): object[] =>
+    values.map((value, i) => ({ $time: start + i * 1000, [name]: value }));
+  const { rows } = await tried("SELECT temperature, lag(temperature) AS before FROM (SELECT " +
+    "o.temperature, b.t FROM oven.fast AS o JOIN base AS b ON b.t = o.temperature + 1 " +
+    "GROUP BY TUMBLINGWINDOW(ss, 2)) AS pairs",
+    { rows: { "oven.fast": given("temperature", [1, 2, 3, 4]), base: given("t", [2, 9, 5, 4]) } });
+  expect(rows.map(({ values }: any) => values)).toEqual([{ temperature: 1, before: null },
+    { temperature: 3, before: 1 }, { temperature: 4, before: 3 }]);
+});
+
 test("a message of any fields is given as it is, also with fields that no rule reads", async () => {
   const rows = { any: [{ $time: start, motor: { speed: 3 }, name: "a" }] };
   const answer = await tried("SELECT motor->speed AS speed, any.* FROM any", { rows });

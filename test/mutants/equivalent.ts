@@ -85,6 +85,13 @@ const rules: readonly Rule[] = [
     why: "where the state says 64 the value is NULL, which has room everywhere" },
   { statement: /^const v\d* = count\d* > 0 \? fn\.quantile\(.*\) : 0$/, change: /^0 → 1$/,
     before: / : $/, why: "a value where its state says that there is none: nobody reads it" },
+  { statement: /^const v\d* = count\d* < 4 \? 0 : fn\.magnitudeOf\(/,
+    change: /^(?:0 → 1|\? : → second)$/, before: /= (?:count\d* < 4 \? )?$/,
+    why: "a value where its state says that there is none: nobody reads it" },
+  { kernel: "join", statement: /^U\[marks.* = 1$/, change: /^1 → 2$/, before: / = $/,
+    why: "a mark is any number but 0" },
+  { kernel: "emit", statement: /^g < to$/, change: /^< → <=$/,
+    why: "one more row is written where nobody reads before the next is" },
   { statement: /^const gone = /, change: /^> → >=$/, why: "of two that are equal either is gone" },
   { statement: /_bits\d*\] = \(?none\d* === 1 \? 0 : /, change: /^0 → 1$/,
     before: /none\d* === 1 \? $/,
@@ -129,10 +136,18 @@ const rules: readonly Rule[] = [
 export function reasonOf(mutant: Mutant): string | null {
   const { statement, change, before, pattern } = mutant;
   if (isNullAlready(mutant)) return "an argument that is null already where its state says so";
+  if (isSeeing(mutant)) return "what sees NULL takes states as conditions do: none is 64 to 193";
   return rules.find((rule) => rule.statement.test(statement) && rule.change.test(change)
     && (rule.before?.test(before) ?? true)
     && (rule.kernel === undefined || pattern.startsWith(`${rule.kernel}: `))
     && (rule.within?.test(mutant.kernel()) ?? true))?.why ?? null;
+}
+
+/** In `s < 64 ? fn.body.f(…) : null`, of the state 64, where an argument is NULL if it has none. */
+function isSeeing({ statement, change, before }: Mutant): boolean {
+  const isCall =
+    /^const \w+ = \w+ < 64 \? fn\.body\.[$\w]+\(.* : null.*\) : null$/.test(statement);
+  return isCall && /^(?:< → <=|64 → 65)$/.test(change) && /^const \w+ = \w+ (?:< )?$/.test(before);
 }
 
 /**

@@ -87,7 +87,8 @@ function* changesOf({ text, at, from: begin, to: end, shape }: Statement, whole:
     yield change(index, from, others[from]!, `${from} → ${others[from] || "left out"}`);
   }
   for (const { 0: from, index } of [...text.matchAll(constant)].filter(isHere)) {
-    yield change(index, from, from === "0" ? "1" : String(Number(from) + 1));
+    // Past 2^53 one more is the same.
+    if (Number(from) + 1 !== Number(from)) yield change(index, from, String(Number(from) + 1));
     if (from !== "0") yield change(index, from, "0");
   }
   for (const { 0: from, index } of [...text.matchAll(branch)].filter(isHere)) {

@@ -14,6 +14,10 @@ const queries = {
     "max(ewma(b, 1s) OVER (PARTITION BY floor(a) KEYS 200 WHEN b > 5)) AS most, " +
     "last(debounce(a > b, 50ms)) AS steady FROM s WHERE had_changed(TRUE, a) " +
     "GROUP BY TUMBLINGWINDOW(ss, 1)",
+  "many streams as one, with the name of each": "SELECT device, a + b AS sum FROM m-*.fast " +
+    "WHERE a > 50",
+  "rows of a table, all of them known": "SELECT s.a, r.weight FROM s JOIN parts AS r " +
+    "ON r.id = cast(floor(s.a), 'bigint')",
   "a controller, an alarm, the last rows": "SELECT pid(a, 50, 2, 5s, 1s, 0, 100, 1s) AS y, " +
     "alarm(b > 90, 20ms, 20ms, 'hot') AS hot, moving_median(a, 5) AS middle, zscore(b, 5) AS z, " +
     "moving_slope(a, 5) AS slope, cusum(b, 50, 5) AS drift FROM s",

@@ -5,7 +5,7 @@ import {
 } from "../../src/ring.ts";
 import {
   type Beginning, byEventTime, type Catalog, compile, type EventTime, instantiate,
-  instantiateInfer, type Program, type Stage, SqlFault, stateRanges,
+  instantiateInfer, inTurn, type Program, type Stage, SqlFault, stateRanges,
 } from "../../src/sql.ts";
 import { expand } from "../../src/sql/arguments.ts";
 import { bind } from "../../src/sql/bind.ts";
@@ -13,6 +13,7 @@ import { type BoundQuery, queriesIn } from "../../src/sql/bound.ts";
 import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
 import type { Model } from "../../src/infer.ts";
 import { exactly } from "../evaluate/open.ts";
+import { apart, withErrors } from "../evaluate/failures.ts";
 import { type Cell, evaluateQuery, type Row, type World } from "../evaluate/evaluate.ts";
 import { type Feature, featuresOf, nodesOf } from "./features.ts";
 import { type Ordered, ordered } from "../evaluate/order.ts";
@@ -769,7 +770,7 @@ interface Manner {
 function mannerOf(r: Random, column: ColumnSpec, goodChance: number, fewChance: number): Manner {
   const most = extremes[column.kind];
   const brink = brinks[column.kind];
-  const values = brink !== undefined && r.chance(0.1) ? brink : r.chance(fewChance)
+  const values = brink !== undefined && r.chance(0.2) ? brink : r.chance(fewChance)
     ? Array.from({ length: 1 + r.below(3) }, () => valueOf(r, column))
     : most !== undefined && r.chance(0.1) ? most : null;
   return { goodChance, values, states: r.chance(0.25) ? uncertain : states };
@@ -835,17 +836,22 @@ function randomRows(r: Random): Row[] {
     bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
   const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
+  // Few columns move: what has not changed can be seen beside what has.
+  const moving = r.chance(0.25) ? [r.pick(all), r.pick(all), r.pick(all)] : null;
+  const isFresh = (column: ColumnSpec): boolean => (moving === null ? r.chance(freshChance)
+    : r.chance(moving.includes(column) ? 0.6 : 0.02));
+  const flagChance = r.pick([0.1, 0.1, 0.5]);
   let cells = new Map<string, Cell>();
   return Array.from({ length: r.below(r.pick([50, 50, 50, 120])) }, () => {
     time += r.pick(steps);
     cells = new Map(all.map((column) => {
       const before = cells.get(column.name);
-      return [column.name, before === undefined || r.chance(freshChance)
+      return [column.name, before === undefined || isFresh(column)
         ? cell(r, column, manners.get(column)!) : before];
     }));
     return {
       time, source: r.chance(0.8) ? time - r.below(9) : undefined,
-      flags: r.chance(0.1) ? r.pick([1, 2, 4]) : 0, cells,
+      flags: r.chance(flagChance) ? r.pick([1, 2, 4]) : 0, cells,
     };
   });
 }
@@ -1003,7 +1009,7 @@ class Machine {
         : instantiate(plan, { arena, input, output, newest: rings, state: block, begun });
       return { stage, input, output, block };
     });
-    const stages = byEventTime(links.map(({ stage }) => stage));
+    const stages = inTurn(byEventTime(links.map(({ stage }) => stage)));
     this.links = links.map((link, i) => ({ ...link, stage: stages[i]!, cursor: 0 }));
   }
 
@@ -1155,7 +1161,9 @@ export function caseFor(seed: number, sql: string): Case | null {
     const lineage = !nodesOf(query).some(({ kind }) => kind === "newest") && r.chance(0.5);
     // As on the way to a write.
     const strict = seed % 2 === 1;
-    const options = { lineage, strict, eventTime: event };
+    // No machine is written by a rule that sends errors.
+    const sendError = !strict && r.chance(0.25);
+    const options = { lineage, strict, eventTime: event, sendError };
     return new SqlCase(seed, sql, compile(sql, catalog, options), options);
   } catch (thrown) {
     if (thrown instanceof SqlFault) return null;
@@ -1170,6 +1178,7 @@ interface Options {
   readonly lineage: boolean;
   readonly strict: boolean;
   readonly eventTime: EventTime | null;
+  readonly sendError: boolean;
 }
 
 interface Input {
@@ -1223,9 +1232,9 @@ class SqlCase implements Case {
   }
 
   get title(): string {
-    const { strict, eventTime } = this.#options;
-    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}: ` +
-      this.sql;
+    const { strict, eventTime, sendError } = this.#options;
+    return `seed ${this.seed}${strict ? ", strict" : ""}${eventTime ? ", event time" : ""}` +
+      `${sendError ? ", sendError" : ""}: ${this.sql}`;
   }
 
   /** Kinds of stages, and which kinds of windows come after a function with state. */
@@ -1246,7 +1255,7 @@ class SqlCase implements Case {
 
   expected(rowsSeed: number): Done {
     const { rows, newest, order, end } = this.#input(rowsSeed);
-    const { lineage, strict } = this.#options;
+    const { lineage, strict, sendError } = this.#options;
     const world: World = {
       end, lineage, strict, begun, infer: (_, args) => results(args),
       eventTime: order !== null && this.#options.eventTime!.late_ms > 0,
@@ -1261,7 +1270,7 @@ class SqlCase implements Case {
     };
     const done = evaluateQuery(this.#query, order?.rows ?? rows, world);
     return {
-      rows: shown(done.rows), late: order?.late ?? 0,
+      rows: shown(sendError ? withErrors(done.rows) : done.rows), late: order?.late ?? 0,
       dropped: this.#drops ? done.dropped : null, full: done.full,
       evicted: this.#drops ? done.evicted : null,
       errors: this.#counts ? done.errors + (order?.errors ?? 0) : null,
@@ -1275,8 +1284,18 @@ class SqlCase implements Case {
     machine.close(end, this.#each);
     this.restarts += machine.restarts;
     const counters = machine.links.map(({ stage }) => stage.counters);
-    return { rows: shown(machine.rows), late: counters[0]!.late ?? 0,
+    return { rows: shown(this.#resultsOf(machine)), late: counters[0]!.late ?? 0,
       ...countedBy(program, counters, this.#counts, this.#drops) };
+  }
+
+  /** When it tells of rows that were left out is its own affair, but it tells of each once. */
+  #resultsOf({ rows, links }: Machine): readonly Row[] {
+    if (!this.#options.sendError) return rows;
+    const { results, leftOut } = apart(rows);
+    const failed = links.reduce((sum, { stage }, i) =>
+      sum + (this.program.stages[i]!.kind === "infer" ? 0 : stage.counters.errors), 0);
+    assert(leftOut === failed, `${failed} rows failed, it tells of ${leftOut}`);
+    return results;
   }
 
   /** Random rows and newest values of a seed. */

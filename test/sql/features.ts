@@ -10,11 +10,13 @@ interface Conditions {
   readonly strict: boolean;
   readonly lineage: boolean;
   readonly eventTime: EventTime | null;
+  readonly sendError?: boolean;
 }
 
 /** What a query asks of the engine, each once: by this cases are counted. */
 export function featuresOf(
-  query: BoundQuery, program: Program, { strict, lineage, eventTime }: Conditions,
+  query: BoundQuery, program: Program,
+  { strict, lineage, eventTime, sendError = false }: Conditions,
 ): Feature[] {
   const nodes = nodesOf(query);
   const found: Feature[] = [
@@ -32,7 +34,8 @@ export function featuresOf(
     ["state by key", query.stateful.some(({ partitionBy }) => partitionBy.length > 0)],
     ["state WHEN", query.stateful.some(({ when }) => when !== null)],
     ["newest value", query.newest.length > 0], ["model", query.infers.length > 0],
-    ["event time", eventTime !== null], ["strict", strict], ["lineage", lineage],
+    ["event time", eventTime !== null], ["sendError", sendError],
+    ["strict", strict], ["lineage", lineage],
     ["GROUP BY", query.groupBy.length > 0], ["EVICT OLDEST", query.evicts],
     ["HAVING", query.having !== null], ["DISTINCT", query.distinct],
     ["ORDER BY", query.orderBy.length > 0],

@@ -311,6 +311,12 @@ export abstract class Calls extends Nodes {
       .map((expr) => this.comparable(this.expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
+    // An alias may stand for it.
+    if ([...args, ...partitionBy, ...(when === null ? [] : [when])]
+      .some((part) => contains(part, "number"))) {
+      throw this.fault("syntax", `row_number() counts what a window gives, which ${fn.name}() ` +
+        "does not see; a rule over this one can", span);
+    }
     this.closed = closed;
     this.counting = counting;
     const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };
@@ -363,7 +369,8 @@ export abstract class Calls extends Nodes {
 
   #aggregateCall(name: string, call: Call, context: Context): Bound {
     if (context === "row") throw this.later(call.span,
-      "An aggregate in this place (a condition on one stands in HAVING)");
+      "An aggregate in this place (a condition on a group stands in HAVING, one on each row of a " +
+      "window over a query in FROM that gives the rows again, by unnest(collect(*)))");
     const { fn } = aggregateFunctions.get(name)!;
     const { span } = call;
     const [first, second] = call.args;

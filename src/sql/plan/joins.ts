@@ -82,11 +82,11 @@ export abstract class JoinChain extends WindowChain {
     }
     if (joins.length > streams.length) {
       throw notInThisVersion(sql, span, "Another kind of join beside that of streams in a " +
-        "window; put it into a rule of its own, before or after");
+        "window; it goes over a query in FROM that joins the streams, or into a rule of its own");
     }
     for (const { span: place } of [...stateful, ...infers]) {
       throw notInThisVersion(sql, place, "A function with state or a model beside a join of " +
-        "streams; put it into a rule of its own");
+        "streams; it goes over a query in FROM that joins them, or into a rule of its own");
     }
     for (const { on, input } of streams) {
       const late = on === null ? [] : inputsOf(on).filter((i) => i > input);
