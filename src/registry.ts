@@ -3,17 +3,19 @@ import {
   sqliteTable, sqlTable,
 } from "./connector.ts";
 import {
-  modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, type AnyDriver,
+  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7, type AnyDriver,
 } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers: readonly AnyDriver[] = [
+  ethernetIp,
   modbusAscii,
   modbusListen,
   modbusRtu,
   modbusTcp,
   modbusUdp,
   opcua,
+  s7,
 ];
 
 export const connectors = [

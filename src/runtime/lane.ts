@@ -96,7 +96,8 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: driver.checkTag(wire, options.link) ?? whyUnsupported(tag.type),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -246,8 +247,8 @@ export class Lane {
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
-      const outcome = wireOutcome(sent, result === DONE, exception,
-        this.#options.driver.rejects?.(exception));
+      const rejected = this.#options.driver.rejects(exception);
+      const outcome = wireOutcome(sent, result === DONE, exception, rejected);
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };

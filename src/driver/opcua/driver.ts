@@ -32,9 +32,8 @@ export const opcua: ClientDriver = {
 
   checkTag: tagProblem,
 
-  extent: (tag) =>
-    ({ area: nameOf(parseAddress(tag.at)), from: 0, to: rawBytes(tag) - 1 }),
-
+  /** A node's value is written whole. */
+  extent: (tag) => ({ area: nameOf(parseAddress(tag.at)), from: 0, to: 0 }),
   rawBytes,
 
   plan: (tags: readonly DriverTag[], _link: Link): Request[] =>
