@@ -1,5 +1,5 @@
 import { reason, type Clock, type Log } from "../base.ts";
-import type { Tag, TagPolicy } from "../config.ts";
+import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
@@ -33,6 +33,7 @@ export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
+  readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -95,7 +96,8 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type) ?? driver.checkTag({ ...wire, writable: true }),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -367,5 +369,4 @@ export class Lane {
     this.#reserved = null;
     this.take(command, () => this.end(why));
   }
-
 }

@@ -13,7 +13,8 @@ import {
 import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { Frames, type Tap } from "./frames.ts";
-import { LinkRunner, type LinkGroup } from "./link.ts";
+import { LinkRunner } from "./link.ts";
+import type { LinkGroup } from "./poll.ts";
 import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -430,7 +431,7 @@ export class Role {
     }));
     const frames = new Frames();
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
@@ -439,7 +440,7 @@ export class Role {
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner);
+    const wire = world.wire(plan.link, runner, driver.medium);
     runner.attach(wire, (own) => driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }
