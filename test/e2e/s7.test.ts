@@ -41,7 +41,7 @@ const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "500ms", onLoss },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
-  "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1 },
+  "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" },
 };
 
 describe.skipIf(interpreter === null)("S7", () => {
