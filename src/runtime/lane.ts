@@ -1,5 +1,5 @@
 import { reason, type Clock, type Log } from "../base.ts";
-import type { Tag, TagPolicy } from "../config.ts";
+import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
@@ -33,6 +33,7 @@ export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
+  readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -40,6 +41,8 @@ export interface LaneOptions {
   /** `streams`: what the conditions read. */
   readonly permit: {
     readonly stage: Stage; readonly ring: Ring; readonly streams: ReadonlySet<string>;
+    /** By condition: the tags that it reads. */
+    readonly reads: readonly (readonly string[])[];
   } | null;
   readonly box: Box;
   readonly audit: LaneAudit;
@@ -47,6 +50,8 @@ export interface LaneOptions {
   readonly log: Log;
   wake(): void;
   armingEnded(number: number, why: string): void;
+  /** A person forced the tag, or had its device left alone. */
+  isOverridden(tag: string): boolean;
 }
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
@@ -95,7 +100,8 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type) ?? driver.checkTag({ ...wire, writable: true }),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -325,7 +331,10 @@ export class Lane {
     const at = now - (time - F[oldest.payload + row]!);
     this.state.permits = this.policy.permit.map((condition, i): PermitCell => {
       const column = ring.column(`c${i}`)!;
-      return { condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at };
+      return {
+        condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at,
+        overridden: permit.reads[i]!.some((tag) => this.#options.isOverridden(tag)),
+      };
     });
   }
 
@@ -348,7 +357,8 @@ export class Lane {
     const seq = (ring.head - 1) | 0;
     const row = seq & ring.mask;
     const state = ring.arena.U[this.#column.state + row]!;
-    const at = now - (time - ring.arena.F[ring.timeAt + row]!);
+    const lag = this.port.lag_ms?.(ring.name) ?? 0;
+    const at = now - (time - ring.arena.F[ring.timeAt + row]!) - lag;
     const value = Number(readCell(ring, this.#column, seq));
     const observed = this.state.observe({ value, state, at });
     if (observed === "nothing") return;
@@ -366,5 +376,4 @@ export class Lane {
     this.#reserved = null;
     this.take(command, () => this.end(why));
   }
-
 }

@@ -1,11 +1,13 @@
 import { Fault, limits } from "../base.ts";
-import type { Gateway, Tag } from "../config.ts";
+import type { Gateway, Link, Tag } from "../config.ts";
 import type { AnyDriver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
   type Outcome, type ReadResult, type Refusal, type TagState,
 } from "../gate.ts";
-import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  BAD, GOOD, readCell, readsAsNull, stateName, UNCERTAIN, type Column, type Ring,
+} from "../ring.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
@@ -37,7 +39,7 @@ interface Place {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
-  readonly link: string;
+  readonly link: Link;
   readonly interval: number;
   readonly ring: Ring;
 }
@@ -308,7 +310,7 @@ export class Writing {
         for (const wire of group.tags) {
           if (gateway.policy[wire.id] === undefined) continue;
           places.set(wire.id, {
-            wire, driver: plan.driver, link: plan.link.name, interval: group.interval,
+            wire, driver: plan.driver, link: plan.link, interval: group.interval,
             tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
           });
         }
@@ -351,14 +353,22 @@ export class Writing {
 
   #addLane(id: string, place: Place): Lane {
     const lane = new Lane({
-      ...place, port: this.#role.links.get(place.link)!, policy: this.#gateway.policy[id]!,
+      ...place, port: this.#role.links.get(place.link.name)!, policy: this.#gateway.policy[id]!,
       permit: this.#role.permits.get(id) ?? null,
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
+      isOverridden: (tag) => this.#isOverridden(tag),
     });
     this.lanes.set(id, lane);
     return lane;
+  }
+
+  /** Also while the newest row still says so. */
+  #isOverridden(tag: string): boolean {
+    if (this.#role.overrides.has(tag)) return true;
+    const state = this.#role.newestState(tag);
+    return state === UNCERTAIN.forced || state === BAD.disabled;
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, isOnLoss, lastLook, mayLeave, onLossCommand, ruleCommand, sentenceOf, type Admitted,
-  type Box, type Code, type Command, type TagState,
+  type Box, type Code, type Command, type TagState, withinOneLsb,
 } from "../../src/gate.ts";
 import {
   armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state,
@@ -136,6 +136,25 @@ describe("W8 the order", () => {
   });
 });
 
+describe("a bool", () => {
+  const bool = facts({ type: "bool", scale: 1,
+    encode: (value) => ({ bytes: Uint8Array.of(value), means: value }) });
+  const of = (value: unknown, read = 0): string | null => code({ command: { value },
+    policy: { min: 0, max: 1, maxStep: null, deadband: 1 },
+    tag: { facts: bool, read: good(read), lastReadBack: read } });
+  test("is written as what it is, or as 1 and 0; nothing between", () => {
+    expect([of(true), of(1), of(false, 1), of(0, 1)]).toEqual([null, null, null, null]);
+    expect([of(0.7), of(2), of("true")]).toEqual(["does-not-fit", "does-not-fit", "wrong-type"]);
+    expect([of(true, 1), of(0)]).toEqual(["deadband", "deadband"]);
+  });
+  test("W15, W16: the other value is not the same within one LSB", () => {
+    expect(withinOneLsb(bool, 0, 1)).toBe(false);
+    expect(withinOneLsb(bool, 1, 1)).toBe(true);
+    expect(code({ command: { value: true }, policy: { min: 0, max: 1, maxStep: null },
+      tag: { facts: bool, read: good(1), lastReadBack: 0 } })).toBe("external-change");
+  });
+});
+
 describe("W9 limits", () => {
   test("W9 limits are tested on what the raw words mean, not on the value asked for", () => {
     const near = (read: number): Change["tag"] => ({ read: good(read), lastReadBack: read });
@@ -236,7 +255,8 @@ describe("W11 last look", () => {
     expect(look({ later: 451 })).toBe("input-old");
     expect(look({ command: { inputs: { oldest: now, state: 67, flags: 0 } } })).toBe("input-bad");
     expect(look({ later: 2001 }, restAsk())).toBe("expired");
-    const cell = { condition: "press.door_closed", value: false, state: 0, at: now };
+    const cell = { condition: "press.door_closed", value: false, state: 0, at: now,
+      overridden: false };
     expect(look({ tag: { permits: [cell] } })).toBe("permit-false");
     expect(look({ later: 58_001 }, restAsk({ notAfter: now + 59_000 }))).toBe("permit-old");
   });
@@ -266,7 +286,8 @@ describe("W11 last look", () => {
 describe("W12 permit", () => {
   const cell = (over: object): Change =>
     ({ tag: { permits: [
-      { condition: "press.door_closed", value: true, state: 0, at: now, ...over }] } });
+      { condition: "press.door_closed", value: true, state: 0, at: now, overridden: false,
+        ...over }] } });
   test("NULL, bad, old and FALSE refuse", () => {
     expect(code(cell({}))).toBeNull();
     expect(code(cell({ value: false }))).toBe("permit-false");
@@ -371,11 +392,23 @@ describe("W20 onLoss", () => {
   });
   test("a permit that is good and FALSE refuses it, one that is merely not good does not", () => {
     const permits = (over: object): Partial<TagState> => ({ ...at(42), permits: [
-      { condition: "press.door_closed", value: false, state: 0, at: now, ...over }] });
+      { condition: "press.door_closed", value: false, state: 0, at: now, overridden: false,
+        ...over }] });
     expect(code({ tag: permits({}) }, loss())).toBe("permit-false");
     expect(code({ tag: permits({ state: 67 }) }, loss())).toBeNull();
     expect(code({ tag: permits({ at: now - 5000 }) }, loss())).toBeNull();
     expect(code({ tag: { ...at(42), permits: [] } }, loss())).toBeNull();
+  });
+  test("a permit whose tag a person forced or disabled refuses it (W12)", () => {
+    for (const value of [true, false]) {
+      for (const state of [0, 6, 78, 192]) {
+        const cell = { condition: "press.door_closed", value, state, at: now,
+          overridden: true };
+        expect(code({ tag: { ...at(42), permits: [cell] } }, loss()))
+          .toBe("permit-unknown");
+        expect(code({ tag: { permits: [cell] } })).toBe("permit-unknown");
+      }
+    }
   });
   test("has until the hard end of the arming", () => {
     const ending = { ...at(42), arming: arming({ rulesUntil: now - 1, until: now + 1999 }) };
