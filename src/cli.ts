@@ -11,6 +11,7 @@ import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
 import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
 import { planVerb } from "./cli/plan.ts";
+import { proveVerb } from "./cli/prove.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
 import { runVerb } from "./cli/run.ts";
@@ -26,8 +27,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, disarmVerb, auditVerb, alarmsVerb,
+  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
   tagsVerb, schemaVerb, versionVerb,
 ];
 

@@ -6,7 +6,7 @@ export {
   refusals, refuse, sentenceOf, type Code, type Refusal, type Values,
 } from "./gate/codes.ts";
 export {
-  isExternal, isOnLoss, isRule, keyOf, onLossCommand, ruleCommand, type Command,
+  isExternal, isOnLoss, isProve, isRule, keyOf, onLossCommand, proveCommand, ruleCommand, type Command,
   type Inputs, type Origin,
 } from "./gate/command.ts";
 export {

@@ -232,7 +232,7 @@ export interface SinkConfig {
 export type Policy = Readonly<Record<string, TagPolicy>>;
 
 export interface TagPolicy {
-  /** `rule:NAME`, `rest`, `mqtt`, `cli` */
+  /** `rule:NAME`, `rest`, `mqtt`, `cli`, `prove` */
   readonly allow: readonly string[];
   readonly maxMode: "off" | "shadow" | "armed";
   /** Engineering units. */

@@ -12,7 +12,7 @@ import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type {
-  AlarmAct, ArmRequest, FrameView, LinkView, OverrideOrder, RuleOrder,
+  AlarmAct, ArmRequest, FrameView, LinkView, OverrideOrder, ProveRequest, RuleOrder,
 } from "./view.ts";
 import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
@@ -361,6 +361,10 @@ export class RoleHost {
     return this.#writing!.arm(request);
   }
 
+  prove(request: ProveRequest, claim: "new" | "known" | "unknown") {
+    return this.#writing!.prove(request, claim);
+  }
+
   async latch(by: string | null): Promise<void> {
     await this.#writing?.latch(by);
   }
@@ -394,7 +398,8 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
-  "alarms", "operate", "override", "restoreShelves", "take", "proof", "arm", "latch", "past",
+  "alarms", "operate", "override", "restoreShelves", "take", "proof", "arm", "prove", "latch",
+  "past",
   "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;

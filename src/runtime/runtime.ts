@@ -521,6 +521,13 @@ class Running implements Runtime {
   proof: Runtime["proof"] = (tag) => this.#control.proof(tag);
   arm: Runtime["arm"] = (request) => this.#control.arm(request);
 
+  prove: Runtime["prove"] = async (request) => {
+    const { id, tag } = request;
+    const claim = this.#options.store.audit.claim(id);
+    const { outcome, refusal, means } = await this.#control.prove(request, claim);
+    return answerOf(id, tag, outcome, refusal, means);
+  };
+
   disarm: Runtime["disarm"] = (request) =>
     (request.clear === true ? this.#latching.lift(request) : this.#latching.disarm(request));
 

@@ -30,6 +30,7 @@ export interface Runtime {
   /** Reads the tag and shows its raw words in every byte order (W2). */
   proof(tag: string): Promise<ProofView>;
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
+  prove(request: ProveRequest): Promise<WriteAnswer>;
   disarm(request: DisarmRequest): Promise<DisarmAnswer>;
   /** Alarms of the rules, each key by itself. */
   alarms(): Promise<AlarmView[]>;
@@ -388,6 +389,16 @@ export interface ProofView {
 export interface ArmRequest {
   readonly tag: string;
   readonly for_ms: number;
+  readonly by: string;
+  /** Hash of the proof that was shown and agreed to. */
+  readonly proof: string;
+}
+
+/** A proof by writing (`prove`), over the unix socket only. */
+export interface ProveRequest {
+  /** Never used before, as of any command. */
+  readonly id: string;
+  readonly tag: string;
   readonly by: string;
   /** Hash of the proof that was shown and agreed to. */
   readonly proof: string;

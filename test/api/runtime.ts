@@ -92,6 +92,12 @@ export class FakeRuntime implements Runtime {
     return { tag: given.tag, number: 1, until: 2 };
   }
 
+  async prove(given: { id: string; tag: string }) {
+    this.asked.push({ what: "prove", given });
+    return { id: given.id, tag: given.tag, outcome: "verified" as const, code: null,
+      text: "verified", value: 60, readBack: 60 };
+  }
+
   async disarm(given: unknown) {
     this.asked.push({ what: "disarm", given });
     return { latched: true, store: "/s", trouble: null };
