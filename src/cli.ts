@@ -27,8 +27,8 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, disarmVerb, auditVerb, alarmsVerb,
-  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, disarmVerb, auditVerb,
+  alarmsVerb, ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
   tagsVerb, schemaVerb, versionVerb,
 ];
 

@@ -8,10 +8,10 @@ export const proveVerb: Verb = {
   usage: "prove TAG --by NAME",
   words: 1,
   summary: "write a tag's present value back unchanged, and read it again",
-  help: `Reads the tag first and shows it as arm does. After your yes the value that stands there is written
-once, through the gate, under an arming for that one frame: the policy names prove in "allow", and
-all its limits hold. It shows that a write arrives where the tag is read. A register that acts on
-every write acts on this one too.${clientHelp}
+  help: `Reads the tag first and shows it as arm does. After your yes the value that stands there is
+written once, through the gate, under an arming for that one frame: the policy names prove in
+"allow", and all its limits hold. It shows that a write arrives where the tag is read. A register
+that acts on every write acts on this one too.${clientHelp}
       --by NAME       who takes responsibility; it stands in the audit
       --yes           do not ask (for a machine that is only simulated)`,
   options: { ...clientOptions, by: { type: "string" }, yes: { type: "boolean" } },

@@ -3,9 +3,9 @@ import type { Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
-  pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome,
-  type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
-  type ReadResult, type Refusal, type TagFacts,
+  pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
+  wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome,
+  type PermitCell, type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";

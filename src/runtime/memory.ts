@@ -42,7 +42,7 @@ export function memoryOf(
     { owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes },
   ];
   for (const { link, driver } of graph.links) {
-    if (driver.medium === "serial") {
+    if (driver.medium === "serial" && link.closed !== true) {
       lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
     }
   }

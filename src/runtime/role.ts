@@ -11,6 +11,7 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import { ClosedPort } from "./closed-port.ts";
 import { Frames } from "./frames.ts";
 import { LinkRunner, type LinkGroup } from "./link.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
@@ -384,19 +385,32 @@ export class Role {
       const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
+        : plan.link.closed === true ? this.#closedLink(plan)
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : this.#localLink(plan, ended));
     }
   }
 
-  #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
-    const { world, wake } = this.#options;
-    const groups: LinkGroup[] = plan.groups.map((group) => ({
+  #groupsOf(plan: LinkPlan): LinkGroup[] {
+    return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
       requests: group.requests,
     }));
+  }
+
+  #closedLink(plan: LinkPlan): LinkPort {
+    return new ClosedPort({
+      name: plan.link.name, type: plan.link.type, groups: this.#groupsOf(plan),
+      now: this.#options.world.clock.now(), flags: this.timeFlags,
+      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+    });
+  }
+
+  #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
+    const { world, wake } = this.#options;
+    const groups = this.#groupsOf(plan);
     const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,

@@ -472,10 +472,7 @@ class Running implements Runtime {
     const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
       this.#control.decision(id), this.#control.devices(), this.links()]);
     const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
-    const link = links.find((l) => l.name === device.link);
-    if (link === undefined) {
-      throw new Fault("link-closed", `The link ${device.link} is kept closed in this simulation`);
-    }
+    const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     return {
       tag, device: device.name, gate,

@@ -65,7 +65,7 @@ test("W2: what stands there is written once, read again, and nothing stays armed
   }
 });
 
-test("W2: refused where the policy, the value or another arming says no; nothing leaves", async () => {
+test("W2: refused where policy, value or another arming says no; nothing leaves", async () => {
   const before = writes();
   await gateway.arm("drive.speed");
   const armings = async (tag: string): Promise<any[]> =>

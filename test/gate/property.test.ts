@@ -63,7 +63,8 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["wrong-type", (s) => typeof s.c.value !== "number"],
   ["wrong-unit", (s) => s.c.unit !== null && s.c.unit !== "°C"],
   ["not-a-number", (s) => Math.abs(s.c.value as number) === Infinity || s.c.value !== s.c.value],
-  ["does-not-fit", (s) => (s.p!.outside === "reject" || proof(s)) && Math.abs(s.c.value as number) > 4000],
+  ["does-not-fit", (s) => (s.p!.outside === "reject" || proof(s))
+    && Math.abs(s.c.value as number) > 4000],
   ["out-of-range", (s) => asked(s) < count(s.p!.min) || asked(s) > count(s.p!.max)],
   ["link-down", (s) => !s.t!.linkUp],
   ["unread", (s) => s.t!.read !== null && s.t!.read.state !== 0

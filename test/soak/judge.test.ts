@@ -11,8 +11,9 @@ import { World } from "../store/fixture.ts";
  * one of them must be found, and by its name.
  */
 const policyText = `{ // as an engineer writes it
-  "press.setpoint": { "allow": ["rule:hold", "rest", "prove"], "maxMode": "armed", "min": 20, "max": 80,
-    "maxStep": 5, "deadband": 0.5, "minInterval": "1s", "writesPerDay": 3, "inputMaxAge": "500ms",
+  "press.setpoint": { "allow": ["rule:hold", "rest", "prove"], "maxMode": "armed",
+    "min": 20, "max": 80, "maxStep": 5, "deadband": 0.5, "minInterval": "1s", "writesPerDay": 3,
+    "inputMaxAge": "500ms",
     "permit": ["press.door_closed"], "maxAge": "1s",
     "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
 }`;
