@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Log } from "./base.ts";
 import type { Ring, TagType } from "./ring.ts";
 import type { Link } from "./config.ts";
 
@@ -8,10 +9,35 @@ import type { Link } from "./config.ts";
  * when bytes came, when its deadline passed, and after `read` or `write`. The runtime owns
  * schedule, retry, back-off, metrics and the gate.
  */
-export interface Driver {
+export interface Driver extends Protocol {
+  readonly medium: "tcp" | "serial";
+  open(link: Link, wire: Wire): Session;
+  /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
+  serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
+}
+
+/**
+ * The second kind: a client library that owns its sockets and timers. It brings rows when the
+ * server sends them, and the runtime asks it for reads and writes of the gate; schedule, retry and
+ * reconnection are the library's.
+ */
+export interface ClientDriver extends Protocol {
+  readonly medium: "client";
+  /** Loads the library: on the thread of a link of this type only, and before `open`. */
+  load(): Promise<void>;
+  open(link: Link, host: ClientHost): Client;
+  /** Rows that one interval of a group may bring: its ring keeps room for them. */
+  rowsPerInterval(link: Link): number;
+  /** Asks a server by itself, for the command line; nothing else of the gateway runs. */
+  readonly tools: ClientTools;
+}
+
+export type AnyDriver = Driver | ClientDriver;
+
+/** What every driver knows of its links and tags. Pure. */
+interface Protocol {
   /** The `type` of a link in the configuration. */
   readonly type: string;
-  readonly medium: "tcp" | "serial";
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
@@ -32,11 +58,10 @@ export interface Driver {
   encode(tag: DriverTag, value: number): Raw;
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
-  open(link: Link, wire: Wire): Session;
+  /** True if a device says by this exception that a write did nothing (W15); else Modbus's are. */
+  rejects?(exception: number): boolean;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean): string | null;
-  /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
-  serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
@@ -144,6 +169,86 @@ export interface SessionCounters {
   roundTrip: number;
 }
 
+/** What the runtime gives a client that owns its sockets. */
+export interface ClientHost {
+  readonly groups: readonly Rows[];
+  /** A folder of its own below the store, for what must outlast the process: certificates. */
+  readonly directory: string;
+  readonly log: Log;
+  /** Monotonic ms. */
+  now(): number;
+  /** Engine time. */
+  time(): number;
+  /** Told of the bytes that pass, for a person who looks. */
+  tap(dir: "tx" | "rx", bytes: Uint8Array, n: number): void;
+  /** Another peer answers than before: it ends the armings of the link's tags (W3). */
+  peerChanged(peer: string): void;
+  /** Something happened that a turn should look at soon: `step` is called. */
+  wake(): void;
+}
+
+/**
+ * The stream of one group, as a client fills it. What a row is not told repeats, with its state.
+ * Between `begin` and `publish` the cells of row `seq` are the client's to write.
+ */
+export interface Rows {
+  readonly stream: string;
+  /** ms */
+  readonly interval: number;
+  readonly tags: readonly DriverTag[];
+  readonly ring: Ring;
+  /**
+   * Begins a row that repeats what was told last. `time` is the engine time at which it came,
+   * `source` the server's own, NaN = none.
+   */
+  begin(time: number, source: number): number;
+  publish(): void;
+  /** A row of which nothing counts: the last values, all with the state that says why. */
+  spoil(time: number, state: number): void;
+  /** What was told before is not known to hold any more: it repeats as not read. */
+  forget(): void;
+}
+
+/** One link of a client library. */
+export interface Client {
+  readonly state: "closed" | "opening" | "open";
+  readonly reason: string;
+  /** The address that answers, empty if none did yet. */
+  readonly peer: string;
+  readonly opens: number;
+  readonly counters: SessionCounters;
+  /** Writes the rows that came, some a turn; gives when (monotonic ms) it wants to be called. */
+  step(now: number): number;
+  /** Reads the raw words of one tag; `done` is called exactly once. */
+  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void;
+  /**
+   * Writes the raw words of one tag, at most once and over a connection that no retry outlives
+   * (W14). `last` as in `Session.write`, called in the very call that hands the bytes on.
+   */
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void;
+  close(): void;
+}
+
+/** As a session's result; `frame`: the bytes of a write that left, whole. */
+export type ClientDone = (
+  result: number, exception: number, sent: boolean, leftAt: number, frame: Uint8Array | null,
+) => void;
+
+/** What a server's nodes look like as tags. */
+export interface FoundTag {
+  readonly name: string;
+  readonly at: string;
+  readonly type: TagType;
+  readonly writable: boolean;
+}
+
+export interface ClientTools {
+  /** Trusts a certificate that was refused before; gives its subject, or a Fault. */
+  trust(link: string, directory: string, fingerprint: string): Promise<string>;
+  /** The readable values below a node (null: all), at most `most`. */
+  browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
+}
+
 /** What a built-in server asks of its host. */
 export interface ServeHost {
   /** The engineering value of a tag now; null = the device answers with an exception. */
@@ -168,5 +273,6 @@ export interface ServeEvents {
 }
 
 export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export { opcua } from "./driver/opcua/driver.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
 export type { TtyWire } from "./driver/wire/tty.ts";

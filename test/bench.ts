@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   memory: () => import("./bench/memory.ts"),
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
+  opcua: () => import("./bench/opcua.ts"),
   reload: () => import("./bench/reload.ts"),
   rules: () => import("./bench/rules.ts"),
   shared: () => import("./bench/shared.ts"),

@@ -24,11 +24,13 @@ export const refusedOutcome = (code: Code): Outcome =>
   ({ outcome: "refused", code, exception: 0, readBack: null });
 
 /** What the wire said of the write frame itself; `acknowledged` asks for the read-back. */
-export function wireOutcome(sent: boolean, answered: boolean, exception: number): Outcome {
+export function wireOutcome(
+  sent: boolean, answered: boolean, exception: number, rejected = rejecting.has(exception),
+): Outcome {
   if (!sent) return refusedOutcome("not-sent");
   if (exception !== 0) {
-    const outcome = rejecting.has(exception) ? "rejected" : "unknown";
-    return { outcome, code: "exception", exception, readBack: null };
+    return { outcome: rejected ? "rejected" : "unknown", code: "exception", exception,
+      readBack: null };
   }
   if (!answered) return { outcome: "unknown", code: "answer-missing", exception, readBack: null };
   return { outcome: "acknowledged", code: null, exception, readBack: null };

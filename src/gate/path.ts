@@ -47,7 +47,7 @@ export interface TagFacts {
 export function whyUnsupported(type: TagType, area: string, station: number): string | null {
   if (station === 0) return "station 0 is a broadcast, which nobody answers";
   if (area === "coil" || type === "bool") return "coils and bits come later";
-  if (area !== "holding") return `${area} registers cannot be written`;
+  if (area === "input" || area === "discrete") return `${area} registers cannot be written`;
   return numeric.test(type) ? null : `values of type ${type} come later`;
 }
 

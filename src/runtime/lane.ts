@@ -1,6 +1,6 @@
 import { reason, type Clock, type Log } from "../base.ts";
 import type { Tag, TagPolicy } from "../config.ts";
-import { DONE, type Driver, type DriverTag } from "../driver.ts";
+import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
   pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
@@ -32,7 +32,7 @@ export interface LaneAudit {
 export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
-  readonly driver: Driver;
+  readonly driver: AnyDriver;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -264,7 +264,8 @@ export class Lane {
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
-      const outcome = wireOutcome(sent, result === DONE, exception);
+      const outcome = wireOutcome(sent, result === DONE, exception,
+        this.#options.driver.rejects?.(exception));
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };

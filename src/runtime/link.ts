@@ -383,7 +383,7 @@ export class LinkRunner implements WireEvents {
 }
 
 /** A device's name has no dot. */
-const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
+export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
 
 /** No poll writes their cells, so what stands in each row of the ring once stays there. */
 export function fillConstants({ ring, constants }: LinkGroup): void {

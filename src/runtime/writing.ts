@@ -1,6 +1,6 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Tag } from "../config.ts";
-import type { Driver, DriverTag } from "../driver.ts";
+import type { AnyDriver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, keyOf, proveCommand, refuse, refusedOutcome, ruleCommand, tryArm, type Arming,
   type Box, type Command, type Outcome, type ReadResult, type Refusal, type TagState,
@@ -36,7 +36,7 @@ interface RuleWrite {
 interface Place {
   readonly tag: Tag;
   readonly wire: DriverTag;
-  readonly driver: Driver;
+  readonly driver: AnyDriver;
   readonly link: string;
   readonly interval: number;
   readonly ring: Ring;

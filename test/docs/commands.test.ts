@@ -13,8 +13,8 @@ import { peer } from "../support/peer.ts";
  */
 const root = resolve(import.meta.dir, "../..");
 const pages = ["README.md", ...new Bun.Glob("docs/*.md").scanSync(root)].sort();
-/** Has a plant of its own (test/docs/pid.test.ts). */
-const elsewherePages = ["docs/pid.md"];
+/** Have plants of their own (test/docs/pid.test.ts, test/e2e/opcua.test.ts). */
+const elsewherePages = ["docs/pid.md", "docs/opcua.md"];
 const folder = workFolder();
 const token = "a-token-of-this-test";
 let sim: Program | null = null;
