@@ -65,7 +65,7 @@ export const BAD = {
   /** A person had the device left alone. */
   disabled: 78,
   /** Nothing stands for its link in this simulation. */
-  notSimulated: 79,
+  "not-simulated": 79,
 } as const;
 
 export const ERROR = {

@@ -36,7 +36,7 @@ export class ClosedPort implements LinkPort {
   }
 
   read(_tag: DriverTag, _raw: Uint8Array, done: JobDone): boolean {
-    done(BAD.notSimulated, 0, false, NaN, null);
+    done(BAD["not-simulated"], 0, false, NaN, null);
     return true;
   }
 
@@ -67,7 +67,7 @@ export class ClosedPort implements LinkPort {
     ring.arena.U[ring.flagsAt + row] = this.#options.flags();
     for (const request of requests) {
       for (const tag of request.tags) {
-        ring.arena.U[ring.columns[tag.column]!.state + row] = BAD.notSimulated;
+        ring.arena.U[ring.columns[tag.column]!.state + row] = BAD["not-simulated"];
       }
     }
     this.#options.complete(ring, ring.head);

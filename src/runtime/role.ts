@@ -173,7 +173,9 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
-    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
+    for (const { driver, link } of share.links) {
+      if (driver.medium === "client" && link.closed !== true) await driver.load();
+    }
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
