@@ -8,6 +8,7 @@ import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { examineVerb } from "./cli/examiner.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { fatReportVerb } from "./cli/fat-report.ts";
 import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
 import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
@@ -29,9 +30,9 @@ import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, disarmVerb, auditVerb,
-  alarmsVerb, ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, browseVerb,
-  trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
+  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, fatReportVerb, disarmVerb,
+  auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb,
+  browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

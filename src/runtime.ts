@@ -19,5 +19,5 @@ export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkView,
   PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer,
   WriteRequest,
-  ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
+  ArmRequest, DisarmAnswer, DisarmRequest, ProofView, ProvedView, TryAnswer,
 } from "./runtime/view.ts";

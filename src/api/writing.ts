@@ -87,6 +87,14 @@ export const writingRoutes: readonly Route[] = [
     },
   },
   {
+    method: "GET", path: "/proofs", access: "read",
+    summary: "Of each tag the newest proof by writing: who, when, outcome",
+    answers: "A list; `present` says whether the tag still lies where it was proved",
+    async handle({ runtime }) {
+      return { json: await runtime.proved() };
+    },
+  },
+  {
     method: "POST", path: "/disarm", access: "anyone", always: true, body: disarmBody,
     summary: "Stop all writing, now and over restarts; `clear` (unix socket only) lifts it",
     answers: "Once no admitted command can still leave; `trouble` says why the latch would not " +

@@ -6,6 +6,8 @@ import type { ColumnSpec, TagType } from "../ring.ts";
  * durations in ms, secrets resolved, everything cross-checked. Plain data: it travels to workers.
  */
 export interface Gateway {
+  /** Its links lead to a simulation (W25). */
+  readonly simulated?: true;
   readonly id: string;
   readonly profile: Profile;
   readonly links: readonly Link[];

@@ -361,6 +361,12 @@ export class RoleHost {
     return this.#writing!.arm(request);
   }
 
+  /** `pathHash` of each tag that the policy names, null while its link has no peer. */
+  paths(): Record<string, string | null> {
+    const lanes = [...this.#writing?.lanes.values() ?? []];
+    return Object.fromEntries(lanes.map(({ id, state }) => [id, state.hash]));
+  }
+
   prove(request: ProveRequest, claim: "new" | "known" | "unknown") {
     return this.#writing!.prove(request, claim);
   }
@@ -398,9 +404,8 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
-  "alarms", "operate", "override", "restoreShelves", "take", "proof", "arm", "prove", "latch",
-  "past",
-  "prepare",
+  "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
+  "prove", "latch", "past", "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 

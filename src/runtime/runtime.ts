@@ -21,8 +21,8 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, Health, OverrideOrder, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
-  WhyView, WriteAnswer, WriteRequest,
+  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, TryAnswer,
+  TryRequest, WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import { sharers } from "./windows.ts";
 import type { Thread, World } from "./world.ts";
@@ -339,7 +339,8 @@ class Running implements Runtime {
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
-      gateway: gateway.id, profile: gateway.profile.name, version,
+      gateway: gateway.id, simulated: gateway.simulated === true, version,
+      profile: gateway.profile.name,
       uptime_ms: world.clock.now() - this.#started, epoch: store.epoch,
       configHash: gateway.configHash, policyHash: gateway.policyHash, configChanged,
       writing: {
@@ -524,6 +525,14 @@ class Running implements Runtime {
     const { outcome, refusal, means } = await this.#control.prove(request, claim);
     return answerOf(id, tag, outcome, refusal, means);
   };
+
+  async proved(): Promise<ProvedView[]> {
+    const paths = await this.#control.paths();
+    return this.#options.store.audit.proved().map(({ hash, ...proof }) => {
+      const path = paths[proof.tag];
+      return { ...proof, present: path === null ? null : path === hash };
+    });
+  }
 
   disarm: Runtime["disarm"] = (request) =>
     (request.clear === true ? this.#latching.lift(request) : this.#latching.disarm(request));

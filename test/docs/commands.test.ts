@@ -134,8 +134,14 @@ async function check(line: string): Promise<void> {
     if (verb === "run") expect(code, child.output).toBe(0);
   } else if (verb === "frames") {
     await (await started(line, /FC|"n":/)).stop("SIGINT");
+  } else if (verb === "fat-report") {
+    const { code, output } = await shell(line);
+    expect(code, output).toBe(0);
+    const page = readFileSync(join(folder.path, line.split("> ")[1]!), "utf8");
+    expect(page).toContain("<td>press.setpoint</td>");
   } else if (verb === "prove") {
-    // It may be armed by the page before; disarming ends that.
+    // It may be armed by the page before; disarming ends that. Its value is inside the limits.
+    await shell('tagwerk sim --send "set press.setpoint 40"');
     await shell("tagwerk disarm --by test");
     await lifted();
     const { code, output } = await until("nothing is under way", async () => {

@@ -96,6 +96,17 @@ for (const [fault, tag, says] of faults) {
   }, 20_000);
 }
 
+test("the report has what was read and proved, and that it is a simulation", async () => {
+  await until("p-1 good", async () => (await why("p-1.setpoint")).includes("good"));
+  expect(await cli("fat-report", "gateway.json")).toContain("<td>not proved</td>");
+  expect(await cli("prove", "p-1.setpoint", "--by", "<anna>", "--yes")).toContain("verified");
+  const page = await cli("fat-report", "gateway.json");
+  expect(page).toMatch(/<tr><td>p-1.setpoint<\/td>.*good.*verified by &lt;anna&gt;, 20\d\d/);
+  expect(page).toMatch(/<tr class="open"><td>line.speed<\/td>.*bad:not-simulated/);
+  expect(page).toContain("1 of 5 tags with write access");
+  expect(page).toContain("Simulated plant");
+});
+
 test("a proof there is written there, and ends with the whole of it on Ctrl-C", async () => {
   await until("p-1 good", async () => (await why("p-1.setpoint")).includes("good"));
   expect(await cli("prove", "p-1.setpoint", "--by", "anna", "--yes")).toContain("verified");
