@@ -47,6 +47,8 @@ interface Protocol {
    * one area do.
    */
   extent(tag: DriverTag): { area: string; from: number; to: number };
+  /** Bytes of the tag's raw words. */
+  rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
   /**
@@ -58,8 +60,13 @@ interface Protocol {
   encode(tag: DriverTag, value: number): Raw;
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
-  /** True if a device says by this exception that a write did nothing (W15); else Modbus's are. */
-  rejects?(exception: number): boolean;
+  /** True if an answer with this exception code says that a write did nothing (W15). */
+  rejects(exception: number): boolean;
+  /**
+   * What of a link's settings leads to another device behind the same address, such as a slot: part
+   * of what a proof proves (W2). Left out: nothing does.
+   */
+  route?(link: Link): string;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean): string | null;
 }
@@ -109,8 +116,11 @@ export interface Wire {
   send(bytes: Uint8Array, n: number, within_ms: number): boolean;
   /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
   drain(): void;
-  /** Ends now; nothing that is still buffered may leave later (W14). `closed` follows. */
-  reset(): void;
+  /**
+   * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
+   * sentence `why` where there is one.
+   */
+  reset(why?: string): void;
 }
 
 export interface WireEvents {
@@ -138,6 +148,8 @@ export interface Session {
   /** The request's bytes on the medium, whole; until the next exchange begins. */
   readonly frame: Uint8Array;
   readonly counters: SessionCounters;
+  /** What the device said when it last refused something, in words; empty or left out = nothing. */
+  readonly trouble?: string;
   /** Begins a read; on success the cells of row `seq` are written (payload and state). */
   read(request: Request, into: Ring, seq: number, now: number): void;
   /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */
@@ -272,7 +284,9 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
+export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";
+export { s7 } from "./driver/s7/driver.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
 export type { TtyWire } from "./driver/wire/tty.ts";

@@ -2,13 +2,15 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { modbusRtu, modbusTcp, opcua, type AnyDriver } from "./driver.ts";
+import { ethernetIp, modbusRtu, modbusTcp, opcua, s7, type AnyDriver } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers: readonly AnyDriver[] = [
+  ethernetIp,
   modbusRtu,
   modbusTcp,
   opcua,
+  s7,
 ];
 
 export const connectors = [

@@ -37,17 +37,15 @@ export interface TagFacts {
   readonly eu: string | null;
   /** `access` of the configuration is read-write. */
   readonly writable: boolean;
-  /** Why this version cannot write it (a coil, a bit, station 0), or null. */
+  /** Why this version cannot write it (a text, a bit, station 0), or null. */
   readonly unsupported: string | null;
   /** Raw words of a value, or why the tag cannot hold it. Pure. */
   encode(value: number): Encoded | string;
 }
 
-/** Why a tag cannot be written in this version, or null. */
-export function whyUnsupported(type: TagType, area: string, station: number): string | null {
-  if (station === 0) return "station 0 is a broadcast, which nobody answers";
-  if (area === "coil" || type === "bool") return "coils and bits come later";
-  if (area === "input" || area === "discrete") return `${area} registers cannot be written`;
+/** Why a tag of this type cannot be written in this version, or null; more its driver knows. */
+export function whyUnsupported(type: TagType): string | null {
+  if (type === "bool") return "coils and bits come later";
   return numeric.test(type) ? null : `values of type ${type} come later`;
 }
 

@@ -9,7 +9,7 @@ import {
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
-import { type JobDone, type LinkPort, raw_bytes_max } from "./port.ts";
+import type { JobDone, LinkPort } from "./port.ts";
 
 /** The durable record, as a lane uses it (W10, W21). */
 export interface LaneAudit {
@@ -95,7 +95,7 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type, driver.extent(wire).area, wire.station),
+      unsupported: whyUnsupported(tag.type) ?? driver.checkTag({ ...wire, writable: true }),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -191,7 +191,7 @@ export class Lane {
   /** Reads the tag's raw words now, before any poll; for proof and arming. */
   read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
     const { driver, wire, clock, port } = this.#options;
-    const raw = new Uint8Array(this.#words());
+    const raw = new Uint8Array(driver.rawBytes(wire));
     const at = clock.now();
     return port.read(wire, raw, (result) => {
       const value = result === DONE ? driver.decode(wire, raw) : NaN;
@@ -264,8 +264,8 @@ export class Lane {
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
-      const outcome = wireOutcome(sent, result === DONE, exception,
-        this.#options.driver.rejects?.(exception));
+      const rejected = this.#options.driver.rejects(exception);
+      const outcome = wireOutcome(sent, result === DONE, exception, rejected);
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };
@@ -386,8 +386,4 @@ export class Lane {
     this.take(command, () => this.end(why));
   }
 
-  #words(): number {
-    const { from, to } = this.#options.driver.extent(this.#options.wire);
-    return Math.min(raw_bytes_max, (to - from + 1) * 2);
-  }
 }

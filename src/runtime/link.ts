@@ -74,6 +74,8 @@ const pause_ms_max = 10_000;
 export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
+  /** What stands behind the address that is connected to (`Driver.route`). */
+  readonly route?: string;
   readonly connectTimeout: number;
   /** A silent TCP connection is opened anew; a bus is not, its other stations may be well. */
   readonly reopenWhenSilent: boolean;
@@ -156,10 +158,10 @@ export class LinkRunner implements WireEvents {
     return true;
   }
 
-  opened(peer: string): void {
+  opened(address: string): void {
+    const peer = address + (this.#options.route ?? "");
     this.#become("open", `connected to ${peer}`);
     this.opens += 1;
-    this.#backoff = limits.reconnect_ms_min;
     this.#silent = 0;
     this.#openDeadline = Infinity;
     // A slow group must not wait an interval for what the device can tell now.
@@ -345,6 +347,8 @@ export class LinkRunner implements WireEvents {
   #judge(number: number, result: number, now: number): void {
     const station = this.#station(number);
     if (result === BAD.disconnected) return;
+    // Who takes a connection and ends it without an answer is not asked ten times a second.
+    this.#backoff = limits.reconnect_ms_min;
     if (result !== BAD.timeout && result !== BAD.garbled) {
       station.failures = 0;
       station.failure = result === DONE ? 0 : result;

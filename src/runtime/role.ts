@@ -447,6 +447,7 @@ export class Role {
       now: () => world.clock.now(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
+      route: plan.driver.route?.(plan.link),
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),

@@ -1,3 +1,5 @@
+import type { Link } from "../config.ts";
+
 /**
  * What the simulator must know of a Modbus frame to log, select and damage it. Everything else is
  * the driver's own `serve`.
@@ -8,6 +10,12 @@
  * (Modbus Messaging on TCP/IP 1.0b, 3.1.3; Modbus over Serial Line 1.02, 2.5.1)
  */
 export type Framing = "tcp" | "rtu";
+
+/** Null = another protocol: its frames are recorded, held back and cut, but not understood. */
+export function framingOf(link: Pick<Link, "type">, medium: "tcp" | "serial"): Framing | null {
+  if (!link.type.startsWith("modbus-")) return null;
+  return medium === "tcp" ? "tcp" : "rtu";
+}
 
 const mbap_bytes = 7;
 const exception_bit = 0x80;

@@ -3,7 +3,7 @@ import type { Driver, DriverTag, ServeEvents, Server } from "../driver.ts";
 import type { Link } from "../config.ts";
 import type { FaultKind, FaultOrder, Faults } from "./fault.ts";
 import {
-  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf, type Framing,
+  damaged, exceptionTo, foreignTraffic, framingOf, fromStation, isWrite, stationOf, type Framing,
 } from "./frame.ts";
 import type { Plant } from "./plant.ts";
 
@@ -71,7 +71,8 @@ export class SimLink {
   readonly name: string;
   readonly medium: "tcp" | "serial";
   readonly #o: LinkOptions;
-  readonly #framing: Framing;
+  /** Null = faults that change a frame, or choose by it, are for Modbus only. */
+  readonly framing: Framing | null;
   readonly #lines = new Map<number, Line>();
   #answers: Answer[] = [];
   #foreignDue = 0;
@@ -81,7 +82,7 @@ export class SimLink {
     this.#o = options;
     this.name = options.link.name;
     this.medium = options.driver.medium;
-    this.#framing = this.medium === "tcp" ? "tcp" : "rtu";
+    this.framing = framingOf(options.link, this.medium);
   }
 
   get connections(): number {
@@ -160,8 +161,9 @@ export class SimLink {
   }
 
   #hit(request: Uint8Array): { link: string; station: number | null; write: boolean } {
-    const station = stationOf(this.#framing, request);
-    return { link: this.name, station, write: isWrite(this.#framing, request) };
+    const { framing, name: link } = this;
+    if (framing === null) return { link, station: null, write: false };
+    return { link, station: stationOf(framing, request), write: isWrite(framing, request) };
   }
 
   #feed(line: Line, bytes: Uint8Array, now: number): void {
@@ -182,18 +184,13 @@ export class SimLink {
       return;
     }
     const { kind, value } = order;
-    const station = stationOf(this.#framing, answer) ?? 0;
     switch (kind) {
       case "silence": case "mute": this.#send(line, new Uint8Array(0), kind); return;
       case "delay":
         this.#answers.push({ line, bytes: answer, fault: kind, due: this.#now + value });
         return;
-      case "exception":
-        this.#send(line, exceptionTo(this.#framing, line.request, value), kind);
-        return;
-      case "wrong-crc": this.#send(line, damaged(this.#framing, answer), kind); return;
-      case "wrong-station":
-        this.#send(line, fromStation(this.#framing, answer, station % 247 + 1), kind);
+      case "exception": case "wrong-crc": case "wrong-station":
+        this.#send(line, this.#changed(kind, value, line.request, answer), kind);
         return;
       case "garbage": this.#send(line, this.#garbage(), kind); return;
       case "noise": this.#send(line, Buffer.concat([this.#garbage(), answer]), kind); return;
@@ -205,6 +202,17 @@ export class SimLink {
       case "stall": case "other-master": assert(false, `${kind} hits no answer`); return;
       default: never(kind, "fault");
     }
+  }
+
+  #changed(
+    kind: "exception" | "wrong-crc" | "wrong-station", value: number, request: Uint8Array,
+    answer: Uint8Array,
+  ): Uint8Array {
+    const { framing } = this;
+    assert(framing !== null, `${kind} on a link whose frames are not understood`);
+    if (kind === "exception") return exceptionTo(framing, request, value);
+    if (kind === "wrong-crc") return damaged(framing, answer);
+    return fromStation(framing, answer, (stationOf(framing, answer) ?? 0) % 247 + 1);
   }
 
   /** Another master's request and its slave's answer, heard by everybody on the bus. */

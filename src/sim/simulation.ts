@@ -123,6 +123,12 @@ export class Simulation {
     if (order.kind === "other-master" && link.medium === "tcp") {
       throw new Fault("sim-command", `other-master needs a bus; ${order.link} is a TCP link`);
     }
+    const reads = order.station !== null || order.only !== "any" ||
+      ["exception", "wrong-crc", "wrong-station"].includes(order.kind);
+    if (reads && link.framing === null) {
+      throw new Fault("sim-command", `${order.link} is no Modbus link: of its frames only whole ` +
+        "ones can be hit: silence, mute, delay, garbage, noise, half, disconnect, stall");
+    }
     this.#faults.add(order, now);
   }
 

@@ -12,6 +12,13 @@ import type { RtuLink, TcpLink } from "./settings.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
 
+/**
+ * Exceptions that say that nothing was done (application protocol 1.1b3, 7): illegal function,
+ * address and value, busy, no path. The others (4 failure, 5 accepted but not finished, 8 memory,
+ * 11 target silent) leave it open.
+ */
+const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
+
 /** What both framings share: addresses, plan, values. */
 const common = {
   checkTag: tagProblem,
@@ -35,6 +42,9 @@ const common = {
   decode(tag: DriverTag, raw: Uint8Array): number {
     return decodeValue(new Field(tag), raw);
   },
+
+  rawBytes: (tag: DriverTag): number => new Field(tag).bytes,
+  rejects: (exception: number): boolean => rejecting.has(exception),
 };
 
 export const modbusTcp: Driver = {

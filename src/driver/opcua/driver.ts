@@ -32,8 +32,9 @@ export const opcua: ClientDriver = {
 
   checkTag: tagProblem,
 
-  extent: (tag) =>
-    ({ area: nameOf(parseAddress(tag.at)), from: 0, to: Math.ceil(rawBytes(tag) / 2) - 1 }),
+  /** A node's value is written whole. */
+  extent: (tag) => ({ area: nameOf(parseAddress(tag.at)), from: 0, to: 0 }),
+  rawBytes,
 
   plan: (tags: readonly DriverTag[], _link: Link): Request[] =>
     (tags.length === 0 ? [] : [{ station: tags[0]!.station, tags,

@@ -73,8 +73,8 @@ class TcpWire implements Wire {
   /** The stream knows its frames: nothing to forget. */
   drain(): void {}
 
-  reset(): void {
-    if (this.#opening || this.#socket !== null) this.#end("reset");
+  reset(why = "reset"): void {
+    if (this.#opening || this.#socket !== null) this.#end(why);
   }
 
   #opened(socket: Socket, turn: number): void {
