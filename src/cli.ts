@@ -17,6 +17,7 @@ import { proveVerb } from "./cli/prove.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
 import { runVerb } from "./cli/run.ts";
+import { scanVerb } from "./cli/scan.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
@@ -31,8 +32,8 @@ import { writeVerb } from "./cli/write.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
   planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, fatReportVerb, disarmVerb,
-  auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb,
-  browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
+  auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, scanVerb, forceVerb, disableVerb,
+  enableVerb, browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

@@ -134,6 +134,10 @@ async function check(line: string): Promise<void> {
     if (verb === "run") expect(code, child.output).toBe(0);
   } else if (verb === "frames") {
     await (await started(line, /FC|"n":/)).stop("SIGINT");
+  } else if (verb === "scan") {
+    // The links of this page are in use, as they should be: it says so, and by whom.
+    const { code, output } = await shell(line);
+    expect([code, output]).toEqual([1, expect.stringMatching(/link-in-use|cannot be opened/)]);
   } else if (verb === "fat-report") {
     const { code, output } = await shell(line);
     expect(code, output).toBe(0);
@@ -142,11 +146,12 @@ async function check(line: string): Promise<void> {
   } else if (verb === "prove") {
     // It may be armed by the page before; disarming ends that. Its value is inside the limits.
     await shell('tagwerk sim --send "set press.setpoint 40"');
+    await shell('tagwerk sim --send "set press.door_closed true"');
     await shell("tagwerk disarm --by test");
     await lifted();
     const { code, output } = await until("nothing is under way", async () => {
       const proved = await shell(line, "yes\n");
-      return /too-soon|busy|unknown-pending/.test(proved.output) ? null : proved;
+      return /too-soon|busy|unknown-pending|permit/.test(proved.output) ? null : proved;
     });
     expect(output).toContain("verified");
     expect(code, output).toBe(0);

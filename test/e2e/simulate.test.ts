@@ -107,9 +107,7 @@ test("the report has what was read and proved, and that it is a simulation", asy
   expect(page).toContain("Simulated plant");
 });
 
-test("a proof there is written there, and ends with the whole of it on Ctrl-C", async () => {
-  await until("p-1 good", async () => (await why("p-1.setpoint")).includes("good"));
-  expect(await cli("prove", "p-1.setpoint", "--by", "anna", "--yes")).toContain("verified");
+test("Ctrl-C ends the whole of it", async () => {
   expect(await run.stop("SIGINT")).toBe(0);
   expect(existsSync(join(folder.path, "sim.sock"))).toBe(false);
-}, 20_000);
+});

@@ -6,6 +6,7 @@ import { MbapFraming } from "./mbap.ts";
 import { planReads, type ModbusRequest } from "./plan.ts";
 import { readableRtu, readableTcp } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
+import { busSearch, ipSearch } from "./search.ts";
 import { rtuServer, tcpServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import type { RtuLink, TcpLink } from "./settings.ts";
@@ -64,6 +65,7 @@ export const modbusTcp: Driver = {
     });
   },
 
+  search: ipSearch,
   readable: readableTcp,
   serve: (tags, _link, host) => tcpServer(tags, host),
 };
@@ -91,6 +93,7 @@ export const modbusRtu: Driver = {
     });
   },
 
+  search: busSearch,
   readable: readableRtu,
   serve: (tags, link, host) => rtuServer(tags, host, link.settings as RtuLink),
 };
