@@ -21,6 +21,7 @@ import { scanVerb } from "./cli/scan.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { statusVerb } from "./cli/status.ts";
 import { tagsVerb } from "./cli/tags.ts";
 import { trustVerb } from "./cli/trust.ts";
 import { tryVerb } from "./cli/try.ts";
@@ -30,10 +31,10 @@ import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, fatReportVerb, disarmVerb,
-  auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, scanVerb, forceVerb, disableVerb,
-  enableVerb, browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
+  runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
+  tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, fatReportVerb,
+  disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, scanVerb, forceVerb,
+  disableVerb, enableVerb, browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

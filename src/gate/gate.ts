@@ -190,7 +190,8 @@ interface Value {
 }
 
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
-  const { value, unit } = command;
+  const { unit } = command;
+  const value = tag.type === "bool" ? asNumber(command.value) : command.value;
   if (typeof value !== "number") {
     return refuse("wrong-type", { tag: tag.id, type: kindOf(value) });
   }
@@ -198,6 +199,9 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
     return refuse("wrong-unit", { tag: tag.id, unit, eu: tag.eu ?? "no unit" });
   }
   if (!Number.isFinite(value)) return refuse("not-a-number");
+  if (tag.type === "bool" && value !== 0 && value !== 1) {
+    return refuse("does-not-fit", { tag: tag.id, value, why: "a bool is true or false, 1 or 0" });
+  }
   const encoded = tag.encode(value);
   if (typeof encoded !== "string" && isInside(encoded.means, policy)) {
     return { encoded, clamped: false };
@@ -211,6 +215,11 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
   }
   const { min, max } = policy;
   return refuse("out-of-range", { means: encoded.means, min, max });
+}
+
+/** A bool may be written as what it is; limits and steps are those of 0 and 1. */
+function asNumber(value: unknown): unknown {
+  return typeof value === "boolean" ? Number(value) : value;
 }
 
 /**

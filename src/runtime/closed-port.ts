@@ -1,7 +1,7 @@
 import type { DriverTag } from "../driver.ts";
 import { BAD, type Ring } from "../ring.ts";
 import { Frames } from "./frames.ts";
-import { fillConstants, type LinkGroup } from "./link.ts";
+import { fillConstants, type LinkGroup } from "./poll.ts";
 import type { Guard, JobDone, LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 

@@ -1,5 +1,5 @@
 import { reason, type Clock, type Log } from "../base.ts";
-import type { Tag, TagPolicy } from "../config.ts";
+import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
@@ -33,6 +33,7 @@ export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
+  readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -95,7 +96,8 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type) ?? driver.checkTag({ ...wire, writable: true }),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -367,7 +369,8 @@ export class Lane {
     const seq = (ring.head - 1) | 0;
     const row = seq & ring.mask;
     const state = ring.arena.U[this.#column.state + row]!;
-    const at = now - (time - ring.arena.F[ring.timeAt + row]!);
+    const lag = this.port.lag_ms?.(ring.name) ?? 0;
+    const at = now - (time - ring.arena.F[ring.timeAt + row]!) - lag;
     const value = Number(readCell(ring, this.#column, seq));
     const observed = this.state.observe({ value, state, at });
     if (observed === "nothing") return;
@@ -385,5 +388,4 @@ export class Lane {
     this.#reserved = null;
     this.take(command, () => this.end(why));
   }
-
 }

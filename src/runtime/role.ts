@@ -3,18 +3,19 @@ import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
-import { Arena, Bell, Bridge, Ring } from "../ring.ts";
+import { Arena, Bell, Bridge, FLAG, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Components, LinkPlan } from "./graph.ts";
+import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { ClosedPort } from "./closed-port.ts";
 import { Frames, type Tap } from "./frames.ts";
-import { LinkRunner, type LinkGroup } from "./link.ts";
+import { LinkRunner } from "./link.ts";
+import type { LinkGroup } from "./poll.ts";
 import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -411,8 +412,11 @@ export class Role {
     const now = (): number => clock.now();
     const time = (): number => clock.time();
     const { name, type } = plan.link;
-    const groups = plan.groups.map((group) => new ClientRows(group, this.rings.get(group.stream)!,
-      { flags: this.timeFlags, now, overrides: this.overrides }));
+    const rowsOf = (group: GroupPlan, stream: string, flag: number, history: ClientRows | null) =>
+      new ClientRows(group, this.rings.get(stream)!, { now, history, overrides: this.overrides,
+        flags: () => this.timeFlags() | flag });
+    const groups = plan.groups.map((group) => rowsOf(group, group.stream, 0, !group.history ? null
+      : rowsOf(group, `${group.stream}.history`, FLAG.backfill, null)));
     const frames = new Frames();
     const client = driver.open(plan.link, {
       groups, directory: `${directory}/${type}`, log, now, time, wake,
@@ -443,7 +447,7 @@ export class Role {
     const groups = this.#groupsOf(plan);
     const frames = new Frames();
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
@@ -452,7 +456,7 @@ export class Role {
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner);
+    const wire = world.wire(plan.link, runner, driver.medium);
     runner.attach(wire, (own) => driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }

@@ -17,12 +17,12 @@ for (const kit of kits) {
   describe(driver.type, () => {
     test("each mistake in an address is one sentence that says what would be right", () => {
       for (const [at, type, says] of kit.wrong) {
-        expect([at, driver.checkTag(tag(at, type as "int16"))])
+        expect([at, driver.checkTag(tag(at, type as "int16"), linkFor(kit))])
           .toEqual([at, expect.stringMatching(says)]);
       }
-      for (const one of tagsOf(kit, 2)) expect(driver.checkTag(one)).toBeNull();
+      for (const one of tagsOf(kit, 2)) expect(driver.checkTag(one, linkFor(kit))).toBeNull();
       const scaled = tag(kit.at("bool", 0), "bool", { scale: 2 });
-      expect(driver.checkTag(scaled)).toMatch(/scale/);
+      expect(driver.checkTag(scaled, linkFor(kit))).toMatch(/scale/);
     });
 
     test("a plan has each tag exactly once, and few requests", () => {
@@ -114,6 +114,23 @@ for (const kit of kits) {
       expect([...raw]).toEqual([...bytes]);
     });
 
+    test("a bool is written as what it means, and read back", () => {
+      const one = tag(kit.at("bool", 1), "bool", { id: "d.on", writable: true });
+      expect(driver.checkTag(one, linkFor(kit))).toBeNull();
+      const { tags } = ringFor([one]);
+      const bench = new Bench(kit, tags);
+      for (const value of [1, 0]) {
+        const { bytes, means } = driver.encode(tags[0]!, value);
+        expect([bytes.length, means]).toEqual([driver.rawBytes(tags[0]!), value]);
+        bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+        expect(bench.run(0)).toBe(DONE);
+        expect(bench.written.at(-1)).toEqual(["d.on", value]);
+        const raw = new Uint8Array(driver.rawBytes(tags[0]!));
+        bench.session.readRaw(tags[0]!, raw, 0);
+        expect([bench.run(0), driver.decode(tags[0]!, raw)]).toEqual([DONE, value]);
+      }
+    });
+
     test("frames are words for a person", () => {
       const { ring, tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);
@@ -125,12 +142,12 @@ for (const kit of kits) {
       bench.poll(ring, tags, 0);
       bench.session.write(tags[0]!, driver.encode(tags[0]!, 42.5).bytes, () => Infinity, 0);
       bench.run(0);
-      const asked = bench.frames.map((frame) => driver.readable(frame, true));
-      const given = answers.map((frame) => driver.readable(frame, false));
+      const asked = bench.frames.map((frame) => driver.readable(frame, true, bench.link));
+      const given = answers.map((frame) => driver.readable(frame, false, bench.link));
       expect([...asked, ...given].every((text) => text !== null && text.length > 5)).toBe(true);
       expect([asked.at(-2), asked.at(-1)]).toEqual(
         [expect.stringContaining("reads"), expect.stringContaining("writes")]);
-      expect(driver.readable(bench.frames[0]!.subarray(0, -1), true)).toBeNull();
+      expect(driver.readable(bench.frames[0]!.subarray(0, -1), true, bench.link)).toBeNull();
     });
 
     test("W11: nothing leaves when the last look says no, also on a fresh connection", () => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { DONE, ethernetIp, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
-import { Bench, kits, newest, states } from "../contract/drivers.ts";
+import { Bench, kits, linkFor, newest, states } from "../contract/drivers.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
 
 const kit = kits.find(({ driver }) => driver === ethernetIp)!;
+const link = linkFor(kit);
 const benchOf = (tags: readonly DriverTag[], settings = {}): Bench =>
   new Bench({ ...kit, settings: { ...kit.settings, ...settings } }, tags);
 
@@ -18,13 +19,13 @@ describe("addresses", () => {
     ["Words[3].5", "bool", "words[3]", 0],
   ] as const)("%s as %s", (at, type, area, from) => {
     const one = tag(at, type);
-    expect(ethernetIp.checkTag(one)).toBeNull();
+    expect(ethernetIp.checkTag(one, link)).toBeNull();
     expect(ethernetIp.extent(one)).toEqual({ area, from, to: from });
   });
 
   test("what is not written is refused before", () => {
     const refused = (at: string, type: string) =>
-      ethernetIp.checkTag(tag(at, type as "int16", { writable: true })) ?? "";
+      ethernetIp.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("Status.5", "bool")).toContain("a bit of a word");
     expect(refused("Flags[3]", "bool")).toContain("a BOOL tag of its own");
     expect(refused("Name", "text(20)")).toContain("not in this version");

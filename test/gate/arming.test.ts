@@ -84,10 +84,9 @@ describe("W1 W2 W3 arming", () => {
     expect([ended.arming, ended.unarmedWhy]).toEqual([null, "worker restarted"]);
   });
   test("what is not written in this version", () => {
-    expect(whyUnsupported("int16")).toBeNull();
-    expect(whyUnsupported("float64")).toBeNull();
-    expect(whyUnsupported("bool")).toContain("bits");
-    expect(whyUnsupported("text(8)")).toContain("text(8)");
+    expect(["int16", "float64", "bool"].map((type) => whyUnsupported(type as "bool")))
+      .toEqual([null, null, null]);
+    expect(whyUnsupported("text(8)" as "int16")).toContain("text(8)");
   });
 });
 
