@@ -228,7 +228,7 @@ export class Lane {
     this.#permits(now);
     const verdict = decide(command, this.policy, this.#gate(), now);
     if (!verdict.admit) return this.#withdraw(command, verdict, answer);
-    if (isProve(command.origin) && Buffer.compare(verdict.bytes, raw) !== 0) {
+    if (isProve(command.origin) && !this.#isWordForWord(verdict.bytes, raw)) {
       return this.#withdraw(command, refuse("does-not-fit", { tag: this.id,
         value: verdict.means, why: `it reads ${raw.toHex()}, and ${verdict.bytes.toHex()} would ` +
           "be written" }), answer);
@@ -237,6 +237,14 @@ export class Lane {
       if (trouble === null) this.#send(command, verdict, answer);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
     });
+  }
+
+  /**
+   * A proof writes what stands there, down to what the value does not show: the other half of an
+   * int8's register. Of a bool's the frame touches the one bit, and its two values tell all.
+   */
+  #isWordForWord(bytes: Uint8Array, raw: Uint8Array): boolean {
+    return this.state.facts.type === "bool" || Buffer.compare(bytes, raw) === 0;
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {

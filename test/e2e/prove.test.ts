@@ -18,7 +18,10 @@ const config = {
   devices: {
     oven: { link: "oven", groups: { fast: "100ms" }, tags: {
       setpoint: setpoint(0), shadow: setpoint(1), closed: setpoint(2), high: setpoint(3),
-      ready: { at: "discrete 0", type: "bool" } } },
+      ready: { at: "discrete 0", type: "bool" },
+      coil: { at: "coil 7", type: "bool", access: "read-write" },
+      bit: { at: "holding 20.3", type: "bool", access: "read-write" },
+      beside: { at: "holding 20.9", type: "bool", access: "read-write" } } },
     drive: { link: "bus", station: 1, groups: { fast: "100ms" }, tags: { speed: setpoint(0) } },
   },
   policy: {
@@ -27,11 +30,14 @@ const config = {
     "oven.closed": { ...policy, allow: ["cli"] },
     "oven.high": { ...policy, max: 5, outside: "clamp" },
     "drive.speed": policy,
+    "oven.coil": policy, "oven.bit": policy,
   },
   api: { listen: "127.0.0.1:0" },
 };
 const tags = ["oven.setpoint", "oven.shadow", "oven.closed", "oven.high", "drive.speed"];
-const plant = Object.fromEntries(tags.map((tag) => [tag, { kind: "follow", value: 10 }]));
+const bits = ["oven.coil", "oven.bit", "oven.beside"];
+const plant = Object.fromEntries(tags.map((tag) => [tag, { kind: "follow", value: 10 }])
+  .concat(bits.map((tag) => [tag, { kind: "follow", value: 1 }])));
 
 let site: Site;
 let gateway: RunningGateway;
@@ -84,6 +90,14 @@ test("W2: refused where policy, value or another arming says no; nothing leaves"
   const none = await prove("oven.ready");
   expect([none.code, none.output.includes("no-policy")]).toEqual([1, true]);
   expect(writes()).toBe(before);
+});
+
+test("a coil and a bit of a register, whose neighbours stay", async () => {
+  for (const tag of ["oven.coil", "oven.bit"]) {
+    expect((await prove(tag)).output).toContain("verified");
+  }
+  const beside = await until("polled", async () => (await gateway.get("/tags/oven.beside")).body);
+  expect(beside).toMatchObject({ value: true, quality: "good" });
 });
 
 test("W17: an id proves once", async () => {
