@@ -307,6 +307,10 @@ function testPermits(
   for (let i = 0; i < policy.permit.length; i++) {
     const condition = policy.permit[i]!;
     const cell = cells[i];
+    // Not even a loss goes by what a person put in the machine's place.
+    if (cell?.overridden === true) {
+      return refuse("permit-unknown", { condition, state: "forced or disabled by a person" });
+    }
     if (cell === undefined || cell.condition !== condition || cell.state !== GOOD) {
       if (loss) continue;
       return refuse("permit-unknown", { condition, state: stateName(cell?.state ?? 65) });

@@ -55,6 +55,8 @@ export interface PermitCell {
   readonly state: number;
   /** Monotonic ms of its oldest input. */
   readonly at: number;
+  /** A person forced what it reads, or had its device left alone: the machine is not asked. */
+  readonly overridden: boolean;
 }
 
 /** An outcome that is not known (W15). */

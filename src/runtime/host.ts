@@ -299,15 +299,15 @@ export class RoleHost {
         break;
       case "enable": overrides.disable(order.device, null); break;
       case "force": {
-        const { stream, column } = this.#inspector.placeOf(order.tag, order.value);
-        overrides.force(stream, { tag: order.tag, column, value: order.value, by: order.by,
+        const place = this.#inspector.placeOf(order.tag, order.value);
+        overrides.force({ ...place, tag: order.tag, value: order.value, by: order.by,
           until: clock.now() + order.for_ms });
         break;
       }
-      case "unforce": {
-        overrides.unforce(this.#inspector.placeOf(order.tag, null).stream, order.tag);
+      case "unforce":
+        this.#inspector.place(order.tag);
+        overrides.unforce(order.tag);
         break;
-      }
       default: never(order, "override");
     }
     this.#loop.wake();

@@ -41,6 +41,8 @@ export interface LaneOptions {
   /** `streams`: what the conditions read. */
   readonly permit: {
     readonly stage: Stage; readonly ring: Ring; readonly streams: ReadonlySet<string>;
+    /** By condition: the tags that it reads. */
+    readonly reads: readonly (readonly string[])[];
   } | null;
   readonly box: Box;
   readonly audit: LaneAudit;
@@ -48,6 +50,8 @@ export interface LaneOptions {
   readonly log: Log;
   wake(): void;
   armingEnded(number: number, why: string): void;
+  /** A person forced the tag, or had its device left alone. */
+  isOverridden(tag: string): boolean;
 }
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
@@ -354,7 +358,10 @@ export class Lane {
     const at = now - (time - F[oldest.payload + row]!);
     this.state.permits = this.policy.permit.map((condition, i): PermitCell => {
       const column = ring.column(`c${i}`)!;
-      return { condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at };
+      return {
+        condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at,
+        overridden: permit.reads[i]!.some((tag) => this.#options.isOverridden(tag)),
+      };
     });
   }
 

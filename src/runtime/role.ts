@@ -137,6 +137,21 @@ export class Role {
     return this.#now.rules;
   }
 
+  /** State of a tag's newest cell, null before the first row and of constants. */
+  newestState(tag: string): number | null {
+    for (const { groups } of this.share.links) {
+      for (const { device, stream, tags } of groups) {
+        if (!tag.startsWith(`${device}.`)) continue;
+        const found = tags.find(({ id }) => id === tag);
+        const ring = this.rings.get(stream)!;
+        if (found === undefined || ring.head === 0) continue;
+        const { state } = ring.columns[found.column]!;
+        return ring.arena.U[state + ((ring.head - 1) & ring.mask)]!;
+      }
+    }
+    return null;
+  }
+
   get permits(): ReadonlyMap<string, Permit> {
     return this.#now.permits;
   }

@@ -5,7 +5,9 @@ import {
   dayOf, decide, keyOf, proveCommand, refuse, refusedOutcome, ruleCommand, tryArm, type Arming,
   type Box, type Command, type Outcome, type ReadResult, type Refusal, type TagState,
 } from "../gate.ts";
-import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  BAD, GOOD, readCell, readsAsNull, stateName, UNCERTAIN, type Column, type Ring,
+} from "../ring.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
@@ -395,9 +397,17 @@ export class Writing {
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
+      isOverridden: (tag) => this.#isOverridden(tag),
     });
     this.lanes.set(id, lane);
     return lane;
+  }
+
+  /** Also while the newest row still says so. */
+  #isOverridden(tag: string): boolean {
+    if (this.#role.overrides.has(tag)) return true;
+    const state = this.#role.newestState(tag);
+    return state === UNCERTAIN.forced || state === BAD.disabled;
   }
 }
 

@@ -57,7 +57,8 @@ export function armedTag(over: Partial<TagState> = {}): TagState {
   tag.linkUp = true;
   tag.arming = arming();
   tag.lastReadBack = 60;
-  tag.permits = [{ condition: "press.door_closed", value: true, state: 0, at: now - 100 }];
+  tag.permits = [{ condition: "press.door_closed", value: true, state: 0, at: now - 100,
+    overridden: false }];
   return Object.assign(tag, over);
 }
 

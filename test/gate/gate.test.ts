@@ -323,7 +323,8 @@ describe("W11 last look", () => {
     expect(look({ later: 451 })).toBe("input-old");
     expect(look({ command: { inputs: { oldest: now, state: 67, flags: 0 } } })).toBe("input-bad");
     expect(look({ later: 2001 }, restAsk())).toBe("expired");
-    const cell = { condition: "press.door_closed", value: false, state: 0, at: now };
+    const cell = { condition: "press.door_closed", value: false, state: 0, at: now,
+      overridden: false };
     expect(look({ tag: { permits: [cell] } })).toBe("permit-false");
     expect(look({ later: 58_001 }, restAsk({ notAfter: now + 59_000 }))).toBe("permit-old");
   });
@@ -353,7 +354,8 @@ describe("W11 last look", () => {
 describe("W12 permit", () => {
   const cell = (over: object): Change =>
     ({ tag: { permits: [
-      { condition: "press.door_closed", value: true, state: 0, at: now, ...over }] } });
+      { condition: "press.door_closed", value: true, state: 0, at: now, overridden: false,
+        ...over }] } });
   test("NULL, bad, old and FALSE refuse", () => {
     expect(code(cell({}))).toBeNull();
     expect(code(cell({ value: false }))).toBe("permit-false");
@@ -458,11 +460,23 @@ describe("W20 onLoss", () => {
   });
   test("a permit that is good and FALSE refuses it, one that is merely not good does not", () => {
     const permits = (over: object): Partial<TagState> => ({ ...at(42), permits: [
-      { condition: "press.door_closed", value: false, state: 0, at: now, ...over }] });
+      { condition: "press.door_closed", value: false, state: 0, at: now, overridden: false,
+        ...over }] });
     expect(code({ tag: permits({}) }, loss())).toBe("permit-false");
     expect(code({ tag: permits({ state: 67 }) }, loss())).toBeNull();
     expect(code({ tag: permits({ at: now - 5000 }) }, loss())).toBeNull();
     expect(code({ tag: { ...at(42), permits: [] } }, loss())).toBeNull();
+  });
+  test("a permit whose tag a person forced or disabled refuses it (W12)", () => {
+    for (const value of [true, false]) {
+      for (const state of [0, 6, 78, 192]) {
+        const cell = { condition: "press.door_closed", value, state, at: now,
+          overridden: true };
+        expect(code({ tag: { ...at(42), permits: [cell] } }, loss()))
+          .toBe("permit-unknown");
+        expect(code({ tag: { permits: [cell] } })).toBe("permit-unknown");
+      }
+    }
   });
   test("has until the hard end of the arming", () => {
     const ending = { ...at(42), arming: arming({ rulesUntil: now - 1, until: now + 1999 }) };

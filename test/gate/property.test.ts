@@ -78,6 +78,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["deadband", (s) => readable(s) && !loss(s) && !proof(s) && distance(s) < count(s.p!.deadband)],
   ["too-soon", (s) => !loss(s) && now - s.t!.lastWriteAt < s.p!.minInterval],
   ["quota", (s) => !loss(s) && s.t!.day === s.b.day && s.t!.writesToday >= s.p!.writesPerDay],
+  ["permit-unknown", (s) => wants(s) && cell(s)?.overridden === true],
   ["permit-unknown", (s) => wants(s) && !loss(s) && cell(s)?.state !== 0],
   ["permit-old", (s) => wants(s) && !loss(s) && now - cell(s)!.at > s.p!.maxAge],
   ["permit-false", (s) => wants(s) && cell(s)?.state === 0 && !cell(s)!.value
@@ -148,7 +149,8 @@ function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState
     busy: r.pick(rare() ? ["rest b-2"] : [null, keyOf(c)]),
     rows: new Map(rare() ? [[c.origin, { epoch: 3, sequence: r.below(30) }]] : []),
     permits: rare() ? [] : [{ condition: "press.door_closed", value: !rare(),
-      state: rare() ? r.below(256) : 0, at: now - (rare() ? r.below(2000) : 10) }],
+      state: rare() ? r.below(256) : 0, at: now - (rare() ? r.below(2000) : 10),
+      overridden: rare() }],
   });
 }
 
