@@ -17,6 +17,7 @@ import { runVerb } from "./cli/run.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { statusVerb } from "./cli/status.ts";
 import { tagsVerb } from "./cli/tags.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
@@ -25,10 +26,10 @@ import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb,
-  tagsVerb, schemaVerb, versionVerb,
+  runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
+  tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb,
+  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb, tagsVerb,
+  schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

@@ -11,18 +11,24 @@ import type { Link } from "./config.ts";
 export interface Driver {
   /** The `type` of a link in the configuration. */
   readonly type: string;
-  readonly medium: "tcp" | "serial";
+  readonly medium: Medium;
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
-  checkTag(tag: DriverTag): string | null;
+  checkTag(tag: DriverTag, link: Link): string | null;
   /**
-   * Where the tag's raw words lie, `to` included: tags of one link and station overlap if ranges of
-   * one area do.
+   * What a write of the tag changes, in the driver's own least units, `to` included: tags of one
+   * link and station overlap if ranges of one area do (W13).
    */
   extent(tag: DriverTag): { area: string; from: number; to: number };
+  /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
+  rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
+  /** Two reads in the place of one that the device refused; null = it is of one tag. Pure. */
+  split?(request: Request): readonly [Request, Request] | null;
+  /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
+  join?(first: Request, second: Request): Request | null;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
@@ -34,10 +40,16 @@ export interface Driver {
   decode(tag: DriverTag, raw: Uint8Array): number;
   open(link: Link, wire: Wire): Session;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
-  readable(bytes: Uint8Array, isRequest: boolean): string | null;
+  readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }
+
+/**
+ * What carries the bytes: a connection that the gateway makes (`tcp`) or that the device makes
+ * (`listen`), datagrams, or a serial port, which has a thread of its own.
+ */
+export type Medium = "tcp" | "listen" | "udp" | "serial";
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
 export interface DriverTag {
@@ -113,6 +125,11 @@ export interface Session {
   /** The request's bytes on the medium, whole; until the next exchange begins. */
   readonly frame: Uint8Array;
   readonly counters: SessionCounters;
+  /**
+   * More exchanges that may run at the same time over the same wire, which this one receives and
+   * aborts for: reads only, and never while this one writes.
+   */
+  readonly beside?: readonly Session[];
   /** Begins a read; on success the cells of row `seq` are written (payload and state). */
   read(request: Request, into: Ring, seq: number, now: number): void;
   /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */
@@ -167,6 +184,11 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
-export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export {
+  createTtyWire, framingOf, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp,
+  type FramingName,
+} from "./driver/modbus/driver.ts";
+export { createListenWire } from "./driver/wire/listen.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
+export { createUdpWire } from "./driver/wire/udp.ts";
 export type { TtyWire } from "./driver/wire/tty.ts";

@@ -2,12 +2,15 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { modbusRtu, modbusTcp } from "./driver.ts";
+import { modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers = [
+  modbusAscii,
+  modbusListen,
   modbusRtu,
   modbusTcp,
+  modbusUdp,
 ];
 
 export const connectors = [

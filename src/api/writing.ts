@@ -11,7 +11,8 @@ const status: Readonly<Record<WriteAnswer["outcome"], number>> = {
 const writeBody = z.object({
   id: z.string().describe("Names this command for ever: a second one with the same id is refused"),
   tag: z.string().describe("device.tag"),
-  value: z.number().describe("In engineering units"),
+  value: z.union([z.number(), z.boolean()])
+    .describe("In engineering units; of a bool true or false, or 1 or 0"),
   unit: z.string().optional().describe("If given, it must be the tag's engineering unit"),
   within: z.string().optional().describe('It may not leave later than this after arrival: "5s"'),
   deadline: z.union([z.string(), z.number()]).optional()

@@ -159,6 +159,14 @@ export const limits = {
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
   reconnect_ms_min: 100,
   reconnect_ms_max: 10_000,
+  /**
+   * A tag whose address a device says it does not have is asked for again after this long (ms), and
+   * then after twice as long, up to the second.
+   */
+  refused_ms_min: 10_000,
+  refused_ms_max: 600_000,
+  /** Requests of one poll that come of halving refused ones: the search goes on in the next. */
+  split_requests_max: 64,
   /** A serial port is listened to this long before the first byte is sent (ms). */
   serial_listen_ms: 2000,
 } as const;

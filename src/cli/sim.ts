@@ -56,7 +56,7 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
   }
   const linksOut = text(args, "links-out") ?? "sim-links.json";
   const clock = systemClock();
-  const sim = startSim(gateway, drivers, behaviours, {
+  const sim = await startSim(gateway, drivers, behaviours, {
     seed: positive(args, "seed", 1), speed: positive(args, "speed", 1),
     frameLog: text(args, "log"), linksOut, control,
     time: () => clock.time(),

@@ -67,9 +67,9 @@ export function checkPolicy(
     const known = tags.get(tag);
     if (known === undefined) {
       if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
-    } else if (!isNumeric(known.type)) {
+    } else if (!isNumeric(known.type) && known.type !== "bool") {
       findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers ` +
-        "only", { of: "key" });
+        "and bools only", { of: "key" });
     } else if (known.access !== "read-write" && !written.has(tag)) {
       findings.at(origin, `${tag} is read only, so nobody can write it; a tag that is written ` +
         'has "access": "read-write"', { of: "key" });

@@ -187,7 +187,8 @@ interface Value {
 }
 
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
-  const { value, unit } = command;
+  const { unit } = command;
+  const value = tag.type === "bool" ? asNumber(command.value) : command.value;
   if (typeof value !== "number") {
     return refuse("wrong-type", { tag: tag.id, type: kindOf(value) });
   }
@@ -206,6 +207,11 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
   }
   const { min, max } = policy;
   return refuse("out-of-range", { means: encoded.means, min, max });
+}
+
+/** A bool may be written as what it is; limits and steps are those of 0 and 1. */
+function asNumber(value: unknown): unknown {
+  return typeof value === "boolean" ? Number(value) : value;
 }
 
 /**

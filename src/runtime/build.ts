@@ -448,11 +448,17 @@ class Builder {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `The rule has no column of this name; it has ${columns.join(", ")}`,
           { nearest: nearest(target.from, columns) });
-      } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
+      } else if (!this.#fits(column.kind, target.tag)) {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a number, this column is ${column.kind}`);
       }
     });
+  }
+
+  /** A number can be written, and a bool to a bool. */
+  #fits(kind: ColumnSpec["kind"], tag: string): boolean {
+    if (kind === "bool") return this.#tags.get(tag)?.column.kind === "bool";
+    return kind === "float64" || kind === "int53" || kind === "int64";
   }
 
   /** A deadband is of a column that some rule sends to its sink. */

@@ -113,10 +113,11 @@ export class Inspector {
   frames(name: string, after: number, now: number): FrameView[] | null {
     const { links, share } = this.#role;
     const port = links.get(name);
-    const driver = share.links.find(({ link }) => link.name === name)?.driver;
-    if (port === undefined || driver === undefined) return null;
+    const plan = share.links.find(({ link }) => link.name === name);
+    if (port === undefined || plan === undefined) return null;
+    const { driver, link } = plan;
     return port.frames.after(after, now).map(({ n, piece: { time, dir, bytes } }) => ({
-      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx"),
+      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx", link),
     }));
   }
 

@@ -1,5 +1,5 @@
 import { reason, type Clock, type Log } from "../base.ts";
-import type { Tag, TagPolicy } from "../config.ts";
+import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type Driver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
@@ -9,7 +9,7 @@ import {
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
-import { type JobDone, type LinkPort, raw_bytes_max } from "./port.ts";
+import type { JobDone, LinkPort } from "./port.ts";
 
 /** The durable record, as a lane uses it (W10, W21). */
 export interface LaneAudit {
@@ -33,6 +33,7 @@ export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: Driver;
+  readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -95,7 +96,7 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type, driver.extent(wire).area, wire.station),
+      unsupported: driver.checkTag(wire, options.link) ?? whyUnsupported(tag.type),
       encode: (value) => {
         try {
           return driver.encode(wire, value);
@@ -186,7 +187,7 @@ export class Lane {
   /** Reads the tag's raw words now, before any poll; for proof and arming. */
   read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
     const { driver, wire, clock, port } = this.#options;
-    const raw = new Uint8Array(this.#words());
+    const raw = new Uint8Array(driver.rawBytes(wire));
     const at = clock.now();
     return port.read(wire, raw, (result) => {
       const value = result === DONE ? driver.decode(wire, raw) : NaN;
@@ -364,10 +365,5 @@ export class Lane {
     const command = onLossCommand(this.id, loss.value, arming.number, now, now + on_loss_within_ms);
     this.#reserved = null;
     this.take(command, () => this.end(why));
-  }
-
-  #words(): number {
-    const { from, to } = this.#options.driver.extent(this.#options.wire);
-    return Math.min(raw_bytes_max, (to - from + 1) * 2);
   }
 }

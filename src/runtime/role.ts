@@ -12,7 +12,8 @@ import {
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { Frames } from "./frames.ts";
-import { LinkRunner, type LinkGroup } from "./link.ts";
+import { LinkRunner } from "./link.ts";
+import type { LinkGroup } from "./poll.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
@@ -399,7 +400,7 @@ export class Role {
     }));
     const frames = new Frames();
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), flags: this.timeFlags,
       tap: (dir, bytes, n) => {
         if (!frames.isWatched(world.clock.now())) return;
@@ -410,7 +411,7 @@ export class Role {
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner);
+    const wire = world.wire(plan.link, runner, plan.driver.medium);
     runner.attach(wire, (own) => plan.driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }

@@ -93,6 +93,7 @@ export class SerialWorker {
         interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
         requests: driver.plan(plan.tags, init.link),
       })),
+      splitter: driver,
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
       flags: () => timeFlags(world.clock, init.clock),

@@ -1,4 +1,4 @@
-import { limits, never } from "../base.ts";
+import { assert, limits, never } from "../base.ts";
 import type { DriverTag } from "../driver.ts";
 import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
@@ -219,6 +219,7 @@ export class SerialPort implements LinkPort {
       done(BAD.disconnected, 0, false, NaN, null);
       return true;
     }
+    assert(raw.length <= raw_bytes_max, `the raw bytes of ${tag.id} fit their slot`);
     // No more under way than the ring of outcomes holds: none is ever left over.
     if (this.#waiting.size >= limits.commands_max) return false;
     const id = this.#nextId++;

@@ -162,10 +162,27 @@ export interface LinkView {
   /** Of messages: why the newest one was dropped, or could not be sent. */
   readonly lastError?: string;
   readonly polls: readonly PollView[];
-  readonly stations: readonly {
-    readonly station: number; readonly failures: number; readonly paused: boolean;
-    readonly reason: string; readonly lastGood_ms: number | null;
-  }[];
+  readonly stations: readonly StationView[];
+}
+
+export interface StationView {
+  readonly station: number;
+  /** In a row. */
+  readonly failures: number;
+  readonly paused: boolean;
+  readonly reason: string;
+  readonly lastGood_ms: number | null;
+  /** Since the link began: exchanges, and those that went wrong. */
+  readonly requests: number;
+  readonly timeouts: number;
+  readonly garbled: number;
+  readonly exceptions: number;
+  /** From request to answer, to some 9 %; null = there was none. */
+  readonly roundTrip_ms: { readonly p50: number | null; readonly p99: number | null };
+}
+
+export interface LinkStationView extends StationView {
+  readonly link: string;
 }
 
 /** Bytes that passed on a link's medium in one piece. */
@@ -188,6 +205,8 @@ export interface PollView {
   readonly missed: number;
   /** Scheduled start of the newest poll, monotonic ms: all starts lie on this grid. */
   readonly started_ms: number;
+  /** What the device has not, by its own word: such a tag is asked for again later. */
+  readonly refused: readonly string[];
 }
 
 export interface DeviceView {

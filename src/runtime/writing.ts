@@ -1,5 +1,5 @@
 import { Fault, limits } from "../base.ts";
-import type { Gateway, Tag } from "../config.ts";
+import type { Gateway, Link, Tag } from "../config.ts";
 import type { Driver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
@@ -37,7 +37,7 @@ interface Place {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: Driver;
-  readonly link: string;
+  readonly link: Link;
   readonly interval: number;
   readonly ring: Ring;
 }
@@ -308,7 +308,7 @@ export class Writing {
         for (const wire of group.tags) {
           if (gateway.policy[wire.id] === undefined) continue;
           places.set(wire.id, {
-            wire, driver: plan.driver, link: plan.link.name, interval: group.interval,
+            wire, driver: plan.driver, link: plan.link, interval: group.interval,
             tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
           });
         }
@@ -351,7 +351,7 @@ export class Writing {
 
   #addLane(id: string, place: Place): Lane {
     const lane = new Lane({
-      ...place, port: this.#role.links.get(place.link)!, policy: this.#gateway.policy[id]!,
+      ...place, port: this.#role.links.get(place.link.name)!, policy: this.#gateway.policy[id]!,
       permit: this.#role.permits.get(id) ?? null,
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,

@@ -1,9 +1,10 @@
 import { assert, never, type Random } from "../base.ts";
-import type { Driver, DriverTag, ServeEvents, Server } from "../driver.ts";
+import { framingOf, type Driver, type DriverTag, type FramingName, type Medium, type ServeEvents,
+  type Server } from "../driver.ts";
 import type { Link } from "../config.ts";
 import type { FaultKind, FaultOrder, Faults } from "./fault.ts";
 import {
-  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf, type Framing,
+  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf,
 } from "./frame.ts";
 import type { Plant } from "./plant.ts";
 
@@ -69,9 +70,9 @@ const garbage_bytes_max = 24;
  */
 export class SimLink {
   readonly name: string;
-  readonly medium: "tcp" | "serial";
+  readonly medium: Medium;
   readonly #o: LinkOptions;
-  readonly #framing: Framing;
+  readonly #framing: FramingName;
   readonly #lines = new Map<number, Line>();
   #answers: Answer[] = [];
   #foreignDue = 0;
@@ -81,7 +82,7 @@ export class SimLink {
     this.#o = options;
     this.name = options.link.name;
     this.medium = options.driver.medium;
-    this.#framing = this.medium === "tcp" ? "tcp" : "rtu";
+    this.#framing = framingOf(options.link);
   }
 
   get connections(): number {
@@ -212,7 +213,7 @@ export class SimLink {
     const order = this.#o.faults.standing(this.name, "other-master", now);
     if (order === null) return Infinity;
     if (now >= this.#foreignDue) {
-      const { request, answer } = foreignTraffic(this.#o.random.below(65536));
+      const { request, answer } = foreignTraffic(this.#framing, this.#o.random.below(65536));
       this.#foreignDue = now + Math.max(order.value, 2 * foreign_answer_ms);
       for (const line of this.#lines.values()) {
         this.#send(line, request, order.kind);

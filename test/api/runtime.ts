@@ -153,7 +153,7 @@ function link(name: string, counters: Record<string, number>): LinkView {
   return {
     name, type: "modbus-tcp", state: "open", reason: "", since_ms: 1, peer: "p", opens: 1, counters,
     polls: [{ stream: "press.fast", interval_ms: 100, polls: 9, failed: 1, missed: 0,
-      started_ms: 0 }],
+      started_ms: 0, refused: [] }],
     stations: [],
   };
 }

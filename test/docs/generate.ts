@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { z } from "zod";
+import type { Driver } from "../../src/driver.ts";
+import { drivers } from "../../src/registry.ts";
 import { limits } from "../../src/base.ts";
 import { typeNames } from "../../src/sql/arguments.ts";
 import { absentFunctions } from "../../src/sql/functions.ts";
@@ -91,6 +94,38 @@ function deviating(): string {
     .join("\n");
 }
 
+interface Setting {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Setting[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** What a setting takes, in words. */
+function valueOf(setting: Setting): string {
+  const { type, anyOf, minimum, maximum } = setting;
+  const words = setting.enum ?? anyOf?.map((one) => one.const);
+  if (words !== undefined) return words.map((word) => JSON.stringify(word)).join(", ");
+  if (type !== "integer" && type !== "number") return type === "string" ? "text" : String(type);
+  return `${type === "integer" ? "whole number" : "number"} ${minimum} to ${maximum}`;
+}
+
+/** The settings of a link, as its driver declares them. */
+function settingsOf({ settings }: Driver): string {
+  const { properties = {}, required = [] } = z.toJSONSchema(settings, { io: "input" });
+  const rows = Object.entries(properties as Record<string, Setting>).map(([name, setting]) => {
+    const preset = setting.default === undefined ? required.includes(name) ? "required" : ""
+      : code(typeof setting.default === "string" ? setting.default
+        : JSON.stringify(setting.default));
+    return `| ${code(name)} | ${valueOf(setting)} | ${preset} | ${setting.description} |`;
+  });
+  return `| setting | value | default | |\n|---|---|---|---|\n${rows.join("\n")}`;
+}
+
 const sections: Readonly<Record<string, () => string>> = {
   functions, units, operators, deviations: deviating, limits: limitsTable,
   "absent-functions": () => absentFunctions.map(({ name, why }) =>
@@ -99,6 +134,7 @@ const sections: Readonly<Record<string, () => string>> = {
   types: () => [...typeNames].map(code).join(", "),
   windows: () => Object.entries(windows).map(([name, { takes }]) => code(`${name}(${takes})`))
     .join(", "),
+  ...Object.fromEntries(drivers.map((driver) => [driver.type, () => settingsOf(driver)])),
 };
 
 /** A page with its sections as the code says them now. */

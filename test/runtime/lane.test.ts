@@ -5,7 +5,7 @@ import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import { Frames } from "../../src/runtime/frames.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
-import { ringFor, tag } from "../driver/support.ts";
+import { ringFor, rtuLink, tag } from "../driver/support.ts";
 import * as fixture from "../gate/fixture.ts";
 
 const { now, path } = fixture;
@@ -53,7 +53,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const lane = new Lane({
     tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
       access: "read-write", decimals: null, signal: null },
-    wire: tags[0]!, driver: modbusRtu, port, policy: fixture.policy, ring, interval: 100,
+    wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
+    interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},

@@ -114,10 +114,10 @@ describe("our server and modbus-serial's client", () => {
     expect(await code(client.readHoldingRegisters(9, 1))).toBe(2);
     expect(await code(client.readHoldingRegisters(10, 12))).toBe(2);
     expect(await code(client.writeRegister(10, 9500))).toBe(3);
-    const { maskWriteRegister } = client as unknown as {
-      maskWriteRegister: (at: number, and: number, or: number) => Promise<unknown>;
+    const { readDeviceIdentification } = client as unknown as {
+      readDeviceIdentification: (device: number, object: number) => Promise<unknown>;
     };
-    expect(await code(maskWriteRegister.call(client, 10, 0, 0))).toBe(1);
+    expect(await code(readDeviceIdentification.call(client, 1, 0))).toBe(1);
     client.setID(9);
     expect(await code(client.readHoldingRegisters(10, 1))).toBe(11);
     client.setID(1);
