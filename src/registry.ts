@@ -2,7 +2,10 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp } from "./driver.ts";
+import {
+  modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, telegramListen, telegramSerial,
+  telegramTcp, telegramUdp,
+} from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers = [
@@ -11,6 +14,10 @@ export const drivers = [
   modbusRtu,
   modbusTcp,
   modbusUdp,
+  telegramListen,
+  telegramSerial,
+  telegramTcp,
+  telegramUdp,
 ];
 
 export const connectors = [

@@ -99,7 +99,7 @@ export class Lane {
       unsupported: driver.checkTag(wire, options.link) ?? whyUnsupported(tag.type),
       encode: (value) => {
         try {
-          return driver.encode(wire, value);
+          return driver.encode(wire, value, options.link);
         } catch (thrown) {
           return reason(thrown);
         }

@@ -401,7 +401,7 @@ export class Role {
     const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
-      now: () => world.clock.now(), flags: this.timeFlags,
+      now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
       tap: (dir, bytes, n) => {
         if (!frames.isWatched(world.clock.now())) return;
         frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });

@@ -21,7 +21,7 @@ export interface SerialWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly drivers: readonly Driver[];
-  wire(init: SerialInit, events: WireEvents): WaitingWire;
+  wire(init: SerialInit, driver: Driver, events: WireEvents): WaitingWire;
   post(message: SerialMessage): void;
 }
 
@@ -95,7 +95,8 @@ export class SerialWorker {
       })),
       splitter: driver,
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
-      reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
+      reopenWhenSilent: false, now: () => world.clock.now(),
+      time: () => world.clock.time(), log: world.log,
       flags: () => timeFlags(world.clock, init.clock),
       tap: (dir, bytes, n) => {
         if (this.#watched.get() === 0) return;
@@ -106,7 +107,7 @@ export class SerialWorker {
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });
-    this.#wire = world.wire(init, this.#runner);
+    this.#wire = world.wire(init, driver, this.#runner);
     this.#runner.attach(this.#wire, (wire) => driver.open(init.link, wire));
   }
 
