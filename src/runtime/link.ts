@@ -104,8 +104,8 @@ export class LinkRunner implements WireEvents {
     const session = open(tapped(wire, this.#options.tap));
     this.#slots = [session, ...session.beside ?? []].map((one) =>
       ({ session: one, request: null }));
-    const unasked = new Map(this.polls.flatMap((poll) =>
-      poll.group.requests.filter((one) => one.unasked === true).map((one) => [one, poll] as const)));
+    const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
+      .filter((request) => request.unasked === true).map((request) => [request, poll])));
     session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
   }
 

@@ -64,7 +64,8 @@ describe.skipIf(python === null)("machines without a standard", () => {
       },
       devices: {
         volt: { link: "voltmeter", groups: { fast: "50ms", slow: "1s" }, tags: {
-          ...voltTags, setpoint: { at: "setpoint", type: "float64", group: "fast", access: "read-write" } } },
+          ...voltTags, setpoint: { at: "setpoint", type: "float64", group: "fast",
+            access: "read-write" } } },
         volt_udp: { link: "voltmeter_udp", groups: { fast: "50ms", slow: "1s" }, tags: voltTags },
         scale: { link: "scale", groups: { fast: "50ms" }, tags: weightTags },
         scale_serial: { link: "scale_serial", groups: { fast: "50ms" }, tags: weightTags },
@@ -106,7 +107,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
     expect(await tag(`${id}.stability`)).toMatchObject({ value: "+", quality: "good" });
   });
 
-  test("a barcode reader speaks when it likes: each code is a row, a lost line is one", async () => {
+  test("a barcode reader speaks when it likes: each code is a row, and a lost line", async () => {
     await until("connected", async () =>
       (await gateway.get("/links")).body.find((link: any) => link.name === "reader").state ===
         "open");

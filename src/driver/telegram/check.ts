@@ -75,16 +75,18 @@ function writeProblem(
 ): string | null {
   const { name } = telegram;
   if (write === undefined) {
-    return `\`${at}\`: ${name} has no \`write\`, such as "VOLT {value}"; else "access" must ` +
-      'be "read"';
+    return `\`${at}\`: ${name} has no \`write\`, such as "VOLT {value}"; without one "access" ` +
+      'must be "read"';
   }
   if (send === undefined) {
     return `\`${at}\`: ${name} has no \`send\`, so what was written could not be read back (W15)`;
   }
-  if (type.includes("(")) return `Writing a ${type} is not in this version; "access" must be "read"`;
+  if (type.includes("(")) {
+    return `Writing a ${type} is not in this version; "access" must be "read"`;
+  }
   const longest = telegram.write!.before.length + telegram.write!.after.length + 24;
-  return longest <= limits.telegram_write_bytes_max ? null : `\`${at}\`: the \`write\` of ${name} ` +
-    `is longer than ${limits.telegram_write_bytes_max - 24} bytes`;
+  return longest <= limits.telegram_write_bytes_max ? null : `\`${at}\`: the \`write\` of ` +
+    `${name} is longer than ${limits.telegram_write_bytes_max - 24} bytes`;
 }
 
 /** The tag as the manual's own answer has it. */

@@ -36,6 +36,8 @@ export class Field {
   readonly #bytes: number;
   readonly #least: number;
   readonly #most: number;
+  /** Bytes that a text or bytes may have. */
+  readonly #room: number;
 
   constructor(tag: DriverTag) {
     this.tag = tag;
@@ -44,6 +46,7 @@ export class Field {
     this.#kind = kindOf(tag.type);
     this.#isBinary = this.address.place.kind === BYTE;
     [this.#bytes, this.#least, this.#most] = numbers[tag.type] ?? [0, 0, 0];
+    this.#room = Number(/\((\d+)\)$/.exec(tag.type)?.[1] ?? 0);
   }
 
   get isText(): boolean {
@@ -54,7 +57,7 @@ export class Field {
     return this.#isBinary;
   }
 
-  /** The cell of row `seq` from a telegram that was accepted; `said`: what it says of its values. */
+  /** The cell of row `seq` from a telegram that was accepted; `said`: how good it says it is. */
   decodeCell(telegram: Telegram, said: number, ring: Ring, seq: number): void {
     const state = telegram.isQuality(this.address.place) ? GOOD : said;
     if (readsAsNull(state)) return spoil(ring, this.tag.column, seq, state);
@@ -82,9 +85,9 @@ export class Field {
     if (this.#kind === TEXT) {
       while (from < to && bytes[from]! <= 0x20) from++;
       while (to > from && bytes[to - 1]! <= 0x20) to--;
-    } else if (this.#isBinary) to = Math.min(to, from + column.slot);
+    } else if (this.#isBinary) to = Math.min(to, from + this.#room);
     const n = to - from;
-    const fits = n <= column.slot;
+    const fits = n <= this.#room;
     const place = column.payload + row * column.stride;
     if (fits) for (let i = 0; i < n; i++) U[place + i] = bytes[from + i]!;
     I[column.length + row] = fits ? n : 0;

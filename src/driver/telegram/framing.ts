@@ -4,17 +4,19 @@ import type { FrameSettings } from "./settings.ts";
 
 /** What a look at the received bytes found. */
 export const NOTHING = 0;
-export const TELEGRAM = 1;
+const TELEGRAM = 1;
 /** A frame whose checksum is wrong, or bytes that never became one. */
 export const DAMAGED = 2;
 
 /**
  * Frames on the wire, and how their end is known:
  *
- *     | start | payload | checksum | end |     or, with afterEnd,    | start | payload | end | checksum |
+ *     | start | payload | checksum | end |
+ *     | start | payload | end | checksum |     with afterEnd
  *
  * by `end`; by a fixed number of `bytes` after the start; by a `length` inside the payload; or by
- * `silence`. It knows bytes and time, no wire. A payload is at `input[from…to)` until the next call.
+ * `silence`. It knows bytes and time, no wire. A payload is at `input[from…to)` until the next
+ * call.
  */
 export class Framing {
   readonly input: Uint8Array;

@@ -16,7 +16,7 @@ export function bytesOf(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const [piece, named] of text.matchAll(/<([^<>]*)>|[^]/gu)) {
     if (named !== undefined) bytes.push(byteNamed(text, named));
-    else if (piece === "<") throw wrong(text, "`<` begins a byte such as `<CR>`; itself it is <3C>");
+    else if (piece === "<") throw wrong(text, "`<` begins a byte as in `<CR>`; itself it is <3C>");
     else if (piece.codePointAt(0)! > 0x7e) {
       throw wrong(text, `\`${piece}\` is no ASCII character; write its bytes, such as <B0>`);
     } else bytes.push(piece.codePointAt(0)!);

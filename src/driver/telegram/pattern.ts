@@ -181,7 +181,7 @@ class Parser {
   compile(): Code[] {
     const body = this.#alternatives();
     if (this.#at < this.#text.length) throw this.#wrong("`)` without its `(`");
-    return this.#bounded([code(SAVE, 0), ...body, code(SAVE, 1), code(MATCH)]);
+    return this.#bounded([code(SAVE, 0), ...moved(body, 1), code(SAVE, 1), code(MATCH)]);
   }
 
   #wrong(sentence: string): Fault {
@@ -298,7 +298,7 @@ class Parser {
     for (let first = true; first || !this.#take("]"); first = false) {
       if (this.#at >= this.#text.length) throw this.#wrong("`[` without its `]`");
       const from = this.#byteOrClass();
-      if (typeof from !== "number") from.forEach((one, byte) => { bytes[byte]! |= one; });
+      if (typeof from !== "number") from.forEach((one, byte) => (bytes[byte]! |= one));
       else bytes.fill(1, from, this.#rangeEnd(from) + 1);
     }
     return isNegated ? not(bytes) : bytes;
@@ -324,8 +324,8 @@ class Parser {
       throw this.#wrong("\\x takes two hexadecimal digits");
     }
     if (/[A-Za-z1-9]/.test(escaped) || escaped === "") {
-      throw this.#wrong(`\\${escaped} is not known here; known are \\d \\D \\s \\S \\w \\W \\xHH, ` +
-        "\\t \\n \\r, and \\ before a sign");
+      throw this.#wrong(`\\${escaped} is not known here; known are \\d \\D \\s \\S \\w \\W, ` +
+        "\\xHH, \\t \\n \\r, and \\ before a sign");
     }
     return this.#byte(escaped);
   }

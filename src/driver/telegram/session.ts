@@ -106,6 +106,7 @@ export class TelegramSession implements Session {
     if (now >= this.#framing.due()) {
       const found = this.#framing.fallSilent();
       if (found !== NOTHING) this.#came(found, now);
+      this.counters.stray = this.#framing.stray;
     }
     while ((this.#state === TO_WRITE || this.#state === TO_ASK) && now >= this.#sendAt) {
       if (this.#state === TO_WRITE) this.#sendWrite(now);

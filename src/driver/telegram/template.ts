@@ -12,8 +12,8 @@ export interface Template {
 export function parseTemplate(text: string): Template {
   const parts = text.split(/\{value(?::(\d))?\}/);
   if (parts.length !== 3) {
-    throw new Fault("telegram-template", `\`${text}\`: the value stands in it once, as {value}, or ` +
-      "{value:2} with two decimals", { text });
+    throw new Fault("telegram-template", `\`${text}\`: the value stands in it once, as {value}, ` +
+      "or {value:2} with two decimals", { text });
   }
   const [before, decimals, after] = parts;
   return {

@@ -104,10 +104,14 @@ class Tty implements TtyWire {
       if (n < 0) this.#end("the port is gone");
       if (n <= 0) return;
       if (this.#state === OPEN) this.#events.received(this.#chunk, n);
-      else if (this.#options.ear?.(this.#chunk, n) === true) this.#end("another master speaks here");
+      else if (this.#hearsMaster(n)) this.#end("another master speaks here");
       // Who received may have ended it.
       if (this.#fd < 0) return;
     }
+  }
+
+  #hearsMaster(n: number): boolean {
+    return this.#options.ear?.(this.#chunk, n) === true;
   }
 
   #end(text: string): void {
