@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "jsonc-parser";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { good } from "../support/plant.ts";
@@ -8,32 +10,21 @@ import { good } from "../support/plant.ts";
 const python = Bun.which("python3");
 if (python === null && process.env["CI"] === "true") throw new Error("CI needs python3");
 
-const voltmeter = {
-  frame: { end: "<LF>" }, timeout: "300ms",
-  telegrams: {
-    volt: { send: "MEAS:VOLT?", example: "+5.000000E+00" },
-    setpoint: { send: "SOUR:VOLT?", write: "SOUR:VOLT {value:3}", example: "5.000" },
-    identity: { send: "*IDN?", separator: ",", example: "ACME,DM-1,42,1.0" },
-  },
+/** The examples of the manual: they are what runs here. */
+const page = readFileSync(join(import.meta.dir, "../../docs/telegram.md"), "utf8");
+const [supply, scale, reader] = [...page.matchAll(/^```jsonc\n([^]*?)^```$/gm)]
+  .map(([, block]) => parse(`{${block}}`));
+
+/** The link of an example over another medium, and quick. */
+const over = ({ links }: any, type: string, where: object): object => {
+  const { host: _h, port: _p, rs485: _r, baud: _b, ...rest } = Object.values<any>(links)[0];
+  return { ...rest, ...where, type, timeout: "300ms" };
 };
-const scale = {
-  timeout: "300ms",
-  telegrams: {
-    weight: {
-      send: "SI", match: "^S [SDI+-]", example: "S S     100.00 g",
-      quality: { at: "field 2",
-        states: { S: "good", D: "uncertain", "+": "overrange", "-": "underrange" } },
-    },
-  },
-};
-const voltTags = {
-  voltage: { at: "volt", type: "float64", group: "fast", eu: "V" },
-  model: { at: "identity field 2", type: "text(16)", group: "slow" },
-};
-const weightTags = {
-  weight: { at: "weight field 3", type: "float64", eu: "g" },
-  stability: { at: "weight field 2", type: "text(1)" },
-  unit: { at: "weight field 4", type: "text(4)" },
+/** Its device on that link, polled often, and without the tags named. */
+const device = ({ devices }: any, link: string, groups: object, without: string[] = []): object => {
+  const [{ tags }] = Object.values<any>(devices) as [any];
+  return { link, groups, tags: Object.fromEntries(Object.entries(tags)
+    .filter(([name]) => !without.includes(name))) };
 };
 
 describe.skipIf(python === null)("machines without a standard", () => {
@@ -51,26 +42,22 @@ describe.skipIf(python === null)("machines without a standard", () => {
   beforeAll(async () => {
     machines = new Program([python!, join(import.meta.dir, "machines.py")]);
     const at = JSON.parse(await until("machines", () => /^\{.*\}$/m.exec(machines.output)?.[0]));
-    const tcp = (port: number): object =>
-      ({ type: "telegram-tcp", host: "127.0.0.1", port });
+    const tcp = (port: number): object => ({ host: "127.0.0.1", port });
+    const fast = { fast: "50ms" }, both = { fast: "50ms", slow: "1s" };
     const config = folder.write("gateway.json", {
       gateway: { id: "machines" },
       links: {
-        voltmeter: { ...tcp(at.scpi), ...voltmeter },
-        voltmeter_udp: { ...tcp(at.scpi_udp), type: "telegram-udp", ...voltmeter },
-        scale: { ...tcp(at.sics), ...scale },
-        scale_serial: { type: "telegram-serial", port: at.sics_serial, rs485: "adapter", ...scale },
-        reader: { ...tcp(at.reader), frame: { end: "<CR>" }, telegrams: { code: {} } },
+        volt: over(supply, "telegram-tcp", tcp(at.scpi)),
+        volt_udp: over(supply, "telegram-udp", tcp(at.scpi_udp)),
+        scale: over(scale, "telegram-tcp", tcp(at.sics)),
+        scale_serial: over(scale, "telegram-serial", { port: at.sics_serial, rs485: "adapter" }),
+        reader: over(reader, "telegram-tcp", tcp(at.reader)),
       },
       devices: {
-        volt: { link: "voltmeter", groups: { fast: "50ms", slow: "1s" }, tags: {
-          ...voltTags, setpoint: { at: "setpoint", type: "float64", group: "fast",
-            access: "read-write" } } },
-        volt_udp: { link: "voltmeter_udp", groups: { fast: "50ms", slow: "1s" }, tags: voltTags },
-        scale: { link: "scale", groups: { fast: "50ms" }, tags: weightTags },
-        scale_serial: { link: "scale_serial", groups: { fast: "50ms" }, tags: weightTags },
-        reader: { link: "reader", groups: { scans: "10s" },
-          tags: { code: { at: "code", type: "text(32)" } } },
+        volt: device(supply, "volt", both),
+        volt_udp: device(supply, "volt_udp", both, ["setpoint"]),
+        scale: device(scale, "scale", fast), scale_serial: device(scale, "scale_serial", fast),
+        reader: device(reader, "reader", { scans: "10s" }),
       },
       rules: { codes: { sql: "SELECT code, quality(code) AS q FROM reader.scans",
         to: ["codes"] } },
@@ -104,7 +91,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
     expect(await tag(`${id}.weight`)).toMatchObject({ value: 99.5 });
     order("weight + 0");
     await until("overload", async () => (await tag(`${id}.weight`)).quality === "bad:overrange");
-    expect(await tag(`${id}.stability`)).toMatchObject({ value: "+", quality: "good" });
+    expect(await tag(`${id}.state`)).toMatchObject({ value: "+", quality: "good" });
   });
 
   test("a barcode reader speaks when it likes: each code is a row, and a lost line", async () => {
@@ -141,6 +128,6 @@ describe.skipIf(python === null)("machines without a standard", () => {
     const { stdout } = Bun.spawnSync([await binary(), "check",
       join(folder.path, "gateway.json")]);
     expect(stdout.toString())
-      .toContain("note: links.voltmeter: sent unarmed, every 50ms for volt.fast: MEAS:VOLT?");
+      .toContain("note: links.volt: sent unarmed, every 50ms for volt.fast: MEAS:VOLT?");
   });
 });

@@ -54,11 +54,12 @@ const length = z.strictObject({
 });
 
 const frame = z.strictObject({
-  start: mark("Bytes that a telegram begins with, such as <STX>").optional(),
-  end: mark("Bytes that it ends with, such as <CR><LF>").optional(),
+  start: mark("Bytes that a telegram begins with, such as `<STX>`").optional(),
+  end: mark("Bytes that it ends with, such as `<CR><LF>`").optional(),
   bytes: z.int().min(1).max(limits.telegram_bytes_max).optional()
     .describe("It has always so many bytes after `start`, its checksum included"),
-  length: length.optional().describe("It says itself how long it is"),
+  length: length.optional().describe("It says itself how long it is; in what is sent, these " +
+    "bytes are filled in (write `<00>` there)"),
   silence: milliseconds(2, 10_000).optional()
     .describe("It ends when nothing came for so long, such as 20ms"),
   checksum: checksum.optional().describe("What its sum is and where"),
@@ -136,7 +137,7 @@ export const udpSettings = z.strictObject({
 export const serialSettings = z.strictObject({
   port: z.string().min(1).describe("Serial port: a name of the profile, or a path as /dev/ttyUSB0"),
   rs485: z.enum(["kernel", "adapter"]).describe("Who turns the transmitter on: the kernel " +
-    "(TIOCSRS485), or the adapter by itself; RS-232 is \"adapter\""),
+    "(TIOCSRS485), or the adapter by itself; RS-232 is `adapter`"),
   baud: z.union([1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400]
     .map((baud) => z.literal(baud))).default(9600).describe("Bits a second"),
   dataBits: z.union([z.literal(7), z.literal(8)]).default(8).describe("Bits of a character"),
