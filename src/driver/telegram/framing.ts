@@ -65,7 +65,9 @@ export class Framing {
     const n = this.#length();
     if (n > 0 && n <= this.#filled) return this.#give(n);
     if (n < 0 || n > this.input.length || this.#filled === this.input.length) {
-      this.#drop(this.#filled);
+      // Another may begin further on; where nothing marks a beginning, only after an end.
+      const isMarked = this.#start.length > 0 || this.#settings.length !== undefined;
+      this.#drop(isMarked ? 1 : this.#filled);
       this.whole = 0;
       return DAMAGED;
     }

@@ -33,6 +33,8 @@ export class TelegramSession implements Session {
   readonly #out: Uint8Array;
   readonly #written: Uint8Array;
   readonly #singles = new Map<DriverTag, Single>();
+  /** Telegrams that say themselves which they are. */
+  readonly #known: readonly Telegram[];
   #unasked: readonly TelegramRequest[] = [];
   #report: (request: TelegramRequest) => void = () => {};
   /** Counts connections: bytes of one that was given up are none of the next. */
@@ -58,6 +60,8 @@ export class TelegramSession implements Session {
     this.#wire = wire;
     this.#link = link;
     this.#framing = new Framing(link.frame, link.timeout);
+    this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link))
+      .filter(({ match }) => match !== null);
     this.#out = new Uint8Array(2 * limits.telegram_bytes_max);
     this.#written = new Uint8Array(2 * limits.telegram_bytes_max);
   }
@@ -242,12 +246,23 @@ export class TelegramSession implements Session {
       return this.#end(BAD.exception);
     }
     if (!telegram.accepts(input, from, to)) {
+      if (this.#isOfAnother(input, from, to)) return;
       this.counters.garbled += 1;
       return this.#fail(BAD.garbled);
     }
     this.counters.answers += 1;
     if (this.#kind === READ) this.#request!.decode(this.#ring!, this.#seq);
     this.#end(this.#kind === RAW ? this.#takeRaw(telegram) : DONE);
+  }
+
+  /** A late answer, to what was asked before: it is known by its `match`. */
+  #isOfAnother(input: Uint8Array, from: number, to: number): boolean {
+    for (const other of this.#known) {
+      if (other.name === this.#telegram!.name || !other.accepts(input, from, to)) continue;
+      this.#framing.stray += to - from;
+      return true;
+    }
+    return false;
   }
 
   /** DONE, or why the machine's value cannot be judged by. */
