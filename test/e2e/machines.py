@@ -1,6 +1,6 @@
 """Three machines without a standard, as their makers describe them: a voltmeter that speaks SCPI
-(TCP and UDP), a scale that speaks SICS (TCP and a serial line), a barcode reader that speaks when
-it likes (TCP). Prints where they are as JSON, then each request as `NAME REQUEST`. Standard input:
+(TCP and UDP), a scale that speaks SICS and a barcode reader that speaks when it likes (TCP and a
+serial line). Prints where they are as JSON, then each request as `NAME REQUEST`. Standard input:
 `scan CODE`, `weight STATE VALUE`, `mute NAME`, `hang NAME` (drop the connections)."""
 import json
 import os
@@ -11,7 +11,7 @@ import threading
 import tty
 
 lock = threading.Lock()
-state = {"volt": 5.0, "set": 0, "weight": ("S", 100.0), "mute": set(), "readers": [], "open": {}}
+state = {"volt": 5.0, "set": 0, "weight": ("S", 100.0), "mute": set(), "lines": {}, "open": {}}
 
 
 def say(text):
@@ -93,6 +93,7 @@ def udp(name, talk, end):
 
 def serial(name, talk, end):
     ours, theirs = pty.openpty()
+    state["lines"][name] = ours
     tty.setraw(ours)
     tty.setraw(theirs)
     threading.Thread(target=serve, daemon=True,
@@ -112,12 +113,14 @@ def main():
         "scpi": tcp("scpi", scpi, b"\n"), "scpi_udp": udp("scpi_udp", scpi, b"\n"),
         "sics": tcp("sics", sics, b"\r\n"), "sics_serial": serial("sics_serial", sics, b"\r\n"),
         "reader": tcp("reader", lambda request: None, b"\r"),
+        "reader_serial": serial("reader_serial", lambda request: None, b"\r"),
     }))
     for line in sys.stdin:
         verb, *words = line.split()
         if verb == "scan":
             for connection in state["open"].get("reader", []):
                 connection.sendall(words[0].encode("latin1") + b"\r")
+            os.write(state["lines"]["reader_serial"], words[0].encode("latin1") + b"\r")
         elif verb == "weight":
             state["weight"] = (words[0], float(words[1]))
         elif verb == "mute":

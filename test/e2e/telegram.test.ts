@@ -52,15 +52,20 @@ describe.skipIf(python === null)("machines without a standard", () => {
         scale: over(scale, "telegram-tcp", tcp(at.sics)),
         scale_serial: over(scale, "telegram-serial", { port: at.sics_serial, rs485: "adapter" }),
         reader: over(reader, "telegram-tcp", tcp(at.reader)),
+        reader_serial: over(reader, "telegram-serial",
+          { port: at.reader_serial, rs485: "adapter" }),
       },
       devices: {
         volt: device(supply, "volt", both),
         volt_udp: device(supply, "volt_udp", both, ["setpoint"]),
         scale: device(scale, "scale", fast), scale_serial: device(scale, "scale_serial", fast),
         reader: device(reader, "reader", { scans: "10s" }),
+        reader_serial: device(reader, "reader_serial", { scans: "10s" }),
       },
-      rules: { codes: { sql: "SELECT code, quality(code) AS q FROM reader.scans",
-        to: ["codes"] } },
+      rules: {
+        codes: { sql: "SELECT code, quality(code) AS q FROM reader.scans", to: ["codes"] },
+        serial: { sql: "SELECT code AS line FROM reader_serial.scans", to: ["codes"] },
+      },
       sinks: { codes: { type: "log" } },
       policy: { "volt.setpoint": { allow: ["cli", "rest"], maxMode: "armed", min: 0, max: 24,
         minInterval: "1ms" } },
@@ -101,6 +106,8 @@ describe.skipIf(python === null)("machines without a standard", () => {
     for (const code of ["4006381333931", "4006381333931", "ABC-1"]) order(`scan ${code}`);
     await until("three rows", () => rows().length >= 3);
     expect(rows().map(({ code }) => code)).toEqual(["4006381333931", "4006381333931", "ABC-1"]);
+    const lines = [...gateway.program.output.matchAll(/\{"line":"(.*)"\}/g)];
+    expect(lines.map(([, line]) => line)).toEqual(["4006381333931", "4006381333931", "ABC-1"]);
     order("hang reader");
     await until("a row of the loss", () => rows().length >= 4);
     expect(rows()[3]).toMatchObject({ code: null, q: "bad:disconnected" });

@@ -97,7 +97,7 @@ export class Field {
   /** The raw number at the place that was located; NaN = there is none. */
   raw(telegram: Telegram): number {
     const { bytes, from, to } = telegram;
-    if (this.#isBinary) return from + this.#bytes <= to ? this.#binary(bytes, from) : NaN;
+    if (this.#isBinary) return from + this.#bytes <= to ? this.binary(bytes, from) : NaN;
     return this.#kind === BOOL ? readBool(bytes, from, to) : readNumber(bytes, from, to);
   }
 
@@ -110,7 +110,8 @@ export class Field {
     return this.scaling.stateOf(raw);
   }
 
-  #binary(bytes: Uint8Array, at: number): number {
+  /** The raw number of a binary field. */
+  binary(bytes: Uint8Array, at: number): number {
     const { bit } = this.address.place;
     if (bit >= 0) return (bytes[at]! >> bit) & 1;
     for (let i = 0; i < this.#bytes; i++) scratch[this.#placeOf(i)] = bytes[at + i]!;

@@ -165,20 +165,34 @@ export class Framing {
 
   /** Tests the checksum of the frame in front and sets the bounds of its payload. */
   #give(n: number): number {
-    const { checksum: sum } = this.#settings;
     this.#given = this.whole = n;
     this.from = this.#start.length;
     this.to = n - this.#end.length - this.#sumBytes;
-    if (sum === undefined) return TELEGRAM;
+    return this.#isSound(n) ? this.#told() : DAMAGED;
+  }
+
+  /** A length's own bytes are 0 in a payload, as they are written in the configuration. */
+  #told(): number {
+    const { length } = this.#settings;
+    if (length !== undefined) {
+      const at = this.from + length.at - 1;
+      this.input.fill(0, at, at + length.bytes);
+    }
+    return TELEGRAM;
+  }
+
+  #isSound(n: number): boolean {
+    const { checksum: sum } = this.#settings;
+    if (sum === undefined) return true;
     const at = sum.afterEnd ? n - this.#sumBytes : this.to;
     putChecksum(sum, this.#sum(sum, this.input, 0, at), this.#check, 0);
     for (let i = 0; i < this.#sumBytes; i++) {
       // Either case of a hexadecimal digit is one.
       const was = this.input[at + i]!;
       const isLower = sum.as === "hex" && was >= 0x61 && was <= 0x66;
-      if ((isLower ? was - 0x20 : was) !== this.#check[i]) return DAMAGED;
+      if ((isLower ? was - 0x20 : was) !== this.#check[i]) return false;
     }
-    return TELEGRAM;
+    return true;
   }
 
   #skipToStart(): void {

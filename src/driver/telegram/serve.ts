@@ -78,8 +78,8 @@ class TelegramServer implements Server {
     if (send !== null && same(payload, send)) return example && this.#filled(telegram, fields);
     const value = write === null ? null : between(payload, write);
     const field = fields.find(({ tag }) => tag.writable);
-    if (value === null || field === undefined || field.isBinary) return null;
-    const raw = readNumber(value, 0, value.length);
+    if (value === null || field === undefined) return null;
+    const raw = field.isBinary ? field.binary(value, 0) : readNumber(value, 0, value.length);
     const isDone = raw === raw && this.#host.written(field.tag, field.scaling.exact(raw));
     return isDone ? acknowledge : null;
   }

@@ -232,7 +232,7 @@ export class TelegramSession implements Session {
       if (request.telegram.accepts(input, from, to)) return this.#report(request);
     }
     if (isAwaited) this.#answered(input, from, to, now);
-    else this.#framing.stray += to - from;
+    else this.#framing.stray += this.#framing.whole;
   }
 
   #answered(input: Uint8Array, from: number, to: number, now: number): void {
@@ -259,7 +259,7 @@ export class TelegramSession implements Session {
   #isOfAnother(input: Uint8Array, from: number, to: number): boolean {
     for (const other of this.#known) {
       if (other.name === this.#telegram!.name || !other.accepts(input, from, to)) continue;
-      this.#framing.stray += to - from;
+      this.#framing.stray += this.#framing.whole;
       return true;
     }
     return false;
