@@ -3,6 +3,7 @@ import { ackVerb, alarmsVerb, shelveVerb } from "./cli/alarms.ts";
 import { applyVerb, confirmVerb } from "./cli/apply.ts";
 import { armVerb } from "./cli/arm.ts";
 import { auditVerb } from "./cli/audit.ts";
+import { browseVerb } from "./cli/browse.ts";
 import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { examineVerb } from "./cli/examiner.ts";
@@ -19,6 +20,7 @@ import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
 import { statusVerb } from "./cli/status.ts";
 import { tagsVerb } from "./cli/tags.ts";
+import { trustVerb } from "./cli/trust.ts";
 import { tryVerb } from "./cli/try.ts";
 import { versionVerb } from "./cli/version.ts";
 import { watchVerb } from "./cli/watch.ts";
@@ -28,8 +30,8 @@ import { writeVerb } from "./cli/write.ts";
 const verbs: readonly Verb[] = [
   runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
   tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb,
-  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, functionsVerb, tagsVerb,
-  schemaVerb, versionVerb,
+  ackVerb, shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, browseVerb, trustVerb,
+  functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

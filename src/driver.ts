@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Log } from "./base.ts";
 import type { Ring, TagType } from "./ring.ts";
 import type { Link } from "./config.ts";
 
@@ -8,10 +9,40 @@ import type { Link } from "./config.ts";
  * when bytes came, when its deadline passed, and after `read` or `write`. The runtime owns
  * schedule, retry, back-off, metrics and the gate.
  */
-export interface Driver {
+export interface Driver extends Protocol {
+  readonly medium: Medium;
+  open(link: Link, wire: Wire): Session;
+  /**
+   * Of a serial line that several masters may share: an ear that knows their requests among bytes
+   * that are heard before the first one is sent. Left out: nobody else speaks on this line.
+   */
+  ear?(link: Link): MasterEar;
+  /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
+  serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
+}
+
+/**
+ * The second kind: a client library that owns its sockets and timers. It brings rows when the
+ * server sends them, and the runtime asks it for reads and writes of the gate; schedule, retry and
+ * reconnection are the library's.
+ */
+export interface ClientDriver extends Protocol {
+  readonly medium: "client";
+  /** Loads the library: on the thread of a link of this type only, and before `open`. */
+  load(): Promise<void>;
+  open(link: Link, host: ClientHost): Client;
+  /** Rows that one interval of a group may bring: its ring keeps room for them. */
+  rowsPerInterval(link: Link): number;
+  /** Asks a server by itself, for the command line; nothing else of the gateway runs. */
+  readonly tools: ClientTools;
+}
+
+export type AnyDriver = Driver | ClientDriver;
+
+/** What every driver knows of its links and tags. Pure. */
+interface Protocol {
   /** The `type` of a link in the configuration. */
   readonly type: string;
-  readonly medium: Medium;
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
@@ -40,16 +71,15 @@ export interface Driver {
   encode(tag: DriverTag, value: number, link: Link): Raw;
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
-  open(link: Link, wire: Wire): Session;
+  /** True if an answer with this exception code says that a write did nothing (W15). */
+  rejects(exception: number): boolean;
   /**
-   * Of a serial line that several masters may share: an ear that knows their requests among bytes
-   * that are heard before the first one is sent. Left out: nobody else speaks on this line.
+   * What of a link's settings leads to another device behind the same address, such as a slot, or
+   * gives its tags another meaning: part of what a proof proves (W2). Left out: nothing does.
    */
-  ear?(link: Link): MasterEar;
+  route?(link: Link): string;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
-  /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
-  serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
 }
 
 /**
@@ -113,8 +143,11 @@ export interface Wire {
   send(bytes: Uint8Array, n: number, within_ms: number): boolean;
   /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
   drain(): void;
-  /** Ends now; nothing that is still buffered may leave later (W14). `closed` follows. */
-  reset(): void;
+  /**
+   * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
+   * sentence `why` where there is one.
+   */
+  reset(why?: string): void;
 }
 
 export interface WireEvents {
@@ -142,6 +175,8 @@ export interface Session {
   /** The request's bytes on the medium, whole; until the next exchange begins. */
   readonly frame: Uint8Array;
   readonly counters: SessionCounters;
+  /** What the device said when it last refused something, in words; empty or left out = nothing. */
+  readonly trouble?: string;
   /**
    * More exchanges that may run at the same time over the same wire, which this one receives and
    * aborts for: reads only, and never while this one writes.
@@ -185,6 +220,86 @@ export interface SessionCounters {
   roundTrip: number;
 }
 
+/** What the runtime gives a client that owns its sockets. */
+export interface ClientHost {
+  readonly groups: readonly Rows[];
+  /** A folder of its own below the store, for what must outlast the process: certificates. */
+  readonly directory: string;
+  readonly log: Log;
+  /** Monotonic ms. */
+  now(): number;
+  /** Engine time. */
+  time(): number;
+  /** Told of the bytes that pass, for a person who looks. */
+  tap(dir: "tx" | "rx", bytes: Uint8Array, n: number): void;
+  /** Another peer answers than before: it ends the armings of the link's tags (W3). */
+  peerChanged(peer: string): void;
+  /** Something happened that a turn should look at soon: `step` is called. */
+  wake(): void;
+}
+
+/**
+ * The stream of one group, as a client fills it. What a row is not told repeats, with its state.
+ * Between `begin` and `publish` the cells of row `seq` are the client's to write.
+ */
+export interface Rows {
+  readonly stream: string;
+  /** ms */
+  readonly interval: number;
+  readonly tags: readonly DriverTag[];
+  readonly ring: Ring;
+  /**
+   * Begins a row that repeats what was told last. `time` is the engine time at which it came,
+   * `source` the server's own, NaN = none.
+   */
+  begin(time: number, source: number): number;
+  publish(): void;
+  /** A row of which nothing counts: the last values, all with the state that says why. */
+  spoil(time: number, state: number): void;
+  /** What was told before is not known to hold any more: it repeats as not read. */
+  forget(): void;
+}
+
+/** One link of a client library. */
+export interface Client {
+  readonly state: "closed" | "opening" | "open";
+  readonly reason: string;
+  /** The address that answers, empty if none did yet. */
+  readonly peer: string;
+  readonly opens: number;
+  readonly counters: SessionCounters;
+  /** Writes the rows that came, some a turn; gives when (monotonic ms) it wants to be called. */
+  step(now: number): number;
+  /** Reads the raw words of one tag; `done` is called exactly once. */
+  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void;
+  /**
+   * Writes the raw words of one tag, at most once and over a connection that no retry outlives
+   * (W14). `last` as in `Session.write`, called in the very call that hands the bytes on.
+   */
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void;
+  close(): void;
+}
+
+/** As a session's result; `frame`: the bytes of a write that left, whole. */
+export type ClientDone = (
+  result: number, exception: number, sent: boolean, leftAt: number, frame: Uint8Array | null,
+) => void;
+
+/** What a server's nodes look like as tags. */
+export interface FoundTag {
+  readonly name: string;
+  readonly at: string;
+  readonly type: TagType;
+  readonly writable: boolean;
+}
+
+export interface ClientTools {
+  /** Trusts a certificate that was refused before; gives its subject, or a Fault. */
+  trust(link: string, directory: string, fingerprint: string): Promise<string>;
+  /** The readable values below a node (null: all), at most `most`. */
+  browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
+}
+
 /** What a built-in server asks of its host. */
 export interface ServeHost {
   /** The engineering value of a tag now; null = the device answers with an exception. */
@@ -208,10 +323,13 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
+export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export {
   framingOf, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp,
   type FramingName,
 } from "./driver/modbus/driver.ts";
+export { opcua } from "./driver/opcua/driver.ts";
+export { s7 } from "./driver/s7/driver.ts";
 export { createListenWire } from "./driver/wire/listen.ts";
 export {
   telegramListen, telegramSerial, telegramTcp, telegramUdp,

@@ -3,17 +3,20 @@ import {
   sqliteTable, sqlTable,
 } from "./connector.ts";
 import {
-  modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, telegramListen, telegramSerial,
-  telegramTcp, telegramUdp,
+  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7,
+  telegramListen, telegramSerial, telegramTcp, telegramUdp, type AnyDriver,
 } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
-export const drivers = [
+export const drivers: readonly AnyDriver[] = [
+  ethernetIp,
   modbusAscii,
   modbusListen,
   modbusRtu,
   modbusTcp,
   modbusUdp,
+  opcua,
+  s7,
   telegramListen,
   telegramSerial,
   telegramTcp,

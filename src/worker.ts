@@ -36,9 +36,9 @@ async function serial(init: SerialInit): Promise<void> {
 async function role(): Promise<void> {
   const [{ createLog, systemClock }, { connectors, drivers, tables }, { machineWorld, serveRole }] =
     await Promise.all([import("./base.ts"), import("./registry.ts"), import("./runtime.ts")]);
-  serveRole(self, { drivers, connectors, tables }, ({ engineClock, workerUrl }) => {
+  serveRole(self, { drivers, connectors, tables }, ({ engineClock, workerUrl, directory }) => {
     const clock = systemClock(engineClock);
-    return machineWorld(clock, logOf(createLog, clock), workerUrl);
+    return machineWorld(clock, logOf(createLog, clock), workerUrl, directory);
   });
 }
 

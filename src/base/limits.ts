@@ -43,6 +43,8 @@ export const limits = {
   columns_max: 16384,
   /** Rows that `lag` looks back at most: it keeps them all, for each key. */
   lag_rows_max: 1024,
+  /** Characters of a stage's program: what 1,000 functions with state take, and a second. */
+  kernel_chars_max: 1 << 23,
   /** Parts that a user's functions make of one query: some pages of SQL. */
   inlined_nodes_max: 10_000,
   /** Groups of a GROUP BY where KEYS does not say: some hundred devices. */

@@ -27,7 +27,7 @@ const default_listen = "127.0.0.1:8600";
  * The store of the running Tagwerk: as told, or that of the configuration at hand; a simulation's
  * own (W25) if only that one is running; without a configuration, the only one that runs here.
  */
-function storeDirectory(args: Args): string {
+export function storeDirectory(args: Args): string {
   const told = text(args, "store");
   if (told !== null) return told;
   const directory = storeAtHand(args);

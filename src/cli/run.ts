@@ -103,7 +103,7 @@ async function serve(serving: Serving): Promise<void> {
   // From now on: who stops it while it starts means an orderly stop too.
   const ending = signalled();
   if (!rejected) store.saveGood({ ...texts, configHash, policyHash });
-  const world = machineWorld(clock, log, host.workerUrl);
+  const world = machineWorld(clock, log, host.workerUrl, store.directory);
   const runtime = await startRuntime({
     graph, components: host.components, store, version, configChanged, world,
     safeMode: inSafeMode(graph, store, normal, log), configRejected: rejected,

@@ -15,6 +15,7 @@ function whyText(why: WhyView): string {
     `  frame    last good answer ` +
       (why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`),
     `  because  ${why.reason}`,
+    ...(link.lastError ? [`  refused  ${link.lastError}`] : []),
     `  rules    ${why.rules.join(", ") || "none reads it"}`,
     ...(why.writers.length === 0 ? [] : [`  written  from ${why.writers.join(", ")}`]),
     ...(why.off === null ? [] : [`  off      ${why.off}`]),

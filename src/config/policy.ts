@@ -75,6 +75,10 @@ export function checkPolicy(
         'has "access": "read-write"', { of: "key" });
     }
     checkTagPolicy(policy, origin, findings);
+    const lost = policy.onLoss?.value;
+    if (known?.type === "bool" && typeof lost === "number" && lost !== 0 && lost !== 1) {
+      findings.at(below(origin, "onLoss", "value"), `${tag} is a bool: 1, 0 or "hold"`);
+    }
     policy.allow.forEach((who, index) => {
       const rule = who.startsWith("rule:") ? who.slice("rule:".length) : null;
       if (rule === null || rules.includes(rule)) return;

@@ -366,7 +366,7 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 
 /** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
-  links: ["opcua", "s7", "iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
+  links: ["iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
     "modbus-ascii", "modbus-server"],
   sources: ["sql", "redis", "nats", "kafka"],
   tables: [],

@@ -196,6 +196,9 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
     return refuse("wrong-unit", { tag: tag.id, unit, eu: tag.eu ?? "no unit" });
   }
   if (!Number.isFinite(value)) return refuse("not-a-number");
+  if (tag.type === "bool" && value !== 0 && value !== 1) {
+    return refuse("does-not-fit", { tag: tag.id, value, why: "a bool is true or false, 1 or 0" });
+  }
   const encoded = tag.encode(value);
   if (typeof encoded !== "string" && isInside(encoded.means, policy)) {
     return { encoded, clamped: false };

@@ -13,21 +13,19 @@ export interface Outcome {
   readonly readBack: number | null;
 }
 
-/**
- * Exceptions that say that nothing was done (Modbus application protocol 1.1b3, 7): illegal
- * function, address and value, busy, no path. The others (4 failure, 5 accepted but not finished,
- * 8 memory, 11 target silent) leave it open.
- */
-const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
-
 export const refusedOutcome = (code: Code): Outcome =>
   ({ outcome: "refused", code, exception: 0, readBack: null });
 
-/** What the wire said of the write frame itself; `acknowledged` asks for the read-back. */
-export function wireOutcome(sent: boolean, answered: boolean, exception: number): Outcome {
+/**
+ * What the wire said of the write frame itself; `acknowledged` asks for the read-back. `rejected`:
+ * the device's exception says that nothing was done.
+ */
+export function wireOutcome(
+  sent: boolean, answered: boolean, exception: number, rejected: boolean,
+): Outcome {
   if (!sent) return refusedOutcome("not-sent");
   if (exception !== 0) {
-    const outcome = rejecting.has(exception) ? "rejected" : "unknown";
+    const outcome = rejected ? "rejected" : "unknown";
     return { outcome, code: "exception", exception, readBack: null };
   }
   if (!answered) return { outcome: "unknown", code: "answer-missing", exception, readBack: null };

@@ -238,10 +238,18 @@ class Builder {
       ...statics.map((tag) => tagColumn(tag.name, tag.type, false, tag.eu ?? undefined)),
     ];
     const stream = `${device.name}.${group.name}`;
-    this.#addStream(stream, "group", columns, interval);
+    this.#addStream(stream, "group", columns, interval, { layout: Ring.layout(stream, columns,
+      rowsFor(interval / this.#rowsPerInterval(device.link))) });
     [...tags, ...statics].forEach(({ id }, i) => {
       this.#tags.set(id, { stream, column: columns[i]!, interval });
     });
+  }
+
+  /** One poll is one row; a client may bring several. */
+  #rowsPerInterval(name: string): number {
+    const link = this.#gateway.links.find((one) => one.name === name);
+    const driver = this.#components.drivers.find(({ type }) => type === link?.type);
+    return driver?.medium === "client" ? driver.rowsPerInterval(link!) : 1;
   }
 
   #planLink(link: Link): LinkPlan[] {

@@ -121,7 +121,8 @@ function linkForecasts(before: Graph, after: Graph, kept: Kept): LinkForecast[] 
     const gap = plan === undefined ? "rows wait in their streams until it is connected"
       : plan.driver.medium === "serial"
         ? `no polls for some ${limits.serial_listen_ms / 1000} s: it listens before it speaks`
-        : "no polls until it is connected, mostly within 0.1 s";
+        : plan.driver.medium === "client" ? "no rows until it is connected, mostly within a second"
+          : "no polls until it is connected, mostly within 0.1 s";
     found.push({ name, what: old.has(name) ? "restarts" : "begins", gap });
   }
   return found;

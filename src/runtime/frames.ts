@@ -55,6 +55,6 @@ export function tapped(wire: Wire, tap: Tap): Wire {
       return left;
     },
     drain: () => wire.drain(),
-    reset: () => wire.reset(),
+    reset: (why) => wire.reset(why),
   };
 }

@@ -1,13 +1,13 @@
 import type { Gateway, Link, Rule } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
-import type { Driver, DriverTag, Request } from "../driver.ts";
+import type { AnyDriver, DriverTag, Request } from "../driver.ts";
 import type { RingLayout } from "../ring.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
 
 /** What a binary is made of; the registry's lists. */
 export interface Components {
-  readonly drivers: readonly Driver[];
+  readonly drivers: readonly AnyDriver[];
   readonly connectors: readonly Connector[];
   readonly tables: readonly TableType[];
 }
@@ -41,7 +41,7 @@ export interface StreamPlan {
 
 export interface LinkPlan {
   readonly link: Link;
-  readonly driver: Driver;
+  readonly driver: AnyDriver;
   readonly groups: readonly GroupPlan[];
 }
 

@@ -1,6 +1,6 @@
 import { reason, type Clock, type Log } from "../base.ts";
 import type { Link, Tag, TagPolicy } from "../config.ts";
-import { DONE, type Driver, type DriverTag } from "../driver.ts";
+import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
   permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome,
@@ -32,7 +32,7 @@ export interface LaneAudit {
 export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
-  readonly driver: Driver;
+  readonly driver: AnyDriver;
   readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
@@ -96,7 +96,8 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: driver.checkTag(wire, options.link) ?? whyUnsupported(tag.type),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
           return driver.encode(wire, value, options.link);
@@ -246,7 +247,8 @@ export class Lane {
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
       }
-      const outcome = wireOutcome(sent, result === DONE, exception);
+      const rejected = this.#options.driver.rejects(exception);
+      const outcome = wireOutcome(sent, result === DONE, exception, rejected);
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };

@@ -35,6 +35,8 @@ export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
   readonly splitter: Splitter;
+  /** What stands behind the address that is connected to (`Driver.route`). */
+  readonly route?: string;
   readonly connectTimeout: number;
   /** A silent TCP connection is opened anew; a bus is not, its other stations may be well. */
   readonly reopenWhenSilent: boolean;
@@ -121,10 +123,10 @@ export class LinkRunner implements WireEvents {
     return true;
   }
 
-  opened(peer: string): void {
+  opened(address: string): void {
+    const peer = address + (this.#options.route ?? "");
     this.#become("open", `connected to ${peer}`);
     this.opens += 1;
-    this.#backoff = limits.reconnect_ms_min;
     this.#silent = 0;
     this.#openDeadline = Infinity;
     // A slow group must not wait an interval for what the device can tell now.
@@ -359,6 +361,8 @@ export class LinkRunner implements WireEvents {
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */
   #judge(number: number, { result, counters }: Session, now: number): void {
     if (result === BAD.disconnected) return;
+    // Who takes a connection and ends it without an answer is not asked ten times a second.
+    this.#backoff = limits.reconnect_ms_min;
     const isSilent = this.#station(number).judge(result, counters.roundTrip, now);
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
@@ -384,4 +388,4 @@ export class LinkRunner implements WireEvents {
 }
 
 /** A device's name has no dot. */
-const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
+export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));

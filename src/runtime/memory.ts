@@ -34,6 +34,9 @@ const engine_bytes = 32 * 2 ** 20;
 /** A worker thread of its own (a serial port, or a role). */
 const worker_bytes = 4 * 2 ** 20;
 
+/** A client library with one link; measured, `docs/proofs.md`. */
+const client_bytes = 24 * 2 ** 20;
+
 /** What each owner takes of the memory, for as long as it is there. */
 export function memoryOf(
   graph: Omit<Graph, "memory">, connectors: readonly Connector[],
@@ -44,6 +47,8 @@ export function memoryOf(
   for (const { link, driver } of graph.links) {
     if (driver.medium === "serial") {
       lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
+    } else if (driver.medium === "client") {
+      lines.push({ owner: link.name, what: "client library", bytes: client_bytes });
     }
   }
   for (const stream of graph.streams) {

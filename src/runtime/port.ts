@@ -116,6 +116,7 @@ export function viewOf(runner: LinkRunner, type: string, now: number): LinkView 
     peer: runner.peer,
     opens: runner.opens,
     counters: { ...counters },
+    lastError: runner.session.trouble ?? "",
     polls: runner.polls.map((poll) => ({
       stream: poll.group.stream, interval_ms: poll.group.interval,
       polls: poll.polls, failed: poll.failed, missed: poll.missed, started_ms: poll.started,

@@ -15,6 +15,7 @@ import type { World } from "./world.ts";
 export interface RoleInit {
   readonly kind: "role";
   readonly workerUrl: string;
+  readonly directory: string;
   readonly share: Share;
   readonly safeMode: boolean;
   readonly configRejected: boolean;

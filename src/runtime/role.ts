@@ -1,6 +1,7 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
+import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
 import { Arena, Bell, Bridge, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
@@ -11,9 +12,10 @@ import {
 } from "./generation.ts";
 import type { Components, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
-import { Frames } from "./frames.ts";
+import { Frames, type Tap } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import type { LinkGroup } from "./poll.ts";
+import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
@@ -171,6 +173,7 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
+    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
@@ -387,11 +390,36 @@ export class Role {
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
-          : this.#localLink(plan, ended));
+          : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
+            : this.#localLink(plan, plan.driver, ended));
     }
   }
 
-  #localLink(plan: LinkPlan, ended: (why: string) => void): LinkPort {
+  #tap(frames: Frames): Tap {
+    const { clock } = this.world;
+    return (dir, bytes, n) => {
+      if (!frames.isWatched(clock.now())) return;
+      frames.add({ time: clock.time(), dir, bytes: bytes.slice(0, n) });
+    };
+  }
+
+  #clientLink(plan: LinkPlan, driver: ClientDriver, ended: (why: string) => void): LinkPort {
+    const { world: { clock, log, directory }, wake } = this.#options;
+    const now = (): number => clock.now();
+    const time = (): number => clock.time();
+    const { name, type } = plan.link;
+    const groups = plan.groups.map((group) => new ClientRows(group, this.rings.get(group.stream)!,
+      { flags: this.timeFlags, now, overrides: this.overrides }));
+    const frames = new Frames();
+    const client = driver.open(plan.link, {
+      groups, directory: `${directory}/${type}`, log, now, time, wake,
+      tap: this.#tap(frames), peerChanged: (peer) => ended(`the peer changed to ${peer}`),
+    });
+    return new ClientPort({ name, type, client, rows: groups, frames, now,
+      isDisabled: (device) => this.overrides.isDisabled(device) });
+  }
+
+  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
     const groups: LinkGroup[] = plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
@@ -402,17 +430,15 @@ export class Role {
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
-      tap: (dir, bytes, n) => {
-        if (!frames.isWatched(world.clock.now())) return;
-        frames.add({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
-      },
+      tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
+      route: plan.driver.route?.(plan.link),
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner, plan.driver.medium);
-    runner.attach(wire, (own) => plan.driver.open(plan.link, own));
+    const wire = world.wire(plan.link, runner, driver.medium);
+    runner.attach(wire, (own) => driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }
 

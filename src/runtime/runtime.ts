@@ -159,7 +159,7 @@ class Running implements Runtime {
         seenAt: world.clock.now() });
     }
     const init: Omit<RoleInit, "share"> = {
-      kind: "role", workerUrl: world.workerUrl,
+      kind: "role", workerUrl: world.workerUrl, directory: world.directory,
       unavailable: store.audit.unavailable,
       engineClock: world.clock.shared, ...this.#beginning(),
     };

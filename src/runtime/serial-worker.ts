@@ -1,6 +1,5 @@
-import type { Clock, Log } from "../base.ts";
-import type { Driver, Wire, WireEvents } from "../driver.ts";
-import { assert, limits } from "../base.ts";
+import type { AnyDriver, Driver, Wire, WireEvents } from "../driver.ts";
+import { assert, limits, type Clock, type Log } from "../base.ts";
 import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import type { FramePiece } from "./frames.ts";
@@ -20,7 +19,7 @@ export interface WaitingWire extends Wire {
 export interface SerialWorld {
   readonly clock: Clock;
   readonly log: Log;
-  readonly drivers: readonly Driver[];
+  readonly drivers: readonly AnyDriver[];
   wire(init: SerialInit, driver: Driver, events: WireEvents): WaitingWire;
   post(message: SerialMessage): void;
 }
@@ -86,6 +85,7 @@ export class SerialWorker {
       [device, Word.attach(arena, at)]));
     this.#armings = init.armings.map((at) => Word.attach(arena, at));
     const driver = world.drivers.find((d) => d.type === init.driver)!;
+    assert(driver.medium === "serial", `${driver.type} has no serial worker`);
     this.#runner = new LinkRunner({
       name: init.link.name,
       groups: init.groups.map(({ plan }, i) => ({
@@ -93,7 +93,7 @@ export class SerialWorker {
         interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
         requests: driver.plan(plan.tags, init.link),
       })),
-      splitter: driver,
+      splitter: driver, route: driver.route?.(init.link),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(),
       time: () => world.clock.time(), log: world.log,

@@ -159,7 +159,10 @@ export interface LinkView {
   readonly peer: string;
   readonly opens: number;
   readonly counters: Readonly<Record<string, number>>;
-  /** Of messages: why the newest one was dropped, or could not be sent. */
+  /**
+   * Of messages: why the newest one was dropped, or could not be sent. Of equipment: what it said
+   * when it last refused something.
+   */
   readonly lastError?: string;
   readonly polls: readonly PollView[];
   readonly stations: readonly StationView[];

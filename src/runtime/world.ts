@@ -44,6 +44,8 @@ export interface World {
   thread(): Thread;
   /** Where the second entry point is, for a thread that starts others. */
   readonly workerUrl: string;
+  /** Where what must outlast the process is kept. */
+  readonly directory: string;
   wakePipe(): WakePipe;
   /** Ends when the bell was rung since `seen`, or after `timeout_ms`. */
   sleep(bell: Bell, seen: number, timeout_ms: number): Promise<void>;
@@ -60,9 +62,11 @@ const wires: Readonly<Record<Exclude<Medium, "serial">, CreateWire>> =
   { tcp: createTcpWire, listen: createListenWire, udp: createUdpWire };
 
 /** The machine's own, on whichever thread a role runs; `workerUrl` is the second entry point. */
-export function machineWorld(clock: Clock, log: Log, workerUrl: string): World {
+export function machineWorld(
+  clock: Clock, log: Log, workerUrl: string, directory: string,
+): World {
   return {
-    clock, log, clockSynced, readModel, workerUrl, seed: drawSeed,
+    clock, log, clockSynced, readModel, workerUrl, directory, seed: drawSeed,
     timers: eventLoop,
     loadModel: loadOnnx,
     collect: () => Bun.gc(true),

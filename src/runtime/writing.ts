@@ -1,6 +1,6 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link, Tag } from "../config.ts";
-import type { Driver, DriverTag } from "../driver.ts";
+import type { AnyDriver, DriverTag } from "../driver.ts";
 import {
   dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
   type Outcome, type ReadResult, type Refusal, type TagState,
@@ -36,7 +36,7 @@ interface RuleWrite {
 interface Place {
   readonly tag: Tag;
   readonly wire: DriverTag;
-  readonly driver: Driver;
+  readonly driver: AnyDriver;
   readonly link: Link;
   readonly interval: number;
   readonly ring: Ring;

@@ -1,4 +1,5 @@
-import type { FramingName } from "../driver.ts";
+import type { Link } from "../config.ts";
+import { framingOf, type FramingName } from "../driver.ts";
 
 /**
  * What the simulator must know of a Modbus frame to log, select and damage it. Everything else is
@@ -10,6 +11,11 @@ import type { FramingName } from "../driver.ts";
  *
  * (Modbus Messaging on TCP/IP 1.0b, 3.1.3; Modbus over Serial Line 1.02, 2.5.1 and 2.5.2)
  */
+/** Null = another protocol: its frames are recorded, held back and cut, but not understood. */
+export function understood(link: Link): FramingName | null {
+  return link.type.startsWith("modbus-") ? framingOf(link) : null;
+}
+
 const header_bytes = 6;
 const exception_bit = 0x80;
 const write_functions: readonly number[] = [0x05, 0x06, 0x0f, 0x10, 0x16, 0x17];

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { Fault, reason, type Log } from "../base.ts";
 import { monotonic } from "../base/os.ts";
 import type { Gateway } from "../config.ts";
-import type { Driver } from "../driver.ts";
+import type { AnyDriver } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { openPort, type Port } from "./port.ts";
 import { FrameLog } from "./frame-log.ts";
@@ -41,7 +41,7 @@ const look_ms_max = 100;
 
 /** Answers the devices of a configuration on loopback ports and ptys. */
 export async function startSim(
-  gateway: Gateway, drivers: readonly Driver[], plant: Readonly<Record<string, Behaviour>>,
+  gateway: Gateway, drivers: readonly AnyDriver[], plant: Readonly<Record<string, Behaviour>>,
   options: SimOptions,
 ): Promise<Sim> {
   const frames = options.frameLog === null ? null : new FrameLog(options.frameLog, options.time);

@@ -1,10 +1,11 @@
 import { assert, never, type Random } from "../base.ts";
-import { framingOf, type Driver, type DriverTag, type FramingName, type Medium, type ServeEvents,
-  type Server } from "../driver.ts";
+import type {
+  Driver, DriverTag, FramingName, Medium, ServeEvents, Server,
+} from "../driver.ts";
 import type { Link } from "../config.ts";
 import type { FaultKind, FaultOrder, Faults } from "./fault.ts";
 import {
-  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf,
+  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf, understood,
 } from "./frame.ts";
 import type { Plant } from "./plant.ts";
 
@@ -72,7 +73,8 @@ export class SimLink {
   readonly name: string;
   readonly medium: Medium;
   readonly #o: LinkOptions;
-  readonly #framing: FramingName;
+  /** Null = faults that change a frame, or choose by it, are for Modbus only. */
+  readonly framing: FramingName | null;
   readonly #lines = new Map<number, Line>();
   #answers: Answer[] = [];
   #foreignDue = 0;
@@ -82,7 +84,7 @@ export class SimLink {
     this.#o = options;
     this.name = options.link.name;
     this.medium = options.driver.medium;
-    this.#framing = framingOf(options.link);
+    this.framing = understood(options.link);
   }
 
   get connections(): number {
@@ -161,8 +163,9 @@ export class SimLink {
   }
 
   #hit(request: Uint8Array): { link: string; station: number | null; write: boolean } {
-    const station = stationOf(this.#framing, request);
-    return { link: this.name, station, write: isWrite(this.#framing, request) };
+    const { framing, name: link } = this;
+    if (framing === null) return { link, station: null, write: false };
+    return { link, station: stationOf(framing, request), write: isWrite(framing, request) };
   }
 
   #feed(line: Line, bytes: Uint8Array, now: number): void {
@@ -183,18 +186,13 @@ export class SimLink {
       return;
     }
     const { kind, value } = order;
-    const station = stationOf(this.#framing, answer) ?? 0;
     switch (kind) {
       case "silence": case "mute": this.#send(line, new Uint8Array(0), kind); return;
       case "delay":
         this.#answers.push({ line, bytes: answer, fault: kind, due: this.#now + value });
         return;
-      case "exception":
-        this.#send(line, exceptionTo(this.#framing, line.request, value), kind);
-        return;
-      case "wrong-crc": this.#send(line, damaged(this.#framing, answer), kind); return;
-      case "wrong-station":
-        this.#send(line, fromStation(this.#framing, answer, station % 247 + 1), kind);
+      case "exception": case "wrong-crc": case "wrong-station":
+        this.#send(line, this.#changed(kind, value, line.request, answer), kind);
         return;
       case "garbage": this.#send(line, this.#garbage(), kind); return;
       case "noise": this.#send(line, Buffer.concat([this.#garbage(), answer]), kind); return;
@@ -208,12 +206,23 @@ export class SimLink {
     }
   }
 
+  #changed(
+    kind: "exception" | "wrong-crc" | "wrong-station", value: number, request: Uint8Array,
+    answer: Uint8Array,
+  ): Uint8Array {
+    const { framing } = this;
+    assert(framing !== null, `${kind} on a link whose frames are not understood`);
+    if (kind === "exception") return exceptionTo(framing, request, value);
+    if (kind === "wrong-crc") return damaged(framing, answer);
+    return fromStation(framing, answer, (stationOf(framing, answer) ?? 0) % 247 + 1);
+  }
+
   /** Another master's request and its slave's answer, heard by everybody on the bus. */
   #talkForeign(now: number): number {
     const order = this.#o.faults.standing(this.name, "other-master", now);
     if (order === null) return Infinity;
     if (now >= this.#foreignDue) {
-      const { request, answer } = foreignTraffic(this.#framing, this.#o.random.below(65536));
+      const { request, answer } = foreignTraffic(this.framing ?? "rtu", this.#o.random.below(65536));
       this.#foreignDue = now + Math.max(order.value, 2 * foreign_answer_ms);
       for (const line of this.#lines.values()) {
         this.#send(line, request, order.kind);

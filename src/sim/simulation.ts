@@ -1,6 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import { tagOnLink, type Gateway, type Link } from "../config.ts";
-import type { Driver, DriverTag } from "../driver.ts";
+import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
@@ -9,11 +9,12 @@ import { Plant, type PlantTag } from "./plant.ts";
 
 /** Links of the configuration that some driver can serve. */
 export function simulated(
-  gateway: Gateway, drivers: readonly Driver[],
+  gateway: Gateway, drivers: readonly AnyDriver[],
 ): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
-    return driver === undefined ? [] : [{ link, driver, tags: tagsOf(gateway, link) }];
+    return driver === undefined || driver.medium === "client" ? []
+      : [{ link, driver, tags: tagsOf(gateway, link) }];
   });
 }
 
@@ -28,7 +29,7 @@ function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
 
 export interface SimulationOptions {
   readonly gateway: Gateway;
-  readonly drivers: readonly Driver[];
+  readonly drivers: readonly AnyDriver[];
   readonly behaviours: Readonly<Record<string, Behaviour>>;
   readonly seed: number;
   /** Plant seconds a second. */
@@ -121,6 +122,12 @@ export class Simulation {
     }
     if (order.kind === "other-master" && link.medium !== "serial") {
       throw new Fault("sim-command", `other-master needs a bus; ${order.link} is none`);
+    }
+    const reads = order.station !== null || order.only !== "any" ||
+      ["exception", "wrong-crc", "wrong-station"].includes(order.kind);
+    if (reads && link.framing === null) {
+      throw new Fault("sim-command", `${order.link} is no Modbus link: of its frames only whole ` +
+        "ones can be hit: silence, mute, delay, garbage, noise, half, disconnect, stall");
     }
     this.#faults.add(order, now);
   }

@@ -194,7 +194,12 @@ class Binder extends Calls {
     if (condition !== null && contains(condition, "infer", "stateful")) {
       throw this.later(condition.span, "A model or a function with state in ON");
     }
-    return bindJoin(join, input, condition, this.scope.inputs[input]!.table,
+    const { table } = this.scope.inputs[input]!;
+    if (table === null && condition !== null && contains(condition, "window")) {
+      throw this.fault("join", "event_time() is that of one row: each of the two that ON " +
+        "compares has its own", condition.span);
+    }
+    return bindJoin(join, input, condition, table,
       (...told) => this.fault(...told));
   }
 

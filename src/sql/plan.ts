@@ -39,7 +39,7 @@ export type { EmptyWindows, EventTime, PlanOptions } from "./plan/chain.ts";
 export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions): Program {
   const queries = queriesIn(query);
   // Known before all is planned, which takes long of so many.
-  if (queries.some(({ select, aggregates }) => hasTooMany(select) || hasTooMany(aggregates))) {
+  if (queries.some((one) => [one.select, one.aggregates, one.stateful].some(hasTooMany))) {
     throw tooMany(query.sql);
   }
   const chain = new RuleChain(query, catalog, options,
@@ -48,6 +48,8 @@ export function plan(query: BoundQuery, catalog: Catalog, options: PlanOptions):
   else chain.rule();
   const { stages } = chain;
   if (stages.some((stage) => hasTooMany(stage.output))) throw tooMany(query.sql);
+  const longest = Math.max(0, ...stages.map(({ text }) => text.length));
+  if (longest > limits.kernel_chars_max) throw tooLong(query.sql, longest);
   return {
     sql: query.sql,
     inputs: chain.inputPlans(),
@@ -76,6 +78,11 @@ const hasTooMany = (columns: readonly unknown[]): boolean => columns.length > li
 const tooMany = (sql: string): SqlFault => new SqlFault("too-large", "A rule has at most " +
   `${limits.columns_max} columns (columns_max), those between its stages included; two rules can ` +
   "share them", sql, { from: 0, to: sql.length });
+
+const tooLong = (sql: string, chars: number): SqlFault => new SqlFault("too-large",
+  `A stage of this rule would be a program of ${chars} characters, at most ` +
+  `${limits.kernel_chars_max} are compiled (kernel_chars_max); two rules can share its columns`,
+  sql, { from: 0, to: sql.length });
 
 function sourcesOf(query: BoundQuery): SourcesPlan {
   const { where, window, having, groupBy, select } = query;

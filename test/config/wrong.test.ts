@@ -92,9 +92,9 @@ const cases: readonly Case[] = [
     'gateway.json:… models.target.memory: expected a size from 1MB to 4GB, such as "32MB" ' +
     "(hard cap of the model's memory)\n  found: 32"] },
   // Types of components
-  { name: "a link's type that comes later", find: '"modbus-tcp"', put: '"opcua"', expect: [
-    "gateway.json:… links.plc-1.type: a link of type opcua is not in this version; this " +
-    'version has modbus-rtu, modbus-tcp, mqtt\n  found: "opcua"'] },
+  { name: "a link's type that comes later", find: '"modbus-tcp"', put: '"iec104"', expect: [
+    "gateway.json:… links.plc-1.type: a link of type iec104 is not in this version; this " +
+    'version has modbus-rtu, modbus-tcp, mqtt\n  found: "iec104"'] },
   { name: "a link's unknown type", find: '"modbus-tcp"', put: '"modbus-tpc"', expect: [
     "gateway.json:… links.plc-1.type: unknown type of link; known are modbus-rtu, modbus-tcp, " +
     'mqtt\n  found: "modbus-tpc"\n  did you mean "modbus-tcp"?'] },

@@ -13,8 +13,8 @@ import { peer } from "../support/peer.ts";
  */
 const root = resolve(import.meta.dir, "../..");
 const pages = ["README.md", ...new Bun.Glob("docs/*.md").scanSync(root)].sort();
-/** Has a plant of its own (test/docs/pid.test.ts). */
-const elsewherePages = ["docs/pid.md"];
+/** Have plants of their own (test/docs/pid.test.ts, test/e2e/opcua.test.ts). */
+const elsewherePages = ["docs/pid.md", "docs/opcua.md"];
 const folder = workFolder();
 const token = "a-token-of-this-test";
 let sim: Program | null = null;
@@ -228,7 +228,8 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
     "docs/state.md", "docs/tables.md", "docs/writing.md",
-    "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md"],
+    "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md", "docs/s7.md",
+    "docs/ethernet-ip.md", "docs/opcua.md"],
   // A picture.
   "": ["README.md"],
 };

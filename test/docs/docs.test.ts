@@ -11,7 +11,8 @@ const root = resolve(import.meta.dir, "../..");
 const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
 const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/functions.md",
-  "docs/ekuiper.md", "docs/models.md", "docs/modbus.md", "docs/rs485.md", "docs/telegram.md",
+  "docs/ekuiper.md", "docs/models.md", "docs/modbus.md", "docs/rs485.md", "docs/opcua.md",
+  "docs/s7.md", "docs/ethernet-ip.md", "docs/telegram.md",
   "docs/install.md", "docs/state.md", "docs/tables.md", "docs/sources.md",
   "docs/alarms.md", "docs/pid.md"];
 
@@ -61,6 +62,7 @@ function plant(): Record<string, any> {
 
 /** Of the environment that the pages speak of. */
 process.env["MES_KEY"] = "a key";
+process.env["UA_PASSWORD"] = "a password";
 process.env["MES_DB"] = "postgres://reader@mes.local/production";
 
 function problemsOf(config: unknown): readonly string[] {

@@ -65,7 +65,8 @@ function operators(): string {
 }
 
 const sql_limits = ["expression_levels_max", "query_steps_max", "inlined_nodes_max",
-  "query_models_max", "columns_max", "slot_bytes_max", "list_bytes_default", "ring_rows_min",
+  "query_models_max", "columns_max", "kernel_chars_max", "slot_bytes_max",
+  "list_bytes_default", "ring_rows_min",
   "ring_rows_max", "reader_lag_ms", "window_rows_default", "pane_rows_max", "join_rows_max",
   "group_keys_default", "partition_keys_default", "partition_keys_max", "lag_rows_max",
   "table_rows_default", "table_rows_max", "lookup_keys_max"] as const;

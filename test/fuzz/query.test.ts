@@ -114,6 +114,14 @@ test.each([
     .toThrow("expression_levels_max");
 });
 
+test.each([["columns_max", 600], ["kernel_chars_max", 200]])(
+  "functions with state that would be too much are refused by %s", (bound, calls) => {
+    const call = "changed_cols('', true, a, *, c)";
+    const sql = `SELECT ${Array.from({ length: calls }, () => call).join(", ")} FROM s`;
+    expect(() => plan(bind(sql, catalog), catalog, { lineage: false, strict: false,
+      eventTime: null, emptyWindows: false, sendError: false })).toThrow(bound);
+  });
+
 test("a long chain of OR makes a kernel that grows with it, not one that doubles", () => {
   const size = (n: number): number => {
     const test = Array.from({ length: n }, (_, i) => `${i % 2 ? "a" : "b"} = c + ${i}`);

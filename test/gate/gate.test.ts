@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, isOnLoss, lastLook, mayLeave, onLossCommand, ruleCommand, sentenceOf, type Admitted,
-  type Box, type Code, type Command, type TagState,
+  type Box, type Code, type Command, type TagState, withinOneLsb,
 } from "../../src/gate.ts";
 import {
   armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state,
@@ -133,6 +133,25 @@ describe("W8 the order", () => {
     }
     expect(rest({ command: { unit: "bar" } })).toBe("wrong-unit");
     expect(rest({ command: { unit: "°C" } })).toBeNull();
+  });
+});
+
+describe("a bool", () => {
+  const bool = facts({ type: "bool", scale: 1,
+    encode: (value) => ({ bytes: Uint8Array.of(value), means: value }) });
+  const of = (value: unknown, read = 0): string | null => code({ command: { value },
+    policy: { min: 0, max: 1, maxStep: null, deadband: 1 },
+    tag: { facts: bool, read: good(read), lastReadBack: read } });
+  test("is written as what it is, or as 1 and 0; nothing between", () => {
+    expect([of(true), of(1), of(false, 1), of(0, 1)]).toEqual([null, null, null, null]);
+    expect([of(0.7), of(2), of("true")]).toEqual(["does-not-fit", "does-not-fit", "wrong-type"]);
+    expect([of(true, 1), of(0)]).toEqual(["deadband", "deadband"]);
+  });
+  test("W15, W16: the other value is not the same within one LSB", () => {
+    expect(withinOneLsb(bool, 0, 1)).toBe(false);
+    expect(withinOneLsb(bool, 1, 1)).toBe(true);
+    expect(code({ command: { value: true }, policy: { min: 0, max: 1, maxStep: null },
+      tag: { facts: bool, read: good(1), lastReadBack: 0 } })).toBe("external-change");
   });
 });
 

@@ -143,6 +143,12 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
   ["SELECT sum(row_number()) FROM s GROUP BY COUNTWINDOW(2)", "syntax", "counts the rows"],
   ["SELECT row_number() OVER (PARTITION BY row_number() > 1) FROM s GROUP BY COUNTWINDOW(2)",
     "syntax", "no key of its own"],
+  ["SELECT row_number() + 1 AS b, lag(b) FROM s GROUP BY COUNTWINDOW(2)", "syntax",
+    "which lag() does not see"],
+  ["SELECT row_number() AS b, had_changed(TRUE, v) OVER (PARTITION BY b) FROM s " +
+    "GROUP BY COUNTWINDOW(2)", "syntax", "which had_changed() does not see"],
+  ["SELECT a.v FROM s AS a JOIN s AS b ON a.v = b.v AND a.v > event_time() GROUP BY " +
+    "TUMBLINGWINDOW(ss, 1)", "join", "each of the two that ON compares has its own"],
 ];
 test.each(refused)("refused: %s", (sql, code, words) => {
   try {

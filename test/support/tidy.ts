@@ -79,7 +79,7 @@ const powers: readonly Power[] = [
     pattern: /"node:fs(?:\/promises)?"|\bBun\.(?:file|write)\b|"bun:sqlite"/,
     homes: [
       "src/config/load.ts", "src/store/", "src/ota/", "src/infer/load.ts", "src/connector/file/",
-      "src/connector/sql/sqlite.ts",
+      "src/connector/sql/sqlite.ts", "src/driver/opcua/trust.ts",
       "src/cli/", "src/sim/", "src/api/server.ts", "src/infer/prepare.ts", "src/infer/wasm.ts",
     ],
   },

@@ -109,7 +109,7 @@ export class GatewayProcess {
     const clock = createClock(
       () => timeline.now, () => machine.wall(), () => machine.synced, shared);
     return {
-      clock, timers: thread.timers, workerUrl: "",
+      clock, timers: thread.timers, workerUrl: "", directory: "",
       log: createLog("info", () => clock.time(), (line) => machine.log(thread.name, line)),
       clockSynced: () => machine.synced,
       collect: () => {},

@@ -188,9 +188,6 @@ function rawOf(field: Field, value: number): number {
     throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
   }
   const raw = Math.round(unscaled);
-  if (type === "bool" && value !== 0 && value !== 1) {
-    throw new Fault("value-range", `${id} is a bool: 0 or 1, not ${value}`, { tag: id, value });
-  }
   const [least, most] = rangeOf(field);
   if (raw >= least && raw <= most) return raw;
   throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +

@@ -22,6 +22,13 @@ const settings = () => require("./settings.ts") as typeof import("./settings.ts"
 /** How frames are packed, whatever carries them. */
 export type FramingName = "tcp" | "rtu" | "ascii";
 
+/**
+ * Exceptions that say that nothing was done (application protocol 1.1b3, 7): illegal function,
+ * address and value, busy, no path. The others (4 failure, 5 accepted but not finished, 8 memory,
+ * 11 target silent) leave it open.
+ */
+const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
+
 type AnyLink = (TcpLink | ListenLink | UdpLink) &
   { readonly pauseAfterConnect?: number; readonly inFlight?: number };
 const over = (link: Link): AnyLink => link.settings as AnyLink;
@@ -87,6 +94,8 @@ const common = {
   decode(tag: DriverTag, raw: Uint8Array): number {
     return decodeValue(new Field(tag), raw);
   },
+
+  rejects: (exception: number): boolean => rejecting.has(exception),
 };
 
 /** What all that goes over IP has in common: any framing, and no line whose time counts. */

@@ -1,3 +1,4 @@
+import type { Link } from "../../config.ts";
 import type { Driver } from "../../driver.ts";
 import { groupProblem, tagProblem } from "./check.ts";
 import { Field, raw_bytes, rawNumber } from "./codec.ts";
@@ -8,6 +9,16 @@ import { TelegramSession } from "./session.ts";
 import type { SharedLink } from "./settings.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
+
+/**
+ * Another telegram under the same name is another tag: a proof is one of how it is asked, read and
+ * written (W2).
+ */
+function route(link: Link): string {
+  const { frame, telegrams } = link.settings as SharedLink;
+  const text = JSON.stringify([frame, telegrams]);
+  return ` telegrams ${new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 8)}`;
+}
 
 /** What all media share: the telegrams of a link are its settings. */
 const common = {
@@ -24,6 +35,9 @@ const common = {
     return field.encode(value, write?.decimals ?? null);
   },
   decode: (tag, raw) => new Field(tag).scaling.exact(rawNumber(raw)),
+  /** No answer that is not the acknowledgement says that nothing was done. */
+  rejects: () => false,
+  route,
   open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink),
   readable,
   serve: (tags, link, host) => createServer(tags, link.settings as SharedLink, host),

@@ -63,8 +63,8 @@ class TcpWire implements Wire {
   /** The stream knows its frames: nothing to forget. */
   drain(): void {}
 
-  reset(): void {
-    if (this.#opening || this.#stream !== null) this.#end("reset");
+  reset(why = "reset"): void {
+    if (this.#opening || this.#stream !== null) this.#end(why);
   }
 
   #opened(socket: Socket, turn: number): void {

@@ -311,6 +311,12 @@ export abstract class Calls extends Nodes {
       .map((expr) => this.comparable(this.expr(expr, "row")));
     const when = over === null || over.when === null ? null : this.condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
+    // An alias may stand for it.
+    if ([...args, ...partitionBy, ...(when === null ? [] : [when])]
+      .some((part) => contains(part, "number"))) {
+      throw this.fault("syntax", `row_number() counts what a window gives, which ${fn.name}() ` +
+        "does not see; a rule over this one can", span);
+    }
     this.closed = closed;
     this.counting = counting;
     const type = fn.result === "value" ? value : { kind: fn.result, slot: fn.slot ?? 0 };

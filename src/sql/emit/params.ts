@@ -50,16 +50,18 @@ export interface StateLayout {
 export class Layout implements StateLayout {
   readonly fields: Field[] = [];
   bytes = 0;
+  readonly #names = new Set<string>();
 
   add(name: string, view: Field["view"], count: number): void {
     assert(!this.has(name), `state field ${name} twice`);
     const field = { name, view, count };
     this.fields.push(field);
+    this.#names.add(name);
     this.bytes += alignedBytes(field);
   }
 
   has(name: string): boolean {
-    return hasField(this, name);
+    return this.#names.has(name);
   }
 }
 

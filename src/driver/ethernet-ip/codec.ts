@@ -1,0 +1,113 @@
+import { Fault } from "../../base.ts";
+import type { DriverTag, Raw } from "../../driver.ts";
+import { ERROR, type Ring } from "../../ring.ts";
+import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
+import { parseAddress, slotOf, type Address } from "./address.ts";
+import { BOOL, bytesOfType, DWORD, isWhole, SHORT_STRING, STRING, STRUCT, typesOf } from "./cip.ts";
+
+/** Bytes of a Logix STRING: length, 82 characters, two to fill up. */
+const string_bytes = 88;
+
+/** One tag as the codec sees it: where it lies, and how its bytes become a cell. */
+export class Field {
+  readonly tag: DriverTag;
+  readonly address: Address;
+  /** Null = a text. */
+  readonly number: NumberField | null;
+  code = 0;
+  /** Type that the controller gave when it was last read, and that a write must name; 0 = none. */
+  type = 0;
+
+  constructor(tag: DriverTag) {
+    this.tag = tag;
+    this.address = parseAddress(tag.at, tag.type);
+    this.number = bytesOf(tag.type) === 0 ? null
+      : new NumberField(tag, "low first", this.address.bit < 0 ? -1 : this.address.bit & 7);
+  }
+
+  /** Bytes of one element in an answer; of a text the most that are expected. */
+  get elementBytes(): number {
+    const { tag, address, number } = this;
+    if (number === null) return Math.max(string_bytes, slotOf(tag.type) + 8);
+    if (address.bit < 0) return number.bytes;
+    return address.index < 0 ? 8 : 4;
+  }
+
+  /** True if the controller's type is one that this tag can be read as. */
+  fitsType(type: number): boolean {
+    const { tag, address, number } = this;
+    if (number === null) return type === STRUCT || type === STRING || type === SHORT_STRING;
+    if (address.bit < 0) return typesOf(tag.type).includes(type);
+    if (address.index >= 0) return type === DWORD;
+    return isWhole(type) && address.bit < bytesOfType(type) * 8;
+  }
+
+  /** Element `bytes[at…at+n)` of the controller's type. */
+  decodeCell(
+    type: number, bytes: Uint8Array, at: number, n: number, ring: Ring, seq: number,
+  ): void {
+    if (this.number === null) this.#putText(type, bytes, at, n, ring, seq);
+    else this.number.decodeCell(bytes, at + this.byte, ring, seq);
+  }
+
+  /** Byte of an element that the bit is in. */
+  get byte(): number {
+    return this.address.bit < 0 ? 0 : this.address.bit >> 3;
+  }
+
+  /** A structure is a STRING or one like it: handle, then length and characters. */
+  #putText(
+    type: number, bytes: Uint8Array, at: number, n: number, ring: Ring, seq: number,
+  ): void {
+    const [lead, width] = type === STRUCT ? [2, 4] : [0, type === STRING ? 2 : 1];
+    let length = 0;
+    for (let i = 0; i < width; i++) length += (bytes[at + lead + i] ?? 0) * 256 ** i;
+    const from = lead + width;
+    if (from + length > n || length > slotOf(this.tag.type)) {
+      spoilCell(ring, this.tag.column, seq, ERROR.length);
+    } else putSlot(ring, this.tag.column, seq, bytes, at + from, length);
+  }
+}
+
+export function encode(tag: DriverTag, value: number): Raw {
+  return new NumberField(tag, "low first").encode(value);
+}
+
+/** Raw words as `encode` gives them: a bool is one byte, 0 or not. */
+export function decode(tag: DriverTag, raw: Uint8Array): number {
+  return new NumberField(tag, "low first").decode(raw, 0);
+}
+
+/** One sentence of what would be right for this tag, or null. */
+export function tagProblem(tag: DriverTag): string | null {
+  if (tag.type === "time" || /^(bytes|json)/.test(tag.type)) {
+    return `A controller has no \`${tag.type}\`; read each member by its path`;
+  }
+  let address: Address;
+  try {
+    address = parseAddress(tag.at, tag.type);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.message;
+    throw thrown;
+  }
+  if (slotOf(tag.type) > text_bytes_max) {
+    return `${tag.type} is longer than one answer: at most text(${text_bytes_max})`;
+  }
+  return numberProblem(tag, "EtherNet/IP") ?? (tag.writable ? writeProblem(tag, address) : null);
+}
+
+/** A text that one answer has room for. */
+const text_bytes_max = 400;
+
+function writeProblem(tag: DriverTag, { bit }: Address): string | null {
+  if (bytesOf(tag.type) === 0) {
+    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+  }
+  if (bit < 0) return null;
+  return `\`${tag.at}\` is a bit of a word, which is not written alone: give it ` +
+    'a BOOL tag of its own, or "access" must be "read"';
+}
+
+/** The type that a write names where the tag was never read. */
+export const usualType = (tag: DriverTag): number =>
+  (tag.type === "bool" ? BOOL : typesOf(tag.type)[0]!);

@@ -1,0 +1,84 @@
+import { Fault } from "../../base.ts";
+
+/** Where a tag lies, as the configuration spells it. */
+export interface Address {
+  /** `ns=2;s=Tank.Level`; of a node named by its namespace's URI without that. */
+  readonly node: string;
+  /** `urn:plant:tank`; empty = the node says its index. */
+  readonly namespace: string;
+  /** `3`, `0:9` (OPC UA part 4, 7.27), or empty. */
+  readonly range: string;
+  /** A write calls this method of this object with the value as its only argument. */
+  readonly call: { readonly object: Node; readonly method: Node } | null;
+}
+
+/** A node of a server. */
+export type Node = Pick<Address, "node" | "namespace">;
+
+const wrong = (at: string, sentence: string): Fault =>
+  new Fault("opcua-address", `\`${at}\`: ${sentence}`, { at });
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
+const behind = /^(.*?)(?: +range +(\S+))?(?: +call +(.*))?$/;
+const range = /^\d+(:\d+)?(,\d+(:\d+)?)*$/;
+/** A node's id ends where the next one begins. */
+const twoNodes = /^(\S.*?) +((?:nsu?=[^;]*;)?[isgb]=.*)$/;
+
+/** Reads an address as the configuration spells it; a Fault says what would be right. */
+export function parseAddress(at: string): Address {
+  const [, id, part, called] = behind.exec(at.trim())!;
+  if (part !== undefined && !range.test(part)) {
+    throw wrong(at, `the range ${part} is none; \`range 3\` is one item, \`range 0:9\` the ` +
+      "first ten");
+  }
+  for (const [from, to] of (part ?? "").split(",").map((one) => one.split(":").map(Number))) {
+    if (to !== undefined && from! >= to) throw wrong(at, `the range ${part} ends before it begins`);
+  }
+  return { ...parseNode(at, id!), range: part ?? "",
+    call: called === undefined ? null : parseCall(at, called) };
+}
+
+function parseCall(at: string, text: string): Address["call"] {
+  const found = twoNodes.exec(text);
+  if (found === null) {
+    throw wrong(at, "behind `call` stand two nodes, the object and its method: " +
+      "`ns=2;s=Level call ns=2;s=Tank ns=2;s=SetLevel`");
+  }
+  return { object: parseNode(at, found[1]!), method: parseNode(at, found[2]!) };
+}
+
+function parseNode(at: string, text: string): Node {
+  const [, space, kind, id] = /^(?:(ns=[^;]*|nsu=[^;]*);)?([isgb])=(.*)$/.exec(text) ?? [];
+  if (kind === undefined) {
+    throw wrong(at, "no OPC UA node; write `ns=2;s=Tank.Level`, `nsu=urn:plant;s=Tank.Level` or " +
+      "`i=2258` (s text, i number, g GUID, b base64); `tagwerk browse LINK` shows them");
+  }
+  if (space !== undefined && /^ns=/.test(space) && !/^ns=\d{1,5}$/.test(space)) {
+    throw wrong(at, `${space} is no namespace: a number to 65535, or \`nsu=\` and its URI`);
+  }
+  checkId(at, kind, id!);
+  const namespace = space?.startsWith("nsu=") ? decodeURI(space.slice(4)) : "";
+  const index = space === undefined || namespace !== "" ? "" : `${space};`;
+  if (space === "nsu=") throw wrong(at, "behind `nsu=` stands the namespace's URI");
+  if (index !== "" && Number(space!.slice(3)) > 65535) {
+    throw wrong(at, `${space}: a namespace's number is at most 65535`);
+  }
+  return { node: `${index}${kind}=${id}`, namespace };
+}
+
+function checkId(at: string, kind: string, id: string): void {
+  if (id === "") throw wrong(at, `nothing stands behind ${kind}=`);
+  if (kind === "i" && !(/^\d+$/.test(id) && Number(id) < 2 ** 32)) {
+    throw wrong(at, `i=${id}: a number to 4294967295; an id of text is s=${id}`);
+  }
+  if (kind === "g" && !guid.test(id)) {
+    throw wrong(at, `g=${id}: a GUID is 32 digits, such as ` +
+      "09087e75-8e5e-499b-954f-f2a9603db28a");
+  }
+  if (kind === "b" && !base64.test(id)) throw wrong(at, `b=${id} is no base64`);
+}
+
+/** By which two writable tags are known to be the same. */
+export const nameOf = ({ node, namespace, range: part }: Address): string =>
+  (namespace === "" ? "" : `nsu=${namespace};`) + node + (part === "" ? "" : ` range ${part}`);

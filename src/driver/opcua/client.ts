@@ -1,0 +1,194 @@
+import type { OPCUAClient } from "node-opcua-client";
+import { limits, reason } from "../../base.ts";
+import type { Link } from "../../config.ts";
+import type { Client, ClientDone, ClientHost, DriverTag, SessionCounters } from "../../driver.ts";
+import { BAD } from "../../ring.ts";
+import {
+  abandon, connect, quieten, socketOf, type Connection, type Way,
+} from "./session.ts";
+import { Group } from "./group.ts";
+import { watchingOf, type OpcuaLink } from "./settings.ts";
+import { Writer } from "./writer.ts";
+
+/** The library is given so long to get the session back before all is made anew. */
+const recover_ms_max = 30_000;
+/** A session outlives this many intervals of its slowest group. */
+const session_intervals = 20;
+
+/**
+ * One link: a session with a subscription for each group. When the connection is lost, the library
+ * gets the session back, with what the server kept for us meanwhile; if it cannot, or the server
+ * keeps silent, all is made anew. Reads and writes of the gate go by another connection.
+ */
+class OpcuaClient implements Client {
+  state: "closed" | "opening" | "open" = "closed";
+  reason = "not opened yet";
+  peer = "";
+  opens = 0;
+  readonly counters: SessionCounters = {
+    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
+  };
+  readonly #way: Way;
+  readonly #host: ClientHost;
+  readonly #groups: readonly Group[];
+  readonly #writer: Writer;
+  #connection: Connection | null = null;
+  #openAt: number;
+  #backoff: number = limits.reconnect_ms_min;
+  /** Monotonic ms by which a lost connection must be back; Infinity = none is lost. */
+  #backBy = Infinity;
+  #ended = false;
+
+  constructor(link: Link, host: ClientHost) {
+    const settings = link.settings as OpcuaLink;
+    const { log, now, time, wake, directory } = host;
+    this.#way = { name: link.name, settings, directory };
+    this.#host = host;
+    this.#openAt = now();
+    this.#writer = new Writer(this.#way, log, now);
+    this.#groups = host.groups.map((rows) => new Group({
+      rows, log, now, time, wake,
+      watching: watchingOf(settings, rows.stream.slice(rows.stream.lastIndexOf(".") + 1)),
+    }));
+    quieten(log);
+  }
+
+  step(now: number): number {
+    if (this.state === "closed" && now >= this.#openAt) void this.#open();
+    const silent = this.state === "open" && this.#isSilent(now);
+    if (now >= this.#backBy || silent) {
+      this.#fail(silent ? "the server sends nothing any more" : "the connection did not come back");
+    }
+    const failure = this.state === "open" ? null : BAD.disconnected;
+    let next = Math.min(this.#openAt, this.#backBy);
+    for (const group of this.#groups) next = Math.min(next, group.step(now, failure));
+    this.#count();
+    // A silent server is seen by looking.
+    return this.state === "open" ? Math.min(next, now + 1000) : next;
+  }
+
+  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void {
+    if (this.state !== "open") done(BAD.disconnected, 0, false, NaN, null);
+    else this.#writer.read(tag, raw, this.#told(done));
+  }
+
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void {
+    if (this.state !== "open") done(BAD.disconnected, 0, false, NaN, null);
+    else this.#writer.write(tag, raw, last, this.#told(done));
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#openAt = Infinity;
+    this.#writer.close();
+    const running = this.#connection;
+    this.#drop("closed");
+    // In order, so that the server need not wait for the end of the session's time.
+    if (running !== null) void running.client.disconnect().catch((thrown: unknown) => thrown);
+  }
+
+  #told(done: ClientDone): ClientDone {
+    return (...outcome) => {
+      done(...outcome);
+      this.#host.wake();
+    };
+  }
+
+  #isSilent(now: number): boolean {
+    return this.#groups.some((group) => now - group.heard > group.silence_ms);
+  }
+
+  async #open(): Promise<void> {
+    this.#openAt = Infinity;
+    this.#become("opening", "opening");
+    const slowest = Math.max(0, ...this.#host.groups.map(({ interval }) => interval));
+    try {
+      const opened = await connect(this.#way, Math.max(60_000, session_intervals * slowest));
+      if (this.#ended) return void abandon(opened.client);
+      this.#connection = opened;
+      this.#follow(opened.client);
+      for (const group of this.#groups) await group.begin(opened);
+      if (this.#connection === opened) this.#opened(opened.client);
+    } catch (thrown) {
+      if (!this.#ended) this.#fail(reason(thrown));
+    }
+  }
+
+  #opened(client: OPCUAClient): void {
+    this.opens += 1;
+    this.#backoff = limits.reconnect_ms_min;
+    this.#backBy = Infinity;
+    const socket = socketOf(client);
+    const peer = `${socket?.remoteAddress}:${socket?.remotePort}`;
+    if (this.peer !== "" && this.peer !== peer) this.#host.peerChanged(peer);
+    this.peer = peer;
+    for (const group of this.#groups) group.heard = this.#host.now();
+    this.#become("open", `connected to ${peer}`);
+    this.#host.wake();
+  }
+
+  /** From here on the library itself gets a lost connection back. */
+  #follow(client: OPCUAClient): void {
+    const strategy = client.connectionStrategy as { maxRetry: number; initialDelay: number;
+      maxDelay: number };
+    Object.assign(strategy, { maxRetry: -1, initialDelay: 500, maxDelay: 5000 });
+    const isOurs = (): boolean => this.#connection?.client === client;
+    client.on("send_chunk", (chunk) => this.#host.tap("tx", chunk, chunk.length));
+    client.on("receive_chunk", (chunk) => this.#host.tap("rx", chunk, chunk.length));
+    const lost = (): void => {
+      if (isOurs() && this.state === "open") this.#lost("connection lost");
+    };
+    client.on("connection_lost", lost);
+    client.on("start_reconnection", lost);
+    client.on("connection_reestablished", () => {
+      if (isOurs() && this.state !== "open") this.#opened(client);
+    });
+    client.on("close", () => {
+      if (isOurs()) this.#fail("connection lost");
+    });
+  }
+
+  #lost(why: string): void {
+    this.#backBy = this.#host.now() + recover_ms_max;
+    this.#writer.lose();
+    this.#become("opening", why);
+    this.#host.wake();
+  }
+
+  /** Nothing of it is kept: the next connection begins from nothing. */
+  #fail(why: string): void {
+    const running = this.#connection;
+    this.#drop(why);
+    if (running !== null) void abandon(running.client);
+    this.#openAt = this.#ended ? Infinity : this.#host.now() + this.#backoff;
+    this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
+    this.#host.wake();
+  }
+
+  #drop(why: string): void {
+    this.#connection = null;
+    this.#backBy = Infinity;
+    this.#writer.lose();
+    for (const group of this.#groups) group.end();
+    this.#become("closed", why);
+  }
+
+  #become(state: OpcuaClient["state"], why: string): void {
+    const told = state === "open" || this.state === "open" || why !== this.reason;
+    if (told && state !== "opening") {
+      this.#host.log[state === "open" || this.#ended ? "info" : "warn"]("link",
+        `${this.#way.name} ${state}: ${why}`);
+    }
+    this.state = state;
+    this.reason = why;
+  }
+
+  #count(): void {
+    const client = this.#connection?.client;
+    if (client === undefined) return;
+    this.counters.requests = this.counters.answers = client.transactionsPerformed;
+    this.counters.stray = this.#groups.reduce((sum, { publisher }) => sum + publisher.lost, 0);
+  }
+}
+
+export const openClient = (link: Link, host: ClientHost): Client => new OpcuaClient(link, host);

@@ -1,0 +1,308 @@
+import { assert, Fault } from "../../base.ts";
+import type { DriverTag, Raw } from "../../driver.ts";
+import {
+  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
+} from "../../ring.ts";
+import { Scaling } from "../scaling.ts";
+import { parseAddress, type Address } from "./address.ts";
+
+/** Built-in types by their numbers on the wire (OPC UA part 6, 5.1.2). */
+export const BUILT_IN = {
+  Boolean: 1, SByte: 2, Byte: 3, Int16: 4, UInt16: 5, Int32: 6, UInt32: 7, Int64: 8, UInt64: 9,
+  Float: 10, Double: 11, String: 12, DateTime: 13, Guid: 14, ByteString: 15, XmlElement: 16,
+  NodeId: 17, StatusCode: 19, QualifiedName: 20, LocalizedText: 21,
+} as const;
+
+/** A value as the library gives it; 64 bits are two words, the high one first. */
+export interface Value {
+  readonly dataType: number;
+  /** 0 = a single value. */
+  readonly arrayType: number;
+  readonly value: unknown;
+}
+
+/** What can be written of a type, and how: bytes of its raw value. */
+const numbers = {
+  bool: { of: BUILT_IN.Boolean, bytes: 1 }, int8: { of: BUILT_IN.SByte, bytes: 1 },
+  uint8: { of: BUILT_IN.Byte, bytes: 1 }, int16: { of: BUILT_IN.Int16, bytes: 2 },
+  uint16: { of: BUILT_IN.UInt16, bytes: 2 }, int32: { of: BUILT_IN.Int32, bytes: 4 },
+  uint32: { of: BUILT_IN.UInt32, bytes: 4 }, int64: { of: BUILT_IN.Int64, bytes: 8 },
+  uint64: { of: BUILT_IN.UInt64, bytes: 8 }, float32: { of: BUILT_IN.Float, bytes: 4 },
+  float64: { of: BUILT_IN.Double, bytes: 8 },
+} as const;
+type NumberType = keyof typeof numbers;
+
+const isNumber = (type: TagType): type is NumberType => Object.hasOwn(numbers, type);
+
+/** Smallest and largest value of the whole types up to 32 bits. */
+function rangeOf(type: NumberType): readonly [number, number] {
+  const values = 2 ** (numbers[type].bytes * 8);
+  if (type === "bool") return [0, 1];
+  if (type === "uint64") return [0, Number.MAX_SAFE_INTEGER];
+  if (type === "int64") return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  return type.startsWith("u") ? [0, values - 1] : [-values / 2, values / 2 - 1];
+}
+
+/** A tag and what decoding needs of it; made once. */
+export class Field {
+  readonly tag: DriverTag;
+  readonly address: Address;
+  readonly scaling: Scaling;
+  readonly least: number;
+  readonly most: number;
+
+  constructor(tag: DriverTag) {
+    this.tag = tag;
+    this.address = parseAddress(tag.at);
+    this.scaling = new Scaling(tag);
+    const whole = isNumber(tag.type) && !tag.type.startsWith("float");
+    [this.least, this.most] = whole ? rangeOf(tag.type as NumberType) : [-Infinity, Infinity];
+  }
+}
+
+/** The value of an answer; a range of one item is that item. */
+export function valueOf({ address, tag }: Field, answer: Value): Value {
+  const { dataType, arrayType, value } = answer;
+  const items = value as ArrayLike<unknown> | null;
+  const single = address.range !== "" && arrayType !== 0 && !tag.type.startsWith("json") &&
+    items?.length === 1;
+  return single ? { dataType, arrayType: 0, value: items[0] } : answer;
+}
+
+const two32 = 2 ** 32;
+
+/** The number of a value, NaN if it is none. */
+function numberOf({ dataType, arrayType, value }: Value): number {
+  if (arrayType !== 0) return NaN;
+  if (dataType === BUILT_IN.Boolean) return value === true ? 1 : 0;
+  if (dataType === BUILT_IN.Int64 || dataType === BUILT_IN.UInt64) {
+    const [high, low] = value as readonly [number, number];
+    return (dataType === BUILT_IN.Int64 ? high | 0 : high >>> 0) * two32 + (low >>> 0);
+  }
+  return typeof value === "number" ? value : NaN;
+}
+
+/** A value into the cell of row `seq`; its state is good, or says why it has no such value. */
+export function decodeCell(field: Field, value: Value, ring: Ring, seq: number): void {
+  const { tag } = field;
+  const column = ring.columns[tag.column]!;
+  const row = seq & ring.mask;
+  const { F, I, U } = ring.arena;
+  if (column.slot > 0) {
+    const content = contentOf(tag.type, value);
+    if (content === null) U[column.state + row] = ERROR.type;
+    else writeCell(ring, column, seq, content);
+    return;
+  }
+  if (tag.type === "time") {
+    const ms = value.value instanceof Date ? value.value.getTime() : NaN;
+    if (Number.isFinite(ms)) F[column.payload + row] = ms;
+    U[column.state + row] = Number.isFinite(ms) ? GOOD : ERROR.type;
+    return;
+  }
+  const boolean = value.dataType === BUILT_IN.Boolean;
+  const number = boolean || (value.dataType >= BUILT_IN.SByte && value.dataType <= BUILT_IN.Double);
+  if (value.arrayType !== 0 || !number || boolean !== (tag.type === "bool")) {
+    U[column.state + row] = ERROR.type;
+    return;
+  }
+  if (column.kind === "int64" && Array.isArray(value.value)) {
+    const [high, low] = value.value as [number, number];
+    I[(column.payload + row) * 2] = low;
+    I[(column.payload + row) * 2 + 1] = high;
+    // Past 2^63 it does not fit the signed cell; below 0 it is no uint64.
+    const negative = (high | 0) < 0;
+    const unfit = negative && (value.dataType === BUILT_IN.UInt64 || tag.type === "uint64");
+    U[column.state + row] = unfit ? ERROR.overflow : GOOD;
+    return;
+  }
+  putNumber(field, numberOf(value), ring, seq);
+}
+
+function putNumber(field: Field, raw: number, ring: Ring, seq: number): void {
+  const column = ring.columns[field.tag.column]!;
+  const row = seq & ring.mask;
+  const { F, I, U } = ring.arena;
+  // What the type cannot hold is no measurement: the last known value stands, with the reason.
+  const whole = field.most === Infinity || Number.isInteger(raw);
+  if (raw - raw !== 0 || raw < field.least || raw > field.most || !whole) {
+    U[column.state + row] = BAD.range;
+    return;
+  }
+  const state = field.scaling.stateOf(raw);
+  U[column.state + row] = state;
+  if (readsAsNull(state)) return;
+  if (column.kind === "int64") {
+    I[(column.payload + row) * 2] = raw % two32;
+    I[(column.payload + row) * 2 + 1] = Math.floor(raw / two32);
+    return;
+  }
+  F[column.payload + row] = field.scaling.value(raw);
+}
+
+/** What a slot holds of a value: a text, bytes, or the text of its JSON; null = it is no such. */
+function contentOf(type: TagType, value: Value): string | Uint8Array | null {
+  if (type.startsWith("json")) return jsonOf(value);
+  if (value.arrayType !== 0) return bytesOf(type, value);
+  const { dataType, value: content } = value;
+  if (type.startsWith("bytes")) return content instanceof Uint8Array ? content : null;
+  switch (dataType) {
+    case BUILT_IN.String: case BUILT_IN.Guid: case BUILT_IN.XmlElement:
+      return typeof content === "string" ? content : "";
+    case BUILT_IN.LocalizedText:
+      return (content as { readonly text?: string | null } | null)?.text ?? "";
+    case BUILT_IN.QualifiedName: case BUILT_IN.NodeId: case BUILT_IN.StatusCode:
+      return String(content);
+    default: return null;
+  }
+}
+
+/** An array of Byte is bytes, too. */
+const bytesOf = (type: TagType, { dataType, value }: Value): Uint8Array | null =>
+  (type.startsWith("bytes") && dataType === BUILT_IN.Byte && value instanceof Uint8Array
+    ? value : null);
+
+function jsonOf({ dataType, arrayType, value }: Value): string {
+  const plain = (item: unknown): unknown => {
+    if (dataType === BUILT_IN.Int64 || dataType === BUILT_IN.UInt64) {
+      const number = numberOf({ dataType, arrayType: 0, value: item });
+      if (Number.isSafeInteger(number)) return number;
+      const [high, low] = item as readonly [number, number];
+      const exact = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      return String(dataType === BUILT_IN.Int64 ? BigInt.asIntN(64, exact) : exact);
+    }
+    if (typeof item === "number" && !Number.isFinite(item)) return null;
+    return item instanceof Uint8Array ? Buffer.from(item).toString("base64") : item;
+  };
+  if (arrayType === 0) return JSON.stringify(plain(value)) ?? "null";
+  return JSON.stringify(Array.from(value as ArrayLike<unknown>, plain));
+}
+
+/** Statuses that say of a value what a state of our own says (OPC UA part 6, annex A.2). */
+const states: ReadonlyMap<number, number> = new Map([
+  [0x800a, BAD.timeout], [0x8031, BAD.disconnected], [0x808a, BAD.disconnected],
+  [0x8032, BAD.initial], [0x8033, BAD.address], [0x8034, BAD.address], [0x8035, BAD.address],
+  [0x8036, BAD.address], [0x8037, BAD.address], [0x803c, BAD.range], [0x803a, BAD.exception],
+  [0x801f, BAD.exception],
+]);
+
+/** Good, uncertain, or bad with its reason: the two highest bits of a status are its class. */
+export function stateOfStatus(status: number): number {
+  const severity = status >>> 30;
+  if (severity === 0) return GOOD;
+  if (severity === 1) return UNCERTAIN.source;
+  return states.get(status >>> 16) ?? BAD.source;
+}
+
+/**
+ * Statuses of a write by which the server says that it did nothing: not writable, no such node,
+ * attribute or range, another type, out of range, no right, wrong arguments. All others leave it
+ * open (W15).
+ */
+const refusing: ReadonlySet<number> = new Set([
+  0x803b, 0x8034, 0x8033, 0x8035, 0x8036, 0x8037, 0x8074, 0x803c, 0x801f, 0x8073, 0x8038, 0x8039,
+  0x800f, 0x8010, 0x8025, 0x8027, 0x8075, 0x8076, 0x80ab, 0x80e5, 0x8111,
+]);
+
+export const isRefusal = (status: number): boolean => refusing.has(status >>> 16);
+
+/** Bytes of a raw value, which is big-endian. */
+export function rawBytes(tag: DriverTag): number {
+  assert(isNumber(tag.type), `${tag.id}: a ${tag.type} is no number`);
+  return numbers[tag.type].bytes;
+}
+
+/** The raw value of a server's answer; false = it has another type than the tag. */
+export function rawOf(field: Field, value: Value, raw: Uint8Array): boolean {
+  const type = field.tag.type as NumberType;
+  if (value.arrayType !== 0 || value.dataType !== numbers[type].of) return false;
+  putRaw(type, value.value, raw);
+  return true;
+}
+
+function putRaw(type: NumberType, value: unknown, raw: Uint8Array): void {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  switch (type) {
+    case "bool": view.setUint8(0, value === true || value === 1 ? 1 : 0); break;
+    case "int8": case "uint8": view.setUint8(0, value as number); break;
+    case "int16": case "uint16": view.setUint16(0, value as number); break;
+    case "int32": case "uint32": view.setUint32(0, value as number); break;
+    case "float32": view.setFloat32(0, value as number); break;
+    case "float64": view.setFloat64(0, value as number); break;
+    case "int64": case "uint64": {
+      const [high, low] = value as readonly [number, number];
+      view.setUint32(0, high);
+      view.setUint32(4, low);
+    }
+  }
+}
+
+/** What the library writes for a raw value. */
+export function valueOfRaw(tag: DriverTag, raw: Uint8Array): Value {
+  const type = tag.type as NumberType;
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const value = type === "int64" || type === "uint64" ? [view.getUint32(0), view.getUint32(4)]
+    : type === "bool" ? raw[0] === 1 : plainNumber(type, view);
+  return { dataType: numbers[type].of, arrayType: 0, value };
+}
+
+function plainNumber(type: NumberType, view: DataView): number {
+  switch (type) {
+    case "int8": return view.getInt8(0);
+    case "bool": case "uint8": return view.getUint8(0);
+    case "int16": return view.getInt16(0);
+    case "uint16": return view.getUint16(0);
+    case "int32": return view.getInt32(0);
+    case "uint32": return view.getUint32(0);
+    case "float32": return view.getFloat32(0);
+    case "float64": return view.getFloat64(0);
+    case "int64": return view.getInt32(0) * two32 + view.getUint32(4);
+    case "uint64": return view.getUint32(0) * two32 + view.getUint32(4);
+  }
+}
+
+/** The engineering value of a raw value. */
+export function decode(tag: DriverTag, raw: Uint8Array): number {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return new Scaling(tag).exact(plainNumber(tag.type as NumberType, view));
+}
+
+/** The raw value of an engineering value; a Fault if the type cannot hold it. */
+export function encode(tag: DriverTag, value: number): Raw {
+  const field = new Field(tag);
+  const type = tag.type as NumberType;
+  const unscaled = field.scaling.raw(value);
+  const raw = field.most === Infinity
+    ? type === "float32" ? Math.fround(unscaled) : unscaled : Math.round(unscaled);
+  if (!Number.isFinite(raw) || raw < field.least || raw > field.most) {
+    throw new Fault("value-range", `${value} would be raw ${raw} of ${tag.id}, which ${type} ` +
+      "cannot hold", { tag: tag.id, value });
+  }
+  const bytes = new Uint8Array(rawBytes(tag));
+  const wide = type === "int64" || type === "uint64";
+  putRaw(type, wide ? [Math.floor(raw / two32), raw % two32] : raw, bytes);
+  return { bytes, means: decode(tag, bytes) };
+}
+
+/** One sentence of what would be right for this tag, or null. */
+export function tagProblem(tag: DriverTag): string | null {
+  let address: Address;
+  try {
+    address = parseAddress(tag.at);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.message;
+    throw thrown;
+  }
+  const scaled = tag.scale !== 1 || tag.offset !== 0;
+  if (scaled && (!isNumber(tag.type) || tag.type === "bool")) {
+    return `scale and offset have no meaning for ${tag.type}`;
+  }
+  if (/[,:]/.test(address.range) && !tag.type.startsWith("json")) {
+    return `\`${tag.at}\`: several items are an array: the type must be json(n), not ${tag.type}`;
+  }
+  if (address.call !== null && !tag.writable) {
+    return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;
+  }
+  if (!tag.writable || isNumber(tag.type)) return null;
+  return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+}

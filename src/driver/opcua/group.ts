@@ -1,0 +1,253 @@
+import {
+  ClientSubscription, DataChangeFilter, DataChangeTrigger, DeadbandType, TimestampsToReturn,
+  type ClientSession, type DataValue, type NodeId, type ReadValueIdOptions,
+} from "node-opcua-client";
+import { reason, type Log } from "../../base.ts";
+import type { Rows } from "../../driver.ts";
+import { nodeOf, type Connection } from "./session.ts";
+import { Publisher, type Told } from "./publish.ts";
+import type { Watching } from "./settings.ts";
+
+const VALUE = 13;
+/** Nodes of one request: what any server takes. */
+const nodes_max = 1000;
+/** Publishing intervals without a request of ours after which the server forgets us. */
+const lifetime_count = 600;
+/** BadNodeIdUnknown: the server has no such namespace. */
+const no_such_node = 0x80340000;
+
+/** What the library's messages hold; its own types say less. */
+interface Notification {
+  readonly notificationData?: readonly { readonly monitoredItems?: readonly {
+    readonly clientHandle: number; readonly value: DataValue;
+  }[] | null }[] | null;
+}
+
+export interface GroupOptions {
+  readonly rows: Rows;
+  readonly watching: Watching;
+  readonly log: Log;
+  readonly time: () => number;
+  readonly now: () => number;
+  wake(): void;
+}
+
+/** One group of tags on a connection: watched by a subscription, or read at its interval. */
+export class Group {
+  readonly publisher: Publisher;
+  readonly #o: GroupOptions;
+  #session: ClientSession | null = null;
+  #subscription: ClientSubscription | null = null;
+  /** Of the server's subscription that the values are of. */
+  #id = 0;
+  /** By the handle under which the server tells of a tag: its index. */
+  #handles = new Map<number, number>();
+  /** Messages that came before all handles were known. */
+  #early: Notification[] | null = null;
+  #nodes: (NodeId | null)[] = [];
+  /** Tags that the server does not watch, and why. */
+  #refused: Told[] = [];
+  /** Monotonic ms: of the newest message, and of the next reading or bad row. */
+  heard = 0;
+  #due = 0;
+  #reading = false;
+
+  constructor(options: GroupOptions) {
+    this.#o = options;
+    this.publisher = new Publisher(options.rows);
+    this.#due = options.now();
+  }
+
+  /** ms after which a silent server has forgotten the subscription, or hangs. */
+  get silence_ms(): number {
+    const { interval } = this.#o.rows;
+    const { maxKeepAliveCount = 1, publishingInterval = interval } = this.#told;
+    return Math.max(10_000, 3 * (maxKeepAliveCount + 1) * publishingInterval);
+  }
+
+  get #told(): { maxKeepAliveCount?: number; publishingInterval?: number } {
+    return (this.#subscription ?? {}) as never;
+  }
+
+  /** Begins on a new session. */
+  async begin({ session, namespaces }: Connection): Promise<void> {
+    this.#session = session;
+    this.heard = this.#due = this.#o.now();
+    this.publisher.clear();
+    this.#o.rows.forget();
+    this.#refused = [];
+    this.#nodes = this.publisher.fields.map(({ address, tag }, i) => {
+      try {
+        return nodeOf(address, namespaces);
+      } catch (thrown) {
+        this.#o.log.warn("link", `${tag.id}: ${reason(thrown)}`);
+        this.#refused.push({ tag: i, source: NaN, status: no_such_node, value: null });
+        return null;
+      }
+    });
+    if (this.#o.watching.read === "subscribe") await this.#subscribe(session);
+  }
+
+  end(): void {
+    this.#session = null;
+    this.#subscription = null;
+    this.#early = null;
+    this.#due = this.#o.now();
+  }
+
+  /** Writes rows and begins a reading that is due; gives when (monotonic ms) it is to be called. */
+  step(now: number, failure: number | null): number {
+    const { rows, watching, time } = this.#o;
+    if (this.publisher.write()) return now;
+    const spoils = failure !== null;
+    if (!spoils && watching.read === "subscribe") return Infinity;
+    if (now < this.#due) return this.#due;
+    // On the grid: what lies between is missed, not made up for.
+    this.#due += rows.interval * (1 + Math.floor((now - this.#due) / rows.interval));
+    if (spoils) rows.spoil(time(), failure);
+    else if (!this.#reading && this.#session !== null) void this.#read(this.#session);
+    return this.#due;
+  }
+
+  async #subscribe(session: ClientSession): Promise<void> {
+    const { rows: { interval } } = this.#o;
+    const subscription = ClientSubscription.create(session, {
+      requestedPublishingInterval: interval, requestedLifetimeCount: lifetime_count,
+      requestedMaxKeepAliveCount: 1, maxNotificationsPerPublish: 0, publishingEnabled: true,
+      priority: 1,
+    });
+    // The library asks for three at least; but a value that does not change is known to hold only
+    // as long as the server says that it is there.
+    (subscription as unknown as { maxKeepAliveCount: number }).maxKeepAliveCount = 1;
+    this.#subscription = subscription;
+    this.#handles = new Map();
+    this.#early = [];
+    this.#id = 0;
+    subscription.on("raw_notification", (message: unknown) => {
+      if (this.#subscription === subscription) this.#notified(message as Notification);
+    });
+    const begun = Promise.withResolvers<void>();
+    subscription.on("started", () => begun.resolve());
+    subscription.on("error" as never, (thrown: Error) => begun.reject(thrown));
+    subscription.on("internal_error", (thrown: Error) =>
+      this.#o.log.warn("link", `${this.#o.rows.stream}: ${thrown.message}`));
+    await begun.promise;
+    await this.#monitor(subscription);
+    const early = this.#early;
+    this.#early = null;
+    for (const message of early) this.#notified(message);
+  }
+
+  async #monitor(subscription: ClientSubscription): Promise<void> {
+    const { watching: { sampling, queue, deadband }, rows: { interval } } = this.#o;
+    const parameters = {
+      samplingInterval: sampling ?? interval, queueSize: queue, discardOldest: true,
+    };
+    const filter = deadband === undefined ? null : filterOf(deadband);
+    const numbers = filter === null ? [] : this.#tags((type) => /int|float/.test(type));
+    const others = filter === null ? this.#tags(() => true)
+      : this.#tags((type) => !/int|float/.test(type));
+    for (const tags of parts(others)) await this.#monitorPart(subscription, tags, parameters);
+    for (const tags of parts(numbers)) {
+      await this.#monitorPart(subscription, tags, { ...parameters, filter: filter! });
+    }
+  }
+
+  /** Tags whose node is known, by their indices. */
+  #tags(wanted: (type: string) => boolean): number[] {
+    return this.#nodes.flatMap((node, i) =>
+      (node !== null && wanted(this.#o.rows.tags[i]!.type) ? [i] : []));
+  }
+
+  async #monitorPart(
+    subscription: ClientSubscription, tags: readonly number[], parameters: object,
+  ): Promise<void> {
+    const group = await subscription.monitorItems(tags.map((i) => this.#readValue(i)) as never,
+      parameters as never, TimestampsToReturn.Both);
+    group.monitoredItems.forEach((item, i) => {
+      const { monitoringParameters, statusCode } = item as unknown as {
+        monitoringParameters: { clientHandle: number }; statusCode: { value: number; name: string };
+      };
+      const tag = tags[i]!;
+      this.#handles.set(monitoringParameters.clientHandle, tag);
+      if (statusCode.value >>> 30 === 0) return;
+      this.#refused.push({ tag, source: NaN, status: statusCode.value, value: null });
+      this.#o.log.warn("link", `${this.#o.rows.tags[tag]!.id}: the server does not watch it: ` +
+        statusCode.name, { at: this.#o.rows.tags[tag]!.at });
+    });
+  }
+
+  #readValue(tag: number): ReadValueIdOptions {
+    const { range } = this.publisher.fields[tag]!.address;
+    return { nodeId: this.#nodes[tag]!, attributeId: VALUE,
+      ...(range === "" ? {} : { indexRange: range as never }) };
+  }
+
+  #notified(message: Notification): void {
+    this.heard = this.#o.now();
+    if (this.#early !== null) {
+      this.#early.push(message);
+      return;
+    }
+    const values: Told[] = [];
+    const { subscriptionId } = this.#subscription!;
+    if (subscriptionId !== this.#id) {
+      // Made anew by the library after the server forgot it: what is not told again is not known.
+      this.#id = subscriptionId;
+      this.#o.rows.forget();
+      values.push(...this.#refused);
+    }
+    for (const { monitoredItems } of message.notificationData ?? []) {
+      for (const { clientHandle, value } of monitoredItems ?? []) {
+        const tag = this.#handles.get(clientHandle);
+        if (tag !== undefined) values.push(toldOf(tag, value));
+      }
+    }
+    this.#take(values);
+  }
+
+  async #read(session: ClientSession): Promise<void> {
+    this.#reading = true;
+    const begun = this.#o.time();
+    try {
+      const values = [...this.#refused];
+      for (const tags of parts(this.#tags(() => true))) {
+        const answers = await session.read(tags.map((tag) => this.#readValue(tag)), 0);
+        // One reading is one row, whenever its values changed.
+        answers.forEach((answer, i) => values.push({ ...toldOf(tags[i]!, answer), source: NaN }));
+      }
+      if (session !== this.#session) return;
+      this.heard = this.#o.now();
+      this.#take(values, begun);
+    } catch (thrown) {
+      this.#o.log.warn("link", `${this.#o.rows.stream}: ${reason(thrown)}`);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #take(values: Told[], time = this.#o.time()): void {
+    this.publisher.take(time, values);
+    this.#o.wake();
+  }
+}
+
+function toldOf(tag: number, answer: DataValue): Told {
+  const { statusCode, sourceTimestamp, serverTimestamp, value } = answer;
+  const at = sourceTimestamp ?? serverTimestamp;
+  return { tag, source: at === null || at === undefined ? NaN : at.getTime(),
+    status: statusCode.value, value };
+}
+
+function parts(tags: readonly number[]): number[][] {
+  return Array.from({ length: Math.ceil(tags.length / nodes_max) }, (_, i) =>
+    tags.slice(i * nodes_max, (i + 1) * nodes_max));
+}
+
+function filterOf(deadband: number | string): DataChangeFilter {
+  return new DataChangeFilter({
+    trigger: DataChangeTrigger.StatusValue,
+    deadbandType: typeof deadband === "string" ? DeadbandType.Percent : DeadbandType.Absolute,
+    deadbandValue: typeof deadband === "string" ? Number.parseFloat(deadband) : deadband,
+  });
+}

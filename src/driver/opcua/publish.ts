@@ -1,0 +1,108 @@
+import type { Rows } from "../../driver.ts";
+import { BAD, GOOD, readsAsNull } from "../../ring.ts";
+import { decodeCell, Field, stateOfStatus, valueOf, type Value } from "./codec.ts";
+
+/** One value of a message, as the library gives it. */
+export interface Told {
+  /** Index of the tag in its group. */
+  readonly tag: number;
+  /** ms since 1970, NaN = the server gave none. */
+  readonly source: number;
+  /** StatusCode */
+  readonly status: number;
+  readonly value: Value | null;
+}
+
+/** A message of the server, and when it came; without values it says that all is as it was. */
+interface Message {
+  readonly time: number;
+  /** In the order of their source times. */
+  readonly values: readonly Told[];
+  next: number;
+}
+
+/** Messages that wait: so many, that a server which sends faster than rows are written is seen. */
+const messages_max = 64;
+
+/**
+ * The rows of one group from the messages of a server: a row for each distinct source time, in
+ * order. A tag that comes twice at one time makes two rows: nothing is overwritten.
+ */
+export class Publisher {
+  readonly rows: Rows;
+  readonly fields: readonly Field[];
+  /** Rows written, messages that did not fit. */
+  written = 0;
+  lost = 0;
+  #waiting: Message[] = [];
+  /** The number of the row in which each tag was written last. */
+  readonly #row: Float64Array;
+  #number = 0;
+
+  constructor(rows: Rows) {
+    this.rows = rows;
+    this.fields = rows.tags.map((tag) => new Field(tag));
+    this.#row = new Float64Array(rows.tags.length).fill(-1);
+  }
+
+  /** A message came; its values are the publisher's from now on. */
+  take(time: number, values: Told[]): void {
+    if (this.#waiting.length >= messages_max) {
+      this.lost += 1;
+      this.#waiting.shift();
+    }
+    values.sort(bySource);
+    this.#waiting.push({ time, values, next: 0 });
+  }
+
+  /** What waits is not known to hold any more. */
+  clear(): void {
+    this.#waiting = [];
+  }
+
+  /** Writes at most half of what the ring holds; true = more waits. */
+  write(): boolean {
+    let left = Math.max(1, this.rows.ring.rows >> 1);
+    while (this.#waiting.length > 0 && left > 0) {
+      const message = this.#waiting[0]!;
+      this.#writeRow(message);
+      left -= 1;
+      if (message.next >= message.values.length) this.#waiting.shift();
+    }
+    return this.#waiting.length > 0;
+  }
+
+  #writeRow(message: Message): void {
+    const { values, time } = message;
+    const source = values.length === 0 ? NaN : values[message.next]!.source;
+    const seq = this.rows.begin(time, source);
+    this.#number += 1;
+    for (; message.next < values.length; message.next++) {
+      const told = values[message.next]!;
+      if (told.source !== source && !(Number.isNaN(told.source) && Number.isNaN(source))) break;
+      if (this.#row[told.tag] === this.#number) break;
+      this.#row[told.tag] = this.#number;
+      this.#put(told, seq);
+    }
+    this.rows.publish();
+    this.written += 1;
+  }
+
+  #put({ tag, status, value }: Told, seq: number): void {
+    const { ring } = this.rows;
+    const field = this.fields[tag]!;
+    const at = ring.columns[field.tag.column]!.state + (seq & ring.mask);
+    const state = stateOfStatus(status);
+    // A bad value is the last one known, with the reason.
+    if (readsAsNull(state) || value === null) {
+      ring.arena.U[at] = readsAsNull(state) ? state : BAD.source;
+      return;
+    }
+    decodeCell(field, valueOf(field, value), ring, seq);
+    if (ring.arena.U[at] === GOOD) ring.arena.U[at] = state;
+  }
+}
+
+/** Without a time first: nobody knows when. Equal times keep their order. */
+const bySource = (a: Told, b: Told): number =>
+  (Number.isNaN(a.source) ? -1 : a.source) - (Number.isNaN(b.source) ? -1 : b.source);

@@ -1,0 +1,216 @@
+import { StatusCodes, type DataValue, type StatusCode } from "node-opcua-client";
+import { limits, reason, type Log } from "../../base.ts";
+import { giveUpAfter, lingerReset } from "../../base/os.ts";
+import { DONE, type ClientDone, type DriverTag } from "../../driver.ts";
+import { BAD, GOOD, isUncertain } from "../../ring.ts";
+import { Field, rawOf, stateOfStatus, valueOf, valueOfRaw } from "./codec.ts";
+import {
+  abandon, connect, descriptorOf, nodeOf, within, type Connection, type Way,
+} from "./session.ts";
+
+const VALUE = 13;
+const session_ms = 60_000;
+
+interface Job {
+  run(): Promise<void>;
+  /** It cannot be done any more: the link was closed. */
+  drop(): void;
+}
+
+/**
+ * Reads and writes of the gate, by a connection of their own: the library keeps requests of a
+ * connection that it lost and sends them by the next one, which a write must never be. This one is
+ * never made anew by the library; it is opened before a job, and thrown away, with all that it had
+ * not sent, when an answer does not come in time or the connection ends (W14).
+ */
+export class Writer {
+  readonly #way: Way;
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #fields = new Map<DriverTag, Field>();
+  #connection: Connection | null = null;
+  #jobs: Job[] = [];
+  #running = false;
+  #closed = false;
+
+  constructor(way: Way, log: Log, now: () => number) {
+    this.#way = way;
+    this.#log = log;
+    this.#now = now;
+  }
+
+  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void {
+    this.#begin({
+      run: () => this.#read(this.#field(tag), raw, done),
+      drop: () => done(BAD.disconnected, 0, false, NaN, null),
+    });
+  }
+
+  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void {
+    this.#begin({
+      run: () => this.#write(this.#field(tag), raw, last, done),
+      drop: () => done(BAD.disconnected, 0, false, NaN, null),
+    });
+  }
+
+  /** The link's other connection is lost: so is this one, whatever it believes. */
+  lose(): void {
+    const lost = this.#connection;
+    this.#connection = null;
+    if (lost !== null) void abandon(lost.client);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const job of this.#jobs.splice(0)) job.drop();
+    this.lose();
+  }
+
+  #begin(job: Job): void {
+    if (this.#closed || this.#jobs.length >= limits.commands_max) {
+      job.drop();
+      return;
+    }
+    this.#jobs.push(job);
+    if (!this.#running) void this.#work();
+  }
+
+  /** One job at a time. */
+  async #work(): Promise<void> {
+    this.#running = true;
+    for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
+      await job.run();
+    }
+    this.#running = false;
+  }
+
+  async #ready(): Promise<Connection> {
+    const running = this.#connection;
+    if (running !== null) return running;
+    const opened = await connect(this.#way, session_ms);
+    const fd = descriptorOf(opened.client);
+    if (this.#closed || fd === null) {
+      await abandon(opened.client);
+      throw new Error("the connection ended");
+    }
+    lingerReset(fd);
+    for (const event of ["connection_lost", "close", "abort"] as const) {
+      opened.client.on(event, () => {
+        if (this.#connection === opened) this.lose();
+      });
+    }
+    this.#connection = opened;
+    return opened;
+  }
+
+  async #read(field: Field, raw: Uint8Array, done: ClientDone): Promise<void> {
+    try {
+      const { session, namespaces } = await this.#ready();
+      const { address } = field;
+      const answer = await within(this.#way.settings.timeout, session.read({
+        nodeId: nodeOf(address, namespaces), attributeId: VALUE,
+        ...(address.range === "" ? {} : { indexRange: address.range }),
+      } as never, 0));
+      done(resultOf(field, answer as DataValue, raw), 0, true, NaN, null);
+    } catch (thrown) {
+      this.#fail("read", thrown);
+      done(BAD.disconnected, 0, false, NaN, null);
+    }
+  }
+
+  async #write(
+    field: Field, raw: Uint8Array, last: () => number | null, done: ClientDone,
+  ): Promise<void> {
+    let connection: Connection;
+    let prepared: () => Promise<StatusCode>;
+    try {
+      connection = await this.#ready();
+      prepared = prepare(field, raw, connection);
+    } catch (thrown) {
+      this.#fail("write", thrown);
+      done(BAD.disconnected, 0, false, NaN, null);
+      return;
+    }
+    // From the last look to the bytes nothing waits (W11).
+    const notAfter = last();
+    if (notAfter === null) {
+      done(BAD.disconnected, 0, false, NaN, null);
+      return;
+    }
+    const leftAt = this.#now();
+    const { answer, frame } = this.#send(connection, prepared, notAfter - leftAt);
+    if (frame === null) {
+      // It did not take it at once, and must not do so later.
+      this.lose();
+      done(BAD.disconnected, 0, false, NaN, null);
+      void answer.catch((thrown: unknown) => this.#fail("write", thrown));
+      return;
+    }
+    try {
+      const within_ms = Math.max(1, Math.min(this.#way.settings.timeout, notAfter - this.#now()));
+      const status = await within(within_ms, answer);
+      const good = status.value === StatusCodes.Good.value;
+      if (!good) {
+        this.#log.warn("link", `${this.#way.name}: the server answers ${status.name} to a write`,
+          { tag: field.tag.id });
+      }
+      done(good ? DONE : BAD.exception, good ? 0 : status.value >>> 0, true, leftAt, frame);
+    } catch (thrown) {
+      this.#fail("write", thrown);
+      done(BAD.timeout, 0, true, leftAt, frame);
+    }
+  }
+
+  /** Hands the request to the socket in this very call; `frame` null = it did not leave. */
+  #send(
+    { client }: Connection, request: () => Promise<StatusCode>, within_ms: number,
+  ): { answer: Promise<StatusCode>; frame: Uint8Array | null } {
+    const chunks: Buffer[] = [];
+    const keep = (chunk: Buffer): void => void chunks.push(Buffer.from(chunk));
+    const fd = descriptorOf(client);
+    if (fd === null) return { answer: Promise.reject(new Error("closed")), frame: null };
+    giveUpAfter(fd, Math.max(1, Math.ceil(Math.min(within_ms, this.#way.settings.timeout))));
+    client.on("send_chunk", keep);
+    const answer = request();
+    client.off("send_chunk", keep);
+    return { answer, frame: chunks.length === 0 ? null : new Uint8Array(Buffer.concat(chunks)) };
+  }
+
+  #fail(what: string, thrown: unknown): void {
+    this.#log.warn("link", `${this.#way.name}: ${what} of the gate: ${reason(thrown)}`);
+    this.lose();
+  }
+
+  #field(tag: DriverTag): Field {
+    let field = this.#fields.get(tag);
+    if (field === undefined) this.#fields.set(tag, (field = new Field(tag)));
+    return field;
+  }
+}
+
+/** All that a write needs before its last look. */
+function prepare(
+  { address, tag }: Field, raw: Uint8Array, { session, namespaces }: Connection,
+): () => Promise<StatusCode> {
+  const value = valueOfRaw(tag, raw);
+  const nodeId = nodeOf(address, namespaces);
+  if (address.call === null) {
+    const request = {
+      nodeId, attributeId: VALUE, value: { value },
+      ...(address.range === "" ? {} : { indexRange: address.range }),
+    };
+    return () => session.write(request as never) as Promise<StatusCode>;
+  }
+  const objectId = nodeOf(address.call.object, namespaces);
+  const methodId = nodeOf(address.call.method, namespaces);
+  const request = { objectId, methodId, inputArguments: [value] };
+  return async () => (await session.call(request as never)).statusCode;
+}
+
+/** DONE and the raw words, or why there are none. */
+function resultOf(field: Field, answer: DataValue, raw: Uint8Array): number {
+  const state = stateOfStatus(answer.statusCode.value);
+  // The gate takes good values only.
+  if (state !== GOOD) return isUncertain(state) ? BAD.source : state;
+  return rawOf(field, valueOf(field, answer.value), raw) ? DONE : BAD.range;
+}

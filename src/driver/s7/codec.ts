@@ -1,0 +1,80 @@
+import { Fault } from "../../base.ts";
+import type { DriverTag, Raw } from "../../driver.ts";
+import { ERROR, type Ring } from "../../ring.ts";
+import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
+import { parseAddress, slotOf, type Address } from "./address.ts";
+import { item_bytes_max } from "./pdu.ts";
+
+/** One tag as the codec sees it: where it lies, and how its bytes become a cell. */
+export class Field {
+  readonly tag: DriverTag;
+  readonly address: Address;
+  readonly number: NumberField | null;
+  /** Return code of the newest answer about it alone or with its neighbours; 0 = it was read. */
+  code = 0;
+
+  constructor(tag: DriverTag) {
+    this.tag = tag;
+    this.address = parseAddress(tag.at, tag.type);
+    this.number = bytesOf(tag.type) === 0 ? null
+      : new NumberField(tag, "high first", this.address.bit);
+  }
+
+  decodeCell(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
+    if (this.number !== null) this.number.decodeCell(bytes, at, ring, seq);
+    else this.#putText(bytes, at, ring, seq);
+  }
+
+  /** A STRING says its own room and length in two bytes; other texts end at a character 0. */
+  #putText(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
+    const { column } = this.tag;
+    const slot = slotOf(this.tag.type);
+    if (this.address.isString) {
+      const [room, n] = [bytes[at]!, bytes[at + 1]!];
+      if (n > room || n > slot) spoilCell(ring, column, seq, ERROR.length);
+      else putSlot(ring, column, seq, bytes, at + 2, n);
+      return;
+    }
+    let n = slot;
+    if (this.tag.type.startsWith("text")) {
+      for (n = 0; n < slot && bytes[at + n] !== 0; n++);
+    }
+    putSlot(ring, column, seq, bytes, at, n);
+  }
+}
+
+export function encode(tag: DriverTag, value: number): Raw {
+  return new NumberField(tag, "high first").encode(value);
+}
+
+/** Raw words as `encode` gives them: a bool is one byte, 0 or 1. */
+export function decode(tag: DriverTag, raw: Uint8Array): number {
+  return new NumberField(tag, "high first").decode(raw, 0);
+}
+
+/** One sentence of what would be right for this tag, or null. */
+export function tagProblem(tag: DriverTag): string | null {
+  if (tag.type === "time" || tag.type.startsWith("json")) {
+    return `S7 has no \`${tag.type}\`; read a text as text(n), a TIME as int32 (ms), the ` +
+      "parts of a DTL as uint16 and uint8";
+  }
+  let address: Address;
+  try {
+    address = parseAddress(tag.at, tag.type);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.message;
+    throw thrown;
+  }
+  if (address.bytes > item_bytes_max) {
+    return `${tag.type} is longer than one read: at most ${item_bytes_max} bytes`;
+  }
+  return numberProblem(tag, "S7") ?? (tag.writable ? writeProblem(tag, address) : null);
+}
+
+function writeProblem(tag: DriverTag, { area }: Address): string | null {
+  if (area === "I") {
+    return `\`${tag.at}\` is an input, which the PLC reads itself: "access" must be "read"`;
+  }
+  if (bytesOf(tag.type) > 0) return null;
+  return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+}

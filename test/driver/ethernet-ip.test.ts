@@ -1,0 +1,202 @@
+import { describe, expect, test } from "bun:test";
+import { DONE, ethernetIp, type DriverTag } from "../../src/driver.ts";
+import { BAD, ERROR, GOOD } from "../../src/ring.ts";
+import { Bench, kits, linkFor, newest, states } from "../contract/drivers.ts";
+import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
+
+const kit = kits.find(({ driver }) => driver === ethernetIp)!;
+const link = linkFor(kit);
+const benchOf = (tags: readonly DriverTag[], settings = {}): Bench =>
+  new Bench({ ...kit, settings: { ...kit.settings, ...settings } }, tags);
+
+describe("addresses", () => {
+  test.each([
+    ["Motor.Speed", "float32", "motor.speed", 0], ["Recipe[3]", "int32", "recipe", 3],
+    ["Line[2].Pos[70000].X", "float32", "line[2].pos[70000].x", 0],
+    ["Program:Main.Step", "int16", "program:main.step", 0],
+    ["Local:1:I.Data", "int32", "local:1:i.data", 0], ["Grid[1,2]", "int32", "grid[1,2]", 0],
+    ["Flags[37]", "bool", "flags", 1], ["Status.5", "bool", "status", 0],
+    ["Words[3].5", "bool", "words[3]", 0],
+  ] as const)("%s as %s", (at, type, area, from) => {
+    const one = tag(at, type);
+    expect(ethernetIp.checkTag(one, link)).toBeNull();
+    expect(ethernetIp.extent(one)).toEqual({ area, from, to: from });
+  });
+
+  test("what is not written is refused before", () => {
+    const refused = (at: string, type: string) =>
+      ethernetIp.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
+    expect(refused("Status.5", "bool")).toContain("a bit of a word");
+    expect(refused("Flags[3]", "bool")).toContain("a BOOL tag of its own");
+    expect(refused("Name", "text(20)")).toContain("not in this version");
+    expect(refused("Run", "bool")).toBe("");
+  });
+});
+
+describe("reading", () => {
+  test("elements of an array are one read, and reads one message", () => {
+    const elements = Array.from({ length: 50 }, (_, i) => tag(`Arr[${i * 2}]`, "int32"));
+    expect(ethernetIp.plan(elements, benchOf([]).link).map(({ text }) => text))
+      .toEqual(["arr[0..98]"]);
+    const names = Array.from({ length: 40 }, (_, i) => tag(`Tag${i}`, "float32"));
+    const plan = ethernetIp.plan(names, benchOf([]).link);
+    expect(plan.length).toBe(2);
+  });
+
+  test("bits come out of whole numbers and of arrays of bools", () => {
+    const { ring, tags } = ringFor(["Flags[0]", "Flags[37]", "Flags[63]", "Status.5", "Status.9"]
+      .map((at) => tag(at, "bool", { id: `d.${at}` })));
+    const bench = benchOf(tags);
+    for (const at of ["Flags[37]", "Status.9"]) bench.values.set(`d.${at}`, 1);
+    for (let i = 0; i < 3; i++) bench.poll(ring, tags, 0);
+    expect(newest(ring, tags)).toEqual([false, true, false, false, true]);
+    expect(states(ring, tags)).toEqual([GOOD, GOOD, GOOD, GOOD, GOOD]);
+  });
+
+  test("elements past the end are bad alone within three polls", () => {
+    const { ring, tags } = ringFor(Array.from({ length: 30 }, (_, i) =>
+      tag(`Arr[${i}]`, "int16", { id: `d.t${i}` })));
+    const bench = benchOf(tags.slice(0, 20));
+    const plan = ethernetIp.plan(tags, bench.link);
+    const poll = (): number[] => {
+      ring.claim(1);
+      for (const request of plan) {
+        bench.session.read(request, ring, ring.head, 0);
+        expect(bench.run(0)).toBe(DONE);
+      }
+      ring.publish(1);
+      return states(ring, tags);
+    };
+    expect(new Set(poll())).toEqual(new Set([BAD.address]));
+    const alone = tags.map((_, i) => (i < 20 ? GOOD : BAD.address));
+    for (let i = 0; i < 50; i++) expect(poll()).toEqual(alone);
+    expect(bench.session.trouble).toMatch(/arr\[29\]: .*past the end of the array.*0x2105/);
+  });
+
+  test("a tag of another type is never taken for what it is not", () => {
+    const served = [tag("A", "float32", { id: "d.a" }), tag("B", "int32", { id: "d.b" })];
+    const { ring, tags } = ringFor([tag("A", "int32", { id: "d.a" }),
+      tag("B", "uint32", { id: "d.b" })]);
+    const bench = benchOf(served);
+    bench.values.set("d.b", -1);
+    bench.poll(ring, tags, 0);
+    // Signs are the tag's own: a controller without unsigned types keeps them in signed ones.
+    expect(states(ring, tags)).toEqual([BAD.exception, GOOD]);
+    expect(newest(ring, [tags[1]!])).toEqual([4294967295]);
+    expect(bench.session.trouble).toContain("a: in the controller it is REAL");
+    bench.session.readRaw(tags[0]!, new Uint8Array(4), 0);
+    expect([bench.run(0), bench.session.exception]).toEqual([BAD.exception, 0x2107]);
+  });
+});
+
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""),
+  "hex"));
+
+/** A session whose controller is played by hand. */
+function scripted(one: DriverTag, settings = {}) {
+  const { ring, tags } = ringFor([one]);
+  const wire = new ScriptedWire();
+  const link = linkOf(ethernetIp, { ...kit.settings, ...settings });
+  const session = ethernetIp.open(link, wire);
+  const why: (string | undefined)[] = [];
+  wire.reset = (text?: string) => {
+    why.push(text);
+    session.abort();
+  };
+  ring.claim(1);
+  session.read(ethernetIp.plan(tags, link)[0]!, ring, ring.head, 0);
+  const give = (bytes: Uint8Array): void => session.receive(bytes, bytes.length, 0);
+  return {
+    ring, tags, wire, session, why, give,
+    register: (status = "00000000") => give(hex(`6500 0400 44332211 ${status} ` +
+      `${wire.last.subarray(12, 20).toHex()} 00000000 0100 0000`)),
+    /** The answer to what was sent last. */
+    answer: (text: string) => {
+      const message = hex(text);
+      const n = message.length;
+      give(Buffer.concat([hex("6f00"), Uint8Array.of(16 + n, 0), hex("44332211 00000000"),
+        wire.last.subarray(12, 20), hex("00000000 00000000 0000 0200 00000000 b200"),
+        Uint8Array.of(n, 0), message]));
+    },
+  };
+}
+
+describe("the connection", () => {
+  test("a read goes to the controller's slot, and without one to the device itself", () => {
+    const routed = scripted(tag("Temp", "float32"), { slot: 3 });
+    routed.register();
+    // Unconnected send, its size, the read, the route: port 1, slot 3.
+    expect(routed.wire.last.subarray(40).toHex())
+      .toBe("52022006240105" + "9d0a00" + "4c03910454656d700100" + "01000103");
+    expect(routed.wire.last.subarray(4, 8).toHex()).toBe("44332211");
+    const direct = scripted(tag("Temp", "float32"), { slot: "none" });
+    direct.register();
+    expect(direct.wire.last.subarray(40).toHex()).toBe("4c03910454656d700100");
+    expect(ethernetIp.route!(linkOf(ethernetIp, { ...kit.settings, slot: 2 }))).toBe(" slot 2");
+  });
+
+  test("a session that is refused, and another protocol, are told in words", () => {
+    const refused = scripted(tag("Temp", "float32"));
+    refused.register("01000000");
+    expect([refused.why[0], refused.session.result])
+      .toEqual([expect.stringContaining("status 1"), BAD.disconnected]);
+    const http = scripted(tag("Temp", "float32"));
+    http.give(hex("48545450 2f312e31"));
+    expect(http.why[0]).toContain("right port");
+  });
+
+  test("a wrong slot is an exception that says so", () => {
+    const { session, register, answer, ring, tags } = scripted(tag("Temp", "float32"));
+    register();
+    answer("d2 00 01 01 1203");
+    expect(session.result).toBe(DONE);
+    ring.publish(1);
+    expect(states(ring, tags)).toEqual([BAD.exception]);
+    expect(session.trouble).toContain("no controller in that slot (0x312)");
+    expect([0x0312, 0x04, 0x2107].every((code) => ethernetIp.rejects(code))).toBe(true);
+    expect([0x0204, 0x01, 0x06].some((code) => ethernetIp.rejects(code))).toBe(false);
+  });
+
+  test("texts of a controller: STRING, and those that claim more than there is", () => {
+    const { session, register, answer, ring, tags } = scripted(tag("Name", "text(8)"));
+    register();
+    answer(`cc 00 00 00 a002 ce0f 03000000 616263 ${"00".repeat(81)}`);
+    ring.publish(1);
+    expect(newest(ring, tags)).toEqual(["abc"]);
+    const link = linkOf(ethernetIp, kit.settings);
+    const again = (text: string): number => {
+      ring.claim(1);
+      session.read(ethernetIp.plan(tags, link)[0]!, ring, ring.head, 0);
+      answer(text);
+      ring.publish(1);
+      return states(ring, tags)[0]!;
+    };
+    expect(again(`cc 00 00 00 a002 ce0f ff000000 616263 ${"00".repeat(81)}`)).toBe(ERROR.length);
+    expect(again("cc 00 00 00 da00 02 6869")).toBe(GOOD);
+    expect(newest(ring, tags)).toEqual(["hi"]);
+    expect(again("cc 00 00 00 d000 0900 686968696869686968")).toBe(ERROR.length);
+  });
+});
+
+describe("writing", () => {
+  test("names the controller's own type, as it was read", () => {
+    const { ring, tags } = ringFor([tag("Level", "uint16", { id: "d.l", writable: true })]);
+    const bench = benchOf([tag("Level", "int16", { id: "d.l" })]);
+    bench.poll(ring, tags, 0);
+    const raw = new Uint8Array(2);
+    bench.session.readRaw(tags[0]!, raw, 0);
+    bench.run(0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 40_000, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+    expect([bench.run(0), bench.written]).toEqual([DONE, [["d.l", 40_000 - 65_536]]]);
+  });
+
+  test("a BOOL is a tag of its own", () => {
+    const { ring, tags } = ringFor([tag("Run", "bool", { id: "d.r", writable: true })]);
+    const bench = benchOf(tags);
+    bench.poll(ring, tags, 0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 1, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+    expect([bench.run(0), bench.written]).toEqual([DONE, [["d.r", 1]]]);
+  });
+});

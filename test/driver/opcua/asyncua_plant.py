@@ -1,0 +1,43 @@
+"""A server of another stack: asyncua_plant.py PORT ITEMS. All items go up once a second; `writes`
+on standard input is answered by what was written to the setpoint."""
+import asyncio
+import json
+import sys
+
+from asyncua import Server, ua
+
+
+async def main(port: int, items: int) -> None:
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/plant")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    space = await server.register_namespace("urn:plant:asyncua")
+    folder = await server.nodes.objects.add_folder(ua.NodeId("Plant", space), "Plant")
+    counters = [
+        await folder.add_variable(ua.NodeId(f"Counter{i}", space), f"Counter{i}", 0.0)
+        for i in range(items)
+    ]
+    setpoint = await folder.add_variable(ua.NodeId("Setpoint", space), "Setpoint", 20.0)
+    await setpoint.set_writable()
+    await folder.add_variable(ua.NodeId(7, space), "Name", "Mühle")
+
+    async def read_lines() -> None:
+        loop = asyncio.get_running_loop()
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            if line.strip() == "setpoint":
+                print(json.dumps(await setpoint.read_value()), flush=True)
+
+    async with server:
+        print("ready", flush=True)
+        lines = asyncio.create_task(read_lines())
+        count = 0.0
+        while not lines.done():
+            await asyncio.sleep(1)
+            count += 1
+            for counter in counters:
+                await server.write_attribute_value(
+                    counter.nodeid, ua.DataValue(ua.Variant(count, ua.VariantType.Double)))
+
+
+asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "bun:test";
+import { createRandom } from "../../../src/base.ts";
+import type { DriverTag, Rows } from "../../../src/driver.ts";
+import { parseAddress } from "../../../src/driver/opcua/address.ts";
+import {
+  BUILT_IN, decode, decodeCell, encode, Field, isRefusal, rawOf, stateOfStatus, tagProblem,
+  valueOfRaw,
+} from "../../../src/driver/opcua/codec.ts";
+import { Publisher, type Told } from "../../../src/driver/opcua/publish.ts";
+import { Arena, readCell, Ring, stateName, tagColumn } from "../../../src/ring.ts";
+
+function tag(type: string, more: Partial<DriverTag> = {}): DriverTag {
+  return { id: "d.t", station: 1, at: "ns=1;s=T", type: type as DriverTag["type"], scale: 1,
+    offset: 0, wordOrder: "ABCD", writable: false, column: 0, decimals: null, signal: null,
+    ...more } as DriverTag;
+}
+
+function ringOf(tags: readonly DriverTag[], rows = 64): Ring {
+  return Ring.create(Arena.create(1 << 20), Ring.layout("d.g", tags.map((one, i) =>
+    tagColumn(`t${i}`, one.type, one.scale !== 1 || one.offset !== 0)), rows)).ring;
+}
+
+describe("addresses", () => {
+  test("are read as they are spelled", () => {
+    expect(parseAddress("ns=2;s=Tank.Level")).toMatchObject({ node: "ns=2;s=Tank.Level" });
+    expect(parseAddress('ns=3;s="DB"."list"[3] range 0:9'))
+      .toMatchObject({ node: 'ns=3;s="DB"."list"[3]', range: "0:9" });
+    expect(parseAddress("nsu=urn:plant:x;i=7"))
+      .toMatchObject({ node: "i=7", namespace: "urn:plant:x" });
+    expect(parseAddress("i=2258")).toMatchObject({ node: "i=2258", namespace: "", call: null });
+    expect(parseAddress("ns=1;s=a b call ns=1;s=Tank 1 ns=1;s=Tank 1.Set").call)
+      .toEqual({ object: { node: "ns=1;s=Tank 1", namespace: "" },
+        method: { node: "ns=1;s=Tank 1.Set", namespace: "" } });
+  });
+
+  const wrong: readonly (readonly [at: string, sentence: RegExp])[] = [
+    ["holding 9", /no OPC UA node.*ns=2;s=/], ["ns=2;Tank", /no OPC UA node/],
+    ["ns=x;s=T", /no namespace/], ["ns=70000;s=T", /at most 65535/], ["ns=1;s=", /nothing stands/],
+    ["ns=1;i=x", /text is s=x/], ["ns=1;i=4294967296", /number to 4294967295/],
+    ["ns=1;g=12", /32 digits/], ["ns=1;b=%%", /no base64/], ["nsu=;s=T", /namespace's URI/],
+    ["ns=1;s=T range x", /range 0:9/], ["ns=1;s=T range 5:2", /ends before/],
+    ["ns=1;s=T call ns=1;s=Tank", /two nodes/],
+  ];
+  for (const [at, sentence] of wrong) {
+    test(`${at}: one sentence of what would be right`, () => {
+      expect(tagProblem(tag("float64", { at }))).toMatch(sentence);
+    });
+  }
+
+  test("what does not fit the type is told", () => {
+    expect(tagProblem(tag("text(8)", { scale: 2 }))).toMatch(/scale and offset/);
+    expect(tagProblem(tag("float64", { at: "ns=1;s=T range 0:3" }))).toMatch(/json\(n\)/);
+    expect(tagProblem(tag("text(8)", { writable: true }))).toMatch(/Writing a text/);
+    expect(tagProblem(tag("bool", { writable: true }))).toBeNull();
+    expect(tagProblem(tag("int16", { at: "ns=1;s=T call i=1 i=2" }))).toMatch(/read-write/);
+  });
+});
+
+describe("values", () => {
+  const cases: readonly (readonly [string, number, unknown, unknown, string])[] = [
+    ["bool", BUILT_IN.Boolean, true, true, "good"],
+    ["uint8", BUILT_IN.Byte, 255, 255, "good"],
+    ["int8", BUILT_IN.Int16, 200, 0, "bad:range"],
+    ["int16", BUILT_IN.Double, 1.5, 0, "bad:range"],
+    ["int64", BUILT_IN.Int64, [-1 >>> 0, -2 >>> 0], -2n, "good"],
+    ["uint64", BUILT_IN.UInt64, [0x80000000, 0], null, "error:overflow"],
+    ["uint64", BUILT_IN.UInt32, 4294967295, 4294967295n, "good"],
+    ["float64", BUILT_IN.Float, NaN, 0, "bad:range"],
+    ["float64", BUILT_IN.Boolean, true, 0, "error:type"],
+    ["float64", BUILT_IN.String, "7", 0, "error:type"],
+    ["text(8)", BUILT_IN.String, "Mühlenbach", "", "error:length"],
+    ["text(8)", BUILT_IN.LocalizedText, { text: "Mühle" }, "Mühle", "good"],
+    ["time", BUILT_IN.DateTime, new Date(1000), 1000, "good"],
+    ["json(16)", BUILT_IN.Double, 1.5, "1.5", "good"],
+  ];
+  for (const [type, dataType, value, cell, state] of cases) {
+    test(`${type} of ${JSON.stringify(value)} is ${state}`, () => {
+      const one = tag(type);
+      const ring = ringOf([one]);
+      ring.claim(1);
+      decodeCell(new Field(one), { dataType, arrayType: 0, value }, ring, 0);
+      const column = ring.columns[0]!;
+      expect(stateName(ring.arena.U[column.state]!)).toBe(state);
+      if (cell !== null) expect(readCell(ring, column, 0)).toEqual(cell as never);
+    });
+  }
+
+  test("an array is the text of its JSON, 64 bits exactly", () => {
+    const one = tag("json(64)");
+    const ring = ringOf([one]);
+    ring.claim(1);
+    const value = [[0, 5], [0x7fffffff, 0xffffffff]];
+    decodeCell(new Field(one), { dataType: BUILT_IN.UInt64, arrayType: 1, value }, ring, 0);
+    expect(readCell(ring, ring.columns[0]!, 0)).toBe('[5,"9223372036854775807"]');
+  });
+
+  test("random setpoints come back as what they mean", () => {
+    const random = createRandom(7);
+    for (const type of ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+      "float32", "float64"]) {
+      for (let i = 0; i < 200; i++) {
+        const one = tag(type, { scale: 0.5, offset: -3, writable: true });
+        const value = Math.round(random.next() * 200) / 2 - 3;
+        if (type === "int8" && value > 60) continue;
+        const { bytes, means } = encode(one, value);
+        expect(means).toBe(value);
+        const raw = new Uint8Array(bytes.length);
+        expect(rawOf(new Field(one), valueOfRaw(one, bytes), raw)).toBe(true);
+        expect([...raw]).toEqual([...bytes]);
+        expect(decode(one, raw)).toBe(value);
+      }
+    }
+  });
+
+  test("what a type cannot hold is refused", () => {
+    expect(() => encode(tag("uint8"), 256)).toThrow(/uint8 cannot hold/);
+    expect(() => encode(tag("float32"), 1e39)).toThrow(/float32 cannot hold/);
+    expect(() => encode(tag("float64"), NaN)).toThrow();
+  });
+
+  test("an answer of another type is no raw value: it would be written as that type", () => {
+    const raw = new Uint8Array(8);
+    const double = { dataType: BUILT_IN.Double, arrayType: 0, value: 3 };
+    expect(rawOf(new Field(tag("int16")), double, raw)).toBe(false);
+  });
+
+  test("statuses are classes with reasons", () => {
+    const named = (status: number): string => stateName(stateOfStatus(status));
+    expect([0, 0x40920000, 0x80000000, 0x80340000, 0x800a0000, 0x80310000].map(named)).toEqual(
+      ["good", "uncertain:source", "bad:source", "bad:address", "bad:timeout",
+        "bad:disconnected"]);
+    // BadNotWritable says that nothing was done; BadUnexpectedError does not.
+    expect([0x803b0000, 0x80010000].map(isRefusal)).toEqual([true, false]);
+  });
+});
+
+describe("rows of messages", () => {
+  const tags = [tag("float64"), tag("float64", { column: 1 })];
+
+  function publisher(): { it: Publisher; rows: () => unknown[] } {
+    const ring = ringOf(tags);
+    const seen: unknown[] = [];
+    const rows: Rows = {
+      stream: "d.g", interval: 100, tags, ring,
+      begin(_time, source) {
+        ring.claim(1);
+        for (const column of ring.columns) {
+          const [at, before] = [ring.head & ring.mask, (ring.head - 1) & ring.mask];
+          ring.arena.F[column.payload + at] = ring.arena.F[column.payload + before]!;
+          ring.arena.U[column.state + at] = ring.arena.U[column.state + before]!;
+        }
+        seen.push(source);
+        return ring.head;
+      },
+      publish() {
+        seen.push(ring.columns.map((column) => readCell(ring, column, ring.head)));
+        ring.publish(1);
+      },
+      spoil: () => {}, forget: () => {},
+    };
+    return { it: new Publisher(rows), rows: () => seen.splice(0) };
+  }
+  const told = (index: number, source: number, value: number): Told => ({
+    tag: index, source, status: 0, value: { dataType: BUILT_IN.Double, arrayType: 0, value },
+  });
+
+  test("a row for each distinct source time, in order; the rest repeats", () => {
+    const { it, rows } = publisher();
+    it.take(1000, [told(0, 20, 2), told(1, 10, 5), told(1, 20, 6), told(0, 10, 1)]);
+    expect(it.write()).toBe(false);
+    expect(rows()).toEqual([10, [1, 5], 20, [2, 6]]);
+    it.take(1001, [told(1, 30, 7)]);
+    it.write();
+    expect(rows()).toEqual([30, [2, 7]]);
+  });
+
+  test("two values of one tag at one time are two rows", () => {
+    const { it, rows } = publisher();
+    it.take(1000, [told(0, 10, 1), told(0, 10, 2), told(1, 10, 9)]);
+    it.write();
+    expect(rows()).toEqual([10, [1, 0], 10, [2, 9]]);
+  });
+
+  test("a message without values is a row that says so", () => {
+    const { it, rows } = publisher();
+    it.take(1000, [told(0, 10, 1), told(1, 10, 1)]);
+    it.take(1001, []);
+    it.write();
+    expect(rows()).toEqual([10, [1, 1], NaN, [1, 1]]);
+  });
+
+  test("no more than half a ring a turn, and nothing is lost", () => {
+    const { it, rows } = publisher();
+    it.take(1000, Array.from({ length: 100 }, (_, i) => told(0, i, i)));
+    expect(it.write()).toBe(true);
+    expect(rows()).toHaveLength(2 * 32);
+    it.write();
+    it.write();
+    expect(it.write()).toBe(false);
+    expect(it.written).toBe(100);
+    expect(it.lost).toBe(0);
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
+ * PASSWORD]`. Each line that it reads is answered by one: `set NAME JSON`, `bad NAME`, `get NAME`,
+ * `count MS` (all counters go up), `counted`, `writes` (what was written to Setpoint).
+ */
+import { DataType, StatusCodes, type UAVariable } from "node-opcua";
+import { startServer } from "./server.ts";
+
+const [port, items = "0", user, password] = process.argv.slice(2);
+const plant = await startServer({
+  port: Number(port),
+  ...(user === undefined || password === undefined ? {} : { user: { name: user, password } }),
+});
+const variables = new Map<string, UAVariable>();
+const add = (name: string, type: DataType, value: unknown): UAVariable => {
+  const variable = plant.variable(name, type, value);
+  variables.set(name, variable);
+  return variable;
+};
+
+const counters = Array.from({ length: Number(items) }, (_, i) =>
+  add(`Counter${i}`, DataType.Double, 0));
+add("Level", DataType.Float, 12.5);
+add("Count", DataType.Int64, [1, 2]);
+add("Name", DataType.String, "Mühle");
+add("Running", DataType.Boolean, true);
+add("Began", DataType.DateTime, new Date("2026-05-04T03:02:01Z"));
+add("Curve", DataType.Double, [1, 2, 3]);
+const setpoint = add("Setpoint", DataType.Double, 20);
+
+const writes: number[] = [];
+setpoint.on("value_changed", (answer) => writes.push(answer.value.value as number));
+const limit = add("Limit", DataType.Double, 5);
+const tank = plant.namespace.addObject({
+  organizedBy: plant.server.engine.addressSpace!.rootFolder.objects, browseName: "Tank",
+  nodeId: "s=Tank",
+});
+const method = plant.namespace.addMethod(tank, {
+  browseName: "SetLimit", nodeId: "s=Tank.SetLimit",
+  inputArguments: [{ name: "limit", dataType: DataType.Double }], outputArguments: [],
+});
+method.bindMethod((inputs, _context, done) => {
+  plant.set(limit, DataType.Double, inputs[0]!.value);
+  done(null, { statusCode: StatusCodes.Good, outputArguments: [] });
+});
+
+let count = 0;
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function answer(line: string): string {
+  const [verb, name = "", value = ""] = line.split(" ");
+  if (verb === "writes") return JSON.stringify(writes);
+  if (verb === "get") {
+    return JSON.stringify(variables.get(name)!.readValue().value.value);
+  }
+  if (verb === "set") {
+    const variable = variables.get(name)!;
+    plant.set(variable, variable.readValue().value.dataType, JSON.parse(value));
+    return "set";
+  }
+  if (verb === "bad") {
+    variables.get(name)!.setValueFromSource(variables.get(name)!.readValue().value,
+      StatusCodes.BadSensorFailure);
+    return "bad";
+  }
+  if (verb === "count") {
+    clearInterval(timer);
+    timer = setInterval(() => {
+      count += 1;
+      for (const counter of counters) plant.set(counter, DataType.Double, count);
+    }, Number(name));
+    return "counts";
+  }
+  if (verb === "counted") return String(count);
+  return `no such verb: ${verb}`;
+}
+
+console.log("ready");
+let answered = 0;
+for await (const line of console) console.log(`${++answered}: ${answer(line)}`);
+await plant.stop();
+process.exit(0);

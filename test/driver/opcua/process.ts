@@ -1,0 +1,105 @@
+import type { TCPSocketListener } from "bun";
+import { join } from "node:path";
+import { Program, until } from "../../support/binary.ts";
+
+/** A port that nobody has. */
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+/** The plant (plant.ts) in a process of its own. */
+export class PlantProcess {
+  readonly #program: Program;
+  #asked = 0;
+
+  private constructor(program: Program) {
+    this.#program = program;
+  }
+
+  static async start(port: number, ...args: string[]): Promise<PlantProcess> {
+    const script = join(import.meta.dir, "plant.ts");
+    const program = new Program([process.execPath, script, String(port), ...args]);
+    const plant = new PlantProcess(program);
+    await until("the server is up", () => /^ready$/m.test(program.output), 30_000)
+      .catch((thrown: unknown) => {
+        throw new Error(`${thrown}\n${program.output}`);
+      });
+    return plant;
+  }
+
+  /** One line, and what it answers. */
+  async ask(line: string): Promise<string> {
+    const n = ++this.#asked;
+    this.#program.child.stdin.write(`${line}\n`);
+    await this.#program.child.stdin.flush();
+    const answer = new RegExp(`^${n}: (.*)$`, "m");
+    return (await until(`answer to ${line}`, () => answer.exec(this.#program.output)))[1]!;
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    await this.#program.stop(signal);
+  }
+}
+
+/** Passes bytes between clients and a port; while it is cut, what arrives is lost. */
+export class Cable {
+  readonly port: number;
+  cut = false;
+  /** Pieces of the newest connection that still pass; then the cable is cut. */
+  #left = Infinity;
+  #newest: Line | null = null;
+  readonly #listener: TCPSocketListener<Line>;
+
+  constructor(to: number) {
+    const cable = this;
+    this.#listener = Bun.listen<Line>({
+      hostname: "127.0.0.1", port: 0,
+      socket: {
+        open(client) {
+          cable.#newest = client.data = { early: [], server: null };
+          void Bun.connect({ hostname: "127.0.0.1", port: to, socket: {
+            open(server) {
+              client.data.server = server;
+              for (const bytes of client.data.early.splice(0)) server.write(bytes);
+            },
+            data: (_, bytes) => {
+              if (!cable.cut) client.write(bytes);
+            },
+            close: () => void client.end(),
+          } }).catch(() => void client.end());
+        },
+        data(client, bytes) {
+          if (client.data === cable.#newest && cable.#left-- <= 0) cable.cut = true;
+          if (cable.cut) return;
+          if (client.data.server === null) client.data.early.push(Buffer.from(bytes));
+          else client.data.server.write(bytes);
+        },
+        close: (client) => void client.data.server?.end(),
+      },
+    });
+    this.port = this.#listener.port;
+  }
+
+  /** It dies with the request after the next `requests` of the newest connection on it. */
+  cutAfter(requests: number): void {
+    this.#left = requests;
+  }
+
+  /** It is whole again. */
+  mend(): void {
+    this.#left = Infinity;
+    this.cut = false;
+  }
+
+  stop(): void {
+    this.#listener.stop(true);
+  }
+}
+
+interface Line {
+  early: Buffer[];
+  server: { write(bytes: Uint8Array): number; end(): void } | null;
+}

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { freePort } from "../connector/broker.ts";
+import { Program, until, workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import { python } from "../support/python.ts";
+
+/** The compiled binary against a controller that is none of ours: cpppo's. */
+const interpreter = python("cpppo");
+const port = await freePort();
+const tags = {
+  temperature: { at: "Temp", type: "float32" },
+  count: { at: "Count", type: "int16" },
+  bit: { at: "Count.3", type: "bool" },
+  big: { at: "Big", type: "int64" },
+  first: { at: "Arr[0]", type: "int32" },
+  third: { at: "arr[2]", type: "int32" },
+  last: { at: "Arr[19]", type: "uint32" },
+  speed: { at: "Motor.Speed", type: "float32" },
+  flag: { at: "Flag", type: "bool" },
+  name: { at: "Name", type: "text(20)" },
+  small: { at: "Small", type: "int8", scale: 0.5, offset: 1 },
+  beyond: { at: "Arr[20]", type: "int32" },
+  missing: { at: "Nobody", type: "int32" },
+  wrong: { at: "Temp", type: "int32" },
+  setpoint: { at: "Setpoint", type: "float32", access: "read-write" },
+  level: { at: "Level", type: "int16", access: "read-write" },
+};
+const config = {
+  gateway: { id: "logix" },
+  policy: "file:write-policy.json",
+  links: { plc: { type: "ethernet-ip", host: "127.0.0.1", port, timeout: "900ms" } },
+  devices: { press: { link: "plc", groups: { fast: "100ms" }, tags } },
+  rules: { hold: { sql: "SELECT temperature * 2 AS target FROM press.fast",
+    to: [{ write: "press.setpoint", from: "target" }] } },
+  api: { listen: "127.0.0.1:0" },
+};
+const onLoss = { after: "30s", value: "hold" };
+const policy = {
+  "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
+    minInterval: "1ms", inputMaxAge: "900ms", onLoss },
+  "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+};
+
+describe.skipIf(interpreter === null)("EtherNet/IP", () => {
+  const folder = workFolder({ "gateway.json": config, "write-policy.json": policy });
+  let plc: Program;
+  let gateway: RunningGateway;
+  /** What the controller has, after it was set to `value` where that is given. */
+  const plcTag = async (name: string, value = ""): Promise<string> => {
+    const before = plc.output.length;
+    plc.child.stdin.write(`${name} ${value}\n`);
+    const text = await until(name, () =>
+      new RegExp(`^${name.replace(".", "\\.")} (.*)\n`, "m").exec(plc.output.slice(before)));
+    return text[1]!;
+  };
+  const start = async (): Promise<void> => {
+    plc = new Program([interpreter!, join(import.meta.dir, "ethernet_ip_peer.py"), String(port)]);
+    await until("the controller", () => plc.output.includes("ready"), 20_000);
+  };
+  const tag = async (name: string): Promise<{ value: unknown; quality: string }> =>
+    (await gateway.get(`/tags/press.${name}`)).body;
+  const good = (name: string) => until(`${name} is good`,
+    async () => (await tag(name)).quality === "good", 20_000);
+
+  beforeAll(async () => {
+    await start();
+    gateway = await RunningGateway.start(join(folder.path, "gateway.json"),
+      join(folder.path, "store"));
+    await good("temperature");
+  }, 120_000);
+  afterAll(async () => {
+    await gateway?.stop();
+    await plc?.stop();
+    folder.remove();
+  });
+
+  test("values of every type come by their names", async () => {
+    for (const [name, value] of [["Temp", "21.5"], ["Count", "-7"], ["Big", "9007199254740993"],
+      ["Arr", "1,2,3"], ["Motor.Speed", "3.25"], ["Flag", "1"], ["Name", "hello"],
+      ["Small", "-20"]] as const) await plcTag(name, value);
+    await until("the values", async () => (await tag("name")).value === "hello");
+    const names = ["temperature", "count", "bit", "first", "third", "last", "speed", "flag", "name",
+      "small"];
+    const values = await Promise.all(names.map(tag));
+    expect(values.map(({ value }) => value))
+      .toEqual([21.5, -7, true, 1, 3, 0, 3.25, true, "hello", -9]);
+    expect(values.every(({ quality }) => quality === "good")).toBe(true);
+    expect((await tag("big")).value).toBe("9007199254740993");
+  });
+
+  test("a tag that is not there, or is something else, is bad alone", async () => {
+    await until("all is known", async () => (await tag("last")).quality === "good");
+    expect((await tag("beyond")).quality).toBe("bad:address");
+    expect((await tag("missing")).quality).toBe("bad:address");
+    expect((await tag("wrong")).quality).toBe("bad:exception");
+    expect((await gateway.cli("why", "press.missing")).output)
+      .toMatch(/refused {2}(nobody: there is no such|arr\[20\]: |temp: .*is REAL)/);
+  });
+
+  test("a rule's value is written through the gate, and read back", async () => {
+    expect(Number(await plcTag("Setpoint"))).toBe(0);
+    await gateway.arm("press.setpoint");
+    await until("the value", async () => Number(await plcTag("Setpoint")) === 43);
+    await until("verified", async () =>
+      (await gateway.cli("why", "press.setpoint")).output.includes('"verified"'));
+  }, 20_000);
+
+  test("a word written by hand is verified", async () => {
+    await gateway.arm("press.level");
+    expect((await gateway.cli("write", "press.level", "-321")).output).toContain("verified");
+    expect(await plcTag("Level")).toBe("-321");
+  }, 20_000);
+
+  test("the controller goes and comes back", async () => {
+    await plc.stop("SIGKILL");
+    await until("bad", async () => /bad:(disconnected|timeout)/
+      .test((await tag("temperature")).quality));
+    await start();
+    await good("temperature");
+  }, 40_000);
+});

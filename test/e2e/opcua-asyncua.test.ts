@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { join, resolve } from "node:path";
+import { Program, until, workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import { python } from "../support/python.ts";
+import { freePort } from "../driver/opcua/process.ts";
+
+const script = resolve(import.meta.dir, "../driver/opcua/asyncua_plant.py");
+const interpreter = python("asyncua");
+const items = 200;
+
+/** An independent stack: what both sides of one library agree on may still be wrong. */
+test.skipIf(interpreter === null)("the compiled binary against asyncua", async () => {
+  const port = freePort();
+  const server = new Program([interpreter!, "-u", script, String(port), String(items)]);
+  const folder = workFolder();
+  const file = folder.write("gateway.json", {
+    gateway: { id: "ua" },
+    policy: { "plant.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100 } },
+    links: { ua: { type: "opcua", host: "127.0.0.1", port, path: "/plant", security: "None" } },
+    devices: { plant: { link: "ua", groups: { fast: "500ms" }, tags: {
+      ...Object.fromEntries(Array.from({ length: items }, (_, i) =>
+        [`c${i}`, { at: `nsu=urn:plant:asyncua;s=Counter${i}`, type: "float64" }])),
+      name: { at: "nsu=urn:plant:asyncua;i=7", type: "text(16)" },
+      setpoint: { at: "nsu=urn:plant:asyncua;s=Setpoint", type: "float64", access: "read-write" },
+    } } },
+    rules: { steps: { sql: `SELECT c${items - 1} - lag(c${items - 1}) AS step FROM plant.fast` } },
+    api: { listen: "127.0.0.1:0" },
+  });
+  let gateway: RunningGateway | null = null;
+  try {
+    await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+    gateway = await RunningGateway.start(file, join(folder.path, "store"));
+    const tag = async (name: string) => (await gateway!.get(`/tags/plant.${name}`)).body;
+    await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 30_000);
+    expect(await tag("name")).toMatchObject({ value: "Mühle", quality: "good" });
+    expect(await tag("c0")).toMatchObject({ quality: "good" });
+    expect((await gateway.get("/streams/steps/latest")).body.values.step).toBeOneOf([0, 1]);
+    await gateway.arm("plant.setpoint");
+    expect((await gateway.cli("write", "plant.setpoint", "55")).output).toContain("verified");
+    server.child.stdin.write("setpoint\n");
+    await server.child.stdin.flush();
+    await until("it has the setpoint", () => /^55(\.0)?$/m.test(server.output));
+  } finally {
+    await gateway?.stop();
+    await server.stop("SIGKILL");
+    folder.remove();
+  }
+}, 90_000);

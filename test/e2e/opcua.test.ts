@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { until, workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import { Cable, freePort, PlantProcess } from "../driver/opcua/process.ts";
+
+/** The compiled binary against node-opcua's server, in another process. */
+const items = 100;
+const folder = workFolder();
+const port = freePort();
+const password = "a-password-of-this-test";
+let plant: PlantProcess;
+let cable: Cable;
+let gateway: RunningGateway;
+
+const counters = Object.fromEntries(Array.from({ length: items }, (_, i) =>
+  [`c${i}`, { at: `ns=1;s=Counter${i}`, type: "float64", group: "fast" }]));
+
+function config(security: string, at: number, more: object = {}): object {
+  return {
+    gateway: { id: "ua" },
+    policy: Object.fromEntries(["plant.setpoint", "plant.limit"].map((tag) =>
+      [tag, { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "10ms" }])),
+    links: { ua: { type: "opcua", host: "127.0.0.1", port: at, security, timeout: "2s",
+      user: "operator", password: "file:password", groups: { slow: { read: "poll" } } } },
+    devices: { plant: { link: "ua", groups: { fast: "250ms", slow: "500ms" }, tags: {
+      ...counters,
+      level: { at: "ns=1;s=Level", type: "float32", scale: 2, offset: 1, group: "fast" },
+      count: { at: "nsu=urn:NodeOPCUA-Server-default;s=Nobody", type: "int64", group: "fast" },
+      wide: { at: "ns=1;s=Count", type: "int64", group: "slow" },
+      name: { at: "ns=1;s=Name", type: "text(16)", group: "slow" },
+      running: { at: "ns=1;s=Running", type: "bool", group: "fast" },
+      began: { at: "ns=1;s=Began", type: "time", group: "slow" },
+      curve: { at: "ns=1;s=Curve", type: "json(64)", group: "fast" },
+      second: { at: "ns=1;s=Curve range 1", type: "float64", group: "fast" },
+      none: { at: "ns=1;s=Nothing", type: "float64", group: "fast" },
+      wrong: { at: "ns=1;s=Name", type: "float64", group: "slow" },
+      setpoint: { at: "ns=1;s=Setpoint", type: "float64", group: "fast", access: "read-write" },
+      limit: { at: "ns=1;s=Limit call ns=1;s=Tank ns=1;s=Tank.SetLimit", type: "float64",
+        group: "fast", access: "read-write" },
+    } } },
+    rules: {
+      sum: { sql: `SELECT c0 + c${items - 1} AS s FROM plant.fast` },
+      jumps: { sql: "SELECT count(*) AS n FROM " +
+        "(SELECT c0 - lag(c0) AS step FROM plant.fast) AS steps WHERE step < 0 OR step > 1" },
+    },
+    api: { listen: "127.0.0.1:0" },
+    ...more,
+  };
+}
+
+async function quality(tag: string): Promise<{ value: unknown; quality: string }> {
+  return (await gateway.get(`/tags/${tag}`)).body;
+}
+
+const values = (writes: string): number[] => JSON.parse(writes) as number[];
+
+beforeAll(async () => {
+  plant = await PlantProcess.start(port, String(items), "operator", password);
+  cable = new Cable(port);
+  folder.write("password", password);
+  const file = folder.write("gateway.json", config("Aes256_Sha256_RsaPss", cable.port));
+  gateway = await RunningGateway.start(file, join(folder.path, "store"));
+}, 60_000);
+
+afterAll(async () => {
+  await gateway?.stop();
+  await plant?.stop();
+  cable?.stop();
+  folder.remove();
+});
+
+const link = async (): Promise<{ state: string; reason: string; opens: number }> =>
+  (await gateway.get("/links")).body[0];
+
+test("an unknown certificate is refused, with the command that trusts it", async () => {
+  const refused = await until("the refusal", async () =>
+    /tagwerk trust ua [0-9a-f]{64}/.exec((await link()).reason));
+  expect((await link()).state).not.toBe("open");
+  expect((await quality("plant.c0")).quality).toStartWith("bad:");
+  const [, , name, fingerprint] = refused[0].split(" ");
+  const wrong = await gateway.cli("trust", name!, "0123456789");
+  expect(wrong.code).toBe(1);
+  expect(wrong.output).toContain(`refused were ${fingerprint}`);
+  const told = await gateway.cli("trust", name!, fingerprint!);
+  expect(told.output).toContain("trusted for ua");
+  await until("the link is open", async () => (await link()).state === "open", 20_000);
+}, 60_000);
+
+test("values of all types come, each with its quality", async () => {
+  await plant.ask("count 250");
+  await until("rows of the rule", async () =>
+    (await gateway.get("/streams/sum/latest")).body?.values?.s >= 4);
+  expect(await quality("plant.level")).toMatchObject({ value: 26, quality: "good" });
+  expect(await quality("plant.name")).toMatchObject({ value: "Mühle", quality: "good" });
+  expect(await quality("plant.running")).toMatchObject({ value: true, quality: "good" });
+  expect(await quality("plant.second")).toMatchObject({ value: 2, quality: "good" });
+  expect((await quality("plant.none")).quality).toBe("bad:address");
+  expect((await quality("plant.count")).quality).toBe("bad:address");
+  expect((await quality("plant.wrong")).quality).toBe("error:type");
+  expect(String((await quality("plant.wide")).value)).toBe(String(2 ** 32 + 2));
+  expect(JSON.parse(String((await quality("plant.curve")).value))).toEqual([1, 2, 3]);
+  await plant.ask("bad Level");
+  await until("the sensor is bad", async () =>
+    (await quality("plant.level")).quality === "bad:source");
+  await plant.ask("set Level 4");
+  await until("it is good again", async () =>
+    (await quality("plant.level")).value === 9);
+}, 30_000);
+
+test("a setpoint is written once and read back; a method too", async () => {
+  await gateway.arm("plant.setpoint");
+  await gateway.arm("plant.limit");
+  const written = await gateway.cli("write", "plant.setpoint", "42");
+  expect(written.output).toContain("verified");
+  expect(values(await plant.ask("writes")).filter((value) => value === 42)).toEqual([42]);
+  expect((await gateway.cli("write", "plant.limit", "7")).output).toContain("verified");
+  expect(await plant.ask("get Limit")).toBe("7");
+}, 30_000);
+
+test("W14: a write into a dead cable is unknown, and nothing of it arrives later", async () => {
+  const before = await plant.ask("writes");
+  // The read for the command passes, and the cable dies with the frame on it.
+  cable.cutAfter(1);
+  const { output } = await gateway.cli("write", "plant.setpoint", "66", "--within", "1500ms");
+  expect(output).toContain("unknown");
+  expect(cable.cut).toBe(true);
+  cable.mend();
+  await until("the link is open again", async () => (await link()).state === "open", 60_000);
+  await until("values are good again", async () =>
+    (await quality("plant.c0")).quality === "good", 30_000);
+  expect(await plant.ask("writes")).toBe(before);
+}, 120_000);
+
+test("W14: the server dies, comes back, and gets no write of before; rows go on", async () => {
+  await plant.stop();
+  await until("the loss is seen", async () =>
+    (await quality("plant.c0")).quality === "bad:disconnected", 30_000);
+  const { output } = await gateway.cli("write", "plant.setpoint", "77", "--within", "1s");
+  expect(output).toContain("refused");
+  plant = await PlantProcess.start(port, String(items), "operator", password);
+  await plant.ask("count 250");
+  await until("it is found again", async () =>
+    (await quality("plant.c0")).quality === "good", 60_000);
+  await until("and counts", async () => Number((await quality("plant.c0")).value) > 4, 20_000);
+  expect(values(await plant.ask("writes"))).not.toContain(77);
+}, 120_000);
+
+test("browse shows what can be a tag", async () => {
+  const { code, output } = await gateway.cli("browse", "ua", "ns=1;s=Plant", "--csv", "-c",
+    join(folder.path, "gateway.json"));
+  expect(code).toBe(0);
+  const lines = output.trim().split("\n");
+  expect(lines[0]).toBe("name,at,type");
+  expect(lines).toContain(`Level,"ns=1;s=Level",float32`);
+  expect(lines).toContain(`Curve,"ns=1;s=Curve",json(1024)`);
+  expect(lines.length).toBeGreaterThan(items);
+}, 30_000);

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Program, until, workFolder } from "../support/binary.ts";
+import { freePort } from "../connector/broker.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import { python } from "../support/python.ts";
+
+/** The compiled binary against an S7 server that is none of ours: python-snap7's. */
+const interpreter = python("snap7");
+const port = await freePort();
+const tags = {
+  temperature: { at: "DB1.DBD4", type: "float32" },
+  count: { at: "DB1.DBW2", type: "int16" },
+  on: { at: "DB1.DBX0.0", type: "bool" },
+  off: { at: "DB1.DBX0.1", type: "bool" },
+  third: { at: "DB1.DBX0.3", type: "bool" },
+  precise: { at: "DB1.DBD16", type: "float64" },
+  name: { at: "DB1.DBB24", type: "text(10)" },
+  code: { at: "DB1.DBC40", type: "text(4)" },
+  flags: { at: "MW10", type: "uint16" },
+  door: { at: "I0.1", type: "bool" },
+  scaled: { at: "MB20", type: "uint8", scale: 0.5, offset: 1 },
+  beyond: { at: "DB1.DBW120", type: "int16" },
+  missing: { at: "DB9.DBW0", type: "int16" },
+  setpoint: { at: "DB1.DBD8", type: "float32", access: "read-write" },
+  level: { at: "DB1.DBW12", type: "int16", access: "read-write" },
+};
+const config = {
+  gateway: { id: "s7" },
+  policy: "file:write-policy.json",
+  links: { plc: { type: "s7", host: "127.0.0.1", port, timeout: "500ms" } },
+  devices: { press: { link: "plc", groups: { fast: "100ms" }, tags } },
+  rules: { hold: { sql: "SELECT temperature * 2 AS target FROM press.fast",
+    to: [{ write: "press.setpoint", from: "target" }] } },
+  api: { listen: "127.0.0.1:0" },
+};
+const onLoss = { after: "30s", value: "hold" };
+const policy = {
+  "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
+    minInterval: "1ms", inputMaxAge: "500ms", onLoss },
+  "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+};
+
+describe.skipIf(interpreter === null)("S7", () => {
+  const folder = workFolder({ "gateway.json": config, "write-policy.json": policy });
+  let plc: Program;
+  let gateway: RunningGateway;
+  const block = async (): Promise<Buffer> => {
+    const before = plc.output.length;
+    plc.child.stdin.write("\n");
+    const text = await until("DB1", () => /([0-9a-f]+)\n/.exec(plc.output.slice(before)));
+    return Buffer.from(text[1]!, "hex");
+  };
+  const start = async (): Promise<void> => {
+    plc = new Program([interpreter!, join(import.meta.dir, "s7_peer.py"), String(port)]);
+    await until("the PLC", () => plc.output.includes("ready"));
+  };
+  const tag = async (name: string): Promise<{ value: unknown; quality: string }> =>
+    (await gateway.get(`/tags/press.${name}`)).body;
+  const good = (name: string) => until(`${name} is good`,
+    async () => (await tag(name)).quality === "good");
+
+  beforeAll(async () => {
+    await start();
+    gateway = await RunningGateway.start(folder.write("gateway.json", config),
+      join(folder.path, "store"));
+    await good("temperature");
+  }, 120_000);
+  afterAll(async () => {
+    await gateway?.stop();
+    await plc?.stop();
+    folder.remove();
+  });
+
+  test("values of every type come from the areas as they are", async () => {
+    const names = ["temperature", "count", "on", "off", "third", "precise", "name", "code", "flags",
+      "door", "scaled"];
+    const values = await Promise.all(names.map(tag));
+    expect(values.map(({ value }) => value)).toEqual(
+      [21.5, -7, true, false, true, 1234.5678, "hello", "AB12", 0x0a0b, true, 11]);
+    expect(values.every(({ quality }) => quality === "good")).toBe(true);
+  });
+
+  test("a tag that is not there is bad alone, and its neighbours are not", async () => {
+    expect((await tag("beyond")).quality).toBe("bad:address");
+    expect((await tag("missing")).quality).toBe("bad:address");
+    expect((await gateway.cli("why", "press.missing")).output)
+      .toMatch(/DB9\.DBB0\.\.1: .*optimised.*0x0A|DB1\..*past the end/);
+  });
+
+  test("a rule's value is written through the gate, and read back", async () => {
+    expect((await block()).readFloatBE(8)).toBe(0);
+    await gateway.arm("press.setpoint");
+    await until("the value", async () => (await block()).readFloatBE(8) === 43);
+    await until("verified", async () =>
+      (await gateway.cli("why", "press.setpoint")).output.includes('"verified"'));
+  }, 20_000);
+
+  test("a word written by hand is verified, and changes nothing beside it", async () => {
+    const before = await block();
+    await gateway.arm("press.level");
+    const { output } = await gateway.cli("write", "press.level", "-321");
+    expect(output).toContain("verified");
+    const after = await block();
+    expect(after.readInt16BE(12)).toBe(-321);
+    after.writeInt16BE(before.readInt16BE(12), 12);
+    expect(after.subarray(12).equals(before.subarray(12))).toBe(true);
+  }, 20_000);
+
+  test("the PLC goes and comes back", async () => {
+    await plc.stop("SIGKILL");
+    await until("bad", async () => /bad:(disconnected|timeout)/
+      .test((await tag("temperature")).quality));
+    await start();
+    await good("temperature");
+  }, 30_000);
+});

@@ -1,0 +1,28 @@
+"""An S7 server that Tagwerk knows nothing of. Prints its port, then DB1 in hex for each line read."""
+import struct
+import sys
+
+from snap7.server import Server
+from snap7.type import SrvArea
+
+db1 = bytearray(96)
+db1[0] = 0b1001
+struct.pack_into(">h", db1, 2, -7)
+struct.pack_into(">f", db1, 4, 21.5)
+struct.pack_into(">d", db1, 16, 1234.5678)
+db1[24:31] = bytes([10, 5]) + b"hello"
+db1[40:44] = b"AB12"
+
+server = Server(log=False)
+server.register_area(SrvArea.DB, 1, db1)
+server.register_area(SrvArea.MK, 0, bytearray(range(64)))
+server.register_area(SrvArea.PE, 0, bytearray([2] * 16))
+server.register_area(SrvArea.PA, 0, bytearray(16))
+server.start_to("127.0.0.1", int(sys.argv[1]))
+print("ready", flush=True)
+for line in sys.stdin:
+    if line.startswith("set "):
+        _, at, value = line.split()
+        struct.pack_into(">f", db1, int(at), float(value))
+    print(db1.hex(), flush=True)
+server.stop()

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import { createRandom, type Random } from "../../src/base.ts";
+import { DONE, PENDING, type DriverTag } from "../../src/driver.ts";
+import { GOOD } from "../../src/ring.ts";
+import { Bench, kits, newest, states, tagsOf, type Kit } from "../contract/drivers.ts";
+import { ringFor } from "../driver/support.ts";
+
+const count = Number(process.env.SOAK_COUNT ?? 1000);
+const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1_000_000_000);
+
+/** What a stream may lose, repeat or bring too early: no value may come of it that is not true. */
+function displaced(r: Random, answer: Uint8Array, old: readonly Uint8Array[]): Uint8Array {
+  switch (r.below(6)) {
+    case 0: return answer.subarray(0, r.below(answer.length));
+    case 1: {
+      const at = r.below(answer.length);
+      return Buffer.concat([answer.subarray(0, at), answer.subarray(at + 1)]);
+    }
+    case 2: return Buffer.concat([answer, answer]);
+    case 3: return Buffer.concat([old.length > 0 ? r.pick(old) : answer, answer]);
+    case 4: return Uint8Array.from({ length: 1 + r.below(300) }, () => r.below(256));
+    default: return answer;
+  }
+}
+
+/** Bytes changed where they stand: what is true of the values can no longer be said. */
+function changed(r: Random, answer: Uint8Array): Uint8Array {
+  const bytes = answer.slice();
+  for (let n = 1 + r.below(4); n > 0; n--) {
+    // Heads are where lengths, counts and codes stand.
+    const at = r.below(r.chance(0.7) ? Math.min(64, bytes.length) : bytes.length);
+    bytes[at] = r.pick([0, 1, 0x7f, 0x80, 0xff, r.below(256)]);
+  }
+  return r.chance(0.2) ? bytes.subarray(0, r.below(bytes.length)) : bytes;
+}
+
+/** One connection with damage in its answers; says what was wrong, or null. */
+function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | null {
+  const r = createRandom(caseSeed);
+  const { ring, tags } = ringFor(tagsOf(kit, 1 + r.below(12)));
+  const bench = new Bench(kit, tags);
+  const trusted = r.chance(0.5);
+  const old: Uint8Array[] = [];
+  bench.onAnswer = (answer) => {
+    const given = r.chance(0.4) ? answer
+      : trusted ? displaced(r, answer, old) : changed(r, answer);
+    old.push(answer);
+    return given;
+  };
+  for (let round = 0; round < 4; round++) {
+    if (!bench.isOpen) bench.open();
+    for (const tag of tags) bench.values.set(tag.id, r.below(32767));
+    const results = bench.poll(ring, tags, round * 1e7, 1 + r.below(400));
+    for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);
+    if (results.includes(PENDING)) return "an exchange that never ends";
+    const wrong = trusted ? untrue(bench, ring, tags, results) : null;
+    if (wrong !== null) return wrong;
+  }
+  return null;
+}
+
+function untrue(
+  bench: Bench, ring: Parameters<typeof newest>[0], tags: readonly DriverTag[],
+  results: readonly number[],
+): string | null {
+  if (results.some((result) => result !== DONE)) return null;
+  const values = newest(ring, tags);
+  const state = states(ring, tags);
+  const at = tags.findIndex((tag, i) =>
+    state[i] === GOOD && values[i] !== bench.values.get(tag.id));
+  return at < 0 ? null : `${tags[at]!.id} is ${values[at]}, not ${bench.values.get(tags[at]!.id)}`;
+}
+
+/** One damaged request to the driver's own server. */
+function ask(kit: Kit, caseSeed: number): void {
+  const r = createRandom(caseSeed);
+  const { ring, tags } = ringFor(tagsOf(kit, 4));
+  const good = new Bench(kit, tags);
+  good.poll(ring, tags, 0);
+  const server = kit.driver.serve(tags, good.link, { value: () => 1, written: () => true });
+  for (const frame of good.frames) {
+    const bytes = changed(r, frame);
+    server.receive(bytes, bytes.length, 0, { frame() {}, reply() {} });
+    kit.driver.readable(bytes, r.chance(0.5), good.link);
+  }
+}
+
+for (const kit of kits) {
+  describe(kit.driver.type, () => {
+    test(`damaged answers give no wrong value and no crash (${count} from seed ${seed})`, () => {
+      const seen = new Map<number, number>();
+      const findings: string[] = [];
+      for (let i = 0; i < count && findings.length < 10; i++) {
+        const wrong = one(kit, seed + i, seen);
+        if (wrong !== null) findings.push(`seed ${seed + i}: ${wrong}`);
+      }
+      expect(findings).toEqual([]);
+      expect(seen.get(DONE)!).toBeGreaterThan(count / 10);
+      expect(seen.size).toBeGreaterThan(3);
+    }, 7_200_000);
+
+    test("damaged requests crash no server", () => {
+      for (let i = 0; i < count; i++) ask(kit, seed + i);
+    }, 7_200_000);
+  });
+}
