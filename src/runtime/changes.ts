@@ -198,7 +198,7 @@ export class Changes {
     await Promise.all(roles.map((role, i) =>
       role.begin(offers.filter((offer) => offer.role !== offers[i]!.role), past)));
     await Promise.all(roles.map((role) => role.release()));
-    world.collect();
+    world.shrink();
     this.#options.switched();
     world.log.info("change", `the configuration was ${why}`, { hash: graph.gateway.configHash });
   }

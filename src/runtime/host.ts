@@ -180,7 +180,7 @@ export class RoleHost {
   release(): void {
     this.#role.release();
     // Never on the thread that polls; with one thread `main` does it.
-    if (this.#options.share.role === "data") this.#options.world.collect();
+    if (this.#options.share.role === "data") this.#options.world.shrink();
   }
 
   /** Where the rings that it fills lie, for who reads along. */

@@ -38,6 +38,8 @@ export interface World {
   clockSynced(): boolean;
   /** Gives back what the start of a thread left behind, before the first row. */
   collect(): void;
+  /** The same after a change, with the compiled code of what ran before. */
+  shrink(): void;
   /** Ends the process at once; init starts it anew (W6). */
   exit(code: number): void;
   /** A thread of the second entry point. */
@@ -70,6 +72,10 @@ export function machineWorld(
     timers: eventLoop,
     loadModel: loadOnnx,
     collect: () => Bun.gc(true),
+    shrink: () => {
+      Bun.gc(true);
+      Bun.shrink();
+    },
     exit: (code) => process.exit(code),
     thread: () => new Worker(workerUrl),
     wakePipe: () => {

@@ -188,6 +188,11 @@ export class Scope {
         `A name with a hyphen stands in back-quotes here: \`${hyphenated}\``, sql,
         { from: span.from, to: span.from + hyphenated.length });
     }
+    const [owner, tag] = [parts[0]!.split(".")[0]!, name.slice(name.lastIndexOf(".") + 1)];
+    if (parts.length === 1 && this.#catalog.tag(owner, tag) !== undefined) {
+      return new SqlFault("syntax", "Back-quotes stand around one name, not around the dot: " +
+        `\`${owner}\`.${tag}`, sql, span);
+    }
     const device = parts.slice(0, -1).join(".");
     const named = parts.length > 1 ? this.#inputs.find(({ alias }) => alias === device) : undefined;
     if (named !== undefined) {

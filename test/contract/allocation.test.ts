@@ -9,7 +9,7 @@ test.each(kits.map(({ driver }) => driver.type))(
     const report = /\{"grown".*\}/.exec(`${child.stdout}${stderr}`);
     if (report === null) throw new Error(stderr);
     const { grown, polls } = JSON.parse(report[0]) as { grown: number; polls: number };
-    expect(polls).toBe(1_200_000);
+    expect(polls).toBe(2_000_000);
     expect(grown).toBeLessThan(64 * 1024);
     const running = stderr.slice(stderr.indexOf("begin\n"), stderr.indexOf("end\n"));
     expect(stderr.split("FullCollection").length).toBeGreaterThan(3);

@@ -17,7 +17,7 @@ describe("addresses", () => {
     ["E2", "uint16", "I", 16, 31], ["AW2", "int16", "Q", 16, 31], ["O3", "uint16", "Q", 24, 39],
     ["DB10.DBB10", "text(20)", "DB10", 80, 255], ["DB10.DBW10.20", "text(20)", "DB10", 80, 255],
     ["DB10.DBC10", "text(20)", "DB10", 80, 239], ["DB1.DBB0", "bytes(8)", "DB1", 0, 63],
-    ["MX1.2", "bool", "M", 10, 10],
+    ["MX1.2", "bool", "M", 10, 10], ["VW4", "int16", "DB1", 32, 47], ["V0.7", "bool", "DB1", 7, 7],
   ] as const)("%s as %s", (at, type, area, from, to) => {
     const one = tag(at, type as "int16");
     expect(s7.checkTag(one, link)).toBeNull();

@@ -116,9 +116,8 @@ class Evaluation {
   #errors = 0;
   #dropped = 0;
   #evicted = 0;
-  /** Flags of newest values that are read for each row, and for what windows give. */
-  readonly #rowFlags: number;
-  readonly #givenFlags: number;
+  /** Flags of all newest values that are read. */
+  readonly #newestFlags: number;
   /** What is left of WHERE when a row comes to the window or the select list. */
   #where: Bound | null;
 
@@ -130,10 +129,8 @@ class Evaluation {
     this.#stateful = stateful;
     this.#world = world;
     this.#where = query.where;
-    const { inputs: _inputs, newest: _newest, select, having, orderBy, ...ofRows } = query;
-    const given = [select, having, orderBy];
-    this.#givenFlags = this.#flagsIn(given);
-    this.#rowFlags = this.#flagsIn(query.aggregated ? ofRows : [ofRows, given]);
+    const { inputs: _inputs, newest: _newest, ...read } = query;
+    this.#newestFlags = this.#flagsIn(read);
   }
 
   /** Flags of all newest values in expressions, whether their branch is taken or not. */
@@ -144,8 +141,7 @@ class Evaluation {
     return Object.values(part).reduce((flags, inside) => flags | this.#flagsIn(inside), own);
   }
 
-  run(given: readonly Row[]): Evaluated {
-    const rows = given.map((row) => ({ ...row, flags: row.flags | this.#rowFlags }));
+  run(rows: readonly Row[]): Evaluated {
     const met = this.#query.joins.filter(({ asof }) => asof !== null).reduce((found, join) =>
       asofRows(this.#query, join, found, this.#world.strict === true, () => { this.#errors += 1; },
         (node, row) => evaluate(node, this.#rowLeaves(row))), rows);
@@ -373,7 +369,8 @@ class Evaluation {
     const done = new Map<Bound, Cell>();
     this.#calls.set(row, done);
     const leaves = this.#rowLeaves(row);
-    this.#origins.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves)));
+    this.#origins.set(row, this.#stateful.run(row, done, (node) => evaluate(node, leaves),
+      (node) => this.#flagsIn(node)));
   }
 
   /** What some rows are made of, through state too. */
@@ -538,7 +535,7 @@ class Evaluation {
     const cells = this.#query.select.filter((field) => !field.invisible)
       .map(({ name, expr }) => [name, stored(evaluate(expr, leaves, memo), expr.type)] as const);
     const lineage = this.#world.lineage ? [["$oldest", good(oldest)] as const] : [];
-    return { time, flags: flags | this.#givenFlags, cells: new Map([...cells, ...lineage]) };
+    return { time, flags: flags | this.#newestFlags, cells: new Map([...cells, ...lineage]) };
   }
 
   #rowLeaves(row: Row): Leaves {

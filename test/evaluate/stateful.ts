@@ -55,14 +55,16 @@ export class Stateful {
   }
 
   /** Works all calls out for one row, into `done`; what the row is made of after them. */
-  run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell): Origin {
+  run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell,
+    newestFlags: (node: Bound) => number): Origin {
     let whole: Origin = { oldest: row.oldest ?? row.time, flags: row.flags };
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
-      const own: Origin = { oldest, flags: flags & (FLAG.backfill | FLAG.replayed) };
+      const carried = FLAG.backfill | FLAG.replayed;
       const origins = new Map<Bound, Origin>();
       for (const node of round) {
         const inner = round.filter((n) => n !== node && contains(node, n));
+        const own = { oldest, flags: (flags | newestFlags(node)) & carried };
         const from = joined(own, ...inner.map((n) => origins.get(n)!));
         const made = this.#call(node, row.time, from, of);
         done.set(node, made.cell);

@@ -20,13 +20,15 @@ export interface Address {
 
 /** By the letter that is used in the field: E and A in German programs, F and O in Neuron's. */
 const areas: Readonly<Record<string, Area>> = {
-  M: "M", F: "M", I: "I", E: "I", Q: "Q", A: "Q", O: "Q",
+  M: "M", F: "M", I: "I", E: "I", Q: "Q", A: "Q", O: "Q", V: "DB",
 };
+/** The V memory of an S7-200 and a LOGO! is data block 1 from outside. */
+const variables_db = 1;
 
 /** `DB1.DBX0.3`, `DB1.DBD4`, `DB1.DBC10`, `DB1.DBW10.20`. */
 const inBlock = /^DB(\d+)[.,]\s?DB([XBWDSC])(\d+)(?:\.(\d+))?$/i;
 /** `MW10`, `I0.0`, `QB4`, `F4`. */
-const inArea = /^([MFIEQAO])([XBWDSC]?)(\d+)(?:\.(\d+))?$/i;
+const inArea = /^([MFIEQAOV])([XBWDSC]?)(\d+)(?:\.(\d+))?$/i;
 
 /** Bytes that the letter of an address stands for. */
 const widths: Readonly<Record<string, number>> = { B: 1, W: 2, D: 4 };
@@ -61,7 +63,9 @@ export function parseAddress(at: string, type: TagType): Address {
     throw wrong(at, near);
   }
   const [, area, letter, from, suffix] = other;
-  return fit(at, type, areas[area!.toUpperCase()]!, 0, letter!.toUpperCase(), Number(from), suffix);
+  const found = areas[area!.toUpperCase()]!;
+  return fit(at, type, found, found === "DB" ? variables_db : 0, letter!.toUpperCase(),
+    Number(from), suffix);
 }
 
 function fit(
