@@ -222,7 +222,8 @@ export class SimLink {
     const order = this.#o.faults.standing(this.name, "other-master", now);
     if (order === null) return Infinity;
     if (now >= this.#foreignDue) {
-      const { request, answer } = foreignTraffic(this.framing ?? "rtu", this.#o.random.below(65536));
+      const { request, answer } =
+        foreignTraffic(this.framing ?? "rtu", this.#o.random.below(65536));
       this.#foreignDue = now + Math.max(order.value, 2 * foreign_answer_ms);
       for (const line of this.#lines.values()) {
         this.#send(line, request, order.kind);

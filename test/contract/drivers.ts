@@ -27,10 +27,6 @@ export const kits: readonly Kit[] = [
     at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
   },
-  ...(["rtu", "ascii"] as const).map((framing): Kit => ({
-    driver: modbusTcp, settings: { ...host, framing }, wrong: [],
-    at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
-  })),
   {
     driver: s7, settings: host,
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),

@@ -30,7 +30,8 @@ describe("addresses", () => {
     expect(refused("I0.1", "bool")).toContain("the PLC reads itself");
     expect(refused("DB1.DBB0", "text(4)")).toContain("not in this version");
     expect(refused("DB1.DBX0.1", "bool")).toBe("");
-    expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }), link)).toContain("wordOrder");
+    expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }), link))
+      .toContain("wordOrder");
   });
 });
 

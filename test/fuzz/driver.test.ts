@@ -99,7 +99,7 @@ function ask(kit: Kit, caseSeed: number): void {
   for (const frame of bench.frames) {
     const bytes = changed(r, frame);
     server.receive(bytes, bytes.length, 0, { frame() {}, reply() {} });
-    kit.driver.readable(bytes, r.chance(0.5), good.link);
+    kit.driver.readable(bytes, r.chance(0.5), bench.link);
   }
 }
 

@@ -1,3 +1,4 @@
+import { scalarFunctions } from "../../src/sql/functions.ts";
 import type { Mutant } from "./mutate.ts";
 
 /** A rule: what is changed how in which statements, after what, and why no row can tell. */
@@ -136,11 +137,20 @@ const rules: readonly Rule[] = [
 export function reasonOf(mutant: Mutant): string | null {
   const { statement, change, before, pattern } = mutant;
   if (isNullAlready(mutant)) return "an argument that is null already where its state says so";
+  if (isAnswered(mutant)) return "a value where its state says that there is none: nobody reads it";
   if (isSeeing(mutant)) return "what sees NULL takes states as conditions do: none is 64 to 193";
   return rules.find((rule) => rule.statement.test(statement) && rule.change.test(change)
     && (rule.before?.test(before) ?? true)
     && (rule.kernel === undefined || pattern.startsWith(`${rule.kernel}: `))
     && (rule.within?.test(mutant.kernel()) ?? true))?.why ?? null;
+}
+
+/** In `s < 64 ? fn.body.f(…) : null`, where nothing asks whether the body refuses. */
+function isAnswered({ statement, change, before }: Mutant): boolean {
+  const fn = /^const \w+ = \w+ < 64 \? fn\.body\.([$\w]+)\(/.exec(statement)?.[1];
+  return fn !== undefined && !scalarFunctions.get(fn)!.refuses &&
+    /^(?:< → <=|64 → 65|\? : → first)$/.test(change) &&
+    /^const \w+ = (?:\w+ (?:< )?)?$/.test(before);
 }
 
 /** In `s < 64 ? fn.body.f(…) : null`, of the state 64, where an argument is NULL if it has none. */

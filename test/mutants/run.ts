@@ -5,10 +5,13 @@ import { type Mutant, mutantsOf } from "./mutate.ts";
 import { placesOf } from "./places.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 
-/** Sets of rows that a mutant must stand in each place, and places that it is tried in. */
-const row_sets = 12, places_max = 30;
+/**
+ * Sets of rows that a mutant must stand in each place, and places that it is tried in; so many more
+ * that it must stand a few sets in, since where it shows is in few programs, but there soon.
+ */
+const row_sets = 12, places_max = 30, more_row_sets = 3, more_places_max = 120;
 /** The same of the last round, and in how many more variants of a place's program it is tried. */
-const last_row_sets = 60, last_places = 3, variants = 6;
+const last_row_sets = 60, last_places = 4, variants = 10;
 
 /** A mutant that nothing has told so far. */
 export interface Open {
@@ -93,9 +96,9 @@ export class Run {
       const one = subjectOf(subject);
       if (i % 500 === 499) console.log(`${i + 1} further programs: ${this.line}`);
       const shapes = new Set([...this.open.values()]
-        .filter(({ tried }) => tried < places_max).map(({ mutant }) => mutant.shape));
+        .filter(({ tried }) => tried < more_places_max).map(({ mutant }) => mutant.shape));
       if (one === null) continue;
-      await this.#tryAll(subject, one, (mutant) => this.#openOf(mutant), shapes);
+      await this.#tryAll(subject, one, (mutant) => this.#openOf(mutant), shapes, more_places_max);
     }
   }
 
@@ -140,14 +143,15 @@ export class Run {
   }
 
   async #tryAll(subject: Subject, one: Case, openOf: (mutant: Mutant) => Open | null,
-    shapes: ReadonlySet<string> | null = null): Promise<void> {
+    shapes: ReadonlySet<string> | null = null, most = places_max): Promise<void> {
     for (const [at, { text }] of placesOf(one.program).entries()) {
       for (const mutant of mutantsOf(text, shapes)) {
         const open = openOf(mutant);
-        if (open === null || ++open.tried > places_max) continue;
+        if (open === null || ++open.tried > most) continue;
         const place = { ...subject, at, text: mutant.text() };
         open.places.push(place);
-        await this.#isFound(mutant.pattern, place, 0, row_sets);
+        const sets = open.tried > places_max ? more_row_sets : row_sets;
+        await this.#isFound(mutant.pattern, place, 0, sets);
       }
     }
   }

@@ -831,13 +831,15 @@ const fitting = (value: Dyn, slot: number): Dyn =>
 function randomRows(r: Random): Row[] {
   let time = 1_700_000_000_000 + r.below(1000);
   const goodChance = r.pick([0.4, 0.7, 0.7, 0.95, 1]), fewChance = r.pick([0.3, 0.3, 0.8]);
-  const all = [...columns, meta], bad = r.chance(0.4) ? r.pick(all) : null;
+  const all = [...columns, meta];
+  // Few columns move: what has not changed can be seen beside what has.
+  const moving = r.chance(0.25) ? Array.from({ length: r.pick([1, 2, 3]) }, () => r.pick(all))
+    : null;
+  const bad = moving ?? (r.chance(0.4) ? [r.pick(all)] : null);
   const manners = new Map(all.map((column) => [column, mannerOf(r, column,
-    bad === null ? goodChance : bad === column ? 0.5 : 1, fewChance)]));
+    bad === null ? goodChance : bad.includes(column) ? 0.5 : 1, fewChance)]));
   const steps = r.chance(0.8) ? [0, 1, 10, 10, 30, 120] : [0, 10, 20, 50];
   const freshChance = r.pick([1, 1, 1, 0.5, 0.1]);
-  // Few columns move: what has not changed can be seen beside what has.
-  const moving = r.chance(0.25) ? [r.pick(all), r.pick(all), r.pick(all)] : null;
   const isFresh = (column: ColumnSpec): boolean => (moving === null ? r.chance(freshChance)
     : r.chance(moving.includes(column) ? 0.6 : 0.02));
   const flagChance = r.pick([0.1, 0.1, 0.5]);

@@ -43,7 +43,7 @@ function valuesOf(letter: string): readonly Dyn[] {
 
 /** Argument lists in which each place takes each of its values, with those beside it at random. */
 function* callsOf({ parameters, nulls, clock, draws }: ScalarFunction): Generator<Dyn[]> {
-  const before: Dyn[] = [...clock === undefined ? [] : [1e12],
+  const before = (time: number): Dyn[] => [...clock === undefined ? [] : [time],
     ...Array.from({ length: draws ?? 0 }, () => 2 ** 51)];
   for (let count = 0; count <= 4; count++) {
     const letters = expand(parameters, count);
@@ -53,7 +53,8 @@ function* callsOf({ parameters, nulls, clock, draws }: ScalarFunction): Generato
     const most = Math.max(1, ...lists.map((list) => list.length));
     for (let turn = 0; turn < most; turn++) {
       for (let shift = 0; shift < 5; shift++) {
-        yield [...before, ...lists.map((list, i) => list[(turn + shift * i) % list.length]!)];
+        yield [...before(shift === 0 ? 1e17 : 1e12),
+          ...lists.map((list, i) => list[(turn + shift * i) % list.length]!)];
       }
     }
   }
@@ -61,21 +62,26 @@ function* callsOf({ parameters, nulls, clock, draws }: ScalarFunction): Generato
 
 const room = new Uint8Array(1 << 17);
 
-test("no body throws, and what it gives can be kept and written", () => {
+test("no body throws, each refuses if its record says so, what it gives can be written", () => {
   let calls = 0;
   for (const fn of functions) {
+    let refused = false;
     for (const args of callsOf(fn)) {
       const shown = `${fn.name}(${args.map((arg) => Bun.inspect(arg).slice(0, 40)).join(", ")})`;
       try {
         const result = (fn.body as (...args: Dyn[]) => Dyn | undefined)(...args);
         calls++;
-        if (result === undefined) continue;
+        if (result === undefined) {
+          refused = true;
+          continue;
+        }
         jsonOfDyn(result);
         new DynWriter().write(room, 0, 65_536, result);
       } catch (thrown) {
         throw new Error(`${shown} throws ${thrown}`);
       }
     }
+    expect([fn.name, refused]).toEqual([fn.name, fn.refuses ?? false]);
   }
   expect(calls).toBeGreaterThan(5000);
 });

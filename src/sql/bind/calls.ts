@@ -389,7 +389,10 @@ export abstract class Calls extends Nodes {
       ? this.number(given) : given;
     if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
-    return this.#aggregate({ fn, arg, skipsNull, type: this.#aggregateType(fn, arg), span });
+    const type = this.#aggregateType(fn, arg);
+    // Of a literal any is the least and the greatest: nothing is compared.
+    const taken = (fn === "min" || fn === "max") && arg.kind === "literal" ? "last" : fn;
+    return this.#aggregate({ fn: taken, arg, skipsNull, type, span });
   }
 
   /** The values of a window's rows themselves. */

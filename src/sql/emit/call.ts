@@ -55,8 +55,9 @@ function calledBody(
   });
   const value =
     code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
-  const refused = refusing(code, state, `${value} === undefined`, ERROR.argument);
-  return { value, state: failing(code, refused, `${value} === null`, NULL) };
+  const answered =
+    record.refuses ? refusing(code, state, `${value} === undefined`, ERROR.argument) : state;
+  return { value, state: failing(code, answered, `${value} === null`, NULL) };
 }
 
 /** No result is longer than its cell would be: else calls inside calls could make any number. */

@@ -38,25 +38,27 @@ function slice(of: Dyn, from: Dyn, to: Dyn): FunctionValue {
  */
 export const access: readonly ScalarFunction[] = [
   {
-    name: "$member", parameters: "vs", result: "dyn", doc: "`a->b`", examples: [],
+    name: "$member", parameters: "vs", result: "dyn", refuses: true, doc: "`a->b`", examples: [],
     part: true, slot: ([of]) => of!.slot,
     body: (of: Dyn, name: string) => (isFields(of) ? of.get(name) ?? null : undefined),
   },
   {
-    name: "$item", parameters: "vv", result: "dyn", doc: "`a[i]`", examples: [],
+    name: "$item", parameters: "vv", result: "dyn", refuses: true, doc: "`a[i]`", examples: [],
     part: true, slot: ([of]) => of!.slot, body: item,
   },
   {
-    name: "$slice", parameters: "vvv", result: "dyn", doc: "`a[i:j]`", examples: [],
+    name: "$slice", parameters: "vvv", result: "dyn", refuses: true, doc: "`a[i:j]`", examples: [],
     part: true, slot: ([of]) => of!.slot, body: slice,
   },
   {
-    name: "$in", parameters: "vv", result: "bool", doc: "`x IN a`", examples: [], nulls: "sees",
+    name: "$in", parameters: "vv",
+    result: "bool", refuses: true, doc: "`x IN a`", examples: [], nulls: "sees",
     body: (x: Dyn, list: Dyn) => (list === null || x === null ? false
       : isList(list) ? list.some((one) => equal(one, x)) : undefined),
   },
   {
-    name: "$not_in", parameters: "vv", result: "bool", doc: "`x NOT IN a`", examples: [],
+    name: "$not_in", parameters: "vv",
+    result: "bool", refuses: true, doc: "`x NOT IN a`", examples: [],
     nulls: "sees",
     body: (x: Dyn, list: Dyn) => (list === null || x === null ? false
       : isList(list) ? !list.includes(null) && !list.some((one) => equal(one, x)) : undefined),
@@ -77,7 +79,8 @@ export const access: readonly ScalarFunction[] = [
     },
   },
   {
-    name: "$fields", parameters: "o", result: "dyn", doc: "`extract(o)`", examples: [],
+    name: "$fields", parameters: "o",
+    result: "dyn", refuses: true, doc: "`extract(o)`", examples: [],
     slot: ([of]) => 2 * of!.slot,
     body: (fields: Dyn) => (isFields(fields)
       ? [...fields].map(([key, value]) => new Map([[key, value]])) : undefined),
@@ -87,7 +90,8 @@ export const access: readonly ScalarFunction[] = [
     body: (key: Dyn, row: Dyn) => [key, row],
   },
   {
-    name: "element_at", parameters: "vv", result: "dyn", part: true, slot: ([of]) => of!.slot,
+    name: "element_at", parameters: "vv",
+    result: "dyn", refuses: true, part: true, slot: ([of]) => of!.slot,
     takes: "array or object, place or name",
     doc: "An item of an array by its place from 0 (from the end where negative), or a field",
     examples: [["element_at(array_create('a', 'b'), 1) = 'b'", "TRUE"],

@@ -2,18 +2,18 @@ import { limits } from "../../base.ts";
 import { ABSENT, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { all, failed, failing, known, trusted, type Value, worst } from "../emit/code.ts";
 import { numberOf } from "../stateful/signal.ts";
-import { block, KeptCell, type Site } from "../stateful/site.ts";
+import { block, either, KeptCell, type Site } from "../stateful/site.ts";
 import type { StatefulFunction } from "./stateful.ts";
 
 const typeOf = (v: Value): { kind: Value["kind"]; slot: number } =>
   ({ kind: v.kind, slot: v.slot ?? 0 });
 
 /** Condition: the state reads as NULL. */
-const missing = (state: string): string => `${state} > 63 && ${state} < 194`;
+const missing = (state: string): string => (known(state) === "true" ? "false"
+  : `${state} > 63 && ${state} < 194`);
 
 /** What runs if WHEN lets the row in. */
-const taken = (site: Site, lines: readonly string[]): string[] =>
-  site.when === "true" ? [...lines] : [block(`if (${site.when})`, lines)];
+const taken = (site: Site, lines: readonly string[]): string[] => either(site.when, lines, []);
 
 /** A default stands for what is not known, whatever its own state. */
 function fallback(site: Site, value: Value | undefined): string[] {
@@ -38,7 +38,8 @@ function lag(site: Site): string[] {
   const next = offset === undefined ? null : site.place("next");
   const e = next === null ? site.index : site.code.name("e");
   const absent = missing(x!.state);
-  const skips = ignore === undefined ? absent : `${ignore.value} && ${absent}`;
+  const skips = ignore === undefined || absent === "false" ? absent
+    : `${ignore.value} && ${absent}`;
   const kept = cell.value(e);
   const base = site.index === "0" ? "" : `Math.imul(${site.index}, ${n}) + `;
   return [
@@ -49,16 +50,13 @@ function lag(site: Site): string[] {
       site.uses(e, count),
     ]),
     ...(value === undefined ? [] : [block("else", fallback(site, value))]),
-    ...taken(site, [
-      block(`if (${skips})`, [`${skip} = ${n};`]),
-      block("else", [
-        cell.keep(x!, e), site.made(site.input, e, count),
-        ...(next === null ? [`${rows} = 1; ${skip} = 0;`] : [
-          `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
-          `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
-        ]),
+    ...taken(site, either(skips, [`${skip} = ${n};`], [
+      cell.keep(x!, e), site.made(site.input, e, count),
+      ...(next === null ? [`${rows} = 1; ${skip} = 0;`] : [
+        `${next} = ${next} + 1 < ${n} ? ${next} + 1 : 0;`,
+        `if (${rows} < ${n}) ${rows} += 1;`, `if (${skip} > 0) ${skip} -= 1;`,
       ]),
-    ]),
+    ])),
   ];
 }
 
@@ -79,32 +77,32 @@ function latest(site: Site): string[] {
   const fall = value === undefined ? [] : [block("else", fallback(site, value))];
   const substituted =
     `if (${s} < ${UNCERTAIN.substituted}) ${s} = ${UNCERTAIN.substituted};`;
-  const body = [
-    block(`if (${known(x!.state)})`, [
-      site.assign(x!), `${s} = ${x!.state};`, cell.keep(x!), site.made(site.input),
-      `${rows} = 1;`]),
-    block(`else if (${failed(x!.state)})`, [`${s} = ${x!.state};`]),
-    block(`else if (${rows} === 1)`, [...kept, substituted]),
+  const body = either(known(x!.state), [
+    site.assign(x!), `${s} = ${x!.state};`, cell.keep(x!), site.made(site.input), `${rows} = 1;`,
+  ], either(failed(x!.state), [`${s} = ${x!.state};`], [
+    block(`if (${rows} === 1)`, [...kept, substituted]),
     ...(value === undefined ? [block("else", [`${s} = ${x!.state};`])] : fall),
-  ];
+  ]));
   return site.when === "true" ? body : [
     block(`if (${site.when})`, body),
     block("else", [block(`if (${rows} === 1)`, kept), ...fall]),
   ];
 }
 
-/** A kept cell beside a value: NULL is equal to NULL, and what was never kept is NULL. */
-function compared(site: Site, name: string, x: Value): { cell: KeptCell; changed: string;
-  state: string; rows: string } {
+/**
+ * A kept cell beside a value: NULL is equal to NULL, and what was never kept is NULL, as good as
+ * can be.
+ */
+function compared(site: Site, name: string, x: Value):
+  { cell: KeptCell; changed: string; rows: string } {
   const cell = new KeptCell(site, name, typeOf(x));
   const rows = site.place(`${name}_rows`);
   // What is always there was there the last time.
   const had = known(x.state) === "true" ? `${rows} === 1`
     : `${rows} === 1 && ${cell.state()} < 64`;
-  return {
-    cell, rows, state: `${rows} === 1 ? ${cell.state()} : 0`,
-    changed: `${known(x.state)} ? !(${had} && ${cell.same(x)}) : ${had}`,
-  };
+  const differs = `!(${had} && ${cell.same(x)})`;
+  return { cell, rows,
+    changed: known(x.state) === "true" ? differs : `${known(x.state)} ? ${differs} : ${had}` };
 }
 
 const ignoring = (v: Value): string => all(known(v.state), `(${v.value})`);
@@ -112,22 +110,20 @@ const ignoring = (v: Value): string => all(known(v.state), `(${v.value})`);
 function changedColumn(site: Site): string[] {
   const [ignore, x] = site.args as [Value, Value];
   const { s, code } = site;
-  const { cell, changed, state, rows } = compared(site, "value", x);
+  const { cell, changed, rows } = compared(site, "value", x);
   const gap = site.place("gap");
   const [differs, before] = [code.name("differs"), code.name("before")];
-  return taken(site, [
-    block(`if (${failed(x.state)} || ${ignoring(ignore)} && ${x.state} > 63)`,
-      [`${s} = ${x.state}; ${gap} = 1;`]),
-    block("else", [
-      `const ${differs} = ${changed}, ${before} = ${state};`,
-      block(`if (${differs})`, [
-        site.assign(x), `${s} = ${x.state};`,
-        raiseBefore(site, before), ...bridged(site, gap),
-        block(`if (${rows} === 1)`, [site.uses()]),
-      ]),
-      cell.keep(x), `${rows} = 1; ${gap} = 0;`, site.made(site.input),
+  const left = known(x.state) === "true" ? "false"
+    : `${failed(x.state)} || ${ignoring(ignore)} && ${x.state} > 63`;
+  return taken(site, either(left, [`${s} = ${x.state}; ${gap} = 1;`], [
+    `const ${differs} = ${changed}, ${before} = ${cell.state()};`,
+    block(`if (${differs})`, [
+      site.assign(x), `${s} = ${x.state};`,
+      raiseBefore(site, before), ...bridged(site, gap),
+      block(`if (${rows} === 1)`, [site.uses()]),
     ]),
-  ]);
+    cell.keep(x), `${rows} = 1; ${gap} = 0;`, site.made(site.input),
+  ]));
 }
 
 /** A comparison with what read as NULL is not fully trusted; what has no value stays as it is. */
@@ -143,7 +139,7 @@ function hadChanged(site: Site): string[] {
   const { s, y, code } = site;
   const gap = site.place("gap");
   const each = values.map((x, i) => {
-    const { cell, changed, state, rows } = compared(site, `value${i}`, x);
+    const { cell, changed, rows } = compared(site, `value${i}`, x);
     // Always good, as states are.
     if (x.state === "0") return [`if (${changed}) ${y} = 1;`, cell.keep(x), `${rows} = 1;`];
     const before = code.name("before");
@@ -153,7 +149,7 @@ function hadChanged(site: Site): string[] {
       block(`else if (${ignoring(ignore)} && ${x.state} > 63)`,
         [site.raise(String(UNCERTAIN.skipped)), `${gap} = 1;`]),
       block("else", [
-        `const ${before} = ${state};`,
+        `const ${before} = ${cell.state()};`,
         `if (${changed}) ${y} = 1;`,
         site.raise(sure), raiseBefore(site, before), cell.keep(x), `${rows} = 1;`,
       ]),

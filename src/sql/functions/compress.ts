@@ -49,14 +49,14 @@ function unpacked(data: Data, name: string): Uint8Array | undefined {
 
 export const compression: readonly ScalarFunction[] = [
   {
-    name: "compress", parameters: "ys", result: "bytes", slot: packedSlot,
+    name: "compress", parameters: "ys", result: "bytes", refuses: true, slot: packedSlot,
     takes: "x, 'method'",
     doc: "A text or bytes compressed: by zlib, gzip, flate or zstd", constants: { 1: methodFault },
     examples: [["encode(decompress(compress('Öl', 'zstd'), 'zstd'), 'base64')", "'w5Zs'"]],
     body: (data: Data, name: string) => methods.get(name)?.pack(data),
   },
   {
-    name: "decompress", parameters: "ys", result: "bytes", slot: unpackedSlot,
+    name: "decompress", parameters: "ys", result: "bytes", refuses: true, slot: unpackedSlot,
     takes: "bytes, 'method'",
     doc: "The bytes that were compressed, at most 8 times as many as there may be of the argument",
     constants: { 1: methodFault },

@@ -42,7 +42,7 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 export const convert: readonly ScalarFunction[] = [
   {
-    name: "format", parameters: "du?s", result: "text", slot: () => 96,
+    name: "format", parameters: "du?s", result: "text", refuses: true, slot: () => 96,
     takes: "x, decimals, [locale]",
     doc: "A number with so many decimals; with a locale, the separators of that place",
     constants: { 1: decimalsFault, 2: localeFault },
@@ -51,14 +51,15 @@ export const convert: readonly ScalarFunction[] = [
     body: format,
   },
   {
-    name: "chr", parameters: "k", result: "int53",
+    name: "chr", parameters: "k", result: "int53", refuses: true,
     doc: "Code of a text of one ASCII character; a code is itself",
     examples: [["chr('a')", "97"], ["chr(97)", "97"]],
     body: (value: string | number) => (typeof value === "number" ? value
       : value.length === 1 && value <= "\x7f" ? value.charCodeAt(0) : undefined),
   },
   {
-    name: "encode", parameters: "ys", result: "text", constants: { 1: encodingFault },
+    name: "encode", parameters: "ys",
+    result: "text", refuses: true, constants: { 1: encodingFault },
     takes: "x, 'base64'",
     doc: "A text (its UTF-8) or bytes as base64", examples: [["encode('Öl', 'base64')", "'w5Zs'"]],
     slot: ([data]) => Math.ceil(data!.slot / 3) * 4,
@@ -66,7 +67,8 @@ export const convert: readonly ScalarFunction[] = [
       ? Buffer.from(data as string).toString("base64") : undefined),
   },
   {
-    name: "decode", parameters: "ss", result: "bytes", constants: { 1: encodingFault },
+    name: "decode", parameters: "ss",
+    result: "bytes", refuses: true, constants: { 1: encodingFault },
     takes: "text, 'base64'",
     doc: "The bytes of a text in base64",
     examples: [["encode(decode('w5Zs', 'base64'), 'base64')", "'w5Zs'"]],

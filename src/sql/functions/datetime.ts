@@ -26,8 +26,8 @@ const part = (
   name: string, result: "int53" | "text", doc: string, example: readonly [string, string],
   read: () => number | string | undefined, also?: readonly string[],
 ): ScalarFunction => ({
-  name, parameters: "t?s", result, doc, examples: [example], zoned: true, slot: () => 16,
-  constants: { 1: zoneFault }, ...(also === undefined ? {} : { also }),
+  name, parameters: "t?s", result, refuses: true, doc, examples: [example], zoned: true,
+  slot: () => 16, constants: { 1: zoneFault }, ...(also === undefined ? {} : { also }),
   body: (time: number, zone?: string) => (set(time, zone) ? read() : undefined),
 });
 
@@ -98,18 +98,20 @@ function now(time: number, pattern: string, digits = 0): string | undefined {
 const clocks: readonly ScalarFunction[] = [
   {
     name: "now", also: ["current_timestamp", "local_time", "local_timestamp"], parameters: "?u",
-    result: "text", clock: "now", slot: () => 32, constants: { 0: precisionFault },
+    result: "text", refuses: true, clock: "now", slot: () => 32, constants: { 0: precisionFault },
     doc: "Engine time as text, in UTC, with so many decimals of a second (0 to 6)",
     examples: [["now()", "'2026-01-31 08:05:09'"], ["now(3)", "'2026-01-31 08:05:09.250'"]],
     body: (time: number, digits?: number) => now(time, dated, digits),
   },
   {
-    name: "cur_date", also: ["current_date"], parameters: "", result: "text", clock: "now",
+    name: "cur_date", also: ["current_date"], parameters: "",
+    result: "text", refuses: true, clock: "now",
     doc: "Date of engine time, in UTC", examples: [["cur_date()", "'2026-01-31'"]],
     slot: () => 16, body: (time: number) => now(time, date),
   },
   {
-    name: "cur_time", also: ["current_time"], parameters: "?u", result: "text", clock: "now",
+    name: "cur_time", also: ["current_time"], parameters: "?u",
+    result: "text", refuses: true, clock: "now",
     slot: () => 16, constants: { 0: precisionFault },
     doc: "Time of day of engine time, in UTC, with so many decimals of a second (0 to 6)",
     examples: [["cur_time()", "'08:05:09'"], ["cur_time(1)", "'08:05:09.2'"]],
@@ -143,12 +145,12 @@ export const datetime: readonly ScalarFunction[] = [
     body: (time: number) => Math.floor((time - Math.floor(time / 1000) * 1000) * 1000),
   },
   {
-    name: "last_day", parameters: "t?s", result: "text", zoned: true, slot: () => 16,
+    name: "last_day", parameters: "t?s", result: "text", refuses: true, zoned: true, slot: () => 16,
     doc: "Date of the last day of the month", constants: { 1: zoneFault },
     examples: [["last_day('2026-02-01T00:00:00Z')", "'2026-02-28'"]], body: lastDay,
   },
   {
-    name: "format_time", parameters: "ts?s", result: "text", zoned: true,
+    name: "format_time", parameters: "ts?s", result: "text", refuses: true, zoned: true,
     takes: "time, pattern, [zone]",
     doc: "A time by a pattern", constants: { 1: patternFault, 2: zoneFault },
     examples: [
@@ -160,7 +162,8 @@ export const datetime: readonly ScalarFunction[] = [
     body: (time: number, pattern: string, zone = "UTC") => formatTime(time, pattern, zone),
   },
   {
-    name: "convert_tz", parameters: "ts", result: "time", constants: { 1: zoneFault },
+    name: "convert_tz", parameters: "ts",
+    result: "time", refuses: true, constants: { 1: zoneFault },
     takes: "time, zone",
     doc: "The same time; a date function directly around it works in this zone instead of UTC",
     examples: [["hour(convert_tz('2026-01-31T08:05:09Z', 'Asia/Shanghai'))", "16"],
@@ -173,21 +176,23 @@ export const datetime: readonly ScalarFunction[] = [
     body: (time: number) => Math.floor(time / 1000),
   },
   {
-    name: "from_unix_time", parameters: "i?s", result: "text", constants: { 1: zoneFault },
+    name: "from_unix_time", parameters: "i?s",
+    result: "text", refuses: true, constants: { 1: zoneFault },
     takes: "seconds, [zone]",
     doc: "Date and time of a number of seconds since 1970", slot: () => 32,
     examples: [["from_unix_time(1769846709)", "'2026-01-31 08:05:09'"]],
     body: (seconds: number, zone = "UTC") => formatTime(seconds * 1000, dated, zone),
   },
   {
-    name: "from_days", parameters: "i", result: "text",
+    name: "from_days", parameters: "i", result: "text", refuses: true,
     takes: "days",
     doc: "Date of a day, where 1 is 1970-01-01", slot: () => 16,
     examples: [["from_days(100)", "'1970-04-10'"]],
     body: (day: number) => formatTime((day - 1) * day_ms, date, "UTC"),
   },
   {
-    name: "date_calc", parameters: "ts?s", result: "text", zoned: true, slot: () => 32,
+    name: "date_calc", parameters: "ts?s",
+    result: "text", refuses: true, zoned: true, slot: () => 32,
     takes: "time, duration, [zone]",
     doc: "Date and time so much later, or with `-` earlier: of h, m, s, ms, us and ns",
     constants: { 1: durationFault, 2: zoneFault },

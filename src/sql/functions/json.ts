@@ -24,7 +24,8 @@ export const json: readonly ScalarFunction[] = [
     body: (value: Dyn) => jsonOfDyn(value),
   },
   {
-    name: "parse_json", parameters: "s", result: "dyn", slot: ([text]) => 3 * text!.slot + 8,
+    name: "parse_json", parameters: "s",
+    result: "dyn", refuses: true, slot: ([text]) => 3 * text!.slot + 8,
     doc: "The value that a text of JSON stands for; its numbers are floats, but whole ones past " +
       "2^53 keep their digits",
     examples: [["parse_json('{\"a\":[1,2.5]}')->a[1] = 2.5", "TRUE"],
@@ -32,7 +33,8 @@ export const json: readonly ScalarFunction[] = [
     body: parseDyn,
   },
   {
-    ...pathed, name: "json_path_query", result: "dyn", slot: ([of]) => 3 * of!.slot + 16,
+    ...pathed, name: "json_path_query",
+    result: "dyn", refuses: true, slot: ([of]) => 3 * of!.slot + 16,
     doc: "What a JSON path finds: an array where it has `*`, `..` or `[?…]`, else the value",
     examples: [["to_json(json_path_query(parse_json('{\"a\":[1,2]}'), '$.a[? @ > 1]'))", "'[2]'"]],
     body: (of: Dyn, text: string) => {
@@ -42,7 +44,8 @@ export const json: readonly ScalarFunction[] = [
     },
   },
   {
-    ...pathed, name: "json_path_query_first", result: "dyn", slot: ([of]) => 3 * of!.slot + 16,
+    ...pathed, name: "json_path_query_first",
+    result: "dyn", refuses: true, slot: ([of]) => 3 * of!.slot + 16,
     doc: "The first value that a JSON path finds, or NULL",
     examples: [["json_path_query_first(parse_json('{\"a\":[1,2]}'), '$.a[*]') = 1", "TRUE"]],
     body: (of: Dyn, text: string) => {
@@ -51,7 +54,7 @@ export const json: readonly ScalarFunction[] = [
     },
   },
   {
-    ...pathed, name: "json_path_exists", result: "bool",
+    ...pathed, name: "json_path_exists", result: "bool", refuses: true,
     doc: "Whether a JSON path finds anything",
     examples: [["json_path_exists(parse_json('{\"a\":1}'), '$.b')", "FALSE"]],
     body: (of: Dyn, text: string) => {

@@ -10,13 +10,11 @@ const over = (body: (fields: Fields, ...rest: never[]) => FunctionValue) =>
 const namesOf = (names: readonly Dyn[]): string[] =>
   names.flat().filter((name) => typeof name === "string");
 
-function constructed(...parts: Dyn[]): FunctionValue {
+function constructed(...parts: Dyn[]): Dyn {
   const fields = new Map<string, Dyn>();
   for (let i = 0; i < parts.length; i += 2) {
     const key = parts[i]!;
-    if (key === null) continue;
-    if (typeof key !== "string") return undefined;
-    fields.set(key, parts[i + 1]!);
+    if (typeof key === "string") fields.set(key, parts[i + 1]!);
   }
   return fields;
 }
@@ -66,7 +64,7 @@ export const objects: readonly ScalarFunction[] = [
     body: constructed,
   },
   {
-    name: "object", parameters: "ll", result: "dyn",
+    name: "object", parameters: "ll", result: "dyn", refuses: true,
     takes: "names, values",
     doc: "An object of an array of names and one of as many values",
     examples: [["to_json(object(array_create('a'), array_create(1)))", "'{\"a\":1}'"]],
@@ -75,29 +73,33 @@ export const objects: readonly ScalarFunction[] = [
       ? paired(names.map((name, i) => [name, values[i]!])) : undefined),
   },
   {
-    name: "zip", parameters: "l", result: "dyn", doc: "An object of an array of [name, value]",
+    name: "zip", parameters: "l",
+    result: "dyn", refuses: true, doc: "An object of an array of [name, value]",
     takes: "pairs",
     examples: [["to_json(zip(array_create(array_create('a', 1))))", "'{\"a\":1}'"]],
     body: (pairs: Dyn) => (isList(pairs) ? paired(pairs) : undefined),
   },
   {
-    name: "keys", parameters: "o", result: "dyn", doc: "The names of an object's fields",
+    name: "keys", parameters: "o",
+    result: "dyn", refuses: true, doc: "The names of an object's fields",
     examples: [["to_json(keys(object_construct('a', 1)))", "'[\"a\"]'"]],
     body: over((fields) => [...fields.keys()]),
   },
   {
-    name: "values", parameters: "o", result: "dyn", doc: "The values of an object's fields",
+    name: "values", parameters: "o",
+    result: "dyn", refuses: true, doc: "The values of an object's fields",
     examples: [["to_json(values(object_construct('a', 1)))", "'[1]'"]],
     body: over((fields) => [...fields.values()]),
   },
   {
-    name: "items", parameters: "o", result: "dyn", slot: ([o]) => 2 * o!.slot,
+    name: "items", parameters: "o", result: "dyn", refuses: true, slot: ([o]) => 2 * o!.slot,
     doc: "An object's fields as an array of [name, value]",
     examples: [["to_json(items(object_construct('a', 1)))", "'[[\"a\",1]]'"]],
     body: over((fields) => [...fields].map(([key, value]) => [key, value])),
   },
   {
-    name: "obj_to_kvpair_array", parameters: "o", result: "dyn", slot: ([o]) => 8 * o!.slot,
+    name: "obj_to_kvpair_array", parameters: "o",
+    result: "dyn", refuses: true, slot: ([o]) => 8 * o!.slot,
     doc: "An object's fields as an array of objects with `key` and `value`",
     examples: [["to_json(obj_to_kvpair_array(object_construct('a', 1)))",
       "'[{\"key\":\"a\",\"value\":1}]'"]],
@@ -105,7 +107,7 @@ export const objects: readonly ScalarFunction[] = [
       new Map<string, Dyn>([["key", key], ["value", value]]))),
   },
   {
-    name: "kvpair_array_to_obj", parameters: "l", result: "dyn",
+    name: "kvpair_array_to_obj", parameters: "l", result: "dyn", refuses: true,
     takes: "pairs",
     doc: "An object of an array of objects with `key` and `value`",
     examples: [["to_json(kvpair_array_to_obj(obj_to_kvpair_array(object_construct('a', 1))))",
@@ -113,7 +115,7 @@ export const objects: readonly ScalarFunction[] = [
     body: fromPairs,
   },
   {
-    name: "object_concat", parameters: "oo+", result: "dyn", nulls: "sees",
+    name: "object_concat", parameters: "oo+", result: "dyn", refuses: true, nulls: "sees",
     doc: "The fields of all, of equal names the last; NULL is left out",
     examples: [["to_json(object_concat(object_construct('a', 1), object_construct('a', 2)))",
       "'{\"a\":2}'"]],
@@ -124,7 +126,7 @@ export const objects: readonly ScalarFunction[] = [
     },
   },
   {
-    name: "erase", parameters: "ov+", result: "dyn",
+    name: "erase", parameters: "ov+", result: "dyn", refuses: true,
     takes: "object, name, …",
     doc: "Without the fields of these names, each a text or an array of texts",
     examples: [["to_json(erase(object_construct('a', 1, 'b', 2), 'a'))", "'{\"b\":2}'"]],
@@ -135,7 +137,7 @@ export const objects: readonly ScalarFunction[] = [
     }),
   },
   {
-    name: "object_pick", parameters: "ov+", result: "dyn",
+    name: "object_pick", parameters: "ov+", result: "dyn", refuses: true,
     takes: "object, name, …",
     doc: "Only the fields of these names, each a text or an array of texts; `a.b` goes inside",
     examples: [["to_json(object_pick(object_construct('a', 1, 'b', 2), 'a'))", "'{\"a\":1}'"]],
@@ -146,7 +148,7 @@ export const objects: readonly ScalarFunction[] = [
     }),
   },
   {
-    name: "object_size", parameters: "o", result: "int53", nulls: "sees",
+    name: "object_size", parameters: "o", result: "int53", refuses: true, nulls: "sees",
     doc: "Number of fields; of NULL 0", examples: [["object_size(object_construct('a', 1))", "1"]],
     body: (fields: Dyn) => (fields === null ? 0 : isFields(fields) ? fields.size : undefined),
   },

@@ -58,7 +58,7 @@ export const randoms: readonly ScalarFunction[] = [
     examples: [["length(newuuid())", "36"]], body: uuid,
   },
   {
-    name: "array_shuffle", parameters: "l", result: "dyn", clock: "row", draws: 1,
+    name: "array_shuffle", parameters: "l", result: "dyn", refuses: true, clock: "row", draws: 1,
     doc: "The items in an order that is drawn at random for each row",
     examples: [["to_json(array_sort(array_shuffle(array_create(3, 1, 2))))", "'[1,2,3]'"]],
     slot: (args) => args.at(-1)!.slot, body: shuffled,

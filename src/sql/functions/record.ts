@@ -30,7 +30,24 @@ export interface Line {
 }
 
 /** A plain function of its arguments: no state, the same answer always. */
-export interface ScalarFunction {
+export type ScalarFunction = Plain & (Refusing | Answering);
+
+/**
+ * A body takes whole numbers, floats and times as number, text as string, bytes as Uint8Array.
+ * It returns null for NULL, and is called with NULL only if `nulls` is "sees".
+ */
+interface Refusing {
+  /** The body returns undefined for what it does not take: `ERROR.argument`. */
+  readonly refuses: true;
+  readonly body: (...args: never[]) => FunctionValue;
+}
+
+interface Answering {
+  readonly refuses?: undefined;
+  readonly body: (...args: never[]) => Dyn;
+}
+
+interface Plain {
   readonly name: string;
   readonly also?: readonly string[];
   readonly parameters: Parameters;
@@ -41,11 +58,6 @@ export interface ScalarFunction {
   readonly doc: string;
   /** Expression and its value as SQL: both a text for the manual and a test. */
   readonly examples: readonly (readonly [string, string])[];
-  /**
-   * Whole numbers, floats and times come as number, text as string, bytes as Uint8Array. Returns
-   * null for NULL, undefined for `ERROR.argument`. Called with NULL only if `nulls` is "sees".
-   */
-  readonly body: (...args: never[]) => FunctionValue;
   /** The same as JavaScript, `$0` … being the arguments; only for numbers. */
   readonly inline?: string;
   /** "null" (where left out): NULL as soon as one argument is. "sees": the body is given null. */

@@ -80,7 +80,7 @@ function replacedSlot([text, , by]: readonly ArgumentType[]): number {
 
 export const regexp: readonly ScalarFunction[] = [
   {
-    name: "regexp_matches", parameters: "ss", result: "bool", nulls: "sees",
+    name: "regexp_matches", parameters: "ss", result: "bool", refuses: true, nulls: "sees",
     takes: "text, pattern",
     doc: "Whether the regular expression (RE2) matches somewhere in the text; NULL: no",
     constants: { 1: regexpFault },
@@ -90,7 +90,7 @@ export const regexp: readonly ScalarFunction[] = [
       text !== null && pattern !== null && expression(pattern)?.test(text),
   },
   {
-    name: "regexp_replace", parameters: "sss", result: "text", slot: replacedSlot,
+    name: "regexp_replace", parameters: "sss", result: "text", refuses: true, slot: replacedSlot,
     takes: "text, pattern, by",
     doc: "With each match replaced; `$1` or `${name}` is what a group matched, `$$` a `$`",
     constants: { 1: regexpFault },
@@ -98,7 +98,8 @@ export const regexp: readonly ScalarFunction[] = [
     body: replace,
   },
   {
-    name: "regexp_substr", parameters: "ss", result: "text", constants: { 1: regexpFault },
+    name: "regexp_substr", parameters: "ss",
+    result: "text", refuses: true, constants: { 1: regexpFault },
     takes: "text, pattern",
     doc: "The first match; where there is none an empty text",
     examples: [["regexp_substr('seafood', 'fo+')", "'foo'"]],

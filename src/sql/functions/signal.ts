@@ -98,17 +98,18 @@ function derivative(site: Site): string[] {
 }
 
 function totalize(site: Site): string[] {
-  const [x, unit = "1000", most = "Infinity"] = site.args.map(numberOf);
+  const [x, unit, most] = site.args.map(numberOf);
   const { y, s, time } = site;
   const [last, at, gap] = [site.place("last"), site.place("at"), site.place("gap")];
   const dt = site.code.name("dt");
   return signal(site, {
-    valid: `${unit} > 0 & ${most} >= 0`,
+    ...(unit === undefined ? {}
+      : { valid: most === undefined ? `${unit} > 0` : `${unit} > 0 & ${most} >= 0` }),
     first: [`${last} = ${x};`],
     next: [
       `const ${dt} = ${time} - ${at};`,
-      `if (${gap} === 0 && ${dt} <= ${most}) ${y} = ${y} + (${last} + ${x}) / 2 * ` +
-        `(${dt} / ${unit});`,
+      `if (${gap} === 0${most === undefined ? "" : ` && ${dt} <= ${most}`}) ` +
+        `${y} = ${y} + (${last} + ${x}) / 2 * (${dt} / ${unit ?? "1000"});`,
       `else if (${s} < 2) ${s} = 2;`,
       `${last} = ${x};`,
     ],

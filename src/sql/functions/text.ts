@@ -64,7 +64,7 @@ export const text: readonly ScalarFunction[] = [
       body: indexOf,
   },
   {
-    name: "length", parameters: "c", result: "int53",
+    name: "length", parameters: "c", result: "int53", refuses: true,
     doc: "Number of characters of a text, of items of an array; of NULL 0",
     examples: [["length('Öl')", "2"], ["length(array_create(1, 2, 3))", "3"]], nulls: "sees",
     body: (a: Dyn) => (a === null ? 0 : typeof a === "string" ? [...a].length
@@ -96,14 +96,16 @@ export const text: readonly ScalarFunction[] = [
     examples: [["rtrim(' a  ')", "' a'"]], body: trimEnd,
   },
   {
-    name: "lpad", parameters: "su", result: "text", doc: "With so many blanks before it",
+    name: "lpad", parameters: "su",
+    result: "text", refuses: true, doc: "With so many blanks before it",
     takes: "text, blanks",
       slot: padded,
     examples: [["lpad('a', 2)", "'  a'"]], body: (a: string, n: number) => pad(n) === undefined
       ? undefined : pad(n) + a,
   },
   {
-    name: "rpad", parameters: "su", result: "text", doc: "With so many blanks after it",
+    name: "rpad", parameters: "su",
+    result: "text", refuses: true, doc: "With so many blanks after it",
     takes: "text, blanks",
       slot: padded,
     examples: [["rpad('a', 2)", "'a  '"]], body: (a: string, n: number) => pad(n) === undefined
@@ -122,7 +124,7 @@ export const text: readonly ScalarFunction[] = [
       body: substring,
   },
   {
-    name: "split_value", parameters: "ssu", result: "text",
+    name: "split_value", parameters: "ssu", result: "text", refuses: true,
     takes: "text, separator, place",
     doc: "One of the parts between separators, from 0; negative: from the last; none there: an " +
       "error",
@@ -136,7 +138,7 @@ export const text: readonly ScalarFunction[] = [
       slot: () => 24,
   },
   {
-    name: "hex2dec", parameters: "s", result: "int53",
+    name: "hex2dec", parameters: "s", result: "int53", refuses: true,
       doc: "The number of hexadecimal digits, with or without `0x`",
     examples: [["hex2dec('0xff')", "255"]],
     body: (a: string) => (/^(0x)?[0-9a-f]{1,13}$/i.test(a) ? parseInt(a, 16) : undefined),

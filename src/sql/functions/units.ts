@@ -73,7 +73,7 @@ function line([, from, to]: readonly ArgumentType[]): Line | string | null {
 
 export const units: readonly ScalarFunction[] = [
   {
-    name: "convert_unit", parameters: "dss", result: "float64",
+    name: "convert_unit", parameters: "dss", result: "float64", refuses: true,
     takes: "x, 'unit', 'unit wanted'",
     doc: "A value of one unit in another of the same quantity",
     examples: [["convert_unit(25, 'degC', 'degF')", "77.0"],

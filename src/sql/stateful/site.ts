@@ -20,6 +20,13 @@ export interface Group {
 export const block = (head: string, lines: readonly string[]): string =>
   `${head} {\n${indent(lines, "  ")}\n}`;
 
+/** One of two, as a condition says; of one that is TRUE or FALSE always only that. */
+export function either(test: string, yes: readonly string[], no: readonly string[]): string[] {
+  if (test === "true") return [...yes];
+  if (test === "false") return [...no];
+  return [block(`if (${test})`, yes), ...(no.length === 0 ? [] : [block("else", no)])];
+}
+
 /**
  * One call of a function with state, inside the kernel that runs it. Its result is in variables of
  * the row, which `emit` of the function assigns:
