@@ -248,6 +248,8 @@ export interface Rows {
   readonly interval: number;
   readonly tags: readonly DriverTag[];
   readonly ring: Ring;
+  /** Where rows go that were missed and read later; null = no rule reads them. */
+  readonly history: Rows | null;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.
@@ -268,6 +270,8 @@ export interface Client {
   readonly peer: string;
   readonly opens: number;
   readonly counters: SessionCounters;
+  /** ms that a value may be older than the row it stands in: the server looks when it likes. */
+  lag_ms(stream: string): number;
   /** Writes the rows that came, some a turn; gives when (monotonic ms) it wants to be called. */
   step(now: number): number;
   /** Reads the raw words of one tag; `done` is called exactly once. */

@@ -13,6 +13,7 @@ import {
 import type {
   Components, Constant, Graph, GroupPlan, LinkPlan, PermitPlan, RulePlan, StreamPlan,
 } from "./graph.ts";
+import type { AnyDriver } from "../driver.ts";
 import { planTable } from "./lookup.ts";
 import { memoryOf } from "./memory.ts";
 import { rulesToWrites } from "./share.ts";
@@ -62,6 +63,11 @@ export function planTrial(
 
 /** Rows a minute that a source without a declared rate is given room for. */
 const source_interval_ms = 10;
+
+/** What was missed comes all at once: so many rows wait for who reads them. */
+const history_rows = 256;
+
+const historyOf = (stream: string): string => `${stream}.history`;
 
 const meta_column: ColumnSpec = { name: meta_name, kind: "dyn", slot: limits.meta_bytes };
 
@@ -116,11 +122,11 @@ class Builder {
       });
     }
     for (const table of gateway.tables) this.#addTable(table);
-    const links = gateway.links.flatMap((link) => this.#planLink(link));
     this.#checkFunctions();
     const rules = this.#shorten(this.#planStrict(this.#planRules()));
     for (const source of gateway.sources) this.#closeSource(source, rules);
-    this.#dropTables(rules);
+    this.#dropUnread(rules);
+    const links = gateway.links.flatMap((link) => this.#planLink(link));
     const permits = this.#planPermits();
     this.#checkAlarms(rules);
     this.#checkDeadbands(rules);
@@ -207,12 +213,12 @@ class Builder {
       journal: null, layout: Ring.layout(name, columns, rows) });
   }
 
-  /** A table that no rule reads by itself needs no stream. */
-  #dropTables(rules: readonly RulePlan[]): void {
+  /** A table or a history that no rule reads by itself needs no stream. */
+  #dropUnread(rules: readonly RulePlan[]): void {
     const read = new Set(rules.flatMap(({ program }) =>
       program.inputs.flatMap(({ streams }) => streams)));
     for (const { name, from } of [...this.#streams.values()]) {
-      if (from === "table" && !read.has(name)) this.#streams.delete(name);
+      if ((from === "table" || from === "history") && !read.has(name)) this.#streams.delete(name);
     }
   }
 
@@ -240,6 +246,11 @@ class Builder {
     const stream = `${device.name}.${group.name}`;
     this.#addStream(stream, "group", columns, interval, { layout: Ring.layout(stream, columns,
       rowsFor(interval / this.#rowsPerInterval(device.link))) });
+    if (this.#driverOf(device.link)?.medium === "client") {
+      const name = historyOf(stream);
+      const layout = Ring.layout(name, columns, Math.max(history_rows, rowsFor(interval)));
+      this.#addStream(name, "history", columns, interval, { layout });
+    }
     [...tags, ...statics].forEach(({ id }, i) => {
       this.#tags.set(id, { stream, column: columns[i]!, interval });
     });
@@ -247,9 +258,14 @@ class Builder {
 
   /** One poll is one row; a client may bring several. */
   #rowsPerInterval(name: string): number {
-    const link = this.#gateway.links.find((one) => one.name === name);
-    const driver = this.#components.drivers.find(({ type }) => type === link?.type);
-    return driver?.medium === "client" ? driver.rowsPerInterval(link!) : 1;
+    const driver = this.#driverOf(name);
+    return driver?.medium === "client"
+      ? driver.rowsPerInterval(this.#gateway.links.find((one) => one.name === name)!) : 1;
+  }
+
+  #driverOf(link: string): AnyDriver | undefined {
+    const type = this.#gateway.links.find((one) => one.name === link)?.type;
+    return this.#components.drivers.find((driver) => driver.type === type);
   }
 
   #planLink(link: Link): LinkPlan[] {
@@ -263,6 +279,7 @@ class Builder {
         groups.push({
           stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
           interval: group.interval, tags, constants: constantsOf(group),
+          history: this.#streams.has(historyOf(`${device.name}.${group.name}`)),
           requests: driver.plan(tags, link),
         });
       }
@@ -539,7 +556,10 @@ class Builder {
   #past(): Map<string, string> {
     const sources = this.#gateway.sources.filter(({ type }) =>
       this.#components.connectors.find((c) => c.type === type)?.isPast === true);
-    return new Map([...this.#gateway.tables, ...sources].map(({ name, type }) => [name, type]));
+    const histories = [...this.#streams.values()].filter(({ from }) => from === "history")
+      .map(({ name }) => ({ name, type: "history" }));
+    return new Map([...this.#gateway.tables, ...sources, ...histories]
+      .map(({ name, type }) => [name, type]));
   }
 
   /** An operator's act must mean one alarm. */

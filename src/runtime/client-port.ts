@@ -8,6 +8,7 @@ import type { Guard, JobDone, LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 
 export interface ClientRowsOptions {
+  readonly history: ClientRows | null;
   readonly flags: () => number;
   readonly now: () => number;
   readonly overrides: Overrides;
@@ -19,6 +20,7 @@ export class ClientRows implements Rows {
   readonly interval: number;
   readonly tags: readonly DriverTag[];
   readonly ring: Ring;
+  readonly history: ClientRows | null;
   published = 0;
   spoiled = 0;
   /** Monotonic ms of the newest row. */
@@ -33,6 +35,7 @@ export class ClientRows implements Rows {
     this.interval = plan.interval;
     this.tags = plan.tags;
     this.ring = ring;
+    this.history = options.history;
     this.#o = options;
     this.#device = plan.device;
     const layout = Ring.layout(`${plan.stream} told`, ring.layout.columns, told_rows);
@@ -143,6 +146,10 @@ export class ClientPort implements LinkPort {
 
   get open(): boolean {
     return this.#o.client.state === "open";
+  }
+
+  lag_ms(stream: string): number {
+    return this.#o.client.lag_ms(stream);
   }
 
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {

@@ -26,7 +26,7 @@ export interface Graph {
 
 export interface StreamPlan {
   readonly name: string;
-  readonly from: "group" | "source" | "table" | "rule";
+  readonly from: "group" | "history" | "source" | "table" | "rule";
   readonly layout: RingLayout;
   /** ms between rows, null if nobody knows. */
   readonly interval: number | null;
@@ -58,6 +58,8 @@ export interface GroupPlan {
   readonly interval: number;
   readonly tags: readonly DriverTag[];
   readonly constants: readonly Constant[];
+  /** A rule reads what was missed, the stream `device.group.history`. */
+  readonly history: boolean;
   readonly requests: readonly Request[];
 }
 

@@ -350,7 +350,8 @@ export class Lane {
     const seq = (ring.head - 1) | 0;
     const row = seq & ring.mask;
     const state = ring.arena.U[this.#column.state + row]!;
-    const at = now - (time - ring.arena.F[ring.timeAt + row]!);
+    const lag = this.port.lag_ms?.(ring.name) ?? 0;
+    const at = now - (time - ring.arena.F[ring.timeAt + row]!) - lag;
     const value = Number(readCell(ring, this.#column, seq));
     const observed = this.state.observe({ value, state, at });
     if (observed === "nothing") return;

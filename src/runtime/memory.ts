@@ -103,6 +103,7 @@ function ruleLines(
 function whatStream(stream: StreamPlan, what: string): string {
   switch (stream.from) {
     case "group": return `${what}, one row every ${stream.interval} ms`;
+    case "history": return `${what}, what was missed while its link was down`;
     case "source": return `${what}, source`;
     case "table": return `${what}, a table's rows when it was read`;
     case "rule": return `${what}, rule`;

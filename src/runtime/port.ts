@@ -41,6 +41,8 @@ export interface LinkPort {
   read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean;
   /** Writes the raw words of one tag in one frame, at most once. False = busy. */
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
+  /** ms that values of a stream may be older than their rows; left out: they are not. */
+  lag_ms?(stream: string): number;
   /** Rows of the link's thread that were lapped before they were taken. */
   readonly lost?: number;
   /** A serial worker compares these itself (W11); a link of this thread needs none. */

@@ -3,14 +3,14 @@ import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
-import { Arena, Bell, Bridge, Ring } from "../ring.ts";
+import { Arena, Bell, Bridge, FLAG, Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Components, LinkPlan } from "./graph.ts";
+import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { Frames, type Tap } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
@@ -408,8 +408,11 @@ export class Role {
     const now = (): number => clock.now();
     const time = (): number => clock.time();
     const { name, type } = plan.link;
-    const groups = plan.groups.map((group) => new ClientRows(group, this.rings.get(group.stream)!,
-      { flags: this.timeFlags, now, overrides: this.overrides }));
+    const rowsOf = (group: GroupPlan, stream: string, flag: number, history: ClientRows | null) =>
+      new ClientRows(group, this.rings.get(stream)!, { now, history, overrides: this.overrides,
+        flags: () => this.timeFlags() | flag });
+    const groups = plan.groups.map((group) => rowsOf(group, group.stream, 0, !group.history ? null
+      : rowsOf(group, `${group.stream}.history`, FLAG.backfill, null)));
     const frames = new Frames();
     const client = driver.open(plan.link, {
       groups, directory: `${directory}/${type}`, log, now, time, wake,

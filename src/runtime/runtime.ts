@@ -170,6 +170,8 @@ class Running implements Runtime {
     this.#roles.forEach((role, i) => {
       const { buffer, at } = offers[i]!.turns;
       role.turns = Word.attach(Arena.attach(buffer), at);
+      // What it loaded before its first turn is none that it missed.
+      role.seenAt = world.clock.now();
     });
   }
 

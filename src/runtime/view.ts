@@ -241,7 +241,7 @@ export interface TagView {
 
 export interface StreamView {
   readonly name: string;
-  readonly from: "group" | "source" | "table" | "rule";
+  readonly from: "group" | "history" | "source" | "table" | "rule";
   readonly columns: readonly {
     readonly name: string; readonly kind: string; readonly eu: string | null;
   }[];

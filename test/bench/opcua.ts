@@ -142,8 +142,10 @@ function checked(
   ring: Ring, tags: Rows["tags"], counted: { values: number; wrong: number; rows: number },
 ): Rows {
   const last = new Float64Array(tags.length).fill(NaN);
+  // What was not told yet is no value.
+  for (const { payload } of ring.columns) ring.arena.F.fill(NaN, payload, payload + ring.rows);
   return {
-    stream: ring.name, interval: 1000, tags, ring,
+    stream: ring.name, interval: 1000, tags, ring, history: null,
     begin() {
       ring.claim(1);
       const { F } = ring.arena;
@@ -155,7 +157,7 @@ function checked(
       const at = ring.head & ring.mask;
       for (const { payload, index } of ring.columns) {
         const value = ring.arena.F[payload + at]!;
-        if (value === last[index]) continue;
+        if (value === last[index] || Number.isNaN(value)) continue;
         if (!Number.isNaN(last[index]!)) {
           counted.values += 1;
           if (value !== last[index]! + 1) counted.wrong += 1;

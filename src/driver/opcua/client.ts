@@ -53,6 +53,10 @@ class OpcuaClient implements Client {
     quieten(log);
   }
 
+  lag_ms(stream: string): number {
+    return this.#groups.find((group) => group.stream === stream)?.lag_ms ?? 0;
+  }
+
   step(now: number): number {
     if (this.state === "closed" && now >= this.#openAt) void this.#open();
     const silent = this.state === "open" && this.#isSilent(now);

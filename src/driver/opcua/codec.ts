@@ -74,9 +74,10 @@ const two32 = 2 ** 32;
 /** The number of a value, NaN if it is none. */
 function numberOf({ dataType, arrayType, value }: Value): number {
   if (arrayType !== 0) return NaN;
-  if (dataType === BUILT_IN.Boolean) return value === true ? 1 : 0;
+  if (dataType === BUILT_IN.Boolean) return value === true ? 1 : value === false ? 0 : NaN;
   if (dataType === BUILT_IN.Int64 || dataType === BUILT_IN.UInt64) {
-    const [high, low] = value as readonly [number, number];
+    if (!Array.isArray(value)) return NaN;
+    const [high, low] = value as [number, number];
     return (dataType === BUILT_IN.Int64 ? high | 0 : high >>> 0) * two32 + (low >>> 0);
   }
   return typeof value === "number" ? value : NaN;
@@ -145,12 +146,13 @@ function contentOf(type: TagType, value: Value): string | Uint8Array | null {
   if (type.startsWith("json")) return jsonOf(value);
   if (value.arrayType !== 0) return bytesOf(type, value);
   const { dataType, value: content } = value;
+  if (content === null || content === undefined) return null;
   if (type.startsWith("bytes")) return content instanceof Uint8Array ? content : null;
   switch (dataType) {
     case BUILT_IN.String: case BUILT_IN.Guid: case BUILT_IN.XmlElement:
-      return typeof content === "string" ? content : "";
+      return typeof content === "string" ? content : null;
     case BUILT_IN.LocalizedText:
-      return (content as { readonly text?: string | null } | null)?.text ?? "";
+      return (content as { readonly text?: string | null }).text ?? "";
     case BUILT_IN.QualifiedName: case BUILT_IN.NodeId: case BUILT_IN.StatusCode:
       return String(content);
     default: return null;
@@ -166,8 +168,8 @@ function jsonOf({ dataType, arrayType, value }: Value): string {
   const plain = (item: unknown): unknown => {
     if (dataType === BUILT_IN.Int64 || dataType === BUILT_IN.UInt64) {
       const number = numberOf({ dataType, arrayType: 0, value: item });
-      if (Number.isSafeInteger(number)) return number;
-      const [high, low] = item as readonly [number, number];
+      if (Number.isSafeInteger(number) || !Array.isArray(item)) return number;
+      const [high, low] = item as [number, number];
       const exact = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
       return String(dataType === BUILT_IN.Int64 ? BigInt.asIntN(64, exact) : exact);
     }
@@ -175,7 +177,9 @@ function jsonOf({ dataType, arrayType, value }: Value): string {
     return item instanceof Uint8Array ? Buffer.from(item).toString("base64") : item;
   };
   if (arrayType === 0) return JSON.stringify(plain(value)) ?? "null";
-  return JSON.stringify(Array.from(value as ArrayLike<unknown>, plain));
+  // An array may be null, which is not the same as empty.
+  return value === null || value === undefined ? "null"
+    : JSON.stringify(Array.from(value as ArrayLike<unknown>, plain));
 }
 
 /** Statuses that say of a value what a state of our own says (OPC UA part 6, annex A.2). */
@@ -216,6 +220,10 @@ export function rawBytes(tag: DriverTag): number {
 export function rawOf(field: Field, value: Value, raw: Uint8Array): boolean {
   const type = field.tag.type as NumberType;
   if (value.arrayType !== 0 || value.dataType !== numbers[type].of) return false;
+  const expected = type === "bool" ? typeof value.value === "boolean"
+    : type.endsWith("64") && type !== "float64" ? Array.isArray(value.value)
+      : typeof value.value === "number";
+  if (!expected) return false;
   putRaw(type, value.value, raw);
   return true;
 }

@@ -4,6 +4,7 @@ import {
 } from "node-opcua-client";
 import { reason, type Log } from "../../base.ts";
 import type { Rows } from "../../driver.ts";
+import { readHistory, type Missed } from "./history.ts";
 import { nodeOf, type Connection } from "./session.ts";
 import { Publisher, type Told } from "./publish.ts";
 import type { Watching } from "./settings.ts";
@@ -23,6 +24,12 @@ interface Notification {
   }[] | null }[] | null;
 }
 
+interface Watched {
+  readonly monitoringParameters: { readonly clientHandle: number };
+  readonly statusCode: { readonly value: number; readonly name: string };
+  readonly result?: { readonly revisedSamplingInterval: number };
+}
+
 export interface GroupOptions {
   readonly rows: Rows;
   readonly watching: Watching;
@@ -35,6 +42,9 @@ export interface GroupOptions {
 /** One group of tags on a connection: watched by a subscription, or read at its interval. */
 export class Group {
   readonly publisher: Publisher;
+  readonly #history: Publisher | null;
+  /** By tag: its newest source time, over all connections. */
+  readonly #newest: Float64Array;
   readonly #o: GroupOptions;
   #session: ClientSession | null = null;
   #subscription: ClientSubscription | null = null;
@@ -51,10 +61,15 @@ export class Group {
   heard = 0;
   #due = 0;
   #reading = false;
+  /** The longest that the server granted. */
+  #sampling = 0;
 
   constructor(options: GroupOptions) {
     this.#o = options;
     this.publisher = new Publisher(options.rows);
+    const { history, tags } = options.rows;
+    this.#history = history === null ? null : new Publisher(history);
+    this.#newest = new Float64Array(tags.length).fill(NaN);
     this.#due = options.now();
   }
 
@@ -63,6 +78,17 @@ export class Group {
     const { interval } = this.#o.rows;
     const { maxKeepAliveCount = 1, publishingInterval = interval } = this.#told;
     return Math.max(10_000, 3 * (maxKeepAliveCount + 1) * publishingInterval);
+  }
+
+  get stream(): string {
+    return this.#o.rows.stream;
+  }
+
+  /** A change is seen at the next look, goes with the next message, and that is on its way. */
+  get lag_ms(): number {
+    const { watching, rows: { interval } } = this.#o;
+    return watching.read === "poll" ? 0
+      : this.#sampling + 2 * (this.#told.publishingInterval ?? interval);
   }
 
   get #told(): { maxKeepAliveCount?: number; publishingInterval?: number } {
@@ -98,7 +124,8 @@ export class Group {
   /** Writes rows and begins a reading that is due; gives when (monotonic ms) it is to be called. */
   step(now: number, failure: number | null): number {
     const { rows, watching, time } = this.#o;
-    if (this.publisher.write()) return now;
+    const more = this.#history?.write() ?? false;
+    if (this.publisher.write() || more) return now;
     const spoils = failure !== null;
     if (!spoils && watching.read === "subscribe") return Infinity;
     if (now < this.#due) return this.#due;
@@ -165,9 +192,8 @@ export class Group {
     const group = await subscription.monitorItems(tags.map((i) => this.#readValue(i)) as never,
       parameters as never, TimestampsToReturn.Both);
     group.monitoredItems.forEach((item, i) => {
-      const { monitoringParameters, statusCode } = item as unknown as {
-        monitoringParameters: { clientHandle: number }; statusCode: { value: number; name: string };
-      };
+      const { monitoringParameters, statusCode, result } = item as unknown as Watched;
+      this.#sampling = Math.max(this.#sampling, result?.revisedSamplingInterval ?? 0);
       const tag = tags[i]!;
       this.#handles.set(monitoringParameters.clientHandle, tag);
       if (statusCode.value >>> 30 === 0) return;
@@ -190,20 +216,47 @@ export class Group {
       return;
     }
     const values: Told[] = [];
+    let before: Float64Array | null = null;
     const { subscriptionId } = this.#subscription!;
     if (subscriptionId !== this.#id) {
       // Made anew by the library after the server forgot it: what is not told again is not known.
       this.#id = subscriptionId;
       this.#o.rows.forget();
       values.push(...this.#refused);
+      before = this.#newest.slice();
     }
     for (const { monitoredItems } of message.notificationData ?? []) {
       for (const { clientHandle, value } of monitoredItems ?? []) {
         const tag = this.#handles.get(clientHandle);
-        if (tag !== undefined) values.push(toldOf(tag, value));
+        if (tag === undefined) continue;
+        const told = toldOf(tag, value);
+        values.push(told);
+        if (!(told.source < this.#newest[tag]!)) this.#newest[tag] = told.source;
       }
     }
     this.#take(values);
+    if (before !== null) void this.#fill(before);
+  }
+
+  /** What the server kept between the newest value of `before` and the first one since. */
+  async #fill(before: Float64Array): Promise<void> {
+    const session = this.#session;
+    if (this.#history === null || session === null) return;
+    const missed = this.#nodes.flatMap((nodeId, tag): Missed[] => {
+      const [from, to] = [before[tag]!, this.#newest[tag]!];
+      return nodeId !== null && from < to ? [{ tag, nodeId, after: from, before: to }] : [];
+    });
+    if (missed.length === 0) return;
+    try {
+      const { values, full } = await readHistory(session, missed, toldOf);
+      const { stream } = this.#o.rows;
+      this.#o.log.info("link", `${stream}: ${values.length} values of the gap were read` +
+        (full ? "; there were more, which are left out" : ""));
+      if (values.length > 0) this.#history.take(this.#o.time(), values);
+      this.#o.wake();
+    } catch (thrown) {
+      this.#o.log.warn("link", `${this.#o.rows.stream}: no history: ${reason(thrown)}`);
+    }
   }
 
   async #read(session: ClientSession): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
  * PASSWORD]`. Each line that it reads is answered by one: `set NAME JSON`, `bad NAME`, `get NAME`,
- * `count MS` (all counters go up), `counted`, `writes` (what was written to Setpoint).
+ * `count MS` (all counters go up), `counted`, `forget` (all sessions), `writes` (what was written
+ * to Setpoint).
  */
 import { DataType, StatusCodes, type UAVariable } from "node-opcua";
 import { startServer } from "./server.ts";
@@ -44,6 +45,18 @@ method.bindMethod((inputs, _context, done) => {
   done(null, { statusCode: StatusCodes.Good, outputArguments: [] });
 });
 
+const archived = add("Archived", DataType.Double, 0);
+plant.server.engine.addressSpace!.installHistoricalDataNode(archived, { maxOnlineValues: 10_000 });
+
+/** As after a restart that lost its sessions: clients must begin anew. */
+function forget(): string {
+  const { engine } = plant.server;
+  for (const session of Object.values((engine as any)._sessions) as any[]) {
+    engine.closeSession(session.authenticationToken, true, "Forcing");
+  }
+  return "forgotten";
+}
+
 let count = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -67,10 +80,12 @@ function answer(line: string): string {
     clearInterval(timer);
     timer = setInterval(() => {
       count += 1;
+      plant.set(archived, DataType.Double, count);
       for (const counter of counters) plant.set(counter, DataType.Double, count);
     }, Number(name));
     return "counts";
   }
+  if (verb === "forget") return forget();
   if (verb === "counted") return String(count);
   return `no such verb: ${verb}`;
 }
