@@ -222,14 +222,15 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   sh: pages,
   ini: ["docs/install.md"],
   json: ["docs/change.md", "docs/ekuiper.md", "docs/pid.md", "docs/simulate.md", "docs/writing.md"],
-  sql: ["README.md", "docs/sql.md", "docs/functions.md", "docs/ekuiper.md", "docs/tables.md"],
+  sql: ["README.md", "docs/sql.md", "docs/functions.md", "docs/ekuiper.md", "docs/tables.md",
+    "docs/modbus.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
     "docs/state.md", "docs/tables.md", "docs/writing.md",
     "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md", "docs/s7.md",
-    "docs/ethernet-ip.md", "docs/opcua.md", "docs/telegram.md"],
+    "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md", "docs/telegram.md"],
   // A picture.
   "": ["README.md"],
 };
