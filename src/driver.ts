@@ -19,6 +19,22 @@ export interface Driver extends Protocol {
   ear?(link: Link): MasterEar;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
+  /** How devices are found that nobody told of. Left out: they cannot be searched for. */
+  readonly search?: Search;
+}
+
+/** What a search on a link asks (`tagwerk scan`): reads alone. */
+export interface Search {
+  /** Least and largest number of a station. */
+  readonly stations: readonly [number, number];
+  /** Where registers are looked for: an address is the name and a number from 0 to `last`. */
+  readonly areas: readonly { readonly name: string; readonly type: TagType }[];
+  readonly last: number;
+  /** Exceptions of a station that has nothing of the area, and of nobody at all. */
+  readonly withoutArea: readonly number[];
+  readonly absent: readonly number[];
+  /** Settings of a line whose own are not known, the likeliest first; empty = it has none. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
 }
 
 /**

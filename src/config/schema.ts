@@ -264,8 +264,8 @@ const store = z.strictObject({
 const rate = z.int().min(1).max(1_000_000);
 
 const tagPolicy = z.strictObject({
-  allow: z.array(z.string().regex(/^(rest|mqtt|cli|rule:.+)$/)
-    .meta({ title: '"rest", "mqtt", "cli" or "rule:NAME"' })).default([])
+  allow: z.array(z.string().regex(/^(rest|mqtt|cli|prove|rule:.+)$/)
+    .meta({ title: '"rest", "mqtt", "cli", "prove" or "rule:NAME"' })).default([])
     .describe("who may write the tag"),
   maxMode: z.enum(["off", "shadow", "armed"]).default("shadow")
     .describe("the most that arm can give"),

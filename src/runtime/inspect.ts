@@ -59,21 +59,18 @@ export class Inspector {
   }
 
   /** Where the cells of a tag are that is read, in which `value` can stand. */
-  placeOf(
-    id: string, value: number | boolean | string | null,
-  ): { stream: string; column: string } {
+  placeOf(id: string, value: number | boolean | string): { ring: Ring; column: Column } {
     const { device, group, tag } = this.place(id);
     if (!("at" in tag)) {
       throw new Fault("force", `${id} is a constant: change it in the configuration`, { tag: id });
     }
-    const stream = `${device.name}.${group.name}`;
-    const ring = this.#role.rings.get(stream)!;
+    const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const column = ring.column(tag.name)!;
-    if (value !== null && !fits(value, column)) {
+    if (!fits(value, column)) {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
     }
-    return { stream, column: tag.name };
+    return { ring, column };
   }
 
   tag(id: string, time: number): TagView {

@@ -149,7 +149,7 @@ export class Poll {
 }
 
 /** No poll writes their cells, so what stands in each row of the ring once stays there. */
-function fillConstants({ ring, constants }: LinkGroup): void {
+export function fillConstants({ ring, constants }: LinkGroup): void {
   for (const { column, value } of constants) {
     for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
   }

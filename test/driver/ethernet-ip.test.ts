@@ -157,6 +157,16 @@ describe("the connection", () => {
     expect([0x0204, 0x01, 0x06].some((code) => ethernetIp.rejects(code))).toBe(false);
   });
 
+  test("a device that refuses the frame: what to try; and a write stays open", () => {
+    const { session, register, wire, give } = scripted(tag("Temp", "float32"));
+    register();
+    give(Buffer.concat([hex("6f00 0000 44332211 08000000"), wire.last.subarray(12, 20),
+      hex("00000000")]));
+    expect(session.result).toBe(DONE);
+    expect(session.trouble).toMatch(/temp: the device refuses the .*"slot": "none".*status 8/);
+    expect(ethernetIp.rejects(0x10008)).toBe(false);
+  });
+
   test("texts of a controller: STRING, and those that claim more than there is", () => {
     const { session, register, answer, ring, tags } = scripted(tag("Name", "text(8)"));
     register();

@@ -25,7 +25,7 @@ function permitOf(at: number) {
     return 1;
   };
   const counters = { in: 0, out: 0, errors: 0, dropped: 0 };
-  return { ring, streams: new Set(["press.fast"]),
+  return { ring, streams: new Set(["press.fast"]), reads: [["press.door_closed"]],
     stage: { run, tick() {}, deadline: Infinity, counters } };
 }
 
@@ -61,7 +61,7 @@ function laneOf(permitAt: number, committing = (): void => {}) {
       reserve: () => Promise.resolve(true) },
     clock: { now: () => now, time: () => now, steps: 0, certain: true,
       shared: new SharedArrayBuffer(0) },
-    wake() {}, armingEnded() {},
+    wake() {}, armingEnded() {}, isOverridden: () => false,
   });
   lane.step(now, now, false);
   lane.state.arming = fixture.arming();

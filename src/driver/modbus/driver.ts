@@ -13,6 +13,7 @@ import {
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
+import { busSearch, ipSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
@@ -124,6 +125,8 @@ export const modbusTcp: Driver = {
   get settings() {
     return settings().tcpSettings;
   },
+
+  search: ipSearch,
 };
 
 /** The device dials; everything else is as if we had. */
@@ -185,6 +188,8 @@ export const modbusRtu: Driver = {
   occupies: (request, link) => exchange_ms(rtuLine(link), (request as ModbusRequest).bytes),
 
   open: (link, wire) => onBusSession("rtu", rtuLine(link), link, wire),
+
+  search: busSearch,
 
   serve: (tags, link, host) => createServer("rtu", rtuLine(link), tags, host),
 };
