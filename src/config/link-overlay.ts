@@ -45,6 +45,7 @@ export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
   }
   return {
     ...gateway,
+    simulated: true,
     commands: null,
     sources: gateway.sources.map((source): Source =>
       (source.link === null && "url" in source.settings ? { ...source, closed: true } : source)),

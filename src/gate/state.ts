@@ -44,6 +44,8 @@ export interface Arming {
   readonly by: string;
   /** `pathHash` of the proof (W2). */
   readonly hash: string;
+  /** `keyOf` the one command that it is for: a proof by writing; null = whoever the policy lets. */
+  readonly only: string | null;
 }
 
 /** One permit condition's cell (W12). */

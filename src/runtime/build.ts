@@ -273,7 +273,7 @@ class Builder {
 
   #planLink(link: Link): LinkPlan[] {
     const driver = this.#components.drivers.find((d) => d.type === link.type);
-    if (driver === undefined || link.closed) return [];
+    if (driver === undefined) return [];
     const groups: GroupPlan[] = [];
     for (const device of this.#gateway.devices) {
       if (device.link !== link.name) continue;

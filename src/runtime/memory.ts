@@ -46,6 +46,7 @@ export function memoryOf(
     { owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes },
   ];
   for (const { link, driver, groups } of graph.links) {
+    if (link.closed === true) continue;
     if (driver.medium === "serial") {
       lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
     } else if (driver.medium === "client") {

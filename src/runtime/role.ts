@@ -12,6 +12,7 @@ import {
 } from "./generation.ts";
 import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import { ClosedPort } from "./closed-port.ts";
 import { Frames, type Tap } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import type { LinkGroup } from "./poll.ts";
@@ -188,7 +189,9 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
-    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
+    for (const { driver, link } of share.links) {
+      if (driver.medium === "client" && link.closed !== true) await driver.load();
+    }
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
@@ -403,6 +406,7 @@ export class Role {
       const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
+        : plan.link.closed === true ? this.#closedLink(plan)
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
@@ -437,17 +441,29 @@ export class Role {
       isDisabled: (device) => this.overrides.isDisabled(device) });
   }
 
-  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
-    const { world, wake } = this.#options;
-    const groups: LinkGroup[] = plan.groups.map((group) => ({
+  #groupsOf(plan: LinkPlan): LinkGroup[] {
+    return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
       requests: group.requests,
     }));
+  }
+
+  #closedLink(plan: LinkPlan): LinkPort {
+    return new ClosedPort({
+      name: plan.link.name, type: plan.link.type, groups: this.#groupsOf(plan),
+      now: this.#options.world.clock.now(), flags: this.timeFlags,
+      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+    });
+  }
+
+  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
+    const { world, wake } = this.#options;
+    const groups = this.#groupsOf(plan);
     const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
-      now: () => world.clock.now(), flags: this.timeFlags,
+      now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
       route: plan.driver.route?.(plan.link),

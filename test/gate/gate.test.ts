@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { TagPolicy } from "../../src/config.ts";
 import {
-  decide, isOnLoss, lastLook, mayLeave, onLossCommand, ruleCommand, sentenceOf, type Admitted,
-  type Box, type Code, type Command, type TagState, withinOneLsb,
+  decide, isOnLoss, keyOf, lastLook, mayLeave, onLossCommand, proveCommand, ruleCommand,
+  sentenceOf, type Admitted, type Box, type Code, type Command, type TagState,
+  withinOneLsb,
 } from "../../src/gate.ts";
 import {
   armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state,
@@ -52,6 +53,73 @@ describe("W1 shadow until armed", () => {
 test("W2 another path than the one proved is not armed", () => {
   expect(code({ tag: { hash: "other" } })).toBe("not-armed");
   expect(code({ tag: { hash: null } })).toBe("not-armed");
+});
+
+describe("W2 a proof by writing", () => {
+  const ask = proveCommand({ id: "p-1", tag: "press.setpoint", by: "anna" }, 60, "new", now,
+    now + 5000);
+  const own = arming({ only: keyOf(ask) });
+  const allow = [...policy.allow, "prove"];
+  const prove = ({ tag, policy: p, ...change }: Change = {}): Code | null =>
+    code({ ...change, tag: { arming: own, ...tag }, policy: { allow, ...p } }, ask);
+
+  test("writes what stands there, inside the deadband, and nothing else", () => {
+    expect(prove()).toBeNull();
+    expect(prove({ command: { value: 60.1 } })).toBe("not-present");
+    expect(prove({ tag: { read: good(61), lastReadBack: 61 } })).toBe("not-present");
+    // Somebody changed it since the arming that began with 60.
+    expect(prove({ tag: { read: good(60.5) } })).toBe("external-change");
+  });
+  test("has an arming of its own, which is for nothing else", () => {
+    expect(prove({ tag: { arming: null } })).toBe("not-armed");
+    expect(prove({ tag: { arming: arming() } })).toBe("not-armed");
+    expect(prove({ command: { id: "p-2" } })).toBe("not-armed");
+    for (const other of [ruleAsk(), restAsk(), restAsk({ origin: "cli" })]) {
+      expect(code({ tag: { arming: own }, policy: { allow: [...allow, "cli"] } }, other))
+        .toBe("not-armed");
+    }
+    const loss = onLossCommand("press.setpoint", 40, own.number, now, now + 100);
+    expect(code({ tag: { arming: own }, policy: { maxStep: null } }, loss)).toBe("not-armed");
+  });
+  test("W11 is looked at once more before the bytes", () => {
+    const tag = armedTag({ read: good(60), arming: own });
+    const p = { ...policy, allow };
+    const verdict = admitted(ask, tag, p);
+    expect(lastLook(ask, verdict, p, state(tag), now)).toBeNull();
+    for (const over of [{ arming: arming() }, { arming: null }, { overtaken: 61 }]) {
+      const changed = state(armedTag({ read: good(60), arming: own, ...over }));
+      expect(lastLook(ask, verdict, p, changed, now)?.admit).toBe(false);
+    }
+  });
+  test("every limit holds", () => {
+    expect(prove({ policy: { allow: policy.allow } })).toBe("not-allowed");
+    expect(prove({ policy: { min: 61 } })).toBe("out-of-range");
+    // Moved to the limit it would be another value.
+    expect(prove({ policy: { min: 61, outside: "clamp" } })).toBe("out-of-range");
+    expect(prove({ policy: { writesPerDay: 0 } })).toBe("quota");
+    expect(prove({ tag: { lastWriteAt: now - 1 } })).toBe("too-soon");
+    expect(prove({ tag: { permits: [] } })).toBe("permit-unknown");
+    expect(prove({ policy: { maxMode: "shadow" } })).toBe("shadow");
+    expect(prove({ box: { safeMode: true } })).toBe("safe-mode");
+    expect(prove({ box: { configRejected: true } })).toBe("config-rejected");
+    expect(prove({ box: { latched: "anna" } })).toBe("latched");
+    expect(prove({ box: { auditTrouble: "full" } })).toBe("audit-unavailable");
+    expect(prove({ command: { seen: true } })).toBe("duplicate");
+    expect(prove({ command: { notAfter: now - 1 } })).toBe("expired");
+  });
+  test("what is not known is not proved", () => {
+    const unread = { ...good(60), state: 67 };
+    expect(prove({ tag: { read: unread }, policy: { maxStep: null } })).toBe("unread");
+    expect(prove({ tag: { pending: { means: 60, before: 60, since: now } } }))
+      .toBe("unknown-pending");
+  });
+  test("W16 leaves rules that yield yielding", () => {
+    const tag = armedTag({ arming: null, yielded: "a change from outside to 60" });
+    tag.arm(own, good(60));
+    expect(tag.yielded).toBe("a change from outside to 60");
+    tag.arm(arming(), good(60));
+    expect(tag.yielded).toBeNull();
+  });
 });
 
 test("W5 safe mode and a rejected configuration write nothing", () => {

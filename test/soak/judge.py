@@ -377,6 +377,7 @@ class Judge:
     def __init__(self, policies, audit, log, inputs, slack, running):
         self.policies = {p.hash: p for p in policies}
         self.audit, self.log, self.inputs, self.slack, self.running = audit, log, inputs, slack, running
+        self.armed = collections.Counter(row["arming"] for row in audit.admitted)
         self.findings = collections.Counter()
         self.examples = collections.defaultdict(list)
         self.not_recomputed = collections.Counter()
@@ -532,8 +533,17 @@ class Judge:
         any_step = on_loss and entry["onLoss"].get("step") == "any"
         if entry.get("maxStep") is not None and not any_step and step > entry["maxStep"] + room:
             self.find("escape", f"{where}: step {step}")
+        if row["origin"] == "prove":
+            return self.proof(row, place, means, read, where)
         if not on_loss and step < entry.get("deadband", 0) - room:
             self.find("escape", f"{where}: inside the deadband, {step}")
+
+    def proof(self, row, place, means, read, where):
+        """What stood there, under an arming that was for nothing else."""
+        if not place.close(means, read, 0.01):
+            self.find("escape", f"{where}: a proof wrote {means} where {read} stood")
+        if self.armed[row["arming"]] != 1:
+            self.find("proof-arming-shared", f"{where}: {self.armed[row['arming']]} rows of arming {row['arming']}")
 
     def pace(self, frame, row, entry, last, day, on_loss, where):
         tag = row["tag"]

@@ -1,7 +1,6 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, Raw, Request, ServeHost, Server, Session, Wire, WireEvents }
+import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
-import { createTty, type TtyWire } from "../wire/tty.ts";
 import { isBits } from "./address.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
@@ -14,6 +13,7 @@ import {
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
+import { busSearch, ipSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
@@ -125,6 +125,8 @@ export const modbusTcp: Driver = {
   get settings() {
     return settings().tcpSettings;
   },
+
+  search: ipSearch,
 };
 
 /** The device dials; everything else is as if we had. */
@@ -161,6 +163,11 @@ const onBus = {
     return station ? common.checkTag(tag, link)
       : `Station ${tag.station}: on a bus stations are 1 to 247`;
   },
+
+  ear(link: Link): Ear {
+    const ear = framingOf(link) === "ascii" ? new TextEar() : new MasterEar();
+    return (bytes, n) => ear.hearAll(bytes, n);
+  },
 };
 
 function onBusSession(name: FramingName, line: LineSettings, link: Link, wire: Wire): Session {
@@ -181,6 +188,8 @@ export const modbusRtu: Driver = {
   occupies: (request, link) => exchange_ms(rtuLine(link), (request as ModbusRequest).bytes),
 
   open: (link, wire) => onBusSession("rtu", rtuLine(link), link, wire),
+
+  search: busSearch,
 
   serve: (tags, link, host) => createServer("rtu", rtuLine(link), tags, host),
 };
@@ -205,17 +214,4 @@ export const modbusAscii: Driver = {
 export function framingOf({ type, settings: own }: Pick<Link, "type" | "settings">): FramingName {
   if (type === modbusAscii.type) return "ascii";
   return type === modbusRtu.type ? "rtu" : (own as TcpLink).framing;
-}
-
-/**
- * The serial port of a Modbus link, for the thread that does nothing else; `wake` is the read end
- * of the pipe that interrupts its wait. While it listens, it knows another master by requests.
- */
-export function createTtyWire(
-  link: Link, wake: number, events: WireEvents, listen_ms?: number,
-): TtyWire {
-  const ear = framingOf(link) === "ascii" ? new TextEar() : new MasterEar();
-  const masterHeard = (bytes: Uint8Array, n: number): boolean => ear.hearAll(bytes, n);
-  return createTty({ dataBits: 8, ...link.settings as RtuLink }, { wake, masterHeard, listen_ms },
-    events);
 }
