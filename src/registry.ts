@@ -3,7 +3,8 @@ import {
   sqliteTable, sqlTable,
 } from "./connector.ts";
 import {
-  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7, type AnyDriver,
+  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7,
+  telegramListen, telegramSerial, telegramTcp, telegramUdp, type AnyDriver,
 } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
@@ -16,6 +17,10 @@ export const drivers: readonly AnyDriver[] = [
   modbusUdp,
   opcua,
   s7,
+  telegramListen,
+  telegramSerial,
+  telegramTcp,
+  telegramUdp,
 ];
 
 export const connectors = [

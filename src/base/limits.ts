@@ -156,6 +156,10 @@ export const limits = {
   modbus_bits_max: 2000,
   /** Registers of one FC16 (6.12). */
   modbus_write_registers_max: 123,
+  /** Bytes of one telegram of a machine without a standard: what is longer is no telegram. */
+  telegram_bytes_max: 1024,
+  /** Bytes of a telegram that writes: it stands whole in the audit. */
+  telegram_write_bytes_max: 120,
   /** A connection that is not up after this long is given up and tried again. */
   connect_ms_max: 3000,
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */

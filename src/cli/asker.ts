@@ -41,7 +41,7 @@ export class Asker implements WireEvents {
     if (driver.medium === "serial") {
       // Nobody writes into it: this thread has nothing else to do than to wait for the line.
       const [end, write] = pipe();
-      const wire = createTtyWire(link, end, this);
+      const wire = createTtyWire(link, driver, end, this);
       this.#wire = wire;
       this.#wait = async (until) => wire.wait(until);
       this.#release = () => [end, write].forEach(close);

@@ -34,6 +34,7 @@ export function componentSchemas(components: Components): ConfigComponents {
     drivers: drivers.map((d) => d.type),
     declare: declaration,
     checkTag: (link, tag) => driver(link.type).checkTag(tag, link),
+    checkGroup: (link, tags) => driver(link.type).checkGroup?.(tags, link) ?? null,
     extent: (type, tag) => driver(type).extent(tag),
   };
 }

@@ -156,8 +156,12 @@ function checkDevices(parts: Parts, findings: Findings): void {
       continue;
     }
     for (const group of device.groups) {
-      group.tags.forEach((tag, column) =>
-        checkTag(tagOnLink(tag, device.station, column), link, placed, parts, writable, findings));
+      const told = findings.problems.length;
+      const tags = group.tags.map((tag, column) => tagOnLink(tag, device.station, column));
+      for (const tag of tags) checkTag(tag, link, placed, parts, writable, findings);
+      if (findings.problems.length > told) continue;
+      const wrong = components.checkGroup?.(link, tags) ?? null;
+      if (wrong !== null) findings.at(below(origin, "groups", group.name), wrong);
     }
   }
   for (const [words, ranges] of writable) tellOverlaps(words, ranges, findings);

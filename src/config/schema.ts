@@ -30,6 +30,8 @@ export interface Components {
   readonly drivers?: readonly string[];
   /** One sentence of what would be right about a tag on a link of this type, or null. */
   checkTag?(link: Link, tag: TagOnLink): string | null;
+  /** The same of tags that are one group. */
+  checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
   /** What a write of a tag changes, to find writable tags that overlap (W13). */
   extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
 }

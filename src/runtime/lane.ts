@@ -104,7 +104,7 @@ export class Lane {
         driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
-          return driver.encode(wire, value);
+          return driver.encode(wire, value, options.link);
         } catch (thrown) {
           return reason(thrown);
         }

@@ -42,6 +42,8 @@ export interface LinkRunnerOptions {
   readonly reopenWhenSilent: boolean;
   /** Monotonic ms: when bytes came, not when the last turn was. */
   readonly now: () => number;
+  /** Engine time, of a row that nobody asked for. */
+  readonly time: () => number;
   /** Of a row that begins now. */
   readonly flags: () => number;
   readonly log: Log;
@@ -104,6 +106,9 @@ export class LinkRunner implements WireEvents {
     const session = open(tapped(wire, this.#options.tap));
     this.#slots = [session, ...session.beside ?? []].map((one) =>
       ({ session: one, request: null }));
+    const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
+      .filter((request) => request.unasked === true).map((request) => [request, poll])));
+    session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
   }
 
   get session(): Session {
@@ -140,6 +145,7 @@ export class LinkRunner implements WireEvents {
 
   closed(reason: string): void {
     this.session.abort();
+    if (this.state === "open") this.#silence();
     this.#become("closed", reason);
     this.#openAt = this.#ended ? Infinity : this.#options.now() + this.#backoff;
     this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
@@ -254,15 +260,46 @@ export class LinkRunner implements WireEvents {
       if (poll.due <= now && (first === null || poll.due < first.due)) first = poll;
     }
     if (first === null) return false;
-    const { ring } = first.group;
     first.start(now);
+    this.#beginRow(first.group.ring, time);
+    this.#poll = first;
+    return true;
+  }
+
+  #beginRow(ring: Ring, time: number): void {
     ring.claim(1);
     const row = ring.head & ring.mask;
     ring.arena.F[ring.timeAt + row] = time;
     ring.arena.F[ring.sourceAt + row] = NaN;
     ring.arena.U[ring.flagsAt + row] = this.#options.flags();
-    this.#poll = first;
-    return true;
+  }
+
+  #endRow(ring: Ring): void {
+    this.#options.complete(ring, ring.head);
+    ring.publish(1);
+  }
+
+  /** A telegram that nobody asked for: a row of its own, now. */
+  #heard(poll: Poll, request: Request): void {
+    const { ring, device } = poll.group;
+    this.#beginRow(ring, this.#options.time());
+    if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
+    else this.session.fill!(request, ring, ring.head);
+    this.#endRow(ring);
+    poll.end();
+    this.#station(request.station).lastGood = this.#options.now();
+  }
+
+  /** What comes unasked says nothing any more: one row tells so. */
+  #silence(): void {
+    for (const poll of this.polls) {
+      const [request] = poll.group.requests;
+      if (request?.unasked !== true) continue;
+      const { ring } = poll.group;
+      this.#beginRow(ring, this.#options.time());
+      spoil(ring, request, BAD.disconnected);
+      this.#endRow(ring);
+    }
   }
 
   /** True if there may be more to begin. */
@@ -293,9 +330,7 @@ export class LinkRunner implements WireEvents {
   /** A row is published as soon as its last request has ended: no job goes before it. */
   #endPoll(poll: Poll): boolean {
     if (!poll.isTaken || !this.#isIdle) return false;
-    const { ring } = poll.group;
-    this.#options.complete(ring, ring.head);
-    ring.publish(1);
+    this.#endRow(poll.group.ring);
     poll.end();
     this.#poll = null;
     return true;

@@ -54,13 +54,14 @@ export class Poll {
     this.group = group;
     this.#splitter = splitter;
     this.#requests = group.requests;
-    this.due = due;
+    // Nobody asks for what comes unasked.
+    this.due = group.requests.some(({ unasked }) => unasked === true) ? Infinity : due;
     fillConstants(group);
   }
 
   /** A device that was connected anew may be another one. */
   begin(now: number): void {
-    this.due = Math.min(this.due, now);
+    if (this.due < Infinity) this.due = Math.min(this.due, now);
     this.#requests = this.group.requests;
     this.#next = 0;
     this.#halves.length = 0;

@@ -463,7 +463,7 @@ export class Role {
     const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
-      now: () => world.clock.now(), flags: this.timeFlags,
+      now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
       route: plan.driver.route?.(plan.link),

@@ -50,21 +50,25 @@ async function measure(
 ): Promise<Figure[]> {
   const bus = new Program([peer, `${baud}`, `${seconds}`]);
   const gateway: Program[] = [];
+  // Always due when the one before has ended: no longer than an exchange without any silence.
+  const interval = Math.max(1, Math.floor((8 + 5 + 2 * registers) * 11_000 / baud));
   try {
     const port = await until("the peer's pty", () => /^\/dev\/\S+$/m.exec(bus.output)?.[0] ?? null);
     const config = folder.write("gateway.json", {
       gateway: { id: "rs485" },
       links: { bus: { type: "modbus-rtu", port, rs485: "adapter", baud, parity: "even" } },
-      types: { meter: { groups: { all: "1ms" }, tags: Object.fromEntries(
+      types: { meter: { groups: { all: `${interval}ms` }, tags: Object.fromEntries(
         Array.from({ length: registers }, (_, i) =>
           [`r${i}`, { at: `holding ${i}`, type: "uint16" }])) } },
-      devices: { [`m-{1..${stations}}`]: { use: "meter", link: "bus", station: "{n}" } },
+      devices: Object.fromEntries(Array.from({ length: stations }, (_, i) =>
+        [`m${i + 1}`, { use: "meter", link: "bus", station: i + 1 }])),
       api: { listen: "127.0.0.1:0" },
     });
     gateway.push(new Program([await binary(), "run", config, "--store",
       join(folder.path, `store-${baud}-${stations}-${registers}`)]));
     const line = await until("the peer's figures", () =>
-      bus.output.split("\n").find((text) => text.startsWith("{")) ?? null, 60_000 + seconds * 2000);
+      bus.output.split("\n").find((text) => text.startsWith("{")) ?? null, 30_000 + seconds * 2000)
+      .catch((thrown: unknown) => { throw new Error(`${thrown}\n${gateway[0]!.output}`); });
     return figuresOf(`${baud} ${stations} ${registers}`, JSON.parse(line) as Told);
   } finally {
     for (const program of [...gateway, bus]) await program.stop("SIGKILL");

@@ -88,14 +88,14 @@ int main(int argc, char **argv) {
     unsigned c = crc(answer, length);
     answer[length++] = c;
     answer[length++] = c >> 8;
-    double begins = heard + silence;
+    double begins = heard + silence, over = 0;
     for (int sent = 0; sent < length; sent += fifo) {
       int piece = length - sent < fifo ? length - sent : fifo;
       wait_until(begins + (sent + piece) * character);
+      /* Its last character is over when it is given, or when this process came to give it. */
+      over = now();
       if (write(master, answer + sent, piece) != piece) return 3;
     }
-    /* Its last character is over when it was given, or when this process came to give it. */
-    double over = now();
     /* The first exchange only sets the clock. */
     if (first > 0) {
       line += (n + length) * character + silence;

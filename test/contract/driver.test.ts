@@ -98,7 +98,7 @@ for (const kit of kits) {
       const bench = new Bench(kit, tags);
       bench.poll(ring, tags, 0);
       const before = bench.frames.length;
-      const { bytes, means } = driver.encode(one, 42.5);
+      const { bytes, means } = driver.encode(one, 42.5, linkFor(kit));
       expect([bytes.length, means]).toEqual([driver.rawBytes(one), 42.5]);
       bench.session.write(one, bytes, () => {
         expect(bench.frames.length).toBe(before);
@@ -120,7 +120,7 @@ for (const kit of kits) {
       const { tags } = ringFor([one]);
       const bench = new Bench(kit, tags);
       for (const value of [1, 0]) {
-        const { bytes, means } = driver.encode(tags[0]!, value);
+        const { bytes, means } = driver.encode(tags[0]!, value, linkFor(kit));
         expect([bytes.length, means]).toEqual([driver.rawBytes(tags[0]!), value]);
         bench.session.write(tags[0]!, bytes, () => Infinity, 0);
         expect(bench.run(0)).toBe(DONE);
@@ -140,7 +140,8 @@ for (const kit of kits) {
         return bytes;
       };
       bench.poll(ring, tags, 0);
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 42.5).bytes, () => Infinity, 0);
+      const { bytes } = driver.encode(tags[0]!, 42.5, linkFor(kit));
+      bench.session.write(tags[0]!, bytes, () => Infinity, 0);
       bench.run(0);
       const asked = bench.frames.map((frame) => driver.readable(frame, true, bench.link));
       const given = answers.map((frame) => driver.readable(frame, false, bench.link));
@@ -153,7 +154,7 @@ for (const kit of kits) {
     test("W11: nothing leaves when the last look says no, also on a fresh connection", () => {
       const { tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1).bytes, () => null, 0);
+      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1, linkFor(kit)).bytes, () => null, 0);
       expect(bench.run(0)).toBe(BAD.disconnected);
       expect([bench.session.sent, bench.written]).toEqual([false, []]);
     });
@@ -163,7 +164,7 @@ for (const kit of kits) {
       const bench = new Bench(kit, tags);
       bench.poll(ring, tags, 0);
       bench.onAnswer = () => null;
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1).bytes, () => 30, 0);
+      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1, linkFor(kit)).bytes, () => 30, 0);
       expect(bench.run(29)).toBe(PENDING);
       expect(bench.run(30)).toBe(BAD.timeout);
       expect([bench.session.sent, bench.resets.length, bench.written.length]).toEqual([true, 1, 1]);
@@ -171,8 +172,8 @@ for (const kit of kits) {
 
     test("what the tag cannot hold is refused with its place", () => {
       const one = tag(kit.at("int16", 0), "int16", { id: "d.i", writable: true });
-      expect(() => driver.encode(one, 40_000)).toThrow(/d\.i.*32767/);
-      expect(() => driver.encode(one, NaN)).toThrow(/no number/);
+      expect(() => driver.encode(one, 40_000, linkFor(kit))).toThrow(/d\.i.*32767/);
+      expect(() => driver.encode(one, NaN, linkFor(kit))).toThrow(/no number/);
     });
   });
 }

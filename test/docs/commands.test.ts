@@ -288,7 +288,7 @@ const runs: Readonly<Record<string, readonly string[]>> = {
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
     "docs/state.md", "docs/tables.md", "docs/writing.md",
     "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md", "docs/s7.md",
-    "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md"],
+    "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md", "docs/telegram.md"],
   // A picture.
   "": ["README.md"],
 };

@@ -196,7 +196,8 @@ describe("writing", () => {
     const raw = new Uint8Array(2);
     bench.session.readRaw(tags[0]!, raw, 0);
     bench.run(0);
-    bench.session.write(tags[0]!, ethernetIp.encode(tags[0]!, 40_000).bytes, () => Infinity, 0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 40_000, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
     expect([bench.run(0), bench.written]).toEqual([DONE, [["d.l", 40_000 - 65_536]]]);
   });
 
@@ -204,7 +205,8 @@ describe("writing", () => {
     const { ring, tags } = ringFor([tag("Run", "bool", { id: "d.r", writable: true })]);
     const bench = benchOf(tags);
     bench.poll(ring, tags, 0);
-    bench.session.write(tags[0]!, ethernetIp.encode(tags[0]!, 1).bytes, () => Infinity, 0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 1, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
     expect([bench.run(0), bench.written]).toEqual([DONE, [["d.r", 1]]]);
   });
 });

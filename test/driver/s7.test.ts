@@ -192,7 +192,7 @@ describe("writing", () => {
     const bench = benchOf(tags);
     for (const bit of [1, 4]) bench.values.set(`d.b${bit}`, 1);
     bench.poll(ring, tags, 0);
-    const { bytes, means } = s7.encode(tags[2]!, 1);
+    const { bytes, means } = s7.encode(tags[2]!, 1, bench.link);
     expect([[...bytes], means, s7.rawBytes(tags[2]!)]).toEqual([[1], 1, 1]);
     bench.session.write(tags[2]!, bytes, () => Infinity, 0);
     expect(bench.run(0)).toBe(DONE);

@@ -4,7 +4,7 @@ import type { ServeEvents, Session } from "../../src/driver.ts";
 import { componentSchemas } from "../../src/cli/examine.ts";
 import { load } from "../../src/config.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
-import { linkOf, ScriptedWire, tag } from "./support.ts";
+import { linkOf, ScriptedWire, tag, tcpLink } from "./support.ts";
 
 const rw = { writable: true };
 const coil = tag("coil 5", "bool", { id: "d.coil", ...rw });
@@ -33,7 +33,7 @@ function writing(driver: Driver, settings: object, values: Record<string, number
   let now = 0;
   return (one: DriverTag, value: number): number[] => {
     now += 1000;
-    session.write(one, driver.encode(one, value).bytes, () => Infinity, now);
+    session.write(one, driver.encode(one, value, link).bytes, () => Infinity, now);
     session.step(now);
     const sent = wire.last;
     const events: ServeEvents = {
@@ -71,8 +71,8 @@ describe.each([modbusTcp, modbusRtu])("$type: coils and bits", (driver) => {
   });
 
   test("what is written of a bit means the same when it is read", () => {
-    expect(() => driver.encode(bit, 2)).toThrow("bool ends at 1");
-    expect(driver.decode(bit, driver.encode(bit, 1).bytes)).toBe(1);
+    expect(() => driver.encode(bit, 2, tcpLink)).toThrow("bool ends at 1");
+    expect(driver.decode(bit, driver.encode(bit, 1, tcpLink).bytes)).toBe(1);
     expect(driver.rawBytes(coil)).toBe(1);
   });
 });

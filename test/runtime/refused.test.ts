@@ -51,7 +51,7 @@ function start(places: readonly string[], settings: object = {}) {
   const device = new Device();
   const runner = new LinkRunner({
     name: "plc", connectTimeout: 3000, reopenWhenSilent: true, now: () => device.now,
-    flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
+    time: () => device.now, flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
     tap() {}, isDisabled: () => false, complete() {},
     groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [],
       requests: modbusTcp.plan(tags, link) }],

@@ -458,7 +458,7 @@ class Queries {
       case "whole": return fold("acc_count", x(this.kind()));
       case "bool": return r.pick([
         () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
-        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b",
+        () => `hysteresis(${number()}, ${r.pick(["1, 100", "0, 0", "-2.25, 1.5", "a, b",
           "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ` +

@@ -40,7 +40,7 @@ describe("our master and modbus-serial's server", () => {
       [5, 1007, true, false, true, "", 1050 * 65536 + 1051]);
     for (const [type, value] of [["float32", 1.5], ["int16", -3], ["int64", -5e12]] as const) {
       const target = tag("holding 200", type, { writable: true, wordOrder: "CDAB" });
-      const raw = modbusTcp.encode(target, value);
+      const raw = modbusTcp.encode(target, value, link);
       session.write(target, raw.bytes, () => Infinity, monotonic());
       expect(await finish()).toBe(DONE);
       const back = new Uint8Array(raw.bytes.length);

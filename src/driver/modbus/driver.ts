@@ -1,7 +1,6 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, Raw, Request, ServeHost, Server, Session, Wire, WireEvents }
+import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
-import { createTty, type TtyWire } from "../wire/tty.ts";
 import { isBits } from "./address.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
@@ -164,6 +163,11 @@ const onBus = {
     return station ? common.checkTag(tag, link)
       : `Station ${tag.station}: on a bus stations are 1 to 247`;
   },
+
+  ear(link: Link): Ear {
+    const ear = framingOf(link) === "ascii" ? new TextEar() : new MasterEar();
+    return (bytes, n) => ear.hearAll(bytes, n);
+  },
 };
 
 function onBusSession(name: FramingName, line: LineSettings, link: Link, wire: Wire): Session {
@@ -210,17 +214,4 @@ export const modbusAscii: Driver = {
 export function framingOf({ type, settings: own }: Pick<Link, "type" | "settings">): FramingName {
   if (type === modbusAscii.type) return "ascii";
   return type === modbusRtu.type ? "rtu" : (own as TcpLink).framing;
-}
-
-/**
- * The serial port of a Modbus link, for the thread that does nothing else; `wake` is the read end
- * of the pipe that interrupts its wait. While it listens, it knows another master by requests.
- */
-export function createTtyWire(
-  link: Link, wake: number, events: WireEvents, listen_ms?: number,
-): TtyWire {
-  const ear = framingOf(link) === "ascii" ? new TextEar() : new MasterEar();
-  const masterHeard = (bytes: Uint8Array, n: number): boolean => ear.hearAll(bytes, n);
-  return createTty({ dataBits: 8, ...link.settings as RtuLink }, { wake, masterHeard, listen_ms },
-    events);
 }
