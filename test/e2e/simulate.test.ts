@@ -65,7 +65,8 @@ beforeAll(async () => {
   file = await binary();
   run = new Program([file, "run", "gateway.json", "--simulate"], { cwd: folder.path });
   await until("every simulated tag is good", async () => {
-    const lines = (await cli("read")).split("\n").filter((line) => /^(m-|p-|w-|mill|oven)/.test(line));
+    const lines = (await cli("read")).split("\n")
+      .filter((line) => /^(m-|p-|w-|mill|oven)/.test(line));
     return lines.length === 77 && lines.every((line) => line.includes("good"));
   }, 20_000);
 }, 30_000);
