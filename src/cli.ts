@@ -8,16 +8,20 @@ import { checkVerb } from "./cli/check.ts";
 import { disarmVerb } from "./cli/disarm.ts";
 import { examineVerb } from "./cli/examiner.ts";
 import { explainVerb } from "./cli/explain.ts";
+import { fatReportVerb } from "./cli/fat-report.ts";
 import { framesVerb } from "./cli/frames.ts";
 import { functionsVerb } from "./cli/functions.ts";
 import { disableVerb, enableVerb, forceVerb } from "./cli/override.ts";
 import { planVerb } from "./cli/plan.ts";
+import { proveVerb } from "./cli/prove.ts";
 import { readVerb } from "./cli/read.ts";
 import { rulesVerb } from "./cli/rules.ts";
 import { runVerb } from "./cli/run.ts";
+import { scanVerb } from "./cli/scan.ts";
 import { schemaVerb } from "./cli/schema.ts";
 import { simVerb } from "./cli/sim.ts";
 import { readArgs, Usage, type Host, type Verb } from "./cli/verb.ts";
+import { statusVerb } from "./cli/status.ts";
 import { tagsVerb } from "./cli/tags.ts";
 import { trustVerb } from "./cli/trust.ts";
 import { tryVerb } from "./cli/try.ts";
@@ -27,10 +31,10 @@ import { whyVerb } from "./cli/why.ts";
 import { writeVerb } from "./cli/write.ts";
 
 const verbs: readonly Verb[] = [
-  runVerb, checkVerb, simVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb, tryVerb,
-  planVerb, applyVerb, confirmVerb, writeVerb, armVerb, disarmVerb, auditVerb, alarmsVerb, ackVerb,
-  shelveVerb, framesVerb, forceVerb, disableVerb, enableVerb, browseVerb, trustVerb, functionsVerb,
-  tagsVerb, schemaVerb, versionVerb,
+  runVerb, checkVerb, simVerb, statusVerb, readVerb, watchVerb, whyVerb, rulesVerb, explainVerb,
+  tryVerb, planVerb, applyVerb, confirmVerb, writeVerb, armVerb, proveVerb, fatReportVerb,
+  disarmVerb, auditVerb, alarmsVerb, ackVerb, shelveVerb, framesVerb, scanVerb, forceVerb,
+  disableVerb, enableVerb, browseVerb, trustVerb, functionsVerb, tagsVerb, schemaVerb, versionVerb,
 ];
 
 const overview = `Tagwerk: from a PLC register to a guarded PLC write, in one file.

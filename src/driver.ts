@@ -10,10 +10,31 @@ import type { Link } from "./config.ts";
  * schedule, retry, back-off, metrics and the gate.
  */
 export interface Driver extends Protocol {
-  readonly medium: "tcp" | "serial";
+  readonly medium: Medium;
   open(link: Link, wire: Wire): Session;
+  /**
+   * Of a serial line that several masters may share: an ear that knows their requests among bytes
+   * that are heard before the first one is sent. Left out: nobody else speaks on this line.
+   */
+  ear?(link: Link): MasterEar;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
+  /** How devices are found that nobody told of. Left out: they cannot be searched for. */
+  readonly search?: Search;
+}
+
+/** What a search on a link asks (`tagwerk scan`): reads alone. */
+export interface Search {
+  /** Least and largest number of a station. */
+  readonly stations: readonly [number, number];
+  /** Where registers are looked for: an address is the name and a number from 0 to `last`. */
+  readonly areas: readonly { readonly name: string; readonly type: TagType }[];
+  readonly last: number;
+  /** Exceptions of a station that has nothing of the area, and of nobody at all. */
+  readonly withoutArea: readonly number[];
+  readonly absent: readonly number[];
+  /** Settings of a line whose own are not known, the likeliest first; empty = it has none. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
 }
 
 /**
@@ -41,35 +62,50 @@ interface Protocol {
   /** Settings of a link of this type, beside `type`; each with default and help. */
   readonly settings: z.ZodObject;
   /** Finds what is wrong with a tag on this link: one sentence of what would be right, or null. */
-  checkTag(tag: DriverTag): string | null;
+  checkTag(tag: DriverTag, link: Link): string | null;
+  /** The same of tags that are one group, each of them right in itself. */
+  checkGroup?(tags: readonly DriverTag[], link: Link): string | null;
   /**
-   * Where the tag's raw words lie, `to` included: tags of one link and station overlap if ranges of
-   * one area do.
+   * What a write of the tag changes, in the driver's own least units, `to` included: tags of one
+   * link and station overlap if ranges of one area do (W13).
    */
   extent(tag: DriverTag): { area: string; from: number; to: number };
-  /** Bytes of the tag's raw words. */
+  /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
   rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
   plan(tags: readonly DriverTag[], link: Link): Request[];
+  /** Two reads in the place of one that the device refused; null = it is of one tag. Pure. */
+  split?(request: Request): readonly [Request, Request] | null;
+  /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
+  join?(first: Request, second: Request): Request | null;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
    */
   occupies(request: Request, link: Link): number | null;
   /** The raw words a write of `value` puts on the wire and the value they will mean, or a Fault. */
-  encode(tag: DriverTag, value: number): Raw;
+  encode(tag: DriverTag, value: number, link: Link): Raw;
   /** What raw words mean in engineering units. */
   decode(tag: DriverTag, raw: Uint8Array): number;
   /** True if an answer with this exception code says that a write did nothing (W15). */
   rejects(exception: number): boolean;
   /**
-   * What of a link's settings leads to another device behind the same address, such as a slot: part
-   * of what a proof proves (W2). Left out: nothing does.
+   * What of a link's settings leads to another device behind the same address, such as a slot, or
+   * gives its tags another meaning: part of what a proof proves (W2). Left out: nothing does.
    */
   route?(link: Link): string;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
-  readable(bytes: Uint8Array, isRequest: boolean): string | null;
+  readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
 }
+
+/**
+ * What carries the bytes: a connection that the gateway makes (`tcp`) or that the device makes
+ * (`listen`), datagrams, or a serial port, which has a thread of its own.
+ */
+export type Medium = "tcp" | "listen" | "udp" | "serial";
+
+/** True if what was heard up to now says that another master speaks. */
+export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
 export interface DriverTag {
@@ -103,6 +139,13 @@ export interface Request {
   readonly tags: readonly DriverTag[];
   /** `holding 0..9`: for `explain`, `why` and error messages. */
   readonly text: string;
+  /**
+   * Nothing asks for it: the device speaks when it likes, and each telegram is one row of the
+   * group, which has no other request.
+   */
+  readonly unasked?: boolean;
+  /** What it puts on the wire, where the configuration spells it: `check` shows it (W24). */
+  readonly sends?: string;
 }
 
 /** Bytes to and from one medium. An implementation reports through its `WireEvents`. */
@@ -150,6 +193,11 @@ export interface Session {
   readonly counters: SessionCounters;
   /** What the device said when it last refused something, in words; empty or left out = nothing. */
   readonly trouble?: string;
+  /**
+   * More exchanges that may run at the same time over the same wire, which this one receives and
+   * aborts for: reads only, and never while this one writes.
+   */
+  readonly beside?: readonly Session[];
   /** Begins a read; on success the cells of row `seq` are written (payload and state). */
   read(request: Request, into: Ring, seq: number, now: number): void;
   /** Begins a read of one tag's raw words in one request; `raw` holds them when DONE. */
@@ -161,6 +209,13 @@ export interface Session {
    * is under way does so if there is no answer by then: it arrives in time or never (W14).
    */
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void;
+  /**
+   * Of a driver whose plan has unasked requests: from now on `came` is called, within `receive` or
+   * `step`, for each telegram that is one of them, and may call `fill`.
+   */
+  listen?(requests: readonly Request[], came: (request: Request) => void): void;
+  /** Within `came`: the telegram's values into the cells of row `seq`. */
+  fill?(request: Request, into: Ring, seq: number): void;
   /** Bytes came. */
   receive(bytes: Uint8Array, n: number, now: number): void;
   /** Works off what is due and says when (monotonic ms) it wants to be called again. */
@@ -289,8 +344,16 @@ export interface ServeEvents {
 }
 
 export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
-export { createTtyWire, modbusRtu, modbusTcp } from "./driver/modbus/driver.ts";
+export {
+  framingOf, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp,
+  type FramingName,
+} from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";
 export { s7 } from "./driver/s7/driver.ts";
+export { createListenWire } from "./driver/wire/listen.ts";
+export {
+  telegramListen, telegramSerial, telegramTcp, telegramUdp,
+} from "./driver/telegram/driver.ts";
 export { createTcpWire, type TcpSettings } from "./driver/wire/tcp.ts";
-export type { TtyWire } from "./driver/wire/tty.ts";
+export { createUdpWire } from "./driver/wire/udp.ts";
+export { createTtyWire, type TtyWire } from "./driver/wire/tty.ts";

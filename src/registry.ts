@@ -2,15 +2,25 @@ import {
   csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
   sqliteTable, sqlTable,
 } from "./connector.ts";
-import { ethernetIp, modbusRtu, modbusTcp, opcua, s7, type AnyDriver } from "./driver.ts";
+import {
+  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7,
+  telegramListen, telegramSerial, telegramTcp, telegramUdp, type AnyDriver,
+} from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
 export const drivers: readonly AnyDriver[] = [
   ethernetIp,
+  modbusAscii,
+  modbusListen,
   modbusRtu,
   modbusTcp,
+  modbusUdp,
   opcua,
   s7,
+  telegramListen,
+  telegramSerial,
+  telegramTcp,
+  telegramUdp,
 ];
 
 export const connectors = [

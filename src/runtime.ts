@@ -10,14 +10,15 @@ export { serveRole } from "./runtime/remote.ts";
 export { startRuntime } from "./runtime/runtime.ts";
 export { Rpc, type Port } from "./runtime/rpc.ts";
 export { runSerialWorker } from "./runtime/serial-worker.ts";
+export { worstStations } from "./runtime/station.ts";
 export { received, type Sent, sent } from "./runtime/travel.ts";
 export { machineWorld } from "./runtime/world.ts";
 export type { SerialInit } from "./runtime/serial.ts";
 export type { WatchInit } from "./runtime/watch.ts";
 export { ruleOrders } from "./runtime/view.ts";
 export type {
-  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkView,
-  PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView, WriteAnswer,
-  WriteRequest,
-  ArmRequest, DisarmAnswer, DisarmRequest, ProofView, TryAnswer,
+  AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkStationView,
+  LinkView, PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView,
+  WriteAnswer, WriteRequest, ArmRequest, DisarmAnswer, DisarmRequest, ProofView, ProvedView,
+  TryAnswer,
 } from "./runtime/view.ts";

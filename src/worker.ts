@@ -27,7 +27,7 @@ async function serial(init: SerialInit): Promise<void> {
   const clock = systemClock(init.engineClock);
   runSerialWorker(init, {
     clock, log: logOf(createLog, clock), drivers,
-    wire: (settings, events) => createTtyWire(settings.link, settings.wake, events),
+    wire: ({ link, wake }, driver, events) => createTtyWire(link, driver, wake, events),
     post: (message) => self.postMessage(message),
   });
   // Ends this thread only.

@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   mqtt: () => import("./bench/mqtt.ts"),
   opcua: () => import("./bench/opcua.ts"),
   reload: () => import("./bench/reload.ts"),
+  rs485: () => import("./bench/rs485.ts"),
   rules: () => import("./bench/rules.ts"),
   shared: () => import("./bench/shared.ts"),
   sql: () => import("./bench/sql.ts"),

@@ -22,6 +22,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   hiding: { what: "queries that may write: no good value of a bad input",
     path: "test/sql/hiding.test.ts" },
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
+  noise: { what: "exchanges on a bus with changed, stray, echoed and late bytes (RTU)",
+    path: "test/soak/noise.test.ts" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
     path: "test/soak/writes.test.ts" },
   world: { what: "worlds of 10 simulated minutes in which everything goes wrong",

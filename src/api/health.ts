@@ -1,5 +1,8 @@
 import { Fault } from "../base.ts";
+import { worstStations } from "../runtime.ts";
 import type { Route } from "./route.ts";
+
+const worst_stations = 10;
 
 export const healthRoutes: readonly Route[] = [
   {
@@ -19,6 +22,14 @@ export const healthRoutes: readonly Route[] = [
     answers: "A list",
     async handle({ runtime }) {
       return { json: await runtime.links() };
+    },
+  },
+  {
+    method: "GET", path: "/stations", access: "read",
+    summary: "The stations of which the largest share of requests went wrong, the worst first",
+    answers: `A list of at most ${worst_stations}`,
+    async handle({ runtime }) {
+      return { json: worstStations(await runtime.links(), worst_stations) };
     },
   },
   {

@@ -1,4 +1,6 @@
-import { turn_bounds_ms, type Health, type Runtime, type TableView } from "../runtime.ts";
+import {
+  turn_bounds_ms, type Health, type Runtime, type LinkView, type TableView,
+} from "../runtime.ts";
 import type { Route } from "./route.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -89,6 +91,30 @@ async function links(out: Text, runtime: Runtime): Promise<void> {
     for (const link of all) {
       for (const poll of link.polls) {
         out.value(`poll_${what}_total`, { link: link.name, stream: poll.stream }, poll[what]);
+      }
+    }
+  }
+  stations(out, all);
+}
+
+function stations(out: Text, links: readonly LinkView[]): void {
+  for (const what of ["requests", "timeouts", "garbled", "exceptions"] as const) {
+    out.metric(`station_${what}_total`, "counter", `Station: ${what}`);
+    for (const link of links) {
+      for (const one of link.stations) {
+        out.value(`station_${what}_total`,
+          { link: link.name, station: String(one.station) }, one[what]);
+      }
+    }
+  }
+  out.metric("station_round_trip_seconds", "gauge", "Median and 99th percentile since the start");
+  for (const link of links) {
+    for (const { station, roundTrip_ms } of link.stations) {
+      const { p50, p99 } = roundTrip_ms;
+      for (const [quantile, ms] of [["0.5", p50], ["0.99", p99]] as const) {
+        if (ms === null) continue;
+        out.value("station_round_trip_seconds",
+          { link: link.name, station: String(station), quantile }, ms / 1000);
       }
     }
   }

@@ -11,7 +11,8 @@ const status: Readonly<Record<WriteAnswer["outcome"], number>> = {
 const writeBody = z.object({
   id: z.string().describe("Names this command for ever: a second one with the same id is refused"),
   tag: z.string().describe("device.tag"),
-  value: z.number().describe("In engineering units"),
+  value: z.union([z.number(), z.boolean()])
+    .describe("In engineering units; of a bool true or false, or 1 or 0"),
   unit: z.string().optional().describe("If given, it must be the tag's engineering unit"),
   within: z.string().optional().describe('It may not leave later than this after arrival: "5s"'),
   deadline: z.union([z.string(), z.number()]).optional()
@@ -21,6 +22,11 @@ const writeBody = z.object({
 const proofBody = z.strictObject({ tag: z.string() });
 const armBody = z.strictObject({
   tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
+});
+const proveBody = z.strictObject({
+  id: z.string().min(1).max(128).describe("Names this proof for ever, as that of a write"),
+  tag: z.string(), by: z.string().min(1),
+  proof: z.string().describe("The hash that `POST /proof` gave"),
 });
 const pruneBody = z.strictObject({ before: z.number().nonnegative(), by: z.string().min(1) });
 const disarmBody = z.strictObject({ by: z.string().min(1), clear: z.boolean().optional() });
@@ -70,6 +76,23 @@ export const writingRoutes: readonly Route[] = [
     answers: "Number of the arming and when it ends",
     async handle({ runtime, body }) {
       return { json: await runtime.arm(armBody.parse(body)) };
+    },
+  },
+  {
+    method: "POST", path: "/prove", access: "socket", body: proveBody,
+    summary: "Write a tag's present value back unchanged, armed for that one frame, and read it",
+    answers: "As of a write: the outcome",
+    async handle({ runtime, body }) {
+      const answer = await runtime.prove(proveBody.parse(body));
+      return { status: status[answer.outcome], json: answer };
+    },
+  },
+  {
+    method: "GET", path: "/proofs", access: "read",
+    summary: "Of each tag the newest proof by writing: who, when, outcome",
+    answers: "A list; `present` says whether the tag still lies where it was proved",
+    async handle({ runtime }) {
+      return { json: await runtime.proved() };
     },
   },
   {

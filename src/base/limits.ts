@@ -156,11 +156,23 @@ export const limits = {
   modbus_bits_max: 2000,
   /** Registers of one FC16 (6.12). */
   modbus_write_registers_max: 123,
+  /** Bytes of one telegram of a machine without a standard: what is longer is no telegram. */
+  telegram_bytes_max: 1024,
+  /** Bytes of a telegram that writes: it stands whole in the audit. */
+  telegram_write_bytes_max: 120,
   /** A connection that is not up after this long is given up and tried again. */
   connect_ms_max: 3000,
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
   reconnect_ms_min: 100,
   reconnect_ms_max: 10_000,
+  /**
+   * A tag whose address a device says it does not have is asked for again after this long (ms), and
+   * then after twice as long, up to the second.
+   */
+  refused_ms_min: 10_000,
+  refused_ms_max: 600_000,
+  /** Requests of one poll that come of halving refused ones: the search goes on in the next. */
+  split_requests_max: 64,
   /** A serial port is listened to this long before the first byte is sent (ms). */
   serial_listen_ms: 2000,
 } as const;

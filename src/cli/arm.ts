@@ -3,7 +3,7 @@ import { duration, limits } from "../base.ts";
 import type { ProofView } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { show, table } from "./table.ts";
-import { text, Usage, word, type Verb } from "./verb.ts";
+import { text, Usage, word, type Args, type Verb } from "./verb.ts";
 
 function proofText(proof: ProofView): string {
   return [
@@ -12,6 +12,14 @@ function proofText(proof: ProofView): string {
     table([["ORDER", "VALUE"],
       ...Object.entries(proof.orders).map(([order, value]) => [order, show(value)])]),
   ].join("\n");
+}
+
+/** Shows what a tag reads, and asks; its hash, or null: that is not what the machine shows. */
+export async function shownProof(client: Client, args: Args, tag: string): Promise<string | null> {
+  const proof = (await client.post("/proof", { tag })) as ProofView;
+  console.log(proofText(proof));
+  const agreed = args.options["yes"] === true || await agrees("Is this what the machine shows?");
+  return agreed ? proof.hash : null;
 }
 
 async function agrees(question: string): Promise<boolean> {
@@ -44,13 +52,12 @@ configured: compare it with the machine's own display before you say yes.${clien
       throw new Usage(`an arming lasts at most ${limits.arm_minutes_max}m`);
     }
     const client = new Client(args);
-    const proof = (await client.post("/proof", { tag })) as ProofView;
-    console.log(proofText(proof));
-    if (!args.options["yes"] && !(await agrees("Is this what the machine shows?"))) {
+    const proof = await shownProof(client, args, tag);
+    if (proof === null) {
       console.log("not armed");
       return 1;
     }
-    const armed = (await client.post("/arm", { tag, for_ms, by, proof: proof.hash })) as {
+    const armed = (await client.post("/arm", { tag, for_ms, by, proof })) as {
       number: number; until: number;
     };
     console.log(

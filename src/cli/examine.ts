@@ -33,7 +33,8 @@ export function componentSchemas(components: Components): ConfigComponents {
     sinks: pick("sink"),
     drivers: drivers.map((d) => d.type),
     declare: declaration,
-    checkTag: (type, tag) => driver(type).checkTag(tag),
+    checkTag: (link, tag) => driver(link.type).checkTag(tag, link),
+    checkGroup: (link, tags) => driver(link.type).checkGroup?.(tags, link) ?? null,
     extent: (type, tag) => driver(type).extent(tag),
   };
 }

@@ -3,6 +3,7 @@ import { Fault, type FaultValues } from "../base.ts";
 import { type Components, type ConfigTexts, type Graph, received, type Sent, sent }
   from "../runtime.ts";
 import { examineTexts, type Examined } from "./examine.ts";
+import { spawnSelf } from "./self.ts";
 import type { Verb } from "./verb.ts";
 
 /** What is to be worked out, as `examineTexts` wants it. */
@@ -31,14 +32,10 @@ const not_started_code = 127;
 /**
  * Works texts out in a process of its own, so that whoever polls on this thread goes on meanwhile.
  * All that compiling leaves goes with it: garbage among plans, machine code, holes in the
- * allocator's pages. The executable is the one that runs, whatever stands under its name by now.
+ * allocator's pages.
  */
 export async function examineApart(components: Components, question: Question): Promise<Answer> {
-  const main = process.env.TAGWERK_TARGET === undefined ? [Bun.main] : [];
-  const child = Bun.spawn(["/proc/self/exe", ...main, examineVerb.name], {
-    argv0: "tagwerk", stdin: Buffer.from(JSON.stringify(question)), stdout: "pipe",
-    stderr: "inherit",
-  });
+  const child = spawnSelf([examineVerb.name], Buffer.from(JSON.stringify(question)));
   const bytes = await Bun.readableStreamToArrayBuffer(child.stdout);
   const code = await child.exited;
   if (code === not_started_code) return here(components, question);

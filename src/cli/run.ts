@@ -11,6 +11,7 @@ import { configuredStore, default_directory, simulationStore, socket_name } from
 import { readTexts } from "./examine.ts";
 import { examineApart } from "./examiner.ts";
 import { keepTexts } from "./keep.ts";
+import { startPlant } from "./plant.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
@@ -20,12 +21,16 @@ export const runVerb: Verb = {
   words: 1,
   summary: "collect, compute, and write what is armed; until Ctrl-C",
   help: `
+      --simulate      all of it in the office: "tagwerk sim" beside it stands for the links, on a
+                      store of its own; what it cannot stand for stays closed
+      --plant FILE    how the tags of --simulate behave, as of "tagwerk sim"
       --links FILE    a simulation: these links instead of the real ones, on a store of its own
       --store DIR     another store than the configuration's
       --normal        leave safe mode: forget the starts that did not end well
       --log LEVEL     debug, info (default), warn or error`,
   options: {
-    links: { type: "string" }, store: { type: "string" }, normal: { type: "boolean" },
+    simulate: { type: "boolean" }, plant: { type: "string" }, links: { type: "string" },
+    store: { type: "string" }, normal: { type: "boolean" },
     log: { type: "string" },
   },
   run,
@@ -37,7 +42,25 @@ async function run(args: Args, host: Host): Promise<number> {
   const clock = systemClock();
   const log = createLog(logLevel(args), () => clock.time(), (line) =>
     process.stderr.write(`${line}\n`));
-  const links = text(args, "links");
+  const plantFile = text(args, "plant");
+  if (args.options["simulate"] !== true) {
+    if (plantFile !== null) throw new Usage("--plant is for --simulate");
+    return await runWith(args, host, path, text(args, "links"), clock, log);
+  }
+  if (text(args, "links") !== null) throw new Usage("--simulate makes its own --links");
+  const plant = await startPlant(path, plantFile, log);
+  if (plant === null) return 1;
+  try {
+    return await runWith(args, host, path, plant.links, clock, log);
+  } finally {
+    await plant.stop();
+  }
+}
+
+/** `links`: what stands for the links of a simulation, or null: it is the machine. */
+async function runWith(
+  args: Args, host: Host, path: string, links: string | null, clock: Clock, log: Log,
+): Promise<number> {
   const texts = readTexts(path);
   const { graph, texts: problems } = await examineApart(host.components,
     { path, texts, links, name: path });

@@ -20,12 +20,13 @@ export const simVerb: Verb = {
       --control FILE    unix socket that takes commands (default sim.sock)
       --seed N          same seed, same plant (default 1)
       --speed X         plant seconds a second (default 1)
+      --attached        end with standard input, and not on Ctrl-C (as run --simulate starts it)
       --send COMMAND    send one command to a running simulator and print its answer
 Commands also come as lines on standard input; "help" lists them.`,
   options: {
     plant: { type: "string" }, "links-out": { type: "string" }, log: { type: "string" },
     control: { type: "string" }, seed: { type: "string" }, speed: { type: "string" },
-    send: { type: "string" },
+    send: { type: "string" }, attached: { type: "boolean" },
   },
   async run(args, host) {
     const control = text(args, "control") ?? "sim.sock";
@@ -56,7 +57,7 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
   }
   const linksOut = text(args, "links-out") ?? "sim-links.json";
   const clock = systemClock();
-  const sim = startSim(gateway, drivers, behaviours, {
+  const sim = await startSim(gateway, drivers, behaviours, {
     seed: positive(args, "seed", 1), speed: positive(args, "speed", 1),
     frameLog: text(args, "log"), linksOut, control,
     time: () => clock.time(),
@@ -66,12 +67,15 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
     console.log(`${name.padEnd(16)} ${Object.values(settings).join(" ")}`);
   }
   console.log(`written to ${linksOut}; commands: ${control} or standard input ("help")`);
-  createInterface({ input: process.stdin }).on("line", (line) => {
+  const input = createInterface({ input: process.stdin }).on("line", (line) => {
     if (line.trim() !== "") console.log(sim.command(line));
   });
+  const attached = args.options["attached"] === true;
   await new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
+    // Ctrl-C reaches both of a pair; the other one still writes while it stops.
+    process.on("SIGINT", () => { if (!attached) resolve(); });
+    process.once("SIGTERM", () => resolve());
+    if (attached) input.once("close", () => resolve());
   });
   sim.close();
   process.stdin.destroy();

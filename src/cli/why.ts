@@ -3,6 +3,15 @@ import { Client, clientHelp, clientOptions } from "./client.ts";
 import { age, show } from "./table.ts";
 import { word, type Verb } from "./verb.ts";
 
+type Counters = WhyView["link"]["counters"];
+
+/** What did not go well on the link since the start, and out of how many requests. */
+function counted({ requests, timeouts, garbled, exceptions, stray }: Counters): string {
+  const wrong = Object.entries({ timeouts, garbled, exceptions, "stray bytes": stray })
+    .filter(([, n]) => (n ?? 0) > 0).map(([what, n]) => `${n} ${what}`);
+  return `${requests ?? 0} requests, ${wrong.join(", ") || "nothing wrong"}`;
+}
+
 function whyText(why: WhyView): string {
   const { tag, link, gate } = why;
   const station = link.stations.map((s) => `${s.station}: ${s.reason}`).join(", ");
@@ -12,6 +21,7 @@ function whyText(why: WhyView): string {
     `  device   ${why.device}, ${tag.at} as ${tag.type}, group ${tag.group}`,
     `  link     ${link.name} (${link.type}) ${link.state}: ${link.reason}`,
     `  stations ${station || "-"}`,
+    `  counted  ${counted(link.counters)}`,
     `  frame    last good answer ` +
       (why.lastFrame_ms === null ? "never" : `${age(why.lastFrame_ms)} ago`),
     `  because  ${why.reason}`,

@@ -3,6 +3,7 @@ import type { WriteAnswer } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { text, Usage, word, type Verb } from "./verb.ts";
 
+const bools = new Map([["true", true], ["false", false]]);
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 export const writeVerb: Verb = {
@@ -19,8 +20,10 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
     const tag = word(args, 0, "TAG");
     const given = word(args, 1, "VALUE");
     // Number() takes "" and blanks for 0: an empty shell variable is no setpoint.
-    const value = decimal.test(given) ? Number(given) : NaN;
-    if (!Number.isFinite(value)) throw new Usage(`VALUE is a number as 42.5, not "${given}"`);
+    const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"`);
+    }
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;

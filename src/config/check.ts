@@ -102,7 +102,10 @@ function checkSerialPorts({ links, profile, root }: Parts, findings: Findings): 
 function checkConnections({ links, components, root }: Parts, findings: Findings): void {
   const taken = new Map<string, string>();
   for (const { name, type, settings } of links) {
-    if (typeof settings.host !== "string") continue;
+    if (typeof settings.host !== "string") {
+      checkListening(name, settings.port, below(root, "links", name), taken, findings);
+      continue;
+    }
     const withPort = /^([^:]+):(\d+)$/.exec(settings.host);
     if (withPort !== null) {
       findings.at(below(root, "links", name, "host"), "the port is a setting of its own: " +
@@ -116,6 +119,18 @@ function checkConnections({ links, components, root }: Parts, findings: Findings
         "one connection serves all its stations, so put the devices on one link");
     } else taken.set(place, name);
   }
+}
+
+/** A link without a host waits on a port of this gateway, which is there once. */
+function checkListening(
+  name: string, port: unknown, origin: Origin, taken: Map<string, string>, findings: Findings,
+): void {
+  if (typeof port !== "number") return;
+  const place = `port ${port} of this gateway`;
+  const first = taken.get(place);
+  if (first === undefined) taken.set(place, name);
+  else findings.at(below(origin, "port"), `links.${first} waits on ${place} already; each device ` +
+    "that dials in has a port of its own");
 }
 
 /** The link a name refers to; null when that was told, now or before. */
@@ -141,8 +156,12 @@ function checkDevices(parts: Parts, findings: Findings): void {
       continue;
     }
     for (const group of device.groups) {
-      group.tags.forEach((tag, column) =>
-        checkTag(tagOnLink(tag, device.station, column), link, placed, parts, writable, findings));
+      const told = findings.problems.length;
+      const tags = group.tags.map((tag, column) => tagOnLink(tag, device.station, column));
+      for (const tag of tags) checkTag(tag, link, placed, parts, writable, findings);
+      if (findings.problems.length > told) continue;
+      const wrong = components.checkGroup?.(link, tags) ?? null;
+      if (wrong !== null) findings.at(below(origin, "groups", group.name), wrong);
     }
   }
   for (const [words, ranges] of writable) tellOverlaps(words, ranges, findings);
@@ -164,7 +183,7 @@ function checkTag(
   // Told before.
   if (tag.at === "" || tag.scale === 0 || !Number.isFinite(tag.scale)) return;
   const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
-  const wrong = components.checkTag?.(link.type, tag) ?? null;
+  const wrong = components.checkTag?.(link, tag) ?? null;
   if (wrong !== null) {
     findings.at(origin, wrong);
     return;

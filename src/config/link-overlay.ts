@@ -9,6 +9,8 @@ const simLinksSchema = z.strictObject({
   links: z.record(z.string(), z.strictObject({
     type: z.string(),
     host: z.string().optional(),
+    // Where the gateway listens for a device that dials.
+    address: z.string().optional(),
     port: z.union([z.int().min(1).max(65535), z.string().startsWith("/")]),
     // A pty has no transceiver and no parity bit.
     rs485: z.literal("adapter").optional(),
@@ -43,6 +45,7 @@ export function overlayLinks(gateway: Gateway, simLinks: SimLinks): Gateway {
   }
   return {
     ...gateway,
+    simulated: true,
     commands: null,
     sources: gateway.sources.map((source): Source =>
       (source.link === null && "url" in source.settings ? { ...source, closed: true } : source)),

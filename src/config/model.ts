@@ -6,6 +6,8 @@ import type { ColumnSpec, TagType } from "../ring.ts";
  * durations in ms, secrets resolved, everything cross-checked. Plain data: it travels to workers.
  */
 export interface Gateway {
+  /** Its links lead to a simulation (W25). */
+  readonly simulated?: true;
   readonly id: string;
   readonly profile: Profile;
   readonly links: readonly Link[];
@@ -232,7 +234,7 @@ export interface SinkConfig {
 export type Policy = Readonly<Record<string, TagPolicy>>;
 
 export interface TagPolicy {
-  /** `rule:NAME`, `rest`, `mqtt`, `cli` */
+  /** `rule:NAME`, `rest`, `mqtt`, `cli`, `prove` */
   readonly allow: readonly string[];
   readonly maxMode: "off" | "shadow" | "armed";
   /** Engineering units. */

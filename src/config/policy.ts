@@ -67,14 +67,18 @@ export function checkPolicy(
     const known = tags.get(tag);
     if (known === undefined) {
       if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
-    } else if (!isNumeric(known.type)) {
+    } else if (!isNumeric(known.type) && known.type !== "bool") {
       findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers ` +
-        "only", { of: "key" });
+        "and bools only", { of: "key" });
     } else if (known.access !== "read-write" && !written.has(tag)) {
       findings.at(origin, `${tag} is read only, so nobody can write it; a tag that is written ` +
         'has "access": "read-write"', { of: "key" });
     }
     checkTagPolicy(policy, origin, findings);
+    const lost = policy.onLoss?.value;
+    if (known?.type === "bool" && typeof lost === "number" && lost !== 0 && lost !== 1) {
+      findings.at(below(origin, "onLoss", "value"), `${tag} is a bool: 1, 0 or "hold"`);
+    }
     policy.allow.forEach((who, index) => {
       const rule = who.startsWith("rule:") ? who.slice("rule:".length) : null;
       if (rule === null || rules.includes(rule)) return;

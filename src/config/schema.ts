@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
-import type { Deadband } from "./model.ts";
+import type { Deadband, Link } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -29,8 +29,10 @@ export interface Components {
   /** The link types that lead to equipment: devices stand on these, sources and sinks on others. */
   readonly drivers?: readonly string[];
   /** One sentence of what would be right about a tag on a link of this type, or null. */
-  checkTag?(linkType: string, tag: TagOnLink): string | null;
-  /** Where a tag's raw words lie, to find writable tags that overlap (W13). */
+  checkTag?(link: Link, tag: TagOnLink): string | null;
+  /** The same of tags that are one group. */
+  checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
+  /** What a write of a tag changes, to find writable tags that overlap (W13). */
   extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
 }
 
@@ -262,8 +264,8 @@ const store = z.strictObject({
 const rate = z.int().min(1).max(1_000_000);
 
 const tagPolicy = z.strictObject({
-  allow: z.array(z.string().regex(/^(rest|mqtt|cli|rule:.+)$/)
-    .meta({ title: '"rest", "mqtt", "cli" or "rule:NAME"' })).default([])
+  allow: z.array(z.string().regex(/^(rest|mqtt|cli|prove|rule:.+)$/)
+    .meta({ title: '"rest", "mqtt", "cli", "prove" or "rule:NAME"' })).default([])
     .describe("who may write the tag"),
   maxMode: z.enum(["off", "shadow", "armed"]).default("shadow")
     .describe("the most that arm can give"),

@@ -22,6 +22,8 @@ export interface ArmAsk {
   readonly minutes_max: number;
   /** The tag as read for this arming. */
   readonly read: ReadResult;
+  /** `keyOf` the one command that it is for, or null. */
+  readonly only: string | null;
 }
 
 /** W1..W3, W5: an arming, or why not. Pure. */
@@ -45,12 +47,17 @@ export function tryArm(
   if (policy.maxMode !== "armed") return refuse("shadow", { tag: id });
   if (box.auditTrouble !== null) return refuse("audit-unavailable", { why: box.auditTrouble });
   if (tag.busy !== null) return refuse("busy", { tag: id });
+  if (ask.only !== null && tag.arming !== null) {
+    return refuse("armed-otherwise", { tag: id, by: tag.arming.by });
+  }
   if (!tag.linkUp || tag.hash === null) return refuse("link-down", { tag: id });
   if (read.state !== GOOD) return refuse("unread", { tag: id, state: stateName(read.state) });
   if (ask.proof !== tag.hash || ask.stored !== tag.hash) return refuse("no-proof", { tag: id });
-  const lead = losesValue(policy) ? Math.min(on_loss_lead_ms, for_ms / 10) : 0;
+  const lead = losesValue(policy) && ask.only === null
+    ? Math.min(on_loss_lead_ms, for_ms / 10) : 0;
   const until = now + for_ms;
-  return { number: ask.number, from: now, until, rulesUntil: until - lead, by, hash: tag.hash };
+  const { number, only } = ask;
+  return { number, from: now, until, rulesUntil: until - lead, by, hash: tag.hash, only };
 }
 
 /** `onLoss` writes a value (and does not merely hold what stands). */

@@ -43,6 +43,7 @@ export const refusals = {
   "unread": "{tag} could not be read before writing: {state}.",
   "external-change": "{tag} was changed from outside: it reads {read}, we left it at {left}.",
   "step-too-large": "From {read} to {means} is more than the largest step {maxStep}.",
+  "not-present": "A proof writes what {tag} reads, which is {read} and not {means}.",
   "deadband": "{means} is less than {deadband} away from {read}.",
   "too-soon": "The last write of {tag} was {age_ms} ms ago; {most_ms} ms must pass.",
   "quota": "{tag} was written {writes} times today, which is all that is allowed.",
@@ -67,6 +68,7 @@ export const refusals = {
   // Answers to `arm` only.
   "no-proof": "{tag} was not read and confirmed at its present place; arm shows it and asks.",
   "arm-too-long": "An arming lasts at most {most_minutes} minutes.",
+  "armed-otherwise": "{tag} is armed already, by {by}.",
   "arm-invalid": "An arming needs a duration above zero and a name.",
   // The end of an onLoss intent that was not needed.
   "not-fired": "The arming ended without a loss.",

@@ -1,6 +1,6 @@
 import { FLAG } from "../ring.ts";
 
-/** `rule:NAME`, `rest`, `mqtt`, `cli`, or `onLoss:TAG`. */
+/** `rule:NAME`, `rest`, `mqtt`, `cli`, `prove`, or `onLoss:TAG`. */
 export type Origin = string;
 
 /** What a rule's value was computed from, by lineage: the worst of everything that was used. */
@@ -48,6 +48,8 @@ export interface Command {
 
 export const isRule = (origin: Origin): boolean => origin.startsWith("rule:");
 export const isOnLoss = (origin: Origin): boolean => origin.startsWith("onLoss:");
+/** The present value, written back unchanged: a person tries whether a write arrives (W2). */
+export const isProve = (origin: Origin): boolean => origin === "prove";
 /** Commands from outside (W17): everything that is neither a rule nor `onLoss`. */
 export const isExternal = (origin: Origin): boolean => !isRule(origin) && !isOnLoss(origin);
 
@@ -82,6 +84,22 @@ export function onLossCommand(
     id: `onLoss/${tag}/${arming}`, origin: `onLoss:${tag}`, by: "onLoss", from: "", tag, value,
     unit: null, authenticated: true, authorised: true, inputs: null, row: null, notAfter,
     receivedAt: now, byWallClock: false, retained: false, seen: false,
+  };
+}
+
+/**
+ * A person's proof by writing: the value that the tag was just read as, under an arming of its own.
+ * `claim`: whether its id came before (W17).
+ */
+export function proveCommand(
+  ask: { readonly id: string; readonly tag: string; readonly by: string },
+  value: number, claim: "new" | "known" | "unknown", now: number, notAfter: number,
+): Command {
+  const { id, tag, by } = ask;
+  return {
+    id, origin: "prove", by, from: "socket", tag, value, unit: null, authenticated: true,
+    authorised: true, inputs: null, row: null, notAfter, receivedAt: now, byWallClock: false,
+    retained: false, seen: claim === "known", ...(claim === "unknown" ? { idUnknown: true } : {}),
   };
 }
 

@@ -2,7 +2,7 @@ import type { TagPolicy } from "../config.ts";
 import { GOOD, stateName } from "../ring.ts";
 import { refuse, type Refusal } from "./codes.ts";
 import {
-  isBackfill, isExternal, isOnLoss, isReplayed, isRule, keyOf, type Command,
+  isBackfill, isExternal, isOnLoss, isProve, isReplayed, isRule, keyOf, type Command,
 } from "./command.ts";
 import { lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts } from "./path.ts";
 import type { GateState, PermitCell, TagView } from "./state.ts";
@@ -160,10 +160,13 @@ function testList(command: Command, policy: TagPolicy | null, tag: TagView | nul
 /** W8 one command a tag; W15 and W16: automatic writing waits while the tag's story is open. */
 function testTurn(command: Command, tag: TagView): Test {
   const id = tag.facts.id;
+  const { origin } = command;
   if (tag.busy !== null && tag.busy !== keyOf(command)) return refuse("busy", { tag: id });
-  if (isExternal(command.origin)) return null;
+  // Who does not know what stands there cannot leave it unchanged.
+  if (isProve(origin) && tag.pending !== null) return refuse("unknown-pending", { tag: id });
+  if (isExternal(origin)) return null;
   if (tag.yielded !== null) return refuse("yielded", { tag: id, why: tag.yielded });
-  if (isOnLoss(command.origin) || tag.pending === null) return null;
+  if (isOnLoss(origin) || tag.pending === null) return null;
   return refuse("unknown-pending", { tag: id });
 }
 
@@ -187,7 +190,8 @@ interface Value {
 }
 
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
-  const { value, unit } = command;
+  const { unit } = command;
+  const value = tag.type === "bool" ? asNumber(command.value) : command.value;
   if (typeof value !== "number") {
     return refuse("wrong-type", { tag: tag.id, type: kindOf(value) });
   }
@@ -195,17 +199,27 @@ function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | 
     return refuse("wrong-unit", { tag: tag.id, unit, eu: tag.eu ?? "no unit" });
   }
   if (!Number.isFinite(value)) return refuse("not-a-number");
+  if (tag.type === "bool" && value !== 0 && value !== 1) {
+    return refuse("does-not-fit", { tag: tag.id, value, why: "a bool is true or false, 1 or 0" });
+  }
   const encoded = tag.encode(value);
   if (typeof encoded !== "string" && isInside(encoded.means, policy)) {
     return { encoded, clamped: false };
   }
-  const clamped = policy.outside === "clamp" ? clamp(value, policy, tag) : null;
+  // A proof leaves the value as it is, so it is not moved to a limit either.
+  const moves = policy.outside === "clamp" && !isProve(command.origin);
+  const clamped = moves ? clamp(value, policy, tag) : null;
   if (clamped !== null) return { encoded: clamped, clamped: true };
   if (typeof encoded === "string") {
     return refuse("does-not-fit", { tag: tag.id, value, why: encoded });
   }
   const { min, max } = policy;
   return refuse("out-of-range", { means: encoded.means, min, max });
+}
+
+/** A bool may be written as what it is; limits and steps are those of 0 and 1. */
+function asNumber(value: unknown): unknown {
+  return typeof value === "boolean" ? Number(value) : value;
 }
 
 /**
@@ -238,7 +252,7 @@ function testRead(command: Command, policy: TagPolicy, tag: TagView, means: numb
   if (read === null) return null;
   if (read.state !== GOOD || !Number.isFinite(read.value)) {
     // A person may write what cannot be read, if no step was to be kept (W9).
-    const may = isExternal(command.origin) && policy.maxStep === null;
+    const may = isExternal(command.origin) && !isProve(command.origin) && policy.maxStep === null;
     return may ? null : refuse("unread", { tag: id, state: stateName(read.state) });
   }
   if (!isOurs(tag, read.value)) {
@@ -250,6 +264,10 @@ function testRead(command: Command, policy: TagPolicy, tag: TagView, means: numb
   const room = rounding * Math.max(Math.abs(means), Math.abs(read.value));
   if (policy.maxStep !== null && !anyStep && !(step <= policy.maxStep + room)) {
     return refuse("step-too-large", { read: read.value, means, maxStep: policy.maxStep });
+  }
+  if (isProve(command.origin)) {
+    return sameRaw(facts, means, read.value) ? null
+      : refuse("not-present", { tag: id, read: read.value, means });
   }
   if (isOnLoss(command.origin) || step >= policy.deadband - room) return null;
   return refuse("deadband", { means, deadband: policy.deadband, read: read.value });
@@ -289,6 +307,10 @@ function testPermits(
   for (let i = 0; i < policy.permit.length; i++) {
     const condition = policy.permit[i]!;
     const cell = cells[i];
+    // Not even a loss goes by what a person put in the machine's place.
+    if (cell?.overridden === true) {
+      return refuse("permit-unknown", { condition, state: "forced or disabled by a person" });
+    }
     if (cell === undefined || cell.condition !== condition || cell.state !== GOOD) {
       if (loss) continue;
       return refuse("permit-unknown", { condition, state: stateName(cell?.state ?? 65) });
@@ -326,6 +348,11 @@ function testMode(command: Command, policy: TagPolicy, state: Known, now: number
   if (arming === null) return refuse("not-armed", { tag: id, why: tag.unarmedWhy });
   const until = isOnLoss(command.origin) ? arming.until : arming.rulesUntil;
   if (!(now < until)) return refuse("not-armed", { tag: id, why: "its time is over" });
+  // A proof has an arming of its own, which is for nothing else.
+  if (arming.only !== (isProve(command.origin) ? keyOf(command) : null)) {
+    return refuse("not-armed", { tag: id, why: arming.only === null
+      ? "it is armed, but not for this proof" : "it is armed for one proof by writing alone" });
+  }
   if (arming.hash === tag.hash) return null;
   return refuse("not-armed", { tag: id, why: "the tag's path is another than the one proved" });
 }

@@ -29,7 +29,7 @@ export class LossWatch {
   due(policy: TagPolicy, tag: TagView, stopping: boolean, now: number): Loss | null {
     const { arming } = tag;
     const { onLoss } = policy;
-    if (onLoss === null || arming === null || arming.number === this.#done) return null;
+    if (onLoss === null || arming === null || !this.#watches(arming)) return null;
     const why = stopping ? "stopping" as const : this.#why(arming, onLoss.after, now);
     if (why === null) return null;
     // W20: what a person or somebody else has set is theirs; the arming ends all the same.
@@ -45,8 +45,13 @@ export class LossWatch {
   /** Monotonic ms at which `due` may become true by time alone. */
   next(policy: TagPolicy, tag: TagView): number {
     const { arming } = tag;
-    if (policy.onLoss === null || arming === null || arming.number === this.#done) return Infinity;
+    if (policy.onLoss === null || arming === null || !this.#watches(arming)) return Infinity;
     return Math.min(arming.rulesUntil, this.#since(arming) + policy.onLoss.after);
+  }
+
+  /** Under the arming of a proof nothing was to come but that. */
+  #watches(arming: Arming): boolean {
+    return arming.number !== this.#done && arming.only === null;
   }
 
   #why(arming: Arming, after: number, now: number): Loss["why"] | null {

@@ -37,19 +37,18 @@ export interface TagFacts {
   readonly eu: string | null;
   /** `access` of the configuration is read-write. */
   readonly writable: boolean;
-  /** Why this version cannot write it (a text, a bit, station 0), or null. */
+  /** Why this version cannot write it (a text, an input register, station 0), or null. */
   readonly unsupported: string | null;
   /** Raw words of a value, or why the tag cannot hold it. Pure. */
   encode(value: number): Encoded | string;
 }
 
-/** Why a tag of this type cannot be written in this version, or null; more its driver knows. */
+/** Why tags of a type cannot be written in this version, or null; places are the driver's. */
 export function whyUnsupported(type: TagType): string | null {
-  if (type === "bool") return "coils and bits come later";
-  return numeric.test(type) ? null : `values of type ${type} come later`;
+  return writable.test(type) ? null : `values of type ${type} come later`;
 }
 
-const numeric = /^(u?int(8|16|32|64)|float(32|64))$/;
+const writable = /^(bool|u?int(8|16|32|64)|float(32|64))$/;
 
 /** The difference in engineering units that one count of the raw value makes at `value`. */
 export function lsbOf(tag: Pick<TagFacts, "type" | "scale" | "offset">, value: number): number {
@@ -62,8 +61,12 @@ export function lsbOf(tag: Pick<TagFacts, "type" | "scale" | "offset">, value: n
   return scale * 2 ** (exponent - bits);
 }
 
-/** Equal raw within one LSB (W15); the hundredth takes up the rounding of the conversions. */
+/**
+ * Equal raw within one LSB (W15); the hundredth takes up the rounding of the conversions. Of a bool
+ * the other value is one LSB away, and the contrary.
+ */
 export function withinOneLsb(tag: TagFacts, a: number, b: number): boolean {
+  if (tag.type === "bool") return a === b;
   return Math.abs(a - b) <= 1.01 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
 }
 

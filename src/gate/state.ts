@@ -44,6 +44,8 @@ export interface Arming {
   readonly by: string;
   /** `pathHash` of the proof (W2). */
   readonly hash: string;
+  /** `keyOf` the one command that it is for: a proof by writing; null = whoever the policy lets. */
+  readonly only: string | null;
 }
 
 /** One permit condition's cell (W12). */
@@ -53,6 +55,8 @@ export interface PermitCell {
   readonly state: number;
   /** Monotonic ms of its oldest input. */
   readonly at: number;
+  /** A person forced what it reads, or had its device left alone: the machine is not asked. */
+  readonly overridden: boolean;
 }
 
 /** An outcome that is not known (W15). */

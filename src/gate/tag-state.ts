@@ -189,7 +189,8 @@ export class TagState implements TagView {
     if (this.pending !== null) this.observe(read);
     this.arming = arming;
     this.unarmedWhy = "";
-    this.yielded = null;
+    // A proof is not the person who has looked and lets the rules go on.
+    if (arming.only === null) this.yielded = null;
     if (this.pending === null && read.at > this.#settledAt) {
       this.lastCommand = null;
       this.lastReadBack = read.value;

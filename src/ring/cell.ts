@@ -64,6 +64,8 @@ export const BAD = {
   overrange: 77,
   /** A person had the device left alone. */
   disabled: 78,
+  /** Nothing stands for its link in this simulation. */
+  "not-simulated": 79,
 } as const;
 
 export const ERROR = {

@@ -81,6 +81,7 @@ class Builder {
   readonly #components: Components;
   readonly #streams = new Map<string, StreamPlan>();
   readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
+  readonly #constants = new Set<string>();
   readonly #rules = new Map<string, RulePlan>();
 
   /** How much a reader of a rule may lag. */
@@ -132,6 +133,7 @@ class Builder {
     this.#checkDeadbands(rules);
     checkWritePaths({
       gateway, rules, permits, streams: this.#streams, past: this.#past(),
+      constants: this.#constants,
       readsOf: (program, but) => this.#readsOf(program, but),
       permitAlone: (condition) => compileConditions([condition], this.#catalog("")),
     }, (...told) => this.#problem(...told));
@@ -254,6 +256,7 @@ class Builder {
     [...tags, ...statics].forEach(({ id }, i) => {
       this.#tags.set(id, { stream, column: columns[i]!, interval });
     });
+    for (const { id } of statics) this.#constants.add(id);
   }
 
   /** One poll is one row; a client may bring several. */
@@ -270,7 +273,7 @@ class Builder {
 
   #planLink(link: Link): LinkPlan[] {
     const driver = this.#components.drivers.find((d) => d.type === link.type);
-    if (driver === undefined || link.closed) return [];
+    if (driver === undefined) return [];
     const groups: GroupPlan[] = [];
     for (const device of this.#gateway.devices) {
       if (device.link !== link.name) continue;
@@ -473,11 +476,17 @@ class Builder {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `The rule has no column of this name; it has ${columns.join(", ")}`,
           { nearest: nearest(target.from, columns) });
-      } else if (column.kind !== "float64" && column.kind !== "int53" && column.kind !== "int64") {
+      } else if (!this.#fits(column.kind, target.tag)) {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a number, this column is ${column.kind}`);
       }
     });
+  }
+
+  /** A number can be written, and a bool to a bool. */
+  #fits(kind: ColumnSpec["kind"], tag: string): boolean {
+    if (kind === "bool") return this.#tags.get(tag)?.column.kind === "bool";
+    return kind === "float64" || kind === "int53" || kind === "int64";
   }
 
   /** A deadband is of a column that some rule sends to its sink. */
@@ -522,15 +531,16 @@ class Builder {
         this.#compilePermit(["policy", tag, "permit", i], [condition]));
       if (each.includes(null)) continue;
       each.forEach((alone, i) => {
-        if (alone!.newest.length === 0) {
-          this.#problem(["policy", tag, "permit", i], "A condition that reads no tag permits " +
-            "always or never: a permit asks the machine (W12)");
+        if (alone!.newest.every((newest) => this.#constants.has(newest.tag))) {
+          this.#problem(["policy", tag, "permit", i], "A condition that reads no tag of a device " +
+            "permits always or never: a permit asks the machine (W12)");
         }
       });
       const program = this.#compilePermit(["policy", tag, "permit"], policy.permit);
       if (program === null) continue;
       const layout = Ring.layout(`permit ${tag}`, program.output, limits.ring_rows_min);
-      permits.push({ tag, program, layout });
+      const reads = each.map((alone) => alone!.newest.map((newest) => newest.tag));
+      permits.push({ tag, program, layout, reads });
     }
     return permits;
   }

@@ -182,7 +182,7 @@ export class ClientPort implements LinkPort {
       counters: { ...counters },
       polls: this.#o.rows.map(({ stream, interval, published, spoiled, at }) => ({
         stream, interval_ms: interval, polls: published + spoiled, failed: spoiled, missed: 0,
-        started_ms: at,
+        started_ms: at, refused: [],
       })),
       stations: [],
     };

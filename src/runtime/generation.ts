@@ -29,6 +29,8 @@ export interface Permit {
   readonly ring: Ring;
   /** What the conditions read. */
   readonly streams: ReadonlySet<string>;
+  /** By condition: tags. */
+  readonly reads: readonly (readonly string[])[];
   readonly blocks: readonly Block[];
 }
 
@@ -321,7 +323,7 @@ export class Generation {
       : instantiateScan(stage, site, this.tables.get(stage.table) as ScanTable);
   }
 
-  #takePermit({ tag, program, layout }: PermitPlan, before: Generation | null): void {
+  #takePermit({ tag, program, layout, reads }: PermitPlan, before: Generation | null): void {
     const running = before?.permits.get(tag);
     if (running !== undefined && this.inherited!.kept.permits.has(tag)) {
       this.permits.set(tag, running);
@@ -331,7 +333,7 @@ export class Generation {
     const state = this.#arena.take(stateBytes(program.stages[0]!), `${ring.name} state`);
     this.permits.set(tag, {
       ring, blocks: [block, state], stage: this.#stage(program, 0, null, ring, state),
-      streams: new Set(program.newest.map((newest) => newest.stream)),
+      streams: new Set(program.newest.map((newest) => newest.stream)), reads,
     });
   }
 }

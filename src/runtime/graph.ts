@@ -80,6 +80,8 @@ export interface RulePlan {
 
 export interface PermitPlan {
   readonly tag: string;
+  /** By condition: the tags that it reads. */
+  readonly reads: readonly (readonly string[])[];
   readonly program: Program;
   readonly layout: RingLayout;
 }

@@ -13,7 +13,7 @@ import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
 import type {
-  AlarmAct, ArmRequest, FrameView, LinkView, OverrideOrder, RuleOrder,
+  AlarmAct, ArmRequest, FrameView, LinkView, OverrideOrder, ProveRequest, RuleOrder,
 } from "./view.ts";
 import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
@@ -288,15 +288,15 @@ export class RoleHost {
         break;
       case "enable": overrides.disable(order.device, null); break;
       case "force": {
-        const { stream, column } = this.#inspector.placeOf(order.tag, order.value);
-        overrides.force(stream, { tag: order.tag, column, value: order.value, by: order.by,
+        const place = this.#inspector.placeOf(order.tag, order.value);
+        overrides.force({ ...place, tag: order.tag, value: order.value, by: order.by,
           until: clock.now() + order.for_ms });
         break;
       }
-      case "unforce": {
-        overrides.unforce(this.#inspector.placeOf(order.tag, null).stream, order.tag);
+      case "unforce":
+        this.#inspector.place(order.tag);
+        overrides.unforce(order.tag);
         break;
-      }
       default: never(order, "override");
     }
     this.#loop.wake();
@@ -350,6 +350,16 @@ export class RoleHost {
     return this.#writing!.arm(request);
   }
 
+  /** `pathHash` of each tag that the policy names, null while its link has no peer. */
+  paths(): Record<string, string | null> {
+    const lanes = [...this.#writing?.lanes.values() ?? []];
+    return Object.fromEntries(lanes.map(({ id, state }) => [id, state.hash]));
+  }
+
+  prove(request: ProveRequest, claim: "new" | "known" | "unknown") {
+    return this.#writing!.prove(request, claim);
+  }
+
   async latch(by: string | null): Promise<void> {
     await this.#writing?.latch(by);
   }
@@ -383,8 +393,8 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
   "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
-  "alarms", "operate", "override", "restoreShelves", "take", "proof", "arm", "latch", "past",
-  "prepare",
+  "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
+  "prove", "latch", "past", "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
 ] as const;
 

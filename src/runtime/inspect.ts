@@ -59,21 +59,18 @@ export class Inspector {
   }
 
   /** Where the cells of a tag are that is read, in which `value` can stand. */
-  placeOf(
-    id: string, value: number | boolean | string | null,
-  ): { stream: string; column: string } {
+  placeOf(id: string, value: number | boolean | string): { ring: Ring; column: Column } {
     const { device, group, tag } = this.place(id);
     if (!("at" in tag)) {
       throw new Fault("force", `${id} is a constant: change it in the configuration`, { tag: id });
     }
-    const stream = `${device.name}.${group.name}`;
-    const ring = this.#role.rings.get(stream)!;
+    const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const column = ring.column(tag.name)!;
-    if (value !== null && !fits(value, column)) {
+    if (!fits(value, column)) {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
     }
-    return { stream, column: tag.name };
+    return { ring, column };
   }
 
   tag(id: string, time: number): TagView {
@@ -113,10 +110,11 @@ export class Inspector {
   frames(name: string, after: number, now: number): FrameView[] | null {
     const { links, share } = this.#role;
     const port = links.get(name);
-    const driver = share.links.find(({ link }) => link.name === name)?.driver;
-    if (port === undefined || driver === undefined) return null;
+    const plan = share.links.find(({ link }) => link.name === name);
+    if (port === undefined || plan === undefined) return null;
+    const { driver, link } = plan;
     return port.frames.after(after, now).map(({ n, piece: { time, dir, bytes } }) => ({
-      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx"),
+      n, time, dir, hex: bytes.toHex(), text: driver.readable(bytes, dir === "tx", link),
     }));
   }
 

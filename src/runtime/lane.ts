@@ -1,11 +1,11 @@
 import { reason, type Clock, type Log } from "../base.ts";
-import type { Tag, TagPolicy } from "../config.ts";
+import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
 import {
-  armingEnds, decide, isOnLoss, isRule, lastLook, lossText, LossWatch, onLossCommand, pathHash,
-  permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported, wireOutcome,
-  type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome, type PermitCell,
-  type ReadResult, type Refusal, type TagFacts,
+  armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
+  pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
+  wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome,
+  type PermitCell, type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
 import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
 import type { Stage } from "../sql.ts";
@@ -33,6 +33,7 @@ export interface LaneOptions {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
+  readonly link: Link;
   readonly port: LinkPort;
   readonly policy: TagPolicy;
   readonly ring: Ring;
@@ -40,6 +41,8 @@ export interface LaneOptions {
   /** `streams`: what the conditions read. */
   readonly permit: {
     readonly stage: Stage; readonly ring: Ring; readonly streams: ReadonlySet<string>;
+    /** By condition: the tags that it reads. */
+    readonly reads: readonly (readonly string[])[];
   } | null;
   readonly box: Box;
   readonly audit: LaneAudit;
@@ -47,6 +50,8 @@ export interface LaneOptions {
   readonly log: Log;
   wake(): void;
   armingEnded(number: number, why: string): void;
+  /** A person forced the tag, or had its device left alone. */
+  isOverridden(tag: string): boolean;
 }
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
@@ -95,10 +100,11 @@ export class Lane {
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.access === "read-write",
-      unsupported: whyUnsupported(tag.type) ?? driver.checkTag({ ...wire, writable: true }),
+      unsupported: whyUnsupported(tag.type) ??
+        driver.checkTag({ ...wire, writable: true }, options.link),
       encode: (value) => {
         try {
-          return driver.encode(wire, value);
+          return driver.encode(wire, value, options.link);
         } catch (thrown) {
           return reason(thrown);
         }
@@ -116,7 +122,9 @@ export class Lane {
     const loss = this.#loss.due(this.policy, state, stopping, now);
     if (loss !== null && ends === null) this.#lose(loss, now);
     else if (ends !== null) this.end(ends);
-    else if (stopping && this.policy.onLoss === null) this.end("the gateway was stopped");
+    else if (stopping && (this.policy.onLoss === null || state.arming?.only !== null)) {
+      this.end("the gateway was stopped");
+    }
     return this.#loss.next(this.policy, state);
   }
 
@@ -132,8 +140,9 @@ export class Lane {
 
   /** W1, W2, W19: takes an arming that `tryArm` gave; gives why it may not take effect, or null. */
   async arm(arming: Arming, read: ReadResult): Promise<Refusal | null> {
-    // The arming before ends with its rows, else they would look open after a restart.
-    this.end("armed anew");
+    // A proof by writing does not take the tag out of anybody's hands; any other arming takes its
+    // place with the rows of the one before, else they would look open after a restart.
+    if (arming.only === null) this.end("armed anew");
     const loss = this.#lossOf(arming);
     if (loss !== null) {
       const { bytes, means } = loss.encoded;
@@ -163,6 +172,8 @@ export class Lane {
     const { latched } = this.#options.box;
     if (this.retired) return refuse("changing", { tag: this.id });
     if (latched !== null) return refuse("latched", { by: latched });
+    const other = this.state.arming;
+    if (other !== null) return refuse("armed-otherwise", { tag: this.id, by: other.by });
     const same = this.port.open && this.state.hash === arming.hash;
     return same ? null : refuse("link-down", { tag: this.id });
   }
@@ -176,7 +187,7 @@ export class Lane {
 
   #lossOf(arming: Arming): { command: Command; encoded: Encoded } | null {
     const value = this.policy.onLoss?.value;
-    if (typeof value !== "number") return null;
+    if (typeof value !== "number" || arming.only !== null) return null;
     const encoded = this.state.facts.encode(value);
     if (typeof encoded === "string") return null;
     const now = this.#options.clock.now();
@@ -194,6 +205,15 @@ export class Lane {
     });
   }
 
+  /** Why a command would be refused once it is armed, or null: nobody arms for what cannot be. */
+  foresee(command: Command): Refusal | null {
+    const now = this.#options.clock.now();
+    if (this.retired) return refuse("changing", { tag: this.id });
+    this.#permits(now);
+    const verdict = decide(command, this.policy, this.#gate(), now);
+    return verdict.admit || verdict.code === "not-armed" ? null : verdict;
+  }
+
   /** A command for this tag, from whoever. `answer` is called exactly once. */
   take(command: Command, answer: Answer): void {
     const now = this.#options.clock.now();
@@ -202,20 +222,33 @@ export class Lane {
     const verdict = decide(command, this.policy, this.#gate(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
-    const asked = this.read((read) => this.#wasRead(command, read, answer));
+    const asked = this.read((read, raw) => this.#wasRead(command, read, raw, answer));
     if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
 
-  #wasRead(command: Command, read: ReadResult, answer: Answer): void {
+  #wasRead(command: Command, read: ReadResult, raw: Uint8Array, answer: Answer): void {
     const now = this.#options.clock.now();
     this.state.wasRead(read);
     this.#permits(now);
     const verdict = decide(command, this.policy, this.#gate(), now);
     if (!verdict.admit) return this.#withdraw(command, verdict, answer);
+    if (isProve(command.origin) && !this.#isWordForWord(verdict.bytes, raw)) {
+      return this.#withdraw(command, refuse("does-not-fit", { tag: this.id,
+        value: verdict.means, why: `it reads ${raw.toHex()}, and ${verdict.bytes.toHex()} would ` +
+          "be written" }), answer);
+    }
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
       if (trouble === null) this.#send(command, verdict, answer);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
     });
+  }
+
+  /**
+   * A proof writes what stands there, down to what the value does not show: the other half of an
+   * int8's register. Of a bool's the frame touches the one bit, and its two values tell all.
+   */
+  #isWordForWord(bytes: Uint8Array, raw: Uint8Array): boolean {
+    return this.state.facts.type === "bool" || Buffer.compare(bytes, raw) === 0;
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {
@@ -325,7 +358,10 @@ export class Lane {
     const at = now - (time - F[oldest.payload + row]!);
     this.state.permits = this.policy.permit.map((condition, i): PermitCell => {
       const column = ring.column(`c${i}`)!;
-      return { condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at };
+      return {
+        condition, value: F[column.payload + row] === 1, state: U[column.state + row]!, at,
+        overridden: permit.reads[i]!.some((tag) => this.#options.isOverridden(tag)),
+      };
     });
   }
 
@@ -367,5 +403,4 @@ export class Lane {
     this.#reserved = null;
     this.take(command, () => this.end(why));
   }
-
 }

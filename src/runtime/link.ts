@@ -1,21 +1,10 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
+import { BAD, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
-import type { Constant } from "./graph.ts";
-
-/** Tags of one device polled together; one poll is one row of `ring`. */
-export interface LinkGroup {
-  readonly stream: string;
-  readonly device: string;
-  readonly station: number;
-  /** ms, start to start */
-  readonly interval: number;
-  readonly ring: Ring;
-  readonly constants: readonly Constant[];
-  readonly requests: readonly Request[];
-}
+import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
+import { failures_max, Station } from "./station.ts";
 
 /** A read or write of one tag on behalf of the gate; it goes before the next poll request. */
 export interface LinkJob {
@@ -36,44 +25,16 @@ export interface LinkJob {
   ): void;
 }
 
-/** How a group's polling goes; read by the API. */
-class Poll {
-  readonly group: LinkGroup;
-  /** Monotonic ms of the next start. */
-  due: number;
-  /** Starts that could not be kept. */
-  missed = 0;
-  polls = 0;
-  failed = 0;
-  /** Scheduled start of the newest row, monotonic ms. */
-  started = 0;
-  next = 0;
-
-  constructor(group: LinkGroup, due: number) {
-    this.group = group;
-    this.due = due;
-  }
+/** One of the exchanges that may be under way at the same time, and what it reads. */
+interface Slot {
+  readonly session: Session;
+  request: Request | null;
 }
-
-/** What is known of one station: after repeated silence it is left alone and probed. */
-export class Station {
-  failures = 0;
-  /** Why the last exchange failed (a `BAD.*` state), 0 = it did not. */
-  failure = 0;
-  /** Monotonic ms until which nothing is asked of it. */
-  pausedUntil = 0;
-  /** Monotonic ms of the last good answer, −1 = never. */
-  lastGood = -1;
-}
-
-/** Failures in a row before a station is paused, or (TCP) a silent link is opened anew. */
-const failures_max = 3;
-const pause_ms_min = 1000;
-const pause_ms_max = 10_000;
 
 export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
+  readonly splitter: Splitter;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
   readonly connectTimeout: number;
@@ -115,13 +76,13 @@ export class LinkRunner implements WireEvents {
   opens = 0;
   readonly #options: LinkRunnerOptions;
   #wire: Wire | null = null;
-  #session: Session | null = null;
+  /** The first one carries jobs, too, while nothing else is under way. */
+  #slots: readonly Slot[] = [];
   #jobs: LinkJob[] = [];
   #job: LinkJob | null = null;
   /** Monotonic ms of the newest last look. */
   #lookedAt = NaN;
   #poll: Poll | null = null;
-  #request: Request | null = null;
   #openAt: number;
   #openDeadline = Infinity;
   #backoff: number = limits.reconnect_ms_min;
@@ -136,21 +97,23 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    this.polls = options.groups.map((group) => new Poll(group, now));
-    for (const group of options.groups) {
-      this.#station(group.station);
-      fillConstants(group);
-    }
+    this.polls = options.groups.map((group) => new Poll(group, options.splitter, now));
+    for (const group of options.groups) this.#station(group.station);
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
   attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
-    this.#session = open(tapped(wire, this.#options.tap));
+    const session = open(tapped(wire, this.#options.tap));
+    this.#slots = [session, ...session.beside ?? []].map((one) =>
+      ({ session: one, request: null }));
+    const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
+      .filter((request) => request.unasked === true).map((request) => [request, poll])));
+    session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
   }
 
   get session(): Session {
-    return this.#session!;
+    return this.#slots[0]!.session;
   }
 
   /** False = too many wait already (`busy`). */
@@ -169,7 +132,7 @@ export class LinkRunner implements WireEvents {
     this.#openDeadline = Infinity;
     // A slow group must not wait an interval for what the device can tell now.
     const now = this.#options.now();
-    for (const poll of this.polls) poll.due = Math.min(poll.due, now);
+    for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
     if (this.peer !== "" && this.peer !== peer) this.#options.peerChanged(peer);
     this.peer = peer;
     this.#options.wake();
@@ -177,12 +140,13 @@ export class LinkRunner implements WireEvents {
 
   received(bytes: Uint8Array, n: number): void {
     this.#options.tap("rx", bytes, n);
-    this.#session!.receive(bytes, n, this.#options.now());
+    this.session.receive(bytes, n, this.#options.now());
     this.#options.wake();
   }
 
   closed(reason: string): void {
-    this.#session!.abort();
+    this.session.abort();
+    if (this.state === "open") this.#silence();
     this.#become("closed", reason);
     this.#openAt = this.#ended ? Infinity : this.#options.now() + this.#backoff;
     this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
@@ -203,14 +167,34 @@ export class LinkRunner implements WireEvents {
     let wanted = Infinity;
     // Bounded: each round ends an exchange, begins one, or finds nothing to do.
     for (let round = 0; round < limits.commands_max; round++) {
-      wanted = this.#session!.step(now);
-      if (this.#job !== null || this.#request !== null) {
-        if (this.#session!.result === PENDING) break;
-        this.#finish(now);
-      }
+      wanted = Infinity;
+      for (const slot of this.#slots) wanted = Math.min(wanted, this.#stepSlot(slot, now));
       if (!this.#begin(now)) break;
     }
     return Math.min(wanted, this.#nextDue(), this.#openAt, this.#openDeadline);
+  }
+
+  #stepSlot(slot: Slot, now: number): number {
+    const wanted = slot.session.step(now);
+    if (!this.#isBusy(slot) || slot.session.result === PENDING) return wanted;
+    if (slot.request === null) this.#finishJob(this.#job!, now);
+    else this.#finish(slot, slot.request, now);
+    return Infinity;
+  }
+
+  #isBusy(slot: Slot): boolean {
+    return slot.request !== null || (this.#job !== null && slot === this.#slots[0]);
+  }
+
+  #free(): Slot | null {
+    for (const slot of this.#slots) if (!this.#isBusy(slot)) return slot;
+    return null;
+  }
+
+  /** Nothing is under way. */
+  get #isIdle(): boolean {
+    for (const slot of this.#slots) if (this.#isBusy(slot)) return false;
+    return true;
   }
 
   #keepOpen(now: number): void {
@@ -226,7 +210,7 @@ export class LinkRunner implements WireEvents {
   }
 
   #nextDue(): number {
-    if (this.#job !== null || this.#request !== null) return Infinity;
+    if (!this.#isIdle) return Infinity;
     let due = Infinity;
     for (const poll of this.polls) if (poll.due < due) due = poll.due;
     return due;
@@ -234,18 +218,18 @@ export class LinkRunner implements WireEvents {
 
   /** True if something was begun or a row was finished without the wire. */
   #begin(now: number): boolean {
-    if (this.#job !== null || this.#request !== null) return false;
+    if (this.#job !== null) return false;
     // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
-    // what the commands are judged by.
+    // what the commands are judged by. Nothing else is under way beside a job.
     if (this.#jobs.length > 0 && !this.#isHeld(this.#jobs[0]!, now)) {
+      if (!this.#isIdle) return false;
       this.#jobLast = true;
       this.#beginJob(this.#jobs.shift()!, now);
       return true;
     }
     this.#jobLast = false;
     if (this.#poll === null && !this.#beginPoll(now)) return false;
-    this.#nextRequest(now);
-    return true;
+    return this.#nextRequest(this.#poll!, now);
   }
 
   /** What the unfinished row has been told already must not be overtaken by who depends on it. */
@@ -261,8 +245,8 @@ export class LinkRunner implements WireEvents {
       return;
     }
     this.#job = job;
-    if (job.kind === "read") this.#session!.readRaw(job.tag, job.raw, now);
-    else this.#session!.write(job.tag, job.raw, () => this.#lastLook(job), now);
+    if (job.kind === "read") this.session.readRaw(job.tag, job.raw, now);
+    else this.session.write(job.tag, job.raw, () => this.#lastLook(job), now);
   }
 
   /** The bytes go to the wire in this call's caller. */
@@ -277,71 +261,100 @@ export class LinkRunner implements WireEvents {
       if (poll.due <= now && (first === null || poll.due < first.due)) first = poll;
     }
     if (first === null) return false;
-    const { ring, interval } = first.group;
-    // On the grid of the first start: what lies between is missed, not made up for.
-    const late = Math.floor((now - first.due) / interval);
-    first.missed += late;
-    first.started = first.due + late * interval;
-    first.due = first.started + interval;
-    first.next = 0;
+    first.start(now);
+    this.#beginRow(first.group.ring);
+    this.#poll = first;
+    return true;
+  }
+
+  #beginRow(ring: Ring): void {
     const { time, flags } = this.#options;
     ring.claim(1);
     const row = ring.head & ring.mask;
     ring.arena.F[ring.timeAt + row] = ring.open?.begin(ring.head, time) ?? time();
     ring.arena.F[ring.sourceAt + row] = NaN;
     ring.arena.U[ring.flagsAt + row] = flags();
-    this.#poll = first;
-    return true;
   }
 
-  #nextRequest(now: number): void {
-    const poll = this.#poll!;
-    if (this.#endPoll(poll)) return;
-    const request = poll.group.requests[poll.next++]!;
+  #endRow(ring: Ring): void {
+    this.#options.complete(ring, ring.head);
+    ring.publish(1);
+    this.#options.published(ring);
+  }
+
+  /** A telegram that nobody asked for: a row of its own, now. */
+  #heard(poll: Poll, request: Request): void {
+    const { ring, device } = poll.group;
+    this.#beginRow(ring);
+    if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
+    else this.session.fill!(request, ring, ring.head);
+    this.#endRow(ring);
+    poll.end();
+    this.#station(request.station).lastGood = this.#options.now();
+  }
+
+  /** What comes unasked says nothing any more: one row tells so. */
+  #silence(): void {
+    for (const poll of this.polls) {
+      const [request] = poll.group.requests;
+      if (request?.unasked !== true) continue;
+      const { ring } = poll.group;
+      this.#beginRow(ring);
+      spoil(ring, request, BAD.disconnected);
+      this.#endRow(ring);
+    }
+  }
+
+  /** True if there may be more to begin. */
+  #nextRequest(poll: Poll, now: number): boolean {
+    if (poll.isTaken) return this.#endPoll(poll);
+    const slot = this.#free();
+    if (slot === null) return false;
+    const request = poll.take()!;
+    const { ring } = poll.group;
     const station = this.#station(request.station);
     if (this.#options.isDisabled(poll.group.device)) {
-      spoil(poll.group.ring, request, BAD.disabled);
-      return;
-    }
-    if (this.state !== "open" || station.pausedUntil > now) {
+      spoil(ring, request, BAD.disabled);
+    } else if (this.state !== "open" || station.pausedUntil > now) {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
-      spoil(poll.group.ring, request, why);
-      return;
+      spoil(ring, request, why);
+    } else if (poll.isRefused(request, now)) {
+      spoil(ring, request, BAD.address);
+    } else {
+      slot.request = request;
+      slot.session.read(request, ring, ring.head, now);
+      return true;
     }
-    this.#request = request;
-    this.#session!.read(request, poll.group.ring, poll.group.ring.head, now);
+    this.#endPoll(poll);
+    return true;
   }
 
   /** A row is published as soon as its last request has ended: no job goes before it. */
   #endPoll(poll: Poll): boolean {
-    if (poll.next < poll.group.requests.length) return false;
-    const { ring } = poll.group;
-    this.#options.complete(ring, ring.head);
-    ring.publish(1);
-    this.#options.published(ring);
-    poll.polls += 1;
+    if (!poll.isTaken || !this.#isIdle) return false;
+    this.#endRow(poll.group.ring);
+    poll.end();
     this.#poll = null;
     return true;
   }
 
-  #finish(now: number): void {
-    const session = this.#session!;
-    const { result, exception, sent } = session;
-    if (this.#job !== null) {
-      const job = this.#job;
-      this.#job = null;
-      this.#judge(job.tag.station, result, now);
-      const left = sent && job.kind === "write";
-      const frame = left ? session.frame.slice() : null;
-      job.done(result, exception, sent, left ? this.#lookedAt : NaN, frame);
-      return;
-    }
-    const request = this.#request!;
+  #finishJob(job: LinkJob, now: number): void {
+    const { result, exception, sent, frame: bytes } = this.session;
+    this.#job = null;
+    this.#judge(job.tag.station, this.session, now);
+    const left = sent && job.kind === "write";
+    const frame = left ? bytes.slice() : null;
+    job.done(result, exception, sent, left ? this.#lookedAt : NaN, frame);
+  }
+
+  #finish(slot: Slot, request: Request, now: number): void {
+    const { result } = slot.session;
     const poll = this.#poll!;
-    this.#request = null;
-    this.#judge(request.station, result, now);
-    if (result !== DONE) {
+    slot.request = null;
+    this.#judge(request.station, slot.session, now);
+    if (result === DONE) poll.answered(request);
+    else if (result !== BAD.address || !poll.refuse(request, now)) {
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -349,26 +362,12 @@ export class LinkRunner implements WireEvents {
   }
 
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */
-  #judge(number: number, result: number, now: number): void {
-    const station = this.#station(number);
+  #judge(number: number, { result, counters }: Session, now: number): void {
     if (result === BAD.disconnected) return;
     // Who takes a connection and ends it without an answer is not asked ten times a second.
     this.#backoff = limits.reconnect_ms_min;
-    if (result !== BAD.timeout && result !== BAD.garbled) {
-      station.failures = 0;
-      station.failure = result === DONE ? 0 : result;
-      station.pausedUntil = 0;
-      this.#silent = 0;
-      if (result === DONE) station.lastGood = now;
-      return;
-    }
-    station.failures += 1;
-    station.failure = result;
-    this.#silent += 1;
-    if (station.failures >= failures_max) {
-      const doubled = pause_ms_min * 2 ** Math.min(4, station.failures - failures_max);
-      station.pausedUntil = now + Math.min(pause_ms_max, doubled);
-    }
+    const isSilent = this.#station(number).judge(result, counters.roundTrip, now);
+    this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#options.log.warn("link", `${this.name}: no station answers, opening anew`);
       this.#wire!.reset();
@@ -393,20 +392,3 @@ export class LinkRunner implements WireEvents {
 
 /** A device's name has no dot. */
 export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));
-
-/** No poll writes their cells, so what stands in each row of the ring once stays there. */
-function fillConstants({ ring, constants }: LinkGroup): void {
-  for (const { column, value } of constants) {
-    for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
-  }
-}
-
-/** The cells of a failed request: the last known value with the reason why it is not new. */
-function spoil(ring: Ring, request: Request, state: number): void {
-  const { head } = ring;
-  for (const tag of request.tags) {
-    const column = ring.columns[tag.column]!;
-    copyCell(ring, column, head - 1, ring, column, head);
-    ring.arena.U[column.state + (head & ring.mask)] = state;
-  }
-}

@@ -34,8 +34,9 @@ const engine_bytes = 32 * 2 ** 20;
 /** A worker thread of its own (a serial port, or a role). */
 const worker_bytes = 4 * 2 ** 20;
 
-/** A client library with one link; measured, `docs/proofs.md`. */
+/** A client library with one link, and with each of its tags; measured, `docs/proofs.md`. */
 const client_bytes = 24 * 2 ** 20;
+const client_tag_bytes = 5 * 1024;
 
 /** What each owner takes of the memory, for as long as it is there. */
 export function memoryOf(
@@ -44,11 +45,14 @@ export function memoryOf(
   const lines: MemoryLine[] = [
     { owner: "tagwerk", what: "engine, database, API", bytes: engine_bytes },
   ];
-  for (const { link, driver } of graph.links) {
+  for (const { link, driver, groups } of graph.links) {
+    if (link.closed === true) continue;
     if (driver.medium === "serial") {
       lines.push({ owner: link.name, what: "serial worker", bytes: worker_bytes });
     } else if (driver.medium === "client") {
-      lines.push({ owner: link.name, what: "client library", bytes: client_bytes });
+      const tags = groups.reduce((sum, group) => sum + group.tags.length, 0);
+      lines.push({ owner: link.name, what: `client library, ${tags} tags`,
+        bytes: client_bytes + tags * client_tag_bytes });
     }
   }
   for (const stream of graph.streams) {

@@ -1,6 +1,6 @@
 import { formatDuration } from "../base.ts";
 import type { StagePlan } from "../sql.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, LinkPlan } from "./graph.ts";
 
 /**
  * What may be meant, but seldom is. Values that the policy wants younger than they are polled, or
@@ -16,6 +16,7 @@ export function notesOf(graph: Graph): string[] {
         `mostly older than ${key} allows (${formatDuration(most)})`];
     });
   return [
+    ...graph.links.flatMap(sendNotes),
     ...permits.flatMap(({ tag, program }) => slow(program.newest, policy[tag]!.maxAge, "maxAge")
       .map((text) => `note: permit of ${tag}: ${text}`)),
     ...rules.flatMap(({ rule, program }) => rule.to.flatMap((target) => target.kind === "write"
@@ -27,6 +28,14 @@ export function notesOf(graph: Graph): string[] {
       return gap === null ? [] : [`note: rule ${rule.name}: ${gap}`];
     })),
   ];
+}
+
+/** W24: what polls send is not tested by the gate, so a person looks at it. */
+function sendNotes({ link, groups }: LinkPlan): string[] {
+  return groups.flatMap(({ stream, interval, requests }) =>
+    requests.flatMap(({ sends }) => (sends === undefined ? [] :
+      [`note: links.${link.name}: sent unarmed, every ${formatDuration(interval)} for ` +
+        `${stream}: ${sends}`])));
 }
 
 /** What a hopping window leaves out that hops further than it is long. */

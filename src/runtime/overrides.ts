@@ -1,10 +1,12 @@
 import type { Log } from "../base.ts";
-import { UNCERTAIN, writeCell, type Ring } from "../ring.ts";
+import { UNCERTAIN, writeCell, type Column, type Ring } from "../ring.ts";
 
 /** A value that stands in the place of a tag's own for a while. */
 interface Force {
   readonly tag: string;
-  readonly column: string;
+  /** Where its group's rows were when it was forced: a change that makes them anew ends it. */
+  readonly ring: Ring;
+  readonly column: Column;
   readonly value: number | boolean | string;
   readonly by: string;
   /** Monotonic ms. */
@@ -38,34 +40,39 @@ export class Overrides {
     return this.#disabled.has(device);
   }
 
+  /** Its value is, or would be, another than what the device says. */
+  has(tag: string): boolean {
+    if (this.isDisabled(tag.slice(0, tag.indexOf(".")))) return true;
+    return [...this.#forces.values()].some((forces) => forces.some((force) => force.tag === tag));
+  }
+
   /** Null = it is asked again. */
   disable(device: string, by: string | null): void {
     if (by === null) this.#disabled.delete(device);
     else this.#disabled.set(device, by);
   }
 
-  force(stream: string, force: Force): void {
-    this.#forces.set(stream, [...this.#others(stream, force.tag), force]);
+  force(force: Force): void {
+    const stream = force.ring.name;
+    this.unforce(force.tag);
+    this.#forces.set(stream, [...this.#forces.get(stream) ?? [], force]);
   }
 
-  unforce(stream: string, tag: string): void {
-    const others = this.#others(stream, tag);
-    if (others.length > 0) this.#forces.set(stream, others);
-    else this.#forces.delete(stream);
-  }
-
-  #others(stream: string, tag: string): Force[] {
-    return (this.#forces.get(stream) ?? []).filter((force) => force.tag !== tag);
+  unforce(tag: string): void {
+    for (const [stream, forces] of this.#forces) {
+      const others = forces.filter((force) => force.tag !== tag);
+      if (others.length > 0) this.#forces.set(stream, others);
+      else this.#forces.delete(stream);
+    }
   }
 
   /** Puts forced values into the rows `from … from + n` of a group, which nobody has read yet. */
   apply(ring: Ring, from: number, n: number): void {
     if (this.#forces.size === 0) return;
     const now = this.#options.now();
-    for (const { tag, column: name, value, until } of this.#forces.get(ring.name) ?? []) {
-      const column = ring.column(name);
-      if (now >= until || column === undefined) {
-        this.unforce(ring.name, tag);
+    for (const { tag, ring: own, column, value, until } of this.#forces.get(ring.name) ?? []) {
+      if (now >= until || own !== ring) {
+        this.unforce(tag);
         this.#options.log.info("force", `${tag} is no longer forced`);
         continue;
       }

@@ -1,7 +1,6 @@
 import type { DriverTag, SessionCounters } from "../driver.ts";
 import type { Frames } from "./frames.ts";
 import type { LinkRunner } from "./link.ts";
-import { stateName } from "../ring.ts";
 import type { LinkView } from "./view.ts";
 
 /** A setpoint has at most four registers. */
@@ -50,7 +49,7 @@ export interface LinkPort {
   setArming?(tag: string, number: number): void;
   setLatch?(latched: boolean): void;
   /** Moves what is due; gives the monotonic ms of the next call. */
-  step(now: number): number;
+  step(now: number, time: number): number;
   view(now: number): LinkView;
   /** What passed on the medium since number `after`, as long as somebody goes on asking. */
   readonly frames: Frames;
@@ -123,13 +122,8 @@ export function viewOf(runner: LinkRunner, type: string, now: number): LinkView 
     polls: runner.polls.map((poll) => ({
       stream: poll.group.stream, interval_ms: poll.group.interval,
       polls: poll.polls, failed: poll.failed, missed: poll.missed, started_ms: poll.started,
+      refused: poll.refused,
     })),
-    stations: [...runner.stations].map(([station, s]) => ({
-      station,
-      failures: s.failures,
-      paused: s.pausedUntil > now,
-      reason: stateName(s.failure),
-      lastGood_ms: s.lastGood < 0 ? null : now - s.lastGood,
-    })),
+    stations: [...runner.stations].map(([station, s]) => s.view(station, now)),
   };
 }

@@ -12,8 +12,10 @@ import {
 } from "./generation.ts";
 import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
+import { ClosedPort } from "./closed-port.ts";
 import { Frames, type Tap } from "./frames.ts";
-import { LinkRunner, type LinkGroup } from "./link.ts";
+import { LinkRunner } from "./link.ts";
+import type { LinkGroup } from "./poll.ts";
 import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
@@ -136,6 +138,21 @@ export class Role {
     return this.#now.rules;
   }
 
+  /** State of a tag's newest cell, null before the first row and of constants. */
+  newestState(tag: string): number | null {
+    for (const { groups } of this.share.links) {
+      for (const { device, stream, tags } of groups) {
+        if (!tag.startsWith(`${device}.`)) continue;
+        const found = tags.find(({ id }) => id === tag);
+        const ring = this.rings.get(stream)!;
+        if (found === undefined || ring.head === 0) continue;
+        const { state } = ring.columns[found.column]!;
+        return ring.arena.U[state + ((ring.head - 1) & ring.mask)]!;
+      }
+    }
+    return null;
+  }
+
   get permits(): ReadonlyMap<string, Permit> {
     return this.#now.permits;
   }
@@ -173,7 +190,9 @@ export class Role {
   async prepare(share: Share, kept: Kept | null): Promise<void> {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
-    for (const { driver } of share.links) if (driver.medium === "client") await driver.load();
+    for (const { driver, link } of share.links) {
+      if (driver.medium === "client" && link.closed !== true) await driver.load();
+    }
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
     this.arena.unseal();
@@ -338,7 +357,7 @@ export class Role {
       bridge.step(limits.rows_per_step_max);
       more = bridge.lag() > 0 || more;
     }
-    for (const link of links.values()) deadline = Math.min(deadline, link.step(now));
+    for (const link of links.values()) deadline = Math.min(deadline, link.step(now, time));
     this.alarms.step(now, time);
     deadline = Math.min(deadline, this.#round.step(now, time, this.#durability));
     // What stands behind the rules sees what all of them have done.
@@ -395,6 +414,7 @@ export class Role {
       const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
+        : plan.link.closed === true ? this.#closedLink(plan)
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
@@ -429,16 +449,28 @@ export class Role {
       isDisabled: (device) => this.overrides.isDisabled(device) });
   }
 
-  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
-    const { world, wake } = this.#options;
-    const groups: LinkGroup[] = plan.groups.map((group) => ({
+  #groupsOf(plan: LinkPlan): LinkGroup[] {
+    return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
       requests: group.requests,
     }));
+  }
+
+  #closedLink(plan: LinkPlan): LinkPort {
+    return new ClosedPort({
+      name: plan.link.name, type: plan.link.type, groups: this.#groupsOf(plan),
+      now: this.#options.world.clock.now(), flags: this.timeFlags,
+      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+    });
+  }
+
+  #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
+    const { world, wake } = this.#options;
+    const groups = this.#groupsOf(plan);
     const frames = new Frames();
     const runner = new LinkRunner({
-      name: plan.link.name, groups, reopenWhenSilent: true, log: world.log,
+      name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
       now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
@@ -448,7 +480,7 @@ export class Role {
       published: ({ open, head }) => open!.end(head),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
-    const wire = world.wire(plan.link, runner);
+    const wire = world.wire(plan.link, runner, driver.medium);
     runner.attach(wire, (own) => driver.open(plan.link, own));
     return new LocalPort(runner, plan.link.type, frames);
   }

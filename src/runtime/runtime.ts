@@ -21,8 +21,8 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, Health, OverrideOrder, OperateRequest, RuleOrder, Runtime, TryAnswer, TryRequest,
-  WhyView, WriteAnswer, WriteRequest,
+  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, TryAnswer,
+  TryRequest, WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import { sharers } from "./windows.ts";
 import type { Thread, World } from "./world.ts";
@@ -341,7 +341,8 @@ class Running implements Runtime {
     return {
       status: configRejected ? "config-rejected" : safeMode ? "safe-mode"
         : troubles.length > 0 ? "degraded" : "ok",
-      gateway: gateway.id, profile: gateway.profile.name, version,
+      gateway: gateway.id, simulated: gateway.simulated === true, version,
+      profile: gateway.profile.name,
       uptime_ms: world.clock.now() - this.#started, epoch: store.epoch,
       configHash: gateway.configHash, policyHash: gateway.policyHash, configChanged,
       writing: {
@@ -474,10 +475,7 @@ class Running implements Runtime {
     const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
       this.#control.decision(id), this.#control.devices(), this.links()]);
     const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
-    const link = links.find((l) => l.name === device.link);
-    if (link === undefined) {
-      throw new Fault("link-closed", `The link ${device.link} is kept closed in this simulation`);
-    }
+    const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     return {
       tag, device: device.name, gate,
@@ -522,6 +520,21 @@ class Running implements Runtime {
 
   proof: Runtime["proof"] = (tag) => this.#control.proof(tag);
   arm: Runtime["arm"] = (request) => this.#control.arm(request);
+
+  prove: Runtime["prove"] = async (request) => {
+    const { id, tag } = request;
+    const claim = this.#options.store.audit.claim(id);
+    const { outcome, refusal, means } = await this.#control.prove(request, claim);
+    return answerOf(id, tag, outcome, refusal, means);
+  };
+
+  async proved(): Promise<ProvedView[]> {
+    const paths = await this.#control.paths();
+    return this.#options.store.audit.proved().map(({ hash, ...proof }) => {
+      const path = paths[proof.tag];
+      return { ...proof, present: path === null ? null : path === hash };
+    });
+  }
 
   disarm: Runtime["disarm"] = (request) =>
     (request.clear === true ? this.#latching.lift(request) : this.#latching.disarm(request));

@@ -1,4 +1,4 @@
-import type { AnyDriver, Wire, WireEvents } from "../driver.ts";
+import type { AnyDriver, Driver, Wire, WireEvents } from "../driver.ts";
 import { assert, limits, type Clock, type Log } from "../base.ts";
 import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
@@ -21,7 +21,7 @@ export interface SerialWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly drivers: readonly AnyDriver[];
-  wire(init: SerialInit, events: WireEvents): WaitingWire;
+  wire(init: SerialInit, driver: Driver, events: WireEvents): WaitingWire;
   post(message: SerialMessage): void;
 }
 
@@ -98,9 +98,11 @@ export class SerialWorker {
         interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
         requests: driver.plan(plan.tags, init.link),
       })),
+      splitter: driver, route: driver.route?.(init.link),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
-      reopenWhenSilent: false, now: () => world.clock.now(), log: world.log,
-      time: () => world.clock.time(), flags: () => timeFlags(world.clock, init.clock),
+      reopenWhenSilent: false, now: () => world.clock.now(),
+      time: () => world.clock.time(), log: world.log,
+      flags: () => timeFlags(world.clock, init.clock),
       tap: (dir, bytes, n) => {
         if (this.#watched.get() === 0) return;
         this.#pieces.push({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
@@ -110,7 +112,7 @@ export class SerialWorker {
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });
-    this.#wire = world.wire(init, this.#runner);
+    this.#wire = world.wire(init, driver, this.#runner);
     this.#runner.attach(this.#wire, (wire) => driver.open(init.link, wire));
   }
 

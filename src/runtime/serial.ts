@@ -19,8 +19,8 @@ const listen_ms_max = 1000;
 /** A worker that has not ended by then hangs in its port, and is ended. */
 const close_ms_max = 1000;
 
-/** A setpoint of four registers has a write frame of 17 bytes. */
-const frame_bytes_max = 32;
+/** A setpoint of four registers has a write frame of 17 bytes; a telegram may be longer. */
+const frame_bytes_max = 2 * limits.telegram_write_bytes_max;
 
 const whole = (name: string): ColumnSpec => ({ name, kind: "int53", slot: 0 });
 const commandColumns: readonly ColumnSpec[] = [
@@ -233,6 +233,7 @@ export class SerialPort implements LinkPort {
       done(BAD.disconnected, 0, false, NaN, null);
       return true;
     }
+    assert(raw.length <= raw_bytes_max, `the raw bytes of ${tag.id} fit their slot`);
     // No more under way than the ring of outcomes holds: none is ever left over.
     if (this.#waiting.size >= limits.commands_max) return false;
     const id = this.#nextId++;

@@ -15,7 +15,8 @@ class Told {
 
   constructor(column: Column, deadband: Deadband | null) {
     this.column = column;
-    this.#isNumber = column.kind === "float64" || column.kind === "int53";
+    this.#isNumber = column.kind === "float64" || column.kind === "int53" ||
+      column.kind === "int64";
     this.#band = deadband?.band ?? 0;
     this.#isPercent = deadband?.percent ?? false;
     this.#bytes = new Uint8Array(column.slot);
@@ -32,12 +33,17 @@ class Told {
       return false;
     }
     if (this.#isNumber && this.#band > 0) {
-      const told = this.#number[0]!;
+      const told = this.#numberOf(this.#number, this.#words, 0);
       const band = this.#isPercent ? Math.abs(told) * this.#band / 100 : this.#band;
-      return !(Math.abs(F[payload + row]! - told) <= band);
+      return !(Math.abs(this.#numberOf(F, I, payload + row) - told) <= band);
     }
     const word = (payload + row) * 2;
     return I[word] !== this.#words[0] || I[word + 1] !== this.#words[1];
+  }
+
+  /** Of an int64 as near as float64 has it: a deadband is no matter of single digits past 2^53. */
+  #numberOf(F: Float64Array, I: Int32Array, at: number): number {
+    return this.column.kind === "int64" ? I[2 * at + 1]! * 2 ** 32 + (I[2 * at]! >>> 0) : F[at]!;
   }
 
   take({ arena: { I, U } }: Ring, row: number): void {

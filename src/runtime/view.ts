@@ -30,6 +30,9 @@ export interface Runtime {
   /** Reads the tag and shows its raw words in every byte order (W2). */
   proof(tag: string): Promise<ProofView>;
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
+  prove(request: ProveRequest): Promise<WriteAnswer>;
+  /** Newest proof by writing of each tag that has one. */
+  proved(): Promise<ProvedView[]>;
   disarm(request: DisarmRequest): Promise<DisarmAnswer>;
   /** Alarms of the rules, each key by itself. */
   alarms(): Promise<AlarmView[]>;
@@ -117,6 +120,8 @@ export interface Health {
   /** `ok`, `degraded` (something is down), `safe-mode`, `config-rejected` */
   readonly status: "ok" | "degraded" | "safe-mode" | "config-rejected";
   readonly gateway: string;
+  /** Its links lead to a simulation (W25). */
+  readonly simulated: boolean;
   readonly profile: string;
   readonly version: string;
   readonly uptime_ms: number;
@@ -165,10 +170,27 @@ export interface LinkView {
    */
   readonly lastError?: string;
   readonly polls: readonly PollView[];
-  readonly stations: readonly {
-    readonly station: number; readonly failures: number; readonly paused: boolean;
-    readonly reason: string; readonly lastGood_ms: number | null;
-  }[];
+  readonly stations: readonly StationView[];
+}
+
+export interface StationView {
+  readonly station: number;
+  /** In a row. */
+  readonly failures: number;
+  readonly paused: boolean;
+  readonly reason: string;
+  readonly lastGood_ms: number | null;
+  /** Since the link began: exchanges, and those that went wrong. */
+  readonly requests: number;
+  readonly timeouts: number;
+  readonly garbled: number;
+  readonly exceptions: number;
+  /** From request to answer, to some 9 %; null = there was none. */
+  readonly roundTrip_ms: { readonly p50: number | null; readonly p99: number | null };
+}
+
+export interface LinkStationView extends StationView {
+  readonly link: string;
 }
 
 /** Bytes that passed on a link's medium in one piece. */
@@ -191,6 +213,8 @@ export interface PollView {
   readonly missed: number;
   /** Scheduled start of the newest poll, monotonic ms: all starts lie on this grid. */
   readonly started_ms: number;
+  /** What the device has not, by its own word: such a tag is asked for again later. */
+  readonly refused: readonly string[];
 }
 
 export interface DeviceView {
@@ -394,6 +418,29 @@ export interface ArmRequest {
   readonly by: string;
   /** Hash of the proof that was shown and agreed to. */
   readonly proof: string;
+}
+
+/** A proof by writing (`prove`), over the unix socket only. */
+export interface ProveRequest {
+  /** Never used before, as of any command. */
+  readonly id: string;
+  readonly tag: string;
+  readonly by: string;
+  /** Hash of the proof that was shown and agreed to. */
+  readonly proof: string;
+}
+
+/** A tag's newest proof by writing. */
+export interface ProvedView {
+  readonly tag: string;
+  readonly who: string;
+  /** Engine time, ms since the epoch. */
+  readonly time: number;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly readBack: number | null;
+  /** The tag lies where it was proved; null = its link is not open, so nobody can tell. */
+  readonly present: boolean | null;
 }
 
 export interface DisarmRequest {

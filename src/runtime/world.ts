@@ -2,7 +2,9 @@ import type { Clock, Log, Timers } from "../base.ts";
 import { drawSeed, eventLoop } from "../base.ts";
 import { clockSynced, close, pipe, writePipe } from "../base/os.ts";
 import type { Link } from "../config.ts";
-import { createTcpWire, type Wire, type WireEvents } from "../driver.ts";
+import {
+  createListenWire, createTcpWire, createUdpWire, type Medium, type Wire, type WireEvents,
+} from "../driver.ts";
 import { loadOnnx, readModel, type Model, type ModelSettings } from "../infer.ts";
 import type { Bell } from "../ring.ts";
 import type { Port } from "./rpc.ts";
@@ -49,12 +51,17 @@ export interface World {
   wakePipe(): WakePipe;
   /** Ends when the bell was rung since `seen`, or after `timeout_ms`. */
   sleep(bell: Bell, seen: number, timeout_ms: number): Promise<void>;
-  wire(link: Link, events: WireEvents): Wire;
+  /** Of every medium but `serial`, which has a thread of its own. */
+  wire(link: Link, events: WireEvents, medium: Medium): Wire;
   /** A whole number, 1 to 2^52, that nobody can guess: what rules draw begins with it. */
   seed(): number;
   readModel(path: string): Promise<Uint8Array>;
   loadModel(settings: ModelSettings): Promise<Model>;
 }
+
+type CreateWire = (settings: never, events: WireEvents) => Wire;
+const wires: Readonly<Record<Exclude<Medium, "serial">, CreateWire>> =
+  { tcp: createTcpWire, listen: createListenWire, udp: createUdpWire };
 
 /** The machine's own, on whichever thread a role runs; `workerUrl` is the second entry point. */
 export function machineWorld(
@@ -79,7 +86,8 @@ export function machineWorld(
       } };
     },
     sleep: (bell, seen, timeout_ms) => bell.sleep(seen, timeout_ms),
-    wire: (link, events) => createTcpWire(link.settings as never, events),
+    wire: (link, events, medium) =>
+      wires[medium as keyof typeof wires](link.settings as never, events),
   };
 }
 

@@ -10,6 +10,8 @@ export interface Planned {
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
   readonly permits: readonly PermitPlan[];
+  /** Constant tags: they stand there whether their device answers or not. */
+  readonly constants: ReadonlySet<string>;
   /** Types of tables and sources of whose rows nobody knows the age, by their names. */
   readonly past: ReadonlyMap<string, string>;
   /** Tags that a query depends on, without what has the name `but` in its own text. */
@@ -98,10 +100,17 @@ class WritePaths {
    * be made of a value that then is bad, or its row must be there because of one.
    */
   sources(): void {
-    const { rules, streams: known } = this.#planned;
+    const { rules, streams: known, constants } = this.#planned;
     // Each rule reads only what stands before it.
     const row = new Map<string, boolean>();
     const columns = new Map<string, boolean>();
+    for (const { name: stream, from, layout } of known.values()) {
+      if (from !== "group") continue;
+      const device = stream.slice(0, stream.lastIndexOf("."));
+      for (const { name } of layout.columns) {
+        if (constants.has(`${device}.${name}`)) columns.set(`${stream} ${name}`, false);
+      }
+    }
     for (const { rule, program } of rules) {
       const streams = program.inputs.flatMap((input) => input.streams);
       const carries = (name: string): boolean => {
@@ -111,7 +120,7 @@ class WritePaths {
           having.every((stream) => columns.get(`${stream} ${name}`) ?? true);
       };
       const reads = (name: string): boolean =>
-        program.newest.some(({ tag }) => tag === name) || carries(name);
+        program.newest.some(({ tag }) => tag === name && !constants.has(tag)) || carries(name);
       const hasRow = program.sources.row.some(reads) || streams.every((stream) =>
         row.get(stream) ?? known.get(stream)!.from === "source");
       row.set(rule.name, hasRow);

@@ -1,16 +1,18 @@
 import { Fault, limits } from "../base.ts";
-import type { Gateway, Tag } from "../config.ts";
+import type { Gateway, Link, Tag } from "../config.ts";
 import type { AnyDriver, DriverTag } from "../driver.ts";
 import {
-  dayOf, decide, refuse, refusedOutcome, ruleCommand, tryArm, type Box, type Command,
-  type Outcome, type ReadResult, type Refusal, type TagState,
+  dayOf, decide, keyOf, proveCommand, refuse, refusedOutcome, ruleCommand, tryArm, type Arming,
+  type Box, type Command, type Outcome, type ReadResult, type Refusal, type TagState,
 } from "../gate.ts";
-import { GOOD, readCell, readsAsNull, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  BAD, GOOD, readCell, readsAsNull, stateName, UNCERTAIN, type Column, type Ring,
+} from "../ring.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
 import type { Past, StorePort } from "./store-port.ts";
-import type { ArmRequest, ProofView } from "./view.ts";
+import type { ArmRequest, ProofView, ProveRequest } from "./view.ts";
 import { tagsAfter } from "./share.ts";
 import { pause, type World } from "./world.ts";
 
@@ -37,12 +39,15 @@ interface Place {
   readonly tag: Tag;
   readonly wire: DriverTag;
   readonly driver: AnyDriver;
-  readonly link: string;
+  readonly link: Link;
   readonly interval: number;
   readonly ring: Ring;
 }
 
 const not_open_yet = "the store is not open yet";
+
+/** A proof by writing takes as long as its reads, its commit and its frame, and no longer (ms). */
+const prove_ms = 5000;
 
 /** Between two looks whether a command is still under way (ms). */
 const look_ms = 2;
@@ -158,10 +163,13 @@ export class Writing {
       const answer: Answer = (outcome, refusal, means) => resolve({ outcome, refusal, means });
       const lane = this.lanes.get(command.tag);
       if (lane !== undefined) return lane.take(command, answer);
-      const refusal = this.#withoutLane(command);
-      this.#record.refused(command, refusal);
-      answer(refusedOutcome(refusal.code), refusal, null);
+      resolve(this.#refused(command, this.#withoutLane(command)));
     });
+  }
+
+  #refused(command: Command, refusal: Refusal): Taken {
+    this.#record.refused(command, refusal);
+    return { outcome: refusedOutcome(refusal.code), refusal, means: null };
   }
 
   /** A tag that nothing may write: the gate says why. */
@@ -177,7 +185,7 @@ export class Writing {
   /** W2 */
   async proof(id: string): Promise<ProofView> {
     const { lane, place } = this.#laneOf(id);
-    const { read, raw } = await this.#read(lane);
+    const { read, raw } = orThrow(await this.#read(lane));
     if (read.state !== GOOD || lane.state.hash === null) {
       throw asFault(refuse("unread", { tag: id, state: stateName(read.state) }));
     }
@@ -194,21 +202,54 @@ export class Writing {
     };
   }
 
-  /** W1..W3: the tag is read anew; the row is durable before the arming takes effect. */
   async arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }> {
+    const { lane, place } = this.#laneOf(request.tag);
+    const { read } = orThrow(await this.#read(lane));
+    const { number, until } = orThrow(await this.#arm(request, lane, place, read, null));
+    const { clock } = this.#world;
+    return { tag: request.tag, number, until: clock.time() + (until - clock.now()) };
+  }
+
+  /**
+   * The present value is written back unchanged and read again: a command with an arming of its
+   * own, which is for nothing else and ends with it. `claim`: whether its id came before.
+   */
+  async prove(ask: ProveRequest, claim: "new" | "known" | "unknown"): Promise<Taken> {
+    const { clock } = this.#world;
+    const commandOf = (value: number): Command =>
+      proveCommand(ask, value, claim, clock.now(), clock.now() + prove_ms);
+    const lane = this.lanes.get(ask.tag);
+    const place = this.#places.get(ask.tag);
+    if (lane === undefined || place === undefined) return this.take(commandOf(NaN));
+    const got = await this.#read(lane);
+    if ("admit" in got) return this.#refused(commandOf(NaN), got);
+    const { read } = got;
+    const command = commandOf(read.value);
+    const { state } = lane;
+    const foreseen = read.state === GOOD ? lane.foresee(command)
+      : refuse("unread", { tag: lane.id, state: stateName(read.state) });
+    if (foreseen !== null) return this.#refused(command, foreseen);
+    const arming = await this.#arm({ ...ask, for_ms: prove_ms }, lane, place, read,
+      keyOf(command));
+    if ("admit" in arming) return this.#refused(command, arming);
+    const taken = await this.take(command);
+    if (state.arming?.number === arming.number) lane.end("its one command is over");
+    return taken;
+  }
+
+  /** W1..W3: the row is durable before the arming takes effect. */
+  async #arm(
+    request: ArmRequest, lane: Lane, place: Place, read: ReadResult, only: string | null,
+  ): Promise<Arming | Refusal> {
     const { tag: id, for_ms, by, proof } = request;
-    const { lane, place } = this.#laneOf(id);
-    const { read } = await this.#read(lane);
     const number = await this.#store.nextArming();
-    if (number === null) {
-      throw asFault(refuse("audit-unavailable", { why: this.#store.unavailable }));
-    }
+    if (number === null) return refuse("audit-unavailable", { why: this.#store.unavailable });
     const stored = (await this.#store.proof(id))?.hash ?? null;
     const minutes_max = limits.arm_minutes_max;
     await this.#betweenCommands(lane);
-    const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read },
+    const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read, only },
       lane.policy, this.box, lane.state, this.#world.clock.now());
-    if ("admit" in arming) throw asFault(arming);
+    if ("admit" in arming) return arming;
     const time = this.#world.clock.time();
     const { tag, wire } = place;
     const { policyHash, configHash } = this.#gateway;
@@ -221,10 +262,10 @@ export class Writing {
       : refuse("audit-unavailable", { why: this.#store.unavailable });
     if (refusal !== null) {
       this.#store.endArming(number, refusal.sentence);
-      throw asFault(refusal);
+      return refusal;
     }
     this.#wake();
-    return { tag: id, number, until: time + for_ms };
+    return arming;
   }
 
   /** W4: resolves once no admitted command can still leave. */
@@ -289,10 +330,10 @@ export class Writing {
     return { lane, place: this.#places.get(id)! };
   }
 
-  #read(lane: Lane): Promise<{ read: ReadResult; raw: Uint8Array }> {
-    return new Promise((resolve, reject) => {
+  #read(lane: Lane): Promise<{ read: ReadResult; raw: Uint8Array } | Refusal> {
+    return new Promise((resolve) => {
       if (!lane.read((read, raw) => resolve({ read, raw }))) {
-        reject(asFault(refuse("busy", { tag: lane.id })));
+        resolve(refuse("busy", { tag: lane.id }));
       }
       this.#wake();
     });
@@ -308,7 +349,7 @@ export class Writing {
         for (const wire of group.tags) {
           if (gateway.policy[wire.id] === undefined) continue;
           places.set(wire.id, {
-            wire, driver: plan.driver, link: plan.link.name, interval: group.interval,
+            wire, driver: plan.driver, link: plan.link, interval: group.interval,
             tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
           });
         }
@@ -351,15 +392,28 @@ export class Writing {
 
   #addLane(id: string, place: Place): Lane {
     const lane = new Lane({
-      ...place, port: this.#role.links.get(place.link)!, policy: this.#gateway.policy[id]!,
+      ...place, port: this.#role.links.get(place.link.name)!, policy: this.#gateway.policy[id]!,
       permit: this.#role.permits.get(id) ?? null,
       clock: this.#world.clock, log: this.#world.log,
       box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
+      isOverridden: (tag) => this.#isOverridden(tag),
     });
     this.lanes.set(id, lane);
     return lane;
   }
+
+  /** Also while the newest row still says so. */
+  #isOverridden(tag: string): boolean {
+    if (this.#role.overrides.has(tag)) return true;
+    const state = this.#role.newestState(tag);
+    return state === UNCERTAIN.forced || state === BAD.disabled;
+  }
+}
+
+function orThrow<T extends object>(got: T | Refusal): T {
+  if ("admit" in got) throw asFault(got);
+  return got;
 }
 
 /** A refusal of arming or proof, as the API answers it. */

@@ -4,7 +4,7 @@ import { monotonic } from "../base/os.ts";
 import type { Gateway } from "../config.ts";
 import type { AnyDriver } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
-import { BusPort, TcpPort, type Port } from "./port.ts";
+import { openPort, type Port } from "./port.ts";
 import { FrameLog } from "./frame-log.ts";
 import type { LinkOut } from "./link.ts";
 import { Simulation } from "./simulation.ts";
@@ -40,10 +40,10 @@ const control_characters_max = 4096;
 const look_ms_max = 100;
 
 /** Answers the devices of a configuration on loopback ports and ptys. */
-export function startSim(
+export async function startSim(
   gateway: Gateway, drivers: readonly AnyDriver[], plant: Readonly<Record<string, Behaviour>>,
   options: SimOptions,
-): Sim {
+): Promise<Sim> {
   const frames = options.frameLog === null ? null : new FrameLog(options.frameLog, options.time);
   const ports = new Map<string, Port>();
   // The simulation is made before its ports: bytes can leave only after some came.
@@ -63,12 +63,12 @@ export function startSim(
   const turn = (): void => {
     const now = monotonic();
     const next = Math.min(simulation.step(now), now + look_ms_max);
-    for (const link of simulation.links) ports.get(link.name)!.cut(link.isCut(now));
+    for (const link of simulation.links) ports.get(link.name)?.cut(link.isCut(now));
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(turn, Math.max(0, next - now));
   };
   for (const link of simulation.links) {
-    ports.set(link.name, new (link.medium === "tcp" ? TcpPort : BusPort)({
+    ports.set(link.name, await openPort(link.medium, {
       opened: (connection) => link.open(connection, monotonic()),
       received(connection, bytes) {
         const now = monotonic();

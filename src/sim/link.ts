@@ -1,9 +1,11 @@
 import { assert, never, type Random } from "../base.ts";
-import type { Driver, DriverTag, ServeEvents, Server } from "../driver.ts";
+import type {
+  Driver, DriverTag, FramingName, Medium, ServeEvents, Server,
+} from "../driver.ts";
 import type { Link } from "../config.ts";
 import type { FaultKind, FaultOrder, Faults } from "./fault.ts";
 import {
-  damaged, exceptionTo, foreignTraffic, framingOf, fromStation, isWrite, stationOf, type Framing,
+  damaged, exceptionTo, foreignTraffic, fromStation, isWrite, stationOf, understood,
 } from "./frame.ts";
 import type { Plant } from "./plant.ts";
 
@@ -69,10 +71,10 @@ const garbage_bytes_max = 24;
  */
 export class SimLink {
   readonly name: string;
-  readonly medium: "tcp" | "serial";
+  readonly medium: Medium;
   readonly #o: LinkOptions;
   /** Null = faults that change a frame, or choose by it, are for Modbus only. */
-  readonly framing: Framing | null;
+  readonly framing: FramingName | null;
   readonly #lines = new Map<number, Line>();
   #answers: Answer[] = [];
   #foreignDue = 0;
@@ -82,7 +84,7 @@ export class SimLink {
     this.#o = options;
     this.name = options.link.name;
     this.medium = options.driver.medium;
-    this.framing = framingOf(options.link, this.medium);
+    this.framing = understood(options.link);
   }
 
   get connections(): number {
@@ -220,7 +222,8 @@ export class SimLink {
     const order = this.#o.faults.standing(this.name, "other-master", now);
     if (order === null) return Infinity;
     if (now >= this.#foreignDue) {
-      const { request, answer } = foreignTraffic(this.#o.random.below(65536));
+      const { request, answer } =
+        foreignTraffic(this.framing ?? "rtu", this.#o.random.below(65536));
       this.#foreignDue = now + Math.max(order.value, 2 * foreign_answer_ms);
       for (const line of this.#lines.values()) {
         this.#send(line, request, order.kind);

@@ -1,5 +1,6 @@
 import type { ReadableStreamDefaultReader } from "node:stream/web";
 import { openPty } from "../base/os.ts";
+import type { Medium } from "../driver.ts";
 
 /** What a port reports; connections are numbered from 1. */
 export interface PortEvents {
@@ -25,7 +26,7 @@ type Socket = Bun.Socket<{ connection: number }>;
 const loopback = "127.0.0.1";
 
 /** A listening TCP port on loopback. */
-export class TcpPort implements Port {
+class TcpPort implements Port {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly #events: PortEvents;
   readonly #sockets = new Map<number, Socket>();
@@ -85,6 +86,123 @@ export class TcpPort implements Port {
   }
 }
 
+type Datagrams = Bun.udp.Socket<"buffer">;
+
+/** A UDP port on loopback. Each client that sends from a port of its own is a connection. */
+class UdpPort implements Port {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #socket: Datagrams;
+  readonly #clients: { readonly port: number; readonly address: string }[] = [];
+
+  private constructor(socket: Datagrams) {
+    this.#socket = socket;
+    this.settings = { host: loopback, port: socket.port };
+  }
+
+  static async open(events: PortEvents): Promise<UdpPort> {
+    const socket = await Bun.udpSocket({
+      hostname: loopback,
+      socket: { data: (_, bytes, from, address) => port.#receive(bytes, from, address, events) },
+    });
+    const port = new UdpPort(socket);
+    return port;
+  }
+
+  #receive(bytes: Buffer, port: number, address: string, events: PortEvents): void {
+    let at = this.#clients.findIndex((client) => client.port === port);
+    if (at < 0) {
+      at = this.#clients.push({ port, address }) - 1;
+      events.opened(at + 1);
+    }
+    events.received(at + 1, bytes);
+  }
+
+  send(connection: number, bytes: Uint8Array): void {
+    const { port, address } = this.#clients[connection - 1]!;
+    this.#socket.send(bytes, port, address);
+  }
+
+  /** Nobody notices that a cable is cut. */
+  end(): void {}
+  cut(): void {}
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** How often a device that nobody answers dials again (ms). */
+const dial_ms = 200;
+
+/** A device that dials the gateway: a port of loopback that the gateway is to listen on. */
+class DialPort implements Port {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #events: PortEvents;
+  readonly #port: number;
+  #socket: Socket | null = null;
+  #connections = 0;
+  #isCut = false;
+  readonly #dialling = setInterval(() => this.#dial(), dial_ms);
+
+  constructor(events: PortEvents) {
+    this.#events = events;
+    const probe = Bun.listen({ hostname: loopback, port: 0, socket: { data() {} } });
+    this.#port = probe.port;
+    probe.stop(true);
+    this.settings = { address: loopback, port: this.#port };
+  }
+
+  send(_connection: number, bytes: Uint8Array): void {
+    this.#socket?.write(bytes);
+  }
+
+  end(): void {
+    this.#socket?.terminate();
+  }
+
+  cut(isCut: boolean): void {
+    if (isCut) this.end();
+    this.#isCut = isCut;
+  }
+
+  close(): void {
+    clearInterval(this.#dialling);
+    this.cut(true);
+  }
+
+  #dial(): void {
+    if (this.#socket !== null || this.#isCut) return;
+    Bun.connect<{ connection: number }>({
+      hostname: loopback, port: this.#port, data: { connection: 0 },
+      socket: {
+        open: (socket) => {
+          socket.data = { connection: ++this.#connections };
+          socket.setNoDelay(true);
+          this.#socket = socket;
+          this.#events.opened(socket.data.connection);
+        },
+        data: (socket, bytes) => this.#events.received(socket.data.connection, bytes),
+        close: (socket, error) => {
+          if (this.#socket !== socket) return;
+          this.#socket = null;
+          this.#events.closed(socket.data.connection, error !== undefined);
+        },
+      },
+      // Nobody listens yet: it dials again.
+    }).catch(() => { this.#socket = null; });
+  }
+}
+
+/** The port that stands for a link of this medium. */
+export async function openPort(medium: Medium, events: PortEvents): Promise<Port> {
+  switch (medium) {
+    case "tcp": return new TcpPort(events);
+    case "udp": return UdpPort.open(events);
+    case "listen": return new DialPort(events);
+    case "serial": return new BusPort(events);
+  }
+}
+
 /** A bus has one line, on which everybody speaks. */
 const bus_connection = 1;
 /**
@@ -94,7 +212,7 @@ const bus_connection = 1;
 const share_ms = 500;
 
 /** A pseudo terminal in place of a serial port. */
-export class BusPort implements Port {
+class BusPort implements Port {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly #pty = openPty();
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;

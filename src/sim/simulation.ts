@@ -120,8 +120,8 @@ export class Simulation {
     if (order.station !== null && !link.has(order.station)) {
       throw new Fault("sim-command", `${order.link} has no station ${order.station}`);
     }
-    if (order.kind === "other-master" && link.medium === "tcp") {
-      throw new Fault("sim-command", `other-master needs a bus; ${order.link} is a TCP link`);
+    if (order.kind === "other-master" && link.medium !== "serial") {
+      throw new Fault("sim-command", `other-master needs a bus; ${order.link} is none`);
     }
     const reads = order.station !== null || order.only !== "any" ||
       ["exception", "wrong-crc", "wrong-station"].includes(order.kind);

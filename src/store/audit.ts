@@ -81,6 +81,19 @@ export interface Act {
   readonly configHash: string;
 }
 
+/** The newest proof by writing of a tag. */
+export interface Proved {
+  readonly tag: string;
+  readonly who: string;
+  /** Engine time. */
+  readonly time: number;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly readBack: number | null;
+  /** Of the path that it was proved for (W2). */
+  readonly hash: string;
+}
+
 export interface AuditRow {
   readonly row: number;
   readonly verdict: "admitted" | "refused" | "withheld" | "act";
@@ -250,6 +263,11 @@ export class Audit {
     return found?.sent ?? null;
   }
 
+  /** Of each tag the newest proof by writing whose frame may have left. */
+  proved(): readonly Proved[] {
+    return this.#ledger.read((db) => db.query(proved).all() as Proved[]) ?? [];
+  }
+
   /**
    * W15: every intent without outcome becomes unknown: at start, at a restart of control or
    * worker.
@@ -409,6 +427,16 @@ WHERE tag = ? AND verdict = 'admitted' AND outcome <> 'refused' ORDER BY ended D
   ORDER BY time LIMIT ?2)
 RETURNING id, origin`,
 } as const;
+
+/**
+ * Asked for a report, and as long as people have proved tags: the index holds nothing else. Its
+ * conditions stand here word for word.
+ */
+const proved = `SELECT attempts.tag, attempts.who, attempts.time, outcome, code,
+  read_back AS readBack, hash
+FROM (SELECT max(row) AS row FROM attempts INDEXED BY attempts_proved
+  WHERE origin = 'prove' AND verdict = 'admitted' AND outcome <> 'refused' GROUP BY tag) AS newest
+JOIN attempts USING (row) JOIN armings ON armings.number = attempts.arming`;
 
 function insertIntent(db: Database, i: Intent, epoch: number): number {
   return Number(db.query(

@@ -37,6 +37,8 @@ CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
 CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts (time);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (row) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS attempts_proved ON attempts (tag, row)
+  WHERE origin = 'prove' AND verdict = 'admitted' AND outcome <> 'refused';
 CREATE INDEX IF NOT EXISTS attempts_sent ON attempts (tag, ended)
   WHERE verdict = 'admitted' AND outcome <> 'refused';
 CREATE TABLE IF NOT EXISTS ids (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;

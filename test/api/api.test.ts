@@ -60,6 +60,7 @@ function calling(route: (typeof routes)[number]): [string, Asked] {
     "/write": { id: "1", tag: "press.level", value: 1, within: "1s" },
     "/proof": { tag: "press.level" },
     "/arm": { tag: "press.level", for_ms: 1000, by: "anna", proof: "h" },
+    "/prove": { id: "p-1", tag: "press.level", by: "anna", proof: "h" },
     "/disarm": { by: "anna" }, "/audit/prune": { before: 1, by: "anna" },
     "/plan": { config: {} }, "/try": { sql: "SELECT 1" },
     "/apply": { config: "{}", by: "anna" }, "/confirm": { by: "anna" },

@@ -14,7 +14,7 @@ export class FakeRuntime implements Runtime {
       status: this.status, gateway: "press-line-7", profile: "generic-512mb", version: "0",
       uptime_ms: 1500, epoch: 3, configHash: "c", policyHash: "p", configChanged: false,
       writing: { latched: false, armed: ["press.setpoint"], audit: "ok" },
-      clockSynced: true, timeCertain: true, clockSteps: 0, troubles: [], lost: {},
+      simulated: false, clockSynced: true, timeCertain: true, clockSteps: 0, troubles: [], lost: {},
       state: null,
       memory: { rss: 70e6, planned: 33e6, budget: 224e6 },
       unconfirmed: null, turns: 12, turn_ms_max: 2.5,
@@ -92,6 +92,17 @@ export class FakeRuntime implements Runtime {
     return { tag: given.tag, number: 1, until: 2 };
   }
 
+  async prove(given: { id: string; tag: string }) {
+    this.asked.push({ what: "prove", given });
+    return { id: given.id, tag: given.tag, outcome: "verified" as const, code: null,
+      text: "verified", value: 60, readBack: 60 };
+  }
+
+  async proved() {
+    return [{ tag: "press.level", who: "anna", time: 1, outcome: "verified", code: null,
+      readBack: 60, present: true }];
+  }
+
   async disarm(given: unknown) {
     this.asked.push({ what: "disarm", given });
     return { latched: true, store: "/s", trouble: null };
@@ -153,7 +164,7 @@ function link(name: string, counters: Record<string, number>): LinkView {
   return {
     name, type: "modbus-tcp", state: "open", reason: "", since_ms: 1, peer: "p", opens: 1, counters,
     polls: [{ stream: "press.fast", interval_ms: 100, polls: 9, failed: 1, missed: 0,
-      started_ms: 0 }],
+      started_ms: 0, refused: [] }],
     stations: [],
   };
 }

@@ -327,9 +327,9 @@ const cases: readonly Case[] = [
   { name: "a standing arming comes later (W1)", file: policy, find: '"deadband"',
     put: '"heartbeat": { "tag": "press.beat", "period": "1s" }, "deadband"', expect: [
       "…press.setpoint.heartbeat: a standing arming is not in this version:…"] },
-  { name: "a policy for a bool", file: policy, find: '{ "press.setpoint"',
+  { name: "a policy for a bool that is read only", file: policy, find: '{ "press.setpoint"',
     put: '{ "press.door_closed": { "min": 0, "max": 1 }, "press.setpoint"', expect: [
-      "…press.door_closed: writing a tag of type bool is not in this version: numbers only"] },
+      "…press.door_closed: press.door_closed is read only,…"] },
 ];
 
 describe("a wrong configuration says so, and only so", () => {

@@ -70,6 +70,6 @@ for (let i = 0; i < polls_total; i++) poll(i);
 memory();
 const before = memory();
 writeSync(2, "begin\n");
-for (let i = 0; i < polls_total; i++) poll(i);
+for (let i = polls_total; i < 2 * polls_total; i++) poll(i);
 writeSync(2, "end\n");
 console.log(JSON.stringify({ grown: memory() - before, polls: ring.head }));

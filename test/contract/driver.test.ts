@@ -17,12 +17,12 @@ for (const kit of kits) {
   describe(driver.type, () => {
     test("each mistake in an address is one sentence that says what would be right", () => {
       for (const [at, type, says] of kit.wrong) {
-        expect([at, driver.checkTag(tag(at, type as "int16"))])
+        expect([at, driver.checkTag(tag(at, type as "int16"), linkFor(kit))])
           .toEqual([at, expect.stringMatching(says)]);
       }
-      for (const one of tagsOf(kit, 2)) expect(driver.checkTag(one)).toBeNull();
+      for (const one of tagsOf(kit, 2)) expect(driver.checkTag(one, linkFor(kit))).toBeNull();
       const scaled = tag(kit.at("bool", 0), "bool", { scale: 2 });
-      expect(driver.checkTag(scaled)).toMatch(/scale/);
+      expect(driver.checkTag(scaled, linkFor(kit))).toMatch(/scale/);
     });
 
     test("a plan has each tag exactly once, and few requests", () => {
@@ -98,7 +98,7 @@ for (const kit of kits) {
       const bench = new Bench(kit, tags);
       bench.poll(ring, tags, 0);
       const before = bench.frames.length;
-      const { bytes, means } = driver.encode(one, 42.5);
+      const { bytes, means } = driver.encode(one, 42.5, linkFor(kit));
       expect([bytes.length, means]).toEqual([driver.rawBytes(one), 42.5]);
       bench.session.write(one, bytes, () => {
         expect(bench.frames.length).toBe(before);
@@ -114,6 +114,23 @@ for (const kit of kits) {
       expect([...raw]).toEqual([...bytes]);
     });
 
+    test("a bool is written as what it means, and read back", () => {
+      const one = tag(kit.at("bool", 1), "bool", { id: "d.on", writable: true });
+      expect(driver.checkTag(one, linkFor(kit))).toBeNull();
+      const { tags } = ringFor([one]);
+      const bench = new Bench(kit, tags);
+      for (const value of [1, 0]) {
+        const { bytes, means } = driver.encode(tags[0]!, value, linkFor(kit));
+        expect([bytes.length, means]).toEqual([driver.rawBytes(tags[0]!), value]);
+        bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+        expect(bench.run(0)).toBe(DONE);
+        expect(bench.written.at(-1)).toEqual(["d.on", value]);
+        const raw = new Uint8Array(driver.rawBytes(tags[0]!));
+        bench.session.readRaw(tags[0]!, raw, 0);
+        expect([bench.run(0), driver.decode(tags[0]!, raw)]).toEqual([DONE, value]);
+      }
+    });
+
     test("frames are words for a person", () => {
       const { ring, tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);
@@ -123,20 +140,21 @@ for (const kit of kits) {
         return bytes;
       };
       bench.poll(ring, tags, 0);
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 42.5).bytes, () => Infinity, 0);
+      const { bytes } = driver.encode(tags[0]!, 42.5, linkFor(kit));
+      bench.session.write(tags[0]!, bytes, () => Infinity, 0);
       bench.run(0);
-      const asked = bench.frames.map((frame) => driver.readable(frame, true));
-      const given = answers.map((frame) => driver.readable(frame, false));
+      const asked = bench.frames.map((frame) => driver.readable(frame, true, bench.link));
+      const given = answers.map((frame) => driver.readable(frame, false, bench.link));
       expect([...asked, ...given].every((text) => text !== null && text.length > 5)).toBe(true);
       expect([asked.at(-2), asked.at(-1)]).toEqual(
         [expect.stringContaining("reads"), expect.stringContaining("writes")]);
-      expect(driver.readable(bench.frames[0]!.subarray(0, -1), true)).toBeNull();
+      expect(driver.readable(bench.frames[0]!.subarray(0, -1), true, bench.link)).toBeNull();
     });
 
     test("W11: nothing leaves when the last look says no, also on a fresh connection", () => {
       const { tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1).bytes, () => null, 0);
+      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1, linkFor(kit)).bytes, () => null, 0);
       expect(bench.run(0)).toBe(BAD.disconnected);
       expect([bench.session.sent, bench.written]).toEqual([false, []]);
     });
@@ -146,7 +164,7 @@ for (const kit of kits) {
       const bench = new Bench(kit, tags);
       bench.poll(ring, tags, 0);
       bench.onAnswer = () => null;
-      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1).bytes, () => 30, 0);
+      bench.session.write(tags[0]!, driver.encode(tags[0]!, 1, linkFor(kit)).bytes, () => 30, 0);
       expect(bench.run(29)).toBe(PENDING);
       expect(bench.run(30)).toBe(BAD.timeout);
       expect([bench.session.sent, bench.resets.length, bench.written.length]).toEqual([true, 1, 1]);
@@ -154,8 +172,8 @@ for (const kit of kits) {
 
     test("what the tag cannot hold is refused with its place", () => {
       const one = tag(kit.at("int16", 0), "int16", { id: "d.i", writable: true });
-      expect(() => driver.encode(one, 40_000)).toThrow(/d\.i.*32767/);
-      expect(() => driver.encode(one, NaN)).toThrow(/no number/);
+      expect(() => driver.encode(one, 40_000, linkFor(kit))).toThrow(/d\.i.*32767/);
+      expect(() => driver.encode(one, NaN, linkFor(kit))).toThrow(/no number/);
     });
   });
 }

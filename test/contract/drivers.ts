@@ -144,11 +144,14 @@ export class Bench implements Wire {
     let plan = this.#plans.get(tags);
     if (plan === undefined) this.#plans.set(tags, (plan = this.#kit.driver.plan(tags, this.link)));
     ring.claim(1);
+    let time = now;
     const results = plan.map((request) => {
-      this.session.read(request, ring, ring.head, now);
-      const result = this.run(now, size);
+      this.session.read(request, ring, ring.head, time);
+      const result = this.run(time, size);
+      if (result !== PENDING) return result;
       // Nothing more comes: time goes on.
-      return result === PENDING ? this.run(now + long_ms) : result;
+      time += long_ms;
+      return this.run(time);
     });
     ring.publish(1);
     return results;

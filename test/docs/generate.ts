@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import type { AnyDriver } from "../../src/driver.ts";
 import { drivers } from "../../src/registry.ts";
 import { limits } from "../../src/base.ts";
 import { typeNames } from "../../src/sql/arguments.ts";
@@ -104,6 +103,9 @@ interface Setting {
   readonly anyOf?: readonly Setting[];
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Setting>>;
+  readonly additionalProperties?: Setting | boolean;
 }
 
 /** What a setting takes, in words. */
@@ -111,20 +113,30 @@ function valueOf(setting: Setting): string {
   const { type, anyOf, minimum, maximum } = setting;
   const words = setting.enum ?? anyOf?.map((one) => one.const);
   if (words !== undefined) return words.map((word) => JSON.stringify(word)).join(", ");
+  if (type === "object") return "settings";
   if (type !== "integer" && type !== "number") return type === "string" ? "text" : String(type);
   return `${type === "integer" ? "whole number" : "number"} ${minimum} to ${maximum}`;
 }
 
-/** The settings of a link, as its driver declares them. */
-function settingsOf({ settings }: AnyDriver): string {
-  const { properties = {}, required = [] } = z.toJSONSchema(settings, { io: "input" });
-  const rows = Object.entries(properties as Record<string, Setting>).map(([name, setting]) => {
+/** A table of settings. */
+function settingsTable({ properties = {}, required = [] }: Setting): string {
+  const rows = Object.entries(properties).map(([name, setting]) => {
     const preset = setting.default === undefined ? required.includes(name) ? "required" : ""
       : code(typeof setting.default === "string" ? setting.default
         : JSON.stringify(setting.default));
     return `| ${code(name)} | ${valueOf(setting)} | ${preset} | ${setting.description} |`;
   });
   return `| setting | value | default | |\n|---|---|---|---|\n${rows.join("\n")}`;
+}
+
+/** A section for the settings of a link, as its driver declares them, and one for each in it. */
+function settingSections(name: string, schema: Setting): [string, () => string][] {
+  const inner = Object.entries(schema.properties ?? {}).flatMap(([key, setting]) => {
+    const each = setting.additionalProperties;
+    const own = typeof each === "object" ? each : setting;
+    return own.properties === undefined ? [] : settingSections(`${name}-${key}`, own);
+  });
+  return [[name, () => settingsTable(schema)], ...inner];
 }
 
 const sections: Readonly<Record<string, () => string>> = {
@@ -135,7 +147,8 @@ const sections: Readonly<Record<string, () => string>> = {
   types: () => [...typeNames].map(code).join(", "),
   windows: () => Object.entries(windows).map(([name, { takes }]) => code(`${name}(${takes})`))
     .join(", "),
-  ...Object.fromEntries(drivers.map((driver) => [driver.type, () => settingsOf(driver)])),
+  ...Object.fromEntries(drivers.flatMap(({ type, settings }) =>
+    settingSections(type, z.toJSONSchema(settings, { io: "input" }) as Setting))),
 };
 
 /** A page with its sections as the code says them now. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { parseAddress } from "../../src/driver/modbus/address.ts";
-import { tag } from "./support.ts";
+import { linkOf, rtuLink, tag, tcpLink } from "./support.ts";
 
 const place = (at: string, type = "int16", station = 1): string => {
   const { area, from, count, bit, order } = parseAddress(at, type as "int16", station);
@@ -36,26 +36,35 @@ describe("addresses", () => {
     ["400010#LL", "text(6)", "no meaning"], ["500010", "int16", "no Modbus address"],
   ])("%s as %s is refused: %s", (at, type, sentence) => {
     expect(() => place(at, type)).toThrow(sentence);
-    expect(modbusTcp.checkTag(tag(at, type as "int16"))).toContain(sentence);
+    expect(modbusTcp.checkTag(tag(at, type as "int16"), tcpLink)).toContain(sentence);
   });
 
   test("checkTag: one sentence, or null", () => {
-    expect(modbusTcp.checkTag(tag("holding 9", "float32", { writable: true }))).toBeNull();
-    const no = (more: object, at = "holding 9", type = "float32"): string =>
-      modbusTcp.checkTag(tag(at, type as "int16", more)) ?? "";
+    const no = (more: object, at = "holding 9", type = "float32", link = tcpLink): string =>
+      modbusTcp.checkTag(tag(at, type as "int16", more), link) ?? "";
+    expect(no({ writable: true })).toBe("");
+    expect(no({ writable: true }, "coil 1", "bool")).toBe("");
+    expect(no({ writable: true }, "holding 1.1", "bool")).toBe("");
     expect(no({ scale: 0 })).toContain("other than 0");
     expect(no({ scale: 2 }, "coil 1", "bool")).toContain("no meaning");
-    expect(no({ writable: true }, "coil 1", "bool")).toContain("not in this version");
+    expect(no({ writable: true }, "discrete 1", "bool")).toContain("only be read");
+    expect(no({ writable: true }, "holding 1", "text(4)")).toContain("not in this version");
+    const single = linkOf(modbusTcp, { host: "a", writeWith: 6 });
+    expect(no({ writable: true }, "holding 1", "float32", single)).toContain("one FC16 or not");
+    expect(no({ writable: true }, "holding 1", "int16", single)).toBe("");
     expect(no({ writable: true }, "input 1")).toContain("only be read");
-    expect(no({ writable: true }, "holding 1.1", "bool")).toContain("not in this version");
     expect(no({ writable: true }, "holding 1", "int8")).toContain("half a register");
     expect(no({ writable: true, station: 0 })).toContain("broadcast");
     expect(no({}, "holding 1", "time")).toContain("no `time`");
     expect(no({}, "holding 1", "text(252)")).toContain("longer than one read");
-    expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }))).toContain("1 to 247");
+    expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }), rtuLink))
+      .toContain("1 to 247");
   });
 
-  test("extent: the registers of a tag, both ends included", () => {
-    expect(modbusTcp.extent(tag("400010", "int64"))).toEqual({ area: "holding", from: 9, to: 12 });
+  test("extent: the bits that a tag fills, both ends included", () => {
+    const extent = (at: string, type: string) => modbusTcp.extent(tag(at, type as "bool"));
+    expect(extent("400010", "int64")).toEqual({ area: "holding", from: 144, to: 207 });
+    expect(extent("holding 9.3", "bool")).toEqual({ area: "holding", from: 147, to: 147 });
+    expect(extent("coil 9", "bool")).toEqual({ area: "coil", from: 9, to: 9 });
   });
 });

@@ -3,7 +3,7 @@ import { createRandom } from "../../src/base.ts";
 import { modbusTcp, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD, readCell } from "../../src/ring.ts";
 import { decodeCell, Field } from "../../src/driver/modbus/codec.ts";
-import { ringFor, tag } from "./support.ts";
+import { ringFor, tag, tcpLink } from "./support.ts";
 
 const orders = ["ABCD", "CDAB", "BADC", "DCBA"] as const;
 const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e9);
@@ -61,7 +61,7 @@ describe(`codec, seed ${seed}`, () => {
           expect(cell(one, bytes)).toEqual({ value, state: GOOD });
           expect(modbusTcp.decode(one, bytes)).toBe(Number(value));
           if (typeof value === "number" || Number.isSafeInteger(Number(value))) {
-            const raw = modbusTcp.encode(one, Number(value));
+            const raw = modbusTcp.encode(one, Number(value), tcpLink);
             expect(raw).toEqual({ bytes, means: Number(value) });
           }
         }
@@ -85,7 +85,7 @@ describe(`codec, seed ${seed}`, () => {
   test("scale and offset both ways; the write is rounded to the next raw value", () => {
     const one = tag("holding 2", "int16", { scale: 0.1, offset: 5, writable: true });
     expect(cell(one, Uint8Array.of(0xff, 0x9c)).value).toBeCloseTo(-5, 10);
-    const raw = modbusTcp.encode(one, 7.26);
+    const raw = modbusTcp.encode(one, 7.26, tcpLink);
     expect([...raw.bytes]).toEqual([0, 23]);
     expect(raw.means).toBeCloseTo(7.3, 10);
     expect(cell(tag("holding 2", "int64", { scale: 0.5 }),
@@ -93,7 +93,7 @@ describe(`codec, seed ${seed}`, () => {
   });
 
   test("float32 means the rounded float32", () => {
-    const raw = modbusTcp.encode(tag("holding 9", "float32"), 55.1);
+    const raw = modbusTcp.encode(tag("holding 9", "float32"), 55.1, tcpLink);
     expect(raw.means).toBe(Math.fround(55.1));
   });
 
@@ -102,7 +102,7 @@ describe(`codec, seed ${seed}`, () => {
     ["uint32", 2 ** 32], ["int64", 2 ** 53], ["uint64", -1], ["float32", 1e39], ["int16", NaN],
     ["float32", Infinity],
   ])("%s cannot mean %d", (type, value) => {
-    expect(() => modbusTcp.encode(tag("holding 0", type as "int16"), value)).toThrow();
+    expect(() => modbusTcp.encode(tag("holding 0", type as "int16"), value, tcpLink)).toThrow();
   });
 
   test("what is no measurement is no good cell", () => {

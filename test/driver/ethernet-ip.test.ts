@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { DONE, ethernetIp, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
-import { Bench, kits, newest, states } from "../contract/drivers.ts";
+import { Bench, kits, linkFor, newest, states } from "../contract/drivers.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
 
 const kit = kits.find(({ driver }) => driver === ethernetIp)!;
+const link = linkFor(kit);
 const benchOf = (tags: readonly DriverTag[], settings = {}): Bench =>
   new Bench({ ...kit, settings: { ...kit.settings, ...settings } }, tags);
 
@@ -18,13 +19,13 @@ describe("addresses", () => {
     ["Words[3].5", "bool", "words[3]", 0],
   ] as const)("%s as %s", (at, type, area, from) => {
     const one = tag(at, type);
-    expect(ethernetIp.checkTag(one)).toBeNull();
+    expect(ethernetIp.checkTag(one, link)).toBeNull();
     expect(ethernetIp.extent(one)).toEqual({ area, from, to: from });
   });
 
   test("what is not written is refused before", () => {
     const refused = (at: string, type: string) =>
-      ethernetIp.checkTag(tag(at, type as "int16", { writable: true })) ?? "";
+      ethernetIp.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("Status.5", "bool")).toContain("a bit of a word");
     expect(refused("Flags[3]", "bool")).toContain("a BOOL tag of its own");
     expect(refused("Name", "text(20)")).toContain("not in this version");
@@ -156,6 +157,16 @@ describe("the connection", () => {
     expect([0x0204, 0x01, 0x06].some((code) => ethernetIp.rejects(code))).toBe(false);
   });
 
+  test("a device that refuses the frame: what to try; and a write stays open", () => {
+    const { session, register, wire, give } = scripted(tag("Temp", "float32"));
+    register();
+    give(Buffer.concat([hex("6f00 0000 44332211 08000000"), wire.last.subarray(12, 20),
+      hex("00000000")]));
+    expect(session.result).toBe(DONE);
+    expect(session.trouble).toMatch(/temp: the device refuses the .*"slot": "none".*status 8/);
+    expect(ethernetIp.rejects(0x10008)).toBe(false);
+  });
+
   test("texts of a controller: STRING, and those that claim more than there is", () => {
     const { session, register, answer, ring, tags } = scripted(tag("Name", "text(8)"));
     register();
@@ -185,7 +196,8 @@ describe("writing", () => {
     const raw = new Uint8Array(2);
     bench.session.readRaw(tags[0]!, raw, 0);
     bench.run(0);
-    bench.session.write(tags[0]!, ethernetIp.encode(tags[0]!, 40_000).bytes, () => Infinity, 0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 40_000, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
     expect([bench.run(0), bench.written]).toEqual([DONE, [["d.l", 40_000 - 65_536]]]);
   });
 
@@ -193,7 +205,8 @@ describe("writing", () => {
     const { ring, tags } = ringFor([tag("Run", "bool", { id: "d.r", writable: true })]);
     const bench = benchOf(tags);
     bench.poll(ring, tags, 0);
-    bench.session.write(tags[0]!, ethernetIp.encode(tags[0]!, 1).bytes, () => Infinity, 0);
+    const { bytes } = ethernetIp.encode(tags[0]!, 1, bench.link);
+    bench.session.write(tags[0]!, bytes, () => Infinity, 0);
     expect([bench.run(0), bench.written]).toEqual([DONE, [["d.r", 1]]]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
-import { modbusTcp, type DriverTag } from "../../src/driver.ts";
+import { modbusRtu, modbusTcp, type Driver, type DriverTag } from "../../src/driver.ts";
 import { linkOf, tag, tcpLink } from "./support.ts";
 
 const texts = (tags: DriverTag[], link = tcpLink): string[] =>
@@ -11,10 +11,10 @@ describe("plan", () => {
   test("merges by station and area, small gaps read along", () => {
     expect(texts([
       tag("holding 9", "float32"), tag("holding 0", "int16"), tag("input 0", "float32"),
-      tag("holding 20", "int16"), tag("discrete 4", "bool"), tag("coil 4", "bool"),
+      tag("holding 90", "int16"), tag("discrete 4", "bool"), tag("coil 4", "bool"),
       tag("coil 100", "bool"), tag("holding 1", "int16", { station: 2 }),
     ])).toEqual([
-      "1: coil 4..100", "1: discrete 4", "1: input 0..1", "1: holding 0..10", "1: holding 20",
+      "1: coil 4..100", "1: discrete 4", "1: input 0..1", "1: holding 0..10", "1: holding 90",
       "2: holding 1",
     ]);
   });
@@ -28,6 +28,19 @@ describe("plan", () => {
     expect(of({})).toEqual(["1: holding 0..6"]);
     expect(of({ maxGap: 0 })).toEqual(["1: holding 0", "1: holding 2..6"]);
     expect(of({ maxRegisters: 4 })).toEqual(["1: holding 0..2", "1: holding 3..6"]);
+  });
+
+  test("a gap is read along where it takes less time than a request, on this line", () => {
+    const parts = (driver: Driver, settings: Record<string, unknown>, gap: number): number =>
+      driver.plan([tag("holding 0", "int16"), tag(`holding ${gap + 1}`, "int16")],
+        linkOf(driver, settings)).length;
+    const bus = { port: "/dev/null", rs485: "adapter" };
+    // (13 characters + t3.5 + 5 ms) / 2 characters of 11 bits, by hand.
+    for (const [baud, gap] of [[1200, 8], [9600, 10], [19200, 12], [115200, 41]] as const) {
+      expect([gap, gap + 1].map((n) => parts(modbusRtu, { ...bus, baud }, n))).toEqual([1, 2]);
+    }
+    expect([50, 51].map((n) => parts(modbusTcp, { host: "a" }, n))).toEqual([1, 2]);
+    expect([10, 11].map((n) => parts(modbusTcp, { host: "a", framing: "rtu" }, n))).toEqual([1, 2]);
   });
 
   test(`random tags, seed ${seed}: all read, none divided, all within bounds`, () => {
@@ -49,7 +62,8 @@ describe("plan", () => {
           const extent = modbusTcp.extent(one);
           expect(one.station).toBe(request.station);
           expect(extent.area).toBe(area!);
-          expect(extent.from >= Number(from) && extent.to <= last).toBe(true);
+          const width = area === "coil" ? 1 : 16;
+          expect(extent.from >= Number(from) * width && extent.to < (last + 1) * width).toBe(true);
         }
       }
     }

@@ -1,12 +1,20 @@
 import { expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
-import { modbusRtu, modbusTcp } from "../../src/driver.ts";
-import { withCrc } from "./support.ts";
+import { modbusAscii, modbusRtu, modbusTcp } from "../../src/driver.ts";
+import { linkOf, rtuLink, tcpLink, withCrc } from "./support.ts";
 
 const mbap = (...pdu: number[]): Uint8Array =>
   Uint8Array.from([0, 7, 0, 0, 0, pdu.length + 1, 3, ...pdu]);
 
+const asciiLink = linkOf(modbusAscii, { port: "/dev/null", rs485: "adapter" });
+/** As text, its check worked out as the standard says: the two's complement of the sum. */
+const asText = (...bytes: number[]): Uint8Array => {
+  const lrc = (256 - bytes.reduce((sum, byte) => sum + byte, 0) % 256) % 256;
+  return Buffer.from(`:${Buffer.from([...bytes, lrc]).toString("hex").toUpperCase()}\r\n`);
+};
+
 test.each([
+  [[22, 0, 9, 255, 239, 0, 16], true, "FC22 writes bits of 9"],
   [[3, 0, 9, 0, 2], true, "FC3 reads holding 9..10"], [[3, 4, 0, 1, 0, 2], false, "FC3 4 bytes"],
   [[4, 0, 9, 0, 1], true, "FC4 reads input 9"], [[1, 1, 0, 0, 16], true, "FC1 reads coil 256..271"],
   [[6, 0, 9, 1, 2], true, "FC6 writes 9"], [[6, 0, 9, 1, 2], false, "FC6 wrote 9"],
@@ -15,18 +23,22 @@ test.each([
   [[0x83, 11], false, "FC3 refused: 11 gateway: device does not answer"],
   [[0x83, 99], false, "FC3 refused: 99 of the maker's own"],
 ])("%p in words", (pdu, isRequest, text) => {
-  expect(modbusTcp.readable(mbap(...pdu), isRequest)).toBe(`station 3 ${text}`);
-  expect(modbusRtu.readable(withCrc(3, ...pdu), isRequest)).toBe(`station 3 ${text}`);
+  expect(modbusTcp.readable(mbap(...pdu), isRequest, tcpLink)).toBe(`station 3 ${text}`);
+  expect(modbusRtu.readable(withCrc(3, ...pdu), isRequest, rtuLink)).toBe(`station 3 ${text}`);
+  expect(modbusAscii.readable(asText(3, ...pdu), isRequest, asciiLink)).toBe(`station 3 ${text}`);
 });
 
 test("part of a frame, a wrong CRC and any bytes are no trouble", () => {
-  expect(modbusTcp.readable(mbap(3, 0, 9, 0, 2).subarray(0, 9), true)).toBeNull();
-  expect(modbusRtu.readable(Uint8Array.of(3, 3, 2, 0, 0, 1, 1), false))
+  expect(modbusTcp.readable(mbap(3, 0, 9, 0, 2).subarray(0, 9), true, tcpLink)).toBeNull();
+  expect(modbusRtu.readable(Uint8Array.of(3, 3, 2, 0, 0, 1, 1), false, rtuLink))
     .toBe("CRC wrong, or part of a frame");
   const random = createRandom(5);
   for (let i = 0; i < 20_000; i++) {
     const bytes = Uint8Array.from({ length: random.below(12) }, () => random.below(256));
-    for (const driver of [modbusTcp, modbusRtu]) driver.readable(bytes, i % 2 === 0);
-    modbusRtu.readable(withCrc(...bytes), i % 2 === 0);
+    const isRequest = i % 2 === 0;
+    modbusTcp.readable(bytes, isRequest, tcpLink);
+    modbusRtu.readable(bytes, isRequest, rtuLink);
+    modbusRtu.readable(withCrc(...bytes), isRequest, rtuLink);
+    modbusAscii.readable(Uint8Array.of(0x3a, ...bytes, 13, 10), isRequest, asciiLink);
   }
 });

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { DONE, s7, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
-import { Bench, kits, newest, states, type Kit } from "../contract/drivers.ts";
+import { Bench, kits, linkFor, newest, states, type Kit } from "../contract/drivers.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
 
 const kit = kits.find(({ driver }) => driver === s7)!;
+const link = linkFor(kit);
 const benchOf = (tags: readonly DriverTag[], settings = {}): Bench =>
   new Bench({ ...kit, settings: { ...kit.settings, ...settings } } satisfies Kit, tags);
 
@@ -19,17 +20,18 @@ describe("addresses", () => {
     ["MX1.2", "bool", "M", 10, 10], ["VW4", "int16", "DB1", 32, 47], ["V0.7", "bool", "DB1", 7, 7],
   ] as const)("%s as %s", (at, type, area, from, to) => {
     const one = tag(at, type as "int16");
-    expect(s7.checkTag(one)).toBeNull();
+    expect(s7.checkTag(one, link)).toBeNull();
     expect(s7.extent(one)).toEqual({ area, from, to });
   });
 
   test("what is not written is refused before", () => {
     const refused = (at: string, type: string) =>
-      s7.checkTag(tag(at, type as "int16", { writable: true })) ?? "";
+      s7.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("I0.1", "bool")).toContain("the PLC reads itself");
     expect(refused("DB1.DBB0", "text(4)")).toContain("not in this version");
     expect(refused("DB1.DBX0.1", "bool")).toBe("");
-    expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }))).toContain("wordOrder");
+    expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }), link))
+      .toContain("wordOrder");
   });
 });
 
@@ -190,7 +192,7 @@ describe("writing", () => {
     const bench = benchOf(tags);
     for (const bit of [1, 4]) bench.values.set(`d.b${bit}`, 1);
     bench.poll(ring, tags, 0);
-    const { bytes, means } = s7.encode(tags[2]!, 1);
+    const { bytes, means } = s7.encode(tags[2]!, 1, bench.link);
     expect([[...bytes], means, s7.rawBytes(tags[2]!)]).toEqual([[1], 1, 1]);
     bench.session.write(tags[2]!, bytes, () => Infinity, 0);
     expect(bench.run(0)).toBe(DONE);

@@ -28,6 +28,7 @@ const tags = {
   missing: { at: "Nobody", type: "int32" },
   wrong: { at: "Temp", type: "int32" },
   setpoint: { at: "Setpoint", type: "float32", access: "read-write" },
+  run: { at: "Run", type: "bool", access: "read-write" },
   level: { at: "Level", type: "int16", access: "read-write" },
 };
 const config = {
@@ -44,6 +45,7 @@ const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "5s", onLoss },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+  "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1 },
 };
 
 describe.skipIf(interpreter === null)("EtherNet/IP", () => {
@@ -110,12 +112,13 @@ describe.skipIf(interpreter === null)("EtherNet/IP", () => {
       (await gateway.cli("why", "press.setpoint")).output.includes('"verified"'), slow_ms);
   }, 2 * slow_ms);
 
-  test("a word written by hand is verified", async () => {
-    await gateway.arm("press.level");
-    const { output } = await gateway.cli("write", "press.level", "-321", "--within", "30s");
-    expect(output).toContain("verified");
-    expect(await plcTag("Level")).toBe("-321");
-  }, slow_ms);
+  test.each([["level", "-321", "Level", /^-321$/], ["run", "1", "Run", /^(1|True)$/]] as const)(
+    "%s written by hand as %s is verified", async (name, value, at, has) => {
+      await gateway.arm(`press.${name}`);
+      const { output } = await gateway.cli("write", `press.${name}`, value, "--within", "30s");
+      expect(output).toContain("verified");
+      expect(await plcTag(at)).toMatch(has);
+    }, slow_ms);
 
   test("the controller goes and comes back", async () => {
     await plc.stop("SIGKILL");

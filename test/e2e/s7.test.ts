@@ -23,6 +23,8 @@ const tags = {
   beyond: { at: "DB1.DBW120", type: "int16" },
   missing: { at: "DB9.DBW0", type: "int16" },
   setpoint: { at: "DB1.DBD8", type: "float32", access: "read-write" },
+  // The server writes a bit as its whole byte: this one has its byte to itself.
+  run: { at: "DB1.DBX50.0", type: "bool", access: "read-write" },
   level: { at: "DB1.DBW12", type: "int16", access: "read-write" },
 };
 const config = {
@@ -39,6 +41,7 @@ const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "500ms", onLoss },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+  "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" },
 };
 
 describe.skipIf(interpreter === null)("S7", () => {
@@ -105,6 +108,14 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect(after.readInt16BE(12)).toBe(-321);
     after.writeInt16BE(before.readInt16BE(12), 12);
     expect(after.subarray(12).equals(before.subarray(12))).toBe(true);
+  }, 20_000);
+
+  test("a bool is written as a bit", async () => {
+    await gateway.arm("press.run");
+    expect((await gateway.cli("write", "press.run", "1")).output).toContain("verified");
+    expect((await block())[50]).toBe(1);
+    expect((await gateway.cli("write", "press.run", "0")).output).toContain("verified");
+    expect((await block())[50]).toBe(0);
   }, 20_000);
 
   test("the PLC goes and comes back", async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../support/binary.ts";
+import { monotonic } from "../../src/base/os.ts";
+import { binary, until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { Site } from "../support/plant.ts";
 
@@ -16,7 +17,9 @@ const input = (register: number): object => ({
 const tank = (link: string): object => ({
   link, groups: { fast: "100ms" },
   tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" },
-    pump: { at: "holding 0", type: "int16", access: "read-write" } },
+    limit: { static: 55 }, ready: { static: true },
+    pump: { at: "holding 0", type: "int16", access: "read-write" },
+    valve: { at: "holding 1", type: "int16", access: "read-write" } },
 });
 const config = {
   gateway: { id: "tank" },
@@ -27,11 +30,19 @@ const config = {
   devices: { "t-{1..1}": tank("plc"), "t-{2..2}": tank("bus-1") },
   rules: {
     levels: { sql: "SELECT level, hall FROM t-1.fast", to: ["changes"] },
+    silent: { sql: "SELECT level AS o FROM t-2.fast WHERE level < 0.0",
+      to: [{ write: "t-2.pump", from: "o" }] },
     bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
+    filled: { sql: "SELECT count(CASE WHEN level > 1.0 THEN 1 END) AS n FROM t-1.fast " +
+      "GROUP BY TUMBLINGWINDOW(ms, 500)", to: [{ write: "t-1.valve", from: "n" }] },
   },
   sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
   policy: { "t-1.pump": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
-    permit: ["`t-1`.level > 1.0"] } },
+    permit: ["`t-1`.level > 1.0"] },
+    "t-1.valve": { allow: ["rule:filled"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+      inputMaxAge: "5s", onLoss: { after: "60s", value: "hold" } },
+    "t-2.pump": { allow: ["rule:silent"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+      permit: ["`t-2`.level > 5.0"], onLoss: { after: "1s", value: 7, step: "any" } } },
   api: { listen: "127.0.0.1:0" },
 };
 const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
@@ -125,7 +136,7 @@ test("a forced value is what rules see, never good, and opens no permit (W8, W12
   }
   expect((await gateway.get("/streams/bus/latest")).body.values.level).toBe(7.5);
   const { code, output } = await gateway.cli("write", "t-1.pump", "6");
-  expect([code, output]).toEqual([1, expect.stringContaining("uncertain:forced")]);
+  expect([code, output]).toEqual([1, expect.stringContaining("forced or disabled by a person")]);
   const { body } = await gateway.get("/health");
   expect(body.troubles).toContainEqual(expect.stringMatching(/^t-1.level is forced by anna for/));
   await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
@@ -134,6 +145,26 @@ test("a forced value is what rules see, never good, and opens no permit (W8, W12
   await until("the end of it", async () => (await tag("t-2.level")).quality === "good");
   expect(await gateway.cli("write", "t-1.pump", "6")).toMatchObject({ code: 0 });
 });
+
+test("a forced value behind NULL that is counted reaches no machine (W8)", async () => {
+  const writes = (since: number): number => site.plant.writes("plc", since).length;
+  await gateway.arm("t-1.valve");
+  const armed = monotonic();
+  await until("a count is written", () => writes(armed) > 0);
+  // CASE is NULL then: nothing to count, for a reason that is not good.
+  await gateway.cli("force", "t-1.level", "0.5", "--for", "10m", "--by", "anna");
+  for (const [n, quality] of [[0, "uncertain:skipped"], [5, undefined]] as const) {
+    await until(`windows of ${n}`, async () => {
+      const { values, quality: of } = (await gateway.get("/streams/filled/latest")).body;
+      return Math.abs(values.n - n) < 2 && of.n === quality;
+    });
+    const from = monotonic();
+    await freshRow("filled");
+    await freshRow("filled");
+    expect(writes(from) > 0).toBe(quality === undefined);
+    await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
+  }
+}, 30_000);
 
 test("force refuses what cannot stand there", async () => {
   const force = async (...words: string[]): Promise<string> =>
@@ -173,4 +204,53 @@ test("a disabled device is asked nothing and sent nothing, over a restart too", 
   for (const code of ["disable", "enable", "force", "unforce"]) {
     expect(body).toContainEqual(expect.objectContaining({ code, who: "anna", verdict: "act" }));
   }
+}, 30_000);
+
+test("W12, W20: a loss does not go by what a person forced or disabled", async () => {
+  const acts: [string[], string[]][] = [
+    [["force", "t-2.level", "9", "--for", "10m"], ["force", "t-2.level", "--end"]],
+    [["disable", "t-2"], ["enable", "t-2"]],
+  ];
+  for (const [act, end] of acts) {
+    await until("the device is there", async () => (await tag("t-2.level")).quality === "good");
+    await gateway.arm("t-2.pump");
+    // Who disables a device disarms it; who forces a value does not.
+    expect(await gateway.cli(...act, "--by", "anna")).toMatchObject({ code: 0 });
+    await until("the arming ends", async () =>
+      !(await gateway.get("/health")).body.writing.armed.includes("t-2.pump"));
+    expect(await gateway.cli(...end, "--by", "anna")).toMatchObject({ code: 0 });
+  }
+  expect(site.plant.writes("bus-1")).toEqual([]);
+  expect((await gateway.get("/audit?tag=t-2.pump&limit=50")).body).toContainEqual(
+    expect.objectContaining({ code: "permit-unknown",
+      sentence: expect.stringContaining("forced or disabled by a person") }));
+}, 30_000);
+
+test("W8, W12: a constant is no value of a device, for a write nor for a permit", async () => {
+  const wrong = site.live({}, {
+    rules: { ...config.rules, silent: { sql: "SELECT `limit` AS o FROM t-2.fast",
+      to: [{ write: "t-2.pump", from: "o" }] } },
+    policy: { ...config.policy, "t-1.pump": { ...config.policy["t-1.pump"],
+      permit: ["`t-1`.ready"] } },
+  });
+  const { stdout, stderr, exitCode } = Bun.spawnSync([await binary(), "check", wrong]);
+  const told = `${stdout}${stderr}`;
+  expect(exitCode).toBe(1);
+  expect(told).toContain("o is made of no value of a device");
+  expect(told).toContain("A condition that reads no tag of a device permits always or never");
+});
+
+test("a change that makes a forced tag another ends the force", async () => {
+  expect(await gateway.cli("force", "t-1.level", "9", "--for", "10m", "--by", "anna"))
+    .toMatchObject({ code: 0 });
+  const { "t-{1..1}": one, ...others } = config.devices as Record<string, any>;
+  const { filled: _, ...rules } = config.rules;
+  const changed = site.live({}, { rules, devices: { ...others, "t-{1..1}": { ...one,
+    tags: { ...one.tags, level: { static: 5.5 }, other: input(0) } } },
+    policy: { "t-2.pump": config.policy["t-2.pump"] } });
+  const { code, output } = await gateway.cli("apply", changed, "--by", "anna");
+  expect([code, output]).toEqual([0, expect.any(String)]);
+  await until("the constant", async () => (await tag("t-1.level")).value === 5.5);
+  expect(await tag("t-1.level")).toMatchObject({ quality: "good", at: "static" });
+  expect((await gateway.get("/health")).body.troubles.join()).not.toContain("forced");
 }, 30_000);

@@ -34,7 +34,11 @@ function changed(r: Random, answer: Uint8Array): Uint8Array {
   return r.chance(0.2) ? bytes.subarray(0, r.below(bytes.length)) : bytes;
 }
 
-/** Plants of different size, each made once: what remains of a case is what a device remains. */
+/** Time goes on from case to case, as the plants do. */
+let now = 0;
+/** Longer than all waits of one poll. */
+const poll_ms = 1e8;
+/** Plants of different size, each made once. */
 const benches = new Map<string, { ring: Ring; tags: DriverTag[]; bench: Bench }>();
 
 function benchFor(kit: Kit, each: number): { ring: Ring; tags: DriverTag[]; bench: Bench } {
@@ -65,7 +69,8 @@ function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | nu
   for (let round = 0; round < 4; round++) {
     if (!bench.isOpen) bench.open();
     for (const tag of tags) bench.values.set(tag.id, r.below(32767));
-    const results = bench.poll(ring, tags, round * 1e7, 1 + r.below(400));
+    now += poll_ms;
+    const results = bench.poll(ring, tags, now, 1 + r.below(400));
     for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);
     if (results.includes(PENDING)) return "an exchange that never ends";
     const wrong = trusted ? untrue(bench, ring, tags, results) : null;
@@ -94,12 +99,13 @@ function ask(kit: Kit, caseSeed: number): void {
   bench.frames.length = 0;
   bench.reset();
   bench.open();
-  bench.poll(ring, tags, 0);
+  now += poll_ms;
+  bench.poll(ring, tags, now);
   const server = kit.driver.serve(tags, bench.link, { value: () => 1, written: () => true });
   for (const frame of bench.frames) {
     const bytes = changed(r, frame);
     server.receive(bytes, bytes.length, 0, { frame() {}, reply() {} });
-    kit.driver.readable(bytes, r.chance(0.5));
+    kit.driver.readable(bytes, r.chance(0.5), bench.link);
   }
 }
 

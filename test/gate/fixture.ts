@@ -45,7 +45,7 @@ export const hash = pathHash(path);
 
 export const arming = (over: Partial<Arming> = {}): Arming => ({
   number: 7, from: now - 10_000, until: now + 60_000, rulesUntil: now + 58_000, by: "anna", hash,
-  ...over,
+  only: null, ...over,
 });
 
 export const good = (value: number, at = now): ReadResult => ({ value, state: 0, at });
@@ -57,7 +57,8 @@ export function armedTag(over: Partial<TagState> = {}): TagState {
   tag.linkUp = true;
   tag.arming = arming();
   tag.lastReadBack = 60;
-  tag.permits = [{ condition: "press.door_closed", value: true, state: 0, at: now - 100 }];
+  tag.permits = [{ condition: "press.door_closed", value: true, state: 0, at: now - 100,
+    overridden: false }];
   return Object.assign(tag, over);
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { TagPolicy } from "../../src/config.ts";
 import {
-  decide, isOnLoss, lastLook, mayLeave, onLossCommand, ruleCommand, sentenceOf, type Admitted,
-  type Box, type Code, type Command, type TagState,
+  decide, isOnLoss, keyOf, lastLook, mayLeave, onLossCommand, proveCommand, ruleCommand,
+  sentenceOf, type Admitted, type Box, type Code, type Command, type TagState,
+  withinOneLsb,
 } from "../../src/gate.ts";
 import {
   armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state,
@@ -52,6 +53,73 @@ describe("W1 shadow until armed", () => {
 test("W2 another path than the one proved is not armed", () => {
   expect(code({ tag: { hash: "other" } })).toBe("not-armed");
   expect(code({ tag: { hash: null } })).toBe("not-armed");
+});
+
+describe("W2 a proof by writing", () => {
+  const ask = proveCommand({ id: "p-1", tag: "press.setpoint", by: "anna" }, 60, "new", now,
+    now + 5000);
+  const own = arming({ only: keyOf(ask) });
+  const allow = [...policy.allow, "prove"];
+  const prove = ({ tag, policy: p, ...change }: Change = {}): Code | null =>
+    code({ ...change, tag: { arming: own, ...tag }, policy: { allow, ...p } }, ask);
+
+  test("writes what stands there, inside the deadband, and nothing else", () => {
+    expect(prove()).toBeNull();
+    expect(prove({ command: { value: 60.1 } })).toBe("not-present");
+    expect(prove({ tag: { read: good(61), lastReadBack: 61 } })).toBe("not-present");
+    // Somebody changed it since the arming that began with 60.
+    expect(prove({ tag: { read: good(60.5) } })).toBe("external-change");
+  });
+  test("has an arming of its own, which is for nothing else", () => {
+    expect(prove({ tag: { arming: null } })).toBe("not-armed");
+    expect(prove({ tag: { arming: arming() } })).toBe("not-armed");
+    expect(prove({ command: { id: "p-2" } })).toBe("not-armed");
+    for (const other of [ruleAsk(), restAsk(), restAsk({ origin: "cli" })]) {
+      expect(code({ tag: { arming: own }, policy: { allow: [...allow, "cli"] } }, other))
+        .toBe("not-armed");
+    }
+    const loss = onLossCommand("press.setpoint", 40, own.number, now, now + 100);
+    expect(code({ tag: { arming: own }, policy: { maxStep: null } }, loss)).toBe("not-armed");
+  });
+  test("W11 is looked at once more before the bytes", () => {
+    const tag = armedTag({ read: good(60), arming: own });
+    const p = { ...policy, allow };
+    const verdict = admitted(ask, tag, p);
+    expect(lastLook(ask, verdict, p, state(tag), now)).toBeNull();
+    for (const over of [{ arming: arming() }, { arming: null }, { overtaken: 61 }]) {
+      const changed = state(armedTag({ read: good(60), arming: own, ...over }));
+      expect(lastLook(ask, verdict, p, changed, now)?.admit).toBe(false);
+    }
+  });
+  test("every limit holds", () => {
+    expect(prove({ policy: { allow: policy.allow } })).toBe("not-allowed");
+    expect(prove({ policy: { min: 61 } })).toBe("out-of-range");
+    // Moved to the limit it would be another value.
+    expect(prove({ policy: { min: 61, outside: "clamp" } })).toBe("out-of-range");
+    expect(prove({ policy: { writesPerDay: 0 } })).toBe("quota");
+    expect(prove({ tag: { lastWriteAt: now - 1 } })).toBe("too-soon");
+    expect(prove({ tag: { permits: [] } })).toBe("permit-unknown");
+    expect(prove({ policy: { maxMode: "shadow" } })).toBe("shadow");
+    expect(prove({ box: { safeMode: true } })).toBe("safe-mode");
+    expect(prove({ box: { configRejected: true } })).toBe("config-rejected");
+    expect(prove({ box: { latched: "anna" } })).toBe("latched");
+    expect(prove({ box: { auditTrouble: "full" } })).toBe("audit-unavailable");
+    expect(prove({ command: { seen: true } })).toBe("duplicate");
+    expect(prove({ command: { notAfter: now - 1 } })).toBe("expired");
+  });
+  test("what is not known is not proved", () => {
+    const unread = { ...good(60), state: 67 };
+    expect(prove({ tag: { read: unread }, policy: { maxStep: null } })).toBe("unread");
+    expect(prove({ tag: { pending: { means: 60, before: 60, since: now } } }))
+      .toBe("unknown-pending");
+  });
+  test("W16 leaves rules that yield yielding", () => {
+    const tag = armedTag({ arming: null, yielded: "a change from outside to 60" });
+    tag.arm(own, good(60));
+    expect(tag.yielded).toBe("a change from outside to 60");
+    tag.arm(arming(), good(60));
+    expect(tag.yielded).toBeNull();
+  });
 });
 
 test("W5 safe mode and a rejected configuration write nothing", () => {
@@ -133,6 +201,25 @@ describe("W8 the order", () => {
     }
     expect(rest({ command: { unit: "bar" } })).toBe("wrong-unit");
     expect(rest({ command: { unit: "°C" } })).toBeNull();
+  });
+});
+
+describe("a bool", () => {
+  const bool = facts({ type: "bool", scale: 1,
+    encode: (value) => ({ bytes: Uint8Array.of(value), means: value }) });
+  const of = (value: unknown, read = 0): string | null => code({ command: { value },
+    policy: { min: 0, max: 1, maxStep: null, deadband: 1 },
+    tag: { facts: bool, read: good(read), lastReadBack: read } });
+  test("is written as what it is, or as 1 and 0; nothing between", () => {
+    expect([of(true), of(1), of(false, 1), of(0, 1)]).toEqual([null, null, null, null]);
+    expect([of(0.7), of(2), of("true")]).toEqual(["does-not-fit", "does-not-fit", "wrong-type"]);
+    expect([of(true, 1), of(0)]).toEqual(["deadband", "deadband"]);
+  });
+  test("W15, W16: the other value is not the same within one LSB", () => {
+    expect(withinOneLsb(bool, 0, 1)).toBe(false);
+    expect(withinOneLsb(bool, 1, 1)).toBe(true);
+    expect(code({ command: { value: true }, policy: { min: 0, max: 1, maxStep: null },
+      tag: { facts: bool, read: good(1), lastReadBack: 0 } })).toBe("external-change");
   });
 });
 
@@ -236,7 +323,8 @@ describe("W11 last look", () => {
     expect(look({ later: 451 })).toBe("input-old");
     expect(look({ command: { inputs: { oldest: now, state: 67, flags: 0 } } })).toBe("input-bad");
     expect(look({ later: 2001 }, restAsk())).toBe("expired");
-    const cell = { condition: "press.door_closed", value: false, state: 0, at: now };
+    const cell = { condition: "press.door_closed", value: false, state: 0, at: now,
+      overridden: false };
     expect(look({ tag: { permits: [cell] } })).toBe("permit-false");
     expect(look({ later: 58_001 }, restAsk({ notAfter: now + 59_000 }))).toBe("permit-old");
   });
@@ -266,7 +354,8 @@ describe("W11 last look", () => {
 describe("W12 permit", () => {
   const cell = (over: object): Change =>
     ({ tag: { permits: [
-      { condition: "press.door_closed", value: true, state: 0, at: now, ...over }] } });
+      { condition: "press.door_closed", value: true, state: 0, at: now, overridden: false,
+        ...over }] } });
   test("NULL, bad, old and FALSE refuse", () => {
     expect(code(cell({}))).toBeNull();
     expect(code(cell({ value: false }))).toBe("permit-false");
@@ -371,11 +460,23 @@ describe("W20 onLoss", () => {
   });
   test("a permit that is good and FALSE refuses it, one that is merely not good does not", () => {
     const permits = (over: object): Partial<TagState> => ({ ...at(42), permits: [
-      { condition: "press.door_closed", value: false, state: 0, at: now, ...over }] });
+      { condition: "press.door_closed", value: false, state: 0, at: now, overridden: false,
+        ...over }] });
     expect(code({ tag: permits({}) }, loss())).toBe("permit-false");
     expect(code({ tag: permits({ state: 67 }) }, loss())).toBeNull();
     expect(code({ tag: permits({ at: now - 5000 }) }, loss())).toBeNull();
     expect(code({ tag: { ...at(42), permits: [] } }, loss())).toBeNull();
+  });
+  test("a permit whose tag a person forced or disabled refuses it (W12)", () => {
+    for (const value of [true, false]) {
+      for (const state of [0, 6, 78, 192]) {
+        const cell = { condition: "press.door_closed", value, state, at: now,
+          overridden: true };
+        expect(code({ tag: { ...at(42), permits: [cell] } }, loss()))
+          .toBe("permit-unknown");
+        expect(code({ tag: { permits: [cell] } })).toBe("permit-unknown");
+      }
+    }
   });
   test("has until the hard end of the arming", () => {
     const ending = { ...at(42), arming: arming({ rulesUntil: now - 1, until: now + 1999 }) };

@@ -19,13 +19,14 @@ interface Case {
 }
 
 const count = (value: number): number => Math.round(value / 0.1);
-const outside = ({ c }: Case): boolean => ["rest", "mqtt", "cli"].includes(c.origin);
+const outside = ({ c }: Case): boolean => ["rest", "mqtt", "cli", "prove"].includes(c.origin);
+const proof = ({ c }: Case): boolean => c.origin === "prove";
 const rule = ({ c }: Case): boolean => c.origin === "rule:hold" || c.origin === "rule:other";
 const loss = ({ c }: Case): boolean => c.origin.startsWith("onLoss");
 const asked = ({ c, p }: Case): number => {
   const v = c.value as number;
   // The limits of the random policies are whole counts, so a clamp lands on them exactly.
-  return p!.outside === "reject" ? count(v)
+  return p!.outside === "reject" || c.origin === "prove" ? count(v)
     : Math.min(count(p!.max), Math.max(count(p!.min), count(v)));
 };
 const cell = (s: Case) => s.t!.permits[0];
@@ -53,7 +54,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
     : s.p!.allow.every((origin) => origin !== s.c.origin))],
   ["busy", (s) => s.t!.busy !== null && s.t!.busy !== keyOf(s.c)],
   ["yielded", (s) => !outside(s) && s.t!.yielded !== null],
-  ["unknown-pending", (s) => rule(s) && s.t!.pending !== null],
+  ["unknown-pending", (s) => (rule(s) || proof(s)) && s.t!.pending !== null],
   ["input-missing", (s) => rule(s) && s.c.inputs === null],
   ["input-old", (s) => rule(s) && now - s.c.inputs!.oldest > s.p!.inputMaxAge],
   ["input-bad", (s) => rule(s) && s.c.inputs!.state > 0],
@@ -62,19 +63,22 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["wrong-type", (s) => typeof s.c.value !== "number"],
   ["wrong-unit", (s) => s.c.unit !== null && s.c.unit !== "°C"],
   ["not-a-number", (s) => Math.abs(s.c.value as number) === Infinity || s.c.value !== s.c.value],
-  ["does-not-fit", (s) => s.p!.outside === "reject" && Math.abs(s.c.value as number) > 4000],
+  ["does-not-fit", (s) => (s.p!.outside === "reject" || proof(s))
+    && Math.abs(s.c.value as number) > 4000],
   ["out-of-range", (s) => asked(s) < count(s.p!.min) || asked(s) > count(s.p!.max)],
   ["link-down", (s) => !s.t!.linkUp],
   ["unread", (s) => s.t!.read !== null && s.t!.read.state !== 0
-    && !(outside(s) && s.p!.maxStep === null)],
+    && !(outside(s) && !proof(s) && s.p!.maxStep === null)],
   ["external-change", (s) => readable(s) && s.t!.lastReadBack !== count0(s)
     && !(s.t!.lastCommand !== null
       && Math.abs(count(s.t!.lastCommand) - count(s.t!.read!.value)) <= 1)],
   ["step-too-large", (s) => readable(s) && s.p!.maxStep !== null
     && !(loss(s) && s.p!.onLoss!.step === "any") && distance(s) > count(s.p!.maxStep)],
-  ["deadband", (s) => readable(s) && !loss(s) && distance(s) < count(s.p!.deadband)],
+  ["not-present", (s) => readable(s) && proof(s) && distance(s) > 0],
+  ["deadband", (s) => readable(s) && !loss(s) && !proof(s) && distance(s) < count(s.p!.deadband)],
   ["too-soon", (s) => !loss(s) && now - s.t!.lastWriteAt < s.p!.minInterval],
   ["quota", (s) => !loss(s) && s.t!.day === s.b.day && s.t!.writesToday >= s.p!.writesPerDay],
+  ["permit-unknown", (s) => wants(s) && cell(s)?.overridden === true],
   ["permit-unknown", (s) => wants(s) && !loss(s) && cell(s)?.state !== 0],
   ["permit-old", (s) => wants(s) && !loss(s) && now - cell(s)!.at > s.p!.maxAge],
   ["permit-false", (s) => wants(s) && cell(s)?.state === 0 && !cell(s)!.value
@@ -85,7 +89,9 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["mode-off", (s) => s.p!.maxMode === "off"],
   ["shadow", (s) => s.p!.maxMode === "shadow"],
   ["not-armed", (s) => s.t!.arming === null || s.t!.arming.hash !== s.t!.hash
-    || now >= (loss(s) ? s.t!.arming.until : s.t!.arming.rulesUntil)],
+    || now >= (loss(s) ? s.t!.arming.until : s.t!.arming.rulesUntil)
+    || (proof(s) ? s.t!.arming.only !== `prove press.setpoint ${s.c.id}`
+      : s.t!.arming.only !== null)],
   ["audit-unavailable", (s) => !loss(s) && s.b.auditTrouble !== null],
 ];
 
@@ -113,7 +119,7 @@ function someCommand(r: Random, rare: (p?: number) => boolean): Command {
   }
   if (kind < 9) {
     return restAsk({
-      ...common, origin: r.pick(["rest", "mqtt", "cli"]), id: rare() ? "" : "a-1",
+      ...common, origin: r.pick(["rest", "mqtt", "cli", "prove"]), id: rare() ? "" : "a-1",
       notAfter: rare() ? r.pick([Infinity, now - 1, now + 60_001]) : now + r.below(60_000),
       byWallClock: r.chance(0.5), retained: rare(),
     });
@@ -122,12 +128,17 @@ function someCommand(r: Random, rare: (p?: number) => boolean): Command {
 }
 
 function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState {
-  const read = rare() ? null : { value: 0.1 * count(Math.round(r.next() * 900) / 10),
+  // A proof is of what stands there.
+  const there = c.origin === "prove" && typeof c.value === "number" && Math.abs(c.value) < 3000
+    && !rare() ? c.value : r.next() * 90;
+  const read = rare() ? null : { value: 0.1 * count(Math.round(there * 10) / 10),
     state: rare() ? 67 : 0, at: now };
   const unusual: Partial<TagFacts> = { writable: !rare(), unsupported: rare() ? "a coil" : null };
   return armedTag({
     facts: facts(unusual), read, linkUp: !rare(), hash: rare() ? "other" : armedTag().hash,
-    arming: rare() ? null : arming({ rulesUntil: now + (rare() ? 0 : 1000),
+    arming: rare() ? null : arming({
+      only: (c.origin === "prove") !== rare() ? r.pick([keyOf(c), keyOf(c), "prove x b"]) : null,
+      rulesUntil: now + (rare() ? 0 : 1000),
       until: now + (rare() ? 0 : 2000) }),
     lastReadBack: rare() || read === null ? 60 : read.value,
     lastCommand: rare() ? 0.1 * (count(read?.value ?? 60) + r.below(5) - 2) : null,
@@ -138,7 +149,8 @@ function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState
     busy: r.pick(rare() ? ["rest b-2"] : [null, keyOf(c)]),
     rows: new Map(rare() ? [[c.origin, { epoch: 3, sequence: r.below(30) }]] : []),
     permits: rare() ? [] : [{ condition: "press.door_closed", value: !rare(),
-      state: rare() ? r.below(256) : 0, at: now - (rare() ? r.below(2000) : 10) }],
+      state: rare() ? r.below(256) : 0, at: now - (rare() ? r.below(2000) : 10),
+      overridden: rare() }],
   });
 }
 
@@ -148,7 +160,7 @@ function someCase(r: Random): Case {
   const rare = (): boolean => r.chance(evil);
   const c = someCommand(r, rare);
   const p: TagPolicy = {
-    ...policy, allow: rare() ? [] : ["rule:hold", "rest", "mqtt", "cli"],
+    ...policy, allow: rare() ? [] : ["rule:hold", "rest", "mqtt", "cli", "prove"],
     maxMode: rare() ? r.pick(["off", "shadow"]) : "armed", outside: r.pick(["reject", "clamp"]),
     maxStep: r.pick([null, 5, 30, 60]), deadband: r.pick([0, 0.5]),
     permit: r.chance(0.5) ? policy.permit : [],

@@ -5,7 +5,7 @@ import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import { Frames } from "../../src/runtime/frames.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
-import { ringFor, tag } from "../driver/support.ts";
+import { ringFor, rtuLink, tag } from "../driver/support.ts";
 import * as fixture from "../gate/fixture.ts";
 
 const { now, path } = fixture;
@@ -25,7 +25,7 @@ function permitOf(at: number) {
     return 1;
   };
   const counters = { in: 0, out: 0, errors: 0, dropped: 0 };
-  return { ring, streams: new Set(["press.fast"]),
+  return { ring, streams: new Set(["press.fast"]), reads: [["press.door_closed"]],
     stage: { run, tick() {}, deadline: Infinity, counters } };
 }
 
@@ -53,14 +53,15 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const lane = new Lane({
     tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
       access: "read-write", decimals: null, signal: null },
-    wire: tags[0]!, driver: modbusRtu, port, policy: fixture.policy, ring, interval: 100,
+    wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
+    interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
     clock: { now: () => now, time: () => now, steps: 0, certain: true,
       shared: new SharedArrayBuffer(0) },
-    wake() {}, armingEnded() {},
+    wake() {}, armingEnded() {}, isOverridden: () => false,
   });
   lane.step(now, now, false);
   lane.state.arming = fixture.arming();

@@ -13,7 +13,7 @@ test("a PLC that refuses its greeting is asked less and less, and the link says 
   let now = 0;
   const runner = new LinkRunner({
     name: "plc", connectTimeout: 1000, reopenWhenSilent: true, now: () => now,
-    time: () => now, flags: () => 0, log,
+    time: () => now, flags: () => 0, log, splitter: s7,
     groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100, ring,
       constants: [], requests: s7.plan(tags, link) }],
     route: s7.route!(link), peerChanged() {}, wake() {}, tap() {}, isDisabled: () => false,

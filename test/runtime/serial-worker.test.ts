@@ -52,7 +52,7 @@ test("a worker that fails gives its port back: the next one opens it", () => {
   const fail = (): void => {
     runSerialWorker(initOf(pty.path), {
       clock, log: createLog("error", () => clock.time(), () => {}), drivers,
-      wire: (init, events) => createTtyWire(init.link, init.wake, events, 5),
+      wire: ({ link, wake }, driver, events) => createTtyWire(link, driver, wake, events, 5),
       post: (message) => {
         if (message.kind !== "view") return;
         const { state, reason, peer } = message.view;
@@ -77,7 +77,7 @@ test("a link that is closed for good: its worker gives the port back and returns
     let opened = false;
     runSerialWorker(initOf(pty.path, started), {
       clock, log: createLog("error", () => clock.time(), () => {}), drivers,
-      wire: (init, events) => createTtyWire(init.link, init.wake, events, 5),
+      wire: ({ link, wake }, driver, events) => createTtyWire(link, driver, wake, events, 5),
       post: (message) => {
         if (message.kind !== "view" || message.view.state !== "open") return;
         opened = true;

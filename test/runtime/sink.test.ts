@@ -64,6 +64,14 @@ describe("a sink with onChange", () => {
     expect(drained()).toEqual([100, 111, 0, 0.001]);
   });
 
+  test("has a band for whole numbers of 64 bits", () => {
+    const deadbands = { id: { band: 1000, percent: false } };
+    const { put, drained } = fixture({ ...always, deadbands });
+    const big = 2n ** 52n;
+    for (const id of [big, big + 900n, big + 2000n, -big, -big - 500n, 0n]) put(1, { id });
+    expect(drained().length).toBe(4);
+  });
+
   test("is told at least so often, by the rows' own time", () => {
     const { put, drained } = fixture({ ...always, atLeast: 1000 });
     for (const time of [0, 400, 999, 1000, 1500, 1999]) put(1, { time });

@@ -25,7 +25,7 @@ export function testGateway(): Gateway {
       watchdog: null, serialPorts: {}, limits: {}, verifiedOn: null,
     },
     links: [
-      { name: "plc-1", type: "modbus-tcp", settings: {} },
+      { name: "plc-1", type: "modbus-tcp", settings: { framing: "tcp" } },
       {
         name: "bus-1", type: "modbus-rtu",
         settings: { baud: 19200, parity: "even", stopBits: 1, timeout: 300 },

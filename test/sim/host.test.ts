@@ -20,7 +20,7 @@ let sim: Sim;
 let tcp: ModbusRTU;
 
 beforeAll(async () => {
-  sim = startSim(testGateway(), [modbusTcp, modbusRtu], {
+  sim = await startSim(testGateway(), [modbusTcp, modbusRtu], {
     "press.heater": { kind: "follow", value: 40 },
     "press.temperature": { kind: "constant", value: 61.5, noise: 0 },
     "press.pressure": { kind: "constant", value: -3.2, noise: 0 },
@@ -57,7 +57,7 @@ class TtyPort extends EventEmitter {
   constructor(path: string) {
     super();
     this.#fd = openTty(path, {
-      baud: 19200, parity: "none", stopBits: 1,
+      baud: 19200, dataBits: 8, parity: "none", stopBits: 1,
       rs485: "adapter", rtsOn: "send", rtsDelayBefore: 0, rtsDelayAfter: 0,
     });
     this.#reader = Bun.file(this.#fd).stream().getReader();

@@ -96,14 +96,14 @@ def unwrap(data, framing):
 class Frame:
     # `since`: it may have waited from there on, because the simulator stood still (`--blind`).
     __slots__ = ("time", "since", "line", "link", "connection", "station", "area", "start", "words", "count",
-                 "function", "answer", "bus")
+                 "function", "answer", "bus", "bit")
 
     def __init__(self, record, line, station, pdu):
         self.time, self.since, self.line = record["time"], record["time"], line
         self.link, self.connection = record["link"], record.get("connection", record.get("peer"))
         self.station, self.function = station, pdu[0]
         self.area, self.start, self.count, self.words, self.answer = None, None, 0, None, None
-        self.bus = False
+        self.bus, self.bit = False, None
 
 
 def parse_request(record, line, station, pdu):
@@ -119,6 +119,19 @@ def parse_request(record, line, station, pdu):
         frame.area = "holding"
         frame.start, frame.count = struct.unpack(">HH", pdu[1:5])
         frame.words = pdu[6:6 + pdu[5]]
+    elif function == 5 and len(pdu) == 5 and pdu[3:5] in (b"\xff\0", b"\0\0"):
+        frame.area, frame.count = "coil", 1
+        frame.start, frame.words = struct.unpack(">H", pdu[1:3])[0], bytes([pdu[3] == 0xFF])
+    elif function == 15 and len(pdu) == 7 and pdu[3:6] == b"\0\1\1":
+        frame.area, frame.count = "coil", 1
+        frame.start, frame.words = struct.unpack(">H", pdu[1:3])[0], pdu[6:7]
+    elif function == 22 and len(pdu) == 7:
+        frame.area, frame.count = "holding", 1
+        frame.start, keeps = struct.unpack(">HH", pdu[1:5])
+        changed = [bit for bit in range(16) if not keeps >> bit & 1]
+        # Exactly one bit may change.
+        frame.bit = changed[0] if len(changed) == 1 else -1
+        frame.words = pdu[5:7]
     return frame
 
 
@@ -207,6 +220,9 @@ class Place:
         return abs(self.scale) * 2.0 ** (exponent - bits)
 
     def close(self, a, b, counts=1.01):
+        # Of a bool the other value is one count away, and the contrary.
+        if self.kind == "bool":
+            return a == b
         return abs(a - b) <= counts * max(self.lsb(a), self.lsb(b))
 
 
@@ -361,6 +377,7 @@ class Judge:
     def __init__(self, policies, audit, log, inputs, slack, running):
         self.policies = {p.hash: p for p in policies}
         self.audit, self.log, self.inputs, self.slack, self.running = audit, log, inputs, slack, running
+        self.armed = collections.Counter(row["arming"] for row in audit.admitted)
         self.findings = collections.Counter()
         self.examples = collections.defaultdict(list)
         self.not_recomputed = collections.Counter()
@@ -388,7 +405,8 @@ class Judge:
             if place is None:
                 self.find("row-without-place", row["row"])
                 continue
-            by_place[place.link, place.station, place.start].append((*window(row), row))
+            key = place.link, place.station, place.area, place.start, place.bit
+            by_place[key].append((*window(row), row))
         for rows in by_place.values():
             rows.sort(key=lambda entry: entry[:2])
         taken, pairs = {}, []
@@ -401,11 +419,11 @@ class Judge:
         return pairs
 
     def row_of(self, frame, by_place, taken):
-        if frame.function not in (6, 16) or frame.station == 0:
+        if frame.words is None or frame.station == 0:
             self.find("escape", f"{frame.line}: function {frame.function} station {frame.station}")
             return None
         best, twice = None, None
-        rows = by_place[frame.link, frame.station, frame.start]
+        rows = by_place[frame.link, frame.station, frame.area, frame.start, frame.bit]
         latest = bisect.bisect_right(rows, frame.time + self.slack, key=lambda entry: entry[0])
         for began, ended, row in reversed(rows[max(0, latest - ROWS_BACK):latest]):
             if frame.time > ended + self.slack or bytes(row["words"]) != frame.words:
@@ -515,8 +533,17 @@ class Judge:
         any_step = on_loss and entry["onLoss"].get("step") == "any"
         if entry.get("maxStep") is not None and not any_step and step > entry["maxStep"] + room:
             self.find("escape", f"{where}: step {step}")
+        if row["origin"] == "prove":
+            return self.proof(row, place, means, read, where)
         if not on_loss and step < entry.get("deadband", 0) - room:
             self.find("escape", f"{where}: inside the deadband, {step}")
+
+    def proof(self, row, place, means, read, where):
+        """What stood there, under an arming that was for nothing else."""
+        if not place.close(means, read, 0.01):
+            self.find("escape", f"{where}: a proof wrote {means} where {read} stood")
+        if self.armed[row["arming"]] != 1:
+            self.find("proof-arming-shared", f"{where}: {self.armed[row['arming']]} rows of arming {row['arming']}")
 
     def pace(self, frame, row, entry, last, day, on_loss, where):
         tag = row["tag"]

@@ -11,8 +11,9 @@ import { World } from "../store/fixture.ts";
  * one of them must be found, and by its name.
  */
 const policyText = `{ // as an engineer writes it
-  "press.setpoint": { "allow": ["rule:hold", "rest"], "maxMode": "armed", "min": 20, "max": 80,
-    "maxStep": 5, "deadband": 0.5, "minInterval": "1s", "writesPerDay": 3, "inputMaxAge": "500ms",
+  "press.setpoint": { "allow": ["rule:hold", "rest", "prove"], "maxMode": "armed",
+    "min": 20, "max": 80, "maxStep": 5, "deadband": 0.5, "minInterval": "1s", "writesPerDay": 3,
+    "inputMaxAge": "500ms",
     "permit": ["press.door_closed"], "maxAge": "1s",
     "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
 }`;
@@ -117,6 +118,10 @@ function write(story: Story = {}): number {
   return row!;
 }
 
+/** A proof by writing, with an arming of its own. */
+const proveBy = (story: Story): number => write({ ...story, intent: { origin: "prove",
+  id: `p-${world.now}`, inputs: null, arming: arm(), ...story.intent } });
+
 interface Report {
   findings: Record<string, number>;
   matched: number;
@@ -150,6 +155,11 @@ describe("W22 the judge", () => {
     world.store.audit.outcomes([
       world.ending(unsent[0]!, { outcome: "refused", code: "latched", sent: null })]);
     expect(judge()).toMatchObject({ matched: 3, escapes: 0, findings: {} });
+  });
+  test("a proof by writing is inside the deadband, and what stood there", () => {
+    poll();
+    proveBy({ value: 60 });
+    expect(judge()).toMatchObject({ matched: 1, escapes: 0, findings: {} });
   });
   test("an onLoss intent of arming time matches its later frame", () => {
     const [row] = world.store.audit.intents([world.intent({
@@ -202,6 +212,9 @@ describe("W22 the judge", () => {
       (write(), world.now -= 300, poll(), write({ before: 62, value: 64 }))],
     "too often a day": ["escape", () => [62, 64, 62, 64].forEach((value, i) =>
       (poll(), write({ value, before: i === 0 ? 60 : 126 - value })))],
+    "a proof that changed the value": ["escape", () => proveBy({ value: 62 })],
+    "a proof under the arming of others": ["proof-arming-shared", () =>
+      (write(), poll(), proveBy({ before: 62, intent: { arming: 1 } }))],
     "an open door": ["escape", () => (poll(0), write())],
     "a door not looked at": ["escape", () => (world.now += 1100, exchange([4, 0, 0, 0, 4],
       [4, 8, 0, 0, 0, 0, ...word(61), 0, 0]), write())],

@@ -21,7 +21,7 @@ type Config =
 const threads: { profile?: string } =
   process.env["THREADS"] === "3" ? { profile: "generic-1gb" } : {};
 
-const writing: readonly number[] = [5, 6, 15, 16];
+const writing: readonly number[] = [5, 6, 15, 16, 22, 23];
 
 /** Station and function stand behind seven bytes of MBAP less one, or at the front (RTU). */
 function byteAt(frame: Frame, at: number): number {

@@ -64,9 +64,9 @@ const powers: readonly Power[] = [
     ],
   },
   {
-    name: "processes are started in infer/process, runtime/supervise and cli/examiner only",
+    name: "processes are started in infer/process, runtime/supervise and cli/self only",
     pattern: /\bBun\.spawn|"node:child_process"/,
-    homes: ["src/infer/process.ts", "src/runtime/supervise.ts", "src/cli/examiner.ts"],
+    homes: ["src/infer/process.ts", "src/runtime/supervise.ts", "src/cli/self.ts"],
   },
   {
     name: "only main spells the worker's address",

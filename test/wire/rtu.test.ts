@@ -53,13 +53,14 @@ function read(bus: Bus, at: number): { result: number; value: CellValue; excepti
 test("reads and writes with an independent slave", () => withBus((bus) => {
   for (let at = 0; at < 50; at++) expect(read(bus, at)).toMatchObject({ result: DONE, value: at });
   const setpoint = tag("holding 200", "float32", { writable: true });
-  bus.session.write(setpoint, modbusRtu.encode(setpoint, 55.25).bytes, () => Infinity, monotonic());
+  const { bytes } = modbusRtu.encode(setpoint, 55.25, bus.link);
+  bus.session.write(setpoint, bytes, () => Infinity, monotonic());
   expect(bus.finish()).toBe(DONE);
   const raw = new Uint8Array(4);
   bus.session.readRaw(setpoint, raw, monotonic());
   expect([bus.finish(), modbusRtu.decode(setpoint, raw)]).toEqual([DONE, 55.25]);
   const one = tag("holding 210", "int16", { writable: true });
-  bus.session.write(one, modbusRtu.encode(one, -7).bytes, () => Infinity, monotonic());
+  bus.session.write(one, modbusRtu.encode(one, -7, bus.link).bytes, () => Infinity, monotonic());
   expect(bus.finish()).toBe(DONE);
   expect(read(bus, 210)).toMatchObject({ result: DONE, value: 65529 });
 }));

@@ -11,11 +11,11 @@ const fill_bytes = 300_000;
  * 300 ms, with a far longer timeout. `stop`: this process stands still right after that.
  */
 const [port, what] = process.argv.slice(2);
-const { session, wire, finish } = await connectTcp(Number(port), { timeout: "60s" });
+const { link, session, wire, finish } = await connectTcp(Number(port), { timeout: "60s" });
 wire.send(new Uint8Array(fill_bytes), fill_bytes, Infinity);
 const target = tag("holding 0", "int16", { writable: true });
 const began = monotonic();
-session.write(target, modbusTcp.encode(target, 77).bytes, () => began + 300, began);
+session.write(target, modbusTcp.encode(target, 77, link).bytes, () => began + 300, began);
 console.log(`sent ${session.sent}`);
 if (what === "stop") process.kill(process.pid, "SIGSTOP");
 await finish();

@@ -43,7 +43,7 @@ export function openTtySession(
   const link = linkOf(modbusRtu, { port: path, rs485: "adapter", timeout: "100ms", ...settings });
   const [wakeRead, wakeWrite] = pipe();
   const state = { open: false, closed: "" };
-  const wire: TtyWire = createTtyWire(link, wakeRead, {
+  const wire: TtyWire = createTtyWire(link, modbusRtu, wakeRead, {
     opened: () => { state.open = true; },
     received: (bytes, n) => session.receive(bytes, n, monotonic()),
     closed: (why) => { state.open = false; state.closed = why; session.abort(); },

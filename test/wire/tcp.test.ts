@@ -40,7 +40,7 @@ describe("our master and modbus-serial's server", () => {
       [5, 1007, true, false, true, "", 1050 * 65536 + 1051]);
     for (const [type, value] of [["float32", 1.5], ["int16", -3], ["int64", -5e12]] as const) {
       const target = tag("holding 200", type, { writable: true, wordOrder: "CDAB" });
-      const raw = modbusTcp.encode(target, value);
+      const raw = modbusTcp.encode(target, value, link);
       session.write(target, raw.bytes, () => Infinity, monotonic());
       expect(await finish()).toBe(DONE);
       const back = new Uint8Array(raw.bytes.length);
@@ -114,10 +114,10 @@ describe("our server and modbus-serial's client", () => {
     expect(await code(client.readHoldingRegisters(9, 1))).toBe(2);
     expect(await code(client.readHoldingRegisters(10, 12))).toBe(2);
     expect(await code(client.writeRegister(10, 9500))).toBe(3);
-    const { maskWriteRegister } = client as unknown as {
-      maskWriteRegister: (at: number, and: number, or: number) => Promise<unknown>;
+    const { readDeviceIdentification } = client as unknown as {
+      readDeviceIdentification: (device: number, object: number) => Promise<unknown>;
     };
-    expect(await code(maskWriteRegister.call(client, 10, 0, 0))).toBe(1);
+    expect(await code(readDeviceIdentification.call(client, 1, 0))).toBe(1);
     client.setID(9);
     expect(await code(client.readHoldingRegisters(10, 1))).toBe(11);
     client.setID(1);

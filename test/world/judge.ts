@@ -36,11 +36,32 @@ export const travel_ms = 20;
 const write_ms_max = 160;
 const writing = new Set([5, 6, 15, 16, 22, 23]);
 
-/** The tags' places: `link station address`. */
+/** The tags' places: `link station area address`, and the bit of a register's behind a dot. */
 export function placesOf(gateway: Gateway): Map<string, string> {
   return new Map(gateway.devices.flatMap((device) => device.groups.flatMap((group) =>
     group.tags.filter((tag) => tag.access === "read-write").map((tag) =>
-      [`${device.link} ${device.station} ${Number(/\d+$/.exec(tag.at)![0])}`, tag.id] as const))));
+      [`${device.link} ${device.station} ${tag.at}`, tag.id] as const))));
+}
+
+/** By function code: how many bytes such a request has, and what it writes where. */
+function written(bytes: Buffer): { length: number; at: string; words: Buffer } | null {
+  const code = bytes[1]!;
+  const from = bytes.readUInt16BE(2);
+  switch (code) {
+    case 5: {
+      const on = bytes[4] === 0xff ? 1 : 0;
+      return { length: 6, at: `coil ${from}`, words: Buffer.of(on) };
+    }
+    case 6: return { length: 6, at: `holding ${from}`, words: bytes.subarray(4) };
+    case 15: return { length: 8, at: `coil ${from}`, words: bytes.subarray(7) };
+    case 16: return { length: 7 + (bytes[6] ?? 0), at: `holding ${from}`,
+      words: bytes.subarray(7) };
+    case 22: {
+      const bit = Math.log2(0xffff ^ bytes.readUInt16BE(4));
+      return { length: 8, at: `holding ${from}.${bit}`, words: bytes.subarray(6) };
+    }
+    default: return null;
+  }
 }
 
 /** A write in a frame that a device received whole; null = it is none. */
@@ -52,11 +73,11 @@ export function writeOf(
   const bytes = frame.link === "bus" ? whole.subarray(0, -2) : whole.subarray(6);
   const [station, code] = bytes;
   if (!writing.has(code!)) return null;
+  const write = bytes.length < 6 ? null : written(bytes);
   // One of 65,536 frames that are cut off fits its checksum; no device takes one of a wrong length.
-  const length = code === 16 ? 7 + (bytes[6] ?? 0) : 6;
-  if ((code === 6 || code === 16) && bytes.length !== length) return null;
-  const tag = places.get(`${frame.link} ${station} ${bytes.readUInt16BE(2)}`) ?? "nowhere";
-  return { at: frame.t, left, tag, words: bytes.subarray(code === 16 ? 7 : 4).toString("hex") };
+  if (write !== null && bytes.length !== write.length) return null;
+  const tag = write === null ? undefined : places.get(`${frame.link} ${station} ${write.at}`);
+  return { at: frame.t, left, tag: tag ?? "nowhere", words: write?.words.toString("hex") ?? "" };
 }
 
 /** When an arming held (monotonic ms), as the gateway's log told. */
@@ -90,10 +111,13 @@ export function judgeWrites(
     outcome === "verified" || outcome === "acknowledged" || outcome === "rejected");
   for (const row of unmatched(arrived, ofFrames, fits)) wrong(`no frame: ${JSON.stringify(row)}`);
   for (const row of rows) {
+    if (row.origin === "prove" && rows.filter(({ arming }) => arming === row.arming).length > 1) {
+      wrong(`the arming of a proof was used by others: ${JSON.stringify(row)}`);
+    }
     if (row.outcome === null) wrong(`no outcome: ${JSON.stringify(row)}`);
     const inCalm = calm.some(([from, to]) => row.monotonic >= from && row.monotonic <= to);
-    // A loss has its row from the arming on.
-    const asked = !row.origin.startsWith("onLoss:");
+    // A loss has its row from the arming on; a proof is armed before it is carried out.
+    const asked = !row.origin.startsWith("onLoss:") && row.origin !== "prove";
     if (inCalm && asked && row.took > write_ms_max) wrong(`slow: ${JSON.stringify(row)}`);
   }
   judgePace(rows, frames, fits, wrong);

@@ -165,7 +165,7 @@ export class GatewayProcess {
     let tty!: SimTty;
     const serial = new SerialWorker(init, {
       clock, log, drivers,
-      wire: (_, events) =>
+      wire: (_init, _driver, events) =>
         (tty = new SimTty(bus, `${init.link.name} port`, timeline, events, wake)),
       post: (message) => worker.inner.postMessage(message),
     });

@@ -6,6 +6,7 @@ import { libc } from "./libc.ts";
 
 export interface LineSettings {
   readonly baud: number;
+  readonly dataBits: 7 | 8;
   readonly parity: "none" | "even" | "odd";
   readonly stopBits: 1 | 2;
   /** `kernel`: the driver switches the transmitter by RTS; `adapter`: the adapter does itself. */
@@ -20,7 +21,8 @@ export interface LineSettings {
 const TCGETS = 0x5401, TCSETS = 0x5402, TCFLSH = 0x540b, TIOCEXCL = 0x540c, TIOCNXCL = 0x540d;
 const TIOCSRS485 = 0x542f;
 const TCIOFLUSH = 2;
-const CBAUD = 0x100f, CS8 = 0x30, CSTOPB = 0x40, CREAD = 0x80, PARENB = 0x100, PARODD = 0x200;
+const CBAUD = 0x100f, CS7 = 0x20, CS8 = 0x30;
+const CSTOPB = 0x40, CREAD = 0x80, PARENB = 0x100, PARODD = 0x200;
 const CLOCAL = 0x800;
 const bauds: Readonly<Record<number, number>> = {
   1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15,
@@ -125,7 +127,8 @@ function controlFlags(line: LineSettings): number {
       Object.keys(bauds).join(", "), { baud: line.baud });
   }
   const parity = line.parity === "none" ? 0 : line.parity === "even" ? PARENB : PARENB | PARODD;
-  return speed | CS8 | CREAD | CLOCAL | parity | (line.stopBits === 2 ? CSTOPB : 0);
+  const size = line.dataBits === 7 ? CS7 : CS8;
+  return speed | size | CREAD | CLOCAL | parity | (line.stopBits === 2 ? CSTOPB : 0);
 }
 
 function setRs485(fd: number, path: string, line: LineSettings): void {

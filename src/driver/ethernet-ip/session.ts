@@ -12,7 +12,7 @@ import {
 import { Field, usualType } from "./codec.ts";
 import type { CipRequest, ElementRange } from "./plan.ts";
 import type { EthernetIpLink } from "./settings.ts";
-import { isAddress, OTHER_TYPE, wordsOf } from "./words.ts";
+import { FRAME_REFUSED, isAddress, OTHER_TYPE, wordsOf } from "./words.ts";
 
 const type_bytes = 2;
 
@@ -184,7 +184,9 @@ export class EthernetIpProtocol implements Protocol {
   /** What all answers have: ours, whole; a positive number is the status of a refusal. */
   #head(input: Uint8Array, n: number, service: number): number {
     if (contextOf(input) !== this.#context) return STRAY;
-    if (encapsulationStatus(input) !== 0 || !isData(input, n)) return DAMAGED;
+    const status = encapsulationStatus(input);
+    if (status !== 0) return FRAME_REFUSED + status;
+    if (!isData(input, n)) return DAMAGED;
     return this.#answer.read(input, data_at, n, service) ? this.#answer.status : DAMAGED;
   }
 

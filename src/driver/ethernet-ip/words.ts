@@ -28,8 +28,17 @@ const words: Readonly<Record<number, string>> = {
   [OTHER_TYPE]: "the tag has another type in the controller",
 };
 
-export const wordsOf = (code: number): string => `${words[code] ?? "the controller refuses it"} ` +
-  `(0x${code.toString(16).toUpperCase().padStart(2, "0")})`;
+/** A frame that was refused before anybody looked at the message in it; its status is added. */
+export const FRAME_REFUSED = 0x10000;
+
+export function wordsOf(code: number): string {
+  if (code >= FRAME_REFUSED) {
+    return "the device refuses the message: is \"slot\" the controller's? A device without a " +
+      `chassis has "slot": "none" (status ${code - FRAME_REFUSED})`;
+  }
+  const hex = code.toString(16).toUpperCase().padStart(2, "0");
+  return `${words[code] ?? "the controller refuses it"} (0x${hex})`;
+}
 
 const addresses: ReadonlySet<number> = new Set([NO_TAG, NO_INSTANCE, 0x2104, PAST_THE_END]);
 export const isAddress = (code: number): boolean => addresses.has(code);

@@ -228,8 +228,14 @@ export function encode(field: Field, value: number): Raw {
   return { bytes, means: decodeValue(field, bytes) };
 }
 
+/**
+ * By which function codes writes go: 6 (5) for one register (coil), 16 (15) for any number of them;
+ * `auto` takes the first where it can.
+ */
+export type WriteWith = "auto" | 6 | 16;
+
 /** One sentence of what would be right for this tag, or null. */
-export function tagProblem(tag: DriverTag): string | null {
+export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null {
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
   }
@@ -251,19 +257,24 @@ export function tagProblem(tag: DriverTag): string | null {
   if (scaled && (tag.type === "bool" || slotOf(tag.type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
-  return tag.writable ? writeProblem(tag, address) : null;
+  return tag.writable ? writeProblem(tag, address, writeWith) : null;
 }
 
-/** Writes are for analog setpoints: whole holding registers. */
-function writeProblem(tag: DriverTag, { area }: Address): string | null {
+/** Writes go to coils, to whole holding registers, and to single bits of these. */
+function writeProblem(
+  tag: DriverTag, { area, count }: Address, writeWith: WriteWith,
+): string | null {
   if (tag.station === 0) return "Station 0 is a broadcast: nothing may be written to it";
-  if (area !== "holding") {
-    const why = area === "coil" ? "writing coils is not in this version" : "it can only be read";
-    return `\`${tag.at}\` is ${area === "input" ? "an input register" : `a ${area}`}: ${why}; ` +
-      '"access" must be "read"';
+  if (area === "input" || area === "discrete") {
+    return `\`${tag.at}\` is ${area === "input" ? "an input register" : "a discrete input"}: it ` +
+      'can only be read; "access" must be "read"';
   }
-  if (tag.type === "bool" || slotOf(tag.type) > 0) {
+  if (slotOf(tag.type) > 0) {
     return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+  }
+  if (count > 1 && writeWith === 6) {
+    return `A ${tag.type} fills ${count} registers, which leave in one FC16 or not at all; with ` +
+      '"writeWith": 6 only one register can be written';
   }
   if (tag.type === "int8" || tag.type === "uint8") {
     return `A ${tag.type} is half a register and cannot be written alone; use int16 or uint16`;

@@ -1,16 +1,27 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, Raw, Request, WireEvents } from "../../driver.ts";
-import { createTty, type TtyWire } from "../wire/tty.ts";
+import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
+  from "../../driver.ts";
+import { isBits } from "./address.ts";
+import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import type { Framing } from "./framing.ts";
+import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
-import { planReads, type ModbusRequest } from "./plan.ts";
-import { readableRtu, readableTcp } from "./readable.ts";
+import { Pipeline } from "./pipeline.ts";
+import {
+  cheapGap, converter_gap, ip_gap, join, planReads, split, type ModbusRequest,
+} from "./plan.ts";
+import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
-import { rtuServer, tcpServer } from "./serve.ts";
+import { busSearch, ipSearch } from "./search.ts";
+import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
-import type { RtuLink, TcpLink } from "./settings.ts";
+import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
+
+/** How frames are packed, whatever carries them. */
+export type FramingName = "tcp" | "rtu" | "ascii";
 
 /**
  * Exceptions that say that nothing was done (application protocol 1.1b3, 7): illegal function,
@@ -19,21 +30,63 @@ const settings = () => require("./settings.ts") as typeof import("./settings.ts"
  */
 const rejecting: ReadonlySet<number> = new Set([1, 2, 3, 6, 10]);
 
-/** What both framings share: addresses, plan, values. */
-const common = {
-  checkTag: tagProblem,
+type AnyLink = (TcpLink | ListenLink | UdpLink) &
+  { readonly pauseAfterConnect?: number; readonly inFlight?: number };
+const over = (link: Link): AnyLink => link.settings as AnyLink;
+/** RTU has eight data bits by the standard; so it is no setting. */
+const rtuLine = (link: Link): RtuLink & LineSettings =>
+  ({ dataBits: 8, ...link.settings as RtuLink });
 
-  extent(tag: DriverTag): { area: string; from: number; to: number } {
-    const { area, from, count } = new Field(tag).address;
-    return { area, from, to: from + count - 1 };
+function framing(name: FramingName, line: LineSettings | null): Framing {
+  switch (name) {
+    case "tcp": return new MbapFraming();
+    case "rtu": return new RtuFraming(line);
+    case "ascii": return new AsciiFraming(line);
+  }
+}
+
+/** Registers between two tags that are sooner read along than asked for apart. */
+function gapOf(link: Link): number {
+  if (link.type === modbusRtu.type) {
+    const line = rtuLine(link);
+    return cheapGap(exchange_ms(line, 0), 2 * character_ms(line));
+  }
+  if (link.type === modbusAscii.type) {
+    const line = link.settings as AsciiLink;
+    return cheapGap(ascii_ms(line, 0), 4 * character_ms(line));
+  }
+  return over(link).framing === "tcp" ? ip_gap : converter_gap;
+}
+
+/** What all framings and media share: addresses, plan, values. */
+const common = {
+  checkTag(tag: DriverTag, link: Link): string | null {
+    return tagProblem(tag, over(link).writeWith);
   },
+
+  /** In bits, so that two bits of one register are two places, and it and one of them are not. */
+  extent(tag: DriverTag): { area: string; from: number; to: number } {
+    const { area, from, count, bit } = new Field(tag).address;
+    const width = isBits(area) ? 1 : 16;
+    const first = from * width + Math.max(0, bit);
+    return { area, from: first, to: bit >= 0 ? first : first + count * width - 1 };
+  },
+
+  rawBytes: (tag: DriverTag): number => new Field(tag).bytes,
 
   plan(tags: readonly DriverTag[], link: Link): Request[] {
-    const { maxRegisters, maxGap } = link.settings as TcpLink;
+    const { maxRegisters, maxGap } = over(link);
     return planReads(tags, {
-      registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap,
+      registers_max: maxRegisters, bits_max: maxRegisters * 16, gap_max: maxGap ?? gapOf(link),
     });
   },
+
+  split: (request: Request) => split(request as ModbusRequest),
+
+  join: (first: Request, second: Request) => join(first as ModbusRequest, second as ModbusRequest),
+
+  readable: (bytes: Uint8Array, isRequest: boolean, link: Link): string | null =>
+    readableAs(framingOf(link), bytes, isRequest),
 
   encode(tag: DriverTag, value: number): Raw {
     return encode(new Field(tag), value);
@@ -43,66 +96,122 @@ const common = {
     return decodeValue(new Field(tag), raw);
   },
 
-  rawBytes: (tag: DriverTag): number => new Field(tag).bytes,
   rejects: (exception: number): boolean => rejecting.has(exception),
 };
 
-export const modbusTcp: Driver = {
+/** What all that goes over IP has in common: any framing, and no line whose time counts. */
+const overIp = {
   ...common,
+
+  occupies: () => null,
+
+  open(link: Link, wire: Wire): Session {
+    const { framing: name, timeout, pauseAfterConnect, pauseBetween, writeWith, inFlight = 1 } =
+      over(link);
+    const options = { timeout_ms: timeout, pause_ms: pauseAfterConnect ?? 0,
+      between_ms: pauseBetween, writeWith, resetAfterWrite: true };
+    return inFlight > 1 ? new Pipeline(wire, inFlight, options)
+      : new ModbusSession(wire, framing(name, null), options);
+  },
+
+  serve: (tags: readonly DriverTag[], link: Link, host: ServeHost): Server =>
+    createServer(over(link).framing, null, tags, host),
+};
+
+export const modbusTcp: Driver = {
+  ...overIp,
   type: "modbus-tcp",
   medium: "tcp",
   get settings() {
     return settings().tcpSettings;
   },
 
-  occupies: () => null,
-
-  open(link, wire) {
-    const { timeout, pauseAfterConnect } = link.settings as TcpLink;
-    return new ModbusSession(wire, new MbapFraming(), {
-      timeout_ms: timeout, pause_ms: pauseAfterConnect, resetAfterWrite: true,
-    });
-  },
-
-  readable: readableTcp,
-  serve: (tags, _link, host) => tcpServer(tags, host),
+  search: ipSearch,
 };
 
-export const modbusRtu: Driver = {
+/** The device dials; everything else is as if we had. */
+export const modbusListen: Driver = {
+  ...overIp,
+  type: "modbus-listen",
+  medium: "listen",
+  get settings() {
+    return settings().listenSettings;
+  },
+};
+
+export const modbusUdp: Driver = {
+  ...overIp,
+  type: "modbus-udp",
+  medium: "udp",
+  get settings() {
+    return settings().udpSettings;
+  },
+
+  checkTag(tag, link) {
+    if (!tag.writable) return common.checkTag(tag, link);
+    return "UDP can neither take a frame back nor see to it that it arrives once (W14), so " +
+      'nothing is written over it: "access" must be "read"; modbus-tcp writes';
+  },
+};
+
+/** What both framings of a bus share. */
+const onBus = {
   ...common,
+
+  checkTag(tag: DriverTag, link: Link): string | null {
+    const station = tag.station >= 1 && tag.station <= 247;
+    return station ? common.checkTag(tag, link)
+      : `Station ${tag.station}: on a bus stations are 1 to 247`;
+  },
+
+  ear(link: Link): Ear {
+    const ear = framingOf(link) === "ascii" ? new TextEar() : new MasterEar();
+    return (bytes, n) => ear.hearAll(bytes, n);
+  },
+};
+
+function onBusSession(name: FramingName, line: LineSettings, link: Link, wire: Wire): Session {
+  const { timeout, pauseBetween, writeWith } = link.settings as RtuLink;
+  return new ModbusSession(wire, framing(name, line), {
+    timeout_ms: timeout, pause_ms: 0, between_ms: pauseBetween, writeWith, resetAfterWrite: false,
+  });
+}
+
+export const modbusRtu: Driver = {
+  ...onBus,
   type: "modbus-rtu",
   medium: "serial",
   get settings() {
     return settings().rtuSettings;
   },
 
-  occupies: (request, link) =>
-    exchange_ms(link.settings as RtuLink, (request as ModbusRequest).bytes),
+  occupies: (request, link) => exchange_ms(rtuLine(link), (request as ModbusRequest).bytes),
 
-  checkTag(tag) {
-    const station = tag.station >= 1 && tag.station <= 247;
-    return station ? tagProblem(tag) : `Station ${tag.station}: on a bus stations are 1 to 247`;
-  },
+  open: (link, wire) => onBusSession("rtu", rtuLine(link), link, wire),
 
-  open(link, wire) {
-    const rtu = link.settings as RtuLink;
-    return new ModbusSession(wire, new RtuFraming(rtu), {
-      timeout_ms: rtu.timeout, pause_ms: 0, resetAfterWrite: false,
-    });
-  },
+  search: busSearch,
 
-  readable: readableRtu,
-  serve: (tags, link, host) => rtuServer(tags, host, link.settings as RtuLink),
+  serve: (tags, link, host) => createServer("rtu", rtuLine(link), tags, host),
 };
 
-/**
- * The serial port of a Modbus RTU link, for the thread that does nothing else; `wake` is the read
- * end of the pipe that interrupts its wait. While it listens, it knows another master by requests.
- */
-export function createTtyWire(
-  link: Link, wake: number, events: WireEvents, listen_ms?: number,
-): TtyWire {
-  const ear = new MasterEar();
-  const masterHeard = (bytes: Uint8Array, n: number): boolean => ear.hearAll(bytes, n);
-  return createTty(link.settings as RtuLink, { wake, masterHeard, listen_ms }, events);
+export const modbusAscii: Driver = {
+  ...onBus,
+  type: "modbus-ascii",
+  medium: "serial",
+  get settings() {
+    return settings().asciiSettings;
+  },
+
+  occupies: (request, link) =>
+    ascii_ms(link.settings as AsciiLink, (request as ModbusRequest).bytes),
+
+  open: (link, wire) => onBusSession("ascii", link.settings as AsciiLink, link, wire),
+
+  serve: (tags, link, host) => createServer("ascii", link.settings as AsciiLink, tags, host),
+};
+
+/** How the frames of a link are packed. */
+export function framingOf({ type, settings: own }: Pick<Link, "type" | "settings">): FramingName {
+  if (type === modbusAscii.type) return "ascii";
+  return type === modbusRtu.type ? "rtu" : (own as TcpLink).framing;
 }

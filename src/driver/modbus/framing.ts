@@ -8,17 +8,21 @@ export const LOST = 3;
 
 /**
  * How PDUs become frames on one medium. It knows bytes and time only. One request is out at a time;
- * a request is built in `out` from `pduAt` on, its answer is found in `input` from `answerAt` on.
+ * it is built in `pdu` from `pduAt` on and leaves as the first bytes of `out`, which may be the
+ * same bytes; its answer is found in `input` from `answerAt` on.
  */
 export interface Framing {
-  readonly out: Uint8Array;
+  readonly pdu: Uint8Array;
   readonly pduAt: number;
+  readonly out: Uint8Array;
   readonly input: Uint8Array;
   readonly answerAt: number;
   /** Bytes that belonged to no exchange. */
   readonly stray: number;
   /** Makes the request of `n` PDU bytes a frame; its length. */
   seal(station: number, n: number): number;
+  /** Length of the frame of a PDU of `n` bytes. */
+  size(n: number): number;
   /** When a request to this station may leave (ms). */
   sendAt(station: number, now: number): number;
   /** `n` bytes leave now. */

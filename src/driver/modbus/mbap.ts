@@ -18,8 +18,14 @@ export function soundHeader(bytes: Uint8Array, n: number): boolean {
   return length >= 2 && length <= 1 + pdu_bytes_max;
 }
 
+/** Length of the frame whose header this is; −1 = it is none. */
+export function frameBytes(header: Uint8Array): number {
+  return soundHeader(header, header_bytes) ? 6 + get16(header, 4) : -1;
+}
+
 export class MbapFraming implements Framing {
   readonly out = new Uint8Array(adu_bytes_max);
+  readonly pdu = this.out;
   readonly pduAt = header_bytes;
   readonly input = new Uint8Array(2 * adu_bytes_max);
   readonly answerAt = header_bytes;
@@ -28,14 +34,25 @@ export class MbapFraming implements Framing {
   #filled = 0;
   /** Bytes of the frame in front that was given out and goes at the next look. */
   #given = 0;
-  #transaction = 0;
+  #transaction: number;
+  readonly #stride: number;
+
+  /** Its transaction numbers are `first` modulo `stride`, a power of two. */
+  constructor(first = 0, stride = 1) {
+    this.#transaction = first;
+    this.#stride = stride;
+  }
 
   seal(station: number, n: number): number {
-    this.#transaction = (this.#transaction + 1) & 0xffff;
+    this.#transaction = (this.#transaction + this.#stride) & 0xffff;
     put16(this.out, 0, this.#transaction);
     put16(this.out, 2, 0);
     put16(this.out, 4, 1 + n);
     this.out[6] = station;
+    return header_bytes + n;
+  }
+
+  size(n: number): number {
     return header_bytes + n;
   }
 

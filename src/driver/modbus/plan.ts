@@ -24,7 +24,7 @@ export class ModbusRequest implements Request {
   readonly bytes: number;
   readonly tags: readonly DriverTag[];
   readonly text: string;
-  readonly #fields: readonly Field[];
+  readonly fields: readonly Field[];
   readonly #bits: boolean;
 
   constructor(fields: readonly Field[], from: number, count: number) {
@@ -38,13 +38,13 @@ export class ModbusRequest implements Request {
     this.bytes = this.#bits ? Math.ceil(count / 8) : count * 2;
     this.tags = fields.map((field) => field.tag);
     this.text = count === 1 ? `${this.area} ${from}` : `${this.area} ${from}..${from + count - 1}`;
-    this.#fields = fields;
+    this.fields = fields;
   }
 
   /** The answer's data, `data[at…]`, straight into the cells of row `seq`. */
   decode(data: Uint8Array, at: number, ring: Ring, seq: number): void {
-    for (let i = 0; i < this.#fields.length; i++) {
-      const field = this.#fields[i]!;
+    for (let i = 0; i < this.fields.length; i++) {
+      const field = this.fields[i]!;
       const place = field.address.from - this.from;
       if (this.#bits) putBit(ring, field.tag.column, seq, bitAt(data, at, place));
       else decodeCell(field, data, at + place * 2, ring, seq);
@@ -68,6 +68,26 @@ function putBit(ring: Ring, index: number, seq: number, bit: number): void {
   const row = seq & ring.mask;
   ring.arena.F[column.payload + row] = bit;
   ring.arena.U[column.state + row] = GOOD;
+}
+
+/** Two reads in the place of one: half of its tags each. */
+export function split(request: ModbusRequest): readonly [ModbusRequest, ModbusRequest] | null {
+  const { fields } = request;
+  if (fields.length < 2) return null;
+  const middle = fields.length >> 1;
+  return [spanning(fields.slice(0, middle)), spanning(fields.slice(middle))];
+}
+
+/** One read in the place of two, if nothing lies between them. */
+export function join(first: ModbusRequest, second: ModbusRequest): ModbusRequest | null {
+  return second.from > first.from + first.count ? null
+    : spanning([...first.fields, ...second.fields]);
+}
+
+function spanning(fields: readonly Field[]): ModbusRequest {
+  const from = Math.min(...fields.map(({ address }) => address.from));
+  const end = Math.max(...fields.map(({ address }) => address.from + address.count));
+  return new ModbusRequest(fields, from, end - from);
 }
 
 /** The read of one tag alone. */
@@ -116,8 +136,23 @@ function joins(first: Field, next: Field, from: number, end: number, bounds: Pla
     start - end <= gap && Math.max(end, start + count) - from <= most;
 }
 
-export const planLimits: PlanLimits = {
+export const planLimits = {
   registers_max: limits.modbus_registers_max,
   bits_max: limits.modbus_bits_max,
-  gap_max: 8,
-};
+} as const;
+
+/** How long a device takes to begin its answer where nobody has measured it (ms). */
+const turnaround_ms = 5;
+
+/**
+ * Registers that cost less than a request of their own: `request_ms` is what one takes without any
+ * register, `register_ms` what each adds.
+ */
+export function cheapGap(request_ms: number, register_ms: number): number {
+  return Math.min(planLimits.registers_max, Math.floor((request_ms + turnaround_ms) / register_ms));
+}
+
+/** Over IP a request costs a round trip, and a register the device's time for two bytes more. */
+export const ip_gap = 50;
+/** … unless there is a serial line of unknown speed behind it: that of 9600 baud. */
+export const converter_gap = 10;

@@ -1,5 +1,8 @@
+import { soundLrc, TextReader } from "./ascii.ts";
 import { soundHeader } from "./mbap.ts";
-import { get16, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_REGISTER } from "./pdu.ts";
+import {
+  get16, MASK_WRITE, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_REGISTER,
+} from "./pdu.ts";
 import { soundCrc } from "./rtu.ts";
 
 const areas = ["", "coil", "discrete", "holding", "input"];
@@ -12,17 +15,37 @@ export const exceptions: Readonly<Record<number, string>> = {
 };
 
 /** What a frame on TCP says, for a person; null = it is no whole frame. */
-export function readableTcp(bytes: Uint8Array, isRequest: boolean): string | null {
+function readableTcp(bytes: Uint8Array, isRequest: boolean): string | null {
   if (bytes.length < 8 || !soundHeader(bytes, bytes.length)) return null;
   if (6 + get16(bytes, 4) !== bytes.length) return null;
   return readablePdu(bytes[6]!, bytes.subarray(7), isRequest);
 }
 
 /** The same of a frame on a bus. */
-export function readableRtu(bytes: Uint8Array, isRequest: boolean): string | null {
+function readableRtu(bytes: Uint8Array, isRequest: boolean): string | null {
   if (bytes.length < 4) return null;
   if (!soundCrc(bytes, 0, bytes.length)) return isRequest ? null : "CRC wrong, or part of a frame";
   return readablePdu(bytes[0]!, bytes.subarray(1, -2), isRequest);
+}
+
+/** The same of a frame of text. */
+function readableAscii(bytes: Uint8Array, isRequest: boolean): string | null {
+  const reader = new TextReader();
+  if (!bytes.some((character) => reader.read(character))) return null;
+  const { bytes: frame, filled } = reader;
+  if (!soundLrc(frame, filled)) return isRequest ? null : "LRC wrong";
+  return readablePdu(frame[0]!, frame.subarray(1, filled - 1), isRequest);
+}
+
+/** What a frame of this framing says, for a person; null = it is no whole frame. */
+export function readableAs(
+  framing: "tcp" | "rtu" | "ascii", bytes: Uint8Array, isRequest: boolean,
+): string | null {
+  switch (framing) {
+    case "tcp": return readableTcp(bytes, isRequest);
+    case "rtu": return readableRtu(bytes, isRequest);
+    case "ascii": return readableAscii(bytes, isRequest);
+  }
 }
 
 function readablePdu(station: number, pdu: Uint8Array, isRequest: boolean): string {
@@ -36,6 +59,7 @@ function readablePdu(station: number, pdu: Uint8Array, isRequest: boolean): stri
   if (pdu.length < 5) return head;
   const from = get16(pdu, 1);
   const what = isRead ? `reads ${areas[code]}` : isRequest ? "writes" : "wrote";
+  if (code === MASK_WRITE) return `${head} ${what} bits of ${from}`;
   if (code === WRITE_COIL || code === WRITE_REGISTER) return `${head} ${what} ${from}`;
   const count = get16(pdu, 3);
   return `${head} ${what} ${count === 1 ? from : `${from}..${from + count - 1}`}`;

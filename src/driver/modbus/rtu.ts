@@ -1,5 +1,6 @@
 import { ANSWER, DAMAGED, NOTHING, type Framing } from "./framing.ts";
-import { get16, pdu_bytes_max, READ_COILS, READ_INPUTS, REFUSED } from "./pdu.ts";
+import { character_ms, LineFraming, type LineSettings } from "./line.ts";
+import { isRead, pdu_bytes_max, READ_INPUTS, REFUSED } from "./pdu.ts";
 
 /**
  * Frames on RS-485 (Modbus over Serial Line 1.02, 2.5.1):
@@ -38,17 +39,6 @@ export function soundCrc(bytes: Uint8Array, from: number, to: number): boolean {
   return crc16(bytes, from, to) === 0;
 }
 
-export interface LineSettings {
-  readonly baud: number;
-  readonly parity: "none" | "even" | "odd";
-  readonly stopBits: 1 | 2;
-}
-
-/** ms of one character: start bit, 8 data bits, parity, stop bits. */
-function character_ms(line: LineSettings): number {
-  return (1 + 8 + (line.parity === "none" ? 0 : 1) + line.stopBits) * 1000 / line.baud;
-}
-
 /** ms of silence between frames: 3.5 characters, fixed above 19200 baud (2.5.1.1). */
 export function silence_ms(line: LineSettings): number {
   return line.baud > 19200 ? 1.75 : 3.5 * character_ms(line);
@@ -75,10 +65,7 @@ export class MasterEar {
     last.copyWithin(0, 1);
     last[7] = byte;
     this.#heard += 1;
-    if (this.#heard < 8 || last[1]! < READ_COILS || last[1]! > READ_INPUTS) return false;
-    const count = get16(last, 4);
-    if (count < 1 || count > 2000 || (last[1]! <= 2 && last[2] === 3)) return false;
-    return soundCrc(last, 0, 8) && !this.#same(own);
+    return this.#heard >= 8 && isRead(last, 1) && soundCrc(last, 0, 8) && !this.#same(own);
   }
 
   /** What was heard is known to be an answer. */
@@ -100,30 +87,18 @@ export class MasterEar {
 }
 const nothing = new Uint8Array(0);
 
-export class RtuFraming implements Framing {
+export class RtuFraming extends LineFraming implements Framing {
   readonly out = new Uint8Array(frame_bytes_max);
+  readonly pdu = this.out;
   readonly pduAt = 1;
   readonly input = new Uint8Array(2 * frame_bytes_max);
   readonly answerAt = 1;
-  stray = 0;
-  foreign = false;
-  readonly #character_ms: number;
-  readonly #silence_ms: number;
   readonly #ear = new MasterEar();
   #filled = 0;
   #given = 0;
-  /** Monotonic ms of the last character on the bus, ours or another's. */
-  #busyUntil = -Infinity;
-  #news = false;
-  #strayNews = false;
-  /** By station: nothing is sent before (W14). */
-  readonly #quietUntil = new Float64Array(256).fill(-Infinity);
-  #silentStation = 0;
-  #timeout_ms = 0;
 
-  constructor(line: LineSettings) {
-    this.#character_ms = character_ms(line);
-    this.#silence_ms = silence_ms(line);
+  constructor(line: LineSettings | null) {
+    super(line, line === null ? 0 : silence_ms(line));
   }
 
   seal(station: number, n: number): number {
@@ -131,16 +106,8 @@ export class RtuFraming implements Framing {
     return putCrc(this.out, 1 + n);
   }
 
-  sendAt(station: number, _now: number): number {
-    return Math.max(this.#busyUntil + this.#silence_ms, this.#quietUntil[station]!);
-  }
-
-  sent(n: number, now: number): void {
-    this.#busyUntil = now + this.travel(n);
-  }
-
-  travel(n: number): number {
-    return n * this.#character_ms;
+  size(n: number): number {
+    return 1 + n + 2;
   }
 
   push(bytes: Uint8Array, at: number, n: number): number {
@@ -148,7 +115,7 @@ export class RtuFraming implements Framing {
     // No room: what stands in front was no beginning of an answer, or it would be complete.
     if (this.#filled === this.input.length) this.#drop(frame_bytes_max);
     const stop = Math.min(n, at + this.input.length - this.#filled);
-    this.#news = true;
+    this.came();
     for (; at < stop; at++) {
       this.input[this.#filled++] = bytes[at]!;
       if (this.#ear.hear(bytes[at]!, this.out)) this.foreign = true;
@@ -186,22 +153,6 @@ export class RtuFraming implements Framing {
     this.#drop(this.#filled);
   }
 
-  heard(now: number): void {
-    if (this.#news) this.#busyUntil = Math.max(this.#busyUntil, now);
-    if (this.#strayNews && this.#quietUntil[this.#silentStation]! > now) {
-      this.#quietUntil[this.#silentStation] = now + this.#timeout_ms;
-    }
-    this.#news = false;
-    this.#strayNews = false;
-  }
-
-  unanswered(station: number, timeout_ms: number, now: number): void {
-    this.#silentStation = station;
-    this.#timeout_ms = timeout_ms;
-    this.#quietUntil[station] = now + timeout_ms;
-    this.discard();
-  }
-
   clear(): void {
     this.#filled = 0;
     this.#given = 0;
@@ -219,11 +170,8 @@ export class RtuFraming implements Framing {
     const counted = code <= READ_INPUTS && there >= 3;
     return counted && input[i + 2] !== length - 2 ? 0 : 1 + length + 2;
   }
-
   #drop(n: number): void {
-    if (n === 0) return;
-    this.stray += n;
-    this.#strayNews = true;
+    this.strayed(n);
     this.#remove(n);
   }
 
@@ -233,6 +181,7 @@ export class RtuFraming implements Framing {
   }
 
   #remove(n: number): void {
+    if (n === 0) return;
     this.input.copyWithin(0, n, this.#filled);
     this.#filled -= n;
   }

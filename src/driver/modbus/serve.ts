@@ -1,20 +1,24 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
+import { COLON, putText, soundLrc, text_bytes_max, TextReader } from "./ascii.ts";
 import { decodeValue, encodeInto, Field } from "./codec.ts";
+import type { LineSettings } from "./line.ts";
 import { adu_bytes_max, header_bytes, soundHeader } from "./mbap.ts";
 import {
-  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, put16, READ_COILS,
-  READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_COILS, WRITE_REGISTER,
-  WRITE_REGISTERS,
+  DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, MASK_WRITE,
+  pdu_bytes_max, put16, READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, READ_WRITE, REFUSED,
+  WRITE_COIL, WRITE_COILS, WRITE_REGISTER, WRITE_REGISTERS,
 } from "./pdu.ts";
-import { frame_bytes_max, putCrc, silence_ms, soundCrc, type LineSettings } from "./rtu.ts";
+import { frame_bytes_max, putCrc, silence_ms, soundCrc } from "./rtu.ts";
 
 /** A gateway's answer for a station that it does not have (7, code 0B). */
 const STATION_SILENT = 11;
 /** Most registers, or bits, of FC16 and FC15 (6.12, 6.11). */
 const write_registers_max = 123;
 const write_bits_max = 1968;
+/** Most registers that FC23 writes (6.17). */
+const read_write_registers_max = 121;
 const read_registers_max = 125;
 const read_bits_max = 2000;
 /** Broken frames end by this silence at least: a pty's other side may be held up. */
@@ -100,8 +104,46 @@ class Device {
         if (!counted(input, at, n, count, write_registers_max, count * 2)) return -ILLEGAL_VALUE;
         return this.#write(station, "holding", from, count, input, at + 6) ||
           echo(input, at, out, to);
+      case MASK_WRITE:
+        if (n !== 7) return -ILLEGAL_VALUE;
+        return this.#mask(station, from, input, at + 3) || echo(input, at, out, to, 7);
+      case READ_WRITE: return this.#readWrite(station, input, at, n, out, to);
       default: return -ILLEGAL_FUNCTION;
     }
+  }
+
+  /** A register becomes (it and `and`) or (`or` and not `and`); tags of other bits stay. */
+  #mask(station: number, register: number, input: Uint8Array, at: number): number {
+    const table = this.#table(station, "holding", register, 1);
+    if (table === null) return -ILLEGAL_ADDRESS;
+    const one = new Uint8Array(256);
+    for (const field of table.fields) {
+      const { from, count, bit } = field.address;
+      const place = (register - from) * 2;
+      if (place < 0 || place >= count * 2) continue;
+      if (bit >= 0 && (get16(input, at) >> bit & 1) === 1) continue;
+      if (slotOf(field.tag.type) > 0) return -ILLEGAL_ADDRESS;
+      if (!this.#put(field, one)) return -DEVICE_FAILURE;
+      for (const i of [0, 1].filter((byte) => place + byte < field.bytes)) {
+        const [and, or] = [input[at + i]!, input[at + 2 + i]!];
+        one[place + i] = (one[place + i]! & and) | (or & ~and);
+      }
+      if (!this.#host.written(field.tag, decodeValue(field, one))) return -ILLEGAL_VALUE;
+    }
+    return 0;
+  }
+
+  /** Writes first, then reads (6.17). */
+  #readWrite(
+    station: number, input: Uint8Array, at: number, n: number, out: Uint8Array, to: number,
+  ): number {
+    if (n < 10) return -ILLEGAL_VALUE;
+    const [from, count, first, words] = [1, 3, 5, 7].map((i) => get16(input, at + i)) as
+      [number, number, number, number];
+    const sound = words >= 1 && words <= read_write_registers_max && input[at + 9] === words * 2;
+    if (!sound || n !== 10 + words * 2) return -ILLEGAL_VALUE;
+    return this.#write(station, "holding", first, words, input, at + 10) ||
+      this.#read(station, "holding", from, count, out, to, READ_WRITE);
   }
 
   #read(
@@ -188,7 +230,7 @@ class Device {
 }
 
 const known = [READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, WRITE_COIL, WRITE_REGISTER,
-  WRITE_COILS, WRITE_REGISTERS];
+  WRITE_COILS, WRITE_REGISTERS, MASK_WRITE, READ_WRITE];
 const isKnown = (code: number): boolean => known.includes(code);
 
 /** True if count, byte count and length of an FC15 or FC16 agree. */
@@ -198,10 +240,10 @@ function counted(
   return count >= 1 && count <= most && n === 6 + bytes && input[at + 5] === bytes;
 }
 
-/** Writes are answered by their first five bytes. */
-function echo(input: Uint8Array, at: number, out: Uint8Array, to: number): number {
-  for (let i = 0; i < 5; i++) out[to + i] = input[at + i]!;
-  return 5;
+/** Writes are answered by what they begin with. */
+function echo(input: Uint8Array, at: number, out: Uint8Array, to: number, bytes = 5): number {
+  for (let i = 0; i < bytes; i++) out[to + i] = input[at + i]!;
+  return bytes;
 }
 
 class TcpServer implements Server {
@@ -272,9 +314,9 @@ class RtuServer implements Server {
   /** The bytes in front are no frame: everything up to the next silence is thrown away. */
   #broken = false;
 
-  constructor(device: Device, line: LineSettings) {
+  constructor(device: Device, line: LineSettings | null) {
     this.#device = device;
-    this.#broken_ms = Math.max(broken_ms_min, silence_ms(line));
+    this.#broken_ms = Math.max(broken_ms_min, line === null ? 0 : silence_ms(line));
   }
 
   receive(bytes: Uint8Array, n: number, now: number, on: ServeEvents): void {
@@ -328,22 +370,62 @@ class RtuServer implements Server {
   }
 }
 
+class AsciiServer implements Server {
+  readonly #device: Device;
+  readonly #reader = new TextReader();
+  readonly #answer = new Uint8Array(1 + pdu_bytes_max);
+  readonly #text = new Uint8Array(text_bytes_max);
+  readonly #out = new Uint8Array(text_bytes_max);
+  #filled = 0;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  receive(bytes: Uint8Array, n: number, _now: number, on: ServeEvents): void {
+    for (let i = 0; i < n; i++) {
+      if (bytes[i] === COLON || this.#filled === this.#text.length) this.#filled = 0;
+      this.#text[this.#filled++] = bytes[i]!;
+      if (this.#reader.read(bytes[i]!)) this.#request(on);
+    }
+  }
+
+  step(): number {
+    return Infinity;
+  }
+
+  #request(on: ServeEvents): void {
+    const { bytes, filled } = this.#reader;
+    const sound = soundLrc(bytes, filled);
+    on.frame(this.#text, this.#filled, sound);
+    this.#filled = 0;
+    if (!sound || !this.#device.has(bytes[0]!)) return;
+    this.#answer[0] = bytes[0]!;
+    const length = this.#device.answer(bytes[0]!, bytes, 1, filled - 2, this.#answer, 1);
+    on.reply(this.#out, putText(this.#answer, 1 + length, this.#out));
+  }
+}
+
 /** Length of the request that begins here by its function; 0 = not known (yet). */
 function requestBytes(input: Uint8Array, filled: number): number {
   if (filled < 2) return 0;
   const code = input[1]!;
   if (code >= READ_COILS && code <= WRITE_REGISTER) return 8;
+  if (code === MASK_WRITE) return 10;
+  if (code === READ_WRITE) return filled < 11 ? 0 : Math.min(frame_bytes_max, 13 + input[10]!);
   if (code !== WRITE_COILS && code !== WRITE_REGISTERS) return 0;
   return filled < 7 ? 0 : Math.min(frame_bytes_max, 9 + input[6]!);
 }
 
-/** Each connection has its own; the values are the host's. */
-export function tcpServer(tags: readonly DriverTag[], host: ServeHost): Server {
-  return new TcpServer(new Device(tags, host));
-}
-
-export function rtuServer(
-  tags: readonly DriverTag[], host: ServeHost, line: LineSettings,
+/** Each connection has its own; the values are the host's. `line` null: bytes come over IP. */
+export function createServer(
+  framing: "tcp" | "rtu" | "ascii", line: LineSettings | null, tags: readonly DriverTag[],
+  host: ServeHost,
 ): Server {
-  return new RtuServer(new Device(tags, host), line);
+  const device = new Device(tags, host);
+  switch (framing) {
+    case "tcp": return new TcpServer(device);
+    case "rtu": return new RtuServer(device, line);
+    case "ascii": return new AsciiServer(device);
+  }
 }

@@ -2,17 +2,20 @@ import { assert } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
-import { Field } from "./codec.ts";
+import { decodeValue, Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, NOTHING, type Framing } from "./framing.ts";
-import { get16, ILLEGAL_ADDRESS, putRead, putWrite, REFUSED } from "./pdu.ts";
+import { ILLEGAL_ADDRESS, putBit, putCoil, putRead, putWrite, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
 
 export interface SessionOptions {
   readonly timeout_ms: number;
   /** Silence after a connection came up, before the first request. */
   readonly pause_ms: number;
+  /** Silence between the end of an exchange and the next request. */
+  readonly between_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
+  readonly writeWith: WriteWith;
 }
 
 const IDLE = 0, WAITING = 1, SENT = 2;
@@ -26,14 +29,14 @@ export class ModbusSession implements Session {
   result = DONE;
   exception = 0;
   sent = false;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters: SessionCounters;
   readonly #wire: Wire;
   readonly #framing: Framing;
   readonly #options: SessionOptions;
   readonly #singles = new Map<DriverTag, ModbusRequest>();
   #state = IDLE;
+  /** Of the framing's stray bytes those that were counted. */
+  #stray = 0;
   #fresh = true;
   #notBefore = 0;
   #waitUntil = 0;
@@ -54,7 +57,13 @@ export class ModbusSession implements Session {
   #raw: Uint8Array | null = null;
   #last: () => number | null = anyTime;
 
-  constructor(wire: Wire, framing: Framing, options: SessionOptions) {
+  /** `counters`: of the connection, where several sessions share it. */
+  constructor(
+    wire: Wire, framing: Framing, options: SessionOptions,
+    counters: SessionCounters = { requests: 0, answers: 0, timeouts: 0, garbled: 0,
+      exceptions: 0, stray: 0, roundTrip: 0 },
+  ) {
+    this.counters = counters;
     this.#wire = wire;
     this.#framing = framing;
     this.#options = options;
@@ -81,13 +90,23 @@ export class ModbusSession implements Session {
   }
 
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void {
-    const { address } = new Field(tag);
-    assert(address.area === "holding" && raw.length === address.count * 2, `write of ${tag.id}`);
+    const field = new Field(tag);
+    assert(raw.length === field.bytes, `write of ${tag.id}`);
     this.#request = null;
     this.#last = last;
-    const { out, pduAt } = this.#framing;
-    const n = putWrite(out, pduAt, address.from, raw);
-    this.#begin(tag.station, n, 5, now);
+    const n = this.#putWrite(field, raw);
+    const echo = field.address.bit >= 0 ? n : 5;
+    this.#begin(tag.station, n, echo, now);
+  }
+
+  #putWrite(field: Field, raw: Uint8Array): number {
+    const { area, from, count, bit } = field.address;
+    const { pdu: out, pduAt } = this.#framing;
+    const several = count > 1 || this.#options.writeWith === 16;
+    if (area === "coil") return putCoil(out, pduAt, from, raw[0] === 1, several);
+    assert(area === "holding", `write of ${field.tag.id}`);
+    if (bit >= 0) return putBit(out, pduAt, from, bit, decodeValue(field, raw) === 1);
+    return putWrite(out, pduAt, from, raw, several);
   }
 
   receive(bytes: Uint8Array, n: number, now: number): void {
@@ -96,7 +115,7 @@ export class ModbusSession implements Session {
       at = this.#framing.push(bytes, at, n);
       this.#look(now);
     }
-    this.counters.stray = this.#framing.stray;
+    this.#countStray();
     // Two masters on a bus end in damaged frames for both: leave it and listen.
     if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset();
   }
@@ -124,7 +143,7 @@ export class ModbusSession implements Session {
   #beginRead(request: ModbusRequest, now: number): void {
     this.#request = request;
     this.#last = anyTime;
-    const { out, pduAt } = this.#framing;
+    const { pdu: out, pduAt } = this.#framing;
     const n = putRead(out, pduAt, request.function, request.from, request.count);
     this.#begin(request.station, n, 2 + request.bytes, now);
   }
@@ -138,11 +157,11 @@ export class ModbusSession implements Session {
     this.sent = false;
     this.#heardAny = false;
     this.#station = station;
-    this.#function = framing.out[framing.pduAt]!;
+    this.#function = framing.pdu[framing.pduAt]!;
     this.#frame = framing.seal(station, n);
     this.#answer = answer;
-    this.#travel_ms = framing.travel(this.#frame) + framing.travel(answer + this.#frame - n);
-    if (this.#fresh) this.#notBefore = now + this.#options.pause_ms;
+    this.#travel_ms = framing.travel(this.#frame) + framing.travel(framing.size(answer));
+    if (this.#fresh) this.#notBefore = Math.max(this.#notBefore, now + this.#options.pause_ms);
     this.#fresh = false;
     framing.heard(now);
     const sendAt = this.#sendAt(now);
@@ -190,6 +209,7 @@ export class ModbusSession implements Session {
     this.#heardAny = true;
     const found = framing.take(this.#station, this.#function, this.#answer);
     if (found === NOTHING) return;
+    this.#notBefore = now + this.#options.between_ms;
     if (found === ANSWER) this.#answered(now);
     else this.#garbled(found);
     framing.discard();
@@ -224,11 +244,13 @@ export class ModbusSession implements Session {
     this.counters.roundTrip = now - this.#sentAt;
   }
 
-  /** FC6 and FC16 repeat address and value, or address and count. */
+  /** The answer to a write repeats address and value, address and count, or address and masks. */
   #echoes(): boolean {
-    const { input, answerAt, out, pduAt } = this.#framing;
-    return get16(input, answerAt + 1) === get16(out, pduAt + 1) &&
-      get16(input, answerAt + 3) === get16(out, pduAt + 3);
+    const { input, answerAt, pdu: out, pduAt } = this.#framing;
+    for (let i = 1; i < this.#answer; i++) {
+      if (input[answerAt + i] !== out[pduAt + i]) return false;
+    }
+    return true;
   }
 
   #garbled(found: number): void {
@@ -244,6 +266,7 @@ export class ModbusSession implements Session {
     else this.counters.timeouts += 1;
     framing.unanswered(this.#station, this.#options.timeout_ms, now);
     this.#wire.drain();
+    this.#notBefore = now + this.#options.between_ms;
     this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
     const unanswered = isWrite && this.#options.resetAfterWrite;
     if (unanswered || this.#framing.foreign) this.#wire.reset();
@@ -252,7 +275,12 @@ export class ModbusSession implements Session {
   #end(result: number): void {
     this.#state = IDLE;
     this.result = result;
-    this.counters.stray = this.#framing.stray;
+    this.#countStray();
     this.#last = anyTime;
+  }
+
+  #countStray(): void {
+    this.counters.stray += this.#framing.stray - this.#stray;
+    this.#stray = this.#framing.stray;
   }
 }

@@ -1,43 +1,43 @@
 import type { Socket } from "bun";
 import { reason } from "../../base.ts";
-import { giveUpAfter, lingerReset } from "../../base/os.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
-
-/** Bun's sockets have it; its types do not say so yet. */
-type WithDescriptor = Socket & { readonly fd: number };
+import { Stream, turnAway } from "./stream.ts";
+import { connectProblem, Target } from "./target.ts";
 
 export interface TcpSettings {
   readonly host: string;
   readonly port: number;
+  readonly backupHost?: string | undefined;
 }
 
-/**
- * A TCP client connection. SO_LINGER {1,0} is set before the first byte can leave: every end of the
- * socket, ours or the process's, is a RST and takes what was not delivered with it (W14).
- */
+/** A TCP connection that the gateway makes. */
 class TcpWire implements Wire {
   readonly #settings: TcpSettings;
   readonly #events: WireEvents;
-  #socket: Socket | null = null;
+  readonly #target: Target;
+  #stream: Stream | null = null;
   /** Counts openings: a connection that comes up after `reset` is none of ours any more. */
   #turn = 0;
   #opening = false;
-  /** What the kernel was told of how long unacknowledged bytes may live, 0 = nothing. */
-  #within_ms = 0;
 
   constructor(settings: TcpSettings, events: WireEvents) {
     this.#settings = settings;
     this.#events = events;
+    const { host, backupHost } = settings;
+    this.#target = new Target(backupHost === undefined ? [host] : [host, backupHost]);
   }
 
   open(): void {
     const turn = ++this.#turn;
     this.#opening = true;
-    const ended = (text: string): void => {
-      if (turn === this.#turn) this.#end(text);
-    };
-    Bun.connect({
-      hostname: this.#settings.host,
+    this.#connect(turn).catch((thrown: unknown) => this.#ended(turn, connectProblem(thrown)));
+  }
+
+  async #connect(turn: number): Promise<void> {
+    const hostname = await this.#target.address();
+    if (turn !== this.#turn) return;
+    await Bun.connect({
+      hostname,
       port: this.#settings.port,
       socket: {
         binaryType: "uint8array",
@@ -45,64 +45,48 @@ class TcpWire implements Wire {
         data: (_, bytes) => {
           if (turn === this.#turn) this.#events.received(bytes, bytes.length);
         },
-        end: () => ended("closed by the device"),
-        close: () => ended("connection lost"),
-        error: (_, thrown) => ended(reason(thrown)),
-        connectError: (_, thrown) => ended(reason(thrown)),
+        end: () => this.#ended(turn, "closed by the device"),
+        close: () => this.#ended(turn, "connection lost"),
+        error: (_, thrown) => this.#ended(turn, reason(thrown)),
+        connectError: (_, thrown) => this.#ended(turn, connectProblem(thrown)),
       },
-    }).catch((thrown: unknown) => ended(reason(thrown)));
+    });
   }
 
   send(bytes: Uint8Array, n: number, within_ms: number): boolean {
-    if (this.#socket === null) return false;
-    this.#bound(within_ms);
-    // A frame is far smaller than an idle socket's buffer. If not all of it was taken, the peer is
-    // not reading: what was taken is thrown away with the connection, and nobody knows how much of
-    // it arrived, so it counts as sent.
-    if (this.#socket.write(bytes, 0, n) !== n) this.reset();
+    if (this.#stream === null) return false;
+    // Not all taken counts as sent: how much of it arrived nobody knows.
+    if (!this.#stream.send(bytes, n, within_ms)) this.reset();
     return true;
-  }
-
-  #bound(within_ms: number): void {
-    const bound = within_ms < Infinity ? Math.max(1, Math.ceil(within_ms)) : 0;
-    if (bound === this.#within_ms) return;
-    giveUpAfter((this.#socket as WithDescriptor).fd, bound);
-    this.#within_ms = bound;
   }
 
   /** The stream knows its frames: nothing to forget. */
   drain(): void {}
 
   reset(why = "reset"): void {
-    if (this.#opening || this.#socket !== null) this.#end(why);
+    if (this.#opening || this.#stream !== null) this.#end(why);
   }
 
   #opened(socket: Socket, turn: number): void {
-    lingerReset((socket as WithDescriptor).fd);
-    if (turn !== this.#turn) {
-      socket.terminate();
-      return;
-    }
-    socket.setNoDelay(true);
+    if (turn !== this.#turn) return turnAway(socket);
     this.#opening = false;
-    this.#socket = socket;
-    this.#within_ms = 0;
-    this.#events.opened(peerOf(socket));
+    this.#stream = new Stream(socket);
+    this.#events.opened(this.#stream.peer);
+  }
+
+  #ended(turn: number, text: string): void {
+    if (turn === this.#turn) this.#end(text);
   }
 
   #end(text: string): void {
-    const socket = this.#socket;
+    const stream = this.#stream;
+    if (this.#opening) this.#target.failed();
     this.#turn += 1;
     this.#opening = false;
-    this.#socket = null;
-    socket?.terminate();
+    this.#stream = null;
+    stream?.end();
     this.#events.closed(text);
   }
-}
-
-function peerOf(socket: Socket): string {
-  const { remoteAddress: address, remotePort: port } = socket;
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function createTcpWire(settings: TcpSettings, events: WireEvents): Wire {

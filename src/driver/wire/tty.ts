@@ -3,20 +3,21 @@ import {
   closeTty, flushTty, monotonic, openTty, readDescriptor, Waiter, writeDescriptor,
   type LineSettings,
 } from "../../base/os.ts";
-import type { Wire, WireEvents } from "../../driver.ts";
+import type { Link } from "../../config.ts";
+import type { Driver, MasterEar, Wire, WireEvents } from "../../driver.ts";
 
 export interface TtySettings extends LineSettings {
   /** Path of the device. */
   readonly port: string;
 }
 
-export interface TtyOptions {
+interface TtyOptions {
   /** Read end of the pipe that interrupts a wait. */
   readonly wake: number;
-  /** Judges what is heard before the first transmit: true = another master speaks. */
-  masterHeard(bytes: Uint8Array, n: number): boolean;
-  /** ms of listening before the first transmit; the limit but for tests. */
-  readonly listen_ms?: number | undefined;
+  /** Judges what is heard before the first transmit; null = nothing is listened for. */
+  readonly ear: MasterEar | null;
+  /** ms of listening before the first transmit. */
+  readonly listen_ms: number;
 }
 
 /** A wire for a thread of its own: it also does the waiting. */
@@ -61,7 +62,7 @@ class Tty implements TtyWire {
     }
     this.#waiter = new Waiter(this.#fd, this.#options.wake);
     this.#state = LISTENING;
-    this.#silentUntil = monotonic() + (this.#options.listen_ms ?? limits.serial_listen_ms);
+    this.#silentUntil = monotonic() + this.#options.listen_ms;
   }
 
   send(bytes: Uint8Array, n: number): boolean {
@@ -103,10 +104,14 @@ class Tty implements TtyWire {
       if (n < 0) this.#end("the port is gone");
       if (n <= 0) return;
       if (this.#state === OPEN) this.#events.received(this.#chunk, n);
-      else if (this.#options.masterHeard(this.#chunk, n)) this.#end("another master speaks here");
+      else if (this.#hearsMaster(n)) this.#end("another master speaks here");
       // Who received may have ended it.
       if (this.#fd < 0) return;
     }
+  }
+
+  #hearsMaster(n: number): boolean {
+    return this.#options.ear?.(this.#chunk, n) === true;
   }
 
   #end(text: string): void {
@@ -118,8 +123,16 @@ class Tty implements TtyWire {
   }
 }
 
-export function createTty(
-  settings: TtySettings, options: TtyOptions, events: WireEvents,
+/**
+ * The serial port of a link, for the thread that does nothing else; `wake` is the read end of the
+ * pipe that interrupts its wait, `listen_ms` the limit but for tests.
+ */
+export function createTtyWire(
+  link: Link, driver: Driver, wake: number, events: WireEvents,
+  listen_ms: number = limits.serial_listen_ms,
 ): TtyWire {
-  return new Tty(settings, options, events);
+  const ear = driver.ear?.(link) ?? null;
+  // Eight bits where the protocol leaves no choice, and the link so has no setting.
+  const settings = { dataBits: 8, ...link.settings } as unknown as TtySettings;
+  return new Tty(settings, { wake, ear, listen_ms: ear === null ? 0 : listen_ms }, events);
 }

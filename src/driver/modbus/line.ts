@@ -1,0 +1,80 @@
+/** What is the same for both framings of a serial line, whether bytes come by it or over IP. */
+export interface LineSettings {
+  readonly baud: number;
+  readonly dataBits: 7 | 8;
+  readonly parity: "none" | "even" | "odd";
+  readonly stopBits: 1 | 2;
+}
+
+/** ms of one character: start bit, data bits, parity, stop bits. */
+export function character_ms(line: LineSettings): number {
+  const bits = 1 + line.dataBits + (line.parity === "none" ? 0 : 1) + line.stopBits;
+  return bits * 1000 / line.baud;
+}
+
+/**
+ * When a bus may be used, and what was received of it. No transaction number says to which request
+ * an answer belongs: so a station that did not answer is left alone until its answer would be over
+ * (W14), also where the line is carried by TCP or UDP (`line` null: bytes take no time of ours).
+ */
+export abstract class LineFraming {
+  stray = 0;
+  foreign = false;
+  protected readonly character_ms: number;
+  protected readonly silence_ms: number;
+  /** Monotonic ms of the last character on the bus, ours or another's. */
+  #busyUntil = -Infinity;
+  #news = false;
+  #strayNews = false;
+  /** By station: nothing is sent before (W14). */
+  readonly #quietUntil = new Float64Array(256).fill(-Infinity);
+  #silentStation = 0;
+  #timeout_ms = 0;
+
+  constructor(line: LineSettings | null, silence_ms: number) {
+    this.character_ms = line === null ? 0 : character_ms(line);
+    this.silence_ms = silence_ms;
+  }
+
+  sendAt(station: number, _now: number): number {
+    return Math.max(this.#busyUntil + this.silence_ms, this.#quietUntil[station]!);
+  }
+
+  sent(n: number, now: number): void {
+    this.#busyUntil = now + this.travel(n);
+  }
+
+  travel(n: number): number {
+    return n * this.character_ms;
+  }
+
+  abstract discard(): void;
+
+  heard(now: number): void {
+    if (this.#news) this.#busyUntil = Math.max(this.#busyUntil, now);
+    if (this.#strayNews && this.#quietUntil[this.#silentStation]! > now) {
+      this.#quietUntil[this.#silentStation] = now + this.#timeout_ms;
+    }
+    this.#news = false;
+    this.#strayNews = false;
+  }
+
+  unanswered(station: number, timeout_ms: number, now: number): void {
+    this.#silentStation = station;
+    this.#timeout_ms = timeout_ms;
+    this.#quietUntil[station] = now + timeout_ms;
+    this.discard();
+  }
+
+  /** Something came. */
+  protected came(): void {
+    this.#news = true;
+  }
+
+  /** `n` bytes belong to nobody. */
+  protected strayed(n: number): void {
+    if (n === 0) return;
+    this.stray += n;
+    this.#strayNews = true;
+  }
+}

@@ -1,0 +1,68 @@
+/** How the sum over a frame's bytes is worked out. */
+export type ChecksumKind = "xor" | "sum" | "lrc" | "crc16" | "crc16-ccitt";
+
+export interface ChecksumSettings {
+  readonly kind: ChecksumKind;
+  /** On the wire: the bytes themselves, or two hexadecimal digits for each. */
+  readonly as: "bytes" | "hex";
+  /** Of the two bytes of a CRC. */
+  readonly order: "high-first" | "low-first";
+  /** The start of the frame is summed, too. */
+  readonly withStart: boolean;
+  /** The checksum follows the end, which is summed, too. */
+  readonly afterEnd: boolean;
+}
+
+const table = (poly: number, isReflected: boolean): Uint16Array =>
+  Uint16Array.from({ length: 256 }, (_, byte) => {
+    let crc = isReflected ? byte : byte << 8;
+    for (let bit = 0; bit < 8; bit++) {
+      if (isReflected) crc = crc & 1 ? (crc >>> 1) ^ poly : crc >>> 1;
+      else crc = ((crc & 0x8000 ? (crc << 1) ^ poly : crc << 1)) & 0xffff;
+    }
+    return crc;
+  });
+/** As Modbus has it: reflected 0x8005, start 0xffff. */
+const modbus = table(0xa001, true);
+/** 0x1021, start 0xffff, not reflected. */
+const ccitt = table(0x1021, false);
+
+/** The sum of `bytes[from…to)`. */
+export function checksum(
+  kind: ChecksumKind, bytes: Uint8Array, from: number, to: number,
+): number {
+  let sum = kind.startsWith("crc16") ? 0xffff : 0;
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]!;
+    switch (kind) {
+      case "xor": sum ^= byte; break;
+      case "sum": case "lrc": sum = (sum + byte) & 0xff; break;
+      case "crc16": sum = (sum >>> 8) ^ modbus[(sum ^ byte) & 0xff]!; break;
+      case "crc16-ccitt": sum = ((sum << 8) & 0xffff) ^ ccitt[(sum >>> 8) ^ byte]!; break;
+    }
+  }
+  return kind === "lrc" ? (-sum) & 0xff : sum;
+}
+
+/** Bytes that it takes on the wire. */
+export function checksumBytes({ kind, as }: ChecksumSettings): number {
+  return (kind.startsWith("crc16") ? 2 : 1) * (as === "hex" ? 2 : 1);
+}
+
+const digits = "0123456789ABCDEF";
+
+/** Puts the sum at `bytes[at…]`; where it ends. */
+export function putChecksum(
+  { kind, as, order }: ChecksumSettings, sum: number, bytes: Uint8Array, at: number,
+): number {
+  const width = kind.startsWith("crc16") ? 2 : 1;
+  for (let i = 0; i < width; i++) {
+    const byte = sum >>> (8 * (order === "low-first" ? i : width - 1 - i)) & 0xff;
+    if (as === "bytes") bytes[at++] = byte;
+    else {
+      bytes[at++] = digits.charCodeAt(byte >> 4);
+      bytes[at++] = digits.charCodeAt(byte & 15);
+    }
+  }
+  return at;
+}

@@ -1,0 +1,88 @@
+import type { Link } from "../../config.ts";
+import type { Driver } from "../../driver.ts";
+import { groupProblem, tagProblem } from "./check.ts";
+import { Field, raw_bytes, rawNumber } from "./codec.ts";
+import { planReads, telegramOf } from "./plan.ts";
+import { readable } from "./readable.ts";
+import { createServer } from "./serve.ts";
+import { TelegramSession } from "./session.ts";
+import type { SharedLink } from "./settings.ts";
+
+const settings = () => require("./settings.ts") as typeof import("./settings.ts");
+
+/**
+ * Another telegram under the same name is another tag: a proof is one of how it is asked, read and
+ * written (W2).
+ */
+function route(link: Link): string {
+  const { frame, telegrams } = link.settings as SharedLink;
+  const text = JSON.stringify([frame, telegrams]);
+  return ` telegrams ${new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 8)}`;
+}
+
+/** What all media share: the telegrams of a link are its settings. */
+const common = {
+  checkTag: (tag, link) => tagProblem(tag, link.settings as SharedLink),
+  checkGroup: (tags, link) => groupProblem(tags, link.settings as SharedLink),
+  /** Two tags that one telegram writes would undo each other's. */
+  extent: (tag) => ({ area: new Field(tag).address.telegram, from: 0, to: 0 }),
+  rawBytes: () => raw_bytes,
+  plan: (tags, link) => planReads(tags, link.settings as SharedLink),
+  occupies: () => null,
+  encode(tag, value, link) {
+    const field = new Field(tag);
+    const { write } = telegramOf(field.address.telegram, link.settings as SharedLink);
+    return field.encode(value, write?.decimals ?? null);
+  },
+  decode: (tag, raw) => new Field(tag).scaling.exact(rawNumber(raw)),
+  /** No answer that is not the acknowledgement says that nothing was done. */
+  rejects: () => false,
+  route,
+  open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink),
+  readable,
+  serve: (tags, link, host) => createServer(tags, link.settings as SharedLink, host),
+} satisfies Omit<Driver, "type" | "medium" | "settings">;
+
+export const telegramTcp: Driver = {
+  ...common,
+  type: "telegram-tcp",
+  medium: "tcp",
+  get settings() {
+    return settings().tcpSettings;
+  },
+};
+
+/** The machine dials; everything else is as if we had. */
+export const telegramListen: Driver = {
+  ...common,
+  type: "telegram-listen",
+  medium: "listen",
+  get settings() {
+    return settings().listenSettings;
+  },
+};
+
+export const telegramUdp: Driver = {
+  ...common,
+  type: "telegram-udp",
+  medium: "udp",
+  get settings() {
+    return settings().udpSettings;
+  },
+
+  checkTag(tag, link) {
+    if (!tag.writable) return common.checkTag(tag, link);
+    return "UDP can neither take a telegram back nor see to it that it arrives once (W14), so " +
+      'nothing is written over it: "access" must be "read"';
+  },
+};
+
+/** A line between two: nobody else speaks on it, so nothing is listened for before the first. */
+export const telegramSerial: Driver = {
+  ...common,
+  type: "telegram-serial",
+  medium: "serial",
+  get settings() {
+    return settings().serialSettings;
+  },
+};

@@ -1,0 +1,92 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { reason } from "../../base.ts";
+import type { Wire, WireEvents } from "../../driver.ts";
+import { Stream, turnAway } from "./stream.ts";
+
+export interface ListenSettings {
+  readonly port: number;
+  /** Address of this machine. */
+  readonly address: string;
+  /** The only address that may dial, if one is given. */
+  readonly from?: string | undefined;
+}
+
+/**
+ * A TCP connection that the device makes. One at a time: while it lasts, whoever else dials is
+ * turned away, so that two devices that dial one port cannot take each other's place unseen. The
+ * peer is told with its port, which is another at each dialling: that ends armings (W3).
+ */
+class ListenWire implements Wire {
+  readonly #settings: ListenSettings;
+  readonly #events: WireEvents;
+  #listener: TCPSocketListener<undefined> | null = null;
+  #socket: Socket<undefined> | null = null;
+  #stream: Stream | null = null;
+
+  constructor(settings: ListenSettings, events: WireEvents) {
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  open(): void {
+    const ours = (socket: Socket<undefined>): boolean => socket === this.#socket;
+    try {
+      this.#listener = Bun.listen<undefined>({
+        hostname: this.#settings.address,
+        port: this.#settings.port,
+        socket: {
+          binaryType: "uint8array",
+          open: (socket) => this.#dialled(socket),
+          data: (socket, bytes) => {
+            if (ours(socket)) this.#events.received(bytes, bytes.length);
+          },
+          end: (socket) => void (ours(socket) && this.#end("closed by the device")),
+          close: (socket) => void (ours(socket) && this.#end("connection lost")),
+          error: (socket, thrown) => void (ours(socket) && this.#end(reason(thrown))),
+        },
+      });
+    } catch (thrown) {
+      const { address, port } = this.#settings;
+      this.#events.closed(`nobody can dial ${address}:${port}: ${reason(thrown)}`);
+    }
+  }
+
+  send(bytes: Uint8Array, n: number, within_ms: number): boolean {
+    if (this.#stream === null) return false;
+    // Not all taken counts as sent: how much of it arrived nobody knows.
+    if (!this.#stream.send(bytes, n, within_ms)) this.reset();
+    return true;
+  }
+
+  drain(): void {}
+
+  reset(): void {
+    if (this.#listener !== null) this.#end("reset");
+  }
+
+  #dialled(socket: Socket<undefined>): void {
+    const { from } = this.#settings;
+    const stranger = from !== undefined && plain(socket.remoteAddress) !== plain(from);
+    if (stranger || this.#stream !== null) return turnAway(socket);
+    this.#socket = socket;
+    this.#stream = new Stream(socket);
+    this.#events.opened(this.#stream.peer);
+  }
+
+  #end(text: string): void {
+    const [listener, stream] = [this.#listener, this.#stream];
+    this.#listener = null;
+    this.#stream = null;
+    this.#socket = null;
+    listener?.stop();
+    stream?.end();
+    this.#events.closed(text);
+  }
+}
+
+/** An IPv4 address is written in two ways where IPv6 is spoken too. */
+const plain = (address: string): string => address.replace(/^::ffff:/, "");
+
+export function createListenWire(settings: ListenSettings, events: WireEvents): Wire {
+  return new ListenWire(settings, events);
+}

@@ -1,0 +1,166 @@
+import { limits } from "../base.ts";
+import type { Driver, Request } from "../driver.ts";
+import { copyCell, writeCell, type Ring } from "../ring.ts";
+import type { Constant } from "./graph.ts";
+
+/** Tags of one device polled together; one poll is one row of `ring`. */
+export interface LinkGroup {
+  readonly stream: string;
+  readonly device: string;
+  readonly station: number;
+  /** ms, start to start */
+  readonly interval: number;
+  readonly ring: Ring;
+  readonly constants: readonly Constant[];
+  readonly requests: readonly Request[];
+}
+
+/** How a driver halves a request that a device refused, and puts halves together again. */
+export type Splitter = Pick<Driver, "split" | "join">;
+
+/** A request that names an address that the device does not have. */
+interface Refused {
+  /** Monotonic ms until which it is not asked again. */
+  until: number;
+  wait_ms: number;
+}
+
+/**
+ * How a group's polling goes, and which requests it is made of. A device refuses a whole read for
+ * one address that it does not have: such a request is halved until the one tag is found, in the
+ * same poll, so that all others have their values. The tag is tried again later.
+ */
+export class Poll {
+  readonly group: LinkGroup;
+  /** Monotonic ms of the next start. */
+  due: number;
+  /** Starts that could not be kept. */
+  missed = 0;
+  polls = 0;
+  failed = 0;
+  /** Scheduled start of the newest row, monotonic ms. */
+  started = 0;
+  readonly #splitter: Splitter;
+  #requests: readonly Request[];
+  #next = 0;
+  /** Halves that this poll has still to read. */
+  readonly #halves: Request[] = [];
+  #halved = 0;
+  /** What became of the requests that this poll halved. */
+  readonly #split = new Map<Request, readonly Request[]>();
+  readonly #refused = new Map<Request, Refused>();
+
+  constructor(group: LinkGroup, splitter: Splitter, due: number) {
+    this.group = group;
+    this.#splitter = splitter;
+    this.#requests = group.requests;
+    // Nobody asks for what comes unasked.
+    this.due = group.requests.some(({ unasked }) => unasked === true) ? Infinity : due;
+    fillConstants(group);
+  }
+
+  /** A device that was connected anew may be another one. */
+  begin(now: number): void {
+    if (this.due < Infinity) this.due = Math.min(this.due, now);
+    this.#requests = this.group.requests;
+    this.#next = 0;
+    this.#halves.length = 0;
+    this.#split.clear();
+    this.#refused.clear();
+  }
+
+  /** Requests that a device refused for their address, each of one tag. */
+  get refused(): readonly string[] {
+    return [...this.#refused.keys()].map(({ text }) => text);
+  }
+
+  /** A row begins on the grid of the first start: what lies between is missed, not made up for. */
+  start(now: number): void {
+    const { interval } = this.group;
+    const late = Math.floor((now - this.due) / interval);
+    this.missed += late;
+    this.started = this.due + late * interval;
+    this.due = this.started + interval;
+    this.#next = 0;
+    this.#halved = 0;
+  }
+
+  /** The next request to send; null = there is none. */
+  take(): Request | null {
+    const half = this.#halves.pop();
+    if (half !== undefined) return half;
+    return this.#next < this.#requests.length ? this.#requests[this.#next++]! : null;
+  }
+
+  get isTaken(): boolean {
+    return this.#next === this.#requests.length && this.#halves.length === 0;
+  }
+
+  /** The device is known not to have it, and it is not yet time to ask again. */
+  isRefused(request: Request, now: number): boolean {
+    if (this.#refused.size === 0) return false;
+    const refused = this.#refused.get(request);
+    return refused !== undefined && now < refused.until;
+  }
+
+  answered(request: Request): void {
+    if (this.#refused.size > 0) this.#refused.delete(request);
+  }
+
+  /** The device has not all of it. True if halves of it are read in its place. */
+  refuse(request: Request, now: number): boolean {
+    const halves = this.#splitter.split?.(request) ?? null;
+    if (halves !== null) {
+      if (this.#halved >= limits.split_requests_max) return false;
+      this.#halved += 2;
+      this.#split.set(request, halves);
+      // The last one is taken first.
+      this.#halves.push(halves[1], halves[0]);
+      return true;
+    }
+    const wait_ms = Math.min(limits.refused_ms_max,
+      2 * (this.#refused.get(request)?.wait_ms ?? limits.refused_ms_min / 2));
+    this.#refused.set(request, { until: now + wait_ms, wait_ms });
+    return false;
+  }
+
+  /** The row is complete: the next poll knows what this one found out. */
+  end(): void {
+    this.polls += 1;
+    if (this.#split.size === 0) return;
+    this.#requests = this.#requests.flatMap((request) => this.#pieces(request));
+    this.#split.clear();
+  }
+
+  /** What a request fell into; neighbours that were answered are one again. */
+  #pieces(request: Request): Request[] {
+    const halves = this.#split.get(request);
+    if (halves === undefined) return [request];
+    const pieces: Request[] = [];
+    for (const piece of halves.flatMap((half) => this.#pieces(half))) {
+      const last = pieces.at(-1);
+      const both = last !== undefined && !this.#refused.has(last) && !this.#refused.has(piece)
+        ? this.#splitter.join?.(last, piece) ?? null : null;
+      if (both === null) pieces.push(piece);
+      else pieces[pieces.length - 1] = both;
+    }
+    return pieces;
+  }
+}
+
+/** No poll writes their cells, so what stands in each row of the ring once stays there. */
+export function fillConstants({ ring, constants }: LinkGroup): void {
+  for (const { column, value } of constants) {
+    for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
+  }
+}
+
+/** The cells of a failed request: the last known value with the reason why it is not new. */
+export function spoil(ring: Ring, request: Request, state: number): void {
+  const { head } = ring;
+  for (const tag of request.tags) {
+    const column = ring.columns[tag.column]!;
+    copyCell(ring, column, head - 1, ring, column, head);
+    ring.arena.U[column.state + (head & ring.mask)] = state;
+  }
+}
