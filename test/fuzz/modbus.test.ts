@@ -95,6 +95,8 @@ test.each(readings)(`$driver.type: any bytes, seed ${seed}`, ({ driver, link, fr
   session = driver.open(link, wire);
   const [plan] = driver.plan(tags, link);
   let now = 0, good = 0;
+  /** A TCP stream has no pauses: a frame may begin in what came for the request before. */
+  let stream: number[] = [];
   for (let seq = 0; seq < count; seq++) {
     session.read(plan!, ring, seq, now);
     while (request.length === 0) now = session.step(now);
@@ -109,8 +111,9 @@ test.each(readings)(`$driver.type: any bytes, seed ${seed}`, ({ driver, link, fr
     if (session.result === DONE) {
       good += 1;
       const row = ring.columns.map((column) => readCell(ring, column, seq) as number);
-      expect(found(request, bytes)).toContainEqual(row);
+      expect(found(request, [...stream, ...bytes])).toContainEqual(row);
     }
+    if (driver === modbusTcp) stream = [...stream, ...bytes].slice(-30);
     request = new Uint8Array(0);
     now += 200;
     session.step(now);

@@ -1,4 +1,3 @@
-import { scalarFunctions } from "../../src/sql/functions.ts";
 import type { Mutant } from "./mutate.ts";
 
 /** A rule: what is changed how in which statements, after what, and why no row can tell. */
@@ -146,9 +145,9 @@ export function reasonOf(mutant: Mutant): string | null {
 }
 
 /** In `s < 64 ? fn.body.f(…) : null`, where nothing asks whether the body refuses. */
-function isAnswered({ statement, change, before }: Mutant): boolean {
-  const fn = /^const \w+ = \w+ < 64 \? fn\.body\.([$\w]+)\(/.exec(statement)?.[1];
-  return fn !== undefined && !scalarFunctions.get(fn)!.refuses &&
+function isAnswered({ statement, change, before, kernel }: Mutant): boolean {
+  const made = /^const (\w+) = \w+ < 64 \? fn\.body\./.exec(statement)?.[1];
+  return made !== undefined && !kernel().includes(` ${made} === undefined `) &&
     /^(?:< → <=|64 → 65|\? : → first)$/.test(change) &&
     /^const \w+ = (?:\w+ (?:< )?)?$/.test(before);
 }

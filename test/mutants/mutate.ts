@@ -1,3 +1,4 @@
+import { statefulFunctions } from "../../src/sql/functions.ts";
 import { callees } from "../../src/sql/emit/callees.ts";
 
 /** One change of a kernel's text. */
@@ -117,12 +118,16 @@ const operands: Readonly<Record<string, string>> = {
   c_low: "low", newest_low: "low", c_high: "high", newest_high: "high",
 };
 
-/** Names without their numbers, of operands without what they are named after. */
+/**
+ * Names without their numbers, of operands without what they are named after; so are fields of
+ * calls with state: what reads and keeps them is the same for all functions (stateful/site.ts).
+ */
 const patternOf = (statement: string): string =>
   statement.replace(/\b[a-zA-Z]\w*/g, (name) => {
-    const bare = name.replace(/\d+/g, "");
+    const bare = name.replace(/^(\w+?)\d+_(?=[a-z])/,
+      (whole, fn: string) => (statefulFunctions.has(fn) ? "call_" : whole)).replace(/\d+/g, "");
     return operands[bare] ?? bare;
-  });
+  }).replace(/(?: \| flags){2,}/g, " | flags");
 
 function closing(text: string, from: number): number {
   let open = 1;

@@ -11,7 +11,7 @@ import { type Subject, subjectOf } from "./subject.ts";
  */
 const row_sets = 12, places_max = 30, more_row_sets = 3, more_places_max = 120;
 /** The same of the last round, and in how many more variants of a place's program it is tried. */
-const last_row_sets = 60, last_places = 4, variants = 10;
+const last_row_sets = 60, last_places = 3, variants = 6;
 
 /** A mutant that nothing has told so far. */
 export interface Open {

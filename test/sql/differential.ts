@@ -372,8 +372,8 @@ class Queries {
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
-        case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
-          `${this.#not("NULL", () => this.#leaf("long"))})`;
+        case "long": return `${r.pick(["sum", "min", "max", "last", "first", "avg"])}(` +
+          `${arg("long")})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
         case "text": return !this.#having && r.chance(0.3) ? r.pick(["t", "u"])
           : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;
@@ -458,7 +458,7 @@ class Queries {
       case "whole": return fold("acc_count", x(this.kind()));
       case "bool": return r.pick([
         () => `${r.pick(["rising", "falling"])}(${x("bool")})`,
-        () => `hysteresis(${number()}, ${r.pick(["1, 5", "0, 0", "-10, 50.5", "a, b",
+        () => `hysteresis(${number()}, ${r.pick(["1, 100", "0, 0", "-2.25, 1.5", "a, b",
           "5, 1"])})`,
         () => `debounce(${x("bool")}, ${r.pick(["0", "20ms", "100ms", "n"])})`,
         () => `had_changed(${flag()}, ` +

@@ -1,6 +1,6 @@
 import { assert } from "../../base.ts";
 import { ERROR, NULL } from "../../ring.ts";
-import type { BoundCall } from "../bound.ts";
+import type { Bound, BoundCall } from "../bound.ts";
 import { javascript } from "./dyn.ts";
 import { scalarFunctions, type ScalarFunction } from "../functions.ts";
 import { type Code, failing, known, refusing, trusted, type Value, whole, worst } from "./code.ts";
@@ -16,7 +16,7 @@ export function callValue(code: Code, node: BoundCall, args: readonly Value[]): 
   const state = worst(code, ...args.map((a) => (sees ? trusted(code, a.state) : a.state)));
   const result = record.inline !== undefined
     ? { value: code.define("t", inlined(record.inline, args)), state }
-    : calledBody(code, record, args, state, sees);
+    : calledBody(code, record, node.args, args, state);
   if (node.type.kind === "dyn") {
     const made = { ...node.type, value: result.value, js: result.value };
     return record.part ? { ...made, state: result.state }
@@ -43,9 +43,16 @@ interface Made {
 const inlined = (text: string, args: readonly Value[]): string =>
   text.replace(/\$(\d)/g, (_, i: string) => args[Number(i)]!.value);
 
+/** Whether a call may be refused: a constant that is written out has been looked at. */
+const refusable = ({ refuses, constants }: ScalarFunction, args: readonly Bound[]): boolean =>
+  refuses === "constants" ? args.some(({ kind }, i) => constants?.[i] && kind !== "literal")
+    : refuses === true;
+
 function calledBody(
-  code: Code, record: ScalarFunction, args: readonly Value[], state: string, sees: boolean,
+  code: Code, record: ScalarFunction, nodes: readonly Bound[], args: readonly Value[],
+  state: string,
 ): Made {
+  const sees = record.nulls === "sees";
   const list = args.map((a) => {
     const value = a.kind === "dyn" ? javascript(code, a) : a.length !== undefined
       ? `fn.${a.kind === "bytes" ? "bytesOf" : "textOf"}(U, ${a.value}, ${a.length})`
@@ -55,8 +62,8 @@ function calledBody(
   });
   const value =
     code.define("t", `${known(state)} ? fn.body.${record.name}(${list.join(", ")}) : null`);
-  const answered =
-    record.refuses ? refusing(code, state, `${value} === undefined`, ERROR.argument) : state;
+  const answered = refusable(record, nodes)
+    ? refusing(code, state, `${value} === undefined`, ERROR.argument) : state;
   return { value, state: failing(code, answered, `${value} === null`, NULL) };
 }
 

@@ -59,7 +59,7 @@ export const convert: readonly ScalarFunction[] = [
   },
   {
     name: "encode", parameters: "ys",
-    result: "text", refuses: true, constants: { 1: encodingFault },
+    result: "text", refuses: "constants", constants: { 1: encodingFault },
     takes: "x, 'base64'",
     doc: "A text (its UTF-8) or bytes as base64", examples: [["encode('Öl', 'base64')", "'w5Zs'"]],
     slot: ([data]) => Math.ceil(data!.slot / 3) * 4,

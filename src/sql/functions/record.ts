@@ -37,8 +37,11 @@ export type ScalarFunction = Plain & (Refusing | Answering);
  * It returns null for NULL, and is called with NULL only if `nulls` is "sees".
  */
 interface Refusing {
-  /** The body returns undefined for what it does not take: `ERROR.argument`. */
-  readonly refuses: true;
+  /**
+   * The body returns undefined for what it does not take: `ERROR.argument`. "constants": only where
+   * `constants` finds a fault, so never in an argument that is written out.
+   */
+  readonly refuses: true | "constants";
   readonly body: (...args: never[]) => FunctionValue;
 }
 

@@ -80,7 +80,7 @@ function replacedSlot([text, , by]: readonly ArgumentType[]): number {
 
 export const regexp: readonly ScalarFunction[] = [
   {
-    name: "regexp_matches", parameters: "ss", result: "bool", refuses: true, nulls: "sees",
+    name: "regexp_matches", parameters: "ss", result: "bool", refuses: "constants", nulls: "sees",
     takes: "text, pattern",
     doc: "Whether the regular expression (RE2) matches somewhere in the text; NULL: no",
     constants: { 1: regexpFault },
@@ -90,7 +90,8 @@ export const regexp: readonly ScalarFunction[] = [
       text !== null && pattern !== null && expression(pattern)?.test(text),
   },
   {
-    name: "regexp_replace", parameters: "sss", result: "text", refuses: true, slot: replacedSlot,
+    name: "regexp_replace", parameters: "sss", result: "text", refuses: "constants",
+    slot: replacedSlot,
     takes: "text, pattern, by",
     doc: "With each match replaced; `$1` or `${name}` is what a group matched, `$$` a `$`",
     constants: { 1: regexpFault },
@@ -99,7 +100,7 @@ export const regexp: readonly ScalarFunction[] = [
   },
   {
     name: "regexp_substr", parameters: "ss",
-    result: "text", refuses: true, constants: { 1: regexpFault },
+    result: "text", refuses: "constants", constants: { 1: regexpFault },
     takes: "text, pattern",
     doc: "The first match; where there is none an empty text",
     examples: [["regexp_substr('seafood', 'fo+')", "'foo'"]],
