@@ -72,7 +72,7 @@ export const kits: readonly Kit[] = [
   },
 ];
 
-/** Four telegrams of ten numbers for each type, all with a length in front and an acknowledgement. */
+/** Four telegrams of ten numbers for each type, with a length in front and an acknowledgement. */
 function binaryTelegrams(): object {
   const length = "<00><00>";
   return {
