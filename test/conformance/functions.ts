@@ -162,7 +162,7 @@ function runAggregate(fn: string, args: readonly Json[][], expected: Json): Outc
     const query = bindSelect(sql, parseQuery(sql), catalogOf(new Map([["a", column("a", kind)]])));
     const spec = query.aggregates[0]!;
     return compare(jsonOf(aggregate(spec, [values!.map((v) => cellOf(v, kind))],
-      values!.length),
+      values!.length, false),
       spec.type.kind), expected);
   } catch (thrown) {
     return refused(thrown, expected);

@@ -5,7 +5,7 @@ import { binary, Program, until, workFolder } from "../support/binary.ts";
 
 /**
  * Must-show H: `run --simulate` of a configuration that nobody prepared for it: 32 meters on a bus,
- * five controllers, and what nothing can stand for.
+ * seven controllers of three kinds, a scale, and what nothing can stand for.
  */
 const plc = (n: number) => ({ type: "modbus-tcp", host: `192.0.2.${n}`, timeout: "100ms" });
 const numbers = [1, 2, 3, 4, 5];
@@ -22,12 +22,23 @@ const config = {
     "bus-1": { type: "modbus-rtu", port: "/dev/ttyS1", rs485: "kernel", baud: 115200,
       timeout: "50ms" },
     ...Object.fromEntries(numbers.map((n) => [`plc-${n}`, plc(n)])),
+    siemens: { type: "s7", host: "192.0.2.6", slot: 1, timeout: "200ms" },
+    logix: { type: "ethernet-ip", host: "192.0.2.7", slot: 0, timeout: "200ms" },
+    scale: { type: "telegram-serial", port: "/dev/ttyUSB0", rs485: "adapter", baud: 9600,
+      timeout: "200ms", telegrams: { weight: { send: "SI", match: "^S [SDI+-]",
+        example: "S S     100.00 g" } } },
     scada: { type: "opcua", host: "192.0.2.9", security: "None" },
     broker: { type: "mqtt", host: "192.0.2.10" },
   },
   devices: {
     "m-{01..32}": { use: "meter", link: "bus-1", station: "{n}" },
     ...Object.fromEntries(numbers.map((n) => [`p-${n}`, { use: "plc", link: `plc-${n}` }])),
+    mill: { link: "siemens", groups: { fast: "200ms" }, tags: {
+      speed: { at: "DB1.DBD4", type: "float32" } } },
+    oven: { link: "logix", groups: { fast: "200ms" }, tags: {
+      zone: { at: "Oven.Temperature", type: "float32" } } },
+    "w-1": { link: "scale", groups: { fast: "300ms" }, tags: {
+      weight: { at: "weight field 3", type: "float64", eu: "g" } } },
     line: { link: "scada", groups: { fast: "200ms" }, tags: {
       speed: { at: "ns=2;s=Speed", type: "float64" } } },
   },
@@ -54,8 +65,9 @@ beforeAll(async () => {
   file = await binary();
   run = new Program([file, "run", "gateway.json", "--simulate"], { cwd: folder.path });
   await until("every simulated tag is good", async () => {
-    const lines = (await cli("read")).split("\n").filter((line) => /^(m|p)-\d/.test(line));
-    return lines.length === 74 && lines.every((line) => line.includes("good"));
+    const lines = (await cli("read")).split("\n")
+      .filter((line) => /^(m-|p-|w-|mill|oven)/.test(line));
+    return lines.length === 77 && lines.every((line) => line.includes("good"));
   }, 20_000);
 }, 30_000);
 afterAll(async () => {
@@ -85,6 +97,10 @@ const faults: readonly (readonly [string, string, RegExp])[] = [
   ["bus-1/11 noise", "m-11.power", /\d stray bytes/],
   ["bus-1/12 half", "m-12.power", /bad:(garbled|timeout)/],
   ["plc-5 disconnect for 5s", "p-5.temperature", /bad:disconnected[^]*link is closed/],
+  ["siemens silence", "mill.speed", /bad:timeout/],
+  ["logix disconnect for 5s", "oven.zone", /bad:disconnected[^]*link is closed/],
+  ["scale silence", "w-1.weight", /bad:timeout/],
+  ["scale garbage", "w-1.weight", /bad:(garbled|timeout)/],
   ["plc-1 stall 500ms", "p-1.temperature", /bad:timeout/],
   ["bus-1 other-master 10ms", "m-01.power", /stray bytes|another master/],
 ];

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { monotonic } from "../../src/base/os.ts";
 import { binary, until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { Site } from "../support/plant.ts";
@@ -17,7 +18,8 @@ const tank = (link: string): object => ({
   link, groups: { fast: "100ms" },
   tags: { level: input(0), broken: input(1), full: input(2), hall: { static: "Hall {n}" },
     limit: { static: 55 }, ready: { static: true },
-    pump: { at: "holding 0", type: "int16", access: "read-write" } },
+    pump: { at: "holding 0", type: "int16", access: "read-write" },
+    valve: { at: "holding 1", type: "int16", access: "read-write" } },
 });
 const config = {
   gateway: { id: "tank" },
@@ -31,12 +33,16 @@ const config = {
     silent: { sql: "SELECT level AS o FROM t-2.fast WHERE level < 0.0",
       to: [{ write: "t-2.pump", from: "o" }] },
     bus: { sql: "SELECT level, hall, quality(broken) AS why FROM t-2.fast" },
+    filled: { sql: "SELECT count(CASE WHEN level > 1.0 THEN 1 END) AS n FROM t-1.fast " +
+      "GROUP BY TUMBLINGWINDOW(ms, 500)", to: [{ write: "t-1.valve", from: "n" }] },
   },
   sinks: { changes: { type: "log", onChange: { deadband: { level: 0.1 } } } },
   policy: { "t-1.pump": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
     permit: ["`t-1`.level > 1.0"] },
-  "t-2.pump": { allow: ["rule:silent"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
-    permit: ["`t-2`.level > 5.0"], onLoss: { after: "1s", value: 7, step: "any" } } },
+    "t-1.valve": { allow: ["rule:filled"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+      inputMaxAge: "5s", onLoss: { after: "60s", value: "hold" } },
+    "t-2.pump": { allow: ["rule:silent"], maxMode: "armed", min: 0, max: 100, minInterval: "1ms",
+      permit: ["`t-2`.level > 5.0"], onLoss: { after: "1s", value: 7, step: "any" } } },
   api: { listen: "127.0.0.1:0" },
 };
 const plant = Object.fromEntries(["t-1", "t-2"].flatMap((device) => [
@@ -140,6 +146,26 @@ test("a forced value is what rules see, never good, and opens no permit (W8, W12
   expect(await gateway.cli("write", "t-1.pump", "6")).toMatchObject({ code: 0 });
 });
 
+test("a forced value behind NULL that is counted reaches no machine (W8)", async () => {
+  const writes = (since: number): number => site.plant.writes("plc", since).length;
+  await gateway.arm("t-1.valve");
+  const armed = monotonic();
+  await until("a count is written", () => writes(armed) > 0);
+  // CASE is NULL then: nothing to count, for a reason that is not good.
+  await gateway.cli("force", "t-1.level", "0.5", "--for", "10m", "--by", "anna");
+  for (const [n, quality] of [[0, "uncertain:skipped"], [5, undefined]] as const) {
+    await until(`windows of ${n}`, async () => {
+      const { values, quality: of } = (await gateway.get("/streams/filled/latest")).body;
+      return Math.abs(values.n - n) < 2 && of.n === quality;
+    });
+    const from = monotonic();
+    await freshRow("filled");
+    await freshRow("filled");
+    expect(writes(from) > 0).toBe(quality === undefined);
+    await gateway.cli("force", "t-1.level", "--end", "--by", "anna");
+  }
+}, 30_000);
+
 test("force refuses what cannot stand there", async () => {
   const force = async (...words: string[]): Promise<string> =>
     (await gateway.cli("force", ...words, "--for", "1m", "--by", "anna")).output;
@@ -218,7 +244,8 @@ test("a change that makes a forced tag another ends the force", async () => {
   expect(await gateway.cli("force", "t-1.level", "9", "--for", "10m", "--by", "anna"))
     .toMatchObject({ code: 0 });
   const { "t-{1..1}": one, ...others } = config.devices as Record<string, any>;
-  const changed = site.live({}, { devices: { ...others, "t-{1..1}": { ...one,
+  const { filled: _, ...rules } = config.rules;
+  const changed = site.live({}, { rules, devices: { ...others, "t-{1..1}": { ...one,
     tags: { ...one.tags, level: { static: 5.5 }, other: input(0) } } },
     policy: { "t-2.pump": config.policy["t-2.pump"] } });
   const { code, output } = await gateway.cli("apply", changed, "--by", "anna");

@@ -9,11 +9,11 @@ import { type Cell, failed, hasValue, order, type Value } from "./value.ts";
  * is folded by itself, then panes are joined in time order.
  */
 export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate,
-  panes: readonly (readonly Cell[])[], rows: number): Cell {
+  panes: readonly (readonly Cell[])[], rows: number, strict: boolean): Cell {
   if (arg === null) return { value: rows, state: GOOD };
   const cells = panes.flat();
   if (!skipsNull) return (fn === "first" ? cells[0] : cells.at(-1)) ?? { value: null, state: NULL };
-  let state = Math.max(GOOD, ...cells.map(weight));
+  let state = Math.max(GOOD, ...cells.map((cell) => weight(cell, strict)));
   const valued = panes.map((pane) => pane.filter(hasValue).map((cell) => cell.value))
     .filter((pane) => pane.length > 0);
   const values = valued.flat();
@@ -38,10 +38,13 @@ export function aggregate({ fn, skipsNull, type, arg, settings }: BoundAggregate
   return state >= 194 ? failed(state) : { value: fold(fn, valued, type.kind), state };
 }
 
-/** What a cell does to the state of the result: bad was left out, NULL is left out silently. */
-function weight({ state }: Cell): number {
+/**
+ * What a cell does to the state of the result: bad was left out, NULL is left out silently; if a
+ * machine may be written, nothing is.
+ */
+function weight({ state }: Cell, strict: boolean): number {
   if (state < 64 || state >= 194) return state;
-  return state < NULL ? UNCERTAIN.skipped : GOOD;
+  return strict || state < NULL ? UNCERTAIN.skipped : GOOD;
 }
 
 /** A sum of whole numbers must fit its kind after every row. */

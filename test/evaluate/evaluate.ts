@@ -496,7 +496,7 @@ class Evaluation {
     for (const row of rows) groups.put(this.#keyOf(row), row);
     this.#count(groups);
     const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows) ||
-      (groups.evicted > 0 && this.#world.strict === true);
+      (groups.evicted + groups.refused > 0 && this.#world.strict === true);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
     return this.#arranged(groups.rows.flatMap((group) =>
       this.#group(window, group, least)));
@@ -569,7 +569,7 @@ class Evaluation {
     const leaves: Leaves = {
       ...first,
       seed: new Map(this.#query.groupBy.map((expr) =>
-        [expr, keyCell(rows.map((row) => keyOf(expr, this.#rowLeaves(row))))])),
+        [expr, keyCell(rows.map((row) => keyOf(expr, this.#rowLeaves(row))), least)])),
       newest: (index) => this.#world.newest?.(index, window.end) ?? failed(BAD.initial),
       aggregate: (index) => {
         const spec = this.#query.aggregates[index]!;
@@ -577,7 +577,8 @@ class Evaluation {
         const panes = this.#panes(rows).map((pane) => (arg === null ? []
           : this.#forgiven(spec, pane.map((row) =>
             stored(evaluate(arg, this.#rowLeaves(row)), arg.type)))));
-        const cell = stored(aggregate(spec, panes, rows.length), spec.type);
+        const cell = stored(aggregate(spec, panes, rows.length,
+          this.#world.strict === true), spec.type);
         return { ...cell, state: Math.max(cell.state, least) };
       },
       infer: (index, output) => this.#infer(index, output, leaves),
@@ -623,11 +624,11 @@ class Evaluation {
 /** Keys stand in cells. */
 const keyOf = (expr: Bound, leaves: Leaves): Cell => stored(evaluate(expr, leaves), expr.type);
 
-/** A group's key: that of its first row, as good as the worst of its rows. */
-function keyCell(cells: readonly Cell[]): Cell {
+/** A group's key: that of its first row, as good as the worst of its rows, no better than that. */
+function keyCell(cells: readonly Cell[], least: number): Cell {
   const first = cells[0]!;
   const value = typeof first.value === "number" ? first.value + 0 : first.value;
-  return hasValue(first) ? { value, state: worst(...cells) } : first;
+  return hasValue(first) ? { value, state: Math.max(worst(...cells), least) } : first;
 }
 
 /** Equal for the cells of one group: NULL is a group of its own, −0 is 0. */

@@ -372,8 +372,8 @@ class Queries {
           return r.chance(0.3) ? `count(${r.chance(0.3) ? "*" : arg(this.kind())})`
           : `${r.pick(["sum", "avg", "min", "max", "last", "first"])}(` +
             `${this.#not("NULL", () => arg("whole"))})`;
-        case "long": return `${r.pick(["min", "max", "last", "first", "avg"])}(` +
-          `${this.#not("NULL", () => this.#leaf("long"))})`;
+        case "long": return `${r.pick(["sum", "min", "max", "last", "first", "avg"])}(` +
+          `${arg("long")})`;
         case "bool": return `last(${r.pick(["yes", "no"])})`;
         case "text": return !this.#having && r.chance(0.3) ? r.pick(["t", "u"])
           : `${r.pick(["min", "max", "last", "first"])}(${r.pick(["t", "u"])})`;

@@ -11,7 +11,7 @@ import type { Model } from "../../src/infer.ts";
 
 const columns: readonly ColumnSpec[] = [
   { name: "a", kind: "float64", slot: 0 }, { name: "n", kind: "int53", slot: 0 },
-  { name: "t", kind: "text", slot: 8 },
+  { name: "t", kind: "text", slot: 8 }, { name: "big", kind: "int64", slot: 0 },
 ];
 const level: ColumnSpec = { name: "level", kind: "float64", slot: 0 };
 const catalog: Catalog = {
@@ -127,6 +127,13 @@ describe("W8: on the way to a write only what is good lets a row pass", () => {
       ["4:uncertain:skipped"]],
     ["what the window itself skips", "SELECT sum(a) AS v FROM s GROUP BY COUNTWINDOW(4)",
       ["20:uncertain:source"]],
+    ["NULL, which may be made of doubt", "SELECT count(CASE WHEN n > 3 THEN 1 END) AS v FROM s " +
+      "GROUP BY TUMBLINGWINDOW(ss, 2)", ["0:uncertain:skipped", "0:uncertain:skipped", "1:good"]],
+    ["NULL of panes", "SELECT sum(CASE WHEN n > 3 THEN a END) AS v FROM s " +
+      "GROUP BY HOPPINGWINDOW(ss, 2, 1)", [":null", ":null", ":null", "5:uncertain:skipped",
+      "5:good"]],
+    ["NULL of kept rows", "SELECT median(CASE WHEN n > 3 THEN a END) AS v FROM s " +
+      "GROUP BY SLIDINGWINDOW(ss, 1)", [":null", ":null", ":null", "5:uncertain:skipped"]],
   ];
   test.each(windows)("%s: results tell of rows that it kept out", (_, sql, expected) => {
     const { input, stages, rings } = start(sql, { strict: true });
@@ -314,8 +321,38 @@ describe("windows", () => {
     while (cursor !== input.head) cursor = stages[0]!.run(cursor, input.head, 0, 2000);
     stages[0]!.tick(3000, 0);
     expect(Array.from({ length: rings[1]!.head }, (_, seq) => show(rings[1]!, seq))).toEqual([
-      "n=3:good c=1:uncertain:skipped", "n=2:good c=1:uncertain:skipped",
+      "n=3:uncertain:skipped c=1:uncertain:skipped",
+      "n=2:uncertain:skipped c=1:uncertain:skipped",
       "n=1:good c=1:good", "n=2:good c=1:good"]);
+  });
+
+  test.each(["TUMBLINGWINDOW(ss, 1)", "HOPPINGWINDOW(ms, 1000, 500)"])(
+    "W8: nor of a %s in which a key found no room", (window) => {
+      const { input, stages, rings } = start(
+        `SELECT n, count(*) AS c FROM s GROUP BY n KEYS 2, ${window}`, { strict: true });
+      for (const n of [1, 2, 3]) push(input, 1000, { n });
+      for (const n of [1, 2]) push(input, 5000, { n });
+      let cursor = 0;
+      while (cursor !== input.head) cursor = stages[0]!.run(cursor, input.head, 0, 5000);
+      for (let time = 5500; time <= 6500; time += 500) stages[0]!.tick(time, 0);
+      const found = Array.from({ length: rings[1]!.head }, (_, seq) => show(rings[1]!, seq));
+      const half = found.length / 2;
+      expect(new Set(found.slice(0, half))).toEqual(new Set([
+        "n=1:uncertain:skipped c=1:uncertain:skipped",
+        "n=2:uncertain:skipped c=1:uncertain:skipped"]));
+      expect(new Set(found.slice(half))).toEqual(new Set([
+        "n=1:good c=1:good", "n=2:good c=1:good"]));
+    });
+
+  test("sums of what comes of int64 values, beside names of its own making", () => {
+    const { input, stages, rings } = start("SELECT sum(big - 1) AS s, avg(big + big) AS m, " +
+      "sum(big) AS t FROM s GROUP BY TUMBLINGWINDOW(ss, 1)");
+    for (const big of [2n ** 60n, 5n, -3n]) push(input, 1000, { big });
+    stages[0]!.run(0, input.head, 0, 1000);
+    stages[0]!.tick(2000, 0);
+    const sum = 2n ** 60n + 2n;
+    expect(show(rings[1]!, 0))
+      .toBe(`s=${sum - 3n}:good m=${2n * sum / 3n}:good t=${sum}:good`);
   });
 });
 

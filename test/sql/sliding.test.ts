@@ -31,7 +31,7 @@ function next(random: Random, time: number): Kept {
 function refer(rows: readonly Kept[], [fn, fraction]: (typeof wanted)[number]): Cell {
   const type = { kind: "float64", slot: 0 } as const;
   return aggregate({ fn, skipsNull: true, type, settings: [fraction],
-    arg: {} } as unknown as BoundAggregate, [rows.map(({ cell }) => cell)], rows.length);
+    arg: {} } as unknown as BoundAggregate, [rows.map(({ cell }) => cell)], rows.length, false);
 }
 
 /** Rows one by one or several at once, the window's content after each; ours and the reference. */

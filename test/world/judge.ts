@@ -111,10 +111,13 @@ export function judgeWrites(
     outcome === "verified" || outcome === "acknowledged" || outcome === "rejected");
   for (const row of unmatched(arrived, ofFrames, fits)) wrong(`no frame: ${JSON.stringify(row)}`);
   for (const row of rows) {
+    if (row.origin === "prove" && rows.filter(({ arming }) => arming === row.arming).length > 1) {
+      wrong(`the arming of a proof was used by others: ${JSON.stringify(row)}`);
+    }
     if (row.outcome === null) wrong(`no outcome: ${JSON.stringify(row)}`);
     const inCalm = calm.some(([from, to]) => row.monotonic >= from && row.monotonic <= to);
-    // A loss has its row from the arming on.
-    const asked = !row.origin.startsWith("onLoss:");
+    // A loss has its row from the arming on; a proof is armed before it is carried out.
+    const asked = !row.origin.startsWith("onLoss:") && row.origin !== "prove";
     if (inCalm && asked && row.took > write_ms_max) wrong(`slow: ${JSON.stringify(row)}`);
   }
   judgePace(rows, frames, fits, wrong);

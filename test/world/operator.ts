@@ -68,7 +68,9 @@ export class Operator {
       for (const [tag, origin] of Object.entries(targets)) {
         // Who sees that a rule yields to a person's write (W16) arms it again.
         const again = origin !== null && this.#random.chance(0.3);
-        if (again || !writing.armed.includes(tag)) void this.#arm(tag);
+        const isArmed = writing.armed.includes(tag);
+        if (!this.#world.quiet && this.#random.chance(isArmed ? 0.02 : 0.3)) void this.#prove(tag);
+        else if (again || !isArmed) void this.#arm(tag);
       }
     }));
   }
@@ -83,6 +85,19 @@ export class Operator {
     } catch (thrown) {
       // A link is down, the disk is full, somebody disarmed: the next look tries again.
       this.#note(`not armed: ${(thrown as { code?: string }).code ?? String(thrown)}`);
+    }
+  }
+
+  /** By writing what stands there; of a tag that is armed it is refused. */
+  async #prove(tag: string): Promise<void> {
+    const runtime = this.#world.process.runtime!;
+    const id = this.#id();
+    try {
+      const { hash } = await runtime.proof(tag);
+      const { outcome, code } = await runtime.prove({ id, tag, by: "anna", proof: hash });
+      this.#note(`proof ${outcome === "refused" ? code : outcome}`);
+    } catch (thrown) {
+      this.#note(`not proved: ${(thrown as { code?: string }).code ?? String(thrown)}`);
     }
   }
 

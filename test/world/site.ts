@@ -24,7 +24,7 @@ export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
   "press.setpoint": 700, "drive-1.target": 700, "press.manual": 50, "drive-2.target": 50,
 };
 
-const outside = ["rest", "mqtt", "cli"];
+const outside = ["rest", "mqtt", "cli", "prove"];
 
 const config = (threads: 1 | 3): object => ({
   gateway: { id: "world", profile: threads === 1 ? "generic-256mb" : "generic-1gb" },

@@ -196,7 +196,8 @@ function windowSpec(
     keys: keys.map(({ spec, expr }) => ({ spec, value: (leaves) => bindings.cell(leaves, expr) })),
     aggregates: aggregates.map(({ spec, aggregate: { fn, arg, skipsNull, settings } }) => ({
       aggregate: {
-        fn, spec, skipsNull, slides, settings: settings ?? [], arg: arg === null ? null
+        fn, spec, skipsNull, slides, strict: input.strict, settings: settings ?? [],
+        arg: arg === null ? null
           : { ...arg.type, name: arg.kind === "column" ? arg.name : "" },
       },
       value: arg === null ? null : (leaves) => bindings.cell(leaves, arg),

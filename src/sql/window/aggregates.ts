@@ -1,7 +1,7 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { type AggregateName, gathers, isQuantile, isSpectral, needsRows } from "../bound.ts";
 import { spectrum_rows_min } from "../functions/spectrum.ts";
-import type { Code, Value } from "../emit/code.ts";
+import { type Code, trusted, type Value } from "../emit/code.ts";
 import { outcome } from "../emit/dyn.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
@@ -16,6 +16,8 @@ export interface Aggregate {
   readonly settings: readonly number[];
   /** Each row closes a window: values of percentiles stand in order (sliding.ts). */
   readonly slides: boolean;
+  /** On the way to a write: whatever made an input NULL, leaving it out is told (W8). */
+  readonly strict: boolean;
 }
 
 /** True if values stay in their order from one window to the next. */
@@ -102,9 +104,9 @@ export function update(code: Code, aggregate: Aggregate, arg: Value | null, plac
     return;
   }
   const s = arg.state;
-  const worse = worstLine(code, s, place.at("worst"));
+  const worse = worstLine(code, aggregate, s, place.at("worst"));
   if (worse !== null) code.line(worse);
-  const lines = valueLines(aggregate, arg, place);
+  const lines = valueLines(code, aggregate, arg, place);
   code.line(`${s === "0" ? "" : `if (${s} < 64) `}{ ${lines.join(" ")} }`);
 }
 
@@ -115,11 +117,16 @@ export function keepOne(aggregate: Aggregate, arg: Value, place: Place): string 
     : kept;
 }
 
-/** What is left out for being bad makes the result uncertain; NULL is left out silently. */
-export function worstLine(code: Code, s: string, worst: string): string | null {
+/**
+ * What is left out for being bad makes the result uncertain. NULL is left out silently, but not on
+ * the way to a write: it may be there because a condition or a key could not be trusted.
+ */
+export function worstLine(
+  code: Code, { strict }: Aggregate, s: string, worst: string,
+): string | null {
   if (s === "0") return null;
-  const w =
-    code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
+  const w = strict ? trusted(code, s)
+    : code.define("worst", `${s} < 64 | ${s} > 193 ? ${s} : ${s} < 192 ? ${UNCERTAIN.skipped} : 0`);
   return `if (${w} > ${worst}) ${worst} = ${w};`;
 }
 
@@ -142,7 +149,7 @@ export function numberOf(arg: Value): string {
   return arg.kind === "int64" ? `(${arg.high} * 4294967296 + (${arg.value} >>> 0))` : arg.value;
 }
 
-function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
+function valueLines(code: Code, aggregate: Aggregate, arg: Value, place: Place): string[] {
   const at = (field: string): string => place.at(field);
   const v = numberOf(arg);
   const n = at("n");
@@ -150,7 +157,7 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
   switch (aggregate.fn) {
     case "count": return [counted];
     case "sum": case "avg": {
-      if (arg.kind === "int64") return [counted, ...add64(arg, at)];
+      if (arg.kind === "int64") return [counted, ...add64(code, arg, at)];
       const sum = at("sum");
       const exact = arg.kind !== "int53" ? [] : [
         `if (${sum} > 9007199254740991 | ${sum} < -9007199254740991) ${at("over")} = 1;`];
@@ -187,13 +194,15 @@ function valueLines(aggregate: Aggregate, arg: Value, place: Place): string[] {
 }
 
 /** Exact sum of int64 values in two words. */
-export function add64(arg: Value, at: (field: string) => string): string[] {
-  const low = at("low"), high = at("high");
+export function add64(code: Code, arg: Value, at: (field: string) => string): string[] {
+  const before = { low: at("low"), high: at("high") };
+  const low = code.name("low"), high = code.name("high");
   return [
-    `const low = (${low} | 0) + ${arg.value} | 0;`,
-    `const high = (${high} | 0) + ${arg.high} + (low >>> 0 < ${arg.value} >>> 0 ? 1 : 0) | 0;`,
-    `if (((${high} ^ high) & (${arg.high} ^ high)) < 0) ${at("over")} = 1;`,
-    `${low} = low; ${high} = high;`,
+    `const ${low} = (${before.low} | 0) + ${arg.value} | 0;`,
+    `const ${high} = (${before.high} | 0) + ${arg.high} + ` +
+      `(${low} >>> 0 < ${arg.value} >>> 0 ? 1 : 0) | 0;`,
+    `if (((${before.high} ^ ${high}) & (${arg.high} ^ ${high})) < 0) ${at("over")} = 1;`,
+    `${before.low} = ${low}; ${before.high} = ${high};`,
   ];
 }
 

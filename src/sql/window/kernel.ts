@@ -290,7 +290,7 @@ function findGroup(
     }
   });
   const entering = spec.evicts ? evicting(code, spec, window, table, most)
-    : refusing(window, table, most);
+    : refusing(spec, window, table, most);
   code.line(`let slot = (hash ^ hash >>> 15) & 2 * ${most} - 1;
 for (let e = I[${table} + slot | 0]; e !== 0; e = I[${table} + slot | 0]) {
   g = e - 1;
@@ -309,25 +309,36 @@ if (g < 0) {
 /** The lines that give a new key a group, and those for a key that has one. */
 interface Entering { readonly made: string; readonly found: string }
 
-const refusing = (window: string, table: string, most: string): Entering => ({
-  made: `if (groups === ${most}) { F[${window} + ${word.dropped} | 0] += 1; continue; }
+const refusing = (
+  spec: WindowSpec, window: string, table: string, most: string,
+): Entering => ({
+  made: `if (groups === ${most}) {
+    F[${window} + ${word.dropped} | 0] += 1; ${lacking(spec, window)}
+    continue;
+  }
   g = groups;
   groups = groups + 1 | 0;
   I[${table} + slot | 0] = groups;`,
   found: "",
 });
 
-/** On the way to a write the window tells: a key may come again, without its rows of before. */
+/**
+ * On the way to a write the window tells of a key that found no room: what is made of all groups
+ * lacks one.
+ */
+const lacking = ({ strict }: WindowSpec, window: string): string =>
+  strict ? `F[${window} + ${word.doubted} | 0] += 1;` : "";
+
+/** A key that has given way may come again, without its rows of before. */
 function evicting(
   code: Code, spec: WindowSpec, window: string, table: string, most: string,
 ): Entering {
   const hashes = field(code, "hashes", "hashes");
   const recency = field(code, "recency", "recency");
   const mask = `2 * ${most} - 1`;
-  const doubt = spec.strict ? `F[${window} + ${word.doubted} | 0] += 1;` : "";
   return {
     made: `if (groups === ${most}) {
-    F[${window} + ${word.evicted} | 0] += 1; ${doubt}
+    F[${window} + ${word.evicted} | 0] += 1; ${lacking(spec, window)}
     g = fn.recency.evict(I, ${recency}, ${table}, ${mask}, ${hashes});
     slot = fn.recency.freeSlot(I, ${table}, ${mask}, hash ^ hash >>> 15);
   } else {
@@ -410,7 +421,10 @@ function doubt(code: Code, spec: WindowSpec): string {
 /** Keys, results, flags and lineage of group `g` into output row `w`. */
 export function storeGroup(code: Code, spec: WindowSpec, least = "0"): void {
   const place = (name: string, hint: string): string => `F[${field(code, name, hint)} + g | 0]`;
-  spec.keys.forEach(({ spec: key }, i) => store(code, key, keyValue(code, key, i), "w"));
+  spec.keys.forEach(({ spec: key }, i) => {
+    const value = keyValue(code, key, i);
+    store(code, key, { ...value, state: worst(code, least, value.state) }, "w");
+  });
   spec.aggregates.forEach(({ aggregate }, i) => {
     const at = (name: string): string => place(`agg${i}.${name}`, `a${i}_${name}_at`);
     if (spec.panes === "out") {

@@ -35,11 +35,13 @@ export function mergePane(
   const worst = of("worst");
   code.line(`if (${worst} > ${at("worst")}) ${at("worst")} = ${worst};`);
   if ("over" in fieldsOf(aggregate)) code.line(`if (${of("over")} === 1) ${at("over")} = 1;`);
-  const lines = mergeLines(aggregate, i, row, place);
+  const lines = mergeLines(code, aggregate, i, row, place);
   code.line(`if (${more} > 0) { ${[...lines, `${n} = ${n} + ${more};`].join(" ")} }`);
 }
 
-function mergeLines(aggregate: Aggregate, i: number, row: RowLeaves, place: Place): string[] {
+function mergeLines(
+  code: Code, aggregate: Aggregate, i: number, row: RowLeaves, place: Place,
+): string[] {
   const at = (field: string): string => place.at(field);
   const of = (field: string): string => row.column(`agg${i}.${field}`).value;
   const n = at("n");
@@ -49,7 +51,7 @@ function mergeLines(aggregate: Aggregate, i: number, row: RowLeaves, place: Plac
       if (aggregate.spec.kind === "int64") {
         const value = { kind: "int64", state: "0", value: `(${of("low")} | 0)`,
           high: `(${of("high")} | 0)` } as const;
-        return add64(value, at);
+        return add64(code, value, at);
       }
       const sum = at("sum");
       const exact = aggregate.spec.kind !== "int53" ? [] : [

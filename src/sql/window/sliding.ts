@@ -121,9 +121,9 @@ function anew(code: Code, spec: WindowSpec, orders: readonly Order[]): string[] 
   const fields = groupFields(code, spec, true);
   const { pass } = takenRows(spec, leaves);
   if (pass !== "true") code.line(`if (!(${pass})) continue;`);
-  spec.aggregates.forEach(({ value }, i) => {
+  spec.aggregates.forEach(({ aggregate, value }, i) => {
     if (!stands(i)) return;
-    const worst = worstLine(code, value!(leaves).state,
+    const worst = worstLine(code, aggregate, value!(leaves).state,
       fields.find(({ name }) => name === `agg${i}.worst`)!.place);
     if (worst !== null) code.line(worst);
   });
