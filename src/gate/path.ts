@@ -70,7 +70,7 @@ export function withinOneLsb(tag: TagFacts, a: number, b: number): boolean {
   return Math.abs(a - b) <= 1.01 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
 }
 
-/** The same raw value: less than half a count apart. */
+/** The same raw value: less than half a count apart (at 0 a float64 has no half). */
 export function sameRaw(tag: TagFacts, a: number, b: number): boolean {
-  return Math.abs(a - b) < 0.5 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
+  return a === b || Math.abs(a - b) < 0.5 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
 }

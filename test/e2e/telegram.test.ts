@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "jsonc-parser";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
-import { good } from "../support/plant.ts";
+import { good, Site } from "../support/plant.ts";
 
 /** The compiled binary against machines that another program plays: TCP, UDP, a serial line. */
 const python = Bun.which("python3");
@@ -138,3 +138,34 @@ describe.skipIf(python === null)("machines without a standard", () => {
       .toContain("note: links.volt: sent unarmed, every 50ms for volt.fast: MEAS:VOLT?");
   });
 });
+
+test("sim answers what is asked, with the examples of the manual, and does what is written",
+  async () => {
+    const site = await Site.start({
+      gateway: { id: "sim" },
+      links: { ...supply.links, ...scale.links, ...reader.links },
+      devices: { ...supply.devices, ...scale.devices, ...reader.devices },
+      policy: { "supply-1.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 24,
+        minInterval: "1ms" } },
+      api: { listen: "127.0.0.1:0" },
+    }, { "plant.json": {
+      "supply-1.voltage": { kind: "constant", value: 12.5 },
+      "supply-1.setpoint": { kind: "follow", value: 0 },
+      "scale-1.weight": { kind: "constant", value: 250.25 },
+    } });
+    try {
+      const gateway = await site.run();
+      await good(gateway, "supply-1.voltage");
+      await good(gateway, "scale-1.weight");
+      const value = async (id: string): Promise<unknown> =>
+        (await gateway.get(`/tags/${id}`)).body.value;
+      expect([await value("supply-1.voltage"), await value("scale-1.weight"),
+        await value("scale-1.unit")]).toEqual([12.5, 250.25, "g"]);
+      await gateway.arm("supply-1.setpoint");
+      expect((await gateway.cli("write", "supply-1.setpoint", "7.25")).output)
+        .toContain("verified");
+      expect((await site.plant.command("get supply-1.setpoint"))["value"]).toBe(7.25);
+    } finally {
+      await site.stop();
+    }
+  }, 30_000);

@@ -9,7 +9,9 @@ const count = Number(process.env.SOAK_COUNT ?? 1000);
 const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1_000_000_000);
 
 /** What a stream may lose, repeat or bring too early: no value may come of it that is not true. */
-function displaced(r: Random, answer: Uint8Array, old: readonly Uint8Array[]): Uint8Array {
+function displaced(
+  r: Random, { isUnnumbered }: Kit, answer: Uint8Array, old: readonly Uint8Array[],
+): Uint8Array {
   switch (r.below(6)) {
     case 0: return answer.subarray(0, r.below(answer.length));
     case 1: {
@@ -17,7 +19,10 @@ function displaced(r: Random, answer: Uint8Array, old: readonly Uint8Array[]): U
       return Buffer.concat([answer.subarray(0, at), answer.subarray(at + 1)]);
     }
     case 2: return Buffer.concat([answer, answer]);
-    case 3: return Buffer.concat([old.length > 0 ? r.pick(old) : answer, answer]);
+    case 3: {
+      const before = old.length === 0 || isUnnumbered === true ? answer : r.pick(old);
+      return Buffer.concat([before, answer]);
+    }
     case 4: return Uint8Array.from({ length: 1 + r.below(300) }, () => r.below(256));
     default: return answer;
   }
@@ -62,7 +67,7 @@ function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | nu
   const old: Uint8Array[] = [];
   bench.onAnswer = (answer) => {
     const given = r.chance(0.4) ? answer
-      : trusted ? displaced(r, answer, old) : changed(r, answer);
+      : trusted ? displaced(r, kit, answer, old) : changed(r, answer);
     old.push(answer);
     return given;
   };
@@ -120,7 +125,7 @@ for (const kit of kits) {
       }
       expect(findings).toEqual([]);
       expect(seen.get(DONE)!).toBeGreaterThan(count / 10);
-      expect(seen.size).toBeGreaterThan(3);
+      expect(seen.size).toBeGreaterThan(2);
     }, 7_200_000);
 
     test("damaged requests crash no server", () => {

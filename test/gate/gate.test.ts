@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, isOnLoss, keyOf, lastLook, mayLeave, onLossCommand, proveCommand, ruleCommand,
-  sentenceOf, type Admitted, type Box, type Code, type Command, type TagState,
+  sameRaw, sentenceOf, type Admitted, type Box, type Code, type Command, type TagState,
   withinOneLsb,
 } from "../../src/gate.ts";
 import {
@@ -488,4 +488,11 @@ describe("W20 onLoss", () => {
 test("every sentence is filled in", () => {
   expect(sentenceOf("step-too-large", { read: 60, means: 70.10000000000001, maxStep: 5 }))
     .toBe("From 60 to 70.1 is more than the largest step 5.");
+});
+
+test("W16: 0 read twice is no change from outside, whatever the type", () => {
+  for (const type of ["int16", "float32", "float64"] as const) {
+    const tag = facts({ type, scale: 1, offset: 0 });
+    expect([type, sameRaw(tag, 0, 0), sameRaw(tag, 0, 1)]).toEqual([type, true, false]);
+  }
 });

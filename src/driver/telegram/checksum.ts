@@ -27,21 +27,39 @@ const modbus = table(0xa001, true);
 /** 0x1021, start 0xffff, not reflected. */
 const ccitt = table(0x1021, false);
 
+type Sum = (bytes: Uint8Array, from: number, to: number) => number;
+
+const added: Sum = (bytes, from, to) => {
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += bytes[i]!;
+  return sum & 0xff;
+};
+
+const sums: Readonly<Record<ChecksumKind, Sum>> = {
+  sum: added,
+  lrc: (bytes, from, to) => (-added(bytes, from, to)) & 0xff,
+  xor(bytes, from, to) {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum ^= bytes[i]!;
+    return sum;
+  },
+  crc16(bytes, from, to) {
+    let crc = 0xffff;
+    for (let i = from; i < to; i++) crc = (crc >>> 8) ^ modbus[(crc ^ bytes[i]!) & 0xff]!;
+    return crc;
+  },
+  "crc16-ccitt"(bytes, from, to) {
+    let crc = 0xffff;
+    for (let i = from; i < to; i++) crc = ((crc << 8) & 0xffff) ^ ccitt[(crc >>> 8) ^ bytes[i]!]!;
+    return crc;
+  },
+};
+
 /** The sum of `bytes[from…to)`. */
 export function checksum(
   kind: ChecksumKind, bytes: Uint8Array, from: number, to: number,
 ): number {
-  let sum = kind.startsWith("crc16") ? 0xffff : 0;
-  for (let i = from; i < to; i++) {
-    const byte = bytes[i]!;
-    switch (kind) {
-      case "xor": sum ^= byte; break;
-      case "sum": case "lrc": sum = (sum + byte) & 0xff; break;
-      case "crc16": sum = (sum >>> 8) ^ modbus[(sum ^ byte) & 0xff]!; break;
-      case "crc16-ccitt": sum = ((sum << 8) & 0xffff) ^ ccitt[(sum >>> 8) ^ byte]!; break;
-    }
-  }
-  return kind === "lrc" ? (-sum) & 0xff : sum;
+  return sums[kind](bytes, from, to);
 }
 
 /** Bytes that it takes on the wire. */

@@ -146,9 +146,13 @@ export class Field {
     const { id, type } = this.tag;
     const raw = this.#rounded(this.scaling.raw(value), decimals);
     const most = this.#isBinary ? this.#most : Math.min(this.#most, text_most);
-    if (!Number.isFinite(raw) || raw < this.#least || Math.abs(raw) > most) {
-      throw new Fault("value-range", `${value} would be ${raw} in a telegram; ${id} is ${type}`,
-        { tag: id, value, raw });
+    if (!Number.isFinite(raw)) {
+      throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
+    }
+    const least = Math.max(this.#least, -most);
+    if (raw < least || raw > most) {
+      throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
+        `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
     }
     const bytes = new Uint8Array(raw_bytes);
     new DataView(bytes.buffer).setFloat64(0, raw);

@@ -4,7 +4,7 @@ import type { FrameSettings } from "./settings.ts";
 
 /** What a look at the received bytes found. */
 export const NOTHING = 0;
-const TELEGRAM = 1;
+export const TELEGRAM = 1;
 /** A frame whose checksum is wrong, or bytes that never became one. */
 export const DAMAGED = 2;
 
@@ -168,17 +168,15 @@ export class Framing {
     this.#given = this.whole = n;
     this.from = this.#start.length;
     this.to = n - this.#end.length - this.#sumBytes;
-    return this.#isSound(n) ? this.#told() : DAMAGED;
+    return this.#isSound(n) ? TELEGRAM : DAMAGED;
   }
 
-  /** A length's own bytes are 0 in a payload, as they are written in the configuration. */
-  #told(): number {
+  /** Makes a length's own bytes 0 in the payload, as the configuration spells them. */
+  hideLength(): void {
     const { length } = this.#settings;
-    if (length !== undefined) {
-      const at = this.from + length.at - 1;
-      this.input.fill(0, at, at + length.bytes);
-    }
-    return TELEGRAM;
+    if (length === undefined) return;
+    const at = this.from + length.at - 1;
+    this.input.fill(0, at, at + length.bytes);
   }
 
   #isSound(n: number): boolean {

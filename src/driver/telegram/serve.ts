@@ -62,6 +62,7 @@ class TelegramServer implements Server {
     const isSound = found !== DAMAGED;
     on.frame(input, whole, isSound);
     if (!isSound) return;
+    this.#framing.hideLength();
     for (const served of this.#served) {
       const answer = this.#answer(served, input.subarray(from, to));
       if (answer === null) continue;

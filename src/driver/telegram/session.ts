@@ -6,7 +6,7 @@ import { Field, putRawNumber, rawNumber } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
 import type { SharedLink } from "./settings.ts";
-import type { Telegram } from "./telegram.ts";
+import { beginsWith, type Telegram } from "./telegram.ts";
 
 const READ = 0, RAW = 1, WRITE = 2;
 /** What an exchange does next: put its write or its question on the wire, or wait for an answer. */
@@ -225,6 +225,7 @@ export class TelegramSession implements Session {
       if (this.#state === ANSWER) this.#fail(BAD.garbled);
       return;
     }
+    this.#framing.hideLength();
     const isAwaited = this.#state === ANSWER;
     for (const request of this.#unasked) {
       // Of a link that is asked, too, each telegram that comes unasked has a `match`.
@@ -289,10 +290,4 @@ export class TelegramSession implements Session {
 interface Single {
   readonly field: Field;
   readonly telegram: Telegram;
-}
-
-function beginsWith(what: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
-  if (to - from < what.length) return false;
-  for (let i = 0; i < what.length; i++) if (bytes[from + i] !== what[i]) return false;
-  return true;
 }

@@ -137,3 +137,9 @@ interface Word {
   readonly bytes: Uint8Array;
   readonly state: number;
 }
+
+export function beginsWith(what: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from < what.length) return false;
+  for (let i = 0; i < what.length; i++) if (bytes[from + i] !== what[i]) return false;
+  return true;
+}
