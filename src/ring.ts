@@ -19,6 +19,7 @@ export {
   DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,
 } from "./ring/dyn.ts";
 export { gather, pairColumns, type Pair } from "./ring/gather.ts";
+export { OpenRow, open_row_bytes } from "./ring/open-row.ts";
 export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

@@ -78,6 +78,23 @@ export class Bridge {
     local.claim(this.#rows_max);
   }
 
+  /** Sequence of the remote ring up to which rows are in `local`, or lost. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** Engine time of the oldest row that is still to come over this bridge, Infinity if none is. */
+  get openSince(): number {
+    const remote = this.#remote;
+    // What is under way first: it may go on to wait here, never the other way round.
+    const { openSince } = remote;
+    const waiting = this.lag();
+    if (waiting === 0) return openSince;
+    if (waiting > remote.rows) return -Infinity;
+    const time = remote.arena.F[remote.timeAt + (this.#cursor & remote.mask)]!;
+    return Math.min(openSince, time);
+  }
+
   /** Rows of the remote ring that were not looked at yet. */
   lag(): number {
     return (loadHead(this.#remote.arena.I, this.#remote.headAt) - this.#cursor) >>> 0;

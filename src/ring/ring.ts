@@ -3,6 +3,7 @@ import { Arena, type Block } from "./arena.ts";
 import { publishHead, storeClaim } from "./bridge.ts";
 import { Column, kindBytes, type ColumnSpec } from "./column.ts";
 import { Numbering } from "./numbering.ts";
+import type { OpenRow } from "./open-row.ts";
 
 /**
  * What a ring is made of; `bytes` is what it needs of the arena. Plain data: travels to workers.
@@ -70,6 +71,8 @@ export class Ring {
   readonly shown: readonly Column[];
   /** Names of its rows that outlast this process; kept by the thread that writes the ring. */
   readonly numbering = new Numbering();
+  /** Of a stream that is polled: the row under way. */
+  open: OpenRow | null = null;
   /** Indices into I. */
   readonly headAt: number;
   readonly claimAt: number;
@@ -146,6 +149,11 @@ export class Ring {
     const head = (this.arena.I[this.headAt]! + n) | 0;
     assert(((head - this.arena.I[this.claimAt]!) | 0) <= 0, "ring: publishes what was not claimed");
     publishHead(this.arena.I, this.headAt, head);
+  }
+
+  /** Engine time of the oldest row that has begun and is not here yet, Infinity if none has. */
+  get openSince(): number {
+    return this.open?.since ?? Infinity;
   }
 
   column(name: string): Column | undefined {

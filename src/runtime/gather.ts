@@ -37,6 +37,8 @@ const places = new Int32Array(limits.rows_per_step_max);
  */
 export class Gather {
   lost = 0;
+  /** Rows are there that have to wait for earlier ones. */
+  waits = false;
   readonly output: Ring;
   readonly members: readonly Member[];
   readonly #from: Column | undefined;
@@ -99,12 +101,16 @@ export class Gather {
   /** Takes rows of all members, the oldest first; how many. */
   #order(until: number, most: number): number {
     const { members } = this;
+    this.waits = false;
     for (let n = 0; n < most; n++) {
       let oldest = members[0]!;
       for (let i = 1; i < members.length; i++) {
         if (members[i]!.time < oldest.time) oldest = members[i]!;
       }
-      if (oldest.time === Infinity || oldest.time > until) return n;
+      if (oldest.time === Infinity || oldest.time > until) {
+        this.waits = oldest.time !== Infinity;
+        return n;
+      }
       order[n] = oldest.index;
       oldest.taken += 1;
       oldest.time = timeAt(oldest, (oldest.cursor + oldest.taken) | 0);

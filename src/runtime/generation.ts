@@ -2,7 +2,9 @@ import { assert, Fault, reason } from "../base.ts";
 import type { Source } from "../config.ts";
 import type { Connection } from "../connector.ts";
 import type { Model } from "../infer.ts";
-import { Ring, type Arena, type Block, type Bridge, type RingLayout } from "../ring.ts";
+import {
+  Arena, OpenRow, open_row_bytes, Ring, type Block, type Bridge, type RingLayout,
+} from "../ring.ts";
 import {
   instantiate, instantiateInfer, instantiateLookup, instantiateScan, StageAlarms,
   type Program, type Stage,
@@ -145,6 +147,16 @@ export class Generation {
     for (const layout of this.share.imports) {
       carry(layout, inherited !== null && isCarried(layout.name, inherited));
     }
+    this.#openRows();
+  }
+
+  /** Not in the role's arena: who polls goes on for a moment when its stream is given back. */
+  #openRows(): void {
+    const polled = this.share.links.flatMap(({ groups }) =>
+      groups.map(({ stream }) => this.rings.get(stream)!)).filter(({ open }) => open === null);
+    if (polled.length === 0) return;
+    const arena = Arena.create(polled.length * Arena.sizeOf(open_row_bytes));
+    for (const ring of polled) ring.open = OpenRow.create(arena, ring.name);
   }
 
   #takeJournal(

@@ -1,13 +1,14 @@
 import { limits, never } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
-import { Bell, Word, type RingLayout } from "../ring.ts";
+import { Bell, Word } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
 import type { Components } from "./graph.ts";
 import { Inspector } from "./inspect.ts";
 import { Loop } from "./loop.ts";
+import { ringPlace, type RingPlace } from "./place.ts";
 import { Role } from "./role.ts";
 import type { RoleName, Share } from "./share.ts";
 import type { Past, StorePort } from "./store-port.ts";
@@ -16,14 +17,6 @@ import type {
 } from "./view.ts";
 import { type Breathe, pause, type World } from "./world.ts";
 import { Writing } from "./writing.ts";
-
-/** Where another role's ring lies, for whoever bridges it. */
-export interface RingPlace {
-  readonly stream: string;
-  readonly buffer: SharedArrayBuffer;
-  readonly at: number;
-  readonly layout: RingLayout;
-}
 
 /** Bell of a role that reads, for whoever publishes. */
 export interface BellPlace {
@@ -130,8 +123,7 @@ export class RoleHost {
     const { arena, offered } = this.#role;
     return {
       role: this.#options.share.role,
-      rings: offered.map(({ name, at, layout }) =>
-        ({ stream: name, buffer: arena.buffer, at, layout })),
+      rings: offered.map(ringPlace),
       bell: { buffer: arena.buffer, at: this.#bell.at },
       turns: { buffer: arena.buffer, at: this.#turns.at },
     };
@@ -185,11 +177,8 @@ export class RoleHost {
 
   /** Where the rings that it fills lie, for who reads along. */
   places(): readonly RingPlace[] {
-    const { arena, rings, share } = this.#role;
-    return share.streams.map(({ name }) => {
-      const { at, layout } = rings.get(name)!;
-      return { stream: name, buffer: arena.buffer, at, layout };
-    });
+    const { rings, share } = this.#role;
+    return share.streams.map(({ name }) => ringPlace(rings.get(name)!));
   }
 
   /** How many blocks of 2^k bytes a change could take. */

@@ -42,9 +42,8 @@ export interface LinkRunnerOptions {
   readonly reopenWhenSilent: boolean;
   /** Monotonic ms: when bytes came, not when the last turn was. */
   readonly now: () => number;
-  /** Engine time, of a row that nobody asked for. */
+  /** Engine time, and flags, of a row that begins now. */
   readonly time: () => number;
-  /** Of a row that begins now. */
   readonly flags: () => number;
   readonly log: Log;
   readonly tap: Tap;
@@ -52,6 +51,8 @@ export interface LinkRunnerOptions {
   isDisabled(device: string): boolean;
   /** The row `seq` is about to be published. */
   complete(ring: Ring, seq: number): void;
+  /** Its readers have it, or whoever carries it further has to end what is under way. */
+  published(ring: Ring): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
   peerChanged(peer: string): void;
   /** Something happened that a turn should look at soon. */
@@ -161,14 +162,14 @@ export class LinkRunner implements WireEvents {
   }
 
   /** Works off what is due; gives the monotonic ms at which it wants to be called again. */
-  step(now: number, time: number): number {
+  step(now: number): number {
     this.#keepOpen(now);
     let wanted = Infinity;
     // Bounded: each round ends an exchange, begins one, or finds nothing to do.
     for (let round = 0; round < limits.commands_max; round++) {
       wanted = Infinity;
       for (const slot of this.#slots) wanted = Math.min(wanted, this.#stepSlot(slot, now));
-      if (!this.#begin(now, time)) break;
+      if (!this.#begin(now)) break;
     }
     return Math.min(wanted, this.#nextDue(), this.#openAt, this.#openDeadline);
   }
@@ -216,7 +217,7 @@ export class LinkRunner implements WireEvents {
   }
 
   /** True if something was begun or a row was finished without the wire. */
-  #begin(now: number, time: number): boolean {
+  #begin(now: number): boolean {
     if (this.#job !== null) return false;
     // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
     // what the commands are judged by. Nothing else is under way beside a job.
@@ -227,7 +228,7 @@ export class LinkRunner implements WireEvents {
       return true;
     }
     this.#jobLast = false;
-    if (this.#poll === null && !this.#beginPoll(now, time)) return false;
+    if (this.#poll === null && !this.#beginPoll(now)) return false;
     return this.#nextRequest(this.#poll!, now);
   }
 
@@ -254,35 +255,37 @@ export class LinkRunner implements WireEvents {
     return job.last(this.#lookedAt);
   }
 
-  #beginPoll(now: number, time: number): boolean {
+  #beginPoll(now: number): boolean {
     let first: Poll | null = null;
     for (const poll of this.polls) {
       if (poll.due <= now && (first === null || poll.due < first.due)) first = poll;
     }
     if (first === null) return false;
     first.start(now);
-    this.#beginRow(first.group.ring, time);
+    this.#beginRow(first.group.ring);
     this.#poll = first;
     return true;
   }
 
-  #beginRow(ring: Ring, time: number): void {
+  #beginRow(ring: Ring): void {
+    const { time, flags } = this.#options;
     ring.claim(1);
     const row = ring.head & ring.mask;
-    ring.arena.F[ring.timeAt + row] = time;
+    ring.arena.F[ring.timeAt + row] = ring.open?.begin(ring.head, time) ?? time();
     ring.arena.F[ring.sourceAt + row] = NaN;
-    ring.arena.U[ring.flagsAt + row] = this.#options.flags();
+    ring.arena.U[ring.flagsAt + row] = flags();
   }
 
   #endRow(ring: Ring): void {
     this.#options.complete(ring, ring.head);
     ring.publish(1);
+    this.#options.published(ring);
   }
 
   /** A telegram that nobody asked for: a row of its own, now. */
   #heard(poll: Poll, request: Request): void {
     const { ring, device } = poll.group;
-    this.#beginRow(ring, this.#options.time());
+    this.#beginRow(ring);
     if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
     else this.session.fill!(request, ring, ring.head);
     this.#endRow(ring);
@@ -296,7 +299,7 @@ export class LinkRunner implements WireEvents {
       const [request] = poll.group.requests;
       if (request?.unasked !== true) continue;
       const { ring } = poll.group;
-      this.#beginRow(ring, this.#options.time());
+      this.#beginRow(ring);
       spoil(ring, request, BAD.disconnected);
       this.#endRow(ring);
     }

@@ -93,8 +93,8 @@ export class LocalPort implements LinkPort {
     });
   }
 
-  step(now: number, time: number): number {
-    return this.#runner.step(now, time);
+  step(now: number): number {
+    return this.#runner.step(now);
   }
 
   view(now: number): LinkView {

@@ -3,7 +3,7 @@ import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
-import { Arena, Bell, Bridge, FLAG, Ring } from "../ring.ts";
+import { Arena, Bell, Bridge, FLAG, type Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
@@ -20,9 +20,10 @@ import { ClientPort, ClientRows } from "./client-port.ts";
 import { LocalPort, type LinkPort } from "./port.ts";
 import type { Journal } from "./journal.ts";
 import { RuleState } from "./rule-state.ts";
-import { Round, type Reading } from "./round.ts";
+import { Round, type Inflow, type Reading } from "./round.ts";
 import type { RuleRunner } from "./rule.ts";
-import type { BellPlace, RingPlace } from "./host.ts";
+import type { BellPlace } from "./host.ts";
+import { ringAt, type RingPlace } from "./place.ts";
 import { SerialPort } from "./serial.ts";
 import { Overrides } from "./overrides.ts";
 import { rulesToWrites, type Share } from "./share.ts";
@@ -277,12 +278,16 @@ export class Role {
    * anew, as arming does, so that the gate need trust no state of before (W18).
    */
   #beginDurability(before: Generation): void {
-    const { share, rings, rules, sinks, journals } = this.#now;
+    const { share, rings, rules, sinks, journals, imports } = this.#now;
     for (const [name, journal] of before.journals) {
       if (journals.get(name) === journal) continue;
       journals.get(name)?.follow(journal);
       journal.close();
     }
+    const inflows = new Map<string, Set<Inflow>>([
+      ...[...rings].flatMap(([name, ring]): [string, Set<Inflow>][] =>
+        (ring.open === null ? [] : [[name, new Set([ring])]])),
+      ...imports.map(({ stream, bridge }): [string, Set<Inflow>] => [stream, new Set([bridge])])]);
     const order: Reading[] = [];
     const ordered = new Set<RuleRunner>();
     const writing = rulesToWrites(share.rules);
@@ -292,7 +297,9 @@ export class Role {
     for (const rule of rules) {
       const streams = rule.plan.program.inputs.flatMap((input) => input.streams);
       const reads = { rules: streams.flatMap((name) => byName.get(name) ?? []),
-        journals: streams.flatMap((name) => journals.get(name) ?? []) };
+        journals: streams.flatMap((name) => journals.get(name) ?? []),
+        inflows: new Set(streams.flatMap((name) => [...inflows.get(name) ?? []])) };
+      inflows.set(rule.name, reads.inflows);
       const { window } = rule;
       // It stands before the first of those that share it, which sets the order of turns.
       if (window !== null && !ordered.has(window)) order.push({ runner: window, ...reads });
@@ -303,6 +310,7 @@ export class Role {
       if (followed) follows.add(rule.name);
       states.push(new RuleState(rule, followed));
     }
+    tellOrder(order);
     this.#round = new Round(this.#options.world.clock, order);
     this.#filled = share.streams.filter(({ name }) => !byName.has(name))
       .map(({ name }) => rings.get(name)!);
@@ -334,7 +342,7 @@ export class Role {
     if (inherited !== null && isCarried(stream, inherited)) {
       return before.imports.find((one) => one.stream === stream)!;
     }
-    const remote = Ring.attach(Arena.attach(place.buffer), place.at, place.layout);
+    const remote = ringAt(place);
     // A new ring from its very first row: the other role may be ahead of this one. Of one that runs
     // already, what comes.
     const isNew = inherited === null || !inherited.kept.streams.has(stream);
@@ -469,6 +477,7 @@ export class Role {
       route: plan.driver.route?.(plan.link),
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+      published: ({ open, head }) => open!.end(head),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     const wire = world.wire(plan.link, runner, driver.medium);
@@ -566,6 +575,15 @@ export class Role {
       connections.set(key, connection);
     }
     return connection;
+  }
+}
+
+/** Tells rules whose rows come to a window of a later one. */
+function tellOrder(order: readonly Reading[]): void {
+  for (const { runner } of order) runner.readInOrder = false;
+  for (const { runner, rules } of order.toReversed()) {
+    if (!runner.readInOrder && !runner.hasWindow) continue;
+    for (const before of rules) before.readInOrder = true;
   }
 }
 

@@ -3,11 +3,19 @@ import type { Ring } from "../ring.ts";
 import type { Journal } from "./journal.ts";
 import type { RuleRunner } from "./rule.ts";
 
+/** What brings rows into a stream from outside of the rules. */
+export interface Inflow {
+  /** Engine time of the oldest row that is still under way, Infinity if none is. */
+  readonly openSince: number;
+}
+
 /** A rule, or a window that rules share, and what it reads: rules, and sources with a journal. */
 export interface Reading {
   readonly runner: RuleRunner;
   readonly rules: readonly RuleRunner[];
   readonly journals: readonly Journal[];
+  /** Of all that it reads, also through rules. */
+  readonly inflows: ReadonlySet<Inflow>;
 }
 
 /** What comes again after a restart, and has not come yet. */
@@ -49,6 +57,11 @@ export class Round {
   /** Of each rule in the order; null: no rule reads it. */
   readonly #outputs: readonly (Feed | null)[];
   readonly #feeds: readonly Feed[];
+  readonly #inflows: readonly Inflow[];
+  /** By inflow: engine time, looked at when the round began. */
+  readonly #openSince: Float64Array;
+  /** Of each rule in the order: where its inflows stand. */
+  readonly #opens: readonly (readonly number[])[];
   /** Where it goes on; 0: a new one begins. */
   #at = 0;
   #now = 0;
@@ -71,6 +84,10 @@ export class Round {
     }
     const feeds = new Map([...readers].map(([ring, all]) => [ring, new Feed(ring, all)]));
     this.#feeds = [...feeds.values()];
+    this.#inflows = [...new Set(order.flatMap(({ inflows }) => [...inflows]))];
+    this.#openSince = new Float64Array(this.#inflows.length).fill(Infinity);
+    const places = new Map(this.#inflows.map((inflow, i) => [inflow, i]));
+    this.#opens = order.map(({ inflows }) => [...inflows].map((inflow) => places.get(inflow)!));
     this.#outputs = this.#order.map(({ runner }) => feeds.get(runner.output) ?? null);
   }
 
@@ -108,17 +125,28 @@ export class Round {
   #run(i: number, replaying: boolean, until: number): void {
     const reading = this.#order[i]!, { runner } = reading, { output } = runner;
     const { head } = output;
-    const more = runner.run(this.#now, this.#time, isHeld(reading, replaying), until);
+    const more = runner.run(this.#now, this.#time, isHeld(reading, replaying), until,
+      this.#openSinceOf(i));
     this.#wait(more || runner.due !== -Infinity ? runner.due : runner.deadline);
     if (output.head === head) return;
     this.published = true;
     this.#outputs[i]?.look();
   }
 
+  /** Nothing that the rule reads can come with an earlier time any more. */
+  #openSinceOf(i: number): number {
+    let since = Infinity;
+    for (const place of this.#opens[i]!) since = Math.min(since, this.#openSince[place]!);
+    return since;
+  }
+
   #begin(now: number, time: number): void {
     this.#now = now;
     this.#time = time;
     this.#deadline = Infinity;
+    for (let i = 0; i < this.#inflows.length; i++) {
+      this.#openSince[i] = this.#inflows[i]!.openSince;
+    }
     for (const feed of this.#feeds) feed.look();
   }
 

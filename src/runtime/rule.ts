@@ -91,6 +91,9 @@ export class RuleRunner {
   #turnsAt = Infinity;
   readonly #parts: RuleParts;
   #gather: Gather | null = null;
+  /** Its rows, or what is made of them, come to a window, for which their order matters. */
+  readInOrder = false;
+  #openSince = Infinity;
   #lost = 0;
   links: readonly Link[] = [];
 
@@ -123,6 +126,11 @@ export class RuleRunner {
 
   get places(): readonly Place[] {
     return this.window?.places ?? this.#places;
+  }
+
+  /** One that closes by time, in any of its own stages. */
+  get hasWindow(): boolean {
+    return this.links.some(({ stage }) => stage.miss !== undefined);
   }
 
   /** It reads several streams as one. */
@@ -252,12 +260,18 @@ export class RuleRunner {
 
   /**
    * True if rows are left that this turn had no room for. `held`: what it reads is `behind`; rows
-   * of up to the time `until` may yet come again.
+   * of up to the time `until` may yet come again. From `openSince` on a row has begun that is not
+   * there yet: no window that ends later closes by the clock.
    */
-  run(now: number, time: number, held = false, until = Infinity): boolean {
+  run(
+    now: number, time: number, held = false, until = Infinity, openSince = Infinity,
+  ): boolean {
+    this.#openSince = openSince;
     const more = this.#run(now, time, held, until);
-    // What is left waits for more than rows: for a reader, an answer, the end of a replay.
-    const left = more || this.behind || this.state === "failed" || until !== Infinity;
+    // What is left waits for more than rows: for a reader, an answer, the end of a replay; what is
+    // gathered, for a row that comes to somebody else.
+    const left = more || this.behind || this.state === "failed" || until !== Infinity ||
+      this.#gather?.waits === true;
     this.due = left ? -Infinity : this.deadline;
     return more;
   }
@@ -354,7 +368,8 @@ export class RuleRunner {
     const { ring, cursor } = this.links[0]!;
     if (((ring.head - cursor) | 0) > ring.rows >> 1) return true;
     const { lost } = this.#gather;
-    const more = this.#gather.step(until);
+    const inOrder = this.readInOrder || this.hasWindow;
+    const more = this.#gather.step(inOrder ? Math.min(until, this.#openSince) : until);
     if (this.#gather.lost !== lost) this.#tellGap(0, ring.head - 1);
     return more;
   }
@@ -391,10 +406,12 @@ export class RuleRunner {
     // Less than 0: a replay has not come up to where this rule was.
     const left = ((ring.head - link.cursor) | 0) > 0;
     this.behind ||= left;
-    if (stage.deadline > time || this.behind) {
+    const reached = Math.min(time, this.#openSince);
+    if (stage.deadline > reached || this.behind) {
+      this.behind ||= stage.deadline <= time;
       return left && (free || open) && stage.waits !== true;
     }
-    this.behind = !free || this.#tick(i, now, time);
+    this.behind = !free || this.#tick(i, now, reached);
     return free && this.behind;
   }
 

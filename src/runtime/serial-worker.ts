@@ -4,6 +4,7 @@ import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import type { FramePiece } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
+import { openRowAt } from "./place.ts";
 import { viewOf, type JobDone } from "./port.ts";
 import { timeFlags } from "./time-flags.ts";
 import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
@@ -71,7 +72,11 @@ export class SerialWorker {
     this.#world = world;
     const arena = Arena.attach(init.buffer);
     const ring = (placed: Placed): Ring => Ring.attach(arena, placed.at, placed.layout);
-    this.#rings = init.groups.map((group) => ring(group.ring));
+    this.#rings = init.groups.map((group) => {
+      const made = ring(group.ring);
+      made.open = openRowAt(group.open);
+      return made;
+    });
     this.#command = ring(init.commandsInto);
     this.#commands = new CommandReader(ring(init.commands), this.#command);
     // What an earlier worker left behind was told as unknown: it must never be sent (W14).
@@ -103,7 +108,7 @@ export class SerialWorker {
         this.#pieces.push({ time: world.clock.time(), dir, bytes: bytes.slice(0, n) });
       },
       isDisabled: (device) => this.#disabled.get(device)!.get() !== 0,
-      complete: () => {},
+      complete: () => {}, published: () => {},
       peerChanged: (peer) => world.post({ kind: "ended", why: `the port changed to ${peer}` }),
       wake: () => {},
     });
@@ -119,7 +124,7 @@ export class SerialWorker {
   round(): void {
     while (this.#commands.pop()) this.#take();
     const now = this.#world.clock.now();
-    const deadline = this.#runner.step(now, this.#world.clock.time());
+    const deadline = this.#runner.step(now);
     this.#tell(now);
     this.#wire.wait(Math.min(deadline, this.#viewAt));
   }

@@ -1,13 +1,14 @@
 import { assert, limits, never } from "../base.ts";
 import type { DriverTag } from "../driver.ts";
 import {
-  Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word, type ColumnSpec,
-  type RingLayout,
+  Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word,
+  type ColumnSpec, type OpenRow, type RingLayout,
 } from "../ring.ts";
 import type { Link, Profile } from "../config.ts";
 import { Frames, type FramePiece } from "./frames.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
 import type { Overrides } from "./overrides.ts";
+import { openRowPlace, type OpenRowPlace } from "./place.ts";
 import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 import type { Thread, WakePipe, World } from "./world.ts";
@@ -47,7 +48,9 @@ export interface SerialInit {
   readonly link: Link;
   readonly driver: string;
   readonly buffer: SharedArrayBuffer;
-  readonly groups: readonly { readonly plan: GroupPlan; readonly ring: Placed }[];
+  readonly groups: readonly {
+    readonly plan: GroupPlan; readonly ring: Placed; readonly open: OpenRowPlace;
+  }[];
   readonly tags: readonly DriverTag[];
   readonly commands: Placed;
   readonly commandsInto: Placed;
@@ -83,6 +86,12 @@ export interface SerialEvents {
   ended(why: string): void;
 }
 
+/** Of one group: by which its rows come, and where the one under way is told of. */
+interface Way {
+  readonly bridge: Bridge;
+  readonly open: OpenRow;
+}
+
 interface Waiting {
   readonly raw: Uint8Array;
   readonly write: boolean;
@@ -99,7 +108,7 @@ export class SerialPort implements LinkPort {
   readonly #world: World;
   readonly #tags: readonly DriverTag[];
   readonly #init: SerialInit;
-  readonly #bridges: readonly Bridge[];
+  readonly #ways: readonly Way[];
   readonly #commands: CommandWriter;
   readonly #outcomes: CommandReader;
   readonly #outcomesInto: Ring;
@@ -143,8 +152,12 @@ export class SerialPort implements LinkPort {
       return { ring, placed: { at: ring.at, layout } };
     };
     const placed = groups.map(place);
-    this.#bridges = placed.map(({ ring }, i) =>
-      new Bridge(ring, locals.get(plan.groups[i]!.stream)!));
+    this.#ways = placed.map(({ ring }, i) => {
+      const { open } = locals.get(plan.groups[i]!.stream)!;
+      assert(open !== null, `${plan.groups[i]!.stream} is polled`);
+      open.reset();
+      return { bridge: new Bridge(ring, locals.get(plan.groups[i]!.stream)!), open };
+    });
     const [out, outInto, back, backInto] = [commands, commands, outcomes, outcomes].map(place);
     this.#commands = new CommandWriter(out!.ring);
     this.#outcomesInto = backInto!.ring;
@@ -159,7 +172,8 @@ export class SerialPort implements LinkPort {
     this.#pipe = world.wakePipe();
     this.#init = {
       kind: "serial", link: plan.link, driver: plan.driver.type, buffer: arena.buffer,
-      groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed })),
+      groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed,
+        open: openRowPlace(this.#ways[i]!.open) })),
       tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
       outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
       stop: this.#stop.at, watched: this.#watched.at,
@@ -175,7 +189,7 @@ export class SerialPort implements LinkPort {
   }
 
   get lost(): number {
-    return this.#bridges.reduce((sum, bridge) => sum + bridge.lost, 0);
+    return this.#ways.reduce((sum, { bridge }) => sum + bridge.lost, 0);
   }
 
   get peer(): string {
@@ -242,16 +256,19 @@ export class SerialPort implements LinkPort {
     return true;
   }
 
-  step(now: number, _time: number): number {
+  step(now: number): number {
     if (this.#worker === null && now >= this.#startAt && !this.#closed) this.#start();
     this.#watched.set(this.frames.isWatched(now) ? 1 : 0);
     for (const [device, word] of this.#disabled) {
       word.set(this.#overrides.isDisabled(device) ? 1 : 0);
     }
-    for (const bridge of this.#bridges) bridge.step(limits.rows_per_step_max, this.#complete);
+    for (const { bridge, open } of this.#ways) {
+      bridge.step(limits.rows_per_step_max, this.#complete);
+      open.end(bridge.cursor);
+    }
     while (this.#outcomes.pop()) this.#outcome();
     // A bridge moves at most half of its own ring: the rest comes in the next turn, at once.
-    if (this.#bridges.some((bridge) => bridge.lag() > 0)) return now;
+    if (this.#ways.some(({ bridge }) => bridge.lag() > 0)) return now;
     return this.#worker === null ? this.#startAt : Infinity;
   }
 

@@ -6,7 +6,7 @@ import { stateBytes } from "./blocks.ts";
 import { Gather } from "./gather.ts";
 import { planTrial, type TrialPlan } from "./build.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
-import type { RingPlace } from "./host.ts";
+import { ringAt, type RingPlace } from "./place.ts";
 import { rowOf } from "./inspect.ts";
 import { RuleRunner } from "./rule.ts";
 import type { RowView, TryAnswer, TryRequest } from "./view.ts";
@@ -92,15 +92,16 @@ export class Trial {
     const { clock, timers } = this.#world;
     const until = clock.now() + this.#request.for_ms;
     const reads = new Set(this.#plan.program.inputs.flatMap((input) => input.streams));
-    const bridges = places.map(({ stream, buffer, at, layout }) => {
-      const remote = Ring.attach(Arena.attach(buffer), at, layout);
+    const bridges = places.map((place) => {
+      const { stream } = place, remote = ringAt(place);
       // What only its newest row is read of is known from its last one.
       const from = reads.has(stream) || remote.head === 0 ? undefined : (remote.head - 1) | 0;
       return new Bridge(remote, this.#inputs.get(stream)!, from);
     });
     while (this.#ended === null && clock.now() < until) {
+      const time = clock.time();
       for (const bridge of bridges) bridge.step(limits.rows_per_step_max);
-      this.#turn(clock.time());
+      this.#turn(time, Math.min(...bridges.map(({ openSince }) => openSince)));
       await pause(timers, fetch_ms);
     }
     this.end("the time was over");
@@ -118,10 +119,10 @@ export class Trial {
     };
   }
 
-  #turn(time: number): void {
+  #turn(time: number, openSince = Infinity): void {
     const { output } = this.#runner;
     for (let more = true; more && this.#ended === null;) {
-      more = this.#runner.run(time, time);
+      more = this.#runner.run(time, time, false, Infinity, openSince);
       if (this.#runner.state === "failed") this.end(this.#runner.reason);
       for (; this.#shown !== output.head; this.#shown = (this.#shown + 1) | 0) {
         if (this.#rows.length < this.#request.limit) this.#rows.push(rowOf(output, this.#shown));

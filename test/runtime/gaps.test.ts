@@ -91,19 +91,23 @@ class Writing {
 
   /** Seconds [from, to), half a second late; what comes out: its time and quality. */
   run(from: number, to: number): string[] {
+    const seconds = Array.from({ length: to - from }, (_, i) => from + i);
+    return seconds.flatMap((second) => this.row(second));
+  }
+
+  /** The row of one second; the clock is further by `later` ms. */
+  row(second: number, later = 0): string[] {
     const ring = this.#input, { output } = this.runner, found: string[] = [];
-    for (let second = from; second < to; second++) {
-      const time = day + second * 1000 + 500;
-      ring.claim(1);
-      ring.arena.F[ring.timeAt + (ring.head & ring.mask)] = time;
-      ring.arena.F[ring.sourceAt + (ring.head & ring.mask)] = time;
-      writeCell(ring, ring.column("a")!, ring.head, 1);
-      ring.publish(1);
-      this.runner.run(time, time);
-      for (; this.#read !== output.head; this.#read++) {
-        const row = this.#read & output.mask;
-        found.push(`${second} ${stateName(output.arena.U[output.column("m")!.state + row]!)}`);
-      }
+    const time = day + second * 1000 + 500;
+    ring.claim(1);
+    ring.arena.F[ring.timeAt + (ring.head & ring.mask)] = time;
+    ring.arena.F[ring.sourceAt + (ring.head & ring.mask)] = time;
+    writeCell(ring, ring.column("a")!, ring.head, 1);
+    ring.publish(1);
+    this.runner.run(time + later, time + later);
+    for (; this.#read !== output.head; this.#read++) {
+      const row = this.#read & output.mask;
+      found.push(`${second} ${stateName(output.arena.U[output.column("m")!.state + row]!)}`);
     }
     return found;
   }
@@ -135,4 +139,19 @@ test("by event time a gap reaches as far as rows that were lost may have", () =>
   const late = { late_ms: 1000, idle_ms: null, ahead_ms: 1e15, rows: 16 };
   const rule = new Writing("SELECT sum(a) AS m FROM s GROUP BY TUMBLINGWINDOW(ss, 4)", late);
   expect(rule.run(3, 18)).toEqual([...doubtful(5, 9), ...good(13, 17)]);
+});
+
+// Windows up to second 8 are gone when the row of second 6 comes.
+test.each([
+  ["TUMBLINGWINDOW(ss, 4)", doubtful(12), good(16, 20, 24)],
+  ["HOPPINGWINDOW(ss, 4, 2)", doubtful(10, 12), good(14, 16, 18, 20, 22, 24)],
+  ["SESSIONWINDOW(ss, 4, 2)", doubtful(16), good(24)],
+])("%s leaves out a row whose window has closed, and doubts the next", (window, next, after) => {
+  const rule = new Writing(`SELECT sum(a) AS m FROM s GROUP BY ${window}`);
+  rule.run(0, 9);
+  expect(rule.row(6, 2500)).toEqual([]);
+  expect(rule.runner.stages.map(({ counters }) => counters.late ?? 0)).toContain(1);
+  const found = rule.run(9, 25);
+  expect(found.filter((line) => line.includes("skipped"))).toEqual(next);
+  expect(found.filter((line) => line.includes("good"))).toEqual(after);
 });

@@ -17,7 +17,7 @@ test("a PLC that refuses its greeting is asked less and less, and the link says 
     groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100, ring,
       constants: [], requests: s7.plan(tags, link) }],
     route: s7.route!(link), peerChanged() {}, wake() {}, tap() {}, isDisabled: () => false,
-    complete() {},
+    complete() {}, published() {},
   });
   const wire = new ScriptedWire();
   let opens = 0;
@@ -26,14 +26,14 @@ test("a PLC that refuses its greeting is asked less and less, and the link says 
   runner.attach(wire, (own) => s7.open(link, own));
   const openedAt: number[] = [];
   for (; now < 30_000; now += 10) {
-    runner.step(now, now);
+    runner.step(now);
     if (opens === openedAt.length) continue;
     openedAt.push(now);
     runner.opened("10.0.0.5:102");
     expect(runner.peer).toBe("10.0.0.5:102 rack 0 slot 3 as basic");
-    runner.step(now, now);
+    runner.step(now);
     runner.received(refused, refused.length);
-    runner.step(now, now);
+    runner.step(now);
     expect(runner.state).toBe("closed");
     expect(runner.reason).toContain("refuses the connection to rack 0, slot 3");
   }

@@ -69,17 +69,18 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
       peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
+      published() {},
     });
     const wire = new ScriptedWire();
     wire.closed = () => runner.closed("reset");
     runner.attach(wire, () => session);
-    runner.step(0, 0);
+    runner.step(0);
     runner.opened("10.0.0.5:502");
-    runner.step(0, 0);
+    runner.step(0);
   });
   const answer = (): void => {
     session.result = DONE;
-    runner.step(0, 0);
+    runner.step(0);
   };
   const write = (more: Partial<LinkJob> = {}): boolean => runner.submit({
     kind: "write", tag: setpoint, raw: new Uint8Array(2), last: () => Infinity, done() {}, ...more,
@@ -108,7 +109,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
       runner.submit({ kind, tag: setpoint, raw: new Uint8Array(2), last: () => 1e9,
         done: (result, _exception, sent) => results.push([result, sent]) });
     }
-    runner.step(100, 100);
+    runner.step(100);
     expect([session.begun, results]).toEqual([[], [[BAD.disabled, false], [BAD.disabled, false]]]);
     const { state } = ring.columns[0]!;
     expect(ring.arena.U[state + ((ring.head - 1) & ring.mask)]).toBe(BAD.disabled);
@@ -130,7 +131,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   });
   test("a link that was ended is not opened again", () => {
     runner.close();
-    runner.step(1e9, 0);
+    runner.step(1e9);
     expect(runner.state).toBe("closed");
   });
 });

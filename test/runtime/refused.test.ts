@@ -37,7 +37,7 @@ class Device implements Wire {
     this.now += after_ms;
     this.reads.length = 0;
     for (;;) {
-      this.runner!.step(this.now, this.now);
+      this.runner!.step(this.now);
       const answer = this.#answers.shift();
       if (answer === undefined) return;
       this.runner!.received(answer, answer.length);
@@ -52,7 +52,7 @@ function start(places: readonly string[], settings: object = {}) {
   const runner = new LinkRunner({
     name: "plc", connectTimeout: 3000, reopenWhenSilent: true, now: () => device.now,
     time: () => device.now, flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
-    tap() {}, isDisabled: () => false, complete() {},
+    tap() {}, isDisabled: () => false, complete() {}, published() {},
     groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [],
       requests: modbusTcp.plan(tags, link) }],
   });

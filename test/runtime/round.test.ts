@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { limits, type Clock } from "../../src/base.ts";
 import { Arena, Ring } from "../../src/ring.ts";
 import type { RulePlan } from "../../src/runtime/graph.ts";
-import { Round, type Reading } from "../../src/runtime/round.ts";
+import { Round, type Inflow, type Reading } from "../../src/runtime/round.ts";
 import { RuleRunner } from "../../src/runtime/rule.ts";
 import type { Stage } from "../../src/sql.ts";
 
@@ -28,6 +28,7 @@ function plant(look_ms = 0) {
   };
   const rule = (
     name: string, before: Reading | null = null, closes = { at: Infinity },
+    inflow: readonly Inflow[] = [],
   ): { readonly reading: Reading; readonly seen: Seen } => {
     const input = before?.runner.output ?? stream;
     const output = Ring.create(arena, layout).ring;
@@ -55,7 +56,8 @@ function plant(look_ms = 0) {
       gather: () => null, stages: () => [stage],
     });
     runner.begin();
-    const reading = { runner, rules: before === null ? [] : [before.runner], journals: [] };
+    const reading = { runner, rules: before === null ? [] : [before.runner], journals: [],
+      inflows: new Set(inflow) };
     readings.push(reading);
     return { reading, seen };
   };
@@ -133,4 +135,26 @@ test("no window closes before a row that a rule has still to give it", () => {
   while (!all.done || over.seen.ticks.length === 0);
   expect(over.seen.rows).toEqual([1, 50]);
   expect(over.seen.ticks).toHaveLength(1);
+});
+
+test("a poll under way holds the windows that end after its begin, and no others", () => {
+  const { rule, put, round, step } = plant();
+  const poll = { openSince: Infinity };
+  const [early, late, over] = [{ at: 40 }, { at: 55 }, { at: 55 }];
+  const before = rule("early", null, early, [poll]);
+  const held = rule("late", null, late, [poll]);
+  const behind = rule("over", held.reading, over, [poll]);
+  const other = rule("other", null, { at: 55 });
+  const all = round();
+  put(1);
+  step(all, 30);
+  poll.openSince = 50;
+  // Woken when the row comes, not by the clock: it is long past the end of the window.
+  expect(step(all, 60)).toBe(Infinity);
+  expect([before, held, behind, other].map(({ seen }) => seen.ticks)).toEqual([[50], [], [], [60]]);
+  poll.openSince = Infinity;
+  put(50);
+  step(all, 61);
+  expect(held.seen.rows).toEqual([1, 50]);
+  expect([held, behind].map(({ seen }) => seen.ticks)).toEqual([[61], [61]]);
 });

@@ -3,7 +3,7 @@ import { createLog, eventLoop, systemClock } from "../../src/base.ts";
 import { openPty, pipe, writePipe } from "../../src/base/os.ts";
 import { createTtyWire } from "../../src/driver.ts";
 import { drivers } from "../../src/registry.ts";
-import { Arena, Ring } from "../../src/ring.ts";
+import { Arena, OpenRow, Ring } from "../../src/ring.ts";
 import { runSerialWorker, type SerialInit } from "../../src/runtime.ts";
 import { Overrides } from "../../src/runtime/overrides.ts";
 import { SerialPort } from "../../src/runtime/serial.ts";
@@ -30,9 +30,10 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   const arena = Arena.create(1 << 20);
   const rings = new Map(plan.groups.map(({ stream }) =>
     [stream, Ring.create(arena, layoutOf(stream)).ring]));
+  for (const [stream, ring] of rings) ring.open = OpenRow.create(arena, stream);
   const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world, "synced",
     new Overrides({}, { now: () => clock.now(), log: world.log }));
-  port.step(clock.now(), clock.time());
+  port.step(clock.now());
   return { port, init: init!, thread };
 }
 

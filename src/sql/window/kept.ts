@@ -7,6 +7,7 @@ import type { KeptPlan, Site, Stage, StageCounters } from "../program.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import { GroupTable } from "./groups.ts";
 import { Joiner } from "./joiner.ts";
+import { Latecomers } from "./late.ts";
 import { Parted } from "./parted.ts";
 import { PaneKeeper, RowKeeper, type Keeper } from "./keeper.ts";
 import { Span } from "./span.ts";
@@ -50,6 +51,8 @@ export class KeptStage implements Stage {
   readonly #join: Joiner | null;
   readonly #output: Ring;
   readonly #rows_max: number;
+  /** Where windows close by time alone; null: no row is too late. */
+  readonly #late: Latecomers | null;
 
   constructor(plan: KeptPlan, site: Site) {
     const { arena, output, state } = site;
@@ -84,6 +87,8 @@ export class KeptStage implements Stage {
     this.#standingAt = plan.fold.slides
       ? fieldIndex(plan.fold.state, "standing", fold.state.at) : -1;
     this.#output = output;
+    this.#late = ["hopping", "session"].includes(plan.window.kind)
+      ? new Latecomers(site.input!, this.#windowAt) : null;
     this.#rows_max = Math.min(limits.rows_per_step_max, output.rows >> 2);
   }
 
@@ -96,8 +101,14 @@ export class KeptStage implements Stage {
   run(from: number, to: number, _now: number, time: number): number {
     let seq = from;
     let room = this.#advance(this.#rows_max, -Infinity);
+    this.#late?.look(from, time);
     while (!this.#span.closing && seq !== to) {
-      seq = this.#keeper.take(seq, to, this.#free(), time);
+      if (this.#late?.is(seq) === true) {
+        this.#doubtNext();
+        seq = (seq + 1) | 0;
+        continue;
+      }
+      seq = this.#keeper.take(seq, this.#late?.end(seq, to) ?? to, this.#free(), time);
       room = this.#advance(room, -Infinity);
     }
     this.counters.in += (seq - from) | 0;
@@ -140,6 +151,13 @@ export class KeptStage implements Stage {
     this.counters.dropped = this.#keeper.dropped + this.#span.lost + (this.#join?.dropped ?? 0) +
       F[at + word.dropped]!;
     this.counters.evicted = F[at + word.evicted]!;
+    if (this.#late !== null) this.counters.late = this.#late.count;
+  }
+
+  /** A row came too late: what is open, or begins where the last window ended, is not whole. */
+  #doubtNext(): void {
+    const span = this.#span;
+    span.miss(span.empty ? span.end : Math.max(span.end, span.timeOf(span.first)));
   }
 
   /** Rows that the ring has room for; a full one loses its oldest. */
@@ -200,6 +218,7 @@ export class KeptStage implements Stage {
     assert(done === to, "a window is folded to its end");
     span.closing = true;
     span.written = 0;
+    this.#late?.pass(span.end);
   }
 
   /** Rows are missing from the window, or nobody knows whether it begins and ends as it should. */

@@ -5,6 +5,7 @@ import { fieldIndex } from "../emit/params.ts";
 import { bindParams } from "../emit/stage.ts";
 import type { Site, Stage, StageCounters, WindowPlan } from "../program.ts";
 import { GroupTable } from "./groups.ts";
+import { Latecomers } from "./late.ts";
 import { word } from "./words.ts";
 
 const {
@@ -30,6 +31,7 @@ export class WindowStage implements Stage {
   readonly #errorsAt: number;
   readonly #table: GroupTable;
   readonly #rows_max: number;
+  readonly #late: Latecomers;
 
   constructor(plan: WindowPlan, site: Site) {
     this.#plan = plan;
@@ -42,6 +44,7 @@ export class WindowStage implements Stage {
     this.#at = fieldIndex(plan.state, "window", site.state.at);
     this.#errorsAt = fieldIndex(plan.state, "errors", site.state.at);
     this.#table = new GroupTable(plan, site);
+    this.#late = new Latecomers(this.#input, this.#at);
     // A turn may both run and tick: together they fill half of the ring.
     this.#rows_max = Math.min(limits.rows_per_step_max, site.output.rows >> 2);
   }
@@ -55,17 +58,19 @@ export class WindowStage implements Stage {
   run(from: number, to: number, _now: number, time: number): number {
     let room = this.#rows_max;
     let seq = from;
+    this.#late.look(from, time);
     while (true) {
       room -= this.#write(room);
       if (seq === to || this.#F[this.#at + closing] === 1) break;
       seq = this.#plan.window.kind === "tumbling"
-        ? this.#takeTimed(seq, to, time, this.#plan.window.length_ms)
+        ? this.#takeInTime(seq, to, time, this.#plan.window.length_ms)
         : this.#takeCounted(seq, to, time, this.#plan.window.rows);
     }
     this.counters.in += (seq - from) | 0;
     this.counters.errors = this.#F[this.#errorsAt]!;
     this.counters.dropped = this.#F[this.#at + dropped]!;
     this.counters.evicted = this.#F[this.#at + evicted]!;
+    this.counters.late = this.#late.count;
     return seq;
   }
 
@@ -73,7 +78,7 @@ export class WindowStage implements Stage {
     const F = this.#F, at = this.#at;
     if (this.#plan.window.kind === "tumbling" && F[at + open] === 1 && F[at + closing] === 0 &&
       time >= F[at + end]!) {
-      this.#close(F[at + end]!);
+      this.#closeTimed();
     }
     this.#write(this.#rows_max);
   }
@@ -83,6 +88,15 @@ export class WindowStage implements Stage {
     if (time > F[at + missed]!) F[at + missed] = time;
   }
 
+  /** A row whose window is gone makes the next one doubtful (W8). */
+  #takeInTime(from: number, to: number, time: number, length_ms: number): number {
+    if (!this.#late.is(from)) {
+      return this.#takeTimed(from, this.#late.end(from, to), time, length_ms);
+    }
+    this.#F[this.#at + doubted]! += 1;
+    return (from + 1) | 0;
+  }
+
   #takeTimed(from: number, to: number, time: number, length_ms: number): number {
     const F = this.#F, at = this.#at;
     if (F[at + open] === 0) {
@@ -90,10 +104,11 @@ export class WindowStage implements Stage {
       F[at + open] = 1;
       F[at + start] = Math.floor(first / length_ms) * length_ms;
       F[at + end] = F[at + start]! + length_ms;
+      this.#late.pass(F[at + start]!);
     }
     const seq = this.#accumulate(this.#params, from, to, F[at + end]!, time);
     // Stopped before `to`: this row is the first of a later window.
-    if (seq !== to) this.#close(F[at + end]!);
+    if (seq !== to) this.#closeTimed();
     return seq;
   }
 
@@ -110,6 +125,12 @@ export class WindowStage implements Stage {
       this.#close(F[this.#input.timeAt + ((seq - 1) & this.#input.mask)]!);
     }
     return seq;
+  }
+
+  #closeTimed(): void {
+    const ended = this.#F[this.#at + end]!;
+    this.#late.pass(ended);
+    this.#close(ended);
   }
 
   #close(time: number): void {

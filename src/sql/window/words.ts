@@ -14,9 +14,11 @@
  *    10 since    beginning of the newest pane with such a row
  *    11 missed   time of the newest row that is missing, 0 = none is
  *    12 evicted  groups that gave way to others
+ *    13 passed   rows of an earlier time are late (late.ts)
+ *    14 late     such rows
  */
 export const word = {
   open: 0, end: 1, groups: 2, seen: 3, closing: 4, written: 5, dropped: 6, closed: 7, start: 8,
-  doubted: 9, since: 10, missed: 11, evicted: 12,
+  doubted: 9, since: 10, missed: 11, evicted: 12, passed: 13, late: 14,
 } as const;
-export const window_words = 13;
+export const window_words = 15;
