@@ -1,8 +1,8 @@
 import { Alike, limits, nearest, nextPowerOfTwo } from "../base.ts";
-import {
-  tagOnLink, type Device, type Gateway, type Group, type Hint, type Link, type Problem, type Rule,
-  type Source, type TableConfig,
+import type {
+  Device, Gateway, Group, Hint, Link, Problem, Rule, Source, TableConfig,
 } from "../config.ts";
+import { tagOnLink } from "../config/tag-on-link.ts";
 import {
   type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
 } from "../ring.ts";

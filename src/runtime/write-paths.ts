@@ -35,7 +35,7 @@ class WritePaths {
   readonly #planned: Planned;
   readonly #tell: Tell;
   readonly #writing: ReadonlySet<string>;
-  /** Rules with a condition. */
+  /** Rules that may leave a row out. */
   readonly #selective: ReadonlySet<string>;
 
   constructor(planned: Planned, tell: Tell) {
@@ -72,8 +72,9 @@ class WritePaths {
       const selective = this.#selectiveBefore(program);
       if (selective !== undefined) {
         this.#tell(["rules", rule.name, "sql"], "The window cannot know which rows " +
-          `${selective} left out only because its condition could not be trusted, and would call ` +
-          "a sum without them good; a condition stands in the rule with the window (W8)");
+          `${selective} left out only because its condition, join or key could not be trusted, ` +
+          "and would call a sum without them good; a condition stands in the rule with the " +
+          "window (W8)");
       }
     }
     for (const { tag, program } of permits) {
@@ -88,7 +89,7 @@ class WritePaths {
     }
   }
 
-  /** A rule with a condition whose rows this one counts in a window. */
+  /** A rule that may leave a row out, whose rows this one counts in a window. */
   #selectiveBefore({ stages, inputs }: Program): string | undefined {
     if (!stages.some(({ kind }) => kind === "window" || kind === "kept")) return undefined;
     return inputs.flatMap((input) => input.streams)

@@ -1,5 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
-import { tagOnLink, type Gateway, type Link } from "../config.ts";
+import type { Gateway, Link } from "../config.ts";
+import { tagOnLink } from "../config/tag-on-link.ts";
 import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";

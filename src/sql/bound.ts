@@ -417,9 +417,17 @@ export function queriesIn(query: BoundQuery): readonly BoundQuery[] {
   return inner === null ? [query] : [query, ...queriesIn(inner)];
 }
 
-/** True if it may leave rows out by a condition. */
-export const isSelective = ({ where, window, having }: BoundQuery): boolean =>
-  [where, window?.filter ?? null, having].some((condition) => condition !== null);
+/**
+ * True if it may leave rows out by a condition, for want of a partner, or because of a key. The
+ * column `device` of several streams is always good.
+ */
+export const isSelective = (
+  { where, window, having, joins, groupBy, inputs }: BoundQuery,
+): boolean =>
+  [where, window?.filter ?? null, having].some((condition) => condition !== null) ||
+  joins.some(({ kind }) => kind !== "left") ||
+  groupBy.some((key) => !(key.kind === "column" && key.name === "device" &&
+    inputs[key.input]!.fanIn));
 
 /** True if the rows of a closed window are looked at together before they go out. */
 export const isArranged = ({ numbers, distinct, orderBy, limit }: BoundQuery): boolean =>

@@ -30,7 +30,8 @@ export function unsafeIn(query: BoundQuery): Unsafe[] {
   const whole = { from: 0, to: query.sql.length };
   if (window !== null && queriesIn(query).slice(1).some(isSelective)) {
     add(window.span, "A window over a query in FROM cannot know which rows that left out only " +
-      "because its condition could not be trusted; the condition stands beside the window");
+      "because its condition, join or key could not be trusted; a condition stands beside the " +
+      "window");
   }
   if (aggregated && window === null) {
     add(aggregates[0]?.span ?? whole, `An aggregate without a window ${endless}`);

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, systemClock } from "../../src/base.ts";
-import { load, tagOnLink } from "../../src/config.ts";
+import { load } from "../../src/config.ts";
+import { tagOnLink } from "../../src/config/tag-on-link.ts";
 import { opcua, type Rows } from "../../src/driver.ts";
 import { Arena, Ring, tagColumn } from "../../src/ring.ts";
 import { componentSchemas } from "../../src/cli/examine.ts";

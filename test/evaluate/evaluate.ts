@@ -324,7 +324,8 @@ class Evaluation {
       case "session": return sessions(rows, window, last);
       case "state": return states(rows, (row) => this.#holds(window.begin, row),
         window.emit === null ? null : (row) => this.#holds(window.emit, row),
-        (row) => this.#textOf(window.partitionBy, row));
+        (row) => this.#textOf(window.partitionBy, row),
+        (row) => this.#isSound(window.begin, this.#rowLeaves(row)));
       default: throw new Error(`bug: a ${window.kind} window`);
     }
   }
@@ -495,7 +496,8 @@ class Evaluation {
     const groups = new Groups(this.#query);
     for (const row of rows) groups.put(this.#keyOf(row), row);
     this.#count(groups);
-    const doubtful = rows.length < window.rows.length || this.#isDoubtful(window.rows) ||
+    const doubtful = rows.length < window.rows.length || window.unsure === true ||
+      this.#isDoubtful(window.rows) ||
       (groups.evicted + groups.refused > 0 && this.#world.strict === true);
     const least = doubtful ? UNCERTAIN.skipped : GOOD;
     return this.#arranged(groups.rows.flatMap((group) =>

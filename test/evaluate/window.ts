@@ -6,6 +6,8 @@ export interface Window {
   readonly start: number;
   readonly end: number;
   readonly rows: readonly Row[];
+  /** It may have begun before. */
+  readonly unsure?: boolean;
 }
 
 type Of<K extends BoundWindow["kind"]> = BoundWindow & { readonly kind: K };
@@ -85,24 +87,29 @@ export function sessions(
 
 /**
  * From begin to emit, both in; without `emit` from one begin to before the next. Each key has
- * windows of its own.
+ * windows of its own. Where nobody knows of a row whether it begins one, the next is not sure.
  */
 export function states(
   rows: readonly Row[], begin: (row: Row) => boolean, emit: ((row: Row) => boolean) | null,
-  keyOf: (row: Row) => string,
+  keyOf: (row: Row) => string, isSure: (row: Row) => boolean,
 ): Window[] {
   const found: Window[] = [];
   const all = new Map<string, Row[]>();
+  let unsure = false;
   const close = (key: string, end: number): void => {
     const open = all.get(key)!;
-    found.push({ start: open[0]!.time, end, rows: open });
+    found.push({ start: open[0]!.time, end, rows: open, unsure });
+    unsure = false;
     all.delete(key);
   };
   for (const row of rows) {
     const key = keyOf(row);
     const begins = begin(row);
     if (emit === null && begins && all.has(key)) close(key, row.time);
-    if (!all.has(key) && !begins) continue;
+    if (!all.has(key) && !begins) {
+      if (emit !== null) unsure = !emit(row) && (unsure || !isSure(row));
+      continue;
+    }
     all.set(key, [...(all.get(key) ?? []), row]);
     if (emit !== null && emit(row)) close(key, row.time);
   }

@@ -134,6 +134,10 @@ describe("W8: nothing on the way to a write hides a bad input", () => {
     const sum = "SELECT sum(v) AS v FROM before GROUP BY TUMBLINGWINDOW(ss, 1)";
     expect(problems({ before: "SELECT a AS v FROM d.fast WHERE ok", write: sum }))
       .toContain("which rows before left out");
+    expect(problems({ before: "SELECT b, avg(a) AS v FROM d.fast GROUP BY b, COUNTWINDOW(3)",
+      write: sum })).toContain("which rows before left out");
+    expect(problems({ before: "SELECT avg(a) AS v FROM d.fast GROUP BY COUNTWINDOW(3)",
+      write: sum })).toBe("");
     expect(problems({ before: "SELECT a AS v FROM d.fast", write: `${sum} HAVING count(*) > 1` }))
       .toBe("");
     expect(problems({ write: "SELECT sum(a) AS v FROM d.fast " +

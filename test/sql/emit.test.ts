@@ -125,6 +125,8 @@ describe("W8: on the way to a write only what is good lets a row pass", () => {
     ["the end of a state window",
       "SELECT count(*) AS v FROM s GROUP BY STATEWINDOW(n = 1, a > 3 AND n = 4)",
       ["4:uncertain:skipped"]],
+    ["what may have begun a state window before it",
+      "SELECT count(*) AS v FROM s GROUP BY STATEWINDOW(n > 3, n = 4)", ["1:uncertain:skipped"]],
     ["what the window itself skips", "SELECT sum(a) AS v FROM s GROUP BY COUNTWINDOW(4)",
       ["20:uncertain:source"]],
     ["NULL, which may be made of doubt", "SELECT count(CASE WHEN n > 3 THEN 1 END) AS v FROM s " +

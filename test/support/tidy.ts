@@ -166,8 +166,8 @@ function componentOf(path: string): string | null {
   return /^src\/(?:driver|connector)\/([a-z0-9-]+)(?:\.ts$|\/)/.exec(path)?.[1] ?? null;
 }
 
-/** Faces beside an area's own: who imports the operating system says so. */
-const faces = ["src/base/os.ts"];
+/** Faces beside an area's own: the operating system, and what threads need without schemas. */
+const faces = ["src/base/os.ts", "src/config/tag-on-link.ts"];
 
 /** What the components of an area share, and may import. */
 const shared = ["scaling", "status", "wire"];

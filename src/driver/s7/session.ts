@@ -12,7 +12,8 @@ import {
   putWrite, referenceOf, refusalOf, writeCode, type Place,
 } from "./pdu.ts";
 import type { ByteRange, S7Request } from "./plan.ts";
-import { remoteTsap, type S7Link } from "./settings.ts";
+import type { S7Link } from "./settings.ts";
+import { remoteTsap } from "./tsap.ts";
 import { isAddress, wordsOf } from "./words.ts";
 
 /** The greeting: transport connection, then PDU. */

@@ -25,8 +25,3 @@ export const s7Settings = z.strictObject({
 });
 
 export type S7Link = z.output<typeof s7Settings>;
-
-const connections = { pg: 1, op: 2, basic: 3 } as const;
-
-export const remoteTsap = ({ remoteTsap: given, connection, rack, slot }: S7Link): number =>
-  given ?? (connections[connection] << 8) + rack * 32 + slot;

@@ -205,7 +205,8 @@ class Session implements Boundary {
 
 /**
  * From a row where `begin` holds to the next where `emit` does, both in. Without `emit` each row
- * where `begin` holds closes a window before it and opens the next.
+ * where `begin` holds closes a window before it and opens the next. `mark`: 1 = a row before the
+ * window may have begun it, and none since would have closed it.
  */
 class Stated implements Boundary {
   readonly #span: Span;
@@ -229,8 +230,11 @@ class Stated implements Boundary {
     const begins = (this.#emit === null || !open) && span.holds(this.#begin, row);
     const before = span.first;
     span.take();
-    if (!open && !begins) span.first = span.next;
-    if (!open && !begins) return false;
+    if (!open && !begins) {
+      span.first = span.next;
+      this.#leave(row);
+      return false;
+    }
     if (this.#emit === null) {
       if (!begins || !open) return false;
       span.close(before, row, span.timeOf(before), time);
@@ -241,5 +245,12 @@ class Stated implements Boundary {
     span.close(before, span.next, span.timeOf(before), time);
     span.first = span.next;
     return true;
+  }
+
+  /** A row that is in no window. */
+  #leave(row: number): void {
+    if (this.#emit === null) return;
+    if (this.#span.holds(this.#emit, row)) this.#span.mark = 0;
+    else if (this.#span.doubts(this.#begin, row)) this.#span.mark = 1;
   }
 }

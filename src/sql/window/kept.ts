@@ -223,9 +223,14 @@ export class KeptStage implements Stage {
 
   /** Rows are missing from the window, or nobody knows whether it begins and ends as it should. */
   #doubtful(): boolean {
-    const { from, to, start, lostAt } = this.#span;
+    const span = this.#span, { from, to, start, lostAt } = span;
+    const isState = this.#plan.window.kind === "state";
+    if (isState && span.mark === 1) {
+      span.mark = 0;
+      return true;
+    }
     if (lostAt >= start || this.#keeper.doubtedSince >= start) return true;
-    if (this.#plan.window.kind !== "state") return false;
+    if (!isState) return false;
     // A rule that writes has no keys here (unsafe.ts).
     if (this.#parted !== null) return this.#plan.strict;
     for (let row = from; row !== to; row = (row + 1) | 0) {

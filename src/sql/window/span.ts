@@ -71,6 +71,12 @@ export class Span {
     return state < this.#trusted && this.#F[column.payload + row] !== 0;
   }
 
+  /** True if nobody may rely on what a condition kept as a column says (W8). */
+  doubts(column: Column, seq: number): boolean {
+    return this.#trusted === 1 &&
+      this.ring.arena.U[column.state + (seq & this.ring.mask)]! !== 0;
+  }
+
   countError(): void {
     this.#F[this.#at + 10] = this.errors + 1;
   }
