@@ -58,10 +58,10 @@ export class OpenRow {
     Atomics.store(this.#I, this.#doneAt, seq);
   }
 
-  /** Another poller begins to count at 0. */
-  reset(): void {
-    Atomics.store(this.#I, this.#begunAt, 0);
-    Atomics.store(this.#I, this.#doneAt, 0);
+  /** None is under way: another poller begins to count at `seq`. */
+  reset(seq: number): void {
+    Atomics.store(this.#I, this.#begunAt, seq);
+    Atomics.store(this.#I, this.#doneAt, seq);
   }
 
   /**

@@ -104,6 +104,8 @@ export class ClientRows implements Rows {
   #publish(seq: number): void {
     this.#o.overrides.apply(this.ring, seq, 1);
     this.ring.publish(1);
+    // What polled before it, on another thread, may have begun a row when it was ended.
+    this.ring.open?.reset(this.ring.head);
     this.at = this.#o.now();
   }
 }

@@ -413,12 +413,21 @@ export class Role {
       const { name } = plan.link;
       const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
+      if (inherited?.kept.links.has(name) !== true) this.#noneOpen(plan);
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.link.closed === true ? this.#closedLink(plan)
         : plan.driver.medium === "serial"
           ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
           : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
             : this.#localLink(plan, plan.driver, ended));
+    }
+  }
+
+  /** A link that was closed may have left a row unfinished in a stream that is kept. */
+  #noneOpen({ groups }: LinkPlan): void {
+    for (const { stream } of groups) {
+      const { open, head } = this.rings.get(stream)!;
+      open!.reset(head);
     }
   }
 

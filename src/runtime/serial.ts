@@ -155,7 +155,7 @@ export class SerialPort implements LinkPort {
     this.#ways = placed.map(({ ring }, i) => {
       const { open } = locals.get(plan.groups[i]!.stream)!;
       assert(open !== null, `${plan.groups[i]!.stream} is polled`);
-      open.reset();
+      open.reset(0);
       return { bridge: new Bridge(ring, locals.get(plan.groups[i]!.stream)!), open };
     });
     const [out, outInto, back, backInto] = [commands, commands, outcomes, outcomes].map(place);

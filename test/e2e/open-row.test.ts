@@ -28,7 +28,7 @@ for (const profile of ["generic-512mb", "generic-1gb"]) {
     let site: Site;
     let gateway: RunningGateway;
     let from = 0;
-    const found = (name: Name): { at: number; n: number; total: number }[] =>
+    const found = (name: Name): { at: number; n: number; total: number | null }[] =>
       gateway.program.output.slice(from).split("\n")
         .flatMap((line) => line.match(` lines ${name}: ({.*}) time=`)?.[1] ?? [])
         .map((row) => JSON.parse(row));
@@ -69,5 +69,14 @@ for (const profile of ["generic-512mb", "generic-1gb"]) {
         expect((await gateway.get(`/rules/${name}`)).body.late).toBe(0);
       });
     }
+
+    test("silence of a device holds windows no longer than its polls take", async () => {
+      await site.plant.command("clear plc-1");
+      await site.plant.command("fault plc-1 silence for 8s");
+      from = gateway.program.output.length;
+      await until("windows without a value", () =>
+        found("tcp").filter(({ total }) => total === null).length > 1 &&
+        found("both").length > 3, 15_000);
+    }, 20_000);
   });
 }

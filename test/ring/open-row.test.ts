@@ -16,7 +16,7 @@ test("a row is open from its begin until it is there, also for another thread", 
   row.end(2);
   expect(other.since).toBe(Infinity);
   row.begin(2, () => 700);
-  row.reset();
+  row.reset(0);
   expect(other.since).toBe(Infinity);
 });
 
