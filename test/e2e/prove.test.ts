@@ -110,6 +110,8 @@ test("W17: an id proves once", async () => {
 });
 
 test("W4, W5: refused under disarm and with a rejected configuration", async () => {
+  // The simulator writes its record a little later.
+  await Bun.sleep(500);
   const before = writes();
   await gateway.post("/disarm", { by: "anna" });
   expect((await prove("oven.setpoint")).output).toContain("latched");

@@ -113,7 +113,7 @@ for (const [fault, tag, says] of faults) {
 }
 
 test("the report has what was read and proved, and that it is a simulation", async () => {
-  await until("p-1 good", async () => (await why("p-1.setpoint")).includes("good"));
+  await until("p-1 good", async () => (await why("p-1.setpoint")).includes("  good,"));
   expect(await cli("fat-report", "gateway.json")).toContain("<td>not proved</td>");
   expect(await cli("prove", "p-1.setpoint", "--by", "<anna>", "--yes")).toContain("verified");
   const page = await cli("fat-report", "gateway.json");
