@@ -1,5 +1,6 @@
 import { Fault } from "../../base.ts";
-import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
+import type { DriverTag, ServeHost, Server } from "../../driver.ts";
+import { StreamServer } from "../wire/stream-server.ts";
 import {
   bytesOfType, contextOf, data_at, DWORD, frame_bytes_max, frameBytes, get16, isData, isRegister,
   message_bytes_max, PART_REFUSED, put16, putAnswer, putRegister, READ, requestAt, sealData,
@@ -176,54 +177,30 @@ function putExtended(out: Uint8Array, to: number, service: number, more: number)
   return 6;
 }
 
-class EthernetIpServer implements Server {
+class EthernetIpServer extends StreamServer {
   readonly #controller: Controller;
-  readonly #input = new Uint8Array(2 * frame_bytes_max);
-  readonly #out = new Uint8Array(2 * frame_bytes_max);
-  #filled = 0;
 
   constructor(controller: Controller) {
+    super(2 * frame_bytes_max, 2 * frame_bytes_max);
     this.#controller = controller;
   }
 
-  receive(bytes: Uint8Array, n: number, _now: number, on: ServeEvents): void {
-    for (let at = 0; at < n;) {
-      const stop = Math.min(n, at + this.#input.length - this.#filled);
-      while (at < stop) this.#input[this.#filled++] = bytes[at++]!;
-      while (this.#next(on));
-    }
+  protected frameBytes(n: number): number {
+    return frameBytes(this.input, n);
   }
 
-  step(): number {
-    return Infinity;
+  protected isRequest(n: number): boolean {
+    if (isRegister(this.input)) return true;
+    if (!isData(this.input, n)) return false;
+    const [at, end] = requestAt(this.input, data_at, n);
+    return at < end;
   }
 
-  /** True if a frame was taken and another may follow. */
-  #next(on: ServeEvents): boolean {
-    const input = this.#input;
-    const n = frameBytes(input, this.#filled);
-    if (n < 0) {
-      on.frame(input, this.#filled, false);
-      this.#filled = 0;
-      return false;
-    }
-    if (n === 0 || n > this.#filled) return false;
-    const answer = this.#answer(n);
-    on.frame(input, n, answer > 0);
-    if (answer > 0) on.reply(this.#out, answer);
-    input.copyWithin(0, n, this.#filled);
-    this.#filled -= n;
-    return this.#filled > 0;
-  }
-
-  /** Bytes of the answer, 0 = there is none. */
-  #answer(n: number): number {
-    const [input, out] = [this.#input, this.#out];
+  protected answer(n: number): number {
+    const { input, out } = this;
     const context = contextOf(input);
     if (isRegister(input)) return putRegister(out, our_session, context);
-    if (!isData(input, n)) return 0;
     const [at, end] = requestAt(input, data_at, n);
-    if (at >= end) return 0;
     return sealData(out, this.#controller.answer(input, at, end, out, data_at), our_session,
       context);
   }

@@ -1,5 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
+import { StreamServer } from "../wire/stream-server.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
 import { COLON, putText, soundLrc, text_bytes_max, TextReader } from "./ascii.ts";
 import { decodeValue, encodeInto, Field } from "./codec.ts";
@@ -246,48 +247,26 @@ function echo(input: Uint8Array, at: number, out: Uint8Array, to: number, bytes 
   return bytes;
 }
 
-class TcpServer implements Server {
+class TcpServer extends StreamServer {
   readonly #device: Device;
-  readonly #input = new Uint8Array(2 * adu_bytes_max);
-  readonly #out = new Uint8Array(adu_bytes_max);
-  #filled = 0;
 
   constructor(device: Device) {
+    super(2 * adu_bytes_max, adu_bytes_max);
     this.#device = device;
   }
 
-  receive(bytes: Uint8Array, n: number, _now: number, on: ServeEvents): void {
-    for (let at = 0; at < n;) {
-      const stop = Math.min(n, at + this.#input.length - this.#filled);
-      while (at < stop) this.#input[this.#filled++] = bytes[at++]!;
-      while (this.#next(on));
-    }
+  protected frameBytes(n: number): number {
+    if (!soundHeader(this.input, n)) return -1;
+    return n < 6 ? 0 : 6 + get16(this.input, 4);
   }
 
-  step(): number {
-    return Infinity;
+  /** Whatever it asks is answered, if need be by an exception. */
+  protected isRequest(): boolean {
+    return true;
   }
 
-  /** True if a frame was taken and another may follow. */
-  #next(on: ServeEvents): boolean {
-    const input = this.#input;
-    if (!soundHeader(input, this.#filled)) {
-      on.frame(input, this.#filled, false);
-      this.#filled = 0;
-      return false;
-    }
-    if (this.#filled < 6) return false;
-    const n = 6 + get16(input, 4);
-    if (this.#filled < n) return false;
-    on.frame(input, n, true);
-    on.reply(this.#out, this.#answer(n));
-    input.copyWithin(0, n, this.#filled);
-    this.#filled -= n;
-    return this.#filled > 0;
-  }
-
-  #answer(n: number): number {
-    const [input, out, at] = [this.#input, this.#out, header_bytes];
+  protected answer(n: number): number {
+    const [input, out, at] = [this.input, this.out, header_bytes];
     const station = input[6]!;
     let length = 2;
     if (this.#device.has(station)) {

@@ -1,5 +1,6 @@
 import { Fault } from "../../base.ts";
-import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
+import type { DriverTag, ServeHost, Server } from "../../driver.ts";
+import { StreamServer } from "../wire/stream-server.ts";
 import { Field } from "./codec.ts";
 import {
   dataBytes, frame_bytes_max, frameBytes, GOOD_CODE, isConnect, isJob, itemBytes, jobOf,
@@ -117,67 +118,41 @@ class Device {
   }
 }
 
-class S7Server implements Server {
+class S7Server extends StreamServer {
   readonly #device: Device;
-  readonly #input = new Uint8Array(2 * frame_bytes_max);
-  readonly #out = new Uint8Array(frame_bytes_max);
-  #filled = 0;
 
   constructor(device: Device) {
+    super(2 * frame_bytes_max, frame_bytes_max);
     this.#device = device;
   }
 
-  receive(bytes: Uint8Array, n: number, _now: number, on: ServeEvents): void {
-    for (let at = 0; at < n;) {
-      const stop = Math.min(n, at + this.#input.length - this.#filled);
-      while (at < stop) this.#input[this.#filled++] = bytes[at++]!;
-      while (this.#next(on));
-    }
+  protected frameBytes(n: number): number {
+    return frameBytes(this.input, n);
   }
 
-  step(): number {
-    return Infinity;
+  protected isRequest(n: number): boolean {
+    return isConnect(this.input) ||
+      (isJob(this.input, n) && jobOf(this.input, granted_pdu_max) !== null);
   }
 
-  /** True if a frame was taken and another may follow. */
-  #next(on: ServeEvents): boolean {
-    const input = this.#input;
-    const n = frameBytes(input, this.#filled);
-    if (n < 0) {
-      on.frame(input, this.#filled, false);
-      this.#filled = 0;
-      return false;
-    }
-    if (n === 0 || n > this.#filled) return false;
-    const answer = this.#answer(n);
-    on.frame(input, n, answer > 0);
-    if (answer > 0) on.reply(this.#out, answer);
-    input.copyWithin(0, n, this.#filled);
-    this.#filled -= n;
-    return this.#filled > 0;
-  }
-
-  /** Bytes of the answer, 0 = there is none. */
-  #answer(n: number): number {
-    const input = this.#input;
-    if (isConnect(input)) return putConfirm(this.#out, input, n);
-    if (!isJob(input, n)) return 0;
-    const job = jobOf(input, granted_pdu_max);
-    if (job === null) return 0;
+  protected answer(n: number): number {
+    const { input, out } = this;
+    if (isConnect(input)) return putConfirm(out, input, n);
+    const job = jobOf(input, granted_pdu_max)!;
     const items = job.kind === "setup" ? [] : this.#items(job);
     const bytes = items.reduce<number>((sum, item) =>
       sum + itemBytes(typeof item === "number" ? 0 : item.length), 0);
-    return bytes <= granted_pdu_max ? putAnswer(this.#out, input, job, items) : 0;
+    return bytes <= granted_pdu_max ? putAnswer(out, input, job, items) : 0;
   }
 
   #items(job: Extract<Job, { kind: "read" | "write" }>): (Uint8Array | number)[] {
     return job.places.map((at) => {
-      const place = placeAt(this.#input, at);
+      const place = placeAt(this.input, at);
       if (place === null) return NO_OBJECT;
       if (job.kind === "read") return this.#device.read(place);
       const data = job.dataAt + 4;
-      return this.#device.write(place, this.#input.subarray(data,
-        data + dataBytes(this.#input, job.dataAt)));
+      return this.#device.write(place, this.input.subarray(data,
+        data + dataBytes(this.input, job.dataAt)));
     });
   }
 }
