@@ -16,6 +16,17 @@ function forceTime(text: string): number {
     `"10m", not "${text}"`);
 }
 
+function attention(kind: "disable" | "enable", summary: string, answers: string): Route {
+  return {
+    method: "POST", path: `/devices/{name}/${kind}`, access: "token", body: byBody, summary,
+    answers,
+    async handle({ runtime, params, body }) {
+      await runtime.override({ kind, device: params["name"]!, by: byBody.parse(body).by });
+      return { json: {} };
+    },
+  };
+}
+
 export const deviceRoutes: readonly Route[] = [
   {
     method: "GET", path: "/devices", access: "read",
@@ -45,28 +56,10 @@ export const deviceRoutes: readonly Route[] = [
       return { json: await runtime.tag(params["id"]!) };
     },
   },
-  {
-    method: "POST", path: "/devices/{name}/disable", access: "token", body: byBody,
-    summary: "Leave a device alone: it is asked nothing and sent nothing until somebody enables it",
-    answers: "Nothing more; its tags are bad:disabled, and disarmed",
-    async handle({ runtime, params, body }) {
-      await runtime.override({
-        kind: "disable", device: params["name"]!, by: byBody.parse(body).by,
-      });
-      return { json: {} };
-    },
-  },
-  {
-    method: "POST", path: "/devices/{name}/enable", access: "token", body: byBody,
-    summary: "Ask a device again that was disabled",
-    answers: "Nothing more",
-    async handle({ runtime, params, body }) {
-      await runtime.override({
-        kind: "enable", device: params["name"]!, by: byBody.parse(body).by,
-      });
-      return { json: {} };
-    },
-  },
+  attention("disable",
+    "Leave a device alone: it is asked nothing and sent nothing until somebody enables it",
+    "Nothing more; its tags are bad:disabled, and disarmed"),
+  attention("enable", "Ask a device again that was disabled", "Nothing more"),
   {
     method: "POST", path: "/tags/{id}/force", access: "token", body: forceBody,
     summary: "Put a value in the place of what the device says, for a while; it writes nothing",
