@@ -24,4 +24,6 @@ for line in sys.stdin:
     elif text:
         values = [float(v) if name in reals else int(v) for v in text.split(",")]
         attribute[0:len(values)] = values
-    print(name, attribute[0], flush=True)
+    # In one piece on a line of its own: the server's thread prints what is written to it.
+    sys.stdout.write(f"\n{name} {attribute[0]}\n")
+    sys.stdout.flush()

@@ -92,8 +92,9 @@ class Server implements RealServer {
     // A database answers by processes of its own.
     for (const id of [pid, ...children.filter((text) => text !== "").map(Number)]) {
       process.kill(id, on ? "SIGSTOP" : "SIGCONT");
-      // A process of many threads takes a moment to stand still.
-      while (on && !/\) T /.test(readFileSync(`/proc/${id}/stat`, "utf8"))) Bun.sleepSync(1);
+      // A process of many threads takes a moment to stand still; one that just ended stays as it
+      // is (Z), because its parent is halted and takes no notice.
+      while (on && !/\) [TZ] /.test(readFileSync(`/proc/${id}/stat`, "utf8"))) Bun.sleepSync(1);
     }
   }
 
