@@ -98,10 +98,15 @@ export interface StaticTag {
   readonly eu: string | null;
 }
 
+/** One object for each tag of a plant: also what its driver is told of it. */
 export interface Tag {
   /** `device.tag` */
   readonly id: string;
   readonly name: string;
+  /** Its device's. */
+  readonly station: number;
+  /** Of its value in its group's ring. */
+  readonly column: number;
   readonly at: string;
   readonly type: TagType;
   readonly scale: number;
@@ -112,7 +117,7 @@ export interface Tag {
   readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
   readonly eu: string | null;
-  readonly access: "read" | "read-write";
+  readonly writable: boolean;
 }
 
 export interface Source {

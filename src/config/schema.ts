@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
-import type { Deadband, Link } from "./model.ts";
+import type { Deadband, Link, Tag } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -29,26 +29,11 @@ export interface Components {
   /** The link types that lead to equipment: devices stand on these, sources and sinks on others. */
   readonly drivers?: readonly string[];
   /** One sentence of what would be right about a tag on a link of this type, or null. */
-  checkTag?(link: Link, tag: TagOnLink): string | null;
+  checkTag?(link: Link, tag: Tag): string | null;
   /** The same of tags that are one group. */
-  checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
+  checkGroup?(link: Link, tags: readonly Tag[]): string | null;
   /** What a write of a tag changes, to find writable tags that overlap (W13). */
-  extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
-}
-
-/** A tag with its device's defaults filled in: what a driver calls `DriverTag`. */
-export interface TagOnLink {
-  readonly id: string;
-  readonly station: number;
-  readonly at: string;
-  readonly type: z.output<typeof typeText>;
-  readonly scale: number;
-  readonly offset: number;
-  readonly decimals: number | null;
-  readonly signal: readonly [number, number] | null;
-  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
-  readonly writable: boolean;
-  readonly column: number;
+  extent?(linkType: string, tag: Tag): { area: string; from: number; to: number };
 }
 
 const wordOrder = z.enum(["ABCD", "CDAB", "BADC", "DCBA"])

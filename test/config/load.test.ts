@@ -39,10 +39,10 @@ test("the line loads whole", () => {
     groups: [{
       name: "slow", interval: 10_000, statics: [],
       tags: [["voltage_l1", 0, "V"], ["power", 12, "W"], ["energy", 72, "kWh"]]
-        .map(([name, register, eu]) => ({
-          id: `m-07.${name}`, name: `${name}`, at: `input ${register}`, type: "float32" as const,
+        .map(([name, register, eu], column) => ({
+          id: `m-07.${name}`, name: `${name}`, station: 7, column, at: `input ${register}`, type: "float32" as const,
           scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD" as const,
-          eu: `${eu}`, access: "read" as const,
+          eu: `${eu}`, writable: false,
         })),
     }],
   });
