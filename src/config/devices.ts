@@ -208,7 +208,9 @@ function instance(
   if (station > 255) {
     findings.at(below(origin, "station"), `station ${station} of ${name}: at most 255`);
   }
-  const tagOf = ([tag, { origin: placed, settings }]: [string, PlacedTag], column: number): Tag => ({
+  const tagOf = (
+    [tag, { origin: placed, settings }]: [string, PlacedTag], column: number,
+  ): Tag => ({
     id: `${name}.${tag}`, name: tag, station, column,
     at: fill(settings.at ?? "", below(placed, "at")), type: settings.type ?? "float64",
     ...meaningOf(settings), wordOrder: settings.wordOrder ?? wordOrder,

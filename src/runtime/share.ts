@@ -55,8 +55,8 @@ export function shareOf(graph: Whole, role: RoleName): Share {
     target.kind === "sink" ? [{ rule: rule.name, sink: target.sink }] : [])) : [];
   const permits = here(true) ? graph.permits : [];
   return {
-    // Its rules stand in their plans.
-    gateway: { ...gateway, rules: [] },
+    // Its rules stand in their plans; devices are asked about where their links are.
+    gateway: { ...gateway, rules: [], devices: here(true) ? gateway.devices : [] },
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
     tables: graph.tables.filter(({ table: { name } }) =>

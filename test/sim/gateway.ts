@@ -4,8 +4,9 @@ import type { TagType } from "../../src/ring.ts";
 /** A tag with usual settings. */
 export function tag(id: string, at: string, type: TagType, more: Partial<Tag> = {}): Tag {
   return {
-    id, at, type, name: id.split(".")[1]!, station: 1, column: 0, scale: 1, offset: 0, decimals: null, signal: null,
-    wordOrder: "ABCD", eu: null, writable: false, ...more,
+    id, at, type, name: id.split(".")[1]!, station: 1, column: 0,
+    scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD",
+    eu: null, writable: false, ...more,
   };
 }
 
