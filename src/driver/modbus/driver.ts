@@ -14,6 +14,7 @@ import {
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
+import { Registers, type RegisterHost } from "./registers.ts";
 import { busSearch, ipSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -210,6 +211,14 @@ export const modbusAscii: Driver = {
 
   serve: (tags, link, host) =>
     createServer("ascii", link.settings as AsciiLink, new Device(tags, host)),
+};
+
+/** The other side: registers of ours, which others read and write over TCP. */
+export const modbusRegisters = {
+  checkTag: (tag: DriverTag): string | null => tagProblem(tag, "auto"),
+  extent: common.extent,
+  open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
+    new Registers(tags, station, host),
 };
 
 /** How the frames of a link are packed. */
