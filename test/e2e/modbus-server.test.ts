@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "jsonc-parser";
+import { ServerTCP } from "modbus-serial";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { freePort } from "../connector/broker.ts";
 import { RunningGateway } from "../support/gateway.ts";
@@ -125,12 +128,11 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
   test("what a client writes is a row, and no more", async () => {
     expect(await ask("write 100 17096 0 3")).toBe("done");
     expect(await ask("holding 100 3")).toEqual([17096, 0, 3]);
-    const row = await until("the row", async () =>
-      (await gateway.get("/streams/asked")).body.rows?.at(-1));
-    expect(row.values).toMatchObject({ setpoint: 100, mode: 3, start: null });
+    const asked = async () => (await gateway.get("/streams/asked/latest")).body;
+    expect((await until("the row", asked)).values).toMatchObject({ setpoint: 100, mode: 3, start: null });
     expect(await ask("coils 0 1")).toBe("done");
     await until("the coil", async () =>
-      (await gateway.get("/streams/asked")).body.rows.at(-1).values.start === true);
+      (await asked()).values.start === true);
     // The rule that would write it is in shadow.
     expect((await gateway.get("/tags/press.setpoint")).body.value).toBe(100);
   });
@@ -140,9 +142,8 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
     expect(await ask("write 100 17174 0")).toBe("done");
     await until("150", async () => (await gateway.get("/tags/press.setpoint")).body.value === 150);
     expect(await ask("write 100 17530 0")).toBe("done");
-    const refused = await until("the refusal", async () => (await gateway.get("/audit?limit=20"))
-      .body.rows?.find(({ code }: { code: string }) => code === "limits"));
-    expect(refused).toBeDefined();
+    await until("the refusal", async () => (await gateway.get("/audit?limit=20"))
+      .body.some(({ code }: { code: string }) => code === "out-of-range"));
     expect((await gateway.get("/tags/press.setpoint")).body.value).toBe(150);
   });
 
@@ -158,4 +159,67 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
     await startDevice();
     await isGood();
   }, 60_000);
+});
+
+describe.skipIf(!hasPymodbus)("docs/modbus-server.md: an offer", () => {
+  const page = readFileSync(resolve(import.meta.dir, "../../docs/modbus-server.md"), "utf8");
+  const [, block] = /^```jsonc\n([^]*?)^```$/m.exec(page)!;
+  const example = parse(`{${block}}`);
+  const folder = workFolder();
+  let temperature = 40;
+  let sensor: ServerTCP | null = null;
+  let plcProgram: Program;
+  let gateway: RunningGateway;
+  const devicePort = plc;
+  const startSensor = (): void => {
+    const words = Buffer.alloc(4);
+    sensor = new ServerTCP({ getInputRegister: (at: number) => {
+      words.writeFloatBE(temperature);
+      return words.readUInt16BE(at * 2);
+    } }, { host: "127.0.0.1", port: devicePort, unitID: 40 });
+    sensor.on("socketError", () => undefined);
+  };
+  const setpoint = (value: number): Promise<unknown> => until(`setpoint ${value}`, () =>
+    plcProgram.output.trimEnd().split("\n").at(-1) === value.toFixed(1));
+
+  beforeAll(async () => {
+    startSensor();
+    example.links.offers = { ...example.links.offers, address: "127.0.0.1", port };
+    const file = folder.write("gateway.json", {
+      gateway: { id: "offer", profile: "raspberry-pi-4" }, ...example,
+      links: { ...example.links, plc: { type: "modbus-tcp", host: "127.0.0.1", port: devicePort } },
+      devices: { press: { link: "plc", station: 40, groups: { fast: "100ms" }, tags: {
+        temperature: { at: "input 0", type: "float32" } } } },
+      api: { listen: "127.0.0.1:0" },
+    });
+    gateway = await RunningGateway.start(file, join(folder.path, "store"));
+    plcProgram = new Program([python, join(import.meta.dir, "adopting_plc.py"), `${port}`, "1.5"]);
+  }, 60_000);
+  afterAll(async () => {
+    await plcProgram?.stop();
+    await gateway?.stop("SIGKILL");
+    sensor?.close(() => undefined);
+    folder.remove();
+  });
+
+  test("the PLC adopts it, and follows it within its own limits", async () => {
+    await setpoint(50);
+    temperature = 60;
+    await setpoint(60);
+    // 140 is past what the machine takes; then the offer is right again.
+    temperature = 220;
+    await Bun.sleep(500);
+    await setpoint(60);
+    temperature = 80;
+    await setpoint(70);
+  }, 20_000);
+
+  test("an offer that is not good, and one that stops, are none", async () => {
+    sensor!.close(() => undefined);
+    await setpoint(30);
+    startSensor();
+    await setpoint(70);
+    await gateway.stop("SIGKILL");
+    await setpoint(30);
+  }, 30_000);
 });

@@ -89,8 +89,8 @@ export function sourceSettings(modbus: Modbus) {
   return checked(source, (given, tell) => {
     const { columns } = given as { columns?: Record<string, unknown> };
     if (columns === undefined) {
-      tell(["columns"], 'is missing: which columns the registers fill, and of which types, such ' +
-        'as { "setpoint": "float32" }');
+      tell(["registers"], '"columns" is missing: it says which columns they fill, and of which ' +
+        'types, such as { "setpoint": "float32" }');
       return;
     }
     const registers = writtenRegisters(given);

@@ -96,7 +96,7 @@ function readInto(
   return exception === 0 ? 2 + bytes : -exception;
 }
 
-/** Writes first, then reads (6.17). */
+/** Writes first, then reads (6.17); nothing is written if what is to be read is not there. */
 function readWrite(
   memory: Memory, station: number, input: Uint8Array, at: number, n: number,
   out: Uint8Array, to: number,
@@ -106,9 +106,12 @@ function readWrite(
     [number, number, number, number];
   const sound = words >= 1 && words <= read_write_registers_max && input[at + 9] === words * 2;
   if (!sound || n !== 10 + words * 2) return -ILLEGAL_VALUE;
+  const read = (): number =>
+    readInto(memory, station, "holding", from, count, out, to, READ_WRITE, false);
+  const refusal = read();
+  if (refusal < 0) return refusal;
   const exception = memory.write(station, "holding", first, words, input, at + 10);
-  if (exception !== 0) return -exception;
-  return readInto(memory, station, "holding", from, count, out, to, READ_WRITE, false);
+  return exception === 0 ? read() : -exception;
 }
 
 const known = [READ_COILS, READ_DISCRETES, READ_HOLDINGS, READ_INPUTS, WRITE_COIL, WRITE_REGISTER,
