@@ -129,7 +129,8 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
     expect(await ask("write 100 17096 0 3")).toBe("done");
     expect(await ask("holding 100 3")).toEqual([17096, 0, 3]);
     const asked = async () => (await gateway.get("/streams/asked/latest")).body;
-    expect((await until("the row", asked)).values).toMatchObject({ setpoint: 100, mode: 3, start: null });
+    expect((await until("the row", asked)).values)
+      .toMatchObject({ setpoint: 100, mode: 3, start: null });
     expect(await ask("coils 0 1")).toBe("done");
     await until("the coil", async () =>
       (await asked()).values.start === true);
