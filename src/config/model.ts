@@ -98,15 +98,11 @@ export interface StaticTag {
   readonly eu: string | null;
 }
 
-/** One object for each tag of a plant: also what its driver is told of it. */
-export interface Tag {
+/** A tag as its link's driver sees it, its device's defaults filled in. */
+export interface TagOnLink {
   /** `device.tag` */
   readonly id: string;
-  readonly name: string;
-  /** Its device's. */
   readonly station: number;
-  /** Of its value in its group's ring. */
-  readonly column: number;
   readonly at: string;
   readonly type: TagType;
   readonly scale: number;
@@ -116,8 +112,15 @@ export interface Tag {
   /** Raw numbers of 4 and 20 mA, of a tag that is such a signal. */
   readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
-  readonly eu: string | null;
   readonly writable: boolean;
+  /** Of its value in its group's ring. */
+  readonly column: number;
+}
+
+/** One object for each tag of a plant: what its driver is told, and what it need not know. */
+export interface Tag extends TagOnLink {
+  readonly name: string;
+  readonly eu: string | null;
 }
 
 export interface Source {
