@@ -3,7 +3,7 @@ import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
 import { BAD, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
-import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
+import { phases, Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
 
 /** A read or write of one tag on behalf of the gate; it goes before the next poll request. */
@@ -97,7 +97,9 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    this.polls = options.groups.map((group) => new Poll(group, options.splitter, now));
+    const begins = phases(options.groups);
+    this.polls = options.groups.map((group, i) =>
+      new Poll(group, options.splitter, now, begins[i]));
     for (const group of options.groups) this.#station(group.station);
   }
 
