@@ -19,6 +19,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   state: () => import("./bench/state.ts"),
   tags: () => import("./bench/tags.ts"),
   wide: () => import("./bench/wide.ts"),
+  writes: () => import("./bench/writes.ts"),
 };
 
 const wanted = process.argv.slice(2);

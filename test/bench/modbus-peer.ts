@@ -23,8 +23,11 @@ export class ModbusPeer {
     this.ports = ports;
   }
 
-  static async start(folder: string, ports: number): Promise<ModbusPeer> {
-    const program = new Program([compile("modbus_peer", folder), `${ports}`]);
+  /** `wrap`: a command that starts it. */
+  static async start(
+    folder: string, ports: number, wrap: readonly string[] = [],
+  ): Promise<ModbusPeer> {
+    const program = new Program([...wrap, compile("modbus_peer", folder), `${ports}`]);
     const told = await until("the peer's ports", () => {
       const lines = program.output.split("\n").slice(0, -1);
       return lines.length === ports ? lines.map(Number) : null;
