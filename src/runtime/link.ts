@@ -35,6 +35,8 @@ export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
   readonly splitter: Splitter;
+  /** 0 to 1: where it stands among the links of its thread (`phases`). Left out: first. */
+  readonly place?: number;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
   readonly connectTimeout: number;
@@ -97,7 +99,7 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    const begins = phases(options.groups);
+    const begins = phases(options.groups, options.place ?? 0);
     this.polls = options.groups.map((group, i) =>
       new Poll(group, options.splitter, now, begins[i]));
     for (const group of options.groups) this.#station(group.station);

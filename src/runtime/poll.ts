@@ -16,17 +16,18 @@ export interface LinkGroup {
 }
 
 /**
- * Groups of one interval that share a link begin one after the other over the whole interval: all
- * at once each would wait for those before it, as long as these happen to take. In ms, by group.
+ * Groups of one interval begin one after the other over the whole interval: all at once each would
+ * wait for those before it, as long as these happen to take. `place`, 0 to 1: of their link among
+ * those of its thread, so that they do not meet either. In ms, by group.
  */
-export function phases(groups: readonly Pick<LinkGroup, "interval">[]): number[] {
+export function phases(groups: readonly Pick<LinkGroup, "interval">[], place: number): number[] {
   const counts = new Map<number, number>();
   const places = groups.map(({ interval }) => {
     const place = counts.get(interval) ?? 0;
     counts.set(interval, place + 1);
     return place;
   });
-  return groups.map(({ interval }, i) => places[i]! * interval / counts.get(interval)!);
+  return groups.map(({ interval }, i) => (places[i]! + place) * interval / counts.get(interval)!);
 }
 
 /** How a driver halves a request that a device refused, and puts halves together again. */
