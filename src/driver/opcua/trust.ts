@@ -76,7 +76,7 @@ async function makeIdentity(directory: string): Promise<void> {
   renameSync(unfinished, certificatePath(directory));
 }
 
-const fingerprintOf = (certificate: Buffer): string =>
+export const fingerprintOf = (certificate: Buffer): string =>
   createHash("sha256").update(certificate).digest("hex");
 
 /** What a person compares with what the server shows of itself; null = it is no certificate. */
@@ -84,10 +84,13 @@ export function describe(certificate: Buffer): string | null {
   const read = readCertificate(certificate);
   if (read === null) return null;
   const { subject, validTo, fingerprint } = read;
-  // A stranger wrote it: nothing of it may move the cursor of a terminal.
-  const name = subject.replaceAll("\n", ", ").replace(/[^\x20-\x7e\xa0-\uffff]/g, "?");
+  const name = printable(subject.replaceAll("\n", ", "));
   return `${name}, valid until ${validTo}, SHA-1 ${fingerprint.replaceAll(":", "").toLowerCase()}`;
 }
+
+/** A stranger wrote it: nothing of it may move the cursor of a terminal. */
+export const printable = (text: string): string =>
+  text.replace(/[^\x20-\x7e\xa0-\uffff]/g, "?");
 
 function readCertificate(certificate: Buffer): X509Certificate | null {
   try {
