@@ -361,7 +361,7 @@ export interface ServeEvents {
 
 export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export {
-  framingOf, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp,
+  framingOf, modbusAscii, modbusListen, modbusRegisters, modbusRtu, modbusTcp, modbusUdp,
   type FramingName,
 } from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";

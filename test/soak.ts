@@ -19,6 +19,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
     path: "test/fuzz/query.test.ts" },
   drivers: { what: "damaged answers and requests of equipment: no wrong value, no crash",
     path: "test/fuzz/driver.test.ts" },
+  registers: { what: "requests to the Modbus server, sound and damaged: one right answer each",
+    path: "test/fuzz/registers.test.ts" },
   telegrams: { what: "streams of telegrams, sound and damaged: no wrong one, no crash",
     path: "test/fuzz/telegram.test.ts" },
   modbus: { what: "any bytes for answers of Modbus: nothing that is no right frame",

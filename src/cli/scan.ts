@@ -82,8 +82,8 @@ function refuseOptions(args: Args, link: Link): void {
   const given = ["stations", "registers", "search", "pause"]
     .find((name) => args.options[name] !== undefined);
   if (given === undefined) return;
-  throw new Usage(`--${given} is for stations with registers; of ${link.name}, type ${link.type}, ` +
-    "the endpoints are shown, and tagwerk browse shows its values");
+  throw new Usage(`--${given} is for stations with registers; of ${link.name}, ${link.type}, the ` +
+    "endpoints are shown, and tagwerk browse shows its values");
 }
 
 function linkOf(

@@ -3,7 +3,7 @@ import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import { tagOnLink } from "./tag-on-link.ts";
-import type { Components, GatewayText, TableTexts, TagOnLink } from "./schema.ts";
+import type { Components, GatewayText, LinkUse, TableTexts, TagOnLink } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
 /** Everything that the checks across the configuration look at. */
@@ -220,6 +220,7 @@ const hostPort = (host: string, port: unknown): string =>
 
 function checkConnectors(parts: Parts, findings: Findings): void {
   const { config, root } = parts;
+  const uses = new Map<Link, LinkUse[]>();
   for (const section of ["sources", "sinks"] as const) {
     for (const [name, entry] of Object.entries(config[section])) {
       const { type, link } = entry as { type: string; link?: string };
@@ -228,7 +229,14 @@ function checkConnectors(parts: Parts, findings: Findings): void {
       const found = linkOf(link, origin, parts, findings);
       if (found && found.type !== type) {
         findings.at(origin, `a link of type ${found.type} cannot carry ${type}`);
+      } else if (found) {
+        uses.set(found, [...uses.get(found) ?? [], { section, name, settings: entry }]);
       }
+    }
+  }
+  for (const [{ type }, all] of uses) {
+    for (const { use, path, why } of parts.components.wrongTogether?.(type, all) ?? []) {
+      findings.at(below(root, use.section, use.name, ...path), why);
     }
   }
   if (config.commands) {

@@ -21,6 +21,8 @@ export interface Components {
   /** What is wrong with a table's own settings where it has this key, or none: which, and why. */
   wrongTable?(type: string, settings: object, key: string | null):
     readonly [setting: string, why: string] | null;
+  /** What is wrong among the sources and sinks of one link, beyond each by itself. */
+  wrongTogether?(type: string, uses: readonly LinkUse[]): readonly UseProblem[];
   /** An entry of `sources` or `tables` that is a text, in SQL; throws what is wrong with it. */
   declare?(sql: string): {
     readonly section: string; readonly name: string;
@@ -34,6 +36,20 @@ export interface Components {
   checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
   /** What a write of a tag changes, to find writable tags that overlap (W13). */
   extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
+}
+
+/** A source or sink of a link. */
+export interface LinkUse {
+  readonly section: "sources" | "sinks";
+  readonly name: string;
+  readonly settings: object;
+}
+
+export interface UseProblem {
+  readonly use: LinkUse;
+  /** Of the setting that is wrong, in those of the use. */
+  readonly path: readonly string[];
+  readonly why: string;
 }
 
 /** A tag with its device's defaults filled in: what a driver calls `DriverTag`. */
@@ -366,11 +382,10 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 
 /** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
-  links: ["iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
-    "modbus-ascii", "modbus-server"],
+  links: ["iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka"],
   sources: ["sql", "redis", "nats", "kafka"],
   tables: [],
-  sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
+  sinks: ["http", "sql", "file", "redis", "nats", "kafka"],
 };
 
 /** What is in the configuration once entries in SQL are translated. */

@@ -16,6 +16,7 @@ import type {
 import type { AnyDriver } from "../driver.ts";
 import { planTable } from "./lookup.ts";
 import { memoryOf } from "./memory.ts";
+import { planOutflows, takenBy, type Outlets } from "./outflows.ts";
 import { rulesToWrites } from "./share.ts";
 import { checkWritePaths } from "./write-paths.ts";
 
@@ -127,6 +128,7 @@ class Builder {
     const rules = this.#shorten(this.#planStrict(this.#planRules()));
     for (const source of gateway.sources) this.#closeSource(source, rules);
     this.#dropUnread(rules);
+    const sinks = planOutflows(this.#outlets, rules, (...told) => this.#problem(...told));
     const links = gateway.links.flatMap((link) => this.#planLink(link));
     const permits = this.#planPermits();
     this.#checkAlarms(rules);
@@ -138,8 +140,14 @@ class Builder {
       permitAlone: (condition) => compileConditions([condition], this.#catalog("")),
     }, (...told) => this.#problem(...told));
     const tables = gateway.tables.map(planTable);
-    const graph = { gateway, streams: [...this.#streams.values()], links, rules, permits, tables };
+    const graph =
+      { gateway, streams: [...this.#streams.values()], links, rules, sinks, permits, tables };
     return { ...graph, memory: memoryOf(graph, this.#components.connectors) };
+  }
+
+  get #outlets(): Outlets {
+    const { connectors } = this.#components;
+    return { gateway: this.#gateway, connectors, streams: this.#streams, tags: this.#tags };
   }
 
   trial(graph: Graph, sql: string, given: boolean): TrialPlan | null {
@@ -378,9 +386,11 @@ class Builder {
   #shorten(rules: readonly RulePlan[]): RulePlan[] {
     const read = new Set(rules.flatMap(({ program: { inputs, newest } }) =>
       [...inputs.flatMap(({ streams }) => streams), ...newest.map(({ stream }) => stream)]));
+    const taken = [...takenBy(this.#outlets).values()].flat();
     return rules.map((plan) => {
       const { name, to } = plan.rule;
       if (to.length > 0 || read.has(name)) return plan;
+      if (taken.some((value) => value.name.startsWith(`${name}.`))) return plan;
       const { columns, rows } = plan.layouts.at(-1)!;
       const layout = Ring.layout(name, columns, Math.min(rows, limits.stage_rows));
       this.#streams.set(name, { ...this.#streams.get(name)!, layout });

@@ -19,9 +19,16 @@ export interface Graph {
   readonly links: readonly LinkPlan[];
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
+  readonly sinks: readonly Outflow[];
   readonly permits: readonly PermitPlan[];
   readonly tables: readonly TablePlan[];
   readonly memory: readonly MemoryLine[];
+}
+
+/** A stream that goes to a sink: a rule names the sink, or the sink something of the stream. */
+export interface Outflow {
+  readonly stream: string;
+  readonly sink: string;
 }
 
 export interface StreamPlan {

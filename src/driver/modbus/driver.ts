@@ -4,6 +4,7 @@ import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Serv
 import { isBits } from "./address.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
@@ -13,6 +14,7 @@ import {
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
+import { Registers, type RegisterHost } from "./registers.ts";
 import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
@@ -115,7 +117,7 @@ const overIp = {
   },
 
   serve: (tags: readonly DriverTag[], link: Link, host: ServeHost): Server =>
-    createServer(over(link).framing, null, tags, host),
+    createServer(over(link).framing, null, new Device(tags, host)),
 };
 
 export const modbusTcp: Driver = {
@@ -193,7 +195,7 @@ export const modbusRtu: Driver = {
 
   search: rtuSearch,
 
-  serve: (tags, link, host) => createServer("rtu", rtuLine(link), tags, host),
+  serve: (tags, link, host) => createServer("rtu", rtuLine(link), new Device(tags, host)),
 };
 
 export const modbusAscii: Driver = {
@@ -211,7 +213,16 @@ export const modbusAscii: Driver = {
 
   search: asciiSearch,
 
-  serve: (tags, link, host) => createServer("ascii", link.settings as AsciiLink, tags, host),
+  serve: (tags, link, host) =>
+    createServer("ascii", link.settings as AsciiLink, new Device(tags, host)),
+};
+
+/** The other side: registers of ours, which others read and write over TCP. */
+export const modbusRegisters = {
+  checkTag: (tag: DriverTag): string | null => tagProblem(tag, "auto"),
+  extent: common.extent,
+  open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
+    new Registers(tags, station, host),
 };
 
 /** How the frames of a link are packed. */
