@@ -20,7 +20,7 @@ export const scanVerb: Verb = {
   name: "scan",
   usage: "scan LINK",
   words: 1,
-  summary: "what answers on a link: stations, registers, endpoints; reads only",
+  summary: "what answers on a link: stations, registers, endpoints",
   help: `Only for a link that nobody else uses: it is refused while a Tagwerk runs by this
 configuration or another program has the port, and on a bus it first listens for another master,
 and stays silent if there is one. It sends reads, one after the other with a pause, and never a
