@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   memory: () => import("./bench/memory.ts"),
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
+  neighbours: () => import("./bench/neighbours.ts"),
   opcua: () => import("./bench/opcua.ts"),
   reload: () => import("./bench/reload.ts"),
   rs485: () => import("./bench/rs485.ts"),

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import type { LinkView } from "../../src/runtime.ts";
+import { compile } from "./compile.ts";
 import { median, type Figure } from "./figure.ts";
-import { compile, ModbusPeer } from "./modbus-peer.ts";
+import { ModbusPeer } from "./modbus-peer.ts";
 
 const rounds = 5;
 const registers = 125;
