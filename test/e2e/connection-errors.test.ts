@@ -86,8 +86,8 @@ const rtu = (port: string, more: object = {}): object => ({ type: "modbus-rtu", 
 const scale = { w: { send: "SI", match: "S [SD] +([0-9.]+) kg" } };
 
 const troubles: readonly Trouble[] = [
-  { name: "wrong-port", link: tcp(nobody), says:
-    new RegExp(`nobody listens at ${nobody.host}:${nobody.port}: is this the right port.*switched`) },
+  { name: "wrong-port", link: tcp(nobody), says: new RegExp(
+    `nobody listens at ${nobody.host}:${nobody.port}: is this the right port.*switched on`) },
   ...closed.map((port) => ({ name: "firewall", link: tcp({ host: "127.0.0.9", port }),
     says: /no answer from 127\.0\.0\.9:\d+ in time: check address and cable.*firewall/ })),
   { name: "no-name", link: tcp({ host: "no-such-plc.invalid" }),
@@ -100,8 +100,8 @@ const troubles: readonly Trouble[] = [
   { name: "behind-gateway", station: 9, link: tcp(await refuses(11)),
     says: /no answer from station 9 \(exception 11\): is that its number on the bus/ },
   { name: "no-path", link: tcp(await refuses(10)), says: /no way to station 1 \(exception 10\)/ },
-  { name: "off-by-one", link: tcp(await refuses(2)), logs: null, says:
-    /no holding 9 \(400010\): try holding 8 \(400009\), if its manual counts from 1, or .*input 9/ },
+  { name: "off-by-one", link: tcp(await refuses(2)), logs: null,
+    says: /no holding 9 \(400010\): try holding 8 \(400009\), if its manual .* 1, or .*input 9/ },
   { name: "wrong-table", link: tcp(await refuses(1)),
     says: /no such function \(exception 1\): is the value in another table, such as "input"/ },
   { name: "too-long", link: tcp(await refuses(3)), says: /exception 3\): try "maxRegisters"/ },
@@ -122,15 +122,15 @@ const troubles: readonly Trouble[] = [
   { name: "not-dialled", logs: null, link: { type: "modbus-listen", address: "127.0.0.5",
     from: "127.0.0.7", port: nobody.port },
     says: /waiting for 127\.0\.0\.7 to dial 127\.0\.0\.5:\d+; 127\.0\.0\.1 did, and was turned/ },
-  { name: "no-adapter", link: rtu("/dev/ttyUSB77"), says:
-    /\/dev\/ttyUSB77 cannot be opened: there is no such file; is its adapter plugged in\? .*by-id/ },
+  { name: "no-adapter", link: rtu("/dev/ttyUSB77"),
+    says: /\/dev\/ttyUSB77 cannot be opened: there is no such file; is its adapter .*by-id/ },
   { name: "in-use", link: rtu(held.path),
     says: new RegExp(`${held.path} is in use by another program: end that one \\(fuser -v`) },
-  { name: "no-serial", link: rtu("/dev/null"), says: /\/dev\/null is no serial port: write one as/ },
+  { name: "no-serial", link: rtu("/dev/null"), says: /\/dev\/null is no serial port: write/ },
   { name: "no-rs485", link: rtu(kernel.path, { rs485: "kernel" }),
     says: /cannot switch RS-485 by the kernel .*write "rs485": "adapter"/ },
   { name: "wrong-wires", link: rtu(quiet.path), says:
-    /nobody answers on \S+ at 19200 baud, parity even: .*scan wrong-wires --search.*A and B.*rs485/ },
+    /nobody answers on \S+ at 19200 baud, parity even: .*scan \S+ --search.*A and B.*rs485/ },
   { name: "wrong-baud", link: rtu(noisy.path), says:
     /what comes on \S+ at 19200 baud, parity even is no frame: check speed.*--search/ },
   { name: "wrong-slot", at: "DB1.DBW0", link: { type: "s7", ...await device((socket) => {
@@ -183,7 +183,7 @@ beforeAll(async () => {
   await stranger.catch((thrown: unknown) => thrown);
 }, 120_000);
 afterAll(async () => {
-  await gateway?.stop();
+  await gateway?.stop("SIGKILL");
   void reader.cancel();
   for (const program of [firewall, holder]) await program?.stop();
   for (const server of servers) server.close();
@@ -191,16 +191,18 @@ afterAll(async () => {
   folder.remove();
 });
 
-describe.each(troubles.map((trouble) => [trouble.name, trouble] as const))("%s", (name, trouble) => {
+  const isHeldByOther = name === "in-use";
+  test.skipIf(isHeldByOther && interpreter === null)(
   test.skipIf(name === "in-use" && interpreter === null)(
     "why, REST and log name the place and what to try", async () => {
-      const why = await until(`why says ${trouble.says}`, async () => {
-        const { reason } = (await gateway.get(`/tags/d-${name}.v/why`)).body as { reason: string };
-        return trouble.says.test(reason) ? reason : null;
-      }).catch(async (thrown: unknown) => {
-        throw new Error(`${thrown}\n${(await gateway.get(`/tags/d-${name}.v/why`)).body.reason}`);
+      let reason = "";
+      await until(`why says ${trouble.says}`, async () => {
+        reason = (await gateway.get(`/tags/d-${name}.v/why`)).body.reason;
+        return trouble.says.test(reason);
+      }).catch((thrown: unknown) => {
+        throw new Error(`${thrown}, but ${reason}`);
       });
-      expect(why.length).toBeLessThan(400);
+      expect(reason.length).toBeLessThan(400);
       if (trouble.logs === null) return;
       await until("the log says so", () => gateway.program.output.split("\n")
         .some((line) => line.includes(name) && (trouble.logs ?? trouble.says).test(line)));
@@ -208,13 +210,16 @@ describe.each(troubles.map((trouble) => [trouble.name, trouble] as const))("%s",
 });
 
 test("status lists each link and station that fails, with what to try", async () => {
-  const { output } = await gateway.cli("status");
-  for (const { name, says, logs } of troubles) {
-    if (logs === null) continue;
-    const lines = output.split("\n").filter((line) => line.includes(name));
-    expect([name, lines.some((line) => says.test(line))]).toEqual([name, true]);
-  }
-});
+  let missing: string[] = [];
+  await until("all of them", async () => {
+    const lines = (await gateway.cli("status")).output.split("\n");
+    missing = troubles.filter(({ name, says, logs }) => logs !== null &&
+      !lines.some((line) => line.includes(name) && says.test(line))).map(({ name }) => name);
+    return missing.length === 0;
+  }).catch((thrown: unknown) => {
+    throw new Error(`${thrown}: ${missing.join(", ")}`);
+  });
+}, 15_000);
 
 test("what stays wrong is told once in the log", () => {
   const lines = gateway.program.output.split("\n").filter((line) => line.includes("wrong-port"));
@@ -255,3 +260,9 @@ test("a port without permission: the group to join", async () => {
     own.remove();
   }
 }, 20_000);
+
+test("an orderly stop does not wait for a device that is off", async () => {
+  const begun = performance.now();
+  expect(await gateway.stop()).toBe(0);
+  expect(performance.now() - begun).toBeLessThan(4000);
+}, 10_000);
