@@ -191,8 +191,8 @@ afterAll(async () => {
   folder.remove();
 });
 
-  const isHeldByOther = name === "in-use";
-  test.skipIf(isHeldByOther && interpreter === null)(
+describe.each(troubles)("$name", (trouble) => {
+  const { name } = trouble;
   test.skipIf(name === "in-use" && interpreter === null)(
     "why, REST and log name the place and what to try", async () => {
       let reason = "";
