@@ -329,10 +329,9 @@ class RuleChain extends JoinChain {
 
   /** Twice what comes within the tolerance, where the rate is declared. */
   #waitingRows(late_ms: number): number {
-    const interval = this.interval();
-    if (interval === null) return limits.window_rows_default - 1;
-    const rows = Math.max(limits.ring_rows_min, 2 * Math.ceil(late_ms / interval));
-    return Math.min(limits.ring_rows_max - 1, rows);
+    const rows = this.within(late_ms);
+    if (rows === null) return limits.window_rows_default - 1;
+    return Math.min(limits.ring_rows_max - 1, Math.max(limits.ring_rows_min, 2 * rows));
   }
 
   /**

@@ -17,7 +17,7 @@ const making = "fn\\.(?:gather|readDyn|textOf|bytesOf|bigOf|narrowDyn|" +
 const timeIsOfWindow = "times of joined rows: what a window gives has the time of its end";
 
 const rules: readonly Rule[] = [
-  { statement: /^const \w+ = (\w+) > (\w+) \? \1 : \2$/, change: /^> → >=$/,
+  { statement: /^(?:const \w+|F\[.+\]) = (\w+) > (\w+) \? \1 : \2$/, change: /^> → >=$/,
     why: "of two that are equal either is the larger" },
   { statement: /^(?!.*\|\|)(?:else )?if \(([^&]+) [<>] ([^&]+)\) (?:\2 = \1|\1 = \2)$/,
     change: /^(?:< → <=|> → >=)$/, why: "an equal one in its place is the same" },
@@ -58,7 +58,7 @@ const rules: readonly Rule[] = [
     why: "of no bytes the place does not matter" },
   { statement: /./, change: /^0 → 1$/, before: /(?:<< 1\)|_word|I\[to\d*|I\[range) \+ [13] \| $/,
     why: "the second of two words has an odd number already" },
-  { statement: /^if \(F\[lag\d+_skip.*\] > 0\) F\[lag\d+_skip.*\] -= 1$/,
+  { statement: /^if \((F\[lag\d+_skip.*\]|lag\d+_skip_now) > 0\) \1 -= 1$/,
     change: /^(?:> → >=|if → always)$/,
     why: "less than none to come is none to come" },
   { statement: /^if \(seen > \d+\)$/, change: /^(?:> → >=|if → always|193 → 0)$/,

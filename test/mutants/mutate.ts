@@ -98,7 +98,7 @@ function* changesOf({ text, at, from: begin, to: end, shape }: Statement, whole:
     yield change(index, condition, "if (false)", "if → never");
   }
   for (const { index, condition } of [...choices(text)].filter(isHere)) {
-    yield change(index, condition, "true", "? : → first");
+    if (condition !== "true") yield change(index, condition, "true", "? : → first");
     yield change(index, condition, "false", "? : → second");
   }
 }

@@ -9,7 +9,7 @@ import { type Subject, subjectOf } from "./subject.ts";
  * Sets of rows that a mutant must stand in each place, and places that it is tried in; so many more
  * that it must stand a few sets in, since where it shows is in few programs, but there soon.
  */
-const row_sets = 12, places_max = 30, more_row_sets = 3, more_places_max = 120;
+const row_sets = 12, places_max = 30, more_row_sets = 3, more_places_max = 400;
 /** The same of the last round, and in how many more variants of a place's program it is tried. */
 const last_row_sets = 60, last_places = 3, variants = 6;
 

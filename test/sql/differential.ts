@@ -476,7 +476,9 @@ class Queries {
     const more = r.pick(["", "", `, ${number()}`, `, ${track}, ${this.#leaf("bool")}`]);
     return `pid(${number()}, ${r.pick(["10", "b", "n"])}, ${r.pick(["2", "-0.5", "a", "n"])}, ` +
       `${r.pick(["0", "50ms", "1s", "b"])}, ${r.pick(["0", "20ms", "m"])}, ` +
-      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "a, b", "5, 5"])}, ` +
+      // Limits that seldom hold show what is between them.
+      `${r.pick(["0, 100", "-5, 5", "-1000, 1e300", "-1e300, 1e300", "-1e6, 1e6",
+        r.chance(0.5) ? "a, b" : "5, 5"])}, ` +
       `${r.pick(["1s", "50ms", "30ms", "10ms"])}${more})`;
   }
 

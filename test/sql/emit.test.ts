@@ -443,6 +443,23 @@ describe("windows that keep rows or panes", () => {
       what: "state of stage 1 (window, keeps 64 rows)" });
     expect(explain(bench.program)).toContain("sliding window of 500ms, keeps 64 rows in");
   });
+
+  // One row every 10 ms; a ring has a power of two.
+  test.each([
+    ["TUMBLINGWINDOW(ss, 1)", "n", "SLIDINGWINDOW(ms, 20)", 128],
+    ["HOPPINGWINDOW(ms, 1000, 100)", "n", "SLIDINGWINDOW(ms, 200)", 512],
+    ["SLIDINGWINDOW(ms, 100)", "n", "SLIDINGWINDOW(ms, 100)", 256],
+    ["COUNTWINDOW(50, 10)", "n", "SLIDINGWINDOW(ms, 100)", 256],
+    ["SESSIONWINDOW(ss, 1, 1)", "n", "SLIDINGWINDOW(ms, 20)", 256],
+    ["STATEWINDOW(a = 1)", "n", "SLIDINGWINDOW(ms, 20)", 4096],
+    ["TUMBLINGWINDOW(ms, 100)", "avg(n) AS n", "SLIDINGWINDOW(ss, 1)", 16],
+    ["a, TUMBLINGWINDOW(ms, 100)", "avg(n) AS n", "SLIDINGWINDOW(ss, 1)", 256],
+  ] as const)("over %s of %s a %s keeps what that gives in its length", (inner, n, outer, rows) => {
+    const bench = start(`SELECT sum(n) AS s FROM (SELECT ${n} FROM s GROUP BY ${inner}) AS s ` +
+      `GROUP BY ${outer}`);
+    const last = bench.program.stages.findLast(({ kind }) => kind === "kept")!;
+    expect(last.kind === "kept" && last.ring.rows).toBe(rows);
+  });
 });
 
 describe("a state window for each key", () => {

@@ -232,15 +232,36 @@ export class Chain {
     return [...this.query.select, ...this.query.orderBy].map(({ expr }) => expr);
   }
 
-  /** ms between two rows of the input, where its streams declare it. */
-  protected interval(): number | null {
-    if (this.before !== null) return this.before.interval();
+  /** Rows of the input within so many ms at most, where its streams declare their rates. */
+  protected within(length_ms: number): number | null {
+    if (this.before !== null) return this.before.#given(length_ms);
     let rate = 0;
     for (const name of this.query.inputs.flatMap((input) => input.streams)) {
       const interval = this.catalog.stream(name)?.interval_ms ?? null;
       if (interval === null) return null;
       rate += 1 / interval;
     }
-    return 1 / rate;
+    return Math.ceil(length_ms / (1 / rate)) + 2;
+  }
+
+  /** Rows that the query gives within so many ms at most; null = it depends on the rows. */
+  #given(length_ms: number): number | null {
+    const { window, expand, joins } = this.query;
+    const rows = this.within(length_ms);
+    if (rows === null || expand !== null || joins.length > 0) return null;
+    const each = (covered_ms: number): number => Math.min(this.most, this.within(covered_ms)!);
+    switch (window?.kind) {
+      case undefined: return rows;
+      case "tumbling": return closings(length_ms, window.length_ms) * each(window.length_ms);
+      case "hopping": return closings(length_ms, window.hop_ms) * each(window.length_ms);
+      case "sliding": return rows * each(window.length_ms + window.delay_ms);
+      case "count": return (Math.ceil(rows / window.every) + 1) * Math.min(this.most, window.rows);
+      case "session": return this.within(length_ms + 2 * window.most_ms);
+      case "state": return null;
+    }
   }
 }
+
+/** How often what closes every `hop_ms` does so within so many ms at most. */
+const closings = (length_ms: number, hop_ms: number): number =>
+  Math.floor(length_ms / hop_ms) + 1;

@@ -136,7 +136,7 @@ export class WindowChain extends Chain {
       marks: this.marks(), byEvents: this.byEvents, rows: this.keptRows(window) };
   }
 
-  /** Rows that a window keeps: its own number, or its length by the declared rate. */
+  /** Rows that a window keeps: its own number, or what comes within its length. */
   protected keptRows(window: BoundWindow): number {
     const { ring_rows_max, ring_rows_min } = limits;
     if (window.kind === "count") {
@@ -147,10 +147,10 @@ export class WindowChain extends Chain {
       }
       return Math.max(ring_rows_min, window.rows);
     }
-    const interval = this.interval();
     const length = longest(window);
-    if (interval === null || length === null) return limits.window_rows_default;
-    return Math.min(ring_rows_max, Math.max(ring_rows_min, Math.ceil(length / interval) + 2));
+    const rows = length === null ? null : this.within(length);
+    if (rows === null) return limits.window_rows_default;
+    return Math.min(ring_rows_max, Math.max(ring_rows_min, rows));
   }
 }
 
