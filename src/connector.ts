@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Fault, Log, Timers } from "./base.ts";
-import type { CellValue, ColumnSpec, Ring } from "./ring.ts";
+import type { LinkUse, UseProblem } from "./config.ts";
+import type { CellValue, ColumnKind, ColumnSpec, Ring } from "./ring.ts";
 
 /**
  * The IT-side contracts: a `source` fills a ring, a `sink` drains one, a `lookup` answers keys. The
@@ -30,10 +31,25 @@ export interface Connector {
   readonly isPast?: boolean;
   /** Settings of a `sinks` entry, beside `type` and `link`; null = no sink. */
   readonly sink: z.ZodObject | null;
+  /** Of sinks that say by name what they take, and which rules so do not name: all of it. */
+  takes?(settings: unknown): readonly Taken[];
+  /** What is wrong among the sources and sinks of one link, beyond each by itself. */
+  wrongTogether?(uses: readonly LinkUse[]): readonly UseProblem[];
   /** Fetches the library that `connect` needs, on threads where there is something to connect. */
   load?(): Promise<void>;
   /** One client for all sources and sinks of a link. */
   connect(name: string, settings: unknown, io: ConnectorIo): Connection;
+}
+
+/** A value that a sink takes by its name: `device.tag`, or `stream.column`. */
+export interface Taken {
+  readonly name: string;
+  /** Where the sink's settings say so. */
+  readonly path: readonly string[];
+  /** ms after which it counts as bad. */
+  readonly maxAge: number;
+  /** What is wrong with a column of this kind, or null. */
+  wrong(kind: ColumnKind): string | null;
 }
 
 export interface ConnectorIo {
@@ -84,7 +100,9 @@ export interface Connection {
    * (`waits`): `into` is then its inlet.
    */
   source(name: string, settings: unknown, into: Ring, intake: Intake | null): () => void;
-  /** `rule` is the name that `{rule}` stands for. */
+  /**
+   * `rule` is the name that `{rule}` stands for: of the stream, one of those that go to the sink.
+   */
   sink(name: string, settings: unknown, from: Ring, rule: string): Sink;
   /** Raw subscription for commands (`commands` in the configuration); text in, text out. */
   commands?(
@@ -154,6 +172,8 @@ export interface Sink {
    * they have arrived. Absent: what it took is gone.
    */
   readonly settled?: number;
+  /** It is drained no more: the sink is another now, or is not there any more. */
+  end?(): void;
 }
 
 export interface ConnectionStatus {
@@ -174,6 +194,7 @@ export interface ConnectionStatus {
 export { csvTable, fileConnector } from "./connector/file.ts";
 export { httpConnector, httpTable } from "./connector/http.ts";
 export { logConnector } from "./connector/log.ts";
+export { modbusServer } from "./connector/modbus-server.ts";
 export { mqttConnector } from "./connector/mqtt.ts";
 export { redisTable } from "./connector/redis.ts";
 export { sqliteTable, sqlTable } from "./connector/sql.ts";

@@ -1,10 +1,10 @@
 import {
-  csvTable, fileConnector, httpConnector, httpTable, logConnector, mqttConnector, redisTable,
-  sqliteTable, sqlTable,
+  csvTable, fileConnector, httpConnector, httpTable, logConnector, modbusServer, mqttConnector,
+  redisTable, sqliteTable, sqlTable,
 } from "./connector.ts";
 import {
-  ethernetIp, modbusAscii, modbusListen, modbusRtu, modbusTcp, modbusUdp, opcua, s7,
-  telegramListen, telegramSerial, telegramTcp, telegramUdp, type AnyDriver,
+  ethernetIp, modbusAscii, modbusListen, modbusRegisters, modbusRtu, modbusTcp, modbusUdp, opcua,
+  s7, telegramListen, telegramSerial, telegramTcp, telegramUdp, type AnyDriver,
 } from "./driver.ts";
 
 /** What this binary is made of: one line a component, sorted. */
@@ -27,6 +27,7 @@ export const connectors = [
   fileConnector,
   httpConnector,
   logConnector,
+  modbusServer(modbusRegisters),
   mqttConnector,
 ];
 

@@ -31,6 +31,8 @@ export function componentSchemas(components: Components): ConfigComponents {
     wrongTable: (type, settings, key) =>
       components.tables.find((t) => t.type === type)!.wrong?.(settings, key) ?? null,
     sinks: pick("sink"),
+    wrongTogether: (type, uses) =>
+      connectors.find((c) => c.type === type)?.wrongTogether?.(uses) ?? [],
     drivers: drivers.map((d) => d.type),
     declare: declaration,
     checkTag: (link, tag) => driver(link.type).checkTag(tag, link),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
-import type { Deadband, Link } from "./model.ts";
+import type { Deadband, Link, TagOnLink } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -21,6 +21,8 @@ export interface Components {
   /** What is wrong with a table's own settings where it has this key, or none: which, and why. */
   wrongTable?(type: string, settings: object, key: string | null):
     readonly [setting: string, why: string] | null;
+  /** What is wrong among the sources and sinks of one link, beyond each by itself. */
+  wrongTogether?(type: string, uses: readonly LinkUse[]): readonly UseProblem[];
   /** An entry of `sources` or `tables` that is a text, in SQL; throws what is wrong with it. */
   declare?(sql: string): {
     readonly section: string; readonly name: string;
@@ -36,19 +38,18 @@ export interface Components {
   extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
 }
 
-/** A tag with its device's defaults filled in: what a driver calls `DriverTag`. */
-export interface TagOnLink {
-  readonly id: string;
-  readonly station: number;
-  readonly at: string;
-  readonly type: z.output<typeof typeText>;
-  readonly scale: number;
-  readonly offset: number;
-  readonly decimals: number | null;
-  readonly signal: readonly [number, number] | null;
-  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
-  readonly writable: boolean;
-  readonly column: number;
+/** A source or sink of a link. */
+export interface LinkUse {
+  readonly section: "sources" | "sinks";
+  readonly name: string;
+  readonly settings: object;
+}
+
+export interface UseProblem {
+  readonly use: LinkUse;
+  /** Of the setting that is wrong, in those of the use. */
+  readonly path: readonly string[];
+  readonly why: string;
 }
 
 const wordOrder = z.enum(["ABCD", "CDAB", "BADC", "DCBA"])
@@ -366,11 +367,10 @@ const sections = { links: "link", sources: "source", tables: "table", sinks: "si
 
 /** What comes later and is not called unknown until then, by section. */
 export const laterTypes: Readonly<Record<keyof typeof sections, readonly string[]>> = {
-  links: ["iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka",
-    "modbus-ascii", "modbus-server"],
+  links: ["iec104", "dnp3", "bacnet", "http", "sql", "redis", "nats", "kafka"],
   sources: ["sql", "redis", "nats", "kafka"],
   tables: [],
-  sinks: ["http", "sql", "file", "redis", "nats", "kafka", "modbus-server"],
+  sinks: ["http", "sql", "file", "redis", "nats", "kafka"],
 };
 
 /** What is in the configuration once entries in SQL are translated. */

@@ -1,6 +1,6 @@
-import type { Gateway, Link, Rule } from "../config.ts";
+import type { Gateway, Link, Rule, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
-import type { AnyDriver, DriverTag, Request } from "../driver.ts";
+import type { AnyDriver, Request } from "../driver.ts";
 import type { RingLayout } from "../ring.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
@@ -19,9 +19,16 @@ export interface Graph {
   readonly links: readonly LinkPlan[];
   /** In an order in which each reads only what stands before it. */
   readonly rules: readonly RulePlan[];
+  readonly sinks: readonly Outflow[];
   readonly permits: readonly PermitPlan[];
   readonly tables: readonly TablePlan[];
   readonly memory: readonly MemoryLine[];
+}
+
+/** A stream that goes to a sink: a rule names the sink, or the sink something of the stream. */
+export interface Outflow {
+  readonly stream: string;
+  readonly sink: string;
 }
 
 export interface StreamPlan {
@@ -56,7 +63,7 @@ export interface GroupPlan {
   readonly device: string;
   readonly station: number;
   readonly interval: number;
-  readonly tags: readonly DriverTag[];
+  readonly tags: readonly Tag[];
   readonly constants: readonly Constant[];
   /** A rule reads what was missed, the stream `device.group.history`. */
   readonly history: boolean;

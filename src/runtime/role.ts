@@ -10,7 +10,7 @@ import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
 } from "./generation.ts";
-import type { Components, GroupPlan, LinkPlan } from "./graph.ts";
+import type { Components, GroupPlan, LinkPlan, Outflow } from "./graph.ts";
 import { Alarms } from "./alarms.ts";
 import { ClosedPort } from "./closed-port.ts";
 import { Frames, type Tap } from "./frames.ts";
@@ -497,7 +497,7 @@ export class Role {
 
   /** One client serves all sources and sinks of a link; they come and go. */
   #beginConnections(before: Generation): void {
-    const { gateway, share, sources, sinks } = this.#now;
+    const { share, sources } = this.#now;
     const { kept } = this.#now.inherited ?? {};
     for (const [name, connection] of before.connections) {
       if (before.hasLink(name) && kept?.connections.has(linkOf(name)) !== true) continue;
@@ -518,17 +518,28 @@ export class Role {
         .source(name, settings, this.rings.get(name)!, null);
       sources.push({ name, connection, end });
     }
-    if (!this.#options.active) return;
-    for (const { rule, sink: name } of share.sinks) {
+    if (this.#options.active) this.#beginSinks(before, kept);
+  }
+
+  #beginSinks(before: Generation, kept: Kept | undefined): void {
+    const { gateway, share, sinks } = this.#now;
+    const running = (stream: string, name: string): SinkRunner | undefined =>
+      before.sinks.find((one) => one.name === name && one.stream === stream);
+    const isSame = ({ stream, sink }: Outflow): boolean => kept?.sinks.has(sink) === true &&
+      running(stream, sink)?.ring === this.rings.get(stream);
+    const stays = new Set(share.sinks.filter(isSame).map(({ stream, sink }) =>
+      running(stream, sink)));
+    for (const sink of before.sinks) if (!stays.has(sink)) sink.end();
+    for (const outflow of share.sinks) {
+      const { stream, sink: name } = outflow;
       const config = gateway.sinks.find((sink) => sink.name === name)!;
       if (this.#isClosed(config.link)) continue;
-      const ring = this.rings.get(rule)!;
-      const was = before.sinks.find((one) => one.name === name && one.stream === rule);
-      const isSame = was?.ring === ring && kept?.sinks.has(name) === true;
+      const ring = this.rings.get(stream)!;
+      const was = running(stream, name);
       // A changed sink goes on where it was, as long as its rows are where they were.
-      sinks.push(isSame ? was : new SinkRunner(
+      sinks.push(isSame(outflow) ? was! : new SinkRunner(
         this.#connection(config.type, config.link ?? config.type)
-          .sink(name, config.settings, ring, rule), ring,
+          .sink(name, config.settings, ring, stream), ring,
         was?.ring === ring ? was.cursor : ring.head, config));
     }
   }

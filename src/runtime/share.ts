@@ -2,7 +2,7 @@ import type { RingLayout } from "../ring.ts";
 import type { Gateway, Profile, Source } from "../config.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
-import type { LinkPlan, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
+import type { LinkPlan, Outflow, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
 
 /** `all` = one thread does everything; else each of the two has its share. */
 export type RoleName = "all" | "control" | "data";
@@ -27,8 +27,7 @@ export interface Share {
   /** Tables that its rules look rows up in, join or read; each role has its own cache. */
   readonly tables: readonly TablePlan[];
   readonly sources: readonly Source[];
-  /** Rule outputs that go to a sink. */
-  readonly sinks: readonly { readonly rule: string; readonly sink: string }[];
+  readonly sinks: readonly Outflow[];
   /** The link that commands come by, or null. */
   readonly commands: string | null;
 }
@@ -38,6 +37,7 @@ interface Whole {
   readonly streams: readonly StreamPlan[];
   readonly links: readonly LinkPlan[];
   readonly rules: readonly RulePlan[];
+  readonly sinks: readonly Outflow[];
   readonly permits: readonly PermitPlan[];
   readonly tables: readonly TablePlan[];
 }
@@ -51,12 +51,11 @@ export function shareOf(graph: Whole, role: RoleName): Share {
   const rules = graph.rules.filter((plan) => here(control.has(plan.rule.name)));
   const streams = graph.streams.filter((stream) =>
     here(stream.from === "group" || stream.from === "history" || control.has(stream.name)));
-  const sinks = here(false) ? graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
-    target.kind === "sink" ? [{ rule: rule.name, sink: target.sink }] : [])) : [];
+  const sinks = here(false) ? graph.sinks : [];
   const permits = here(true) ? graph.permits : [];
   return {
-    // Its rules stand in their plans.
-    gateway: { ...gateway, rules: [] },
+    // Its rules stand in their plans; devices are asked about where their links are.
+    gateway: { ...gateway, rules: [], devices: here(true) ? gateway.devices : [] },
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
     tables: graph.tables.filter(({ table: { name } }) =>
@@ -102,7 +101,7 @@ function importsOf(
   const needed = new Set([
     ...programs.flatMap(({ inputs, newest }) =>
       [...inputs.flatMap((input) => input.streams), ...newest.map(({ stream }) => stream)]),
-    ...sinks.map(({ rule }) => rule),
+    ...sinks.map(({ stream }) => stream),
   ]);
   for (const { name } of own) needed.delete(name);
   return graph.streams.filter(({ name }) => needed.has(name)).map(({ layout }) => layout);

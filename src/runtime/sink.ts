@@ -55,6 +55,10 @@ export class SinkRunner {
     return this.#sink.settled !== undefined;
   }
 
+  end(): void {
+    this.#sink.end?.();
+  }
+
   /** True if rows are left that the sink can take at once. */
   step(): boolean {
     const { ring } = this;

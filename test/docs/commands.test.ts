@@ -288,9 +288,10 @@ const runs: Readonly<Record<string, readonly string[]>> = {
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
     "docs/state.md", "docs/tables.md", "docs/writing.md",
     "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md", "docs/s7.md",
-    "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md", "docs/telegram.md"],
-  // A picture.
-  "": ["README.md"],
+    "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md", "docs/telegram.md",
+    "docs/modbus-server.md"],
+  // A picture; and a program of a PLC, which test/e2e/adopting_plc.py does.
+  "": ["README.md", "docs/modbus-server.md"],
 };
 
 test("something runs every block of every page", () => {

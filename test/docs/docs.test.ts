@@ -12,7 +12,7 @@ const components = { drivers, connectors, tables };
 /** The other pages (configuration, messages, writing, simulate) have tests of their own. */
 const pages = ["README.md", "docs/change.md", "docs/sql.md", "docs/functions.md",
   "docs/ekuiper.md", "docs/models.md", "docs/modbus.md", "docs/rs485.md", "docs/opcua.md",
-  "docs/s7.md", "docs/ethernet-ip.md", "docs/telegram.md",
+  "docs/s7.md", "docs/ethernet-ip.md", "docs/telegram.md", "docs/modbus-server.md",
   "docs/install.md", "docs/state.md", "docs/tables.md", "docs/sources.md",
   "docs/alarms.md", "docs/pid.md"];
 

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { drivers } from "../../src/registry.ts";
+import type { Connector } from "../../src/connector.ts";
+import { connectors, drivers } from "../../src/registry.ts";
 import { limits } from "../../src/base.ts";
 import { typeNames } from "../../src/sql/arguments.ts";
 import { absentFunctions } from "../../src/sql/functions.ts";
@@ -139,6 +140,14 @@ function settingSections(name: string, schema: Setting): [string, () => string][
   return [[name, () => settingsTable(schema)], ...inner];
 }
 
+/** The same of what a connector has: its link, its sinks, its sources. */
+function connectorSections({ type, link, sink, source }: Connector): [string, () => string][] {
+  const parts = { [type]: link, [`${type}-sink`]: sink, [`${type}-source`]: source };
+  return Object.entries(parts).flatMap(([name, settings]): [string, () => string][] =>
+    (settings === null ? [] : [[name, () =>
+      settingsTable(z.toJSONSchema(settings, { io: "input" }) as Setting)]]));
+}
+
 const sections: Readonly<Record<string, () => string>> = {
   functions, units, operators, deviations: deviating, limits: limitsTable,
   "absent-functions": () => absentFunctions.map(({ name, why }) =>
@@ -149,6 +158,7 @@ const sections: Readonly<Record<string, () => string>> = {
     .join(", "),
   ...Object.fromEntries(drivers.flatMap(({ type, settings }) =>
     settingSections(type, z.toJSONSchema(settings, { io: "input" }) as Setting))),
+  ...Object.fromEntries(connectors.flatMap(connectorSections)),
 };
 
 /** A page with its sections as the code says them now. */

@@ -5,6 +5,7 @@ import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
@@ -14,7 +15,8 @@ import {
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
-import { busSearch, ipSearch } from "./search.ts";
+import { Registers, type RegisterHost } from "./registers.ts";
+import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
@@ -116,7 +118,7 @@ const overIp = {
   },
 
   serve: (tags: readonly DriverTag[], link: Link, host: ServeHost): Server =>
-    createServer(over(link).framing, null, tags, host),
+    createServer(over(link).framing, null, new Device(tags, host)),
 };
 
 export const modbusTcp: Driver = {
@@ -147,6 +149,8 @@ export const modbusUdp: Driver = {
   get settings() {
     return settings().udpSettings;
   },
+
+  search: ipSearch,
 
   checkTag(tag, link) {
     if (!tag.writable) return common.checkTag(tag, link);
@@ -191,9 +195,9 @@ export const modbusRtu: Driver = {
 
   open: (link, wire) => onBusSession("rtu", rtuLine(link), link, wire),
 
-  search: busSearch,
+  search: rtuSearch,
 
-  serve: (tags, link, host) => createServer("rtu", rtuLine(link), tags, host),
+  serve: (tags, link, host) => createServer("rtu", rtuLine(link), new Device(tags, host)),
 };
 
 export const modbusAscii: Driver = {
@@ -209,7 +213,18 @@ export const modbusAscii: Driver = {
 
   open: (link, wire) => onBusSession("ascii", link.settings as AsciiLink, link, wire),
 
-  serve: (tags, link, host) => createServer("ascii", link.settings as AsciiLink, tags, host),
+  search: asciiSearch,
+
+  serve: (tags, link, host) =>
+    createServer("ascii", link.settings as AsciiLink, new Device(tags, host)),
+};
+
+/** The other side: registers of ours, which others read and write over TCP. */
+export const modbusRegisters = {
+  checkTag: (tag: DriverTag): string | null => tagProblem(tag, "auto"),
+  extent: common.extent,
+  open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
+    new Registers(tags, station, host),
 };
 
 /** How the frames of a link are packed. */

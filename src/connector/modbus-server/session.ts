@@ -1,0 +1,135 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { limits, reason } from "../../base.ts";
+import type { ConnectionStatus, ConnectorIo } from "../../connector.ts";
+import { become } from "../status.ts";
+import type { Answering, Registers } from "./modbus.ts";
+import type { LinkSettings } from "./settings.ts";
+
+interface Client {
+  readonly answering: Answering;
+  /** Monotonic ms of its newest request. */
+  asked: number;
+  /** Why it is to be sent away, or null. */
+  wrong: string | null;
+}
+
+type Own = Socket<Client | null>;
+
+/**
+ * The port that clients connect to. Nothing of theirs is kept waiting: who sends what is no
+ * request, asks more at a time than is answered at once, or does not read its answers, is sent
+ * away, so that what all of them can hold is bounded.
+ */
+export class Listener {
+  readonly #name: string;
+  readonly #settings: LinkSettings;
+  readonly #status: ConnectionStatus;
+  readonly #io: ConnectorIo;
+  readonly #clients = new Set<Own>();
+  #registers: Registers | null = null;
+  #listener: TCPSocketListener<Client | null> | null = null;
+  #again: unknown = null;
+  #ended = false;
+
+  constructor(
+    name: string, settings: LinkSettings, status: ConnectionStatus, io: ConnectorIo,
+  ) {
+    this.#name = name;
+    this.#settings = settings;
+    this.#status = status;
+    this.#io = io;
+  }
+
+  /** From now on these are read; who is connected comes again, and sees the new ones. */
+  serve(registers: Registers): void {
+    if (this.#ended) return;
+    this.#registers = registers;
+    for (const client of this.#clients) client.terminate();
+    if (this.#listener === null) this.#listen();
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#io.timers.clear(this.#again);
+    this.#listener?.stop(true);
+    this.#listener = null;
+    this.#clients.clear();
+  }
+
+  #listen(): void {
+    const { address: hostname, port } = this.#settings;
+    try {
+      this.#listener = Bun.listen<Client | null>({
+        hostname, port, data: null,
+        socket: {
+          binaryType: "uint8array",
+          open: (socket) => this.#came(socket),
+          data: (socket, bytes) => this.#received(socket, bytes),
+          close: (socket) => void this.#clients.delete(socket),
+          error: (socket) => void socket.terminate(),
+        },
+      });
+      this.#become("up", `${hostname}:${port} answers clients`);
+    } catch (thrown) {
+      this.#become("down", `${hostname}:${port} cannot be listened on: ${reason(thrown)}`);
+      if (this.#ended) return;
+      this.#again = this.#io.timers.after(limits.reconnect_ms_max, () => this.#listen());
+    }
+  }
+
+  #came(socket: Own): void {
+    const { clients, from } = this.#settings;
+    const address = socket.remoteAddress.replace(/^::ffff:/, "");
+    if (from !== undefined && !from.includes(address)) {
+      return this.#turnAway(socket, `${address} is not among the addresses that may connect`);
+    }
+    if (this.#clients.size >= clients && !this.#makeRoom()) {
+      return this.#turnAway(socket, `${address}: all ${clients} connections are taken`);
+    }
+    socket.setNoDelay(true);
+    socket.data = { answering: this.#registers!.accept(), asked: this.#io.now(), wrong: null };
+    this.#clients.add(socket);
+  }
+
+  /** The one that has asked nothing for longest gives way, if that is long enough. */
+  #makeRoom(): boolean {
+    const [oldest] = [...this.#clients].sort((a, b) => a.data!.asked - b.data!.asked);
+    if (this.#io.now() - oldest!.data!.asked < this.#settings.idleTimeout) return false;
+    this.#clients.delete(oldest!);
+    oldest!.terminate();
+    return true;
+  }
+
+  #received(socket: Own, bytes: Uint8Array): void {
+    const client = socket.data;
+    if (client === null || !this.#clients.has(socket)) return;
+    const now = this.#io.now();
+    if (bytes.length > limits.register_burst_bytes) client.wrong = "asks more than 16 at a time";
+    else {
+      client.answering.receive(bytes, bytes.length, now, {
+        frame: (_bytes, _n, valid) => {
+          if (valid) client.asked = now;
+          else client.wrong = "sends what is no request";
+        },
+        reply: (answer, n) => {
+          if (client.wrong === null && socket.write(answer, 0, n) !== n) {
+            client.wrong = "does not read its answers";
+          }
+        },
+      });
+    }
+    if (client.wrong === null) return;
+    this.#clients.delete(socket);
+    this.#turnAway(socket, `${socket.remoteAddress} ${client.wrong}`);
+  }
+
+  #turnAway(socket: Own, why: string): void {
+    this.#status.dropped += 1;
+    this.#status.lastError = why;
+    socket.terminate();
+  }
+
+  #become(state: "up" | "down", said: string): void {
+    become(this.#status, this.#io, this.#name, state, said);
+  }
+}
