@@ -15,14 +15,12 @@ export const cell_bytes = 8;
 export const cells_max = 32;
 export const frame_bytes_max = head_bytes + cells_max * cell_bytes;
 
-export interface Head {
-  readonly number: number;
-  readonly what: number;
-  readonly first: number;
-  readonly count: number;
-}
-
 export const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
+
+function put16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 8;
+  bytes[at + 1] = value;
+}
 
 /** Bytes of the frame in front; 0 = not to be told yet, −1 = no frame begins here. */
 export function frameBytes(input: Uint8Array, filled: number): number {
@@ -37,6 +35,10 @@ export function putHead(
   out: Uint8Array, number: number, what: number, first: number, count: number, cells: number,
 ): number {
   const n = head_bytes + cells * cell_bytes;
-  out.set([n >> 8, n & 0xff, number >> 8, number & 0xff, what, first >> 8, first & 0xff, count]);
+  put16(out, 0, n);
+  put16(out, 2, number);
+  out[4] = what;
+  put16(out, 5, first);
+  out[7] = count;
   return n;
 }
