@@ -86,6 +86,10 @@ function linkOf(
   }
   const driver = host.components.drivers.find(({ type }) => type === link.type);
   if (driver !== undefined && driver.medium !== "client" && driver.search !== undefined) {
+    if (driver.ear?.(link) === null) {
+      throw new Fault("scan", `${name} only listens: another master has this bus, and a scan would ` +
+        "ask on it. Its own tags tell what passes: tagwerk frames", { link: name });
+    }
     return { driver, search: driver.search, link };
   }
   throw new Fault("scan", `${name} is of type ${link.type}: only what has numbered stations and ` +

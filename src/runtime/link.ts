@@ -109,7 +109,12 @@ export class LinkRunner implements WireEvents {
       ({ session: one, request: null }));
     const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
       .filter((request) => request.unasked === true).map((request) => [request, poll])));
-    session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
+    session.listen?.({
+      requests: [...unasked.keys()],
+      interval: (request) => unasked.get(request)!.group.interval,
+      begins: (request) => this.#hears(unasked.get(request)!),
+      came: (request) => this.#heard(unasked.get(request)!, request),
+    }, this.#options.now());
   }
 
   get session(): Session {
@@ -282,10 +287,15 @@ export class LinkRunner implements WireEvents {
     this.#options.published(ring);
   }
 
-  /** A telegram that nobody asked for: a row of its own, now. */
+  /** What nobody asked for begins to come: a row of its own, of now. */
+  #hears(poll: Poll): void {
+    if (!poll.isHeard) this.#beginRow(poll.group.ring);
+    poll.isHeard = true;
+  }
+
   #heard(poll: Poll, request: Request): void {
     const { ring, device } = poll.group;
-    this.#beginRow(ring);
+    this.#hears(poll);
     if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
     else this.session.fill!(request, ring, ring.head);
     this.#endRow(ring);
@@ -299,9 +309,10 @@ export class LinkRunner implements WireEvents {
       const [request] = poll.group.requests;
       if (request?.unasked !== true) continue;
       const { ring } = poll.group;
-      this.#beginRow(ring);
+      this.#hears(poll);
       spoil(ring, request, BAD.disconnected);
       this.#endRow(ring);
+      poll.end();
     }
   }
 

@@ -55,10 +55,10 @@ function heard(r: Random, shape: Shape, stream: Uint8Array): { texts: string[]; 
   const [request] = telegramTcp.plan(tags, link);
   const session = telegramTcp.open(link, new ScriptedWire());
   const texts: string[] = [];
-  session.listen!([request!], (one) => {
+  session.listen!({ requests: [request!], interval: () => 1000, begins: () => {}, came(one) {
     session.fill!(one, ring, 0);
     texts.push(textIn(ring));
-  });
+  } }, 0);
   for (let at = 0; at < stream.length;) {
     const piece = stream.subarray(at, at + 1 + r.below(r.pick([1, 5, 200])));
     session.receive(piece, piece.length, 0);

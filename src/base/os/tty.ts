@@ -15,6 +15,8 @@ export interface LineSettings {
   readonly rtsOn: "send" | "receive";
   readonly rtsDelayBefore: number;
   readonly rtsDelayAfter: number;
+  /** It is opened for reading: the system itself lets nothing be sent. */
+  readonly listenOnly?: boolean;
 }
 
 // include/uapi/asm-generic/ioctls.h and termbits.h, the same on x64 and arm64.
@@ -47,7 +49,7 @@ const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2, SER_RS485_RTS_AFTER_SEND
  * is set before the first byte; what cannot be set is a Fault.
  */
 export function openTty(path: string, line: LineSettings): number {
-  const fd = openDevice(path);
+  const fd = openDevice(path, line.listenOnly);
   try {
     if (!lockDescriptor(fd)) {
       throw new Fault("tty-locked", `${path} is in use by another program`, { path }, "later");
