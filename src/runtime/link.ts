@@ -1,7 +1,7 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD, type Ring } from "../ring.ts";
+import { BAD, GOOD, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
 import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
@@ -298,9 +298,10 @@ export class LinkRunner implements WireEvents {
     this.#hears(poll);
     if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
     else this.session.fill!(request, ring, ring.head);
+    const isGood = hasGood(ring, request);
     this.#endRow(ring);
     poll.end();
-    this.#station(request.station).lastGood = this.#options.now();
+    if (isGood) this.#station(request.station).lastGood = this.#options.now();
   }
 
   /** What comes unasked says nothing any more: one row tells so. */
@@ -399,6 +400,14 @@ export class LinkRunner implements WireEvents {
     this.reason = reason;
     this.since = this.#options.now();
   }
+}
+
+/** The row under way has a good value. */
+function hasGood({ arena: { U }, columns, head, mask }: Ring, { tags }: Request): boolean {
+  for (const { column } of tags) {
+    if (U[columns[column]!.state + (head & mask)] === GOOD) return true;
+  }
+  return false;
 }
 
 /** A device's name has no dot. */

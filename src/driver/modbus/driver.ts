@@ -9,6 +9,7 @@ import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
+import { isRead } from "./pdu.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
   cheapGap, converter_gap, ip_gap, join, ModbusRequest, planReads, split,
@@ -202,6 +203,12 @@ export const modbusRtu: Driver = {
 
   occupies: (request, link) => (request instanceof ModbusRequest
     ? exchange_ms(rtuLine(link), request.bytes) : null),
+
+  /** Where others ask, too, their requests are received. */
+  readable(bytes, isRequest, link) {
+    const isTheirs = rtuLine(link).listenOnly && bytes.length === 8 && isRead(bytes, 1);
+    return onBus.readable(bytes, isRequest || isTheirs, link);
+  },
 
   /** What only listens is not given the wire. */
   open(link, wire) {

@@ -1,6 +1,6 @@
 import type { DriverTag, Listening, Request, Session, SessionCounters } from "../../driver.ts";
 import { DONE } from "../../driver.ts";
-import { BAD, copyCell, type Ring } from "../../ring.ts";
+import { BAD, copyCell, GOOD, type Ring } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { decodeCell, Field } from "./codec.ts";
 import { Conversation, type Overheard } from "./conversation.ts";
@@ -36,6 +36,19 @@ class Heard {
     this.field = field;
     this.function = readFunction(field.address.area);
     this.raw = new Uint8Array(field.bytes);
+  }
+
+  /** The answer's data begins at `data[at]`, and the value's place is `place`. */
+  keep(data: Uint8Array, at: number, place: number, askedAt: number): void {
+    const { raw, field } = this;
+    this.at = askedAt;
+    if (isBits(field.address.area)) raw[0] = (data[at + (place >> 3)]! >> (place & 7)) & 1;
+    else for (let i = 0; i < raw.length; i++) raw[i] = data[at + place * 2 + i]!;
+  }
+
+  fail(state: number, askedAt: number): void {
+    this.failure = state;
+    this.failedAt = askedAt;
   }
 }
 
@@ -155,54 +168,47 @@ export class OverhearSession implements Session, Overheard {
   asked(): void {
     this.counters.requests += 1;
     for (const group of this.#groups) {
-      if (!Number.isNaN(group.begun) || this.#now < group.due - early * group.interval) continue;
-      if (group.values.some((value) => this.#covers(value))) this.#begin(group, this.#now);
+      const isDue = this.#now >= group.due - early * group.interval;
+      if (Number.isNaN(group.begun) && isDue && this.#isOf(group)) this.#begin(group, this.#now);
     }
   }
 
   answered(data: Uint8Array, at: number): void {
     this.counters.answers += 1;
     this.counters.roundTrip = this.#now - this.#conversation.askedAt;
-    this.#each((value, place) => {
-      const { raw, field } = value;
-      value.at = this.#conversation.askedAt;
-      if (isBits(field.address.area)) raw[0] = (data[at + (place >> 3)]! >> (place & 7)) & 1;
-      else for (let i = 0; i < raw.length; i++) raw[i] = data[at + place * 2 + i]!;
-    });
+    this.#settle(data, at, GOOD);
   }
 
   refused(exception: number): void {
     this.counters.answers += 1;
     this.counters.exceptions += 1;
-    this.#failed(exception === ILLEGAL_ADDRESS ? BAD.address : BAD.exception);
+    this.#settle(null, 0, exception === ILLEGAL_ADDRESS ? BAD.address : BAD.exception);
   }
 
   unanswered(isGarbled: boolean): void {
     if (isGarbled) this.counters.garbled += 1;
     else this.counters.timeouts += 1;
-    this.#failed(isGarbled ? BAD.garbled : BAD.timeout);
+    this.#settle(null, 0, isGarbled ? BAD.garbled : BAD.timeout);
   }
 
-  #failed(state: number): void {
-    this.#each((value) => {
-      value.failure = state;
-      value.failedAt = this.#conversation.askedAt;
-    });
-  }
-
-  /** The values that the read has whole, and where; then rows that are complete end. */
-  #each(take: (value: Heard, place: number) => void): void {
+  /** What became of the values that the read has whole; then rows that are complete end. */
+  #settle(data: Uint8Array | null, at: number, failure: number): void {
+    const { askedAt, from } = this.#conversation;
     for (const group of this.#groups) {
       let isTouched = false;
       for (const value of group.values) {
         if (!this.#covers(value)) continue;
-        take(value, value.field.address.from - this.#conversation.from);
         isTouched = true;
+        if (data !== null) value.keep(data, at, value.field.address.from - from, askedAt);
+        else value.fail(failure, askedAt);
       }
-      if (isTouched && group.begun <= this.#conversation.askedAt && group.isComplete) {
-        this.#endRow(group);
-      }
+      if (isTouched && group.begun <= askedAt && group.isComplete) this.#endRow(group);
     }
+  }
+
+  #isOf(group: HeardGroup): boolean {
+    for (const value of group.values) if (this.#covers(value)) return true;
+    return false;
   }
 
   #covers({ field: { tag, address }, function: code }: Heard): boolean {
