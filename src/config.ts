@@ -5,7 +5,7 @@ export { load, type Loaded, type LoadOptions } from "./config/load.ts";
 export { fromNeuron } from "./config/neuron.ts";
 export { tagCsv, tagLines } from "./config/tag-table.ts";
 export {
-  jsonSchema, policyJsonSchema, type Components, type LinkUse, type TagOnLink, type UseProblem,
+  jsonSchema, policyJsonSchema, type Components, type LinkUse, type UseProblem,
 } from "./config/schema.ts";
 export { JsonText, tooDeep } from "./config/jsonc.ts";
 export { problemAt, problemText, type Hint, type Path } from "./config/problem.ts";

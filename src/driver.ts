@@ -14,8 +14,8 @@ export interface Driver extends Protocol {
   open(link: Link, wire: Wire): Session;
   /**
    * Of a serial line that several masters may share: an ear that knows their requests among bytes
-   * that are heard before the first one is sent. Left out: nobody else speaks on this line; null: others
-   * do, and we never.
+   * that are heard before the first one is sent. Left out: nobody else speaks on this line; null:
+   * others do, and we never.
    */
   ear?(link: Link): MasterEar | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
@@ -323,7 +323,23 @@ export interface FoundTag {
   readonly writable: boolean;
 }
 
+/** One way into a server, as it tells everybody who asks: nothing of it is proved. */
+export interface FoundEndpoint {
+  readonly url: string;
+  readonly application: string;
+  readonly applicationUri: string;
+  /** As the link's settings have it. */
+  readonly security: string;
+  readonly mode: "none" | "sign" | "sign-and-encrypt";
+  /** How users may say who they are. */
+  readonly users: readonly string[];
+  /** Its SHA-256, and whom it names; null = it has none. */
+  readonly certificate: { readonly fingerprint: string; readonly text: string } | null;
+}
+
 export interface ClientTools {
+  /** The ways into a server, without a session: what a link's settings may be. */
+  endpoints(link: Link, directory: string): Promise<FoundEndpoint[]>;
   /** Trusts a certificate that was refused before; gives its subject, or a Fault. */
   trust(link: string, directory: string, fingerprint: string): Promise<string>;
   /** The readable values below a node (null: all), at most `most`. */

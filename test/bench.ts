@@ -17,6 +17,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   sql: () => import("./bench/sql.ts"),
   stage: () => import("./bench/stage.ts"),
   state: () => import("./bench/state.ts"),
+  tags: () => import("./bench/tags.ts"),
   wide: () => import("./bench/wide.ts"),
 };
 

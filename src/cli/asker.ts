@@ -2,8 +2,8 @@ import { Fault } from "../base.ts";
 import { close, monotonic, pipe } from "../base/os.ts";
 import type { Link } from "../config.ts";
 import {
-  createTcpWire, createTtyWire, PENDING, type Driver, type DriverTag, type Session, type Wire,
-  type WireEvents,
+  createTcpWire, createTtyWire, createUdpWire, PENDING, type Driver, type DriverTag, type Session,
+  type Wire, type WireEvents,
 } from "../driver.ts";
 
 /** What one read gave. */
@@ -46,7 +46,8 @@ export class Asker implements WireEvents {
       this.#wait = async (until) => wire.wait(until);
       this.#release = () => [end, write].forEach(close);
     } else {
-      this.#wire = createTcpWire(link.settings as never, this);
+      const create = driver.medium === "udp" ? createUdpWire : createTcpWire;
+      this.#wire = create(link.settings as never, this);
       this.#wait = (until) => this.#sleep(until);
       this.#release = () => {};
     }

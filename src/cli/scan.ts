@@ -1,16 +1,18 @@
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { duration, Fault, limits, nearest } from "../base.ts";
 import { load, problemText, type Link } from "../config.ts";
-import { DONE, type Driver, type DriverTag, type Search } from "../driver.ts";
+import { DONE, type AnyDriver, type Driver, type DriverTag, type Search } from "../driver.ts";
 import { lockHolder } from "../store.ts";
 import { Asker, type Answer } from "./asker.ts";
-import { configuredStore, readText } from "./client.ts";
+import { clientOptions, readText } from "./client.ts";
 import { componentSchemas } from "./examine.ts";
+import { scanServer } from "./scan-server.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
 
 const usual_stations = "1-32";
 const usual_registers = "0-31";
 const usual_pause = "20ms";
+const server_timeout = "5s";
 /** Bytes of nobody we asked: another master, or a device that answers after we have given up. */
 const stray_bytes_max = 64;
 
@@ -18,19 +20,20 @@ export const scanVerb: Verb = {
   name: "scan",
   usage: "scan LINK",
   words: 1,
-  summary: "what answers on a link: stations, registers; reads only",
+  summary: "what answers on a link: stations, registers, endpoints",
   help: `Only for a link that nobody else uses: it is refused while a Tagwerk runs by this
 configuration or another program has the port, and on a bus it first listens for another master,
 and stays silent if there is one. It sends reads, one after the other with a pause, and never a
-write.
+write. An OPC UA server is asked for its endpoints alone: security, users, its certificate.
   -c, --config FILE   the configuration that has the link (default gateway.json here)
+      --store DIR     another store than the configuration's
       --stations A-B  stations to ask (default ${usual_stations})
       --registers A-B numbers to ask for in each area (default ${usual_registers}), or none
       --search        a bus whose settings are not known: try speeds and parities until one answers
       --timeout TIME  longest wait for an answer, instead of the link's own
       --pause TIME    between two reads (default ${usual_pause})`,
   options: {
-    config: { type: "string", short: "c" }, stations: { type: "string" },
+    config: clientOptions.config, store: clientOptions.store, stations: { type: "string" },
     registers: { type: "string" }, search: { type: "boolean" }, timeout: { type: "string" },
     pause: { type: "string" },
   },
@@ -49,8 +52,14 @@ interface Scan {
 
 async function run(args: Args, host: Host): Promise<number> {
   const config = text(args, "config") ?? "gateway.json";
-  const found = linkOf(config, word(args, 0, "LINK"), host);
-  refuseIfRunning(config, found.link.name);
+  const { link: asked, driver, store } = linkOf(args, host, config);
+  if (driver.medium === "client") {
+    refuseOptions(args, asked);
+    const timed = over(asked, { connectTimeout: time(args, "timeout", server_timeout) });
+    return await scanServer(driver, timed, join(store, asked.type)) ? 0 : 1;
+  }
+  const found = { driver, search: searchOf(driver, asked), link: asked };
+  refuseIfRunning(store, asked.name);
   const { search } = found;
   const registers = text(args, "registers") ?? usual_registers;
   const timeout = text(args, "timeout");
@@ -68,9 +77,19 @@ async function run(args: Args, host: Host): Promise<number> {
   return await (searching ? searchLine(scan) : scanLink(scan)) ? 0 : 1;
 }
 
+/** A server has no stations and no speed. */
+function refuseOptions(args: Args, link: Link): void {
+  const given = ["stations", "registers", "search", "pause"]
+    .find((name) => args.options[name] !== undefined);
+  if (given === undefined) return;
+  throw new Usage(`--${given} is for stations with registers; of ${link.name}, ${link.type}, the ` +
+    "endpoints are shown, and tagwerk browse shows its values");
+}
+
 function linkOf(
-  config: string, name: string, host: Host,
-): { driver: Driver; search: Search; link: Link } {
+  args: Args, host: Host, config: string,
+): { driver: AnyDriver; link: Link; store: string } {
+  const name = word(args, 0, "LINK");
   const { gateway, problems } = load(readText(config), {
     path: resolve(config), components: componentSchemas(host.components),
     readFile: (file) => readText(resolve(dirname(config), file)), env: process.env,
@@ -85,22 +104,27 @@ function linkOf(
       (close === null ? "" : `; did you mean ${close}?`), { link: name });
   }
   const driver = host.components.drivers.find(({ type }) => type === link.type);
-  if (driver !== undefined && driver.medium !== "client" && driver.search !== undefined) {
-    if (driver.ear?.(link) === null) {
-      throw new Fault("scan", `${name} only listens: another master has this bus, and a scan would ` +
-        "ask on it. Its own tags tell what passes: tagwerk frames", { link: name });
-    }
-    return { driver, search: driver.search, link };
+  if (driver === undefined) {
+    throw new Fault("scan", `${name} is of type ${link.type}, which leads to no equipment`,
+      { link: name });
   }
-  throw new Fault("scan", `${name} is of type ${link.type}: only what has numbered stations and ` +
-    "registers can be scanned (an OPC UA server says itself what it has: tagwerk browse)",
-  { link: name, type: link.type });
+  return { driver, link, store: text(args, "store") ?? gateway.store.directory };
+}
+
+function searchOf({ search, ear }: Driver, link: Link): Search {
+  const { name, type } = link;
+  if (ear?.(link) === null) {
+    throw new Fault("scan", `${name} only listens: another master has this bus, and a scan would ` +
+      `ask on it; tagwerk frames ${name} shows what passes`, { link: name });
+  }
+  if (search !== undefined) return search;
+  throw new Fault("scan", `${name} is of type ${type}: what can be scanned has numbered stations ` +
+    "and registers (Modbus), or is a server that tells its endpoints (OPC UA)", { link: name });
 }
 
 /** Two masters on one bus garble each other's frames; a device may bear one client only. */
-function refuseIfRunning(config: string, link: string): void {
-  const store = configuredStore(config);
-  const pid = store === null ? null : lockHolder(store);
+function refuseIfRunning(store: string, link: string): void {
+  const pid = lockHolder(store);
   if (pid === null) return;
   throw new Fault("link-in-use", `A Tagwerk runs by this configuration (pid ${pid}) and has ` +
     `${link}: stop it first, or look on with tagwerk frames ${link}`, { link, pid });
@@ -202,8 +226,9 @@ async function searchLine(scan: Scan): Promise<boolean> {
   const { link, search, stations } = scan;
   for (const line of [{}, ...search.lines]) {
     const tried: Scan = { ...scan, link: over(link, line) };
-    const { baud, parity, stopBits } = tried.link.settings;
-    console.log(`${link.name}: ${baud} baud, parity ${parity}, ${stopBits} stop bit(s)`);
+    const { baud, dataBits = 8, parity, stopBits } = tried.link.settings;
+    console.log(`${link.name}: ${baud} baud, ${dataBits} data bits, parity ${parity}, ` +
+      `${stopBits} stop bit(s)`);
     const asker = await opened(tried);
     try {
       for (const station of stations) {

@@ -2,8 +2,7 @@ import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
-import { tagOnLink } from "./tag-on-link.ts";
-import type { Components, GatewayText, LinkUse, TableTexts, TagOnLink } from "./schema.ts";
+import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
 /** Everything that the checks across the configuration look at. */
@@ -157,10 +156,9 @@ function checkDevices(parts: Parts, findings: Findings): void {
     }
     for (const group of device.groups) {
       const told = findings.problems.length;
-      const tags = group.tags.map((tag, column) => tagOnLink(tag, device.station, column));
-      for (const tag of tags) checkTag(tag, link, placed, parts, writable, findings);
+      for (const tag of group.tags) checkTag(tag, link, placed, parts, writable, findings);
       if (findings.problems.length > told) continue;
-      const wrong = components.checkGroup?.(link, tags) ?? null;
+      const wrong = components.checkGroup?.(link, group.tags) ?? null;
       if (wrong !== null) findings.at(below(origin, "groups", group.name), wrong);
     }
   }
@@ -177,7 +175,7 @@ interface Range {
 
 /** The address; and where its words lie, if it can be written. */
 function checkTag(
-  tag: TagOnLink, link: Link, placed: PlacedDevice, { components }: Parts,
+  tag: Tag, link: Link, placed: PlacedDevice, { components }: Parts,
   writable: Map<string, Range[]>, findings: Findings,
 ): void {
   // Told before.
@@ -305,7 +303,7 @@ function checkWrite(
     findings.at(origin, "no such tag", { nearest: nearest(id, tags.keys()) });
     return;
   }
-  if (tag.access !== "read-write") {
+  if (!tag.writable) {
     findings.at(origin, `${id} is read only; a tag that is written has "access": "read-write"`);
   }
   if (!parts.policy) return;

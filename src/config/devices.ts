@@ -203,11 +203,18 @@ function instance(
     return text.replaceAll("{n}", String(n));
   };
   const tags = new Map<string, Origin>();
-  const tagOf = ([tag, { origin: placed, settings }]: [string, PlacedTag]): Tag => ({
-    id: `${name}.${tag}`, name: tag,
+  const station = typeof settings.station === "number" ? settings.station
+    : Number(fill(settings.station, below(origin, "station")));
+  if (station > 255) {
+    findings.at(below(origin, "station"), `station ${station} of ${name}: at most 255`);
+  }
+  const tagOf = (
+    [tag, { origin: placed, settings }]: [string, PlacedTag], column: number,
+  ): Tag => ({
+    id: `${name}.${tag}`, name: tag, station, column,
     at: fill(settings.at ?? "", below(placed, "at")), type: settings.type ?? "float64",
     ...meaningOf(settings), wordOrder: settings.wordOrder ?? wordOrder,
-    eu: settings.eu ?? null, access: settings.access ?? "read",
+    eu: settings.eu ?? null, writable: settings.access === "read-write",
   });
   const isStatic = ([, { settings }]: [string, PlacedTag]): boolean =>
     settings.static !== undefined;
@@ -222,11 +229,6 @@ function instance(
     }));
   for (const members of grouped.values()) {
     for (const [tag, placed] of members) tags.set(tag, placed.origin);
-  }
-  const station = typeof settings.station === "number" ? settings.station
-    : Number(fill(settings.station, below(origin, "station")));
-  if (station > 255) {
-    findings.at(below(origin, "station"), `station ${station} of ${name}: at most 255`);
   }
   const labels = Object.fromEntries(Object.entries(settings.labels).map(([label, text]) =>
     [label, fill(text, below(origin, "labels", label))]));

@@ -98,10 +98,11 @@ export interface StaticTag {
   readonly eu: string | null;
 }
 
-export interface Tag {
+/** A tag as its link's driver sees it, its device's defaults filled in. */
+export interface TagOnLink {
   /** `device.tag` */
   readonly id: string;
-  readonly name: string;
+  readonly station: number;
   readonly at: string;
   readonly type: TagType;
   readonly scale: number;
@@ -111,8 +112,15 @@ export interface Tag {
   /** Raw numbers of 4 and 20 mA, of a tag that is such a signal. */
   readonly signal: readonly [number, number] | null;
   readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
+  readonly writable: boolean;
+  /** Of its value in its group's ring. */
+  readonly column: number;
+}
+
+/** One object for each tag of a plant: what its driver is told, and what it need not know. */
+export interface Tag extends TagOnLink {
+  readonly name: string;
   readonly eu: string | null;
-  readonly access: "read" | "read-write";
 }
 
 export interface Source {

@@ -70,7 +70,7 @@ export function checkPolicy(
     } else if (!isNumeric(known.type) && known.type !== "bool") {
       findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers ` +
         "and bools only", { of: "key" });
-    } else if (known.access !== "read-write" && !written.has(tag)) {
+    } else if (!known.writable && !written.has(tag)) {
       findings.at(origin, `${tag} is read only, so nobody can write it; a tag that is written ` +
         'has "access": "read-write"', { of: "key" });
     }

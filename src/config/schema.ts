@@ -2,7 +2,7 @@ import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
 import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
-import type { Deadband, Link } from "./model.ts";
+import type { Deadband, Link, TagOnLink } from "./model.ts";
 
 /**
  * The vocabulary of the configuration file. A setting is declared here once, with bounds, default
@@ -50,21 +50,6 @@ export interface UseProblem {
   /** Of the setting that is wrong, in those of the use. */
   readonly path: readonly string[];
   readonly why: string;
-}
-
-/** A tag with its device's defaults filled in: what a driver calls `DriverTag`. */
-export interface TagOnLink {
-  readonly id: string;
-  readonly station: number;
-  readonly at: string;
-  readonly type: z.output<typeof typeText>;
-  readonly scale: number;
-  readonly offset: number;
-  readonly decimals: number | null;
-  readonly signal: readonly [number, number] | null;
-  readonly wordOrder: "ABCD" | "CDAB" | "BADC" | "DCBA";
-  readonly writable: boolean;
-  readonly column: number;
 }
 
 const wordOrder = z.enum(["ABCD", "CDAB", "BADC", "DCBA"])

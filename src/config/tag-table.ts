@@ -24,7 +24,7 @@ export function tagLines({ groups }: Device): TagLine[] {
   ]);
 }
 
-function tagLine({ name, at, type, eu, access, wordOrder, ...meaning }: Tag): TagLine {
+function tagLine({ name, at, type, eu, writable, wordOrder, ...meaning }: Tag): TagLine {
   const { scale, offset, signal, decimals } = meaning;
   const ends = signal?.map((raw) => raw * scale + offset);
   return {
@@ -34,7 +34,7 @@ function tagLine({ name, at, type, eu, access, wordOrder, ...meaning }: Tag): Ta
     } : { rawRange: signal.join(".."), euRange: ends!.join(".."), signal: "4-20mA" }),
     decimals: decimals === null ? "" : `${decimals}`,
     wordOrder: wordOrder === "ABCD" ? "" : wordOrder,
-    eu: eu ?? "", access: access === "read" ? "" : access,
+    eu: eu ?? "", access: writable ? "read-write" : "",
   };
 }
 

@@ -19,6 +19,13 @@ export class Scaling {
     this.active = tag.scale !== 1 || tag.offset !== 0;
   }
 
+  /** It makes the same value and state of the same raw number. */
+  isLike(other: Scaling): boolean {
+    return this.#scale === other.#scale && this.#offset === other.#offset &&
+      this.#rounding === other.#rounding &&
+      (this.#signal === null ? other.#signal === null : this.#signal.isLike(other.#signal));
+  }
+
   /** The engineering value, as near as float64 has it: what limits are tested on. */
   exact(raw: number): number {
     return this.active ? raw * this.#scale + this.#offset : raw;
@@ -56,6 +63,10 @@ class Signal {
   constructor([at4, at20]: readonly [number, number]) {
     this.#raw4 = at4;
     this.#rawPer_mA = (at20 - at4) / 16;
+  }
+
+  isLike(other: Signal | null): boolean {
+    return other !== null && this.#raw4 === other.#raw4 && this.#rawPer_mA === other.#rawPer_mA;
   }
 
   stateOf(raw: number): number {

@@ -1,4 +1,5 @@
-import { gather, pairColumns, type Pair } from "./gather.ts";
+import type { Column } from "./column.ts";
+import { gather, sourcesOf } from "./gather.ts";
 import type { Ring } from "./ring.ts";
 
 /**
@@ -59,8 +60,7 @@ export class Bridge {
   lost = 0;
   readonly #remote: Ring;
   readonly #local: Ring;
-  readonly #pairs: readonly Pair[];
-  readonly #within: readonly Pair[];
+  readonly #sources: readonly Column[];
   readonly #rows_max: number;
   #cursor: number;
 
@@ -68,8 +68,7 @@ export class Bridge {
   constructor(remote: Ring, local: Ring, from?: number) {
     this.#remote = remote;
     this.#local = local;
-    this.#pairs = pairColumns(remote, local);
-    this.#within = pairColumns(local, local);
+    this.#sources = sourcesOf(remote, local);
     this.#cursor = from ?? loadHead(remote.arena.I, remote.headAt);
     storeCursor(local.arena.I, local.cursorAt, this.#cursor);
     // Half of `local` is claimed ahead of each step and not in it: between the loads of a step no
@@ -113,7 +112,7 @@ export class Bridge {
     const gone = Math.max(0, behind - remote.rows);
     const first = (this.#cursor + gone) | 0;
     const n = Math.min(behind - gone, budget, this.#rows_max);
-    gather(remote, first, local, local.head, n, this.#pairs);
+    gather(remote, first, local, local.head, n, this.#sources);
     this.#cursor = (first + n) | 0;
     storeCursor(local.arena.I, local.cursorAt, this.#cursor);
 
@@ -123,7 +122,7 @@ export class Bridge {
     this.lost += gone + lapped;
     if (lapped === n) return 0;
     if (lapped > 0) {
-      gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, this.#within);
+      gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, local.columns);
     }
     before?.(local, local.head, n - lapped);
     local.publish(n - lapped);

@@ -63,13 +63,8 @@ export function kindBytes(spec: ColumnSpec): number {
  * `U[payload + (seq & mask) * stride …]` with `I[length + (seq & mask)]` bytes.
  */
 export class Column {
-  readonly name: string;
-  readonly kind: ColumnKind;
-  readonly slot: number;
-  readonly eu: string | null;
-  readonly path: readonly string[];
-  readonly shape: Shape | null;
-  readonly fallback: Fallback | null;
+  /** Rings of one layout share it: a column is an object for each tag of a plant. */
+  readonly spec: ColumnSpec;
   readonly index: number;
   readonly payload: number;
   readonly stride: number;
@@ -80,18 +75,40 @@ export class Column {
 
   constructor(spec: ColumnSpec, index: number, payload: number, length: number, state: number) {
     assert((spec.slot === 0) === (length < 0), `column ${spec.name}: slot and length go together`);
-    this.name = spec.name;
-    this.kind = spec.kind;
-    this.slot = spec.slot;
-    this.eu = spec.eu ?? null;
-    this.path = spec.path ?? [spec.name];
-    this.shape = spec.shape ?? null;
-    this.fallback = spec.fallback ?? null;
+    this.spec = spec;
     this.index = index;
     this.payload = payload;
     this.stride = spec.slot === 0 ? 1 : spec.slot;
     this.length = length;
     this.state = state;
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get kind(): ColumnKind {
+    return this.spec.kind;
+  }
+
+  get slot(): number {
+    return this.spec.slot;
+  }
+
+  get eu(): string | null {
+    return this.spec.eu ?? null;
+  }
+
+  get path(): readonly string[] {
+    return this.spec.path ?? [this.spec.name];
+  }
+
+  get shape(): Shape | null {
+    return this.spec.shape ?? null;
+  }
+
+  get fallback(): Fallback | null {
+    return this.spec.fallback ?? null;
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert } from "../base.ts";
 import { loadCursor, loadHead, publishHead, storeCursor } from "./bridge.ts";
-import { gather, pairColumns, type Pair } from "./gather.ts";
+import type { Column } from "./column.ts";
+import { gather, sourcesOf } from "./gather.ts";
 import type { Ring } from "./ring.ts";
 
 /**
@@ -35,13 +36,13 @@ export class CommandWriter {
 export class CommandReader {
   readonly #ring: Ring;
   readonly #into: Ring;
-  readonly #pairs: readonly Pair[];
+  readonly #sources: readonly Column[];
 
   constructor(ring: Ring, into: Ring) {
     assert(into.columns.length === ring.columns.length, `${into.name} misses columns of a record`);
     this.#ring = ring;
     this.#into = into;
-    this.#pairs = pairColumns(ring, into);
+    this.#sources = sourcesOf(ring, into);
     into.claim(1);
   }
 
@@ -59,7 +60,7 @@ export class CommandReader {
     const cursor = arena.I[cursorAt]!;
     if (loadHead(arena.I, headAt) === cursor) return false;
     const into = this.#into;
-    gather(this.#ring, cursor, into, into.head, 1, this.#pairs);
+    gather(this.#ring, cursor, into, into.head, 1, this.#sources);
     storeCursor(arena.I, cursorAt, (cursor + 1) | 0);
     into.publish(1);
     into.claim(1);

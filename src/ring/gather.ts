@@ -2,21 +2,18 @@ import { assert } from "../base.ts";
 import type { Column } from "./column.ts";
 import type { Ring } from "./ring.ts";
 
-/** A column and where its cells go. */
-export interface Pair {
-  readonly from: Column;
-  readonly to: Column;
-}
-
-/** Each column of `to` with the column of its name in `from`; both must mean the same bytes. */
-export function pairColumns(from: Ring, to: Ring): Pair[] {
-  return to.columns.map((column) => {
+/** By column of `to`, that of its name in `from`; both must mean the same bytes. */
+export function sourcesOf(from: Ring, to: Ring): readonly Column[] {
+  const sources = to.columns.map((column) => {
     const source = from.column(column.name);
     assert(source !== undefined, `${to.name}: ${from.name} has no column ${column.name}`);
     assert(source.kind === column.kind && source.slot === column.slot,
       `${to.name}.${column.name} is no copy of ${from.name}.${column.name}`);
-    return { from: source, to: column };
+    return source;
   });
+  // Mostly all of them in their order: that list is there already, for each tag of a plant.
+  const isWhole = sources.every((source, i) => source === from.columns[i]);
+  return isWhole ? from.columns : sources;
 }
 
 /**
@@ -25,17 +22,18 @@ export function pairColumns(from: Ring, to: Ring): Pair[] {
  * than what is copied, and a length is never believed past its slot.
  */
 export function gather(
-  from: Ring, fromSeq: number, to: Ring, toSeq: number, n: number, pairs: readonly Pair[],
+  from: Ring, fromSeq: number, to: Ring, toSeq: number, n: number,
+  sources: readonly Column[],
 ): void {
   copyFloats(from, from.timeAt, fromSeq, to, to.timeAt, toSeq, n);
   copyFloats(from, from.sourceAt, fromSeq, to, to.sourceAt, toSeq, n);
   copyBytes(from, from.flagsAt, fromSeq, to, to.flagsAt, toSeq, n);
-  for (let c = 0; c < pairs.length; c++) {
-    const pair = pairs[c]!;
-    if (pair.from.slot > 0) copySlots(from, pair.from, fromSeq, to, pair.to, toSeq, n);
-    else if (pair.from.kind === "int64") copyPairs(from, pair, fromSeq, to, toSeq, n);
-    else copyFloats(from, pair.from.payload, fromSeq, to, pair.to.payload, toSeq, n);
-    copyBytes(from, pair.from.state, fromSeq, to, pair.to.state, toSeq, n);
+  for (let c = 0; c < sources.length; c++) {
+    const source = sources[c]!, target = to.columns[c]!;
+    if (source.slot > 0) copySlots(from, source, fromSeq, to, target, toSeq, n);
+    else if (source.kind === "int64") copyPairs(from, source, fromSeq, to, target, toSeq, n);
+    else copyFloats(from, source.payload, fromSeq, to, target.payload, toSeq, n);
+    copyBytes(from, source.state, fromSeq, to, target.state, toSeq, n);
   }
 }
 
@@ -61,13 +59,14 @@ function copyBytes(
 
 /** int64 as two words: through the Float64 view an engine may change the bits of what looks NaN. */
 function copyPairs(
-  from: Ring, pair: Pair, fromSeq: number, to: Ring, toSeq: number, n: number,
+  from: Ring, fromColumn: Column, fromSeq: number,
+  to: Ring, toColumn: Column, toSeq: number, n: number,
 ): void {
   const source = from.arena.I;
   const target = to.arena.I;
   for (let i = 0; i < n; i++) {
-    const fromWord = (pair.from.payload + ((fromSeq + i) & from.mask)) * 2;
-    const toWord = (pair.to.payload + ((toSeq + i) & to.mask)) * 2;
+    const fromWord = (fromColumn.payload + ((fromSeq + i) & from.mask)) * 2;
+    const toWord = (toColumn.payload + ((toSeq + i) & to.mask)) * 2;
     target[toWord] = source[fromWord]!;
     target[toWord + 1] = source[fromWord + 1]!;
   }

@@ -2,7 +2,6 @@ import { Alike, limits, nearest, nextPowerOfTwo } from "../base.ts";
 import type {
   Device, Gateway, Group, Hint, Link, Problem, Rule, Source, TableConfig,
 } from "../config.ts";
-import { tagOnLink } from "../config/tag-on-link.ts";
 import {
   type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
 } from "../ring.ts";
@@ -81,7 +80,8 @@ class Builder {
   readonly #gateway: Gateway;
   readonly #components: Components;
   readonly #streams = new Map<string, StreamPlan>();
-  readonly #tags = new Map<string, { stream: string; column: ColumnSpec; interval: number }>();
+  readonly #tags =
+    new Map<string, { id: string; stream: string; column: ColumnSpec; interval: number }>();
   readonly #constants = new Set<string>();
   readonly #rules = new Map<string, RulePlan>();
 
@@ -248,11 +248,11 @@ class Builder {
 
   #addGroup(device: Device, group: Group): void {
     const { interval, tags, statics } = group;
-    const columns = [
+    const columns = this.#alike.of([
       ...tags.map((tag) =>
         tagColumn(tag.name, tag.type, tag.scale !== 1 || tag.offset !== 0, tag.eu ?? undefined)),
       ...statics.map((tag) => tagColumn(tag.name, tag.type, false, tag.eu ?? undefined)),
-    ];
+    ]);
     const stream = `${device.name}.${group.name}`;
     this.#addStream(stream, "group", columns, interval, { layout: Ring.layout(stream, columns,
       rowsFor(interval / this.#rowsPerInterval(device.link))) });
@@ -262,7 +262,7 @@ class Builder {
       this.#addStream(name, "history", columns, interval, { layout });
     }
     [...tags, ...statics].forEach(({ id }, i) => {
-      this.#tags.set(id, { stream, column: columns[i]!, interval });
+      this.#tags.set(id, { id, stream, column: columns[i]!, interval });
     });
     for (const { id } of statics) this.#constants.add(id);
   }
@@ -286,7 +286,7 @@ class Builder {
     for (const device of this.#gateway.devices) {
       if (device.link !== link.name) continue;
       for (const group of device.groups) {
-        const tags = group.tags.map((tag, column) => tagOnLink(tag, device.station, column));
+        const { tags } = group;
         groups.push({
           stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
           interval: group.interval, tags, constants: constantsOf(group),
@@ -525,7 +525,8 @@ class Builder {
         if (through !== undefined) for (const tag of through.reads) reads.add(tag);
         const device = name.slice(0, name.lastIndexOf("."));
         for (const column of input.columns.filter((c) => c.name !== but)) {
-          if (this.#tags.has(`${device}.${column.name}`)) reads.add(`${device}.${column.name}`);
+          const tag = this.#tags.get(`${device}.${column.name}`);
+          if (tag !== undefined) reads.add(tag.id);
         }
       }
     }

@@ -11,7 +11,9 @@ export interface Member {
   /** Its name as a cell has it, so that no row makes it anew. */
   readonly device: Uint8Array;
   readonly deviceColumn: Column | undefined;
-  readonly pairs: readonly { readonly from: Column; readonly to: Column }[];
+  /** Columns that are copied, and where each goes. */
+  readonly sources: readonly Column[];
+  readonly targets: readonly Column[];
   /** Columns of the output that its rows do not have. */
   readonly absent: readonly Column[];
   cursor: number;
@@ -71,14 +73,14 @@ export class Gather {
     const named = (name: string): Column | undefined =>
       this.output.column(input === 0 || name === "$oldest" ? name : `$${input}.${name}`);
     const deviceColumn = fanIn ? named("device") : undefined;
-    const pairs = columns.flatMap(({ name }) => {
-      const to = named(name);
-      return to === undefined || to === deviceColumn ? [] : [{ from: ring.column(name)!, to }];
-    });
+    const copied = columns.map(({ name }) => name).filter((name) =>
+      ![undefined, deviceColumn].includes(named(name)));
+    const targets = copied.map((name) => named(name)!);
     const mine = new Set(
-      [this.#from, this.#memberColumn, deviceColumn, ...pairs.map(({ to }) => to)]);
+      [this.#from, this.#memberColumn, deviceColumn, ...targets]);
     return {
-      ring, input, index, deviceColumn, pairs, cursor: ring.head, begun: ring.head,
+      ring, input, index, deviceColumn, targets, cursor: ring.head, begun: ring.head,
+      sources: copied.map((name) => ring.column(name)!),
       device: new TextEncoder().encode(
         ring.name.slice(0, Math.max(0, ring.name.lastIndexOf(".")))),
       absent: this.output.columns.filter((column) => !mine.has(column)),
@@ -131,12 +133,14 @@ export class Gather {
 
   /** Column by column, so that each loop does one thing. */
   #copy(member: Member): void {
-    const { ring, cursor, taken, first, pairs, absent, deviceColumn } = member;
+    const { ring, cursor, taken, first, sources, targets, absent, deviceColumn } = member;
     const to = this.output;
     const { F, U } = to.arena;
     for (let i = 0; i < taken; i++) rows[i] = (cursor + i) & ring.mask;
     copyStamps(ring, rows, to, places, first, taken);
-    for (const pair of pairs) copyCells(ring, pair.from, rows, to, pair.to, places, first, taken);
+    for (let i = 0; i < sources.length; i++) {
+      copyCells(ring, sources[i]!, rows, to, targets[i]!, places, first, taken);
+    }
     for (const { state } of absent) {
       for (let i = 0; i < taken; i++) U[state + places[first + i]!] = ABSENT;
     }

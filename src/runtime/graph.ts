@@ -1,6 +1,6 @@
-import type { Gateway, Link, Rule } from "../config.ts";
+import type { Gateway, Link, Rule, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
-import type { AnyDriver, DriverTag, Request } from "../driver.ts";
+import type { AnyDriver, Request } from "../driver.ts";
 import type { RingLayout } from "../ring.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
@@ -63,7 +63,7 @@ export interface GroupPlan {
   readonly device: string;
   readonly station: number;
   readonly interval: number;
-  readonly tags: readonly DriverTag[];
+  readonly tags: readonly Tag[];
   readonly constants: readonly Constant[];
   /** A rule reads what was missed, the stream `device.group.history`. */
   readonly history: boolean;

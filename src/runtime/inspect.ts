@@ -33,27 +33,29 @@ interface Place {
   readonly tag: AnyTag;
 }
 
+const accessTo = (tag: AnyTag): TagView["access"] =>
+  ("writable" in tag && tag.writable ? "read-write" : "read");
+
 const tagsOf = ({ tags, statics }: Group): readonly AnyTag[] => [...tags, ...statics];
 
 /** What a role looks like from outside: newest values, rows, rules, links. */
 export class Inspector {
   readonly #role: Role;
-  readonly #places = new Map<string, Place>();
 
   constructor(role: Role) {
     this.#role = role;
-    for (const device of role.gateway.devices) {
-      for (const group of device.groups) {
-        for (const tag of tagsOf(group)) this.#places.set(tag.id, { device, group, tag });
-      }
-    }
   }
 
   /** Where a tag stands in the configuration; a Fault with the nearest name if nowhere. */
   place(id: string): Place {
-    const place = this.#places.get(id);
-    if (place !== undefined) return place;
-    const close = nearest(id, this.#places.keys());
+    const { devices } = this.#role.gateway;
+    const device = devices.find(({ name }) => id.startsWith(`${name}.`));
+    for (const group of device?.groups ?? []) {
+      const tag = tagsOf(group).find((one) => one.id === id);
+      if (tag !== undefined) return { device: device!, group, tag };
+    }
+    const close = nearest(id, devices.flatMap(({ groups }) =>
+      groups.flatMap((group) => tagsOf(group).map((tag) => tag.id))));
     throw new Fault("unknown-tag",
       `There is no tag ${id}${close === null ? "" : `; did you mean ${close}?`}`, { tag: id });
   }
@@ -181,7 +183,7 @@ export class Inspector {
     const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const head = {
       id: tag.id, type: tag.type, group: group.name, eu: tag.eu,
-      at: "at" in tag ? tag.at : "static", access: "access" in tag ? tag.access : "read" as const,
+      at: "at" in tag ? tag.at : "static", access: accessTo(tag),
     };
     if (ring.head === 0) {
       return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };

@@ -1,6 +1,6 @@
 import type { Intake } from "../connector.ts";
 import { limits } from "../base.ts";
-import { gather, packRows, pairColumns, type Pair, type Ring } from "../ring.ts";
+import { type Column, gather, packRows, type Ring, sourcesOf } from "../ring.ts";
 import { seal, type Segment } from "../store.ts";
 
 /** One message of a source: its rows end before inlet row `end`. */
@@ -28,7 +28,7 @@ export class Journal implements Intake {
   readonly marks_min: number;
   /** Hash of what the rows mean. */
   readonly shape: string;
-  readonly #pairs: readonly Pair[];
+  readonly #sources: readonly Column[];
   readonly #wake: () => void;
   readonly #messages: Message[] = [];
   /** Mark of the newest message that became durable in this life. */
@@ -41,7 +41,7 @@ export class Journal implements Intake {
     this.inlet = inlet;
     this.stream = stream;
     this.marks_min = marks_min;
-    this.#pairs = pairColumns(inlet, stream);
+    this.#sources = sourcesOf(inlet, stream);
     this.#wake = wake;
     const columns = stream.layout.columns.map(({ name, kind, slot, eu }) => [name, kind, slot, eu]);
     this.shape = Bun.hash(JSON.stringify(columns)).toString(36);
@@ -112,7 +112,7 @@ export class Journal implements Intake {
     const rows = (end - this.#cursor) | 0;
     if (rows > 0) {
       stream.claim(rows);
-      gather(inlet, this.#cursor, stream, stream.head, rows, this.#pairs);
+      gather(inlet, this.#cursor, stream, stream.head, rows, this.#sources);
       stream.publish(rows);
     }
     this.#cursor = end;

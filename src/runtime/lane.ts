@@ -1,6 +1,6 @@
 import { reason, type Clock, type Log } from "../base.ts";
 import type { Link, Tag, TagPolicy } from "../config.ts";
-import { DONE, type AnyDriver, type DriverTag } from "../driver.ts";
+import { DONE, type AnyDriver } from "../driver.ts";
 import {
   armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
   pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
@@ -31,7 +31,6 @@ export interface LaneAudit {
 
 export interface LaneOptions {
   readonly tag: Tag;
-  readonly wire: DriverTag;
   readonly driver: AnyDriver;
   readonly link: Link;
   readonly port: LinkPort;
@@ -89,22 +88,22 @@ export class Lane {
   #reserved: Command | null = null;
 
   constructor(options: LaneOptions) {
-    const { tag, wire, driver } = options;
+    const { tag, driver } = options;
     this.#options = options;
     this.id = tag.id;
     this.policy = options.policy;
     this.port = options.port;
-    this.#column = options.ring.columns[wire.column]!;
+    this.#column = options.ring.columns[tag.column]!;
     this.#seen = options.ring.head;
     this.#streams = new Set([options.ring.name, ...options.permit?.streams ?? []]);
     const facts: TagFacts = {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
-      writable: tag.access === "read-write",
+      writable: tag.writable,
       unsupported: whyUnsupported(tag.type) ??
-        driver.checkTag({ ...wire, writable: true }, options.link),
+        driver.checkTag({ ...tag, writable: true }, options.link),
       encode: (value) => {
         try {
-          return driver.encode(wire, value, options.link);
+          return driver.encode(tag, value, options.link);
         } catch (thrown) {
           return reason(thrown);
         }
@@ -196,11 +195,11 @@ export class Lane {
 
   /** Reads the tag's raw words now, before any poll; for proof and arming. */
   read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
-    const { driver, wire, clock, port } = this.#options;
-    const raw = new Uint8Array(driver.rawBytes(wire));
+    const { driver, tag, clock, port } = this.#options;
+    const raw = new Uint8Array(driver.rawBytes(tag));
     const at = clock.now();
-    return port.read(wire, raw, (result) => {
-      const value = result === DONE ? driver.decode(wire, raw) : NaN;
+    return port.read(tag, raw, (result) => {
+      const value = result === DONE ? driver.decode(tag, raw) : NaN;
       done({ value, state: result === DONE ? GOOD : result, at }, raw);
     });
   }
@@ -252,7 +251,7 @@ export class Lane {
   }
 
   #send(command: Command, admitted: Admitted, answer: Answer): void {
-    const { box, port, wire, clock } = this.#options;
+    const { box, port, tag, clock } = this.#options;
     this.state.intend(admitted, box.day);
     if (isRule(command.origin)) this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
@@ -283,7 +282,7 @@ export class Lane {
       if (outcome.outcome !== "acknowledged") this.#finish(command, outcome, null, answer);
       else this.#readBack(command, admitted, answer);
     };
-    if (port.write(wire, admitted.bytes, guard, done)) return;
+    if (port.write(tag, admitted.bytes, guard, done)) return;
     this.onTheWire = false;
     this.#finish(command, refusedOutcome("busy"), null, answer);
   }
@@ -366,13 +365,13 @@ export class Lane {
   }
 
   #followLink(): void {
-    const { port, tag, wire } = this.#options;
+    const { port, tag } = this.#options;
     this.state.linkUp = port.open;
     const { peer } = port;
     if (peer === this.#peer) return;
     this.#peer = peer;
     const { at, type, wordOrder, scale, offset } = tag;
-    const path = { peer, station: wire.station, at, type, wordOrder, scale, offset };
+    const path = { peer, station: tag.station, at, type, wordOrder, scale, offset };
     this.state.hash = peer === "" ? null : pathHash(path);
   }
 

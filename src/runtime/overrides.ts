@@ -1,5 +1,7 @@
 import type { Log } from "../base.ts";
-import { UNCERTAIN, writeCell, type Column, type Ring } from "../ring.ts";
+import {
+  Arena, copyCell, readsAsNull, Ring, UNCERTAIN, writeCell, type Column,
+} from "../ring.ts";
 
 /** A value that stands in the place of a tag's own for a while. */
 interface Force {
@@ -12,6 +14,17 @@ interface Force {
   /** Monotonic ms. */
   readonly until: number;
 }
+
+/** A force in its course. It stays for one more row: that one must not repeat what was forced. */
+interface Standing {
+  readonly force: Force;
+  /** One cell: what the device itself said last, which a bad one repeats. */
+  readonly own: Ring;
+  isEnded: boolean;
+}
+
+/** The least that a ring has; one is used. */
+const own_rows = 2;
 
 export interface OverridesOptions {
   readonly now: () => number;
@@ -27,7 +40,7 @@ export interface OverridesOptions {
 export class Overrides {
   readonly #options: OverridesOptions;
   /** By stream. */
-  readonly #forces = new Map<string, Force[]>();
+  readonly #standing = new Map<string, Standing[]>();
   /** Devices, and who disabled them. */
   readonly #disabled: Map<string, string>;
 
@@ -43,7 +56,7 @@ export class Overrides {
   /** Its value is, or would be, another than what the device says. */
   has(tag: string): boolean {
     if (this.isDisabled(tag.slice(0, tag.indexOf(".")))) return true;
-    return [...this.#forces.values()].some((forces) => forces.some((force) => force.tag === tag));
+    return this.#forces().some((force) => force.tag === tag);
   }
 
   /** Null = it is asked again. */
@@ -53,30 +66,31 @@ export class Overrides {
   }
 
   force(force: Force): void {
-    const stream = force.ring.name;
-    this.unforce(force.tag);
-    this.#forces.set(stream, [...this.#forces.get(stream) ?? [], force]);
+    const { ring, tag, column } = force;
+    const others = this.#standing.get(ring.name) ?? [];
+    const before = others.find((other) => other.force.tag === tag && other.force.ring === ring);
+    const own = before?.own ?? cellOf(ring, column, tag);
+    this.#standing.set(ring.name,
+      [...others.filter((other) => other.force.tag !== tag), { force, own, isEnded: false }]);
   }
 
   unforce(tag: string): void {
-    for (const [stream, forces] of this.#forces) {
-      const others = forces.filter((force) => force.tag !== tag);
-      if (others.length > 0) this.#forces.set(stream, others);
-      else this.#forces.delete(stream);
+    for (const standing of [...this.#standing.values()].flat()) {
+      if (standing.force.tag === tag) standing.isEnded = true;
     }
   }
 
   /** Puts forced values into the rows `from … from + n` of a group, which nobody has read yet. */
   apply(ring: Ring, from: number, n: number): void {
-    if (this.#forces.size === 0) return;
-    const now = this.#options.now();
-    for (const { tag, ring: own, column, value, until } of this.#forces.get(ring.name) ?? []) {
-      if (now >= until || own !== ring) {
-        this.unforce(tag);
+    if (this.#standing.size === 0) return;
+    for (const standing of this.#standing.get(ring.name) ?? []) {
+      const { force: { until, tag }, force } = standing;
+      if (!standing.isEnded && (this.#options.now() >= until || force.ring !== ring)) {
+        standing.isEnded = true;
         this.#options.log.info("force", `${tag} is no longer forced`);
-        continue;
       }
-      for (let i = 0; i < n; i++) writeCell(ring, column, (from + i) | 0, value, UNCERTAIN.forced);
+      if (force.ring === ring) for (let i = 0; i < n; i++) put(standing, (from + i) | 0);
+      if (standing.isEnded) this.#drop(ring.name, standing);
     }
   }
 
@@ -85,9 +99,37 @@ export class Overrides {
     const now = this.#options.now();
     return [
       ...[...this.#disabled].map(([device, by]) => `device ${device} was disabled by ${by}`),
-      ...[...this.#forces.values()].flat().filter(({ until }) => until > now)
-        .map(({ tag, by, until }) =>
-          `${tag} is forced by ${by} for another ${Math.ceil((until - now) / 1000)} s`),
+      ...this.#forces().filter(({ until }) => until > now).map(({ tag, by, until }) =>
+        `${tag} is forced by ${by} for another ${Math.ceil((until - now) / 1000)} s`),
     ];
   }
+
+  #forces(): Force[] {
+    return [...this.#standing.values()].flat().filter(({ isEnded }) => !isEnded)
+      .map(({ force }) => force);
+  }
+
+  #drop(stream: string, ended: Standing): void {
+    const others = this.#standing.get(stream)!.filter((standing) => standing !== ended);
+    if (others.length > 0) this.#standing.set(stream, others);
+    else this.#standing.delete(stream);
+  }
+}
+
+/** A place for one cell, with what stands in the newest row. */
+function cellOf(ring: Ring, column: Column, tag: string): Ring {
+  const layout = Ring.layout(`${tag} own`, [ring.layout.columns[column.index]!], own_rows);
+  const own = Ring.create(Arena.create(2 * layout.bytes), layout).ring;
+  copyCell(ring, column, (ring.head - 1) | 0, own, own.columns[0]!, 0);
+  return own;
+}
+
+/** One row: what a device that fails repeats is its own last value, not the one forced before. */
+function put({ force: { ring, column, value }, own, isEnded }: Standing, seq: number): void {
+  const at = column.state + (seq & ring.mask);
+  const state = ring.arena.U[at]!;
+  if (readsAsNull(state)) copyCell(own, own.columns[0]!, 0, ring, column, seq);
+  else copyCell(ring, column, seq, own, own.columns[0]!, 0);
+  if (isEnded) ring.arena.U[at] = state;
+  else writeCell(ring, column, seq, value, UNCERTAIN.forced);
 }

@@ -3,7 +3,7 @@ import { cellOf, isMisfit } from "../codec.ts";
 import type { TableConfig } from "../config.ts";
 import type { Answer, Lookup } from "../connector.ts";
 import {
-  type Arena, type Block, type CellValue, gather, GOOD, pairColumns, Ring, stateName, UNCERTAIN,
+  type Arena, type Block, type CellValue, gather, GOOD, sourcesOf, Ring, stateName, UNCERTAIN,
   writeCell,
 } from "../ring.ts";
 import type { ScannedTable } from "../sql.ts";
@@ -135,7 +135,7 @@ export class ScanTable implements ScannedTable {
     if (stream === null) return;
     const n = this.known;
     stream.claim(n);
-    gather(rows, this.from, stream, stream.head, n, pairColumns(rows, stream));
+    gather(rows, this.from, stream, stream.head, n, sourcesOf(rows, stream));
     const { F } = stream.arena;
     for (let i = 0; i < n; i++) F[stream.timeAt + ((stream.head + i) & stream.mask)] = time;
     stream.publish(n);

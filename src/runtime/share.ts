@@ -54,8 +54,8 @@ export function shareOf(graph: Whole, role: RoleName): Share {
   const sinks = here(false) ? graph.sinks : [];
   const permits = here(true) ? graph.permits : [];
   return {
-    // Its rules stand in their plans.
-    gateway: { ...gateway, rules: [] },
+    // Its rules stand in their plans; devices are asked about where their links are.
+    gateway: { ...gateway, rules: [], devices: here(true) ? gateway.devices : [] },
     role, streams, rules, permits, sinks,
     imports: importsOf(graph, streams, [...rules, ...permits].map((plan) => plan.program), sinks),
     tables: graph.tables.filter(({ table: { name } }) =>

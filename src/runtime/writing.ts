@@ -1,6 +1,6 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link, Tag } from "../config.ts";
-import type { AnyDriver, DriverTag } from "../driver.ts";
+import type { AnyDriver } from "../driver.ts";
 import {
   dayOf, decide, keyOf, proveCommand, refuse, refusedOutcome, ruleCommand, tryArm, type Arming,
   type Box, type Command, type Outcome, type ReadResult, type Refusal, type TagState,
@@ -37,7 +37,6 @@ interface RuleWrite {
 
 interface Place {
   readonly tag: Tag;
-  readonly wire: DriverTag;
   readonly driver: AnyDriver;
   readonly link: Link;
   readonly interval: number;
@@ -189,9 +188,9 @@ export class Writing {
     if (read.state !== GOOD || lane.state.hash === null) {
       throw asFault(refuse("unread", { tag: id, state: stateName(read.state) }));
     }
-    const { tag, wire, driver } = place;
+    const { tag, driver } = place;
     const orders = Object.fromEntries((["ABCD", "CDAB", "BADC", "DCBA"] as const).map((wordOrder) =>
-      [wordOrder, driver.decode({ ...wire, wordOrder }, raw)]));
+      [wordOrder, driver.decode({ ...tag, wordOrder }, raw)]));
     const { hash } = lane.state;
     const { peer } = lane.port;
     await this.#store.saveProof({
@@ -251,11 +250,11 @@ export class Writing {
       lane.policy, this.box, lane.state, this.#world.clock.now());
     if ("admit" in arming) return arming;
     const time = this.#world.clock.time();
-    const { tag, wire } = place;
+    const { tag } = place;
     const { policyHash, configHash } = this.#gateway;
     const durable = await this.#store.beginArming({
       number, tag: id, who: by, hash: arming.hash, peer: lane.port.peer, policyHash, configHash,
-      station: wire.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
+      station: tag.station, at: tag.at, type: tag.type, wordOrder: tag.wordOrder,
       scale: tag.scale, offset: tag.offset, begins: time, until: time + for_ms,
     });
     const refusal = durable ? await lane.arm(arming, read)
@@ -344,13 +343,11 @@ export class Writing {
     const places = new Map<string, Place>();
     for (const plan of links) {
       for (const group of plan.groups) {
-        const device = gateway.devices.find((d) => d.name === group.device)!;
-        const tags = device.groups.flatMap((g) => g.tags);
-        for (const wire of group.tags) {
-          if (gateway.policy[wire.id] === undefined) continue;
-          places.set(wire.id, {
-            wire, driver: plan.driver, link: plan.link, interval: group.interval,
-            tag: tags.find((t) => t.id === wire.id)!, ring: this.#role.rings.get(group.stream)!,
+        for (const tag of group.tags) {
+          if (gateway.policy[tag.id] === undefined) continue;
+          places.set(tag.id, {
+            tag, driver: plan.driver, link: plan.link, interval: group.interval,
+            ring: this.#role.rings.get(group.stream)!,
           });
         }
       }

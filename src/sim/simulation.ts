@@ -1,6 +1,5 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import { tagOnLink } from "../config/tag-on-link.ts";
 import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
@@ -20,12 +19,9 @@ export function simulated(
 }
 
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
-  const tags = gateway.devices
-    .filter((device) => device.link === link.name)
-    .flatMap(({ station, groups }) =>
-      groups.flatMap((group) => group.tags.map((tag) => ({ station, tag }))));
-  return tags.map(({ station, tag }, column) =>
-    ({ ...tagOnLink(tag, station, column), eu: tag.eu }));
+  const tags = gateway.devices.filter((device) => device.link === link.name)
+    .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
+  return tags.map((tag, column) => ({ ...tag, column }));
 }
 
 export interface SimulationOptions {

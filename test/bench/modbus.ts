@@ -1,119 +1,113 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assert } from "../../src/base.ts";
-import { monotonic } from "../../src/base/os.ts";
-import { createTcpWire, DONE, modbusTcp, type Session } from "../../src/driver.ts";
-import { readCell, type Ring } from "../../src/ring.ts";
-import { linkOf, ringFor, tag } from "../driver/support.ts";
+import { workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+import type { LinkView } from "../../src/runtime.ts";
 import { median, type Figure } from "./figure.ts";
+import { compile, ModbusPeer } from "./modbus-peer.ts";
 
-const rounds = 7;
+const rounds = 5;
 const registers = 125;
-const reads = Number(process.env["BENCH_READS"] ?? 10_000);
+/** Reads of one poll of one device; all together are more than an interval has time for. */
+const reads = 250;
+const devices = 24;
+const interval_ms = 100;
+const seconds = Number(process.env["BENCH_SECONDS"] ?? 2);
 
-/** Our master's reads/s, decoded into a ring, against a libmodbus client on the same C server. */
+/**
+ * Reads/s of the gateway itself, the compiled binary with its schedule, its rings and everything
+ * else, which always has a poll that is due; against a libmodbus client of the same C server and
+ * of the same reads, in turns (issue 5, B).
+ */
 export async function run(): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), "bench-modbus-"));
-  const program = compile(folder);
-  const server = Bun.spawn([program, "serve"], { stdout: "pipe" });
+  const folder = workFolder();
+  const peer = await ModbusPeer.start(folder.path, 1);
   try {
-    const port = Number(await firstLine(server.stdout));
-    const master = await connect(port);
-    await master.poll(reads);
-    const ours: number[] = [], theirs: number[] = [];
+    const libmodbus = compile("libmodbus", folder.path, "-lmodbus");
+    const one: number[] = [], eight: number[] = [], theirs: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      ours.push(reads / await master.poll(reads));
-      theirs.push(reads / pollByLibmodbus(program, port));
+      one.push(await byGateway(folder, peer, 1, `${round}`));
+      theirs.push(byLibmodbus(libmodbus, peer.ports[0]!));
+      eight.push(await byGateway(folder, peer, 8, `${round}`));
     }
-    master.end();
-    const figure = (metric: string, rates: number[], baseline: string, ratio: number | null) => ({
-      bench: "modbus", metric, median: Math.round(median(rates)),
-      min: Math.round(Math.min(...rates)), max: Math.round(Math.max(...rates)),
-      unit: "reads/s", baseline, ratio,
-    });
-    const ratio = median(ours.map((rate, i) => rate / theirs[i]!));
+    const ratio = (ours: number[]): number =>
+      Number(median(ours.map((rate, i) => rate / theirs[i]!)).toFixed(3));
     return [
-      figure("tcp read of 125 registers", ours, "libmodbus", Math.round(ratio * 1000) / 1000),
-      figure("libmodbus read of 125 registers", theirs, "", null),
+      figure("1 in flight", one, "libmodbus", ratio(one)),
+      figure("8 in flight", eight, "libmodbus", ratio(eight)),
+      figure("libmodbus", theirs, "", null),
     ];
   } finally {
-    server.kill();
-    rmSync(folder, { recursive: true });
+    await peer.stop();
+    folder.remove();
   }
 }
 
-function compile(folder: string): string {
-  const program = join(folder, "libmodbus");
-  const source = new URL("libmodbus.c", import.meta.url).pathname;
-  const { exitCode, stderr } = Bun.spawnSync(
-    ["gcc", "-O2", "-o", program, source, "-lmodbus"]);
-  if (exitCode !== 0) throw new Error(`bench modbus needs gcc and libmodbus: ${stderr}`);
-  return program;
+function figure(what: string, rates: number[], baseline: string, ratio: number | null): Figure {
+  return {
+    bench: "modbus", metric: `reads of ${registers} registers, ${what}`,
+    median: Math.round(median(rates)), min: Math.round(Math.min(...rates)),
+    max: Math.round(Math.max(...rates)), unit: "reads/s", baseline, ratio,
+  };
 }
 
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  let text = "";
-  const reader = stream.getReader();
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error("the C server ended");
-    text += new TextDecoder().decode(value);
+async function byGateway(
+  folder: ReturnType<typeof workFolder>, peer: ModbusPeer, inFlight: number, round: string,
+): Promise<number> {
+  const config = folder.write("gateway.json", configuration(peer.ports[0]!, inFlight));
+  const store = join(folder.path, `store-${inFlight}-${round}`);
+  const gateway = await RunningGateway.start(config, store);
+  try {
+    await Bun.sleep(1500);
+    const from = await peer.count();
+    await Bun.sleep(seconds * 1000);
+    const to = await peer.count();
+    await check(gateway);
+    return (to.answered - from.answered) / (to.at - from.at) * 1000;
+  } finally {
+    await gateway.stop();
   }
-  return text;
 }
 
-function pollByLibmodbus(program: string, port: number): number {
-  const { exitCode, stdout } = Bun.spawnSync([program, "poll", `${port}`, `${reads}`]);
+/** The newest row holds what the server says, and the next poll was due before this one ended. */
+async function check(gateway: RunningGateway): Promise<void> {
+  const { body: { values } } = await gateway.get("/streams/m1.all/latest");
+  const view = new DataView(new ArrayBuffer(4));
+  for (const [name, { at, type }] of Object.entries(tags)) {
+    const n = Number(at.split(" ")[1]);
+    view.setUint16(0, n);
+    view.setUint16(2, n + 1);
+    const expected = type === "uint16" ? n : view.getFloat32(0);
+    if (values[name] !== expected) throw new Error(`${name} is ${values[name]}, not ${expected}`);
+  }
+  const [link] = (await gateway.get<LinkView[]>("/links")).body;
+  const idle = link!.polls.filter(({ missed }) => missed === 0);
+  if (idle.length > 0) throw new Error(`${idle[0]!.stream} has missed no poll: no figure`);
+}
+
+function byLibmodbus(program: string, port: number): number {
+  const count = 20_000 * seconds;
+  const { exitCode, stdout } = Bun.spawnSync([program, `${port}`, `${count}`]);
   if (exitCode !== 0) throw new Error("the libmodbus client failed");
-  return Number(stdout.toString());
+  return count / Number(stdout.toString());
 }
 
-/** The driver as the runtime drives it, without schedule: the next read begins when one ended. */
-async function connect(port: number) {
-  const { ring, tags } = ringFor(
-    Array.from({ length: registers }, (_, at) => tag(`holding ${at}`, "uint16")));
-  const link = linkOf(modbusTcp, { host: "127.0.0.1", port });
-  const [request] = modbusTcp.plan(tags, link);
-  let left = 0;
-  let finished = (): void => {};
-  const next = (): void => {
-    ring.claim(1);
-    session.read(request!, ring, ring.head, monotonic());
-  };
-  const opened = Promise.withResolvers<void>();
-  const wire = createTcpWire({ host: "127.0.0.1", port }, {
-    opened: () => opened.resolve(),
-    closed: (why) => assert(left === 0, `bench: ${why}`),
-    received: (bytes, n) => {
-      session.receive(bytes, n, monotonic());
-      session.step(monotonic());
-      if (session.result !== DONE) return;
-      ring.publish(1);
-      if (--left > 0) next();
-      else finished();
-    },
-  });
-  const session: Session = modbusTcp.open(link, wire);
-  wire.open();
-  await opened.promise;
-  const poll = async (count: number): Promise<number> => {
-    const began = monotonic();
-    left = count;
-    next();
-    await new Promise<void>((resolve) => { finished = resolve; });
-    const seconds = (monotonic() - began) / 1000;
-    check(ring);
-    return seconds;
-  };
-  return { poll, end: () => wire.reset() };
-}
+/** A read is 62 float32 and the register that is left. */
+const tags = Object.fromEntries(Array.from({ length: reads }, (_, read) =>
+  Array.from({ length: Math.ceil(registers / 2) }, (_, i) => {
+    const n = read * registers + 2 * i;
+    const type = 2 * i + 1 < registers ? "float32" : "uint16";
+    return [`r${n}`, { at: `holding ${n}`, type }] as const;
+  })).flat());
 
-/** The newest row holds what the server says: register n is n. */
-function check(ring: Ring): void {
-  ring.columns.forEach((column, at) => {
-    assert(readCell(ring, column, ring.head - 1) === at, `bench: register ${at}`);
-  });
+function configuration(port: number, inFlight: number): object {
+  return {
+    gateway: { id: "modbus", profile: "raspberry-pi-5" },
+    links: { plc: { type: "modbus-tcp", host: "127.0.0.1", port, inFlight } },
+    types: { block: { groups: { all: `${interval_ms}ms` }, tags } },
+    devices: { [`m{1..${devices}}`]: { use: "block", link: "plc", station: "{n}" } },
+    api: { listen: "127.0.0.1:0" },
+    store: { directory: "./store" },
+  };
 }
 
 if (import.meta.main) for (const figure of await run()) console.log(JSON.stringify(figure));

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, systemClock } from "../../src/base.ts";
 import { load } from "../../src/config.ts";
-import { tagOnLink } from "../../src/config/tag-on-link.ts";
 import { opcua, type Rows } from "../../src/driver.ts";
 import { Arena, Ring, tagColumn } from "../../src/ring.ts";
 import { componentSchemas } from "../../src/cli/examine.ts";
@@ -130,8 +129,7 @@ async function inOrder(peer: string, configuration: object): Promise<Figure[]> {
   const log = createLog("warn", () => clock.time(), console.error);
   const counted = { values: 0, wrong: 0, rows: 0 };
   const rows = gateway!.devices.map((device): Rows => {
-    const tags = device.groups[0]!.tags.map((tag, column) =>
-      tagOnLink(tag, 1, column));
+    const { tags } = device.groups[0]!;
     const layout = Ring.layout(`${device.name}.fast`,
       tags.map(({ id, type }) => tagColumn(id, type)), 128);
     const { ring } = Ring.create(Arena.create(2 * layout.bytes), layout);

@@ -39,17 +39,18 @@ test("the line loads whole", () => {
     groups: [{
       name: "slow", interval: 10_000, statics: [],
       tags: [["voltage_l1", 0, "V"], ["power", 12, "W"], ["energy", 72, "kWh"]]
-        .map(([name, register, eu]) => ({
-          id: `m-07.${name}`, name: `${name}`, at: `input ${register}`, type: "float32" as const,
+        .map(([name, register, eu], column) => ({
+          id: `m-07.${name}`, name: `${name}`, station: 7, column, at: `input ${register}`,
+          type: "float32" as const,
           scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD" as const,
-          eu: `${eu}`, access: "read" as const,
+          eu: `${eu}`, writable: false,
         })),
     }],
   });
   const press = gateway.devices.at(-1)!;
   expect(press.groups.map(({ name, interval, tags }) => [name, interval, tags.length]))
     .toEqual([["fast", 100, 3], ["slow", 10_000, 1]]);
-  expect(press.groups[1]!.tags[0]).toMatchObject({ access: "read-write", wordOrder: "CDAB" });
+  expect(press.groups[1]!.tags[0]).toMatchObject({ writable: true, wordOrder: "CDAB" });
   expect(gateway.links[1]!.settings).toEqual({
     port: "/dev/ttyUSB0", rs485: "adapter", baud: 19200, parity: "even", timeout: 300,
   });

@@ -53,7 +53,7 @@ slow,set,1!400030,3,INT16,,,
       { name: "temp", at: "400001#BB", type: "float32", scale: 0.1, decimals: 2 },
       { name: "door", at: "400010.3", type: "bool", scale: 1, decimals: null },
       { name: "recipe_1", at: "400020.10H", type: "text(10)" },
-      { name: "set", at: "400030", type: "int16", access: "read" },
+      { name: "set", at: "400030", type: "int16", writable: false },
     ]);
   });
 

@@ -35,8 +35,8 @@ function onWire(bytes: number[], order: string): Uint8Array {
 
 function cell(one: DriverTag, bytes: Uint8Array) {
   const { ring, tags } = ringFor([one]);
-  decodeCell(new Field(tags[0]!), bytes, 0, ring, 3);
   const column = ring.columns[0]!;
+  decodeCell(new Field(tags[0]!).form, column, bytes, 0, ring, 3);
   return { value: readCell(ring, column, 3), state: ring.arena.U[column.state + 3]! };
 }
 
@@ -107,10 +107,10 @@ describe(`codec, seed ${seed}`, () => {
 
   test("what is no measurement is no good cell", () => {
     const { ring, tags } = ringFor([tag("input 0", "float32")]);
-    const field = new Field(tags[0]!);
-    decodeCell(field, Uint8Array.from(bigEndian("float32", 21.5)), 0, ring, 7);
-    decodeCell(field, Uint8Array.of(0x7f, 0xc0, 0, 0), 0, ring, 8);
+    const { form } = new Field(tags[0]!);
     const column = ring.columns[0]!;
+    decodeCell(form, column, Uint8Array.from(bigEndian("float32", 21.5)), 0, ring, 7);
+    decodeCell(form, column, Uint8Array.of(0x7f, 0xc0, 0, 0), 0, ring, 8);
     expect(ring.arena.U[column.state + 8]).toBe(BAD.range);
     expect(readCell(ring, column, 8)).toBe(21.5);
     expect(cell(tag("input 0", "uint64"), new Uint8Array(8).fill(255)).state).toBe(ERROR.overflow);

@@ -12,6 +12,7 @@ const password = "a-password-of-this-test";
 let plant: PlantProcess;
 let cable: Cable;
 let gateway: RunningGateway;
+let file: string;
 
 const counters = Object.fromEntries(Array.from({ length: items }, (_, i) =>
   [`c${i}`, { at: `ns=1;s=Counter${i}`, type: "float64", group: "fast" }]));
@@ -62,7 +63,7 @@ beforeAll(async () => {
   plant = await PlantProcess.start(port, String(items), "operator", password);
   cable = new Cable(port);
   folder.write("password", password);
-  const file = folder.write("gateway.json", config("Aes256_Sha256_RsaPss", cable.port));
+  file = folder.write("gateway.json", config("Aes256_Sha256_RsaPss", cable.port));
   gateway = await RunningGateway.start(file, join(folder.path, "store"));
 }, 60_000);
 
@@ -89,6 +90,18 @@ test("an unknown certificate is refused, with the command that trusts it", async
   expect(told.output).toContain("trusted for ua");
   await until("the link is open", async () => (await link()).state === "open", 20_000);
 }, 60_000);
+
+test("a scan shows the ways into the server, and whose they are", async () => {
+  const { code, output } = await gateway.cli("scan", "ua", "-c", file);
+  expect(code).toBe(0);
+  expect(output).toMatch(/^opc\.tcp:\/\/.*\n {2}application "NodeOPCUA/m);
+  expect(output).toMatch(/certificate .*CN=.*, SHA-256 [0-9a-f]{64}$/m);
+  expect(output).toMatch(
+    /"security": "Aes256_Sha256_RsaPss", "mode": "sign-and-encrypt": .*user and password/);
+  expect(output).toContain('  "security": "None": ');
+  const wrong = await gateway.cli("scan", "ua", "-c", file, "--stations", "1");
+  expect([wrong.code, wrong.output]).toEqual([2, expect.stringContaining("--stations is for")]);
+}, 30_000);
 
 test("values of all types come, each with its quality", async () => {
   await plant.ask("count 250");

@@ -12,14 +12,19 @@ const config = {
   links: {
     bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "50ms" },
     plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "100ms" },
+    text: { type: "modbus-ascii", port: "/dev/text", rs485: "adapter", baud: 115200,
+      timeout: "100ms" },
+    datagrams: { type: "modbus-udp", host: "192.0.2.3", timeout: "100ms" },
   },
   devices: {
     "m-{2..3}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags },
     press: { link: "plc", groups: { slow: "1s" }, tags },
+    old: { link: "text", groups: { slow: "1s" }, tags },
+    meter: { link: "datagrams", groups: { slow: "1s" }, tags },
   },
   api: { listen: "127.0.0.1:0" },
 };
-const plant = Object.fromEntries(["m-2", "m-3", "press"].map((device) =>
+const plant = Object.fromEntries(["m-2", "m-3", "press", "old", "meter"].map((device) =>
   [`${device}.limit`, { kind: "constant", value: 1234 }]));
 
 let site: Site;
@@ -56,7 +61,7 @@ test("stations of a bus and their registers are found, by reads alone", async ()
 
 test("a search tells the settings that were answered to; nobody is exit code 1", async () => {
   const { output } = await scan("bus", "--search", "--stations", "3", "--registers", "none");
-  expect(output).toContain("115200 baud, parity none");
+  expect(output).toContain("115200 baud, 8 data bits, parity none");
   expect(output).toContain("station 3 answers with these settings");
   const nobody = await scan("plc", "--stations", "9", "--registers", "none");
   expect([nobody.code, nobody.output]).toEqual([1, expect.stringContaining("0 of 1")]);
@@ -65,6 +70,22 @@ test("a search tells the settings that were answered to; nobody is exit code 1",
 test("a link over TCP", async () => {
   const { output } = await scan("plc", "--stations", "1", "--registers", "5-9");
   expect(output).toContain("holding 7: 1234");
+}, 30_000);
+
+test.each([["text", "1-2"], ["datagrams", "1-1"]] as const)(
+  "ASCII on a bus, and datagrams: %s, stations %s", async (link, stations) => {
+    const { code, output } = await scan(link, "--stations", stations, "--registers", "5-9");
+    expect(output).toContain("station 1 answers");
+    expect(output).toContain("holding 7: 1234");
+    expect(output).toMatch(/: 1 of [12] stations answer/);
+    expect(code).toBe(0);
+    expect(site.plant.writes(link)).toEqual([]);
+  }, 30_000);
+
+test("the settings of an ASCII bus are searched for, with seven bits first", async () => {
+  const { output } = await scan("text", "--search", "--stations", "1", "--registers", "none");
+  expect(output).toContain("115200 baud, 7 data bits, parity none");
+  expect(output).toContain("station 1 answers with these settings");
 }, 30_000);
 
 test("a bus with another master hears nothing of us", async () => {

@@ -51,9 +51,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
-    tag: { ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
-      access: "read-write", decimals: null, signal: null },
-    wire: tags[0]!, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
+    tag: { ...tags[0]!, ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
+      writable: true }, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
     interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),

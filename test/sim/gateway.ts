@@ -4,8 +4,9 @@ import type { TagType } from "../../src/ring.ts";
 /** A tag with usual settings. */
 export function tag(id: string, at: string, type: TagType, more: Partial<Tag> = {}): Tag {
   return {
-    id, at, type, name: id.split(".")[1]!, scale: 1, offset: 0, decimals: null, signal: null,
-    wordOrder: "ABCD", eu: null, access: "read", ...more,
+    id, at, type, name: id.split(".")[1]!, station: 1, column: 0,
+    scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD",
+    eu: null, writable: false, ...more,
   };
 }
 
@@ -14,7 +15,7 @@ export function testGateway(): Gateway {
   const meter = (name: string, station: number) => ({
     name, station, link: "bus-1", labels: {}, groups: [{
       name: "slow", interval: 1000, statics: [],
-      tags: [tag(`${name}.power`, "input 0", "float32", { eu: "W" })],
+      tags: [tag(`${name}.power`, "input 0", "float32", { eu: "W", station })],
     }],
   });
   return {
@@ -38,7 +39,7 @@ export function testGateway(): Gateway {
           name: "fast", interval: 100, statics: [], tags: [
             tag("press.temperature", "input 0", "float32", { wordOrder: "CDAB" }),
             tag("press.pressure", "holding 2", "int16", { scale: 0.1, eu: "bar" }),
-            tag("press.heater", "holding 10", "float32", { access: "read-write" }),
+            tag("press.heater", "holding 10", "float32", { writable: true }),
             tag("press.door_closed", "discrete 4", "bool"),
           ],
         }],

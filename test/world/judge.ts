@@ -39,7 +39,7 @@ const writing = new Set([5, 6, 15, 16, 22, 23]);
 /** The tags' places: `link station area address`, and the bit of a register's behind a dot. */
 export function placesOf(gateway: Gateway): Map<string, string> {
   return new Map(gateway.devices.flatMap((device) => device.groups.flatMap((group) =>
-    group.tags.filter((tag) => tag.access === "read-write").map((tag) =>
+    group.tags.filter((tag) => tag.writable).map((tag) =>
       [`${device.link} ${device.station} ${tag.at}`, tag.id] as const))));
 }
 

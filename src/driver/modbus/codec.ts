@@ -1,6 +1,6 @@
 import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
 
@@ -9,25 +9,43 @@ const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE
   FLOAT32 = 6, FLOAT64 = 7, TEXT = 8, BYTES = 9;
 
 /**
- * One tag as the codec sees it. `order[i]` says at which byte of the field, as it came over the
- * wire, the i-th byte of the value stands, the most significant first.
+ * How the bytes of a tag become its value. `order[i]` says at which byte of the field, as it came
+ * over the wire, the i-th byte of the value stands, the most significant first.
  */
+export class Form {
+  readonly kind: number;
+  /** Of a register bit. */
+  readonly bit: number;
+  readonly order: Uint8Array;
+  readonly scaling: Scaling;
+
+  constructor(tag: DriverTag, address: Address) {
+    this.kind = kindOf(tag, address);
+    this.bit = address.bit;
+    this.order = orderOf(tag, address);
+    this.scaling = new Scaling(tag);
+  }
+
+  /** It makes the same value of the same bytes. */
+  isLike({ kind, bit, order, scaling }: Form): boolean {
+    return this.kind === kind && this.bit === bit && this.scaling.isLike(scaling) &&
+      this.order.length === order.length && this.order.every((at, i) => order[i] === at);
+  }
+}
+
+/** One tag as the codec sees it. */
 export class Field {
   readonly tag: DriverTag;
   readonly address: Address;
-  readonly kind: number;
+  readonly form: Form;
   /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
   readonly bytes: number;
-  readonly order: Uint8Array;
-  readonly scaling: Scaling;
 
   constructor(tag: DriverTag) {
     this.tag = tag;
     this.address = parseAddress(tag.at, tag.type, tag.station);
-    this.kind = kindOf(tag, this.address);
+    this.form = new Form(tag, this.address);
     this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
-    this.order = orderOf(tag, this.address);
-    this.scaling = new Scaling(tag);
   }
 }
 
@@ -89,13 +107,12 @@ function word32(bytes: Uint8Array, at: number, order: Uint8Array, from: number):
 }
 
 /** The raw number of a numeric or bool field whose first byte is at `at`. 64 bits: rounded. */
-function rawNumber(field: Field, bytes: Uint8Array, at: number): number {
-  const { order } = field;
-  switch (field.kind) {
+function rawNumber({ kind, order, bit }: Form, bytes: Uint8Array, at: number): number {
+  switch (kind) {
     case BIT: return bytes[at]! & 1;
     case REGISTER_BIT: {
       const register = (bytes[at]! << 8) | bytes[at + 1]!;
-      return (register >> field.address.bit) & 1;
+      return (register >> bit) & 1;
     }
     case SIGNED:
       if (order.length === 1) return (bytes[at + order[0]!]! << 24) >> 24;
@@ -121,12 +138,11 @@ function rawNumber(field: Field, bytes: Uint8Array, at: number): number {
 
 /** Wire bytes straight into the cell of row `seq`. For a BIT, `bytes[at]` is 0 or 1. */
 export function decodeCell(
-  field: Field, bytes: Uint8Array, at: number, ring: Ring, seq: number,
+  form: Form, column: Column, bytes: Uint8Array, at: number, ring: Ring, seq: number,
 ): void {
   const { F, I, U } = ring.arena;
-  const column = ring.columns[field.tag.column]!;
   const row = seq & ring.mask;
-  const { kind, order } = field;
+  const { kind, order, scaling } = form;
   if (kind >= TEXT) {
     const to = column.payload + row * column.stride;
     let n = 0;
@@ -139,7 +155,7 @@ export function decodeCell(
     U[column.state + row] = GOOD;
     return;
   }
-  if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !field.scaling.active) {
+  if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !scaling.active) {
     const high = word32(bytes, at, order, 0);
     I[(column.payload + row) * 2 + 1] = high;
     I[(column.payload + row) * 2] = word32(bytes, at, order, 4);
@@ -147,24 +163,25 @@ export function decodeCell(
     U[column.state + row] = kind === WIDE_UNSIGNED && high < 0 ? ERROR.overflow : GOOD;
     return;
   }
-  const raw = rawNumber(field, bytes, at);
-  const state = field.scaling.stateOf(raw);
+  const raw = rawNumber(form, bytes, at);
+  const state = scaling.stateOf(raw);
   // No measurement: the last known value stands, with the reason.
   if (readsAsNull(state)) F[column.payload + row] = F[column.payload + ((seq - 1) & ring.mask)]!;
-  else F[column.payload + row] = field.scaling.value(raw);
+  else F[column.payload + row] = scaling.value(raw);
   U[column.state + row] = state;
 }
 
 /** What a field's bytes mean in engineering units. */
 export function decodeValue(field: Field, bytes: Uint8Array, at = 0): number {
-  assert(field.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
-  return field.scaling.exact(rawNumber(field, bytes, at));
+  const { form, tag } = field;
+  assert(form.kind < TEXT, `${tag.id}: a ${tag.type} is no number`);
+  return form.scaling.exact(rawNumber(form, bytes, at));
 }
 
 /** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
-function rangeOf(field: Field): readonly [number, number] {
-  const values = 2 ** (field.order.length * 8);
-  switch (field.kind) {
+function rangeOf({ kind, order }: Form): readonly [number, number] {
+  const values = 2 ** (order.length * 8);
+  switch (kind) {
     case BIT: case REGISTER_BIT: return [0, 1];
     case SIGNED: return [-values / 2, values / 2 - 1];
     case UNSIGNED: return [0, values - 1];
@@ -173,22 +190,21 @@ function rangeOf(field: Field): readonly [number, number] {
   }
 }
 
-const isFloat = (field: Field): boolean => field.kind === FLOAT32 || field.kind === FLOAT64;
+const isFloat = ({ kind }: Form): boolean => kind === FLOAT32 || kind === FLOAT64;
 
 /** raw = round((value − offset) / scale), checked against the type. */
-function rawOf(field: Field, value: number): number {
-  const unscaled = field.scaling.raw(value);
-  const { id, type } = field.tag;
+function rawOf({ form, tag: { id, type } }: Field, value: number): number {
+  const unscaled = form.scaling.raw(value);
   if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
     throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
   }
-  if (isFloat(field)) {
-    const raw = field.kind === FLOAT32 ? Math.fround(unscaled) : unscaled;
+  if (isFloat(form)) {
+    const raw = form.kind === FLOAT32 ? Math.fround(unscaled) : unscaled;
     if (Number.isFinite(raw)) return raw;
     throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
   }
   const raw = Math.round(unscaled);
-  const [least, most] = rangeOf(field);
+  const [least, most] = rangeOf(form);
   if (raw >= least && raw <= most) return raw;
   throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
     `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
@@ -196,15 +212,15 @@ function rawOf(field: Field, value: number): number {
 
 /** The field's bytes of a value, put at `bytes[at…]`; a Fault if the value does not fit. */
 export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: number): void {
-  const { kind, order } = field;
+  const { kind, order, bit } = field.form;
   const raw = rawOf(field, value);
   if (kind === BIT) {
     bytes[at] = raw;
     return;
   }
   if (kind === REGISTER_BIT) {
-    const byte = at + (field.address.bit < 8 ? 1 : 0);
-    const mask = 1 << (field.address.bit & 7);
+    const byte = at + (bit < 8 ? 1 : 0);
+    const mask = 1 << (bit & 7);
     bytes[byte] = raw === 1 ? bytes[byte]! | mask : bytes[byte]! & ~mask;
     return;
   }
@@ -222,7 +238,7 @@ export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: n
 }
 
 export function encode(field: Field, value: number): Raw {
-  assert(field.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+  assert(field.form.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
   const bytes = new Uint8Array(field.bytes);
   encodeInto(field, value, bytes, 0);
   return { bytes, means: decodeValue(field, bytes) };

@@ -120,7 +120,8 @@ export class Device implements Memory {
       // The plant knows numbers only: a text shows its number.
       into.fill(0, 0, field.bytes);
       const text = new TextEncoder().encode(String(value));
-      for (let i = 0; i < field.order.length; i++) into[field.order[i]!] = text[i] ?? 0;
+      const { order } = field.form;
+      for (let i = 0; i < order.length; i++) into[order[i]!] = text[i] ?? 0;
       return true;
     }
     try {

@@ -17,7 +17,7 @@ import {
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { Registers, type RegisterHost } from "./registers.ts";
-import { busSearch, ipSearch } from "./search.ts";
+import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
 import { TalkingBus } from "./talk.ts";
@@ -152,6 +152,8 @@ export const modbusUdp: Driver = {
     return settings().udpSettings;
   },
 
+  search: ipSearch,
+
   checkTag(tag, link) {
     if (!tag.writable) return common.checkTag(tag, link);
     return "UDP can neither take a frame back nor see to it that it arrives once (W14), so " +
@@ -217,7 +219,7 @@ export const modbusRtu: Driver = {
       : onBusSession("rtu", line, link, wire);
   },
 
-  search: busSearch,
+  search: rtuSearch,
 
   serve(tags, link, host) {
     const device = new Device(tags, host);
@@ -238,6 +240,8 @@ export const modbusAscii: Driver = {
     ascii_ms(link.settings as AsciiLink, (request as ModbusRequest).bytes),
 
   open: (link, wire) => onBusSession("ascii", link.settings as AsciiLink, link, wire),
+
+  search: asciiSearch,
 
   serve: (tags, link, host) =>
     createServer("ascii", link.settings as AsciiLink, new Device(tags, host)),

@@ -117,11 +117,11 @@ export class OverhearSession implements Session, Overheard {
   fill(request: Request, into: Ring, seq: number): void {
     const group = this.#groups.find((one) => one.request === request)!;
     for (const { field, raw, at, failedAt, failure } of group.values) {
+      const column = into.columns[field.tag.column]!;
       if (at >= group.begun) {
-        decodeCell(field, raw, 0, into, seq);
+        decodeCell(field.form, column, raw, 0, into, seq);
         continue;
       }
-      const column = into.columns[field.tag.column]!;
       copyCell(into, column, seq - 1, into, column, seq);
       into.arena.U[column.state + (seq & into.mask)] =
         failedAt >= group.begun || at === -Infinity ? failure : BAD.old;

@@ -1,8 +1,8 @@
 import { limits } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
-import { GOOD, type Ring } from "../../ring.ts";
+import { type Column, GOOD, type Ring } from "../../ring.ts";
 import { isBits, type Area } from "./address.ts";
-import { decodeCell, Field } from "./codec.ts";
+import { decodeCell, Field, type Form } from "./codec.ts";
 import { readFunction } from "./pdu.ts";
 
 /** How far a plan may go; a link's settings narrow it for devices that take less. */
@@ -24,8 +24,12 @@ export class ModbusRequest implements Request {
   readonly bytes: number;
   readonly tags: readonly DriverTag[];
   readonly text: string;
-  readonly fields: readonly Field[];
   readonly #bits: boolean;
+  // By tag. Not the fields themselves: that would be five objects for each tag of a plant.
+  readonly #forms: readonly Form[];
+  readonly #columns: Uint16Array;
+  /** Registers, or bits, before it in the answer. */
+  readonly #places: Uint16Array;
 
   constructor(fields: readonly Field[], from: number, count: number) {
     const { tag, address } = fields[0]!;
@@ -38,16 +42,19 @@ export class ModbusRequest implements Request {
     this.bytes = this.#bits ? Math.ceil(count / 8) : count * 2;
     this.tags = fields.map((field) => field.tag);
     this.text = count === 1 ? `${this.area} ${from}` : `${this.area} ${from}..${from + count - 1}`;
-    this.fields = fields;
+    this.#forms = alike(fields.map((field) => field.form));
+    this.#columns = Uint16Array.from(fields, (field) => field.tag.column);
+    this.#places = Uint16Array.from(fields, (field) => field.address.from - from);
   }
 
   /** The answer's data, `data[at…]`, straight into the cells of row `seq`. */
   decode(data: Uint8Array, at: number, ring: Ring, seq: number): void {
-    for (let i = 0; i < this.fields.length; i++) {
-      const field = this.fields[i]!;
-      const place = field.address.from - this.from;
-      if (this.#bits) putBit(ring, field.tag.column, seq, bitAt(data, at, place));
-      else decodeCell(field, data, at + place * 2, ring, seq);
+    const forms = this.#forms, columns = this.#columns, places = this.#places;
+    for (let i = 0; i < forms.length; i++) {
+      const column = ring.columns[columns[i]!]!;
+      const place = places[i]!;
+      if (this.#bits) putBit(ring, column, seq, bitAt(data, at, place));
+      else decodeCell(forms[i]!, column, data, at + place * 2, ring, seq);
     }
   }
 
@@ -58,13 +65,22 @@ export class ModbusRequest implements Request {
   }
 }
 
+/** One of those that are like each other. */
+function alike(forms: readonly Form[]): Form[] {
+  const kept: Form[] = [];
+  return forms.map((form) => {
+    const known = kept.find((other) => other.isLike(form));
+    if (known === undefined) kept.push(form);
+    return known ?? form;
+  });
+}
+
 /** Coils are packed, the first in the lowest bit of the first byte (6.1). */
 function bitAt(data: Uint8Array, at: number, place: number): number {
   return (data[at + (place >> 3)]! >> (place & 7)) & 1;
 }
 
-function putBit(ring: Ring, index: number, seq: number, bit: number): void {
-  const column = ring.columns[index]!;
+function putBit(ring: Ring, column: Column, seq: number, bit: number): void {
   const row = seq & ring.mask;
   ring.arena.F[column.payload + row] = bit;
   ring.arena.U[column.state + row] = GOOD;
@@ -72,19 +88,20 @@ function putBit(ring: Ring, index: number, seq: number, bit: number): void {
 
 /** Two reads in the place of one: half of its tags each. */
 export function split(request: ModbusRequest): readonly [ModbusRequest, ModbusRequest] | null {
-  const { fields } = request;
-  if (fields.length < 2) return null;
-  const middle = fields.length >> 1;
-  return [spanning(fields.slice(0, middle)), spanning(fields.slice(middle))];
+  const { tags } = request;
+  if (tags.length < 2) return null;
+  const middle = tags.length >> 1;
+  return [spanning(tags.slice(0, middle)), spanning(tags.slice(middle))];
 }
 
 /** One read in the place of two, if nothing lies between them. */
 export function join(first: ModbusRequest, second: ModbusRequest): ModbusRequest | null {
   return second.from > first.from + first.count ? null
-    : spanning([...first.fields, ...second.fields]);
+    : spanning([...first.tags, ...second.tags]);
 }
 
-function spanning(fields: readonly Field[]): ModbusRequest {
+function spanning(tags: readonly DriverTag[]): ModbusRequest {
+  const fields = tags.map((tag) => new Field(tag));
   const from = Math.min(...fields.map(({ address }) => address.from));
   const end = Math.max(...fields.map(({ address }) => address.from + address.count));
   return new ModbusRequest(fields, from, end - from);

@@ -74,7 +74,7 @@ export class Registers implements Memory {
 
   /** The text `bytes[from…from+n)`; false: it is longer than its registers. */
   putText(tag: DriverTag, bytes: Uint8Array, from: number, n: number): boolean {
-    const { field: { order }, image, at } = this.#spot(tag);
+    const { field: { form: { order } }, image, at } = this.#spot(tag);
     if (n > order.length) {
       this.clear(tag);
       return false;
@@ -88,7 +88,7 @@ export class Registers implements Memory {
    * 0xffff of a uint16), 0 of a bit, nothing of a text.
    */
   clear(tag: DriverTag): void {
-    const { field: { order, bytes, address }, image, at } = this.#spot(tag);
+    const { field: { form: { order }, bytes, address }, image, at } = this.#spot(tag);
     if (tag.type === "bool") {
       if (address.bit < 0) image[at] = 0;
       else image[at + (address.bit < 8 ? 1 : 0)]! &= ~(1 << (address.bit & 7));
@@ -135,7 +135,7 @@ export class Registers implements Memory {
     }
     this.#host.written(fields.map(({ tag }) => tag), (tag, into, seq) => {
       const field = this.#fields.get(tag)!;
-      decodeCell(field, data, placeIn(field), into, seq);
+      decodeCell(field.form, into.columns[tag.column]!, data, placeIn(field), into, seq);
     });
     return 0;
   }

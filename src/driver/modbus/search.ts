@@ -18,11 +18,25 @@ const common = {
 
 export const ipSearch: Search = { ...common, lines: [] };
 
-/** The usual speeds with the usual parities; what the factory set is mostly among the first. */
-export const busSearch: Search = {
+/** What the factory set is mostly among the first. */
+const speeds = [9600, 19200, 115200, 38400, 57600, 4800, 2400];
+
+/** The usual speeds with the usual parities. */
+export const rtuSearch: Search = {
   ...common,
-  lines: [9600, 19200, 115200, 38400, 57600, 4800, 2400].flatMap((baud) => [
+  lines: speeds.flatMap((baud) => [
     { baud, parity: "even", stopBits: 1 }, { baud, parity: "none", stopBits: 1 },
     { baud, parity: "odd", stopBits: 1 }, { baud, parity: "none", stopBits: 2 },
+  ]),
+};
+
+/** The standard has 7 bits and even parity; many devices take 8 without. */
+export const asciiSearch: Search = {
+  ...common,
+  lines: speeds.flatMap((baud) => [
+    { baud, dataBits: 7, parity: "even", stopBits: 1 },
+    { baud, dataBits: 8, parity: "none", stopBits: 1 },
+    { baud, dataBits: 7, parity: "none", stopBits: 2 },
+    { baud, dataBits: 7, parity: "odd", stopBits: 1 },
   ]),
 };

@@ -1,4 +1,4 @@
-import { Fault } from "../../base.ts";
+import { assert, Fault } from "../../base.ts";
 
 /** Where a tag lies, as the configuration spells it. */
 export interface Address {
@@ -27,6 +27,7 @@ const twoNodes = /^(\S.*?) +((?:nsu?=[^;]*;)?[isgb]=.*)$/;
 
 /** Reads an address as the configuration spells it; a Fault says what would be right. */
 export function parseAddress(at: string): Address {
+  if (/[\x00-\x1f\x7f]/.test(at)) throw wrong(at, "a line's end or a tab stands in it");
   const [, id, part, called] = behind.exec(at.trim())!;
   if (part !== undefined && !range.test(part)) {
     throw wrong(at, `the range ${part} is none; \`range 3\` is one item, \`range 0:9\` the ` +
@@ -58,13 +59,22 @@ function parseNode(at: string, text: string): Node {
     throw wrong(at, `${space} is no namespace: a number to 65535, or \`nsu=\` and its URI`);
   }
   checkId(at, kind, id!);
-  const namespace = space?.startsWith("nsu=") ? decodeURI(space.slice(4)) : "";
+  const namespace = space?.startsWith("nsu=") ? uriOf(at, space.slice(4)) : "";
   const index = space === undefined || namespace !== "" ? "" : `${space};`;
   if (space === "nsu=") throw wrong(at, "behind `nsu=` stands the namespace's URI");
   if (index !== "" && Number(space!.slice(3)) > 65535) {
     throw wrong(at, `${space}: a namespace's number is at most 65535`);
   }
   return { node: `${index}${kind}=${id}`, namespace };
+}
+
+function uriOf(at: string, text: string): string {
+  try {
+    return decodeURI(text);
+  } catch (thrown) {
+    assert(thrown instanceof URIError, "only this can be wrong with a text");
+    throw wrong(at, `nsu=${text}: behind % stand two hexadecimal digits of UTF-8`);
+  }
 }
 
 function checkId(at: string, kind: string, id: string): void {

@@ -59,6 +59,8 @@ export const opcua: ClientDriver = {
   tools: {
     trust: async (link, directory, fingerprint) =>
       (await import("./trust.ts")).trust(link, directory, fingerprint),
+    endpoints: async (link, directory) =>
+      (await import("./endpoints.ts")).endpoints(link, directory),
     browse: async (link, directory, below, most) =>
       (await import("./browse.ts")).browse(link, directory, below, most),
   },

@@ -53,10 +53,16 @@ export async function connect(way: Way, sessionTimeout_ms: number): Promise<Conn
     return await within(settings.connectTimeout, openSession(client, settings));
   } catch (thrown) {
     void abandon(client);
-    throw new Fault("opcua", troubleText(thrown, {
-      link: name, settings, refused: trusted.refused, certificate: certificatePath(directory),
-    }), { link: name }, "later");
+    throw failed(thrown, way, trusted);
   }
+}
+
+/** Why there is no connection, with what to try. */
+export function failed(thrown: unknown, way: Way, { refused }: TrustList): Fault {
+  const { name: link, settings, directory } = way;
+  return new Fault("opcua", troubleText(thrown, {
+    link, settings, refused, certificate: certificatePath(directory),
+  }), { link }, "later");
 }
 
 async function openSession(client: OPCUAClient, settings: OpcuaLink): Promise<Connection> {

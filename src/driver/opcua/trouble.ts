@@ -31,6 +31,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
       : `the server refuses the user ${settings.user}: check name and password`],
   [/BadCertificateUriInvalid/, ({ certificate }) => "the server finds another URI in our " +
     `certificate than in the session: delete ${certificate}, so that it is made anew`],
+  [/BadCertificateInvalid/, () => "what the server shows as its certificate is none: have it " +
+    "made anew there"],
   [/BadSecurityChecksFailed|BadCertificate|disconnected by third party|socket has been discon/i,
     ({ certificate }) => "the server ended the connection: if it does not trust our certificate " +
       `yet, trust it there (${certificate}); and check that its clock is right`],

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import {
-  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync,
+  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import {
   CertificatePurpose, coercePEMorDerToPrivateKey, createSelfSignedCertificate, generateKeyPair,
   privateKeyToPEM,
 } from "node-opcua-crypto";
-import { Fault } from "../../base.ts";
+import { assert, Fault, reason } from "../../base.ts";
 
 /**
  * Certificates, in the folder of this driver below the store:
@@ -24,6 +24,8 @@ import { Fault } from "../../base.ts";
 const key_file = "own.key.pem";
 const certificate_file = "own.certificate.der";
 const valid_days = 3650;
+/** Of one link, the newest: who shows another one each time does not fill the disk. */
+const refused_max = 16;
 
 export const certificatePath = (directory: string): string => join(directory, certificate_file);
 
@@ -39,14 +41,24 @@ export interface Identity {
 export async function ownIdentity(directory: string): Promise<Identity> {
   const path = certificatePath(directory);
   if (!existsSync(path)) await makeIdentity(directory);
-  const certificate = readFileSync(path);
-  const key = coercePEMorDerToPrivateKey(readFileSync(join(directory, key_file), "utf8"));
-  const { subjectAltName } = new X509Certificate(certificate);
-  const uri = /URI:([^\s,]+)/.exec(subjectAltName ?? "")?.[1] ?? "";
+  const { certificate, key, uri } = identityIn(directory);
   return {
     uri, getCertificate: () => certificate, getCertificateChain: () => [certificate],
     getPrivateKey: () => key,
   };
+}
+
+function identityIn(directory: string) {
+  try {
+    const certificate = readFileSync(certificatePath(directory));
+    const key = coercePEMorDerToPrivateKey(readFileSync(join(directory, key_file), "utf8"));
+    const { subjectAltName } = new X509Certificate(certificate);
+    return { certificate, key, uri: /URI:([^\s,]+)/.exec(subjectAltName ?? "")?.[1] ?? "" };
+  } catch (thrown) {
+    throw new Fault("own-certificate", `Our own certificate or its key in ${directory} cannot be ` +
+      `read (${reason(thrown)}): delete ${certificate_file} there, and both are made anew; ` +
+      "servers must then trust the new one", { directory });
+  }
 }
 
 async function makeIdentity(directory: string): Promise<void> {
@@ -64,14 +76,30 @@ async function makeIdentity(directory: string): Promise<void> {
   renameSync(unfinished, certificatePath(directory));
 }
 
-const fingerprintOf = (certificate: Buffer): string =>
+export const fingerprintOf = (certificate: Buffer): string =>
   createHash("sha256").update(certificate).digest("hex");
 
-/** What a person compares with what the server shows of itself. */
-export function describe(certificate: Buffer): string {
-  const { subject, validTo, fingerprint } = new X509Certificate(certificate);
-  const name = subject.replaceAll("\n", ", ");
+/** What a person compares with what the server shows of itself; null = it is no certificate. */
+export function describe(certificate: Buffer): string | null {
+  const read = readCertificate(certificate);
+  if (read === null) return null;
+  const { subject, validTo, fingerprint } = read;
+  const name = printable(subject.replaceAll("\n", ", "));
   return `${name}, valid until ${validTo}, SHA-1 ${fingerprint.replaceAll(":", "").toLowerCase()}`;
+}
+
+/** A stranger wrote it: nothing of it may move the cursor of a terminal. */
+export const printable = (text: string): string =>
+  text.replace(/[^\x20-\x7e\xa0-\uffff]/g, "?");
+
+function readCertificate(certificate: Buffer): X509Certificate | null {
+  try {
+    return new X509Certificate(certificate);
+  } catch (thrown) {
+    // The library underneath has no other way to say that bytes are none.
+    assert(thrown instanceof Error, "an error says why");
+    return null;
+  }
 }
 
 /**
@@ -95,19 +123,18 @@ export class TrustList {
   async dispose(): Promise<void> {}
 
   async checkCertificate(shown: Buffer | Buffer[]): Promise<StatusCode> {
-    const certificate = Array.isArray(shown) ? shown[0]! : shown;
+    const certificate = firstOf(shown);
     if (this.#isTrusted(certificate)) return StatusCodes.Good;
+    const text = describe(certificate);
+    if (text === null) return StatusCodes.BadCertificateInvalid;
     const fingerprint = fingerprintOf(certificate);
-    this.refused = { fingerprint, text: describe(certificate) };
-    const folder = join(this.#directory, "refused");
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${this.#link}-${fingerprint}.der`), certificate);
+    this.refused = { fingerprint, text };
+    keepRefused(this.#directory, this.#link, fingerprint, certificate);
     return StatusCodes.BadCertificateUntrusted;
   }
 
   async verifyCertificate(shown: Buffer | Buffer[]): Promise<string> {
-    const certificate = Array.isArray(shown) ? shown[0]! : shown;
-    return this.#isTrusted(certificate) ? "Good" : "BadCertificateUntrusted";
+    return this.#isTrusted(firstOf(shown)) ? "Good" : "BadCertificateUntrusted";
   }
 
   async getTrustStatus(certificate: Buffer): Promise<StatusCode> {
@@ -129,12 +156,37 @@ export class TrustList {
   }
 }
 
+const none = Buffer.alloc(0);
+
+/** A server shows its own first, and then those that vouch for it. */
+const firstOf = (shown: Buffer | Buffer[]): Buffer =>
+  (Array.isArray(shown) ? shown[0] ?? none : shown);
+
+/** Fingerprints of what the server of a link showed and nobody trusted yet. */
+function refusedOf(link: string, folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  // Another link's name may begin with this one's.
+  const bytes = `${link}-${"0".repeat(64)}.der`.length;
+  return readdirSync(folder).filter((name) => name.length === bytes &&
+    name.startsWith(`${link}-`) && name.endsWith(".der"))
+    .map((name) => name.slice(link.length + 1, -".der".length));
+}
+
+function keepRefused(directory: string, link: string, fingerprint: string, shown: Buffer): void {
+  const folder = join(directory, "refused");
+  const pathOf = (one: string): string => join(folder, `${link}-${one}.der`);
+  mkdirSync(folder, { recursive: true });
+  const others = refusedOf(link, folder).filter((one) => one !== fingerprint)
+    .map((one) => ({ path: pathOf(one), at: statSync(pathOf(one)).mtimeMs }))
+    .sort((a, b) => b.at - a.at);
+  for (const { path } of others.slice(refused_max - 1)) unlinkSync(path);
+  writeFileSync(pathOf(fingerprint), shown);
+}
+
 /** Trusts a certificate that the server of a link showed; the beginning of it is enough. */
 export function trust(link: string, directory: string, fingerprint: string): string {
   const folder = join(directory, "refused");
-  const shown = existsSync(folder) ? readdirSync(folder)
-    .filter((name) => name.startsWith(`${link}-`) && name.endsWith(".der"))
-    .map((name) => name.slice(link.length + 1, -".der".length)) : [];
+  const shown = refusedOf(link, folder);
   const wanted = fingerprint.toLowerCase().replaceAll(":", "");
   const found = shown.filter((one) => wanted.length >= 8 && one.startsWith(wanted));
   if (found.length !== 1) {
@@ -144,7 +196,13 @@ export function trust(link: string, directory: string, fingerprint: string): str
       { link });
   }
   const name = `${link}-${found[0]}.der`;
+  const certificate = readFileSync(join(folder, name));
+  const text = describe(certificate);
+  if (text === null || fingerprintOf(certificate) !== found[0]) {
+    throw new Fault("unknown-certificate", `${join(folder, name)} is not the certificate that ` +
+      "was shown: delete it, and the next connection brings it anew", { link });
+  }
   mkdirSync(join(directory, "trusted"), { recursive: true });
   renameSync(join(folder, name), join(directory, "trusted", name));
-  return describe(readFileSync(join(directory, "trusted", name)));
+  return text;
 }
