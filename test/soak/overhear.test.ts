@@ -65,7 +65,7 @@ class Bus {
       groups: groups.map(({ station, ring, tags }) => ({ stream: `m-${station}.fast`,
         device: `m-${station}`, station, interval, ring, constants: [],
         requests: modbusRtu.plan(tags, link) })),
-      complete: (ring, seq) => this.#look(ring, seq),
+      advise: () => null, complete: (ring, seq) => this.#look(ring, seq),
       published() {}, peerChanged() {}, wake() {},
     });
     const wire: Wire = { open() {}, drain() {}, reset() {}, send: () => {
