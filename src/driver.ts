@@ -14,9 +14,10 @@ export interface Driver extends Protocol {
   open(link: Link, wire: Wire): Session;
   /**
    * Of a serial line that several masters may share: an ear that knows their requests among bytes
-   * that are heard before the first one is sent. Left out: nobody else speaks on this line.
+   * that are heard before the first one is sent. Left out: nobody else speaks on this line; null:
+   * others do, and we never.
    */
-  ear?(link: Link): MasterEar;
+  ear?(link: Link): MasterEar | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
   /** How devices are found that nobody told of. Left out: they cannot be searched for. */
@@ -94,8 +95,27 @@ interface Protocol {
    * gives its tags another meaning: part of what a proof proves (W2). Left out: nothing does.
    */
   route?(link: Link): string;
+  /**
+   * What a person may try, as the end of a sentence that says what is wrong; null = nothing that is
+   * known. Pure.
+   */
+  advise(trouble: Trouble, link: Link): string | null;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
+}
+
+/** What is wrong with a station, or with one tag of it. */
+export interface Trouble {
+  readonly station: number;
+  /** Null = the station as a whole. */
+  readonly tag: DriverTag | null;
+  /** A `BAD.*` state; `disconnected`: it ended a connection in which it had answered nothing. */
+  readonly state: number;
+  /** The device's own code where it refused something; 0 = there is none. */
+  readonly exception: number;
+  /** It has answered since the link began, or another station of the link has. */
+  readonly answered: boolean;
+  readonly othersAnswer: boolean;
 }
 
 /**
@@ -150,6 +170,8 @@ export interface Request {
 
 /** Bytes to and from one medium. An implementation reports through its `WireEvents`. */
 export interface Wire {
+  /** What it does while it opens, for a person; left out: it connects. */
+  readonly opening?: string;
   /** Begins to open; `opened` or `closed` follows. */
   open(): void;
   /**
@@ -161,7 +183,7 @@ export interface Wire {
   drain(): void;
   /**
    * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
-   * sentence `why` where there is one.
+   * sentence `why`; left out while it opens, it says itself why that took too long.
    */
   reset(why?: string): void;
 }
@@ -209,11 +231,8 @@ export interface Session {
    * is under way does so if there is no answer by then: it arrives in time or never (W14).
    */
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void;
-  /**
-   * Of a driver whose plan has unasked requests: from now on `came` is called, within `receive` or
-   * `step`, for each telegram that is one of them, and may call `fill`.
-   */
-  listen?(requests: readonly Request[], came: (request: Request) => void): void;
+  /** Of a driver whose plan has unasked requests: from now on it tells of them. */
+  listen?(listening: Listening, now: number): void;
   /** Within `came`: the telegram's values into the cells of row `seq`. */
   fill?(request: Request, into: Ring, seq: number): void;
   /** Bytes came. */
@@ -222,6 +241,18 @@ export interface Session {
   step(now: number): number;
   /** The wire closed: the exchange ends with `BAD.disconnected`. */
   abort(): void;
+}
+
+/** Where a session tells, within `receive` or `step`, of what comes unasked. */
+export interface Listening {
+  /** One of each group that is filled so. */
+  readonly requests: readonly Request[];
+  /** ms between two rows of the group, where it is for us to say. */
+  interval(request: Request): number;
+  /** It has begun to come: its row bears this time. Left out: it came whole. */
+  begins(request: Request): void;
+  /** It came; within this call `fill` is called. */
+  came(request: Request): void;
 }
 
 export interface SessionCounters {

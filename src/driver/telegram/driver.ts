@@ -1,5 +1,6 @@
 import type { Link } from "../../config.ts";
 import type { Driver } from "../../driver.ts";
+import { advise } from "./advice.ts";
 import { groupProblem, tagProblem } from "./check.ts";
 import { Field, raw_bytes, rawNumber } from "./codec.ts";
 import { planReads, telegramOf } from "./plan.ts";
@@ -38,6 +39,7 @@ const common = {
   /** No answer that is not the acknowledgement says that nothing was done. */
   rejects: () => false,
   route,
+  advise,
   open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink),
   readable,
   serve: (tags, link, host) => createServer(tags, link.settings as SharedLink, host),
