@@ -97,8 +97,27 @@ interface Protocol {
    * gives its tags another meaning: part of what a proof proves (W2). Left out: nothing does.
    */
   route?(link: Link): string;
+  /**
+   * What a person may try, as the end of a sentence that says what is wrong; null = nothing that is
+   * known. Pure.
+   */
+  advise(trouble: Trouble, link: Link): string | null;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
+}
+
+/** What is wrong with a station, or with one tag of it. */
+export interface Trouble {
+  readonly station: number;
+  /** Null = the station as a whole. */
+  readonly tag: DriverTag | null;
+  /** A `BAD.*` state; `disconnected`: it ended a connection in which it had answered nothing. */
+  readonly state: number;
+  /** The device's own code where it refused something; 0 = there is none. */
+  readonly exception: number;
+  /** It has answered since the link began, or another station of the link has. */
+  readonly answered: boolean;
+  readonly othersAnswer: boolean;
 }
 
 /**
@@ -153,6 +172,8 @@ export interface Request {
 
 /** Bytes to and from one medium. An implementation reports through its `WireEvents`. */
 export interface Wire {
+  /** What it does while it opens, for a person; left out: it connects. */
+  readonly opening?: string;
   /** Begins to open; `opened` or `closed` follows. */
   open(): void;
   /**
@@ -164,7 +185,7 @@ export interface Wire {
   drain(): void;
   /**
    * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
-   * sentence `why` where there is one.
+   * sentence `why`; left out while it opens, it says itself why that took too long.
    */
   reset(why?: string): void;
 }

@@ -5,6 +5,7 @@ export {
   ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
   flagNames, isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
+export { categoryOf, type Category } from "./ring/category.ts";
 export {
   Column, kindBytes, meta_name, spread_name, tagColumn, type ColumnKind, type ColumnSpec,
   type Fallback, type Shape, type ShapeField, type TagType,

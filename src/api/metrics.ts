@@ -98,13 +98,20 @@ async function links(out: Text, runtime: Runtime): Promise<void> {
 }
 
 function stations(out: Text, links: readonly LinkView[]): void {
-  for (const what of ["requests", "timeouts", "garbled", "exceptions"] as const) {
+  for (const what of ["requests", "retries", "timeouts", "garbled", "exceptions"] as const) {
     out.metric(`station_${what}_total`, "counter", `Station: ${what}`);
     for (const link of links) {
       for (const one of link.stations) {
         out.value(`station_${what}_total`,
           { link: link.name, station: String(one.station) }, one[what]);
       }
+    }
+  }
+  out.metric("station_category", "gauge", "1: how the last exchange went, by NE 107");
+  for (const link of links) {
+    for (const { station, category } of link.stations) {
+      if (category === null) continue;
+      out.value("station_category", { link: link.name, station: String(station), category }, 1);
     }
   }
   out.metric("station_round_trip_seconds", "gauge", "Median and 99th percentile since the start");

@@ -17,11 +17,11 @@ function statusText({ health, links, stations }: Status): string {
     table([["LINK", "TYPE", "STATE", "SINCE", ""], ...links.map((link) =>
       [link.name, link.type, link.state, age(link.since_ms), link.reason])]),
     ...(stations.length === 0 ? [] : [table([
-      ["LINK", "STATION", "REQUESTS", "TIMEOUTS", "GARBLED", "EXCEPTIONS", "P50 MS", "P99 MS",
-        "LAST GOOD"],
-      ...stations.map((one) => [one.link, one.station, one.requests, one.timeouts, one.garbled,
-        one.exceptions, ms(one.roundTrip_ms.p50), ms(one.roundTrip_ms.p99),
-        age(one.lastGood_ms)])])]),
+      ["LINK", "STATION", "CATEGORY", "REQUESTS", "RETRIES", "TIMEOUTS", "GARBLED",
+        "EXCEPTIONS", "P50 MS", "P99 MS", "LAST GOOD", ""],
+      ...stations.map((one) => [one.link, one.station, one.category, one.requests, one.retries,
+        one.timeouts, one.garbled, one.exceptions, ms(one.roundTrip_ms.p50),
+        ms(one.roundTrip_ms.p99), age(one.lastGood_ms), one.advice])])]),
   ].join("\n\n");
 }
 

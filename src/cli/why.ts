@@ -15,9 +15,10 @@ function counted({ requests, timeouts, garbled, exceptions, stray }: Counters): 
 function whyText(why: WhyView): string {
   const { tag, link, gate } = why;
   const station = link.stations.map((s) => `${s.station}: ${s.reason}`).join(", ");
+  const category = tag.category === null || tag.category === "good" ? "" : ` (${tag.category})`;
   return [
-    `${tag.id} = ${show(tag.value)} ${tag.eu ?? ""}  ${tag.quality}, ${age(tag.age_ms)} old` +
-      (tag.flags === undefined ? "" : `, ${tag.flags.join(", ")}`),
+    `${tag.id} = ${show(tag.value)} ${tag.eu ?? ""}  ${tag.quality}${category}, ` +
+      `${age(tag.age_ms)} old` + (tag.flags === undefined ? "" : `, ${tag.flags.join(", ")}`),
     `  device   ${why.device}, ${tag.at} as ${tag.type}, group ${tag.group}`,
     `  link     ${link.name} (${link.type}) ${link.state}: ${link.reason}`,
     `  stations ${station || "-"}`,

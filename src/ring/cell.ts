@@ -31,6 +31,8 @@ export const UNCERTAIN = {
   saturated: 5,
   /** A person put it in the place of what the device says. */
   forced: 6,
+  /** The device says that it needs maintenance soon (NE 107): its value still holds. */
+  maintenance: 7,
 } as const;
 
 export const BAD = {

@@ -1,7 +1,9 @@
 import { Fault, nearest } from "../base.ts";
 import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
-import { BAD, flagNames, readCell, stateName, type Column, type Ring } from "../ring.ts";
+import {
+  BAD, categoryOf, flagNames, readCell, stateName, type Column, type Ring,
+} from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
 import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
@@ -186,7 +188,8 @@ export class Inspector {
       at: "at" in tag ? tag.at : "static", access: accessTo(tag),
     };
     if (ring.head === 0) {
-      return { ...head, value: null, quality: stateName(BAD.initial), time: null, age_ms: null };
+      return { ...head, value: null, quality: stateName(BAD.initial), category: null, time: null,
+        age_ms: null };
     }
     const seq = (ring.head - 1) | 0;
     const column = ring.column(tag.name)!;
@@ -194,7 +197,7 @@ export class Inspector {
     const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
     return {
       ...head, value: json(ring, column, seq), quality: stateName(state),
-      time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
+      category: categoryOf(state), time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
   }
 }

@@ -1,10 +1,11 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
-import type { DriverTag, Request, Session, Wire, WireEvents } from "../driver.ts";
-import { BAD, type Ring } from "../ring.ts";
+import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../driver.ts";
+import { BAD, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
 import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
+import type { StationView } from "./view.ts";
 
 /** A read or write of one tag on behalf of the gate; it goes before the next poll request. */
 export interface LinkJob {
@@ -37,6 +38,8 @@ export interface LinkRunnerOptions {
   readonly splitter: Splitter;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
+  /** `Driver.advise`, of this link. */
+  advise(trouble: Trouble): string | null;
   readonly connectTimeout: number;
   /** A silent TCP connection is opened anew; a bus is not, its other stations may be well. */
   readonly reopenWhenSilent: boolean;
@@ -69,12 +72,19 @@ export class LinkRunner implements WireEvents {
   readonly polls: readonly Poll[];
   readonly stations = new Map<number, Station>();
   state: "closed" | "opening" | "open" = "closed";
-  reason = "not opened yet";
   peer = "";
   /** Monotonic ms of the last change of `state`. */
   since: number;
   opens = 0;
   readonly #options: LinkRunnerOptions;
+  /** Why it is as it is; while it opens, why it was closed. */
+  #reason = "";
+  /** The newest reason of those that were logged since the last answer. */
+  #logged = "";
+  /** Something was answered since it opened. */
+  #answered = false;
+  /** The session gives the connection up, and says why. */
+  #given = false;
   #wire: Wire | null = null;
   /** The first one carries jobs, too, while nothing else is under way. */
   #slots: readonly Slot[] = [];
@@ -104,12 +114,24 @@ export class LinkRunner implements WireEvents {
   /** The wire needs its events, the session its wire: so they come after construction. */
   attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
-    const session = open(tapped(wire, this.#options.tap));
+    const own = tapped(wire, this.#options.tap);
+    const session = open({ ...own, reset: (why) => {
+      this.#given = true;
+      own.reset(why);
+      this.#given = false;
+    } });
     this.#slots = [session, ...session.beside ?? []].map((one) =>
       ({ session: one, request: null }));
     const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
       .filter((request) => request.unasked === true).map((request) => [request, poll])));
     session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
+  }
+
+  get reason(): string {
+    if (this.state !== "opening") return this.#reason || "not opened yet";
+    const doing = this.#wire!.opening;
+    if (doing === undefined) return this.#reason || "connecting";
+    return this.#reason === "" ? doing : `${doing}; before: ${this.#reason}`;
   }
 
   get session(): Session {
@@ -128,6 +150,7 @@ export class LinkRunner implements WireEvents {
     const peer = address + (this.#options.route ?? "");
     this.#become("open", `connected to ${peer}`);
     this.opens += 1;
+    this.#answered = false;
     this.#silent = 0;
     this.#openDeadline = Infinity;
     // A slow group must not wait an interval for what the device can tell now.
@@ -145,9 +168,12 @@ export class LinkRunner implements WireEvents {
   }
 
   closed(reason: string): void {
+    const wordless = this.state === "open" && !this.#answered && !this.#given;
+    const [station] = this.stations.keys();
+    const advice = wordless ? this.#advise(station!, BAD.disconnected, 0, null) : null;
     this.session.abort();
     if (this.state === "open") this.#silence();
-    this.#become("closed", reason);
+    this.#become("closed", reason + (advice === null ? "" : `; ${advice}`));
     this.#openAt = this.#ended ? Infinity : this.#options.now() + this.#backoff;
     this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
     this.#openDeadline = Infinity;
@@ -158,7 +184,7 @@ export class LinkRunner implements WireEvents {
   close(): void {
     this.#ended = true;
     this.#openAt = Infinity;
-    if (this.state !== "closed") this.#wire!.reset();
+    if (this.state !== "closed") this.#wire!.reset("the link is ended");
   }
 
   /** Works off what is due; gives the monotonic ms at which it wants to be called again. */
@@ -201,7 +227,7 @@ export class LinkRunner implements WireEvents {
     if (this.state === "closed" && now >= this.#openAt) {
       this.#openAt = Infinity;
       this.#openDeadline = now + this.#options.connectTimeout;
-      this.#become("opening", "opening");
+      this.#become("opening", this.#reason);
       this.#wire!.open();
     } else if (this.state === "opening" && now >= this.#openDeadline) {
       this.#wire!.reset();
@@ -291,6 +317,7 @@ export class LinkRunner implements WireEvents {
     this.#endRow(ring);
     poll.end();
     this.#station(request.station).lastGood = this.#options.now();
+    this.#isWell();
   }
 
   /** What comes unasked says nothing any more: one row tells so. */
@@ -362,16 +389,28 @@ export class LinkRunner implements WireEvents {
   }
 
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */
-  #judge(number: number, { result, counters }: Session, now: number): void {
+  #judge(number: number, session: Session, now: number): void {
+    const { result } = session;
     if (result === BAD.disconnected) return;
     // Who takes a connection and ends it without an answer is not asked ten times a second.
     this.#backoff = limits.reconnect_ms_min;
-    const isSilent = this.#station(number).judge(result, counters.roundTrip, now);
+    const station = this.#station(number);
+    const before = station.told;
+    const isSilent = station.judge(session, now);
+    if (station.told !== before) this.#tellStation(number, station);
+    if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
-      this.#options.log.warn("link", `${this.name}: no station answers, opening anew`);
-      this.#wire!.reset();
+      this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  #tellStation(number: number, { told, exception }: Station): void {
+    const { log } = this.#options;
+    const name = `${this.name} station ${number}`;
+    if (told === 0) return log.info("link", `${name} answers`);
+    const advice = this.#advise(number, told, exception, null);
+    log.warn("link", `${name}: ${stateName(told)}${advice === null ? "" : `: ${advice}`}`);
   }
 
   #station(number: number): Station {
@@ -380,13 +419,48 @@ export class LinkRunner implements WireEvents {
     return station;
   }
 
+  /** What stays wrong is told once: a link that is tried for hours must not fill the log. */
   #become(state: "closed" | "opening" | "open", reason: string): void {
-    if (state !== this.state && (state === "open" || this.state === "open")) {
-      this.#options.log.info("link", `${this.name} ${state}`, { reason });
-    }
+    const { log, now } = this.#options;
+    if (state === "closed" && reason !== this.#logged) {
+      log[this.#ended ? "info" : "warn"]("link", `${this.name} closed: ${reason}`);
+      this.#logged = reason;
+    } else if (state === "open" && this.#logged === "") this.#tellOpen(reason);
     this.state = state;
-    this.reason = reason;
-    this.since = this.#options.now();
+    this.#reason = reason;
+    this.since = now();
+  }
+
+  #tellOpen(reason: string): void {
+    this.#options.log.info("link", `${this.name} open: ${reason}`);
+  }
+
+  /** It works, whatever was wrong before. */
+  #isWell(): void {
+    this.#answered = true;
+    if (this.#logged === "") return;
+    this.#logged = "";
+    this.#tellOpen(this.#reason);
+  }
+
+  #advise(
+    number: number, state: number, exception: number, tag: DriverTag | null,
+  ): string | null {
+    let othersAnswer = false;
+    for (const [other, { failures, lastGood }] of this.stations) {
+      if (other !== number && lastGood >= 0 && failures === 0) othersAnswer = true;
+    }
+    const answered = this.#station(number).lastGood >= 0;
+    return this.#options.advise({ station: number, tag, state, exception, answered, othersAnswer });
+  }
+
+  /** What is known of each station, and what to try where one has failed. */
+  stationViews(now: number): StationView[] {
+    return [...this.stations].map(([number, station]) => {
+      const { failure, exception } = station;
+      const advice = failure === 0 ? null : this.#advise(number, failure, exception, null);
+      return station.view(number, advice ?? "", now);
+    });
   }
 }
 

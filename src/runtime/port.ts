@@ -128,6 +128,6 @@ export function viewOf(runner: LinkRunner, type: string, now: number): LinkView 
       polls: poll.polls, failed: poll.failed, missed: poll.missed, started_ms: poll.started,
       refused: poll.refused,
     })),
-    stations: [...runner.stations].map(([station, s]) => s.view(station, now)),
+    stations: runner.stationViews(now),
   };
 }

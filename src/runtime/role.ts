@@ -484,6 +484,7 @@ export class Role {
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,
       route: plan.driver.route?.(plan.link),
+      advise: (trouble) => driver.advise(trouble, plan.link),
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
       published: ({ open, head }) => open!.end(head),

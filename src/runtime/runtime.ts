@@ -14,6 +14,7 @@ import type { Components, Graph, RulePlan } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Latching } from "./latching.ts";
 import { prune } from "./prune.ts";
+import { reasonOf } from "./reason.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
 import { planText } from "./memory.ts";
 import { roleNames, shareOf, type RoleName } from "./share.ts";
@@ -481,7 +482,8 @@ class Running implements Runtime {
       tag, device: device.name, gate,
       link: { ...link, stations: station === undefined ? [] : [station] },
       lastFrame_ms: station?.lastGood_ms ?? null,
-      reason: reasonOf(tag.quality, link.state, link.reason, station?.reason ?? "never asked"),
+      reason: reasonOf(tag, link, station,
+        graph.links.find((plan) => plan.link.name === device.link)!),
       rules: graph.rules.filter((r) => r.reads.has(id)).map((r) => r.rule.name),
       writers: graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
         (target.kind === "write" && target.tag === id ? [`${rule.name}.${target.from}`] : []))),
@@ -595,17 +597,9 @@ function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
     ...role.links.filter((link) => link.state !== "open")
       .map(({ name, reason }) => `${isOwn(name) ? "" : "link "}${name}: ${reason}`),
     ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
-      .map((s) => `link ${link.name} station ${s.station}: ${s.reason}`)),
+      .map(({ station, reason, advice }) => `link ${link.name} station ${station}: ${reason}` +
+        (advice === "" ? "" : `: ${advice}`))),
     ...role.refused.map(([name, why]) => `${name}: ${why}`),
     ...role.failed,
   ];
-}
-
-function reasonOf(quality: string, state: string, why: string, station: string): string {
-  if (quality === "good") return "the last poll read it";
-  if (quality === "bad:disabled") return "a person had the device left alone: tagwerk enable";
-  if (quality === "uncertain:forced") return "a person forced the value: tagwerk force TAG --end";
-  if (state !== "open") return `the link is ${state}: ${why}`;
-  return station === "good"
-    ? `the poll gave ${quality}` : `the station's last exchange: ${station}`;
 }

@@ -99,6 +99,7 @@ export class SerialWorker {
         requests: driver.plan(plan.tags, init.link),
       })),
       splitter: driver, route: driver.route?.(init.link),
+      advise: (trouble) => driver.advise(trouble, init.link),
       connectTimeout: limits.serial_listen_ms + limits.connect_ms_max,
       reopenWhenSilent: false, now: () => world.clock.now(),
       time: () => world.clock.time(), log: world.log,

@@ -1,5 +1,5 @@
-import { DONE } from "../driver.ts";
-import { BAD, stateName } from "../ring.ts";
+import { DONE, type Session } from "../driver.ts";
+import { BAD, categoryOf, stateName } from "../ring.ts";
 import type { LinkStationView, LinkView, StationView } from "./view.ts";
 
 /** Failures in a row before a station is paused, or (TCP) a silent link is opened anew. */
@@ -17,11 +17,16 @@ export class Station {
   failures = 0;
   /** Why the last exchange failed (a `BAD.*` state), 0 = it did not. */
   failure = 0;
+  /** The code of a last exchange that was refused, 0 = it was not. */
+  exception = 0;
+  /** What was told of it in the log: a failure that lasts, 0 = it answers. */
+  told = 0;
   /** Monotonic ms until which nothing is asked of it. */
   pausedUntil = 0;
   /** Monotonic ms of the last good answer, −1 = never. */
   lastGood = -1;
   #requests = 0;
+  #retries = 0;
   #timeouts = 0;
   #garbled = 0;
   #exceptions = 0;
@@ -29,15 +34,19 @@ export class Station {
   readonly #trips = new Uint32Array(classes);
 
   /** An exchange ended; true if the station was silent, or not to be understood. */
-  judge(result: number, roundTrip_ms: number, now: number): boolean {
+  judge({ result, exception, counters }: Session, now: number): boolean {
     if (result === BAD.disconnected) return false;
     this.#requests += 1;
+    if (this.failures > 0) this.#retries += 1;
+    this.exception = exception;
     if (result !== BAD.timeout && result !== BAD.garbled) {
       if (result === DONE) this.lastGood = now;
       else this.#exceptions += 1;
-      this.#count(roundTrip_ms);
+      this.#count(counters.roundTrip);
       this.failures = 0;
       this.failure = result === DONE ? 0 : result;
+      // A refused address is a tag's trouble, not the station's.
+      this.told = result === BAD.exception ? result : 0;
       this.pausedUntil = 0;
       return false;
     }
@@ -46,19 +55,22 @@ export class Station {
     this.failures += 1;
     this.failure = result;
     if (this.failures >= failures_max) {
+      this.told = result;
       const doubled = pause_ms_min * 2 ** Math.min(4, this.failures - failures_max);
       this.pausedUntil = now + Math.min(pause_ms_max, doubled);
     }
     return true;
   }
 
-  view(station: number, now: number): StationView {
+  view(station: number, advice: string, now: number): StationView {
     return {
       station, failures: this.failures, paused: this.pausedUntil > now,
       reason: stateName(this.failure),
+      category: this.#requests === 0 && this.lastGood < 0 ? null : categoryOf(this.failure),
+      exception: this.exception, advice,
       lastGood_ms: this.lastGood < 0 ? null : now - this.lastGood,
-      requests: this.#requests, timeouts: this.#timeouts, garbled: this.#garbled,
-      exceptions: this.#exceptions,
+      requests: this.#requests, retries: this.#retries, timeouts: this.#timeouts,
+      garbled: this.#garbled, exceptions: this.#exceptions,
       roundTrip_ms: { p50: this.#percentile(0.5), p99: this.#percentile(0.99) },
     };
   }

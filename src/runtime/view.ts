@@ -1,4 +1,4 @@
-import type { Written } from "../ring.ts";
+import type { Category, Written } from "../ring.ts";
 import type { DurabilityStatus } from "./durability.ts";
 import type { Forecast } from "./forecast.ts";
 import type { TableCounters } from "./lookup.ts";
@@ -180,9 +180,16 @@ export interface StationView {
   readonly failures: number;
   readonly paused: boolean;
   readonly reason: string;
+  /** Of the last exchange (NE 107); null = there was none. */
+  readonly category: Category | null;
+  /** The code of a last exchange that was refused, 0 = it was not. */
+  readonly exception: number;
+  /** What to try where the last exchange failed; empty = nothing, or nothing that is known. */
+  readonly advice: string;
   readonly lastGood_ms: number | null;
-  /** Since the link began: exchanges, and those that went wrong. */
+  /** Since the link began: exchanges, those again after a failure, and those that failed. */
   readonly requests: number;
+  readonly retries: number;
   readonly timeouts: number;
   readonly garbled: number;
   readonly exceptions: number;
@@ -238,6 +245,8 @@ export interface TagView {
   readonly value: number | string | boolean | null;
   /** `good`, `bad:timeout` … */
   readonly quality: string;
+  /** Of the quality (NE 107); null = it tells of something else than a device. */
+  readonly category: Category | null;
   /** Engine time of the row, ms since the epoch; null if nothing was read yet. */
   readonly time: number | null;
   readonly age_ms: number | null;

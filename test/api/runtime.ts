@@ -157,7 +157,8 @@ const forecast = {
 
 const tag = {
   id: "press.level", at: "input 0", type: "int16", group: "fast", eu: null,
-  access: "read" as const, value: 2, quality: "good", time: 1000, age_ms: 5,
+  access: "read" as const, value: 2, quality: "good", category: "good" as const, time: 1000,
+  age_ms: 5,
 };
 
 function link(name: string, counters: Record<string, number>): LinkView {

@@ -14,7 +14,7 @@ const kit = kits.find(({ driver }) => driver.type === process.argv[2])!;
 const { driver } = kit;
 /** Where a request's number stands in it, and in its answer. */
 const [from, to] = { "modbus-tcp": [0, 2], s7: [11, 13], "ethernet-ip": [12, 16],
-  "telegram-tcp": [0, 0] }[driver.type]!;
+  "telegram-tcp": [0, 0], cells: [2, 4] }[driver.type]!;
 
 const { ring, tags } = ringFor(["int16", "uint32", "float32", "float64", "bool"].map((type, i) =>
   tag(kit.at(type, i), type as "int16", { id: `d.${type}` })));

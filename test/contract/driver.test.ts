@@ -131,6 +131,24 @@ for (const kit of kits) {
       }
     });
 
+    test("whatever is wrong, the advice is one sentence that can be read in a list", () => {
+      const [one] = tagsOf(kit, 1);
+      for (const [name, state] of Object.entries(BAD)) {
+        for (const bits of Array.from({ length: 8 }, (_, i) => i)) {
+          const [answered, othersAnswer, named] = [1, 2, 4].map((bit) => (bits & bit) !== 0);
+          const advice = driver.advise({ station: 7, state, exception: 0, answered: answered!,
+            othersAnswer: othersAnswer!, tag: named! ? one! : null }, linkFor(kit));
+          expect([name, advice]).toEqual([name, advice === null ? null
+            : expect.stringMatching(/^.{15,300}$/)]);
+          if (name === "timeout" || name === "garbled") expect(advice).not.toBeNull();
+        }
+      }
+      for (let exception = 0; exception < 256; exception++) {
+        expect(driver.advise({ station: 7, state: BAD.exception, exception, answered: true,
+          othersAnswer: false, tag: null }, linkFor(kit)) ?? "").toMatch(/^.{0,300}$/);
+      }
+    });
+
     test("frames are words for a person", () => {
       const { ring, tags } = ringFor([setpoint(kit)]);
       const bench = new Bench(kit, tags);

@@ -1,3 +1,4 @@
+import { cells } from "../../examples/driver/cells/driver.ts";
 import type { Link } from "../../src/config.ts";
 import {
   ethernetIp, modbusTcp, s7, telegramTcp, PENDING, type Driver, type DriverTag, type Request,
@@ -68,6 +69,16 @@ export const kits: readonly Kit[] = [
     wrong: [
       ["int61_1 byte 3", "int16", /was int16_1 meant\?/],
       ["int16_1 field", "int16", /no place in a telegram/],
+    ],
+  },
+  {
+    // The worked example of docs/driver-contract.md.
+    driver: cells, settings: host,
+    at: (_type, n) => `cell ${n}`,
+    wrong: [
+      ["holding 9", "int16", /is no cell; write `cell 12`/],
+      ["cell 65536", "int16", /0 to 65535/],
+      ["cell 1", "text(8)", /a cell holds a number/],
     ],
   },
 ];

@@ -283,13 +283,14 @@ const runs: Readonly<Record<string, readonly string[]>> = {
   sql: ["README.md", "docs/sql.md", "docs/functions.md", "docs/ekuiper.md", "docs/tables.md",
     "docs/modbus.md"],
   csv: ["docs/configuration.md", "docs/messages.md"],
+  ts: ["docs/driver-contract.md"],
   text: ["docs/messages.md", "docs/simulate.md"],
   jsonc: ["README.md", "docs/change.md", "docs/configuration.md", "docs/messages.md",
     "docs/models.md", "docs/rs485.md", "docs/simulate.md", "docs/sql.md", "docs/install.md",
     "docs/state.md", "docs/tables.md", "docs/writing.md",
     "docs/alarms.md", "docs/pid.md", "docs/ekuiper.md", "docs/sources.md", "docs/s7.md",
     "docs/ethernet-ip.md", "docs/opcua.md", "docs/modbus.md", "docs/telegram.md",
-    "docs/modbus-server.md"],
+    "docs/modbus-server.md", "docs/driver-contract.md"],
   // A picture; and a program of a PLC, which test/e2e/adopting_plc.py does.
   "": ["README.md", "docs/modbus-server.md"],
 };

@@ -148,7 +148,21 @@ function connectorSections({ type, link, sink, source }: Connector): [string, ()
       settingsTable(z.toJSONSchema(settings, { io: "input" }) as Setting)]]));
 }
 
+const example_folder = "examples/driver/cells";
+
+/** A file of the worked driver, as it would stand in a folder of `src/driver/`. */
+function driverFile(name: string): string {
+  const text = readFileSync(join(root, example_folder, name), "utf8")
+    .replaceAll("../../../src/driver/", "../").replaceAll("../../../src/", "../../");
+  return `\`\`\`ts\n${text}\`\`\``;
+}
+
+const driverFiles = (): string[] =>
+  [...new Bun.Glob("*.ts").scanSync(join(root, example_folder))].sort();
+
 const sections: Readonly<Record<string, () => string>> = {
+  ...Object.fromEntries(driverFiles().map((name) =>
+    [`cells-${name.replace(".ts", "")}`, () => driverFile(name)])),
   functions, units, operators, deviations: deviating, limits: limitsTable,
   "absent-functions": () => absentFunctions.map(({ name, why }) =>
     `- ${code(`${name}()`)}: ${why}.`).join("\n"),

@@ -56,7 +56,7 @@ describe.skipIf(interpreter === null)("S7", () => {
   const block = async (): Promise<Buffer> => {
     const before = plc.output.length;
     plc.child.stdin.write("\n");
-    const text = await until("DB1", () => /([0-9a-f]+)\n/.exec(plc.output.slice(before)));
+    const text = await until("DB1", () => /([0-9a-f]{192})\n/.exec(plc.output.slice(before)));
     return Buffer.from(text[1]!, "hex");
   };
   const start = async (): Promise<void> => {

@@ -63,7 +63,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     session = new Exchanges();
     runner = new LinkRunner({
       name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0,
-      time: () => 0, flags: () => 0, log, splitter: {},
+      time: () => 0, flags: () => 0, log, splitter: {}, advise: () => null,
       groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
         ring, constants: [], requests: [
         { station: 1, tags: [door], text: "discrete" },

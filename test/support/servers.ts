@@ -27,6 +27,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Sends a signal; false = it ended in the moment before, as a database's children do. */
+function isThere(id: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(id, signal);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw thrown;
+  }
+}
+
 interface Recipe {
   /** Run once, before the first start. */
   readonly prepare?: (folder: string) => string[];
@@ -91,7 +101,7 @@ class Server implements RealServer {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
     // A database answers by processes of its own.
     for (const id of [pid, ...children.filter((text) => text !== "").map(Number)]) {
-      process.kill(id, on ? "SIGSTOP" : "SIGCONT");
+      if (!isThere(id, on ? "SIGSTOP" : "SIGCONT")) continue;
       // A process of many threads takes a moment to stand still; one that just ended stays as it
       // is (Z), because its parent is halted and takes no notice.
       while (on && !/\) [TZ] /.test(readFileSync(`/proc/${id}/stat`, "utf8"))) Bun.sleepSync(1);

@@ -102,7 +102,8 @@ test("another master heard before the first transmit: the port stays silent", ()
   bus.wire.wait(monotonic() + 20);
   pty.write(request.slice(5), 3);
   while (bus.state.closed === "") bus.wire.wait(monotonic() + 20);
-  expect(bus.state).toEqual({ open: false, closed: "another master speaks here" });
+  expect(bus.state)
+    .toEqual({ open: false, closed: expect.stringMatching(/^another master speaks here: a bus/) });
   expect(pty.read(new Uint8Array(64))).toBe(0);
   pty.close();
 });
@@ -132,8 +133,9 @@ test("rs485: kernel on a port that cannot is an error before the first frame", (
 test("a port that is not there, or no port", () => {
   const missing = openTtySession("/dev/ttyNONE0");
   missing.open();
-  expect(missing.state.closed).toBe("/dev/ttyNONE0 cannot be opened: there is no such file");
+  expect(missing.state.closed)
+    .toMatch(/^\/dev\/ttyNONE0 cannot be opened: there is no such file; is its adapter/);
   const none = openTtySession("/dev/null");
   none.open();
-  expect(none.state.closed).toBe("/dev/null is no serial port");
+  expect(none.state.closed).toMatch(/^\/dev\/null is no serial port: write/);
 });

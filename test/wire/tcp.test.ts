@@ -143,7 +143,7 @@ describe("the TCP wire", () => {
     const target = tag("holding 0", "int16", { writable: true });
     session.write(target, Uint8Array.of(0, 1), () => Infinity, monotonic());
     expect(await finish()).toBe(BAD.timeout);
-    expect(state).toEqual({ open: false, closed: "reset" });
+    expect(state).toEqual({ open: false, closed: "a write was not answered" });
     await closed.promise;
     expect(ended).toBe("ECONNRESET");
     expect(wire.send(Uint8Array.of(1), 1, Infinity)).toBe(false);

@@ -6,7 +6,11 @@ export const EINTR = 4;
 export const EAGAIN = 11;
 export const EBUSY = 16;
 export const ENOTTY = 25;
-const EPERM = 1, ENOENT = 2, EIO = 5, ENXIO = 6, EACCES = 13, ENODEV = 19, EINVAL = 22, ENOSYS = 38;
+export const ENOENT = 2;
+export const ENXIO = 6;
+export const EACCES = 13;
+export const ENODEV = 19;
+const EPERM = 1, EIO = 5, EINVAL = 22, ENOSYS = 38;
 
 const sentences: Readonly<Record<number, string>> = {
   [EPERM]: "not permitted", [ENOENT]: "there is no such file", [EIO]: "input/output error",

@@ -63,8 +63,12 @@ export function writePipe(fd: number): void {
 }
 
 const POLLIN = 1, POLLERR = 8, POLLHUP = 16;
+const PR_SET_TIMERSLACK = 29;
 
-/** Waits for one of two descriptors in ppoll(2): its timeout keeps fractions of a millisecond. */
+/**
+ * Waits for one of two descriptors in ppoll(2): its timeout keeps fractions of a millisecond, and
+ * on this thread from now on the system may not stretch it by the usual 50 µs (prctl(2)).
+ */
 export class Waiter {
   /** Twice struct pollfd { int fd; short events; short revents }. */
   readonly #polled: Int32Array;
@@ -72,6 +76,7 @@ export class Waiter {
 
   constructor(first: number, second: number) {
     this.#polled = Int32Array.of(first, POLLIN, second, POLLIN);
+    libc().prctl(PR_SET_TIMERSLACK, 1);
   }
 
   /** Bit 0: the first has bytes, bit 1: the second; bit 2: the first is gone. */

@@ -1,6 +1,6 @@
 import type { Pointer } from "bun:ffi";
 import { Fault } from "../fault.ts";
-import { EBUSY, ENOTTY, errno, osFault } from "./error.ts";
+import { EACCES, EBUSY, ENODEV, ENOENT, ENOTTY, ENXIO, errno, osFault } from "./error.ts";
 import { close, lockDescriptor, openDevice } from "./file.ts";
 import { libc } from "./libc.ts";
 
@@ -47,11 +47,9 @@ const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2, SER_RS485_RTS_AFTER_SEND
  * is set before the first byte; what cannot be set is a Fault.
  */
 export function openTty(path: string, line: LineSettings): number {
-  const fd = openDevice(path);
+  const fd = openPort(path);
   try {
-    if (!lockDescriptor(fd)) {
-      throw new Fault("tty-locked", `${path} is in use by another program`, { path }, "later");
-    }
+    if (!lockDescriptor(fd)) throw lockedFault(path);
     if (libc().ioctl(fd, TIOCEXCL, null) !== 0) throw lineFault(path, "no exclusive use");
     setLine(fd, path, line);
     if (line.rs485 === "kernel") setRs485(fd, path, line);
@@ -80,11 +78,33 @@ export function flushTty(fd: number): void {
   libc().ioctl(fd, TCFLSH, TCIOFLUSH as Pointer);
 }
 
+const unplugged = "is its adapter plugged in? /dev/serial/by-id has those that are";
+/** What to try where a port cannot be opened, by errno. */
+const remedies: Readonly<Record<number, string>> = {
+  [ENOENT]: unplugged, [ENXIO]: unplugged, [ENODEV]: unplugged,
+  [EACCES]: "add the user that runs Tagwerk to the port's group (usually dialout)",
+};
+
+function openPort(path: string): number {
+  try {
+    return openDevice(path);
+  } catch (thrown) {
+    const remedy = thrown instanceof Fault ? remedies[Number(thrown.values["errno"])] : undefined;
+    if (!(thrown instanceof Fault) || remedy === undefined) throw thrown;
+    throw new Fault(thrown.code, `${thrown.message}; ${remedy}`, thrown.values, thrown.retry);
+  }
+}
+
+function lockedFault(path: string): Fault {
+  return new Fault("tty-locked", `${path} is in use by another program: end that one (fuser -v ` +
+    `${path} shows it), or give this link another port`, { path }, "later");
+}
+
 function lineFault(path: string, what: string): Fault {
   switch (errno()) {
-    case EBUSY:
-      return new Fault("tty-locked", `${path} is in use by another program`, { path }, "later");
-    case ENOTTY: return new Fault("no-tty", `${path} is no serial port`, { path });
+    case EBUSY: return lockedFault(path);
+    case ENOTTY:
+      return new Fault("no-tty", `${path} is no serial port: write one as /dev/ttyUSB0`, { path });
     default: return osFault("tty-settings", `${path}: ${what}`, { path });
   }
 }

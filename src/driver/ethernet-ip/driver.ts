@@ -6,7 +6,7 @@ import { readable } from "./readable.ts";
 import { ethernetIpServer } from "./serve.ts";
 import { EthernetIpProtocol } from "./session.ts";
 import type { EthernetIpLink } from "./settings.ts";
-import { isRejection } from "./words.ts";
+import { advise, isRejection } from "./words.ts";
 
 export const ethernetIp: Driver = {
   type: "ethernet-ip",
@@ -36,6 +36,7 @@ export const ethernetIp: Driver = {
     return new StreamSession(wire, new EthernetIpProtocol(settings), settings.timeout);
   },
 
+  advise,
   readable,
   serve: (tags, _link, host) => ethernetIpServer(tags, host),
 };

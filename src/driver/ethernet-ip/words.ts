@@ -1,3 +1,9 @@
+import { formatDuration } from "../../base.ts";
+import type { Link } from "../../config.ts";
+import type { Trouble } from "../../driver.ts";
+import { BAD } from "../../ring.ts";
+import type { EthernetIpLink } from "./settings.ts";
+
 /** The PLC's tag has another type than the one that was read or written as. */
 export const OTHER_TYPE = 0x2107;
 const NO_TAG = 0x04, NO_INSTANCE = 0x05, PAST_THE_END = 0x2105;
@@ -38,6 +44,19 @@ export function wordsOf(code: number): string {
   }
   const hex = code.toString(16).toUpperCase().padStart(2, "0");
   return `${words[code] ?? "the controller refuses it"} (0x${hex})`;
+}
+
+export function advise({ state, exception }: Trouble, link: Link): string | null {
+  const { slot, timeout } = link.settings as EthernetIpLink;
+  switch (state) {
+    case BAD.disconnected: return "does EtherNet/IP run there, with explicit messages?";
+    case BAD.timeout:
+      return `nothing came within the ${formatDuration(timeout)} of "timeout": is the controller ` +
+        `in slot ${slot}, and not too busy?`;
+    case BAD.garbled: return "is it a Logix controller, and is this its port for EtherNet/IP?";
+    case BAD.address: return wordsOf(NO_TAG);
+    default: return exception === 0 ? null : wordsOf(exception);
+  }
 }
 
 const addresses: ReadonlySet<number> = new Set([NO_TAG, NO_INSTANCE, 0x2104, PAST_THE_END]);

@@ -2,6 +2,7 @@ import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
 import { isBits } from "./address.ts";
+import { adviseOnBus, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
@@ -104,7 +105,7 @@ const common = {
 /** What all that goes over IP has in common: any framing, and no line whose time counts. */
 const overIp = {
   ...common,
-
+  advise: adviseOverIp,
   occupies: () => null,
 
   open(link: Link, wire: Wire): Session {
@@ -161,6 +162,7 @@ export const modbusUdp: Driver = {
 /** What both framings of a bus share. */
 const onBus = {
   ...common,
+  advise: adviseOnBus,
 
   checkTag(tag: DriverTag, link: Link): string | null {
     const station = tag.station >= 1 && tag.station <= 247;

@@ -5,6 +5,8 @@ export const ANSWER = 1;
 export const DAMAGED = 2;
 /** The stream shows no frame any more; only a new connection helps. */
 export const LOST = 3;
+/** Why the connection is given up then. */
+export const no_frame = "what came is no Modbus frame: are port and \"framing\" right?";
 
 /**
  * How PDUs become frames on one medium. It knows bytes and time only. One request is out at a time;

@@ -1,4 +1,5 @@
 import type { Session, Wire } from "../../driver.ts";
+import { no_frame } from "./framing.ts";
 import { get16 } from "./pdu.ts";
 import { adu_bytes_max, frameBytes, header_bytes, MbapFraming } from "./mbap.ts";
 import { ModbusSession, type SessionOptions } from "./session.ts";
@@ -57,6 +58,6 @@ export class Pipeline extends ModbusSession {
     this.counters.stray += this.#filled;
     this.counters.garbled += 1;
     this.#filled = 0;
-    this.#wire.reset();
+    this.#wire.reset(no_frame);
   }
 }

@@ -3,7 +3,7 @@ import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
 import { decodeValue, Field, type WriteWith } from "./codec.ts";
-import { ANSWER, DAMAGED, LOST, NOTHING, type Framing } from "./framing.ts";
+import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
 import { ILLEGAL_ADDRESS, putBit, putCoil, putRead, putWrite, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
 
@@ -20,6 +20,7 @@ export interface SessionOptions {
 
 const IDLE = 0, WAITING = 1, SENT = 2;
 const anyTime = (): number => Infinity;
+const other_master = "another master speaks here: a bus has one, so end it, or this link";
 
 /**
  * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the
@@ -117,7 +118,7 @@ export class ModbusSession implements Session {
     }
     this.#countStray();
     // Two masters on a bus end in damaged frames for both: leave it and listen.
-    if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset();
+    if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset(other_master);
   }
 
   step(now: number): number {
@@ -256,7 +257,8 @@ export class ModbusSession implements Session {
   #garbled(found: number): void {
     this.counters.garbled += 1;
     this.#end(BAD.garbled);
-    if (found === LOST || this.#framing.foreign) this.#wire.reset();
+    if (this.#framing.foreign) this.#wire.reset(other_master);
+    else if (found === LOST) this.#wire.reset(no_frame);
   }
 
   #expire(now: number): void {
@@ -268,8 +270,10 @@ export class ModbusSession implements Session {
     this.#wire.drain();
     this.#notBefore = now + this.#options.between_ms;
     this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
-    const unanswered = isWrite && this.#options.resetAfterWrite;
-    if (unanswered || this.#framing.foreign) this.#wire.reset();
+    if (this.#framing.foreign) this.#wire.reset(other_master);
+    else if (isWrite && this.#options.resetAfterWrite) {
+      this.#wire.reset("a write was not answered");
+    }
   }
 
   #end(result: number): void {

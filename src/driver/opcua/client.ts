@@ -22,7 +22,7 @@ const session_intervals = 20;
  */
 class OpcuaClient implements Client {
   state: "closed" | "opening" | "open" = "closed";
-  reason = "not opened yet";
+  reason = "connecting";
   peer = "";
   opens = 0;
   readonly counters: SessionCounters = {
@@ -38,6 +38,7 @@ class OpcuaClient implements Client {
   /** Monotonic ms by which a lost connection must be back; Infinity = none is lost. */
   #backBy = Infinity;
   #ended = false;
+  #logged = "";
 
   constructor(link: Link, host: ClientHost) {
     const settings = link.settings as OpcuaLink;
@@ -104,7 +105,7 @@ class OpcuaClient implements Client {
 
   async #open(): Promise<void> {
     this.#openAt = Infinity;
-    this.#become("opening", "opening");
+    this.#become("opening", this.reason);
     const slowest = Math.max(0, ...this.#host.groups.map(({ interval }) => interval));
     try {
       const opened = await connect(this.#way, Math.max(60_000, session_intervals * slowest));
@@ -178,8 +179,9 @@ class OpcuaClient implements Client {
   }
 
   #become(state: OpcuaClient["state"], why: string): void {
-    const told = state === "open" || this.state === "open" || why !== this.reason;
-    if (told && state !== "opening") {
+    // What stays wrong is told once.
+    if (state !== "opening" && why !== this.#logged) {
+      this.#logged = why;
       this.#host.log[state === "open" || this.#ended ? "info" : "warn"]("link",
         `${this.#way.name} ${state}: ${why}`);
     }

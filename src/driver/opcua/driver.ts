@@ -1,6 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { ClientDriver, DriverTag, Request } from "../../driver.ts";
+import { BAD } from "../../ring.ts";
 import { nameOf, parseAddress } from "./address.ts";
 import { decode, encode, isRefusal, rawBytes, tagProblem } from "./codec.ts";
 import type { OpcuaLink } from "./settings.ts";
@@ -40,6 +41,9 @@ export const opcua: ClientDriver = {
     (tags.length === 0 ? [] : [{ station: tags[0]!.station, tags,
       text: tags.length === 1 ? tags[0]!.at : `${tags[0]!.at} and ${tags.length - 1} others` }]),
 
+  advise: ({ state, tag }, { name }) => (state !== BAD.address ? null
+    : `the server has no node ${tag?.at ?? "of this name"}: tagwerk browse ${name} lists what it ` +
+      "has; a namespace's number may change, its URI (nsu=) does not"),
   occupies: () => null,
   encode,
   decode,

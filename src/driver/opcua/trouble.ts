@@ -34,12 +34,17 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
   [/BadCertificateInvalid/, () => "what the server shows as its certificate is none: have it " +
     "made anew there"],
   [/BadSecurityChecksFailed|BadCertificate|disconnected by third party|socket has been discon/i,
-    ({ certificate }) => "the server ended the connection: if it does not trust our certificate " +
-      `yet, trust it there (${certificate}); and check that its clock is right`],
+    ({ settings, certificate }) => (settings.security === "None"
+      ? `${settings.host}:${settings.port} ended the connection: it may have too many already, ` +
+        "or speak another protocol on this port"
+      : "the server ended the connection: if it does not trust our certificate yet, trust it " +
+        `there (${certificate}); and check that its clock is right`)],
+  [/waiting for data on socket.*hadError ?true/s, ({ settings }) => `what answers at ` +
+    `${settings.host}:${settings.port} does not speak OPC UA: is it the right port?`],
   [/BadTooManySessions|BadMaxConnectionsReached|BadTcpNotEnoughResources/, () =>
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
-    `${settings.port} in time: check the address, and whether a firewall is between`],
+    `${settings.port} in time: check address and port, and whether a firewall is between`],
 ];
 
 /** Why there is no connection, as one sentence that says what to try. */

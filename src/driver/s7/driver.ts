@@ -6,7 +6,7 @@ import { readable } from "./readable.ts";
 import { s7Server } from "./serve.ts";
 import { S7Protocol } from "./session.ts";
 import type { S7Link } from "./settings.ts";
-import { isRejection } from "./words.ts";
+import { advise, isRejection } from "./words.ts";
 
 export const s7: Driver = {
   type: "s7",
@@ -45,6 +45,7 @@ export const s7: Driver = {
     return new StreamSession(wire, new S7Protocol(settings), settings.timeout);
   },
 
+  advise,
   readable,
   serve: (tags, _link, host) => s7Server(tags, host),
 };

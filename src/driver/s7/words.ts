@@ -1,3 +1,9 @@
+import { formatDuration } from "../../base.ts";
+import type { Link } from "../../config.ts";
+import type { Trouble } from "../../driver.ts";
+import { BAD } from "../../ring.ts";
+import type { S7Link } from "./settings.ts";
+
 /** The one refusal that says of a range that a part of it may be there. */
 export const PAST_THE_END = 0x05;
 
@@ -27,6 +33,21 @@ const hex = (code: number): string => `0x${code.toString(16).toUpperCase().padSt
 export function wordsOf(code: number): string {
   const words = code > 0xff ? telegrams[code] : items[code];
   return `${words ?? "the PLC refuses it"} (${hex(code)})`;
+}
+
+export function advise(trouble: Trouble, link: Link): string | null {
+  const { rack, slot, timeout } = link.settings as S7Link;
+  switch (trouble.state) {
+    case BAD.disconnected: return `or the PLC knows no rack ${rack}, slot ${slot} there`;
+    case BAD.timeout:
+      return `the PLC is too slow for the ${formatDuration(timeout)} of "timeout", or something ` +
+        "between it and here swallows its answers";
+    case BAD.garbled: return "is it an S7 PLC, and is nothing between that changes telegrams?";
+    case BAD.address:
+      return "there is no such block, or it is shorter, or its access is optimised (in TIA " +
+        "Portal take away \"Optimized block access\")";
+    default: return trouble.exception === 0 ? null : wordsOf(trouble.exception);
+  }
 }
 
 /** The address is not there. */

@@ -1,6 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { Driver } from "../../driver.ts";
+import { advise } from "./advice.ts";
 import { groupProblem, tagProblem } from "./check.ts";
 import { Field } from "./codec.ts";
 import { bytesOf, textOf } from "./notation.ts";
@@ -50,6 +51,7 @@ const common = {
   /** No answer that is not the acknowledgement says that nothing was done. */
   rejects: () => false,
   route,
+  advise,
   open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink),
   readable,
   serve: (tags, link, host) => createServer(tags, link.settings as SharedLink, host),

@@ -214,7 +214,7 @@ export class TelegramSession implements Session {
   #fail(result: number): void {
     const hasWritten = this.#kind === WRITE && this.sent;
     this.#end(result);
-    if (hasWritten) this.#wire.reset();
+    if (hasWritten) this.#wire.reset("a write was not answered");
   }
 
   /** A frame came, sound or not. */

@@ -2,7 +2,8 @@ import { BAD, GOOD, UNCERTAIN } from "../../ring.ts";
 
 /** What a machine can say of its value, and the state that a row has for it. */
 const states = {
-  "good": GOOD, "uncertain": UNCERTAIN.source, "bad": BAD.source, "underrange": BAD.underrange,
+  "good": GOOD, "uncertain": UNCERTAIN.source,
+  "maintenance": UNCERTAIN.maintenance, "bad": BAD.source, "underrange": BAD.underrange,
   "overrange": BAD.overrange,
 } as const;
 

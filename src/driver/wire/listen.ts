@@ -2,6 +2,7 @@ import type { Socket, TCPSocketListener } from "bun";
 import { reason } from "../../base.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
 import { Stream, turnAway } from "./stream.ts";
+import { peerText } from "./target.ts";
 
 export interface ListenSettings {
   readonly port: number;
@@ -22,10 +23,18 @@ class ListenWire implements Wire {
   #listener: TCPSocketListener<undefined> | null = null;
   #socket: Socket<undefined> | null = null;
   #stream: Stream | null = null;
+  /** Who dialled last and may not. */
+  #stranger = "";
 
   constructor(settings: ListenSettings, events: WireEvents) {
     this.#settings = settings;
     this.#events = events;
+  }
+
+  get opening(): string {
+    const { address, port, from } = this.#settings;
+    return `waiting for ${from ?? "the device"} to dial ${peerText(address, port)}` +
+      (this.#stranger === "" ? "" : `; ${this.#stranger} did, and was turned away`);
   }
 
   open(): void {
@@ -46,8 +55,7 @@ class ListenWire implements Wire {
         },
       });
     } catch (thrown) {
-      const { address, port } = this.#settings;
-      this.#events.closed(`nobody can dial ${address}:${port}: ${reason(thrown)}`);
+      this.#events.closed(this.#problem(thrown));
     }
   }
 
@@ -60,13 +68,32 @@ class ListenWire implements Wire {
 
   drain(): void {}
 
-  reset(): void {
-    if (this.#listener !== null) this.#end("reset");
+  reset(why?: string): void {
+    if (this.#listener === null) return;
+    this.#end(why ?? (this.#stream === null ? this.#late : "reset"));
+  }
+
+  get #late(): string {
+    const { address, port, from } = this.#settings;
+    return `${from ?? "the device"} has not dialled ${peerText(address, port)}: is this ` +
+      "gateway's address entered there, and does a firewall let it through?";
+  }
+
+  #problem(thrown: unknown): string {
+    const { address, port } = this.#settings;
+    switch ((thrown as { readonly code?: string }).code) {
+      case "EADDRINUSE": return `port ${port} is in use by another program: end that one ` +
+        "(ss -ltnp shows it), or choose another port";
+      case "EADDRNOTAVAIL": return `this gateway has no address ${address}: 0.0.0.0 is all it has`;
+      case "EACCES": return `not permitted to listen on port ${port}: choose one above 1023`;
+      default: return `nobody can dial ${peerText(address, port)}: ${reason(thrown)}`;
+    }
   }
 
   #dialled(socket: Socket<undefined>): void {
     const { from } = this.#settings;
     const stranger = from !== undefined && plain(socket.remoteAddress) !== plain(from);
+    if (stranger) this.#stranger = plain(socket.remoteAddress);
     if (stranger || this.#stream !== null) return turnAway(socket);
     this.#socket = socket;
     this.#stream = new Stream(socket);

@@ -6,39 +6,65 @@ import { Fault, reason } from "../../base.ts";
  */
 export class Target {
   readonly #hosts: readonly string[];
+  readonly #port: number;
   #tries = 0;
+  /** Host, port and, of a name, the address that is tried: for a person. */
+  #place = "";
 
-  constructor(hosts: readonly string[]) {
+  constructor(hosts: readonly string[], port: number) {
     this.#hosts = hosts;
+    this.#port = port;
   }
 
   /** The address to try; a Fault if the name has none. */
   async address(): Promise<string> {
     const { length } = this.#hosts;
     const host = this.#hosts[this.#tries % length]!;
+    this.#place = peerText(host, this.#port);
     let known: readonly { readonly address: string }[];
     try {
       known = await Bun.dns.lookup(host);
     } catch (thrown) {
-      throw new Fault("host-unknown", `the name ${host} has no address (${reason(thrown)})`,
-        { host }, "later");
+      throw new Fault("host-unknown", `the name ${host} has no address (${reason(thrown)}): ` +
+        "check the name and this gateway's DNS, or write the address itself", { host }, "later");
     }
-    return known[Math.floor(this.#tries / length) % known.length]!.address;
+    const { address } = known[Math.floor(this.#tries / length) % known.length]!;
+    if (address !== host) this.#place += ` (${address})`;
+    return address;
   }
 
   /** Nobody was there: another one is next. */
   failed(): void {
     this.#tries += 1;
   }
-}
 
-/** Why a connection did not come to be, and what it usually means. */
-export function connectProblem(thrown: unknown): string {
-  switch ((thrown as { readonly code?: string }).code) {
-    case "ECONNREFUSED": return "connection refused: nobody listens on this port";
-    case "EHOSTUNREACH": return "no way to this address: cable, router or firewall";
-    case "ENETUNREACH": return "no network leads to this address";
-    default: return reason(thrown);
+  /** Why a connection did not come to be, what it usually means, and what to try. */
+  problem(thrown: unknown): string {
+    const place = this.#place;
+    switch ((thrown as { readonly code?: string }).code) {
+      case "ECONNREFUSED":
+        return `nobody listens at ${place}: is this the right port, and is the protocol switched ` +
+          "on in the device?";
+      case "EHOSTUNREACH":
+        return `no way leads to ${place}: is the device on, and are cable, address and netmask ` +
+          "right?";
+      case "ENETUNREACH":
+        return `no network leads to ${place}: check this gateway's own address, netmask and route`;
+      case "ETIMEDOUT": return this.late;
+      default: return reason(thrown);
+    }
+  }
+
+  /** Why nobody has answered in time. */
+  get late(): string {
+    return `no answer from ${this.#place} in time: check address and cable, and whether a ` +
+      "firewall is between";
+  }
+
+  /** Why a connection ended before a single byte came. */
+  get wordless(): string {
+    return `${this.#place} ended the connection without a word: it may have too many already ` +
+      "(close another client), or let in only addresses that it knows";
   }
 }
 

@@ -2,7 +2,7 @@ import type { Socket } from "bun";
 import { reason } from "../../base.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
 import { Stream, turnAway } from "./stream.ts";
-import { connectProblem, Target } from "./target.ts";
+import { Target } from "./target.ts";
 
 export interface TcpSettings {
   readonly host: string;
@@ -19,18 +19,21 @@ class TcpWire implements Wire {
   /** Counts openings: a connection that comes up after `reset` is none of ours any more. */
   #turn = 0;
   #opening = false;
+  /** Something came by the connection of now. */
+  #heard = false;
 
   constructor(settings: TcpSettings, events: WireEvents) {
     this.#settings = settings;
     this.#events = events;
-    const { host, backupHost } = settings;
-    this.#target = new Target(backupHost === undefined ? [host] : [host, backupHost]);
+    const { host, port, backupHost } = settings;
+    this.#target = new Target(backupHost === undefined ? [host] : [host, backupHost], port);
   }
 
   open(): void {
     const turn = ++this.#turn;
     this.#opening = true;
-    this.#connect(turn).catch((thrown: unknown) => this.#ended(turn, connectProblem(thrown)));
+    this.#connect(turn).catch((thrown: unknown) =>
+      this.#ended(turn, this.#target.problem(thrown)));
   }
 
   async #connect(turn: number): Promise<void> {
@@ -43,12 +46,14 @@ class TcpWire implements Wire {
         binaryType: "uint8array",
         open: (socket) => this.#opened(socket, turn),
         data: (_, bytes) => {
-          if (turn === this.#turn) this.#events.received(bytes, bytes.length);
+          if (turn !== this.#turn) return;
+          this.#heard = true;
+          this.#events.received(bytes, bytes.length);
         },
-        end: () => this.#ended(turn, "closed by the device"),
-        close: () => this.#ended(turn, "connection lost"),
+        end: () => this.#ended(turn, this.#heard ? "closed by the device" : this.#target.wordless),
+        close: () => this.#ended(turn, this.#heard ? "connection lost" : this.#target.wordless),
         error: (_, thrown) => this.#ended(turn, reason(thrown)),
-        connectError: (_, thrown) => this.#ended(turn, connectProblem(thrown)),
+        connectError: (_, thrown) => this.#ended(turn, this.#target.problem(thrown)),
       },
     });
   }
@@ -63,13 +68,15 @@ class TcpWire implements Wire {
   /** The stream knows its frames: nothing to forget. */
   drain(): void {}
 
-  reset(why = "reset"): void {
-    if (this.#opening || this.#stream !== null) this.#end(why);
+  reset(why?: string): void {
+    if (this.#opening) this.#end(why ?? this.#target.late);
+    else if (this.#stream !== null) this.#end(why ?? "reset");
   }
 
   #opened(socket: Socket, turn: number): void {
     if (turn !== this.#turn) return turnAway(socket);
     this.#opening = false;
+    this.#heard = false;
     this.#stream = new Stream(socket);
     this.#events.opened(this.#stream.peer);
   }

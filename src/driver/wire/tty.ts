@@ -79,8 +79,8 @@ class Tty implements TtyWire {
     if (this.#state === OPEN) flushTty(this.#fd);
   }
 
-  reset(): void {
-    if (this.#state !== CLOSED) this.#end("reset");
+  reset(why = "reset"): void {
+    if (this.#state !== CLOSED) this.#end(why);
   }
 
   wait(until: number): void {
@@ -94,20 +94,26 @@ class Tty implements TtyWire {
     const ready = this.#waiter.wait(Math.max(0, least - now));
     if ((ready & WOKEN) !== 0) while (readDescriptor(this.#options.wake, this.#chunk) > 0);
     if ((ready & READABLE) !== 0) this.#deliver();
-    else if ((ready & GONE) !== 0) this.#end("the port is gone");
+    else if ((ready & GONE) !== 0) this.#gone();
   }
 
   /** Everything that is there now. */
   #deliver(): void {
     for (;;) {
       const n = readDescriptor(this.#fd, this.#chunk);
-      if (n < 0) this.#end("the port is gone");
+      if (n < 0) this.#gone();
       if (n <= 0) return;
       if (this.#state === OPEN) this.#events.received(this.#chunk, n);
-      else if (this.#hearsMaster(n)) this.#end("another master speaks here");
+      else if (this.#hearsMaster(n)) {
+        this.#end("another master speaks here: a bus has one, so end it, or this link");
+      }
       // Who received may have ended it.
       if (this.#fd < 0) return;
     }
+  }
+
+  #gone(): void {
+    this.#end(`${this.#settings.port} is gone: was its adapter pulled out?`);
   }
 
   #hearsMaster(n: number): boolean {

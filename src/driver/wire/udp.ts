@@ -1,6 +1,5 @@
-import { reason } from "../../base.ts";
 import type { Wire, WireEvents } from "../../driver.ts";
-import { connectProblem, peerText, Target } from "./target.ts";
+import { peerText, Target } from "./target.ts";
 
 export interface UdpSettings {
   readonly host: string;
@@ -26,14 +25,14 @@ class UdpWire implements Wire {
   constructor(settings: UdpSettings, events: WireEvents) {
     this.#settings = settings;
     this.#events = events;
-    this.#target = new Target([settings.host]);
+    this.#target = new Target([settings.host], settings.port);
   }
 
   open(): void {
     const turn = ++this.#turn;
     this.#opening = true;
     this.#connect(turn).catch((thrown: unknown) => {
-      if (turn === this.#turn) this.#end(reason(thrown));
+      if (turn === this.#turn) this.#end(this.#target.problem(thrown));
     });
   }
 
@@ -48,8 +47,9 @@ class UdpWire implements Wire {
           if (turn === this.#turn) this.#events.received(bytes, bytes.length);
         },
         // Nobody listens there, says its machine.
-        error: (_, thrown) => {
-          if (turn === this.#turn) this.#end(connectProblem(thrown));
+        error: (...told: readonly unknown[]) => {
+          // Bun's types have the socket in front; Bun itself has not.
+          if (turn === this.#turn) this.#end(this.#target.problem(told.at(-1)));
         },
       },
     });
@@ -65,8 +65,8 @@ class UdpWire implements Wire {
 
   drain(): void {}
 
-  reset(): void {
-    if (this.#opening || this.#socket !== null) this.#end("reset");
+  reset(why = "reset"): void {
+    if (this.#opening || this.#socket !== null) this.#end(why);
   }
 
   #end(text: string): void {

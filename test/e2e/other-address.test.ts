@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ServerTCP } from "modbus-serial";
+import { join } from "node:path";
+import { freePort } from "../connector/broker.ts";
+import { until, workFolder } from "../support/binary.ts";
+import { RunningGateway } from "../support/gateway.ts";
+
+/**
+ * A device that gets another address behind its name, and one that has a stand-in (`backupHost`).
+ * The name is one of /etc/hosts, of which the gateway sees a file of the test.
+ */
+const own = ["unshare", "--mount"];
+const permitted = Bun.spawnSync([...own, "true"]).exitCode === 0;
+if (!permitted) console.log("skipped: no mounts of one's own here");
+
+const port = await freePort();
+const folder = workFolder({ hosts: "127.0.0.2 plc.test\n" });
+
+/** An independent server (modbus-serial) that holds one number. */
+class Device {
+  readonly #host: string;
+  readonly #value: number;
+  #server: ServerTCP | null = null;
+
+  constructor(host: string, value: number) {
+    this.#host = host;
+    this.#value = value;
+  }
+
+  async start(): Promise<void> {
+    const server = new ServerTCP({ getHoldingRegister: () => this.#value, setRegister() {} },
+      { host: this.#host, port, unitID: 1 });
+    this.#server = server;
+    await new Promise((done) => server.on("initialized", done));
+  }
+
+  /** It is gone with all its connections, and its port is free. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server !== null) await new Promise<void>((done) => server.close(() => done()));
+  }
+}
+
+const [first, moved] = [new Device("127.0.0.2", 1), new Device("127.0.0.3", 2)];
+const [main, standIn] = [new Device("127.0.0.4", 3), new Device("127.0.0.5", 4)];
+const link = { type: "modbus-tcp", port, timeout: "200ms", connectTimeout: "500ms" };
+const device = (name: string): object => ({ link: name, groups: { fast: "50ms" },
+  tags: { n: { at: "holding 0", type: "int16", access: "read-write" } } });
+const config = {
+  gateway: { id: "addresses" },
+  links: { named: { ...link, host: "plc.test" },
+    backed: { ...link, host: "127.0.0.4", backupHost: "127.0.0.5" } },
+  devices: { a: device("named"), b: device("backed") },
+  policy: { "a.n": { allow: ["cli"], maxMode: "armed", min: 0, max: 9 } },
+  rules: {},
+  api: { listen: "127.0.0.1:0" },
+};
+
+let gateway: RunningGateway;
+const shows = (tag: string, value: number): Promise<unknown> =>
+  until(`${tag} is ${value}`, async () => {
+    const { body } = await gateway.get(`/tags/${tag}`);
+    return body.value === value && body.quality === "good";
+  });
+const armed = async (): Promise<string[]> => (await gateway.get("/health")).body.writing.armed;
+
+beforeAll(async () => {
+  if (!permitted) return;
+  await Promise.all([first.start(), moved.start(), standIn.start()]);
+  gateway = await RunningGateway.start(folder.write("gateway.json", config),
+    join(folder.path, "store"), [], {}, [...own, "sh", "-c",
+      'mount --bind "$0" /etc/hosts && exec "$@"', join(folder.path, "hosts")]);
+}, 120_000);
+afterAll(async () => {
+  await gateway?.stop();
+  await Promise.all([first, moved, main, standIn].map((one) => one.stop()));
+  folder.remove();
+});
+
+test.skipIf(!permitted)(
+  "W3: a name is looked up again when it is connected anew; the other peer is not armed",
+  async () => {
+    await shows("a.n", 1);
+    await gateway.arm("a.n");
+    expect(await armed()).toEqual(["a.n"]);
+    folder.write("hosts", "127.0.0.3 plc.test\n");
+    await first.stop();
+    await shows("a.n", 2);
+    const links = (await gateway.get("/links")).body as any[];
+    expect(links.find(({ name }) => name === "named").peer).toBe(`127.0.0.3:${port}`);
+    expect(await armed()).toEqual([]);
+  }, 20_000);
+
+test.skipIf(!permitted)("a name that is gone is told, and found again", async () => {
+  folder.write("hosts", "# nothing\n");
+  await moved.stop();
+  await until("the link says so", async () => ((await gateway.get("/links")).body as any[])
+    .some(({ reason }) => /the name plc\.test has no address.*DNS/.test(reason)));
+  folder.write("hosts", "127.0.0.2 plc.test\n");
+  await first.start();
+  await shows("a.n", 1);
+}, 20_000);
+
+test.skipIf(!permitted)("the stand-in answers while the device is off, and the other way round",
+  async () => {
+    await shows("b.n", 4);
+    await main.start();
+    await standIn.stop();
+    await shows("b.n", 3);
+    await standIn.start();
+    await main.stop();
+    await shows("b.n", 4);
+  }, 30_000);
