@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +49,8 @@ static double gaps[gaps_max];
 int main(int argc, char **argv) {
   double character = 11e3 / atof(argv[1]), seconds = atof(argv[2]);
   double silence = atof(argv[1]) > 19200 ? 1.75 : 3.5 * character;
+  /* Sleeps are not stretched. */
+  prctl(PR_SET_TIMERSLACK, 1);
   int master = posix_openpt(O_RDWR | O_NOCTTY);
   if (argc != 3 || master < 0 || grantpt(master) || unlockpt(master)) return 1;
   int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
