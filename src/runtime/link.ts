@@ -1,7 +1,7 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../driver.ts";
-import { BAD, stateName, type Ring } from "../ring.ts";
+import { BAD, readsAsNull, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
 import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
@@ -124,7 +124,12 @@ export class LinkRunner implements WireEvents {
       ({ session: one, request: null }));
     const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
       .filter((request) => request.unasked === true).map((request) => [request, poll])));
-    session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
+    session.listen?.({
+      requests: [...unasked.keys()],
+      interval: (request) => unasked.get(request)!.group.interval,
+      begins: (request) => this.#hears(unasked.get(request)!),
+      came: (request) => this.#heard(unasked.get(request)!, request),
+    }, this.#options.now());
   }
 
   get reason(): string {
@@ -308,14 +313,21 @@ export class LinkRunner implements WireEvents {
     this.#options.published(ring);
   }
 
-  /** A telegram that nobody asked for: a row of its own, now. */
+  /** What nobody asked for begins to come: a row of its own, of now. */
+  #hears(poll: Poll): void {
+    if (!poll.isHeard) this.#beginRow(poll.group.ring);
+    poll.isHeard = true;
+  }
+
   #heard(poll: Poll, request: Request): void {
     const { ring, device } = poll.group;
-    this.#beginRow(ring);
+    this.#hears(poll);
     if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
     else this.session.fill!(request, ring, ring.head);
+    const isWell = hasValue(ring, request);
     this.#endRow(ring);
     poll.end();
+    if (!isWell) return;
     this.#station(request.station).lastGood = this.#options.now();
     this.#isWell();
   }
@@ -326,9 +338,10 @@ export class LinkRunner implements WireEvents {
       const [request] = poll.group.requests;
       if (request?.unasked !== true) continue;
       const { ring } = poll.group;
-      this.#beginRow(ring);
+      this.#hears(poll);
       spoil(ring, request, BAD.disconnected);
       this.#endRow(ring);
+      poll.end();
     }
   }
 
@@ -462,6 +475,14 @@ export class LinkRunner implements WireEvents {
       return station.view(number, advice ?? "", now);
     });
   }
+}
+
+/** The row under way says something of the device. */
+function hasValue({ arena: { U }, columns, head, mask }: Ring, { tags }: Request): boolean {
+  for (const { column } of tags) {
+    if (!readsAsNull(U[columns[column]!.state + (head & mask)]!)) return true;
+  }
+  return false;
 }
 
 /** A device's name has no dot. */

@@ -38,6 +38,8 @@ export class Poll {
   missed = 0;
   polls = 0;
   failed = 0;
+  /** A row of what comes unasked has begun. */
+  isHeard = false;
   /** Scheduled start of the newest row, monotonic ms. */
   started = 0;
   readonly #splitter: Splitter;
@@ -127,6 +129,7 @@ export class Poll {
   /** The row is complete: the next poll knows what this one found out. */
   end(): void {
     this.polls += 1;
+    this.isHeard = false;
     if (this.#split.size === 0) return;
     this.#requests = this.#requests.flatMap((request) => this.#pieces(request));
     this.#split.clear();

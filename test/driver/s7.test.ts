@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { createRandom } from "../../src/base.ts";
 import { DONE, s7, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
 import { Bench, kits, linkFor, newest, states, type Kit } from "../contract/drivers.ts";
@@ -82,6 +83,43 @@ describe("reading", () => {
     // One telegram a poll again: what can be read, and what cannot, in a range each.
     expect(bench.frames.length - before).toBe(50);
     expect(bench.session.trouble).toMatch(/DB1\.DBB58\.\.59: .*past the end.*0x05/);
+  });
+
+  test.each([
+    ["DB1.DT0", "24 02 29 23 59 58 12 36", "2024-02-29T23:59:58.123Z"],
+    ["DB1.DT0", "89 12 31 00 00 00 00 01", "2089-12-31T00:00:00.000Z"],
+    ["DB1.DT0", "90 01 01 00 00 00 00 02", "1990-01-01T00:00:00.000Z"],
+    ["DB1.DTL0", "07e8 02 1d 05 17 3b 3a 0754d4c0", "2024-02-29T23:59:58.123Z"],
+    ["DB1.LDT0", "17b87ae8a00840c0", "2024-02-29T23:59:58.123Z"],
+    ["DB1.DT0", "23 02 29 00 00 00 00 01", null],
+    ["DB1.DT0", "24 0a 01 00 00 00 00 01", null],
+    ["DB1.DT0", "00 00 00 00 00 00 00 00", null],
+    ["DB1.DTL0", "07e8 0d 1d 05 17 3b 3a 0754d4c0", null],
+    ["DB1.DTL0", "07e8 02 1d 05 18 3b 3a 0754d4c0", null],
+  ])("%s of %s is %s", (at, bytes, iso) => {
+    const { ring, tags } = ringFor([tag(at, "time")]);
+    const wire = new ScriptedWire();
+    const link = linkOf(s7, kit.settings);
+    const session = s7.open(link, wire);
+    ring.claim(1);
+    session.read(s7.plan(tags, link)[0]!, ring, ring.head, 0);
+    greet(session, wire, [...hex(bytes)]);
+    ring.publish(1);
+    expect(states(ring, tags)).toEqual([iso === null ? BAD.range : GOOD]);
+    if (iso !== null) expect(newest(ring, tags)).toEqual([Date.parse(iso)]);
+  });
+
+  test("the simulated PLC's moments are read as they are", () => {
+    const places = ["DB1.DT0", "DB1.DTL8", "DB1.LDT20"];
+    const { ring, tags } = ringFor(places.map((at) => tag(at, "time", { id: `d.${at}` })));
+    const bench = new Bench(kit, tags);
+    const random = createRandom(11);
+    for (let n = 0; n < 200; n++) {
+      const moment = 631_152_000_000 + Math.floor(random.next() * 3.1e12);
+      for (const { id } of tags) bench.values.set(id, moment);
+      bench.poll(ring, tags, n);
+      expect(newest(ring, tags)).toEqual([moment, moment, moment]);
+    }
   });
 
   test("a STRING has its own length; one that claims more than its room is an error", () => {

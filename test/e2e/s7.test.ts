@@ -18,6 +18,9 @@ const tags = {
   name: { at: "DB1.DBB24", type: "text(10)" },
   code: { at: "DB1.DBC40", type: "text(4)" },
   flags: { at: "MW10", type: "uint16" },
+  old_moment: { at: "DB1.DT60", type: "time" },
+  moment: { at: "DB1.DTL68", type: "time" },
+  new_moment: { at: "DB1.LDT80", type: "time" },
   door: { at: "I0.1", type: "bool" },
   scaled: { at: "MB20", type: "uint8", scale: 0.5, offset: 1 },
   beyond: { at: "DB1.DBW120", type: "int16" },
@@ -82,6 +85,13 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect(values.map(({ value }) => value)).toEqual(
       [21.5, -7, true, false, true, 1234.5678, "hello", "AB12", 0x0a0b, true, 11]);
     expect(values.every(({ quality }) => quality === "good")).toBe(true);
+  });
+
+  test("moments of all three types are those that the PLC has", async () => {
+    const names = ["old_moment", "moment", "new_moment"];
+    const values = await Promise.all(names.map(tag));
+    expect(values.map(({ value, quality }) => [value, quality])).toEqual(
+      names.map(() => [Date.UTC(2024, 1, 29, 23, 59, 58, 123), "good"]));
   });
 
   test("a tag that is not there is bad alone, and its neighbours are not", async () => {

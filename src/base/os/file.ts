@@ -2,12 +2,14 @@ import { Fault } from "../fault.ts";
 import { EAGAIN, EINTR, errno, osFault } from "./error.ts";
 import { cString, libc } from "./libc.ts";
 
-const O_RDWR = 2, O_CREAT = 0o100, O_NOCTTY = 0o400, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
+const O_RDONLY = 0, O_RDWR = 2, O_CREAT = 0o100, O_NOCTTY = 0o400, O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
 const LOCK_EX = 2, LOCK_NB = 4;
 
 /** Opens a device that never becomes our controlling terminal and never blocks. */
-export function openDevice(path: string): number {
-  const fd = libc().open(cString(path), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+export function openDevice(path: string, isReadOnly = false): number {
+  const mode = isReadOnly ? O_RDONLY : O_RDWR;
+  const fd = libc().open(cString(path), mode | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
   if (fd < 0) throw osFault("open-failed", `${path} cannot be opened`, { path });
   return fd;
 }

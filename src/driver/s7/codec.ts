@@ -1,9 +1,10 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { ERROR, type Ring } from "../../ring.ts";
+import { BAD, ERROR, GOOD, type Ring } from "../../ring.ts";
 import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
 import { parseAddress, slotOf, type Address } from "./address.ts";
 import { item_bytes_max } from "./pdu.ts";
+import { readTime } from "./time.ts";
 
 /** One tag as the codec sees it: where it lies, and how its bytes become a cell. */
 export class Field {
@@ -22,7 +23,17 @@ export class Field {
 
   decodeCell(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
     if (this.number !== null) this.number.decodeCell(bytes, at, ring, seq);
-    else this.#putText(bytes, at, ring, seq);
+    else if (this.address.time === null) this.#putText(bytes, at, ring, seq);
+    else this.#putTime(readTime(this.address.time, bytes, at), ring, seq);
+  }
+
+  #putTime(ms: number, ring: Ring, seq: number): void {
+    const { column } = this.tag;
+    if (Number.isNaN(ms)) return spoilCell(ring, column, seq, BAD.range);
+    const { payload, state } = ring.columns[column]!;
+    const row = seq & ring.mask;
+    ring.arena.F[payload + row] = ms;
+    ring.arena.U[state + row] = GOOD;
   }
 
   /** A STRING says its own room and length in two bytes; other texts end at a character 0. */
@@ -54,10 +65,7 @@ export function decode(tag: DriverTag, raw: Uint8Array): number {
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
-  if (tag.type === "time" || tag.type.startsWith("json")) {
-    return `S7 has no \`${tag.type}\`; read a text as text(n), a TIME as int32 (ms), the ` +
-      "parts of a DTL as uint16 and uint8";
-  }
+  if (tag.type.startsWith("json")) return "S7 has no `json`; read a text as text(n)";
   let address: Address;
   try {
     address = parseAddress(tag.at, tag.type);

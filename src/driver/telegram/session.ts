@@ -1,6 +1,8 @@
 import { assert, limits } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
-import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
+import type {
+  DriverTag, Listening, Request, Session, SessionCounters, Wire,
+} from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Field, putRawNumber, rawNumber } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
@@ -70,7 +72,7 @@ export class TelegramSession implements Session {
     return (this.#kind === WRITE ? this.#written : this.#out).subarray(0, this.#frame);
   }
 
-  listen(requests: readonly Request[], came: (request: Request) => void): void {
+  listen({ requests, came }: Listening): void {
     this.#unasked = requests as readonly TelegramRequest[];
     this.#report = came;
   }
