@@ -1,8 +1,8 @@
 import { BAD, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
-  Bound, BoundBinary, BoundCase, BoundCast, BoundCell, BoundCoalesce, BoundIn, BoundIsNull, BoundNarrow,
-  BoundLike, BoundLiteral, BoundUnary,
+  Bound, BoundBinary, BoundCase, BoundCast, BoundCell, BoundCoalesce, BoundIn, BoundIsNull,
+  BoundLike, BoundLiteral, BoundNarrow, BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
