@@ -29,7 +29,10 @@ describe("addresses", () => {
     const refused = (at: string, type: string) =>
       s7.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("I0.1", "bool")).toContain("the PLC reads itself");
-    expect(refused("DB1.DBB0", "text(4)")).toContain("not in this version");
+    expect(refused("DB1.DBB0", "text(4)")).toBe("");
+    expect(refused("DB1.DBC0", "text(4)")).toContain("characters alone");
+    expect(refused("DB1.DBB0", "text(80)")).toContain("at most 64 bytes");
+    expect(refused("DB1.DBB0", "bytes(4)")).toContain("Writing a bytes(4)");
     expect(refused("DB1.DBX0.1", "bool")).toBe("");
     expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }), link))
       .toContain("wordOrder");
@@ -138,6 +141,34 @@ describe("reading", () => {
     ring.publish(1);
     expect(states(ring, tags)).toEqual([ERROR.length, GOOD]);
   });
+});
+
+test("a STRING is written behind its room, and only into room that is there", () => {
+  const [one] = ringFor([tag("DB1.DBB0", "text(6)", { writable: true })]).tags;
+  const link = linkOf(s7, kit.settings);
+  const wire = new ScriptedWire();
+  const session = s7.open(link, wire);
+  const raw = new Uint8Array(s7.rawBytes(one!));
+  const read = (...data: number[]): unknown => {
+    session.readRaw(one!, raw, 0);
+    greet(session, wire, data);
+    return session.result === DONE ? s7.decode(one!, raw) : session.result;
+  };
+  expect(read(6, 3, 0x61, 0x62, 0x63, 0, 0, 0)).toBe("abc");
+  expect(read(8, 0, 0x61, 0x62, 0x63, 0, 0, 0)).toBe("");
+  // A shorter STRING: six characters would run over what stands behind it.
+  expect(read(4, 3, 0x61, 0x62, 0x63, 0, 0, 0)).toBe(BAD.address);
+  expect(session.trouble).toContain("has room for 4 and 3 characters in it, which is no text(6)");
+  expect(read(8, 7, 0x61, 0x62, 0x63, 0, 0, 0)).toBe(BAD.address);
+  const { bytes, means } = s7.encode(one!, "R-1", link);
+  expect(means).toBe("R-1");
+  session.write(one!, bytes, () => 1e9, 0);
+  // Bit address 8: byte 1; four bytes, the length and three characters.
+  expect(Buffer.from(session.frame).toString("hex")).toEndWith("0004000184000008000400200352" +
+    "2d31");
+  expect(() => s7.encode(one!, "seven..", link)).toThrow("text(6) at most 6");
+  expect(() => s7.encode(one!, "Größe", link)).toThrow("U+00f6");
+  expect(() => s7.encode(one!, 7, link)).toThrow("takes a text");
 });
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""),

@@ -13,6 +13,7 @@ struct.pack_into(">h", db1, 2, -7)
 struct.pack_into(">f", db1, 4, 21.5)
 struct.pack_into(">d", db1, 16, 1234.5678)
 db1[24:31] = bytes([10, 5]) + b"hello"
+db1[60:66] = bytes([12, 4]) + b"R-00"
 db1[40:44] = b"AB12"
 moment = datetime(2024, 2, 29, 23, 59, 58, 123000)
 set_dt(db1, 60, moment)
