@@ -119,7 +119,9 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   get missed(): number {
-    return this.#F[this.#at + word.missed]!;
+    const missed = this.#F[this.#at + word.missed]!;
+    // Of rows that were not read no event time is known before the next one comes.
+    return this.#gap ? Math.max(missed, this.watermark) : missed;
   }
 
   get first(): number {
@@ -179,6 +181,11 @@ export class ReorderStage implements Stage, EventClock {
     if (F[at + word.begun] === 0) return;
     this.#await(now);
     if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
+  }
+
+  /** Rows may be missing from what it has still to give. */
+  get lacks(): boolean {
+    return this.#gap || this.missed > this.watermark;
   }
 
   /** Of which event time they were is known with the next row. */
@@ -302,7 +309,8 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   #miss(event: number): void {
-    if (event > this.missed) this.#F[this.#at + word.missed] = event;
+    const at = this.#at + word.missed;
+    if (event > this.#F[at]!) this.#F[at] = event;
   }
 
   /** Gives out rows that the watermark has reached, at most `room`; how many. */
@@ -367,44 +375,45 @@ export class ReorderStage implements Stage, EventClock {
   }
 }
 
-/** Windows after a reorder step close by its watermark, and tell of rows that it left out. */
+/** What is behind a reorder step goes by its watermark, and is told of rows that it left out. */
 export function byEventTime(stages: readonly Stage[]): Stage[] {
   const clock = stages.find((stage) => stage instanceof ReorderStage);
   if (clock === undefined) return [...stages];
   assert(stages[0] === clock, "rows are put in order before anything looks at them");
-  return stages.map((stage) => (stage === clock || stage.miss === undefined ? stage
-    : new ByWatermark(stage, clock)));
+  return stages.map((stage) => (stage === clock ||
+    (stage.miss ?? stage.interrupt) === undefined ? stage : new ByWatermark(stage, clock)));
 }
 
 class ByWatermark implements Stage {
   readonly counters: StageCounters;
-  readonly #window: Stage;
+  readonly #stage: Stage;
   readonly #clock: EventClock;
 
-  constructor(window: Stage, clock: EventClock) {
-    this.counters = window.counters;
-    this.#window = window;
+  constructor(stage: Stage, clock: EventClock) {
+    this.counters = stage.counters;
+    this.#stage = stage;
     this.#clock = clock;
   }
 
   get deadline(): number {
-    return this.#clock.reaches(this.#window.deadline);
+    return this.#clock.reaches(this.#stage.deadline);
   }
 
   miss(time: number): void {
-    this.#window.miss!(time);
+    this.#stage.miss?.(time);
+    this.#stage.interrupt?.(time);
   }
 
   run(from: number, to: number, now: number, time: number): number {
-    this.#window.miss!(this.#clock.missed);
-    return this.#window.run(from, to, now, time);
+    this.miss(this.#clock.missed);
+    return this.#stage.run(from, to, now, time);
   }
 
   tick(_time: number, now: number): void {
     this.#clock.follow(now);
     const { watermark } = this.#clock;
-    if (this.#window.deadline > watermark) return;
-    this.#window.miss!(this.#clock.missed);
-    this.#window.tick(watermark, now);
+    if (this.#stage.deadline > watermark) return;
+    this.miss(this.#clock.missed);
+    this.#stage.tick(watermark, now);
   }
 }
