@@ -99,6 +99,8 @@ export class RuleRunner {
   #lost = 0;
   /** Its output lacks rows, and its readers have not been told up to when. */
   #gapped = false;
+  /** Its stages have not been told that it runs again. */
+  #resumes = false;
   links: readonly Link[] = [];
 
   constructor(plan: RulePlan, parts: RuleParts) {
@@ -179,6 +181,7 @@ export class RuleRunner {
       link.seen = link.ring.gaps.count;
     }
     this.links[0]!.gap = true;
+    this.#resumes = true;
     this.#rest();
     this.#places = this.#gather?.members ?? [this.links[0]!];
     this.state = "running";
@@ -186,6 +189,11 @@ export class RuleRunner {
     this.#retryAt = 0;
     this.#inRow = 0;
     this.#turnsAt = this.plan.rule.schedule === null ? Infinity : -Infinity;
+  }
+
+  /** A checkpoint has brought its state, and all rows since come again: there was no pause. */
+  goOn(): void {
+    this.#resumes = false;
   }
 
   /** Another configuration runs, in which it is the same rule with other settings. */
@@ -314,6 +322,8 @@ export class RuleRunner {
       return false;
     }
     try {
+      if (this.#resumes) for (const { stage } of this.links) stage.resume?.(time);
+      this.#resumes = false;
       const filling = this.#fill(until);
       this.behind ||= filling;
       const more = this.#turn(now, time);

@@ -407,6 +407,8 @@ export interface Stage {
   miss?(time: number): void;
   /** The same of functions with state. */
   interrupt?(time: number): void;
+  /** The rule has begun, perhaps again: until this engine time it did not run. */
+  resume?(time: number): void;
   readonly counters: StageCounters;
 }
 

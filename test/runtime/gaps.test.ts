@@ -74,9 +74,13 @@ class Writing {
   #read = 0;
 
   /** Over its own rows, or over those of another rule. */
-  constructor(sql: string, eventTime: EventTime | null = null, input: Ring | null = null) {
+  constructor(
+    sql: string, eventTime: EventTime | null = null, input: Ring | null = null,
+    emptyWindows = false,
+  ) {
     const arena = input?.arena ?? Arena.create(1 << 20);
-    const program = compile(sql, catalog, { lineage: true, strict: true, eventTime });
+    const strict = !emptyWindows;
+    const program = compile(sql, catalog, { lineage: true, strict, eventTime, emptyWindows });
     const ring = (specs: readonly ColumnSpec[]): Ring =>
       Ring.create(arena, Ring.layout("r", specs, 64)).ring;
     this.#input = input ?? ring(columns);
@@ -178,6 +182,22 @@ test("a rule that reads another is told what that did not give", () => {
   before.runner.begin();
   expect(run(22, 33)).toEqual([...doubtful(24), ...good(28, 32)]);
 });
+
+test.each([["engine", null],
+  ["event", { late_ms: 0, idle_ms: 100, ahead_ms: 1e15, rows: 16 }]] as const)(
+  "by %s time no empty windows are told of while the rule does not run", (_, eventTime) => {
+    const rule = new Writing("SELECT sum(a) AS m FROM s GROUP BY TUMBLINGWINDOW(ss, 2)", eventTime,
+      null, true);
+    const through = (from: number, to: number): string[] =>
+      Array.from({ length: to - from }, (_, i) => rule.clock(from + i)).flat();
+    rule.run(3, 6);
+    expect(through(6, 11).filter((line) => line.includes("null")).length).toBe(2);
+    rule.runner.stop("stopped by anna");
+    rule.runner.begin();
+    // Twenty seconds later.
+    expect(rule.clock(30).filter((line) => line.includes("null"))).toEqual([]);
+    expect(through(31, 35).filter((line) => line.includes("null")).length).toBe(2);
+  });
 
 test("by event time a gap reaches as far as rows that were lost may have", () => {
   const late = { late_ms: 1000, idle_ms: null, ahead_ms: 1e15, rows: 16 };

@@ -79,7 +79,7 @@ export class Site {
     };
   }
 
-  /** What a gap in the rows sets a field to, once `begun` is not 0: as a row without a value does. */
+  /** A gap in the rows sets a field, if `begun` is not 0, as a row without a value does. */
   interrupted(name: string, value: number, begun: string): void {
     const [field, of] = [name, begun].map((own) => `${this.name}.${own}`) as [string, string];
     this.interrupts.push({ field, value, begun: of, keys: this.#group.keys });
