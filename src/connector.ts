@@ -168,10 +168,10 @@ export interface Sink {
    */
   drain(from: number, to: number): number;
   /**
-   * Of a sink that waits for acknowledgement: of the rows that it took, the sequence up to which
+   * Of a sink that waits for acknowledgement: of the rows before `taken`, the sequence up to which
    * they have arrived. Absent: what it took is gone.
    */
-  readonly settled?: number;
+  settled?(taken: number): number;
   /** It is drained no more: the sink is another now, or is not there any more. */
   end?(): void;
 }

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Log } from "./base.ts";
-import type { Ring, TagType } from "./ring.ts";
+import type { Ring, TagType, Written } from "./ring.ts";
 import type { Link } from "./config.ts";
 
 /**
@@ -14,9 +14,10 @@ export interface Driver extends Protocol {
   open(link: Link, wire: Wire): Session;
   /**
    * Of a serial line that several masters may share: an ear that knows their requests among bytes
-   * that are heard before the first one is sent. Left out: nobody else speaks on this line.
+   * that are heard before the first one is sent. Left out: nobody else speaks on this line; null:
+   * others do, and we never.
    */
-  ear?(link: Link): MasterEar;
+  ear?(link: Link): MasterEar | null;
   /** The built-in server: answers the tags of a configuration (simulator, simulated world). */
   serve(tags: readonly DriverTag[], link: Link, host: ServeHost): Server;
   /** How devices are found that nobody told of. Left out: they cannot be searched for. */
@@ -83,10 +84,13 @@ interface Protocol {
    * not known before it was measured. Pure.
    */
   occupies(request: Request, link: Link): number | null;
-  /** The raw words a write of `value` puts on the wire and the value they will mean, or a Fault. */
-  encode(tag: DriverTag, value: number, link: Link): Raw;
-  /** What raw words mean in engineering units. */
-  decode(tag: DriverTag, raw: Uint8Array): number;
+  /**
+   * The raw words a write of `value` puts on the wire and the value they will mean, or a Fault; a
+   * text only for a tag that is one (`driver/wire/text.ts`).
+   */
+  encode(tag: DriverTag, value: Written, link: Link): Raw;
+  /** What raw words mean in engineering units, or as a text. */
+  decode(tag: DriverTag, raw: Uint8Array): Written;
   /** True if an answer with this exception code says that a write did nothing (W15). */
   rejects(exception: number): boolean;
   /**
@@ -149,7 +153,7 @@ export interface DriverTag {
 /** Raw words as they stand on the wire, and the engineering value they mean. */
 export interface Raw {
   readonly bytes: Uint8Array;
-  readonly means: number;
+  readonly means: Written;
 }
 
 /** One read of a plan. What else it holds is the driver's own. */
@@ -230,11 +234,8 @@ export interface Session {
    * is under way does so if there is no answer by then: it arrives in time or never (W14).
    */
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void;
-  /**
-   * Of a driver whose plan has unasked requests: from now on `came` is called, within `receive` or
-   * `step`, for each telegram that is one of them, and may call `fill`.
-   */
-  listen?(requests: readonly Request[], came: (request: Request) => void): void;
+  /** Of a driver whose plan has unasked requests: from now on it tells of them. */
+  listen?(listening: Listening, now: number): void;
   /** Within `came`: the telegram's values into the cells of row `seq`. */
   fill?(request: Request, into: Ring, seq: number): void;
   /** Bytes came. */
@@ -243,6 +244,18 @@ export interface Session {
   step(now: number): number;
   /** The wire closed: the exchange ends with `BAD.disconnected`. */
   abort(): void;
+}
+
+/** Where a session tells, within `receive` or `step`, of what comes unasked. */
+export interface Listening {
+  /** One of each group that is filled so. */
+  readonly requests: readonly Request[];
+  /** ms between two rows of the group, where it is for us to say. */
+  interval(request: Request): number;
+  /** It has begun to come: its row bears this time. Left out: it came whole. */
+  begins(request: Request): void;
+  /** It came; within this call `fill` is called. */
+  came(request: Request): void;
 }
 
 export interface SessionCounters {

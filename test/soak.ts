@@ -32,6 +32,8 @@ const soaks: Readonly<Record<string, { readonly what: string; readonly path: str
   gate: { what: "random commands, gate = a second reading of its order", path: "test/gate" },
   noise: { what: "exchanges on a bus with changed, stray, echoed and late bytes (RTU)",
     path: "test/soak/noise.test.ts" },
+  overhear: { what: "reads of another master on such a bus, listened to: no wrong value",
+    path: "test/soak/overhear.test.ts" },
   writes: { what: "write attempts on the binary, judged from the machine's side (W22)",
     path: "test/soak/writes.test.ts" },
   world: { what: "worlds of 10 simulated minutes in which everything goes wrong",

@@ -4,6 +4,6 @@ export { giveUpAfter, lingerReset } from "./os/socket.ts";
 export {
   close, lockFile, pipe, readDescriptor, Waiter, writeDescriptor, writePipe,
 } from "./os/file.ts";
-export { becomeAnew } from "./os/process.ts";
+export { becomeAnew, dropStartCode } from "./os/process.ts";
 export { openPty } from "./os/pty.ts";
 export { closeTty, flushTty, openTty, type LineSettings } from "./os/tty.ts";

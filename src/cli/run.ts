@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
-import { lockFile } from "../base/os.ts";
+import { dropStartCode, lockFile } from "../base/os.ts";
 import {
   machineWorld, planText, startRuntime, type ConfigTexts, type ConfigurationFile, type Graph,
 } from "../runtime.ts";
@@ -136,6 +136,7 @@ async function serve(serving: Serving): Promise<void> {
     const socket = join(store.directory, socket_name);
     const api = host.startApi({ runtime, ...listening, socket, version, log });
     log.info("run", `${id} is up`, { api: api.url, store: store.directory });
+    dropStartCode();
     log.info("run", `stopping on ${await ending}`);
     await runtime.stop();
     await api.stop();

@@ -111,7 +111,12 @@ function linkOf(
   return { driver, link, store: text(args, "store") ?? gateway.store.directory };
 }
 
-function searchOf({ search }: Driver, { name, type }: Link): Search {
+function searchOf({ search, ear }: Driver, link: Link): Search {
+  const { name, type } = link;
+  if (ear?.(link) === null) {
+    throw new Fault("scan", `${name} only listens: another master has this bus, and a scan would ` +
+      `ask on it; tagwerk frames ${name} shows what passes`, { link: name });
+  }
   if (search !== undefined) return search;
   throw new Fault("scan", `${name} is of type ${type}: what can be scanned has numbered stations ` +
     "and registers (Modbus), or is a server that tells its endpoints (OPC UA)", { link: name });

@@ -1,9 +1,9 @@
 import { limits, type Log } from "../base.ts";
 import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../driver.ts";
-import { BAD, stateName, type Ring } from "../ring.ts";
+import { BAD, readsAsNull, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
-import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
+import { phases, Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
 import type { StationView } from "./view.ts";
 
@@ -36,6 +36,8 @@ export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
   readonly splitter: Splitter;
+  /** 0 to 1: where it stands among the links of its thread (`phases`). Left out: first. */
+  readonly place?: number;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
   /** `Driver.advise`, of this link. */
@@ -81,6 +83,8 @@ export class LinkRunner implements WireEvents {
   #reason = "";
   /** The newest reason of those that were logged since the last answer. */
   #logged = "";
+  /** What the device said when it refused something last. */
+  #said = "";
   /** Something was answered since it opened. */
   #answered = false;
   /** The session gives the connection up, and says why. */
@@ -107,7 +111,9 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    this.polls = options.groups.map((group) => new Poll(group, options.splitter, now));
+    const begins = phases(options.groups, options.place ?? 0);
+    this.polls = options.groups.map((group, i) =>
+      new Poll(group, options.splitter, now, begins[i]));
     for (const group of options.groups) this.#station(group.station);
   }
 
@@ -124,7 +130,12 @@ export class LinkRunner implements WireEvents {
       ({ session: one, request: null }));
     const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
       .filter((request) => request.unasked === true).map((request) => [request, poll])));
-    session.listen?.([...unasked.keys()], (request) => this.#heard(unasked.get(request)!, request));
+    session.listen?.({
+      requests: [...unasked.keys()],
+      interval: (request) => unasked.get(request)!.group.interval,
+      begins: (request) => this.#hears(unasked.get(request)!),
+      came: (request) => this.#heard(unasked.get(request)!, request),
+    }, this.#options.now());
   }
 
   get reason(): string {
@@ -308,14 +319,21 @@ export class LinkRunner implements WireEvents {
     this.#options.published(ring);
   }
 
-  /** A telegram that nobody asked for: a row of its own, now. */
+  /** What nobody asked for begins to come: a row of its own, of now. */
+  #hears(poll: Poll): void {
+    if (!poll.isHeard) this.#beginRow(poll.group.ring);
+    poll.isHeard = true;
+  }
+
   #heard(poll: Poll, request: Request): void {
     const { ring, device } = poll.group;
-    this.#beginRow(ring);
+    this.#hears(poll);
     if (this.#options.isDisabled(device)) spoil(ring, request, BAD.disabled);
     else this.session.fill!(request, ring, ring.head);
+    const isWell = hasValue(ring, request);
     this.#endRow(ring);
     poll.end();
+    if (!isWell) return;
     this.#station(request.station).lastGood = this.#options.now();
     this.#isWell();
   }
@@ -326,9 +344,10 @@ export class LinkRunner implements WireEvents {
       const [request] = poll.group.requests;
       if (request?.unasked !== true) continue;
       const { ring } = poll.group;
-      this.#beginRow(ring);
+      this.#hears(poll);
       spoil(ring, request, BAD.disconnected);
       this.#endRow(ring);
+      poll.end();
     }
   }
 
@@ -382,6 +401,7 @@ export class LinkRunner implements WireEvents {
     this.#judge(request.station, slot.session, now);
     if (result === DONE) poll.answered(request);
     else if (result !== BAD.address || !poll.refuse(request, now)) {
+      if (result === BAD.address && poll.isNews(request)) this.#tellRefused(request, slot.session);
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -398,11 +418,23 @@ export class LinkRunner implements WireEvents {
     const before = station.told;
     const isSilent = station.judge(session, now);
     if (station.told !== before) this.#tellStation(number, station);
+    const { trouble = "" } = session;
+    if (trouble !== this.#said && trouble !== "") {
+      this.#options.log.warn("link", `${this.name}: ${trouble}`);
+    }
+    this.#said = trouble;
     if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  /** One tag of all is not there. */
+  #tellRefused({ station, tags, text }: Request, { exception }: Session): void {
+    const [tag] = tags;
+    const advice = this.#advise(station, BAD.address, exception, tag!);
+    this.#options.log.warn("link", `${this.name}: ${tag!.id}: ${advice ?? `${text} is refused`}`);
   }
 
   #tellStation(number: number, { told, exception }: Station): void {
@@ -462,6 +494,14 @@ export class LinkRunner implements WireEvents {
       return station.view(number, advice ?? "", now);
     });
   }
+}
+
+/** The row under way says something of the device. */
+function hasValue({ arena: { U }, columns, head, mask }: Ring, { tags }: Request): boolean {
+  for (const { column } of tags) {
+    if (!readsAsNull(U[columns[column]!.state + (head & mask)]!)) return true;
+  }
+  return false;
 }
 
 /** A device's name has no dot. */

@@ -46,8 +46,7 @@ export class SinkRunner {
 
   /** Rows before it have arrived, or are given up. */
   get settled(): number {
-    const { settled } = this.#sink;
-    return settled !== undefined && ((settled - this.#cursor) | 0) < 0 ? settled : this.#cursor;
+    return this.#sink.settled?.(this.#cursor) ?? this.#cursor;
   }
 
   /** It must not be overtaken: its sink waits for acknowledgements. */
@@ -76,7 +75,7 @@ export class SinkRunner {
     this.sent += (reached - this.#cursor) | 0;
     this.#cursor = reached;
     if (reached !== end) return false;
-    if (end !== to) this.#omit(to);
+    while (this.#cursor !== to && this.#omits(this.#cursor)) this.#cursor = (this.#cursor + 1) | 0;
     // Less than asked for: the sink wakes us when it can go on.
     return this.#cursor !== ring.head;
   }
@@ -101,11 +100,5 @@ export class SinkRunner {
   #isEmpty(seq: number): boolean {
     const { arena: { U }, flagsAt, mask } = this.ring;
     return (U[flagsAt + (seq & mask)]! & FLAG.empty) !== 0;
-  }
-
-  /** The sink is told that it need not wait for the rows. */
-  #omit(to: number): void {
-    while (this.#cursor !== to && this.#omits(this.#cursor)) this.#cursor = (this.#cursor + 1) | 0;
-    this.#sink.drain(this.#cursor, this.#cursor);
   }
 }

@@ -28,7 +28,8 @@ function machine(settings: object, tags: readonly DriverTag[]): Machine {
   wire.closed = () => session.abort();
   const placed = ringFor(tags);
   const requests = telegramTcp.plan(placed.tags, link);
-  session.listen?.(requests.filter(({ unasked }) => unasked), () => {});
+  session.listen?.({ requests: requests.filter(({ unasked }) => unasked), interval: () => 1000,
+    begins: () => {}, came: () => {} }, 0);
   const { ring } = placed;
   const cell = (column = 0): { state: number; value: unknown } => ({
     state: ring.arena.U[ring.columns[column]!.state]!,

@@ -115,6 +115,31 @@ scene("after a kill a rule goes on with its state, and with what came meanwhile"
   expect(gateway.program.output).not.toContain("were replayed");
 }, 60_000);
 
+scene("a sink made anew, or that comes while it runs, does not hold up its rules", async () => {
+  await start();
+  // More than half of what a rule's ring has room for, so that a place of 0 would be far behind.
+  await send(1500);
+  await seen(1500);
+  const apply = async (change: (next: any) => void): Promise<void> => {
+    const next: any = config(broker.port);
+    change(next);
+    const { code, output } =
+      await gateway.cli("apply", folder.write("new.json", next), "--by", "test");
+    expect({ code, output }).toMatchObject({ code: 0 });
+  };
+  await apply((next) => { next.sinks.out.quality = true; });
+  await send(100);
+  await seen(1600);
+  await apply((next) => {
+    next.sinks.out.quality = true;
+    next.sinks.more = { ...next.sinks.out, topic: "out/more/{rule}" };
+    for (const rule of Object.values<any>(next.rules)) rule.to = ["out", "more"];
+  });
+  await send(100);
+  await until("a row at both", () => got.filter((row) => row.seen === 1700).length === 2);
+  expect((await gateway.get("/health")).body.lost).toEqual({});
+}, 60_000);
+
 scene("a rule that means something else starts cold and is told of, others go on", async () => {
   await start();
   await send(10);

@@ -91,10 +91,10 @@ function heard(r: Random, shape: Shape, frames: readonly (readonly number[])[]):
   const [request] = telegramTcp.plan(tags, link);
   const session = telegramTcp.open(link, new ScriptedWire());
   const texts: string[] = [];
-  session.listen!([request!], (one) => {
+  session.listen!({ requests: [request!], interval: () => 1000, begins: () => {}, came(one) {
     session.fill!(one, ring, 0);
     texts.push(textIn(ring));
-  });
+  } }, 0);
   let now = 0;
   for (const burst of shape.isSilent ? frames : [frames.flat()]) {
     for (let at = 0; at < burst.length;) {
@@ -186,7 +186,8 @@ function reader(frame: object, asked: readonly DriverTag[]) {
   for (const one of tags) expect(telegramTcp.checkTag(one, link)).toBeNull();
   const [request] = telegramTcp.plan(tags, link);
   const session = telegramTcp.open(link, new ScriptedWire());
-  session.listen!([request!], (one) => session.fill!(one, ring, 0));
+  session.listen!({ requests: [request!], interval: () => 1000, begins: () => {},
+    came: (one) => session.fill!(one, ring, 0) }, 0);
   return (bytes: Uint8Array): (number | null)[] => {
     session.receive(bytes, bytes.length, 0);
     return ring.columns.map((column) => (ring.arena.U[column.state] === GOOD

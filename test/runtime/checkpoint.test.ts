@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createLog } from "../../src/base.ts";
 import type { SinkConfig } from "../../src/config.ts";
+import type { Sink } from "../../src/connector.ts";
 import { Arena, Ring } from "../../src/ring.ts";
 import { Durability } from "../../src/runtime/durability.ts";
 import type { RulePlan } from "../../src/runtime/graph.ts";
@@ -79,8 +80,8 @@ function rulesOf(count: number, looks: { n: number }) {
     streams.set(name, output);
     rules.push(counted(new RuleState(runner, true), "runner", looks));
     const sink = { name: "out", omitIfEmpty: false, onChange: null } as SinkConfig;
-    sinks.push(counted(new SinkRunner({ drain: (_, to) => to, settled: 0 }, output, 0, sink),
-      "stream", looks));
+    const takesAll: Sink = { drain: (_, to) => to, settled: (taken) => taken };
+    sinks.push(counted(new SinkRunner(takesAll, output, 0, sink), "stream", looks));
   }
   return { streams, rules, sinks, journals: [] };
 }

@@ -2,7 +2,7 @@ import { dlopen, FFIType as T, toArrayBuffer } from "bun:ffi";
 
 /**
  * The C library, opened once a thread when first needed. The name resolves under glibc and, through
- * its own loader's alias, under musl. Variadic calls (open, ioctl) pass whole numbers only,
+ * its own loader's alias, under musl. Variadic calls (open, ioctl, prctl) pass whole numbers only,
  * which on Linux x64 and arm64 travel as those of a fixed signature do.
  *
  * Memory is passed as the view itself, never as a `ptr()` kept from before: the engine moves small
@@ -21,11 +21,13 @@ function load() {
     ioctl: { args: [T.i32, T.u64, T.ptr], returns: T.i32 },
     flock: { args: [T.i32, T.i32], returns: T.i32 },
     ppoll: { args: [T.ptr, T.u64, T.ptr, T.ptr], returns: T.i32 },
+    prctl: { args: [T.i32, T.u64], returns: T.i32 },
     pipe2: { args: [T.ptr, T.i32], returns: T.i32 },
     posix_openpt: { args: [T.i32], returns: T.i32 },
     grantpt: { args: [T.i32], returns: T.i32 },
     unlockpt: { args: [T.i32], returns: T.i32 },
     ptsname_r: { args: [T.i32, T.ptr, T.u64], returns: T.i32 },
+    madvise: { args: [T.u64, T.u64, T.i32], returns: T.i32 },
     execve: { args: [T.ptr, T.ptr, T.ptr], returns: T.i32 },
     __errno_location: { args: [], returns: T.ptr },
   });

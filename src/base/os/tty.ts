@@ -15,6 +15,8 @@ export interface LineSettings {
   readonly rtsOn: "send" | "receive";
   readonly rtsDelayBefore: number;
   readonly rtsDelayAfter: number;
+  /** It is opened for reading: the system itself lets nothing be sent. */
+  readonly listenOnly?: boolean;
 }
 
 // include/uapi/asm-generic/ioctls.h and termbits.h, the same on x64 and arm64.
@@ -47,7 +49,7 @@ const SER_RS485_ENABLED = 1, SER_RS485_RTS_ON_SEND = 2, SER_RS485_RTS_AFTER_SEND
  * is set before the first byte; what cannot be set is a Fault.
  */
 export function openTty(path: string, line: LineSettings): number {
-  const fd = openPort(path);
+  const fd = openPort(path, line.listenOnly);
   try {
     if (!lockDescriptor(fd)) throw lockedFault(path);
     if (libc().ioctl(fd, TIOCEXCL, null) !== 0) throw lineFault(path, "no exclusive use");
@@ -85,9 +87,9 @@ const remedies: Readonly<Record<number, string>> = {
   [EACCES]: "add the user that runs Tagwerk to the port's group (usually dialout)",
 };
 
-function openPort(path: string): number {
+function openPort(path: string, isReadOnly?: boolean): number {
   try {
-    return openDevice(path);
+    return openDevice(path, isReadOnly);
   } catch (thrown) {
     const remedy = thrown instanceof Fault ? remedies[Number(thrown.values["errno"])] : undefined;
     if (!(thrown instanceof Fault) || remedy === undefined) throw thrown;

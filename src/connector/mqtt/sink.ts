@@ -96,7 +96,6 @@ class AcknowledgedSink implements Sink {
   /** Rows on their way, oldest first, and whether they have arrived. */
   readonly #sent: { readonly seq: number; arrived: boolean }[] = [];
   #inFlight = 0;
-  #next = 0;
 
   constructor(
     outlet: Outlet, encoder: RowEncoder, topic: string, retain: boolean,
@@ -116,12 +115,11 @@ class AcknowledgedSink implements Sink {
       this.#publish(seq);
       seq = (seq + 1) | 0;
     }
-    this.#next = seq;
     return seq;
   }
 
-  get settled(): number {
-    return this.#sent[0]?.seq ?? this.#next;
+  settled(taken: number): number {
+    return this.#sent[0]?.seq ?? taken;
   }
 
   #publish(seq: number): void {

@@ -2,16 +2,18 @@ import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
 import { isBits } from "./address.ts";
-import { adviseOnBus, adviseOverIp } from "./advice.ts";
+import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
+import { HeardRequest, OverhearSession } from "./overhear.ts";
+import { isRead } from "./pdu.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
-  cheapGap, converter_gap, ip_gap, join, planReads, split, type ModbusRequest,
+  cheapGap, converter_gap, ip_gap, join, ModbusRequest, planReads, split,
 } from "./plan.ts";
 import { readableAs } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
@@ -19,6 +21,7 @@ import { Registers, type RegisterHost } from "./registers.ts";
 import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
 import { ModbusSession } from "./session.ts";
+import { TalkingBus } from "./talk.ts";
 import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
@@ -191,13 +194,43 @@ export const modbusRtu: Driver = {
     return settings().rtuSettings;
   },
 
-  occupies: (request, link) => exchange_ms(rtuLine(link), (request as ModbusRequest).bytes),
+  checkTag(tag, link) {
+    return tag.writable && rtuLine(link).listenOnly ? "Nothing is sent on a link that only " +
+      'listens ("listenOnly"), so nothing can be written: "access" must be "read"'
+      : onBus.checkTag(tag, link);
+  },
 
-  open: (link, wire) => onBusSession("rtu", rtuLine(link), link, wire),
+  ear: (link) => (rtuLine(link).listenOnly ? null : onBus.ear(link)),
+
+  advise: (trouble, link) =>
+    (rtuLine(link).listenOnly ? adviseOverheard : adviseOnBus)(trouble, link),
+
+  plan: (tags, link) =>
+    (rtuLine(link).listenOnly ? [new HeardRequest(tags)] : common.plan(tags, link)),
+
+  occupies: (request, link) => (request instanceof ModbusRequest
+    ? exchange_ms(rtuLine(link), request.bytes) : null),
+
+  /** Where others ask, too, their requests are received. */
+  readable(bytes, isRequest, link) {
+    const isTheirs = rtuLine(link).listenOnly && bytes.length === 8 && isRead(bytes, 1);
+    return onBus.readable(bytes, isRequest || isTheirs, link);
+  },
+
+  /** What only listens is not given the wire. */
+  open(link, wire) {
+    const line = rtuLine(link);
+    return line.listenOnly ? new OverhearSession(line.timeout, character_ms(line))
+      : onBusSession("rtu", line, link, wire);
+  },
 
   search: rtuSearch,
 
-  serve: (tags, link, host) => createServer("rtu", rtuLine(link), new Device(tags, host)),
+  serve(tags, link, host) {
+    const device = new Device(tags, host);
+    return rtuLine(link).listenOnly ? new TalkingBus(device, tags)
+      : createServer("rtu", rtuLine(link), device);
+  },
 };
 
 export const modbusAscii: Driver = {

@@ -89,7 +89,11 @@ const serial = {
   ...common,
 };
 
-export const rtuSettings = z.strictObject(serial);
+export const rtuSettings = z.strictObject({
+  ...serial,
+  listenOnly: z.boolean().default(false).describe("true: another master has this bus, and its " +
+    "reads and their answers are listened to; nothing is ever sent"),
+});
 
 export const asciiSettings = z.strictObject({
   ...serial,

@@ -1,4 +1,4 @@
-import { Fault, limits } from "../../base.ts";
+import { assert, Fault, limits } from "../../base.ts";
 import {
   closeTty, flushTty, monotonic, openTty, readDescriptor, Waiter, writeDescriptor,
   type LineSettings,
@@ -66,6 +66,7 @@ class Tty implements TtyWire {
   }
 
   send(bytes: Uint8Array, n: number): boolean {
+    assert(this.#settings.listenOnly !== true, "a link that only listens sends");
     if (this.#state !== OPEN) return false;
     // The driver's buffer is far larger than a frame. Half a frame on the bus is noise to all, but
     // what became of it nobody knows: it counts as sent.
