@@ -68,7 +68,7 @@ test("a window that ends while its rule is stopped is not written", async () => 
   for (const { value } of await written("own")) expect(value).toBeGreaterThan(15);
 }, 30_000);
 
-test("a window over a rule that was stopped is not written, nor one of two of its texts", async () => {
+test("nor is a window over a rule that was stopped, or over two texts of it", async () => {
   await until("writes", async () => (await written("behind")).length > 0);
   await phase(4000, 1500);
   const stopped = Date.now();

@@ -205,6 +205,16 @@ test("by event time a gap reaches as far as rows that were lost may have", () =>
   expect(rule.run(3, 18)).toEqual([...doubtful(5, 9), ...good(13, 17)]);
 });
 
+test("by event time functions with state are uncertain as far as rows that were lost may be", () => {
+  const late = { late_ms: 1000, idle_ms: null, ahead_ms: 1e15, rows: 16 };
+  const rule = new Writing("SELECT lag(a) AS m FROM s", late);
+  expect(rule.run(3, 10)).toEqual(["4 null", ...doubtful(5), ...good(6, 7, 8, 9)]);
+  rule.runner.stop("stopped by anna");
+  rule.runner.begin();
+  // Each second the row of the one before, first that of second 9.
+  expect(rule.run(20, 26)).toEqual([...doubtful(20, 21, 22), ...good(23, 24, 25)]);
+});
+
 // Windows up to second 8 are gone when the row of second 6 comes.
 test.each([
   ["TUMBLINGWINDOW(ss, 4)", doubtful(12), good(16, 20, 24)],

@@ -31,8 +31,10 @@ export interface EventClock {
   reaches(time: number): number;
   /** Looks at the clock: a source that is idle lets event time go on. `now` is monotonic. */
   follow(now: number): void;
-  /** Largest event time of a row that was left out, 0 = none was. */
+  /** Largest event time of a row that was left out or may not have been read, 0 = none was. */
   readonly missed: number;
+  /** The same of rows that were not read alone. */
+  readonly lacking: number;
   /** Event time of the first row; Infinity before it. */
   readonly first: number;
 }
@@ -87,6 +89,8 @@ export class ReorderStage implements Stage, EventClock {
   #offset = 0;
   /** Rows of the input before the next one are missing. No part of the state either. */
   #gap = false;
+  /** Event time of up to which such rows may have been. */
+  #lacking = 0;
 
   constructor(plan: ReorderPlan, site: Site) {
     const { arena, state, output } = site;
@@ -183,9 +187,13 @@ export class ReorderStage implements Stage, EventClock {
     if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
   }
 
+  get lacking(): number {
+    return this.#gap ? Math.max(this.#lacking, this.watermark) : this.#lacking;
+  }
+
   /** Rows may be missing from what it has still to give. */
   get lacks(): boolean {
-    return this.#gap || this.missed > this.watermark;
+    return this.#gap || this.#lacking > this.watermark;
   }
 
   /** Of which event time they were is known with the next row. */
@@ -273,7 +281,10 @@ export class ReorderStage implements Stage, EventClock {
     }
     const isLate = this.#isLate(event);
     this.#reach(member, event, now);
-    if (this.#gap) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
+    if (this.#gap) {
+      this.#lacking = F[at + word.newest]! + this.#plan.late_ms;
+      this.#miss(this.#lacking);
+    }
     this.#gap = false;
     if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
@@ -401,11 +412,11 @@ class ByWatermark implements Stage {
 
   miss(time: number): void {
     this.#stage.miss?.(time);
-    this.#stage.interrupt?.(time);
   }
 
   run(from: number, to: number, now: number, time: number): number {
     this.miss(this.#clock.missed);
+    this.#stage.interrupt?.(this.#clock.lacking);
     return this.#stage.run(from, to, now, time);
   }
 
