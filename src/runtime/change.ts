@@ -80,7 +80,9 @@ function keptStreams(
   return sameNames(before.streams, after.streams, (a, b) => {
     if (a.from !== b.from || !same(a.layout, b.layout)) return false;
     // On another thread it lies in another arena.
-    if (b.from === "rule") return !threaded || wrote.has(b.name) === writes.has(b.name);
+    if (b.from === "rule" || b.from === "table") {
+      return !threaded || wrote.has(b.name) === writes.has(b.name);
+    }
     const place = now.get(b.name);
     return b.from === "source" || place === undefined ||
       (same(old.get(b.name), place) && configured.has(place.link));

@@ -3,7 +3,7 @@ import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
-import { Arena, Bell, Bridge, FLAG, type Ring } from "../ring.ts";
+import { Arena, Bell, type Block, Bridge, FLAG, type Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
@@ -63,6 +63,8 @@ export class Role {
   #next: Generation | null = null;
   /** What ran before, until everybody has left it. */
   #left: Generation | null = null;
+  /** What was taken before the prepared one. */
+  #held: ReadonlySet<Block> = new Set();
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
   readonly overrides: Overrides;
@@ -195,6 +197,7 @@ export class Role {
     }
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
+    this.#held = new Set(this.arena.blocks());
     this.arena.unseal();
     try {
       await this.#next.build(kept === null ? null : this.#now, active, breathe);
@@ -221,9 +224,16 @@ export class Role {
     return this.#next!.share.streams.map(({ name }) => this.#next!.rings.get(name)!);
   }
 
-  /** Gives a prepared generation up: nothing of it has begun. */
+  /**
+   * Gives a prepared generation up: nothing of it has begun. Also blocks that nobody has yet, as
+   * it failed between taking and using them.
+   */
   abandon(): void {
-    if (this.#next !== null) this.#giveBack(this.#next, this.#now);
+    const next = this.#next;
+    if (next !== null) {
+      for (const block of this.arena.blocks()) if (!this.#held.has(block)) this.arena.give(block);
+      this.#close(next, this.#now);
+    }
     this.#next = null;
     this.arena.seal();
   }
@@ -330,6 +340,10 @@ export class Role {
   #giveBack(left: Generation, stays: Generation): void {
     const needed = stays.blocks();
     for (const block of left.blocks()) if (!needed.has(block)) this.arena.give(block);
+    this.#close(left, stays);
+  }
+
+  #close(left: Generation, stays: Generation): void {
     const used = new Set(stays.models.values());
     for (const model of left.models.values()) if (!used.has(model)) model.close();
     const asked = new Set(stays.tables.values());

@@ -50,7 +50,8 @@ export function shareOf(graph: Whole, role: RoleName): Share {
     role === "all" || (role === "control") === isControl;
   const rules = graph.rules.filter((plan) => here(control.has(plan.rule.name)));
   const streams = graph.streams.filter((stream) =>
-    here(stream.from === "group" || stream.from === "history" || control.has(stream.name)));
+    here(stream.from === "group" || stream.from === "history" ||
+      (stream.from !== "source" && control.has(stream.name))));
   const sinks = here(false) ? graph.sinks : [];
   const permits = here(true) ? graph.permits : [];
   return {
