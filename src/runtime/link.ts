@@ -3,7 +3,7 @@ import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../driver.ts";
 import { BAD, readsAsNull, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
-import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
+import { phases, Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
 import type { StationView } from "./view.ts";
 
@@ -36,6 +36,8 @@ export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
   readonly splitter: Splitter;
+  /** 0 to 1: where it stands among the links of its thread (`phases`). Left out: first. */
+  readonly place?: number;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
   /** `Driver.advise`, of this link. */
@@ -107,7 +109,9 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    this.polls = options.groups.map((group) => new Poll(group, options.splitter, now));
+    const begins = phases(options.groups, options.place ?? 0);
+    this.polls = options.groups.map((group, i) =>
+      new Poll(group, options.splitter, now, begins[i]));
     for (const group of options.groups) this.#station(group.station);
   }
 

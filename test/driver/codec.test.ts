@@ -71,7 +71,7 @@ describe(`codec, seed ${seed}`, () => {
 
   test("the suffix overrides the device's order; WS and WR are for 64 bits", () => {
     const of = (at: string, type: "int32" | "int64" | "int16", ...bytes: number[]): number =>
-      modbusTcp.decode(tag(at, type, { wordOrder: "CDAB" }), Uint8Array.from(bytes));
+      Number(modbusTcp.decode(tag(at, type, { wordOrder: "CDAB" }), Uint8Array.from(bytes)));
     expect(of("1!400001#LL", "int32", 1, 2, 3, 4)).toBe(0x01020304);
     expect(of("1!400001#LB", "int32", 1, 2, 3, 4)).toBe(0x02010403);
     expect(of("1!400001#BL", "int32", 1, 2, 3, 4)).toBe(0x03040102);
