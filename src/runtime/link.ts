@@ -83,6 +83,8 @@ export class LinkRunner implements WireEvents {
   #reason = "";
   /** The newest reason of those that were logged since the last answer. */
   #logged = "";
+  /** What the device said when it refused something last. */
+  #said = "";
   /** Something was answered since it opened. */
   #answered = false;
   /** The session gives the connection up, and says why. */
@@ -399,6 +401,7 @@ export class LinkRunner implements WireEvents {
     this.#judge(request.station, slot.session, now);
     if (result === DONE) poll.answered(request);
     else if (result !== BAD.address || !poll.refuse(request, now)) {
+      if (result === BAD.address && poll.isNews(request)) this.#tellRefused(request, slot.session);
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -415,11 +418,23 @@ export class LinkRunner implements WireEvents {
     const before = station.told;
     const isSilent = station.judge(session, now);
     if (station.told !== before) this.#tellStation(number, station);
+    const { trouble = "" } = session;
+    if (trouble !== this.#said && trouble !== "") {
+      this.#options.log.warn("link", `${this.name}: ${trouble}`);
+    }
+    this.#said = trouble;
     if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  /** One tag of all is not there. */
+  #tellRefused({ station, tags, text }: Request, { exception }: Session): void {
+    const [tag] = tags;
+    const advice = this.#advise(station, BAD.address, exception, tag!);
+    this.#options.log.warn("link", `${this.name}: ${tag!.id}: ${advice ?? `${text} is refused`}`);
   }
 
   #tellStation(number: number, { told, exception }: Station): void {

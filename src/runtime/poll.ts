@@ -33,6 +33,9 @@ export function phases(groups: readonly Pick<LinkGroup, "interval">[], place: nu
 /** How a driver halves a request that a device refused, and puts halves together again. */
 export type Splitter = Pick<Driver, "split" | "join">;
 
+/** Refused tags of a group that the log names; `refused` of `/links` has all. */
+const refused_told_max = 10;
+
 /** A request that names an address that the device does not have. */
 interface Refused {
   /** Monotonic ms until which it is not asked again. */
@@ -127,6 +130,12 @@ export class Poll {
     if (this.#refused.size === 0) return false;
     const refused = this.#refused.get(request);
     return refused !== undefined && now < refused.until;
+  }
+
+  /** It was refused for the first time, and not so many were that nobody would read on. */
+  isNews(request: Request): boolean {
+    return this.#refused.size <= refused_told_max &&
+      this.#refused.get(request)?.wait_ms === limits.refused_ms_min;
   }
 
   answered(request: Request): void {

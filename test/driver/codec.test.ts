@@ -116,6 +116,17 @@ describe(`codec, seed ${seed}`, () => {
     expect(cell(tag("input 0", "uint64"), new Uint8Array(8).fill(255)).state).toBe(ERROR.overflow);
   });
 
+  test("a moment is seconds since 1970, to the year 2106, in the device's order", () => {
+    for (const iso of ["1970-01-01T00:00:00Z", "2024-02-29T23:59:58Z", "2106-02-07T06:28:15Z"]) {
+      const seconds = Date.parse(iso) / 1000;
+      for (const wordOrder of orders) {
+        const bytes = onWire(bigEndian("uint32", seconds), wordOrder);
+        expect(cell(tag("holding 0", "time", { wordOrder }), bytes))
+          .toEqual({ value: seconds * 1000, state: GOOD });
+      }
+    }
+  });
+
   test("bits, bytes and texts", () => {
     expect(cell(tag("holding 0.9", "bool"), Uint8Array.of(2, 0)).value).toBe(true);
     expect(cell(tag("holding 0.1", "bool"), Uint8Array.of(2, 0)).value).toBe(false);
