@@ -143,7 +143,7 @@ describe("clients that are sent away", () => {
     const one = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 4];
     client.socket.write(Uint8Array.from(Array.from({ length: 16 }, () => one).flat()));
     await until(() => client.got.length === 16 * 17);
-    client.socket.write(new Uint8Array(20 * 260));
+    client.socket.write(Uint8Array.from(Array.from({ length: 17 }, () => one).flat()));
     await until(() => client.closed);
     expect(connection.status.lastError).toContain("asks more than 16 at a time");
   });
@@ -153,13 +153,14 @@ describe("clients that are sent away", () => {
       (_, i) => [`holding ${i}`, { counter: "hold.n" }])));
     const client = new Client(port);
     client.socket.pause();
-    const asks = Uint8Array.from([0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 125]);
+    const one = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 125];
+    const asks = Uint8Array.from(Array.from({ length: 16 }, () => one).flat());
     while (connection.status.dropped === 0) {
       client.socket.write(asks);
-      await Bun.sleep(0);
+      await Bun.sleep(1);
     }
-    expect(connection.status.lastError).toMatch(/does not read its answers|more than 16/);
-  }, 20_000);
+    expect(connection.status.lastError).toContain("does not read its answers");
+  }, 60_000);
 
   test("who comes when all places are taken, unless one of them has been silent", async () => {
     const { port, connection, clock } = await server({ clients: 2, idleTimeout: "10s" });

@@ -97,3 +97,19 @@ describe.skipIf(!hasPymodbus)("a link that only listens", () => {
       expect(await sent()).toBe(0);
     }, 15_000);
 });
+
+test("rehearsed without the bus, the simulated master reads all of it", async () => {
+  const folder = workFolder();
+  const link = { type: "modbus-rtu", port: "/dev/ttyS9", rs485: "adapter", listenOnly: true };
+  const file = folder.write("gateway.json", { gateway: { id: "ear" }, links: { bus: link },
+    devices: { "m-{1..3}": { link: "bus", station: "{n}", groups: { fast: "500ms" }, tags: {
+      power: { at: "input 0", type: "float32" }, on: { at: "coil 7", type: "bool" } } } },
+    api: { listen: "127.0.0.1:0" } });
+  const gateway = await RunningGateway.start(file, join(folder.path, "store"), ["--simulate"]);
+  for (const tag of ["m-1.power", "m-3.power", "m-3.on"]) {
+    await until(`${tag} is good`, async () =>
+      (await gateway.get(`/tags/${tag}`)).body.quality === "good");
+  }
+  await gateway.stop();
+  folder.remove();
+}, 30_000);
