@@ -52,7 +52,7 @@ function lackOf(stage: StagePlan): string | null {
   if (stage.kind !== "kept" || stage.lacks === null) return null;
   const [rows, wanted] = [stage.lacks.rows, stage.lacks.wanted].map((n) => n.toLocaleString("en"));
   return `up to ${wanted} rows are in its window, which has room for ${rows}: of more the ` +
-    "newest stay, the others are counted as dropped; take a shorter window, or a rule before " +
+    "newest stay, the others are counted in `lost`; take a shorter window, or a rule before " +
     "this one that gives one row of many";
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { createLog, eventLoop } from "../../src/base.ts";
-import { examineTexts } from "../../src/cli/examine.ts";
+import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { modbusServer, type Connection, type Sink } from "../../src/connector.ts";
 import { modbusRegisters } from "../../src/driver.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
@@ -196,7 +196,7 @@ describe("clients that are sent away", () => {
 });
 
 describe("what check says", () => {
-  const problems = (sink: object, source: object = {}, more: object = {}): string => {
+  const examined = (sink: object, source: object = {}, more: object = {}): Examined => {
     const config = {
       gateway: { id: "north" },
       links: { plc: { type: "modbus-tcp", host: "a" }, panel: { type: "modbus-server" } },
@@ -212,13 +212,20 @@ describe("what check says", () => {
       ...more,
     };
     const texts = { config: JSON.stringify(config), policy: "" };
-    return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null)
-      .texts.join("\n");
+    return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
   };
+  const problems = (...given: Parameters<typeof examined>): string =>
+    examined(...given).texts.join("\n");
 
   test("nothing, where all is well", () => {
     expect(problems({ "holding 0": "press.temperature", "coil 0": "hold.hot", "400008": "hold.hot",
       "holding 20": { value: "press.name", type: "text(8)" } })).toBe("");
+  });
+
+  test("what it takes of the memory", () => {
+    const lines = examined({ "holding 0": "press.temperature" }).graph!.memory
+      .filter(({ owner }) => owner === "panel");
+    expect(lines).toEqual([expect.objectContaining({ bytes: 393_216 + 8 * 8192 })]);
   });
 
   test.each<[string, object, string]>([

@@ -205,7 +205,7 @@ test("by event time a gap reaches as far as rows that were lost may have", () =>
   expect(rule.run(3, 18)).toEqual([...doubtful(5, 9), ...good(13, 17)]);
 });
 
-test("by event time functions with state are uncertain as far as rows that were lost may be", () => {
+test("by event time functions with state are in doubt as far as rows that were lost may be", () => {
   const late = { late_ms: 1000, idle_ms: null, ahead_ms: 1e15, rows: 16 };
   const rule = new Writing("SELECT lag(a) AS m FROM s", late);
   expect(rule.run(3, 10)).toEqual(["4 null", ...doubtful(5), ...good(6, 7, 8, 9)]);

@@ -337,7 +337,7 @@ test("a window that has no room for the rows of its length is noted", () => {
     `SELECT ${x} AS m FROM d.fast GROUP BY ${window}`;
   expect(notes(of("SLIDINGWINDOW(dd, 365)"))).toEqual(["note: rule long: up to 315,360,002 rows " +
     "are in its window, which has room for 1,048,576: of more the newest stay, the others are " +
-    "counted as dropped; take a shorter window, or a rule before this one that gives one row of " +
+    "counted in `lost`; take a shorter window, or a rule before this one that gives one row of " +
     "many"]);
   expect(notes(of("TUMBLINGWINDOW(dd, 30)", "median(a)"))).toHaveLength(1);
   expect(notes(of("SLIDINGWINDOW(hh, 29)"))).toEqual([]);
