@@ -59,7 +59,8 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["input-old", (s) => rule(s) && now - s.c.inputs!.oldest > s.p!.inputMaxAge],
   ["input-bad", (s) => rule(s) && s.c.inputs!.state > 0],
   ["input-backfill", (s) => rule(s) && s.c.inputs!.flags % 2 === 1],
-  ["input-replayed", (s) => rule(s) && s.c.inputs!.flags >= 4],
+  ["input-replayed", (s) => rule(s) && s.c.inputs!.flags % 16 >= 4],
+  ["input-doubtful", (s) => rule(s) && s.c.inputs!.flags >= 16],
   ["wrong-type", (s) => typeof s.c.value !== "number"],
   ["wrong-unit", (s) => s.c.unit !== null && s.c.unit !== "°C"],
   ["not-a-number", (s) => Math.abs(s.c.value as number) === Infinity || s.c.value !== s.c.value],
@@ -112,7 +113,7 @@ function someCommand(r: Random, rare: (p?: number) => boolean): Command {
       ...common, origin: rare() ? "rule:other" : "rule:hold",
       inputs: rare() ? null : {
         oldest: now - (rare() ? r.below(1000) : r.below(400)), state: rare() ? r.below(256) : 0,
-        flags: rare() ? r.below(8) : 0,
+        flags: rare() ? r.below(32) : 0,
       },
       row: rare() ? null : { epoch: 3, sequence: r.below(30) },
     });
