@@ -2,6 +2,7 @@
 export * from "./config/model.ts";
 export { diffGateways, type Difference } from "./config/diff.ts";
 export { load, type Loaded, type LoadOptions } from "./config/load.ts";
+export { allowsText } from "./config/allowed-texts.ts";
 export { fromNeuron } from "./config/neuron.ts";
 export { tagCsv, tagLines } from "./config/tag-table.ts";
 export {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Log } from "./base.ts";
-import type { Ring, TagType } from "./ring.ts";
+import type { Ring, TagType, Written } from "./ring.ts";
 import type { Link } from "./config.ts";
 
 /**
@@ -84,10 +84,13 @@ interface Protocol {
    * not known before it was measured. Pure.
    */
   occupies(request: Request, link: Link): number | null;
-  /** The raw words a write of `value` puts on the wire and the value they will mean, or a Fault. */
-  encode(tag: DriverTag, value: number, link: Link): Raw;
-  /** What raw words mean in engineering units. */
-  decode(tag: DriverTag, raw: Uint8Array): number;
+  /**
+   * The raw words a write of `value` puts on the wire and the value they will mean, or a Fault; a
+   * text only for a tag that is one (`driver/wire/text.ts`).
+   */
+  encode(tag: DriverTag, value: Written, link: Link): Raw;
+  /** What raw words mean in engineering units, or as a text. */
+  decode(tag: DriverTag, raw: Uint8Array): Written;
   /** True if an answer with this exception code says that a write did nothing (W15). */
   rejects(exception: number): boolean;
   /**
@@ -150,7 +153,7 @@ export interface DriverTag {
 /** Raw words as they stand on the wire, and the engineering value they mean. */
 export interface Raw {
   readonly bytes: Uint8Array;
-  readonly means: number;
+  readonly means: Written;
 }
 
 /** One read of a plan. What else it holds is the driver's own. */

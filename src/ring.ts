@@ -22,5 +22,5 @@ export {
 export { gather, sourcesOf } from "./ring/gather.ts";
 export { OpenRow, open_row_bytes } from "./ring/open-row.ts";
 export { packRows, unpackRows } from "./ring/pack.ts";
-export { readCell, writeCell, type CellValue } from "./ring/value.ts";
+export { readCell, writeCell, type CellValue, type Written } from "./ring/value.ts";
 export { Bell, Word } from "./ring/wake.ts";

@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   memory: () => import("./bench/memory.ts"),
   modbus: () => import("./bench/modbus.ts"),
   mqtt: () => import("./bench/mqtt.ts"),
+  neighbours: () => import("./bench/neighbours.ts"),
   opcua: () => import("./bench/opcua.ts"),
   reload: () => import("./bench/reload.ts"),
   rs485: () => import("./bench/rs485.ts"),
@@ -19,6 +20,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<Figure[]> }>> = {
   state: () => import("./bench/state.ts"),
   tags: () => import("./bench/tags.ts"),
   wide: () => import("./bench/wide.ts"),
+  writes: () => import("./bench/writes.ts"),
 };
 
 const wanted = process.argv.slice(2);

@@ -167,6 +167,11 @@ export const limits = {
   telegram_bytes_max: 1024,
   /** Bytes of a telegram that writes: it stands whole in the audit. */
   telegram_write_bytes_max: 120,
+  /** Bytes of a text that is written, whatever the protocol: it goes through the command ring. */
+  text_write_bytes_max: 64,
+  /** Texts that a policy may name for one tag, and characters of a pattern in their place. */
+  policy_texts_max: 256,
+  policy_pattern_max: 128,
   /** A connection that is not up after this long is given up and tried again. */
   connect_ms_max: 3000,
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
@@ -190,4 +195,5 @@ assert(limits.window_rows_default <= limits.ring_rows_max, "window_rows_default"
 assert(limits.stage_rows >= limits.ring_rows_min, "stage_rows >= ring_rows_min");
 assert(limits.pane_rows_max <= limits.ring_rows_max, "pane_rows_max");
 assert(limits.api_requests_max >= 2 * limits.commands_max, "api_requests_max >= 2 commands_max");
+assert(limits.text_write_bytes_max < limits.telegram_write_bytes_max, "text_write_bytes_max");
 assert(limits.reconnect_ms_min < limits.reconnect_ms_max, "reconnect_ms_min < reconnect_ms_max");

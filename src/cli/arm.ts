@@ -6,11 +6,12 @@ import { show, table } from "./table.ts";
 import { text, Usage, word, type Args, type Verb } from "./verb.ts";
 
 function proofText(proof: ProofView): string {
+  const orders = Object.entries(proof.orders);
   return [
     `${proof.tag} at ${proof.peer} reads ${show(proof.value)} ${proof.eu ?? ""}`.trimEnd(),
     `raw words ${proof.raw}`,
-    table([["ORDER", "VALUE"],
-      ...Object.entries(proof.orders).map(([order, value]) => [order, show(value)])]),
+    ...orders.length === 0 ? [] : [table([["ORDER", "VALUE"],
+      ...orders.map(([order, value]) => [order, show(value)])])],
   ].join("\n");
 }
 

@@ -13,17 +13,16 @@ export const writeVerb: Verb = {
   summary: "one setpoint through the gate; prints the outcome",
   help: `
 The gate decides: policy, limits, arming, permit; docs/writing.md has every code.${clientHelp}
+      --text          VALUE is a text, also if it looks like a number
       --id TEXT       name of the command (default: made up)
       --within TIME   it may not leave later than this (default 5s)`,
-  options: { ...clientOptions, id: { type: "string" }, within: { type: "string" } },
+  options: {
+    ...clientOptions, text: { type: "boolean" }, id: { type: "string" }, within: { type: "string" },
+  },
   async run(args) {
     const tag = word(args, 0, "TAG");
     const given = word(args, 1, "VALUE");
-    // Number() takes "" and blanks for 0: an empty shell variable is no setpoint.
-    const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
-    if (typeof value === "number" && !Number.isFinite(value)) {
-      throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"`);
-    }
+    const value = args.options["text"] === true ? given : numberOrBool(given);
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;
@@ -33,3 +32,11 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
     return answer.outcome === "verified" || answer.outcome === "acknowledged" ? 0 : 1;
   },
 };
+
+/** Number() takes "" and blanks for 0: an empty shell variable is no setpoint. */
+function numberOrBool(given: string): number | boolean {
+  const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"; a text is sent ` +
+    "with --text");
+}

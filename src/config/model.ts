@@ -245,9 +245,11 @@ export interface TagPolicy {
   /** `rule:NAME`, `rest`, `mqtt`, `cli`, `prove` */
   readonly allow: readonly string[];
   readonly maxMode: "off" | "shadow" | "armed";
-  /** Engineering units. */
+  /** Engineering units; of a tag with texts nothing lies between them. */
   readonly min: number;
   readonly max: number;
+  /** What a tag of texts may be set to; null = it has numbers. */
+  readonly texts: AllowedTexts | null;
   readonly outside: "reject" | "clamp";
   /** Engineering units from the value read for this command; null = any. */
   readonly maxStep: number | null;
@@ -263,6 +265,9 @@ export interface TagPolicy {
   readonly maxAge: number;
   readonly onLoss: OnLoss | null;
 }
+
+/** One of `values`, or all of what the regular expression (RE2) `pattern` matches as a whole. */
+export type AllowedTexts = { readonly values: readonly string[] } | { readonly pattern: string };
 
 export interface OnLoss {
   /** ms without a command that was admitted or withheld only by deadband or interval. */

@@ -2,6 +2,7 @@ import { nearest, reason } from "../base.ts";
 import { JsonText } from "./jsonc.ts";
 import { isNumeric } from "./scaling.ts";
 import { tellIssues } from "./issues.ts";
+import { patternFault } from "./allowed-texts.ts";
 import type { Policy, Tag, TagPolicy } from "./model.ts";
 import { policyJsonSchema, policySchema } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -44,15 +45,55 @@ function parsePolicy(json: JsonText, text: string, findings: Findings): PlacedPo
     return null;
   }
   const policy: Record<string, TagPolicy> = {};
-  for (const [tag, { heartbeat, onLoss, ...rest }] of Object.entries(parsed.data)) {
+  for (const [tag, entry] of Object.entries(parsed.data)) {
+    const { heartbeat, onLoss, min, max, values, pattern, ...rest } = entry;
     if (heartbeat !== undefined) {
       findings.at(below(origin, tag, "heartbeat"),
         "a standing arming is not in this version: leave heartbeat out and arm by the hour");
     }
-    policy[tag] = { ...rest, onLoss: onLoss ?? null };
+    policy[tag] = { ...rest, onLoss: onLoss ?? null,
+      ...limitsOf({ min, max, values, pattern }, below(origin, tag), findings) };
   }
   return { policy, text, origin };
 }
+
+type Limits = Pick<TagPolicy, "min" | "max" | "texts">;
+
+/** As a policy's entry spells them. */
+interface Given {
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly values?: readonly string[] | undefined;
+  readonly pattern?: string | undefined;
+}
+
+/** A tag has numbers between two limits, or texts that are named; what is missing lets nothing. */
+function limitsOf(
+  { min, max, values, pattern }: Given, origin: Origin, findings: Findings,
+): Limits {
+  if (values === undefined && pattern === undefined) {
+    if (min === undefined) findings.at(below(origin, "min"), missing);
+    if (max === undefined) findings.at(below(origin, "max"), missing);
+    // Nothing lies between limits that are none.
+    return { min: min ?? NaN, max: max ?? NaN, texts: null };
+  }
+  if (values !== undefined && pattern !== undefined) {
+    findings.at(below(origin, "pattern"), "`values` and `pattern` exclude another");
+  }
+  if (min !== undefined || max !== undefined) {
+    findings.at(below(origin, min === undefined ? "max" : "min"), "a text has no limits: " +
+      "`values` or `pattern` say what it may be");
+  }
+  const fault = pattern === undefined ? null : patternFault(pattern);
+  if (fault !== null) {
+    findings.at(below(origin, "pattern"), `this is no regular expression of RE2: ${fault}`);
+  }
+  const texts = values === undefined ? { pattern: pattern! } : { values };
+  return { min: NaN, max: NaN, texts };
+}
+
+const missing = "is missing: a number is written between two limits, `min` and `max`; a text as " +
+  "`values` or `pattern` say";
 
 /**
  * What a policy says of itself, and of the tags and rules there are. What is wrong with tags that
@@ -67,9 +108,14 @@ export function checkPolicy(
     const known = tags.get(tag);
     if (known === undefined) {
       if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
-    } else if (!isNumeric(known.type) && known.type !== "bool") {
-      findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers ` +
-        "and bools only", { of: "key" });
+    } else if (!isNumeric(known.type) && !/^(bool|text)/.test(known.type)) {
+      findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers, ` +
+        "bools and texts only", { of: "key" });
+    } else if (known.type.startsWith("text") !== (policy.texts !== null)) {
+      findings.at(origin, policy.texts === null
+        ? `${tag} is a ${known.type}: \`values\` or \`pattern\` say what it may be, not limits`
+        : `${tag} is a ${known.type}: \`min\` and \`max\` say what it may be, and no texts`,
+      { of: "key" });
     } else if (!known.writable && !written.has(tag)) {
       findings.at(origin, `${tag} is read only, so nobody can write it; a tag that is written ` +
         'has "access": "read-write"', { of: "key" });
@@ -90,6 +136,7 @@ export function checkPolicy(
 }
 
 function checkTagPolicy(policy: TagPolicy, origin: Origin, findings: Findings): void {
+  if (policy.texts !== null) return checkTextPolicy(policy, origin, findings);
   const { min, max, onLoss, deadband, maxStep } = policy;
   if (maxStep !== null && deadband > maxStep) {
     findings.at(below(origin, "deadband"), `deadband ${deadband} is above maxStep ${maxStep}: ` +
@@ -100,6 +147,20 @@ function checkTagPolicy(policy: TagPolicy, origin: Origin, findings: Findings): 
   } else if (onLoss && onLoss.value !== "hold" && (onLoss.value < min || onLoss.value > max)) {
     findings.at(below(origin, "onLoss", "value"),
       `onLoss would write ${onLoss.value}, outside of the limits ${min} to ${max}`);
+  }
+}
+
+/** From one text to another is no distance, and none is nearest. */
+function checkTextPolicy(
+  { onLoss, deadband, maxStep, outside }: TagPolicy, origin: Origin, findings: Findings,
+): void {
+  const given = { maxStep: maxStep !== null, deadband: deadband !== 0,
+    outside: outside !== "reject" };
+  for (const [key, isGiven] of Object.entries(given)) {
+    if (isGiven) findings.at(below(origin, key), `${key} has no meaning for texts`);
+  }
+  if (onLoss !== null && onLoss.value !== "hold") {
+    findings.at(below(origin, "onLoss", "value"), 'of a text only "hold" is known');
   }
 }
 

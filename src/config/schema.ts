@@ -270,8 +270,12 @@ const tagPolicy = z.strictObject({
     .describe("who may write the tag"),
   maxMode: z.enum(["off", "shadow", "armed"]).default("shadow")
     .describe("the most that arm can give"),
-  min: z.number().describe("smallest value, in engineering units"),
-  max: z.number().describe("largest value, in engineering units"),
+  min: z.number().optional().describe("smallest value, in engineering units; a number needs it"),
+  max: z.number().optional().describe("largest value, in engineering units; a number needs it"),
+  values: z.array(z.string()).min(1).max(limits.policy_texts_max).optional()
+    .describe("texts that may be written: a tag of type text(n) needs this or `pattern`"),
+  pattern: z.string().min(1).max(limits.policy_pattern_max).optional()
+    .describe("regular expression (RE2) that a text must match as a whole"),
   outside: z.enum(["reject", "clamp"]).default("reject").describe("what happens to other values"),
   maxStep: z.number().gt(0).nullable().default(null)
     .describe("largest change against the value read for the command"),

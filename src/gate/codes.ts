@@ -35,11 +35,12 @@ export const refusals = {
   "input-doubtful":
     "The row comes of a retained message, or of a device of which no tag is good.",
   // The value.
-  "wrong-type": "The value is {type}; {tag} takes a number.",
+  "wrong-type": "The value is {type}; {tag} takes {wants}.",
   "wrong-unit": "The value is in {unit}; {tag} is in {eu}.",
   "not-a-number": "The value is not a finite number.",
   "out-of-range": "{means} is outside {min} to {max}.",
   "does-not-fit": "{tag} cannot hold {value}: {why}.",
+  "text-not-allowed": "The policy does not allow the text {means} for {tag}.",
   // The read made for this command (W9).
   "link-down": "The link of {tag} is not open.",
   "unread": "{tag} could not be read before writing: {state}.",

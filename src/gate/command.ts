@@ -1,4 +1,4 @@
-import { FLAG } from "../ring.ts";
+import { FLAG, type Written } from "../ring.ts";
 
 /** `rule:NAME`, `rest`, `mqtt`, `cli`, `prove`, or `onLoss:TAG`. */
 export type Origin = string;
@@ -23,7 +23,7 @@ export interface Command {
   /** Address it came from; empty for a rule. */
   readonly from: string;
   readonly tag: string;
-  /** As asked: only a finite number can be written, but anything may be asked. */
+  /** As asked: only a finite number or a text can be written, but anything may be asked. */
   readonly value: unknown;
   /** Unit that the caller named, or null. */
   readonly unit: string | null;
@@ -93,7 +93,7 @@ export function onLossCommand(
  */
 export function proveCommand(
   ask: { readonly id: string; readonly tag: string; readonly by: string },
-  value: number, claim: "new" | "known" | "unknown", now: number, notAfter: number,
+  value: Written, claim: "new" | "known" | "unknown", now: number, notAfter: number,
 ): Command {
   const { id, tag, by } = ask;
   return {

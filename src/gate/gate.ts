@@ -1,16 +1,18 @@
-import type { TagPolicy } from "../config.ts";
-import { GOOD, stateName } from "../ring.ts";
+import { allowsText, type TagPolicy } from "../config.ts";
+import { GOOD, stateName, type Written } from "../ring.ts";
 import { refuse, type Refusal } from "./codes.ts";
 import {
   isBackfill, isDoubtful, isExternal, isOnLoss, isProve, isReplayed, isRule, keyOf, type Command,
 } from "./command.ts";
-import { lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts } from "./path.ts";
+import {
+  isKnown, isTextTag, lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts,
+} from "./path.ts";
 import type { GateState, PermitCell, TagView } from "./state.ts";
 
 export interface Admitted {
   readonly admit: true;
   /** What the raw words mean: what the limits were tested on (W9). */
-  readonly means: number;
+  readonly means: Written;
   /** Raw words for the wire. */
   readonly bytes: Uint8Array;
   /** True if the policy moved the value to its limit; to be logged. */
@@ -191,10 +193,33 @@ interface Value {
 }
 
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
+  return isTextTag(tag) ? testText(command, policy, tag) : testNumber(command, policy, tag);
+}
+
+/** What a text may be the policy says, of what the raw words will mean (W9). */
+function testText(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
+  const { unit, value } = command;
+  if (typeof value !== "string") {
+    return refuse("wrong-type", { tag: tag.id, type: kindOf(value), wants: "a text" });
+  }
+  if (unit !== null) {
+    return refuse("wrong-unit", { tag: tag.id, unit, eu: "no unit" });
+  }
+  const encoded = tag.encode(value);
+  if (typeof encoded === "string") {
+    return refuse("does-not-fit", { tag: tag.id, value, why: encoded });
+  }
+  if (!allowsText(policy, encoded.means)) {
+    return refuse("text-not-allowed", { tag: tag.id, means: encoded.means });
+  }
+  return { encoded, clamped: false };
+}
+
+function testNumber(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
   const { unit } = command;
   const value = tag.type === "bool" ? asNumber(command.value) : command.value;
   if (typeof value !== "number") {
-    return refuse("wrong-type", { tag: tag.id, type: kindOf(value) });
+    return refuse("wrong-type", { tag: tag.id, type: kindOf(value), wants: "a number" });
   }
   if (unit !== null && unit !== tag.eu) {
     return refuse("wrong-unit", { tag: tag.id, unit, eu: tag.eu ?? "no unit" });
@@ -229,8 +254,9 @@ function asNumber(value: unknown): unknown {
  */
 const rounding = 1e-12;
 
-/** NaN is outside. */
-function isInside(means: number, policy: TagPolicy): boolean {
+/** NaN is outside, and so is a number where the policy is one of texts. */
+function isInside(means: Written, policy: TagPolicy): boolean {
+  if (typeof means !== "number" || policy.texts !== null) return false;
   const room = rounding * Math.abs(means);
   return means >= policy.min - room && means <= policy.max + room;
 }
@@ -246,32 +272,40 @@ function clamp(value: number, policy: TagPolicy, tag: TagFacts): Encoded | null 
 }
 
 /** W9: what the tag reads right now, before we touch it. Without a read yet, nothing to say. */
-function testRead(command: Command, policy: TagPolicy, tag: TagView, means: number): Test {
+function testRead(command: Command, policy: TagPolicy, tag: TagView, means: Written): Test {
   const { facts, read } = tag;
   const id = facts.id;
   if (!tag.linkUp) return refuse("link-down", { tag: id });
   if (read === null) return null;
-  if (read.state !== GOOD || !Number.isFinite(read.value)) {
-    // A person may write what cannot be read, if no step was to be kept (W9).
-    const may = isExternal(command.origin) && !isProve(command.origin) && policy.maxStep === null;
+  if (read.state !== GOOD || !isKnown(read.value)) {
+    // A person may write what cannot be read, if no step was to be kept (W9); a text only into
+    // room that was seen to be there.
+    const may = isExternal(command.origin) && !isProve(command.origin) &&
+      policy.maxStep === null && !isTextTag(facts);
     return may ? null : refuse("unread", { tag: id, state: stateName(read.state) });
   }
   if (!isOurs(tag, read.value)) {
     const left = tag.lastReadBack ?? tag.lastCommand;
     return refuse("external-change", { tag: id, read: read.value, left });
   }
-  const step = Math.abs(means - read.value);
+  const step = testStep(command, policy, means, read.value);
+  if (step !== null || !isProve(command.origin)) return step;
+  return sameRaw(facts, means, read.value) ? null
+    : refuse("not-present", { tag: id, read: read.value, means });
+}
+
+/** Max step and deadband (W9, W8); from one text to another is no distance. */
+function testStep(command: Command, policy: TagPolicy, means: Written, before: Written): Test {
+  if (typeof means !== "number" || typeof before !== "number") return null;
+  const step = Math.abs(means - before);
   const anyStep = isOnLoss(command.origin) && policy.onLoss?.step === "any";
-  const room = rounding * Math.max(Math.abs(means), Math.abs(read.value));
+  const room = rounding * Math.max(Math.abs(means), Math.abs(before));
   if (policy.maxStep !== null && !anyStep && !(step <= policy.maxStep + room)) {
-    return refuse("step-too-large", { read: read.value, means, maxStep: policy.maxStep });
+    return refuse("step-too-large", { read: before, means, maxStep: policy.maxStep });
   }
-  if (isProve(command.origin)) {
-    return sameRaw(facts, means, read.value) ? null
-      : refuse("not-present", { tag: id, read: read.value, means });
-  }
-  if (isOnLoss(command.origin) || step >= policy.deadband - room) return null;
-  return refuse("deadband", { means, deadband: policy.deadband, read: read.value });
+  const isKept = isOnLoss(command.origin) || isProve(command.origin);
+  if (isKept || step >= policy.deadband - room) return null;
+  return refuse("deadband", { means, deadband: policy.deadband, read: before });
 }
 
 /** W16: who changed the tag after it was read for this command must not be overwritten unseen. */
@@ -282,7 +316,7 @@ function testOvertaken(tag: TagView): Test {
 }
 
 /** The value is what we wrote or what we last saw; before either exists, any value is. */
-export function isOurs(tag: TagView, value: number): boolean {
+export function isOurs(tag: TagView, value: Written): boolean {
   const { facts, lastCommand, lastReadBack } = tag;
   if (lastCommand === null && lastReadBack === null) return true;
   return (lastReadBack !== null && sameRaw(facts, value, lastReadBack))

@@ -2,6 +2,16 @@ import type { TagPolicy } from "../config.ts";
 
 const modes = ["off", "shadow", "armed"];
 
+type Texts = TagPolicy["texts"];
+
+/** Whether one pattern lets less through than another nobody can tell: it must stay as it is. */
+function isNarrower(before: Texts, after: Texts): boolean {
+  if (before !== null && after !== null && "values" in before && "values" in after) {
+    return after.values.every((text) => before.values.includes(text));
+  }
+  return Bun.deepEquals(before, after, true);
+}
+
 /**
  * Where `after` lets more through than `before`: a policy that runs may only be narrowed, since who
  * may change the configuration need not be its owner. Anything that cannot be called narrower
@@ -16,6 +26,7 @@ export function widenings(before: TagPolicy | undefined, after: TagPolicy): stri
     maxMode: modes.indexOf(after.maxMode) <= modes.indexOf(before.maxMode),
     min: after.min >= before.min,
     max: after.max <= before.max,
+    texts: isNarrower(before.texts, after.texts),
     outside: after.outside === before.outside || after.outside === "reject",
     maxStep: before.maxStep === null ||
       (after.maxStep !== null && after.maxStep <= before.maxStep),

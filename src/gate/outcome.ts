@@ -1,6 +1,6 @@
-import { GOOD } from "../ring.ts";
+import { GOOD, type Written } from "../ring.ts";
 import type { Code } from "./codes.ts";
-import { withinOneLsb, type TagFacts } from "./path.ts";
+import { isKnown, withinOneLsb, type TagFacts } from "./path.ts";
 import type { ReadResult } from "./state.ts";
 
 /** W15: how a command ended. `code` is a refusal's code, `exception` the device's answer. */
@@ -9,8 +9,8 @@ export interface Outcome {
   readonly code: Code | "answer-missing" | "read-back-missing" | "read-back-differs" | "restart"
     | "exception" | null;
   readonly exception: number;
-  /** Engineering value read after the acknowledgement, or null. */
-  readonly readBack: number | null;
+  /** What was read after the acknowledgement, or null. */
+  readonly readBack: Written | null;
 }
 
 export const refusedOutcome = (code: Code): Outcome =>
@@ -33,8 +33,8 @@ export function wireOutcome(
 }
 
 /** After the acknowledgement the tag is read once. */
-export function readBackOutcome(tag: TagFacts, means: number, read: ReadResult): Outcome {
-  if (read.state !== GOOD || !Number.isFinite(read.value)) {
+export function readBackOutcome(tag: TagFacts, means: Written, read: ReadResult): Outcome {
+  if (read.state !== GOOD || !isKnown(read.value)) {
     return { outcome: "unknown", code: "read-back-missing", exception: 0, readBack: null };
   }
   const readBack = read.value;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TagType } from "../ring.ts";
+import type { TagType, Written } from "../ring.ts";
 
 /**
  * Everything that decides where a write lands and what it means there: what a proof proves (W2).
@@ -22,10 +22,10 @@ export function pathHash(path: Path): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Raw words for the wire and the engineering value they will mean (W9). */
+/** Raw words for the wire and the engineering value, or the text, they will mean (W9). */
 export interface Encoded {
   readonly bytes: Uint8Array;
-  readonly means: number;
+  readonly means: Written;
 }
 
 /** A writable tag as the gate sees it. */
@@ -37,10 +37,10 @@ export interface TagFacts {
   readonly eu: string | null;
   /** `access` of the configuration is read-write. */
   readonly writable: boolean;
-  /** Why this version cannot write it (a text, an input register, station 0), or null. */
+  /** Why this version cannot write it (bytes, an input register, station 0), or null. */
   readonly unsupported: string | null;
   /** Raw words of a value, or why the tag cannot hold it. Pure. */
-  encode(value: number): Encoded | string;
+  encode(value: Written): Encoded | string;
 }
 
 /** Why tags of a type cannot be written in this version, or null; places are the driver's. */
@@ -48,7 +48,13 @@ export function whyUnsupported(type: TagType): string | null {
   return writable.test(type) ? null : `values of type ${type} come later`;
 }
 
-const writable = /^(bool|u?int(8|16|32|64)|float(32|64))$/;
+const writable = /^(bool|u?int(8|16|32|64)|float(32|64)|text\(\d+\))$/;
+
+export const isTextTag = ({ type }: Pick<TagFacts, "type">): boolean => type.startsWith("text");
+
+/** A value that something can be compared with: NaN stands for none. */
+export const isKnown = (value: Written): boolean =>
+  typeof value === "string" || Number.isFinite(value);
 
 /** The difference in engineering units that one count of the raw value makes at `value`. */
 export function lsbOf(tag: Pick<TagFacts, "type" | "scale" | "offset">, value: number): number {
@@ -63,14 +69,15 @@ export function lsbOf(tag: Pick<TagFacts, "type" | "scale" | "offset">, value: n
 
 /**
  * Equal raw within one LSB (W15); the hundredth takes up the rounding of the conversions. Of a bool
- * the other value is one LSB away, and the contrary.
+ * the other value is one LSB away, and the contrary. A text is that text or it is another.
  */
-export function withinOneLsb(tag: TagFacts, a: number, b: number): boolean {
-  if (tag.type === "bool") return a === b;
+export function withinOneLsb(tag: TagFacts, a: Written, b: Written): boolean {
+  if (tag.type === "bool" || typeof a === "string" || typeof b === "string") return a === b;
   return Math.abs(a - b) <= 1.01 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
 }
 
 /** The same raw value: less than half a count apart (at 0 a float64 has no half). */
-export function sameRaw(tag: TagFacts, a: number, b: number): boolean {
-  return a === b || Math.abs(a - b) < 0.5 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
+export function sameRaw(tag: TagFacts, a: Written, b: Written): boolean {
+  if (a === b || typeof a === "string" || typeof b === "string") return a === b;
+  return Math.abs(a - b) < 0.5 * Math.max(lsbOf(tag, a), lsbOf(tag, b));
 }

@@ -1,3 +1,4 @@
+import type { Written } from "../ring.ts";
 import type { TagFacts } from "./path.ts";
 
 /** What all tags share. One object, owned by the runtime, changed in place. */
@@ -24,8 +25,8 @@ export const dayStart = (time: number): number => dayOf(time) * day_ms;
 
 /** The result of reading the tag for this very command (W9). */
 export interface ReadResult {
-  /** Engineering value; meaningless if `state` is not good. */
-  readonly value: number;
+  /** Engineering value, or text; meaningless if `state` is not good. */
+  readonly value: Written;
   /** State byte. */
   readonly state: number;
   /** Monotonic ms at which the read began. */
@@ -62,9 +63,9 @@ export interface PermitCell {
 /** An outcome that is not known (W15). */
 export interface Pending {
   /** What the command meant. */
-  readonly means: number;
+  readonly means: Written;
   /** What stood there before, or null. */
-  readonly before: number | null;
+  readonly before: Written | null;
   /** Monotonic ms from which a read that begins may settle it. */
   readonly since: number;
 }
@@ -84,10 +85,10 @@ export interface TagView {
   /** Read made for the command in hand; null = not made yet. */
   readonly read: ReadResult | null;
   /** What a poll after that read told, if it is another value (W16); null = nothing else. */
-  readonly overtaken: number | null;
+  readonly overtaken: Written | null;
   /** What our last command meant, and what the tag read when we last looked; null = none. */
-  readonly lastCommand: number | null;
-  readonly lastReadBack: number | null;
+  readonly lastCommand: Written | null;
+  readonly lastReadBack: Written | null;
   /** Monotonic ms by which the last frame had left, −Infinity = there was none. */
   readonly lastWriteAt: number;
   /** Writes on `day`. */

@@ -1,9 +1,9 @@
 import { assert } from "../base.ts";
-import { GOOD } from "../ring.ts";
+import { GOOD, type Written } from "../ring.ts";
 import { isExternal, isRule, keyOf, type Command } from "./command.ts";
 import { isOurs, type Admitted } from "./gate.ts";
 import type { Outcome } from "./outcome.ts";
-import { sameRaw, withinOneLsb, type TagFacts } from "./path.ts";
+import { isKnown, sameRaw, withinOneLsb, type TagFacts } from "./path.ts";
 import type { Arming, Pending, PermitCell, ReadResult, TagView } from "./state.ts";
 
 /** What an ordinary read of a tag told about our last write (W15, W16). */
@@ -28,9 +28,9 @@ export class TagState implements TagView {
   unarmedWhy = "nobody armed it since the start";
   busy: string | null = null;
   read: ReadResult | null = null;
-  overtaken: number | null = null;
-  lastCommand: number | null = null;
-  lastReadBack: number | null = null;
+  overtaken: Written | null = null;
+  lastCommand: Written | null = null;
+  lastReadBack: Written | null = null;
   lastWriteAt = -Infinity;
   /** Monotonic ms at which the newest frame left, as far as is known: its last look. */
   leftAt = -Infinity;
@@ -138,7 +138,7 @@ export class TagState implements TagView {
    * its last look does (W11).
    */
   observe(read: ReadResult): Observed {
-    if (read.state !== GOOD || !Number.isFinite(read.value)) return "nothing";
+    if (read.state !== GOOD || !isKnown(read.value)) return "nothing";
     if (this.phase === "sent" || read.at <= this.#settledAt) return "nothing";
     if (this.phase !== "idle") {
       if (this.read !== null && !this.#isAsRead(read.value)) this.overtaken = read.value;
@@ -151,7 +151,7 @@ export class TagState implements TagView {
   }
 
   /** Nobody has changed the tag since it was read for the command in hand. */
-  #isAsRead(value: number): boolean {
+  #isAsRead(value: Written): boolean {
     const { state, value: before } = this.read!;
     return state === GOOD ? sameRaw(this.facts, value, before) : isOurs(this, value);
   }
@@ -174,7 +174,7 @@ export class TagState implements TagView {
   }
 
   /** W16: somebody else's value stands there now, and automatic writing yields. */
-  #takeOver(value: number): void {
+  #takeOver(value: Written): void {
     this.yielded = `a change from outside to ${value}`;
     this.lastCommand = null;
     this.lastReadBack = value;

@@ -7,6 +7,9 @@ import type { Ring } from "./ring.ts";
  * A cell's payload as JavaScript sees it at the edge: API, codecs, tests. Never per row in a
  * kernel.
  */
+/** What a write puts into a tag, and what is read back: a number (a bool is 0 or 1) or a text. */
+export type Written = number | string;
+
 export type CellValue = number | bigint | boolean | string | Uint8Array | null;
 
 const decoder = new TextDecoder();

@@ -1,10 +1,11 @@
 import type { Outcome, Refusal } from "../gate.ts";
+import type { Written } from "../ring.ts";
 import type { WriteAnswer } from "./view.ts";
 
 /** The answer a caller gets: the outcome, its code and a sentence. */
 export function answerOf(
   id: string | null, tag: string | null, outcome: Outcome, refusal: Refusal | null,
-  means: number | null,
+  means: Written | null,
 ): WriteAnswer {
   const code = outcome.code === "exception" ? `exception ${outcome.exception}` : outcome.code;
   return {
@@ -14,7 +15,7 @@ export function answerOf(
   };
 }
 
-function outcomeText(outcome: Outcome, tag: string | null, means: number | null): string {
+function outcomeText(outcome: Outcome, tag: string | null, means: Written | null): string {
   switch (outcome.outcome) {
     case "verified": return `${tag} reads ${outcome.readBack} after writing ${means}.`;
     case "acknowledged": return `the device took ${means} for ${tag}.`;

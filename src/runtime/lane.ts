@@ -7,7 +7,7 @@ import {
   wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome,
   type PermitCell, type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
-import { GOOD, readCell, type Column, type Ring } from "../ring.ts";
+import { GOOD, readCell, type Column, type Ring, type Written } from "../ring.ts";
 import type { Stage } from "../sql.ts";
 import type { JobDone, LinkPort } from "./port.ts";
 
@@ -53,7 +53,7 @@ export interface LaneOptions {
   isOverridden(tag: string): boolean;
 }
 
-export type Answer = (outcome: Outcome, refusal: Refusal | null, means: number | null) => void;
+export type Answer = (outcome: Outcome, refusal: Refusal | null, means: Written | null) => void;
 
 /** How long after a loss its command may still leave (ms). */
 const on_loss_within_ms = 1500;
@@ -300,7 +300,7 @@ export class Lane {
 
   #finish(
     command: Command, outcome: Outcome, refusal: Refusal | null, answer: Answer,
-    means: number | null = null,
+    means: Written | null = null,
   ): void {
     const now = this.#options.clock.now();
     const sent = this.state.phase === "sent" && outcome.outcome !== "refused"
@@ -336,7 +336,7 @@ export class Lane {
   #remember(command: Command, outcome: string, code: string | null, sentence: string): void {
     const { id, origin, value } = command;
     const time = this.#options.clock.time();
-    this.last = { id, origin, value: value as number, outcome, code, sentence, time };
+    this.last = { id, origin, value, outcome, code, sentence, time };
   }
 
   #gate(): { box: Box; tag: TagState } {
@@ -385,7 +385,8 @@ export class Lane {
     const state = ring.arena.U[this.#column.state + row]!;
     const lag = this.port.lag_ms?.(ring.name) ?? 0;
     const at = now - (time - ring.arena.F[ring.timeAt + row]!) - lag;
-    const value = Number(readCell(ring, this.#column, seq));
+    const cell = readCell(ring, this.#column, seq);
+    const value = typeof cell === "string" ? cell : Number(cell);
     const observed = this.state.observe({ value, state, at });
     if (observed === "nothing") return;
     log.warn("gate", `${this.id}: ${observed}`);

@@ -3,7 +3,7 @@ import { PENDING, DONE } from "../driver.ts";
 import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../driver.ts";
 import { BAD, readsAsNull, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
-import { Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
+import { phases, Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
 import { failures_max, Station } from "./station.ts";
 import type { StationView } from "./view.ts";
 
@@ -36,6 +36,8 @@ export interface LinkRunnerOptions {
   readonly name: string;
   readonly groups: readonly LinkGroup[];
   readonly splitter: Splitter;
+  /** 0 to 1: where it stands among the links of its thread (`phases`). Left out: first. */
+  readonly place?: number;
   /** What stands behind the address that is connected to (`Driver.route`). */
   readonly route?: string;
   /** `Driver.advise`, of this link. */
@@ -81,6 +83,8 @@ export class LinkRunner implements WireEvents {
   #reason = "";
   /** The newest reason of those that were logged since the last answer. */
   #logged = "";
+  /** What the device said when it refused something last. */
+  #said = "";
   /** Something was answered since it opened. */
   #answered = false;
   /** The session gives the connection up, and says why. */
@@ -107,7 +111,9 @@ export class LinkRunner implements WireEvents {
     const now = options.now();
     this.since = now;
     this.#openAt = now;
-    this.polls = options.groups.map((group) => new Poll(group, options.splitter, now));
+    const begins = phases(options.groups, options.place ?? 0);
+    this.polls = options.groups.map((group, i) =>
+      new Poll(group, options.splitter, now, begins[i]));
     for (const group of options.groups) this.#station(group.station);
   }
 
@@ -395,6 +401,7 @@ export class LinkRunner implements WireEvents {
     this.#judge(request.station, slot.session, now);
     if (result === DONE) poll.answered(request);
     else if (result !== BAD.address || !poll.refuse(request, now)) {
+      if (result === BAD.address && poll.isNews(request)) this.#tellRefused(request, slot.session);
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -411,11 +418,23 @@ export class LinkRunner implements WireEvents {
     const before = station.told;
     const isSilent = station.judge(session, now);
     if (station.told !== before) this.#tellStation(number, station);
+    const { trouble = "" } = session;
+    if (trouble !== this.#said && trouble !== "") {
+      this.#options.log.warn("link", `${this.name}: ${trouble}`);
+    }
+    this.#said = trouble;
     if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  /** One tag of all is not there. */
+  #tellRefused({ station, tags, text }: Request, { exception }: Session): void {
+    const [tag] = tags;
+    const advice = this.#advise(station, BAD.address, exception, tag!);
+    this.#options.log.warn("link", `${this.name}: ${tag!.id}: ${advice ?? `${text} is refused`}`);
   }
 
   #tellStation(number: number, { told, exception }: Station): void {

@@ -13,7 +13,7 @@ const wait_ms_max = 60_000;
 
 /**
  * Drives turns on a thread with an event loop. Callbacks only fill buffers and call `wake`; the
- * turn comes right after them, or at its deadline: up to 1 ms late, never early.
+ * turn comes right after them, or at its deadline, up to 1 ms late. One may come for nothing.
  */
 export class Loop {
   turns = 0;
@@ -25,6 +25,8 @@ export class Loop {
   readonly #timers: Timers;
   readonly #work: Turning;
   #timer: unknown = null;
+  /** When it goes off, monotonic ms. */
+  #timerAt = Infinity;
   #woken = false;
   #stopped = false;
 
@@ -42,8 +44,20 @@ export class Loop {
 
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) this.#timers.clear(this.#timer);
+    this.#disarm();
   }
+
+  #disarm(): void {
+    if (this.#timer !== null) this.#timers.clear(this.#timer);
+    this.#timer = null;
+    this.#timerAt = Infinity;
+  }
+
+  readonly #rung = (): void => {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    this.wake();
+  };
 
   #count(ms: number): void {
     this.longest = Math.max(this.longest, ms);
@@ -55,18 +69,26 @@ export class Loop {
   readonly #turn = (): void => {
     if (this.#stopped) return;
     this.#woken = false;
-    if (this.#timer !== null) this.#timers.clear(this.#timer);
-    this.#timer = null;
     const now = this.#clock.now();
     const deadline = this.#work.turn(now, this.#clock.time());
     const after = this.#clock.now();
     this.turns += 1;
     this.#count(after - now);
     if (this.#woken) return;
-    const wait = deadline - after;
-    if (wait <= 0) this.wake();
-    else if (wait < Infinity) {
-      this.#timer = this.#timers.after(Math.min(wait, wait_ms_max), this.wake);
-    }
+    if (deadline <= after) this.wake();
+    else this.#waitUntil(deadline, after);
   };
+
+  /**
+   * A timer that goes off too early costs one turn with nothing to do, a new one for each turn as
+   * much as an exchange: an answer pushes the deadline on, thousands of times a second.
+   */
+  #waitUntil(deadline: number, now: number): void {
+    const at = Math.min(deadline, now + wait_ms_max);
+    if (this.#timerAt <= at) return;
+    this.#disarm();
+    if (deadline === Infinity) return;
+    this.#timerAt = at;
+    this.#timer = this.#timers.after(at - now, this.#rung);
+  }
 }

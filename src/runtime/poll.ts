@@ -15,8 +15,26 @@ export interface LinkGroup {
   readonly requests: readonly Request[];
 }
 
+/**
+ * Groups of one interval begin one after the other over the whole interval: all at once each would
+ * wait for those before it, as long as these happen to take. `place`, 0 to 1: of their link among
+ * those of its thread, so that they do not meet either. In ms, by group.
+ */
+export function phases(groups: readonly Pick<LinkGroup, "interval">[], place: number): number[] {
+  const counts = new Map<number, number>();
+  const places = groups.map(({ interval }) => {
+    const place = counts.get(interval) ?? 0;
+    counts.set(interval, place + 1);
+    return place;
+  });
+  return groups.map(({ interval }, i) => (places[i]! + place) * interval / counts.get(interval)!);
+}
+
 /** How a driver halves a request that a device refused, and puts halves together again. */
 export type Splitter = Pick<Driver, "split" | "join">;
+
+/** Refused tags of a group that the log names; `refused` of `/links` has all. */
+const refused_told_max = 10;
 
 /** A request that names an address that the device does not have. */
 interface Refused {
@@ -43,6 +61,10 @@ export class Poll {
   /** Scheduled start of the newest row, monotonic ms. */
   started = 0;
   readonly #splitter: Splitter;
+  /** ms from where the first row begins to where its grid does. */
+  readonly #phase: number;
+  /** ms by which the next start comes earlier or later, from the first row onto the grid. */
+  #shift: number;
   #requests: readonly Request[];
   #next = 0;
   /** Halves that this poll has still to read. */
@@ -52,9 +74,12 @@ export class Poll {
   readonly #split = new Map<Request, readonly Request[]>();
   readonly #refused = new Map<Request, Refused>();
 
-  constructor(group: LinkGroup, splitter: Splitter, due: number) {
+  constructor(group: LinkGroup, splitter: Splitter, due: number, phase: number) {
     this.group = group;
     this.#splitter = splitter;
+    // No more than half an interval, whichever way.
+    this.#phase = phase < group.interval / 2 ? phase : phase - group.interval;
+    this.#shift = this.#phase;
     this.#requests = group.requests;
     // Nobody asks for what comes unasked.
     this.due = group.requests.some(({ unasked }) => unasked === true) ? Infinity : due;
@@ -64,6 +89,7 @@ export class Poll {
   /** A device that was connected anew may be another one. */
   begin(now: number): void {
     if (this.due < Infinity) this.due = Math.min(this.due, now);
+    this.#shift = this.#phase;
     this.#requests = this.group.requests;
     this.#next = 0;
     this.#halves.length = 0;
@@ -82,7 +108,8 @@ export class Poll {
     const late = Math.floor((now - this.due) / interval);
     this.missed += late;
     this.started = this.due + late * interval;
-    this.due = this.started + interval;
+    this.due = this.started + interval + this.#shift;
+    this.#shift = 0;
     this.#next = 0;
     this.#halved = 0;
   }
@@ -103,6 +130,12 @@ export class Poll {
     if (this.#refused.size === 0) return false;
     const refused = this.#refused.get(request);
     return refused !== undefined && now < refused.until;
+  }
+
+  /** It was refused for the first time, and not so many were that nobody would read on. */
+  isNews(request: Request): boolean {
+    return this.#refused.size <= refused_told_max &&
+      this.#refused.get(request)?.wait_ms === limits.refused_ms_min;
   }
 
   answered(request: Request): void {

@@ -1,10 +1,14 @@
+import { limits } from "../base.ts";
 import type { DriverTag, SessionCounters } from "../driver.ts";
 import type { Frames } from "./frames.ts";
 import type { LinkRunner } from "./link.ts";
 import type { LinkView } from "./view.ts";
 
-/** A setpoint has at most four registers. */
-export const raw_bytes_max = 8;
+/**
+ * A number has at most four registers; a text its length in one byte, and itself. In whole words of
+ * eight, as slots are.
+ */
+export const raw_bytes_max = 8 * Math.ceil((1 + limits.text_write_bytes_max) / 8);
 
 /**
  * How a job of the gate ended: the exchange's result, exception code, whether bytes left, and of a

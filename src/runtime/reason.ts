@@ -48,7 +48,7 @@ function orderAdvice(
   if (!isOdd || !/32|64/.test(tag.type)) return "";
   const { bytes } = driver.encode({ ...tag, writable: true }, value, link);
   for (const wordOrder of orders) {
-    const other = driver.decode({ ...tag, wordOrder }, bytes);
+    const other = Number(driver.decode({ ...tag, wordOrder }, bytes));
     const usual = Math.abs(other);
     const isUsual = isFloat ? usual >= least.usual && usual <= most.usual : usual < word;
     if (other !== value && other !== 0 && isUsual) {

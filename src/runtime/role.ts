@@ -512,10 +512,12 @@ export class Role {
 
   #localLink(plan: LinkPlan, driver: Driver, ended: (why: string) => void): LinkPort {
     const { world, wake } = this.#options;
+    const { share } = this.#now;
     const groups = this.#groupsOf(plan);
     const frames = new Frames();
     const runner = new LinkRunner({
       name: plan.link.name, groups, splitter: plan.driver, reopenWhenSilent: true, log: world.log,
+      place: share.links.indexOf(plan) / share.links.length,
       now: () => world.clock.now(), time: () => world.clock.time(), flags: this.timeFlags,
       tap: this.#tap(frames),
       connectTimeout: connectTimeout(plan.link), wake,

@@ -1,4 +1,4 @@
-import type { Category } from "../ring.ts";
+import type { Category, Written } from "../ring.ts";
 import type { DurabilityStatus } from "./durability.ts";
 import type { Forecast } from "./forecast.ts";
 import type { TableCounters } from "./lookup.ts";
@@ -407,8 +407,8 @@ export interface WriteAnswer {
   /** One sentence. */
   readonly text: string;
   /** What the raw words mean, if something was sent. */
-  readonly value: number | null;
-  readonly readBack: number | null;
+  readonly value: Written | null;
+  readonly readBack: Written | null;
 }
 
 export interface ProofView {
@@ -416,10 +416,10 @@ export interface ProofView {
   readonly hash: string;
   readonly peer: string;
   readonly raw: string;
-  readonly value: number;
+  readonly value: Written;
   readonly eu: string | null;
-  /** Value in each byte order, by its name. */
-  readonly orders: Readonly<Record<string, number>>;
+  /** Value in each byte order, by its name; of a text none. */
+  readonly orders: Readonly<Record<string, Written>>;
 }
 
 export interface ArmRequest {
@@ -448,7 +448,7 @@ export interface ProvedView {
   readonly time: number;
   readonly outcome: string;
   readonly code: string | null;
-  readonly readBack: number | null;
+  readonly readBack: Written | null;
   /** The tag lies where it was proved; null = its link is not open, so nobody can tell. */
   readonly present: boolean | null;
 }

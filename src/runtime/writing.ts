@@ -7,6 +7,7 @@ import {
 } from "../gate.ts";
 import {
   BAD, GOOD, readCell, readsAsNull, stateName, UNCERTAIN, type Column, type Ring,
+  type Written,
 } from "../ring.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
@@ -20,7 +21,7 @@ import { pause, type World } from "./world.ts";
 export interface Taken {
   readonly outcome: Outcome;
   readonly refusal: Refusal | null;
-  readonly means: number | null;
+  readonly means: Written | null;
 }
 
 /** A rule's column that is written to a tag. */
@@ -189,7 +190,9 @@ export class Writing {
       throw asFault(refuse("unread", { tag: id, state: stateName(read.state) }));
     }
     const { tag, driver } = place;
-    const orders = Object.fromEntries((["ABCD", "CDAB", "BADC", "DCBA"] as const).map((wordOrder) =>
+    const wordOrders = typeof read.value === "string" ? []
+      : ["ABCD", "CDAB", "BADC", "DCBA"] as const;
+    const orders = Object.fromEntries(wordOrders.map((wordOrder) =>
       [wordOrder, driver.decode({ ...tag, wordOrder }, raw)]));
     const { hash } = lane.state;
     const { peer } = lane.port;
@@ -215,7 +218,7 @@ export class Writing {
    */
   async prove(ask: ProveRequest, claim: "new" | "known" | "unknown"): Promise<Taken> {
     const { clock } = this.#world;
-    const commandOf = (value: number): Command =>
+    const commandOf = (value: Written): Command =>
       proveCommand(ask, value, claim, clock.now(), clock.now() + prove_ms);
     const lane = this.lanes.get(ask.tag);
     const place = this.#places.get(ask.tag);
@@ -309,9 +312,9 @@ export class Writing {
     const state = U[write.column.state + row]!;
     const oldest = now - (time - F[write.oldest.payload + row]!);
     const value = readsAsNull(state) ? null : readCell(ring, write.column, seq);
-    const number = typeof value === "bigint" ? Number(value) : value;
+    const asked = typeof value === "bigint" ? Number(value) : value;
     const inputs = { oldest, state, flags: U[ring.flagsAt + row]! };
-    const command = ruleCommand(write.rule, lane.id, number, inputs,
+    const command = ruleCommand(write.rule, lane.id, asked, inputs,
       { epoch: this.#past?.epoch ?? 0, sequence: (seq + write.base) | 0 }, now);
     lane.take(command, () => {});
   }

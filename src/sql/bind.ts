@@ -556,8 +556,10 @@ class Binder extends Calls {
       : this.expr(expr.otherwise, context);
     const type = this.unified([...values, otherwise]);
     return this.node({
-      kind: "case", type, span: expr.span, otherwise: this.as(otherwise, type),
-      whens: conditions.map((when, i) => ({ when, then: this.as(values[i]!, type) })),
+      kind: "case", type, span: expr.span,
+      otherwise: this.exact(otherwise, this.as(otherwise, type)),
+      whens: conditions.map((when, i) =>
+        ({ when, then: this.exact(values[i]!, this.as(values[i]!, type)) })),
     });
   }
 

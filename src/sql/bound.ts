@@ -310,21 +310,23 @@ export interface BoundCase extends Typed {
  * time as ISO 8601; from text: what `Number` reads, `true`/`false`/`1`/`0`, ISO 8601; else
  * `ERROR.parse`. To and from `dyn`: as from and to the kind that the value is of, `ERROR.cast`
  * where there is no such cast; a structure becomes a text of JSON. Text to bytes is base64, bytes
- * to text UTF-8.
+ * to text UTF-8. `exact`: a whole number that its float does not hold is `ERROR.overflow` instead.
  */
 export interface BoundCast extends Typed {
   readonly kind: "cast";
   readonly operand: Bound;
+  readonly exact?: true;
 }
 
 /**
  * A `dyn` operand as the kind that a place takes, which it must already be: `ERROR.type` if not. A
  * whole number is a float too, a float a whole number if it has no fraction, a time also a number
- * or a text that is one.
+ * or a text that is one. `exact` as of a cast.
  */
 export interface BoundNarrow extends Typed {
   readonly kind: "narrow";
   readonly operand: Bound;
+  readonly exact?: true;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
 import { limits, reason } from "../base.ts";
+import type { Written } from "../ring.ts";
 import { Fold, type Folded, type Withheld } from "./fold.ts";
 import { audit_full, type Ledger } from "./ledger.ts";
 
@@ -30,7 +31,7 @@ export interface Attempt {
 
 /** An admitted command, before its frame leaves (W10). */
 export interface Intent extends Attempt {
-  readonly means: number;
+  readonly means: Written;
   readonly clamped: boolean;
   /** Raw words as they will stand on the wire. */
   readonly words: Uint8Array;
@@ -39,7 +40,7 @@ export interface Intent extends Attempt {
   /** Per condition: text, value, time of its oldest input. */
   readonly permit: readonly Readonly<Record<string, unknown>>[];
   /** What the tag read right before, or null. */
-  readonly read: number | null;
+  readonly read: Written | null;
   readonly arming: number;
   /** Engine time after which the frame must not leave. */
   readonly notAfter: number;
@@ -60,7 +61,7 @@ export interface Ending {
   readonly code: string | null;
   readonly sentence: string | null;
   readonly exception: number;
-  readonly readBack: number | null;
+  readonly readBack: Written | null;
   readonly time: number;
 }
 
@@ -89,7 +90,7 @@ export interface Proved {
   readonly time: number;
   readonly outcome: string;
   readonly code: string | null;
-  readonly readBack: number | null;
+  readonly readBack: Written | null;
   /** Of the path that it was proved for (W2). */
   readonly hash: string;
 }
@@ -105,8 +106,8 @@ export interface AuditRow {
   readonly tag: string;
   /** JSON text. */
   readonly asked: string | null;
-  readonly means: number | null;
-  readonly read: number | null;
+  readonly means: Written | null;
+  readonly read: Written | null;
   readonly arming: number | null;
   readonly sent: number | null;
   /** Bytes of the write as sent, in hexadecimal. */
@@ -114,7 +115,7 @@ export interface AuditRow {
   readonly outcome: string | null;
   readonly code: string | null;
   readonly sentence: string | null;
-  readonly readBack: number | null;
+  readonly readBack: Written | null;
   readonly count: number;
   readonly first: number;
 }
@@ -124,8 +125,8 @@ export interface Abandoned {
   readonly row: number;
   readonly tag: string;
   readonly origin: string;
-  readonly means: number;
-  readonly read: number | null;
+  readonly means: Written;
+  readonly read: Written | null;
   readonly time: number;
 }
 
@@ -371,10 +372,11 @@ export class Audit {
 const selectOf = (tag: "" | "tag = ?3 AND"): string => `
 SELECT * FROM (
   SELECT row, CASE WHEN id = '' THEN 'act' ELSE verdict END AS verdict, time, id, origin, who,
-    source, tag, asked, means, read, arming, sent,
+    source, tag, asked, coalesce(means_text, means) AS means, coalesce(read_text, read) AS read,
+    arming, sent,
     CASE WHEN frame IS NOT NULL THEN lower(hex(frame)) END AS frame,
     CASE WHEN id = '' THEN 'done' ELSE outcome END AS outcome, code, sentence,
-    read_back AS readBack, 1 AS count, time AS first
+    coalesce(read_back_text, read_back) AS readBack, 1 AS count, time AS first
   FROM attempts WHERE ${tag} time >= ?1 ORDER BY time DESC, row DESC LIMIT ?2)
 UNION ALL
 SELECT * FROM (
@@ -433,20 +435,27 @@ RETURNING id, origin`,
  * conditions stand here word for word.
  */
 const proved = `SELECT attempts.tag, attempts.who, attempts.time, outcome, code,
-  read_back AS readBack, hash
+  coalesce(read_back_text, read_back) AS readBack, hash
 FROM (SELECT max(row) AS row FROM attempts INDEXED BY attempts_proved
   WHERE origin = 'prove' AND verdict = 'admitted' AND outcome <> 'refused' GROUP BY tag) AS newest
 JOIN attempts USING (row) JOIN armings ON armings.number = attempts.arming`;
 
+/** Numbers and texts have columns of their own. */
+const numberOf = (value: Written | null): number | null =>
+  (typeof value === "number" ? value : null);
+const textOf = (value: Written | null): string | null =>
+  (typeof value === "string" ? value : null);
+
 function insertIntent(db: Database, i: Intent, epoch: number): number {
   return Number(db.query(
-    `INSERT INTO attempts (verdict, id, origin, who, source, tag, asked, means, clamped, words,
-       policy_hash, config_hash, inputs, permit, read, arming, epoch, received, time, monotonic,
-       not_after)
-     VALUES ('admitted', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  ).run(i.id, i.origin, i.who, i.source, i.tag, asText(i.asked), i.means, i.clamped ? 1 : 0,
-    i.words, i.policyHash, i.configHash, i.inputs && JSON.stringify(i.inputs),
-    JSON.stringify(i.permit), i.read, i.arming, epoch, i.received, i.time, i.monotonic, i.notAfter,
+    `INSERT INTO attempts (verdict, id, origin, who, source, tag, asked, means, means_text, clamped,
+       words, policy_hash, config_hash, inputs, permit, read, read_text, arming, epoch, received,
+       time, monotonic, not_after)
+     VALUES ('admitted', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(i.id, i.origin, i.who, i.source, i.tag, asText(i.asked), numberOf(i.means),
+    textOf(i.means), i.clamped ? 1 : 0, i.words, i.policyHash, i.configHash,
+    i.inputs && JSON.stringify(i.inputs), JSON.stringify(i.permit), numberOf(i.read),
+    textOf(i.read), i.arming, epoch, i.received, i.time, i.monotonic, i.notAfter,
   ).lastInsertRowid);
 }
 
@@ -471,8 +480,9 @@ function insertAct(db: Database, a: Act, epoch: number): boolean {
 function storeEnding(db: Database, e: Ending): void {
   db.query(
     `UPDATE attempts SET sent = ?, frame = ?, outcome = ?, code = ?, sentence = ?, exception = ?,
-       read_back = ?, ended = ? WHERE row = ? AND outcome IS NULL`,
-  ).run(e.sent, e.frame, e.outcome, e.code, e.sentence, e.exception, e.readBack, e.time, e.row);
+       read_back = ?, read_back_text = ?, ended = ? WHERE row = ? AND outcome IS NULL`,
+  ).run(e.sent, e.frame, e.outcome, e.code, e.sentence, e.exception,
+    numberOf(e.readBack), textOf(e.readBack), e.time, e.row);
 }
 
 /**
@@ -485,7 +495,8 @@ export function abandonIn(
   db: Database, why: string, time: number, tags: readonly string[] | null,
 ): Abandoned[] {
   const open = db.query(
-    `SELECT row, tag, origin, means, read, time FROM attempts
+    `SELECT row, tag, origin, coalesce(means_text, means) AS means,
+       coalesce(read_text, read) AS read, time FROM attempts
      WHERE outcome IS NULL AND verdict = 'admitted' ORDER BY row`).all() as Abandoned[];
   const ours = open.filter(({ tag }) => tags === null || tags.includes(tag));
   for (const { row, origin } of ours) {

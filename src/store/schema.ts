@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS attempts (
   arming INTEGER, epoch INTEGER NOT NULL,
   received REAL NOT NULL, time REAL NOT NULL, monotonic REAL NOT NULL, not_after REAL,
   sent REAL, frame BLOB,
-  outcome TEXT, code TEXT, sentence TEXT, exception INTEGER, read_back REAL, ended REAL
+  outcome TEXT, code TEXT, sentence TEXT, exception INTEGER, read_back REAL, ended REAL,
+  means_text TEXT, read_text TEXT, read_back_text TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (id);
 CREATE INDEX IF NOT EXISTS attempts_by_tag ON attempts (tag, time);
@@ -97,6 +98,9 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRI
 
 /** Columns that a store of an earlier version does not have yet. */
 const later = [
+  ["attempts", "means_text", "TEXT"],
+  ["attempts", "read_text", "TEXT"],
+  ["attempts", "read_back_text", "TEXT"],
   ["withheld", "who", "TEXT NOT NULL DEFAULT ''"],
   ["withheld", "source", "TEXT NOT NULL DEFAULT ''"],
 ] as const;

@@ -1,17 +1,8 @@
-import { join } from "node:path";
 import { Program, until } from "../support/binary.ts";
+import { compile } from "./compile.ts";
 
 /** Milliseconds after which the clock in the peer's registers begins anew. */
 export const peer_clock_ms = 2 ** 20;
-
-/** Compiles a C program that lies beside the benches; its path. */
-export function compile(name: string, folder: string, ...libraries: string[]): string {
-  const program = join(folder, name);
-  const source = join(import.meta.dir, `${name}.c`);
-  const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-o", program, source, ...libraries]);
-  if (exitCode !== 0) throw new Error(`this bench needs gcc ${libraries.join(" ")}: ${stderr}`);
-  return program;
-}
 
 /** The Modbus TCP device in C (`modbus_peer.c`), in a process of its own. */
 export class ModbusPeer {
@@ -23,8 +14,11 @@ export class ModbusPeer {
     this.ports = ports;
   }
 
-  static async start(folder: string, ports: number): Promise<ModbusPeer> {
-    const program = new Program([compile("modbus_peer", folder), `${ports}`]);
+  /** `wrap`: a command that starts it. */
+  static async start(
+    folder: string, ports: number, wrap: readonly string[] = [],
+  ): Promise<ModbusPeer> {
+    const program = new Program([...wrap, compile("modbus_peer", folder), `${ports}`]);
     const told = await until("the peer's ports", () => {
       const lines = program.output.split("\n").slice(0, -1);
       return lines.length === ports ? lines.map(Number) : null;

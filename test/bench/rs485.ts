@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
+import { compile } from "./compile.ts";
 import type { Figure } from "./figure.ts";
 
 /**
@@ -26,10 +27,7 @@ interface Told {
 export async function run(): Promise<Figure[]> {
   const folder = workFolder();
   try {
-    const peer = join(folder.path, "peer");
-    const source = new URL("rs485_peer.c", import.meta.url).pathname;
-    const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-o", peer, source]);
-    if (exitCode !== 0) throw new Error(`bench rs485 needs gcc: ${stderr}`);
+    const peer = compile("rs485_peer", folder.path);
     const figures: Figure[] = [];
     for (const baud of bauds) {
       for (const stations of stationCounts) {

@@ -1,9 +1,9 @@
-/* The stations of a bus, for the bench `rs485`: gcc -O2 rs485_peer.c
- *   rs485_peer BAUD SECONDS     prints the path of its pty, then one JSON line
+/* The stations of a bus, for the benches `rs485` and `neighbours`: gcc -O2 rs485_peer.c
+ *   rs485_peer BAUD SECONDS [DEAD]     prints the path of its pty, then one JSON line
  * A pty is as fast as memory, so this side keeps the time of the line: what arrives at once is on
  * the line for as long as its characters (8E1: 11 bits) take, an answer begins after the silence
  * that the standard asks for, and its characters are given at the pace of the line, as a UART with
- * a FIFO of 16 does. Every station answers FC3 with any registers. */
+ * a FIFO of 16 does. Every station but DEAD answers FC3 with any registers. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -52,7 +52,8 @@ int main(int argc, char **argv) {
   /* Sleeps are not stretched. */
   prctl(PR_SET_TIMERSLACK, 1);
   int master = posix_openpt(O_RDWR | O_NOCTTY);
-  if (argc != 3 || master < 0 || grantpt(master) || unlockpt(master)) return 1;
+  int dead = argc == 4 ? atoi(argv[3]) : 0;
+  if (argc < 3 || argc > 4 || master < 0 || grantpt(master) || unlockpt(master)) return 1;
   int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
   struct termios raw;
   tcgetattr(slave, &raw);
@@ -81,6 +82,7 @@ int main(int argc, char **argv) {
       bad++;
       continue;
     }
+    if (request[0] == dead) continue;
     if (first > 0 && measured < gaps_max) gaps[measured++] = came - ended;
     double heard = came + n * character;
     int registers = request[4] << 8 | request[5], length = 3 + 2 * registers;

@@ -66,9 +66,9 @@ test("the line loads whole", () => {
     memory: 32 * 2 ** 20, deadline: 20,
   }]);
   expect(gateway.policy["press.setpoint"]).toEqual({
-    allow: ["rule:hold", "rest"], maxMode: "armed", min: 20, max: 80, outside: "reject", maxStep: 5,
-    deadband: 0.5, minInterval: 1000, writesPerDay: 5000, inputMaxAge: 500,
-    permit: ["press.door_closed"], maxAge: 1000,
+    allow: ["rule:hold", "rest"], maxMode: "armed", min: 20, max: 80, texts: null,
+    outside: "reject", maxStep: 5, deadband: 0.5, minInterval: 1000, writesPerDay: 5000,
+    inputMaxAge: 500, permit: ["press.door_closed"], maxAge: 1000,
     onLoss: { after: 30_000, value: "hold", step: "limited" },
   });
   expect(gateway.api).toEqual({ listen: "127.0.0.1", port: 8600, token: null });

@@ -315,8 +315,18 @@ const cases: readonly Case[] = [
   { name: "min is not below max", file: policy, find: '"min": 20', put: '"min": 80', expect: [
     "write-policy.json:1:…press.setpoint.min: min 80 must be below max 80…"] },
   { name: "no limits", file: policy, find: '"min": 20, "max": 80,', put: "", expect: [
-    "…press.setpoint.min: is missing: a number (smallest value, in engineering units)",
-    "…press.setpoint.max: is missing: a number (largest value, in engineering units)"] },
+    "…press.setpoint.min: is missing: a number is written between two limits, `min` and `max`…",
+    "…press.setpoint.max: is missing: a number is written between two limits…"] },
+  { name: "a policy of texts for a number", file: policy, find: '"min": 20, "max": 80,',
+    put: '"values": ["a"],', expect: [
+      "…press.setpoint: press.setpoint is a float32: `min` and `max` say what it may be, and no…",
+      "…press.setpoint.maxStep: maxStep has no meaning for texts…",
+      "…press.setpoint.deadband: deadband has no meaning for texts…"] },
+  { name: "limits beside a pattern that is none", file: policy, find: '"min": 20, "max": 80,',
+    put: '"min": 20, "pattern": "a(",', expect: [
+      "…press.setpoint.min: a text has no limits: `values` or `pattern` say what it may be…",
+      "…press.setpoint.pattern: this is no regular expression of RE2: …",
+      "…press.setpoint: press.setpoint is a float32…", "…maxStep…", "…deadband…"] },
   { name: "onLoss is missing (W19)", file: policy,
     find: ',\n    "onLoss": { "after": "30s", "value": "hold" }', put: "", expect: [
       "write-policy.json:… press.setpoint.onLoss: is missing: rule hold writes press.setpoint, " +

@@ -45,7 +45,9 @@ export const kits: readonly Kit[] = [
       ["DB1.DBB4", "text(300)", /at most 222 bytes/],
       ["T5", "int16", /timers and counters/],
       ["DB1.DBD65534", "int32", /an area ends at 65535/],
-      ["MW10", "time", /S7 has no `time`/],
+      ["MW10", "time", /spelled by its type in the program: `DB1\.DTL20`/],
+      ["DB1.DTL20", "int32", /DTL is a moment: the type must be time/],
+      ["DB1.DTL65530", "time", /an area ends at 65535/],
     ],
   },
   {

@@ -55,7 +55,9 @@ describe("addresses", () => {
     expect(no({ writable: true }, "input 1")).toContain("only be read");
     expect(no({ writable: true }, "holding 1", "int8")).toContain("half a register");
     expect(no({ writable: true, station: 0 })).toContain("broadcast");
-    expect(no({}, "holding 1", "time")).toContain("no `time`");
+    expect(no({}, "holding 1", "time")).toBe("");
+    expect(no({ scale: 60 }, "holding 1", "time")).toContain("no meaning for time");
+    expect(no({ writable: true }, "holding 1", "time")).toContain("not in this version");
     expect(no({}, "holding 1", "text(252)")).toContain("longer than one read");
     expect(modbusRtu.checkTag(tag("holding 1", "int16", { station: 255 }), rtuLink))
       .toContain("1 to 247");

@@ -71,7 +71,7 @@ describe(`codec, seed ${seed}`, () => {
 
   test("the suffix overrides the device's order; WS and WR are for 64 bits", () => {
     const of = (at: string, type: "int32" | "int64" | "int16", ...bytes: number[]): number =>
-      modbusTcp.decode(tag(at, type, { wordOrder: "CDAB" }), Uint8Array.from(bytes));
+      Number(modbusTcp.decode(tag(at, type, { wordOrder: "CDAB" }), Uint8Array.from(bytes)));
     expect(of("1!400001#LL", "int32", 1, 2, 3, 4)).toBe(0x01020304);
     expect(of("1!400001#LB", "int32", 1, 2, 3, 4)).toBe(0x02010403);
     expect(of("1!400001#BL", "int32", 1, 2, 3, 4)).toBe(0x03040102);
@@ -114,6 +114,17 @@ describe(`codec, seed ${seed}`, () => {
     expect(ring.arena.U[column.state + 8]).toBe(BAD.range);
     expect(readCell(ring, column, 8)).toBe(21.5);
     expect(cell(tag("input 0", "uint64"), new Uint8Array(8).fill(255)).state).toBe(ERROR.overflow);
+  });
+
+  test("a moment is seconds since 1970, to the year 2106, in the device's order", () => {
+    for (const iso of ["1970-01-01T00:00:00Z", "2024-02-29T23:59:58Z", "2106-02-07T06:28:15Z"]) {
+      const seconds = Date.parse(iso) / 1000;
+      for (const wordOrder of orders) {
+        const bytes = onWire(bigEndian("uint32", seconds), wordOrder);
+        expect(cell(tag("holding 0", "time", { wordOrder }), bytes))
+          .toEqual({ value: seconds * 1000, state: GOOD });
+      }
+    }
   });
 
   test("bits, bytes and texts", () => {

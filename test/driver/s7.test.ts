@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { createRandom } from "../../src/base.ts";
 import { DONE, s7, type DriverTag } from "../../src/driver.ts";
 import { BAD, ERROR, GOOD } from "../../src/ring.ts";
 import { Bench, kits, linkFor, newest, states, type Kit } from "../contract/drivers.ts";
@@ -28,7 +29,10 @@ describe("addresses", () => {
     const refused = (at: string, type: string) =>
       s7.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("I0.1", "bool")).toContain("the PLC reads itself");
-    expect(refused("DB1.DBB0", "text(4)")).toContain("not in this version");
+    expect(refused("DB1.DBB0", "text(4)")).toBe("");
+    expect(refused("DB1.DBC0", "text(4)")).toContain("characters alone");
+    expect(refused("DB1.DBB0", "text(80)")).toContain("at most 64 bytes");
+    expect(refused("DB1.DBB0", "bytes(4)")).toContain("Writing a bytes(4)");
     expect(refused("DB1.DBX0.1", "bool")).toBe("");
     expect(s7.checkTag(tag("DB1.DBW0", "int16", { wordOrder: "CDAB" }), link))
       .toContain("wordOrder");
@@ -84,6 +88,43 @@ describe("reading", () => {
     expect(bench.session.trouble).toMatch(/DB1\.DBB58\.\.59: .*past the end.*0x05/);
   });
 
+  test.each([
+    ["DB1.DT0", "24 02 29 23 59 58 12 36", "2024-02-29T23:59:58.123Z"],
+    ["DB1.DT0", "89 12 31 00 00 00 00 01", "2089-12-31T00:00:00.000Z"],
+    ["DB1.DT0", "90 01 01 00 00 00 00 02", "1990-01-01T00:00:00.000Z"],
+    ["DB1.DTL0", "07e8 02 1d 05 17 3b 3a 0754d4c0", "2024-02-29T23:59:58.123Z"],
+    ["DB1.LDT0", "17b87ae8a00840c0", "2024-02-29T23:59:58.123Z"],
+    ["DB1.DT0", "23 02 29 00 00 00 00 01", null],
+    ["DB1.DT0", "24 0a 01 00 00 00 00 01", null],
+    ["DB1.DT0", "00 00 00 00 00 00 00 00", null],
+    ["DB1.DTL0", "07e8 0d 1d 05 17 3b 3a 0754d4c0", null],
+    ["DB1.DTL0", "07e8 02 1d 05 18 3b 3a 0754d4c0", null],
+  ])("%s of %s is %s", (at, bytes, iso) => {
+    const { ring, tags } = ringFor([tag(at, "time")]);
+    const wire = new ScriptedWire();
+    const link = linkOf(s7, kit.settings);
+    const session = s7.open(link, wire);
+    ring.claim(1);
+    session.read(s7.plan(tags, link)[0]!, ring, ring.head, 0);
+    greet(session, wire, [...hex(bytes)]);
+    ring.publish(1);
+    expect(states(ring, tags)).toEqual([iso === null ? BAD.range : GOOD]);
+    if (iso !== null) expect(newest(ring, tags)).toEqual([Date.parse(iso)]);
+  });
+
+  test("the simulated PLC's moments are read as they are", () => {
+    const places = ["DB1.DT0", "DB1.DTL8", "DB1.LDT20"];
+    const { ring, tags } = ringFor(places.map((at) => tag(at, "time", { id: `d.${at}` })));
+    const bench = new Bench(kit, tags);
+    const random = createRandom(11);
+    for (let n = 0; n < 200; n++) {
+      const moment = 631_152_000_000 + Math.floor(random.next() * 3.1e12);
+      for (const { id } of tags) bench.values.set(id, moment);
+      bench.poll(ring, tags, n);
+      expect(newest(ring, tags)).toEqual([moment, moment, moment]);
+    }
+  });
+
   test("a STRING has its own length; one that claims more than its room is an error", () => {
     const { ring, tags } = ringFor([tag("DB1.DBB0", "text(6)"), tag("DB1.DBC8", "text(4)")]);
     const wire = new ScriptedWire();
@@ -100,6 +141,34 @@ describe("reading", () => {
     ring.publish(1);
     expect(states(ring, tags)).toEqual([ERROR.length, GOOD]);
   });
+});
+
+test("a STRING is written behind its room, and only into room that is there", () => {
+  const [one] = ringFor([tag("DB1.DBB0", "text(6)", { writable: true })]).tags;
+  const link = linkOf(s7, kit.settings);
+  const wire = new ScriptedWire();
+  const session = s7.open(link, wire);
+  const raw = new Uint8Array(s7.rawBytes(one!));
+  const read = (...data: number[]): unknown => {
+    session.readRaw(one!, raw, 0);
+    greet(session, wire, data);
+    return session.result === DONE ? s7.decode(one!, raw) : session.result;
+  };
+  expect(read(6, 3, 0x61, 0x62, 0x63, 0, 0, 0)).toBe("abc");
+  expect(read(8, 0, 0x61, 0x62, 0x63, 0, 0, 0)).toBe("");
+  // A shorter STRING: six characters would run over what stands behind it.
+  expect(read(4, 3, 0x61, 0x62, 0x63, 0, 0, 0)).toBe(BAD.address);
+  expect(session.trouble).toContain("has room for 4 and 3 characters in it, which is no text(6)");
+  expect(read(8, 7, 0x61, 0x62, 0x63, 0, 0, 0)).toBe(BAD.address);
+  const { bytes, means } = s7.encode(one!, "R-1", link);
+  expect(means).toBe("R-1");
+  session.write(one!, bytes, () => 1e9, 0);
+  // Bit address 8: byte 1; four bytes, the length and three characters.
+  expect(Buffer.from(session.frame).toString("hex")).toEndWith("0004000184000008000400200352" +
+    "2d31");
+  expect(() => s7.encode(one!, "seven..", link)).toThrow("text(6) at most 6");
+  expect(() => s7.encode(one!, "Größe", link)).toThrow("U+00f6");
+  expect(() => s7.encode(one!, 7, link)).toThrow("takes a text");
 });
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""),

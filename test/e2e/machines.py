@@ -11,7 +11,7 @@ import threading
 import tty
 
 lock = threading.Lock()
-state = {"volt": 5.0, "set": 0, "weight": ("S", 100.0), "mute": set(), "lines": {}, "open": {}}
+state = {"volt": 5.0, "set": 0, "text": "ready", "weight": ("S", 100.0), "mute": set(), "lines": {}, "open": {}}
 
 
 def say(text):
@@ -26,6 +26,10 @@ def scpi(request):
         return "ACME,DM-1,42,1.0"
     if request == "SOUR:VOLT?":
         return "%.3f" % state["volt"]
+    if request == "DISP:TEXT?":
+        return state["text"]
+    if request.startswith("DISP:TEXT "):
+        state["text"] = request.split('"')[1]
     if request.startswith("SOUR:VOLT "):
         state["volt"] = float(request.split(" ")[1])
         state["set"] += 1

@@ -18,6 +18,9 @@ const tags = {
   name: { at: "DB1.DBB24", type: "text(10)" },
   code: { at: "DB1.DBC40", type: "text(4)" },
   flags: { at: "MW10", type: "uint16" },
+  old_moment: { at: "DB1.DT60", type: "time" },
+  moment: { at: "DB1.DTL68", type: "time" },
+  new_moment: { at: "DB1.LDT80", type: "time" },
   door: { at: "I0.1", type: "bool" },
   scaled: { at: "MB20", type: "uint8", scale: 0.5, offset: 1 },
   beyond: { at: "DB1.DBW120", type: "int16" },
@@ -25,6 +28,8 @@ const tags = {
   setpoint: { at: "DB1.DBD8", type: "float32", access: "read-write" },
   // The server writes a bit as its whole byte: this one has its byte to itself.
   run: { at: "DB1.DBX50.0", type: "bool", access: "read-write" },
+  recipe: { at: "DB1.DBB60", type: "text(12)", access: "read-write" },
+  longer: { at: "DB1.DBB24", type: "text(12)", access: "read-write" },
   level: { at: "DB1.DBW12", type: "int16", access: "read-write" },
 };
 const config = {
@@ -40,6 +45,9 @@ const onLoss = { after: "30s", value: "hold" };
 const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "500ms", onLoss },
+  "press.recipe": { allow: ["cli", "prove"], maxMode: "armed", values: ["R-1", "R-200"],
+    minInterval: "1ms" },
+  "press.longer": { allow: ["cli"], maxMode: "armed", values: ["R-1"] },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
   "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" },
 };
@@ -84,6 +92,13 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect(values.every(({ quality }) => quality === "good")).toBe(true);
   });
 
+  test("moments of all three types are those that the PLC has", async () => {
+    const names = ["old_moment", "moment", "new_moment"];
+    const values = await Promise.all(names.map(tag));
+    expect(values.map(({ value, quality }) => [value, quality])).toEqual(
+      names.map(() => [Date.UTC(2024, 1, 29, 23, 59, 58, 123), "good"]));
+  });
+
   test("a tag that is not there is bad alone, and its neighbours are not", async () => {
     expect((await tag("beyond")).quality).toBe("bad:address");
     expect((await tag("missing")).quality).toBe("bad:address");
@@ -116,6 +131,24 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect((await block())[50]).toBe(1);
     expect((await gateway.cli("write", "press.run", "0")).output).toContain("verified");
     expect((await block())[50]).toBe(0);
+  }, 20_000);
+
+  test("a STRING is written if the policy names the text; its room stays", async () => {
+    await gateway.arm("press.recipe");
+    const write = async (text: string): Promise<string> =>
+      (await gateway.cli("write", "press.recipe", text, "--text")).output;
+    expect(await write("R-300")).toContain("text-not-allowed");
+    expect(await write("R-200")).toContain("verified: press.recipe reads R-200");
+    expect((await block()).subarray(60, 67).toString("latin1")).toBe("\x0c\x05R-200");
+    expect((await gateway.cli("audit", "press.recipe")).output).toMatch(/R-200.*verified/);
+    const number = await gateway.cli("write", "press.recipe", "7");
+    expect(number.output).toContain("takes a text");
+  }, 20_000);
+
+  test("nobody arms for a STRING that is shorter in the PLC than in the tag", async () => {
+    const { code, output } = await gateway.cli("arm", "press.longer", "--for", "1m", "--by", "t",
+      "--yes");
+    expect([code, output]).toEqual([1, expect.stringContaining("could not be read")]);
   }, 20_000);
 
   test("the PLC goes and comes back", async () => {

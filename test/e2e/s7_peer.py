@@ -1,9 +1,11 @@
 """An S7 server that Tagwerk knows nothing of. Prints its port, then DB1 in hex for each line read."""
 import struct
 import sys
+from datetime import datetime
 
 from snap7.server import Server
 from snap7.type import SrvArea
+from snap7.util import set_dt, set_dtl, set_ldt
 
 db1 = bytearray(96)
 db1[0] = 0b1001
@@ -11,7 +13,12 @@ struct.pack_into(">h", db1, 2, -7)
 struct.pack_into(">f", db1, 4, 21.5)
 struct.pack_into(">d", db1, 16, 1234.5678)
 db1[24:31] = bytes([10, 5]) + b"hello"
+db1[60:66] = bytes([12, 4]) + b"R-00"
 db1[40:44] = b"AB12"
+moment = datetime(2024, 2, 29, 23, 59, 58, 123000)
+set_dt(db1, 60, moment)
+set_dtl(db1, 68, moment)
+set_ldt(db1, 80, moment)
 
 server = Server(log=False)
 server.register_area(SrvArea.DB, 1, db1)

@@ -115,7 +115,7 @@ scene("after a kill a rule goes on with its state, and with what came meanwhile"
   expect(gateway.program.output).not.toContain("were replayed");
 }, 60_000);
 
-scene("a sink that is another one, or comes while it runs, does not hold up its rules", async () => {
+scene("a sink made anew, or that comes while it runs, does not hold up its rules", async () => {
   await start();
   // More than half of what a rule's ring has room for, so that a place of 0 would be far behind.
   await send(1500);

@@ -27,6 +27,13 @@ const device = ({ devices }: any, link: string, groups: object, without: string[
     .filter(([name]) => !without.includes(name))) };
 };
 
+/** The supply's display may be written, too. */
+const withText = (of: any): object => ("telegrams" in of
+  ? { ...of, telegrams: { ...of.telegrams,
+    shown: { send: "DISP:TEXT?", write: 'DISP:TEXT "{value}"' } } }
+  : { ...of, tags: { ...of.tags,
+    shown: { at: "shown", type: "text(16)", group: "fast", access: "read-write" } } });
+
 describe.skipIf(python === null)("machines without a standard", () => {
   const folder = workFolder();
   let machines: Program;
@@ -47,7 +54,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
     const config = folder.write("gateway.json", {
       gateway: { id: "machines" },
       links: {
-        volt: over(supply, "telegram-tcp", tcp(at.scpi)),
+        volt: withText(over(supply, "telegram-tcp", tcp(at.scpi))),
         volt_udp: over(supply, "telegram-udp", tcp(at.scpi_udp)),
         scale: over(scale, "telegram-tcp", tcp(at.sics)),
         scale_serial: over(scale, "telegram-serial", { port: at.sics_serial, rs485: "adapter" }),
@@ -56,7 +63,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
           { port: at.reader_serial, rs485: "adapter" }),
       },
       devices: {
-        volt: device(supply, "volt", both),
+        volt: withText(device(supply, "volt", both)),
         volt_udp: device(supply, "volt_udp", both, ["setpoint"]),
         scale: device(scale, "scale", fast), scale_serial: device(scale, "scale_serial", fast),
         reader: device(reader, "reader", { scans: "10s" }),
@@ -67,8 +74,12 @@ describe.skipIf(python === null)("machines without a standard", () => {
         serial: { sql: "SELECT code AS line FROM reader_serial.scans", to: ["codes"] },
       },
       sinks: { codes: { type: "log" } },
-      policy: { "volt.setpoint": { allow: ["cli", "rest"], maxMode: "armed", min: 0, max: 24,
-        minInterval: "1ms" } },
+      policy: {
+        "volt.shown": { allow: ["cli", "rest"], maxMode: "armed", pattern: "[A-Z]+[0-9]{1,3}",
+          minInterval: "1ms" },
+        "volt.setpoint": { allow: ["cli", "rest"], maxMode: "armed", min: 0, max: 24,
+          minInterval: "1ms" },
+      },
       api: { listen: "127.0.0.1:0" },
     });
     gateway = await RunningGateway.start(config, join(folder.path, "store"));
@@ -129,6 +140,20 @@ describe.skipIf(python === null)("machines without a standard", () => {
     expect(await write(25)).toMatchObject({ outcome: "refused" });
     expect(sent()).toEqual(["scpi SOUR:VOLT 12.346"]);
     await until("the poll has it", async () => (await tag("volt.voltage")).value === 12.346);
+  });
+
+  test("a text is written if it is of the policy's pattern", async () => {
+    const write = async (value: unknown): Promise<any> => (await gateway.post("/write",
+      { id: `t-${crypto.randomUUID()}`, tag: "volt.shown", value, within: "5s" })).body;
+    await good(gateway, "volt.shown");
+    await gateway.arm("volt.shown");
+    for (const other of ["A1000", 'A1";*RST', "A1\nA2", " A1", ""]) {
+      expect(await write(other)).toMatchObject({ outcome: "refused" });
+    }
+    expect(await write("LOT7")).toMatchObject({ outcome: "verified", value: "LOT7",
+      readBack: "LOT7" });
+    expect(machines.output.match(/^scpi DISP:TEXT .*$/gm)).toEqual(['scpi DISP:TEXT "LOT7"']);
+    await until("the poll has it", async () => (await tag("volt.shown")).value === "LOT7");
   });
 
   test("check shows what is sent unarmed", async () => {

@@ -153,16 +153,19 @@ function compute(node: Bound, leaves: Leaves, of: (node: Bound) => Cell): Cell {
       const [from, to] = [node.operand.type.kind, node.type.kind];
       if (!hasValue(operand)) return operand;
       if (to === "dyn") return opened(operand, from);
+      if (node.exact && isRounded(operand)) return failed(ERROR.overflow);
       return from === "dyn" ? closed(operand, node.type, openCast)
         : cast(operand, from, to, node.type.slot);
     }
     case "narrow": {
       const operand = of(node.operand);
-      return hasValue(operand) ? closed(operand, node.type, openNarrow) : operand;
+      if (!hasValue(operand)) return operand;
+      return node.exact && isRounded(operand) ? failed(ERROR.overflow)
+        : closed(operand, node.type, openNarrow);
     }
     case "coalesce": return node.args.map(of).find((arg) => hasValue(arg) || isError(arg))
       ?? nothing;
-    case "call": return call(node, node.args.map((arg) => argument(arg, of)));
+    case "call": return call(node, node.args.map(of));
     default: return never(node, "expression");
   }
 }
@@ -341,15 +344,9 @@ function fromText(text: string, to: string, state: number): Cell {
     : cast({ value: number, state }, "float64", to, 0);
 }
 
-/** What a function takes: no whole number that would be another as a float or a time. */
-function argument(node: Bound, of: (node: Bound) => Cell): Cell {
-  const cell = of(node);
-  const converted = node.kind === "cast" || node.kind === "narrow";
-  if (!converted || !["float64", "time"].includes(node.type.kind) || !hasValue(cell)) return cell;
-  const { value } = of(node.operand);
-  return typeof value === "bigint" && !Number.isSafeInteger(Number(value))
-    ? failed(ERROR.overflow) : cell;
-}
+/** A whole number that would be another as a float or a time. */
+const isRounded = ({ value }: Cell): boolean =>
+  typeof value === "bigint" && !Number.isSafeInteger(Number(value));
 
 function call(node: BoundCall, args: readonly Cell[]): Cell {
   const fn = scalarFunctions.get(node.fn);

@@ -19,6 +19,7 @@ export function facts(over: Partial<TagFacts> = {}): TagFacts {
 
 function encodeInt16(scale: number): TagFacts["encode"] {
   return (value) => {
+    if (typeof value === "string") return "an int16 holds no text";
     const raw = Math.round(value / scale);
     if (raw < -32768 || raw > 32767) return "an int16 holds -32768 to 32767";
     const bytes = new Uint8Array(2);
@@ -28,9 +29,9 @@ function encodeInt16(scale: number): TagFacts["encode"] {
 }
 
 export const policy: TagPolicy = {
-  allow: ["rule:hold", "rest", "cli"], maxMode: "armed", min: 20, max: 80, outside: "reject",
-  maxStep: 5, deadband: 0.5, minInterval: 1000, writesPerDay: 100, inputMaxAge: 500,
-  permit: ["press.door_closed"], maxAge: 1000,
+  allow: ["rule:hold", "rest", "cli"], maxMode: "armed", min: 20, max: 80, texts: null,
+  outside: "reject", maxStep: 5, deadband: 0.5, minInterval: 1000, writesPerDay: 100,
+  inputMaxAge: 500, permit: ["press.door_closed"], maxAge: 1000,
   onLoss: { after: 30_000, value: 40, step: "limited" },
 };
 

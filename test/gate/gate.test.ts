@@ -3,7 +3,7 @@ import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, isOnLoss, keyOf, lastLook, mayLeave, onLossCommand, proveCommand, ruleCommand,
   sameRaw, sentenceOf, type Admitted, type Box, type Code, type Command, type TagState,
-  withinOneLsb,
+  readBackOutcome, withinOneLsb,
 } from "../../src/gate.ts";
 import {
   armedTag, arming, facts, good, now, policy, restAsk, ruleAsk, state,
@@ -206,7 +206,7 @@ describe("W8 the order", () => {
 
 describe("a bool", () => {
   const bool = facts({ type: "bool", scale: 1,
-    encode: (value) => ({ bytes: Uint8Array.of(value), means: value }) });
+    encode: (value) => ({ bytes: Uint8Array.of(Number(value)), means: value }) });
   const of = (value: unknown, read = 0): string | null => code({ command: { value },
     policy: { min: 0, max: 1, maxStep: null, deadband: 1 },
     tag: { facts: bool, read: good(read), lastReadBack: read } });
@@ -223,6 +223,50 @@ describe("a bool", () => {
   });
 });
 
+describe("a text", () => {
+  const text = facts({ type: "text(8)", eu: null, scale: 1,
+    encode: (value) => typeof value !== "string" || value.length > 8 ? "eight characters"
+      : { bytes: Buffer.from(value), means: value } });
+  const of = (value: unknown, more: Change = {}): string | null => code({ command: { value },
+    ...more, policy: { texts: { values: ["R-1", "R-2"] }, maxStep: null, deadband: 0, min: NaN,
+      max: NaN, ...more.policy },
+    tag: { facts: text, read: { ...good(0), value: "R-9" }, lastReadBack: "R-9", ...more.tag } });
+  test("is written if the policy names it, and nothing that only looks like it", () => {
+    expect([of("R-1"), of("R-2")]).toEqual([null, null]);
+    for (const other of ["r-1", "R-1 ", "", "R-10", "R-1\n"]) {
+      expect(of(other)).toBe("text-not-allowed");
+    }
+    expect([of(1), of(true), of(null)]).toEqual(["wrong-type", "wrong-type", "wrong-type"]);
+    expect(of("a text of many letters")).toBe("does-not-fit");
+  });
+  test("or if its pattern matches it as a whole, in bounded time", () => {
+    const policy = { texts: { pattern: "(R|r)+-[0-9]{1,3}" } };
+    expect(of("Rr-007", { policy })).toBeNull();
+    for (const other of ["R-", "xR-1", "R-1x", "R-1\n", "R-1234"]) {
+      expect(of(other, { policy })).toBe("text-not-allowed");
+    }
+    const slow = { texts: { pattern: "(a|a|aa)*" } };
+    expect(of("aaaaaaa!", { policy: slow })).toBe("text-not-allowed");
+  });
+  test("a policy of numbers lets no text through, and one of texts no number", () => {
+    expect(of("R-1", { policy: { texts: null } })).toBe("text-not-allowed");
+    expect(code({ command: { value: 62 }, policy: { texts: { values: ["62"] } } }))
+      .toBe("out-of-range");
+  });
+  test("W9, W16 is never written into what could not be read, nor over somebody else's", () => {
+    const read = { value: NaN, state: 67, at: now };
+    expect(rest({ command: { value: "R-1" }, tag: { facts: text, read },
+      policy: { texts: { values: ["R-1"] }, maxStep: null, deadband: 0 } })).toBe("unread");
+    expect(of("R-1", { tag: { lastReadBack: "R-8" } })).toBe("external-change");
+    expect(of("R-1", { tag: { lastReadBack: null, lastCommand: "R-9" } })).toBeNull();
+  });
+  test("W15 is read back as itself or it is unknown", () => {
+    const of = (value: string) => readBackOutcome(text, "R-1", { value, state: 0, at: now });
+    expect(of("R-1")).toMatchObject({ outcome: "verified", readBack: "R-1" });
+    expect(of("R-10")).toMatchObject({ outcome: "unknown", code: "read-back-differs" });
+  });
+});
+
 describe("W9 limits", () => {
   test("W9 limits are tested on what the raw words mean, not on the value asked for", () => {
     const near = (read: number): Change["tag"] => ({ read: good(read), lastReadBack: read });
@@ -231,7 +275,7 @@ describe("W9 limits", () => {
     expect(code({ command: { value: 80.06 }, tag: near(78) })).toBe("out-of-range");
     expect(code({ command: { value: 19.96 }, tag: near(22) })).toBeNull();
     const coarse = facts({ scale: 7, encode: (v) => ({
-      bytes: new Uint8Array(2), means: Math.round(v / 7) * 7 }) });
+      bytes: new Uint8Array(2), means: Math.round(Number(v) / 7) * 7 }) });
     expect(code({ command: { value: 79.9 }, policy: { maxStep: null },
       tag: { facts: coarse, read: good(63), lastReadBack: 63 } })).toBeNull();
     expect(code({ command: { value: 79.9 }, policy: { maxStep: null, max: 76 },
@@ -259,7 +303,7 @@ describe("W9 limits", () => {
     }
     // No multiple of 0.3 is 80: 267 × 0.3 = 80.1 is outside, 266 × 0.3 = 79.8 is taken.
     const thirds = armedTag({ read: good(60), facts: facts({ scale: 0.3, encode: (v) => ({
-      bytes: new Uint8Array(2), means: Math.round(v / 0.3) * 0.3 }) }) });
+      bytes: new Uint8Array(2), means: Math.round(Number(v) / 0.3) * 0.3 }) }) });
     expect(admitted(ruleAsk({ value: 500 }), thirds, clamping).means).toBeCloseTo(79.8, 9);
     expect(code({ command: { value: NaN }, policy: clamping })).toBe("not-a-number");
   });

@@ -3,7 +3,8 @@ import type { TagPolicy } from "../../src/config.ts";
 import { widenings } from "../../src/gate.ts";
 
 const policy: TagPolicy = {
-  allow: ["rule:hold", "cli"], maxMode: "shadow", min: 0, max: 100, outside: "clamp", maxStep: 5,
+  allow: ["rule:hold", "cli"], maxMode: "shadow", min: 0, max: 100, texts: null,
+  outside: "clamp", maxStep: 5,
   deadband: 1, minInterval: 1000, writesPerDay: 100, inputMaxAge: 500, permit: ["a.b", "c.d"],
   maxAge: 1000, onLoss: { after: 1000, value: 5, step: "limited" },
 };
@@ -15,6 +16,7 @@ const steps: { [Key in keyof TagPolicy]: { narrower: TagPolicy[Key][]; wider: Ta
   maxMode: { narrower: ["off"], wider: ["armed"] },
   min: { narrower: [1], wider: [-1] },
   max: { narrower: [99], wider: [101] },
+  texts: { narrower: [null], wider: [{ values: [] }, { pattern: "A" }] },
   outside: { narrower: ["reject"], wider: [] },
   maxStep: { narrower: [4], wider: [6, null] },
   deadband: { narrower: [2], wider: [0] },
@@ -34,6 +36,17 @@ test.each(Object.keys(steps) as (keyof TagPolicy)[])("%s", (key) => {
   for (const value of steps[key].wider) {
     expect(widenings(policy, { ...policy, [key]: value }), JSON.stringify(value)).toEqual([key]);
   }
+});
+
+test("fewer texts are narrower, and of two patterns nobody can tell", () => {
+  const texts = (one: TagPolicy["texts"]): TagPolicy => ({ ...policy, texts: one });
+  const from = (before: TagPolicy["texts"], after: TagPolicy["texts"]): string[] =>
+    widenings(texts(before), texts(after));
+  expect(from({ values: ["A", "B"] }, { values: ["B"] })).toEqual([]);
+  expect(from({ values: ["A"] }, { values: ["A", "B"] })).toEqual(["texts"]);
+  expect(from({ pattern: "A+" }, { pattern: "A+" })).toEqual([]);
+  expect(from({ pattern: "A+" }, { pattern: "A" })).toEqual(["texts"]);
+  expect(from({ pattern: "A+" }, { values: ["A"] })).toEqual(["texts"]);
 });
 
 test("the same is not wider; a tag that the policy did not name is", () => {

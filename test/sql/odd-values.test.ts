@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type Dyn, DynWriter, jsonOfDyn, stateName } from "../../src/ring.ts";
 import { expand } from "../../src/sql/arguments.ts";
 import { bindSelect } from "../../src/sql/bind.ts";
-import { scalarFunctions, type ScalarFunction } from "../../src/sql/functions.ts";
+import {
+  aggregateFunctions, scalarFunctions, type ScalarFunction, statefulFunctions,
+} from "../../src/sql/functions.ts";
 import { parseQuery } from "../../src/sql/parser.ts";
 import { evaluateQuery } from "../evaluate/evaluate.ts";
 import { Bench, catalog } from "./bench.ts";
@@ -175,6 +177,65 @@ describe("whole numbers of 64 bits past 2^53", () => {
       }
     }
     expect(tried).toBeGreaterThan(400);
+  });
+
+  test("a function with state takes none that it would round, in any place", () => {
+    let tried = 0;
+    for (const { name, parameters } of new Set(statefulFunctions.values())) {
+      for (let count = 1; count <= 10; count++) {
+        const letters = name.startsWith("$") ? null : expand(parameters, count);
+        for (let place = 0; letters !== null && place < count; place++) {
+          if (letters[place] !== "d") continue;
+          const args = [...letters].map((letter, i) => i === place ? "X"
+            : letter === "d" && name === "pid" ? String(i) : others[letter]);
+          for (const column of ["big", "d"]) {
+            const expr = `${name}(${args.join(", ")})`.replace("X", column);
+            const bench = new Bench(expr);
+            const given = bigs.slice(0, 2).map((big) => bench.row({ [column]: big }));
+            expect([expr, ...given.map((said) => said.split(" ")[0])])
+              .toEqual([expr, "error:overflow", "error:overflow"]);
+            tried++;
+          }
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(40);
+  });
+
+  test("an aggregate is exact to 64 bits, or takes none that it would round", () => {
+    const exactly: Record<string, string> = { sum: "18014398509481988", avg: "9007199254740994",
+      min: "9007199254740993", max: "9007199254740995", first: "9007199254740993",
+      last: "9007199254740995", count: "2", first_value: "9007199254740993",
+      last_value: "9007199254740995" };
+    const numeric = [...aggregateFunctions.values()].filter(({ parameters }) =>
+      /^[n*a]/.test(parameters) && parameters !== "aB");
+    const lists = ["collect", "merge_agg"];
+    for (const { name, parameters } of numeric.filter((fn) => !lists.includes(fn.name))) {
+      for (const column of ["big", "d"]) {
+        const more = parameters.slice(1).replaceAll("n", ", 1").replace("B", ", TRUE");
+        for (const window of ["COUNTWINDOW(2)", "SLIDINGWINDOW(ss, 1)"]) {
+          const bench = new Bench(`${name}(${column}${more})`, `GROUP BY ${window}`);
+          const said = [9007199254740993n, 9007199254740995n]
+            .map((big) => bench.row({ [column]: big })).at(-1)!.split(" ")[0]!;
+          // What is of no fixed type is a float to a sum, and as it is to what only keeps it.
+          const keeps = ["count", "first", "last", "first_value", "last_value"].includes(name);
+          expect([name, column, window, said]).toEqual([name, column, window,
+            column === "d" && !keeps ? "error:overflow" : exactly[name] ?? "error:overflow"]);
+        }
+      }
+    }
+    expect(numeric.length).toBeGreaterThan(15);
+  });
+
+  test("values of two kinds that meet in one place are not rounded; arithmetic is a float", () => {
+    for (const [expr, result] of [["coalesce(big, 0.5)", "error:overflow"],
+      ["CASE WHEN a IS NULL THEN big ELSE 0.5 END", "error:overflow"],
+      ["latest(big, 0.5)", "error:overflow"], ["coalesce(big, 1)", "9007199254740993"],
+      ["big * 1.0", "9007199254740992"], ["cast(big, \"float\")", "9007199254740992"],
+      ["big > 0.5", "true"]]) {
+      expect([expr, new Bench(expr!).row({ big: 9007199254740993n }).split(" ")[0]])
+        .toEqual([expr, result]);
+    }
   });
 
   test("what works on them by itself keeps their digits", () => {

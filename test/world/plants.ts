@@ -6,7 +6,7 @@ export const plants: Readonly<Record<string, {
   // What wakes a thread while it turns is forgotten when the turn is over.
   "lost wake-up": { file: "runtime/loop.ts", edits: [
     ["    this.#woken = false;\n", ""],
-    ["    if (this.#woken) return;\n    const wait", "    this.#woken = false;\n    const wait"],
+    ["    if (this.#woken) return;\n    if (dead", "    this.#woken = false;\n    if (dead"],
   ] },
   // A worker that waits for its next poll hears of a command only then.
   "worker not woken": { file: "runtime/serial.ts", edits: [["    this.#pipe.wake();\n", ""]] },

@@ -24,7 +24,7 @@ export const cells: Driver = {
   plan: planReads,
   split: (request: Request) => split(request as CellsRequest),
   occupies: () => null,
-  encode: (tag, value) => new Field(tag).number.encode(value),
+  encode: (tag, value: number) => new Field(tag).number.encode(value),
   decode: (tag, raw) => new Field(tag).number.decode(raw, 0),
   rejects: (exception) => exception === NO_CELL,
 

@@ -129,7 +129,9 @@ function notWritable(at: string, type: string): string | null {
   if (/^(?:input|discrete)\b|^(?:\d+!)?[13]\d{4,6}\b/.test(at.trim())) {
     return "clients can only read this: they write holding registers and coils";
   }
-  if (type.includes("(")) return `a ${type} cannot be written here: numbers and bool can`;
+  if (type.includes("(") || type === "time") {
+    return `a ${type} cannot be written here: numbers and bool can`;
+  }
   return type.endsWith("int8")
     ? `a ${type} is half a register, and clients write whole ones: use int16 or uint16` : null;
 }

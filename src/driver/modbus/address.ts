@@ -39,7 +39,7 @@ export function slotOf(type: TagType): number {
 /** Registers that a value of this type fills. */
 export function registersOf(type: TagType): number {
   switch (type) {
-    case "int32": case "uint32": case "float32": return 2;
+    case "int32": case "uint32": case "float32": case "time": return 2;
     case "int64": case "uint64": case "float64": return 4;
     default: return Math.max(1, Math.ceil(slotOf(type) / 2));
   }

@@ -30,6 +30,22 @@ export function adviseOnBus(trouble: Trouble, link: Link): string | null {
   }
 }
 
+/** On a bus where another master asks, and we never. */
+export function adviseOverheard(trouble: Trouble, link: Link): string | null {
+  const { station, tag, state } = trouble;
+  const { port, baud, parity } = link.settings as RtuLink;
+  const look = `tagwerk frames ${link.name} shows what passes`;
+  switch (state) {
+    case BAD.initial:
+      return `the bus's master has not read ${tag?.at ?? `station ${station}`} yet, or not as a ` +
+        `whole, or ${baud} baud and parity ${parity} are not those of ${port}: ${look}`;
+    case BAD.old: return `the bus's master has not read it again in time: ${look}`;
+    case BAD.timeout: return `station ${station} does not answer its master: is it on?`;
+    case BAD.garbled: return "the master got an answer that is no frame: is there noise?";
+    default: return adviseOnAnswer(trouble);
+  }
+}
+
 /** The same where the bytes go over IP. */
 export function adviseOverIp(trouble: Trouble, link: Link): string | null {
   const { station, state, answered, othersAnswer } = trouble;

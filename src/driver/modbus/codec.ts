@@ -8,6 +8,9 @@ import { isBits, parseAddress, registersOf, slotOf, type Address } from "./addre
 const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE_UNSIGNED = 5,
   FLOAT32 = 6, FLOAT64 = 7, TEXT = 8, BYTES = 9;
 
+/** A moment is whole seconds since 1970 on the wire, and milliseconds in a cell. */
+const of_seconds = new Scaling({ scale: 1000, offset: 0, decimals: null, signal: null });
+
 /**
  * How the bytes of a tag become its value. `order[i]` says at which byte of the field, as it came
  * over the wire, the i-th byte of the value stands, the most significant first.
@@ -23,7 +26,7 @@ export class Form {
     this.kind = kindOf(tag, address);
     this.bit = address.bit;
     this.order = orderOf(tag, address);
-    this.scaling = new Scaling(tag);
+    this.scaling = tag.type === "time" ? of_seconds : new Scaling(tag);
   }
 
   /** It makes the same value of the same bytes. */
@@ -53,7 +56,7 @@ function kindOf(tag: DriverTag, address: Address): number {
   switch (tag.type) {
     case "bool": return isBits(address.area) ? BIT : REGISTER_BIT;
     case "int8": case "int16": case "int32": return SIGNED;
-    case "uint8": case "uint16": case "uint32": return UNSIGNED;
+    case "uint8": case "uint16": case "uint32": case "time": return UNSIGNED;
     case "int64": return WIDE_SIGNED;
     case "uint64": return WIDE_UNSIGNED;
     case "float32": return FLOAT32;
@@ -255,7 +258,6 @@ export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null 
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
   }
-  if (tag.type === "time") return "Modbus has no `time`; read a uint32 and convert it in a rule";
   if (registersOf(tag.type) > limits.modbus_registers_max) {
     return `${tag.type} is longer than one read: at most ${limits.modbus_registers_max * 2} bytes`;
   }
@@ -270,7 +272,7 @@ export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null 
     return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
   }
   const scaled = tag.scale !== 1 || tag.offset !== 0;
-  if (scaled && (tag.type === "bool" || slotOf(tag.type) > 0)) {
+  if (scaled && (tag.type === "bool" || tag.type === "time" || slotOf(tag.type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
   return tag.writable ? writeProblem(tag, address, writeWith) : null;
@@ -285,7 +287,7 @@ function writeProblem(
     return `\`${tag.at}\` is ${area === "input" ? "an input register" : "a discrete input"}: it ` +
       'can only be read; "access" must be "read"';
   }
-  if (slotOf(tag.type) > 0) {
+  if (slotOf(tag.type) > 0 || tag.type === "time") {
     return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
   }
   if (count > 1 && writeWith === 6) {

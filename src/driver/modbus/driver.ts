@@ -2,7 +2,7 @@ import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
 import { isBits } from "./address.ts";
-import { adviseOnBus, adviseOverIp } from "./advice.ts";
+import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
@@ -201,6 +201,9 @@ export const modbusRtu: Driver = {
   },
 
   ear: (link) => (rtuLine(link).listenOnly ? null : onBus.ear(link)),
+
+  advise: (trouble, link) =>
+    (rtuLine(link).listenOnly ? adviseOverheard : adviseOnBus)(trouble, link),
 
   plan: (tags, link) =>
     (rtuLine(link).listenOnly ? [new HeardRequest(tags)] : common.plan(tags, link)),

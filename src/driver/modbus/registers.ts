@@ -180,5 +180,5 @@ const placeOf = ({ address: { area, from, bit } }: Field): string => `${area} ${
 function noValue(type: DriverTag["type"]): readonly [first: number, rest: number] {
   if (slotOf(type) > 0) return [0, 0];
   if (type.startsWith("float")) return [0x7f, 0];
-  return type.startsWith("u") ? [0xff, 0xff] : [0x80, 0];
+  return type.startsWith("u") || type === "time" ? [0xff, 0xff] : [0x80, 0];
 }

@@ -111,7 +111,7 @@ async function tagsOf(
       if ((level & 1) === 0) continue;
       const type = Number(rank!.value.value) >= 0 ? `json(${json_bytes})` as const
         : await typeOf(session, node, String(dataType!.value.value), known);
-      const writable = (level & 2) !== 0 && /^(bool|u?int|float)/.test(type);
+      const writable = (level & 2) !== 0 && /^(bool|u?int|float|text)/.test(type);
       tags.push({ name: unique(path, names), at: addressOf(node), type, writable });
     }
   }

@@ -1,9 +1,12 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
+  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType, type Written,
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import {
+  decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
+} from "../wire/text.ts";
 import { parseAddress, type Address } from "./address.ts";
 
 /** Built-in types by their numbers on the wire (OPC UA part 6, 5.1.2). */
@@ -210,14 +213,16 @@ const refusing: ReadonlySet<number> = new Set([
 
 export const isRefusal = (status: number): boolean => refusing.has(status >>> 16);
 
-/** Bytes of a raw value, which is big-endian. */
-export function rawBytes(tag: DriverTag): number {
-  assert(isNumber(tag.type), `${tag.id}: a ${tag.type} is no number`);
-  return numbers[tag.type].bytes;
+/** Bytes of a raw value; numbers are big-endian. */
+export function rawBytes({ id, type }: DriverTag): number {
+  if (textRoom(type) > 0) return textRawBytes(type);
+  assert(isNumber(type), `${id}: a ${type} is neither number nor text`);
+  return numbers[type].bytes;
 }
 
 /** The raw value of a server's answer; false = it has another type than the tag. */
 export function rawOf(field: Field, value: Value, raw: Uint8Array): boolean {
+  if (textRoom(field.tag.type) > 0) return rawOfText(value, raw);
   const type = field.tag.type as NumberType;
   if (value.arrayType !== 0 || value.dataType !== numbers[type].of) return false;
   const expected = type === "bool" ? typeof value.value === "boolean"
@@ -226,6 +231,14 @@ export function rawOf(field: Field, value: Value, raw: Uint8Array): boolean {
   if (!expected) return false;
   putRaw(type, value.value, raw);
   return true;
+}
+
+/** A null string is an empty one: what is written into either is read back as itself. */
+function rawOfText({ dataType, arrayType, value }: Value, raw: Uint8Array): boolean {
+  if (arrayType !== 0 || dataType !== BUILT_IN.String) return false;
+  if (value !== null && typeof value !== "string") return false;
+  const text = new TextEncoder().encode(value ?? "");
+  return putCharacters(raw, text, 0, text.length);
 }
 
 function putRaw(type: NumberType, value: unknown, raw: Uint8Array): void {
@@ -247,6 +260,9 @@ function putRaw(type: NumberType, value: unknown, raw: Uint8Array): void {
 
 /** What the library writes for a raw value. */
 export function valueOfRaw(tag: DriverTag, raw: Uint8Array): Value {
+  if (textRoom(tag.type) > 0) {
+    return { dataType: BUILT_IN.String, arrayType: 0, value: decodeText(raw) };
+  }
   const type = tag.type as NumberType;
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const value = type === "int64" || type === "uint64" ? [view.getUint32(0), view.getUint32(4)]
@@ -269,14 +285,19 @@ function plainNumber(type: NumberType, view: DataView): number {
   }
 }
 
-/** The engineering value of a raw value. */
-export function decode(tag: DriverTag, raw: Uint8Array): number {
+/** The engineering value of a raw value, or its text. */
+export function decode(tag: DriverTag, raw: Uint8Array): Written {
+  return textRoom(tag.type) > 0 ? decodeText(raw) : decodeNumber(tag, raw);
+}
+
+function decodeNumber(tag: DriverTag, raw: Uint8Array): number {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   return new Scaling(tag).exact(plainNumber(tag.type as NumberType, view));
 }
 
 /** The raw value of an engineering value; a Fault if the type cannot hold it. */
-export function encode(tag: DriverTag, value: number): Raw {
+export function encode(tag: DriverTag, value: Written): Raw {
+  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "unicode");
   const field = new Field(tag);
   const type = tag.type as NumberType;
   const unscaled = field.scaling.raw(value);
@@ -289,7 +310,7 @@ export function encode(tag: DriverTag, value: number): Raw {
   const bytes = new Uint8Array(rawBytes(tag));
   const wide = type === "int64" || type === "uint64";
   putRaw(type, wide ? [Math.floor(raw / two32), raw % two32] : raw, bytes);
-  return { bytes, means: decode(tag, bytes) };
+  return { bytes, means: decodeNumber(tag, bytes) };
 }
 
 /** One sentence of what would be right for this tag, or null. */
@@ -311,6 +332,5 @@ export function tagProblem(tag: DriverTag): string | null {
   if (address.call !== null && !tag.writable) {
     return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;
   }
-  if (!tag.writable || isNumber(tag.type)) return null;
-  return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+  return !tag.writable || isNumber(tag.type) ? null : textProblem(tag);
 }

@@ -25,7 +25,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     `the server offers no endpoint with security ${attempt.settings.security}` +
     (attempt.settings.security === "None" ? "" : `, mode ${attempt.settings.mode}`) +
     ": choose one that it has, or switch this one on there"],
-  [/BadIdentityTokenRejected|BadIdentityTokenInvalid|BadUserAccessDenied/, ({ settings }) =>
+  [/BadIdentityTokenRejected|BadIdentityTokenInvalid|BadUserAccessDenied|user token policy/,
+    ({ settings }) =>
     settings.user === undefined
       ? "the server takes no anonymous users: give `user` and `password`"
       : `the server refuses the user ${settings.user}: check name and password`],

@@ -1,6 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { TagType } from "../../ring.ts";
 import { bytesOf } from "../wire/value.ts";
+import { timeBytes, type TimeForm } from "./time.ts";
 
 /** Data block, flags, inputs, outputs. */
 export type Area = "DB" | "M" | "I" | "Q";
@@ -16,6 +17,8 @@ export interface Address {
   readonly bit: number;
   /** A text with its two bytes of lengths in front (STRING), or bare characters. */
   readonly isString: boolean;
+  /** How a moment stands there; null = it is none. */
+  readonly time: TimeForm | null;
 }
 
 /** By the letter that is used in the field: E and A in German programs, F and O in Neuron's. */
@@ -27,6 +30,8 @@ const variables_db = 1;
 
 /** `DB1.DBX0.3`, `DB1.DBD4`, `DB1.DBC10`, `DB1.DBW10.20`. */
 const inBlock = /^DB(\d+)[.,]\s?DB([XBWDSC])(\d+)(?:\.(\d+))?$/i;
+/** `DB1.DTL20`, `DB1.DT8`, `DB1.LDT0`: the types of a moment. */
+const inTime = /^DB(\d+)[.,]\s?(DT|DTL|LDT)(\d+)$/i;
 /** `MW10`, `I0.0`, `QB4`, `F4`. */
 const inArea = /^([MFIEQAOV])([XBWDSC]?)(\d+)(?:\.(\d+))?$/i;
 
@@ -50,10 +55,13 @@ export function parseAddress(at: string, type: TagType): Address {
   const block = inBlock.exec(text);
   if (block !== null) {
     const [, db, letter, from, suffix] = block;
-    if (Number(db) < 1 || Number(db) > place_max) {
-      throw wrong(at, `data blocks are DB1 to DB${place_max}`);
-    }
+    checkBlock(at, Number(db));
     return fit(at, type, "DB", Number(db), letter!.toUpperCase(), Number(from), suffix);
+  }
+  const moment = inTime.exec(text);
+  if (moment !== null) {
+    const [, db, form, from] = moment;
+    return momentAt(at, type, Number(db), form!.toUpperCase() as TimeForm, Number(from));
   }
   const other = inArea.exec(text);
   if (other === null) {
@@ -68,6 +76,23 @@ export function parseAddress(at: string, type: TagType): Address {
     Number(from), suffix);
 }
 
+function checkBlock(at: string, db: number): void {
+  if (db < 1 || db > place_max) throw wrong(at, `data blocks are DB1 to DB${place_max}`);
+}
+
+function checkEnd(at: string, from: number, bytes: number): void {
+  if (from + bytes - 1 <= place_max) return;
+  throw wrong(at, `ends at byte ${from + bytes - 1}; an area ends at ${place_max}`);
+}
+
+function momentAt(at: string, type: TagType, db: number, time: TimeForm, from: number): Address {
+  checkBlock(at, db);
+  if (type !== "time") throw wrong(at, `${time} is a moment: the type must be time, not ${type}`);
+  const bytes = timeBytes(time);
+  checkEnd(at, from, bytes);
+  return { area: "DB", db, from, bytes, bit: -1, isString: false, time };
+}
+
 function fit(
   at: string, type: TagType, area: Area, db: number, letter: string, from: number,
   suffix: string | undefined,
@@ -75,16 +100,18 @@ function fit(
   const slot = slotOf(type);
   const isString = slot > 0 && type.startsWith("text") && letter !== "C";
   const bytes = slot > 0 ? slot + (isString ? 2 : 0) : bytesOf(type);
-  if (bytes === 0) throw wrong(at, `S7 has no ${type} here`);
-  if (from + bytes - 1 > place_max) {
-    throw wrong(at, `ends at byte ${from + bytes - 1}; an area ends at ${place_max}`);
+  if (type === "time") {
+    throw wrong(at, "a moment is spelled by its type in the program: `DB1.DTL20`, `DB1.DT20` " +
+      "(DATE_AND_TIME) or `DB1.LDT20`; a TIME is an int32 (ms)");
   }
+  if (bytes === 0) throw wrong(at, `S7 has no ${type} here`);
+  checkEnd(at, from, bytes);
   const bit = slot > 0 ? lengthOf(at, type, slot, suffix) : bitOf(at, type, letter, suffix);
   if (slot === 0) checkWidth(at, type, letter, bytes);
   else if (letter === "X" || letter === "D") {
     throw wrong(at, `a ${type} is spelled DBB (or DBS, DBC for bare characters)`);
   }
-  return { area, db, from, bytes, bit, isString };
+  return { area, db, from, bytes, bit, isString, time: null };
 }
 
 /** `DBW10.20`: Neuron's length of a text, which must be the type's; −1 = no bit. */

@@ -1,9 +1,13 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { ERROR, type Ring } from "../../ring.ts";
+import { BAD, ERROR, GOOD, type Ring, type Written } from "../../ring.ts";
+import {
+  decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
+} from "../wire/text.ts";
 import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
 import { parseAddress, slotOf, type Address } from "./address.ts";
 import { item_bytes_max } from "./pdu.ts";
+import { readTime } from "./time.ts";
 
 /** One tag as the codec sees it: where it lies, and how its bytes become a cell. */
 export class Field {
@@ -20,9 +24,33 @@ export class Field {
       : new NumberField(tag, "high first", this.address.bit);
   }
 
+  get rawBytes(): number {
+    return this.address.isString ? textRawBytes(this.tag.type) : this.address.bytes;
+  }
+
+  /**
+   * A STRING that was read alone, as raw words; false = its room in the PLC is smaller than the
+   * tag's, so that a text may be written over what stands behind it, or it is longer than the tag.
+   */
+  takeString(bytes: Uint8Array, at: number, raw: Uint8Array): boolean {
+    const [room, n] = [bytes[at]!, bytes[at + 1]!];
+    return textRoom(this.tag.type) <= room && n <= room &&
+      putCharacters(raw, bytes, at + 2, at + 2 + n);
+  }
+
   decodeCell(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
     if (this.number !== null) this.number.decodeCell(bytes, at, ring, seq);
-    else this.#putText(bytes, at, ring, seq);
+    else if (this.address.time === null) this.#putText(bytes, at, ring, seq);
+    else this.#putTime(readTime(this.address.time, bytes, at), ring, seq);
+  }
+
+  #putTime(ms: number, ring: Ring, seq: number): void {
+    const { column } = this.tag;
+    if (Number.isNaN(ms)) return spoilCell(ring, column, seq, BAD.range);
+    const { payload, state } = ring.columns[column]!;
+    const row = seq & ring.mask;
+    ring.arena.F[payload + row] = ms;
+    ring.arena.U[state + row] = GOOD;
   }
 
   /** A STRING says its own room and length in two bytes; other texts end at a character 0. */
@@ -43,21 +71,20 @@ export class Field {
   }
 }
 
-export function encode(tag: DriverTag, value: number): Raw {
+export function encode(tag: DriverTag, value: Written): Raw {
+  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "ascii");
   return new NumberField(tag, "high first").encode(value);
 }
 
 /** Raw words as `encode` gives them: a bool is one byte, 0 or 1. */
-export function decode(tag: DriverTag, raw: Uint8Array): number {
-  return new NumberField(tag, "high first").decode(raw, 0);
+export function decode(tag: DriverTag, raw: Uint8Array): Written {
+  return textRoom(tag.type) > 0 ? decodeText(raw)
+    : new NumberField(tag, "high first").decode(raw, 0);
 }
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
-  if (tag.type === "time" || tag.type.startsWith("json")) {
-    return `S7 has no \`${tag.type}\`; read a text as text(n), a TIME as int32 (ms), the ` +
-      "parts of a DTL as uint16 and uint8";
-  }
+  if (tag.type.startsWith("json")) return "S7 has no `json`; read a text as text(n)";
   let address: Address;
   try {
     address = parseAddress(tag.at, tag.type);
@@ -71,10 +98,11 @@ export function tagProblem(tag: DriverTag): string | null {
   return numberProblem(tag, "S7") ?? (tag.writable ? writeProblem(tag, address) : null);
 }
 
-function writeProblem(tag: DriverTag, { area }: Address): string | null {
+function writeProblem(tag: DriverTag, { area, isString }: Address): string | null {
   if (area === "I") {
     return `\`${tag.at}\` is an input, which the PLC reads itself: "access" must be "read"`;
   }
   if (bytesOf(tag.type) > 0) return null;
-  return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+  return textProblem(tag) ?? (isString ? null : `\`${tag.at}\` is characters alone, of which ` +
+    'nobody can tell how many are the text; a STRING can be written, else "access": "read"');
 }

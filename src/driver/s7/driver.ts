@@ -27,7 +27,7 @@ export const s7: Driver = {
     };
   },
 
-  rawBytes: (tag) => new Field(tag).address.bytes,
+  rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, (link.settings as S7Link).maxGap),
   occupies: () => null,
   encode,

@@ -2,6 +2,7 @@ import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
 import { StreamServer } from "../wire/stream-server.ts";
 import { Field } from "./codec.ts";
+import { timeOf } from "./time.ts";
 import {
   dataBytes, frame_bytes_max, frameBytes, GOOD_CODE, isConnect, isJob, itemBytes, jobOf,
   placeAt, putAnswer, putConfirm, type Job, type Place,
@@ -99,6 +100,7 @@ class Device {
   #bytesOf({ tag, number, address }: Field): Uint8Array | null {
     const value = this.#host.value(tag);
     if (value === null) return null;
+    if (address.time !== null) return timeOf(address.time, value);
     if (number === null) {
       // The plant knows numbers only: a text shows its number.
       const text = new TextEncoder().encode(String(value));

@@ -14,7 +14,7 @@ import {
 import type { ByteRange, S7Request } from "./plan.ts";
 import type { S7Link } from "./settings.ts";
 import { remoteTsap } from "./tsap.ts";
-import { isAddress, wordsOf } from "./words.ts";
+import { isAddress, PAST_THE_END, wordsOf } from "./words.ts";
 
 /** The greeting: transport connection, then PDU. */
 const CONNECT = 0;
@@ -118,14 +118,27 @@ export class S7Protocol implements Protocol {
     if (at === 0 || at + 4 > n) return DAMAGED;
     if (input[at] !== GOOD_CODE) return this.#refusal(tag, input[at]!);
     if (dataBytes(input, at) !== bytes || at + 4 + bytes !== n) return DAMAGED;
+    const field = this.#field(tag);
+    if (field.address.isString) {
+      if (field.takeString(input, at + 4, raw)) return ANSWERED;
+      this.trouble = `${tag.at}: the STRING of the PLC has room for ${input[at + 4]} and ` +
+        `${input[at + 5]} characters in it, which is no ${tag.type}`;
+      return PAST_THE_END;
+    }
     raw.set(input.subarray(at + 4, at + 4 + bytes));
     if (bit >= 0) raw[0] = (raw[0]! >> bit) & 1;
     return ANSWERED;
   }
 
   putWrite(tag: DriverTag, raw: Uint8Array, out: Uint8Array): number {
-    const { area, db, from, bytes, bit } = this.#field(tag).address;
-    assert(raw.length === bytes, `write of ${tag.id}`);
+    const { address: { area, db, from, bytes, bit, isString }, rawBytes } = this.#field(tag);
+    assert(raw.length === rawBytes, `write of ${tag.id}`);
+    if (isString) {
+      // Behind its room, which stays: the length and so many characters.
+      const count = 1 + raw[0]!;
+      const place = { area, db, from: from + 1, count, bit: -1 };
+      return putWrite(out, this.#nextReference(), place, raw.subarray(0, count));
+    }
     const count = bit < 0 ? bytes : 1;
     return putWrite(out, this.#nextReference(), { area, db, from, count, bit }, raw);
   }

@@ -1,6 +1,7 @@
 import { Fault, limits, nearest } from "../../base.ts";
 import type { DriverTag } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, stateName } from "../../ring.ts";
+import { textProblem, textRoom } from "../wire/text.ts";
 import { BYTE, FIELD, GROUP, parseAddress, type Address } from "./address.ts";
 import { Field, isKnownType } from "./codec.ts";
 import { textOf } from "./notation.ts";
@@ -70,9 +71,13 @@ function pollProblem({ at }: DriverTag, { acts, name, send }: Telegram): string 
     "through the gate is the telegram's `write`";
 }
 
+/** Characters that a number has at most. */
+const number_bytes_max = 24;
+
 function writeProblem(
-  { at, type }: DriverTag, { write, send }: TelegramSettings, telegram: Telegram,
+  tag: DriverTag, { write, send }: TelegramSettings, telegram: Telegram,
 ): string | null {
+  const { at, type } = tag;
   const { name } = telegram;
   if (write === undefined) {
     return `\`${at}\`: ${name} has no \`write\`, such as "VOLT {value}"; without one "access" ` +
@@ -81,12 +86,17 @@ function writeProblem(
   if (send === undefined) {
     return `\`${at}\`: ${name} has no \`send\`, so what was written could not be read back (W15)`;
   }
-  if (type.includes("(")) {
-    return `Writing a ${type} is not in this version; "access" must be "read"`;
+  const isText = type.includes("(");
+  const unfit = isText ? textProblem(tag) : null;
+  if (unfit !== null) return unfit;
+  if (isText && telegram.write!.decimals !== null) {
+    return `\`${at}\`: a text has no decimals; write {value} in \`${name}\``;
   }
-  const longest = telegram.write!.before.length + telegram.write!.after.length + 24;
-  return longest <= limits.telegram_write_bytes_max ? null : `\`${at}\`: the \`write\` of ` +
-    `${name} is longer than ${limits.telegram_write_bytes_max - 24} bytes`;
+  const value_bytes = isText ? textRoom(type) : number_bytes_max;
+  const { before, after } = telegram.write!;
+  return before.length + after.length + value_bytes <= limits.telegram_write_bytes_max ? null
+    : `\`${at}\`: the \`write\` of ${name} is longer than ` +
+      `${limits.telegram_write_bytes_max - value_bytes} bytes`;
 }
 
 /** The tag as the manual's own answer has it. */

@@ -1,7 +1,12 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { BAD, copyCell, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import {
+  BAD, copyCell, ERROR, GOOD, readsAsNull, type Ring, type Written,
+} from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import {
+  charactersOf, decodeText, encodeText, putCharacters, textRawBytes,
+} from "../wire/text.ts";
 import { BYTE, parseAddress, type Address } from "./address.ts";
 import { readNumber } from "./number.ts";
 import type { Telegram } from "./telegram.ts";
@@ -23,8 +28,8 @@ const view = new DataView(scratch.buffer);
 /** Digits that a text can be trusted with. */
 const text_most = 1e15;
 
-/** Raw bytes of a tag: its number as a float64, whatever the machine writes. */
-export const raw_bytes = 8;
+/** Raw bytes of a number: as a float64, whatever the machine writes. */
+const number_bytes = 8;
 
 /** One tag and the place of its value in a telegram. */
 export class Field {
@@ -83,8 +88,8 @@ export class Field {
     const column = ring.columns[this.tag.column]!;
     const row = seq & ring.mask;
     if (this.#kind === TEXT) {
-      while (from < to && bytes[from]! <= 0x20) from++;
-      while (to > from && bytes[to - 1]! <= 0x20) to--;
+      from = afterBlanks(bytes, from, to);
+      to = beforeBlanks(bytes, from, to);
     } else if (this.#isBinary) to = Math.min(to, from + this.#room);
     const n = to - from;
     const fits = n <= this.#room;
@@ -138,11 +143,46 @@ export class Field {
     }
   }
 
+  get rawBytes(): number {
+    return this.#kind === TEXT ? textRawBytes(this.tag.type) : number_bytes;
+  }
+
+  /** What raw words mean. */
+  decode(raw: Uint8Array): Written {
+    return this.#kind === TEXT ? decodeText(raw) : this.scaling.exact(rawNumber(raw));
+  }
+
+  /** The value at the place that was located as raw words: GOOD, or why it cannot be judged by. */
+  takeRaw(telegram: Telegram, raw: Uint8Array): number {
+    if (this.#kind === TEXT) {
+      const { bytes } = telegram;
+      const from = afterBlanks(bytes, telegram.from, telegram.to);
+      const to = beforeBlanks(bytes, from, telegram.to);
+      return putCharacters(raw, bytes, from, to) ? GOOD : BAD.range;
+    }
+    const number = this.raw(telegram);
+    putRawNumber(raw, number);
+    return this.stateOf(number);
+  }
+
   /**
    * A value as the gate keeps it, and what it will mean when it was written with so many decimals;
    * a Fault if the tag cannot hold it.
    */
-  encode(value: number, decimals: number | null): Raw {
+  encode(value: Written, decimals: number | null): Raw {
+    return typeof value === "string" || this.#kind === TEXT ? this.#encodeText(value)
+      : this.#encodeNumber(value, decimals);
+  }
+
+  /** Blanks around a text are left out when it is read back. */
+  #encodeText(value: Written): Raw {
+    if (typeof value === "string" && value.trim() !== value) {
+      throw new Fault("value-range", "blanks around it would not be read back", { value });
+    }
+    return encodeText(this.tag, value, "ascii");
+  }
+
+  #encodeNumber(value: number, decimals: number | null): Raw {
     const { id, type } = this.tag;
     const raw = this.#rounded(this.scaling.raw(value), decimals);
     const most = this.#isBinary ? this.#most : Math.min(this.#most, text_most);
@@ -154,7 +194,7 @@ export class Field {
       throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
         `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
     }
-    const bytes = new Uint8Array(raw_bytes);
+    const bytes = new Uint8Array(number_bytes);
     new DataView(bytes.buffer).setFloat64(0, raw);
     return { bytes, means: this.scaling.exact(raw) };
   }
@@ -171,6 +211,14 @@ export class Field {
     if (this.#kind !== FRACTION) return String(raw);
     const text = String(Number(raw.toPrecision(this.tag.type === "float32" ? 7 : 15)));
     return text.includes("e") ? raw.toFixed(9) : text;
+  }
+
+  /** Raw words as the machine is told them, at `out[at…]`; where they end. */
+  putRaw(raw: Uint8Array, decimals: number | null, out: Uint8Array, at: number): number {
+    if (this.#kind !== TEXT) return this.putValue(rawNumber(raw), decimals, out, at);
+    const characters = charactersOf(raw);
+    out.set(characters, at);
+    return at + characters.length;
   }
 
   /** The raw number as the machine is told it, at `out[at…]`; where it ends. */
@@ -190,11 +238,21 @@ export class Field {
   }
 }
 
-export const rawNumber = (raw: Uint8Array): number =>
+const rawNumber = (raw: Uint8Array): number =>
   new DataView(raw.buffer, raw.byteOffset).getFloat64(0);
 
-export function putRawNumber(raw: Uint8Array, value: number): void {
+function putRawNumber(raw: Uint8Array, value: number): void {
   new DataView(raw.buffer, raw.byteOffset).setFloat64(0, value);
+}
+
+function afterBlanks(bytes: Uint8Array, from: number, to: number): number {
+  while (from < to && bytes[from]! <= 0x20) from++;
+  return from;
+}
+
+function beforeBlanks(bytes: Uint8Array, from: number, to: number): number {
+  while (to > from && bytes[to - 1]! <= 0x20) to--;
+  return to;
 }
 
 function kindOf(type: string): number {

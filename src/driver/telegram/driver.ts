@@ -1,15 +1,17 @@
+import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { Driver } from "../../driver.ts";
 import { advise } from "./advice.ts";
 import { groupProblem, tagProblem } from "./check.ts";
-import { Field, raw_bytes, rawNumber } from "./codec.ts";
+import { Field } from "./codec.ts";
+import { bytesOf, textOf } from "./notation.ts";
 import { planReads, telegramOf } from "./plan.ts";
 import { readable } from "./readable.ts";
 import { createServer } from "./serve.ts";
 import { TelegramSession } from "./session.ts";
-import type { SharedLink } from "./settings.ts";
+import type { FrameSettings, SharedLink } from "./settings.ts";
 
-const settings = () => require("./settings.ts") as typeof import("./settings.ts");
+const schemas = () => require("./settings.ts") as typeof import("./settings.ts");
 
 /**
  * Another telegram under the same name is another tag: a proof is one of how it is asked, read and
@@ -21,21 +23,31 @@ function route(link: Link): string {
   return ` telegrams ${new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 8)}`;
 }
 
+/** What ends a telegram inside of a text would make two of it. */
+function refuseMarks(value: string, { start, end }: FrameSettings, tag: string): void {
+  const marks = [start, end].filter((mark) => mark !== undefined).map(bytesOf);
+  const found = marks.find((mark) => Buffer.from(value).includes(mark));
+  if (found === undefined) return;
+  throw new Fault("value-range", `\`${textOf(found)}\` begins or ends a telegram`, { tag });
+}
+
 /** What all media share: the telegrams of a link are its settings. */
 const common = {
   checkTag: (tag, link) => tagProblem(tag, link.settings as SharedLink),
   checkGroup: (tags, link) => groupProblem(tags, link.settings as SharedLink),
   /** Two tags that one telegram writes would undo each other's. */
   extent: (tag) => ({ area: new Field(tag).address.telegram, from: 0, to: 0 }),
-  rawBytes: () => raw_bytes,
+  rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, link.settings as SharedLink),
   occupies: () => null,
   encode(tag, value, link) {
     const field = new Field(tag);
-    const { write } = telegramOf(field.address.telegram, link.settings as SharedLink);
+    const settings = link.settings as SharedLink;
+    const { write } = telegramOf(field.address.telegram, settings);
+    if (typeof value === "string") refuseMarks(value, settings.frame, tag.id);
     return field.encode(value, write?.decimals ?? null);
   },
-  decode: (tag, raw) => new Field(tag).scaling.exact(rawNumber(raw)),
+  decode: (tag, raw) => new Field(tag).decode(raw),
   /** No answer that is not the acknowledgement says that nothing was done. */
   rejects: () => false,
   route,
@@ -50,7 +62,7 @@ export const telegramTcp: Driver = {
   type: "telegram-tcp",
   medium: "tcp",
   get settings() {
-    return settings().tcpSettings;
+    return schemas().tcpSettings;
   },
 };
 
@@ -60,7 +72,7 @@ export const telegramListen: Driver = {
   type: "telegram-listen",
   medium: "listen",
   get settings() {
-    return settings().listenSettings;
+    return schemas().listenSettings;
   },
 };
 
@@ -69,7 +81,7 @@ export const telegramUdp: Driver = {
   type: "telegram-udp",
   medium: "udp",
   get settings() {
-    return settings().udpSettings;
+    return schemas().udpSettings;
   },
 
   checkTag(tag, link) {
@@ -85,6 +97,6 @@ export const telegramSerial: Driver = {
   type: "telegram-serial",
   medium: "serial",
   get settings() {
-    return settings().serialSettings;
+    return schemas().serialSettings;
   },
 };

@@ -4,7 +4,7 @@ import type {
   DriverTag, Listening, Request, Session, SessionCounters, Wire,
 } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
-import { Field, putRawNumber, rawNumber } from "./codec.ts";
+import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
 import type { SharedLink } from "./settings.ts";
@@ -167,7 +167,7 @@ export class TelegramSession implements Session {
     const out = this.#written;
     let at = this.#framing.payloadAt;
     out.set(before, at);
-    at = this.#field!.putValue(rawNumber(this.#raw), decimals, out, at + before.length);
+    at = this.#field!.putRaw(this.#raw, decimals, out, at + before.length);
     out.set(after, at);
     this.#frame = this.#framing.seal(out, at + after.length);
     const notAfter = this.#last();
@@ -273,11 +273,10 @@ export class TelegramSession implements Session {
     const field = this.#field!;
     const said = telegram.state();
     if (said !== GOOD) return readsAsNull(said) ? said : BAD.source;
-    const raw = telegram.locate(field.address.place) ? field.raw(telegram) : NaN;
-    const state = field.stateOf(raw);
-    if (state !== GOOD) return readsAsNull(state) ? state : BAD.source;
-    putRawNumber(this.#raw, raw);
-    return DONE;
+    if (!telegram.locate(field.address.place)) return BAD.garbled;
+    const state = field.takeRaw(telegram, this.#raw);
+    if (state === GOOD) return DONE;
+    return readsAsNull(state) ? state : BAD.source;
   }
 
   #end(result: number): void {

@@ -73,8 +73,8 @@ export abstract class Calls extends Nodes {
       case "coalesce": {
         const args = call.args.map((arg) => this.expr(arg, context));
         const type = this.unified(args);
-        return this.node({ kind: "coalesce", args: args.map((a) => this.as(a, type)), type,
-          span: call.span });
+        return this.node({ kind: "coalesce", type, span: call.span,
+          args: args.map((a) => this.exact(a, this.as(a, type))) });
       }
       case "cast": return this.#cast(call, context);
       case "infer": return this.#infer(call, 0, context);
@@ -354,7 +354,8 @@ export abstract class Calls extends Nodes {
     if (fallback === undefined) return { args, value: x.type };
     const value = this.unified([x, fallback]);
     return {
-      value, args: args.map((arg) => (arg === x || arg === fallback ? this.as(arg, value) : arg)),
+      value, args: args.map((arg) => (arg === x || arg === fallback
+        ? this.exact(arg, this.as(arg, value)) : arg)),
     };
   }
 
@@ -386,13 +387,15 @@ export abstract class Calls extends Nodes {
       : this.expr(first!, "row");
     // Numbers alone have an order and a sum.
     const arg = isOpen(given.type) && !["count", "first", "last"].includes(fn)
-      ? this.number(given) : given;
+      ? this.float(given) : given;
     if (needsRows(fn)) return this.#ofRows(fn, name, arg, call);
     const skipsNull = !(second?.kind === "literal" && second.value === false);
     const type = this.#aggregateType(fn, arg);
     // Of a literal any is the least and the greatest: nothing is compared.
     const taken = (fn === "min" || fn === "max") && arg.kind === "literal" ? "last" : fn;
-    return this.#aggregate({ fn: taken, arg, skipsNull, type, span });
+    const ofFloats = type.kind === "float64" && arg.type.kind === "int64";
+    return this.#aggregate({ fn: taken, arg: ofFloats ? this.float(arg) : arg, skipsNull, type,
+      span });
   }
 
   /** The values of a window's rows themselves. */
@@ -432,7 +435,7 @@ export abstract class Calls extends Nodes {
         ? `${name}() takes the rows a second, and a frequency in Hz, as numbers written out`
         : `The second argument of ${name}() is a number from 0 to 1`, args[1]!.span);
     }
-    return this.#aggregate({ fn, arg: this.as(this.number(arg), float64), skipsNull: true,
+    return this.#aggregate({ fn, arg: this.float(arg), skipsNull: true,
       settings, type: float64, span });
   }
 

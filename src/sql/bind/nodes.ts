@@ -111,6 +111,19 @@ export class Nodes {
     return this.node({ kind: "narrow", operand, type, span: node.span });
   }
 
+  /** `made` of `from` without a word of the user: no whole number becomes another by it. */
+  protected exact(from: Bound, made: Bound): Bound {
+    const { kind } = made.type;
+    const converted = made !== from && (made.kind === "cast" || made.kind === "narrow") &&
+      (kind === "float64" || kind === "time");
+    return converted && (from.type.kind === "int64" || isOpen(from.type))
+      ? this.node({ ...made, exact: true }) : made;
+  }
+
+  protected float(node: Bound): Bound {
+    return this.exact(node, this.as(this.number(node), float64));
+  }
+
   protected comparable(node: Bound): Bound {
     return node.type.kind === "json" ? this.untyped(node) : node;
   }
@@ -163,13 +176,13 @@ export class Nodes {
       case "c": return isOpen(node.type) ? this.untyped(node) : this.text(node);
       case "b": return this.#isKind(node, bool);
       case "t":
-        if (isOpen(node.type)) return this.narrow(node, time);
-        if (isNumber(node.type)) return this.as(node, time);
+        if (isOpen(node.type)) return this.exact(node, this.narrow(node, time));
+        if (isNumber(node.type)) return this.exact(node, this.as(node, time));
         return node.type.kind === "text" ? this.#time(node) : this.#isKind(node, time);
       case "y": return node.type.kind === "bytes" ? node : this.text(node);
       case "k":
         return this.argument(node.type.kind === "text" || isOpen(node.type) ? "s" : "i", node);
-      case "d": return this.as(this.number(node), float64);
+      case "d": return this.float(node);
       case "i": case "u":
         if (isNullLiteral(node)) return this.as(node, int53);
         if (isOpen(node.type)) return this.narrow(node, int53);
@@ -178,7 +191,8 @@ export class Nodes {
             `Here a whole number is expected, but this is ${say(node.type)}`, node.span);
         }
         return this.as(node, int53);
-      default: return node.type.kind === "int64" ? this.as(node, int53) : this.number(node);
+      default: return node.type.kind === "int64" ? this.as(node, int53)
+        : this.exact(node, this.number(node));
     }
   }
 

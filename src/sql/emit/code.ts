@@ -243,6 +243,9 @@ export function failing(code: Code, state: string, test: string, error: number):
   return code.define("s", `${condition} ? ${error} : ${state}`);
 }
 
+/** Of all but an int64: the value as a number. */
+export const numberOf = (v: Value): string => (v.kind === "bool" ? `(${v.value} | 0)` : v.value);
+
 /** A number that must be exact, if it is a whole one. */
 export function whole(
   code: Code, value: string, state: string, isWhole = "true",

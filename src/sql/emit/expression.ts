@@ -2,7 +2,7 @@ import { BAD, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { assert, never } from "../../base.ts";
 import type {
   Bound, BoundBinary, BoundCase, BoundCast, BoundCell, BoundCoalesce, BoundIn, BoundIsNull,
-  BoundLike, BoundLiteral, BoundUnary,
+  BoundLike, BoundLiteral, BoundNarrow, BoundUnary,
 } from "../bound.ts";
 import { castValue } from "./cast.ts";
 import { callValue } from "./call.ts";
@@ -65,21 +65,16 @@ export class Expressions {
       case "case": return this.#case(node);
       case "coalesce": return this.#coalesce(node);
       case "cast": return this.#cast(node);
-      case "narrow":
-        return closed(this.#code, "narrowDyn", this.value(node.operand), node.type);
-      case "call": return callValue(this.#code, node, node.args.map((a) => this.#argument(a)));
+      case "narrow": return this.#exact(node,
+        closed(this.#code, "narrowDyn", this.value(node.operand), node.type));
+      case "call": return callValue(this.#code, node, node.args.map((a) => this.value(a)));
       default: return never(node, "expression");
     }
   }
 
-  /** A whole number that a function takes as a float or a time must be exact as one. */
-  #argument(node: Bound): Value {
-    const value = this.value(node);
-    const { kind } = node.type;
-    if ((node.kind !== "cast" && node.kind !== "narrow") ||
-      (kind !== "float64" && kind !== "time")) return value;
-    const { operand } = node;
-    if (operand.type.kind !== "int64" && operand.type.kind !== "dyn") return value;
+  /** A whole number that must be exact as a float or a time. */
+  #exact({ operand, exact }: BoundCast | BoundNarrow, value: Value): Value {
+    if (exact === undefined) return value;
     const isWhole = operand.type.kind === "int64" ? "true"
       : `typeof ${javascript(this.#code, this.value(operand))} === "bigint"`;
     return { ...value, ...whole(this.#code, value.value, value.state, isWhole) };
@@ -175,7 +170,7 @@ export class Expressions {
     const literal = operand.kind === "literal" && this.#scope.leaf(operand) === null;
     return type.kind === "dyn" && value.kind !== "dyn"
       ? opened(this.#code, value, type, literal ? operand : null)
-      : castValue(this.#code, value, type);
+      : this.#exact(node, castValue(this.#code, value, type));
   }
 
   #openComparison(op: string, left: Value, right: Value): Value {

@@ -1,7 +1,8 @@
 import { limits } from "../../base.ts";
 import { ABSENT, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { all, failed, failing, known, trusted, type Value, worst } from "../emit/code.ts";
-import { numberOf } from "../stateful/signal.ts";
+import {
+  all, failed, failing, known, numberOf, trusted, type Value, worst,
+} from "../emit/code.ts";
 import { block, either, KeptCell, type Site } from "../stateful/site.ts";
 import type { StatefulFunction } from "./stateful.ts";
 

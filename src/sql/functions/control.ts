@@ -1,5 +1,6 @@
 import { ERROR, NULL, UNCERTAIN, UNFIT_FLAGS } from "../../ring.ts";
-import { argumentState, numberOf } from "../stateful/signal.ts";
+import { numberOf } from "../emit/code.ts";
+import { argumentState } from "../stateful/signal.ts";
 import { block, type Site } from "../stateful/site.ts";
 import type { StatefulFunction } from "./stateful.ts";
 

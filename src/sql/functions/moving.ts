@@ -1,6 +1,7 @@
 import { limits } from "../../base.ts";
 import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { argumentState, numberOf } from "../stateful/signal.ts";
+import { numberOf } from "../emit/code.ts";
+import { argumentState } from "../stateful/signal.ts";
 import { block, type Site } from "../stateful/site.ts";
 import type { StatefulFunction } from "./stateful.ts";
 

@@ -1,4 +1,5 @@
-import { numberOf, signal } from "../stateful/signal.ts";
+import { numberOf } from "../emit/code.ts";
+import { signal } from "../stateful/signal.ts";
 import { KeptCell, type Site } from "../stateful/site.ts";
 import type { StatefulFunction } from "./stateful.ts";
 

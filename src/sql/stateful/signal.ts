@@ -1,5 +1,5 @@
 import { ERROR, NULL, UNCERTAIN } from "../../ring.ts";
-import { failing, type Value, worst } from "../emit/code.ts";
+import { failing, worst } from "../emit/code.ts";
 import { block, type Site } from "./site.ts";
 
 /** What a function of a signal does with a row whose arguments all have a value. */
@@ -21,9 +21,6 @@ export interface Signal {
   /** Where WHEN is not true the result is FALSE, not the last one. */
   readonly pulse?: boolean;
 }
-
-/** An argument as a number. */
-export const numberOf = (v: Value): string => (v.kind === "bool" ? `(${v.value} | 0)` : v.value);
 
 /**
  * The frame of a signal function. Fields: `rows` 1 after the first row, `y` the last result, `q`

@@ -1,7 +1,7 @@
 import { type ColumnSpec, ERROR, NULL, UNCERTAIN } from "../../ring.ts";
 import { type AggregateName, gathers, isQuantile, isSpectral, needsRows } from "../bound.ts";
 import { spectrum_rows_min } from "../functions/spectrum.ts";
-import { type Code, trusted, type Value } from "../emit/code.ts";
+import { type Code, numberOf, trusted, type Value } from "../emit/code.ts";
 import { outcome } from "../emit/dyn.ts";
 
 /** One aggregate of a window, as the planner hands it over; `spec` is the column of its result. */
@@ -141,12 +141,6 @@ export function keep(aggregate: Aggregate, arg: Value, place: Place): string {
   }
   return `fn.copyBytes(U, ${at} + Math.imul(g, ${slot}) | 0, ${arg.value}, ${arg.length}); ` +
     `I[${length} + g | 0] = ${arg.length}; ${state}`;
-}
-
-/** The value as a number; of an int64 the nearest. */
-export function numberOf(arg: Value): string {
-  if (arg.kind === "bool") return `(${arg.value} | 0)`;
-  return arg.kind === "int64" ? `(${arg.high} * 4294967296 + (${arg.value} >>> 0))` : arg.value;
 }
 
 function valueLines(code: Code, aggregate: Aggregate, arg: Value, place: Place): string[] {

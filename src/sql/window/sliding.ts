@@ -1,7 +1,7 @@
-import { type Code, indent } from "../emit/code.ts";
+import { type Code, indent, numberOf } from "../emit/code.ts";
 import { NewestLeaves, RowLeaves } from "../emit/leaves.ts";
 import type { Leaves } from "../emit/rows.ts";
-import { numberOf, standsInOrder, worstLine } from "./aggregates.ts";
+import { standsInOrder, worstLine } from "./aggregates.ts";
 import { field, groupFields, takeRow, takenRows, type WindowSpec } from "./kernel.ts";
 import { word } from "./words.ts";
 

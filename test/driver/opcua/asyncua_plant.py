@@ -1,5 +1,5 @@
-"""A server of another stack: asyncua_plant.py PORT ITEMS. All items go up once a second; `writes`
-on standard input is answered by what was written to the setpoint."""
+"""A server of another stack: asyncua_plant.py PORT ITEMS. All items go up once a second; The name
+of a writable one on standard input is answered by its value as JSON."""
 import asyncio
 import json
 import sys
@@ -21,12 +21,17 @@ async def main(port: int, items: int) -> None:
     setpoint = await folder.add_variable(ua.NodeId("Setpoint", space), "Setpoint", 20.0)
     await setpoint.set_writable()
     await folder.add_variable(ua.NodeId(7, space), "Name", "Mühle")
+    running = await folder.add_variable(ua.NodeId("Running", space), "Running", False)
+    recipe = await folder.add_variable(ua.NodeId("Recipe", space), "Recipe", "R-0")
+    named = {"setpoint": setpoint, "running": running, "recipe": recipe}
+    for node in (running, recipe):
+        await node.set_writable()
 
     async def read_lines() -> None:
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
-            if line.strip() == "setpoint":
-                print(json.dumps(await setpoint.read_value()), flush=True)
+            if line.strip() in named:
+                print(json.dumps(await named[line.strip()].read_value()), flush=True)
 
     async with server:
         print("ready", flush=True)

@@ -3,8 +3,8 @@ import { createRandom } from "../../../src/base.ts";
 import type { DriverTag, Rows } from "../../../src/driver.ts";
 import { parseAddress } from "../../../src/driver/opcua/address.ts";
 import {
-  BUILT_IN, decode, decodeCell, encode, Field, isRefusal, rawOf, stateOfStatus, tagProblem,
-  valueOfRaw,
+  BUILT_IN, decode, decodeCell, encode, Field, isRefusal, rawBytes, rawOf, stateOfStatus,
+  tagProblem, valueOfRaw,
 } from "../../../src/driver/opcua/codec.ts";
 import { Publisher, type Told } from "../../../src/driver/opcua/publish.ts";
 import { Arena, readCell, Ring, stateName, tagColumn } from "../../../src/ring.ts";
@@ -50,7 +50,9 @@ describe("addresses", () => {
   test("what does not fit the type is told", () => {
     expect(tagProblem(tag("text(8)", { scale: 2 }))).toMatch(/scale and offset/);
     expect(tagProblem(tag("float64", { at: "ns=1;s=T range 0:3" }))).toMatch(/json\(n\)/);
-    expect(tagProblem(tag("text(8)", { writable: true }))).toMatch(/Writing a text/);
+    expect(tagProblem(tag("text(8)", { writable: true }))).toBeNull();
+    expect(tagProblem(tag("text(65)", { writable: true }))).toMatch(/at most 64 bytes/);
+    expect(tagProblem(tag("json(8)", { writable: true }))).toMatch(/Writing a json/);
     expect(tagProblem(tag("bool", { writable: true }))).toBeNull();
     expect(tagProblem(tag("int16", { at: "ns=1;s=T call i=1 i=2" }))).toMatch(/read-write/);
   });
@@ -110,6 +112,26 @@ describe("values", () => {
         expect(decode(one, raw)).toBe(value);
       }
     }
+  });
+
+  test("a text comes back as it is; only a String is one, and null is empty", () => {
+    const one = tag("text(8)", { writable: true });
+    const raw = new Uint8Array(rawBytes(one));
+    const of = (dataType: number, value: unknown): boolean =>
+      rawOf(new Field(one), { dataType, arrayType: 0, value }, raw);
+    for (const text of ["", "Mühle", "12345678"]) {
+      const { bytes, means } = encode(one, text);
+      expect(means).toBe(text);
+      expect(valueOfRaw(one, bytes)).toEqual(
+        { dataType: BUILT_IN.String, arrayType: 0, value: text });
+      expect(of(BUILT_IN.String, text)).toBe(true);
+      expect([...raw]).toEqual([...bytes]);
+    }
+    expect([of(BUILT_IN.String, null), decode(one, raw)]).toEqual([true, ""]);
+    expect(of(BUILT_IN.String, "a text too long")).toBe(false);
+    expect(of(BUILT_IN.LocalizedText, { text: "a" })).toBe(false);
+    expect(() => encode(one, "Mühlenbach")).toThrow("11 bytes");
+    expect(() => encode(one, "a\nb")).toThrow("U+000a");
   });
 
   test("what a type cannot hold is refused", () => {

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { LinkView } from "../../src/runtime.ts";
+import { until } from "../support/binary.ts";
+import type { RunningGateway } from "../support/gateway.ts";
+import { good, Site } from "../support/plant.ts";
+
+/**
+ * Issue 5, D: one dead station of 32 on a bus, and one dead link of 10. Polls are counted against
+ * each other and not against the clock, so that a busy machine slows all of them alike.
+ */
+const links = Array.from({ length: 10 }, (_, i) => `line-${i}`);
+const stations = Array.from({ length: 32 }, (_, i) => i + 1);
+const dead = { link: "line-3", station: 7 };
+/** Polls of the stream that others are counted by. */
+const counted = 20;
+
+const config = {
+  gateway: { id: "neighbours" },
+  links: {
+    ...Object.fromEntries(links.map((link, i) =>
+      [link, { type: "modbus-tcp", host: "192.0.2.1", port: 502 + i, timeout: "500ms" }])),
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200,
+      timeout: "300ms" },
+  },
+  types: {
+    drive: { groups: { all: "250ms" }, tags: { speed: { at: "input 0", type: "float32" } } },
+    meter: { groups: { all: "500ms" }, tags: { power: { at: "input 0", type: "float32" } } },
+  },
+  devices: {
+    ...Object.fromEntries(links.map((link) => [`on-${link}`, { use: "drive", link }])),
+    "m-{1..32}": { use: "meter", link: "bus", station: "{n}" },
+  },
+  rules: {},
+  api: { listen: "127.0.0.1:0" },
+};
+
+let site: Site;
+let gateway: RunningGateway;
+beforeAll(async () => {
+  site = await Site.start(config);
+  gateway = await site.run();
+  for (const link of links) await good(gateway, `on-${link}.speed`);
+  for (const station of stations) await good(gateway, `m-${station}.power`);
+  await site.plant.command(`fault ${dead.link}/1 silence for 10m`);
+  await site.plant.command(`fault bus/${dead.station} silence for 10m`);
+  const bad = async (tag: string): Promise<boolean> =>
+    (await gateway.get(`/tags/${tag}`)).body.quality.startsWith("bad:");
+  await until("the faults", async () =>
+    await bad(`on-${dead.link}.speed`) && await bad(`m-${dead.station}.power`));
+}, 60_000);
+afterAll(() => site?.stop());
+
+/** Good polls by stream. */
+async function polls(): Promise<Map<string, number>> {
+  const { body } = await gateway.get<LinkView[]>("/links");
+  return new Map(body.flatMap((link) => link.polls.map((poll) =>
+    [poll.stream, poll.polls - poll.failed] as const)));
+}
+
+/** How many each stream made while `by` made `counted`. */
+async function made(by: string): Promise<Map<string, number>> {
+  const from = await polls();
+  const to = await until(`${counted} polls of ${by}`, async () => {
+    const now = await polls();
+    return now.get(by)! - from.get(by)! >= counted ? now : null;
+  }, 60_000);
+  return new Map([...to].map(([stream, n]) => [stream, n - from.get(stream)!]));
+}
+
+test("one dead link of ten: the others keep all of their polls", async () => {
+  const rows = await made("on-line-0.all");
+  for (const link of links) {
+    const n = rows.get(`on-${link}.all`)!;
+    if (link === dead.link) expect(n, link).toBe(0);
+    // One more or less lies between the two looks.
+    else expect(Math.abs(n - rows.get("on-line-0.all")!), link).toBeLessThanOrEqual(1);
+  }
+}, 70_000);
+
+test("one dead station of 32 on a bus: the others keep 95 % of their polls", async () => {
+  const rows = await made("on-line-0.all");
+  // Two polls of a link that nothing stands in the way of are one of the bus.
+  const due = rows.get("on-line-0.all")! / 2;
+  for (const station of stations) {
+    const n = rows.get(`m-${station}.all`)!;
+    if (station === dead.station) expect(n, `station ${station}`).toBe(0);
+    else expect(n, `station ${station}`).toBeGreaterThanOrEqual(0.95 * due - 1);
+  }
+}, 70_000);
