@@ -63,7 +63,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["input-old", (s) => rule(s) && now - s.c.inputs!.oldest > s.p!.inputMaxAge],
   ["input-bad", (s) => rule(s) && s.c.inputs!.state > 0],
   ["input-backfill", (s) => rule(s) && s.c.inputs!.flags % 2 === 1],
-  ["input-replayed", (s) => rule(s) && s.c.inputs!.flags % 16 >= 4],
+  ["input-replayed", (s) => rule(s) && Math.floor(s.c.inputs!.flags / 4) % 2 === 1],
   ["input-doubtful", (s) => rule(s) && s.c.inputs!.flags >= 16],
   ["wrong-type", (s) => typeof s.c.value !== (isText(s) ? "string" : "number")],
   ["wrong-unit", (s) => s.c.unit !== null && (isText(s) || s.c.unit !== "°C")],
