@@ -178,6 +178,8 @@ export interface KeptPlan extends StageBase {
   readonly fold: FoldPlan;
   readonly join: JoinedPlan | null;
   readonly parted: PartedPlan | null;
+  /** It may have to hold more rows than it has room for; the oldest are lost then, counted. */
+  readonly lacks: { readonly rows: number; readonly wanted: number } | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;

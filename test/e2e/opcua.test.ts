@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  CertificatePurpose, createSelfSignedCertificate, generateKeyPair, privateKeyToPEM,
+} from "node-opcua-crypto";
 import { until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { Cable, freePort, PlantProcess } from "../driver/opcua/process.ts";
@@ -59,8 +63,22 @@ async function quality(tag: string): Promise<{ value: unknown; quality: string }
 
 const values = (writes: string): number[] => JSON.parse(writes) as number[];
 
+/** A user who has a certificate in the place of a name; one that the server knows, or not. */
+async function writeUser(name: string): Promise<string> {
+  const { privateKey } = await generateKeyPair(2048);
+  const { der, cert } = await createSelfSignedCertificate({ privateKey, subject: `/CN=${name}`,
+    purpose: CertificatePurpose.ForUserAuthentication, validity: 30 });
+  folder.write(`${name}.pem`, cert);
+  folder.write(`${name}.key`, (await privateKeyToPEM(privateKey)).privPem);
+  const path = join(folder.path, `${name}.der`);
+  writeFileSync(path, Buffer.from(der.rawData));
+  return path;
+}
+
 beforeAll(async () => {
-  plant = await PlantProcess.start(port, String(items), "operator", password);
+  const known = await writeUser("known");
+  await writeUser("unknown");
+  plant = await PlantProcess.start(port, String(items), "operator", password, known);
   cable = new Cable(port);
   folder.write("password", password);
   file = folder.write("gateway.json", config("Aes256_Sha256_RsaPss", cable.port));
@@ -213,6 +231,32 @@ test("a wrong password, no user, and a policy that the server lacks: each says w
       await other.stop();
       for (const cable of cables) cable.stop();
       own.remove();
+    }
+  }, 60_000);
+
+test("a user may have a certificate in the place of a name, one that the server trusts",
+  async () => {
+    const cables = [new Cable(port), new Cable(port)];
+    const [known, unknown] = ["known", "unknown"].map((name, i) => ({ type: "opcua",
+      host: "127.0.0.1", port: cables[i]!.port, security: "None",
+      userCertificate: `file:${name}.pem`, userKey: `file:${name}.key` }));
+    const level = { groups: { fast: "500ms" },
+      tags: { level: { at: "ns=1;s=Level", type: "float32" } } };
+    const other = await RunningGateway.start(folder.write("users.json", {
+      gateway: { id: "users" }, links: { known, unknown }, rules: {},
+      devices: { a: { link: "known", ...level }, b: { link: "unknown", ...level } },
+      api: { listen: "127.0.0.1:0" },
+    }), join(folder.path, "users"));
+    try {
+      await until("values for the known user", async () =>
+        (await other.get("/tags/a.level")).body.quality === "good", 20_000);
+      await until("the other is told", async () => (await other.get("/links")).body
+        .some(({ reason }: { reason: string }) => reason.includes("no user with this certificate")),
+      20_000);
+      expect((await other.get("/tags/b.level")).body.quality).toBe("bad:disconnected");
+    } finally {
+      await other.stop();
+      for (const cable of cables) cable.stop();
     }
   }, 60_000);
 

@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
 import {
   MessageSecurityMode, OPCUAClient, resolveNodeId, SecurityPolicy, setDebugLogger, setErrorLogger,
-  setWarningLogger, UserTokenType, type ClientSession, type NodeId,
+  setWarningLogger, UserTokenType, type ClientSession, type NodeId, type UserIdentityInfo,
 } from "node-opcua-client";
 import { eventLoop, Fault, type Log } from "../../base.ts";
 import type { Node } from "./address.ts";
 import { urlOf, type OpcuaLink } from "./settings.ts";
-import { certificatePath, ownIdentity, TrustList } from "./trust.ts";
+import { certificatePath, ownIdentity, TrustList, userKeys } from "./trust.ts";
 import { troubleText } from "./trouble.ts";
 
 /** Where a link leads, and what it needs of the box. */
@@ -67,11 +67,16 @@ export function failed(thrown: unknown, way: Way, { refused }: TrustList): Fault
 
 async function openSession(client: OPCUAClient, settings: OpcuaLink): Promise<Connection> {
   await client.connect(urlOf(settings));
-  const { user, password } = settings;
-  const session = await client.createSession(user === undefined
-    ? { type: UserTokenType.Anonymous }
-    : { type: UserTokenType.UserName, userName: user, password: password ?? "" });
+  const session = await client.createSession(userOf(settings));
   return { client, session, namespaces: await session.readNamespaceArray() };
+}
+
+function userOf({ user, password, userCertificate, userKey }: OpcuaLink): UserIdentityInfo {
+  if (userCertificate !== undefined && userKey !== undefined) {
+    return { type: UserTokenType.Certificate, ...userKeys(userCertificate, userKey) };
+  }
+  return user === undefined ? { type: UserTokenType.Anonymous }
+    : { type: UserTokenType.UserName, userName: user, password: password ?? "" };
 }
 
 /** Fails with `timeout` if it did not end in time. */

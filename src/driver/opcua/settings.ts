@@ -43,6 +43,10 @@ export const opcuaSettings = z.strictObject({
     .describe("With a security policy: whether messages are only signed"),
   user: z.string().min(1).optional().describe("User name; anonymous, if left out"),
   password: secretText().optional().describe("Password, as a reference: env:NAME or file:PATH"),
+  userCertificate: secretText().optional()
+    .describe("Instead of a name: the user's certificate in PEM, as a reference: file:PATH"),
+  userKey: secretText().optional()
+    .describe("The private key of userCertificate in PEM, as a reference: file:PATH"),
   timeout: time(100, 600_000, "Longest wait for an answer").prefault("5s"),
   connectTimeout: time(100, 600_000, "Longest wait for the connection").prefault("10s"),
   rowsPerInterval: z.int().min(1).max(1024).default(8)
@@ -55,6 +59,16 @@ export const opcuaSettings = z.strictObject({
   deadband: watching.deadband.optional(),
   groups: z.record(z.string(), z.strictObject(watching).partial()).default({})
     .describe("The same of single groups, by their names"),
+}).superRefine(({ user, userCertificate, userKey }, context) => {
+  const tell = (path: string, message: string): void =>
+    context.addIssue({ code: "custom", path: [path], message });
+  if ((userCertificate === undefined) !== (userKey === undefined)) {
+    tell(userKey === undefined ? "userKey" : "userCertificate",
+      "a user's certificate and its key go together: userCertificate and userKey");
+  }
+  if (user !== undefined && userCertificate !== undefined) {
+    tell("user", "a user has a name, or a certificate: leave one of them out");
+  }
 });
 
 export type OpcuaLink = z.output<typeof opcuaSettings>;

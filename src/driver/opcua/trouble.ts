@@ -26,10 +26,7 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     (attempt.settings.security === "None" ? "" : `, mode ${attempt.settings.mode}`) +
     ": choose one that it has, or switch this one on there"],
   [/BadIdentityTokenRejected|BadIdentityTokenInvalid|BadUserAccessDenied|user token policy/,
-    ({ settings }) =>
-    settings.user === undefined
-      ? "the server takes no anonymous users: give `user` and `password`"
-      : `the server refuses the user ${settings.user}: check name and password`],
+    ({ settings }) => refusedUser(settings)],
   [/BadCertificateUriInvalid/, ({ certificate }) => "the server finds another URI in our " +
     `certificate than in the session: delete ${certificate}, so that it is made anew`],
   [/BadCertificateInvalid/, () => "what the server shows as its certificate is none: have it " +
@@ -47,6 +44,16 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
     `${settings.port} in time: check address and port, and whether a firewall is between`],
 ];
+
+function refusedUser({ user, userCertificate }: OpcuaLink): string {
+  if (userCertificate !== undefined) {
+    return "the server takes no user with this certificate: let it trust userCertificate as a " +
+      "user's, or give `user` and `password`";
+  }
+  return user === undefined ? "the server takes no anonymous users: give `user` and `password`, " +
+    "or `userCertificate` and `userKey`"
+    : `the server refuses the user ${user}: check name and password`;
+}
 
 /** Why there is no connection, as one sentence that says what to try. */
 export function troubleText(thrown: unknown, attempt: Attempt): string {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { StatusCodes, type StatusCode } from "node-opcua-client";
 import {
   CertificatePurpose, coercePEMorDerToPrivateKey, createSelfSignedCertificate, generateKeyPair,
-  privateKeyToPEM,
+  keyOperationsFromPrivateKey, privateKeyToPEM,
 } from "node-opcua-crypto";
 import { assert, Fault, reason } from "../../base.ts";
 
@@ -37,10 +37,17 @@ export interface Identity {
   getPrivateKey(): ReturnType<typeof coercePEMorDerToPrivateKey>;
 }
 
+/** Where one is being made: the links of one gateway have one. */
+const making = new Map<string, Promise<void>>();
+
 /** Our own certificate; made at the first start. */
 export async function ownIdentity(directory: string): Promise<Identity> {
   const path = certificatePath(directory);
-  if (!existsSync(path)) await makeIdentity(directory);
+  if (!existsSync(path)) {
+    const made = making.get(directory) ?? makeIdentity(directory);
+    making.set(directory, made);
+    await made.finally(() => making.delete(directory));
+  }
   const { certificate, key, uri } = identityIn(directory);
   return {
     uri, getCertificate: () => certificate, getCertificateChain: () => [certificate],
@@ -58,6 +65,19 @@ function identityIn(directory: string) {
     throw new Fault("own-certificate", `Our own certificate or its key in ${directory} cannot be ` +
       `read (${reason(thrown)}): delete ${certificate_file} there, and both are made anew; ` +
       "servers must then trust the new one", { directory });
+  }
+}
+
+/** A user who has a certificate in the place of a name; a Fault if what was given is none. */
+export function userKeys(certificate: string, key: string) {
+  try {
+    return {
+      certificateData: new X509Certificate(certificate).raw,
+      keyOperations: keyOperationsFromPrivateKey(coercePEMorDerToPrivateKey(key)),
+    };
+  } catch (thrown) {
+    throw new Fault("user-certificate", "userCertificate and userKey are texts in PEM, a " +
+      `certificate and its private key without a password (${reason(thrown)})`);
   }
 }
 

@@ -1,16 +1,18 @@
 /**
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
- * PASSWORD]`. Each line that it reads is answered by one: `set NAME JSON`, `bad NAME`, `get NAME`,
- * `count MS` (all counters go up), `counted`, `forget` (all sessions), `writes` (what was written
- * to Setpoint).
+ * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
+ * `set NAME JSON`, `bad NAME`, `get NAME`, `count MS` (all counters go up), `counted`, `forget`
+ * (all sessions), `writes` (what was written to Setpoint).
  */
 import { DataType, StatusCodes, type UAVariable } from "node-opcua";
+import { readFileSync } from "node:fs";
 import { startServer } from "./server.ts";
 
-const [port, items = "0", user, password] = process.argv.slice(2);
+const [port, items = "0", user, password, certificate] = process.argv.slice(2);
 const plant = await startServer({
   port: Number(port),
   ...(user === undefined || password === undefined ? {} : { user: { name: user, password } }),
+  ...(certificate === undefined ? {} : { userCertificate: readFileSync(certificate) }),
 });
 const variables = new Map<string, UAVariable>();
 const add = (name: string, type: DataType, value: unknown): UAVariable => {

@@ -22,6 +22,8 @@ export interface TestServerOptions {
   /** Where its certificates are; the same folder is the same server. */
   readonly pki?: string;
   readonly user?: { readonly name: string; readonly password: string };
+  /** DER: who shows this certificate as a user, and has its key, is let in. */
+  readonly userCertificate?: Buffer;
 }
 
 export async function startServer(options: TestServerOptions): Promise<TestServer> {
@@ -30,9 +32,17 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
   const serverCertificateManager = new OPCUACertificateManager({
     rootFolder, automaticallyAcceptUnknownCertificate: true, disableFileWatchers: true,
   });
+  const userCertificateManager = new OPCUACertificateManager({
+    rootFolder: `${rootFolder}-users`, automaticallyAcceptUnknownCertificate: false,
+    disableFileWatchers: true,
+  });
+  if (options.userCertificate !== undefined) {
+    await userCertificateManager.initialize();
+    await userCertificateManager.trustCertificate(options.userCertificate);
+  }
   const server = new OPCUAServer({
     port, hostname: "127.0.0.1", alternateHostname: ["localhost"], resourcePath: "",
-    serverCertificateManager,
+    serverCertificateManager, userCertificateManager,
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256,
       SecurityPolicy.Aes128_Sha256_RsaOaep, SecurityPolicy.Aes256_Sha256_RsaPss],
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign,
