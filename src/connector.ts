@@ -23,6 +23,8 @@ export interface Connector {
   readonly tells?: true;
   /** True for the settings of a source whose rows are acknowledged when they are durable. */
   waits?(settings: unknown): boolean;
+  /** Bytes that a link of these settings takes by itself; 0 if left out. */
+  link_bytes?(settings: unknown): number;
   /** Bytes that each of its sources takes beside the stream's ring; 0 if left out. */
   readonly source_bytes?: number;
   /** Marks of its newest messages that are kept for such a source (`Intake.marks`); else one. */

@@ -158,11 +158,8 @@ export const limits = {
   modbus_write_registers_max: 123,
   /** Connections to one Modbus server of ours. */
   register_clients_max: 64,
-  /**
-   * Bytes that one of them may have under way: 16 requests, the most that the guide of Modbus on
-   * TCP (1.0b, 4.4.1.3) speaks of, each of at most 260.
-   */
-  register_burst_bytes: 16 * 260,
+  /** Requests that one of them may have under way (Modbus on TCP/IP 1.0b, 4.4.1.3). */
+  register_requests_max: 16,
   /** Bytes of one telegram of a machine without a standard: what is longer is no telegram. */
   telegram_bytes_max: 1024,
   /** Bytes of a telegram that writes: it stands whole in the audit. */

@@ -9,6 +9,11 @@ import type { LinkSettings, SinkSettings } from "./modbus-server/settings.ts";
 const settings = () =>
   require("./modbus-server/settings.ts") as typeof import("./modbus-server/settings.ts");
 
+/** All registers of two areas and all bits of two, as clients read them. */
+const images_bytes = 2 * 65_536 * 2 + 2 * 65_536;
+/** Requests and answers of one of them, here and in the engine's socket. */
+const client_bytes = 8192;
+
 /**
  * A Modbus TCP server: others read registers that show tags and rules' results, and what they write
  * becomes rows. `modbus`: how the drivers speak it.
@@ -24,6 +29,7 @@ export const modbusServer = (modbus: Modbus): Connector => ({
   get sink() {
     return settings().sinkSettings(modbus);
   },
+  link_bytes: (given) => images_bytes + (given as LinkSettings).clients * client_bytes,
   takes(given): Taken[] {
     const { maxAge } = given as SinkSettings;
     return shownRegisters(given as SinkSettings).map((register): Taken => ({

@@ -156,6 +156,7 @@ class Builder {
     for (const device of graph.gateway.devices) {
       for (const group of device.groups) this.#addGroup(device, group);
     }
+    for (const table of this.#gateway.tables) this.#addTable(table);
     for (const stream of graph.streams) this.#streams.set(stream.name, stream);
     for (const plan of graph.rules) this.#rules.set(plan.rule.name, plan);
     const name = "$try";

@@ -22,7 +22,8 @@ function json(ring: Ring, column: Column, seq: number): number | string | boolea
     return fits ? Number(value) : value.toString();
   }
   if (value instanceof Uint8Array) return value.toHex();
-  if (typeof value === "number" && !Number.isFinite(value)) return null;
+  // JSON has no such number, and null would be a value that is not there.
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return value;
 }
 

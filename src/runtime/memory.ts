@@ -79,6 +79,11 @@ export function memoryOf(
   const reserve = roleNames(graph.gateway.profile).map((role) => reserveOf(shareOf(graph, role)));
   lines.push({ owner: "tagwerk", what: "reserve for changes while it runs",
     bytes: reserve.reduce((sum, bytes) => sum + bytes, 0) });
+  for (const { name, type, settings, closed } of graph.gateway.links) {
+    const connector = closed === true ? undefined : connectors.find((one) => one.type === type);
+    const bytes = connector?.link_bytes?.(settings) ?? 0;
+    if (bytes > 0) lines.push({ owner: name, what: "clients, and what they read", bytes });
+  }
   for (const { name, type } of graph.gateway.sources) {
     const bytes = connectors.find((one) => one.type === type)?.source_bytes ?? 0;
     if (bytes > 0) lines.push({ owner: name, what: "what was read and is no row yet", bytes });

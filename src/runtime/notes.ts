@@ -5,7 +5,7 @@ import type { Graph, LinkPlan } from "./graph.ts";
 /**
  * What may be meant, but seldom is. Values that the policy wants younger than they are polled, or
  * than a window lets them be: the gate would refuse most commands for it, and now and then none.
- * Windows with gaps between them.
+ * Windows with gaps between them, and without room for their rows.
  */
 export function notesOf(graph: Graph): string[] {
   const { streams, rules, permits, gateway: { policy } } = graph;
@@ -24,8 +24,8 @@ export function notesOf(graph: Graph): string[] {
         .map((text) => `note: rule ${rule.name}, which writes ${target.tag}: ${text}`) : [])),
     ...windowNotes(graph),
     ...rules.flatMap(({ rule, program: { stages } }) => stages.flatMap((stage) => {
-      const gap = gapOf(stage);
-      return gap === null ? [] : [`note: rule ${rule.name}: ${gap}`];
+      const texts = [gapOf(stage), lackOf(stage)].filter((text) => text !== null);
+      return texts.map((text) => `note: rule ${rule.name}: ${text}`);
     })),
   ];
 }
@@ -45,6 +45,15 @@ function gapOf(stage: StagePlan): string | null {
   return hop_ms <= length_ms ? null : `its HOPPINGWINDOW is ${formatDuration(length_ms)} long ` +
     `and hops ${formatDuration(hop_ms)}: rows of ${formatDuration(hop_ms - length_ms)} between ` +
     "two windows are in none";
+}
+
+/** What a window has no room for, if all rows come that its streams declare. */
+function lackOf(stage: StagePlan): string | null {
+  if (stage.kind !== "kept" || stage.lacks === null) return null;
+  const [rows, wanted] = [stage.lacks.rows, stage.lacks.wanted].map((n) => n.toLocaleString("en"));
+  return `up to ${wanted} rows are in its window, which has room for ${rows}: of more the ` +
+    "newest stay, the others are counted in `lost`; take a shorter window, or a rule before " +
+    "this one that gives one row of many";
 }
 
 /** A window has rows from its beginning on, and its result is as old as the oldest of them. */

@@ -193,7 +193,13 @@ function planned(graph: Graph, components: Components, { sql, rows }: TryRequest
       `${message}${close === null ? "" : `; did you mean ${close}?`}` +
         (caret === undefined ? "" : `\n${caret}`)).join("\n"), {});
   }
-  const { models, tables } = plan.rule.program;
+  const { inputs, models, tables } = plan.rule.program;
+  const unread = rows !== null ? undefined : inputs.flatMap(({ streams }) => streams)
+    .find((name) => graph.streams.every((stream) => stream.name !== name));
+  if (unread !== undefined) {
+    throw new Fault("try-alone", `No running rule reads ${unread}, so that its rows are not ` +
+      "there: give some with --rows, or apply the rule with --confirm", {});
+  }
   if (models.length + tables.length === 0) return plan;
   throw new Fault("try-alone", `${[...models, ...tables].join(", ")}: no model is loaded and no ` +
     "table is asked for a try; leave them out, or apply the rule with --confirm", {});

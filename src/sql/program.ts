@@ -178,6 +178,8 @@ export interface KeptPlan extends StageBase {
   readonly fold: FoldPlan;
   readonly join: JoinedPlan | null;
   readonly parted: PartedPlan | null;
+  /** It may have to hold more rows than it has room for; the oldest are lost then, counted. */
+  readonly lacks: { readonly rows: number; readonly wanted: number } | null;
   /** Conditions and keys must be good (W8). */
   readonly strict: boolean;
   readonly stateBytes: number;
@@ -280,11 +282,21 @@ export interface AsofPlan extends StageBase {
   readonly text: "";
 }
 
+/** For each of `keys`: the field takes a value that says so, if `begun` of the key is not 0. */
+export interface Interrupt {
+  readonly field: string;
+  readonly value: number;
+  readonly begun: string;
+  readonly keys: number;
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
   readonly alarms: readonly AlarmPlan[];
+  /** What a gap in the rows does to their state; none but on the way to a write. */
+  readonly interrupts: readonly Interrupt[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }
@@ -395,6 +407,10 @@ export interface Stage {
    * 0 = none is.
    */
   miss?(time: number): void;
+  /** The same of functions with state. */
+  interrupt?(time: number): void;
+  /** The rule has begun, perhaps again: until this engine time it did not run. */
+  resume?(time: number): void;
   readonly counters: StageCounters;
 }
 

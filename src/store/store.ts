@@ -228,11 +228,12 @@ export class Store {
   }
 
   /** Where the configuration has the tags that policy, permits and writing rules speak of (W22). */
-  savePlaces(configHash: string, places: readonly (Place & { readonly link: string })[]): void {
+  savePlaces(configHash: string, places: Iterable<Place & { readonly link: string }>): void {
     this.#ledger.write(this.#options.now(), (db) => {
+      const insert = db.query("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
       for (const p of places) {
-        db.run("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [configHash, p.tag,
-          p.link, p.station, p.at, p.type, p.wordOrder, p.scale, p.offset]);
+        insert.run(configHash, p.tag, p.link, p.station, p.at, p.type, p.wordOrder, p.scale,
+          p.offset);
       }
     });
   }

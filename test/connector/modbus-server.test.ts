@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { createLog, eventLoop } from "../../src/base.ts";
-import { examineTexts } from "../../src/cli/examine.ts";
+import { examineTexts, type Examined } from "../../src/cli/examine.ts";
 import { modbusServer, type Connection, type Sink } from "../../src/connector.ts";
 import { modbusRegisters } from "../../src/driver.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
@@ -143,7 +143,7 @@ describe("clients that are sent away", () => {
     const one = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 4];
     client.socket.write(Uint8Array.from(Array.from({ length: 16 }, () => one).flat()));
     await until(() => client.got.length === 16 * 17);
-    client.socket.write(new Uint8Array(20 * 260));
+    client.socket.write(Uint8Array.from(Array.from({ length: 17 }, () => one).flat()));
     await until(() => client.closed);
     expect(connection.status.lastError).toContain("asks more than 16 at a time");
   });
@@ -153,13 +153,14 @@ describe("clients that are sent away", () => {
       (_, i) => [`holding ${i}`, { counter: "hold.n" }])));
     const client = new Client(port);
     client.socket.pause();
-    const asks = Uint8Array.from([0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 125]);
+    const one = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 125];
+    const asks = Uint8Array.from(Array.from({ length: 16 }, () => one).flat());
     while (connection.status.dropped === 0) {
       client.socket.write(asks);
-      await Bun.sleep(0);
+      await Bun.sleep(1);
     }
-    expect(connection.status.lastError).toMatch(/does not read its answers|more than 16/);
-  }, 20_000);
+    expect(connection.status.lastError).toContain("does not read its answers");
+  }, 60_000);
 
   test("who comes when all places are taken, unless one of them has been silent", async () => {
     const { port, connection, clock } = await server({ clients: 2, idleTimeout: "10s" });
@@ -195,7 +196,7 @@ describe("clients that are sent away", () => {
 });
 
 describe("what check says", () => {
-  const problems = (sink: object, source: object = {}, more: object = {}): string => {
+  const examined = (sink: object, source: object = {}, more: object = {}): Examined => {
     const config = {
       gateway: { id: "north" },
       links: { plc: { type: "modbus-tcp", host: "a" }, panel: { type: "modbus-server" } },
@@ -211,13 +212,20 @@ describe("what check says", () => {
       ...more,
     };
     const texts = { config: JSON.stringify(config), policy: "" };
-    return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null)
-      .texts.join("\n");
+    return examineTexts("gateway.json", texts, { drivers, connectors, tables }, null);
   };
+  const problems = (...given: Parameters<typeof examined>): string =>
+    examined(...given).texts.join("\n");
 
   test("nothing, where all is well", () => {
     expect(problems({ "holding 0": "press.temperature", "coil 0": "hold.hot", "400008": "hold.hot",
       "holding 20": { value: "press.name", type: "text(8)" } })).toBe("");
+  });
+
+  test("what it takes of the memory", () => {
+    const lines = examined({ "holding 0": "press.temperature" }).graph!.memory
+      .filter(({ owner }) => owner === "panel");
+    expect(lines).toEqual([expect.objectContaining({ bytes: 393_216 + 8 * 8192 })]);
   });
 
   test.each<[string, object, string]>([

@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
 import { kits } from "./drivers.ts";
 
-test.each(kits.map(({ driver }) => driver.type))(
-  "%s: a million polls from request to cells, < 64 KB more heap, no collection", (type) => {
-    const child = Bun.spawnSync([process.execPath, `${import.meta.dir}/allocation.child.ts`, type],
+const children = [...kits.map(({ driver: { type } }) => [type, "allocation.child.ts"]),
+  ["listenOnly", "listening.child.ts"]] as [string, string][];
+
+test.each(children)(
+  "%s: a million polls from request to cells, < 64 KB more heap, no collection", (type, file) => {
+    const child = Bun.spawnSync([process.execPath, `${import.meta.dir}/${file}`, type],
       { env: { ...process.env, BUN_JSC_logGC: "1" }, stdout: "pipe", stderr: "pipe" });
     const stderr = child.stderr.toString();
     const report = /\{"grown".*\}/.exec(`${child.stdout}${stderr}`);

@@ -97,3 +97,25 @@ describe.skipIf(!hasPymodbus)("a link that only listens", () => {
       expect(await sent()).toBe(0);
     }, 15_000);
 });
+
+test("rehearsed without the bus, the simulated master reads all of it", async () => {
+  const link = { type: "modbus-rtu", port: "/dev/ttyS9", rs485: "adapter", listenOnly: true };
+  const folder = workFolder({ "gateway.json": { gateway: { id: "ear" }, links: { bus: link },
+    devices: { "m-{1..3}": { link: "bus", station: "{n}", groups: { fast: "500ms" }, tags: {
+      power: { at: "input 0", type: "float32" }, on: { at: "coil 7", type: "bool" } } } },
+    api: { listen: "127.0.0.1:0" }, store: { directory: "store" } } });
+  const tagwerk = async (...args: string[]): Promise<Program> =>
+    new Program([await binary(), ...args], { cwd: folder.path });
+  const run = await tagwerk("run", "gateway.json", "--simulate");
+  try {
+    await until("every tag is good", async () => {
+      const read = await tagwerk("read");
+      const code = await read.child.exited;
+      await read.stop();
+      return code === 0 && read.output.match(/good/g)?.length === 6;
+    });
+  } finally {
+    await run.stop();
+    folder.remove();
+  }
+}, 30_000);

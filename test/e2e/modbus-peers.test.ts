@@ -119,7 +119,7 @@ test("one illegal register among 10,000 of modbus-serial: only that tag is bad",
     expect(device.tags[9999].value).toBe(9999);
     const [link] = (await gateway.get("/links")).body;
     expect(link.polls[0].refused).toEqual([`holding ${illegal}`]);
-    expect((await gateway.cli("status")).output).toMatch(/plc +1 +\d+/);
+    expect((await gateway.cli("status")).output).toMatch(/plc +1 +good +\d+/);
   } finally {
     await gateway.stop("SIGKILL");
     await new Promise<void>((resolve) => server.close(() => resolve()));

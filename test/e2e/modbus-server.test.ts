@@ -148,6 +148,25 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
     expect((await gateway.get("/tags/press.setpoint")).body.value).toBe(150);
   });
 
+  test("another map is there as soon as it is applied, and the rest goes on", async () => {
+    const { registers } = config.sinks.shown;
+    const { "holding 6": _gone, ...rest } = registers;
+    const text = JSON.stringify({ ...config, sinks: { shown: { ...config.sinks.shown,
+      registers: { ...rest, "holding 20": { value: "press.level", type: "int16" } } } } });
+    const apply = async (file: string): Promise<void> => {
+      const { code, output } = await gateway.cli("apply", file, "--by", "test");
+      expect(code, output).toBe(0);
+    };
+    await apply(folder.write("new.json", text));
+    await until("the new register", async () => String(await ask("holding 20 1")) === "40");
+    expect(await ask("holding 6 1")).toEqual([0]);
+    await isGood();
+    expect(await ask("write 100 17096 0 5")).toBe("done");
+    await apply(folder.write("old.json", JSON.stringify(config)));
+    await until("the old one", async () => String(await ask("holding 6 1")) === "80");
+    expect(await ask("holding 20 1")).toEqual([0]);
+  }, 30_000);
+
   test("a device that is away is bad, and its counter stands still", async () => {
     await device.stop("SIGKILL");
     await until("bad", async () => (await ask("holding 2 1"))[0] === 0);

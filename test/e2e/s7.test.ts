@@ -18,9 +18,9 @@ const tags = {
   name: { at: "DB1.DBB24", type: "text(10)" },
   code: { at: "DB1.DBC40", type: "text(4)" },
   flags: { at: "MW10", type: "uint16" },
-  old_moment: { at: "DB1.DT60", type: "time" },
-  moment: { at: "DB1.DTL68", type: "time" },
-  new_moment: { at: "DB1.LDT80", type: "time" },
+  old_moment: { at: "DB1.DT76", type: "time" },
+  moment: { at: "DB1.DTL84", type: "time" },
+  new_moment: { at: "DB1.LDT96", type: "time" },
   door: { at: "I0.1", type: "bool" },
   scaled: { at: "MB20", type: "uint8", scale: 0.5, offset: 1 },
   beyond: { at: "DB1.DBW120", type: "int16" },
@@ -59,7 +59,7 @@ describe.skipIf(interpreter === null)("S7", () => {
   const block = async (): Promise<Buffer> => {
     const before = plc.output.length;
     plc.child.stdin.write("\n");
-    const text = await until("DB1", () => /([0-9a-f]{192})\n/.exec(plc.output.slice(before)));
+    const text = await until("DB1", () => /([0-9a-f]{208})\n/.exec(plc.output.slice(before)));
     return Buffer.from(text[1]!, "hex");
   };
   const start = async (): Promise<void> => {

@@ -7,7 +7,7 @@ from snap7.server import Server
 from snap7.type import SrvArea
 from snap7.util import set_dt, set_dtl, set_ldt
 
-db1 = bytearray(96)
+db1 = bytearray(104)
 db1[0] = 0b1001
 struct.pack_into(">h", db1, 2, -7)
 struct.pack_into(">f", db1, 4, 21.5)
@@ -16,9 +16,9 @@ db1[24:31] = bytes([10, 5]) + b"hello"
 db1[60:66] = bytes([12, 4]) + b"R-00"
 db1[40:44] = b"AB12"
 moment = datetime(2024, 2, 29, 23, 59, 58, 123000)
-set_dt(db1, 60, moment)
-set_dtl(db1, 68, moment)
-set_ldt(db1, 80, moment)
+set_dt(db1, 76, moment)
+set_dtl(db1, 84, moment)
+set_ldt(db1, 96, moment)
 
 server = Server(log=False)
 server.register_area(SrvArea.DB, 1, db1)

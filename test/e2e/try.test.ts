@@ -14,6 +14,8 @@ const config = {
     quota: { at: "input 1", type: "int16", group: "slow" },
     setpoint: { at: "holding 0", type: "int16", group: "fast", access: "read-write" } } } },
   rules: { base: { sql: "SELECT temperature + 1 AS t FROM oven.fast" } },
+  tables: { classes: { type: "csv", file: "classes.csv",
+    columns: { class: "text(8)", low: "float64" } } },
   policy: { "oven.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100 } },
   api: { listen: "127.0.0.1:0" },
 };
@@ -58,6 +60,20 @@ test("whole numbers past 2^53 keep their digits, from the file to the answer", a
   site.folder.write("ids.json", '{ "any": [\n{ "id": 9, }, oops] }');
   const wrong = await gateway.cli("try", "SELECT id FROM any", "--rows", file);
   expect(wrong).toMatchObject({ code: 2, output: expect.stringContaining("ids.json:2:15: ") });
+});
+
+test("of a table without key, which no running rule reads, rows may be given", async () => {
+  const sql = "SELECT class, low FROM classes";
+  const { rows } = await tried(sql, { rows: { classes: [{ class: "small", low: 1.5 }] } });
+  expect(rows.map(({ values }: any) => values)).toEqual([{ class: "small", low: 1.5 }]);
+  expect((await tried(sql)).error).toMatchObject({ code: "try-alone",
+    message: expect.stringContaining("No running rule reads classes") });
+});
+
+test("a number past a float's range is shown as what it is", async () => {
+  const { rows } = await tried("SELECT temperature * 1e308 AS x, temperature * -1e308 AS y " +
+    "FROM oven.fast", { rows: { "oven.fast": [{ temperature: 20 }] } });
+  expect(rows[0]).toMatchObject({ values: { x: "Infinity", y: "-Infinity" }, quality: {} });
 });
 
 test("rows of a window that lie above its mean: the way round an aggregate in WHERE", async () => {

@@ -11,22 +11,25 @@ import { tag } from "../driver/support.ts";
 const count = Number(process.env["SOAK_COUNT"] ?? 20_000);
 const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1e9);
 
-/** Holding registers 10..17, of which the values 10..11, 14 and 15..17 (5 bits) may be written. */
+/** Holding registers 10..17, of which the values 10..11, 14 and bits of 15 may be written. */
 const writable = new Map<number, number>([[10, 2], [14, 1], [15, 1]]);
 const tags: readonly DriverTag[] = [
   { ...tag("holding 10", "float32"), writable: true }, tag("holding 12", "uint32"),
   { ...tag("holding 14", "int16"), writable: true }, tag("holding 17", "uint16"),
   ...[0, 3, 9].map((bit) => ({ ...tag(`holding 15.${bit}`, "bool"), writable: true })),
+  tag("holding 15.12", "bool"),
   { ...tag("coil 2", "bool"), writable: true }, { ...tag("coil 3", "bool"), writable: true },
   tag("coil 5", "bool"), tag("input 0", "int16"), tag("discrete 0", "bool"),
 ];
 const shown = new Map<DriverTag, number>([[tags[1]!, 0x01020304], [tags[3]!, 0x0506],
-  [tags[9]!, 1], [tags[10]!, -2], [tags[11]!, 1]]);
+  [tags[7]!, 1], [tags[10]!, 1], [tags[11]!, -2], [tags[12]!, 1]]);
+/** Of register 15 three bits may be written, and another one is shown. */
+const [writable_bits, shown_bit] = [1 | 1 << 3 | 1 << 9, 1 << 12];
 
 /** The memory as the standard has it: words and bits by number. */
 class Model {
   readonly holding = new Map<number, number>([[10, 0], [11, 0], [12, 0x0102], [13, 0x0304],
-    [14, 0], [15, 0], [16, 0], [17, 0x0506]]);
+    [14, 0], [15, shown_bit], [16, 0], [17, 0x0506]]);
   readonly input = new Map<number, number>([[0, 0xfffe]]);
   readonly coil = new Map<number, number>([[2, 0], [3, 0], [4, 0], [5, 1]]);
   readonly discrete = new Map<number, number>([[0, 1]]);
@@ -102,7 +105,8 @@ class Model {
       if (size === undefined || at + size > from + words.length) return false;
       at += size;
     }
-    words.forEach((word, i) => this.holding.set(from + i, word));
+    words.forEach((word, i) => this.holding.set(from + i,
+      from + i === 15 ? (word & writable_bits) | shown_bit : word));
     this.writes += 1;
     return true;
   }

@@ -330,6 +330,22 @@ test("a window that hops further than it is long is noted", () => {
   expect(notes("HOPPINGWINDOW(ss, 10, 3)")).toEqual([]);
 });
 
+test("a window that has no room for the rows of its length is noted", () => {
+  const notes = (sql: string): string[] =>
+    notesOf(examine({ write: "SELECT a AS v FROM d.fast", long: sql }).graph!);
+  const of = (window: string, x = "max(a)"): string =>
+    `SELECT ${x} AS m FROM d.fast GROUP BY ${window}`;
+  expect(notes(of("SLIDINGWINDOW(dd, 365)"))).toEqual(["note: rule long: up to 315,360,002 rows " +
+    "are in its window, which has room for 1,048,576: of more the newest stay, the others are " +
+    "counted in `lost`; take a shorter window, or a rule before this one that gives one row of " +
+    "many"]);
+  expect(notes(of("TUMBLINGWINDOW(dd, 30)", "median(a)"))).toHaveLength(1);
+  expect(notes(of("SLIDINGWINDOW(hh, 29)"))).toEqual([]);
+  // What is folded as rows come keeps none.
+  expect(notes(of("TUMBLINGWINDOW(dd, 30)"))).toEqual([]);
+  expect(notes(of("HOPPINGWINDOW(dd, 30, 1)"))).toEqual([]);
+});
+
 test("a rule that reads itself is told so, not asked whether it meant itself", () => {
   const told = problems({ write: "SELECT a AS v FROM d.fast", loop: "SELECT a FROM loop" });
   expect(told).toContain("1:15: This rule is loop: it may not read itself");

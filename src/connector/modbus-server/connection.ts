@@ -71,7 +71,7 @@ export class ServerConnection implements Connection {
     const host: RegisterHost = {
       reading: () => {
         const time = this.#io.time();
-        for (const feed of this.#feeds) feed.expire(time);
+        for (const feed of this.#feeds) feed.refresh(time);
       },
       written: (tags, fill) => {
         for (const inlet of this.#inlets) {

@@ -42,6 +42,8 @@ export class Feed implements Sink {
   #registers: Registers | null = null;
   #time = -Infinity;
   #isOld = true;
+  /** The registers do not show yet what is known. */
+  #isNew = false;
 
   constructor(
     ring: Ring, registers: readonly ShownRegister[], maxAge: number,
@@ -71,16 +73,18 @@ export class Feed implements Sink {
     const { arena: { F }, timeAt, mask } = this.#ring;
     this.#time = F[timeAt + ((to - 1) & mask)]!;
     this.#isOld = false;
+    this.#isNew = true;
     this.#status.sent += (to - from) | 0;
-    this.#put();
     return to;
   }
 
-  /** What has grown old by now is bad. */
-  expire(time: number): void {
-    if (this.#isOld || time - this.#time <= this.#maxAge) return;
-    this.#isOld = true;
-    this.#put();
+  /** Somebody reads now: what is new is put there, and what has grown old is bad. */
+  refresh(time: number): void {
+    if (!this.#isOld && time - this.#time > this.#maxAge) {
+      this.#isOld = true;
+      this.#isNew = true;
+    }
+    if (this.#isNew) this.#put();
   }
 
   end(): void {
@@ -123,6 +127,7 @@ export class Feed implements Sink {
   #put(): void {
     const registers = this.#registers;
     if (registers === null) return;
+    this.#isNew = false;
     for (const shown of this.#shown) {
       let quality = this.#isOld ? BAD_QUALITY : shown.quality;
       for (const register of shown.registers) {

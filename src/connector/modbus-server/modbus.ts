@@ -15,7 +15,7 @@ export interface Modbus {
 }
 
 export interface RegisterHost {
-  /** A client is about to be told: what has grown old by now is to be cleared. */
+  /** A client is about to be told what stands there: now is the time to put it. */
   reading(): void;
   /** One request of a client set all of these; `fill` puts a value into a row. */
   written(tags: readonly TagOnLink[], fill: Fill): void;

@@ -13,6 +13,9 @@ interface Client {
   wrong: string | null;
 }
 
+/** Of one request: 7 of header, 253 of what is asked. */
+const request_bytes_max = 260;
+
 type Own = Socket<Client | null>;
 
 /**
@@ -104,12 +107,15 @@ export class Listener {
     const client = socket.data;
     if (client === null || !this.#clients.has(socket)) return;
     const now = this.#io.now();
-    if (bytes.length > limits.register_burst_bytes) client.wrong = "asks more than 16 at a time";
+    const more = `asks more than ${limits.register_requests_max} at a time`;
+    let asked = 0;
+    if (bytes.length > limits.register_requests_max * request_bytes_max) client.wrong = more;
     else {
       client.answering.receive(bytes, bytes.length, now, {
         frame: (_bytes, _n, valid) => {
-          if (valid) client.asked = now;
-          else client.wrong = "sends what is no request";
+          if (!valid) client.wrong = "sends what is no request";
+          else if (++asked > limits.register_requests_max) client.wrong = more;
+          client.asked = now;
         },
         reply: (answer, n) => {
           if (client.wrong === null && socket.write(answer, 0, n) !== n) {

@@ -13,6 +13,8 @@ export class HeardRequest implements Request {
   readonly text: string;
   readonly unasked = true;
   readonly fields: readonly Field[];
+  /** Its place among those that are listened for. */
+  index = 0;
 
   constructor(tags: readonly DriverTag[]) {
     this.station = tags[0]!.station;
@@ -110,12 +112,14 @@ export class OverhearSession implements Session, Overheard {
   listen(listening: Listening, now: number): void {
     this.#listening = listening;
     this.#now = now;
-    this.#groups = listening.requests.map((request) =>
-      new HeardGroup(request as HeardRequest, listening.interval(request), now));
+    this.#groups = (listening.requests as readonly HeardRequest[]).map((request, i) => {
+      request.index = i;
+      return new HeardGroup(request, listening.interval(request), now);
+    });
   }
 
   fill(request: Request, into: Ring, seq: number): void {
-    const group = this.#groups.find((one) => one.request === request)!;
+    const group = this.#groups[(request as HeardRequest).index]!;
     for (const { field, raw, at, failedAt, failure } of group.values) {
       const column = into.columns[field.tag.column]!;
       if (at >= group.begun) {

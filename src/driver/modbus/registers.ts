@@ -3,18 +3,25 @@ import type { DriverTag, Server } from "../../driver.ts";
 import type { Ring } from "../../ring.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
 import type { Memory } from "./answer.ts";
-import { decodeCell, encodeInto, Field } from "./codec.ts";
+import { decodeCell, decodeValue, encodeInto, Field } from "./codec.ts";
 import { ILLEGAL_ADDRESS } from "./pdu.ts";
 import { createServer } from "./serve.ts";
 
 /** Who owns the registers that clients read and write. */
 export interface RegisterHost {
-  /** A client is about to be told: what has grown old by now is to be cleared. */
+  /** A client is about to be told what stands there: now is the time to put it. */
   reading(): void;
   /** One request of a client set all of these; `fill` puts a value into a row. */
   written(
     tags: readonly DriverTag[], fill: (tag: DriverTag, into: Ring, seq: number) => void,
   ): void;
+}
+
+/** Where a value stands: its bytes begin at `image[at]`. */
+interface Spot {
+  readonly field: Field;
+  readonly image: Uint8Array;
+  readonly at: number;
 }
 
 /** One area as it is read: two bytes a register, or one a bit. */
@@ -35,7 +42,7 @@ export class Registers implements Memory {
   readonly #station: number | null;
   readonly #host: RegisterHost;
   readonly #tables = new Map<Area, Table>();
-  readonly #fields: ReadonlyMap<DriverTag, Field>;
+  readonly #spots: ReadonlyMap<DriverTag, Spot>;
   /** Writable tags whose place shows what another tag has. */
   readonly #shadowed: ReadonlySet<Field>;
 
@@ -43,11 +50,11 @@ export class Registers implements Memory {
   constructor(tags: readonly DriverTag[], station: number | null, host: RegisterHost) {
     this.#station = station;
     this.#host = host;
-    this.#fields = new Map(tags.map((tag) => [tag, new Field(tag)]));
-    const fields = [...this.#fields.values()];
+    const fields = tags.map((tag) => new Field(tag));
     for (const [area, all] of Map.groupBy(fields, ({ address }) => address.area)) {
       this.#tables.set(area, tableOf(area, all));
     }
+    this.#spots = new Map(fields.map((field) => [field.tag, this.#spotOf(field)]));
     const shown = new Set(fields.filter(({ tag }) => !tag.writable).map(placeOf));
     this.#shadowed = new Set(fields.filter((field) =>
       field.tag.writable && shown.has(placeOf(field))));
@@ -61,7 +68,7 @@ export class Registers implements Memory {
 
   /** False: the registers cannot hold the value, and say so. */
   put(tag: DriverTag, value: number): boolean {
-    const { field, image, at } = this.#spot(tag);
+    const { field, image, at } = this.#spots.get(tag)!;
     try {
       encodeInto(field, value, image, at);
       return true;
@@ -74,7 +81,7 @@ export class Registers implements Memory {
 
   /** The text `bytes[from…from+n)`; false: it is longer than its registers. */
   putText(tag: DriverTag, bytes: Uint8Array, from: number, n: number): boolean {
-    const { field: { form: { order } }, image, at } = this.#spot(tag);
+    const { field: { form: { order } }, image, at } = this.#spots.get(tag)!;
     if (n > order.length) {
       this.clear(tag);
       return false;
@@ -88,7 +95,7 @@ export class Registers implements Memory {
    * 0xffff of a uint16), 0 of a bit, nothing of a text.
    */
   clear(tag: DriverTag): void {
-    const { field: { form: { order }, bytes, address }, image, at } = this.#spot(tag);
+    const { field: { form: { order }, bytes, address }, image, at } = this.#spots.get(tag)!;
     if (tag.type === "bool") {
       if (address.bit < 0) image[at] = 0;
       else image[at + (address.bit < 8 ? 1 : 0)]! &= ~(1 << (address.bit & 7));
@@ -128,13 +135,10 @@ export class Registers implements Memory {
     const placeIn = ({ address }: Field): number =>
       at + (address.from - from) * (isBits(area) ? 1 : 2);
     for (const field of fields) {
-      if (this.#shadowed.has(field)) continue;
-      const { image, at: to } = this.#spot(field.tag);
-      const place = placeIn(field);
-      for (let i = 0; i < field.bytes; i++) image[to + i] = data[place + i]!;
+      if (!this.#shadowed.has(field)) this.#keep(field, data, placeIn(field));
     }
     this.#host.written(fields.map(({ tag }) => tag), (tag, into, seq) => {
-      const field = this.#fields.get(tag)!;
+      const { field } = this.#spots.get(tag)!;
       decodeCell(field.form, into.columns[tag.column]!, data, placeIn(field), into, seq);
     });
     return 0;
@@ -156,8 +160,14 @@ export class Registers implements Memory {
     return filled === end ? fields : null;
   }
 
-  #spot(tag: DriverTag): { field: Field; image: Uint8Array; at: number } {
-    const field = this.#fields.get(tag)!;
+  /** What was written is what is read from now on; a bit leaves the others of its register. */
+  #keep(field: Field, data: Uint8Array, from: number): void {
+    const { image, at } = this.#spots.get(field.tag)!;
+    if (field.address.bit >= 0) encodeInto(field, decodeValue(field, data, from), image, at);
+    else for (let i = 0; i < field.bytes; i++) image[at + i] = data[from + i]!;
+  }
+
+  #spotOf(field: Field): Spot {
     const { area, from } = field.address;
     const { from: first, image } = this.#tables.get(area)!;
     return { field, image, at: (from - first) * (isBits(area) ? 1 : 2) };

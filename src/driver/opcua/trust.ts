@@ -37,10 +37,17 @@ export interface Identity {
   getPrivateKey(): ReturnType<typeof coercePEMorDerToPrivateKey>;
 }
 
+/** Where one is being made: the links of one gateway have one. */
+const making = new Map<string, Promise<void>>();
+
 /** Our own certificate; made at the first start. */
 export async function ownIdentity(directory: string): Promise<Identity> {
   const path = certificatePath(directory);
-  if (!existsSync(path)) await makeIdentity(directory);
+  if (!existsSync(path)) {
+    const made = making.get(directory) ?? makeIdentity(directory);
+    making.set(directory, made);
+    await made.finally(() => making.delete(directory));
+  }
   const { certificate, key, uri } = identityIn(directory);
   return {
     uri, getCertificate: () => certificate, getCertificateChain: () => [certificate],

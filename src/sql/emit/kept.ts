@@ -24,8 +24,10 @@ export interface Keeping {
   readonly marks: readonly Mark[];
   /** Rows come in the order of event time. */
   readonly byEvents: boolean;
-  /** Rows of the ring, a power of two. */
+  /** Rows that its ring has room for at least. */
   readonly rows: number;
+  /** Rows that may be in it at once, as far as its streams tell; 0: it keeps none. */
+  readonly wanted: number;
 }
 
 interface Column { readonly spec: ColumnSpec; readonly expr: Bound }
@@ -176,6 +178,7 @@ function planOf(
   }
   return {
     kind: "kept", window: keptWindow(keeping), keep, pane_ms, ring, fold, join, parted,
+    lacks: keeping.wanted > keeping.rows ? { rows, wanted: keeping.wanted } : null,
     input: input.columns,
     output: fold.output,
     outputRows: fold.outputRows, state, stateBytes: state.bytes, strict: input.strict,

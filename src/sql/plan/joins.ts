@@ -236,7 +236,7 @@ export abstract class JoinChain extends WindowChain {
     const folding = aggregated ? { ...this.folding(), where: null } : null;
     const read = aggregated ? [...folding!.keys.map((k) => k.expr),
       ...aggregates.flatMap(({ arg }) => (arg === null ? [] : [arg]))] : this.shown();
-    const rows = Math.min(limits.join_rows_max, this.keptRows(window!));
+    const { rows, wanted } = this.keptRows(window!, limits.join_rows_max);
     this.later = [...read, ...joins.flatMap(({ on }) => (on === null ? [] : [on])),
       ...windowReads(window)];
     const passes = [{ spec: from_column, expr: from_column.name }, ...this.passes()];
@@ -253,7 +253,8 @@ export abstract class JoinChain extends WindowChain {
         this.tests = [];
         return this.passes();
       },
-    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows, byEvents });
+    }, { window: window!, before: this.#filterOf(filter), after: null, marks, rows, wanted,
+      byEvents });
     this.stages.push(stage);
     this.columns = stage.output;
     folding?.keys.forEach(({ spec, expr }) => this.keys.set(expr, spec.name));

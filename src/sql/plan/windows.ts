@@ -99,7 +99,7 @@ export class WindowChain extends Chain {
     if (window.kind === "hopping" && !rowwise && !folding.evicts) {
       return panesStage(input, folding,
         { window, before: where, after: null, marks, byEvents,
-          rows: paneRows(window, folding.groups) },
+          rows: paneRows(window, folding.groups), wanted: 0 },
         paneOf(window));
     }
     return keptStage(input, folding, this.#keeping(window, where));
@@ -133,24 +133,28 @@ export class WindowChain extends Chain {
   #keeping(window: BoundWindow, where: Bound | null): Keeping {
     const after = afterRows(window);
     return { window, before: after ? null : where, after: after ? where : null,
-      marks: this.marks(), byEvents: this.byEvents, rows: this.keptRows(window) };
+      marks: this.marks(), byEvents: this.byEvents,
+      ...this.keptRows(window, limits.ring_rows_max) };
   }
 
-  /** Rows that a window keeps: its own number, or what comes within its length. */
-  protected keptRows(window: BoundWindow): number {
-    const { ring_rows_max, ring_rows_min } = limits;
+  /** Rows that a window keeps: its own number, or what comes within its length, if so many go. */
+  protected keptRows(window: BoundWindow, most: number): Pick<Keeping, "rows" | "wanted"> {
+    const wanted = Math.max(limits.ring_rows_min, this.#wantedRows(window));
+    return { wanted, rows: Math.min(most, wanted) };
+  }
+
+  #wantedRows(window: BoundWindow): number {
+    const { ring_rows_max } = limits;
     if (window.kind === "count") {
       if (window.rows > ring_rows_max) {
         throw new SqlFault("window-size", `A window keeps at most ${ring_rows_max} rows ` +
           "(ring_rows_max); take fewer, or a rule before this one that gives one row of many",
           this.query.sql, window.span);
       }
-      return Math.max(ring_rows_min, window.rows);
+      return window.rows;
     }
     const length = longest(window);
-    const rows = length === null ? null : this.within(length);
-    if (rows === null) return limits.window_rows_default;
-    return Math.min(ring_rows_max, Math.max(ring_rows_min, rows));
+    return (length === null ? null : this.within(length)) ?? limits.window_rows_default;
   }
 }
 
