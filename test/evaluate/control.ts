@@ -22,6 +22,10 @@ export class Pid implements Call {
     this.#floats = args.map((arg) => arg.type.kind === "float64");
   }
 
+  interrupt(): void {
+    this.#broken = true;
+  }
+
   hold(from: Origin, args: readonly Cell[]): Made {
     const state = this.#worst(args);
     this.#broken = true;

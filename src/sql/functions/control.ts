@@ -60,6 +60,7 @@ function pid(site: Site): string[] {
   const { code, s, y, time } = site;
   const [on, i, d, last, kept, at, gap] =
     ["on", "i", "d", "last", "y", "at", "gap"].map((name) => site.place(name));
+  site.interrupted("gap", 1, "on");
   const a = argumentState(site, `${ti} >= 0 & ${td} >= 0 & ${low} < ${high} & ${longest} > 0`);
   const [p, dt] = [code.name("p"), code.name("dt")];
   const loop: Loop = { site, args, p, dt };

@@ -7,6 +7,7 @@ import { Expressions } from "../emit/expression.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { StageInput } from "../emit/stages.ts";
 import { statefulFunctions } from "../functions.ts";
+import type { Interrupt } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 import type { AlarmPlan } from "./alarms.ts";
 import { KeyTable } from "./keys.ts";
@@ -22,6 +23,7 @@ export class StatefulKernel {
   readonly #done = new Map<BoundStateful, { readonly value: Value; readonly lineage: Lineage }>();
   readonly #tables = new Map<string, { readonly g: string; readonly name: string }>();
   readonly alarms: AlarmPlan[] = [];
+  readonly interrupts: Interrupt[] = [];
   readonly #time: string;
   readonly #own: Lineage;
 
@@ -80,6 +82,7 @@ export class StatefulKernel {
       time: this.#time, input: this.#inputOf(node),
     });
     for (const line of site.lines(fn.emit(site))) code.line(line);
+    this.interrupts.push(...site.interrupts);
     this.#done.set(node, {
       value: site.value(worst(code, site.s, context)), lineage: site.result,
     });
