@@ -120,9 +120,13 @@ export class Bridge {
     const claimed = (loadClaim(remote.arena.I, remote.claimAt) - first) >>> 0;
     const lapped = Math.min(n, Math.max(0, claimed - remote.rows));
     this.lost += gone + lapped;
+    if (gone + lapped > 0) local.gaps.open();
     if (lapped === n) return 0;
     if (lapped > 0) {
       gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, local.columns);
+    }
+    if (local.gaps.upTo === Infinity) {
+      local.gaps.close(local.arena.F[local.timeAt + (local.head & local.mask)]!);
     }
     before?.(local, local.head, n - lapped);
     local.publish(n - lapped);

@@ -2,6 +2,7 @@ import { assert, limits, nextPowerOfTwo } from "../base.ts";
 import { Arena, type Block } from "./arena.ts";
 import { publishHead, storeClaim } from "./bridge.ts";
 import { Column, kindBytes, type ColumnSpec } from "./column.ts";
+import { Gaps } from "./gaps.ts";
 import { Numbering } from "./numbering.ts";
 import type { OpenRow } from "./open-row.ts";
 
@@ -71,6 +72,7 @@ export class Ring {
   readonly shown: readonly Column[];
   /** Names of its rows that outlast this process; kept by the thread that writes the ring. */
   readonly numbering = new Numbering();
+  readonly gaps = new Gaps();
   /** Of a stream that is polled: the row under way. */
   open: OpenRow | null = null;
   /** Indices into I. */

@@ -18,6 +18,8 @@ export interface Member {
   readonly absent: readonly Column[];
   cursor: number;
   readonly begun: number;
+  /** Of the gaps of its ring. */
+  seen: number;
   /** Of the row at the cursor, Infinity = there is none. */
   time: number;
   /** Rows taken in this step, and where the first of them stands in `places`. */
@@ -59,6 +61,7 @@ export class Gather {
   /** True if rows are left. Rows after `until`, engine time, may have to wait for others. */
   step(until: number): boolean {
     const most = Math.min(limits.rows_per_step_max, this.output.rows / 2);
+    this.#tellGaps();
     for (const member of this.members) this.#look(member);
     const n = this.#order(until, most);
     if (n === 0) return false;
@@ -80,6 +83,7 @@ export class Gather {
       [this.#from, this.#memberColumn, deviceColumn, ...targets]);
     return {
       ring, input, index, deviceColumn, targets, cursor: ring.head, begun: ring.head,
+      seen: ring.gaps.count,
       sources: copied.map((name) => ring.column(name)!),
       device: new TextEncoder().encode(
         ring.name.slice(0, Math.max(0, ring.name.lastIndexOf(".")))),
@@ -95,9 +99,24 @@ export class Gather {
     if (lag > ring.rows) {
       this.lost += lag - ring.rows;
       member.cursor = (ring.head - ring.rows) | 0;
+      this.output.gaps.close(timeAt(member, member.cursor));
     }
     member.taken = 0;
     member.time = timeAt(member, member.cursor);
+  }
+
+  /** What the members lack, what is gathered lacks too. */
+  #tellGaps(): void {
+    const { gaps } = this.output;
+    let isOpen = false, upTo = -Infinity;
+    for (const member of this.members) {
+      const { gaps: own } = member.ring;
+      if (own.upTo === Infinity) isOpen = true;
+      else if (own.count !== member.seen) upTo = Math.max(upTo, own.upTo);
+      member.seen = own.count;
+    }
+    if (isOpen) gaps.open();
+    else if (upTo !== -Infinity) gaps.close(upTo);
   }
 
   /** Takes rows of all members, the oldest first; how many. */

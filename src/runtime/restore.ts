@@ -109,7 +109,10 @@ async function restoreRule(
   if (!state.restore(pages, same)) return "its checkpoint is damaged";
   const { runner: { window } } = state;
   if (same && window !== null) windows.get(window)!.rules.add(state.runner);
-  if (state.followed) await restoreRings(state, before, segments, options);
+  if (state.followed) {
+    state.runner.goOn();
+    await restoreRings(state, before, segments, options);
+  }
   const { runner } = state;
   runner.places.forEach((place, i) => {
     if (goOn.has(place.ring.name)) place.cursor = seqIn(place.ring, before.inputs[i]![1]);

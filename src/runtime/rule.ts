@@ -19,8 +19,10 @@ export interface Place {
 /** One stage, and the ring that it reads. */
 interface Link extends Place {
   readonly stage: Stage;
-  /** Rows before the next one were not read: windows behind must not be taken for whole (W8). */
+  /** Rows before the next one were not read: what is made of them must not be whole (W8). */
   gap: boolean;
+  /** Of the gaps of its ring. */
+  seen: number;
 }
 
 /** What a rule stands on, and how its stages are made from nothing. */
@@ -75,6 +77,8 @@ export class RuleRunner {
   #places: readonly Place[] = [];
   /** Of a window that rules share: these. */
   #sharers: readonly RuleRunner[] = [];
+  /** Of these, the one after which it rested: what it has is this one's. */
+  #last: RuleRunner | null = null;
   /** Its shared window had taken rows up to this time before the rule began; −Infinity: none. */
   since = -Infinity;
   /** Of a shared window: when it began, and up to when a checkpoint brought it. */
@@ -95,6 +99,10 @@ export class RuleRunner {
   readInOrder = false;
   #openSince = Infinity;
   #lost = 0;
+  /** Its output lacks rows, and its readers have not been told up to when. */
+  #gapped = false;
+  /** Its stages have not been told that it runs again. */
+  #resumes = false;
   links: readonly Link[] = [];
 
   constructor(plan: RulePlan, parts: RuleParts) {
@@ -170,14 +178,24 @@ export class RuleRunner {
     this.since = this.window?.joined(this) ?? -Infinity;
     this.#lost += this.#gather?.lost ?? 0;
     this.#gather = this.#parts.gather();
-    for (const link of this.links) link.cursor = link.begun = link.ring.head;
+    for (const link of this.links) {
+      link.cursor = link.begun = link.ring.head;
+      link.seen = link.ring.gaps.count;
+    }
     this.links[0]!.gap = true;
+    this.#resumes = true;
+    this.#rest();
     this.#places = this.#gather?.members ?? [this.links[0]!];
     this.state = "running";
     this.reason = "";
     this.#retryAt = 0;
     this.#inRow = 0;
     this.#turnsAt = this.plan.rule.schedule === null ? Infinity : -Infinity;
+  }
+
+  /** A checkpoint has brought its state, and all rows since come again: there was no pause. */
+  goOn(): void {
+    this.#resumes = false;
   }
 
   /** Another configuration runs, in which it is the same rule with other settings. */
@@ -209,9 +227,11 @@ export class RuleRunner {
 
   /** A rule reads its window from now on; the time up to which that has rows from before. */
   joined(rule: RuleRunner): number {
-    if (this.state === "stopped") this.begin();
-    if (this.#sharers.every((other) => other === rule || !other.#reads)) return -Infinity;
-    return this.#places.reduce((newest, { ring, begun }) => ring.head === begun ? newest
+    const rested = this.state === "stopped";
+    if (rested) this.begin();
+    if (rested ? this.#last === rule
+      : this.#sharers.every((other) => other === rule || !other.#reads)) return -Infinity;
+    return this.#places.reduce((newest, { ring, begun }) => ring.head === begun && !rested ? newest
       : Math.max(newest, ring.arena.F[ring.timeAt + ((ring.head - 1) & ring.mask)]!),
     this.#restoredTo);
   }
@@ -233,17 +253,38 @@ export class RuleRunner {
     return this.state === "running" || this.state === "failed";
   }
 
+  /** From now on its readers lack rows. */
+  #rest(): void {
+    this.#gapped = true;
+    this.output.gaps.open();
+  }
+
+  /** It gives rows again, unless what it reads does not. */
+  #resume(time: number): void {
+    const { ring, stage } = this.links[0]!;
+    if (ring.gaps.upTo === Infinity || (stage instanceof ReorderStage && stage.lacks)) {
+      this.output.gaps.open();
+      return;
+    }
+    this.output.gaps.close(time);
+    this.#gapped = false;
+  }
+
   /** A window that no rule reads rests. */
   #leave(): void {
     this.since = -Infinity;
     const { window } = this;
-    if (window !== null && !window.#sharers.some((rule) => rule.#reads)) window.stop("unread");
+    if (window === null || window.state === "stopped") return;
+    if (window.#sharers.some((rule) => rule.#reads)) return;
+    window.#last = this;
+    window.stop("unread");
   }
 
   /** Keeps its state and reads no more, until it begins again. */
   stop(why: string): void {
     this.state = "stopped";
     this.reason = why;
+    this.#rest();
     this.#leave();
   }
 
@@ -288,9 +329,12 @@ export class RuleRunner {
       return false;
     }
     try {
+      if (this.#resumes) for (const { stage } of this.links) stage.resume?.(time);
+      this.#resumes = false;
       const filling = this.#fill(until);
       this.behind ||= filling;
       const more = this.#turn(now, time);
+      if (this.#gapped) this.#resume(time);
       this.state = "running";
       return filling || more;
     } catch (thrown) {
@@ -342,6 +386,7 @@ export class RuleRunner {
     if (open && this.state === "waiting") this.begin();
     if (!open) {
       this.state = "waiting";
+      this.#rest();
       this.reason = until === Infinity ? "its schedule is over"
         : `its schedule: until ${new Date(until).toISOString()}`;
       this.#leave();
@@ -352,7 +397,8 @@ export class RuleRunner {
   #make(): void {
     const { rings } = this.#parts;
     this.links = inTurn(byEventTime(this.#parts.stages())).map((stage, i) =>
-      ({ stage, ring: rings[i]!, cursor: rings[i]!.head, begun: rings[i]!.head, gap: false }));
+      ({ stage, ring: rings[i]!, cursor: rings[i]!.head, begun: rings[i]!.head, gap: false,
+        seen: rings[i]!.gaps.count }));
   }
 
   /** A stage writes at most half of its output ring in a turn. */
@@ -367,25 +413,35 @@ export class RuleRunner {
     if (this.#gather === null) return false;
     const { ring, cursor } = this.links[0]!;
     if (((ring.head - cursor) | 0) > ring.rows >> 1) return true;
-    const { lost } = this.#gather;
     const inOrder = this.readInOrder || this.hasWindow;
-    const more = this.#gather.step(inOrder ? Math.min(until, this.#openSince) : until);
-    if (this.#gather.lost !== lost) this.#tellGap(0, ring.head - 1);
-    return more;
+    return this.#gather.step(inOrder ? Math.min(until, this.#openSince) : until);
   }
 
-  /** Rows up to the time of row `seq` are missing from what stages from `i` on read. */
-  #tellGap(i: number, seq: number): void {
-    const { links } = this, { ring, stage } = links[i]!;
-    const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
+  /** Rows up to a time are missing from what stages from `i` on read. */
+  #tellGap(i: number, time: number): void {
+    const { links } = this;
+    this.#gapped = true;
     // A reorder step tells those behind it, in event time.
-    const end = stage instanceof ReorderStage ? i + 1 : links.length;
-    for (let k = i; k < end; k++) links[k]!.stage.miss?.(time);
+    const end = links[i]!.stage instanceof ReorderStage ? i + 1 : links.length;
+    for (let k = i; k < end; k++) {
+      const { stage } = links[k]!;
+      stage.miss?.(time);
+      stage.interrupt?.(time);
+    }
+  }
+
+  /** What the writer of the ring, or what that reads, did not give. */
+  #hearGaps(i: number, time: number): void {
+    const link = this.links[i]!, { count, upTo } = link.ring.gaps;
+    if (count === link.seen && upTo !== Infinity) return;
+    link.seen = count;
+    this.#tellGap(i, Math.min(upTo, time));
   }
 
   #step(i: number, open: boolean, now: number, time: number): boolean {
     const link = this.links[i]!;
     const { stage, ring } = link;
+    this.#hearGaps(i, time);
     let lag = (ring.head - link.cursor) | 0;
     if (lag > ring.rows) {
       this.#lost += lag - ring.rows;
@@ -399,8 +455,10 @@ export class RuleRunner {
       : ((next.ring.head - next.cursor) | 0) <= next.ring.rows >> 1;
     if (free && lag > 0) {
       const to = (link.cursor + Math.min(lag, limits.rows_per_step_max)) | 0;
-      if (link.gap) this.#tellGap(i, link.cursor);
-      link.gap = false;
+      if (link.gap) {
+        this.#tellGap(i, ring.arena.F[ring.timeAt + (link.cursor & ring.mask)]!);
+        link.gap = false;
+      }
       link.cursor = stage.run(link.cursor, to, now, time);
     }
     // Less than 0: a replay has not come up to where this rule was.
@@ -420,6 +478,8 @@ export class RuleRunner {
     const { stage } = this.links[i]!;
     const output = this.links[i + 1]?.ring ?? this.output;
     const { deadline } = stage, { head } = output;
+    // No row has told yet of those that were not read.
+    for (let k = 0; k <= i; k++) if (this.links[k]!.gap) this.#tellGap(k, time);
     stage.tick(time, now);
     return stage.deadline <= time && (stage.deadline !== deadline || output.head !== head);
   }
@@ -445,6 +505,7 @@ export class RuleRunner {
     this.#failedAt = now;
     this.state = "failed";
     this.reason = reason(thrown);
+    this.#rest();
     this.#retryAt = now + Math.min(most, delay * 2 ** Math.min(30, this.#inRow - 1));
     if (attempts > 0 && this.#inRow > attempts) {
       this.#retryAt = Infinity;

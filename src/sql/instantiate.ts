@@ -10,14 +10,18 @@ import { LookupStage, type LookupSite } from "./lookup.ts";
 import type { Site, Stage, StagePlan } from "./program.ts";
 import { type ScannedTable, ScanStage } from "./scan.ts";
 import { SilenceStage } from "./silence.ts";
+import { InterruptedStage } from "./stateful/interrupted.ts";
 import { KeptStage } from "./window/kept.ts";
 import { WindowStage } from "./window/stage.ts";
 
 /** A stage of generated code, bound to its rings. */
 export function instantiate(plan: StagePlan, site: Site): Stage {
   switch (plan.kind) {
-    case "rows": case "conditions": case "stateful": case "running":
+    case "rows": case "conditions": case "running":
       return new RowsStage(plan, site);
+    case "stateful":
+      return plan.interrupts.length === 0 ? new RowsStage(plan, site)
+        : new InterruptedStage(plan, site);
     case "window": return new WindowStage(plan, site);
     case "kept": return new KeptStage(plan, site);
     case "arrange": return new ArrangeStage(plan, site);

@@ -282,11 +282,21 @@ export interface AsofPlan extends StageBase {
   readonly text: "";
 }
 
+/** For each of `keys`: the field takes a value that says so, if `begun` of the key is not 0. */
+export interface Interrupt {
+  readonly field: string;
+  readonly value: number;
+  readonly begun: string;
+  readonly keys: number;
+}
+
 /** Row by row: functions with state. */
 export interface StatefulPlan extends KernelStage {
   readonly kind: "stateful";
   readonly functions: readonly string[];
   readonly alarms: readonly AlarmPlan[];
+  /** What a gap in the rows does to their state; none but on the way to a write. */
+  readonly interrupts: readonly Interrupt[];
   /** Keys of a PARTITION BY at most, 0 without one; further ones are counted. */
   readonly keys: number;
 }
@@ -397,6 +407,10 @@ export interface Stage {
    * 0 = none is.
    */
   miss?(time: number): void;
+  /** The same of functions with state. */
+  interrupt?(time: number): void;
+  /** The rule has begun, perhaps again: until this engine time it did not run. */
+  resume?(time: number): void;
   readonly counters: StageCounters;
 }
 

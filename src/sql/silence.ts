@@ -50,6 +50,8 @@ export class SilenceStage implements Stage {
   readonly #timeAt: number;
   #before: readonly Stage[] = [];
   #clock: EventClock | null = null;
+  /** How far event time had come when the rule rested, null: it has come further since. */
+  #rested: number | null = null;
 
   constructor(plan: SilencePlan, { input, output, state, arena }: Site) {
     this.#every = plan.every_ms;
@@ -84,6 +86,14 @@ export class SilenceStage implements Stage {
     this.#clock = clock;
   }
 
+  /** Of windows that ended while the rule did not run nobody knows whether they were empty. */
+  resume(time: number): void {
+    const F = this.#F, at = this.#at;
+    if (F[at + next] === 0) return;
+    if (this.#clock === null) F[at + next] = this.#after(time);
+    else this.#rested = this.#clock.watermark;
+  }
+
   run(from: number, to: number, _now: number, time: number): number {
     const input = this.#input;
     let room = this.#rows_max, seq = from;
@@ -113,6 +123,10 @@ export class SilenceStage implements Stage {
     const F = this.#F, at = this.#at, clock = this.#clock;
     if (F[at + next] === 0 && clock !== null && clock.first !== Infinity) {
       F[at + next] = this.#after(clock.first);
+    }
+    if (this.#rested !== null && clock!.watermark > this.#rested) {
+      F[at + next] = Math.max(F[at + next]!, this.#after(clock!.watermark));
+      this.#rested = null;
     }
     return F[at + next] !== 0;
   }

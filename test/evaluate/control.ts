@@ -22,6 +22,10 @@ export class Pid implements Call {
     this.#floats = args.map((arg) => arg.type.kind === "float64");
   }
 
+  interrupt(): void {
+    this.#broken = true;
+  }
+
   hold(from: Origin, args: readonly Cell[]): Made {
     const state = this.#worst(args);
     this.#broken = true;
@@ -29,7 +33,8 @@ export class Pid implements Call {
   }
 
   take(args: readonly Cell[], time: number, from: Origin): Made {
-    if (this.#worst(args) !== 0 || (from.flags & (FLAG.backfill | FLAG.replayed)) !== 0) {
+    const unfit = FLAG.backfill | FLAG.replayed | FLAG.doubtful;
+    if (this.#worst(args) !== 0 || (from.flags & unfit) !== 0) {
       return this.hold(from, args);
     }
     const [x, setpoint, kp, ti, td, low, high] = args.map(({ value }) => value as number) as

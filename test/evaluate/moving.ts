@@ -24,6 +24,10 @@ export class Moving implements Call {
     this.#rows = rows!.kind === "literal" ? Number(rows!.value) : NaN;
   }
 
+  interrupt(): void {
+    this.#gap = this.#kept.length > 0;
+  }
+
   hold(from: Origin): Made {
     if (this.#kept.length === 0) return { cell: nothing, from };
     const origin = joined(from, ...this.#kept.map((kept) => kept.from));

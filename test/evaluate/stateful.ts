@@ -35,6 +35,8 @@ const atLeast = (cell: Cell, state: number): Cell =>
 export interface Call {
   take(args: readonly Cell[], time: number, from: Origin): Made;
   hold(from: Origin, args: readonly Cell[]): Made;
+  /** Rows before the next one were not read; none for what may not lead to a write. */
+  interrupt?(): void;
 }
 
 /** The calls of a query, with a state for each key. */
@@ -58,9 +60,14 @@ export class Stateful {
   run(row: Row, done: Map<Bound, Cell>, of: (node: Bound) => Cell,
     newestFlags: (node: Bound) => number): Origin {
     let whole: Origin = { oldest: row.oldest ?? row.time, flags: row.flags };
+    if (row.isAfterGap === true) {
+      for (const states of this.#states.values()) {
+        for (const state of states.values()) state.interrupt?.();
+      }
+    }
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
-      const carried = FLAG.backfill | FLAG.replayed;
+      const carried = FLAG.backfill | FLAG.replayed | FLAG.doubtful;
       const origins = new Map<Bound, Origin>();
       for (const node of round) {
         const inner = round.filter((n) => n !== node && contains(node, n));
@@ -193,6 +200,10 @@ class Lag implements Call {
     this.#hasDefault = args.length > 2;
   }
 
+  interrupt(): void {
+    this.#sinceSkip = 0;
+  }
+
   hold(from: Origin, args: readonly Cell[]): Made {
     const oldest = this.#kept.at(-this.#n);
     if (oldest === undefined) {
@@ -256,6 +267,10 @@ class Changed implements Call {
   constructor(column: boolean, { args }: BoundStateful) {
     this.#open = args.slice(1).map((arg) => arg.type.kind === "dyn");
     this.#column = column;
+  }
+
+  interrupt(): void {
+    this.#gap ||= this.#from !== null;
   }
 
   hold(from: Origin): Made {
@@ -435,6 +450,10 @@ class Signal implements Call {
   constructor(node: BoundStateful, fn: SignalFunction) {
     this.#fn = fn;
     this.#floats = node.args.map((arg) => arg.type.kind === "float64");
+  }
+
+  interrupt(): void {
+    this.#gap = true;
   }
 
   hold(from: Origin): Made {

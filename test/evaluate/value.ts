@@ -21,6 +21,8 @@ export interface Row {
   /** When it came, where `time` is that of an event. */
   readonly oldest?: number;
   readonly flags: number;
+  /** Rows before it were not read. */
+  readonly isAfterGap?: boolean;
   readonly cells: ReadonlyMap<string, Cell>;
   /** Of a query over several inputs: the cells of each that the row has something of. */
   readonly parts?: readonly (ReadonlyMap<string, Cell> | undefined)[];

@@ -31,8 +31,10 @@ export interface EventClock {
   reaches(time: number): number;
   /** Looks at the clock: a source that is idle lets event time go on. `now` is monotonic. */
   follow(now: number): void;
-  /** Largest event time of a row that was left out, 0 = none was. */
+  /** Largest event time of a row that was left out or may not have been read, 0 = none was. */
   readonly missed: number;
+  /** The same of rows that were not read alone. */
+  readonly lacking: number;
   /** Event time of the first row; Infinity before it. */
   readonly first: number;
 }
@@ -87,6 +89,8 @@ export class ReorderStage implements Stage, EventClock {
   #offset = 0;
   /** Rows of the input before the next one are missing. No part of the state either. */
   #gap = false;
+  /** Event time of up to which such rows may have been. */
+  #lacking = 0;
 
   constructor(plan: ReorderPlan, site: Site) {
     const { arena, state, output } = site;
@@ -119,7 +123,9 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   get missed(): number {
-    return this.#F[this.#at + word.missed]!;
+    const missed = this.#F[this.#at + word.missed]!;
+    // Of rows that were not read no event time is known before the next one comes.
+    return this.#gap ? Math.max(missed, this.watermark) : missed;
   }
 
   get first(): number {
@@ -179,6 +185,15 @@ export class ReorderStage implements Stage, EventClock {
     if (F[at + word.begun] === 0) return;
     this.#await(now);
     if (this.#plan.idle_ms !== null) this.#raise(this.#least(now) - this.#plan.late_ms);
+  }
+
+  get lacking(): number {
+    return this.#gap ? Math.max(this.#lacking, this.watermark) : this.#lacking;
+  }
+
+  /** Rows may be missing from what it has still to give. */
+  get lacks(): boolean {
+    return this.#gap || this.#lacking > this.watermark;
   }
 
   /** Of which event time they were is known with the next row. */
@@ -266,7 +281,10 @@ export class ReorderStage implements Stage, EventClock {
     }
     const isLate = this.#isLate(event);
     this.#reach(member, event, now);
-    if (this.#gap) this.#miss(F[at + word.newest]! + this.#plan.late_ms);
+    if (this.#gap) {
+      this.#lacking = F[at + word.newest]! + this.#plan.late_ms;
+      this.#miss(this.#lacking);
+    }
     this.#gap = false;
     if (isLate) {
       this.counters.late = F[at + word.late]! += 1;
@@ -302,7 +320,8 @@ export class ReorderStage implements Stage, EventClock {
   }
 
   #miss(event: number): void {
-    if (event > this.missed) this.#F[this.#at + word.missed] = event;
+    const at = this.#at + word.missed;
+    if (event > this.#F[at]!) this.#F[at] = event;
   }
 
   /** Gives out rows that the watermark has reached, at most `room`; how many. */
@@ -367,44 +386,45 @@ export class ReorderStage implements Stage, EventClock {
   }
 }
 
-/** Windows after a reorder step close by its watermark, and tell of rows that it left out. */
+/** What is behind a reorder step goes by its watermark, and is told of rows that it left out. */
 export function byEventTime(stages: readonly Stage[]): Stage[] {
   const clock = stages.find((stage) => stage instanceof ReorderStage);
   if (clock === undefined) return [...stages];
   assert(stages[0] === clock, "rows are put in order before anything looks at them");
-  return stages.map((stage) => (stage === clock || stage.miss === undefined ? stage
-    : new ByWatermark(stage, clock)));
+  return stages.map((stage) => (stage === clock ||
+    (stage.miss ?? stage.interrupt) === undefined ? stage : new ByWatermark(stage, clock)));
 }
 
 class ByWatermark implements Stage {
   readonly counters: StageCounters;
-  readonly #window: Stage;
+  readonly #stage: Stage;
   readonly #clock: EventClock;
 
-  constructor(window: Stage, clock: EventClock) {
-    this.counters = window.counters;
-    this.#window = window;
+  constructor(stage: Stage, clock: EventClock) {
+    this.counters = stage.counters;
+    this.#stage = stage;
     this.#clock = clock;
   }
 
   get deadline(): number {
-    return this.#clock.reaches(this.#window.deadline);
+    return this.#clock.reaches(this.#stage.deadline);
   }
 
   miss(time: number): void {
-    this.#window.miss!(time);
+    this.#stage.miss?.(time);
   }
 
   run(from: number, to: number, now: number, time: number): number {
-    this.#window.miss!(this.#clock.missed);
-    return this.#window.run(from, to, now, time);
+    this.miss(this.#clock.missed);
+    this.#stage.interrupt?.(this.#clock.lacking);
+    return this.#stage.run(from, to, now, time);
   }
 
   tick(_time: number, now: number): void {
     this.#clock.follow(now);
     const { watermark } = this.#clock;
-    if (this.#window.deadline > watermark) return;
-    this.#window.miss!(this.#clock.missed);
-    this.#window.tick(watermark, now);
+    if (this.#stage.deadline > watermark) return;
+    this.miss(this.#clock.missed);
+    this.#stage.tick(watermark, now);
   }
 }

@@ -33,6 +33,7 @@ function lag(site: Site): string[] {
   const count = Number(site.constants[1] ?? 1);
   const cell = new KeptCell(site, "value", site.type, count);
   const [rows, skip] = [site.place("rows"), site.place("skip")];
+  site.interrupted("skip", count, "rows");
   const { s } = site;
   const n = offset?.value ?? "1";
   // The value before has one place, which is always the next.
@@ -113,6 +114,7 @@ function changedColumn(site: Site): string[] {
   const { s, code } = site;
   const { cell, changed, rows } = compared(site, "value", x);
   const gap = site.place("gap");
+  site.interrupted("gap", 1, "value_rows");
   const [differs, before] = [code.name("differs"), code.name("before")];
   const left = known(x.state) === "true" ? "false"
     : `${failed(x.state)} || ${ignoring(ignore)} && ${x.state} > 63`;
@@ -139,6 +141,7 @@ function hadChanged(site: Site): string[] {
   const [ignore, ...values] = site.args as [Value, ...Value[]];
   const { s, y, code } = site;
   const gap = site.place("gap");
+  site.interrupted("gap", 1, "rows");
   const each = values.map((x, i) => {
     const { cell, changed, rows } = compared(site, `value${i}`, x);
     // Always good, as states are.

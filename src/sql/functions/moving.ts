@@ -74,6 +74,7 @@ function movingOver(site: Site, fold: Fold, sorted: boolean): string[] {
   const { code, s, y } = site;
   const count = Number(site.constants[1] ?? 1);
   const [next, rows, skip] = [site.place("next"), site.place("rows"), site.place("skip")];
+  site.interrupted("skip", count, "rows");
   const [base, e, j, bad] = [code.name("base"), code.name("e"), code.name("j"), code.name("bad")];
   const of = (name: string, at: string): string => `F[${site.field(name, "F", count)} + ${at} | 0]`;
   const a = argumentState(site);

@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { FLAG } from "../../ring.ts";
+import { UNFIT_FLAGS } from "../../ring.ts";
 import type { BoundStateful } from "../bound.ts";
 import { Code, indent, known, trusted, type Value, worst } from "../emit/code.ts";
 import { inBytes } from "../emit/dyn.ts";
@@ -7,13 +7,11 @@ import { Expressions } from "../emit/expression.ts";
 import { NewestLeaves, RowLeaves, store } from "../emit/leaves.ts";
 import type { StageInput } from "../emit/stages.ts";
 import { statefulFunctions } from "../functions.ts";
+import type { Interrupt } from "../program.ts";
 import { walk } from "../rewrite/tree.ts";
 import type { AlarmPlan } from "./alarms.ts";
 import { KeyTable } from "./keys.ts";
 import { type Group, type Lineage, Site } from "./site.ts";
-
-/** Time uncertainty is of the row itself; that a row is no live one stays with what it made. */
-const carried_flags = FLAG.backfill | FLAG.replayed;
 
 /** The kernel of a stage of functions with state, in the making. */
 export class StatefulKernel {
@@ -25,6 +23,7 @@ export class StatefulKernel {
   readonly #done = new Map<BoundStateful, { readonly value: Value; readonly lineage: Lineage }>();
   readonly #tables = new Map<string, { readonly g: string; readonly name: string }>();
   readonly alarms: AlarmPlan[] = [];
+  readonly interrupts: Interrupt[] = [];
   readonly #time: string;
   readonly #own: Lineage;
 
@@ -83,6 +82,7 @@ export class StatefulKernel {
       time: this.#time, input: this.#inputOf(node),
     });
     for (const line of site.lines(fn.emit(site))) code.line(line);
+    this.interrupts.push(...site.interrupts);
     this.#done.set(node, {
       value: site.value(worst(code, site.s, context)), lineage: site.result,
     });
@@ -111,7 +111,8 @@ export class StatefulKernel {
   /** The row's own lineage, and that of the newest values and calls that a call reads. */
   #inputOf(node: BoundStateful): Lineage {
     let { oldest, flags } = this.#own;
-    flags = this.#code.define("made_flags", `${flags} & ${carried_flags}`);
+    // Time uncertainty is of the row itself; that a row is unfit stays with what it made.
+    flags = this.#code.define("made_flags", `${flags} & ${UNFIT_FLAGS}`);
     const used = new Set<Lineage>();
     walk(node, (n) => {
       if (n === node || this.#input.find(n) !== undefined) return n === node;
@@ -123,7 +124,7 @@ export class StatefulKernel {
     });
     for (const lineage of used) {
       flags = this.#code.define("made_flags",
-        `${flags} | ${lineage.flags} & ${carried_flags}`);
+        `${flags} | ${lineage.flags} & ${UNFIT_FLAGS}`);
       if (oldest !== null) oldest = this.#older(oldest, lineage.oldest!);
     }
     return { oldest, flags };

@@ -31,6 +31,7 @@ export interface Signal {
 export function signal(site: Site, spec: Signal): string[] {
   const { y, s } = site;
   const [rows, kept, q, gap, at] = ["rows", "y", "q", "gap", "at"].map((name) => site.place(name));
+  site.interrupted("gap", 1, "rows");
   const a = argumentState(site, spec.valid);
   const constant = spec.renewed === "true" || spec.renewed === "false";
   const renewed = constant ? spec.renewed : site.code.name("renewed");

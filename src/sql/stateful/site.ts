@@ -1,4 +1,5 @@
 import type { BoundType } from "../bound.ts";
+import type { Interrupt } from "../program.ts";
 import { type Code, indent, nullState, type Value } from "../emit/code.ts";
 
 /** What a value is made of, as names of this row: how old its oldest input is, and flags. */
@@ -52,6 +53,7 @@ export class Site {
   readonly result: Lineage;
   /** What the names of its fields begin with. */
   readonly name: string;
+  readonly interrupts: Interrupt[] = [];
   readonly #group: Group;
   readonly #extra: string | null;
 
@@ -75,6 +77,12 @@ export class Site {
     this.result = {
       oldest: row.input.oldest === null ? null : code.name("oldest"), flags: code.name("flags"),
     };
+  }
+
+  /** A gap in the rows sets a field, if `begun` is not 0, as a row without a value does. */
+  interrupted(name: string, value: number, begun: string): void {
+    const [field, of] = [name, begun].map((own) => `${this.name}.${own}`) as [string, string];
+    this.interrupts.push({ field, value, begun: of, keys: this.#group.keys });
   }
 
   /** Number of the state's place among those of all keys. */

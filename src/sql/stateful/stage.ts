@@ -26,6 +26,7 @@ export function statefulStage(
       ...(input.oldest === null ? [] : [input.oldest])],
     stateBytes: layout.bytes, state: layout, params: code.params, text,
     functions: calls.map(({ node }) => node.fn), alarms: kernel.alarms,
+    interrupts: input.strict ? kernel.interrupts : [],
     keys: Math.max(0, ...calls.map(({ node }) => (node.partitionBy.length > 0 ? node.keys : 0))),
   };
 }
