@@ -489,13 +489,19 @@ class Builder {
           { nearest: nearest(target.from, columns) });
       } else if (!this.#fits(column.kind, target.tag)) {
         this.#problem(["rules", rule.name, "to", i, "from"],
-          `A setpoint is a number, this column is ${column.kind}`);
+          `A setpoint is a ${this.#isText(target.tag) ? "text" : "number"}, this column is ` +
+            column.kind);
       }
     });
   }
 
-  /** A number can be written, and a bool to a bool. */
+  #isText(tag: string): boolean {
+    return this.#tags.get(tag)?.column.kind === "text";
+  }
+
+  /** A number can be written, a bool to a bool, and a text to a text. */
   #fits(kind: ColumnSpec["kind"], tag: string): boolean {
+    if (kind === "text" || this.#isText(tag)) return kind === "text" && this.#isText(tag);
     if (kind === "bool") return this.#tags.get(tag)?.column.kind === "bool";
     return kind === "float64" || kind === "int53" || kind === "int64";
   }
