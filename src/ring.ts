@@ -2,7 +2,7 @@
 export { Arena, fitsInto, type Block } from "./ring/arena.ts";
 export { Bridge } from "./ring/bridge.ts";
 export {
-  ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX,
+  ABSENT, BAD, ERROR, FLAG, GOOD, NULL, UNCERTAIN, UNCERTAIN_MAX, UNFIT_FLAGS,
   flagNames, isError, isUncertain, readsAsNull, stateName, stateOf,
 } from "./ring/cell.ts";
 export { categoryOf, type Category } from "./ring/category.ts";

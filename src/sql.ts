@@ -3,6 +3,7 @@ export type { Catalog, CatalogStream, CatalogTable } from "./sql/bound.ts";
 export { declaration } from "./sql/declare.ts";
 export { SqlFault, type Span } from "./sql/fault.ts";
 export { manual, type ManualEntry } from "./sql/manual.ts";
+export { holdsBlindly } from "./sql/blind.ts";
 export { compile, compileConditions } from "./sql/compile.ts";
 export { StageAlarms } from "./sql/stateful/alarms.ts";
 export { explain } from "./sql/explain.ts";

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog, limits, systemClock, type Clock, type Log, type LogLevel } from "../base.ts";
 import { dropStartCode, lockFile } from "../base/os.ts";
@@ -136,7 +136,7 @@ async function serve(serving: Serving): Promise<void> {
     const socket = join(store.directory, socket_name);
     const api = host.startApi({ runtime, ...listening, socket, version, log });
     log.info("run", `${id} is up`, { api: api.url, store: store.directory });
-    dropStartCode();
+    dropStartCode(readFileSync("/proc/self/maps", "utf8"));
     log.info("run", `stopping on ${await ending}`);
     await runtime.stop();
     await api.stop();

@@ -32,6 +32,8 @@ export const refusals = {
   "input-bad": "An input is {state}, not good.",
   "input-backfill": "An input is history that was read later.",
   "input-replayed": "An input was replayed after a restart.",
+  "input-doubtful":
+    "The row comes of a retained message, or of a device of which no tag is good.",
   // The value.
   "wrong-type": "The value is {type}; {tag} takes {wants}.",
   "wrong-unit": "The value is in {unit}; {tag} is in {eu}.",

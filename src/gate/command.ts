@@ -105,3 +105,4 @@ export function proveCommand(
 
 export const isBackfill = (inputs: Inputs): boolean => (inputs.flags & FLAG.backfill) !== 0;
 export const isReplayed = (inputs: Inputs): boolean => (inputs.flags & FLAG.replayed) !== 0;
+export const isDoubtful = (inputs: Inputs): boolean => (inputs.flags & FLAG.doubtful) !== 0;

@@ -2,7 +2,7 @@ import { allowsText, type TagPolicy } from "../config.ts";
 import { GOOD, stateName, type Written } from "../ring.ts";
 import { refuse, type Refusal } from "./codes.ts";
 import {
-  isBackfill, isExternal, isOnLoss, isProve, isReplayed, isRule, keyOf, type Command,
+  isBackfill, isDoubtful, isExternal, isOnLoss, isProve, isReplayed, isRule, keyOf, type Command,
 } from "./command.ts";
 import {
   isKnown, isTextTag, lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts,
@@ -183,7 +183,8 @@ function testInputs(command: Command, policy: TagPolicy, now: number): Test {
   }
   if (inputs.state !== GOOD) return refuse("input-bad", { state: stateName(inputs.state) });
   if (isBackfill(inputs)) return refuse("input-backfill");
-  return isReplayed(inputs) ? refuse("input-replayed") : null;
+  if (isReplayed(inputs)) return refuse("input-replayed");
+  return isDoubtful(inputs) ? refuse("input-doubtful") : null;
 }
 
 interface Value {

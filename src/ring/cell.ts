@@ -101,7 +101,15 @@ export const FLAG = {
   replayed: 4,
   /** It stands for a window without rows, which is told as an empty list. */
   empty: 8,
+  /**
+   * Nobody vouches for the row as a whole, whatever its cells say: a retained message, or a device
+   * of which no tag is good.
+   */
+  doubtful: 16,
 } as const;
+
+/** W8: flags of rows by which nothing is written. */
+export const UNFIT_FLAGS = FLAG.backfill | FLAG.replayed | FLAG.doubtful;
 
 /** `time-uncertain` …: how the flags of a row are shown. */
 export const flagNames = (flags: number): string[] => [
@@ -109,6 +117,7 @@ export const flagNames = (flags: number): string[] => [
   ...((flags & FLAG.timeUncertain) === 0 ? [] : ["time-uncertain"]),
   ...((flags & FLAG.replayed) === 0 ? [] : ["replayed"]),
   ...((flags & FLAG.empty) === 0 ? [] : ["empty"]),
+  ...((flags & FLAG.doubtful) === 0 ? [] : ["doubtful"]),
 ];
 
 export const isUncertain = (state: number): boolean => state >= 1 && state <= UNCERTAIN_MAX;

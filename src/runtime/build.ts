@@ -6,8 +6,8 @@ import {
   type ColumnSpec, meta_name, Ring, type RingLayout, rowsFor, tagColumn,
 } from "../ring.ts";
 import {
-  compile, compileConditions, faultsOf, SqlFault, type Catalog, type EventTime, type Program,
-  type UserFunctions,
+  compile, compileConditions, faultsOf, holdsBlindly, SqlFault, type Catalog, type EventTime,
+  type Program, type UserFunctions,
 } from "../sql.ts";
 import type {
   Components, Constant, Graph, GroupPlan, LinkPlan, PermitPlan, RulePlan, StreamPlan,
@@ -489,13 +489,19 @@ class Builder {
           { nearest: nearest(target.from, columns) });
       } else if (!this.#fits(column.kind, target.tag)) {
         this.#problem(["rules", rule.name, "to", i, "from"],
-          `A setpoint is a number, this column is ${column.kind}`);
+          `A setpoint is a ${this.#isText(target.tag) ? "text" : "number"}, this column is ` +
+            column.kind);
       }
     });
   }
 
-  /** A number can be written, and a bool to a bool. */
+  #isText(tag: string): boolean {
+    return this.#tags.get(tag)?.column.kind === "text";
+  }
+
+  /** A number can be written, a bool to a bool, and a text to a text. */
   #fits(kind: ColumnSpec["kind"], tag: string): boolean {
+    if (kind === "text" || this.#isText(tag)) return kind === "text" && this.#isText(tag);
     if (kind === "bool") return this.#tags.get(tag)?.column.kind === "bool";
     return kind === "float64" || kind === "int53" || kind === "int64";
   }
@@ -546,6 +552,10 @@ class Builder {
         if (alone!.newest.every((newest) => this.#constants.has(newest.tag))) {
           this.#problem(["policy", tag, "permit", i], "A condition that reads no tag of a device " +
             "permits always or never: a permit asks the machine (W12)");
+        } else if (this.#isBlind(policy.permit[i]!)) {
+          this.#problem(["policy", tag, "permit", i], "This can be TRUE by constants or the " +
+            "clock alone, and would then permit while its device is silent: let each side of " +
+            "an OR, and the first condition of a CASE, ask for a tag of a device (W12)");
         }
       });
       const program = this.#compilePermit(["policy", tag, "permit"], policy.permit);
@@ -555,6 +565,10 @@ class Builder {
       permits.push({ tag, program, layout, reads });
     }
     return permits;
+  }
+
+  #isBlind(condition: string): boolean {
+    return holdsBlindly(condition, this.#catalog(""), (tag) => !this.#constants.has(tag));
   }
 
   /** Null = what is wrong with it has been told. */

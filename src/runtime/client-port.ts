@@ -3,7 +3,6 @@ import { Arena, BAD, copyCell, Ring, writeCell } from "../ring.ts";
 import type { Frames } from "./frames.ts";
 import type { GroupPlan } from "./graph.ts";
 import { deviceOf } from "./link.ts";
-import type { Overrides } from "./overrides.ts";
 import type { Guard, JobDone, LinkPort } from "./port.ts";
 import type { LinkView } from "./view.ts";
 
@@ -11,7 +10,10 @@ export interface ClientRowsOptions {
   readonly history: ClientRows | null;
   readonly flags: () => number;
   readonly now: () => number;
-  readonly overrides: Overrides;
+  /** A person had the device left alone. */
+  isDisabled(device: string): boolean;
+  /** The rows from … from + n are about to be published. */
+  complete(ring: Ring, from: number, n: number): void;
 }
 
 /** The rows of one group that a client library brings; one writer of its ring. */
@@ -59,7 +61,7 @@ export class ClientRows implements Rows {
     for (const column of ring.columns) {
       copyCell(ring, column, seq, this.#told, told[column.index]!, 0);
     }
-    if (this.#o.overrides.isDisabled(this.#device)) this.#mark(seq, BAD.disabled);
+    if (this.#o.isDisabled(this.#device)) this.#mark(seq, BAD.disabled);
     this.#publish(seq);
     this.published += 1;
   }
@@ -67,7 +69,7 @@ export class ClientRows implements Rows {
   spoil(time: number, state: number): void {
     const seq = this.#claim(time, NaN);
     this.#repeat(seq);
-    this.#mark(seq, this.#o.overrides.isDisabled(this.#device) ? BAD.disabled : state);
+    this.#mark(seq, this.#o.isDisabled(this.#device) ? BAD.disabled : state);
     this.#publish(seq);
     this.spoiled += 1;
   }
@@ -102,7 +104,7 @@ export class ClientRows implements Rows {
   }
 
   #publish(seq: number): void {
-    this.#o.overrides.apply(this.ring, seq, 1);
+    this.#o.complete(this.ring, seq, 1);
     this.ring.publish(1);
     // What polled before it, on another thread, may have begun a row when it was ended.
     this.ring.open?.reset(this.ring.head);

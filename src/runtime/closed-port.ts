@@ -12,8 +12,8 @@ export interface ClosedPortOptions {
   readonly now: number;
   /** Of a row that begins now. */
   readonly flags: () => number;
-  /** The row `seq` is about to be published. */
-  complete(ring: Ring, seq: number): void;
+  /** The rows from … from + n are about to be published. */
+  complete(ring: Ring, from: number, n: number): void;
 }
 
 /**
@@ -70,7 +70,7 @@ export class ClosedPort implements LinkPort {
         ring.arena.U[ring.columns[tag.column]!.state + row] = BAD["not-simulated"];
       }
     }
-    this.#options.complete(ring, ring.head);
+    this.#options.complete(ring, ring.head, 1);
     ring.publish(1);
   }
 

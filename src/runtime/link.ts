@@ -54,8 +54,8 @@ export interface LinkRunnerOptions {
   readonly tap: Tap;
   /** A person had the device left alone. */
   isDisabled(device: string): boolean;
-  /** The row `seq` is about to be published. */
-  complete(ring: Ring, seq: number): void;
+  /** The rows from … from + n are about to be published. */
+  complete(ring: Ring, from: number, n: number): void;
   /** Its readers have it, or whoever carries it further has to end what is under way. */
   published(ring: Ring): void;
   /** A peer address that changed ends the armings of the link's tags (W3). */
@@ -314,7 +314,7 @@ export class LinkRunner implements WireEvents {
   }
 
   #endRow(ring: Ring): void {
-    this.#options.complete(ring, ring.head);
+    this.#options.complete(ring, ring.head, 1);
     ring.publish(1);
     this.#options.published(ring);
   }

@@ -6,7 +6,7 @@ import {
 /** A value that stands in the place of a tag's own for a while. */
 interface Force {
   readonly tag: string;
-  /** Where its group's rows were when it was forced: a change that makes them anew ends it. */
+  /** Where its group's rows are: a change that makes them anew ends it. */
   readonly ring: Ring;
   readonly column: Column;
   readonly value: number | boolean | string;
@@ -39,8 +39,8 @@ export interface OverridesOptions {
  */
 export class Overrides {
   readonly #options: OverridesOptions;
-  /** By stream. */
-  readonly #standing = new Map<string, Standing[]>();
+  /** By what its group's rows are in. */
+  readonly #standing = new Map<Ring, Standing[]>();
   /** Devices, and who disabled them. */
   readonly #disabled: Map<string, string>;
 
@@ -67,10 +67,10 @@ export class Overrides {
 
   force(force: Force): void {
     const { ring, tag, column } = force;
-    const others = this.#standing.get(ring.name) ?? [];
-    const before = others.find((other) => other.force.tag === tag && other.force.ring === ring);
+    const others = this.#standing.get(ring) ?? [];
+    const before = others.find((other) => other.force.tag === tag);
     const own = before?.own ?? cellOf(ring, column, tag);
-    this.#standing.set(ring.name,
+    this.#standing.set(ring,
       [...others.filter((other) => other.force.tag !== tag), { force, own, isEnded: false }]);
   }
 
@@ -80,17 +80,26 @@ export class Overrides {
     }
   }
 
+  /** A change was applied: forces on rows that are no more, or are made anew, have ended. */
+  keep(rings: ReadonlySet<Ring>): void {
+    for (const [ring, ended] of this.#standing) {
+      if (rings.has(ring)) continue;
+      this.#standing.delete(ring);
+      for (const { force: { tag }, isEnded } of ended) if (!isEnded) this.#tellEnded(tag);
+    }
+  }
+
   /** Puts forced values into the rows `from … from + n` of a group, which nobody has read yet. */
   apply(ring: Ring, from: number, n: number): void {
     if (this.#standing.size === 0) return;
-    for (const standing of this.#standing.get(ring.name) ?? []) {
-      const { force: { until, tag }, force } = standing;
-      if (!standing.isEnded && (this.#options.now() >= until || force.ring !== ring)) {
+    for (const standing of this.#standing.get(ring) ?? []) {
+      const { force: { until, tag } } = standing;
+      if (!standing.isEnded && this.#options.now() >= until) {
         standing.isEnded = true;
-        this.#options.log.info("force", `${tag} is no longer forced`);
+        this.#tellEnded(tag);
       }
-      if (force.ring === ring) for (let i = 0; i < n; i++) put(standing, (from + i) | 0);
-      if (standing.isEnded) this.#drop(ring.name, standing);
+      for (let i = 0; i < n; i++) put(standing, (from + i) | 0);
+      if (standing.isEnded) this.#drop(ring, standing);
     }
   }
 
@@ -99,20 +108,27 @@ export class Overrides {
     const now = this.#options.now();
     return [
       ...[...this.#disabled].map(([device, by]) => `device ${device} was disabled by ${by}`),
-      ...this.#forces().filter(({ until }) => until > now).map(({ tag, by, until }) =>
+      ...this.#forces().map(({ tag, by, until }) =>
         `${tag} is forced by ${by} for another ${Math.ceil((until - now) / 1000)} s`),
     ];
   }
 
+  /** Those in force: one whose time is over is so whether or not another row comes. */
   #forces(): Force[] {
-    return [...this.#standing.values()].flat().filter(({ isEnded }) => !isEnded)
+    const now = this.#options.now();
+    return [...this.#standing.values()].flat()
+      .filter(({ isEnded, force: { until } }) => !isEnded && until > now)
       .map(({ force }) => force);
   }
 
-  #drop(stream: string, ended: Standing): void {
-    const others = this.#standing.get(stream)!.filter((standing) => standing !== ended);
-    if (others.length > 0) this.#standing.set(stream, others);
-    else this.#standing.delete(stream);
+  #drop(ring: Ring, ended: Standing): void {
+    const others = this.#standing.get(ring)!.filter((standing) => standing !== ended);
+    if (others.length > 0) this.#standing.set(ring, others);
+    else this.#standing.delete(ring);
+  }
+
+  #tellEnded(tag: string): void {
+    this.#options.log.info("force", `${tag} is no longer forced`);
   }
 }
 

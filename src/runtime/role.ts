@@ -3,9 +3,10 @@ import type { Gateway, Link } from "../config.ts";
 import type { Connection, Connector } from "../connector.ts";
 import type { ClientDriver, Driver } from "../driver.ts";
 import { sentenceOf } from "../gate.ts";
-import { Arena, Bell, type Block, Bridge, FLAG, type Ring } from "../ring.ts";
+import { Arena, Bell, type Block, Bridge, type Column, FLAG, type Ring } from "../ring.ts";
 import { arenaBytes, isCarried } from "./blocks.ts";
 import type { Kept } from "./change.ts";
+import { doubt } from "./doubt.ts";
 import { Durability, type DurabilityStatus } from "./durability.ts";
 import {
   connectionOf, Generation, isOwn, linkOf, type Import, type Permit, type RunningSource,
@@ -68,6 +69,8 @@ export class Role {
   /** null in safe mode, and where the rules are those on the way to a write. */
   readonly #durability: Durability | null;
   readonly overrides: Overrides;
+  /** Columns of groups that their device is asked for: all but constants. */
+  readonly #asked = new WeakMap<Ring, readonly Column[]>();
   #round: Round;
   #readers: readonly Bell[] = [];
   /** Its streams that are not of rules, and the sum of their heads. */
@@ -113,6 +116,12 @@ export class Role {
   get durability(): DurabilityStatus | null {
     return this.#durability?.status ?? null;
   }
+
+  /** Rows of a group before anybody reads them. */
+  readonly #complete = (ring: Ring, from: number, n: number): void => {
+    this.overrides.apply(ring, from, n);
+    doubt(ring, from, n, this.#asked.get(ring)!);
+  };
 
   /** After the first generation has begun, and before its first turn. */
   async restore(): Promise<void> {
@@ -256,6 +265,7 @@ export class Role {
     this.#now = next;
     this.#next = null;
     this.#left = before;
+    this.overrides.keep(new Set(next.rings.values()));
     this.#readers = readers.map(({ buffer, at }) => Bell.attach(Arena.attach(buffer), at));
     for (const layout of next.share.imports) {
       const place = places.find(({ stream }) => stream === layout.name)!;
@@ -424,6 +434,7 @@ export class Role {
       if (inherited?.kept.links.has(name) !== true) link.close();
     }
     for (const plan of share.links) {
+      this.#askFor(plan);
       const { name } = plan.link;
       const running = before.links.get(name);
       const ended = (why: string): void => pathEnded(name, why);
@@ -431,9 +442,19 @@ export class Role {
       links.set(name, running !== undefined && inherited!.kept.links.has(name) ? running
         : plan.link.closed === true ? this.#closedLink(plan)
         : plan.driver.medium === "serial"
-          ? new SerialPort(plan, this.rings, { wake, ended }, world, clock, this.overrides)
+          ? new SerialPort(plan, this.rings, { wake, ended, complete: this.#complete },
+            world, clock, this.overrides)
           : plan.driver.medium === "client" ? this.#clientLink(plan, plan.driver, ended)
             : this.#localLink(plan, plan.driver, ended));
+    }
+  }
+
+  #askFor({ groups }: LinkPlan): void {
+    for (const { stream, tags } of groups) {
+      for (const name of [stream, `${stream}.history`]) {
+        const ring = this.rings.get(name);
+        if (ring !== undefined) this.#asked.set(ring, tags.map((tag) => ring.columns[tag.column]!));
+      }
     }
   }
 
@@ -457,10 +478,11 @@ export class Role {
     const { world: { clock, log, directory }, wake } = this.#options;
     const now = (): number => clock.now();
     const time = (): number => clock.time();
+    const isDisabled = (device: string): boolean => this.overrides.isDisabled(device);
     const { name, type } = plan.link;
     const rowsOf = (group: GroupPlan, stream: string, flag: number, history: ClientRows | null) =>
-      new ClientRows(group, this.rings.get(stream)!, { now, history, overrides: this.overrides,
-        flags: () => this.timeFlags() | flag });
+      new ClientRows(group, this.rings.get(stream)!, { now, history, isDisabled,
+        complete: this.#complete, flags: () => this.timeFlags() | flag });
     const groups = plan.groups.map((group) => rowsOf(group, group.stream, 0, !group.history ? null
       : rowsOf(group, `${group.stream}.history`, FLAG.backfill, null)));
     const frames = new Frames();
@@ -469,7 +491,7 @@ export class Role {
       tap: this.#tap(frames), peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     return new ClientPort({ name, type, client, rows: groups, frames, now,
-      isDisabled: (device) => this.overrides.isDisabled(device) });
+      isDisabled });
   }
 
   #groupsOf(plan: LinkPlan): LinkGroup[] {
@@ -484,7 +506,7 @@ export class Role {
     return new ClosedPort({
       name: plan.link.name, type: plan.link.type, groups: this.#groupsOf(plan),
       now: this.#options.world.clock.now(), flags: this.timeFlags,
-      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+      complete: this.#complete,
     });
   }
 
@@ -502,7 +524,7 @@ export class Role {
       route: plan.driver.route?.(plan.link),
       advise: (trouble) => driver.advise(trouble, plan.link),
       isDisabled: (device) => this.overrides.isDisabled(device),
-      complete: (ring, seq) => this.overrides.apply(ring, seq, 1),
+      complete: this.#complete,
       published: ({ open, head }) => open!.end(head),
       peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });

@@ -77,6 +77,8 @@ export class RuleRunner {
   #places: readonly Place[] = [];
   /** Of a window that rules share: these. */
   #sharers: readonly RuleRunner[] = [];
+  /** Of these, the one after which it rested: what it has is this one's. */
+  #last: RuleRunner | null = null;
   /** Its shared window had taken rows up to this time before the rule began; −Infinity: none. */
   since = -Infinity;
   /** Of a shared window: when it began, and up to when a checkpoint brought it. */
@@ -225,9 +227,11 @@ export class RuleRunner {
 
   /** A rule reads its window from now on; the time up to which that has rows from before. */
   joined(rule: RuleRunner): number {
-    if (this.state === "stopped") this.begin();
-    if (this.#sharers.every((other) => other === rule || !other.#reads)) return -Infinity;
-    return this.#places.reduce((newest, { ring, begun }) => ring.head === begun ? newest
+    const rested = this.state === "stopped";
+    if (rested) this.begin();
+    if (rested ? this.#last === rule
+      : this.#sharers.every((other) => other === rule || !other.#reads)) return -Infinity;
+    return this.#places.reduce((newest, { ring, begun }) => ring.head === begun && !rested ? newest
       : Math.max(newest, ring.arena.F[ring.timeAt + ((ring.head - 1) & ring.mask)]!),
     this.#restoredTo);
   }
@@ -270,7 +274,10 @@ export class RuleRunner {
   #leave(): void {
     this.since = -Infinity;
     const { window } = this;
-    if (window !== null && !window.#sharers.some((rule) => rule.#reads)) window.stop("unread");
+    if (window === null || window.state === "stopped") return;
+    if (window.#sharers.some((rule) => rule.#reads)) return;
+    window.#last = this;
+    window.stop("unread");
   }
 
   /** Keeps its state and reads no more, until it begins again. */

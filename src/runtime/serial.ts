@@ -84,6 +84,8 @@ export interface SerialEvents {
   wake(): void;
   /** The link's peer changed or its worker was started again: armings of its tags end (W3). */
   ended(why: string): void;
+  /** The rows from … from + n are about to be published. */
+  complete(ring: Ring, from: number, n: number): void;
 }
 
 /** Of one group: by which its rows come, and where the one under way is told of. */
@@ -263,7 +265,7 @@ export class SerialPort implements LinkPort {
       word.set(this.#overrides.isDisabled(device) ? 1 : 0);
     }
     for (const { bridge, open } of this.#ways) {
-      bridge.step(limits.rows_per_step_max, this.#complete);
+      bridge.step(limits.rows_per_step_max, this.#events.complete);
       open.end(bridge.cursor);
     }
     while (this.#outcomes.pop()) this.#outcome();
@@ -271,9 +273,6 @@ export class SerialPort implements LinkPort {
     if (this.#ways.some(({ bridge }) => bridge.lag() > 0)) return now;
     return this.#worker === null ? this.#startAt : Infinity;
   }
-
-  readonly #complete = (ring: Ring, from: number, n: number): void =>
-    this.#overrides.apply(ring, from, n);
 
   #outcome(): void {
     const { arena, columns, mask } = this.#outcomesInto;

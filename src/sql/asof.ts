@@ -1,5 +1,5 @@
 import {
-  type Column, copyCell, copyStamp, hashCell, NULL, Ring, sameCell, UNCERTAIN_MAX,
+  type Column, copyCell, copyStamp, hashCell, NULL, Ring, sameCell, UNCERTAIN, UNCERTAIN_MAX,
 } from "../ring.ts";
 import { fieldByte, fieldIndex } from "./emit/params.ts";
 import type { AsofPlan, Site, Stage, StageCounters } from "./program.ts";
@@ -36,6 +36,8 @@ export class AsofStage implements Stage {
   readonly #heads: number;
   readonly #next: number;
   readonly #rows_max: number;
+  /** A kept row from before this time may no more be the newest (W8). */
+  #lacking = 0;
 
   constructor(plan: AsofPlan, site: Site) {
     const input = site.input!, { output, state } = site;
@@ -79,6 +81,10 @@ export class AsofStage implements Stage {
   }
 
   tick(_time: number): void {}
+
+  interrupt(time: number): void {
+    if (this.#plan.strict && time > this.#lacking) this.#lacking = time;
+  }
 
   /** The worst state of a row's keys. */
   #stateOf(ring: Ring, keys: readonly Column[], seq: number): number {
@@ -157,10 +163,14 @@ export class AsofStage implements Stage {
       const pass = this.#passes[i]!;
       copyCell(this.#input, pass.from, seq, this.#output, pass.to, to);
     }
-    if (met) this.#meet(row, to, worst);
+    if (met) this.#meet(row, to, this.#isNewest(row) ? worst : Math.max(worst, UNCERTAIN.skipped));
     else this.#lone(to);
     this.#age(seq, met ? row : -1, to);
     return true;
+  }
+
+  #isNewest(row: number): boolean {
+    return this.#kept.arena.F[this.#kept.timeAt + row]! >= this.#lacking;
   }
 
   #isFresh(seq: number, row: number): boolean {

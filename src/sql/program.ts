@@ -407,7 +407,7 @@ export interface Stage {
    * 0 = none is.
    */
   miss?(time: number): void;
-  /** The same of functions with state. */
+  /** The same of functions with state, and of the newest rows that an ASOF JOIN keeps. */
   interrupt?(time: number): void;
   /** The rule has begun, perhaps again: until this engine time it did not run. */
   resume?(time: number): void;

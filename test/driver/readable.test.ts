@@ -42,3 +42,12 @@ test("part of a frame, a wrong CRC and any bytes are no trouble", () => {
     modbusAscii.readable(Uint8Array.of(0x3a, ...bytes, 13, 10), isRequest, asciiLink);
   }
 });
+
+test("on a bus that is only listened to, each frame of a piece in words", () => {
+  const link = linkOf(modbusRtu, { port: "/dev/null", rs485: "adapter", listenOnly: true });
+  const piece = [...withCrc(1, 3, 0, 0, 0, 2), ...withCrc(1, 3, 4, 0, 1, 0, 2),
+    ...withCrc(1, 6, 0, 50, 0, 1), ...withCrc(2, 0x83, 2), 1, 3, 0];
+  expect(modbusRtu.readable(Uint8Array.from(piece), false, link)).toBe("station 1 FC3 reads " +
+    "holding 0..1; station 1 FC3 4 bytes; station 1 FC6 wrote 50; " +
+    "station 2 FC3 refused: 2 illegal address; part of a frame");
+});

@@ -277,7 +277,7 @@ describe("check", () => {
     ["volt byte 1.2", "int8", {}, "must be bool"], ["volt byte 1", "text(4)", {}, "chars 1..8"],
     ["zero", "int16", {}, "no poll may send it (W24)"],
     ["volt match 1", "float64", { writable: true }, "has no `write`"],
-    ["volt match 1", "float64", { station: 2 }, "a telegram has no station"],
+    ["volt match 1", "float64", { station: 2 }, "says it to no machine"],
     ["volt match 1", "float64", { scale: 0 }, "scale is a number other than 0"],
   ])("%s as %s %j", (at, type, more, sentence) => {
     expect(said(at, type, more)).toContain(sentence);
@@ -309,4 +309,62 @@ describe("check", () => {
 
 test("a serial line between two has nobody to listen for", () => {
   expect(telegramSerial.ear).toBeUndefined();
+});
+
+describe("several machines on one line", () => {
+  const telegrams = { weight: { send: "{station:2}SI", match: "^{station:2} S (.*) kg$",
+    write: "{station:2}LIM {value}", acknowledge: "{station:2} OK",
+    example: "{station:2} S 7.5 kg" } };
+  const at = (station: number): DriverTag =>
+    tag("weight match 1", "float64", { station, id: `d.${station}` });
+
+  test("each is asked by its address, and an answer of another is not taken for its own", () => {
+    const { session, wire, tags, ring } = machine({ telegrams }, [at(3), at(12)]);
+    const link = linkOf(telegramTcp, { host: "a", port: 1, telegrams });
+    const [three, twelve] = tags.map((one) => telegramTcp.plan([one], link)[0]!);
+    const poll = (request: Request, ...answers: string[]): number => {
+      session.read(request, ring, 0, 0);
+      for (const text of answers) session.receive(ascii(`${text}\r\n`), text.length + 2, 1);
+      return session.result;
+    };
+    expect(poll(three!, "03 S 1.5 kg")).toBe(DONE);
+    expect(poll(twelve!, "12 S 2.5 kg")).toBe(DONE);
+    expect(wire.sent.map((bytes) => textOf(bytes))).toEqual(["03SI<CR><LF>", "12SI<CR><LF>"]);
+    // The other's late answer is known, and left aside.
+    expect(poll(three!, "12 S 9.9 kg", "03 S 1.75 kg")).toBe(DONE);
+    expect([0, 1].map((i) => readCell(ring, ring.columns[i]!, 0))).toEqual([1.75, 2.5]);
+    expect(poll(twelve!, "04 S 5 kg")).toBe(BAD.garbled);
+  });
+
+  test("a write names it too; who it is to is shown, whatever the address", () => {
+    const { session, wire, tags } = machine({ telegrams }, [at(12)]);
+    const link = linkOf(telegramTcp, { host: "a", port: 1, telegrams });
+    session.write(tags[0]!, telegramTcp.encode(tags[0]!, 6.5, link).bytes, () => 1e9, 0);
+    expect(textOf(wire.last)).toBe("12LIM 6.5<CR><LF>");
+    session.receive(ascii("12 OK\r\n"), 7, 1);
+    expect(session.result).toBe(DONE);
+    const words = (text: string): string | null =>
+      telegramTcp.readable(ascii(`${text}\r\n`), true, link);
+    expect(words("77SI")).toBe("reads weight: 77SI<CR><LF>");
+    expect(words("05LIM 1")).toBe("writes weight: 05LIM 1<CR><LF>");
+  });
+
+  test("as a byte; and where an address is missing, check says where", () => {
+    const byte = { telegrams: { w: { send: "<{station:hex}>W", match: "^\\x{station:hex}(.*)" } } };
+    const { session, wire, tags, ring } = machine(byte, [tag("w match 1", "float64",
+      { station: 160 })]);
+    const link = linkOf(telegramTcp, { host: "a", port: 1, ...byte });
+    session.read(telegramTcp.plan(tags, link)[0]!, ring, 0, 0);
+    expect([...wire.last]).toEqual([160, 87, 13, 10]);
+    const says = (one: object): string | null => telegramTcp.checkTag(tag("w", "float64",
+      { station: 3, writable: "write" in one }), linkOf(telegramTcp, { host: "a", port: 1,
+      telegrams: { w: one } }));
+    expect(says({ send: "{station}W" })).toContain("in its `match` too");
+    expect(says({ send: "W", match: "{station} .*" })).toContain("in its `send` too");
+    expect(says({ send: "{station}W", match: "{station} .*", write: "S {value}" }))
+      .toContain("in its `write` too");
+    expect(says({ send: "{station}W", match: "{station} .*", write: "{station}S {value}",
+      acknowledge: "OK" })).toContain("in its `acknowledge` too");
+    expect(says({ send: "{station}W", match: "{station} .*" })).toBeNull();
+  });
 });

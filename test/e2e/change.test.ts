@@ -29,7 +29,8 @@ const config = {
   policy: {
     "oven.setpoint": { allow: ["rule:hold", "cli"], maxMode: "armed", min: -500, max: 500,
       minInterval: "20ms", onLoss: { after: "5s", value: "hold" } },
-    "press.ceiling": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "20ms" },
+    "press.ceiling": { allow: ["cli"], maxMode: "armed", min: 0, max: 100, minInterval: "20ms",
+      permit: ["press.pressure > -1000"] },
   },
   api: { listen: "127.0.0.1:0" },
 };
@@ -167,6 +168,26 @@ test("only a restart: profile, API, and a policy that lets more through", async 
     const apply = await gateway.cli("apply", file, "--by", "anna");
     expect([apply.code, apply.output]).toEqual([1, expect.stringContaining(why)]);
   }
+}, 60_000);
+
+test("a force ends with a change that makes its group's rows anew, in the permit too", async () => {
+  const permitted = async (): Promise<string> =>
+    (await gateway.cli("write", "press.ceiling", "7")).output;
+  await gateway.arm("press.ceiling");
+  const force = ["force", "press.pressure", "5", "--for", "10m", "--by", "anna"];
+  expect((await gateway.cli(...force)).code).toBe(0);
+  await until("forced", async () => (await permitted()).includes("forced or disabled"));
+  const file = changed((next) => {
+    Object.assign(next.devices.press, { groups: { quick: "50ms" } });
+    for (const it of Object.values(next.devices.press.tags)) Object.assign(it, { group: "quick" });
+    for (const name of ["total", "both", "shown"] as const) {
+      next.rules[name].sql = next.rules[name].sql.replace("press.fast", "press.quick");
+    }
+  });
+  expect((await gateway.cli("apply", file, "--by", "anna")).output).toContain("applied");
+  await good(gateway, "press.pressure");
+  await gateway.arm("press.ceiling");
+  expect(await permitted()).toContain("verified");
 }, 60_000);
 
 test("W3: what a change touches of the way to a machine is disarmed, the rest is not", async () => {

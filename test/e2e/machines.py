@@ -11,7 +11,7 @@ import threading
 import tty
 
 lock = threading.Lock()
-state = {"volt": 5.0, "set": 0, "text": "ready", "weight": ("S", 100.0), "mute": set(), "lines": {}, "open": {}}
+state = {"volt": 5.0, "set": 0, "text": "ready", "limits": {"03": 20.0, "04": 30.0}, "weight": ("S", 100.0), "mute": set(), "lines": {}, "open": {}}
 
 
 def say(text):
@@ -41,6 +41,21 @@ def sics(request):
         return "ES"
     word, value = state["weight"]
     return "S %s" % word if word in "+-I" else "S %s %10.2f g" % (word, value)
+
+
+def scales(request):
+    """Two scales on one line, by their addresses; nobody else answers."""
+    address, text = request[:2], request[2:]
+    if address not in state["limits"]:
+        return None
+    if text == "SI":
+        return "%s S %8.2f kg" % (address, int(address) * 1.5)
+    if text == "LIM?":
+        return "%s LIM %.1f" % (address, state["limits"][address])
+    if text.startswith("LIM "):
+        state["limits"][address] = float(text[4:])
+        return "%s OK" % address
+    return None
 
 
 def answer(name, talk, request):
@@ -116,6 +131,7 @@ def main():
     say(json.dumps({
         "scpi": tcp("scpi", scpi, b"\n"), "scpi_udp": udp("scpi_udp", scpi, b"\n"),
         "sics": tcp("sics", sics, b"\r\n"), "sics_serial": serial("sics_serial", sics, b"\r\n"),
+        "line": serial("line", scales, b"\r\n"),
         "reader": tcp("reader", lambda request: None, b"\r"),
         "reader_serial": serial("reader_serial", lambda request: None, b"\r"),
     }))

@@ -29,6 +29,7 @@ const tags = {
   // The server writes a bit as its whole byte: this one has its byte to itself.
   run: { at: "DB1.DBX50.0", type: "bool", access: "read-write" },
   recipe: { at: "DB1.DBB60", type: "text(12)", access: "read-write" },
+  copy: { at: "DB1.DBB104", type: "text(8)", access: "read-write" },
   longer: { at: "DB1.DBB24", type: "text(12)", access: "read-write" },
   level: { at: "DB1.DBW12", type: "int16", access: "read-write" },
 };
@@ -38,7 +39,8 @@ const config = {
   links: { plc: { type: "s7", host: "127.0.0.1", port, timeout: "500ms" } },
   devices: { press: { link: "plc", groups: { fast: "100ms" }, tags } },
   rules: { hold: { sql: "SELECT temperature * 2 AS target FROM press.fast",
-    to: [{ write: "press.setpoint", from: "target" }] } },
+    to: [{ write: "press.setpoint", from: "target" }] },
+  copied: { sql: "SELECT name FROM press.fast", to: [{ write: "press.copy", from: "name" }] } },
   api: { listen: "127.0.0.1:0" },
 };
 const onLoss = { after: "30s", value: "hold" };
@@ -47,6 +49,8 @@ const policy = {
     minInterval: "1ms", inputMaxAge: "500ms", onLoss },
   "press.recipe": { allow: ["cli", "prove"], maxMode: "armed", values: ["R-1", "R-200"],
     minInterval: "1ms" },
+  "press.copy": { allow: ["rule:copied"], maxMode: "armed", values: ["hello"],
+    minInterval: "1ms", inputMaxAge: "500ms", onLoss },
   "press.longer": { allow: ["cli"], maxMode: "armed", values: ["R-1"] },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
   "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" },
@@ -59,7 +63,7 @@ describe.skipIf(interpreter === null)("S7", () => {
   const block = async (): Promise<Buffer> => {
     const before = plc.output.length;
     plc.child.stdin.write("\n");
-    const text = await until("DB1", () => /([0-9a-f]{208})\n/.exec(plc.output.slice(before)));
+    const text = await until("DB1", () => /([0-9a-f]{228})\n/.exec(plc.output.slice(before)));
     return Buffer.from(text[1]!, "hex");
   };
   const start = async (): Promise<void> => {
@@ -143,6 +147,18 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect((await gateway.cli("audit", "press.recipe")).output).toMatch(/R-200.*verified/);
     const number = await gateway.cli("write", "press.recipe", "7");
     expect(number.output).toContain("takes a text");
+  }, 20_000);
+
+  test("a rule writes a text that it has read; a proof writes one back as it stands", async () => {
+    await gateway.arm("press.copy");
+    await until("the text", async () =>
+      (await block()).subarray(104, 111).toString("latin1") === "\x08\x05hello");
+    await until("verified", async () =>
+      (await gateway.cli("why", "press.copy")).output.includes('"verified"'));
+    await gateway.cli("disarm", "--by", "test");
+    await gateway.cli("disarm", "--clear", "--by", "test");
+    const { output } = await gateway.cli("prove", "press.recipe", "--by", "test", "--yes");
+    expect(output).toContain("verified: press.recipe reads R-200");
   }, 20_000);
 
   test("nobody arms for a STRING that is shorter in the PLC than in the tag", async () => {

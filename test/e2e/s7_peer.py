@@ -7,12 +7,13 @@ from snap7.server import Server
 from snap7.type import SrvArea
 from snap7.util import set_dt, set_dtl, set_ldt
 
-db1 = bytearray(104)
+db1 = bytearray(114)
 db1[0] = 0b1001
 struct.pack_into(">h", db1, 2, -7)
 struct.pack_into(">f", db1, 4, 21.5)
 struct.pack_into(">d", db1, 16, 1234.5678)
 db1[24:31] = bytes([10, 5]) + b"hello"
+db1[104:106] = bytes([8, 0])
 db1[60:66] = bytes([12, 4]) + b"R-00"
 db1[40:44] = b"AB12"
 moment = datetime(2024, 2, 29, 23, 59, 58, 123000)

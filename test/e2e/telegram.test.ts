@@ -12,7 +12,7 @@ if (python === null && process.env["CI"] === "true") throw new Error("CI needs p
 
 /** The examples of the manual: they are what runs here. */
 const page = readFileSync(join(import.meta.dir, "../../docs/telegram.md"), "utf8");
-const [supply, scale, reader] = [...page.matchAll(/^```jsonc\n([^]*?)^```$/gm)]
+const [supply, scale, reader, line] = [...page.matchAll(/^```jsonc\n([^]*?)^```$/gm)]
   .map(([, block]) => parse(`{${block}}`));
 
 /** The link of an example over another medium, and quick. */
@@ -58,6 +58,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
         volt_udp: over(supply, "telegram-udp", tcp(at.scpi_udp)),
         scale: over(scale, "telegram-tcp", tcp(at.sics)),
         scale_serial: over(scale, "telegram-serial", { port: at.sics_serial, rs485: "adapter" }),
+        line: over(line, "telegram-serial", { port: at.line, rs485: "adapter" }),
         reader: over(reader, "telegram-tcp", tcp(at.reader)),
         reader_serial: over(reader, "telegram-serial",
           { port: at.reader_serial, rs485: "adapter" }),
@@ -66,6 +67,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
         volt: withText(device(supply, "volt", both)),
         volt_udp: device(supply, "volt_udp", both, ["setpoint"]),
         scale: device(scale, "scale", fast), scale_serial: device(scale, "scale_serial", fast),
+        ...line.devices, absent: { ...device(line, "line", { fast: "500ms" }), station: 9 },
         reader: device(reader, "reader", { scans: "10s" }),
         reader_serial: device(reader, "reader_serial", { scans: "10s" }),
       },
@@ -75,6 +77,7 @@ describe.skipIf(python === null)("machines without a standard", () => {
       },
       sinks: { codes: { type: "log" } },
       policy: {
+        "scale-4.limit": { allow: ["cli"], maxMode: "armed", min: 0, max: 50, minInterval: "1ms" },
         "volt.shown": { allow: ["cli", "rest"], maxMode: "armed", pattern: "[A-Z]+[0-9]{1,3}",
           minInterval: "1ms" },
         "volt.setpoint": { allow: ["cli", "rest"], maxMode: "armed", min: 0, max: 24,
@@ -156,6 +159,21 @@ describe.skipIf(python === null)("machines without a standard", () => {
     await until("the poll has it", async () => (await tag("volt.shown")).value === "LOT7");
   });
 
+  test("scales on one line are told apart by their addresses, and one is not there", async () => {
+    for (const [id, weight, limit] of [["scale-3", 4.5, 20], ["scale-4", 6, 30]] as const) {
+      await good(gateway, `${id}.weight`);
+      expect((await tag(`${id}.weight`)).value).toBe(weight);
+      await until("its limit", async () => (await tag(`${id}.limit`)).value === limit);
+    }
+    await until("nobody is at 9", async () =>
+      (await tag("absent.weight")).quality === "bad:timeout");
+    await gateway.arm("scale-4.limit");
+    expect((await gateway.cli("write", "scale-4.limit", "31.5")).output).toContain("verified");
+    expect(machines.output.match(/^line \d\dLIM \S+$/gm)).toEqual(["line 04LIM 31.5"]);
+    await until("only its own", async () => (await tag("scale-4.limit")).value === 31.5);
+    expect((await tag("scale-3.limit")).value).toBe(20);
+  }, 20_000);
+
   test("check shows what is sent unarmed", async () => {
     const { stdout } = Bun.spawnSync([await binary(), "check",
       join(folder.path, "gateway.json")]);
@@ -168,8 +186,8 @@ test("sim answers what is asked, with the examples of the manual, and does what 
   async () => {
     const site = await Site.start({
       gateway: { id: "sim" },
-      links: { ...supply.links, ...scale.links, ...reader.links },
-      devices: { ...supply.devices, ...scale.devices, ...reader.devices },
+      links: { ...supply.links, ...scale.links, ...reader.links, ...line.links },
+      devices: { ...supply.devices, ...scale.devices, ...reader.devices, ...line.devices },
       policy: { "supply-1.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 24,
         minInterval: "1ms" } },
       api: { listen: "127.0.0.1:0" },
@@ -177,6 +195,8 @@ test("sim answers what is asked, with the examples of the manual, and does what 
       "supply-1.voltage": { kind: "constant", value: 12.5 },
       "supply-1.setpoint": { kind: "follow", value: 0 },
       "scale-1.weight": { kind: "constant", value: 250.25 },
+      "scale-3.weight": { kind: "constant", value: 3.5 },
+      "scale-4.weight": { kind: "constant", value: 4.5 },
     } });
     try {
       const gateway = await site.run();
@@ -186,6 +206,9 @@ test("sim answers what is asked, with the examples of the manual, and does what 
         (await gateway.get(`/tags/${id}`)).body.value;
       expect([await value("supply-1.voltage"), await value("scale-1.weight"),
         await value("scale-1.unit")]).toEqual([12.5, 250.25, "g"]);
+      await good(gateway, "scale-3.weight");
+      await good(gateway, "scale-4.weight");
+      expect([await value("scale-3.weight"), await value("scale-4.weight")]).toEqual([3.5, 4.5]);
       await gateway.arm("supply-1.setpoint");
       expect((await gateway.cli("write", "supply-1.setpoint", "7.25")).output)
         .toContain("verified");

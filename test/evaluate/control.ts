@@ -33,7 +33,8 @@ export class Pid implements Call {
   }
 
   take(args: readonly Cell[], time: number, from: Origin): Made {
-    if (this.#worst(args) !== 0 || (from.flags & (FLAG.backfill | FLAG.replayed)) !== 0) {
+    const unfit = FLAG.backfill | FLAG.replayed | FLAG.doubtful;
+    if (this.#worst(args) !== 0 || (from.flags & unfit) !== 0) {
       return this.hold(from, args);
     }
     const [x, setpoint, kp, ti, td, low, high] = args.map(({ value }) => value as number) as

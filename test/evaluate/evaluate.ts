@@ -1,4 +1,4 @@
-import { BAD, ERROR, GOOD, UNCERTAIN } from "../../src/ring.ts";
+import { BAD, ERROR, FLAG, GOOD, UNCERTAIN } from "../../src/ring.ts";
 import type { Beginning } from "../../src/sql.ts";
 import { exactly } from "./open.ts";
 import {
@@ -133,11 +133,14 @@ class Evaluation {
     this.#newestFlags = this.#flagsIn(read);
   }
 
-  /** Flags of all newest values in expressions, whether their branch is taken or not. */
+  /**
+   * Flags of all newest values in expressions, whether their branch is taken or not. That no tag of
+   * their device is good is said by those values themselves.
+   */
   #flagsIn(part: unknown): number {
     if (typeof part !== "object" || part === null) return 0;
     const own = "kind" in part && part.kind === "newest" && "index" in part
-      ? this.#world.newestFlags?.(part.index as number) ?? 0 : 0;
+      ? (this.#world.newestFlags?.(part.index as number) ?? 0) & ~FLAG.doubtful : 0;
     return Object.values(part).reduce((flags, inside) => flags | this.#flagsIn(inside), own);
   }
 

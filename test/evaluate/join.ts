@@ -1,4 +1,4 @@
-import { NULL } from "../../src/ring.ts";
+import { NULL, UNCERTAIN } from "../../src/ring.ts";
 import type { Bound, BoundJoin, BoundQuery } from "../../src/sql/bound.ts";
 import { conjunction, conjuncts } from "../../src/sql/rewrite/conjuncts.ts";
 import { inputsOf } from "../../src/sql/rewrite/tree.ts";
@@ -74,12 +74,13 @@ export function asofRows(
   of: (node: Bound, row: Row) => Cell,
 ): Row[] {
   const { keys, tolerance_ms } = join.asof!;
-  const known: { keys: Cell[]; row: Row }[] = [];
+  const known: { keys: Cell[]; row: Row; isDoubted?: boolean }[] = [];
   const equal = (a: readonly Cell[], b: readonly Cell[]): boolean =>
     a.every((cell, i) => cell.value === b[i]!.value);
   const madeOf = (row: Row): Origin =>
     ({ oldest: row.oldest ?? row.time, flags: row.flags });
   return rows.flatMap((row) => {
+    if (strict && row.isAfterGap === true) for (const entry of known) entry.isDoubted = true;
     if (row.parts![join.input] !== undefined) {
       const own = keys.map(({ right }) => of(right, row));
       if (own.every(hasValue)) {
@@ -97,9 +98,10 @@ export function asofRows(
     const age = entry === undefined ? NaN : row.time - entry.row.time;
     const met = !doubted && age >= 0 && age <= tolerance_ms ? entry : undefined;
     if (met === undefined && join.kind !== "left") return [];
+    const least = Math.max(state, met?.isDoubted === true ? UNCERTAIN.skipped : 0);
     const part = new Map(query.inputs[join.input]!.columns.map((c): [string, Cell] => {
       const cell = met?.row.parts![join.input]!.get(c.name) ?? failed(NULL);
-      return [c.name, met === undefined ? cell : { ...cell, state: Math.max(cell.state, state) }];
+      return [c.name, met === undefined ? cell : { ...cell, state: Math.max(cell.state, least) }];
     }));
     const origin = originOf(madeOf(row), ...(met === undefined ? [] : [madeOf(met.row)]));
     const parts = query.inputs.map((_, i) => (i === join.input ? part : row.parts![i]));

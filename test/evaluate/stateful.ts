@@ -67,7 +67,7 @@ export class Stateful {
     }
     for (const round of this.#rounds) {
       const { oldest, flags } = whole;
-      const carried = FLAG.backfill | FLAG.replayed;
+      const carried = FLAG.backfill | FLAG.replayed | FLAG.doubtful;
       const origins = new Map<Bound, Origin>();
       for (const node of round) {
         const inner = round.filter((n) => n !== node && contains(node, n));

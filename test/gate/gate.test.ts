@@ -465,6 +465,10 @@ describe("W18 a rule's command", () => {
     const inputs = { oldest: now - 50, state: 0, flags: 4 };
     expect(code({ command: { inputs } })).toBe("input-replayed");
   });
+  test("a row that nobody vouches for is refused, whatever its cells say (W8)", () => {
+    expect(code({ command: { inputs: { oldest: now - 50, state: 0, flags: 16 } } }))
+      .toBe("input-doubtful");
+  });
   test("the id is (rule, epoch, row sequence)", () => {
     const command = ruleCommand("hold", "press.setpoint", 62,
       { oldest: now, state: 0, flags: 0 }, { epoch: 3, sequence: -1 }, now);

@@ -63,7 +63,8 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["input-old", (s) => rule(s) && now - s.c.inputs!.oldest > s.p!.inputMaxAge],
   ["input-bad", (s) => rule(s) && s.c.inputs!.state > 0],
   ["input-backfill", (s) => rule(s) && s.c.inputs!.flags % 2 === 1],
-  ["input-replayed", (s) => rule(s) && s.c.inputs!.flags >= 4],
+  ["input-replayed", (s) => rule(s) && Math.floor(s.c.inputs!.flags / 4) % 2 === 1],
+  ["input-doubtful", (s) => rule(s) && s.c.inputs!.flags >= 16],
   ["wrong-type", (s) => typeof s.c.value !== (isText(s) ? "string" : "number")],
   ["wrong-unit", (s) => s.c.unit !== null && (isText(s) || s.c.unit !== "°C")],
   ["not-a-number", (s) => !isText(s)
@@ -125,7 +126,7 @@ function someCommand(r: Random, rare: (p?: number) => boolean): Command {
       ...common, origin: rare() ? "rule:other" : "rule:hold",
       inputs: rare() ? null : {
         oldest: now - (rare() ? r.below(1000) : r.below(400)), state: rare() ? r.below(256) : 0,
-        flags: rare() ? r.below(8) : 0,
+        flags: rare() ? r.below(32) : 0,
       },
       row: rare() ? null : { epoch: 3, sequence: r.below(30) },
     });

@@ -78,11 +78,16 @@ test("counts what was lapped before it came, exactly, also across the wrap", () 
   start(remote, first);
   const bridge = new Bridge(remote, local);
   for (let i = 0; i < 25; i++) write(remote, 1);
+  expect(local.gaps.count).toBe(0);
   expect(bridge.step(4)).toBe(4);
   expect(bridge.lost).toBe(9);
+  // Readers are told up to which time rows are missing.
+  expect(local.gaps.upTo).toBe(first + 9);
+  const { count } = local.gaps;
   for (let i = 0; i < 4; i++) expectRow(local, i, (first + 9 + i) | 0);
   while (bridge.lag() > 0) bridge.step(4);
   expect(bridge.lost).toBe(9);
+  expect(local.gaps.count).toBe(count);
   expect(local.head).toBe(16);
   for (let i = 0; i < 16; i++) expectRow(local, i, (first + 9 + i) | 0);
 });

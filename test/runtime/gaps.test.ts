@@ -52,10 +52,15 @@ test("windows hear of the start, of a restart, of a failure, and of rows that we
   turn(31);
   // Sixteen rows are left, from 15 on.
   expect(missed).toEqual([2, 5, 15]);
+  const { gaps } = output;
+  expect(gaps.upTo).toBe(day + 30);
   broken = true;
   turn(40);
+  // Who reads it lacks rows for as long as it does not run.
+  expect(gaps.upTo).toBe(Infinity);
   broken = false;
   turn(2000);
+  expect(gaps.upTo).toBe(day + 2000);
   turn(2001);
   expect(missed).toEqual([2, 5, 15, 2000]);
 });

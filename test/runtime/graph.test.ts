@@ -15,7 +15,7 @@ function configOf(
       broker: { type: "mqtt", host: "127.0.0.1" } },
     devices: { d: { link: "plc", groups: { fast: "100ms" }, tags: {
       a: { at: "input 0", type: "float32" }, b: { at: "input 2", type: "float32" },
-      ok: { at: "discrete 0", type: "bool" },
+      ok: { at: "discrete 0", type: "bool" }, on: { static: true }, line: { static: 7 },
       set: { at: "holding 0", type: "float32", access: "read-write" },
     } }, e: { link: "plc", station: 2, groups: { slow: "5s" }, tags: {
       level: { at: "input 0", type: "float32" } } } },
@@ -433,5 +433,26 @@ describe("rows of a rule's stream", () => {
     const read = (ms: number): number =>
       rows({ one: window(ms), two: "SELECT c FROM one" }, "one");
     expect([read(10_000), read(500), read(1)]).toEqual([32, 128, 2048]);
+  });
+});
+
+describe("W12: a permit asks the machine, whichever way it comes to be TRUE", () => {
+  const rules = { write: "SELECT a AS v FROM d.fast" };
+  test("what can be TRUE by constants or the clock alone is refused", () => {
+    for (const condition of ["d.on OR d.ok", "d.ok OR d.on", "d.on OR d.a > 3", "TRUE OR d.ok",
+      "CASE WHEN d.on THEN TRUE ELSE d.ok END", "CASE WHEN d.line > 3 THEN d.on ELSE d.ok END",
+      "NOT (d.on AND d.ok)", "d.line IN (7, d.a)", "hour(now()) > 22 OR d.ok",
+      "d.on AND d.line = 7 OR d.ok", "d.ok AND d.b > 1 OR d.on", "(d.on OR d.ok) = TRUE"]) {
+      expect(problems(rules, [condition]), condition)
+        .toContain("policy.d.set.permit[0]: This can be TRUE by constants or the clock alone");
+    }
+  });
+  test("what looks at a device's value in each way is taken", () => {
+    for (const condition of ["d.on AND d.ok", "d.ok OR d.a > 3", "d.ok OR d.on AND d.b > 2",
+      "CASE WHEN d.ok THEN d.on ELSE FALSE END", "CASE WHEN d.on THEN d.ok ELSE d.a > 3 END",
+      "CASE WHEN d.a > 3 THEN TRUE ELSE FALSE END", "d.ok OR FALSE", "d.a IN (1, d.line)",
+      "hour(now()) > 22 AND d.ok", "d.a BETWEEN 1 AND d.line", "d.on = d.ok"]) {
+      expect(problems(rules, [condition]), condition).toBe("");
+    }
   });
 });

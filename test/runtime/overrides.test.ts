@@ -74,3 +74,26 @@ test("forced anew with another value, the own one stays the device's", () => {
   expect(it.overrides.told).toEqual([]);
   expect(it.fails()).toBe("on bad:timeout");
 });
+
+test("its time is over whether or not another row comes", () => {
+  const it = group();
+  it.says(7);
+  it.force(71, 1000);
+  it.at(999);
+  expect(it.overrides.has("press.t")).toBe(true);
+  it.at(1000);
+  expect(it.overrides.has("press.t")).toBe(false);
+  expect(it.overrides.told).toEqual([]);
+});
+
+test("a change that makes the rows of its group anew ends it, another one does not", () => {
+  const it = group();
+  it.says(7);
+  it.force(71, 1000);
+  it.overrides.keep(new Set([it.ring]));
+  expect(it.overrides.has("press.t")).toBe(true);
+  expect(it.says(8)).toBe("71 uncertain:forced");
+  it.overrides.keep(new Set());
+  expect(it.overrides.has("press.t")).toBe(false);
+  expect(it.says(8)).toBe("8 good");
+});

@@ -31,7 +31,8 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   const rings = new Map(plan.groups.map(({ stream }) =>
     [stream, Ring.create(arena, layoutOf(stream)).ring]));
   for (const [stream, ring] of rings) ring.open = OpenRow.create(arena, stream);
-  const port = new SerialPort(plan, rings, { wake() {}, ended() {} }, world, "synced",
+  const events = { wake() {}, ended() {}, complete() {} };
+  const port = new SerialPort(plan, rings, events, world, "synced",
     new Overrides({}, { now: () => clock.now(), log: world.log }));
   port.step(clock.now());
   return { port, init: init!, thread };

@@ -225,6 +225,20 @@ test("a window that nobody reads rests, and a rule alone is as if it had its own
   expect(gateway.found).toEqual({ a: ["110000 6", "120000 11"] });
 });
 
+test("of a window that rested a rule has no rows that only another one read", async () => {
+  const gateway = await Gateway.start({ a: three["b"]!, b: three["b"]! }, 100_000);
+  const [a, b] = gateway.role.rules;
+  gateway.put(101_000, 1, 4);
+  a!.stop("somebody");
+  gateway.put(102_000, 1, 6);
+  b!.stop("somebody");
+  a!.begin();
+  gateway.put(103_000, 1, 100);
+  gateway.put(111_000, 1, 8);
+  gateway.until(120_000);
+  expect(gateway.found).toEqual({ a: ["120000 9"], b: [] });
+});
+
 test("a checkpoint brings a shared window once, and its rules where they were", async () => {
   const disk = new Disk();
   const gateway = await Gateway.start({ a: three["b"]! }, 100_000, disk);

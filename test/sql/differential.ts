@@ -855,7 +855,7 @@ function randomRows(r: Random): Row[] {
     }));
     return {
       time, source: r.chance(0.8) ? time - r.below(9) : undefined,
-      flags: r.chance(flagChance) ? r.pick([1, 2, 4]) : 0, cells,
+      flags: r.chance(flagChance) ? r.pick([1, 2, 4, 16]) : 0, cells,
     };
   });
 }
@@ -1312,7 +1312,7 @@ class SqlCase implements Case {
     for (const [name, spec] of Object.entries(tags)) {
       if (r.chance(0.8)) {
         newest.set(`dev.${name}`, { time: 1_700_000_000_000 + r.below(1500),
-          flags: r.pick([0, 0, 1, 2, 4]),
+          flags: r.pick([0, 0, 1, 2, 4, 16]),
           cells: new Map([[name, cell(r, spec, { goodChance: 0.7, values: null, states })]]) });
       }
     }

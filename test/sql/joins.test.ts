@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
+import { UNCERTAIN } from "../../src/ring.ts";
 import { compile } from "../../src/sql.ts";
-import type { Cell } from "../evaluate/evaluate.ts";
+import { bind } from "../../src/sql/bind.ts";
+import { type Cell, evaluateQuery, type Row } from "../evaluate/evaluate.ts";
 import { compare, shown } from "./compare.ts";
 import { catalog, columns, joinOf, Machine } from "./joined.ts";
 
@@ -58,6 +60,30 @@ test("W8: a join in a window is unsafe on the way to a write; ASOF and lookups a
   expect(unsafe("SELECT sum(r.v) AS s FROM a JOIN r ON r.k = a.k GROUP BY COUNTWINDOW(9)")).toBe(1);
   expect(unsafe("SELECT b.v FROM a ASOF JOIN b TOLERANCE 1s JOIN r ON r.k = a.k")).toBe(0);
   expect(unsafe("SELECT w.v FROM a JOIN w ON w.k = a.k")).toBe(1);
+});
+
+test("W8: after a gap a row that an ASOF JOIN kept before it may be the newest no more", () => {
+  const sql = "SELECT a.k AS at, b.k AS v FROM a ASOF JOIN b TOLERANCE 100s";
+  const row = (second: number, input: number, isAfterGap = false): Row => {
+    const cells: Row["cells"] = new Map(columns.map((c) => [c.name, { state: 0,
+      value: c.name === "k" ? second : c.kind === "text" ? "" : c.kind === "bool" ? true
+        : c.kind === "int64" ? 1n : 1 }]));
+    return { time: 1000 * second, flags: 0, isAfterGap, cells,
+      parts: [0, 1].map((n) => (n === input ? cells : undefined)) };
+  };
+  const rows = [row(1, 1), row(2, 0), row(9, 0, true), row(10, 0), row(11, 1), row(12, 0)];
+  const machine = new Machine(compile(sql, catalog, { lineage: true, strict: true }), new Map(),
+    createRandom(1));
+  for (const one of rows) {
+    if (one.isAfterGap) for (const { stage } of machine.links) stage.interrupt?.(one.time);
+    machine.feed(one, one.time);
+  }
+  const given = evaluateQuery(bind(sql, catalog), rows, { lineage: true, strict: true });
+  for (const found of [machine.rows, given.rows]) {
+    expect(found.map(({ cells }) => [cells.get("at")!.value, cells.get("v")!])).toEqual([
+      [2, { value: 1, state: 0 }], [9, { value: 1, state: UNCERTAIN.skipped }],
+      [10, { value: 1, state: UNCERTAIN.skipped }], [12, { value: 11, state: 0 }]]);
+  }
 });
 
 test("more keys than an ASOF JOIN keeps, and more rows than a window joins: counted", () => {

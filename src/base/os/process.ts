@@ -1,5 +1,4 @@
 import { ptr } from "bun:ffi";
-import { readFileSync } from "node:fs";
 import { cString, libc } from "./libc.ts";
 
 /** The engine moves small typed arrays, never one of this many bytes. */
@@ -41,9 +40,10 @@ const MADV_DONTNEED = 4;
 /**
  * Code of this program that only its start ran leaves the memory; what is run again comes back from
  * the file, as it did the first time (madvise(2) on mappings that nothing can have written).
+ * `maps` is what /proc/self/maps reads.
  */
-export function dropStartCode(): void {
-  for (const line of readFileSync("/proc/self/maps", "utf8").split("\n")) {
+export function dropStartCode(maps: string): void {
+  for (const line of maps.split("\n")) {
     const [, from, to, rights, file] = /^(\w+)-(\w+) (\S+) \S+ \S+ \S+ +(.*)$/.exec(line) ?? [];
     if (file !== process.execPath || rights !== "r-xp") continue;
     const start = BigInt(`0x${from}`);

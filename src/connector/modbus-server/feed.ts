@@ -1,5 +1,5 @@
 import type { ConnectionStatus, Sink } from "../../connector.ts";
-import { type Column, FLAG, GOOD, isUncertain, type Ring } from "../../ring.ts";
+import { type Column, GOOD, isUncertain, type Ring, UNFIT_FLAGS } from "../../ring.ts";
 import type { ShownRegister } from "./map.ts";
 import type { Registers } from "./modbus.ts";
 
@@ -7,9 +7,6 @@ import type { Registers } from "./modbus.ts";
 const GOOD_QUALITY = 192;
 const UNCERTAIN_QUALITY = 64;
 const BAD_QUALITY = 0;
-
-/** Rows whose values are none of now. */
-const past = FLAG.backfill | FLAG.replayed;
 
 /** One column, and the registers that tell of it. */
 class Shown {
@@ -97,13 +94,13 @@ export class Feed implements Sink {
     let good = 0;
     for (let seq = from; seq !== to; seq = (seq + 1) | 0) {
       const row = seq & mask;
-      if (U[column.state + row] === GOOD && (U[flagsAt + row]! & past) === 0) good += 1;
+      if (U[column.state + row] === GOOD && (U[flagsAt + row]! & UNFIT_FLAGS) === 0) good += 1;
     }
     shown.count = (shown.count + good) & 0xffff;
     const row = (to - 1) & mask;
     const state = U[column.state + row]!;
-    const isPast = (U[flagsAt + row]! & past) !== 0;
-    shown.quality = state === GOOD && !isPast ? GOOD_QUALITY
+    const isUnfit = (U[flagsAt + row]! & UNFIT_FLAGS) !== 0;
+    shown.quality = state === GOOD && !isUnfit ? GOOD_QUALITY
       : state === GOOD || isUncertain(state) ? UNCERTAIN_QUALITY : BAD_QUALITY;
     if (shown.quality !== BAD_QUALITY) this.#read(shown, row);
   }

@@ -40,8 +40,8 @@ export const sourceSettings = z.strictObject({
   qos: qos.default(0).describe("0: at most once; 1: each message is on disk before it is " +
     "acknowledged, and a restart goes on with it"),
   retained: z.enum(["uncertain", "good", "skip"]).default("uncertain")
-    .describe("a retained message has no age: its cells are uncertain (so that no write comes of " +
-      "them), good, or it is skipped"),
+    .describe("a retained message has no age: its row is doubtful and its cells are uncertain " +
+      "(so that no write comes of them), good, or it is skipped"),
   rowsPerSecond: z.number().min(0.001).max(500_000).default(1000)
     .describe("rows a second in a burst; decides how many rows the stream holds"),
   ...messageSettings,

@@ -1,7 +1,7 @@
 import { limits, reason } from "../../base.ts";
 import { createDecoder, type RowDecoder } from "../../codec.ts";
 import type { ConnectionStatus, ConnectorIo, Intake } from "../../connector.ts";
-import { type Dyn, GOOD, meta_name, type Ring, UNCERTAIN } from "../../ring.ts";
+import { type Dyn, FLAG, GOOD, meta_name, type Ring, UNCERTAIN } from "../../ring.ts";
 import type { SourceSettings } from "./settings.ts";
 import { fill } from "./topic.ts";
 
@@ -58,12 +58,14 @@ export class MqttSource {
     const { payload, retained } = message;
     const status = this.#status;
     if (retained && this.#retained === "skip") return;
-    const state = retained && this.#retained === "uncertain" ? UNCERTAIN.source : GOOD;
+    const isOld = retained && this.#retained === "uncertain";
+    const state = isOld ? UNCERTAIN.source : GOOD;
+    const flags = this.#io.flags() | (isOld ? FLAG.doubtful : 0);
     const decoder = this.#decoder;
     const before = decoder.refused;
     try {
       const meta = this.#tells ? metaOf(message) : null;
-      status.received += decoder.decode(payload, this.#io.time(), state, meta, this.#io.flags());
+      status.received += decoder.decode(payload, this.#io.time(), state, meta, flags);
       if (decoder.refused !== before) this.#refused(decoder.refused - before);
       this.#io.wake();
     } catch (thrown) {

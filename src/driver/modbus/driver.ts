@@ -10,12 +10,11 @@ import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
-import { isRead } from "./pdu.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
   cheapGap, converter_gap, ip_gap, join, ModbusRequest, planReads, split,
 } from "./plan.ts";
-import { readableAs } from "./readable.ts";
+import { readableAs, readableTalk } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { Registers, type RegisterHost } from "./registers.ts";
 import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
@@ -211,11 +210,8 @@ export const modbusRtu: Driver = {
   occupies: (request, link) => (request instanceof ModbusRequest
     ? exchange_ms(rtuLine(link), request.bytes) : null),
 
-  /** Where others ask, too, their requests are received. */
-  readable(bytes, isRequest, link) {
-    const isTheirs = rtuLine(link).listenOnly && bytes.length === 8 && isRead(bytes, 1);
-    return onBus.readable(bytes, isRequest || isTheirs, link);
-  },
+  readable: (bytes, isRequest, link) => (rtuLine(link).listenOnly ? readableTalk(bytes)
+    : onBus.readable(bytes, isRequest, link)),
 
   /** What only listens is not given the wire. */
   open(link, wire) {

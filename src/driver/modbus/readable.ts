@@ -1,7 +1,7 @@
 import { soundLrc, TextReader } from "./ascii.ts";
 import { soundHeader } from "./mbap.ts";
 import {
-  get16, MASK_WRITE, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_REGISTER,
+  get16, isRead, MASK_WRITE, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_REGISTER,
 } from "./pdu.ts";
 import { soundCrc } from "./rtu.ts";
 
@@ -26,6 +26,24 @@ function readableRtu(bytes: Uint8Array, isRequest: boolean): string | null {
   if (bytes.length < 4) return null;
   if (!soundCrc(bytes, 0, bytes.length)) return isRequest ? null : "CRC wrong, or part of a frame";
   return readablePdu(bytes[0]!, bytes.subarray(1, -2), isRequest);
+}
+
+/** What others say to each other on a bus: one frame after the other, as they come in one piece. */
+export function readableTalk(bytes: Uint8Array): string {
+  const told: string[] = [];
+  for (let from = 0; from < bytes.length;) {
+    let to = from + 4;
+    while (to <= bytes.length && !soundCrc(bytes, from, to)) to += 1;
+    if (to > bytes.length) {
+      told.push("part of a frame");
+      break;
+    }
+    const frame = bytes.subarray(from, to);
+    const isRequest = frame.length === 8 && isRead(frame, 1);
+    told.push(readablePdu(frame[0]!, frame.subarray(1, -2), isRequest));
+    from = to;
+  }
+  return told.join("; ");
 }
 
 /** The same of a frame of text. */
@@ -54,11 +72,11 @@ function readablePdu(station: number, pdu: Uint8Array, isRequest: boolean): stri
   if ((code & REFUSED) !== 0) {
     return `${head} refused: ${pdu[1]} ${exceptions[pdu[1]!] ?? "of the maker's own"}`;
   }
-  const isRead = code >= READ_COILS && code <= READ_INPUTS;
-  if (isRead && !isRequest) return `${head} ${pdu[1]} bytes`;
+  const reads = code >= READ_COILS && code <= READ_INPUTS;
+  if (reads && !isRequest) return `${head} ${pdu[1]} bytes`;
   if (pdu.length < 5) return head;
   const from = get16(pdu, 1);
-  const what = isRead ? `reads ${areas[code]}` : isRequest ? "writes" : "wrote";
+  const what = reads ? `reads ${areas[code]}` : isRequest ? "writes" : "wrote";
   if (code === MASK_WRITE) return `${head} ${what} bits of ${from}`;
   if (code === WRITE_COIL || code === WRITE_REGISTER) return `${head} ${what} ${from}`;
   const count = get16(pdu, 3);

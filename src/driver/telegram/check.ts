@@ -4,6 +4,7 @@ import { BAD, GOOD, readsAsNull, stateName } from "../../ring.ts";
 import { textProblem, textRoom } from "../wire/text.ts";
 import { BYTE, FIELD, GROUP, parseAddress, type Address } from "./address.ts";
 import { Field, isKnownType } from "./codec.ts";
+import { namesStation } from "./station.ts";
 import { textOf } from "./notation.ts";
 import { telegramOf } from "./plan.ts";
 import type { SharedLink, TelegramSettings } from "./settings.ts";
@@ -26,14 +27,30 @@ export function tagProblem(tag: DriverTag, link: SharedLink): string | null {
     return `\`${tag.at}\`: the link has no telegram ${address.telegram}; it has ` +
       `${names.join(", ") || "none"}${meant === null ? "" : `; was ${meant} meant?`}`;
   }
-  const telegram = telegramOf(address.telegram, link);
-  return typeProblem(tag, address) ?? placeProblem(tag, address, telegram, link) ??
+  const telegram = telegramOf(address.telegram, link, tag.station);
+  return stationProblem(tag, settings) ?? typeProblem(tag, address) ??
+    placeProblem(tag, address, telegram, link) ??
     pollProblem(tag, telegram) ?? (tag.writable ? writeProblem(tag, settings, telegram) : null) ??
     exampleProblem(tag, address, telegram);
 }
 
-function typeProblem({ type, scale, offset, station }: DriverTag, { place }: Address) {
-  if (station !== 1) return `Station ${station}: a telegram has no station; leave it out`;
+/** Of several machines on one line it must be certain who is asked, and who answered. */
+function stationProblem(
+  { at, station }: DriverTag, { send, write, acknowledge, match }: TelegramSettings,
+): string | null {
+  const [asks, sets, tells] = [send, write, match].map(namesStation);
+  if (!asks && !sets && !tells) {
+    return station === 1 ? null : `Station ${station}: \`${at}\` says it to no machine; put ` +
+      "{station} into its `send` and `match`, or leave the station out";
+  }
+  const answers = acknowledge === undefined || namesStation(acknowledge);
+  const missing = send !== undefined && !asks ? "send" : write !== undefined && !sets ? "write"
+    : !answers ? "acknowledge" : !tells ? "match" : null;
+  return missing === null ? null : `\`${at}\`: {station} must stand in its \`${missing}\` too, ` +
+    "so that no machine is taken for another";
+}
+
+function typeProblem({ type, scale, offset }: DriverTag, { place }: Address) {
   if (!isKnownType(type)) {
     const instead = type.endsWith("int64") ? "float64 (whole numbers up to 2^53 are exact)"
       : type === "time" ? "text(n), and convert it in a rule" : "text(n)";

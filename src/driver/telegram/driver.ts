@@ -43,7 +43,7 @@ const common = {
   encode(tag, value, link) {
     const field = new Field(tag);
     const settings = link.settings as SharedLink;
-    const { write } = telegramOf(field.address.telegram, settings);
+    const { write } = telegramOf(field.address.telegram, settings, tag.station);
     if (typeof value === "string") refuseMarks(value, settings.frame, tag.id);
     return field.encode(value, write?.decimals ?? null);
   },

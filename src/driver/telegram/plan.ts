@@ -34,8 +34,8 @@ export class TelegramRequest implements Request {
   }
 }
 
-export function telegramOf(name: string, link: SharedLink): Telegram {
-  return new Telegram(name, link.telegrams[name]!);
+export function telegramOf(name: string, link: SharedLink, station: number): Telegram {
+  return new Telegram(name, link.telegrams[name]!, station);
 }
 
 /** One request for each telegram that has tags: each has all that it says. */
@@ -47,5 +47,7 @@ export function planReads(tags: readonly DriverTag[], link: SharedLink): Telegra
     if (others === undefined) fields.set(telegram, [field]);
     else others.push(field);
   }
-  return [...fields].map(([name, own]) => new TelegramRequest(telegramOf(name, link), own));
+  // Tags of one group are of one device, and so of one station.
+  return [...fields].map(([name, own]) =>
+    new TelegramRequest(telegramOf(name, link, own[0]!.tag.station), own));
 }

@@ -34,10 +34,10 @@ class TelegramServer implements Server {
   constructor(tags: readonly DriverTag[], link: SharedLink, host: ServeHost) {
     this.#host = host;
     this.#framing = new Framing(questions(link.frame), link.timeout);
-    const names = new Set(tags.map((tag) => new Field(tag).address.telegram));
-    this.#served = [...names].map((name) => ({
-      telegram: telegramOf(name, link),
-      fields: tags.map((tag) => new Field(tag)).filter((field) => field.address.telegram === name),
+    const fields = tags.map((tag) => new Field(tag));
+    const served = Map.groupBy(fields, ({ tag, address }) => `${tag.station} ${address.telegram}`);
+    this.#served = [...served.values()].map((own) => ({
+      telegram: telegramOf(own[0]!.address.telegram, link, own[0]!.tag.station), fields: own,
     }));
   }
 

@@ -35,8 +35,8 @@ export class TelegramSession implements Session {
   readonly #out: Uint8Array;
   readonly #written: Uint8Array;
   readonly #singles = new Map<DriverTag, Single>();
-  /** Telegrams that say themselves which they are. */
-  readonly #known: readonly Telegram[];
+  /** Telegrams that say themselves which they are, and of which station, as they were asked for. */
+  readonly #known: Telegram[];
   #unasked: readonly TelegramRequest[] = [];
   #report: (request: TelegramRequest) => void = () => {};
   /** Counts connections: bytes of one that was given up are none of the next. */
@@ -62,7 +62,7 @@ export class TelegramSession implements Session {
     this.#wire = wire;
     this.#link = link;
     this.#framing = new Framing(link.frame, link.timeout);
-    this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link))
+    this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
     this.#out = new Uint8Array(2 * limits.telegram_bytes_max);
     this.#written = new Uint8Array(2 * limits.telegram_bytes_max);
@@ -134,7 +134,7 @@ export class TelegramSession implements Session {
     let single = this.#singles.get(tag);
     if (single === undefined) {
       const field = new Field(tag);
-      single = { field, telegram: telegramOf(field.address.telegram, this.#link) };
+      single = { field, telegram: telegramOf(field.address.telegram, this.#link, tag.station) };
       this.#singles.set(tag, single);
     }
     this.#field = single.field;
@@ -146,6 +146,7 @@ export class TelegramSession implements Session {
     assert(this.#state === IDLE, "an exchange is running");
     this.#kind = kind;
     this.#telegram = telegram;
+    this.#learn(telegram);
     this.#last = last;
     this.#frame = 0;
     this.#deadline = Infinity;
@@ -155,6 +156,14 @@ export class TelegramSession implements Session {
     this.#state = kind === WRITE ? TO_WRITE : TO_ASK;
     this.#pause(now);
     this.step(now);
+  }
+
+  #learn(telegram: Telegram): void {
+    if (telegram.match === null) return;
+    for (let i = 0; i < this.#known.length; i++) {
+      if (isSame(this.#known[i]!, telegram)) return;
+    }
+    this.#known.push(telegram);
   }
 
   #pause(now: number): void {
@@ -261,7 +270,7 @@ export class TelegramSession implements Session {
   /** A late answer, to what was asked before: it is known by its `match`. */
   #isOfAnother(input: Uint8Array, from: number, to: number): boolean {
     for (const other of this.#known) {
-      if (other.name === this.#telegram!.name || !other.accepts(input, from, to)) continue;
+      if (isSame(other, this.#telegram!) || !other.accepts(input, from, to)) continue;
       this.#framing.stray += this.#framing.whole;
       return true;
     }
@@ -286,6 +295,9 @@ export class TelegramSession implements Session {
     this.#last = anyTime;
   }
 }
+
+const isSame = (a: Telegram, b: Telegram): boolean =>
+  a.name === b.name && a.station === b.station;
 
 /** A tag that the gate reads or writes alone. */
 interface Single {

@@ -3,6 +3,7 @@ import { duration, Fault, limits } from "../../base.ts";
 import { parsePlace } from "./address.ts";
 import { bytesOf } from "./notation.ts";
 import { Pattern } from "./pattern.ts";
+import { withStation } from "./station.ts";
 import { parseTemplate } from "./template.ts";
 import { qualities } from "./words.ts";
 
@@ -29,6 +30,9 @@ const parsed = (parse: (text: string) => unknown, help: string) =>
   }).describe(help);
 
 const bytes = (help: string) => parsed(bytesOf, help);
+/** The same with `{station}` in it; what is right for one of them is right for all. */
+const addressed = (help: string, parse: (text: string) => unknown = bytesOf) =>
+  parsed((text) => parse(withStation(text, 1)), help);
 /** A few bytes that a telegram begins or ends with. */
 const mark = (help: string) => bytes(help).max(64);
 
@@ -84,21 +88,21 @@ const quality = z.strictObject({
 });
 
 const telegram = z.strictObject({
-  send: mark("What asks for it, without start, end and checksum of the frame. Left out: the " +
-    "machine sends it unasked").optional(),
-  write: parsed(parseTemplate, "What sets its value, which stands in it as {value}, or {value:2} " +
-    "with two decimals. It leaves through the gate only").optional(),
-  acknowledge: bytes("What the answer to `write` begins with; left out: there is none, and the " +
-    "machine is asked for the value instead").optional(),
+  send: addressed("What asks for it, without start, end and checksum of the frame. Left out: the " +
+    "machine sends it unasked").max(64).optional(),
+  write: addressed("What sets its value, which stands in it as {value}, or {value:2} " +
+    "with two decimals. It leaves through the gate only", parseTemplate).optional(),
+  acknowledge: addressed("What the answer to `write` begins with; left out: there is none, and " +
+    "the machine is asked for the value instead").optional(),
   acts: z.boolean().default(false)
     .describe("What `send` asks does something to the machine: it is never sent by a poll"),
-  match: parsed((text) => new Pattern(text), "Regular expression that the telegram must match; " +
-    "its groups are `match 1`, `match 2` …").optional(),
+  match: addressed("Regular expression that the telegram must match; " +
+    "its groups are `match 1`, `match 2` …", (text) => new Pattern(text)).optional(),
   separator: bytes("What stands between fields; blanks next to each other are one")
     .prefault(" "),
   quality: quality.optional().describe("How the machine says that a value is not to be trusted"),
-  example: bytes("An answer as the machine's manual shows it: `check` reads every tag from it, " +
-    "and `sim` answers with it").optional(),
+  example: addressed("An answer as the machine's manual shows it: `check` reads every tag from " +
+    "it, and `sim` answers with it").optional(),
 });
 
 const shared = {

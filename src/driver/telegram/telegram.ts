@@ -3,6 +3,7 @@ import { BYTE, CHARACTERS, FIELD, GROUP, parsePlace, WHOLE, type Place } from ".
 import { bytesOf } from "./notation.ts";
 import { Pattern } from "./pattern.ts";
 import type { TelegramSettings } from "./settings.ts";
+import { withStation } from "./station.ts";
 import { parseTemplate, type Template } from "./template.ts";
 import { stateOfQuality } from "./words.ts";
 
@@ -14,6 +15,8 @@ const BLANK = 0x20;
  */
 export class Telegram {
   readonly name: string;
+  /** Whose it is, of several machines on one line. */
+  readonly station: number;
   /** What asks for it; null = the machine sends it unasked. */
   readonly send: Uint8Array | null;
   readonly write: Template | null;
@@ -31,15 +34,18 @@ export class Telegram {
   #first = 0;
   #last = 0;
 
-  constructor(name: string, settings: TelegramSettings) {
+  constructor(name: string, settings: TelegramSettings, station: number) {
     const { send, write, acknowledge, match, separator, quality, example } = settings;
+    const made = <T>(text: string | undefined, make: (text: string) => T): T | null =>
+      (text === undefined ? null : make(withStation(text, station)));
     this.name = name;
-    this.send = send === undefined ? null : bytesOf(send);
-    this.write = write === undefined ? null : parseTemplate(write);
-    this.acknowledge = acknowledge === undefined ? null : bytesOf(acknowledge);
+    this.station = station;
+    this.send = made(send, bytesOf);
+    this.write = made(write, parseTemplate);
+    this.acknowledge = made(acknowledge, bytesOf);
     this.acts = settings.acts;
-    this.match = match === undefined ? null : new Pattern(match);
-    this.example = example === undefined ? null : bytesOf(example);
+    this.match = made(match, (text) => new Pattern(text));
+    this.example = made(example, bytesOf);
     this.#separator = bytesOf(separator);
     this.#quality = quality === undefined ? null : {
       place: parsePlace(quality.at),

@@ -13,7 +13,8 @@ export function parseTemplate(text: string): Template {
   const parts = text.split(/\{value(?::(\d))?\}/);
   if (parts.length !== 3) {
     throw new Fault("telegram-template", `\`${text}\`: the value stands in it once, as {value}, ` +
-      "or {value:2} with two decimals", { text });
+      "or {value:2} with two decimals; a telegram without one (tare, zero) is not written, as " +
+      "nothing could be read back of it (W15)", { text });
   }
   const [before, decimals, after] = parts;
   return {

@@ -1,4 +1,4 @@
-import { BAD, ERROR, type ColumnKind, type ColumnSpec } from "../../ring.ts";
+import { BAD, ERROR, FLAG, type ColumnKind, type ColumnSpec } from "../../ring.ts";
 import type { Code, Value } from "./code.ts";
 import { inBytes } from "./dyn.ts";
 import type { Param } from "./params.ts";
@@ -115,7 +115,9 @@ export class NewestLeaves {
     const pending = code.take();
     const row = code.define("newest_row", `I[${part("head")}] - 1 & ${part("mask")}`);
     const time = code.define("newest_time", `F[${part("time")} + ${row} | 0]`);
-    const flags = code.define("newest_flags", `U[${part("flags")} + ${row} | 0]`);
+    // Doubt of its row is no doubt of the one that reads it: this cell itself says what it is.
+    const flags = code.define("newest_flags",
+      `U[${part("flags")} + ${row} | 0] & ${~FLAG.doubtful}`);
     const loaded = load(code, spec, { of: "newest", index, column: spec.name }, row, "newest");
     const oldest = code.param({ of: "number", value: 3 * (pollMs ?? Infinity) }, "age_max");
     const state = code.define("newest_s",

@@ -1,4 +1,4 @@
-import { ERROR, FLAG, NULL, UNCERTAIN } from "../../ring.ts";
+import { ERROR, NULL, UNCERTAIN, UNFIT_FLAGS } from "../../ring.ts";
 import { numberOf } from "../emit/code.ts";
 import { argumentState } from "../stateful/signal.ts";
 import { block, type Site } from "../stateful/site.ts";
@@ -15,12 +15,6 @@ interface Loop {
 
 /** The D term's filter has the time constant td / 10, as is usual. */
 const derivative_gain = 10;
-
-/**
- * What a row may not do to a controller: work on with something that is not good, or that is no
- * live row. It stands still then, and its output has no value.
- */
-const unfit = FLAG.backfill | FLAG.replayed;
 
 const clamped = (value: string, low: string, high: string): string =>
   `${value} < ${low} ? ${low} : ${value} > ${high} ? ${high} : ${value}`;
@@ -85,7 +79,8 @@ function pid(site: Site): string[] {
     site.made(site.input),
     `if (${y} - ${y} !== 0) { ${s} = ${ERROR.number}; ${on} = 0; }`,
   ];
-  const fit = `${a} === 0 && (${site.input.flags} & ${unfit}) === 0`;
+  // It stands still where something is not good, or the row is none that may be acted on.
+  const fit = `${a} === 0 && (${site.input.flags} & ${UNFIT_FLAGS}) === 0`;
   return [
     block(`if (${site.when === "true" ? fit : `${site.when} && ${fit}`})`, steps),
     block("else", [`${s} = ${a} > 63 ? ${a} : ${NULL}; ${gap} = 1;`]),

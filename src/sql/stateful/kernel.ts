@@ -1,5 +1,5 @@
 import type { ColumnSpec } from "../../ring.ts";
-import { FLAG } from "../../ring.ts";
+import { UNFIT_FLAGS } from "../../ring.ts";
 import type { BoundStateful } from "../bound.ts";
 import { Code, indent, known, trusted, type Value, worst } from "../emit/code.ts";
 import { inBytes } from "../emit/dyn.ts";
@@ -12,9 +12,6 @@ import { walk } from "../rewrite/tree.ts";
 import type { AlarmPlan } from "./alarms.ts";
 import { KeyTable } from "./keys.ts";
 import { type Group, type Lineage, Site } from "./site.ts";
-
-/** Time uncertainty is of the row itself; that a row is no live one stays with what it made. */
-const carried_flags = FLAG.backfill | FLAG.replayed;
 
 /** The kernel of a stage of functions with state, in the making. */
 export class StatefulKernel {
@@ -114,7 +111,8 @@ export class StatefulKernel {
   /** The row's own lineage, and that of the newest values and calls that a call reads. */
   #inputOf(node: BoundStateful): Lineage {
     let { oldest, flags } = this.#own;
-    flags = this.#code.define("made_flags", `${flags} & ${carried_flags}`);
+    // Time uncertainty is of the row itself; that a row is unfit stays with what it made.
+    flags = this.#code.define("made_flags", `${flags} & ${UNFIT_FLAGS}`);
     const used = new Set<Lineage>();
     walk(node, (n) => {
       if (n === node || this.#input.find(n) !== undefined) return n === node;
@@ -126,7 +124,7 @@ export class StatefulKernel {
     });
     for (const lineage of used) {
       flags = this.#code.define("made_flags",
-        `${flags} | ${lineage.flags} & ${carried_flags}`);
+        `${flags} | ${lineage.flags} & ${UNFIT_FLAGS}`);
       if (oldest !== null) oldest = this.#older(oldest, lineage.oldest!);
     }
     return { oldest, flags };
