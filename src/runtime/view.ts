@@ -285,7 +285,7 @@ export interface RowView {
   readonly values: Readonly<Record<string, number | string | boolean | null>>;
   /** Only the cells that are not good. */
   readonly quality: Readonly<Record<string, string>>;
-  /** What is to be known of the whole row: `time-uncertain`, `backfill`, `replayed`; or absent. */
+  /** Of the whole row: `time-uncertain`, `backfill`, `doubtful` and others; or absent. */
   readonly flags?: readonly string[];
 }
 
