@@ -432,16 +432,16 @@ export class RuleRunner {
 
   /** What the writer of the ring, or what that reads, did not give. */
   #hearGaps(i: number, time: number): void {
-    const link = this.links[i]!, { count, upTo } = link.ring.gaps;
-    if (count === link.seen && upTo !== Infinity) return;
-    link.seen = count;
-    this.#tellGap(i, Math.min(upTo, time));
+    const link = this.links[i]!, { gaps } = link.ring;
+    link.seen = gaps.count;
+    this.#tellGap(i, Math.min(gaps.upTo, time));
   }
 
   #step(i: number, open: boolean, now: number, time: number): boolean {
     const link = this.links[i]!;
     const { stage, ring } = link;
-    this.#hearGaps(i, time);
+    const { gaps } = ring;
+    if (gaps.count !== link.seen || gaps.upTo === Infinity) this.#hearGaps(i, time);
     let lag = (ring.head - link.cursor) | 0;
     if (lag > ring.rows) {
       this.#lost += lag - ring.rows;
