@@ -145,6 +145,7 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
     "syntax", "no key of its own"],
   ["SELECT row_number() + 1 AS b, lag(b) FROM s GROUP BY COUNTWINDOW(2)", "syntax",
     "which lag() does not see"],
+  ["SELECT last_hit_time() AS b, lag(b) FROM s", "syntax", "have passed, which lag()"],
   ["SELECT row_number() AS b, had_changed(TRUE, v) OVER (PARTITION BY b) FROM s " +
     "GROUP BY COUNTWINDOW(2)", "syntax", "which had_changed() does not see"],
   ["SELECT a.v FROM s AS a JOIN s AS b ON a.v = b.v AND a.v > event_time() GROUP BY " +

@@ -312,10 +312,14 @@ export abstract class Calls extends Nodes {
     const when = over === null || over.when === null ? null : this.condition(over.when, "row");
     const { args, value } = this.#statefulArguments(fn, call);
     // An alias may stand for it.
-    if ([...args, ...partitionBy, ...(when === null ? [] : [when])]
-      .some((part) => contains(part, "number"))) {
+    const read = [...args, ...partitionBy, ...(when === null ? [] : [when])];
+    if (read.some((part) => contains(part, "number"))) {
       throw this.fault("syntax", `row_number() counts what a window gives, which ${fn.name}() ` +
         "does not see; a rule over this one can", span);
+    }
+    if (read.some((part) => contains(part, "hits"))) {
+      throw this.fault("syntax", "last_hit_time() and its like tell of rows that have passed, " +
+        `which ${fn.name}() does not see; a rule over this one can`, span);
     }
     this.closed = closed;
     this.counting = counting;
