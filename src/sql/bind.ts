@@ -151,7 +151,13 @@ class Binder extends Calls {
   }
 
   #having(expr: Expr, context: Context): Bound {
-    return this.condition(expr, hasAggregate(expr) ? "group" : context);
+    const bound = this.condition(expr, hasAggregate(expr) ? "group" : context);
+    // An alias may stand for it.
+    if (contains(bound, "number")) {
+      throw this.fault("syntax", "row_number() counts the rows that pass HAVING; a rule over " +
+        "this one can test it", expr.span);
+    }
+    return bound;
   }
 
   protected orderBy(keys: readonly Order[], context: Context): BoundOrder[] {

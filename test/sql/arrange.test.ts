@@ -145,6 +145,8 @@ const refused: readonly (readonly [sql: string, code: string, words: string])[] 
     "syntax", "no key of its own"],
   ["SELECT row_number() + 1 AS b, lag(b) FROM s GROUP BY COUNTWINDOW(2)", "syntax",
     "which lag() does not see"],
+  ["SELECT row_number() AS n FROM s GROUP BY COUNTWINDOW(2) HAVING n > 1", "syntax",
+    "pass HAVING"],
   ["SELECT last_hit_time() AS b, lag(b) FROM s", "syntax", "have passed, which lag()"],
   ["SELECT row_number() AS b, had_changed(TRUE, v) OVER (PARTITION BY b) FROM s " +
     "GROUP BY COUNTWINDOW(2)", "syntax", "which had_changed() does not see"],
