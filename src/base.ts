@@ -15,6 +15,7 @@ export { cronProblem, scheduleAt, type Schedule } from "./base/schedule.ts";
 export { isoTime } from "./base/time-text.ts";
 export { days, formatTime, months, patternFault, readTime } from "./base/time-pattern.ts";
 export { offsetOf, zoneFault } from "./base/zone.ts";
+export { regexpOf } from "./base/regexp.ts";
 export { remember } from "./base/remember.ts";
 export { base64Into, hex, nextPowerOfTwo } from "./base/bytes.ts";
 export { orAborted } from "./base/aborted.ts";

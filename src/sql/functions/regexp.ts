@@ -1,33 +1,15 @@
 import type { RE2JS } from "re2js";
-import { limits, remember } from "../../base.ts";
+import { limits, regexpOf, remember } from "../../base.ts";
 import type { ArgumentType, ScalarFunction } from "./record.ts";
 
-/**
- * Regular expressions are RE2's, as in eKuiper: no pattern, and no text, makes one take more than
- * time proportional to both. JavaScript's own go back and forth, and give up with a wrong answer.
- */
-let engine: typeof import("re2js") | undefined;
-
-type Compiled = RE2JS | { readonly fault: string };
-
-const compiled = remember((pattern): Compiled => {
-  // Loaded by the first rule that has one: others pay no memory for it.
-  engine ??= require("re2js") as typeof import("re2js");
-  try {
-    return engine.RE2JS.compile(pattern);
-  } catch (thrown) {
-    if (!(thrown instanceof engine.RE2JSException)) throw thrown;
-    return { fault: thrown.message };
-  }
-});
-
+/** Expressions are RE2's, as in eKuiper. */
 const expression = (pattern: string): RE2JS | undefined => {
-  const found = compiled(pattern);
+  const found = regexpOf(pattern);
   return "fault" in found ? undefined : found;
 };
 
 function regexpFault(pattern: string | number): string | null {
-  const found = compiled(String(pattern));
+  const found = regexpOf(String(pattern));
   return "fault" in found ? `This is no regular expression of RE2: ${found.fault}` : null;
 }
 
