@@ -173,8 +173,9 @@ export class LinkRunner implements WireEvents {
   }
 
   received(bytes: Uint8Array, n: number): void {
+    const now = this.#options.now();
     this.#options.tap("rx", bytes, n);
-    this.session.receive(bytes, n, this.#options.now());
+    this.session.receive(bytes, n, now);
     this.#options.wake();
   }
 

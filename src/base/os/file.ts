@@ -1,6 +1,7 @@
 import { Fault } from "../fault.ts";
 import { EAGAIN, EINTR, errno, osFault } from "./error.ts";
 import { cString, libc } from "./libc.ts";
+import { monotonic } from "./time.ts";
 
 const O_RDONLY = 0, O_RDWR = 2, O_CREAT = 0o100, O_NOCTTY = 0o400, O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
@@ -67,30 +68,54 @@ export function writePipe(fd: number): void {
 const POLLIN = 1, POLLERR = 8, POLLHUP = 16;
 const PR_SET_TIMERSLACK = 29;
 
+/** A system that wakes later than this (ms) is not made up for: the rest would be spinning. */
+const early_ms_max = 0.3;
+
 /**
  * Waits for one of two descriptors in ppoll(2): its timeout keeps fractions of a millisecond, and
- * on this thread from now on the system may not stretch it by the usual 50 µs (prctl(2)).
+ * on this thread from now on the system may not stretch it by the usual 50 µs (prctl(2)). A wait
+ * that ends by time ends on it: it sleeps as much shorter as the system usually wakes late.
  */
 export class Waiter {
   /** Twice struct pollfd { int fd; short events; short revents }. */
   readonly #polled: Int32Array;
   readonly #timeout = new Int32Array(4);
+  /** ms by which a sleep usually ends too late. */
+  #late_ms = 0;
 
   constructor(first: number, second: number) {
     this.#polled = Int32Array.of(first, POLLIN, second, POLLIN);
     libc().prctl(PR_SET_TIMERSLACK, 1);
   }
 
+  /** As `#sleep`, until the monotonic time `until`. */
+  wait(until: number): number {
+    const wake = until - this.#late_ms;
+    for (let now = monotonic();;) {
+      const sleep_ms = Math.max(0, wake - now);
+      const ready = this.#sleep(sleep_ms);
+      if (ready !== 0) return ready;
+      now = monotonic();
+      // Before `wake` it was a signal that ended the sleep.
+      if (sleep_ms > 0 && now >= wake) this.#learn(now - wake);
+      if (now >= until) return 0;
+    }
+  }
+
+  #learn(late_ms: number): void {
+    this.#late_ms += (Math.min(early_ms_max, late_ms) - this.#late_ms) / 16;
+  }
+
   /** Bit 0: the first has bytes, bit 1: the second; bit 2: the first is gone. */
-  wait(timeout_ms: number): number {
+  #sleep(timeout_ms: number): number {
     const polled = this.#polled;
     polled[1] = POLLIN;
     polled[3] = POLLIN;
     const forever = timeout_ms === Infinity;
     if (!forever) {
-      const seconds = Math.floor(Math.max(0, timeout_ms) / 1000);
+      const seconds = Math.floor(timeout_ms / 1000);
       this.#timeout[0] = seconds;
-      this.#timeout[2] = Math.floor((Math.max(0, timeout_ms) - seconds * 1000) * 1e6);
+      this.#timeout[2] = Math.floor((timeout_ms - seconds * 1000) * 1e6);
     }
     const n = libc().ppoll(polled, 2, forever ? null : this.#timeout, null);
     if (n <= 0) return 0;

@@ -128,8 +128,8 @@ export class AsciiFraming extends LineFraming implements Framing {
   }
 
   /** Takes no more than to the end of a frame, so that it is looked at before the next. */
-  push(bytes: Uint8Array, at: number, n: number): number {
-    this.came();
+  push(bytes: Uint8Array, at: number, n: number, now: number): number {
+    this.came(now);
     if (this.#complete) this.discard();
     for (; at < n && !this.#complete; at++) {
       this.#characters += 1;

@@ -31,8 +31,11 @@ export interface Framing {
   sent(n: number, now: number): void;
   /** How long `n` bytes are on their way (ms). */
   travel(n: number): number;
-  /** Takes bytes of `bytes[at…n)` while there is room; the place of the first not taken. */
-  push(bytes: Uint8Array, at: number, n: number): number;
+  /**
+   * Takes bytes of `bytes[at…n)`, all over by `now`, while there is room; the place of the first
+   * not taken.
+   */
+  push(bytes: Uint8Array, at: number, n: number, now: number): number;
   /**
    * Looks for the answer to `code` from `station`, whose PDU has `length` bytes unless it refuses.
    * On ANSWER its PDU is at `answerAt`.
@@ -42,8 +45,6 @@ export interface Framing {
   discard(): void;
   /** A request that is not ours was heard: another master is on this bus. */
   readonly foreign: boolean;
-  /** Time passed: what came since the last call came before `now`. */
-  heard(now: number): void;
   /** The exchange with this station ended without an answer. */
   unanswered(station: number, timeout_ms: number, now: number): void;
   /** The wire closed. */

@@ -24,8 +24,6 @@ export abstract class LineFraming {
   protected readonly silence_ms: number;
   /** Monotonic ms of the last character on the bus, ours or another's. */
   #busyUntil = -Infinity;
-  #news = false;
-  #strayNews = false;
   /** By station: nothing is sent before (W14). */
   readonly #quietUntil = new Float64Array(256).fill(-Infinity);
   #silentStation = 0;
@@ -50,15 +48,6 @@ export abstract class LineFraming {
 
   abstract discard(): void;
 
-  heard(now: number): void {
-    if (this.#news) this.#busyUntil = Math.max(this.#busyUntil, now);
-    if (this.#strayNews && this.#quietUntil[this.#silentStation]! > now) {
-      this.#quietUntil[this.#silentStation] = now + this.#timeout_ms;
-    }
-    this.#news = false;
-    this.#strayNews = false;
-  }
-
   unanswered(station: number, timeout_ms: number, now: number): void {
     this.#silentStation = station;
     this.#timeout_ms = timeout_ms;
@@ -66,15 +55,18 @@ export abstract class LineFraming {
     this.discard();
   }
 
-  /** Something came. */
-  protected came(): void {
-    this.#news = true;
+  /** Something came, and its last character is over. */
+  protected came(now: number): void {
+    this.#busyUntil = Math.max(this.#busyUntil, now);
   }
 
-  /** `n` bytes belong to nobody. */
+  /** `n` bytes belong to nobody: it may be the late answer, and more of it may follow. */
   protected strayed(n: number): void {
     if (n === 0) return;
     this.stray += n;
-    this.#strayNews = true;
+    const quietUntil = this.#quietUntil[this.#silentStation]!;
+    if (quietUntil <= this.#busyUntil) return;
+    this.#quietUntil[this.#silentStation] =
+      Math.max(quietUntil, this.#busyUntil + this.#timeout_ms);
   }
 }

@@ -92,8 +92,6 @@ export class MbapFraming implements Framing {
     for (let n = this.#front(); n !== 0; n = this.#front()) this.#drop(n < 0 ? this.#filled : n);
   }
 
-  heard(): void {}
-
   unanswered(): void {}
 
   clear(): void {

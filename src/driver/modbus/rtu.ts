@@ -110,12 +110,12 @@ export class RtuFraming extends LineFraming implements Framing {
     return 1 + n + 2;
   }
 
-  push(bytes: Uint8Array, at: number, n: number): number {
+  push(bytes: Uint8Array, at: number, n: number, now: number): number {
     this.#release();
     // No room: what stands in front was no beginning of an answer, or it would be complete.
     if (this.#filled === this.input.length) this.#drop(frame_bytes_max);
     const stop = Math.min(n, at + this.input.length - this.#filled);
-    this.came();
+    this.came(now);
     for (; at < stop; at++) {
       this.input[this.#filled++] = bytes[at]!;
       if (this.#ear.hear(bytes[at]!, this.out)) this.foreign = true;

@@ -113,7 +113,7 @@ export class ModbusSession implements Session {
   receive(bytes: Uint8Array, n: number, now: number): void {
     let at = 0;
     while (at < n) {
-      at = this.#framing.push(bytes, at, n);
+      at = this.#framing.push(bytes, at, n, now);
       this.#look(now);
     }
     this.#countStray();
@@ -122,7 +122,6 @@ export class ModbusSession implements Session {
   }
 
   step(now: number): number {
-    this.#framing.heard(now);
     if (this.#state === WAITING && now >= this.#sendAt(now)) this.#send(now);
     if (this.#state === WAITING) {
       if (now < this.#waitUntil) return Math.min(this.#sendAt(now), this.#waitUntil);
@@ -164,7 +163,6 @@ export class ModbusSession implements Session {
     this.#travel_ms = framing.travel(this.#frame) + framing.travel(framing.size(answer));
     if (this.#fresh) this.#notBefore = Math.max(this.#notBefore, now + this.#options.pause_ms);
     this.#fresh = false;
-    framing.heard(now);
     const sendAt = this.#sendAt(now);
     this.#waitUntil = Math.max(now, sendAt) + 2 * this.#options.timeout_ms;
     if (now >= sendAt) this.#send(now);
@@ -178,7 +176,6 @@ export class ModbusSession implements Session {
     const framing = this.#framing;
     this.#wire.drain();
     framing.discard();
-    framing.heard(now);
     // What `drain` found: the wire was reset, or the bus is not silent after all.
     if (this.#state !== WAITING || now < this.#sendAt(now)) return;
     const notAfter = this.#last();

@@ -85,14 +85,13 @@ class Tty implements TtyWire {
   }
 
   wait(until: number): void {
-    const now = monotonic();
-    if (this.#state === LISTENING && now >= this.#silentUntil) {
+    if (this.#state === LISTENING && monotonic() >= this.#silentUntil) {
       this.#state = OPEN;
       this.#events.opened(this.#settings.port);
       return;
     }
     const least = this.#state === LISTENING ? Math.min(until, this.#silentUntil) : until;
-    const ready = this.#waiter.wait(Math.max(0, least - now));
+    const ready = this.#waiter.wait(least);
     if ((ready & WOKEN) !== 0) while (readDescriptor(this.#options.wake, this.#chunk) > 0);
     if ((ready & READABLE) !== 0) this.#deliver();
     else if ((ready & GONE) !== 0) this.#gone();
