@@ -1,7 +1,7 @@
 /**
  * What `make` gives for a text, made once: a constant is compiled on the first row. Texts that
- * change from row to row fill the table of `most`, which is then begun anew. Of a `subject` the text
- * must say all that `make` makes of it.
+ * change from row to row fill the table of `most`, which is then begun anew. Of a `subject` the
+ * text must say all that `make` makes of it.
  */
 export function remember<T, Subject = void>(
   make: (text: string, subject: Subject) => T, most = remembered_max,

@@ -53,8 +53,8 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
     tag: new Tag({ name: "press", station: path.station }, { ...tags[0]!, ...path,
-      name: "setpoint", type: "int16", eu: "°C", writable: true }), driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
-    interval: 100,
+      name: "setpoint", type: "int16", eu: "°C", writable: true }),
+    driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},

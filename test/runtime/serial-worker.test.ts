@@ -95,13 +95,14 @@ test("a link that is closed for good: its worker gives the port back and returns
 
 test("W11, W12: a worker is told the deadline, or the end of the permit if it is sooner", () => {
   const { port, plan, init, thread } = startPort();
+  const tag = plan.groups[0]!.tags[0]!;
   const open = { ...port.view(0), state: "open" };
   thread.onmessage!({ data: { kind: "view", view: open } } as MessageEvent);
   const commands = Ring.attach(Arena.attach(init.buffer), init.commands.at, init.commands.layout);
   const { payload } = commands.column("notAfter")!;
   [[5000, 200], [100, 200], [5000, Infinity]].forEach(([notAfter, until], i) => {
     const guard = { arming: 1, notAfter: notAfter!, streams: new Set<string>() };
-    port.write(plan.groups[0]!.tags[0]!, new Uint8Array(2), { ...guard, last: () => until! }, () => {});
+    port.write(tag, new Uint8Array(2), { ...guard, last: () => until! }, () => {});
     expect(commands.arena.F[payload + i]).toBe(Math.min(notAfter!, until!));
   });
   port.close();
