@@ -54,7 +54,7 @@ function start(places: readonly string[], settings: object = {}) {
     time: () => device.now, flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
     advise: (trouble) => modbusTcp.advise(trouble, link),
     tap() {}, isDisabled: () => false, complete() {}, published() {},
-    groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [],
+    groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [], broadcasts: [],
       requests: modbusTcp.plan(tags, link) }],
   });
   device.runner = runner;
