@@ -38,6 +38,9 @@ export async function shownProof(client: Client, args: Args, tag: string): Promi
   const given = text(args, "value");
   const value = given === null ? {} : { value: numberOrBool(given) };
   const proof = (await client.post("/proof", { tag, ...value })) as ProofView;
+  if (given !== null && proof.broadcast === null) {
+    throw new Usage(`--value is for a broadcast, which cannot be read; ${tag} can`);
+  }
   console.log(proofText(proof));
   const question = proof.broadcast === null ? "Is this what the machine shows?"
     : "May all of them be written so?";

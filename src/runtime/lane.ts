@@ -2,10 +2,10 @@ import { reason, type Clock, type Log } from "../base.ts";
 import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver } from "../driver.ts";
 import {
-  armingEnds, broadcastOutcome, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
-  pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
-  wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome,
-  type PermitCell, type ReadResult, type Refusal, type TagFacts,
+  armingEnds, broadcastOutcome, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch,
+  onLossCommand, pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState,
+  whyUnsupported, wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded,
+  type Outcome, type PermitCell, type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
 import { BAD, GOOD, readCell, type Column, type Ring, type Written } from "../ring.ts";
 import type { Stage } from "../sql.ts";

@@ -45,7 +45,7 @@ test("without the link's word station 0 is refused, with the setting's name", ()
   expect(one(check({ link: { broadcast: false } }))).toContain('"broadcast": true');
 });
 
-test("W9: the policy has to say that nothing is read back, and nothing may count from a read", () => {
+test("W9: the policy says that nothing is read back, and counts nothing from a read", () => {
   expect(one(check({ policy: { readBack: undefined } })))
     .toMatch(/^policy.fans.speed.readBack: is missing.*"readBack": "none"/);
   expect(one(check({ policy: { maxStep: 5 } }))).toMatch(/^policy.fans.speed.maxStep: .*read/);
@@ -59,7 +59,8 @@ test("W9: no rule, no proof and no onLoss", () => {
     .toMatch(/^policy.fans.speed.onLoss: .*\(W9\)/);
   const rules = { rules: { r: { sql: "SELECT speed AS s FROM fan.slow",
     to: [{ write: "fans.speed", from: "s" }] } } };
-  expect(one(check({ rules }))).toMatch(/^rules.r.to\[0\].write: fans.speed is a broadcast.*\(W9\)/);
+  expect(one(check({ rules })))
+    .toMatch(/^rules.r.to\[0\].write: fans.speed is a broadcast.*\(W9\)/);
 });
 
 test("a tag that is read back may not be said not to be", () => {

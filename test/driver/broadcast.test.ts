@@ -19,7 +19,9 @@ const over = own.length * character + 150;
 const { ring, tags } = ringFor([tag("holding 0", "int16", { station: 3 })]);
 const [request] = modbusRtu.plan(tags, link);
 
-function sent(last: () => number | null = () => Infinity): { wire: ScriptedWire; session: Session } {
+function sent(
+  last: () => number | null = () => Infinity,
+): { wire: ScriptedWire; session: Session } {
   const wire = new ScriptedWire();
   const session = modbusRtu.open(link, wire);
   wire.closed = () => session.abort();
@@ -142,7 +144,7 @@ describe.each([
   ["a coil by FC15", "coil 9", "bool", 16, 1, [15, 0, 9, 0, 1, 1, 1]],
 ] as const)("%s", (_, at, type, writeWith, value, pdu) => {
   const drivers = [modbusRtu, modbusAscii] as const;
-  test.each(drivers)("W2: $type: what is shown is what leaves; every station obeys it", (driver) => {
+  test.each(drivers)("W2: $type: what is shown leaves, and every station obeys it", (driver) => {
     const on = linkOf(driver, { ...port, broadcast: true, writeWith });
     const one = tag(at, type, all);
     const wire = new ScriptedWire();

@@ -107,7 +107,7 @@ describe("the simulator's stations", () => {
       { code: "broadcast", frame: own.bytes, means: 40, read: null, readBack: null });
   });
 
-  test("limits hold; a coil; the command line says what it is, and not that it worked", async () => {
+  test("limits hold; a coil; the command line does not say that it worked", async () => {
     expect(await write("bus_all.speed", 101)).toMatchObject({ code: "out-of-range" });
     expect((await arm("bus_all.lamp", "--value", "true")).output).toContain("00050004ff00");
     const { code, output } = await gateway.cli("write", "bus_all.lamp", "true");
