@@ -498,6 +498,7 @@ export class Role {
     return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
+      broadcasts: group.broadcasts,
       requests: plan.driver.plan(group.tags, plan.link),
     }));
   }
