@@ -260,6 +260,11 @@ export class RoleHost {
     return this.#inspector.devices(clock.now(), clock.time());
   }
 
+  device(name: string) {
+    const { clock } = this.#options.world;
+    return this.#inspector.device(name, clock.now(), clock.time());
+  }
+
   tag(id: string) {
     return this.#inspector.tag(id, this.#options.world.clock.time());
   }
@@ -392,7 +397,7 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
+  "status", "devices", "device", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
   "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
   "prove", "latch", "past", "prepare",
   "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",

@@ -401,6 +401,11 @@ class Running implements Runtime {
     return this.#control.devices();
   }
 
+  async device(name: string) {
+    this.#testDevice(name);
+    return this.#control.device(name);
+  }
+
   async streams() {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.streams()))).flat();
   }
@@ -482,9 +487,9 @@ class Running implements Runtime {
   async why(id: string): Promise<WhyView> {
     const { configChanged, safeMode } = this.#options;
     const graph = this.#graph;
-    const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
-      this.#control.decision(id), this.#control.devices(), this.links()]);
-    const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
+    const [tag, gate, links] = await Promise.all([this.#control.tag(id),
+      this.#control.decision(id), this.links()]);
+    const device = graph.gateway.devices.find(({ name }) => id.startsWith(`${name}.`))!;
     const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     const reach = new Reach(new Map(graph.rules.map((plan) => [plan.rule.name, plan])), id);
