@@ -1,6 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
+import { itemsOf, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
@@ -51,7 +51,8 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const random = createRandom(options.seed);
     const parts = simulated(options.gateway, options.drivers);
-    this.plant = new Plant(parts.flatMap((part) => part.tags), options.behaviours, options.seed);
+    this.plant = new Plant(parts.flatMap(({ tags }) => tags.flatMap(itemsOf<DriverTag & PlantTag>)),
+      options.behaviours, options.seed);
     this.#faults = new Faults(random);
     this.#start = options.now;
     this.#speed = options.speed;

@@ -1,8 +1,11 @@
 import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
-import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
+import { ArrayCell, itemOf } from "../wire/array.ts";
+import {
+  isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
+} from "./address.ts";
 
 /** How a field's bytes become a value. Numbers, because the hot path switches on them. */
 const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE_UNSIGNED = 5,
@@ -21,17 +24,21 @@ export class Form {
   readonly bit: number;
   readonly order: Uint8Array;
   readonly scaling: Scaling;
+  /** Of an array, whose items all have this form; 0 = it is one value. */
+  readonly items: number;
 
-  constructor(tag: DriverTag, address: Address) {
+  constructor(tag: DriverTag, address: Address, items: number) {
     this.kind = kindOf(tag, address);
     this.bit = address.bit;
     this.order = orderOf(tag, address);
     this.scaling = tag.type === "time" ? of_seconds : new Scaling(tag);
+    this.items = items;
   }
 
   /** It makes the same value of the same bytes. */
-  isLike({ kind, bit, order, scaling }: Form): boolean {
-    return this.kind === kind && this.bit === bit && this.scaling.isLike(scaling) &&
+  isLike({ kind, bit, order, scaling, items }: Form): boolean {
+    return this.kind === kind && this.bit === bit && this.items === items &&
+      this.scaling.isLike(scaling) &&
       this.order.length === order.length && this.order.every((at, i) => order[i] === at);
   }
 }
@@ -44,11 +51,22 @@ export class Field {
   /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
   readonly bytes: number;
 
-  constructor(tag: DriverTag) {
+  constructor(tag: DriverTag, address = parseAddress(tag.at, tag.type, tag.station)) {
+    const array = arrayOf(tag.type);
     this.tag = tag;
-    this.address = parseAddress(tag.at, tag.type, tag.station);
-    this.form = new Form(tag, this.address);
-    this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
+    this.address = address;
+    this.form = array === null ? new Form(tag, address, 0) : new Form(
+      itemOf(tag, 0), parseOne(tag.at, array.item, tag.station), array.count);
+    this.bytes = isBits(address.area) ? address.count : address.count * 2;
+  }
+
+  /** The fields that an array is made of; of any other tag it alone. */
+  get items(): readonly Field[] {
+    const array = arrayOf(this.tag.type);
+    if (array === null) return [this];
+    const first = parseOne(this.tag.at, array.item, this.tag.station);
+    return Array.from({ length: array.count }, (_, i) =>
+      new Field(itemOf(this.tag, i), itemPlace(first, i)));
   }
 }
 
@@ -139,13 +157,46 @@ function rawNumber({ kind, order, bit }: Form, bytes: Uint8Array, at: number): n
   }
 }
 
-/** Wire bytes straight into the cell of row `seq`. For a BIT, `bytes[at]` is 0 or 1. */
+const arrayCell = new ArrayCell();
+
+/** The items of an array, side by side from `bytes[at]` on. For bits each is a byte, 0 or 1. */
+function decodeArray(
+  form: Form, column: Column, bytes: Uint8Array, at: number, ring: Ring, seq: number,
+): void {
+  const { kind, order, scaling, items, bit } = form;
+  arrayCell.begin(ring, column, seq, items);
+  for (let i = 0; i < items; i++) {
+    if (kind === REGISTER_BIT) {
+      const place = bit + i;
+      // Bits are counted from the lowest one, which stands in the second byte of a register.
+      const byte = bytes[at + (place >> 4) * 2 + ((place & 8) === 0 ? 1 : 0)]!;
+      arrayCell.put((byte >> (place & 7)) & 1, GOOD);
+      continue;
+    }
+    // A number of one byte has a register of its own.
+    const from = at + i * (kind === BIT ? 1 : Math.max(2, order.length));
+    if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !scaling.active) {
+      arrayCell.putWords(word32(bytes, from, order, 4), word32(bytes, from, order, 0),
+        kind === WIDE_UNSIGNED);
+      continue;
+    }
+    const raw = rawNumber(form, bytes, from);
+    arrayCell.put(scaling.value(raw), scaling.stateOf(raw));
+  }
+  arrayCell.end(ring, column, seq);
+}
+
+/** Wire bytes straight into the cell of row `seq`. Of bits each is a byte, 0 or 1. */
 export function decodeCell(
   form: Form, column: Column, bytes: Uint8Array, at: number, ring: Ring, seq: number,
 ): void {
   const { F, I, U } = ring.arena;
   const row = seq & ring.mask;
   const { kind, order, scaling } = form;
+  if (form.items > 0) {
+    decodeArray(form, column, bytes, at, ring, seq);
+    return;
+  }
   if (kind >= TEXT) {
     const to = column.payload + row * column.stride;
     let n = 0;
@@ -254,7 +305,9 @@ export function encode(field: Field, value: number): Raw {
 export type WriteWith = "auto" | 6 | 16;
 
 /** One sentence of what would be right for this tag, or null. */
-export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null {
+export function tagProblem(
+  tag: DriverTag, writeWith: WriteWith, registers_max: number = limits.modbus_registers_max,
+): string | null {
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
   }
@@ -271,11 +324,27 @@ export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null 
   if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
     return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
   }
+  const long = arrayProblem(tag, address, registers_max);
+  if (long !== null) return long;
   const scaled = tag.scale !== 1 || tag.offset !== 0;
-  if (scaled && (tag.type === "bool" || tag.type === "time" || slotOf(tag.type) > 0)) {
+  const type = arrayOf(tag.type)?.item ?? tag.type;
+  if (scaled && (type === "bool" || type === "time" || slotOf(type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
   return tag.writable ? writeProblem(tag, address, writeWith) : null;
+}
+
+/** An array is one instant, so one read must carry it. */
+function arrayProblem(
+  { type, at }: DriverTag, { area, count }: Address, registers_max: number,
+): string | null {
+  const array = arrayOf(type);
+  const most = isBits(area) ? Math.min(limits.modbus_bits_max, registers_max * 16) : registers_max;
+  if (array === null || count <= most) return null;
+  const what = isBits(area) ? area === "coil" ? "coils" : "discrete inputs" : "registers";
+  const items = isBits(area) ? most : Math.floor(most * array.count / count);
+  return `${type} at \`${at}\` fills ${count} ${what} and one read carries ${most}: an array is ` +
+    `read as a whole, so at most ${items} items here, or two tags`;
 }
 
 /** Writes go to coils, to whole holding registers, and to single bits of these. */

@@ -66,7 +66,7 @@ function gapOf(link: Link): number {
 /** What all framings and media share: addresses, plan, values. */
 const common = {
   checkTag(tag: DriverTag, link: Link): string | null {
-    return tagProblem(tag, over(link).writeWith);
+    return tagProblem(tag, over(link).writeWith, over(link).maxRegisters);
   },
 
   /** In bits, so that two bits of one register are two places, and it and one of them are not. */
