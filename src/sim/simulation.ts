@@ -10,12 +10,21 @@ import { Plant, type PlantTag } from "./plant.ts";
 /** Links of the configuration that some driver can serve. */
 export function simulated(
   gateway: Gateway, drivers: readonly AnyDriver[],
-): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
+): SimulatedLink[] {
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
-    return driver === undefined || driver.medium === "client" ? []
-      : [{ link, driver, tags: tagsOf(gateway, link) }];
+    if (driver === undefined || driver.medium === "client") return [];
+    const tags = tagsOf(gateway, link);
+    return [{ link, driver, tags, signals: tags.flatMap((tag) => itemsOf(tag)) }];
   });
+}
+
+interface SimulatedLink {
+  readonly link: Link;
+  readonly driver: Driver;
+  readonly tags: readonly DriverTag[];
+  /** What the plant has: of an array each item by itself. */
+  readonly signals: readonly PlantTag[];
 }
 
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
@@ -51,8 +60,7 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const random = createRandom(options.seed);
     const parts = simulated(options.gateway, options.drivers);
-    this.plant = new Plant(parts.flatMap(({ tags }) => tags.flatMap(itemsOf<DriverTag & PlantTag>)),
-      options.behaviours, options.seed);
+    this.plant = new Plant(parts.flatMap((part) => part.signals), options.behaviours, options.seed);
     this.#faults = new Faults(random);
     this.#start = options.now;
     this.#speed = options.speed;

@@ -13,23 +13,30 @@ export interface Kit {
   readonly settings: Record<string, unknown>;
   /** A place for the n-th number of a type; places of one n never overlap. */
   at(type: string, n: number): string;
-  /** Addresses that a newcomer writes, and what the sentence must say. */
+  /** Where item `i` of an array lies; left out: there are none. */
+  item?(type: string, i: number): string;
   /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
   readonly isUnnumbered?: boolean;
+  /** Addresses that a newcomer writes, and what the sentence must say. */
   readonly wrong: readonly (readonly [at: string, type: string, says: RegExp])[];
 }
 
-const numberTypes = ["int16", "uint16", "int32", "uint32", "float32", "float64"] as const;
+export const numberTypes = ["int16", "uint16", "int32", "uint32", "float32", "float64"] as const;
 /** Longer than any wait of a session. */
 const long_ms = 1e6;
 /** An exchange that takes more of them never ends. */
 const waits_max = 100;
 const host = { host: "127.0.0.1", timeout: "100ms" };
 
+const itemBytes: Readonly<Record<string, number>> =
+  { int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, float64: 8 };
+
 export const kits: readonly Kit[] = [
   {
     driver: modbusTcp, settings: host,
     at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
+    item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
+      : `holding ${5000 + i * (itemBytes[type]! / 2)}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
   },
   {

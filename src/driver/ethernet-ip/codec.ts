@@ -1,6 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { ERROR, type Ring } from "../../ring.ts";
+import { arrayOf, ERROR, type Ring } from "../../ring.ts";
 import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
 import { parseAddress, slotOf, type Address } from "./address.ts";
 import { BOOL, bytesOfType, DWORD, isWhole, SHORT_STRING, STRING, STRUCT, typesOf } from "./cip.ts";
@@ -80,6 +80,7 @@ export function decode(tag: DriverTag, raw: Uint8Array): number {
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
+  if (arrayOf(tag.type) !== null) return `${tag.type}: each element is a tag of its own here`;
   if (tag.type === "time" || /^(bytes|json)/.test(tag.type)) {
     return `A controller has no \`${tag.type}\`; read each member by its path`;
   }

@@ -1,7 +1,7 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType, type Written,
+  arrayOf, BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType, type Written,
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import {
@@ -315,6 +315,7 @@ export function encode(tag: DriverTag, value: Written): Raw {
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
+  if (arrayOf(tag.type) !== null) return `${tag.type}: an array is json(n) here`;
   let address: Address;
   try {
     address = parseAddress(tag.at);
