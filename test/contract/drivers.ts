@@ -42,6 +42,8 @@ export const kits: readonly Kit[] = [
   {
     driver: s7, settings: host,
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),
+    item: (type, i) => (type === "bool" ? `DB2.DBX${(i + 3) >> 3}.${(i + 3) & 7}`
+      : `DB2.DBW${10 + i * itemBytes[type]!}`),
     wrong: [
       ["holding 9", "int16", /no S7 address; write `DB1\.DBD4`/],
       ["DB1.DBX0.8", "bool", /`\.0` to `\.7`/],

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
-import { modbusTcp, type Driver, type DriverTag, type Request } from "../../src/driver.ts";
+import { modbusTcp, s7, type Driver, type DriverTag, type Request } from "../../src/driver.ts";
 import type { ModbusRequest } from "../../src/driver/modbus/plan.ts";
+import type { S7Request } from "../../src/driver/s7/plan.ts";
 import { GOOD, readCell, UNCERTAIN_MAX, type ItemType, type Ring } from "../../src/ring.ts";
 import { linkOf, ringFor, tag, tcpLink } from "./support.ts";
 
@@ -45,6 +46,31 @@ const modbus: Layout = {
   },
 };
 
+const s7Bytes: Readonly<Record<string, number>> =
+  { int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, int64: 8, uint64: 8, float64: 8 };
+
+const siemens: Layout = {
+  driver: s7,
+  places(random, item, count) {
+    const [first, area] = [random.below(60), random.pick(["DB7.DB", "M", "Q"])];
+    const bit = random.below(8);
+    return Array.from({ length: count }, (_, i) => {
+      if (item !== "bool") {
+        const letter = { 2: "W", 4: "D", 8: "D" }[s7Bytes[item]!]!;
+        return `${area}${letter}${first + i * s7Bytes[item]!}`;
+      }
+      return `${area}${area === "DB7.DB" ? "X" : ""}${first + ((bit + i) >> 3)}.${(bit + i) & 7}`;
+    });
+  },
+  decode(request, fill, ring, seq) {
+    for (const range of (request as S7Request).ranges) {
+      const data = Uint8Array.from({ length: range.count }, (_, i) =>
+        fill(`${range.area}${range.db} ${range.from + i}`));
+      range.decode(data, 0, ring, seq);
+    }
+  },
+};
+
 const seen = (ring: Ring, one: DriverTag, seq: number) => {
   const column = ring.columns[one.column]!;
   return { value: readCell(ring, column, seq), state: ring.arena.U[column.state + seq]! };
@@ -54,7 +80,7 @@ const seen = (ring: Ring, one: DriverTag, seq: number) => {
 const asItem = (value: unknown): string =>
   (typeof value === "bigint" ? String(value) : JSON.stringify(Object.is(value, -0) ? 0 : value));
 
-describe.each([["Modbus", modbus]] as const)(`arrays of %s, seed ${seed}`, (_name, layout) => {
+describe.each([["Modbus", modbus], ["S7", siemens]] as const)(`arrays of %s, seed ${seed}`, (_name, layout) => {
   test("each item is what a tag of its own at that place is", () => {
     const random = createRandom(seed);
     let bad = 0;
@@ -63,7 +89,8 @@ describe.each([["Modbus", modbus]] as const)(`arrays of %s, seed ${seed}`, (_nam
       const count = 1 + random.below(20);
       const scaled = item !== "bool" && random.chance(0.3);
       const more = {
-        wordOrder: random.pick(["ABCD", "CDAB", "BADC", "DCBA"] as const),
+        ...(layout === modbus
+          ? { wordOrder: random.pick(["ABCD", "CDAB", "BADC", "DCBA"] as const) } : {}),
         ...(scaled ? { scale: random.pick([0.1, -2, 1000]), offset: random.pick([0, 7]) } : {}),
         ...(item === "int16" && random.chance(0.3)
           ? { signal: [-10000, 10000] as const, scale: 0.01 } : {}),
@@ -71,7 +98,7 @@ describe.each([["Modbus", modbus]] as const)(`arrays of %s, seed ${seed}`, (_nam
       const places = layout.places(random, item, count);
       const array = ringFor([tag(places[0]!, `${item}[${count}]`, more)]);
       const single = ringFor(places.map((at) => tag(at, item, more)));
-      const link = layout.driver === modbusTcp ? tcpLink : linkOf(layout.driver, { host: "a" });
+      const link = linkOf(layout.driver, { host: "a" });
       expect(layout.driver.checkTag(array.tags[0]!, link)).toBeNull();
       const known = new Map<string, number>();
       const fill = (place: string): number => {

@@ -52,7 +52,8 @@ const plant = {
     [`dryer.alarms[${i}]`, steady(i % 3 === 0 ? 1 : 0)])),
   ...Object.fromEntries(Array.from({ length: 8 }, (_, i) =>
     [`dryer.flags[${i}]`, steady(i < 3 ? 1 : 0)])),
-  ...Object.fromEntries([231, 229.5, -0.1].map((value, i) => [`meter.phases[${i}]`, steady(value)])),
+  ...Object.fromEntries([231, 229.5, -0.1].map((value, i) =>
+    [`meter.phases[${i}]`, steady(value)])),
 };
 
 let broker: Awaited<ReturnType<typeof aedesBroker>>;
@@ -82,7 +83,7 @@ afterAll(async () => {
 const tag = async (id: string): Promise<any> => (await gateway.get(`/tags/${id}`)).body;
 const zones = [20.5, 21.5, 22.5, 23.5, 24.5, 25.5, 26.5, 27.5];
 
-test("registers, coils and bits of registers are arrays over REST and on the command line", async () => {
+test("registers, coils and bits are arrays over REST and on the command line", async () => {
   expect(await tag("dryer.zones")).toMatchObject({ value: zones, type: "float32[8]",
     quality: "good", access: "read" });
   expect((await tag("dryer.counts")).value).toEqual([1, 2 ** 52, 3]);

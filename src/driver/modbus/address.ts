@@ -53,8 +53,7 @@ export function parseAddress(at: string, type: TagType, station: number): Addres
   const array = arrayOf(type);
   if (array === null) return parseOne(at, type, station);
   const first = parseOne(at, array.item, station);
-  const end = itemPlace(first, array.count);
-  const count = end.from - first.from + (end.bit > 0 ? 1 : 0);
+  const count = itemPlace(first, array.count - 1).from + first.count - first.from;
   const last = first.from + count - 1;
   if (last > last_place) throw wrong(at, `the ${array.count} items end at ${last}; ${tableEnd}`);
   return { ...first, count };

@@ -2,6 +2,7 @@ import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import { arrayProblem } from "../wire/value.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
 import {
   isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
@@ -324,7 +325,10 @@ export function tagProblem(
   if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
     return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
   }
-  const long = arrayProblem(tag, address, registers_max);
+  const { area, count } = address;
+  const long = isBits(area)
+    ? arrayProblem(tag, count, Math.min(limits.modbus_bits_max, registers_max * 16), "bits")
+    : arrayProblem(tag, count, registers_max, "registers");
   if (long !== null) return long;
   const scaled = tag.scale !== 1 || tag.offset !== 0;
   const type = arrayOf(tag.type)?.item ?? tag.type;
@@ -332,19 +336,6 @@ export function tagProblem(
     return `scale and offset have no meaning for ${tag.type}`;
   }
   return tag.writable ? writeProblem(tag, address, writeWith) : null;
-}
-
-/** An array is one instant, so one read must carry it. */
-function arrayProblem(
-  { type, at }: DriverTag, { area, count }: Address, registers_max: number,
-): string | null {
-  const array = arrayOf(type);
-  const most = isBits(area) ? Math.min(limits.modbus_bits_max, registers_max * 16) : registers_max;
-  if (array === null || count <= most) return null;
-  const what = isBits(area) ? area === "coil" ? "coils" : "discrete inputs" : "registers";
-  const items = isBits(area) ? most : Math.floor(most * array.count / count);
-  return `${type} at \`${at}\` fills ${count} ${what} and one read carries ${most}: an array is ` +
-    `read as a whole, so at most ${items} items here, or two tags`;
 }
 
 /** Writes go to coils, to whole holding registers, and to single bits of these. */

@@ -1,7 +1,8 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  arrayOf, BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType, type Written,
+  arrayOf, BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
+  type Written,
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import {
