@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
-import { modbusTcp, s7, type Driver, type DriverTag, type Request } from "../../src/driver.ts";
+import {
+  ethernetIp, modbusTcp, s7, type Driver, type DriverTag, type Request,
+} from "../../src/driver.ts";
+import type { CipRequest } from "../../src/driver/ethernet-ip/plan.ts";
 import type { ModbusRequest } from "../../src/driver/modbus/plan.ts";
 import type { S7Request } from "../../src/driver/s7/plan.ts";
 import { GOOD, readCell, UNCERTAIN_MAX, type ItemType, type Ring } from "../../src/ring.ts";
@@ -71,6 +74,29 @@ const siemens: Layout = {
   },
 };
 
+const logix: Layout = {
+  driver: ethernetIp,
+  places(random, item, count) {
+    const first = random.below(70);
+    if (item !== "bool" || random.chance(0.5)) {
+      return Array.from({ length: count }, (_, i) => `Many[${first + i}]`);
+    }
+    const [bit, word] = [random.below(64 - count), random.pick(["Word", "Line[3].Word"])];
+    return Array.from({ length: count }, (_, i) => `${word}.${bit + i}`);
+  },
+  decode(request, fill, ring, seq) {
+    for (const { fields, from, count, elementBytes } of (request as CipRequest).ranges) {
+      const { base } = fields[0]!.address;
+      const data = Uint8Array.from({ length: count * elementBytes }, (_, i) =>
+        fill(`${base} ${Math.max(0, from) * elementBytes + i}`));
+      for (const field of fields) {
+        const place = from < 0 ? 0 : field.address.index - from;
+        field.decodeCell(0, data, place * elementBytes, elementBytes, ring, seq);
+      }
+    }
+  },
+};
+
 const seen = (ring: Ring, one: DriverTag, seq: number) => {
   const column = ring.columns[one.column]!;
   return { value: readCell(ring, column, seq), state: ring.arena.U[column.state + seq]! };
@@ -80,7 +106,8 @@ const seen = (ring: Ring, one: DriverTag, seq: number) => {
 const asItem = (value: unknown): string =>
   (typeof value === "bigint" ? String(value) : JSON.stringify(Object.is(value, -0) ? 0 : value));
 
-describe.each([["Modbus", modbus], ["S7", siemens]] as const)(`arrays of %s, seed ${seed}`, (_name, layout) => {
+describe.each([["Modbus", modbus], ["S7", siemens],
+  ["EtherNet/IP", logix]] as const)(`arrays of %s, seed ${seed}`, (_name, layout) => {
   test("each item is what a tag of its own at that place is", () => {
     const random = createRandom(seed);
     let bad = 0;

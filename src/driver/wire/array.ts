@@ -8,11 +8,12 @@ export function itemsOf<T extends { readonly id: string; readonly type: TagType 
   return array === null ? [tag] : Array.from({ length: array.count }, (_, i) => itemOf(tag, i));
 }
 
-/** One of them. */
+/** One of them; what is no array is its own only item. */
 export function itemOf<T extends { readonly id: string; readonly type: TagType }>(
   tag: T, index: number,
 ): T {
-  return { ...tag, id: `${tag.id}[${index}]`, type: arrayOf(tag.type)!.item };
+  const array = arrayOf(tag.type);
+  return array === null ? tag : { ...tag, id: `${tag.id}[${index}]`, type: array.item };
 }
 
 /** How an item stands in the cell. Numbers, because the hot path switches on them. */
