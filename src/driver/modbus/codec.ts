@@ -2,11 +2,12 @@ import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
-import { arrayProblem } from "../wire/value.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
+import { arrayProblem } from "../wire/value.ts";
 import {
   isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
 } from "./address.ts";
+import { BROADCAST } from "./pdu.ts";
 
 /** How a field's bytes become a value. Numbers, because the hot path switches on them. */
 const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE_UNSIGNED = 5,
@@ -305,9 +306,17 @@ export function encode(field: Field, value: number): Raw {
  */
 export type WriteWith = "auto" | 6 | 16;
 
+/** What of a link says which tags it can have. */
+export interface LinkTakes {
+  readonly writeWith: WriteWith;
+  readonly maxRegisters: number;
+  /** What is written to station 0 goes to all stations. */
+  readonly broadcasts?: boolean;
+}
+
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(
-  tag: DriverTag, writeWith: WriteWith, registers_max: number = limits.modbus_registers_max,
+  tag: DriverTag, { writeWith, maxRegisters, broadcasts = false }: LinkTakes,
 ): string | null {
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
@@ -327,22 +336,34 @@ export function tagProblem(
   }
   const { area, count } = address;
   const long = isBits(area)
-    ? arrayProblem(tag, count, Math.min(limits.modbus_bits_max, registers_max * 16), "bits")
-    : arrayProblem(tag, count, registers_max, "registers");
+    ? arrayProblem(tag, count, Math.min(limits.modbus_bits_max, maxRegisters * 16), "bits")
+    : arrayProblem(tag, count, maxRegisters, "registers");
   if (long !== null) return long;
   const scaled = tag.scale !== 1 || tag.offset !== 0;
   const type = arrayOf(tag.type)?.item ?? tag.type;
   if (scaled && (type === "bool" || type === "time" || slotOf(type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
-  return tag.writable ? writeProblem(tag, address, writeWith) : null;
+  if (!tag.writable) return null;
+  const wrong = tag.station !== BROADCAST ? null
+    : broadcasts ? broadcastProblem(address) : no_broadcast;
+  return wrong ?? writeProblem(tag, address, writeWith);
+}
+
+const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and nobody says what " +
+  "became of it: only on a serial port of this gateway is one sent (modbus-rtu, modbus-ascii, " +
+  '"broadcast": true)';
+
+/** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
+function broadcastProblem({ area, bit }: Address): string | null {
+  return area === "holding" && bit >= 0 ? "A single bit of a register leaves as FC22, which is " +
+    "no broadcast: write the whole register, or a coil" : null;
 }
 
 /** Writes go to coils, to whole holding registers, and to single bits of these. */
 function writeProblem(
   tag: DriverTag, { area, count }: Address, writeWith: WriteWith,
 ): string | null {
-  if (tag.station === 0) return "Station 0 is a broadcast: nothing may be written to it";
   if (area === "input" || area === "discrete") {
     return `\`${tag.at}\` is ${area === "input" ? "an input register" : "a discrete input"}: it ` +
       'can only be read; "access" must be "read"';

@@ -98,6 +98,12 @@ export function socketOf(client: OPCUAClient): Socket | null {
   return channel?.getTransport()?._socket ?? null;
 }
 
+/** Address and port at its other end. */
+export function peerOf(client: OPCUAClient): string {
+  const socket = socketOf(client);
+  return `${socket?.remoteAddress}:${socket?.remotePort}`;
+}
+
 /** The descriptor of that socket; null = it is closed. */
 export function descriptorOf(client: OPCUAClient): number | null {
   const socket = socketOf(client) as { readonly _handle?: { readonly fd?: number } | null } | null;
