@@ -15,7 +15,7 @@ export function simulated(
     const driver = drivers.find((d) => d.type === link.type);
     if (driver === undefined || driver.medium === "client") return [];
     const tags = tagsOf(gateway, link);
-    return [{ link, driver, tags, signals: tags.flatMap((tag) => itemsOf(tag)) }];
+    return [{ link, driver, tags, signals: tags.flatMap(signalsOf) }];
   });
 }
 
@@ -27,10 +27,14 @@ interface SimulatedLink {
   readonly signals: readonly PlantTag[];
 }
 
+const signalsOf = (tag: DriverTag & PlantTag): PlantTag[] =>
+  itemsOf(tag).map((item) => ({ ...item, eu: tag.eu }));
+
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
     .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
-  return tags.map((tag, column) => ({ ...tag, column }));
+  // Not as the gateway has them: here each value is asked for by its tag's name.
+  return tags.map(({ id, station, spec }, column) => ({ ...spec, id, station, column }));
 }
 
 export interface SimulationOptions {

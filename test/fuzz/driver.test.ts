@@ -76,7 +76,7 @@ function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | nu
   };
   for (let round = 0; round < 4; round++) {
     if (!bench.isOpen) bench.open();
-    for (const { id } of tags.flatMap(itemsOf<DriverTag>)) bench.values.set(id, r.below(32767));
+    for (const { id } of tags.flatMap(itemsOf)) bench.values.set(id, r.below(32767));
     now += poll_ms;
     const results = bench.poll(ring, tags, now, 1 + r.below(400));
     for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);

@@ -1,4 +1,4 @@
-import { assert, Fault, limits } from "../../base.ts";
+import { assert, Fault, limits, remember } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
@@ -45,6 +45,28 @@ export class Form {
   }
 }
 
+/** Of all devices of a type: what they agree in is a thousand tags, seldom more. */
+const meanings_max = 4096;
+
+/**
+ * What tags of equal devices have in common is worked out once: what is thrown away beside what
+ * stays is gaps between it, in pages that nobody gets back.
+ */
+const meaningOf = remember((_text: string, tag: DriverTag) => {
+  const { at, type, station } = tag;
+  const array = arrayOf(type);
+  const address = parseAddress(at, type, station);
+  const form = array === null ? new Form(tag, address, 0)
+    : new Form(itemOf(tag, 0), parseOne(at, array.item, station), array.count);
+  return { address, form };
+}, meanings_max);
+
+/** All that the meaning follows from; an address may name a station, which then must be its own. */
+const meaningText = (
+  { at, station, type, wordOrder, scale, offset, decimals, signal }: DriverTag,
+): string => `${at} ${at.includes("!") ? station : ""} ${type} ${wordOrder} ${scale} ${offset} ` +
+  `${decimals} ${signal}`;
+
 /** One tag as the codec sees it. */
 export class Field {
   readonly tag: DriverTag;
@@ -53,13 +75,11 @@ export class Field {
   /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
   readonly bytes: number;
 
-  constructor(tag: DriverTag, address = parseAddress(tag.at, tag.type, tag.station)) {
-    const array = arrayOf(tag.type);
+  constructor(tag: DriverTag, meaning = meaningOf(meaningText(tag), tag)) {
     this.tag = tag;
-    this.address = address;
-    this.form = array === null ? new Form(tag, address, 0) : new Form(
-      itemOf(tag, 0), parseOne(tag.at, array.item, tag.station), array.count);
-    this.bytes = isBits(address.area) ? address.count : address.count * 2;
+    this.address = meaning.address;
+    this.form = meaning.form;
+    this.bytes = this.address.count * (isBits(this.address.area) ? 1 : 2);
   }
 
   /** The fields that an array is made of; of any other tag it alone. */
@@ -67,8 +87,10 @@ export class Field {
     const array = arrayOf(this.tag.type);
     if (array === null) return [this];
     const first = parseOne(this.tag.at, array.item, this.tag.station);
-    return Array.from({ length: array.count }, (_, i) =>
-      new Field(itemOf(this.tag, i), itemPlace(first, i)));
+    return Array.from({ length: array.count }, (_, i) => {
+      const [item, address] = [itemOf(this.tag, i), itemPlace(first, i)];
+      return new Field(item, { address, form: new Form(item, address, 0) });
+    });
   }
 }
 

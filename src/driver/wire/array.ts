@@ -1,19 +1,22 @@
+import type { DriverTag } from "../../driver.ts";
 import {
-  arrayOf, copyCell, DynWriter, ERROR, GOOD, UNCERTAIN_MAX, type Column, type Ring, type TagType,
+  arrayOf, copyCell, DynWriter, ERROR, GOOD, UNCERTAIN_MAX, type Column, type Ring,
 } from "../../ring.ts";
 
 /** The tags that an array is made of, `device.tag[0]` and on; of any other tag it alone. */
-export function itemsOf<T extends { readonly id: string; readonly type: TagType }>(tag: T): T[] {
+export function itemsOf(tag: DriverTag): DriverTag[] {
   const array = arrayOf(tag.type);
   return array === null ? [tag] : Array.from({ length: array.count }, (_, i) => itemOf(tag, i));
 }
 
 /** One of them; what is no array is its own only item. */
-export function itemOf<T extends { readonly id: string; readonly type: TagType }>(
-  tag: T, index: number,
-): T {
+export function itemOf(tag: DriverTag, index: number): DriverTag {
   const array = arrayOf(tag.type);
-  return array === null ? tag : { ...tag, id: `${tag.id}[${index}]`, type: array.item };
+  if (array === null) return tag;
+  // Part by part: those of a gateway's tag are not its own, so that copying it would lose them.
+  const { id, station, at, scale, offset, decimals, signal, wordOrder, writable, column } = tag;
+  return { id: `${id}[${index}]`, station, at, type: array.item, scale, offset, decimals, signal,
+    wordOrder, writable, column };
 }
 
 /** How an item stands in the cell. Numbers, because the hot path switches on them. */
