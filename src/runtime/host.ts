@@ -402,10 +402,10 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "device", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
-  "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
-  "prove", "latch", "past", "prepare",
-  "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
+  "status", "devices", "device", "frames", "tag", "decision", "streams", "latest", "rules",
+  "tables", "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
+  "prove", "latch", "past", "prepare", "abandon", "quiesce", "begin", "release", "free", "places",
+  "rule", "stop",
 ] as const;
 
 export type HostCalls = {
