@@ -208,7 +208,8 @@ export interface WireEvents {
   /** `peer`: the address that answered; a change of it ends armings (W3). */
   opened(peer: string): void;
   received(bytes: Uint8Array, n: number): void;
-  closed(reason: string): void;
+  /** `isGone`: what comes back under the same name may be another thing: it ends armings (W3). */
+  closed(reason: string, isGone?: boolean): void;
 }
 
 /** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */

@@ -488,7 +488,7 @@ export class Role {
     const frames = new Frames();
     const client = driver.open(plan.link, {
       groups, directory: `${directory}/${type}`, log, now, time, wake,
-      tap: this.#tap(frames), peerChanged: (peer) => ended(`the peer changed to ${peer}`),
+      tap: this.#tap(frames), peerChanged: ended,
     });
     return new ClientPort({ name, type, client, rows: groups, frames, now,
       isDisabled });
