@@ -314,6 +314,8 @@ export interface Rows {
   readonly ring: Ring;
   /** Where rows go that were missed and read later; null = no rule reads them. */
   readonly history: Rows | null;
+  /** A person has the device left alone: nothing is asked for it. */
+  readonly isDisabled: boolean;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.
