@@ -4,7 +4,7 @@ import {
   ethernetIp, modbusTcp, s7, telegramTcp, PENDING, type Driver, type DriverTag, type Request,
   type Server, type Session, type Wire,
 } from "../../src/driver.ts";
-import { readCell, type Ring } from "../../src/ring.ts";
+import { readCell, type Ring, type Written } from "../../src/ring.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
 
 /** What the suite must know of a driver that turns bytes: how its addresses are spelled. */
@@ -13,9 +13,11 @@ export interface Kit {
   readonly settings: Record<string, unknown>;
   /** A place for the n-th number of a type; places of one n never overlap. */
   at(type: string, n: number): string;
-  /** Addresses that a newcomer writes, and what the sentence must say. */
+  /** A place for a text of twelve characters that can be written; left out: it has none. */
+  readonly textAt?: string;
   /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
   readonly isUnnumbered?: boolean;
+  /** Addresses that a newcomer writes, and what the sentence must say. */
   readonly wrong: readonly (readonly [at: string, type: string, says: RegExp])[];
 }
 
@@ -28,12 +30,12 @@ const host = { host: "127.0.0.1", timeout: "100ms" };
 
 export const kits: readonly Kit[] = [
   {
-    driver: modbusTcp, settings: host,
+    driver: modbusTcp, settings: host, textAt: "holding 400",
     at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
   },
   {
-    driver: s7, settings: host,
+    driver: s7, settings: host, textAt: "DB1.DBB400",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),
     wrong: [
       ["holding 9", "int16", /no S7 address; write `DB1\.DBD4`/],
@@ -51,7 +53,7 @@ export const kits: readonly Kit[] = [
     ],
   },
   {
-    driver: ethernetIp, settings: host,
+    driver: ethernetIp, settings: host, textAt: "Recipe.Name",
     at: (type, n) => (type === "bool" ? `flag${n}` : `tag_${type}[${n}]`),
     wrong: [
       ["holding 9", "int16", /"holding 9" is no tag name/],
@@ -118,8 +120,8 @@ export function linkFor(kit: Kit): Link {
 export class Bench implements Wire {
   readonly link: Link;
   readonly session: Session;
-  readonly values = new Map<string, number | null>();
-  readonly written: [string, number][] = [];
+  readonly values = new Map<string, Written | null>();
+  readonly written: [string, Written][] = [];
   /** Requests that reached the server, and resets. */
   frames: Uint8Array[] = [];
   resets: (string | undefined)[] = [];

@@ -1,7 +1,8 @@
 import { assert, Fault, limits } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { type Column, ERROR, GOOD, readsAsNull, type Ring, type Written } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import { charactersOf, encodeText, textProblem, textRoom } from "../wire/text.ts";
 import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
 import { BROADCAST } from "./pdu.ts";
 
@@ -241,9 +242,32 @@ export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: n
   }
 }
 
-export function encode(field: Field, value: number): Raw {
-  assert(field.form.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+/** A text fills all of its registers: behind its last character they are 0. */
+export function putText(
+  { form: { order }, bytes }: Field, text: Uint8Array, into: Uint8Array,
+): void {
+  into.fill(0, 0, bytes);
+  for (let i = 0; i < order.length; i++) into[order[i]!] = text[i] ?? 0;
+}
+
+/** The characters up to the first 0. */
+export function decodeText({ form: { order } }: Field, bytes: Uint8Array): string {
+  const text = Uint8Array.from(order, (at) => bytes[at]!);
+  const end = text.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end));
+}
+
+/** What a field's own bytes mean: in engineering units, or as a text. */
+export const decode = (field: Field, bytes: Uint8Array): Written =>
+  (field.form.kind === TEXT ? decodeText(field, bytes) : decodeValue(field, bytes));
+
+export function encode(field: Field, value: Written): Raw {
   const bytes = new Uint8Array(field.bytes);
+  if (typeof value === "string" || field.form.kind >= TEXT) {
+    const { bytes: text, means } = encodeText(field.tag, value, "ascii");
+    putText(field, charactersOf(text), bytes);
+    return { bytes, means };
+  }
   encodeInto(field, value, bytes, 0);
   return { bytes, means: decodeValue(field, bytes) };
 }
@@ -306,7 +330,12 @@ function writeProblem(
       'can only be read; "access" must be "read"';
   }
   if (slotOf(tag.type) > 0 || tag.type === "time") {
-    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+    const problem = textProblem(tag);
+    if (problem !== null) return problem;
+    if (textRoom(tag.type) % 2 !== 0) {
+      return `A ${tag.type} ends in the middle of a register, whose other half a write would ` +
+        'change too: take an even length, or "access": "read"';
+    }
   }
   if (count > 1 && writeWith === 6) {
     return `A ${tag.type} fills ${count} registers, which leave in one FC16 or not at all; with ` +
