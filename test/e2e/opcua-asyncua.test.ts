@@ -99,8 +99,8 @@ test.skipIf(interpreter === null)(
       const { code, output } = await cli("scan", "ua");
       expect(code).toBe(0);
       expect(output).toMatch(/urn:plant:asyncua:server$/m);
-      expect(output).toMatch(new RegExp(`certificate .*CN=asyncua plant.*SHA-256 ${fingerprint}$`,
-        "m"));
+      expect(output).toMatch(
+        new RegExp(`certificate .*CN=asyncua plant.*SHA-256 ${fingerprint}$`, "m"));
       for (const mode of ["sign", "sign-and-encrypt"]) {
         expect(output).toContain(`"security": "Basic256Sha256", "mode": "${mode}": anonymous`);
       }
@@ -110,7 +110,7 @@ test.skipIf(interpreter === null)(
       expect((await cli("trust", "ua", "nowhere.der")).output).toContain("no file nowhere.der");
       const trusted = await cli("trust", "ua", certificate);
       expect([trusted.code, trusted.output]).toEqual([0, expect.stringMatching(
-        new RegExp(`trusted for ua: .*CN=asyncua plant.*SHA-256 ${fingerprint}\n.*the server must ` +
+        new RegExp(`trusted for ua: .*CN=asyncua plant.*SHA-256 ${fingerprint}\\n.*must ` +
           `trust too: ${store}/opcua/own\\.certificate\\.der`))]);
       gateway = await RunningGateway.start(file, store);
       await until("a value", async () =>

@@ -307,7 +307,7 @@ export function tagProblem(
   }
   if (!tag.writable) return null;
   const wrong = tag.station !== BROADCAST ? null
-    : broadcasts ? broadcastProblem(address) : no_broadcast;
+    : broadcasts ? broadcastProblem(tag, address) : no_broadcast;
   return wrong ?? writeProblem(tag, address, writeWith);
 }
 
@@ -316,7 +316,8 @@ const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and 
   '"broadcast": true)';
 
 /** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
-function broadcastProblem({ area, bit }: Address): string | null {
+function broadcastProblem(tag: DriverTag, { area, bit }: Address): string | null {
+  if (slotOf(tag.type) > 0) return "A text is written to one station and not to all of them";
   return area === "holding" && bit >= 0 ? "A single bit of a register leaves as FC22, which is " +
     "no broadcast: write the whole register, or a coil" : null;
 }
