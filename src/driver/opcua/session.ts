@@ -91,7 +91,7 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 /** The client's TCP socket, which the library does not show; null = it has none. */
-export function socketOf(client: OPCUAClient): Socket | null {
+function socketOf(client: OPCUAClient): Socket | null {
   const { _secureChannel: channel } = client as unknown as {
     readonly _secureChannel: { getTransport(): { readonly _socket?: Socket } | undefined } | null;
   };
