@@ -11,12 +11,14 @@ export interface Told {
   /** StatusCode */
   readonly status: number;
   readonly value: Value | null;
+  /** What it is put in order by within its message. */
+  order?: number;
 }
 
 /** A message of the server, and when it came; without values it says that all is as it was. */
 interface Message {
   readonly time: number;
-  /** In the order of their source times. */
+  /** In the order of their source times, those of one tag as they came. */
   readonly values: readonly Told[];
   next: number;
 }
@@ -38,20 +40,32 @@ export class Publisher {
   /** The number of the row in which each tag was written last. */
   readonly #row: Float64Array;
   #number = 0;
+  /** Of each tag the order of its value before, in the message that is looked at. */
+  readonly #order: Float64Array;
 
   constructor(rows: Rows) {
     this.rows = rows;
     this.fields = rows.tags.map((tag) => new Field(tag));
     this.#row = new Float64Array(rows.tags.length).fill(-1);
+    this.#order = new Float64Array(rows.tags.length);
   }
 
-  /** A message came; its values are the publisher's from now on. */
+  /**
+   * A message came; its values are the publisher's from now on. A server gives those of one tag as
+   * they followed each other, whatever its clock says: the last one holds. Without a time: at once.
+   */
   take(time: number, values: Told[]): void {
     if (this.#waiting.length >= messages_max) {
       this.lost += 1;
       this.#waiting.shift();
     }
-    values.sort(bySource);
+    this.#order.fill(-Infinity);
+    for (const told of values) {
+      const before = this.#order[told.tag]!;
+      told.order = Number.isNaN(told.source) ? before : Math.max(before, told.source);
+      this.#order[told.tag] = told.order;
+    }
+    values.sort((a, b) => (a.order === b.order ? 0 : a.order! - b.order!));
     this.#waiting.push({ time, values, next: 0 });
   }
 
@@ -102,7 +116,3 @@ export class Publisher {
     if (ring.arena.U[at] === GOOD) ring.arena.U[at] = state;
   }
 }
-
-/** Without a time first: nobody knows when. Equal times keep their order. */
-const bySource = (a: Told, b: Told): number =>
-  (Number.isNaN(a.source) ? -1 : a.source) - (Number.isNaN(b.source) ? -1 : b.source);

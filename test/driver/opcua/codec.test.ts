@@ -188,7 +188,7 @@ describe("rows of messages", () => {
 
   test("a row for each distinct source time, in order; the rest repeats", () => {
     const { it, rows } = publisher();
-    it.take(1000, [told(0, 20, 2), told(1, 10, 5), told(1, 20, 6), told(0, 10, 1)]);
+    it.take(1000, [told(0, 10, 1), told(0, 20, 2), told(1, 10, 5), told(1, 20, 6)]);
     expect(it.write()).toBe(false);
     expect(rows()).toEqual([10, [1, 5], 20, [2, 6]]);
     it.take(1001, [told(1, 30, 7)]);
@@ -201,6 +201,16 @@ describe("rows of messages", () => {
     it.take(1000, [told(0, 10, 1), told(0, 10, 2), told(1, 10, 9)]);
     it.write();
     expect(rows()).toEqual([10, [1, 0], 10, [2, 9]]);
+  });
+
+  test("of one tag the last one told holds, whatever the server's clock says of it", () => {
+    const { it, rows } = publisher();
+    it.take(1000, [told(0, 10, 1), told(1, 20, 5), told(0, NaN, 2)]);
+    it.write();
+    expect(rows()).toEqual([10, [1, 0], NaN, [2, 0], 20, [2, 5]]);
+    it.take(1001, [told(0, 40, 3), told(0, 30, 4), told(1, 50, 6)]);
+    it.write();
+    expect(rows()).toEqual([40, [3, 5], 30, [4, 5], 50, [4, 6]]);
   });
 
   test("a message without values is a row that says so", () => {
