@@ -68,10 +68,10 @@ def carried(telegram):
 
 
 class Printer:
-    """`printer` of the soak: LOT? and SPD? ask, LOT … and SPD … set and are acknowledged."""
+    """`printer` of the soak: LOT?, LBL? and SPD? ask, LOT …, LBL … and SPD … set and are acknowledged."""
 
     def __init__(self, log):
-        self.frames, self.values, self.connections = log, {"LOT": "LOT0", "SPD": "0.0"}, itertools.count(1)
+        self.frames, self.values, self.connections = log, {"LOT": "LOT0", "LBL": "LOT0", "SPD": "0.0"}, itertools.count(1)
 
     async def serve(self, reader, writer):
         connection = next(self.connections)
@@ -142,6 +142,12 @@ class Told:
         self.begin(event.request_params, {"service": "write" if only else "write of an attribute", "nodes": names,
                                           "type": variant.VariantType.name, "value": variant.Value})
 
+    def called(self, method, value):
+        number = next(self.numbers)
+        self.frames.add("in", "ua", 1, json.dumps({"n": number, "service": "call", "nodes": [self.name(method)],
+                                                   "type": value.VariantType.name, "value": value.Value}).encode())
+        self.frames.add("out", "ua", 1, json.dumps({"n": number, "status": 0}).encode())
+
     def after_write(self, event, _):
         self.end(event.request_params, {"status": event.response_params[0].value})
 
@@ -153,11 +159,19 @@ async def opcua(log, port):
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     space = await server.register_namespace(SPACE)
     folder = await server.nodes.objects.add_folder(ua.NodeId("Soak", space), "Soak")
-    values = {"sp0": 0.0, "sp1": ua.Variant(0, ua.VariantType.Int16), "lot0": "LOT0"}
+    told = Told(log, space)
+
+    async def set_limit(_parent, value):
+        told.called(ua.NodeId("SetLimit", space), value)
+        await server.get_node(ua.NodeId("limit", space)).write_value(value.Value)
+        return []
+
+    values = {"limit": 0.0, "sp0": 0.0, "sp1": ua.Variant(0, ua.VariantType.Int16), "lot0": "LOT0"}
     for name, value in values.items():
         node = await folder.add_variable(ua.NodeId(name, space), name, value)
-        await node.set_writable()
-    told = Told(log, space)
+        if name != "limit":
+            await node.set_writable()
+    await folder.add_method(ua.NodeId("SetLimit", space), "SetLimit", set_limit, [ua.VariantType.Double], [])
     for kind, listener in ((CallbackType.PreRead, told.before_read), (CallbackType.PostRead, told.after_read),
                            (CallbackType.PreWrite, told.before_write), (CallbackType.PostWrite, told.after_write)):
         server.subscribe_server_callback(kind, listener)

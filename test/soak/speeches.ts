@@ -255,7 +255,10 @@ function opcua(): Speech {
       read("Temperature", "Double", temperature)],
     acts: {
       "a write as another type": write("Setpoint", "Float", 62, 0),
-      "a method": exchange({ service: "call", nodes: [node("Start")] }, { status: 0 }),
+      "a method": exchange({ service: "call", nodes: [node("Start")], type: "Double", value: 62 },
+        { status: 0 }),
+      "a write of an attribute": exchange({ service: "write of an attribute",
+        nodes: [node("Setpoint")], type: "Double", value: 62 }, { status: 0 }),
     },
   };
 }

@@ -21,6 +21,7 @@ export const free = [
   ...[1, 2].flatMap((n) => numbers(4).map((i) => `drive${n}.sp${i}`)),
   ...["step", "logix"].flatMap((link) => numbers(4).map((i) => `${link}.sp${i}`)),
   "supply.volt", "supply.curr", "plc7.sp0", "printer.speed", "ua.sp0", "ua.sp1",
+  "ua.limit",
 ];
 const texts = ["plc7.lot0", "plc7.lot1", "printer.lot", "ua.lot0"];
 /** Armed for a moment only, over sockets and on the bus. */
@@ -35,7 +36,8 @@ export const places: Readonly<Record<string, readonly string[]>> = {
   // The connection of OPC UA that a late answer costs is no quick one to make anew.
   tight: free.filter((tag) => !tag.startsWith("ua.")),
 };
-export const isText = (tag: string): boolean => texts.includes(tag);
+const label = "printer.label";
+export const isText = (tag: string): boolean => tag === label || texts.includes(tag);
 
 interface WatchedRule {
   readonly sql: string;
@@ -77,6 +79,9 @@ export const rules: Readonly<Record<string, WatchedRule>> = {
     copies: `${plc}.temperature`, to: `${plc}.target`,
     policy: { permit: [`${plc}.door`], maxAge: "500ms" },
   }])),
+  // A text, of what is measured elsewhere.
+  labels: { sql: "SELECT concat('LOT-', cast(temperature, 'bigint')) AS target FROM ruled.fast",
+    rows: "ruled.temperature", to: label },
 };
 const names = Object.keys(rules);
 export const target = (rule: string): string =>
@@ -88,20 +93,21 @@ const targets = (rule: string): string[] =>
 export const armed = [...free, ...texts, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
   ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).flatMap(targets)];
 
-const base = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", min: 0, max: 100,
-  minInterval: "1ms", writesPerDay: 1_000_000 };
+const unlimited = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", minInterval: "1ms",
+  writesPerDay: 1_000_000 };
+const base = { ...unlimited, min: 0, max: 100 };
+const ofTexts = { ...unlimited, pattern: "LOT-[0-9]+" };
 export const policy = {
   ...Object.fromEntries([...free, ...brief, ...places["external-change"]!].map((t) => [t, base])),
-  ...Object.fromEntries(texts.map((tag) => [tag, { allow: base.allow, maxMode: "armed",
-    pattern: "LOT-[0-9]+", minInterval: "1ms", writesPerDay: base.writesPerDay }])),
+  ...Object.fromEntries(texts.map((tag) => [tag, ofTexts])),
   "special.sp0": base,
   "special.sp1": { ...base, permit: ["special.no"], maxAge: "5s" },
   "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
   "special.sp3": { ...base, minInterval: "1d" },
   "broken.sp0": { ...base, maxStep: 50 },
   ...Object.fromEntries(names.flatMap((name) => targets(name).map((tag) => [tag, {
-    ...base, allow: [`rule:${name}`], minInterval: "20ms", inputMaxAge: "2s",
-    onLoss: { after: "30s", value: "hold" }, ...rules[name]!.policy }]))),
+    ...isText(tag) ? ofTexts : base, allow: [`rule:${name}`], minInterval: "20ms",
+    inputMaxAge: "2s", onLoss: { after: "30s", value: "hold" }, ...rules[name]!.policy }]))),
 };
 
 const reading = { at: "input 0", type: "float32" };
@@ -121,7 +127,8 @@ export const config = {
     // Not the simulator's but those of `machines.py`: its plant knows no texts.
     plc7: { type: "s7", host: "127.0.0.1", port: 1102, timeout: "1s" },
     printer: { type: "telegram-tcp", host: "127.0.0.1", port: 9100, telegrams: {
-      lot: { send: "LOT?", write: "LOT {value}", acknowledge: "OK", example: "LOT0" },
+      ...Object.fromEntries([["lot", "LOT"], ["label", "LBL"]].map(([name, word]) => [name,
+        { send: `${word}?`, write: `${word} {value}`, acknowledge: "OK", example: "LOT0" }])),
       speed: { send: "SPD?", write: "SPD {value:1}", acknowledge: "OK", example: "0.0" } } },
     ua: { type: "opcua", host: "127.0.0.1", port: 4840, path: "/soak", security: "None",
       timeout: "1s" },
@@ -157,10 +164,13 @@ export const config = {
     plc7: { link: "plc7", groups, tags: {
       ...named(1, () => "DB1.DBW0"), lot0: text("DB1.DBB100"), lot1: text("DB1.DBB120") } },
     printer: { link: "printer", groups, tags: {
-      lot: text("lot"), speed: { at: "speed", type: "float64", access: "read-write" } } },
+      lot: text("lot"), label: text("label"),
+      speed: { at: "speed", type: "float64", access: "read-write" } } },
     ua: { link: "ua", groups, tags: {
       sp0: { at: "nsu=urn:soak;s=sp0", type: "float64", access: "read-write" },
       sp1: { at: "nsu=urn:soak;s=sp1", type: "int16", scale: 0.1, access: "read-write" },
+      limit: { at: "nsu=urn:soak;s=limit call nsu=urn:soak;s=Soak nsu=urn:soak;s=SetLimit",
+        type: "float64", access: "read-write" },
       lot0: text("nsu=urn:soak;s=lot0") } },
   },
   rules: Object.fromEntries(names.map((name) => [name,
@@ -183,7 +193,7 @@ export const faults = ["fault special/3 exception 2 only reads",
   "fault ruled/2 exception 2 only reads chance 0.5"];
 
 /** What the judge works out again: the tag whose polls make a rule's rows, and its inputs. */
-export const inputs = names.filter((name) => rules[name]!.copies !== undefined).map((name) => {
-  const { rows = "ruled.temperature" } = rules[name]!;
-  return `${name}=${[...new Set([rows, rules[name]!.copies!])].join(",")}`;
+export const inputs = names.filter((name) => rules[name]!.never === undefined).map((name) => {
+  const { rows = "ruled.temperature", copies = rows } = rules[name]!;
+  return `${name}=${[...new Set([rows, copies])].join(",")}`;
 });

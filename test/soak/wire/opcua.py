@@ -22,8 +22,10 @@ class OpcUa:
             request.ranges = told["nodes"]
             return
         request.refuse(told["service"])
-        if told["service"] == "write" and len(told["nodes"]) == 1:
-            request.target, request.type, request.words = (told["nodes"][0], None, None), told["type"], told["value"]
+        # A method is called with one value, if it stands for a write.
+        if told["service"] in ("write", "call") and len(told["nodes"]) == 1:
+            request.target = told["service"], told["nodes"][0], None
+            request.type, request.words = told["type"], told["value"]
 
     def answers(self, request, told):
         return [value if value["good"] else None for value in told["values"]]
@@ -38,8 +40,8 @@ class OpcUa:
 class OpcUaPlace(Place):
     def __init__(self, row):
         super().__init__(row)
-        self.node = row["at"].strip()
-        self.target = self.node, None, None
+        self.node, *call = row["at"].split()
+        self.target = ("call", call[2], None) if call else ("write", self.node, None)
         self.type = "String" if self.is_text else TYPES[self.kind]
 
     def covers(self, station, wanted):
