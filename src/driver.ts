@@ -91,6 +91,8 @@ interface Protocol {
   encode(tag: DriverTag, value: Written, link: Link): Raw;
   /** What raw words mean in engineering units, or as a text. */
   decode(tag: DriverTag, raw: Uint8Array): Written;
+  /** Writes that every device of a link obeys and none answers. Left out: there are none. */
+  readonly broadcast?: Broadcast;
   /** True if an answer with this exception code says that a write did nothing (W15). */
   rejects(exception: number): boolean;
   /**
@@ -105,6 +107,17 @@ interface Protocol {
   advise(trouble: Trouble, link: Link): string | null;
   /** What bytes of its medium say, for a person; null = they are no whole frame. */
   readable(bytes: Uint8Array, isRequest: boolean, link: Link): string | null;
+}
+
+/**
+ * A tag that all devices of a link obey at once. It has no value: `plan` reads nothing of it, and
+ * `readRaw` is never called. A write of it ends with `BAD.broadcast` once nobody can be disturbed
+ * by what comes next.
+ */
+export interface Broadcast {
+  is(tag: DriverTag): boolean;
+  /** A write of raw words as it would leave, for a person to see before they arm it (W2). */
+  frame(tag: DriverTag, raw: Uint8Array, link: Link): Uint8Array;
 }
 
 /** What is wrong with a station, or with one tag of it. */

@@ -17,7 +17,9 @@ export {
   type ReadResult, type TagView,
 } from "./gate/state.ts";
 export { TagState, type Observed } from "./gate/tag-state.ts";
-export { readBackOutcome, refusedOutcome, wireOutcome, type Outcome } from "./gate/outcome.ts";
+export {
+  broadcastOutcome, readBackOutcome, refusedOutcome, wireOutcome, type Outcome,
+} from "./gate/outcome.ts";
 export { armingEnds, losesValue, tryArm, type ArmAsk } from "./gate/arming.ts";
 export { widenings } from "./gate/narrow.ts";
 export { LossWatch, lossText, type Loss } from "./gate/on-loss.ts";

@@ -19,6 +19,6 @@ export { ruleOrders } from "./runtime/view.ts";
 export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkStationView,
   LinkView, PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView,
-  WriteAnswer, WriteRequest, ArmRequest, DisarmAnswer, DisarmRequest, ProofView, ProvedView,
-  TryAnswer,
+  WriteAnswer, WriteRequest, ArmRequest, BroadcastView, DisarmAnswer, DisarmRequest, ProofView,
+  ProvedView, TryAnswer,
 } from "./runtime/view.ts";

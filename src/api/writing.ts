@@ -19,7 +19,11 @@ const writeBody = z.object({
     .describe("Instead of within: a time of day, ISO 8601 with zone or ms since the epoch"),
 });
 
-const proofBody = z.strictObject({ tag: z.string() });
+const proofBody = z.strictObject({
+  tag: z.string(),
+  value: z.union([z.number(), z.boolean()]).optional()
+    .describe("Of a broadcast, which cannot be read: whose frame is shown"),
+});
 const armBody = z.strictObject({
   tag: z.string(), for_ms: z.number().positive(), by: z.string().min(1), proof: z.string(),
 });
@@ -65,9 +69,11 @@ export const writingRoutes: readonly Route[] = [
   {
     method: "POST", path: "/proof", access: "socket", body: proofBody,
     summary: "Read a tag and show its raw words in every byte order, before arming",
-    answers: "Raw words, values, and the hash that `arm` wants",
+    answers: "Raw words, values, and the hash that `arm` wants; of a broadcast the frame of " +
+      "`value`, and whom it reaches",
     async handle({ runtime, body }) {
-      return { json: await runtime.proof(proofBody.parse(body).tag) };
+      const { tag, value } = proofBody.parse(body);
+      return { json: await runtime.proof(tag, value === undefined ? null : Number(value)) };
     },
   },
   {

@@ -1,11 +1,13 @@
 import { createInterface } from "node:readline/promises";
 import { duration, limits } from "../base.ts";
-import type { ProofView } from "../runtime.ts";
+import type { BroadcastView, ProofView } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { show, table } from "./table.ts";
 import { text, Usage, word, type Args, type Verb } from "./verb.ts";
+import { numberOrBool } from "./write.ts";
 
 function proofText(proof: ProofView): string {
+  if (proof.broadcast !== null) return broadcastText(proof, proof.broadcast);
   const orders = Object.entries(proof.orders);
   return [
     `${proof.tag} at ${proof.peer} reads ${show(proof.value)} ${proof.eu ?? ""}`.trimEnd(),
@@ -15,11 +17,34 @@ function proofText(proof: ProofView): string {
   ].join("\n");
 }
 
+/** All that can be known before a write that nobody answers. */
+function broadcastText({ tag, peer, eu }: ProofView, view: BroadcastView): string {
+  const { at, type, means, frame, stations, reaches } = view;
+  const known = stations.map(({ station, devices }) => `${station} (${devices.join(", ")})`);
+  const shown = reaches.map((one) => [one.tag, one.station, one.quality === "good"
+    ? `${show(one.value)} ${one.eu ?? ""}`.trimEnd() : one.quality] as const);
+  return [
+    `${tag} is a broadcast on ${peer}: ${at}, ${type}, of every station at once; none answers`,
+    `${show(means)} ${eu ?? ""}`.trimEnd() + ` would leave as ${frame}`,
+    `stations of this bus that are configured: ${known.join(", ") || "none"}`,
+    ...reaches.length === 0 ? ["none of their tags lies there"]
+      : [table([["TAG", "STATION", "READS NOW"], ...shown])],
+    "whoever else is on this bus may obey too",
+  ].join("\n");
+}
+
 /** Shows what a tag reads, and asks; its hash, or null: that is not what the machine shows. */
 export async function shownProof(client: Client, args: Args, tag: string): Promise<string | null> {
-  const proof = (await client.post("/proof", { tag })) as ProofView;
+  const given = text(args, "value");
+  const value = given === null ? {} : { value: numberOrBool(given) };
+  const proof = (await client.post("/proof", { tag, ...value })) as ProofView;
+  if (given !== null && proof.broadcast === null) {
+    throw new Usage(`--value is for a broadcast, which cannot be read; ${tag} can`);
+  }
   console.log(proofText(proof));
-  const agreed = args.options["yes"] === true || await agrees("Is this what the machine shows?");
+  const question = proof.broadcast === null ? "Is this what the machine shows?"
+    : "May all of them be written so?";
+  const agreed = args.options["yes"] === true || await agrees(question);
   return agreed ? proof.hash : null;
 }
 
@@ -39,9 +64,11 @@ export const armVerb: Verb = {
 configured: compare it with the machine's own display before you say yes.${clientHelp}
       --for TIME      how long, at most ${limits.arm_minutes_max}m
       --by NAME       who takes responsibility; it stands in the audit
+      --value V       of a broadcast, which cannot be read: shows the frame that V would be
       --yes           do not ask (for a machine that is only simulated)`,
   options: {
-    ...clientOptions, for: { type: "string" }, by: { type: "string" }, yes: { type: "boolean" },
+    ...clientOptions, for: { type: "string" }, by: { type: "string" }, value: { type: "string" },
+    yes: { type: "boolean" },
   },
   async run(args) {
     const tag = word(args, 0, "TAG");

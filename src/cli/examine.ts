@@ -38,6 +38,7 @@ export function componentSchemas(components: Components): ConfigComponents {
     checkTag: (link, tag) => driver(link.type).checkTag(tag, link),
     checkGroup: (link, tags) => driver(link.type).checkGroup?.(tags, link) ?? null,
     extent: (type, tag) => driver(type).extent(tag),
+    isBroadcast: (type, tag) => driver(type).broadcast?.is(tag) ?? false,
   };
 }
 

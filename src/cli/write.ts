@@ -34,7 +34,7 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
 };
 
 /** Number() takes "" and blanks for 0: an empty shell variable is no setpoint. */
-function numberOrBool(given: string): number | boolean {
+export function numberOrBool(given: string): number | boolean {
   const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
   if (typeof value !== "number" || Number.isFinite(value)) return value;
   throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"; a text is sent ` +

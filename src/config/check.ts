@@ -1,6 +1,7 @@
 import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
+import { never } from "./broadcast.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -27,13 +28,15 @@ export function checkAcross(parts: Parts, findings: Findings): void {
   checkDevices(parts, findings);
   checkConnectors(parts, findings);
   checkTables(parts, findings);
-  checkRules(parts, findings);
+  const broadcasts = broadcastsOf(parts);
+  checkRules(parts, broadcasts, findings);
   if (parts.policy) {
     const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
     const rules = [...Object.keys(parts.config.rules), ...asideNames(parts, "rules")];
     const written = new Set(parts.rules.flatMap(({ to }) =>
       to.flatMap((target) => (target.kind === "write" ? [target.tag] : []))));
-    checkPolicy(parts.policy, tags, parts.devices.incomplete, rules, written, findings);
+    checkPolicy(parts.policy, tags, parts.devices.incomplete, rules, written, broadcasts,
+      findings);
   }
 }
 
@@ -45,6 +48,17 @@ function asideNames(parts: Parts, section: string): string[] {
 function everyTag(parts: Parts): { tag: Tag; placed: PlacedDevice }[] {
   return parts.devices.placed.flatMap((placed) =>
     placed.device.groups.flatMap((group) => group.tags.map((tag) => ({ tag, placed }))));
+}
+
+function broadcastsOf(parts: Parts): ReadonlySet<string> {
+  const { links, components } = parts;
+  const types = new Map(links.map(({ name, type }) => [name, type]));
+  return new Set(everyTag(parts).flatMap(({ tag, placed: { device } }) => {
+    const type = types.get(device.link);
+    const is = type !== undefined && components.drivers?.includes(type) === true &&
+      components.isBroadcast?.(type, tag) === true;
+    return is ? [tag.id] : [];
+  }));
 }
 
 /** Devices, sources, tables and rules are all named after FROM. */
@@ -144,7 +158,7 @@ function linkOf(name: string, origin: Origin, parts: Parts, findings: Findings):
 
 function checkDevices(parts: Parts, findings: Findings): void {
   const { components, devices } = parts;
-  const writable = new Map<string, Range[]>();
+  const writable: Range[] = [];
   for (const placed of devices.placed) {
     const { device, origin } = placed;
     const link = linkOf(device.link, below(origin, "link"), parts, findings);
@@ -162,12 +176,17 @@ function checkDevices(parts: Parts, findings: Findings): void {
       if (wrong !== null) findings.at(below(origin, "groups", group.name), wrong);
     }
   }
-  for (const [words, ranges] of writable) tellOverlaps(words, ranges, findings);
+  tellOverlaps(writable, findings);
 }
 
 /** The raw words of a writable tag. */
 interface Range {
   readonly id: string;
+  readonly peer: string;
+  readonly area: string;
+  readonly station: number;
+  /** Its words are those of all stations. */
+  readonly isBroadcast: boolean;
   readonly from: number;
   readonly to: number;
   readonly origin: Origin;
@@ -176,7 +195,7 @@ interface Range {
 /** The address; and where its words lie, if it can be written. */
 function checkTag(
   tag: Tag, link: Link, placed: PlacedDevice, { components }: Parts,
-  writable: Map<string, Range[]>, findings: Findings,
+  writable: Range[], findings: Findings,
 ): void {
   // Told before.
   if (tag.at === "" || tag.scale === 0 || !Number.isFinite(tag.scale)) return;
@@ -187,23 +206,37 @@ function checkTag(
     return;
   }
   if (!tag.writable || !components.extent) return;
-  const { area, from, to } = components.extent(link.type, tag);
-  const words = `${area} of station ${tag.station} at ${peerOf(link)}`;
-  const ranges = writable.get(words);
-  if (ranges) ranges.push({ id: tag.id, from, to, origin });
-  else writable.set(words, [{ id: tag.id, from, to, origin }]);
+  writable.push({ id: tag.id, peer: peerOf(link), station: tag.station, origin,
+    isBroadcast: components.isBroadcast?.(link.type, tag) ?? false,
+    ...components.extent(link.type, tag) });
 }
 
 /** Two tags that share words would undo each other's writes (W13). */
-function tellOverlaps(words: string, ranges: Range[], findings: Findings): void {
-  ranges.sort((a, b) => a.from - b.from);
-  let widest = ranges[0]!;
-  for (const range of ranges.slice(1)) {
-    if (range.from <= widest.to) {
-      findings.at(range.origin, `two writable tags overlap: ${range.id} and ${widest.id} share ` +
-        `${words}`);
+function tellOverlaps(writable: readonly Range[], findings: Findings): void {
+  const places = Map.groupBy(writable, ({ peer, area, station }) =>
+    `${area} of station ${station} at ${peer}`);
+  for (const [words, ranges] of places) {
+    ranges.sort((a, b) => a.from - b.from);
+    let widest = ranges[0]!;
+    for (const range of ranges.slice(1)) {
+      if (range.from <= widest.to) {
+        findings.at(range.origin, `two writable tags overlap: ${range.id} and ${widest.id} share ` +
+          `${words}`);
+      }
+      if (range.to > widest.to) widest = range;
     }
-    if (range.to > widest.to) widest = range;
+  }
+  for (const range of writable) if (range.isBroadcast) tellReached(range, writable, findings);
+}
+
+/** What every station obeys is a second writer of the same words at each of them (W13). */
+function tellReached(all: Range, writable: readonly Range[], findings: Findings): void {
+  for (const { id, peer, area, isBroadcast, from, to } of writable) {
+    const overlaps = peer === all.peer && area === all.area && from <= all.to && to >= all.from;
+    if (!overlaps || isBroadcast) continue;
+    findings.at(all.origin, `${id} has two writers: the broadcast ${all.id} sets its ${area} at ` +
+      `every station, and nobody could say which of both stands there; "access" of ${id} must be ` +
+      '"read", or the broadcast lies elsewhere (W13)');
   }
 }
 
@@ -266,7 +299,9 @@ function checkTables({ config, root, components }: Parts, findings: Findings): v
   }
 }
 
-function checkRules(parts: Parts, findings: Findings): void {
+function checkRules(
+  parts: Parts, broadcasts: ReadonlySet<string>, findings: Findings,
+): void {
   const writers = new Map<string, string>();
   const tags = new Map(everyTag(parts).map(({ tag }) => [tag.id, tag] as const));
   for (const rule of parts.rules) {
@@ -287,7 +322,8 @@ function checkRules(parts: Parts, findings: Findings): void {
           : `two rules write ${target.tag}: ${first} and ${rule.name}; one tag has one rule (W13)`);
       }
       writers.set(target.tag, rule.name);
-      checkWrite(rule.name, target.tag, tags, at, parts, findings);
+      if (broadcasts.has(target.tag)) findings.at(at, never(target.tag));
+      else checkWrite(rule.name, target.tag, tags, at, parts, findings);
     });
   }
 }

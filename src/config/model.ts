@@ -264,6 +264,8 @@ export interface TagPolicy {
   /** Oldest a permit's value may be, ms. */
   readonly maxAge: number;
   readonly onLoss: OnLoss | null;
+  /** "none": it is known that nothing is read before or after a write; of a broadcast. */
+  readonly readBack: "none" | null;
 }
 
 /** One of `values`, or all of what the regular expression (RE2) `pattern` matches as a whole. */

@@ -3,6 +3,7 @@ import { JsonText } from "./jsonc.ts";
 import { isNumeric } from "./scaling.ts";
 import { tellIssues } from "./issues.ts";
 import { patternFault } from "./allowed-texts.ts";
+import { checkBroadcast } from "./broadcast.ts";
 import type { Policy, Tag, TagPolicy } from "./model.ts";
 import { policyJsonSchema, policySchema } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -101,7 +102,8 @@ const missing = "is missing: a number is written between two limits, `min` and `
  */
 export function checkPolicy(
   placed: PlacedPolicy, tags: ReadonlyMap<string, Tag>, incomplete: ReadonlySet<string>,
-  rules: readonly string[], written: ReadonlySet<string>, findings: Findings,
+  rules: readonly string[], written: ReadonlySet<string>, broadcasts: ReadonlySet<string>,
+  findings: Findings,
 ): void {
   for (const [tag, policy] of Object.entries(placed.policy)) {
     const origin = below(placed.origin, tag);
@@ -121,6 +123,11 @@ export function checkPolicy(
         'has "access": "read-write"', { of: "key" });
     }
     checkTagPolicy(policy, origin, findings);
+    if (broadcasts.has(tag)) checkBroadcast(tag, policy, origin, findings);
+    else if (policy.readBack !== null && known !== undefined) {
+      findings.at(below(origin, "readBack"), `${tag} is read back after each write; "none" is ` +
+        "for a broadcast, which nobody answers");
+    }
     const lost = policy.onLoss?.value;
     if (known?.type === "bool" && typeof lost === "number" && lost !== 0 && lost !== 1) {
       findings.at(below(origin, "onLoss", "value"), `${tag} is a bool: 1, 0 or "hold"`);

@@ -36,6 +36,8 @@ export interface Components {
   checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
   /** What a write of a tag changes, to find writable tags that overlap (W13). */
   extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
+  /** All devices of the link obey what is written to the tag, and none answers. */
+  isBroadcast?(linkType: string, tag: TagOnLink): boolean;
 }
 
 /** A source or sink of a link. */
@@ -292,6 +294,8 @@ const tagPolicy = z.strictObject({
     step: z.enum(["limited", "any"]).default("limited")
       .describe("any lifts maxStep for this write"),
   }).optional().describe("what happens when commands stop; required for a tag that a rule writes"),
+  readBack: z.literal("none").nullable().default(null)
+    .describe('"none": somebody knows that nothing is read back; a broadcast needs it'),
   heartbeat: z.looseObject({}).optional().describe("for a standing arming: not in this version"),
 });
 

@@ -51,7 +51,12 @@ export function tryArm(
     return refuse("armed-otherwise", { tag: id, by: tag.arming.by });
   }
   if (!tag.linkUp || tag.hash === null) return refuse("link-down", { tag: id });
-  if (read.state !== GOOD) return refuse("unread", { tag: id, state: stateName(read.state) });
+  if (tag.facts.broadcast && ask.only !== null) {
+    return refuse("broadcast", { tag: id, why: "what cannot be read cannot be proved by writing" });
+  }
+  if (read.state !== GOOD && !tag.facts.broadcast) {
+    return refuse("unread", { tag: id, state: stateName(read.state) });
+  }
   if (ask.proof !== tag.hash || ask.stored !== tag.hash) return refuse("no-proof", { tag: id });
   const lead = losesValue(policy) && ask.only === null
     ? Math.min(on_loss_lead_ms, for_ms / 10) : 0;

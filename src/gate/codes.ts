@@ -22,6 +22,7 @@ export const refusals = {
   "not-writable": "{tag} has access read; only a read-write tag is written.",
   "not-supported": "{tag} is not written: {why}.",
   "not-allowed": "The write policy does not let {origin} write {tag}.",
+  "broadcast": "{tag} is a broadcast, which nobody answers: {why}.",
   // One command a tag, and what became of the one before.
   "busy": "Another command for {tag} is on its way.",
   "yielded": "Automatic writing of {tag} yields since {why}; arm it again to go on.",

@@ -156,7 +156,23 @@ function testList(command: Command, policy: TagPolicy | null, tag: TagView | nul
   const allowed = isOnLoss(origin)
     ? origin === `onLoss:${command.tag}` && policy.onLoss?.value === command.value
     : policy.allow.includes(origin);
-  return allowed ? null : refuse("not-allowed", values);
+  if (!allowed) return refuse("not-allowed", values);
+  return tag.facts.broadcast ? testBroadcast(command, policy) : null;
+}
+
+/**
+ * W9: nothing is read of a broadcast, so nothing that goes by a read may write it, and whoever
+ * wrote the policy has to have said so.
+ */
+function testBroadcast({ tag, origin }: Command, policy: TagPolicy): Test {
+  if (!isExternal(origin) || isProve(origin)) {
+    return refuse("broadcast", { tag, why: `what cannot be read is not written by ${origin}` });
+  }
+  if (policy.readBack !== "none") {
+    return refuse("broadcast", { tag, why: 'the write policy does not say "readBack": "none"' });
+  }
+  return policy.maxStep === null && policy.deadband === 0 ? null
+    : refuse("broadcast", { tag, why: "a step and a deadband count from a read" });
 }
 
 /** W8 one command a tag; W15 and W16: automatic writing waits while the tag's story is open. */

@@ -38,6 +38,7 @@ export function widenings(before: TagPolicy | undefined, after: TagPolicy): stri
     maxAge: after.maxAge <= before.maxAge,
     // What is written at a loss is an act of its own: there is no less of it.
     onLoss: Bun.deepEquals(before.onLoss, after.onLoss, true),
+    readBack: after.readBack === null || before.readBack === "none",
   };
   return Object.entries(narrower).filter(([, ok]) => !ok).map(([key]) => key);
 }

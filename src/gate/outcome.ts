@@ -32,6 +32,12 @@ export function wireOutcome(
   return { outcome: "acknowledged", code: null, exception, readBack: null };
 }
 
+/** All stations obey what left, and none answers: nobody can know more (W15). */
+export function broadcastOutcome(sent: boolean): Outcome {
+  if (!sent) return refusedOutcome("not-sent");
+  return { outcome: "unknown", code: "broadcast", exception: 0, readBack: null };
+}
+
 /** After the acknowledgement the tag is read once. */
 export function readBackOutcome(tag: TagFacts, means: Written, read: ReadResult): Outcome {
   if (read.state !== GOOD || !isKnown(read.value)) {

@@ -37,8 +37,10 @@ export interface TagFacts {
   readonly eu: string | null;
   /** `access` of the configuration is read-write. */
   readonly writable: boolean;
-  /** Why this version cannot write it (bytes, an input register, station 0), or null. */
+  /** Why this version cannot write it (bytes, an input register), or null. */
   readonly unsupported: string | null;
+  /** All devices of its link obey it, and none answers: it is never read. */
+  readonly broadcast: boolean;
   /** Raw words of a value, or why the tag cannot hold it. Pure. */
   encode(value: Written): Encoded | string;
 }

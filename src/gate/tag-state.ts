@@ -191,7 +191,7 @@ export class TagState implements TagView {
     this.unarmedWhy = "";
     // A proof is not the person who has looked and lets the rules go on.
     if (arming.only === null) this.yielded = null;
-    if (this.pending === null && read.at > this.#settledAt) {
+    if (this.pending === null && read.state === GOOD && read.at > this.#settledAt) {
       this.lastCommand = null;
       this.lastReadBack = read.value;
     }

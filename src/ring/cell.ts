@@ -68,6 +68,8 @@ export const BAD = {
   disabled: 78,
   /** Nothing stands for its link in this simulation. */
   "not-simulated": 79,
+  /** It is written to all stations at once and never read: nobody would answer. */
+  broadcast: 80,
 } as const;
 
 export const ERROR = {

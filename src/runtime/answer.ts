@@ -22,8 +22,13 @@ function outcomeText(outcome: Outcome, tag: string | null, means: Written | null
     case "rejected":
       return `the device answered with exception ${outcome.exception}; nothing changed.`;
     case "refused": return "the command did not leave.";
-    case "unknown": return outcome.readBack === null
-      ? `it is not known whether ${tag} was written; look at the machine.`
-      : `${tag} reads ${outcome.readBack} after writing ${means}; look at the machine.`;
+    case "unknown":
+      if (outcome.code === "broadcast") {
+        return `${means} left for ${tag} as a broadcast, which is not answered: look at the ` +
+          "machines for who took it.";
+      }
+      return outcome.readBack === null
+        ? `it is not known whether ${tag} was written; look at the machine.`
+        : `${tag} reads ${outcome.readBack} after writing ${means}; look at the machine.`;
   }
 }

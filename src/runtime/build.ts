@@ -292,6 +292,7 @@ class Builder {
           stream: `${device.name}.${group.name}`, device: device.name, station: device.station,
           interval: group.interval, tags, constants: constantsOf(group),
           history: this.#streams.has(historyOf(`${device.name}.${group.name}`)),
+          broadcasts: tags.filter((tag) => driver.broadcast?.is(tag)).map(({ column }) => column),
           requests: driver.plan(tags, link),
         });
       }

@@ -65,6 +65,8 @@ export interface GroupPlan {
   readonly interval: number;
   readonly tags: readonly Tag[];
   readonly constants: readonly Constant[];
+  /** Columns of tags that are never read: broadcasts. */
+  readonly broadcasts: readonly number[];
   /** A rule reads what was missed, the stream `device.group.history`. */
   readonly history: boolean;
   readonly requests: readonly Request[];

@@ -1,7 +1,7 @@
 import { limits, never } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
-import { Bell, Word } from "../ring.ts";
+import { Bell, Word, type Written } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
@@ -342,8 +342,8 @@ export class RoleHost {
     return this.#writing!.take(command);
   }
 
-  proof(tag: string) {
-    return this.#writing!.proof(tag);
+  proof(tag: string, value: Written | null) {
+    return this.#writing!.proof(tag, value);
   }
 
   arm(request: ArmRequest) {

@@ -2,12 +2,12 @@ import { reason, type Clock, type Log } from "../base.ts";
 import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver } from "../driver.ts";
 import {
-  armingEnds, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch, onLossCommand,
-  pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState, whyUnsupported,
-  wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded, type Outcome,
-  type PermitCell, type ReadResult, type Refusal, type TagFacts,
+  armingEnds, broadcastOutcome, decide, isOnLoss, isProve, isRule, lastLook, lossText, LossWatch,
+  onLossCommand, pathHash, permitsUntil, readBackOutcome, refuse, refusedOutcome, TagState,
+  whyUnsupported, wireOutcome, type Admitted, type Arming, type Box, type Command, type Encoded,
+  type Outcome, type PermitCell, type ReadResult, type Refusal, type TagFacts,
 } from "../gate.ts";
-import { GOOD, readCell, type Column, type Ring, type Written } from "../ring.ts";
+import { BAD, GOOD, readCell, type Column, type Ring, type Written } from "../ring.ts";
 import type { Stage } from "../sql.ts";
 import type { JobDone, LinkPort } from "./port.ts";
 
@@ -61,7 +61,8 @@ const on_loss_within_ms = 1500;
 /**
  * One writable tag's way from command to outcome (docs/writing-rules.md): gate, read for this
  * command, gate again, durable intent, last look, one frame, read-back, durable outcome. Every step
- * is a callback of the step before; nothing waits, and nothing is ever sent twice.
+ * is a callback of the step before; nothing waits, and nothing is ever sent twice. Of a broadcast,
+ * which nobody answers, both reads are left out.
  */
 export class Lane {
   readonly id: string;
@@ -101,6 +102,7 @@ export class Lane {
       writable: tag.writable,
       unsupported: whyUnsupported(tag.type) ??
         driver.checkTag({ ...tag, writable: true }, options.link),
+      broadcast: driver.broadcast?.is(tag) ?? false,
       encode: (value) => {
         try {
           return driver.encode(tag, value, options.link);
@@ -198,6 +200,10 @@ export class Lane {
     const { driver, tag, clock, port } = this.#options;
     const raw = new Uint8Array(driver.rawBytes(tag));
     const at = clock.now();
+    if (this.state.facts.broadcast) {
+      done({ value: NaN, state: BAD.broadcast, at }, raw);
+      return true;
+    }
     return port.read(tag, raw, (result) => {
       const value = result === DONE ? driver.decode(tag, raw) : NaN;
       done({ value, state: result === DONE ? GOOD : result, at }, raw);
@@ -221,6 +227,7 @@ export class Lane {
     const verdict = decide(command, this.policy, this.#gate(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
+    if (this.state.facts.broadcast) return this.#intend(command, verdict, answer);
     const asked = this.read((read, raw) => this.#wasRead(command, read, raw, answer));
     if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
@@ -236,6 +243,10 @@ export class Lane {
         value: verdict.means, why: `it reads ${raw.toHex()}, and ${verdict.bytes.toHex()} would ` +
           "be written" }), answer);
     }
+    this.#intend(command, verdict, answer);
+  }
+
+  #intend(command: Command, verdict: Admitted, answer: Answer): void {
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
       if (trouble === null) this.#send(command, verdict, answer);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
@@ -276,6 +287,10 @@ export class Lane {
       this.#frame = frame;
       if (refusal !== null) {
         return this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
+      }
+      if (this.state.facts.broadcast) {
+        return this.#finish(command, broadcastOutcome(sent), null, answer,
+          sent ? admitted.means : null);
       }
       const rejected = this.#options.driver.rejects(exception);
       const outcome = wireOutcome(sent, result === DONE, exception, rejected);

@@ -114,7 +114,9 @@ export class LinkRunner implements WireEvents {
     const begins = phases(options.groups, options.place ?? 0);
     this.polls = options.groups.map((group, i) =>
       new Poll(group, options.splitter, now, begins[i]));
-    for (const group of options.groups) this.#station(group.station);
+    for (const { station, broadcasts } of options.groups) {
+      if (broadcasts.length === 0) this.#station(station);
+    }
   }
 
   /** The wire needs its events, the session its wire: so they come after construction. */
@@ -180,9 +182,10 @@ export class LinkRunner implements WireEvents {
   }
 
   closed(reason: string): void {
-    const wordless = this.state === "open" && !this.#answered && !this.#given;
     const [station] = this.stations.keys();
-    const advice = wordless ? this.#advise(station!, BAD.disconnected, 0, null) : null;
+    const wordless = station !== undefined && this.state === "open" && !this.#answered &&
+      !this.#given;
+    const advice = wordless ? this.#advise(station, BAD.disconnected, 0, null) : null;
     this.session.abort();
     if (this.state === "open") this.#silence();
     this.#become("closed", reason + (advice === null ? "" : `; ${advice}`));
@@ -412,7 +415,8 @@ export class LinkRunner implements WireEvents {
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */
   #judge(number: number, session: Session, now: number): void {
     const { result } = session;
-    if (result === BAD.disconnected) return;
+    // Of a broadcast nobody can be said to be well, or not.
+    if (result === BAD.disconnected || result === BAD.broadcast) return;
     // Who takes a connection and ends it without an answer is not asked ten times a second.
     this.#backoff = limits.reconnect_ms_min;
     const station = this.#station(number);

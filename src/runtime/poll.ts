@@ -1,6 +1,6 @@
 import { limits } from "../base.ts";
 import type { Driver, Request } from "../driver.ts";
-import { copyCell, writeCell, type Ring } from "../ring.ts";
+import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
 import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
@@ -12,6 +12,7 @@ export interface LinkGroup {
   readonly interval: number;
   readonly ring: Ring;
   readonly constants: readonly Constant[];
+  readonly broadcasts: readonly number[];
   readonly requests: readonly Request[];
 }
 
@@ -84,6 +85,7 @@ export class Poll {
     // Nobody asks for what comes unasked.
     this.due = group.requests.some(({ unasked }) => unasked === true) ? Infinity : due;
     fillConstants(group);
+    fillBroadcasts(group);
   }
 
   /** A device that was connected anew may be another one. */
@@ -188,6 +190,14 @@ export class Poll {
 export function fillConstants({ ring, constants }: LinkGroup): void {
   for (const { column, value } of constants) {
     for (let row = 0; row < ring.rows; row++) writeCell(ring, ring.columns[column]!, row, value);
+  }
+}
+
+/** The reason why they have no value is always the same. */
+function fillBroadcasts({ ring, broadcasts }: LinkGroup): void {
+  for (const column of broadcasts) {
+    const { state } = ring.columns[column]!;
+    ring.arena.U.fill(BAD.broadcast, state, state + ring.rows);
   }
 }
 

@@ -10,6 +10,9 @@ export function reasonOf(
   const { quality } = tag;
   if (quality === "bad:disabled") return "a person had the device left alone: tagwerk enable";
   if (quality === "uncertain:forced") return "a person forced the value: tagwerk force TAG --end";
+  if (quality === "bad:broadcast") {
+    return "it is a broadcast: all stations obey what is written, none answers, nothing is read";
+  }
   const read = plan.groups.flatMap(({ tags }) => tags).find(({ id }) => id === tag.id) ?? null;
   if (quality === "good") return `the last poll read it${orderAdvice(tag, read, plan)}`;
   if (link.state !== "open") return `the link is ${link.state}: ${link.reason}`;

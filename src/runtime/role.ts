@@ -498,7 +498,7 @@ export class Role {
     return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
-      requests: group.requests,
+      broadcasts: group.broadcasts, requests: group.requests,
     }));
   }
 

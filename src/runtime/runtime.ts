@@ -526,7 +526,7 @@ class Running implements Runtime {
       `${close === undefined ? "" : `; did you mean ${close}?`}`, { alarm });
   }
 
-  proof: Runtime["proof"] = (tag) => this.#control.proof(tag);
+  proof: Runtime["proof"] = (tag, value) => this.#control.proof(tag, value);
   arm: Runtime["arm"] = (request) => this.#control.arm(request);
 
   prove: Runtime["prove"] = async (request) => {

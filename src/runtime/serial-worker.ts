@@ -96,6 +96,7 @@ export class SerialWorker {
       groups: init.groups.map(({ plan }, i) => ({
         stream: plan.stream, device: plan.device, station: plan.station,
         interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
+        broadcasts: plan.broadcasts,
         requests: driver.plan(plan.tags, init.link),
       })),
       splitter: driver, route: driver.route?.(init.link),

@@ -28,8 +28,11 @@ export interface Runtime {
   tag(id: string): Promise<TagView>;
   why(tag: string): Promise<WhyView>;
   write(request: WriteRequest): Promise<WriteAnswer>;
-  /** Reads the tag and shows its raw words in every byte order (W2). */
-  proof(tag: string): Promise<ProofView>;
+  /**
+   * Reads the tag and shows its raw words in every byte order (W2). `value`: of a broadcast, which
+   * cannot be read, what a person means to write.
+   */
+  proof(tag: string, value: Written | null): Promise<ProofView>;
   arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }>;
   prove(request: ProveRequest): Promise<WriteAnswer>;
   /** Newest proof by writing of each tag that has one. */
@@ -415,11 +418,30 @@ export interface ProofView {
   readonly tag: string;
   readonly hash: string;
   readonly peer: string;
+  /** Empty, and no value: it is a broadcast, which cannot be read. */
   readonly raw: string;
-  readonly value: Written;
+  readonly value: Written | null;
   readonly eu: string | null;
   /** Value in each byte order, by its name; of a text none. */
   readonly orders: Readonly<Record<string, Written>>;
+  /** What is shown of a broadcast instead; null = it is none. */
+  readonly broadcast: BroadcastView | null;
+}
+
+/** Nobody answers a broadcast: this is what it would be, and whom it is known to reach. */
+export interface BroadcastView {
+  readonly at: string;
+  readonly type: string;
+  /** What the value that was asked for will mean, and the bytes that leave, in hexadecimal. */
+  readonly means: Written;
+  readonly frame: string;
+  /** Of the link, as far as the configuration knows; others may obey too. */
+  readonly stations: readonly { readonly station: number; readonly devices: readonly string[] }[];
+  /** Their tags at the same registers, as they read now. */
+  readonly reaches: readonly {
+    readonly tag: string; readonly station: number; readonly value: Written | null;
+    readonly eu: string | null; readonly quality: string;
+  }[];
 }
 
 export interface ArmRequest {

@@ -1,6 +1,6 @@
 import { Fault, limits } from "../base.ts";
 import type { Gateway, Link, Tag } from "../config.ts";
-import type { AnyDriver } from "../driver.ts";
+import type { AnyDriver, Broadcast } from "../driver.ts";
 import {
   dayOf, decide, keyOf, proveCommand, refuse, refusedOutcome, ruleCommand, tryArm, type Arming,
   type Box, type Command, type Outcome, type ReadResult, type Refusal, type TagState,
@@ -9,6 +9,7 @@ import {
   BAD, GOOD, readCell, readsAsNull, stateName, UNCERTAIN, type Column, type Ring,
   type Written,
 } from "../ring.ts";
+import { lookAround } from "./broadcast.ts";
 import { Lane, type Answer } from "./lane.ts";
 import { Record } from "./record.ts";
 import type { Role } from "./role.ts";
@@ -183,8 +184,10 @@ export class Writing {
   }
 
   /** W2 */
-  async proof(id: string): Promise<ProofView> {
+  async proof(id: string, value: Written | null): Promise<ProofView> {
     const { lane, place } = this.#laneOf(id);
+    const { broadcast } = place.driver;
+    if (broadcast?.is(place.tag)) return this.#broadcastProof(lane, place, broadcast, value);
     const { read, raw } = orThrow(await this.#read(lane));
     if (read.state !== GOOD || lane.state.hash === null) {
       throw asFault(refuse("unread", { tag: id, state: stateName(read.state) }));
@@ -194,14 +197,37 @@ export class Writing {
       : ["ABCD", "CDAB", "BADC", "DCBA"] as const;
     const orders = Object.fromEntries(wordOrders.map((wordOrder) =>
       [wordOrder, driver.decode({ ...tag, wordOrder }, raw)]));
-    const { hash } = lane.state;
-    const { peer } = lane.port;
-    await this.#store.saveProof({
-      tag: id, hash, peer, words: raw.toHex(), who: "socket", time: this.#world.clock.time(),
-    });
-    return {
-      tag: id, hash, peer, raw: raw.toHex(), value: read.value, eu: tag.eu, orders,
-    };
+    return { ...await this.#saveProof(lane, raw.toHex()), raw: raw.toHex(), value: read.value,
+      eu: tag.eu, orders, broadcast: null };
+  }
+
+  /** W2 of what cannot be read: a person sees what a write would be, and whom it reaches. */
+  async #broadcastProof(
+    lane: Lane, { tag }: Place, broadcast: Broadcast, value: Written | null,
+  ): Promise<ProofView> {
+    const { id } = lane;
+    if (value === null) {
+      throw asFault(refuse("broadcast", { tag: id, why: "it cannot be read, nor proved by " +
+        "writing; name a value (arm --value) to see the frame that it would be" }));
+    }
+    const encoded = lane.state.facts.encode(value);
+    if (typeof encoded === "string") {
+      throw asFault(refuse("does-not-fit", { tag: id, value, why: encoded }));
+    }
+    if (lane.state.hash === null) throw asFault(refuse("link-down", { tag: id }));
+    const plan = this.#role.share.links.find(({ link }) => link.name === lane.port.name)!;
+    const view = await lookAround(broadcast, tag, encoded, plan, lane.port, this.#world.clock);
+    return { ...await this.#saveProof(lane, view.frame), raw: "", value: null, eu: tag.eu,
+      orders: {}, broadcast: view };
+  }
+
+  async #saveProof(
+    { id, state, port: { peer } }: Lane, words: string,
+  ): Promise<Pick<ProofView, "tag" | "hash" | "peer">> {
+    const proof = { tag: id, hash: state.hash!, peer };
+    await this.#store.saveProof({ ...proof, words, who: "socket",
+      time: this.#world.clock.time() });
+    return proof;
   }
 
   async arm(request: ArmRequest): Promise<{ tag: string; number: number; until: number }> {
@@ -228,7 +254,7 @@ export class Writing {
     const { read } = got;
     const command = commandOf(read.value);
     const { state } = lane;
-    const foreseen = read.state === GOOD ? lane.foresee(command)
+    const foreseen = read.state === GOOD || state.facts.broadcast ? lane.foresee(command)
       : refuse("unread", { tag: lane.id, state: stateName(read.state) });
     if (foreseen !== null) return this.#refused(command, foreseen);
     const arming = await this.#arm({ ...ask, for_ms: prove_ms }, lane, place, read,

@@ -84,7 +84,8 @@ export class FakeRuntime implements Runtime {
 
   async proof(given: string) {
     this.asked.push({ what: "proof", given });
-    return { tag: given, hash: "h", peer: "x", raw: "0001", value: 1, eu: null, orders: {} };
+    return { tag: given, hash: "h", peer: "x", raw: "0001", value: 1, eu: null, orders: {},
+      broadcast: null };
   }
 
   async arm(given: { tag: string }) {

@@ -69,7 +69,7 @@ test("the line loads whole", () => {
     allow: ["rule:hold", "rest"], maxMode: "armed", min: 20, max: 80, texts: null,
     outside: "reject", maxStep: 5, deadband: 0.5, minInterval: 1000, writesPerDay: 5000,
     inputMaxAge: 500, permit: ["press.door_closed"], maxAge: 1000,
-    onLoss: { after: 30_000, value: "hold", step: "limited" },
+    onLoss: { after: 30_000, value: "hold", step: "limited" }, readBack: null,
   });
   expect(gateway.api).toEqual({ listen: "127.0.0.1", port: 8600, token: null });
   expect(gateway.commands).toEqual({ link: "broker", topic: "tagwerk/{gateway}/write" });

@@ -13,7 +13,7 @@ export const path: Path = {
 export function facts(over: Partial<TagFacts> = {}): TagFacts {
   return {
     id: "press.setpoint", type: "int16", scale: 0.1, offset: 0, eu: "°C", writable: true,
-    unsupported: null, encode: encodeInt16(over.scale ?? 0.1), ...over,
+    unsupported: null, broadcast: false, encode: encodeInt16(over.scale ?? 0.1), ...over,
   };
 }
 
@@ -32,7 +32,7 @@ export const policy: TagPolicy = {
   allow: ["rule:hold", "rest", "cli"], maxMode: "armed", min: 20, max: 80, texts: null,
   outside: "reject", maxStep: 5, deadband: 0.5, minInterval: 1000, writesPerDay: 100,
   inputMaxAge: 500, permit: ["press.door_closed"], maxAge: 1000,
-  onLoss: { after: 30_000, value: 40, step: "limited" },
+  onLoss: { after: 30_000, value: 40, step: "limited" }, readBack: null,
 };
 
 export const now = 1_000_000;

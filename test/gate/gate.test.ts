@@ -140,8 +140,8 @@ describe("W7 deny by default", () => {
   test("a state of another tag is no state of this one", () => {
     expect(code({ command: { tag: "press.other" } })).toBe("unknown-tag");
   });
-  test("coils, bits and station 0 are not supported", () => {
-    const unsupported = facts({ unsupported: "station 0 is a broadcast" });
+  test("what the driver cannot write is not supported", () => {
+    const unsupported = facts({ unsupported: "an input register can only be read" });
     expect(code({ tag: { facts: unsupported } })).toBe("not-supported");
   });
 });

@@ -6,7 +6,7 @@ const policy: TagPolicy = {
   allow: ["rule:hold", "cli"], maxMode: "shadow", min: 0, max: 100, texts: null,
   outside: "clamp", maxStep: 5,
   deadband: 1, minInterval: 1000, writesPerDay: 100, inputMaxAge: 500, permit: ["a.b", "c.d"],
-  maxAge: 1000, onLoss: { after: 1000, value: 5, step: "limited" },
+  maxAge: 1000, onLoss: { after: 1000, value: 5, step: "limited" }, readBack: null,
 };
 
 /** Each key one step to either side: what lets less through is narrower, all else is wider. */
@@ -27,6 +27,7 @@ const steps: { [Key in keyof TagPolicy]: { narrower: TagPolicy[Key][]; wider: Ta
   maxAge: { narrower: [10], wider: [1001] },
   onLoss: { narrower: [], wider: [null, { after: 1000, value: 6, step: "limited" },
     { after: 500, value: 5, step: "limited" }, { after: 1000, value: "hold", step: "limited" }] },
+  readBack: { narrower: [], wider: ["none"] },
 };
 
 test.each(Object.keys(steps) as (keyof TagPolicy)[])("%s", (key) => {

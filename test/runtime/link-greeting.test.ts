@@ -16,7 +16,7 @@ test("a PLC that refuses its greeting is asked less and less, and the link says 
     time: () => now, flags: () => 0, log, splitter: s7,
     advise: (trouble) => s7.advise(trouble, link),
     groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100, ring,
-      constants: [], requests: s7.plan(tags, link) }],
+      constants: [], broadcasts: [], requests: s7.plan(tags, link) }],
     route: s7.route!(link), peerChanged() {}, wake() {}, tap() {}, isDisabled: () => false,
     complete() {}, published() {},
   });

@@ -65,7 +65,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
       name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0,
       time: () => 0, flags: () => 0, log, splitter: {}, advise: () => null,
       groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
-        ring, constants: [], requests: [
+        ring, constants: [], broadcasts: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
       peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},

@@ -15,8 +15,8 @@ test("links of one thread stand between each other", () => {
 });
 
 test("the first row comes at once, the next on the grid, at most half an interval off", () => {
-  const group = { stream: "m.all", device: "m", station: 1, interval: 1000, constants: [],
-    requests: [], ring: ringFor([]).ring };
+  const group = { stream: "m.all", device: "m", station: 1, interval: 1000,
+    constants: [], broadcasts: [], requests: [], ring: ringFor([]).ring };
   for (const [phase, second] of [[0, 1000], [300, 1300], [500, 500], [700, 700]] as const) {
     const poll = new Poll(group, {}, 10_000, phase);
     const begins = (now: number): number => (poll.start(now), poll.due - 10_000);

@@ -54,8 +54,8 @@ function start(places: readonly string[], settings: object = {}) {
     time: () => device.now, flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
     advise: (trouble) => modbusTcp.advise(trouble, link),
     tap() {}, isDisabled: () => false, complete() {}, published() {},
-    groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring, constants: [],
-      requests: modbusTcp.plan(tags, link) }],
+    groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring,
+      constants: [], broadcasts: [], requests: modbusTcp.plan(tags, link) }],
   });
   device.runner = runner;
   runner.attach(device, (wire) => modbusTcp.open(link, wire));

@@ -63,7 +63,7 @@ class Bus {
       time: () => this.now, flags: () => 0, splitter: {}, tap() {}, isDisabled: () => false,
       log: { debug() {}, info() {}, warn() {}, error() {} },
       groups: groups.map(({ station, ring, tags }) => ({ stream: `m-${station}.fast`,
-        device: `m-${station}`, station, interval, ring, constants: [],
+        device: `m-${station}`, station, interval, ring, constants: [], broadcasts: [],
         requests: modbusRtu.plan(tags, link) })),
       advise: () => null, complete: (ring, seq) => this.#look(ring, seq),
       published() {}, peerChanged() {}, wake() {},

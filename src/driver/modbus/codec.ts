@@ -3,6 +3,7 @@ import type { DriverTag, Raw } from "../../driver.ts";
 import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
+import { BROADCAST } from "./pdu.ts";
 
 /** How a field's bytes become a value. Numbers, because the hot path switches on them. */
 const BIT = 0, REGISTER_BIT = 1, SIGNED = 2, UNSIGNED = 3, WIDE_SIGNED = 4, WIDE_UNSIGNED = 5,
@@ -253,8 +254,13 @@ export function encode(field: Field, value: number): Raw {
  */
 export type WriteWith = "auto" | 6 | 16;
 
-/** One sentence of what would be right for this tag, or null. */
-export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null {
+/**
+ * One sentence of what would be right for this tag, or null. `broadcasts`: the medium takes what
+ * is written to station 0 to all stations.
+ */
+export function tagProblem(
+  tag: DriverTag, writeWith: WriteWith, broadcasts = false,
+): string | null {
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
   }
@@ -275,14 +281,26 @@ export function tagProblem(tag: DriverTag, writeWith: WriteWith): string | null 
   if (scaled && (tag.type === "bool" || tag.type === "time" || slotOf(tag.type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
-  return tag.writable ? writeProblem(tag, address, writeWith) : null;
+  if (!tag.writable) return null;
+  const wrong = tag.station !== BROADCAST ? null
+    : broadcasts ? broadcastProblem(address) : no_broadcast;
+  return wrong ?? writeProblem(tag, address, writeWith);
+}
+
+const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and nobody says what " +
+  "became of it: only on a serial port of this gateway is one sent (modbus-rtu, modbus-ascii, " +
+  '"broadcast": true)';
+
+/** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
+function broadcastProblem({ area, bit }: Address): string | null {
+  return area === "holding" && bit >= 0 ? "A single bit of a register leaves as FC22, which is " +
+    "no broadcast: write the whole register, or a coil" : null;
 }
 
 /** Writes go to coils, to whole holding registers, and to single bits of these. */
 function writeProblem(
   tag: DriverTag, { area, count }: Address, writeWith: WriteWith,
 ): string | null {
-  if (tag.station === 0) return "Station 0 is a broadcast: nothing may be written to it";
   if (area === "input" || area === "discrete") {
     return `\`${tag.at}\` is ${area === "input" ? "an input register" : "a discrete input"}: it ` +
       'can only be read; "access" must be "read"';

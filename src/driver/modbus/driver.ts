@@ -19,9 +19,11 @@ import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
 import { Registers, type RegisterHost } from "./registers.ts";
 import { asciiSearch, ipSearch, rtuSearch } from "./search.ts";
 import { createServer } from "./serve.ts";
+import { BROADCAST } from "./pdu.ts";
 import { ModbusSession } from "./session.ts";
 import { TalkingBus } from "./talk.ts";
 import type { AsciiLink, ListenLink, RtuLink, TcpLink, UdpLink } from "./settings.ts";
+import { putTag } from "./write.ts";
 
 const settings = () => require("./settings.ts") as typeof import("./settings.ts");
 
@@ -114,7 +116,7 @@ const overIp = {
     const { framing: name, timeout, pauseAfterConnect, pauseBetween, writeWith, inFlight = 1 } =
       over(link);
     const options = { timeout_ms: timeout, pause_ms: pauseAfterConnect ?? 0,
-      between_ms: pauseBetween, writeWith, resetAfterWrite: true };
+      between_ms: pauseBetween, writeWith, resetAfterWrite: true, turnaround_ms: null };
     return inFlight > 1 ? new Pipeline(wire, inFlight, options)
       : new ModbusSession(wire, framing(name, null), options);
   },
@@ -161,15 +163,38 @@ export const modbusUdp: Driver = {
   },
 };
 
+const isBroadcast = ({ station }: DriverTag): boolean => station === BROADCAST;
+
 /** What both framings of a bus share. */
 const onBus = {
   ...common,
   advise: adviseOnBus,
 
+  broadcast: {
+    is: isBroadcast,
+    frame(tag: DriverTag, raw: Uint8Array, link: Link): Uint8Array {
+      const whole = framing(framingOf(link), null);
+      const n = putTag(whole, new Field(tag), raw, over(link).writeWith);
+      return whole.out.slice(0, whole.seal(tag.station, n));
+    },
+  },
+
   checkTag(tag: DriverTag, link: Link): string | null {
-    const station = tag.station >= 1 && tag.station <= 247;
-    return station ? common.checkTag(tag, link)
-      : `Station ${tag.station}: on a bus stations are 1 to 247`;
+    const { station, writable } = tag;
+    if (station < 0 || station > 247) return `Station ${station}: on a bus stations are 1 to 247`;
+    const { broadcast, writeWith } = link.settings as RtuLink | AsciiLink;
+    if (!isBroadcast(tag)) return common.checkTag(tag, link);
+    if (!broadcast) {
+      return "Station 0: on a bus stations are 1 to 247; 0 is all of them at once, by a " +
+        'broadcast that nobody answers, and the link has to allow it ("broadcast": true)';
+    }
+    return writable ? tagProblem(tag, writeWith, true)
+      : 'Nobody answers for station 0, so nothing can be read of it: "access" must be "read-write"';
+  },
+
+  /** Of station 0 nothing is read. */
+  plan(tags: readonly DriverTag[], link: Link): Request[] {
+    return common.plan(tags.filter((tag) => !isBroadcast(tag)), link);
   },
 
   ear(link: Link): Ear {
@@ -178,10 +203,15 @@ const onBus = {
   },
 };
 
+/** On a bus there is no station 0: it is a name of all others. */
+const stationsOf = (tags: readonly DriverTag[], host: ServeHost): Device =>
+  new Device(tags.filter((tag) => !isBroadcast(tag)), host);
+
 function onBusSession(name: FramingName, line: LineSettings, link: Link, wire: Wire): Session {
-  const { timeout, pauseBetween, writeWith } = link.settings as RtuLink;
+  const { timeout, pauseBetween, writeWith, turnaround } = link.settings as RtuLink;
   return new ModbusSession(wire, framing(name, line), {
     timeout_ms: timeout, pause_ms: 0, between_ms: pauseBetween, writeWith, resetAfterWrite: false,
+    turnaround_ms: turnaround,
   });
 }
 
@@ -205,7 +235,7 @@ export const modbusRtu: Driver = {
     (rtuLine(link).listenOnly ? adviseOverheard : adviseOnBus)(trouble, link),
 
   plan: (tags, link) =>
-    (rtuLine(link).listenOnly ? [new HeardRequest(tags)] : common.plan(tags, link)),
+    (rtuLine(link).listenOnly ? [new HeardRequest(tags)] : onBus.plan(tags, link)),
 
   occupies: (request, link) => (request instanceof ModbusRequest
     ? exchange_ms(rtuLine(link), request.bytes) : null),
@@ -223,7 +253,7 @@ export const modbusRtu: Driver = {
   search: rtuSearch,
 
   serve(tags, link, host) {
-    const device = new Device(tags, host);
+    const device = stationsOf(tags, host);
     return rtuLine(link).listenOnly ? new TalkingBus(device, tags)
       : createServer("rtu", rtuLine(link), device);
   },
@@ -245,7 +275,7 @@ export const modbusAscii: Driver = {
   search: asciiSearch,
 
   serve: (tags, link, host) =>
-    createServer("ascii", link.settings as AsciiLink, new Device(tags, host)),
+    createServer("ascii", link.settings as AsciiLink, stationsOf(tags, host)),
 };
 
 /** The other side: registers of ours, which others read and write over TCP. */

@@ -1,3 +1,5 @@
+import { BROADCAST } from "./pdu.ts";
+
 /** What is the same for both framings of a serial line, whether bytes come by it or over IP. */
 export interface LineSettings {
   readonly baud: number;
@@ -35,7 +37,16 @@ export abstract class LineFraming {
   }
 
   sendAt(station: number, _now: number): number {
-    return Math.max(this.#busyUntil + this.silence_ms, this.#quietUntil[station]!);
+    return Math.max(this.#busyUntil + this.silence_ms, this.#quiet(station));
+  }
+
+  /** A broadcast goes to each station that is still left alone. */
+  #quiet(station: number): number {
+    const quietUntil = this.#quietUntil;
+    if (station !== BROADCAST) return quietUntil[station]!;
+    let last = -Infinity;
+    for (let i = 0; i < quietUntil.length; i++) last = Math.max(last, quietUntil[i]!);
+    return last;
   }
 
   sent(n: number, now: number): void {

@@ -26,6 +26,9 @@ export const READ_WRITE = 23;
 /** Added to the function by an answer that refuses. */
 export const REFUSED = 0x80;
 
+/** The station that is all of them: they obey and are silent (Modbus over Serial Line, 2.2). */
+export const BROADCAST = 0;
+
 /** Largest PDU: 256 bytes of RS-485 frame − station − CRC (section 4.1). */
 export const pdu_bytes_max = 253;
 

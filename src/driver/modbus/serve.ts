@@ -5,13 +5,15 @@ import { COLON, putText, soundLrc, text_bytes_max, TextReader } from "./ascii.ts
 import type { LineSettings } from "./line.ts";
 import { adu_bytes_max, header_bytes, soundHeader } from "./mbap.ts";
 import {
-  get16, MASK_WRITE, pdu_bytes_max, put16, READ_COILS, READ_WRITE, REFUSED, WRITE_COILS,
-  WRITE_REGISTER, WRITE_REGISTERS,
+  BROADCAST, get16, MASK_WRITE, pdu_bytes_max, put16, READ_COILS, READ_WRITE, REFUSED, WRITE_COILS,
+  WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS,
 } from "./pdu.ts";
 import { frame_bytes_max, putCrc, silence_ms, soundCrc } from "./rtu.ts";
 
 /** A gateway's answer for a station that it does not have (7, code 0B). */
 const STATION_SILENT = 11;
+/** The last number that a station of a bus may have (Modbus over Serial Line, 2.2). */
+const stations_max = 247;
 /** Broken frames end by this silence at least: a pty's other side may be held up. */
 const broken_ms_min = 50;
 
@@ -110,7 +112,10 @@ class RtuServer implements Server {
 
   #reply(n: number, on: ServeEvents): void {
     const station = this.#input[0]!;
-    if (!this.#memory.has(station)) return;
+    if (!this.#memory.has(station)) {
+      if (station === BROADCAST) obey(this.#memory, this.#input, n - 3, this.#out);
+      return;
+    }
     this.#out[0] = station;
     const length = answer(this.#memory, station, this.#input, 1, n - 3, this.#out, 1);
     on.reply(this.#out, putCrc(this.#out, 1 + length));
@@ -146,10 +151,25 @@ class AsciiServer implements Server {
     const sound = soundLrc(bytes, filled);
     on.frame(this.#text, this.#filled, sound);
     this.#filled = 0;
-    if (!sound || !this.#memory.has(bytes[0]!)) return;
+    if (!sound) return;
+    if (!this.#memory.has(bytes[0]!)) {
+      if (bytes[0] === BROADCAST) obey(this.#memory, bytes, filled - 2, this.#answer);
+      return;
+    }
     this.#answer[0] = bytes[0]!;
     const length = answer(this.#memory, bytes[0]!, bytes, 1, filled - 2, this.#answer, 1);
     on.reply(this.#out, putText(this.#answer, 1 + length, this.#out));
+  }
+}
+
+const broadcasts: readonly number[] =
+  [WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS];
+
+/** Every station does what the PDU `input[1…1 + n)` says, and none answers; `out` is scratch. */
+function obey(memory: Memory, input: Uint8Array, n: number, out: Uint8Array): void {
+  if (!broadcasts.includes(input[1]!)) return;
+  for (let station = 1; station <= stations_max; station++) {
+    if (memory.has(station)) answer(memory, station, input, 1, n, out, 1);
   }
 }
 

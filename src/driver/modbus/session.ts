@@ -2,10 +2,11 @@ import { assert } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
-import { decodeValue, Field, type WriteWith } from "./codec.ts";
+import { Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
-import { ILLEGAL_ADDRESS, putBit, putCoil, putRead, putWrite, REFUSED } from "./pdu.ts";
+import { BROADCAST, ILLEGAL_ADDRESS, putRead, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
+import { putTag } from "./write.ts";
 
 export interface SessionOptions {
   readonly timeout_ms: number;
@@ -16,6 +17,8 @@ export interface SessionOptions {
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
   readonly writeWith: WriteWith;
+  /** Silence after a broadcast, in which every station does what it says; null = none is sent. */
+  readonly turnaround_ms: number | null;
 }
 
 const IDLE = 0, WAITING = 1, SENT = 2;
@@ -24,7 +27,8 @@ const other_master = "another master speaks here: a bus has one, so end it, or t
 
 /**
  * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the
- * answer, the damaged answer or the deadline. Nothing is ever sent twice (W14).
+ * answer, the damaged answer or the deadline. A broadcast has no answer: it is SENT until its
+ * turnaround delay is over. Nothing is ever sent twice (W14).
  */
 export class ModbusSession implements Session {
   result = DONE;
@@ -92,22 +96,11 @@ export class ModbusSession implements Session {
 
   write(tag: DriverTag, raw: Uint8Array, last: () => number | null, now: number): void {
     const field = new Field(tag);
-    assert(raw.length === field.bytes, `write of ${tag.id}`);
     this.#request = null;
     this.#last = last;
-    const n = this.#putWrite(field, raw);
+    const n = putTag(this.#framing, field, raw, this.#options.writeWith);
     const echo = field.address.bit >= 0 ? n : 5;
     this.#begin(tag.station, n, echo, now);
-  }
-
-  #putWrite(field: Field, raw: Uint8Array): number {
-    const { area, from, count, bit } = field.address;
-    const { pdu: out, pduAt } = this.#framing;
-    const several = count > 1 || this.#options.writeWith === 16;
-    if (area === "coil") return putCoil(out, pduAt, from, raw[0] === 1, several);
-    assert(area === "holding", `write of ${field.tag.id}`);
-    if (bit >= 0) return putBit(out, pduAt, from, bit, decodeValue(field, raw) === 1);
-    return putWrite(out, pduAt, from, raw, several);
   }
 
   receive(bytes: Uint8Array, n: number, now: number): void {
@@ -143,6 +136,7 @@ export class ModbusSession implements Session {
   #beginRead(request: ModbusRequest, now: number): void {
     this.#request = request;
     this.#last = anyTime;
+    assert(!this.#isBroadcast(request.station), "a broadcast is never read");
     const { pdu: out, pduAt } = this.#framing;
     const n = putRead(out, pduAt, request.function, request.from, request.count);
     this.#begin(request.station, n, 2 + request.bytes, now);
@@ -168,6 +162,11 @@ export class ModbusSession implements Session {
     if (now >= sendAt) this.#send(now);
   }
 
+  /** Over IP station 0 is the device itself. */
+  #isBroadcast(station: number): boolean {
+    return station === BROADCAST && this.#options.turnaround_ms !== null;
+  }
+
   #sendAt(now: number): number {
     return Math.max(this.#notBefore, this.#framing.sendAt(this.#station, now));
   }
@@ -186,9 +185,7 @@ export class ModbusSession implements Session {
     this.#state = SENT;
     this.sent = true;
     this.#sentAt = now;
-    const { timeout_ms, resetAfterWrite } = this.#options;
-    this.#deadline =
-      Math.min(now + this.#travel_ms + timeout_ms, resetAfterWrite ? notAfter : Infinity);
+    this.#deadline = this.#endOf(now, notAfter);
     this.counters.requests += 1;
     framing.sent(this.#frame, now);
     const within_ms = this.#request === null ? this.#deadline - now : Infinity;
@@ -198,9 +195,18 @@ export class ModbusSession implements Session {
     }
   }
 
+  /** Until when an exchange that is sent now waits. */
+  #endOf(now: number, notAfter: number): number {
+    const { timeout_ms, turnaround_ms, resetAfterWrite } = this.#options;
+    if (this.#isBroadcast(this.#station)) {
+      return now + this.#framing.travel(this.#frame) + turnaround_ms!;
+    }
+    return Math.min(now + this.#travel_ms + timeout_ms, resetAfterWrite ? notAfter : Infinity);
+  }
+
   #look(now: number): void {
     const framing = this.#framing;
-    if (this.#state !== SENT) {
+    if (this.#state !== SENT || this.#isBroadcast(this.#station)) {
       framing.discard();
       return;
     }
@@ -260,6 +266,10 @@ export class ModbusSession implements Session {
 
   #expire(now: number): void {
     const framing = this.#framing;
+    if (this.#isBroadcast(this.#station)) {
+      this.#endBroadcast(now);
+      return;
+    }
     const isWrite = this.#request === null;
     if (this.#heardAny) this.counters.garbled += 1;
     else this.counters.timeouts += 1;
@@ -271,6 +281,15 @@ export class ModbusSession implements Session {
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset("a write was not answered");
     }
+  }
+
+  /** Every station has had its time. What came meanwhile was nobody's answer. */
+  #endBroadcast(now: number): void {
+    this.#wire.drain();
+    this.#framing.discard();
+    this.#notBefore = now + this.#options.between_ms;
+    this.#end(BAD.broadcast);
+    if (this.#framing.foreign) this.#wire.reset(other_master);
   }
 
   #end(result: number): void {

@@ -26,6 +26,14 @@ const common = {
       "one, 16 (15) several; auto takes 6 for one register and 16 for more"),
 };
 
+/** Of serial ports alone: behind a gateway nobody says what became of a broadcast. */
+const broadcast = {
+  broadcast: z.boolean().default(false).describe("true: a device of station 0 stands for all " +
+    "stations of the bus at once: they obey what is written to it, and none answers"),
+  turnaround: time("200ms", 100, 10_000, "Silence after a broadcast, in which each station does " +
+    "what it says"),
+};
+
 const framing = z.enum(["tcp", "rtu", "ascii"]).default("tcp")
   .describe("How frames are packed: tcp by the standard (MBAP); rtu or ascii, as a converter " +
     "passes them on to a serial line");
@@ -87,6 +95,7 @@ const serial = {
   rtsDelayBefore: time("0ms", 0, 1000, "With rs485: kernel, from RTS on to the first bit"),
   rtsDelayAfter: time("0ms", 0, 1000, "With rs485: kernel, from the last bit to RTS off"),
   ...common,
+  ...broadcast,
 };
 
 export const rtuSettings = z.strictObject({
