@@ -425,6 +425,9 @@ class Judge:
             self.find("means-differs", f"{where}: audit {told(row, 'means')}, wire {means}")
         if on_loss and not place.close(means, entry["onLoss"]["value"]):
             self.find("escape", f"{where}: onLoss wrote {means}")
+        # A broadcast of Modbus: nobody could answer, neither before nor after.
+        if place.station == 0:
+            return self.broadcast(row, entry, where)
         before = self.log.read_before(place, frame.time)
         if before is None or before[1] < row["received"] - self.slack and not on_loss:
             # A person may write what cannot be read, where no step is to be kept (W9).
@@ -444,6 +447,13 @@ class Judge:
             self.find("escape", f"{where}: step {step}")
         if not on_loss and step < entry.get("deadband", 0) - room:
             self.find("escape", f"{where}: inside the deadband, {step}")
+
+    def broadcast(self, row, entry, where):
+        """A person stands for it, and nobody says what became of it."""
+        if entry.get("readBack") != "none" or row["origin"] not in OUTSIDE or {"maxStep", "deadband"} & entry.keys():
+            self.find("escape", f"{where}: a broadcast by {row['origin']}, policy {entry}")
+        if told(row, "read") is not None or (row["outcome"], row["code"]) != ("unknown", "broadcast"):
+            self.find("broadcast-answered", f"{where}: {row['outcome']} {row['code']}")
 
     def inside(self, entry, place, means, room):
         if not place.is_text:

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathHash } from "../../src/gate.ts";
 import type { Ending, Intent } from "../../src/store.ts";
 import { World } from "../store/fixture.ts";
-import { speeches, textWords, type Exchange, type Speech } from "./speeches.ts";
+import { broadcast, speeches, textWords, type Exchange, type Speech } from "./speeches.ts";
 
 /**
  * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in
@@ -17,6 +17,8 @@ const policyText = `{ // as an engineer writes it
     "inputMaxAge": "500ms",
     "permit": ["press.door_closed"], "maxAge": "1s",
     "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
+  "line.setpoint": { "allow": ["rest"], "maxMode": "armed", "min": 20, "max": 80,
+    "readBack": "none" },
   "press.recipe": { "allow": ["rest", "prove"], "maxMode": "armed", "values": ["LOT7"],
     "pattern": "R-[0-9]+", "minInterval": "1s" },
 }`;
@@ -38,6 +40,7 @@ function begin(protocol = "Modbus TCP"): void {
     { ...common, ...setpoint, tag: "press.setpoint" },
     { ...common, ...temperature, tag: "press.temperature" },
     { ...common, ...door, tag: "press.door_closed" },
+    { ...common, ...setpoint, tag: "line.setpoint", station: 0 },
     ...recipe === null ? [] : [{ ...common, ...recipe, tag: "press.recipe" }],
   ]);
   arm();
@@ -47,7 +50,8 @@ afterEach(() => world.close());
 
 function arm(over: { hash?: string } = {}, tag = "press.setpoint"): number {
   const number = world.store.nextArming()!;
-  const place = { ...common, ...tag === "press.recipe" ? speak.recipe! : speak.setpoint, peer };
+  const place = { ...common, ...tag === "press.recipe" ? speak.recipe! : speak.setpoint, peer,
+    station: tag === "line.setpoint" ? 0 : 1 };
   world.store.beginArming({
     ...place, tag, number, who: "anna", hash: pathHash(place), policyHash,
     configHash: "c", begins: world.time, until: world.time + 600_000, ...over,
@@ -327,6 +331,29 @@ describe("W22 the judge", () => {
       }
     });
   }
+  /** A write to all stations of a bus, as it should be, with what the story changes. */
+  const toAll = (
+    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1,
+  ): Report => {
+    world.close();
+    begin("Modbus RTU");
+    poll();
+    const [row] = world.store.audit.intents([world.intent({ tag: "line.setpoint", origin: "rest",
+      id: "b-1", inputs: null, policyHash, words: speak.words(62), read: null,
+      arming: arm({}, "line.setpoint"), ...intent })])!;
+    for (let i = 0; i < n; i++) exchange(broadcast(62), false);
+    world.store.audit.outcomes([world.ending(row!, { outcome: "unknown", code: "broadcast",
+      readBack: null, ...ending })]);
+    return judge();
+  };
+  test("a broadcast is one frame that nobody answers", () => {
+    expect(toAll()).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, {}, 2).findings).toEqual({ "sent-twice": 1 });
+    expect(toAll({}, { outcome: "verified", code: null }).findings)
+      .toMatchObject({ "broadcast-answered": 1 });
+    expect(toAll({ origin: "rule:hold" }).findings).toMatchObject({ escape: expect.any(Number) });
+    expect(toAll({ tag: "press.setpoint" }).findings).toMatchObject({ escape: 1 });
+  });
   test("may be told that the simulator stood still, and for how long", () => {
     const late = (): Report => judge("--blind", "100");
     const intent = { origin: "rest", id: "a-1", inputs: null };

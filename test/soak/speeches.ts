@@ -263,6 +263,12 @@ function opcua(): Speech {
   };
 }
 
+/** What all stations of a bus are told at once (Modbus over serial line V1.02, 2.1). */
+export function broadcast(value: number): Exchange {
+  const frame = [0, 16, 0, 9, 0, 1, 2, ...high(tenths(value))];
+  return { request: [...frame, ...checksum(frame)], answer: [] };
+}
+
 export const speeches: Readonly<Record<string, Speech>> = {
   "Modbus TCP": modbus("modbus-tcp"), "Modbus RTU": modbus("modbus-rtu"), S7: s7(),
   "EtherNet/IP": cip(), telegrams: telegram(), "OPC UA": opcua(),

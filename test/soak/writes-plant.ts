@@ -32,7 +32,7 @@ export const places: Readonly<Record<string, readonly string[]>> = {
   "too-soon": ["special.sp3"], "external-change": numbers(4).map((i) => `seldom.sp${i}`),
   unread: ["broken.sp0"],
   duplicate: ["north.sp0", "south.sp1", "drive1.sp0", "step.sp0", "logix.sp1"],
-  text: texts, "text-not-allowed": texts,
+  text: texts, "text-not-allowed": texts, broadcast: ["all.sp0"],
   // The connection of OPC UA that a late answer costs is no quick one to make anew.
   tight: free.filter((tag) => !tag.startsWith("ua.")),
 };
@@ -80,7 +80,8 @@ export const rules: Readonly<Record<string, WatchedRule>> = {
     policy: { permit: [`${plc}.door`], maxAge: "500ms" },
   }])),
   // A text, of what is measured elsewhere.
-  labels: { sql: "SELECT concat('LOT-', cast(temperature, 'bigint')) AS target FROM ruled.fast",
+  labels: { sql: "SELECT concat('LOT-', cast(cast(temperature, 'bigint'), 'string')) AS target " +
+    "FROM ruled.fast",
     rows: "ruled.temperature", to: label },
 };
 const names = Object.keys(rules);
@@ -90,8 +91,9 @@ const targets = (rule: string): string[] =>
   [target(rule), ...rules[rule]!.twin ? [`ruled.sp${names.length}`] : []];
 
 /** Armed as long as the gateway runs. */
-export const armed = [...free, ...texts, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
-  ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).flatMap(targets)];
+export const armed = [...free, ...texts, ...places["broadcast"]!, "special.sp1", "special.sp2",
+  "special.sp3", "broken.sp0", ...places["external-change"]!,
+  ...names.filter((name) => !rules[name]!.unarmed).flatMap(targets)];
 
 const unlimited = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", minInterval: "1ms",
   writesPerDay: 1_000_000 };
@@ -100,6 +102,7 @@ const ofTexts = { ...unlimited, pattern: "LOT-[0-9]+" };
 export const policy = {
   ...Object.fromEntries([...free, ...brief, ...places["external-change"]!].map((t) => [t, base])),
   ...Object.fromEntries(texts.map((tag) => [tag, ofTexts])),
+  "all.sp0": { ...base, readBack: "none" },
   "special.sp0": base,
   "special.sp1": { ...base, permit: ["special.no"], maxAge: "5s" },
   "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
@@ -117,7 +120,8 @@ export const config = {
   links: {
     ...Object.fromEntries([...sockets, "special", "ruled"].map((name, i) =>
       [name, { type: "modbus-tcp", host: "192.0.2.1", port: 502 + i, timeout: "1s" }])),
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s" },
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s",
+      broadcast: true, turnaround: "100ms" },
     step: { type: "s7", host: "192.0.2.1", timeout: "1s" },
     logix: { type: "ethernet-ip", host: "192.0.2.1", timeout: "1s" },
     supply: { type: "telegram-tcp", host: "192.0.2.1", port: 5025, telegrams: {
@@ -139,6 +143,9 @@ export const config = {
     ...Object.fromEntries(sockets.map((link) => [link, { link, groups, tags: setpoints(9) }])),
     ...Object.fromEntries([1, 2].map((station) =>
       [`drive${station}`, { link: "bus", station, groups, tags: setpoints(5) }])),
+    // All stations of the bus at once, which nobody answers.
+    all: { link: "bus", station: 0, groups, tags: {
+      sp0: { at: "holding 100", type: "int16", scale: 0.1, access: "read-write" } } },
     special: { link: "special", station: 1, groups: { slow: "1s" }, tags: {
       ...setpoints(5), no: { at: "discrete 0", type: "bool" } } },
     // Polled so seldom that a change from outside is met by the command's own read.

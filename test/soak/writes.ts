@@ -220,7 +220,8 @@ class Soak {
   async #armOne(tag: string, for_ms = 3_600_000): Promise<void> {
     // A busy machine may answer a poll too late: the link is opened anew.
     await until(`arm ${tag}`, async () => {
-      const proof = await this.#gateway!.post("/proof", { tag });
+      const proof = await this.#gateway!.post("/proof",
+        { tag, ...places["broadcast"]!.includes(tag) ? { value: 1 } : {} });
       if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
       const { hash } = proof.body;
       const { status, body } =
@@ -409,8 +410,9 @@ const restarts = ["SIGTERM", "SIGKILL"];
 const others = ["disarm", ...Object.keys(troubles), "broker"];
 
 /** Refusals that must have been met, with their code, by commands from outside and by rules. */
-const outside = ["text-not-allowed", "out-of-range", "expired", "not-armed", "permit-false",
-  "permit-unknown", "duplicate", "retained", "too-soon", "unread", "external-change"];
+const outside = ["broadcast", "text-not-allowed", "out-of-range", "expired", "not-armed",
+  "permit-false", "permit-unknown", "duplicate", "retained", "too-soon", "unread",
+  "external-change"];
 const inside = ["out-of-range", "not-armed", "permit-false", "permit-unknown", "too-soon",
   "input-old", "input-bad", "yielded"];
 

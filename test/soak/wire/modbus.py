@@ -42,9 +42,6 @@ class Modbus:
         if function not in WRITES:
             return
         request.writes = True
-        # To all stations at once: nobody could answer for it.
-        if station == 0:
-            return
         start = struct.unpack(">H", pdu[1:3])[0] if len(pdu) >= 3 else None
         if function == 6 and len(pdu) == 5:
             request.target, request.words = ("holding", start, None), pdu[3:5]
