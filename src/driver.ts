@@ -399,7 +399,7 @@ export interface ClientTools {
   browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
 }
 
-/** What a built-in server asks of its host. */
+/** What a built-in server asks of its host; of an array item by item (`itemsOf`). */
 export interface ServeHost {
   /**
    * The engineering value of a tag now, a text of a tag that holds characters or bytes; null = the
@@ -425,6 +425,7 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
+export { itemsOf } from "./driver/wire/array.ts";
 export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export {
   framingOf, modbusAscii, modbusListen, modbusRegisters, modbusRtu, modbusTcp, modbusUdp,

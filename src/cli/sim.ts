@@ -45,7 +45,7 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
     env: process.env,
   });
   if (gateway === null) return complain(problems.map((problem) => problemText(problem, path)));
-  const tags = simulated(gateway, drivers).flatMap((part) => part.tags);
+  const tags = simulated(gateway, drivers).flatMap((part) => part.signals);
   const plantPath = text(args, "plant");
   let behaviours: Readonly<Record<string, Behaviour>> = {};
   if (plantPath !== null) {

@@ -28,7 +28,7 @@ function demoGateway(): Gateway {
 }
 
 const gateway = demoGateway();
-const tags = simulated(gateway, drivers).flatMap((part) => part.tags);
+const tags = simulated(gateway, drivers).flatMap((part) => part.signals);
 
 test.each([
   ["the manual", shown("plant")],
