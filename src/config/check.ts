@@ -1,10 +1,11 @@
 import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
-import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
+import type { Link, Profile, Rule, SerialPort } from "./model.ts";
 import { never } from "./broadcast.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
+import type { Tag } from "./tag.ts";
 
 /** Everything that the checks across the configuration look at. */
 export interface Parts {

@@ -21,7 +21,8 @@ export function simulated(
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
     .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
-  return tags.map((tag, column) => ({ ...tag, column }));
+  // Not as the gateway has them: here each value is asked for by its tag's name.
+  return tags.map(({ id, station, spec }, column) => ({ ...spec, id, station, column }));
 }
 
 export interface SimulationOptions {

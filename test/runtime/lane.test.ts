@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
+import { Tag } from "../../src/config.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
 import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
@@ -51,9 +52,9 @@ function laneOf(permitAt: number, committing = (): void => {}) {
   };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
-    tag: { ...tags[0]!, ...path, id: "press.setpoint", name: "setpoint", type: "int16", eu: "°C",
-      writable: true }, driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring,
-    interval: 100,
+    tag: new Tag({ name: "press", station: path.station }, { ...tags[0]!, ...path,
+      name: "setpoint", type: "int16", eu: "°C", writable: true }),
+    driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},
