@@ -143,7 +143,8 @@ export class LinkRunner implements WireEvents {
   }
 
   get reason(): string {
-    if (this.state === "open") return this.#reason + (this.#remark === "" ? "" : `; ${this.#remark}`);
+    const remark = this.#remark === "" ? "" : `; ${this.#remark}`;
+    if (this.state === "open") return this.#reason + remark;
     if (this.state === "closed") return this.#reason || "not opened yet";
     const doing = this.#wire!.opening;
     if (doing === undefined) return this.#reason || "connecting";
