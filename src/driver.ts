@@ -235,6 +235,8 @@ export interface Session {
   readonly counters: SessionCounters;
   /** What the device said when it last refused something, in words; empty or left out = nothing. */
   readonly trouble?: string;
+  /** What was found out about the medium and a person should know; empty or left out = nothing. */
+  readonly remark?: string;
   /**
    * More exchanges that may run at the same time over the same wire, which this one receives and
    * aborts for: reads only, and never while this one writes.
