@@ -58,8 +58,8 @@ export interface LinkRunnerOptions {
   complete(ring: Ring, from: number, n: number): void;
   /** Its readers have it, or whoever carries it further has to end what is under way. */
   published(ring: Ring): void;
-  /** A peer address that changed ends the armings of the link's tags (W3). */
-  peerChanged(peer: string): void;
+  /** Another peer, or perhaps another: it ends the armings of the link's tags (W3). */
+  peerChanged(why: string): void;
   /** Something happened that a turn should look at soon. */
   wake(): void;
 }
@@ -85,6 +85,8 @@ export class LinkRunner implements WireEvents {
   #logged = "";
   /** What the device said when it refused something last. */
   #said = "";
+  /** What was found out about the medium. */
+  #remark = "";
   /** Something was answered since it opened. */
   #answered = false;
   /** The session gives the connection up, and says why. */
@@ -141,7 +143,9 @@ export class LinkRunner implements WireEvents {
   }
 
   get reason(): string {
-    if (this.state !== "opening") return this.#reason || "not opened yet";
+    const remark = this.#remark === "" ? "" : `; ${this.#remark}`;
+    if (this.state === "open") return this.#reason + remark;
+    if (this.state === "closed") return this.#reason || "not opened yet";
     const doing = this.#wire!.opening;
     if (doing === undefined) return this.#reason || "connecting";
     return this.#reason === "" ? doing : `${doing}; before: ${this.#reason}`;
@@ -169,7 +173,9 @@ export class LinkRunner implements WireEvents {
     // A slow group must not wait an interval for what the device can tell now.
     const now = this.#options.now();
     for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
-    if (this.peer !== "" && this.peer !== peer) this.#options.peerChanged(peer);
+    if (this.peer !== "" && this.peer !== peer) {
+      this.#options.peerChanged(`the peer changed to ${peer}`);
+    }
     this.peer = peer;
     this.#options.wake();
   }
@@ -181,7 +187,10 @@ export class LinkRunner implements WireEvents {
     this.#options.wake();
   }
 
-  closed(reason: string): void {
+  closed(reason: string, isGone = false): void {
+    if (isGone && this.peer !== "") {
+      this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
+    }
     const [station] = this.stations.keys();
     const wordless = station !== undefined && this.state === "open" && !this.#answered &&
       !this.#given;
@@ -428,11 +437,18 @@ export class LinkRunner implements WireEvents {
       this.#options.log.warn("link", `${this.name}: ${trouble}`);
     }
     this.#said = trouble;
+    this.#tellRemark(session);
     if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  #tellRemark({ remark = "" }: Session): void {
+    if (remark === this.#remark) return;
+    this.#remark = remark;
+    if (remark !== "") this.#options.log.info("link", `${this.name}: ${remark}`);
   }
 
   /** One tag of all is not there. */
