@@ -43,9 +43,11 @@ const config = (threads: 1 | 3): object => ({
         manual: { at: "holding 12", type: "int16", scale: 0.1, group: "slow",
           access: "read-write" } } },
     aux: { link: "aux", groups: { fast: "200ms" }, tags: {
-      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
+      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" },
+      curve: { at: "input 10", type: "float32[5]" } } },
     "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
       speed: { at: "input 0", type: "int16", scale: 0.1 },
+      loads: { at: "input 1", type: "uint16[3]" },
       target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
   },
   sources: { orders: { type: "mqtt", link: "broker", topic: "mes/orders",
@@ -59,8 +61,8 @@ const config = (threads: 1 | 3): object => ({
     pace: { sql: "SELECT speed * 0.5 + 20.0 AS target FROM drive-1.slow",
       to: [{ write: "drive-1.target", from: "target" }] },
     billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
-    watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
-    drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    watched: { sql: "SELECT level, flow, curve, curve[1] AS second FROM aux.fast", to: ["plant"] },
+    drives: { sql: "SELECT device, speed, loads FROM drive-*.slow", to: ["plant"] },
     // What outlasts a restart: each number once.
     steps: { sql: "SELECT n, lag(n) AS before FROM numbered", to: ["plant"] },
     tally: { sql: "SELECT count(*) AS seen, sum(n) AS total FROM numbered", to: ["plant"] },
