@@ -287,7 +287,11 @@ export class LinkRunner implements WireEvents {
     }
     this.#job = job;
     if (job.kind === "read") this.session.readRaw(job.tag, job.raw, now);
-    else this.session.write(job.tag, job.raw, () => this.#lastLook(job), now);
+    else {
+      // What is left until its deadline is counted from now, not from when this turn began.
+      const last = (): number | null => this.#lastLook(job);
+      this.session.write(job.tag, job.raw, last, this.#options.now());
+    }
   }
 
   /** The bytes go to the wire in this call's caller. */

@@ -5,7 +5,7 @@ import { ANSWERED, DAMAGED, STRAY, type Protocol } from "../wire/stream-session.
 import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
-  frameBytes, get16, isData, isRegister, isSeveral, message_bytes_max, PART_REFUSED, putOffset,
+  frameBytes, get16, isData, isRegister, isSeveral, limitRoute, message_bytes_max, PART_REFUSED, putOffset,
   putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData, sessionOf,
   SEVERAL, STRUCT, typeName, WRITE,
 } from "./cip.ts";
@@ -125,6 +125,10 @@ export class EthernetIpProtocol implements Protocol {
     assert(bit < 0, `write of ${tag.id}`);
     const named = type === 0 ? usualType(tag) : type;
     return this.#seal(out, putWrite(out, this.#at, path, index, named, raw));
+  }
+
+  limitWrite(out: Uint8Array, within_ms: number): boolean {
+    return this.#slot === null || limitRoute(out, within_ms);
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {
