@@ -385,7 +385,7 @@ export interface ClientTools {
   browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
 }
 
-/** What a built-in server asks of its host. */
+/** What a built-in server asks of its host; of an array item by item (`itemsOf`). */
 export interface ServeHost {
   /** The engineering value of a tag now; null = the device answers with an exception. */
   value(tag: DriverTag): number | null;
@@ -408,6 +408,7 @@ export interface ServeEvents {
   reply(bytes: Uint8Array, n: number): void;
 }
 
+export { itemsOf } from "./driver/wire/array.ts";
 export { ethernetIp } from "./driver/ethernet-ip/driver.ts";
 export {
   framingOf, modbusAscii, modbusListen, modbusRegisters, modbusRtu, modbusTcp, modbusUdp,

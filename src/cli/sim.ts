@@ -45,8 +45,8 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
     env: process.env,
   });
   if (gateway === null) return complain(problems.map((problem) => problemText(problem, path)));
-  const tags = simulated(gateway, drivers).flatMap((part) => part.tags);
-  const known = new Set(tags.map(({ id }) => id));
+  const signals = simulated(gateway, drivers).flatMap((part) => part.signals);
+  const known = new Set(signals.map(({ id }) => id));
   const plantPath = text(args, "plant");
   let behaviours: Readonly<Record<string, Behaviour>> = {};
   if (plantPath !== null) {

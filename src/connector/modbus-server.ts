@@ -53,6 +53,10 @@ function misfit({ shown, tag, name }: ShownRegister, kind: string): string | nul
       ? `${name} is a text: the register needs "type": "text(n)", of n bytes`
       : `${name} is no text: it is ${kind}`;
   }
+  if (kind === "dyn") {
+    return `${name} is an array or of no fixed type: registers hold numbers, bool and text, ` +
+      "which a rule can take out of it";
+  }
   if (!numbers.includes(kind)) return `${name} is ${kind}: registers hold numbers, bool and text`;
   return tag.type === "bool" && kind !== "bool" ? `${name} is no bool: it is ${kind}` : null;
 }

@@ -1,6 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
+import { itemsOf, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
@@ -10,13 +10,25 @@ import { Plant, type PlantTag } from "./plant.ts";
 /** Links of the configuration that some driver can serve. */
 export function simulated(
   gateway: Gateway, drivers: readonly AnyDriver[],
-): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
+): SimulatedLink[] {
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
-    return driver === undefined || driver.medium === "client" ? []
-      : [{ link, driver, tags: tagsOf(gateway, link) }];
+    if (driver === undefined || driver.medium === "client") return [];
+    const tags = tagsOf(gateway, link);
+    return [{ link, driver, tags, signals: tags.flatMap(signalsOf) }];
   });
 }
+
+interface SimulatedLink {
+  readonly link: Link;
+  readonly driver: Driver;
+  readonly tags: readonly DriverTag[];
+  /** What the plant has: of an array each item by itself. */
+  readonly signals: readonly PlantTag[];
+}
+
+const signalsOf = (tag: DriverTag & PlantTag): PlantTag[] =>
+  itemsOf(tag).map((item) => ({ ...item, eu: tag.eu }));
 
 function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
@@ -52,7 +64,7 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const random = createRandom(options.seed);
     const parts = simulated(options.gateway, options.drivers);
-    this.plant = new Plant(parts.flatMap((part) => part.tags), options.behaviours, options.seed);
+    this.plant = new Plant(parts.flatMap((part) => part.signals), options.behaviours, options.seed);
     this.#faults = new Faults(random);
     this.#start = options.now;
     this.#speed = options.speed;

@@ -3,7 +3,9 @@ import { createRandom } from "../../src/base.ts";
 import { DONE, PENDING, type DriverTag } from "../../src/driver.ts";
 import { BAD, GOOD } from "../../src/ring.ts";
 import { ringFor, tag } from "../driver/support.ts";
-import { Bench, kits, linkFor, newest, states, tagsOf, type Kit } from "./drivers.ts";
+import {
+  Bench, kits, linkFor, newest, numberTypes, states, tagsOf, type Kit,
+} from "./drivers.ts";
 
 /** What every driver of bytes must do, against its own server, in simulated time. */
 const timeout_ms = 100;
@@ -51,6 +53,43 @@ for (const kit of kits) {
       }
       expect(bench.resets).toEqual([]);
     });
+
+    const { item } = kit;
+    if (item === undefined) {
+      test("an array is refused with what could be done", () => {
+        const one = tag(kit.at("int16", 0), "int16[4]");
+        expect(driver.checkTag(one, linkFor(kit))).toMatch(/int16\[4\]|a number/);
+      });
+    } else {
+      test.each(["bool", ...numberTypes])("an array of %s is one read of its items", (type) => {
+        const count = 11;
+        const whole = ringFor([tag(item(type, 0), `${type}[${count}]` as "int16", { id: "d.a" })]);
+        const single = ringFor(Array.from({ length: count }, (_, i) =>
+          tag(item(type, i), type as "int16", { id: `d.a[${i}]` })));
+        expect(driver.checkTag(whole.tags[0]!, linkFor(kit))).toBeNull();
+        const [served, other] = [new Bench(kit, whole.tags), new Bench(kit, single.tags)];
+        const random = createRandom(11);
+        for (const size of [Infinity, 1, 5]) {
+          const values = single.tags.map(({ id }) => {
+            const value = type === "bool" ? random.below(2) : random.below(32768);
+            for (const bench of [served, other]) bench.values.set(id, value);
+            return value;
+          });
+          expect(served.poll(whole.ring, whole.tags, 0, size)).toEqual([DONE]);
+          expect(new Set(other.poll(single.ring, single.tags, 0, size))).toEqual(new Set([DONE]));
+          expect(states(whole.ring, whole.tags)).toEqual([GOOD]);
+          expect(JSON.parse(newest(whole.ring, whole.tags)[0] as string))
+            .toEqual(newest(single.ring, single.tags));
+          expect(newest(single.ring, single.tags).map(Number)).toEqual(values);
+        }
+        // What serves the array serves its items too.
+        const [now] = newest(whole.ring, whole.tags);
+        const both = new Bench(kit, whole.tags);
+        for (const [id, value] of served.values) both.values.set(id, value);
+        both.poll(single.ring, single.tags, 0);
+        expect(newest(single.ring, single.tags)).toEqual(JSON.parse(now as string));
+      });
+    }
 
     test("a silent device times out; its late answer is nobody else's", () => {
       const { ring, tags } = ringFor([tag(kit.at("int16", 0), "int16", { id: "d.a" }),

@@ -25,6 +25,11 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
     devices: { plant: { link: "ua", groups: { fast: "500ms" }, tags: {
       ...Object.fromEntries(Array.from({ length: items }, (_, i) =>
         [`c${i}`, { at: `nsu=urn:plant:asyncua;s=Counter${i}`, type: "float64" }])),
+      profile: { at: "nsu=urn:plant:asyncua;s=Profile", type: "float32[4]", scale: 10 },
+      totals: { at: "nsu=urn:plant:asyncua;s=Totals", type: "int64[3]" },
+      switches: { at: "nsu=urn:plant:asyncua;s=Switches", type: "bool[3]" },
+      longer: { at: "nsu=urn:plant:asyncua;s=Switches", type: "bool[4]" },
+      text: { at: "nsu=urn:plant:asyncua;s=Totals", type: "json(64)" },
       name: { at: "nsu=urn:plant:asyncua;i=7", type: "text(16)" },
       running: { at: "nsu=urn:plant:asyncua;s=Running", type: "bool", access: "read-write" },
       recipe: { at: "nsu=urn:plant:asyncua;s=Recipe", type: "text(16)", access: "read-write" },
@@ -41,6 +46,13 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
     await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 30_000);
     expect(await tag("name")).toMatchObject({ value: "Mühle", quality: "good" });
     expect(await tag("c0")).toMatchObject({ quality: "good" });
+    expect(await tag("profile")).toMatchObject({ value: [15, -20, 32.5, 0], quality: "good" });
+    expect(await tag("totals")).toMatchObject(
+      { value: [1, "-9223372036854775808", "9223372036854775807"], quality: "good" });
+    expect(await tag("switches")).toMatchObject({ value: [true, false, true], quality: "good" });
+    expect(await tag("longer")).toMatchObject({ quality: "error:length" });
+    expect(await tag("text")).toMatchObject(
+      { value: '[1,"-9223372036854775808","9223372036854775807"]', quality: "good" });
     // Of a server that is late two changes may come in one message.
     await until("a step", async () =>
       [0, 1].includes((await gateway!.get("/streams/steps/latest")).body.values.step));

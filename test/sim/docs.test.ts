@@ -28,7 +28,8 @@ function demoGateway(): Gateway {
 }
 
 const gateway = demoGateway();
-const known = new Set(simulated(gateway, drivers).flatMap(({ tags }) => tags.map(({ id }) => id)));
+const known = new Set(simulated(gateway, drivers).flatMap(({ signals }) =>
+  signals.map(({ id }) => id)));
 
 test.each([
   ["the manual", shown("plant")],

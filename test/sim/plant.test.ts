@@ -4,7 +4,7 @@ import { modbusRtu, modbusTcp } from "../../src/driver.ts";
 import { testGateway } from "./gateway.ts";
 
 const parts = simulated(testGateway(), [modbusTcp, modbusRtu]);
-const tags = parts.flatMap((part) => part.tags);
+const tags = parts.flatMap((part) => part.signals);
 const known = new Set(tags.map((tag) => tag.id));
 
 function plant(json: unknown, seed = 1): Plant {

@@ -216,6 +216,8 @@ export const offset_bytes = 2;
 export const several_bytes = object_bytes + 2;
 /** Bytes in front of a read's elements, of a structure too. */
 export const answer_bytes = 8;
+/** What one read can bring where it stands in a message with others. */
+export const range_bytes_max = message_bytes_max - several_bytes - answer_bytes - offset_bytes;
 
 /** An answer as it stands in a frame; one object for all, so that nothing is made per answer. */
 export class Answer {

@@ -37,8 +37,7 @@ class Controller {
 
   constructor(tags: readonly DriverTag[], host: ServeHost) {
     this.#host = host;
-    for (const tag of tags) {
-      const field = new Field(tag);
+    for (const field of tags.flatMap((tag) => new Field(tag).items)) {
       // A bit of an element: the element is what is read.
       const [, array, at] = /^(.*)\[(\d+)\]$/.exec(field.address.base) ?? [];
       const base = array ?? field.address.base;

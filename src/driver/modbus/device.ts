@@ -19,7 +19,7 @@ export class Device implements Memory {
 
   constructor(tags: readonly DriverTag[], host: ServeHost) {
     this.#host = host;
-    for (const tag of tags) this.#add(new Field(tag));
+    for (const tag of tags) for (const field of new Field(tag).items) this.#add(field);
     // Single bits come after the registers that they are part of.
     for (const tables of this.#stations.values()) {
       for (const table of tables.values()) {

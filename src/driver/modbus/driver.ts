@@ -12,7 +12,7 @@ import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
-  apart, cheapGap, converter_gap, ip_gap, join, ModbusRequest, planReads, split,
+  apart, cheapGap, converter_gap, ip_gap, join, ModbusRequest, planLimits, planReads, split,
 } from "./plan.ts";
 import { readableAs, readableTalk } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
@@ -68,7 +68,7 @@ function gapOf(link: Link): number {
 /** What all framings and media share: addresses, plan, values. */
 const common = {
   checkTag(tag: DriverTag, link: Link): string | null {
-    return tagProblem(tag, over(link).writeWith);
+    return tagProblem(tag, over(link));
   },
 
   /** In bits, so that two bits of one register are two places, and it and one of them are not. */
@@ -185,13 +185,13 @@ const onBus = {
   checkTag(tag: DriverTag, link: Link): string | null {
     const { station, writable } = tag;
     if (station < 0 || station > 247) return `Station ${station}: on a bus stations are 1 to 247`;
-    const { broadcast, writeWith } = link.settings as RtuLink | AsciiLink;
+    const { broadcast, writeWith, maxRegisters } = link.settings as RtuLink | AsciiLink;
     if (!isBroadcast(tag)) return common.checkTag(tag, link);
     if (!broadcast) {
       return "Station 0: on a bus stations are 1 to 247; 0 is all of them at once, by a " +
         'broadcast that nobody answers, and the link has to allow it ("broadcast": true)';
     }
-    return writable ? tagProblem(tag, writeWith, true)
+    return writable ? tagProblem(tag, { writeWith, maxRegisters, broadcasts: true })
       : 'Nobody answers for station 0, so nothing can be read of it: "access" must be "read-write"';
   },
 
@@ -283,7 +283,8 @@ export const modbusAscii: Driver = {
 
 /** The other side: registers of ours, which others read and write over TCP. */
 export const modbusRegisters = {
-  checkTag: (tag: DriverTag): string | null => tagProblem(tag, "auto"),
+  checkTag: (tag: DriverTag): string | null =>
+    tagProblem(tag, { writeWith: "auto", maxRegisters: planLimits.registers_max }),
   extent: common.extent,
   open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
     new Registers(tags, station, host),

@@ -25,8 +25,7 @@ class Device {
 
   constructor(tags: readonly DriverTag[], host: ServeHost) {
     this.#host = host;
-    for (const tag of tags) {
-      const field = new Field(tag);
+    for (const field of tags.flatMap((tag) => new Field(tag).items)) {
       const { area, db, from, bytes } = field.address;
       const name = `${area}${db}`;
       let block = this.#blocks.get(name);

@@ -21,6 +21,10 @@ async def main(port: int, items: int) -> None:
     setpoint = await folder.add_variable(ua.NodeId("Setpoint", space), "Setpoint", 20.0)
     await setpoint.set_writable()
     await folder.add_variable(ua.NodeId(7, space), "Name", "Mühle")
+    for name, values, kind in (("Profile", [1.5, -2.0, 3.25, 0.0], ua.VariantType.Float),
+                               ("Totals", [1, -(2 ** 63), 2 ** 63 - 1], ua.VariantType.Int64),
+                               ("Switches", [True, False, True], ua.VariantType.Boolean)):
+        await folder.add_variable(ua.NodeId(name, space), name, ua.Variant(values, kind))
     running = await folder.add_variable(ua.NodeId("Running", space), "Running", False)
     recipe = await folder.add_variable(ua.NodeId("Recipe", space), "Recipe", "R-0")
     named = {"setpoint": setpoint, "running": running, "recipe": recipe}
