@@ -6,7 +6,8 @@ import { LinkRunner } from "../../src/runtime/link.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
 
 const told: string[] = [];
-const log = { debug() {}, info() {}, warn: (_: string, text: string) => told.push(text), error() {} };
+const warn = (_: string, text: string): void => void told.push(text);
+const log = { debug() {}, info() {}, warn, error() {} };
 beforeEach(() => void (told.length = 0));
 
 /** A device that answers at once with each register's address, and refuses some addresses. */
@@ -27,7 +28,8 @@ class Device implements Wire {
   send(bytes: Uint8Array): boolean {
     const from = (bytes[8]! << 8) | bytes[9]!, count = (bytes[10]! << 8) | bytes[11]!;
     this.reads.push([from, count]);
-    const refused = count > this.most || [...this.illegal].some((at) => at >= from && at < from + count);
+    const refused = count > this.most ||
+      [...this.illegal].some((at) => at >= from && at < from + count);
     const pdu = refused ? [0x83, this.exception] : [3, count * 2,
       ...Array.from({ length: count }, (_, i) => [(from + i) >> 8, (from + i) & 255]).flat()];
     this.#answers.push(Uint8Array.of(bytes[0]!, bytes[1]!, 0, 0, 0, pdu.length + 1, 1, ...pdu));

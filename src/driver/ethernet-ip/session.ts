@@ -7,8 +7,8 @@ import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
   frameBytes, get16, isData, isRegister, isSeveral, limitRoute, message_bytes_max, PART_REFUSED,
-  putOffset, putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData, sessionOf,
-  SEVERAL, STRUCT, typeName, WRITE,
+  putOffset, putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData,
+  sessionOf, SEVERAL, STRUCT, typeName, WRITE,
 } from "./cip.ts";
 import { Field, usualType } from "./codec.ts";
 import type { CipRequest, ElementRange } from "./plan.ts";
