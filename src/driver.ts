@@ -214,7 +214,8 @@ export interface WireEvents {
   /** `peer`: the address that answered; a change of it ends armings (W3). */
   opened(peer: string): void;
   received(bytes: Uint8Array, n: number): void;
-  closed(reason: string): void;
+  /** `isGone`: what comes back under the same name may be another thing: it ends armings (W3). */
+  closed(reason: string, isGone?: boolean): void;
 }
 
 /** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */
@@ -321,6 +322,8 @@ export interface Rows {
   readonly ring: Ring;
   /** Where rows go that were missed and read later; null = no rule reads them. */
   readonly history: Rows | null;
+  /** A person has the device left alone: nothing is asked for it. */
+  readonly isDisabled: boolean;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.

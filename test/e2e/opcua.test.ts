@@ -142,6 +142,27 @@ test("values of all types come, each with its quality", async () => {
     (await quality("plant.level")).value === 9);
 }, 30_000);
 
+test("a disabled device is asked nothing, and is watched again when it is enabled", async () => {
+  const asked = async (): Promise<number> =>
+    (await gateway.get("/links")).body[0].counters.requests;
+  const inTwoSeconds = async (): Promise<number> => {
+    const before = await asked();
+    await Bun.sleep(2000);
+    return await asked() - before;
+  };
+  expect(await inTwoSeconds()).toBeGreaterThan(2);
+  expect((await gateway.cli("disable", "plant", "--by", "anna")).code).toBe(0);
+  await until("it is disabled", async () =>
+    (await quality("plant.c0")).quality === "bad:disabled");
+  await Bun.sleep(500);
+  expect(await inTwoSeconds()).toBeLessThan(2);
+  expect((await link()).state).toBe("open");
+  expect((await gateway.cli("enable", "plant", "--by", "anna")).code).toBe(0);
+  await until("values again", async () => (await quality("plant.c0")).quality === "good" &&
+    (await quality("plant.name")).value === "Mühle");
+  expect(await inTwoSeconds()).toBeGreaterThan(2);
+}, 30_000);
+
 test("a setpoint is written once and read back; a method too", async () => {
   await gateway.arm("plant.setpoint");
   await gateway.arm("plant.limit");
