@@ -156,6 +156,10 @@ export interface DriverTag {
   readonly station: number;
   /** As the configuration spells it: `holding 9`, `400010`, `1!400010#BB`. */
   readonly at: string;
+  /**
+   * An array (`arrayOf`) is one read, which no plan and no `split` divides, and is never written:
+   * `readRaw`, `encode` and `decode` do not meet it. A driver without them says so in `checkTag`.
+   */
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
