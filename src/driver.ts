@@ -83,6 +83,8 @@ interface Protocol {
   split?(request: Request): readonly [Request, Request] | null;
   /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
   join?(first: Request, second: Request): Request | null;
+  /** What a person is told of a read that was refused, and answered in these pieces. Pure. */
+  apart?(request: Request, pieces: readonly Request[]): string;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.

@@ -100,6 +100,9 @@ export class Inspector {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
     }
+    // What no raw number means is no reading: the driver's Fault says why.
+    const { driver, link } = this.#role.share.links.find((one) => one.link.name === device.link)!;
+    if (typeof value === "number" && column.kind !== "time") driver.encode(tag, value, link);
     return { ring, column };
   }
 
