@@ -39,6 +39,10 @@ REGISTERS = {"int32": 2, "uint32": 2, "float32": 2, "int64": 4, "uint64": 4, "fl
 # Rows of one place that can overlap a moment: one command a tag, and a deadline of a minute.
 ROWS_BACK = 4096
 OUTSIDE = ("rest", "mqtt", "cli")
+# What may go to station 0, which all of a bus obey and none answers, and the silence that the standard
+# wants after it at least (Modbus over Serial Line 1.02, 2.4.1).
+BROADCAST_FUNCTIONS = (5, 6, 15, 16)
+TURNAROUND_MS = 100
 # An answer comes no later after its request.
 ANSWER_MS = 60_000
 UNITS = {"us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": DAY_MS}
@@ -240,6 +244,8 @@ class Log:
                         records.append((json.loads(line), f"{path}:{number}"))
         self.lines = len(records)
         self.asked = collections.Counter()
+        # By link: when something was asked of it.
+        self.requests = collections.defaultdict(list)
         framing = self.framings(records)
         waiting = {}
         before, self.quiet = -math.inf, (-math.inf, -math.inf)
@@ -273,6 +279,7 @@ class Log:
             request = parse_request(record, line, station, pdu)
             waiting[key] = request
             request.bus = framing == "rtu"
+            self.requests[request.link].append(request.time)
             if pdu[0] in WRITE_FUNCTIONS:
                 self.writes.append(request)
                 # What came meanwhile on several links is found one after the other.
@@ -419,7 +426,7 @@ class Judge:
         return pairs
 
     def row_of(self, frame, by_place, taken):
-        if frame.words is None or frame.station == 0:
+        if frame.words is None:
             self.find("escape", f"{frame.line}: function {frame.function} station {frame.station}")
             return None
         best, twice = None, None
@@ -481,7 +488,27 @@ class Judge:
         self.permit(frame, row, entry, on_loss, where)
         if row["origin"].startswith("rule:"):
             self.rule_inputs(frame, row, entry, where)
+        if place.station == 0:
+            self.broadcast(frame, row, entry, where)
         self.read_back(frame, row, place, means, where)
+
+    def broadcast(self, frame, row, entry, where):
+        """Only a person's command, by a policy that says so; nobody answers, and silence follows."""
+        if not frame.bus or frame.function not in BROADCAST_FUNCTIONS:
+            self.find("escape", f"{where}: function {frame.function} is no broadcast of a bus")
+        from_read = entry.get("maxStep") is not None or entry.get("deadband", 0) > 0
+        if row["origin"] not in OUTSIDE or entry.get("readBack") != "none" or from_read:
+            self.find("escape", f"{where}: {row['origin']} broadcasts, by {entry}")
+        if row["outcome"] not in ("unknown", None) or row["code"] not in ("broadcast", "restart", None):
+            self.find("broadcast-known", f"{where}: {row['outcome']} ({row['code']})")
+        if frame.answer is not None:
+            self.find("broadcast-answered", where)
+        # The simulator sees the next frame late, or in time, and its sender knows when this one left.
+        left = frame.time if row["sent"] is None else row["sent"]
+        times = self.log.requests[frame.link]
+        after = bisect.bisect_right(times, frame.time)
+        if after < len(times) and times[after] - left < TURNAROUND_MS - self.slack:
+            self.find("no-turnaround", f"{where}: the next came {times[after] - left:.1f} ms later")
 
     def times(self, frame, row, where):
         latest = row["not_after"] + self.slack

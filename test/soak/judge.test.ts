@@ -16,6 +16,9 @@ const policyText = `{ // as an engineer writes it
     "inputMaxAge": "500ms",
     "permit": ["press.door_closed"], "maxAge": "1s",
     "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
+  "fans.speed": { "allow": ["rest", "rule:hold"], "maxMode": "armed", "min": 20, "max": 80,
+    "readBack": "none" },
+  "fans.bare": { "allow": ["rest"], "maxMode": "armed", "min": 20, "max": 80 },
 }`;
 const policyHash = createHash("sha256").update(policyText).digest("hex");
 const place = {
@@ -29,7 +32,10 @@ beforeEach(() => {
   world = new World();
   frames = [];
   onBus = false;
+  station = 1;
   world.store.savePlaces("c", [
+    { ...place, tag: "fans.speed", station: 0, link: "plc-1" },
+    { ...place, tag: "fans.bare", station: 0, at: "holding 10", link: "plc-1" },
     { ...place, link: "plc-1" },
     { ...place, tag: "press.temperature", at: "300003", link: "plc-1" },
     { ...place, tag: "press.door_closed", at: "discrete 4", type: "bool", scale: 1, link: "plc-1" },
@@ -38,11 +44,12 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-function arm(over: { until?: number; hash?: string } = {}): number {
+function arm(over: { until?: number; hash?: string } = {}, of: Partial<typeof place> = {}): number {
   const number = world.store.nextArming()!;
-  const hash = pathHash({ ...place, type: "int16", wordOrder: "ABCD", peer: "10.0.0.5:502" });
+  const path = { ...place, ...of };
+  const hash = pathHash({ ...path, type: "int16", wordOrder: "ABCD", peer: "10.0.0.5:502" });
   world.store.beginArming({
-    ...place, number, who: "anna", hash, peer: "10.0.0.5:502", policyHash, configHash: "c",
+    ...path, number, who: "anna", hash, peer: "10.0.0.5:502", policyHash, configHash: "c",
     begins: world.time, until: world.time + 600_000, ...over,
   });
   return number;
@@ -59,11 +66,13 @@ function checksum(bytes: number[]): number[] {
 }
 
 let onBus = false;
+let station = 1;
 let transaction = 0;
 function exchange(request: number[], answer: number[] | null): void {
   transaction = (transaction + 1) & 0xffff;
-  const wrap = (pdu: number[]): string => Buffer.from(onBus ? [1, ...pdu, ...checksum([1, ...pdu])]
-    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, 1, ...pdu]).toString("hex");
+  const wrap = (pdu: number[]): string => Buffer.from(onBus
+    ? [station, ...pdu, ...checksum([station, ...pdu])]
+    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, station, ...pdu]).toString("hex");
   const record = { t: world.now, link: "plc-1", connection: 1, valid: true, fault: null };
   frames.push({ ...record, time: world.time, dir: "in", bytes: wrap(request) });
   world.now += 2;
@@ -121,6 +130,26 @@ function write(story: Story = {}): number {
 /** A proof by writing, with an arming of its own. */
 const proveBy = (story: Story): number => write({ ...story, intent: { origin: "prove",
   id: `p-${world.now}`, inputs: null, arming: arm(), ...story.intent } });
+
+/** All stations obey it and none answers; `next` ms later the bus is used again. */
+function broadcast(story: Story & { tag?: string; at?: number; next?: number } = {}): void {
+  onBus = true;
+  const { tag = "fans.speed", at = 9, next = 210 } = story;
+  const number = arm({}, { tag, station: 0, at: `holding ${at}` });
+  const received = world.time;
+  const [row] = world.store.audit.intents([world.intent({ tag, policyHash, origin: "rest",
+    id: `b-${world.now}`, inputs: null, permit: [], read: null, received, arming: number,
+    words: Uint8Array.from(word(62)), means: 62, notAfter: world.time + 450, ...story.intent })])!;
+  station = 0;
+  const sent = world.time;
+  (story.frame ?? (() => exchange([6, 0, at, ...word(62)], null)))();
+  station = 1;
+  world.now += next;
+  world.store.audit.outcomes([world.ending(row!, { sent, readBack: null, outcome: "unknown",
+    code: "broadcast", ...story.ending })]);
+  poll();
+  world.now += 1100;
+}
 
 interface Report {
   findings: Record<string, number>;
@@ -185,7 +214,33 @@ describe("W22 the judge", () => {
     expect(judge()).toMatchObject({ matched: 1, findings: {} });
   });
 
+  test("a broadcast has one frame, no read and no answer", () => {
+    broadcast();
+    broadcast();
+    broadcast({ ending: { code: "restart" } });
+    expect(judge()).toMatchObject({ matched: 3, findings: {} });
+  });
+
   const planted: Record<string, [string, () => void]> = {
+    "a broadcast of nobody": ["escape", () => (broadcast(), station = 0,
+      exchange([6, 0, 9, ...word(62)], null))],
+    "a broadcast sent twice": ["sent-twice", () => broadcast({ frame: () => {
+      for (const _ of [1, 2]) exchange([6, 0, 9, ...word(62)], null);
+    } })],
+    "a broadcast of a rule": ["escape", () => broadcast({ intent: { origin: "rule:hold" } })],
+    "a broadcast that the policy does not know as one": ["escape", () =>
+      broadcast({ tag: "fans.bare", at: 10 })],
+    "a broadcast as FC22": ["escape", () => broadcast({ frame: () =>
+      exchange([22, 0, 9, 0, 0, ...word(62)], null) })],
+    "a broadcast over TCP": ["escape", () => broadcast({ frame: () => {
+      [frames, onBus] = [[], false];
+      exchange([6, 0, 9, ...word(62)], null);
+    } })],
+    "a broadcast that somebody called verified": ["broadcast-known", () =>
+      broadcast({ ending: { outcome: "acknowledged", code: null } })],
+    "a broadcast that somebody answered": ["broadcast-answered", () => broadcast({ frame: () =>
+      exchange([6, 0, 9, ...word(62)], [6, 0, 9, ...word(62)]) })],
+    "no silence after a broadcast": ["no-turnaround", () => broadcast({ next: 90 })],
     "a frame of nobody": ["escape", () => writeFrame(62)],
     "a coil": ["escape", () => exchange([5, 0, 9, 0xff, 0], [5, 0, 9, 0xff, 0])],
     "a frame sent twice": ["sent-twice", () =>

@@ -14,13 +14,15 @@ export const free = [
   ...sockets.flatMap((link) => numbers(9).map((i) => `${link}.sp${i}`)),
   ...[1, 2].flatMap((n) => numbers(4).map((i) => `drive${n}.sp${i}`)),
 ];
+/** All stations of the bus obey it, and none answers. */
+export const broadcast = "drives.limit";
 /** Armed for a moment only, over a socket and on the bus. */
 export const brief = ["special.sp4", "drive1.sp4"];
 /** Attempts on these always meet the code. */
 export const places: Readonly<Record<string, readonly string[]>> = {
   "not-armed": ["special.sp0"], "permit-false": ["special.sp1"], "permit-unknown": ["special.sp2"],
   "too-soon": ["special.sp3"], "external-change": numbers(4).map((i) => `seldom.sp${i}`),
-  unread: ["broken.sp0"], duplicate: ["north.sp0", "south.sp1", "drive1.sp0"],
+  broadcast: [broadcast], unread: ["broken.sp0"], duplicate: ["north.sp0", "south.sp1", "drive1.sp0"],
 };
 
 interface WatchedRule {
@@ -61,13 +63,14 @@ const targets = (rule: string): string[] =>
   [target(rule), ...rules[rule]!.twin ? [`ruled.sp${names.length}`] : []];
 
 /** Armed as long as the gateway runs. */
-export const armed = [...free, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
+export const armed = [...free, broadcast, "special.sp1", "special.sp2", "special.sp3", "broken.sp0",
   ...places["external-change"]!, ...names.filter((name) => !rules[name]!.unarmed).flatMap(targets)];
 
 const base = { allow: ["cli", "rest", "mqtt"], maxMode: "armed", min: 0, max: 100,
   minInterval: "1ms", writesPerDay: 1_000_000 };
 export const policy = {
   ...Object.fromEntries([...free, ...brief, ...places["external-change"]!].map((t) => [t, base])),
+  [broadcast]: { ...base, readBack: "none" },
   "special.sp0": base,
   "special.sp1": { ...base, permit: ["special.no"], maxAge: "5s" },
   "special.sp2": { ...base, permit: ["broken.ready"], maxAge: "5s" },
@@ -85,14 +88,18 @@ export const config = {
   links: {
     ...Object.fromEntries([...sockets, "special", "ruled"].map((name, i) =>
       [name, { type: "modbus-tcp", host: "192.0.2.1", port: 502 + i, timeout: "1s" }])),
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s" },
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "1s",
+      broadcast: true, turnaround: "100ms" },
     broker: { type: "mqtt", host: "192.0.2.2" },
   },
   commands: { link: "broker", topic },
   devices: {
     ...Object.fromEntries(sockets.map((link) => [link, { link, groups, tags: setpoints(9) }])),
     ...Object.fromEntries([1, 2].map((station) =>
-      [`drive${station}`, { link: "bus", station, groups, tags: setpoints(5) }])),
+      [`drive${station}`, { link: "bus", station, groups, tags: {
+        ...setpoints(5), limit: { at: "holding 40", type: "int16" } } }])),
+    drives: { link: "bus", station: 0, groups, tags: {
+      limit: { at: "holding 40", type: "int16", access: "read-write" } } },
     special: { link: "special", station: 1, groups: { slow: "1s" }, tags: {
       ...setpoints(5), no: { at: "discrete 0", type: "bool" } } },
     // Polled so seldom that a change from outside is met by the command's own read.

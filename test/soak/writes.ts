@@ -11,7 +11,7 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 import { Broker, type Reply } from "./broker.ts";
 import {
-  armed, brief, config, faults, free, inputs, places, plant, policy, rules, target, token, topic,
+  armed, brief, broadcast, config, faults, free, inputs, places, plant, policy, rules, target, token, topic,
 } from "./writes-plant.ts";
 
 type Entry = "rest" | "cli" | "mqtt";
@@ -187,7 +187,8 @@ class Soak {
   async #armOne(tag: string, for_ms = 3_600_000): Promise<void> {
     // A busy machine may answer a poll too late: the link is opened anew.
     await until(`arm ${tag}`, async () => {
-      const proof = await this.#gateway!.post("/proof", { tag });
+      const proof = await this.#gateway!.post("/proof",
+        { tag, ...tag === broadcast ? { value: 1 } : {} });
       if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
       const { hash } = proof.body;
       const { status, body } =
@@ -374,7 +375,7 @@ const others = ["disarm", ...Object.keys(troubles), "broker"];
 
 /** Refusals that must have been met, with their code, by commands from outside and by rules. */
 const outside = ["out-of-range", "expired", "not-armed", "permit-false", "permit-unknown",
-  "duplicate", "retained", "too-soon", "unread", "external-change"];
+  "duplicate", "retained", "too-soon", "unread", "external-change", "broadcast"];
 const inside = ["out-of-range", "not-armed", "permit-false", "permit-unknown", "too-soon",
   "input-old", "input-bad", "yielded"];
 

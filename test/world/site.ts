@@ -16,12 +16,18 @@ const byRule = {
 /** Tags that may be written, and who writes them. */
 export const targets = {
   "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.manual": null,
-  "drive-2.target": null,
+  "drive-2.target": null, "all-drives.limit": null,
 } as const;
+
+/** What all stations of the bus obey and none answers: nobody knows more than that it left. */
+export const broadcast = "all-drives.limit";
+/** ms for which the bus is silent after it. */
+export const turnaround_ms = 100;
 
 /** Least time between two frames for a tag (ms). */
 export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
   "press.setpoint": 700, "drive-1.target": 700, "press.manual": 50, "drive-2.target": 50,
+  "all-drives.limit": 500,
 };
 
 const outside = ["rest", "mqtt", "cli", "prove"];
@@ -31,7 +37,8 @@ const config = (threads: 1 | 3): object => ({
   links: {
     plc: { type: "modbus-tcp", host: "plc", timeout: "300ms" },
     aux: { type: "modbus-tcp", host: "aux", timeout: "300ms" },
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms" },
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms",
+      broadcast: true, turnaround: `${turnaround_ms}ms` },
     broker: { type: "mqtt", host: "broker" },
   },
   devices: {
@@ -46,7 +53,10 @@ const config = (threads: 1 | 3): object => ({
       level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
     "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
       speed: { at: "input 0", type: "int16", scale: 0.1 },
-      target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
+      target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" },
+      limit: { at: "holding 6", type: "int16", scale: 0.1 } } },
+    "all-drives": { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
+      limit: { at: "holding 6", type: "int16", scale: 0.1, access: "read-write" } } },
   },
   sources: { orders: { type: "mqtt", link: "broker", topic: "mes/orders",
     columns: { n: "int64", amount: "float64" } },
@@ -75,6 +85,8 @@ const config = (threads: 1 | 3): object => ({
     "drive-1.target": { ...byRule, allow: ["rule:pace", ...outside] },
     "press.manual": { ...written, allow: outside, minInterval: "50ms" },
     "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
+    "all-drives.limit": { ...written, allow: ["rest", "mqtt", "cli"], minInterval: "500ms",
+      readBack: "none" },
   },
   store: { directory: "store", maxMB: 64, checkpoint: "2s" },
 });
@@ -89,6 +101,8 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   "drive-1.speed": { kind: "walk", start: 60, min: 20, max: 100, step: 8, every: 500 },
   "drive-1.target": { kind: "follow", value: 40 },
   "drive-2.target": { kind: "follow", value: 10 },
+  "drive-1.limit": { kind: "follow", value: 50 },
+  "drive-2.limit": { kind: "follow", value: 50 },
 };
 
 /** The configuration as `run` would work it out. */
