@@ -1,6 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import type { AnyDriver, Driver, DriverTag } from "../driver.ts";
+import { overlap, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
@@ -14,14 +14,16 @@ export function simulated(
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
     return driver === undefined || driver.medium === "client" ? []
-      : [{ link, driver, tags: tagsOf(gateway, link) }];
+      : [{ link, driver, tags: tagsOf(gateway, link, driver) }];
   });
 }
 
-function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
+function tagsOf(gateway: Gateway, link: Link, driver: Driver): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
     .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
-  return tags.map((tag, column) => ({ ...tag, column }));
+  const broadcasts = tags.filter((tag) => driver.broadcast?.is(tag));
+  return tags.map((tag, column) => ({ ...tag, column,
+    takes: tag.writable || broadcasts.some((all) => overlap(driver, all, tag)) }));
 }
 
 export interface SimulationOptions {

@@ -72,7 +72,8 @@ function exchange(request: number[], answer: number[] | null): void {
   transaction = (transaction + 1) & 0xffff;
   const wrap = (pdu: number[]): string => Buffer.from(onBus
     ? [station, ...pdu, ...checksum([station, ...pdu])]
-    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, station, ...pdu]).toString("hex");
+    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, station, ...pdu])
+    .toString("hex");
   const record = { t: world.now, link: "plc-1", connection: 1, valid: true, fault: null };
   frames.push({ ...record, time: world.time, dir: "in", bytes: wrap(request) });
   world.now += 2;

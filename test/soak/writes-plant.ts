@@ -22,7 +22,8 @@ export const brief = ["special.sp4", "drive1.sp4"];
 export const places: Readonly<Record<string, readonly string[]>> = {
   "not-armed": ["special.sp0"], "permit-false": ["special.sp1"], "permit-unknown": ["special.sp2"],
   "too-soon": ["special.sp3"], "external-change": numbers(4).map((i) => `seldom.sp${i}`),
-  broadcast: [broadcast], unread: ["broken.sp0"], duplicate: ["north.sp0", "south.sp1", "drive1.sp0"],
+  broadcast: [broadcast], unread: ["broken.sp0"],
+  duplicate: ["north.sp0", "south.sp1", "drive1.sp0"],
 };
 
 interface WatchedRule {

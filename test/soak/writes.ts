@@ -11,7 +11,8 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 import { Broker, type Reply } from "./broker.ts";
 import {
-  armed, brief, broadcast, config, faults, free, inputs, places, plant, policy, rules, target, token, topic,
+  armed, brief, broadcast, config, faults, free, inputs, places, plant, policy, rules, target,
+  token, topic,
 } from "./writes-plant.ts";
 
 type Entry = "rest" | "cli" | "mqtt";
