@@ -1,5 +1,6 @@
 /** The one JSON file: what may stand in it, and what is wrong with it. */
 export * from "./config/model.ts";
+export { Tag, type TagHome, type TagSpec } from "./config/tag.ts";
 export { diffGateways, type Difference } from "./config/diff.ts";
 export { load, type Loaded, type LoadOptions } from "./config/load.ts";
 export { allowsText } from "./config/allowed-texts.ts";

@@ -19,7 +19,7 @@ export { hashCell, sameCell } from "./ring/key.ts";
 export {
   DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,
 } from "./ring/dyn.ts";
-export { gather, sourcesOf } from "./ring/gather.ts";
+export { gather, sourcesOf, type Sources } from "./ring/gather.ts";
 export { OpenRow, open_row_bytes } from "./ring/open-row.ts";
 export { packRows, unpackRows } from "./ring/pack.ts";
 export { readCell, writeCell, type CellValue, type Written } from "./ring/value.ts";

@@ -1,14 +1,17 @@
 /**
  * What `make` gives for a text, made once: a constant is compiled on the first row. Texts that
- * change from row to row fill the table, which is then begun anew.
+ * change from row to row fill the table of `most`, which is then begun anew. Of a `subject` the
+ * text must say all that `make` makes of it.
  */
-export function remember<T>(make: (text: string) => T): (text: string) => T {
+export function remember<T, Subject = void>(
+  make: (text: string, subject: Subject) => T, most = remembered_max,
+): (text: string, subject: Subject) => T {
   const known = new Map<string, T>();
-  return (text) => {
+  return (text, subject) => {
     let value = known.get(text);
     if (value === undefined) {
-      if (known.size === remembered_max) known.clear();
-      known.set(text, (value = make(text)));
+      if (known.size === most) known.clear();
+      known.set(text, (value = make(text, subject)));
     }
     return value;
   };

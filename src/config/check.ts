@@ -1,10 +1,11 @@
 import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
-import type { Link, Profile, Rule, SerialPort, Tag } from "./model.ts";
+import type { Link, Profile, Rule, SerialPort } from "./model.ts";
 import { never } from "./broadcast.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
+import type { Tag } from "./tag.ts";
 
 /** Everything that the checks across the configuration look at. */
 export interface Parts {
@@ -50,15 +51,17 @@ function everyTag(parts: Parts): { tag: Tag; placed: PlacedDevice }[] {
     placed.device.groups.flatMap((group) => group.tags.map((tag) => ({ tag, placed }))));
 }
 
-function broadcastsOf(parts: Parts): ReadonlySet<string> {
-  const { links, components } = parts;
-  const types = new Map(links.map(({ name, type }) => [name, type]));
-  return new Set(everyTag(parts).flatMap(({ tag, placed: { device } }) => {
-    const type = types.get(device.link);
-    const is = type !== undefined && components.drivers?.includes(type) === true &&
-      components.isBroadcast?.(type, tag) === true;
-    return is ? [tag.id] : [];
-  }));
+/** Ids of tags that all devices of a link obey. */
+function broadcastsOf({ links, devices, components }: Parts): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { device } of devices.placed) {
+    const type = links.find(({ name }) => name === device.link)?.type;
+    if (type === undefined || components.drivers?.includes(type) !== true) continue;
+    for (const { tags } of device.groups) {
+      for (const tag of tags) if (components.isBroadcast?.(type, tag) === true) found.add(tag.id);
+    }
+  }
+  return found;
 }
 
 /** Devices, sources, tables and rules are all named after FROM. */

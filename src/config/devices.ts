@@ -1,5 +1,5 @@
-import { nearest, reason } from "../base.ts";
-import type { Device, Group, StaticTag, Tag } from "./model.ts";
+import { Alike, nearest, reason } from "../base.ts";
+import type { Device, Group, StaticTag } from "./model.ts";
 import { TagTable } from "./csv.ts";
 import { tellIssues } from "./issues.ts";
 import { nameText } from "./fields.ts";
@@ -7,6 +7,7 @@ import { checkMeaning, meaningOf } from "./scaling.ts";
 import { checkStatic, staticTag } from "./static.ts";
 import { tagSettings, type DeviceText, type GatewayText, type TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
+import { Tag, type TagSpec } from "./tag.ts";
 import { z } from "zod";
 
 /** A device of the configuration and where the texts of its settings stand. */
@@ -42,6 +43,7 @@ export function expandDevices(
   for (const [name, type] of Object.entries(config.types)) {
     typeTags.set(name, readTags(type.tags, below(root, "types", name, "tags"), readFile, findings));
   }
+  const alike = new Alike();
   const devices: PlacedDevice[] = [];
   const incomplete = new Set<string>();
   for (const [pattern, device] of Object.entries(config.devices)) {
@@ -62,8 +64,9 @@ export function expandDevices(
     const groups = { ...type?.groups, ...device.groups };
     const order = device.wordOrder ?? type?.wordOrder ?? "ABCD";
     const grouped = groupTags(mergeTags(inherited, own), groups, origin, findings);
+    const specs = new Specs(order, alike);
     for (const { name, n } of names) {
-      devices.push(instance(name, n, device, order, grouped, groups, origin, findings));
+      devices.push(instance(name, n, device, specs, grouped, groups, origin, findings));
     }
   }
   return { placed: devices, incomplete };
@@ -192,8 +195,34 @@ function rangeOf(pattern: string): { names: readonly NumberedName[] } | null {
   };
 }
 
+/** What tags are, once for all devices in which they are the same. */
+class Specs {
+  readonly #wordOrder: TagSpec["wordOrder"];
+  readonly #alike: Alike;
+  /** Of the devices of one pattern, by what they share already. */
+  readonly #known = new Map<TagText, TagSpec>();
+
+  constructor(wordOrder: TagSpec["wordOrder"], alike: Alike) {
+    this.#wordOrder = wordOrder;
+    this.#alike = alike;
+  }
+
+  /** `at`: its device's number filled in. A tag stands in one group, so `column` is its own. */
+  of(name: string, at: string, settings: TagText, column: number): TagSpec {
+    const known = this.#known.get(settings);
+    if (known?.at === at) return known;
+    const spec = this.#alike.of<TagSpec>({
+      name, column, at, type: settings.type ?? "float64", ...meaningOf(settings),
+      wordOrder: settings.wordOrder ?? this.#wordOrder,
+      eu: settings.eu ?? null, writable: settings.access === "read-write",
+    });
+    this.#known.set(settings, spec);
+    return spec;
+  }
+}
+
 function instance(
-  name: string, n: number | null, settings: DeviceText, wordOrder: Tag["wordOrder"],
+  name: string, n: number | null, settings: DeviceText, specs: Specs,
   grouped: ReadonlyMap<string, readonly [string, PlacedTag][]>,
   intervals: Readonly<Record<string, number>>, origin: Origin, findings: Findings,
 ): PlacedDevice {
@@ -208,14 +237,11 @@ function instance(
   if (station > 255) {
     findings.at(below(origin, "station"), `station ${station} of ${name}: at most 255`);
   }
+  const home = { name, station };
   const tagOf = (
     [tag, { origin: placed, settings }]: [string, PlacedTag], column: number,
-  ): Tag => ({
-    id: `${name}.${tag}`, name: tag, station, column,
-    at: fill(settings.at ?? "", below(placed, "at")), type: settings.type ?? "float64",
-    ...meaningOf(settings), wordOrder: settings.wordOrder ?? wordOrder,
-    eu: settings.eu ?? null, writable: settings.access === "read-write",
-  });
+  ): Tag => new Tag(home, specs.of(tag, fill(settings.at ?? "", below(placed, "at")), settings,
+    column));
   const isStatic = ([, { settings }]: [string, PlacedTag]): boolean =>
     settings.static !== undefined;
   const groups: Group[] = [...grouped]

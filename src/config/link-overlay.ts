@@ -62,5 +62,7 @@ function led(link: Link, over: SimLinks["links"][string]): Link {
       { link: link.name });
   }
   const { type: _, ...settings } = over;
-  return { ...link, settings: { ...link.settings, ...settings } };
+  // Neither the machine's stand-in is asked, nor is it the machine that dials.
+  const { backupHost: _backup, from: _from, ...own } = link.settings;
+  return { ...link, settings: { ...own, ...settings } };
 }

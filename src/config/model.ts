@@ -1,9 +1,11 @@
 import type { Schedule } from "../base.ts";
 import type { ColumnSpec, TagType } from "../ring.ts";
+import type { Tag } from "./tag.ts";
 
 /**
  * The configuration after `load`: defaults filled in, name patterns expanded, types applied,
- * durations in ms, secrets resolved, everything cross-checked. Plain data: it travels to workers.
+ * durations in ms, secrets resolved, everything cross-checked. Plain data but for its tags: it
+ * travels to workers (`runtime/travel.ts`).
  */
 export interface Gateway {
   /** Its links lead to a simulation (W25). */
@@ -115,12 +117,6 @@ export interface TagOnLink {
   readonly writable: boolean;
   /** Of its value in its group's ring. */
   readonly column: number;
-}
-
-/** One object for each tag of a plant: what its driver is told, and what it need not know. */
-export interface Tag extends TagOnLink {
-  readonly name: string;
-  readonly eu: string | null;
 }
 
 export interface Source {

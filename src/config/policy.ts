@@ -4,9 +4,10 @@ import { isNumeric } from "./scaling.ts";
 import { tellIssues } from "./issues.ts";
 import { patternFault } from "./allowed-texts.ts";
 import { checkBroadcast } from "./broadcast.ts";
-import type { Policy, Tag, TagPolicy } from "./model.ts";
+import type { Policy, TagPolicy } from "./model.ts";
 import { policyJsonSchema, policySchema } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
+import type { Tag } from "./tag.ts";
 
 export interface PlacedPolicy {
   readonly policy: Policy;

@@ -1,8 +1,8 @@
-import type { Tag } from "./model.ts";
+import type { TagOnLink } from "./model.ts";
 import type { TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
 
-type Meaning = Pick<Tag, "scale" | "offset" | "decimals" | "signal">;
+type Meaning = Pick<TagOnLink, "scale" | "offset" | "decimals" | "signal">;
 
 /** What the raw numbers of a tag mean, whichever way it is spelled. */
 export function meaningOf(tag: TagText): Meaning {

@@ -1,4 +1,5 @@
-import type { Device, StaticTag, Tag } from "./model.ts";
+import type { Device, StaticTag } from "./model.ts";
+import type { TagSpec } from "./tag.ts";
 
 const columns = ["name", "at", "type", "group", "scale", "offset", "rawRange", "euRange", "signal",
   "decimals", "wordOrder", "eu", "access", "static"] as const;
@@ -19,12 +20,12 @@ const quoted = (text: string): string =>
 export function tagLines({ groups }: Device): TagLine[] {
   const several = groups.length > 1;
   return groups.flatMap(({ name: group, tags, statics }) => [
-    ...tags.map((tag) => ({ ...tagLine(tag), ...(several ? { group } : {}) })),
+    ...tags.map(({ spec }) => ({ ...tagLine(spec), ...(several ? { group } : {}) })),
     ...statics.map((tag) => ({ ...staticLine(tag), ...(several ? { group } : {}) })),
   ]);
 }
 
-function tagLine({ name, at, type, eu, writable, wordOrder, ...meaning }: Tag): TagLine {
+function tagLine({ name, at, type, eu, writable, wordOrder, ...meaning }: TagSpec): TagLine {
   const { scale, offset, signal, decimals } = meaning;
   const ends = signal?.map((raw) => raw * scale + offset);
   return {

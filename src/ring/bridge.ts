@@ -1,5 +1,4 @@
-import type { Column } from "./column.ts";
-import { gather, sourcesOf } from "./gather.ts";
+import { gather, sourcesOf, type Sources } from "./gather.ts";
 import type { Ring } from "./ring.ts";
 
 /**
@@ -60,7 +59,9 @@ export class Bridge {
   lost = 0;
   readonly #remote: Ring;
   readonly #local: Ring;
-  readonly #sources: readonly Column[];
+  readonly #sources: Sources;
+  /** Of rows that move within `local`. */
+  readonly #own: Sources;
   readonly #rows_max: number;
   #cursor: number;
 
@@ -69,6 +70,7 @@ export class Bridge {
     this.#remote = remote;
     this.#local = local;
     this.#sources = sourcesOf(remote, local);
+    this.#own = sourcesOf(local, local);
     this.#cursor = from ?? loadHead(remote.arena.I, remote.headAt);
     storeCursor(local.arena.I, local.cursorAt, this.#cursor);
     // Half of `local` is claimed ahead of each step and not in it: between the loads of a step no
@@ -123,7 +125,7 @@ export class Bridge {
     if (gone + lapped > 0) local.gaps.open();
     if (lapped === n) return 0;
     if (lapped > 0) {
-      gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, local.columns);
+      gather(local, (local.head + lapped) | 0, local, local.head, n - lapped, this.#own);
     }
     if (local.gaps.upTo === Infinity) {
       local.gaps.close(local.arena.F[local.timeAt + (local.head & local.mask)]!);

@@ -1,7 +1,6 @@
 import { assert } from "../base.ts";
 import { loadCursor, loadHead, publishHead, storeCursor } from "./bridge.ts";
-import type { Column } from "./column.ts";
-import { gather, sourcesOf } from "./gather.ts";
+import { gather, sourcesOf, type Sources } from "./gather.ts";
 import type { Ring } from "./ring.ts";
 
 /**
@@ -36,7 +35,7 @@ export class CommandWriter {
 export class CommandReader {
   readonly #ring: Ring;
   readonly #into: Ring;
-  readonly #sources: readonly Column[];
+  readonly #sources: Sources;
 
   constructor(ring: Ring, into: Ring) {
     assert(into.columns.length === ring.columns.length, `${into.name} misses columns of a record`);

@@ -1,19 +1,34 @@
 import { assert } from "../base.ts";
 import type { Column } from "./column.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, RingLayout } from "./ring.ts";
+
+/** Where the cells are that become those of another ring's columns, in their order. */
+export interface Sources {
+  readonly columns: readonly Column[];
+  /** Bytes that they lie further on than `columns` say. */
+  readonly shift: number;
+}
 
 /** By column of `to`, that of its name in `from`; both must mean the same bytes. */
-export function sourcesOf(from: Ring, to: Ring): readonly Column[] {
-  const sources = to.columns.map((column) => {
+export function sourcesOf(from: Ring, to: Ring): Sources {
+  // The one block is as the other: there are no columns of `from` to be made for it.
+  if (isAlike(from.layout, to.layout)) return { columns: to.columns, shift: from.at - to.at };
+  const columns = to.columns.map((column) => {
     const source = from.column(column.name);
     assert(source !== undefined, `${to.name}: ${from.name} has no column ${column.name}`);
     assert(source.kind === column.kind && source.slot === column.slot,
       `${to.name}.${column.name} is no copy of ${from.name}.${column.name}`);
     return source;
   });
-  // Mostly all of them in their order: that list is there already, for each tag of a plant.
-  const isWhole = sources.every((source, i) => source === from.columns[i]);
-  return isWhole ? from.columns : sources;
+  return { columns, shift: 0 };
+}
+
+function isAlike(a: RingLayout, b: RingLayout): boolean {
+  return a.rows === b.rows && a.columns.length === b.columns.length &&
+    a.columns.every(({ name, kind, slot }, i) => {
+      const other = b.columns[i]!;
+      return name === other.name && kind === other.kind && slot === other.slot;
+    });
 }
 
 /**
@@ -23,17 +38,20 @@ export function sourcesOf(from: Ring, to: Ring): readonly Column[] {
  */
 export function gather(
   from: Ring, fromSeq: number, to: Ring, toSeq: number, n: number,
-  sources: readonly Column[],
+  { columns, shift }: Sources,
 ): void {
   copyFloats(from, from.timeAt, fromSeq, to, to.timeAt, toSeq, n);
   copyFloats(from, from.sourceAt, fromSeq, to, to.sourceAt, toSeq, n);
   copyBytes(from, from.flagsAt, fromSeq, to, to.flagsAt, toSeq, n);
-  for (let c = 0; c < sources.length; c++) {
-    const source = sources[c]!, target = to.columns[c]!;
-    if (source.slot > 0) copySlots(from, source, fromSeq, to, target, toSeq, n);
-    else if (source.kind === "int64") copyPairs(from, source, fromSeq, to, target, toSeq, n);
-    else copyFloats(from, source.payload, fromSeq, to, target.payload, toSeq, n);
-    copyBytes(from, source.state, fromSeq, to, target.state, toSeq, n);
+  const targets = to.columns;
+  for (let c = 0; c < columns.length; c++) {
+    const source = columns[c]!, target = targets[c]!;
+    const payload = source.payload + (source.slot > 0 ? shift : shift / 8);
+    if (source.slot > 0) {
+      copySlots(from, payload, source.length + shift / 4, fromSeq, to, target, toSeq, n);
+    } else if (source.kind === "int64") copyPairs(from, payload, fromSeq, to, target, toSeq, n);
+    else copyFloats(from, payload, fromSeq, to, target.payload, toSeq, n);
+    copyBytes(from, source.state + shift, fromSeq, to, target.state, toSeq, n);
   }
 }
 
@@ -59,13 +77,13 @@ function copyBytes(
 
 /** int64 as two words: through the Float64 view an engine may change the bits of what looks NaN. */
 function copyPairs(
-  from: Ring, fromColumn: Column, fromSeq: number,
+  from: Ring, fromAt: number, fromSeq: number,
   to: Ring, toColumn: Column, toSeq: number, n: number,
 ): void {
   const source = from.arena.I;
   const target = to.arena.I;
   for (let i = 0; i < n; i++) {
-    const fromWord = (fromColumn.payload + ((fromSeq + i) & from.mask)) * 2;
+    const fromWord = (fromAt + ((fromSeq + i) & from.mask)) * 2;
     const toWord = (toColumn.payload + ((toSeq + i) & to.mask)) * 2;
     target[toWord] = source[fromWord]!;
     target[toWord + 1] = source[fromWord + 1]!;
@@ -74,18 +92,18 @@ function copyPairs(
 
 /** Slots by words: they are 8n bytes long and lie on multiples of 8. */
 function copySlots(
-  from: Ring, fromColumn: Column, fromSeq: number,
+  from: Ring, fromAt: number, lengthAt: number, fromSeq: number,
   to: Ring, toColumn: Column, toSeq: number, n: number,
 ): void {
   const source = from.arena.I;
   const target = to.arena.I;
-  const words = fromColumn.slot / 4;
+  const words = toColumn.slot / 4;
   for (let i = 0; i < n; i++) {
     const fromRow = (fromSeq + i) & from.mask;
     const toRow = (toSeq + i) & to.mask;
-    const length = source[fromColumn.length + fromRow]!;
+    const length = source[lengthAt + fromRow]!;
     const used = Math.min(words, Math.max(0, (length + 3) >> 2));
-    const fromWord = fromColumn.payload / 4 + fromRow * words;
+    const fromWord = fromAt / 4 + fromRow * words;
     const toWord = toColumn.payload / 4 + toRow * words;
     for (let w = 0; w < used; w++) target[toWord + w] = source[fromWord + w]!;
     target[toColumn.length + toRow] = length;

@@ -67,9 +67,8 @@ export class Ring {
   readonly at: number;
   readonly rows: number;
   readonly mask: number;
-  readonly columns: readonly Column[];
-  /** Without the engine's own, whose names begin with `$`: what sinks and the API show. */
-  readonly shown: readonly Column[];
+  /** Not before somebody asks: of the remote ring of a bridge mostly nobody does. */
+  #columns: readonly Column[] | null = null;
   /** Names of its rows that outlast this process; kept by the thread that writes the ring. */
   readonly numbering = new Numbering();
   readonly gaps = new Gaps();
@@ -84,6 +83,10 @@ export class Ring {
   readonly sourceAt: number;
   /** Index into U. */
   readonly flagsAt: number;
+  /** Bytes at which what all columns have of a kind begins. */
+  readonly #payloadsAt: number;
+  readonly #lengthsAt: number;
+  readonly #statesAt: number;
 
   private constructor(arena: Arena, at: number, layout: RingLayout) {
     this.name = layout.name;
@@ -103,15 +106,33 @@ export class Ring {
     };
     this.timeAt = place(layout.rows * 8) / 8;
     this.sourceAt = place(layout.rows * 8) / 8;
-    const payloads = layout.columns.map((spec) => place(layout.rows * kindBytes(spec)));
-    const lengths = layout.columns.map((c) => (c.slot === 0 ? -1 : place(layout.rows * 4) / 4));
+    const { columns } = layout;
+    this.#payloadsAt = place(layout.rows * columns.reduce((sum, c) => sum + kindBytes(c), 0));
+    this.#lengthsAt = place(layout.rows * 4 * columns.filter(({ slot }) => slot > 0).length);
     this.flagsAt = place(layout.rows);
-    this.columns = layout.columns.map((spec, i) => {
-      const payload = spec.slot === 0 ? payloads[i]! / 8 : payloads[i]!;
-      return new Column(spec, i, payload, lengths[i]!, place(layout.rows));
-    });
-    this.shown = this.columns.filter((column) => !column.name.startsWith("$"));
+    this.#statesAt = place(layout.rows * columns.length);
     assert(offset - at === layout.bytes, `ring ${layout.name}: layout and offsets agree`);
+  }
+
+  get columns(): readonly Column[] {
+    return this.#columns ??= this.#placed();
+  }
+
+  /** Without the engine's own, whose names begin with `$`: what sinks and the API show. */
+  get shown(): readonly Column[] {
+    return this.columns.filter((column) => !column.name.startsWith("$"));
+  }
+
+  #placed(): readonly Column[] {
+    const { layout: { columns }, rows } = this;
+    let payloadAt = this.#payloadsAt, lengthAt = this.#lengthsAt;
+    return columns.map((spec, i) => {
+      const payload = spec.slot === 0 ? payloadAt / 8 : payloadAt;
+      const length = spec.slot === 0 ? -1 : lengthAt / 4;
+      payloadAt += rows * kindBytes(spec);
+      if (spec.slot > 0) lengthAt += rows * 4;
+      return new Column(spec, i, payload, length, this.#statesAt + i * rows);
+    });
   }
 
   static layout(name: string, columns: readonly ColumnSpec[], rows: number): RingLayout {

@@ -136,7 +136,6 @@ class Builder {
     checkWritePaths({
       gateway, rules, permits, streams: this.#streams, past: this.#past(),
       constants: this.#constants,
-      readsOf: (program, but) => this.#readsOf(program, but),
       permitAlone: (condition) => compileConditions([condition], this.#catalog("")),
     }, (...told) => this.#problem(...told));
     const tables = gateway.tables.map(planTable);
@@ -293,7 +292,6 @@ class Builder {
           interval: group.interval, tags, constants: constantsOf(group),
           history: this.#streams.has(historyOf(`${device.name}.${group.name}`)),
           broadcasts: tags.filter((tag) => driver.broadcast?.is(tag)).map(({ column }) => column),
-          requests: driver.plan(tags, link),
         });
       }
     }
@@ -439,7 +437,6 @@ class Builder {
         : Ring.layout(`${rule.name} input`, program.gather, rows),
       layouts,
       isRead: true,
-      reads: this.#readsOf(program),
       window: program.shared === null || inputs.every((name) => this.#isFollowed(name)) ? null
         : program.shared.key,
     });
@@ -522,23 +519,6 @@ class Builder {
           { nearest: nearest(column, columns) });
       }
     }
-  }
-
-  /** Without what has the name `but` in its own query. */
-  #readsOf(program: Program, but?: string): Set<string> {
-    const reads = new Set<string>(program.newest.map((n) => n.tag).filter((tag) => tag !== but));
-    for (const input of program.inputs) {
-      for (const name of input.streams) {
-        const through = this.#rules.get(name);
-        if (through !== undefined) for (const tag of through.reads) reads.add(tag);
-        const device = name.slice(0, name.lastIndexOf("."));
-        for (const column of input.columns.filter((c) => c.name !== but)) {
-          const tag = this.#tags.get(`${device}.${column.name}`);
-          if (tag !== undefined) reads.add(tag.id);
-        }
-      }
-    }
-    return reads;
   }
 
   #planPermits(): PermitPlan[] {

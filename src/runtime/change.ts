@@ -119,10 +119,10 @@ function keptTags(
   const writers = (graph: Graph, tag: string): unknown => graph.rules.flatMap(({ rule }) =>
     rule.to.filter((target) => writes(target, tag)).map((target) => [rule.name, target]));
   const wireOf = (graph: Graph, tag: string) => graph.links.flatMap(({ link, groups }) =>
-    groups.flatMap((group) => group.tags.filter(({ id }) => id === tag)
+    groups.flatMap((group) => group.tags.filter((one) => one.is(tag))
       .map((wire) => ({ link: link.name, stream: group.stream, wire }))))[0];
   const settings = (graph: Graph, tag: string): unknown => graph.gateway.devices
-    .flatMap(({ groups }) => groups.flatMap(({ tags }) => tags)).find(({ id }) => id === tag);
+    .flatMap(({ groups }) => groups.flatMap(({ tags }) => tags)).find((one) => one.is(tag));
   return new Set(Object.keys(after.gateway.policy).filter((tag) => {
     const place = wireOf(after, tag);
     const conditions = after.gateway.policy[tag]!.permit.length > 0;

@@ -186,7 +186,7 @@ function loadForecast(
   const measured = views.find((view) => view.name === name)?.counters["roundTrip"] ?? 0;
   const was = before.links.find(({ link }) => link.name === name);
   const requests = plan.groups.reduce((sum, group) =>
-    sum + group.requests.length * 1000 / group.interval, 0);
+    sum + plan.driver.plan(group.tags, plan.link).length * 1000 / group.interval, 0);
   return {
     link: name, connections: 1, requestsPerSecond: requests,
     share: shareOfWire(plan, measured),
@@ -197,8 +197,8 @@ function loadForecast(
 /** By the line's own arithmetic, or by the newest answer's time. */
 function shareOfWire({ link, driver, groups }: LinkPlan, measured_ms: number): number | null {
   let share = 0;
-  for (const { requests, interval } of groups) {
-    for (const request of requests) {
+  for (const { tags, interval } of groups) {
+    for (const request of driver.plan(tags, link)) {
       const ms = driver.occupies(request, link) ?? measured_ms;
       if (ms === 0) return null;
       share += ms / interval;

@@ -1,6 +1,6 @@
 import type { Gateway, Link, Rule, Tag } from "../config.ts";
 import type { Connector, TableType } from "../connector.ts";
-import type { AnyDriver, Request } from "../driver.ts";
+import type { AnyDriver } from "../driver.ts";
 import type { RingLayout } from "../ring.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
@@ -69,7 +69,6 @@ export interface GroupPlan {
   readonly broadcasts: readonly number[];
   /** A rule reads what was missed, the stream `device.group.history`. */
   readonly history: boolean;
-  readonly requests: readonly Request[];
 }
 
 export interface RulePlan {
@@ -81,8 +80,6 @@ export interface RulePlan {
   readonly isRead: boolean;
   /** The ring of a fan-in or of several streams; null = the only input's own. */
   readonly gather: RingLayout | null;
-  /** Every tag that the rule's output can depend on, through other rules too. */
-  readonly reads: ReadonlySet<string>;
   /** Of rules that share their window one and the same (windows.ts); null: it has its own. */
   readonly window: string | null;
 }

@@ -54,7 +54,8 @@ export class Inspector {
     const { devices } = this.#role.gateway;
     const device = devices.find(({ name }) => id.startsWith(`${name}.`));
     for (const group of device?.groups ?? []) {
-      const tag = tagsOf(group).find((one) => one.id === id);
+      const tag = group.tags.find((one) => one.is(id)) ??
+        group.statics.find((one) => one.id === id);
       if (tag !== undefined) return { device: device!, group, tag };
     }
     const close = nearest(id, devices.flatMap(({ groups }) =>

@@ -1,6 +1,6 @@
 import type { Intake } from "../connector.ts";
 import { limits } from "../base.ts";
-import { type Column, gather, packRows, type Ring, sourcesOf } from "../ring.ts";
+import { gather, packRows, type Ring, sourcesOf, type Sources } from "../ring.ts";
 import { seal, type Segment } from "../store.ts";
 
 /** One message of a source: its rows end before inlet row `end`. */
@@ -28,7 +28,7 @@ export class Journal implements Intake {
   readonly marks_min: number;
   /** Hash of what the rows mean. */
   readonly shape: string;
-  readonly #sources: readonly Column[];
+  readonly #sources: Sources;
   readonly #wake: () => void;
   readonly #messages: Message[] = [];
   /** Mark of the newest message that became durable in this life. */

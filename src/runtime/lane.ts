@@ -103,7 +103,7 @@ export class Lane {
       id: tag.id, type: tag.type, scale: tag.scale, offset: tag.offset, eu: tag.eu,
       writable: tag.writable,
       unsupported: whyUnsupported(tag.type) ??
-        driver.checkTag({ ...tag, writable: true }, options.link),
+        driver.checkTag(tag.with({ writable: true }), options.link),
       broadcast: driver.broadcast?.is(tag) ?? false,
       encode: (value) => {
         try {

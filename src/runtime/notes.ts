@@ -31,9 +31,9 @@ export function notesOf(graph: Graph): string[] {
 }
 
 /** W24: what polls send is not tested by the gate, so a person looks at it. */
-function sendNotes({ link, groups }: LinkPlan): string[] {
-  return groups.flatMap(({ stream, interval, requests }) =>
-    requests.flatMap(({ sends }) => (sends === undefined ? [] :
+function sendNotes({ link, driver, groups }: LinkPlan): string[] {
+  return groups.flatMap(({ stream, interval, tags }) =>
+    driver.plan(tags, link).flatMap(({ sends }) => (sends === undefined ? [] :
       [`note: links.${link.name}: sent unarmed, every ${formatDuration(interval)} for ` +
         `${stream}: ${sends}`])));
 }

@@ -1,5 +1,5 @@
 import { BAD, stateOf } from "../ring.ts";
-import type { DriverTag } from "../driver.ts";
+import type { Tag } from "../config.ts";
 import type { LinkPlan } from "./graph.ts";
 import type { LinkView, StationView, TagView } from "./view.ts";
 
@@ -13,7 +13,7 @@ export function reasonOf(
   if (quality === "bad:broadcast") {
     return "it is a broadcast: all stations obey what is written, none answers, nothing is read";
   }
-  const read = plan.groups.flatMap(({ tags }) => tags).find(({ id }) => id === tag.id) ?? null;
+  const read = plan.groups.flatMap(({ tags }) => tags).find((one) => one.is(tag.id)) ?? null;
   if (quality === "good") return `the last poll read it${orderAdvice(tag, read, plan)}`;
   if (link.state !== "open") return `the link is ${link.state}: ${link.reason}`;
   const isOwn = quality === "bad:address" || station === undefined || station.reason === "good";
@@ -24,7 +24,7 @@ export function reasonOf(
 
 function adviceOn(
   { quality }: TagView, { stations }: LinkView, station: StationView | undefined,
-  tag: DriverTag | null, { driver, link }: LinkPlan,
+  tag: Tag | null, { driver, link }: LinkPlan,
 ): string | null {
   const number = station?.station ?? tag?.station ?? 0;
   return driver.advise({
@@ -42,16 +42,16 @@ const word = 65536;
 
 /** A number that looks like one whose words stand in another order. */
 function orderAdvice(
-  { value }: TagView, tag: DriverTag | null, { driver, link }: LinkPlan,
+  { value }: TagView, tag: Tag | null, { driver, link }: LinkPlan,
 ): string {
   if (tag === null || typeof value !== "number" || value === 0) return "";
   const isFloat = tag.type.startsWith("float");
   const size = Math.abs(value);
   const isOdd = isFloat ? size < least.odd || size > most.odd : value % word === 0;
   if (!isOdd || !/32|64/.test(tag.type)) return "";
-  const { bytes } = driver.encode({ ...tag, writable: true }, value, link);
+  const { bytes } = driver.encode(tag.with({ writable: true }), value, link);
   for (const wordOrder of orders) {
-    const other = Number(driver.decode({ ...tag, wordOrder }, bytes));
+    const other = Number(driver.decode(tag.with({ wordOrder }), bytes));
     const usual = Math.abs(other);
     const isUsual = isFloat ? usual >= least.usual && usual <= most.usual : usual < word;
     if (other !== value && other !== 0 && isUsual) {

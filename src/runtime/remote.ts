@@ -105,7 +105,7 @@ export function serveRole(
     },
     start: async (offers: readonly Offer[]) => {
       await host!.start(offers);
-      world!.collect();
+      world!.shrink();
     },
     unavailable: (why: string | null) => {
       unavailable = why;

@@ -154,7 +154,7 @@ export class Role {
     for (const { groups } of this.share.links) {
       for (const { device, stream, tags } of groups) {
         if (!tag.startsWith(`${device}.`)) continue;
-        const found = tags.find(({ id }) => id === tag);
+        const found = tags.find((one) => one.is(tag));
         const ring = this.rings.get(stream)!;
         if (found === undefined || ring.head === 0) continue;
         const { state } = ring.columns[found.column]!;
@@ -498,7 +498,8 @@ export class Role {
     return plan.groups.map((group) => ({
       stream: group.stream, device: group.device, station: group.station,
       interval: group.interval, ring: this.rings.get(group.stream)!, constants: group.constants,
-      broadcasts: group.broadcasts, requests: group.requests,
+      broadcasts: group.broadcasts,
+      requests: plan.driver.plan(group.tags, plan.link),
     }));
   }
 

@@ -14,6 +14,7 @@ import type { Components, Graph, RulePlan } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
 import { Latching } from "./latching.ts";
 import { prune } from "./prune.ts";
+import { Reach } from "./reach.ts";
 import { reasonOf } from "./reason.ts";
 import { RemoteRole, type RoleInit } from "./remote.ts";
 import { planText } from "./memory.ts";
@@ -118,7 +119,7 @@ class Running implements Runtime {
     this.#adopt(this.#graph);
     this.#restoreShelves();
     this.#latching.recall();
-    this.#options.world.collect();
+    this.#options.world.shrink();
     this.#keepSoon();
   }
 
@@ -484,13 +485,14 @@ class Running implements Runtime {
     const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
     const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
+    const reach = new Reach(new Map(graph.rules.map((plan) => [plan.rule.name, plan])), id);
     return {
       tag, device: device.name, gate,
       link: { ...link, stations: station === undefined ? [] : [station] },
       lastFrame_ms: station?.lastGood_ms ?? null,
       reason: reasonOf(tag, link, station,
         graph.links.find((plan) => plan.link.name === device.link)!),
-      rules: graph.rules.filter((r) => r.reads.has(id)).map((r) => r.rule.name),
+      rules: graph.rules.filter((r) => reach.isOf(r.program)).map((r) => r.rule.name),
       writers: graph.rules.flatMap(({ rule }) => rule.to.flatMap((target) =>
         (target.kind === "write" && target.tag === id ? [`${rule.name}.${target.from}`] : []))),
       configHash: graph.gateway.configHash, policyHash: graph.gateway.policyHash, configChanged,

@@ -1,5 +1,6 @@
 import type { AnyDriver, Driver, Wire, WireEvents } from "../driver.ts";
 import { assert, limits, type Clock, type Log } from "../base.ts";
+import type { Tag } from "../config.ts";
 import { mayLeave } from "../gate.ts";
 import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } from "../ring.ts";
 import type { FramePiece } from "./frames.ts";
@@ -8,6 +9,7 @@ import { openRowAt } from "./place.ts";
 import { viewOf, type JobDone } from "./port.ts";
 import { timeFlags } from "./time-flags.ts";
 import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
+import { tagsOf } from "./travel.ts";
 
 /** The serial wire of a worker: a wire that also does the waiting. */
 export interface WaitingWire extends Wire {
@@ -61,6 +63,7 @@ export class SerialWorker {
   readonly #disabled: ReadonlyMap<string, Word>;
   /** Traffic that is still to be told. */
   #pieces: FramePiece[] = [];
+  readonly #tags: readonly Tag[];
   readonly #armings: readonly Word[];
   #published = 0;
   #viewAt = 0;
@@ -91,13 +94,16 @@ export class SerialWorker {
     this.#armings = init.armings.map((at) => Word.attach(arena, at));
     const driver = world.drivers.find((d) => d.type === init.driver)!;
     assert(driver.medium === "serial", `${driver.type} has no serial worker`);
+    const tags = init.groups.map(({ plan: { device, station }, specs }) =>
+      tagsOf({ name: device, station }, specs));
+    this.#tags = tags.flat();
     this.#runner = new LinkRunner({
       name: init.link.name,
       groups: init.groups.map(({ plan }, i) => ({
         stream: plan.stream, device: plan.device, station: plan.station,
         interval: plan.interval, ring: this.#rings[i]!, constants: plan.constants,
         broadcasts: plan.broadcasts,
-        requests: driver.plan(plan.tags, init.link),
+        requests: driver.plan(tags[i]!, init.link),
       })),
       splitter: driver, route: driver.route?.(init.link),
       advise: (trouble) => driver.advise(trouble, init.link),
@@ -166,7 +172,7 @@ export class SerialWorker {
       this.#done(id, result, exception, sent, leftAt, raw, frame ?? none);
     this.#runner.submit({
       kind: number(kindC) === READ ? "read" : "write",
-      tag: this.#init.tags[index]!,
+      tag: this.#tags[index]!,
       raw,
       last: (now) => {
         const isLatched = this.#latch.get() !== 0;

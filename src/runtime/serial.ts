@@ -4,12 +4,13 @@ import {
   Arena, BAD, Bell, Bridge, CommandReader, CommandWriter, Ring, Word,
   type ColumnSpec, type OpenRow, type RingLayout,
 } from "../ring.ts";
-import type { Link, Profile } from "../config.ts";
+import type { Link, Profile, Tag, TagSpec } from "../config.ts";
 import { Frames, type FramePiece } from "./frames.ts";
 import type { GroupPlan, LinkPlan } from "./graph.ts";
 import type { Overrides } from "./overrides.ts";
 import { openRowPlace, type OpenRowPlace } from "./place.ts";
 import { raw_bytes_max, type Guard, type JobDone, type LinkPort } from "./port.ts";
+import { specsOf } from "./travel.ts";
 import type { LinkView } from "./view.ts";
 import type { Thread, WakePipe, World } from "./world.ts";
 
@@ -49,9 +50,9 @@ export interface SerialInit {
   readonly driver: string;
   readonly buffer: SharedArrayBuffer;
   readonly groups: readonly {
-    readonly plan: GroupPlan; readonly ring: Placed; readonly open: OpenRowPlace;
+    readonly plan: Omit<GroupPlan, "tags">; readonly specs: readonly TagSpec[];
+    readonly ring: Placed; readonly open: OpenRowPlace;
   }[];
-  readonly tags: readonly DriverTag[];
   readonly commands: Placed;
   readonly commandsInto: Placed;
   readonly outcomes: Placed;
@@ -65,7 +66,7 @@ export interface SerialInit {
   readonly disabled: readonly { readonly device: string; readonly at: number }[];
   /** Not 0 = the link is not there any more: the port is given back, and the thread ends. */
   readonly stop: number;
-  /** By tag: the number of its arming, 0 = not armed. */
+  /** By tag, group by group: the number of its arming, 0 = not armed. */
   readonly armings: readonly number[];
   /** Read end of the wake pipe. */
   readonly wake: number;
@@ -108,7 +109,7 @@ export class SerialPort implements LinkPort {
   readonly name: string;
   readonly #events: SerialEvents;
   readonly #world: World;
-  readonly #tags: readonly DriverTag[];
+  readonly #tags: readonly Tag[];
   readonly #init: SerialInit;
   readonly #ways: readonly Way[];
   readonly #commands: CommandWriter;
@@ -174,11 +175,12 @@ export class SerialPort implements LinkPort {
     this.#pipe = world.wakePipe();
     this.#init = {
       kind: "serial", link: plan.link, driver: plan.driver.type, buffer: arena.buffer,
-      groups: plan.groups.map((group, i) => ({ plan: group, ring: placed[i]!.placed,
-        open: openRowPlace(this.#ways[i]!.open) })),
-      tags: this.#tags, commands: out!.placed, commandsInto: outInto!.placed,
-      outcomes: back!.placed, bell: this.#bell.at, latch: this.#latch.at,
-      stop: this.#stop.at, watched: this.#watched.at,
+      groups: plan.groups.map(({ tags, ...group }, i) => ({
+        plan: group, specs: specsOf(tags), ring: placed[i]!.placed,
+        open: openRowPlace(this.#ways[i]!.open),
+      })),
+      commands: out!.placed, commandsInto: outInto!.placed, outcomes: back!.placed,
+      bell: this.#bell.at, latch: this.#latch.at, stop: this.#stop.at, watched: this.#watched.at,
       disabled: [...this.#disabled].map(([device, { at }]) => ({ device, at })),
       armings: this.#armings.map((word) => word.at), wake: this.#pipe.end, clock,
       engineClock: world.clock.shared,
@@ -204,7 +206,7 @@ export class SerialPort implements LinkPort {
 
   /** Tells the worker what may be written: 0 = nothing for this tag (W11). */
   setArming(tag: string, number: number): void {
-    const i = this.#tags.findIndex((t) => t.id === tag);
+    const i = this.#tags.findIndex((t) => t.is(tag));
     if (i >= 0) this.#armings[i]!.set(number);
   }
 
@@ -239,7 +241,7 @@ export class SerialPort implements LinkPort {
     // No more under way than the ring of outcomes holds: none is ever left over.
     if (this.#waiting.size >= limits.commands_max) return false;
     const id = this.#nextId++;
-    const index = this.#tags.findIndex((t) => t.id === tag.id);
+    const index = this.#tags.findIndex((t) => t.is(tag.id));
     const sent = this.#commands.push((ring, seq) => {
       const { F, I, U } = ring.arena;
       const row = seq & ring.mask;

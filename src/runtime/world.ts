@@ -36,9 +36,10 @@ export interface World {
   readonly log: Log;
   /** The kernel says that a time server keeps the wall clock in step (W17). */
   clockSynced(): boolean;
-  /** Gives back what the start of a thread left behind, before the first row. */
-  collect(): void;
-  /** The same after a change, with the compiled code of what ran before. */
+  /**
+   * Gives back what the start of a thread left behind, or what ran before a change, with the code
+   * that was compiled for it.
+   */
   shrink(): void;
   /** Ends the process at once; init starts it anew (W6). */
   exit(code: number): void;
@@ -71,7 +72,6 @@ export function machineWorld(
     clock, log, clockSynced, readModel, workerUrl, directory, seed: drawSeed,
     timers: eventLoop,
     loadModel: loadOnnx,
-    collect: () => Bun.gc(true),
     shrink: () => {
       Bun.gc(true);
       Bun.shrink();

@@ -1,6 +1,7 @@
 import type { Gateway, Hint, Rule } from "../config.ts";
 import { type Program, type Span, SqlFault } from "../sql.ts";
 import type { PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
+import { Reach } from "./reach.ts";
 import { rulesToWrites } from "./share.ts";
 
 /** A configuration whose rules are planned. */
@@ -14,8 +15,6 @@ export interface Planned {
   readonly constants: ReadonlySet<string>;
   /** Types of tables and sources of whose rows nobody knows the age, by their names. */
   readonly past: ReadonlyMap<string, string>;
-  /** Tags that a query depends on, without what has the name `but` in its own text. */
-  readsOf(program: Program, but?: string): ReadonlySet<string>;
   /** One condition of a permit, compiled by itself. */
   permitAlone(condition: string): Program;
 }
@@ -155,12 +154,13 @@ class WritePaths {
 
   /** W13: nothing that a rule writes may feed it, but a controller may follow it. */
   feedback(): void {
-    const { rules, readsOf } = this.#planned;
+    const { rules } = this.#planned;
+    const known = new Map(rules.map((plan) => [plan.rule.name, plan]));
     for (const { rule, program } of rules) {
       for (const target of rule.to) {
         if (target.kind !== "write") continue;
-        const reads = readsOf(program, program.sources.followed[target.from]);
-        if (!reads.has(target.tag)) continue;
+        const reach = new Reach(known, target.tag);
+        if (!reach.isOf(program, program.sources.followed[target.from])) continue;
         this.#tell(["rules", rule.name],
           `The rule writes ${target.tag} and reads it, directly or through other rules: such ` +
             `feedback is refused, except as what pid() follows, its 9th argument, where ` +

@@ -178,7 +178,7 @@ export class Writing {
     const verdict = decide(command, null, { box: this.box, tag: null }, this.#world.clock.now());
     if (verdict.admit) throw new Error("bug: the gate admitted a tag without a policy");
     const known = this.#gateway.devices.some((device) =>
-      device.groups.some((group) => group.tags.some((tag) => tag.id === command.tag)));
+      device.groups.some((group) => group.tags.some((tag) => tag.is(command.tag))));
     return known && verdict.code === "unknown-tag"
       ? refuse("no-policy", { tag: command.tag }) : verdict;
   }
@@ -196,7 +196,7 @@ export class Writing {
     const wordOrders = typeof read.value === "string" ? []
       : ["ABCD", "CDAB", "BADC", "DCBA"] as const;
     const orders = Object.fromEntries(wordOrders.map((wordOrder) =>
-      [wordOrder, driver.decode({ ...tag, wordOrder }, raw)]));
+      [wordOrder, driver.decode(tag.with({ wordOrder }), raw)]));
     return { ...await this.#saveProof(lane, raw.toHex()), raw: raw.toHex(), value: read.value,
       eu: tag.eu, orders, broadcast: null };
   }

@@ -22,7 +22,8 @@ function tagsOf(gateway: Gateway, link: Link, driver: Driver): (DriverTag & Plan
   const tags = gateway.devices.filter((device) => device.link === link.name)
     .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
   const broadcasts = tags.filter((tag) => driver.broadcast?.is(tag));
-  return tags.map((tag, column) => ({ ...tag, column,
+  // Not as the gateway has them: here each value is asked for by its tag's name.
+  return tags.map((tag, column) => ({ ...tag.spec, id: tag.id, station: tag.station, column,
     takes: tag.writable || broadcasts.some((all) => overlap(driver, all, tag)) }));
 }
 

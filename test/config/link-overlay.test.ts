@@ -43,3 +43,11 @@ test("a file that does not fit the configuration is refused", () => {
   expect(() => readSimLinks("{", "f.json")).toThrow("expected a closing brace");
   expect(() => readSimLinks('{"links":{"a":{"type":"x"}}}', "f.json")).toThrow("links.a.port");
 });
+
+test("neither the stand-in nor the address of the machine is left in a simulation", () => {
+  const settings = { host: "10.0.0.1", backupHost: "10.0.0.2", from: "10.0.0.3", timeout: 100 };
+  const { links: [led] } = overlayLinks({ ...gateway!, links: [
+    { name: "plc-1", type: "modbus-tcp", settings },
+  ] }, { links: { "plc-1": { type: "modbus-tcp", host: "127.0.0.1", port: 5 } } });
+  expect(led!.settings).toEqual({ host: "127.0.0.1", port: 5, timeout: 100 });
+});

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { jsonSchema, load, type Gateway, type Loaded } from "../../src/config.ts";
+import { jsonSchema, load, Tag, type Gateway, type Loaded } from "../../src/config.ts";
 import { components, loadFile } from "./components.ts";
 
 const line = join(import.meta.dir, "line", "gateway.json");
@@ -39,10 +39,9 @@ test("the line loads whole", () => {
     groups: [{
       name: "slow", interval: 10_000, statics: [],
       tags: [["voltage_l1", 0, "V"], ["power", 12, "W"], ["energy", 72, "kWh"]]
-        .map(([name, register, eu], column) => ({
-          id: `m-07.${name}`, name: `${name}`, station: 7, column, at: `input ${register}`,
-          type: "float32" as const,
-          scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD" as const,
+        .map(([name, register, eu], column) => new Tag({ name: "m-07", station: 7 }, {
+          name: `${name}`, column, at: `input ${register}`, type: "float32",
+          scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD",
           eu: `${eu}`, writable: false,
         })),
     }],

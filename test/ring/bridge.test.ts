@@ -8,11 +8,12 @@ const columns = [
   tagColumn("label", "text(24)"), tagColumn("unused", "float64"),
 ];
 const wanted = ["label", "count", "temperature"];
+const all = columns.map(({ name }) => name);
 
-function pair(rows: number, localRows = rows): { remote: Ring; local: Ring } {
+function pair(rows: number, localRows = rows, names = wanted): { remote: Ring; local: Ring } {
   const layout = Ring.layout("press.fast", columns, rows);
   const remote = Ring.create(Arena.create(1 << 16), layout).ring;
-  const some = wanted.map((name) => columns.find((c) => c.name === name)!);
+  const some = names.map((name) => columns.find((c) => c.name === name)!);
   const local = Ring.create(Arena.create(1 << 16), Ring.layout("bridge", some, localRows)).ring;
   return { remote, local };
 }
@@ -45,13 +46,13 @@ function write(ring: Ring, n: number): void {
 }
 
 /** Compares local row `at` with what remote row `seq` was. */
-function expectRow(local: Ring, at: number, seq: number): void {
+function expectRow(local: Ring, at: number, seq: number, names = wanted): void {
   const { F, U } = local.arena;
   const row = at & local.mask;
   expect(F[local.timeAt + row]).toBe(seq);
   expect(F[local.sourceAt + row]).toBe(-seq);
   expect(U[local.flagsAt + row]).toBe(FLAG.timeUncertain);
-  for (const name of wanted) {
+  for (const name of names) {
     const column = local.column(name)!;
     expect(readCell(local, column, at)).toBe(valuesOf(seq)[name]!);
     expect(U[column.state + row]).toBe(seq & 63);
@@ -70,6 +71,28 @@ test("carries the named columns, in batches of at most the budget and half the l
   expect(bridge.lag()).toBe(0);
   for (let seq = 0; seq < 13; seq++) expectRow(local, seq, seq);
   expect(bridge.lost).toBe(0);
+});
+
+test("a ring like the remote one lies elsewhere, and has all of it", () => {
+  const { remote } = pair(8);
+  const arena = Arena.create(1 << 17);
+  arena.take(5000, "what stands before it");
+  const { ring: local } = Ring.create(arena, Ring.layout("bridge", structuredClone(columns), 8));
+  expect(local.at).not.toBe(remote.at);
+  const bridge = new Bridge(remote, local);
+  for (let seq = 0; seq < 20; seq += 4) {
+    write(remote, 4);
+    expect(bridge.step(100)).toBe(4);
+    for (let i = seq; i < seq + 4; i++) expectRow(local, i, i, all);
+  }
+});
+
+test("of rings unlike each other in rows alone columns go by their names", () => {
+  const { remote, local } = pair(16, 8, all);
+  const bridge = new Bridge(remote, local);
+  write(remote, 4);
+  expect(bridge.step(100)).toBe(4);
+  for (let seq = 0; seq < 4; seq++) expectRow(local, seq, seq, all);
 });
 
 test("counts what was lapped before it came, exactly, also across the wrap", () => {

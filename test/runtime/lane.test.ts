@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
+import { Tag } from "../../src/config.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
 import type { TagPolicy } from "../../src/config.ts";
 import type { Command } from "../../src/gate.ts";
@@ -61,9 +62,9 @@ function laneOf(
   };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
-    tag: { ...tags[0]!, ...path, station, id: "press.setpoint", name: "setpoint", type: "int16",
-      eu: "°C", writable: true }, driver: modbusRtu, link, port, policy, ring,
-    interval: 100,
+    tag: new Tag({ name: "press", station }, { ...tags[0]!, ...path,
+      name: "setpoint", type: "int16", eu: "°C", writable: true }),
+    driver: modbusRtu, link, port, policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},

@@ -5,13 +5,16 @@ import { createTtyWire } from "../../src/driver.ts";
 import { drivers } from "../../src/registry.ts";
 import { Arena, OpenRow, Ring } from "../../src/ring.ts";
 import { runSerialWorker, type SerialInit } from "../../src/runtime.ts";
+import type { LinkPlan } from "../../src/runtime/graph.ts";
 import { Overrides } from "../../src/runtime/overrides.ts";
 import { SerialPort } from "../../src/runtime/serial.ts";
 import type { Thread, World } from "../../src/runtime/world.ts";
 import { graphOf } from "../world/site.ts";
 
 /** A port of the bus, and what it tells its worker. */
-function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
+function startPort(): {
+  port: SerialPort; plan: LinkPlan; init: SerialInit; thread: Thread;
+} {
   let init: SerialInit | null = null;
   const clock = systemClock();
   const thread: Thread = {
@@ -35,7 +38,7 @@ function startPort(): { port: SerialPort; init: SerialInit; thread: Thread } {
   const port = new SerialPort(plan, rings, events, world, "synced",
     new Overrides({}, { now: () => clock.now(), log: world.log }));
   port.step(clock.now());
-  return { port, init: init!, thread };
+  return { port, plan, init: init!, thread };
 }
 
 function initOf(path: string, { init } = startPort()): SerialInit {
@@ -91,14 +94,15 @@ test("a link that is closed for good: its worker gives the port back and returns
 });
 
 test("W11, W12: a worker is told the deadline, or the end of the permit if it is sooner", () => {
-  const { port, init, thread } = startPort();
+  const { port, plan, init, thread } = startPort();
+  const tag = plan.groups[0]!.tags[0]!;
   const open = { ...port.view(0), state: "open" };
   thread.onmessage!({ data: { kind: "view", view: open } } as MessageEvent);
   const commands = Ring.attach(Arena.attach(init.buffer), init.commands.at, init.commands.layout);
   const { payload } = commands.column("notAfter")!;
   [[5000, 200], [100, 200], [5000, Infinity]].forEach(([notAfter, until], i) => {
     const guard = { arming: 1, notAfter: notAfter!, streams: new Set<string>() };
-    port.write(init.tags[0]!, new Uint8Array(2), { ...guard, last: () => until! }, () => {});
+    port.write(tag, new Uint8Array(2), { ...guard, last: () => until! }, () => {});
     expect(commands.arena.F[payload + i]).toBe(Math.min(notAfter!, until!));
   });
   port.close();

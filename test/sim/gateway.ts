@@ -1,13 +1,16 @@
-import type { Gateway, Tag } from "../../src/config.ts";
+import { type Gateway, Tag, type TagSpec } from "../../src/config.ts";
 import type { TagType } from "../../src/ring.ts";
 
 /** A tag with usual settings. */
-export function tag(id: string, at: string, type: TagType, more: Partial<Tag> = {}): Tag {
-  return {
-    id, at, type, name: id.split(".")[1]!, station: 1, column: 0,
-    scale: 1, offset: 0, decimals: null, signal: null, wordOrder: "ABCD",
-    eu: null, writable: false, ...more,
-  };
+export function tag(
+  id: string, at: string, type: TagType, more: Partial<TagSpec> & { station?: number } = {},
+): Tag {
+  const [device, name] = id.split(".") as [string, string];
+  const { station = 1, ...other } = more;
+  return new Tag({ name: device, station }, {
+    at, type, name, column: 0, scale: 1, offset: 0, decimals: null, signal: null,
+    wordOrder: "ABCD", eu: null, writable: false, ...other,
+  });
 }
 
 /** A press on TCP and two meters on a bus: what the simulator is tested with. */

@@ -112,7 +112,7 @@ export class GatewayProcess {
       clock, timers: thread.timers, workerUrl: "", directory: "",
       log: createLog("info", () => clock.time(), (line) => machine.log(thread.name, line)),
       clockSynced: () => machine.synced,
-      collect: () => {}, shrink: () => {},
+      shrink: () => {},
       exit: (code) => this.end(code),
       thread: () => new SimWorker(thread, this.#thread("worker"), timeline, machine.random,
         (first, worker) => this.#serve(first, worker)),

@@ -1,4 +1,4 @@
-import { assert, Fault, limits } from "../../base.ts";
+import { assert, Fault, limits, remember } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
@@ -37,6 +37,24 @@ export class Form {
   }
 }
 
+/** Of all devices of a type: what they agree in is a thousand tags, seldom more. */
+const meanings_max = 4096;
+
+/**
+ * What tags of equal devices have in common is worked out once: what is thrown away beside what
+ * stays is gaps between it, in pages that nobody gets back.
+ */
+const meaningOf = remember((_text: string, tag: DriverTag) => {
+  const address = parseAddress(tag.at, tag.type, tag.station);
+  return { address, form: new Form(tag, address) };
+}, meanings_max);
+
+/** All that the meaning follows from; an address may name a station, which then must be its own. */
+const meaningText = (
+  { at, station, type, wordOrder, scale, offset, decimals, signal }: DriverTag,
+): string => `${at} ${at.includes("!") ? station : ""} ${type} ${wordOrder} ${scale} ${offset} ` +
+  `${decimals} ${signal}`;
+
 /** One tag as the codec sees it. */
 export class Field {
   readonly tag: DriverTag;
@@ -47,8 +65,9 @@ export class Field {
 
   constructor(tag: DriverTag) {
     this.tag = tag;
-    this.address = parseAddress(tag.at, tag.type, tag.station);
-    this.form = new Form(tag, this.address);
+    const { address, form } = meaningOf(meaningText(tag), tag);
+    this.address = address;
+    this.form = form;
     this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
   }
 }

@@ -50,8 +50,9 @@ export class ModbusRequest implements Request {
   /** The answer's data, `data[at…]`, straight into the cells of row `seq`. */
   decode(data: Uint8Array, at: number, ring: Ring, seq: number): void {
     const forms = this.#forms, columns = this.#columns, places = this.#places;
+    const all = ring.columns;
     for (let i = 0; i < forms.length; i++) {
-      const column = ring.columns[columns[i]!]!;
+      const column = all[columns[i]!]!;
       const place = places[i]!;
       if (this.#bits) putBit(ring, column, seq, bitAt(data, at, place));
       else decodeCell(forms[i]!, column, data, at + place * 2, ring, seq);

@@ -4,7 +4,7 @@ import type { Link } from "../../config.ts";
 import type { Client, ClientDone, ClientHost, DriverTag, SessionCounters } from "../../driver.ts";
 import { BAD } from "../../ring.ts";
 import {
-  abandon, connect, quieten, socketOf, type Connection, type Way,
+  abandon, connect, peerOf, quieten, type Connection, type Way,
 } from "./session.ts";
 import { Group } from "./group.ts";
 import { watchingOf, type OpcuaLink } from "./settings.ts";
@@ -46,7 +46,7 @@ class OpcuaClient implements Client {
     this.#way = { name: link.name, settings, directory };
     this.#host = host;
     this.#openAt = now();
-    this.#writer = new Writer(this.#way, log, now);
+    this.#writer = new Writer(this.#way, log, now, () => this.peer);
     this.#groups = host.groups.map((rows) => new Group({
       rows, log, now, time, wake,
       watching: watchingOf(settings, rows.stream.slice(rows.stream.lastIndexOf(".") + 1)),
@@ -123,8 +123,7 @@ class OpcuaClient implements Client {
     this.opens += 1;
     this.#backoff = limits.reconnect_ms_min;
     this.#backBy = Infinity;
-    const socket = socketOf(client);
-    const peer = `${socket?.remoteAddress}:${socket?.remotePort}`;
+    const peer = peerOf(client);
     if (this.peer !== "" && this.peer !== peer) this.#host.peerChanged(peer);
     this.peer = peer;
     for (const group of this.#groups) group.heard = this.#host.now();

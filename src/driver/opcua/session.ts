@@ -91,11 +91,17 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 /** The client's TCP socket, which the library does not show; null = it has none. */
-export function socketOf(client: OPCUAClient): Socket | null {
+function socketOf(client: OPCUAClient): Socket | null {
   const { _secureChannel: channel } = client as unknown as {
     readonly _secureChannel: { getTransport(): { readonly _socket?: Socket } | undefined } | null;
   };
   return channel?.getTransport()?._socket ?? null;
+}
+
+/** Address and port at its other end. */
+export function peerOf(client: OPCUAClient): string {
+  const socket = socketOf(client);
+  return `${socket?.remoteAddress}:${socket?.remotePort}`;
 }
 
 /** The descriptor of that socket; null = it is closed. */

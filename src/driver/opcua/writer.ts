@@ -5,7 +5,7 @@ import { DONE, type ClientDone, type DriverTag } from "../../driver.ts";
 import { BAD, GOOD, isUncertain } from "../../ring.ts";
 import { Field, rawOf, stateOfStatus, valueOf, valueOfRaw } from "./codec.ts";
 import {
-  abandon, connect, descriptorOf, nodeOf, within, type Connection, type Way,
+  abandon, connect, descriptorOf, nodeOf, peerOf, within, type Connection, type Way,
 } from "./session.ts";
 
 const VALUE = 13;
@@ -27,16 +27,19 @@ export class Writer {
   readonly #way: Way;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #peer: () => string;
   readonly #fields = new Map<DriverTag, Field>();
   #connection: Connection | null = null;
   #jobs: Job[] = [];
   #running = false;
   #closed = false;
 
-  constructor(way: Way, log: Log, now: () => number) {
+  /** `peer`: where the link leads, which is what was proved and armed. */
+  constructor(way: Way, log: Log, now: () => number, peer: () => string) {
     this.#way = way;
     this.#log = log;
     this.#now = now;
+    this.#peer = peer;
   }
 
   read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void {
@@ -86,7 +89,7 @@ export class Writer {
 
   async #ready(): Promise<Connection> {
     const running = this.#connection;
-    if (running !== null) return running;
+    if (running !== null) return this.#led(running);
     const opened = await connect(this.#way, session_ms);
     const fd = descriptorOf(opened.client);
     if (this.#closed || fd === null) {
@@ -100,7 +103,18 @@ export class Writer {
       });
     }
     this.#connection = opened;
-    return opened;
+    return this.#led(opened);
+  }
+
+  /** A name may lead elsewhere by now: nothing there was proved or armed (W2, W3). */
+  #led(connection: Connection): Connection {
+    const at = peerOf(connection.client);
+    const peer = this.#peer();
+    if (at !== peer) {
+      throw new Error(`${this.#way.settings.host} leads to ${at} now, the link to ${peer}: ` +
+        "nothing is read or written there until the link itself is connected anew");
+    }
+    return connection;
   }
 
   async #read(field: Field, raw: Uint8Array, done: ClientDone): Promise<void> {

@@ -53,13 +53,13 @@ export class Cable {
   #newest: Line | null = null;
   readonly #listener: TCPSocketListener<Line>;
 
-  constructor(to: number) {
+  constructor(to: number, hostname = "127.0.0.1", port = 0) {
     const cable = this;
     this.#listener = Bun.listen<Line>({
-      hostname: "127.0.0.1", port: 0,
+      hostname, port,
       socket: {
         open(client) {
-          cable.#newest = client.data = { early: [], server: null };
+          cable.#newest = client.data = { early: [], client, server: null };
           void Bun.connect({ hostname: "127.0.0.1", port: to, socket: {
             open(server) {
               client.data.server = server;
@@ -94,6 +94,11 @@ export class Cable {
     this.cut = false;
   }
 
+  /** The newest connection ends; the others stay. */
+  drop(): void {
+    this.#newest?.client.end();
+  }
+
   stop(): void {
     this.#listener.stop(true);
   }
@@ -101,5 +106,6 @@ export class Cable {
 
 interface Line {
   early: Buffer[];
+  client: { end(): void };
   server: { write(bytes: Uint8Array): number; end(): void } | null;
 }
