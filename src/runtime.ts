@@ -18,7 +18,7 @@ export type { WatchInit } from "./runtime/watch.ts";
 export { ruleOrders } from "./runtime/view.ts";
 export type {
   AlarmView, AuditQuery, ChangeAnswer, ConfigTexts, DeviceView, FrameView, Health, LinkStationView,
-  LinkView, PollView, RowView, RuleView, Runtime, StreamView, TableView, TagView, WhyView,
-  WriteAnswer, WriteRequest, ArmRequest, BroadcastView, DisarmAnswer, DisarmRequest, ProofView,
-  ProvedView, TryAnswer,
+  LinkView, PollView, RowView, RuleView, Runtime, ShownValue, StreamView, TableView, TagView,
+  WhyView, WriteAnswer, WriteRequest, ArmRequest, BroadcastView, DisarmAnswer, DisarmRequest,
+  ProofView, ProvedView, TryAnswer,
 } from "./runtime/view.ts";

@@ -76,6 +76,8 @@ export const limits = {
   expression_levels_max: 500,
   /** Bytes of one text, bytes or json slot. */
   slot_bytes_max: 65536,
+  /** Items of a tag that is an array; one request carries less of most protocols. */
+  array_items_max: 2000,
   /** An arming lasts at most this long (W1). */
   arm_minutes_max: 60,
   /** An arming waits so long for the end of a rule's command: rules write while it is prolonged. */

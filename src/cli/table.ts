@@ -1,3 +1,5 @@
+import type { ShownValue } from "../runtime.ts";
+
 /** Columns under each other, two blanks apart; numbers to the right. */
 export function table(rows: readonly (readonly (string | number | null)[])[]): string {
   // What came from outside must not steer the terminal.
@@ -18,8 +20,10 @@ export function age(ms: number | null): string {
   return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
-/** A number with at most six digits after the point, anything else as it is. */
-export function show(value: number | string | boolean | null): string {
+/** Numbers with at most six digits after the point, anything else as it is. */
+export function show(value: ShownValue): string {
   if (value === null) return "-";
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (typeof value === "object") return JSON.stringify(value);
   return typeof value === "number" ? String(Number(value.toFixed(6))) : String(value);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, formatDuration, limits } from "../base.ts";
-import { tagTypes, type TagType } from "../ring.ts";
+import { arrayOf, itemTypes, tagTypes, type TagType } from "../ring.ts";
 
 /**
  * Kinds of settings that stand in more than one place. `title` is what a value of the kind is
@@ -65,15 +65,35 @@ export const devicePattern = z.string()
 
 const typeKind = `a type: ${tagTypes.join(", ")}, text(n), bytes(n) or json(n) ` +
   `with n from 1 to ${limits.slot_bytes_max} bytes`;
+const arrayKind = `; or an array of numbers or bool, such as float32[8], of 1 to ` +
+  `${limits.array_items_max} items`;
 
-export const typeText = z.string().meta({ title: typeKind }).transform((text, context): TagType => {
+function typeOf(kind: string, isKnown: (text: string) => boolean) {
+  return z.string().meta({ title: kind }).transform((text, context): TagType => {
+    if (!isKnown(text)) context.addIssue({ code: "custom", message: `expected ${kind}` });
+    return text as TagType;
+  });
+}
+
+function isOne(text: string): boolean {
   const slotted = /^(?:text|bytes|json)\((\d{1,6})\)$/.exec(text);
-  const known = slotted
+  return slotted
     ? Number(slotted[1]) >= 1 && Number(slotted[1]) <= limits.slot_bytes_max
     : (tagTypes as readonly string[]).includes(text);
-  if (!known) context.addIssue({ code: "custom", message: `expected ${typeKind}` });
-  return text as TagType;
-});
+}
+
+function isArray(text: string): boolean {
+  const array = arrayOf(text);
+  return array !== null && itemTypes.includes(array.item) &&
+    array.count >= 1 && array.count <= limits.array_items_max;
+}
+
+/** Of one value. */
+export const typeText = typeOf(typeKind, isOne);
+
+/** Of a tag that is read from equipment. */
+export const tagTypeText = typeOf(typeKind + arrayKind, (text) => isOne(text) || isArray(text));
 
 /** Names that a wrong type may have meant. */
-export const typeNames: readonly string[] = [...tagTypes, "text(16)", "bytes(16)", "json(256)"];
+export const typeNames: readonly string[] = [...tagTypes, "text(16)", "bytes(16)", "json(256)",
+  "float32[8]"];

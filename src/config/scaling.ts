@@ -1,3 +1,4 @@
+import { arrayOf } from "../ring.ts";
 import type { TagOnLink } from "./model.ts";
 import type { TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -46,12 +47,17 @@ export function checkMeaning(tag: TagText, origin: Origin, findings: Findings): 
     at("signal", "needs `rawRange`: the raw values at 4 and at 20 mA");
   }
   if (access !== "read-write") return;
+  if (type !== undefined && arrayOf(type) !== null) {
+    at("access", "an array is only read in this version: give the element that is written a tag " +
+      "of its own, at its own address, and leave this one \"read\"");
+  }
   const what = "is for tags that are read: " +
     "a value that is written is compared with what is read back";
   if (signal !== undefined) at("signal", what);
   if (decimals !== undefined) at("decimals", what);
 }
 
+/** A number, or an array of numbers. */
 export function isNumeric(type: string): boolean {
-  return /^(u?int\d+|float\d+)$/.test(type);
+  return /^(u?int\d+|float\d+)$/.test(arrayOf(type)?.item ?? type);
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { cronProblem, limits } from "../base.ts";
 import { columnText } from "./columns.ts";
-import { devicePattern, durationText, nameText, secretText, sizeText, typeText } from "./fields.ts";
+import { devicePattern, durationText, nameText, secretText, sizeText, tagTypeText, typeText }
+  from "./fields.ts";
 import type { Deadband, Link, TagOnLink } from "./model.ts";
 
 /**
@@ -66,7 +67,7 @@ const range = z.tuple([z.number(), z.number()]).meta({ title: "two numbers: [fro
 /** In a type or a device; a device may override single keys, so nothing is required here. */
 export const tagSettings = z.strictObject({
   at: z.string().min(1).describe("address, such as `holding 9`, `input 0`, `coil 3` or `400010`"),
-  type: typeText.describe("type of the raw value"),
+  type: tagTypeText.describe("type of the raw value"),
   group: z.string().describe("group it is polled in; may be left out if there is only one"),
   scale: z.number().describe("value = raw × scale + offset; default 1"),
   offset: z.number().describe("value = raw × scale + offset; default 0"),

@@ -1,4 +1,4 @@
-import type { TagType } from "../ring.ts";
+import { arrayOf, type TagType } from "../ring.ts";
 import type { StaticTag } from "./model.ts";
 import type { TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -22,7 +22,8 @@ export function checkStatic(tag: TagText, origin: Origin, findings: Findings): v
 function fits(value: number | boolean | string, type: TagType): boolean {
   if (typeof value === "boolean") return type === "bool";
   if (typeof value === "number") {
-    return isNumeric(type) && (type.startsWith("float") || Number.isSafeInteger(value));
+    return arrayOf(type) === null && isNumeric(type) &&
+      (type.startsWith("float") || Number.isSafeInteger(value));
   }
   const slot = /^text\((\d+)\)$/.exec(type);
   return slot !== null && Buffer.byteLength(value) <= Number(slot[1]);

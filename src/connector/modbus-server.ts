@@ -4,6 +4,7 @@ import { kindOf, shownRegisters, type ShownRegister } from "./modbus-server/map.
 import type { Modbus } from "./modbus-server/modbus.ts";
 import { ServerConnection } from "./modbus-server/connection.ts";
 import { overlaps } from "./modbus-server/overlap.ts";
+import type { OpenPort } from "./modbus-server/session.ts";
 import type { LinkSettings, SinkSettings } from "./modbus-server/settings.ts";
 
 const settings = () =>
@@ -16,9 +17,9 @@ const client_bytes = 8192;
 
 /**
  * A Modbus TCP server: others read registers that show tags and rules' results, and what they write
- * becomes rows. `modbus`: how the drivers speak it.
+ * becomes rows. `modbus`: how the drivers speak it; `openPort`: what clients connect to.
  */
-export const modbusServer = (modbus: Modbus): Connector => ({
+export const modbusServer = (modbus: Modbus, openPort?: OpenPort): Connector => ({
   type: "modbus-server",
   get link() {
     return settings().linkSettings;
@@ -39,7 +40,7 @@ export const modbusServer = (modbus: Modbus): Connector => ({
   },
   wrongTogether: (uses: readonly LinkUse[]): UseProblem[] => overlaps(uses, modbus),
   connect: (name, given, io) =>
-    new ServerConnection(name, given as LinkSettings, modbus, io),
+    new ServerConnection(name, given as LinkSettings, modbus, io, openPort),
 });
 
 const numbers = ["float64", "int53", "int64", "time", "bool"];
@@ -52,6 +53,10 @@ function misfit({ shown, tag, name }: ShownRegister, kind: string): string | nul
     return wanted === kind ? null : kind === "text"
       ? `${name} is a text: the register needs "type": "text(n)", of n bytes`
       : `${name} is no text: it is ${kind}`;
+  }
+  if (kind === "dyn") {
+    return `${name} is an array or of no fixed type: registers hold numbers, bool and text, ` +
+      "which a rule can take out of it";
   }
   if (!numbers.includes(kind)) return `${name} is ${kind}: registers hold numbers, bool and text`;
   return tag.type === "bool" && kind !== "bool" ? `${name} is no bool: it is ${kind}` : null;

@@ -117,7 +117,42 @@ export const tagTypes = [
   "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
   "float32", "float64", "time",
 ] as const;
-export type TagType = (typeof tagTypes)[number] | `${"text" | "bytes" | "json"}(${number})`;
+export type TagType = (typeof tagTypes)[number] | `${"text" | "bytes" | "json"}(${number})` |
+  `${ItemType}[${number}]`;
+
+/** What a tag may have several of, and what the longest such number takes in a `dyn` cell. */
+const item_bytes = {
+  bool: 1, int8: 2, uint8: 2, int16: 3, uint16: 3, int32: 5, uint32: 5, int64: 9, uint64: 9,
+  float32: 9, float64: 9,
+} as const;
+export type ItemType = keyof typeof item_bytes;
+export const itemTypes = Object.keys(item_bytes) as readonly ItemType[];
+
+/** `float32[8]`: eight values of one instant. */
+export interface ArrayType {
+  readonly item: ItemType;
+  readonly count: number;
+}
+
+/** Null: the type is that of one value. */
+export function arrayOf(type: string): ArrayType | null {
+  const parts = /^(\w+)\[(\d+)\]$/.exec(type);
+  return parts === null ? null : { item: parts[1] as ItemType, count: Number(parts[2]) };
+}
+
+/** Of the list's length, by which its content begins. */
+const list_bytes = 3;
+
+function arrayColumn(
+  name: string, { item, count }: ArrayType, scaled: boolean, eu: string | undefined,
+): ColumnSpec {
+  const { kind } = tagColumn("", item, scaled);
+  if (kind === "dyn") throw new TypeError("no array is of arrays");
+  const each = scaled ? item_bytes.float64 : item_bytes[item];
+  const shape: Shape = { of: "array", item: { of: "value", kind, slot: 0 } };
+  const slot = Math.ceil((list_bytes + count * each) / 8) * 8;
+  return { name, kind: "dyn", slot, shape, ...(eu === undefined ? {} : { eu }) };
+}
 
 /**
  * The column that holds values of a tag's type. A scaled tag is a float64 whatever its wire type.
@@ -125,6 +160,8 @@ export type TagType = (typeof tagTypes)[number] | `${"text" | "bytes" | "json"}(
  */
 export function tagColumn(name: string, type: string, scaled = false, eu?: string): ColumnSpec {
   const unit = eu === undefined ? {} : { eu };
+  const array = arrayOf(type);
+  if (array !== null) return arrayColumn(name, array, scaled, eu);
   const slotted = /^(text|bytes|json)\((\d+)\)$/.exec(type);
   if (slotted) {
     const slot = Number(slotted[2]);

@@ -14,6 +14,8 @@ const depth_max = 64;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 const two32 = 2 ** 32;
+/** Upper words below this one are those of numbers that a float64 holds exactly. */
+const safe_high = 2 ** 21;
 const words = new DataView(new ArrayBuffer(8));
 
 /** Major types and simple values of CBOR (RFC 8949, 3): the upper three bits of a first byte. */
@@ -92,6 +94,17 @@ export class DynWriter {
       return value >= 0 ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, -1 - value);
     }
     return value >= 0n ? this.#head(UNSIGNED, value) : this.#head(NEGATIVE, ~value);
+  }
+
+  /** Of 64 bits, as two Int32 words. */
+  words(low: number, high: number): boolean {
+    const major = high < 0 ? NEGATIVE : UNSIGNED;
+    const [l, h] = [(high < 0 ? ~low : low) >>> 0, high < 0 ? ~high : high];
+    if (h < safe_high) return this.#head(major, h * two32 + l);
+    if (!this.#byte(major | 27)) return false;
+    words.setUint32(0, h);
+    words.setUint32(4, l);
+    return this.#word(8);
   }
 
   float(signed: number): boolean {
@@ -184,6 +197,44 @@ export class DynReader {
     return this.#item();
   }
 
+  /**
+   * The numbers of an array, 64 bits as near as a float has them; nothing is allocated. Gives how
+   * many there are, or −1 if it is something else or has no room.
+   */
+  numbers(U: Uint8Array, at: number, into: Float64Array): number {
+    this.#U = U;
+    this.#at = at;
+    const first = this.#U[this.#at++]!;
+    if ((first & 0xe0) !== LIST) return -1;
+    const count = this.#near(first & 0x1f);
+    if (count > into.length) return -1;
+    for (let i = 0; i < count; i++) {
+      const value = this.#number();
+      if (value !== value) return -1;
+      into[i] = value;
+    }
+    return count;
+  }
+
+  /** NaN: it is none. */
+  #number(): number {
+    const first = this.#U[this.#at++]!;
+    switch (first & 0xe0) {
+      case UNSIGNED: return this.#near(first & 0x1f);
+      case NEGATIVE: return -1 - this.#near(first & 0x1f);
+    }
+    if (first !== FLOAT32 && first !== FLOAT64) return NaN;
+    this.#word(first === FLOAT32 ? 4 : 8);
+    return first === FLOAT32 ? words.getFloat32(0) : words.getFloat64(0);
+  }
+
+  #near(form: number): number {
+    if (form < 24) return form;
+    let value = 0;
+    for (let i = 1 << (form - 24); i > 0; i--) value = value * 256 + this.#U[this.#at++]!;
+    return value;
+  }
+
   #item(): Dyn {
     const first = this.#U[this.#at++]!;
     switch (first) {
@@ -199,7 +250,7 @@ export class DynReader {
       const whole = this.#big(first & 0x1f);
       return major === UNSIGNED ? whole : ~whole;
     }
-    const count = Number(this.#big(first & 0x1f));
+    const count = this.#near(first & 0x1f);
     switch (major) {
       case BYTES: return this.#slice(count);
       case TEXT: return decoder.decode(this.#slice(count));

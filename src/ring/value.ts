@@ -31,7 +31,8 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
       const word = (column.payload + row) * 2;
       return (BigInt(I[word + 1]!) << 32n) | BigInt(I[word]! >>> 0);
     }
-    case "dyn": return scalarOf(dynReader.read(U, column.payload + row * column.stride));
+    case "dyn": return I[column.length + row] === 0 ? null
+      : scalarOf(dynReader.read(U, column.payload + row * column.stride));
     case "text": case "json": case "bytes": {
       const from = column.payload + row * column.stride;
       // A copy: a view of shared memory would change under its reader, and cannot be decoded.

@@ -2,29 +2,49 @@ import { Fault, nearest } from "../base.ts";
 import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import {
-  BAD, categoryOf, flagNames, NULL, readCell, stateName, type Column, type Ring,
+  arrayOf, BAD, categoryOf, DynReader, flagNames, NULL, readCell, stateName, type Column,
+  type Dyn, type Ring,
 } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
 import type { RulePlan, StreamPlan } from "./graph.ts";
 import type { Role } from "./role.ts";
 import type { StageCounters } from "../sql.ts";
 import type {
-  DeviceView, FrameView, LinkView, RowView, RuleView, SourceView, StreamView, TableView, TagView,
+  DeviceView, FrameView, LinkView, RowView, RuleView, ShownValue, SourceView, StreamView, TableView,
+  TagView,
 } from "./view.ts";
 
-/**
- * A cell's payload as JSON takes it: int64 as text, of no fixed type only past 2^53; bytes as hex.
- */
-function json(ring: Ring, column: Column, seq: number): number | string | boolean | null {
-  const value = readCell(ring, column, seq);
-  if (typeof value === "bigint") {
-    const fits = column.kind === "dyn" && Number.isSafeInteger(Number(value));
-    return fits ? Number(value) : value.toString();
+const dyns = new DynReader();
+
+/** A cell's payload as JSON takes it: int64 as text, bytes as hex; of no fixed type as it is. */
+function json(ring: Ring, column: Column, seq: number): ShownValue {
+  if (column.kind === "dyn") {
+    const row = seq & ring.mask;
+    return ring.arena.I[column.length + row] === 0 ? null
+      : shown(dyns.read(ring.arena.U, column.payload + row * column.stride));
   }
+  const value = readCell(ring, column, seq);
+  return typeof value === "bigint" ? value.toString() : shown(value);
+}
+
+function shown(value: Dyn): ShownValue {
+  switch (typeof value) {
+    case "bigint": {
+      const near = Number(value);
+      return Number.isSafeInteger(near) ? near : value.toString();
+    }
+    // JSON has no such number, and null would be a value that is not there.
+    case "number": return Number.isFinite(value) ? value : String(value);
+    case "boolean": case "string": return value;
+  }
+  if (value === null) return null;
   if (value instanceof Uint8Array) return value.toHex();
-  // JSON has no such number, and null would be a value that is not there.
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-  return value;
+  if (value instanceof Date) return Number.isNaN(+value) ? null : value.toISOString();
+  if (value instanceof Map) {
+    return Object.fromEntries([...value as ReadonlyMap<string, Dyn>]
+      .map(([name, item]) => [name, shown(item)]));
+  }
+  return (value as readonly Dyn[]).map(shown);
 }
 
 /** One that is read, or a constant. */
@@ -72,6 +92,10 @@ export class Inspector {
     }
     const ring = this.#role.rings.get(`${device.name}.${group.name}`)!;
     const column = ring.column(tag.name)!;
+    if (arrayOf(tag.type) !== null) {
+      throw new Fault("force", `${id} is an array, which cannot be forced: give the element a ` +
+        "tag of its own and force that", { tag: id, type: tag.type });
+    }
     if (!fits(value, column)) {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
@@ -225,7 +249,7 @@ function stateOf(status: ConnectionStatus | undefined): string {
 
 /** One row as the API shows it. */
 export function rowOf(ring: Ring, seq: number): RowView {
-  const values: Record<string, number | string | boolean | null> = {};
+  const values: Record<string, ShownValue> = {};
   const quality: Record<string, string> = {};
   for (const column of ring.shown) {
     const state = stateAt(ring, column, seq);

@@ -85,6 +85,8 @@ export class LinkRunner implements WireEvents {
   #logged = "";
   /** What the device said when it refused something last. */
   #said = "";
+  /** What was found out about the medium. */
+  #remark = "";
   /** Something was answered since it opened. */
   #answered = false;
   /** The session gives the connection up, and says why. */
@@ -141,7 +143,9 @@ export class LinkRunner implements WireEvents {
   }
 
   get reason(): string {
-    if (this.state !== "opening") return this.#reason || "not opened yet";
+    const remark = this.#remark === "" ? "" : `; ${this.#remark}`;
+    if (this.state === "open") return this.#reason + remark;
+    if (this.state === "closed") return this.#reason || "not opened yet";
     const doing = this.#wire!.opening;
     if (doing === undefined) return this.#reason || "connecting";
     return this.#reason === "" ? doing : `${doing}; before: ${this.#reason}`;
@@ -428,11 +432,18 @@ export class LinkRunner implements WireEvents {
       this.#options.log.warn("link", `${this.name}: ${trouble}`);
     }
     this.#said = trouble;
+    this.#tellRemark(session);
     if (!isSilent) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
     }
+  }
+
+  #tellRemark({ remark = "" }: Session): void {
+    if (remark === this.#remark) return;
+    this.#remark = remark;
+    if (remark !== "") this.#options.log.info("link", `${this.name}: ${remark}`);
   }
 
   /** One tag of all is not there. */

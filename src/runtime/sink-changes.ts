@@ -1,12 +1,47 @@
 import type { Deadband, OnChange } from "../config.ts";
-import type { Column, Ring } from "../ring.ts";
+import { limits } from "../base.ts";
+import { DynReader, type Column, type Ring } from "../ring.ts";
+
+const dyns = new DynReader();
+
+/** The numbers of an array that was told last: any of them over the band is news. */
+class ToldItems {
+  readonly #told: Float64Array;
+  readonly #now: Float64Array;
+  #count = 0;
+
+  constructor(slot: number) {
+    const most = Math.min(slot, limits.array_items_max);
+    this.#told = new Float64Array(most);
+    this.#now = new Float64Array(most);
+  }
+
+  /** Null: it is no array of numbers, or was none. */
+  differs(U: Uint8Array, at: number, deadband: Deadband): boolean | null {
+    const count = dyns.numbers(U, at, this.#now);
+    if (count < 0 || this.#count < 0) return null;
+    if (count !== this.#count) return true;
+    for (let i = 0; i < count; i++) {
+      if (isOver(this.#now[i]!, this.#told[i]!, deadband)) return true;
+    }
+    return false;
+  }
+
+  take(U: Uint8Array, at: number): void {
+    this.#count = dyns.numbers(U, at, this.#told);
+  }
+}
+
+function isOver(now: number, told: number, { band, percent }: Deadband): boolean {
+  return !(Math.abs(now - told) <= (percent ? Math.abs(told) * band / 100 : band));
+}
 
 /** What was told of one column last. */
 class Told {
   readonly column: Column;
-  readonly #band: number;
-  readonly #isPercent: boolean;
+  readonly #deadband: Deadband | null;
   readonly #isNumber: boolean;
+  readonly #items: ToldItems | null;
   readonly #words = new Int32Array(2);
   readonly #number = new Float64Array(this.#words.buffer);
   readonly #bytes: Uint8Array;
@@ -17,8 +52,9 @@ class Told {
     this.column = column;
     this.#isNumber = column.kind === "float64" || column.kind === "int53" ||
       column.kind === "int64";
-    this.#band = deadband?.band ?? 0;
-    this.#isPercent = deadband?.percent ?? false;
+    this.#deadband = (deadband?.band ?? 0) > 0 ? deadband : null;
+    this.#items = column.kind === "dyn" && this.#deadband !== null
+      ? new ToldItems(column.slot) : null;
     this.#bytes = new Uint8Array(column.slot);
   }
 
@@ -27,15 +63,16 @@ class Told {
     if (U[state + row] !== this.#state) return true;
     if (slot > 0) {
       const n = I[length + row]!;
-      if (n !== this.#length) return true;
       const from = payload + row * stride;
+      const over = n === 0 ? null : this.#items?.differs(U, from, this.#deadband!) ?? null;
+      if (over !== null) return over;
+      if (n !== this.#length) return true;
       for (let i = 0; i < n; i++) if (U[from + i] !== this.#bytes[i]) return true;
       return false;
     }
-    if (this.#isNumber && this.#band > 0) {
-      const told = this.#numberOf(this.#number, this.#words, 0);
-      const band = this.#isPercent ? Math.abs(told) * this.#band / 100 : this.#band;
-      return !(Math.abs(this.#numberOf(F, I, payload + row) - told) <= band);
+    if (this.#isNumber && this.#deadband !== null) {
+      return isOver(this.#numberOf(F, I, payload + row),
+        this.#numberOf(this.#number, this.#words, 0), this.#deadband);
     }
     const word = (payload + row) * 2;
     return I[word] !== this.#words[0] || I[word + 1] !== this.#words[1];
@@ -53,6 +90,7 @@ class Told {
       this.#length = I[length + row]!;
       const from = payload + row * stride;
       for (let i = 0; i < this.#length; i++) this.#bytes[i] = U[from + i]!;
+      this.#items?.take(U, from);
       return;
     }
     this.#words[0] = I[(payload + row) * 2]!;

@@ -237,6 +237,10 @@ export interface DeviceView {
   readonly tags: readonly TagView[];
 }
 
+/** Arrays and objects are what they are in JSON. */
+export type ShownValue = number | string | boolean | null | readonly ShownValue[] |
+  { readonly [name: string]: ShownValue };
+
 export interface TagView {
   readonly id: string;
   readonly at: string;
@@ -245,7 +249,7 @@ export interface TagView {
   readonly eu: string | null;
   readonly access: "read" | "read-write";
   /** int64 as text. */
-  readonly value: number | string | boolean | null;
+  readonly value: ShownValue;
   /** `good`, `bad:timeout` … */
   readonly quality: string;
   /** Of the quality (NE 107); null = it tells of something else than a device. */
@@ -285,7 +289,7 @@ export interface RowView {
   readonly stream: string;
   readonly sequence: number;
   readonly time: number;
-  readonly values: Readonly<Record<string, number | string | boolean | null>>;
+  readonly values: Readonly<Record<string, ShownValue>>;
   /** Only the cells that are not good. */
   readonly quality: Readonly<Record<string, string>>;
   /** Of the whole row: `time-uncertain`, `backfill`, `doubtful` and others; or absent. */

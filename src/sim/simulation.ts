@@ -1,8 +1,8 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import { overlap, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
+import { itemsOf, overlap, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
-import { commandHelp, parseCommand, type Command } from "./command.ts";
+import { commandHelp, parseCommand, parseLevel, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
 import { SimLink, type FrameRecord, type LinkOut } from "./link.ts";
 import { Plant, type PlantTag } from "./plant.ts";
@@ -10,13 +10,25 @@ import { Plant, type PlantTag } from "./plant.ts";
 /** Links of the configuration that some driver can serve. */
 export function simulated(
   gateway: Gateway, drivers: readonly AnyDriver[],
-): { link: Link; driver: Driver; tags: readonly (DriverTag & PlantTag)[] }[] {
+): SimulatedLink[] {
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
-    return driver === undefined || driver.medium === "client" ? []
-      : [{ link, driver, tags: tagsOf(gateway, link, driver) }];
+    if (driver === undefined || driver.medium === "client") return [];
+    const tags = tagsOf(gateway, link, driver);
+    return [{ link, driver, tags, signals: tags.flatMap(signalsOf) }];
   });
 }
+
+interface SimulatedLink {
+  readonly link: Link;
+  readonly driver: Driver;
+  readonly tags: readonly DriverTag[];
+  /** What the plant has: of an array each item by itself. */
+  readonly signals: readonly PlantTag[];
+}
+
+const signalsOf = (tag: DriverTag & PlantTag): PlantTag[] =>
+  itemsOf(tag).map((item) => ({ ...item, eu: tag.eu, takes: tag.takes }));
 
 function tagsOf(gateway: Gateway, link: Link, driver: Driver): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
@@ -54,7 +66,7 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const random = createRandom(options.seed);
     const parts = simulated(options.gateway, options.drivers);
-    this.plant = new Plant(parts.flatMap((part) => part.tags), options.behaviours, options.seed);
+    this.plant = new Plant(parts.flatMap((part) => part.signals), options.behaviours, options.seed);
     this.#faults = new Faults(random);
     this.#start = options.now;
     this.#speed = options.speed;
@@ -107,7 +119,8 @@ export class Simulation {
         return {};
       case "get": {
         const id = this.#tag(command.tag);
-        return { value: this.plant.value(id), truth: this.plant.truth(id) };
+        const text = this.plant.text(id);
+        return { value: text ?? this.plant.value(id), truth: text ?? this.plant.truth(id) };
       }
       case "status": return this.#status(now);
       case "help": return { help: commandHelp };
@@ -134,13 +147,14 @@ export class Simulation {
 
   #set(command: Extract<Command, { verb: "set" }>, now: number): Readonly<Record<string, unknown>> {
     const id = this.#tag(command.tag);
+    const value = this.plant.text(id) === null ? parseLevel(command.value) : command.value;
     if (command.lasts === Infinity) {
-      this.plant.set(id, command.value);
+      this.plant.set(id, value);
     } else {
-      this.plant.hold(id, command.value);
+      this.plant.hold(id, value);
       this.#holds.set(id, now + command.lasts);
     }
-    return { value: command.value };
+    return { value };
   }
 
   #tag(id: string): string {

@@ -220,6 +220,24 @@ const cases: readonly Case[] = [
   { name: "a constant that its type cannot have",
     find: '"at": "holding 2", "type": "int16", "scale": 0.1', put: '"type": "int16", "static": 4.5',
     expect: ["…press.tags.pressure.static: no int16\n  found: 4.5"] },
+  { name: "an array of too many items", find: '"at": "holding 2", "type": "int16"',
+    put: '"at": "holding 2", "type": "int16[3000]"', expect: [
+      "…press.tags.pressure.type: expected a type: … or an array of numbers or bool, such as " +
+      'float32[8], of 1 to 2000 items\n  found: "int16[3000]"…'] },
+  { name: "an array of texts", find: '"at": "holding 2", "type": "int16", "scale": 0.1',
+    put: '"at": "holding 2", "type": "text(4)[3]"', expect: [
+      '…press.tags.pressure.type: expected a type: …found: "text(4)[3]"…'] },
+  { name: "an array that is written", find: '"at": "holding 2", "type": "int16"',
+    put: '"at": "holding 2", "access": "read-write", "type": "int16[3]"', expect: [
+      "…press.tags.pressure.access: an array is only read in this version: give the element " +
+      'that is written a tag of its own, at its own address, and leave this one "read"…'] },
+  { name: "an array that a policy names", find: '"at": "holding 9", "type": "float32"',
+    put: '"at": "holding 9", "type": "float32[2]"', expect: [
+      "…press.tags.setpoint.access: an array is only read in this version…",
+      "…writing a tag of type float32[2] is not in this version: numbers, bools and texts only…"] },
+  { name: "a constant that is an array", find: '"at": "holding 2", "type": "int16", "scale": 0.1',
+    put: '"type": "int16[2]", "static": 4', expect: [
+      "…press.tags.pressure.static: no int16[2]\n  found: 4"] },
   { name: "two writable tags overlap (W13)", find: '"at": "holding 2", "type": "int16"',
     put: '"at": "holding 10", "access": "read-write", "type": "int16"', expect: [
       "…devices.press.tags.pressure.at: two writable tags overlap: press.pressure and " +

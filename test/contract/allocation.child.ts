@@ -16,8 +16,11 @@ const { driver } = kit;
 const [from, to] = { "modbus-tcp": [0, 2], s7: [11, 13], "ethernet-ip": [12, 16],
   "telegram-tcp": [0, 0], cells: [2, 4] }[driver.type]!;
 
-const { ring, tags } = ringFor(["int16", "uint32", "float32", "float64", "bool"].map((type, i) =>
-  tag(kit.at(type, i), type as "int16", { id: `d.${type}` })));
+const one = ["int16", "uint32", "float32", "float64", "bool"].map((type, i) =>
+  tag(kit.at(type, i), type as "int16", { id: `d.${type}` }));
+const several = kit.item === undefined ? [] : ["bool", "int32", "float64"].map((type) =>
+  tag(kit.item!(type, 0), `${type}[5]` as "int16", { id: `d.some_${type}` }));
+const { ring, tags } = ringFor([...one, ...several]);
 const link = linkFor(kit);
 const server = driver.serve(tags, link, { value: () => 1, written: () => true });
 const answers = new Map<number, Uint8Array>();

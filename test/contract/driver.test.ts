@@ -3,7 +3,9 @@ import { createRandom } from "../../src/base.ts";
 import { DONE, PENDING, type DriverTag } from "../../src/driver.ts";
 import { BAD, GOOD } from "../../src/ring.ts";
 import { ringFor, tag } from "../driver/support.ts";
-import { Bench, kits, linkFor, newest, states, tagsOf, type Kit } from "./drivers.ts";
+import {
+  Bench, kits, linkFor, newest, numberTypes, states, tagsOf, type Kit,
+} from "./drivers.ts";
 
 /** What every driver of bytes must do, against its own server, in simulated time. */
 const timeout_ms = 100;
@@ -51,6 +53,43 @@ for (const kit of kits) {
       }
       expect(bench.resets).toEqual([]);
     });
+
+    const { item } = kit;
+    if (item === undefined) {
+      test("an array is refused with what could be done", () => {
+        const one = tag(kit.at("int16", 0), "int16[4]");
+        expect(driver.checkTag(one, linkFor(kit))).toMatch(/int16\[4\]|a number/);
+      });
+    } else {
+      test.each(["bool", ...numberTypes])("an array of %s is one read of its items", (type) => {
+        const count = 11;
+        const whole = ringFor([tag(item(type, 0), `${type}[${count}]` as "int16", { id: "d.a" })]);
+        const single = ringFor(Array.from({ length: count }, (_, i) =>
+          tag(item(type, i), type as "int16", { id: `d.a[${i}]` })));
+        expect(driver.checkTag(whole.tags[0]!, linkFor(kit))).toBeNull();
+        const [served, other] = [new Bench(kit, whole.tags), new Bench(kit, single.tags)];
+        const random = createRandom(11);
+        for (const size of [Infinity, 1, 5]) {
+          const values = single.tags.map(({ id }) => {
+            const value = type === "bool" ? random.below(2) : random.below(32768);
+            for (const bench of [served, other]) bench.values.set(id, value);
+            return value;
+          });
+          expect(served.poll(whole.ring, whole.tags, 0, size)).toEqual([DONE]);
+          expect(new Set(other.poll(single.ring, single.tags, 0, size))).toEqual(new Set([DONE]));
+          expect(states(whole.ring, whole.tags)).toEqual([GOOD]);
+          expect(JSON.parse(newest(whole.ring, whole.tags)[0] as string))
+            .toEqual(newest(single.ring, single.tags));
+          expect(newest(single.ring, single.tags).map(Number)).toEqual(values);
+        }
+        // What serves the array serves its items too.
+        const [now] = newest(whole.ring, whole.tags);
+        const both = new Bench(kit, whole.tags);
+        for (const [id, value] of served.values) both.values.set(id, value);
+        both.poll(single.ring, single.tags, 0);
+        expect(newest(single.ring, single.tags)).toEqual(JSON.parse(now as string));
+      });
+    }
 
     test("a silent device times out; its late answer is nobody else's", () => {
       const { ring, tags } = ringFor([tag(kit.at("int16", 0), "int16", { id: "d.a" }),
@@ -130,6 +169,35 @@ for (const kit of kits) {
         expect([bench.run(0), driver.decode(tags[0]!, raw)]).toEqual([DONE, value]);
       }
     });
+
+    test.skipIf(kit.textAt === undefined)(
+      "a text is written whole in one frame, so that nothing of a longer one stays", () => {
+        const one = tag(kit.textAt!, "text(12)", { id: "d.text", writable: true });
+        expect(driver.checkTag(one, linkFor(kit))).toBeNull();
+        const { ring, tags } = ringFor([one]);
+        const bench = new Bench(kit, tags);
+        const raw = new Uint8Array(driver.rawBytes(tags[0]!));
+        const read = (): unknown => {
+          bench.session.readRaw(tags[0]!, raw, 0);
+          return [bench.run(0), driver.decode(tags[0]!, raw)];
+        };
+        bench.values.set("d.text", "");
+        expect(read()).toEqual([DONE, ""]);
+        for (const text of ["Mill 12-3456", "R-1", ""]) {
+          const { bytes, means } = driver.encode(tags[0]!, text, linkFor(kit));
+          expect([bytes.length, means]).toEqual([raw.length, text]);
+          const before = bench.frames.length;
+          bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+          expect([bench.run(0), bench.frames.length - before]).toEqual([DONE, 1]);
+          expect(bench.written.at(-1)).toEqual(["d.text", text]);
+          expect(read()).toEqual([DONE, text]);
+          bench.poll(ring, tags, 0);
+          expect(newest(ring, tags)).toEqual([text]);
+        }
+        expect(() => driver.encode(tags[0]!, "thirteen char", linkFor(kit))).toThrow(/13 bytes/);
+        expect(() => driver.encode(tags[0]!, "Mühle", linkFor(kit))).toThrow(/U\+00fc/);
+        expect(() => driver.encode(tags[0]!, 5, linkFor(kit))).toThrow(/takes a text/);
+      });
 
     test("whatever is wrong, the advice is one sentence that can be read in a list", () => {
       const [one] = tagsOf(kit, 1);

@@ -4,7 +4,7 @@ import {
   ethernetIp, modbusTcp, s7, telegramTcp, PENDING, type Driver, type DriverTag, type Request,
   type Server, type Session, type Wire,
 } from "../../src/driver.ts";
-import { readCell, type Ring } from "../../src/ring.ts";
+import { readCell, type Ring, type Written } from "../../src/ring.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
 
 /** What the suite must know of a driver that turns bytes: how its addresses are spelled. */
@@ -13,28 +13,40 @@ export interface Kit {
   readonly settings: Record<string, unknown>;
   /** A place for the n-th number of a type; places of one n never overlap. */
   at(type: string, n: number): string;
-  /** Addresses that a newcomer writes, and what the sentence must say. */
+  /** A place for a text of twelve characters that can be written; left out: it has none. */
+  readonly textAt?: string;
+  /** Where item `i` of an array lies, types apart; left out: there are none. */
+  item?(type: string, i: number): string;
   /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
   readonly isUnnumbered?: boolean;
+  /** Addresses that a newcomer writes, and what the sentence must say. */
   readonly wrong: readonly (readonly [at: string, type: string, says: RegExp])[];
 }
 
-const numberTypes = ["int16", "uint16", "int32", "uint32", "float32", "float64"] as const;
+export const numberTypes = ["int16", "uint16", "int32", "uint32", "float32", "float64"] as const;
 /** Longer than any wait of a session. */
 const long_ms = 1e6;
 /** An exchange that takes more of them never ends. */
 const waits_max = 100;
 const host = { host: "127.0.0.1", timeout: "100ms" };
 
+const orderOf = (type: string): number => Object.keys(itemBytes).indexOf(type);
+const itemBytes: Readonly<Record<string, number>> =
+  { int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, float64: 8 };
+
 export const kits: readonly Kit[] = [
   {
-    driver: modbusTcp, settings: host,
+    driver: modbusTcp, settings: host, textAt: "holding 400",
     at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
+    item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
+      : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
   },
   {
-    driver: s7, settings: host,
+    driver: s7, settings: host, textAt: "DB1.DBB400",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),
+    item: (type, i) => (type === "bool" ? `DB2.DBX${(i + 3) >> 3}.${(i + 3) & 7}`
+      : `DB${3 + orderOf(type)}.DBW${10 + i * itemBytes[type]!}`),
     wrong: [
       ["holding 9", "int16", /no S7 address; write `DB1\.DBD4`/],
       ["DB1.DBX0.8", "bool", /`\.0` to `\.7`/],
@@ -51,8 +63,9 @@ export const kits: readonly Kit[] = [
     ],
   },
   {
-    driver: ethernetIp, settings: host,
+    driver: ethernetIp, settings: host, textAt: "Recipe.Name",
     at: (type, n) => (type === "bool" ? `flag${n}` : `tag_${type}[${n}]`),
+    item: (type, i) => `many_${type}[${i + 27}]`,
     wrong: [
       ["holding 9", "int16", /"holding 9" is no tag name/],
       ["1!400001", "int16", /no station stands in front/],
@@ -62,6 +75,10 @@ export const kits: readonly Kit[] = [
       ["A[1,2,3,4]", "int16", /three dimensions/],
       [`${"x".repeat(41)}`, "int16", /at most 40 characters/],
       ["Recipe", "bytes(8)", /each member by its path/],
+      ["Recipe", "int16[4]", /an array begins at an element of one dimension, as in `Recipe\[0\]`/],
+      ["Grid[1,0]", "int16[4]", /one dimension/],
+      ["Status.60", "bool[8]", /`\.63`/],
+      ["Recipe[0]", "float64[60]", /fills 480 bytes and one read carries \d+: .* at most 57 items/],
     ],
   },
   {
@@ -118,8 +135,8 @@ export function linkFor(kit: Kit): Link {
 export class Bench implements Wire {
   readonly link: Link;
   readonly session: Session;
-  readonly values = new Map<string, number | null>();
-  readonly written: [string, number][] = [];
+  readonly values = new Map<string, Written | null>();
+  readonly written: [string, Written][] = [];
   /** Requests that reached the server, and resets. */
   frames: Uint8Array[] = [];
   resets: (string | undefined)[] = [];

@@ -26,14 +26,12 @@ function writing(driver: Driver, settings: object, values: Record<string, number
   const server = driver.serve(tags, link, {
     value: (one) => values[one.id] ?? 0,
     written: (one, value) => {
-      values[one.id] = value;
+      values[one.id] = Number(value);
       return true;
     },
   });
   let now = 0;
-  return (one: DriverTag, value: number): number[] => {
-    now += 1000;
-    session.write(one, driver.encode(one, value, link).bytes, () => Infinity, now);
+  const exchange = (): Uint8Array => {
     session.step(now);
     const sent = wire.last;
     const events: ServeEvents = {
@@ -43,7 +41,16 @@ function writing(driver: Driver, settings: object, values: Record<string, number
     server.receive(sent, sent.length, now, events);
     session.step(now + 500);
     expect([session.result, session.exception]).toEqual([DONE, 0]);
-    return pdu(driver, sent);
+    return sent;
+  };
+  return (one: DriverTag, value: number): number[] => {
+    now += 1000;
+    // As the gate does: without it nobody could tell an echo from the answer.
+    session.readRaw(one, new Uint8Array(driver.rawBytes(one)), now);
+    exchange();
+    now += 1000;
+    session.write(one, driver.encode(one, value, link).bytes, () => Infinity, now);
+    return pdu(driver, exchange());
   };
 }
 

@@ -20,9 +20,14 @@ const tags = {
   first: { at: "Arr[0]", type: "int32" },
   third: { at: "arr[2]", type: "int32" },
   last: { at: "Arr[19]", type: "uint32" },
+  all: { at: "Arr[0]", type: "int32[20]" },
+  part: { at: "Arr[1]", type: "int32[3]", scale: 0.1 },
+  count_bits: { at: "Count.0", type: "bool[16]" },
+  past: { at: "Arr[18]", type: "int32[3]" },
   speed: { at: "Motor.Speed", type: "float32" },
   flag: { at: "Flag", type: "bool" },
-  name: { at: "Name", type: "text(20)" },
+  name: { at: "Name", type: "text(20)", access: "read-write" },
+  line: { at: "Line", type: "text(20)", access: "read-write" },
   small: { at: "Small", type: "int8", scale: 0.5, offset: 1 },
   beyond: { at: "Arr[20]", type: "int32" },
   missing: { at: "Nobody", type: "int32" },
@@ -45,6 +50,8 @@ const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "5s", onLoss },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+  "press.name": { allow: ["cli"], maxMode: "armed", values: ["R-1", "R-200"] },
+  "press.line": { allow: ["cli"], maxMode: "armed", pattern: "LOT[0-9]{1,6}" },
   "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1 },
 };
 
@@ -93,15 +100,22 @@ describe.skipIf(interpreter === null)("EtherNet/IP", () => {
       .toEqual([21.5, -7, true, 1, 3, 0, 3.25, true, "hello", -9]);
     expect(values.every(({ quality }) => quality === "good")).toBe(true);
     expect((await tag("big")).value).toBe("9007199254740993");
+    expect(await tag("all")).toMatchObject(
+      { value: [1, 2, 3, ...Array.from({ length: 17 }, () => 0)], quality: "good" });
+    expect(await tag("part")).toMatchObject(
+      { value: [0.2, 0.30000000000000004, 0], quality: "good" });
+    expect(await tag("count_bits")).toMatchObject({ quality: "good",
+      value: Array.from({ length: 16 }, (_, i) => (-7 >> i & 1) === 1) });
   }, 2 * slow_ms);
 
   test("a tag that is not there, or is something else, is bad alone", async () => {
     await until("all is known", async () => (await tag("last")).quality === "good", slow_ms);
     expect((await tag("beyond")).quality).toBe("bad:address");
+    expect((await tag("past")).quality).toBe("bad:address");
     expect((await tag("missing")).quality).toBe("bad:address");
     expect((await tag("wrong")).quality).toBe("bad:exception");
     expect((await gateway.cli("why", "press.missing")).output)
-      .toMatch(/refused {2}(nobody: there is no such|arr\[20\]: |temp: .*is REAL)/);
+      .toMatch(/refused {2}(nobody: there is no such|arr\[(18\.\.)?20\]: |temp: .*is REAL)/);
   }, slow_ms);
 
   test("a rule's value is written through the gate, and read back", async () => {
@@ -118,6 +132,17 @@ describe.skipIf(interpreter === null)("EtherNet/IP", () => {
       const { output } = await gateway.cli("write", `press.${name}`, value, "--within", "30s");
       expect(output).toContain("verified");
       expect(await plcTag(at)).toMatch(has);
+    }, slow_ms);
+
+  test.each([["name", "R-200", "Name"], ["line", "LOT123", "Line"]] as const)(
+    "the text %s written by hand as %s is verified, and no other one leaves", async (name, text,
+      at) => {
+      await gateway.arm(`press.${name}`);
+      const write = async (value: string): Promise<string> => (await gateway.cli("write",
+        `press.${name}`, value, "--text", "--within", "30s")).output;
+      expect(await write("R-3")).toContain("text-not-allowed");
+      expect(await write(text)).toContain("verified");
+      expect(await plcTag(at)).toBe(text);
     }, slow_ms);
 
   test("the controller goes and comes back", async () => {

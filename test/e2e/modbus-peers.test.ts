@@ -35,7 +35,10 @@ describe.skipIf(!hasPeers)("pymodbus", () => {
   const tags = (link: string): object => {
     const access = link === "udp" ? {} : { access: "read-write" };
     return {
-      number: { at: "holding 300", type: "uint32" }, three: { at: "coil 3", type: "bool" },
+      number: { at: "holding 300", type: "uint32" },
+      words: { at: "holding 600", type: "uint16[100]" },
+      pairs: { at: "input 40", type: "uint32[3]", wordOrder: "CDAB" },
+      thirds: { at: "coil 21", type: "bool[9]" }, three: { at: "coil 3", type: "bool" },
       word: { at: "holding 40", type: "int16", ...access },
       pump: { at: "coil 100", type: "bool", ...access },
       // Of a register that nobody else writes: 512 is bit 9.
@@ -76,6 +79,13 @@ describe.skipIf(!hasPeers)("pymodbus", () => {
     await good(gateway, `at_${link}.number`);
     expect(await valueOf(`at_${link}.number`)).toBe(300 * 65536 + 301);
     expect(await valueOf(`at_${link}.three`)).toBe(true);
+    // Register n holds n, and every third coil is on.
+    expect(await valueOf(`at_${link}.words`)).toEqual(
+      Array.from({ length: 100 }, (_, i) => 600 + i));
+    expect(await valueOf(`at_${link}.pairs`)).toEqual(
+      [40, 42, 44].map((n) => (n + 1) * 65536 + n));
+    expect(await valueOf(`at_${link}.thirds`)).toEqual(
+      Array.from({ length: 9 }, (_, i) => i % 3 === 0));
   });
 
   test.each(written)("%s: a register, a coil and a bit are written and read back", async (link) => {

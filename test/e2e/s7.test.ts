@@ -23,6 +23,11 @@ const tags = {
   new_moment: { at: "DB1.LDT96", type: "time" },
   door: { at: "I0.1", type: "bool" },
   scaled: { at: "MB20", type: "uint8", scale: 0.5, offset: 1 },
+  flag_words: { at: "MW10", type: "uint16[20]" },
+  flag_bits: { at: "M1.0", type: "bool[16]" },
+  scaled_bytes: { at: "MB20", type: "uint8[3]", scale: 0.5, offset: 1 },
+  pair: { at: "DB1.DBD4", type: "float32[2]" },
+  cut: { at: "DB1.DBW110", type: "int16[4]" },
   beyond: { at: "DB1.DBW120", type: "int16" },
   missing: { at: "DB9.DBW0", type: "int16" },
   setpoint: { at: "DB1.DBD8", type: "float32", access: "read-write" },
@@ -94,6 +99,19 @@ describe.skipIf(interpreter === null)("S7", () => {
     expect(values.map(({ value }) => value)).toEqual(
       [21.5, -7, true, false, true, 1234.5678, "hello", "AB12", 0x0a0b, true, 11]);
     expect(values.every(({ quality }) => quality === "good")).toBe(true);
+  });
+
+  test("arrays come whole, each item as if it stood alone, or not at all", async () => {
+    const [words, bits, bytes, pair, cut] = await Promise.all(
+      ["flag_words", "flag_bits", "scaled_bytes", "pair", "cut"].map(tag));
+    // Byte n of the flags is n.
+    expect(words).toMatchObject({ quality: "good",
+      value: Array.from({ length: 20 }, (_, i) => (10 + 2 * i) * 256 + 11 + 2 * i) });
+    expect(bits).toMatchObject({ quality: "good", value: Array.from({ length: 16 }, (_, i) =>
+      ((1 + (i >> 3)) >> (i & 7) & 1) === 1) });
+    expect(bytes).toMatchObject({ value: [11, 11.5, 12], quality: "good" });
+    expect(pair).toMatchObject({ value: [21.5, 0], quality: "good" });
+    expect(cut!.quality).toBe("bad:address");
   });
 
   test("moments of all three types are those that the PLC has", async () => {

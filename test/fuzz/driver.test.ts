@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom, type Random } from "../../src/base.ts";
-import { DONE, PENDING, type DriverTag } from "../../src/driver.ts";
-import { GOOD, type Ring } from "../../src/ring.ts";
+import { DONE, itemsOf, PENDING, type DriverTag } from "../../src/driver.ts";
+import { arrayOf, GOOD, type Ring } from "../../src/ring.ts";
 import { Bench, kits, newest, states, tagsOf, type Kit } from "../contract/drivers.ts";
-import { ringFor } from "../driver/support.ts";
+import { ringFor, tag } from "../driver/support.ts";
 
 const count = Number(process.env.SOAK_COUNT ?? 1000);
 const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1_000_000_000);
@@ -50,7 +50,10 @@ function benchFor(kit: Kit, each: number): { ring: Ring; tags: DriverTag[]; benc
   const key = `${kit.driver.type} ${each}`;
   let known = benches.get(key);
   if (known === undefined) {
-    const { ring, tags } = ringFor(tagsOf(kit, each));
+    const { item } = kit;
+    const arrays = item === undefined ? [] : (["int16", "uint32", "float64"] as const).map((type) =>
+      tag(item(type, 0), `${type}[${2 * each}]`, { id: `d.all_${type}` }));
+    const { ring, tags } = ringFor([...tagsOf(kit, each), ...arrays]);
     benches.set(key, (known = { ring, tags, bench: new Bench(kit, tags) }));
   }
   return known;
@@ -73,7 +76,7 @@ function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | nu
   };
   for (let round = 0; round < 4; round++) {
     if (!bench.isOpen) bench.open();
-    for (const tag of tags) bench.values.set(tag.id, r.below(32767));
+    for (const { id } of tags.flatMap(itemsOf)) bench.values.set(id, r.below(32767));
     now += poll_ms;
     const results = bench.poll(ring, tags, now, 1 + r.below(400));
     for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);
@@ -91,9 +94,14 @@ function untrue(
   if (results.some((result) => result !== DONE)) return null;
   const values = newest(ring, tags);
   const state = states(ring, tags);
-  const at = tags.findIndex((tag, i) =>
-    state[i] === GOOD && values[i] !== bench.values.get(tag.id));
-  return at < 0 ? null : `${tags[at]!.id} is ${values[at]}, not ${bench.values.get(tags[at]!.id)}`;
+  const at = tags.findIndex((one, i) => state[i] === GOOD && values[i] !== valueOf(bench, one));
+  return at < 0 ? null : `${tags[at]!.id} is ${values[at]}, not ${valueOf(bench, tags[at]!)}`;
+}
+
+/** As its cell reads. */
+function valueOf({ values }: Bench, one: DriverTag): unknown {
+  return arrayOf(one.type) === null ? values.get(one.id)
+    : JSON.stringify(itemsOf(one).map(({ id }) => values.get(id)));
 }
 
 /** One damaged request to the driver's own server. */

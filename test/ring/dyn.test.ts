@@ -47,6 +47,35 @@ test("what is written is read again, and what does not fit is not written past i
   }
 });
 
+test("words are what a bigint is, and numbers come out as near as a float has them", () => {
+  const r = createRandom(Date.now() % 1e9);
+  const low = new Int32Array(2);
+  const whole = new BigInt64Array(low.buffer);
+  const writer = new DynWriter();
+  for (const value of [0n, 23n, -1n, -24n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n),
+    -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n), ...Array.from({ length: 500 }, () =>
+      BigInt.asIntN(64, (BigInt(r.below(2 ** 32)) << 32n) | BigInt(r.below(2 ** 32))) >>
+        BigInt(r.below(64)))]) {
+    whole[0] = value;
+    writer.begin(bytes, 8, 64);
+    writer.list(2);
+    writer.words(low[0]!, low[1]!);
+    writer.float(Number(value) / 3);
+    const end = writer.place;
+    expect(hex([value, Number(value) / 3])).toBe(
+      Buffer.from(bytes.subarray(8, end)).toString("hex"));
+    const found = new Float64Array(2);
+    expect(new DynReader().numbers(bytes, 8, found)).toBe(2);
+    expect(Math.abs(found[0]! - Number(value))).toBeLessThanOrEqual(
+      Math.abs(Number(value)) * Number.EPSILON);
+    expect(found[1]).toBe(Number(value) / 3 + 0);
+  }
+  for (const other of [1n, "a", [1n, "a"], [true], [null], [1, 2, 3], new Map()] as Dyn[]) {
+    hex(other);
+    expect(new DynReader().numbers(bytes, 8, new Float64Array(2))).toBe(-1);
+  }
+});
+
 test("too deep is refused, not followed", () => {
   expect(parseDyn("[".repeat(100) + "]".repeat(100))).toBeUndefined();
   expect(parseDyn("[".repeat(50_000))).toBeUndefined();

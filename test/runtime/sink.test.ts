@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { OnChange } from "../../src/config.ts";
 import { Arena, BAD, Ring, writeCell, type Dyn } from "../../src/ring.ts";
+import { Changes } from "../../src/runtime/sink-changes.ts";
 import { SinkRunner } from "../../src/runtime/sink.ts";
 
 const always: OnChange = { deadbands: {}, every: null, atLeast: null };
@@ -62,6 +63,20 @@ describe("a sink with onChange", () => {
     const { put, drained } = fixture({ ...always, deadbands: { x: { band: 10, percent: true } } });
     for (const x of [100, 109, 111, 100, 0, 0, 0.001]) put(x);
     expect(drained()).toEqual([100, 111, 0, 0.001]);
+  });
+
+  test("has a band for arrays: one item over it is enough", () => {
+    const layout = Ring.layout("rule", [{ name: "a", kind: "dyn", slot: 64 }], 64);
+    const { ring } = Ring.create(Arena.create(layout.bytes), layout);
+    const changes = new Changes(ring, { ...always, every: { band: 0.5, percent: false } });
+    const told = (value: Dyn): boolean => {
+      writeCell(ring, ring.columns[0]!, 0, value);
+      return changes.isTold(0);
+    };
+    expect([[1, 2n, 3], [1.4, 2n, 2.6], [1, 2n, 3.6], [1, 2n, 4], [1, 2n], [1, 2n]].map(told))
+      .toEqual([true, false, true, false, true, false]);
+    expect([["a"], ["a"], ["b"], [1], null, [1]].map(told))
+      .toEqual([true, false, true, true, true, true]);
   });
 
   test("has a band for whole numbers of 64 bits", () => {

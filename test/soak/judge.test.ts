@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathHash } from "../../src/gate.ts";
 import type { Ending, Intent } from "../../src/store.ts";
 import { World } from "../store/fixture.ts";
+import { broadcast, speeches, textWords, type Exchange, type Speech } from "./speeches.ts";
 
 /**
  * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in
@@ -16,83 +17,65 @@ const policyText = `{ // as an engineer writes it
     "inputMaxAge": "500ms",
     "permit": ["press.door_closed"], "maxAge": "1s",
     "onLoss": { "after": "30s", "value": 40, "step": "any" }, },
-  "fans.speed": { "allow": ["rest", "rule:hold"], "maxMode": "armed", "min": 20, "max": 80,
+  "line.setpoint": { "allow": ["rest"], "maxMode": "armed", "min": 20, "max": 80,
     "readBack": "none" },
-  "fans.bare": { "allow": ["rest"], "maxMode": "armed", "min": 20, "max": 80 },
+  "press.recipe": { "allow": ["rest", "prove"], "maxMode": "armed", "values": ["LOT7"],
+    "pattern": "R-[0-9]+", "minInterval": "1s" },
 }`;
 const policyHash = createHash("sha256").update(policyText).digest("hex");
-const place = {
-  tag: "press.setpoint", station: 1, at: "holding 9", type: "int16", wordOrder: "ABCD", scale: 0.1,
-  offset: 0,
-};
+const common = { link: "plc-1", station: 1, wordOrder: "ABCD", offset: 0 } as const;
+const peer = "10.0.0.5:502";
 
 let world: World;
 let frames: Record<string, unknown>[];
-beforeEach(() => {
+let speak: Speech;
+
+/** What the machine speaks, from the beginning of a story. */
+function begin(protocol = "Modbus TCP"): void {
   world = new World();
   frames = [];
-  onBus = false;
-  station = 1;
+  speak = speeches[protocol]!;
+  const { setpoint, temperature, door, recipe } = speak;
   world.store.savePlaces("c", [
-    { ...place, tag: "fans.speed", station: 0, link: "plc-1" },
-    { ...place, tag: "fans.bare", station: 0, at: "holding 10", link: "plc-1" },
-    { ...place, link: "plc-1" },
-    { ...place, tag: "press.temperature", at: "300003", link: "plc-1" },
-    { ...place, tag: "press.door_closed", at: "discrete 4", type: "bool", scale: 1, link: "plc-1" },
+    { ...common, ...setpoint, tag: "press.setpoint" },
+    { ...common, ...temperature, tag: "press.temperature" },
+    { ...common, ...door, tag: "press.door_closed" },
+    { ...common, ...setpoint, tag: "line.setpoint", station: 0 },
+    ...recipe === null ? [] : [{ ...common, ...recipe, tag: "press.recipe" }],
   ]);
   arm();
-});
+}
+beforeEach(() => begin());
 afterEach(() => world.close());
 
-function arm(over: { until?: number; hash?: string } = {}, of: Partial<typeof place> = {}): number {
+function arm(over: { hash?: string } = {}, tag = "press.setpoint"): number {
   const number = world.store.nextArming()!;
-  const path = { ...place, ...of };
-  const hash = pathHash({ ...path, type: "int16", wordOrder: "ABCD", peer: "10.0.0.5:502" });
+  const place = { ...common, ...tag === "press.recipe" ? speak.recipe! : speak.setpoint, peer,
+    station: tag === "line.setpoint" ? 0 : 1 };
   world.store.beginArming({
-    ...path, number, who: "anna", hash, peer: "10.0.0.5:502", policyHash, configHash: "c",
-    begins: world.time, until: world.time + 600_000, ...over,
+    ...place, tag, number, who: "anna", hash: pathHash(place), policyHash,
+    configHash: "c", begins: world.time, until: world.time + 600_000, ...over,
   });
   return number;
 }
 
-/** CRC-16 of a serial line (Modbus over serial line V1.02, 6.2.2), low byte first. */
-function checksum(bytes: number[]): number[] {
-  let crc = 0xffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0xa001 : crc >> 1;
-  }
-  return [crc & 255, crc >> 8];
-}
-
-let onBus = false;
-let station = 1;
-let transaction = 0;
-function exchange(request: number[], answer: number[] | null): void {
-  transaction = (transaction + 1) & 0xffff;
-  const wrap = (pdu: number[]): string => Buffer.from(onBus
-    ? [station, ...pdu, ...checksum([station, ...pdu])]
-    : [transaction >> 8, transaction & 255, 0, 0, 0, pdu.length + 1, station, ...pdu])
-    .toString("hex");
+function exchange({ request, answer }: Exchange, isAnswered = true): void {
   const record = { t: world.now, link: "plc-1", connection: 1, valid: true, fault: null };
-  frames.push({ ...record, time: world.time, dir: "in", bytes: wrap(request) });
+  const add = (dir: string, bytes: readonly number[]): void => void frames.push(
+    { ...record, time: world.time, dir, bytes: Buffer.from(bytes).toString("hex") });
+  add("in", request);
   world.now += 2;
-  if (answer !== null) {
-    frames.push({ ...record, time: world.time, dir: "out", bytes: wrap(answer) });
-  }
+  if (isAnswered) add("out", answer);
 }
 
-const word = (value: number): number[] => {
-  const raw = Math.round(value * 10) & 0xffff;
-  return [raw >> 8, raw & 255];
-};
-const readSetpoint = (value: number): void => exchange([3, 0, 9, 0, 1], [3, 2, ...word(value)]);
-const poll = (door = 1, temperature = 61): void => {
-  exchange([2, 0, 0, 0, 8], [2, 1, door << 4]);
-  exchange([4, 0, 0, 0, 4], [4, 8, 0, 0, 0, 0, ...word(temperature), 0, 0]);
-};
-const writeFrame = (value: number, answer: number[] | null = [16, 0, 9, 0, 1]): void =>
-  exchange([16, 0, 9, 0, 1, 2, ...word(value)], answer);
+const readSetpoint = (value: number): void => exchange(speak.read(value));
+const poll = (door = 1, temperature = 61): void =>
+  speak.poll(door, temperature).forEach((one) => exchange(one));
+const writeFrame = (value: number, isAnswered = true): void =>
+  exchange(speak.write(value), isAnswered);
+/** What the words of a value mean: of those with a scale, what binary makes of the tenths. */
+const meant = (value: number): number =>
+  (speak.setpoint.scale === 1 ? value : Math.round(value * 10) * 0.1);
 
 interface Story {
   before?: number;
@@ -114,7 +97,7 @@ function write(story: Story = {}): number {
   const received = world.time;
   if (!story.unread) readSetpoint(before);
   const [row] = world.store.audit.intents([world.intent({
-    policyHash, words: Uint8Array.from(word(value)), means: Math.round(value * 10) * 0.1,
+    policyHash, words: speak.words(value), means: meant(value),
     read: before, received, notAfter: world.time + 450, ...story.intent,
   })])!;
   world.now += 1;
@@ -128,29 +111,28 @@ function write(story: Story = {}): number {
   return row!;
 }
 
+/** A whole write of a text: what stood there, what was admitted, what left, what is read then. */
+function writeText(
+  before: string | null = "LOT1", text = "LOT7", left = text, says = text,
+): void {
+  const received = world.time;
+  if (before !== null) exchange(speak.readText(before));
+  const [row] = world.store.audit.intents([world.intent({
+    tag: "press.recipe", origin: "rest", id: `t-${world.now}`, inputs: null, policyHash,
+    words: textWords(text), means: text, asked: text, read: before, received,
+    notAfter: world.time + 450, arming: arm({}, "press.recipe") })])!;
+  world.now += 1;
+  const sent = world.time;
+  exchange(speak.writeText(left));
+  exchange(speak.readText(says));
+  world.now += 1;
+  world.store.audit.outcomes([world.ending(row!, { sent, readBack: says })]);
+  world.now += 1100;
+}
+
 /** A proof by writing, with an arming of its own. */
 const proveBy = (story: Story): number => write({ ...story, intent: { origin: "prove",
   id: `p-${world.now}`, inputs: null, arming: arm(), ...story.intent } });
-
-/** All stations obey it and none answers; `next` ms later the bus is used again. */
-function broadcast(story: Story & { tag?: string; at?: number; next?: number } = {}): void {
-  onBus = true;
-  const { tag = "fans.speed", at = 9, next = 210 } = story;
-  const number = arm({}, { tag, station: 0, at: `holding ${at}` });
-  const received = world.time;
-  const [row] = world.store.audit.intents([world.intent({ tag, policyHash, origin: "rest",
-    id: `b-${world.now}`, inputs: null, permit: [], read: null, received, arming: number,
-    words: Uint8Array.from(word(62)), means: 62, notAfter: world.time + 450, ...story.intent })])!;
-  station = 0;
-  const sent = world.time;
-  (story.frame ?? (() => exchange([6, 0, at, ...word(62)], null)))();
-  station = 1;
-  world.now += next;
-  world.store.audit.outcomes([world.ending(row!, { sent, readBack: null, outcome: "unknown",
-    code: "broadcast", ...story.ending })]);
-  poll();
-  world.now += 1100;
-}
 
 interface Report {
   findings: Record<string, number>;
@@ -162,11 +144,13 @@ interface Report {
 function judge(...more: string[]): Report {
   const at = (name: string): string => join(world.directory, name);
   writeFileSync(at("policy.json"), policyText);
+  writeFileSync(at("gateway.json"), JSON.stringify({ links: { "plc-1": speak.link } }));
   writeFileSync(at("frames.jsonl"), frames.map((f) => JSON.stringify(f)).join("\n"));
   world.store.audit.flush(true);
-  const ran = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"), "--policy",
-    at("policy.json"), "--audit", at("store.sqlite"), "--frames", at("frames.jsonl"),
-    "--inputs", "hold=press.temperature", "--slack", "0.5", ...more]);
+  const ran = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"), "--config",
+    at("gateway.json"), "--policy", at("policy.json"), "--audit", at("store.sqlite"),
+    "--frames", at("frames.jsonl"), "--inputs", "hold=press.temperature", "--slack", "0.5",
+    ...more]);
   expect(ran.stderr.toString()).toBe("");
   const report = JSON.parse(ran.stdout.toString());
   expect(ran.exitCode).toBe(Object.keys(report.findings).length > 0 ? 1 : 0);
@@ -193,7 +177,7 @@ describe("W22 the judge", () => {
   });
   test("an onLoss intent of arming time matches its later frame", () => {
     const [row] = world.store.audit.intents([world.intent({
-      policyHash, words: Uint8Array.from(word(40)), means: 40,
+      policyHash, words: speak.words(40), means: 40,
       origin: "onLoss:press.setpoint", read: null, inputs: null,
       notAfter: world.time + 600_000 })])!;
     world.now += 60_000;
@@ -209,41 +193,14 @@ describe("W22 the judge", () => {
   test("unknown is honest with one frame or with none", () => {
     poll();
     const unknown: Partial<Ending> = { outcome: "unknown", code: "answer-missing", readBack: null };
-    write({ ending: unknown, frame: () => writeFrame(62, null) });
+    write({ ending: unknown, frame: () => writeFrame(62, false) });
     poll();
     write({ before: 62, ending: unknown, frame: () => {}, value: 64 });
     expect(judge()).toMatchObject({ matched: 1, findings: {} });
   });
 
-  test("a broadcast has one frame, no read and no answer", () => {
-    broadcast();
-    broadcast();
-    broadcast({ ending: { code: "restart" } });
-    expect(judge()).toMatchObject({ matched: 3, findings: {} });
-  });
-
   const planted: Record<string, [string, () => void]> = {
-    "a broadcast of nobody": ["escape", () => (broadcast(), station = 0,
-      exchange([6, 0, 9, ...word(62)], null))],
-    "a broadcast sent twice": ["sent-twice", () => broadcast({ frame: () => {
-      for (const _ of [1, 2]) exchange([6, 0, 9, ...word(62)], null);
-    } })],
-    "a broadcast of a rule": ["escape", () => broadcast({ intent: { origin: "rule:hold" } })],
-    "a broadcast that the policy does not know as one": ["escape", () =>
-      broadcast({ tag: "fans.bare", at: 10 })],
-    "a broadcast as FC22": ["escape", () => broadcast({ frame: () =>
-      exchange([22, 0, 9, 0, 0, ...word(62)], null) })],
-    "a broadcast over TCP": ["escape", () => broadcast({ frame: () => {
-      [frames, onBus] = [[], false];
-      exchange([6, 0, 9, ...word(62)], null);
-    } })],
-    "a broadcast that somebody called verified": ["broadcast-known", () =>
-      broadcast({ ending: { outcome: "acknowledged", code: null } })],
-    "a broadcast that somebody answered": ["broadcast-answered", () => broadcast({ frame: () =>
-      exchange([6, 0, 9, ...word(62)], [6, 0, 9, ...word(62)]) })],
-    "no silence after a broadcast": ["no-turnaround", () => broadcast({ next: 90 })],
     "a frame of nobody": ["escape", () => writeFrame(62)],
-    "a coil": ["escape", () => exchange([5, 0, 9, 0xff, 0], [5, 0, 9, 0xff, 0])],
     "a frame sent twice": ["sent-twice", () =>
       write({ frame: () => (writeFrame(62), writeFrame(62)) })],
     "other words than admitted": ["escape", () => write({ frame: () => writeFrame(63) })],
@@ -272,21 +229,21 @@ describe("W22 the judge", () => {
     "a proof under the arming of others": ["proof-arming-shared", () =>
       (write(), poll(), proveBy({ before: 62, intent: { arming: 1 } }))],
     "an open door": ["escape", () => (poll(0), write())],
-    "a door not looked at": ["escape", () => (world.now += 1100, exchange([4, 0, 0, 0, 4],
-      [4, 8, 0, 0, 0, 0, ...word(61), 0, 0]), write())],
+    "a door not looked at": ["escape", () =>
+      (world.now += 1100, exchange(speak.poll(1, 61)[1]!), write())],
     "a bad input": ["escape", () => write({ intent:
       { inputs: { oldest: world.time, state: 67, flags: 0 } } })],
     "an old input": ["escape", () => write({ intent:
       { inputs: { oldest: world.time - 600, state: 0, flags: 0 } } })],
     "an input that the machine was not asked for": ["escape", () => (world.now += 600,
-      exchange([2, 0, 0, 0, 8], [2, 1, 16]), write())],
+      exchange(speak.poll(1, 61)[0]!), write())],
     "verified without a read that says so": ["not-verified", () => write({ says: 50 })],
     "rejected without an exception": ["not-rejected", () =>
       write({ ending: { outcome: "rejected" } })],
     "verified without a frame": ["row-without-frame", () => write({ frame: () => {} })],
     "a frame after the restart that ended its row": ["escape", () => {
       readSetpoint(60);
-      world.store.audit.intents([world.intent({ policyHash, words: Uint8Array.from(word(62)) })]);
+      world.store.audit.intents([world.intent({ policyHash, words: speak.words(62) })]);
       world.store.audit.abandon("a restart", world.time);
       world.now += 100;
       writeFrame(62);
@@ -304,6 +261,106 @@ describe("W22 the judge", () => {
       expect(Object.keys(report.findings)).toContain(finding);
     });
   }
+  /** In each protocol: what a machine can be told by mistake, and what is refused by it. */
+  const everywhere: Record<string, [string, () => void]> = {
+    "a frame sent twice": planted["a frame sent twice"]!,
+    "other words than admitted": planted["other words than admitted"]!,
+    "after the deadline": planted["after the deadline"]!,
+    "after the arming's end": planted["after the arming's end"]!,
+    "outside the limits": planted["outside the limits"]!,
+    "an open door": planted["an open door"]!,
+    "another read": planted["another read"]!,
+    "verified without a read that says so": planted["verified without a read that says so"]!,
+    "rejected without an exception": planted["rejected without an exception"]!,
+  };
+  for (const [protocol, { acts, recipe }] of Object.entries(speeches)) {
+    describe(protocol, () => {
+      beforeEach(() => (world.close(), begin(protocol)));
+      test("finds nothing in an honest story", () => {
+        poll();
+        write();
+        poll();
+        write({ before: 62, value: 64, intent: { origin: "rest", id: "a-1", inputs: null } });
+        expect(judge()).toMatchObject({ matched: 2, escapes: 0, findings: {} });
+      });
+      // Of an answer to a telegram nobody can tell that nothing was done.
+      const rejected: Record<string, number> =
+        protocol === "telegrams" ? { "not-rejected": 1 } : {};
+      test("takes the machine's own word for a refusal", () => {
+        poll();
+        write({ ending: { outcome: "rejected", readBack: null }, says: 60,
+          frame: () => exchange(speak.refused(62)) });
+        expect(judge().findings).toEqual(rejected);
+      });
+      // In Modbus TCP all of them are told above.
+      const plants = protocol === "Modbus TCP" ? {} : everywhere;
+      for (const [name, [finding, plant]] of Object.entries(plants)) {
+        test(`finds ${name}`, () => {
+          poll();
+          plant();
+          expect(Object.keys(judge().findings)).toContain(finding);
+        });
+      }
+      for (const [name, act] of Object.entries(acts)) {
+        test(`finds ${name}`, () => {
+          poll();
+          write({ frame: () => (writeFrame(62), exchange(act)) });
+          expect(judge().findings).toEqual({ escape: 1 });
+        });
+      }
+      if (recipe === null) return;
+      test("reads texts", () => {
+        writeText();
+        writeText("LOT7", "R-12");
+        expect(judge()).toMatchObject({ matched: 2, escapes: 0, findings: {} });
+      });
+      const wrongTexts: Record<string, [string, () => void]> = {
+        "a text that the policy does not have": ["escape", () => writeText("R-1", "R-12;")],
+        "another text than admitted": ["escape", () => writeText("R-1", "LOT7", "R-2")],
+        "a text of which only the end is another": ["escape", () =>
+          writeText("R-1", "R-2", "R-22")],
+        "a text read back that is another": ["not-verified", () =>
+          writeText("R-1", "LOT7", "LOT7", "LOT")],
+        "a text over one that was not read": ["no-read-before", () => writeText(null)],
+      };
+      for (const [name, [finding, plant]] of Object.entries(wrongTexts)) {
+        test(`finds ${name}`, () => {
+          plant();
+          expect(Object.keys(judge().findings)).toContain(finding);
+        });
+      }
+    });
+  }
+  /** A write to all stations of a bus, as it should be, with what the story changes. */
+  const toAll = (
+    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1, silence = Infinity,
+  ): Report => {
+    world.close();
+    begin("Modbus RTU");
+    poll();
+    const [row] = world.store.audit.intents([world.intent({ tag: "line.setpoint", origin: "rest",
+      id: "b-1", inputs: null, policyHash, words: speak.words(62), read: null,
+      arming: arm({}, "line.setpoint"), ...intent })])!;
+    for (let i = 0; i < n; i++) exchange(broadcast(62), false);
+    world.store.audit.outcomes([world.ending(row!, { outcome: "unknown", code: "broadcast",
+      readBack: null, ...ending })]);
+    if (silence < Infinity) {
+      world.now += silence;
+      poll();
+    }
+    return judge();
+  };
+  test("a broadcast is one frame that nobody answers", () => {
+    expect(toAll()).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, {}, 1, 100)).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, {}, 1, 90).findings).toEqual({ "no-turnaround": 1 });
+    expect(toAll({}, { code: "restart" }).findings).toEqual({});
+    expect(toAll({}, {}, 2).findings).toMatchObject({ "sent-twice": 1 });
+    expect(toAll({}, { outcome: "verified", code: null }).findings)
+      .toMatchObject({ "broadcast-answered": 1 });
+    expect(toAll({ origin: "rule:hold" }).findings).toMatchObject({ escape: expect.any(Number) });
+    expect(toAll({ tag: "press.setpoint" }).findings).toMatchObject({ escape: 1 });
+  });
   test("may be told that the simulator stood still, and for how long", () => {
     const late = (): Report => judge("--blind", "100");
     const intent = { origin: "rest", id: "a-1", inputs: null };
@@ -324,14 +381,13 @@ describe("W22 the judge", () => {
         ending: { sent: world.time + 460 - wait }, between: () => (world.now += 460, poll()) });
       return judge(...more);
     };
-    onBus = true;
+    begin("Modbus RTU");
     expect(seenLate(30, "--blind", "100")).toMatchObject({ findings: {}, late_or_unseen: 1 });
     frames = [];
     expect(seenLate(130, "--blind", "100").findings["after-deadline"]).toBe(1);
     frames = [];
     expect(seenLate(5, "--blind", "100").findings["after-deadline"]).toBeGreaterThan(1);
-    onBus = false;
-    frames = [];
+    begin();
     expect(seenLate(40, "--blind", "100").findings["after-deadline"]).toBeGreaterThan(0);
   });
   const expecting = (...lines: object[]): Report => {

@@ -1,7 +1,7 @@
 /**
  * W22: write attempts of every kind and from all four entry points against the compiled binary,
- * with cut links and restarts in between; then `judge.py` reads policy, audit and the simulator's
- * frame log.
+ * with cut links and restarts in between, to the simulator's machines and to those of
+ * `machines.py`; then `judge.py` reads policy, audit and the logs of what the machines received.
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -11,8 +11,8 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 import { Broker, type Reply } from "./broker.ts";
 import {
-  armed, brief, broadcast, config, faults, free, inputs, places, plant, policy, rules, target,
-  token, topic,
+  armed, brief, config, faults, free, inputs, isText, places, plant, policy, rules, target, token,
+  topic,
 } from "./writes-plant.ts";
 
 type Entry = "rest" | "cli" | "mqtt";
@@ -21,13 +21,14 @@ const entries: readonly Entry[] = ["rest", "cli", "mqtt"];
 const process_every = 50;
 /** A deck of what is tried in a burst; each is dealt equally often. */
 const kinds = [...Array<string>(10).fill("verified"), "out-of-range", "expired",
-  "tight", ...Object.keys(places)];
+  ...Object.keys(places)];
 /** What may become of an attempt whose moment decides; of all others its kind is the code. */
 const open: Readonly<Record<string, readonly string[]>> = {
   tight: ["verified", "expired", "no-time", "not-sent", "answer-missing"],
   brief: ["verified", "not-armed", "expired", "no-time", "not-sent", "answer-missing"],
   // The very first one of a day may go.
   "too-soon": ["too-soon", "verified"],
+  text: ["verified"],
 };
 const attempts_per_round = 2500;
 /**
@@ -65,12 +66,35 @@ function freePort(): Promise<number> {
   }));
 }
 
+/** The machines of `machines.py`, and where they are. */
+class Machines {
+  readonly program: Program;
+  links: Readonly<Record<string, { port: number }>> = {};
+
+  private constructor(python: string, log: string) {
+    this.program = new Program([python, "-u", join(import.meta.dir, "machines.py"), log]);
+  }
+
+  static async start(python: string, log: string): Promise<Machines> {
+    const machines = new Machines(python, log);
+    await until("machines up", () => {
+      const ports = /^{.*}$/m.exec(machines.program.output)?.[0];
+      if (ports === undefined) return false;
+      machines.links = Object.fromEntries(Object.entries(JSON.parse(ports) as
+        Record<string, number>).map(([link, port]) => [link, { port }]));
+      return true;
+    }, 60_000);
+    return machines;
+  }
+}
+
 class Soak {
   /** By entry point and what came back; with `disturbed` in front where anything may. */
   readonly counters: Record<string, Record<string, number>> = {};
   readonly wrong: string[] = [];
   readonly #site: Site;
   readonly #broker: Broker;
+  readonly #machines: Machines;
   /** Shows in the frame log when the simulator stood still. */
   readonly #pulse: Program;
   readonly #port: number;
@@ -86,10 +110,12 @@ class Soak {
   readonly #changed = new Map<string, number>();
 
   private constructor(
-    site: Site, broker: Broker, port: number, seed: number, env: Record<string, string>,
+    site: Site, broker: Broker, machines: Machines, port: number, seed: number,
+    env: Record<string, string>,
   ) {
     this.#site = site;
     this.#broker = broker;
+    this.#machines = machines;
     this.#pulse = new Program(["python3", join(import.meta.dir, "pulse.py"),
       `${site.plant.links["special"]!.port}`]);
     this.#port = port;
@@ -102,14 +128,17 @@ class Soak {
     ]).map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 
-  static async begin(seed: number, env: Record<string, string>): Promise<Soak> {
+  static async begin(
+    seed: number, python: string, env: Record<string, string>,
+  ): Promise<Soak> {
     process.env["TAGWERK_SOAK_TOKEN"] = token;
     const port = await freePort();
     const broker = await Broker.start(topic);
     const site = await Site.start({ ...config, gateway: { id: "soak", profile: profiles[0]! },
       api: { listen: `127.0.0.1:${port}`, token: "env:TAGWERK_SOAK_TOKEN" } },
     { "policy.json": policy, "plant.json": plant });
-    return new Soak(site, broker, port, seed, env);
+    const machines = await Machines.start(python, join(site.folder.path, "machines.jsonl"));
+    return new Soak(site, broker, machines, port, seed, env);
   }
 
   /** The record of a run that failed is left where it is. */
@@ -119,14 +148,15 @@ class Soak {
       console.log(`kept: ${this.#site.folder.path}`);
     }
     await this.#pulse.stop();
+    await this.#machines.program.stop("SIGKILL");
     await this.#site.stop(failed);
     await this.#broker.close();
   }
 
   async start(): Promise<void> {
     const gateway = { id: "soak", profile: profiles[this.#starts++ % profiles.length]! };
-    const live = this.#site.live({ broker: { host: "127.0.0.1", port: this.#broker.port } },
-      { gateway });
+    const live = this.#site.live({ ...this.#machines.links,
+      broker: { host: "127.0.0.1", port: this.#broker.port } }, { gateway });
     // It lies there before the gateway connects.
     const kept = this.retained(1);
     this.#gateway = await this.#site.run(live, ["--normal"], this.#env);
@@ -166,11 +196,13 @@ class Soak {
     await this.#gateway!.stop();
     await this.#pulse.stop();
     await this.#site.plant.stop();
+    await this.#machines.program.stop();
     const at = (name: string): string => join(this.#site.folder.path, name);
     const judge = Bun.spawnSync(["python3", join(import.meta.dir, "judge.py"),
-      "--policy", at("policy.json"), "--audit", join(this.#site.store, "store.sqlite"),
-      "--frames", at("frames.jsonl"), "--expected", this.#expected,
-      "--blind", `${blind_ms}`,
+      "--config", at("gateway.json"), "--policy", at("policy.json"),
+      "--audit", join(this.#site.store, "store.sqlite"),
+      "--frames", at("frames.jsonl"), "--frames", at("machines.jsonl"),
+      "--expected", this.#expected, "--blind", `${blind_ms}`,
       ...inputs.flatMap((text) => ["--inputs", text])]);
     const report = judge.stdout.toString();
     if (report === "") throw new Error(judge.stderr.toString());
@@ -189,7 +221,7 @@ class Soak {
     // A busy machine may answer a poll too late: the link is opened anew.
     await until(`arm ${tag}`, async () => {
       const proof = await this.#gateway!.post("/proof",
-        { tag, ...tag === broadcast ? { value: 1 } : {} });
+        { tag, ...places["broadcast"]!.includes(tag) ? { value: 1 } : {} });
       if (proof.status !== 200) throw new Error(JSON.stringify(proof.body));
       const { hash } = proof.body;
       const { status, body } =
@@ -262,7 +294,8 @@ class Soak {
       id = this.#used.get(tag) ?? id;
       this.#used.set(tag, id);
     }
-    const value = kind === "out-of-range" ? 101 + this.#number % 99 : this.#number % 101;
+    const value = isText(tag) ? `${kind === "text" ? "LOT" : "lot"}-${this.#number}`
+      : kind === "out-of-range" ? 101 + this.#number % 99 : this.#number % 101;
     const ms = kind === "expired" ? 0 : kind === "tight" ? 1 + Math.floor(this.#random() * 30)
       : 30_000;
     const past = kind === "expired" ? 5000 : 0;
@@ -281,14 +314,14 @@ class Soak {
   }
 
   async #sendLocal(
-    command: { id: string; tag: string; value: number; within: string },
+    command: { id: string; tag: string; value: number | string; within: string },
   ): Promise<Reply> {
     if (this.#random() * process_every > 1) {
       return (await this.#gateway!.post("/write", command)).body;
     }
     const { id, tag, value, within } = command;
     const { output } = await this.#gateway!.cli("write", tag, `${value}`, "--id", id,
-      "--within", within, "--json");
+      "--within", within, "--json", ...typeof value === "string" ? ["--text"] : []);
     this.#count("cli", "in a process of its own");
     return JSON.parse(output) as Reply;
   }
@@ -364,10 +397,12 @@ class Soak {
 
 /** What the simulator does, by trouble; the others are of the gateway or the broker. */
 const troubles: Readonly<Record<string, readonly string[]>> = {
-  cut: ["fault north disconnect for 500ms"],
-  silence: ["fault south silence for 1500ms"],
-  noise: ["fault bus wrong-crc chance 0.3 for 1s", "fault bus garbage chance 0.1 for 1s"],
-  mute: ["fault east mute chance 0.2 for 1s", "fault ruled mute chance 0.05 for 1s"],
+  cut: ["north", "step"].map((link) => `fault ${link} disconnect for 500ms`),
+  silence: ["south", "logix"].map((link) => `fault ${link} silence for 1500ms`),
+  noise: ["fault bus wrong-crc chance 0.3 for 1s", "fault bus garbage chance 0.1 for 1s",
+    ...["step", "logix", "supply"].map((link) => `fault ${link} garbage chance 0.1 for 1s`)],
+  mute: ["fault east mute chance 0.2 for 1s", "fault ruled mute chance 0.05 for 1s",
+    ...["step", "logix", "supply"].map((link) => `fault ${link} mute chance 0.1 for 1s`)],
   refused: ["fault west exception 4 only writes chance 0.5 for 300ms",
     "fault west exception 2 only writes chance 0.5 for 300ms"],
 };
@@ -375,8 +410,9 @@ const restarts = ["SIGTERM", "SIGKILL"];
 const others = ["disarm", ...Object.keys(troubles), "broker"];
 
 /** Refusals that must have been met, with their code, by commands from outside and by rules. */
-const outside = ["out-of-range", "expired", "not-armed", "permit-false", "permit-unknown",
-  "duplicate", "retained", "too-soon", "unread", "external-change", "broadcast"];
+const outside = ["broadcast", "text-not-allowed", "out-of-range", "expired", "not-armed",
+  "permit-false", "permit-unknown", "duplicate", "retained", "too-soon", "unread",
+  "external-change"];
 const inside = ["out-of-range", "not-armed", "permit-false", "permit-unknown", "too-soon",
   "input-old", "input-bad", "yielded"];
 
@@ -404,8 +440,10 @@ function shortfalls(count: number, judge: {
 }
 
 /** Counters and a verdict; `ok` only without any finding, wrong answer or shortfall. */
-export async function soakWrites(count: number, seed: number, env: Record<string, string>) {
-  const soak = await Soak.begin(seed, env);
+export async function soakWrites(
+  count: number, seed: number, python: string, env: Record<string, string>,
+) {
+  const soak = await Soak.begin(seed, python, env);
   const began = performance.now();
   let ok = false;
   try {

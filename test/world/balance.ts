@@ -14,6 +14,10 @@ const chains: readonly Chain[] = [
   { rule: "billed", streams: ["orders"], losers: ["rule billed", "sink plant of billed"] },
   { rule: "watched", streams: ["aux.fast"],
     losers: ["bridge aux.fast", "rule watched", "sink plant of watched"] },
+  { rule: "asked", streams: ["wishes"], losers: ["bridge wishes", "rule asked",
+    "sink plant of asked"] },
+  { rule: "overheard", streams: ["meter-1.slow", "meter-2.slow"], losers: ["link heard",
+    "bridge meter-1.slow", "bridge meter-2.slow", "rule overheard", "sink plant of overheard"] },
   { rule: "drives", streams: ["drive-1.slow", "drive-2.slow"], losers: ["link bus",
     "bridge drive-1.slow", "bridge drive-2.slow", "rule drives", "sink plant of drives"] },
 ];

@@ -1,14 +1,23 @@
 import type { Random } from "../../src/base.ts";
 import { limits } from "../../src/base.ts";
-import type { WireEvents } from "../../src/driver.ts";
-import { MasterEar } from "../../src/driver/modbus/rtu.ts";
+import type { MasterEar, WireEvents } from "../../src/driver.ts";
 import type { WaitingWire } from "../../src/runtime/serial-worker.ts";
 import type { LinkOut } from "../../src/sim/link.ts";
 import type { Device } from "./equipment.ts";
 import type { Happening, Timeline } from "./timeline.ts";
 
+/** What a serial port is connected to. */
+export interface SharedLine {
+  open(tty: SimTty): void;
+  /** The port's owner ended: what the port has taken it still sends. */
+  left(): void;
+  /** What the port has taken and not yet sent is thrown away (TCIOFLUSH). */
+  shut(tty: SimTty): void;
+  transmit(bytes: Uint8Array): void;
+}
+
 /** One line that a gateway and its devices share; every character takes its time. */
-export class Bus implements LinkOut {
+export class Bus implements LinkOut, SharedLine {
   readonly #device: Device;
   readonly #timeline: Timeline;
   readonly #random: Random;
@@ -29,12 +38,10 @@ export class Bus implements LinkOut {
     this.#tty = tty;
   }
 
-  /** The port's owner ended: what the port has taken it still sends. */
   left(): void {
     this.#tty = null;
   }
 
-  /** What the port has taken and not yet sent is thrown away (TCIOFLUSH). */
   shut(tty: SimTty): void {
     if (this.#tty !== tty) return;
     this.#tty = null;
@@ -82,21 +89,24 @@ const CLOSED = 0, LISTENING = 1, OPEN = 2;
  */
 export class SimTty implements WaitingWire {
   until = 0;
-  readonly #bus: Bus;
+  readonly #bus: SharedLine;
   readonly #path: string;
+  readonly #newEar: () => MasterEar | null;
   readonly #timeline: Timeline;
   readonly #events: WireEvents;
   readonly #wake: () => void;
-  #ear = new MasterEar();
+  #ear: MasterEar | null = null;
   #state = CLOSED;
   #silentUntil = Infinity;
   #waiting: Uint8Array[] = [];
 
   constructor(
-    bus: Bus, path: string, timeline: Timeline, events: WireEvents, wake: () => void,
+    bus: SharedLine, path: string, newEar: () => MasterEar | null, timeline: Timeline,
+    events: WireEvents, wake: () => void,
   ) {
     this.#bus = bus;
     this.#path = path;
+    this.#newEar = newEar;
     this.#timeline = timeline;
     this.#events = events;
     this.#wake = wake;
@@ -104,9 +114,10 @@ export class SimTty implements WaitingWire {
 
   open(): void {
     this.#bus.open(this);
-    this.#ear = new MasterEar();
+    this.#ear = this.#newEar();
     this.#state = LISTENING;
-    this.#silentUntil = this.#timeline.now + limits.serial_listen_ms;
+    // Who never sends need not listen for another master first.
+    this.#silentUntil = this.#timeline.now + (this.#ear === null ? 0 : limits.serial_listen_ms);
   }
 
   heard(bytes: Uint8Array): void {
@@ -149,7 +160,7 @@ export class SimTty implements WaitingWire {
     this.#waiting = [];
     for (const bytes of waiting) {
       if (this.#state === OPEN) this.#events.received(bytes, bytes.length);
-      else if (this.#state === LISTENING && this.#ear.hearAll(bytes, bytes.length)) {
+      else if (this.#state === LISTENING && this.#ear?.(bytes, bytes.length)) {
         this.#end("another master speaks here");
       }
     }

@@ -1,6 +1,7 @@
 import { createLog, type Random } from "../../src/base.ts";
 import { createClock } from "../../src/base/clock.ts";
-import { logConnector } from "../../src/connector.ts";
+import { logConnector, modbusServer } from "../../src/connector.ts";
+import { modbusRegisters } from "../../src/driver.ts";
 import { Arena, Word } from "../../src/ring.ts";
 import {
   serveRole, startRuntime, type ConfigurationFile, type Graph, type Runtime, type SerialInit,
@@ -12,10 +13,11 @@ import { SerialWorker } from "../../src/runtime/serial-worker.ts";
 import type { Thread, World } from "../../src/runtime/world.ts";
 import { openStore, type Store } from "../../src/store.ts";
 import type { Broker } from "./broker.ts";
-import { SimTty, type Bus } from "./bus.ts";
+import { SimTty, type SharedLine } from "./bus.ts";
 import type { Disk } from "./disk.ts";
 import { simModel, type ModelTrouble } from "./model.ts";
 import { SimTcpWire, type Network } from "./network.ts";
+import type { Panel } from "./panel.ts";
 import { SimThread } from "./thread.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -27,8 +29,10 @@ export interface Machine {
   /** On a file system in memory. */
   readonly directory: string;
   readonly networks: ReadonlyMap<string, Network>;
-  readonly buses: ReadonlyMap<string, Bus>;
+  readonly buses: ReadonlyMap<string, SharedLine>;
   readonly broker: Broker;
+  /** Clients of the Modbus server. */
+  readonly panel: Panel;
   readonly disk: Disk;
   readonly model: ModelTrouble;
   /** Wall clock, ms since the epoch. */
@@ -81,12 +85,13 @@ export class GatewayProcess {
   end(code: number): void {
     if (!this.alive) return;
     this.alive = false;
-    const { networks, buses, broker, disk } = this.#machine;
+    const { networks, buses, broker, panel, disk } = this.#machine;
     for (const thread of this.threads) {
       thread.dead = true;
       for (const network of networks.values()) network.threadEnded(thread);
       broker.threadEnded(thread);
     }
+    panel.end();
     for (const link of this.serial.keys()) buses.get(link)!.left();
     disk.processEnded();
     this.#machine.ended(this, code);
@@ -100,7 +105,9 @@ export class GatewayProcess {
   }
 
   #components(thread: SimThread): Components {
-    return { drivers, tables, connectors: [logConnector, this.#machine.broker.connector(thread)] };
+    const { broker, panel } = this.#machine;
+    return { drivers, tables, connectors: [logConnector, broker.connector(thread),
+      modbusServer(modbusRegisters, panel.portOn(thread))] };
   }
 
   #world(thread: SimThread, shared: SharedArrayBuffer | null): World {
@@ -165,8 +172,8 @@ export class GatewayProcess {
     let tty!: SimTty;
     const serial = new SerialWorker(init, {
       clock, log, drivers,
-      wire: (_init, _driver, events) =>
-        (tty = new SimTty(bus, `${init.link.name} port`, timeline, events, wake)),
+      wire: (_init, driver, events) => (tty = new SimTty(bus, `${init.link.name} port`,
+        () => driver.ear?.(init.link) ?? null, timeline, events, wake)),
       post: (message) => worker.inner.postMessage(message),
     });
     this.#pipes.set(init.wake, wake);

@@ -4,8 +4,10 @@ import { connectors, drivers, tables } from "../../src/registry.ts";
 import { buildGraph, type Graph } from "../../src/runtime.ts";
 import type { Behaviour } from "../../src/sim/behaviour.ts";
 
-/** ms that a stream's rows lie apart. */
-export const intervals = { "aux.fast": 200, "press.fast": 250, "drive-1.slow": 1000 } as const;
+/** ms that a stream's rows lie apart; of what is overheard, with a read of the other master. */
+export const intervals = {
+  "aux.fast": 200, "press.fast": 250, "drive-1.slow": 1000, "meter-1.slow": 1300,
+} as const;
 
 const written = { min: 0, max: 100, maxMode: "armed", writesPerDay: 1_000_000 };
 const byRule = {
@@ -15,8 +17,8 @@ const byRule = {
 
 /** Tags that may be written, and who writes them. */
 export const targets = {
-  "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.manual": null,
-  "drive-2.target": null, "all-drives.limit": null,
+  "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.wished": "rule:wished",
+  "press.manual": null, "drive-2.target": null, "all-drives.limit": null,
 } as const;
 
 /** What all stations of the bus obey and none answers: nobody knows more than that it left. */
@@ -26,8 +28,8 @@ export const turnaround_ms = 100;
 
 /** Least time between two frames for a tag (ms). */
 export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
-  "press.setpoint": 700, "drive-1.target": 700, "press.manual": 50, "drive-2.target": 50,
-  "all-drives.limit": 500,
+  "press.setpoint": 700, "drive-1.target": 700, "press.wished": 700, "press.manual": 50,
+  "drive-2.target": 50, "all-drives.limit": 500,
 };
 
 const outside = ["rest", "mqtt", "cli", "prove"];
@@ -39,6 +41,10 @@ const config = (threads: 1 | 3): object => ({
     aux: { type: "modbus-tcp", host: "aux", timeout: "300ms" },
     bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms",
       broadcast: true, turnaround: `${turnaround_ms}ms` },
+    // A bus that another master has, and a port for those who speak nothing but Modbus.
+    heard: { type: "modbus-rtu", port: "/dev/heard", rs485: "adapter", baud: 19200,
+      listenOnly: true, timeout: "100ms" },
+    panel: { type: "modbus-server", port: 5020, clients: 4, idleTimeout: "5s" },
     broker: { type: "mqtt", host: "broker" },
   },
   devices: {
@@ -48,6 +54,8 @@ const config = (threads: 1 | 3): object => ({
         door: { at: "discrete 4", type: "bool", group: "fast" },
         setpoint: { at: "holding 8", type: "float32", group: "slow", access: "read-write" },
         manual: { at: "holding 12", type: "int16", scale: 0.1, group: "slow",
+          access: "read-write" },
+        wished: { at: "holding 14", type: "int16", scale: 0.1, group: "slow",
           access: "read-write" } } },
     aux: { link: "aux", groups: { fast: "200ms" }, tags: {
       level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
@@ -57,9 +65,14 @@ const config = (threads: 1 | 3): object => ({
       limit: { at: "holding 6", type: "int16", scale: 0.1 } } },
     "all-drives": { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
       limit: { at: "holding 6", type: "int16", scale: 0.1, access: "read-write" } } },
+    "meter-{1..2}": { link: "heard", station: "{n}", groups: { slow: "1s" }, tags: {
+      number: { at: "holding 0", type: "uint16" }, proof: { at: "holding 1", type: "uint16" } } },
   },
   sources: { orders: { type: "mqtt", link: "broker", topic: "mes/orders",
     columns: { n: "int64", amount: "float64" } },
+  wishes: { type: "modbus-server", link: "panel", columns: { wish: "float32", number: "uint16" },
+    registers: { "holding 100": { column: "wish", type: "float32" },
+      "holding 102": { column: "number", type: "uint16" } } },
   numbered: { type: "mqtt", link: "broker", topic: "mes/numbered", qos: 1,
     columns: { n: "int64" } } },
   models: { target: { file: "target.onnx", memory: "1MB", deadline: "20ms" } },
@@ -71,18 +84,27 @@ const config = (threads: 1 | 3): object => ({
     billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
     watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
     drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    overheard: { sql: "SELECT device, number, proof FROM meter-*.slow", to: ["plant"] },
+    asked: { sql: "SELECT number, wish FROM wishes", to: ["plant"] },
+    // What a client writes is no command: it reaches the machine by this rule's policy, or not.
+    wished: { sql: "SELECT wish AS target FROM wishes",
+      to: [{ write: "press.wished", from: "target" }] },
     // What outlasts a restart: each number once.
     steps: { sql: "SELECT n, lag(n) AS before FROM numbered", to: ["plant"] },
     tally: { sql: "SELECT count(*) AS seen, sum(n) AS total FROM numbered", to: ["plant"] },
     mean: { sql: "SELECT avg(level) AS level, count(*) AS n FROM aux.fast " +
       "GROUP BY TUMBLINGWINDOW(ss, 5)", to: ["plant"] },
   },
-  sinks: { plant: { type: "mqtt", link: "broker", topic: "plant/{rule}" } },
+  sinks: { plant: { type: "mqtt", link: "broker", topic: "plant/{rule}" },
+    screen: { type: "modbus-server", link: "panel", maxAge: "2s", registers: {
+      "input 0": { value: "aux.level", type: "uint16" }, "input 1": { quality: "aux.level" },
+      "input 2": { counter: "aux.level" } } } },
   commands: { link: "broker", topic: "commands" },
   policy: {
     "press.setpoint": { ...byRule, allow: ["rule:hold", ...outside], permit: ["press.door"],
       maxAge: "2500ms" },
     "drive-1.target": { ...byRule, allow: ["rule:pace", ...outside] },
+    "press.wished": { ...byRule, allow: ["rule:wished", "prove"] },
     "press.manual": { ...written, allow: outside, minInterval: "50ms" },
     "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
     "all-drives.limit": { ...written, allow: ["rest", "mqtt", "cli"], minInterval: "500ms",
@@ -98,6 +120,7 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   "press.door": { kind: "door", opens: 1500, every: 40_000, closed: 1 },
   "press.setpoint": { kind: "follow", value: 40 },
   "press.manual": { kind: "follow", value: 10 },
+  "press.wished": { kind: "follow", value: 30 },
   "drive-1.speed": { kind: "walk", start: 60, min: 20, max: 100, step: 8, every: 500 },
   "drive-1.target": { kind: "follow", value: 40 },
   "drive-2.target": { kind: "follow", value: 10 },

@@ -69,8 +69,19 @@ const kinds: readonly Kind[] = [
     // Long enough for readers to be lapped; the watch over the turns bears up to 2 s.
     thread.heldUntil = world.timeline.now + 50 + random.below(1500);
   } },
-  { name: "serial-worker", begin: (world) => {
-    const worker = world.process.serial.get("bus");
+  { name: "client-flood", begin: (world) => world.panel.flood() },
+  { name: "client-half", begin: (world) => world.panel.half() },
+  { name: "client-noise", begin: (world) => world.panel.noise() },
+  { name: "client-crowd", begin: (world) => world.panel.crowd() },
+  { name: "client-pulled", begin: (world) => world.panel.pull() },
+  { name: "heard-noise", begin: (world, random) => {
+    world.overheard.noisyUntil = world.timeline.now + 2000 + random.below(6000);
+  } },
+  { name: "heard-silence", begin: (world, random) => {
+    world.overheard.silentUntil = world.timeline.now + 500 + random.below(5000);
+  } },
+  { name: "serial-worker", begin: (world, random) => {
+    const worker = world.process.serial.get(random.pick(["bus", "heard"]));
     worker?.die();
     return worker !== undefined;
   } },

@@ -5,7 +5,7 @@ import { createRandom, type Random } from "../../src/base.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { balance, type Balance } from "./balance.ts";
 import { Broker, type Delivered } from "./broker.ts";
-import { Bus } from "./bus.ts";
+import { Bus, type SharedLine } from "./bus.ts";
 import { Disk } from "./disk.ts";
 import { Equipment } from "./equipment.ts";
 import {
@@ -14,6 +14,8 @@ import {
 import type { ModelTrouble } from "./model.ts";
 import { Network } from "./network.ts";
 import { Operator } from "./operator.ts";
+import { OverheardBus } from "./overheard.ts";
+import { Panel } from "./panel.ts";
 import { GatewayProcess, type Machine } from "./process.ts";
 import { behaviours, graphOf, intervals, targets } from "./site.ts";
 import { Timeline } from "./timeline.ts";
@@ -55,9 +57,11 @@ export class World implements Machine {
   readonly graph;
   readonly directory: string;
   readonly networks: Map<string, Network>;
-  readonly buses: Map<string, Bus>;
+  readonly buses: ReadonlyMap<string, SharedLine>;
+  readonly overheard: OverheardBus;
   readonly equipment: Equipment;
   readonly broker: Broker;
+  readonly panel: Panel;
   readonly disk = new Disk();
   readonly model: ModelTrouble = { kind: "none", left: 0, hits: 0 };
   readonly operator: Operator;
@@ -83,6 +87,7 @@ export class World implements Machine {
   readonly #delivered = new Map<string, number>();
   #sequences = new Map<string, number>();
   #ages: { readonly rule: string; readonly age: number }[] = [];
+  #calmUntil = -Infinity;
   #stopping = false;
   #rows = 0;
   /** Rows of the rules that outlast a restart. */
@@ -100,12 +105,15 @@ export class World implements Machine {
     this.#places = placesOf(this.graph.gateway);
     this.directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "world-"));
     this.equipment = new Equipment(this.graph.gateway, behaviours, seed, this.timeline,
-      (link) => this.networks.get(link) ?? this.buses.get(link)!, (frame) => this.#frame(frame));
+      (link) => this.networks.get(link) ?? bus, (frame) => this.#frame(frame));
     const { timeline, random } = this;
+    const wrong = (text: string): void => this.#note(text);
     this.networks = new Map(["plc", "aux"].map((name, i) => [name,
       new Network(`10.0.0.${i + 1}:502`, this.equipment.device(name), timeline, random)]));
-    this.buses = new Map([["bus",
-      new Bus(this.equipment.device("bus"), character_ms, timeline, random)]]);
+    const bus = new Bus(this.equipment.device("bus"), character_ms, timeline, random);
+    this.overheard = new OverheardBus(character_ms, timeline, random, wrong);
+    this.buses = new Map<string, SharedLine>([["bus", bus], ["heard", this.overheard]]);
+    this.panel = new Panel(timeline, random, wrong);
     this.equipment.device("bus").open(1);
     this.broker = new Broker(timeline, random);
     this.broker.delivered = (row) => this.#deliver(row);
@@ -123,6 +131,8 @@ export class World implements Machine {
     try {
       this.#start();
       this.operator.start(simulated_ms + 4000);
+      this.overheard.start(simulated_ms + 4000);
+      this.panel.start(simulated_ms + 4000);
       for (let i = 0; i < waves; i++) {
         const begin = 5000 + wave.first + i * (wave.trouble + wave.quiet);
         plan(this, this.random, each, begin, begin + wave.trouble);
@@ -162,6 +172,7 @@ export class World implements Machine {
     this.#delivered.clear();
     this.#sequences.clear();
     this.broker.accepted = 0;
+    this.panel.begin();
     this.process = new GatewayProcess(this);
   }
 
@@ -215,6 +226,10 @@ export class World implements Machine {
     const write = writeOf(frame, this.#places, left);
     if (write === null) return;
     this.#frames.push(write);
+    const tenths = Number.parseInt(write.words, 16);
+    if (write.tag === "press.wished" && tenths !== 300 && !this.panel.wished(tenths)) {
+      this.#note(`written what nobody wished: ${JSON.stringify(write)}`);
+    }
     if (write.at > this.disarmedAt + travel_ms) {
       this.#note(`a frame after disarm: ${JSON.stringify(write)}`);
     }
@@ -225,12 +240,22 @@ export class World implements Machine {
     this.#delivered.set(rule, (this.#delivered.get(rule) ?? 0) + 1);
     this.#rows += 1;
     if (rule === "steps" || rule === "tally") return this.#count(rule, epoch, number, values);
+    if (rule === "asked") this.panel.look(values["number"], values["wish"]);
+    else if (rule === "overheard") this.#hear(values, age);
     this.#ages.push({ rule, age });
     const last = this.#sequences.get(rule);
     if (last !== undefined && ((sequence - last) | 0) <= 0) {
       this.#note(`${rule}: row ${sequence} after ${last}`);
     }
     this.#sequences.set(rule, sequence);
+  }
+
+  #hear({ device, number, proof }: Delivered["values"], age: number): void {
+    const { now } = this.timeline;
+    this.overheard.look(Number(String(device).slice("meter-".length)), number, proof, now - age);
+    if (this.#calmUntil >= now && (number === null || proof === null)) {
+      this.#note(`${String(device)} was not heard: ${String(number)} ${String(proof)}`);
+    }
   }
 
   /** By the row's name each number has come once, in order, and state says so; over restarts. */
@@ -253,6 +278,8 @@ export class World implements Machine {
     if (runtime === null || this.#stopping) return this.#note("no gateway when it is quiet");
     this.#ages = [];
     this.#calm.push([timeline.now, until]);
+    this.#calmUntil = until;
+    const { answered, reads, bad } = this.panel;
     const frames = this.#frames.length;
     const from = timeline.now;
     void runtime.streams().then((before) => timeline.at(until, () => {
@@ -263,11 +290,18 @@ export class World implements Machine {
           this.#lost += Object.values(health.lost).reduce((sum, n) => sum + n, 0);
         });
         void runtime.streams().then((after) => {
-          for (const [name, interval] of Object.entries(intervals)) {
+          const made = (name: string): number => {
             const rows = (list: typeof after): number => list.find((s) => s.name === name)!.rows;
+            return rows(after) - rows(before);
+          };
+          for (const [name, interval] of Object.entries(intervals)) {
             const least = Math.floor((until - from) / interval) - 2;
-            const made = rows(after) - rows(before);
-            if (made < least) this.#note(`${name}: ${made} rows of ${least}`);
+            if (made(name) < least) this.#note(`${name}: ${made(name)} rows of ${least}`);
+          }
+          const asked = this.panel.answered - answered;
+          // One may be on its way at the begin or at the end.
+          if (Math.abs(made("wishes") - asked) > 1) {
+            this.#note(`${asked} writes of clients made ${made("wishes")} rows`);
           }
         });
       });
@@ -277,6 +311,8 @@ export class World implements Machine {
         // The last second's are still on their way.
         if (missing > 5) this.#note(`${rule}: ${missing} numbers of ${numbers} missing`);
       }
+      const [got, gotBad] = [this.panel.reads - reads, this.panel.bad - bad];
+      if (got < 4 || gotBad > 0) this.#note(`the panel got ${got} answers, ${gotBad} bad`);
       this.#expectArmed(runtime, 2);
       for (const [tag, origin] of Object.entries(targets)) {
         const wrote = this.#frames.slice(frames).some((frame) => frame.tag === tag);

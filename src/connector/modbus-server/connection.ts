@@ -5,7 +5,7 @@ import { Feed } from "./feed.ts";
 import { Inlet } from "./inlet.ts";
 import { shownRegisters, writtenRegisters } from "./map.ts";
 import type { Modbus, RegisterHost } from "./modbus.ts";
-import { Listener } from "./session.ts";
+import { Listener, type OpenPort } from "./session.ts";
 import type { LinkSettings, SinkSettings, SourceSettings } from "./settings.ts";
 
 /** One port, and all that its registers show and take. */
@@ -20,12 +20,14 @@ export class ServerConnection implements Connection {
   /** The registers are others than those that are served. */
   #isChanged = false;
 
-  constructor(name: string, settings: LinkSettings, modbus: Modbus, io: ConnectorIo) {
+  constructor(
+    name: string, settings: LinkSettings, modbus: Modbus, io: ConnectorIo, openPort?: OpenPort,
+  ) {
     this.status = freshStatus(io.now());
     this.#modbus = modbus;
     this.#settings = settings;
     this.#io = io;
-    this.#listener = new Listener(name, settings, this.status, io);
+    this.#listener = new Listener(name, settings, this.status, io, openPort);
   }
 
   source(_name: string, settings: unknown, into: Ring): () => void {

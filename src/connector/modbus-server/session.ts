@@ -1,4 +1,3 @@
-import type { Socket, TCPSocketListener } from "bun";
 import { limits, reason } from "../../base.ts";
 import type { ConnectionStatus, ConnectorIo } from "../../connector.ts";
 import { become } from "../status.ts";
@@ -16,7 +15,35 @@ interface Client {
 /** Of one request: 7 of header, 253 of what is asked. */
 const request_bytes_max = 260;
 
-type Own = Socket<Client | null>;
+/** One connection, as a machine's sockets are. */
+export interface ClientSocket {
+  data: Client | null;
+  readonly remoteAddress: string;
+  setNoDelay(on: boolean): unknown;
+  /** Bytes that were taken of these `n`. */
+  write(bytes: Uint8Array, from: number, n: number): number;
+  /** Ends now. */
+  terminate(): void;
+}
+
+export interface PortEvents {
+  open(socket: ClientSocket): void;
+  data(socket: ClientSocket, bytes: Uint8Array): void;
+  close(socket: ClientSocket): void;
+}
+
+/** Opens a port, or throws; what it gives closes it. The simulated world has one of its own. */
+export type OpenPort = (hostname: string, port: number, events: PortEvents) => () => void;
+
+const tcpPort: OpenPort = (hostname, port, { open, data, close }) => {
+  const listener = Bun.listen<Client | null>({
+    hostname, port, data: null,
+    socket: {
+      binaryType: "uint8array", open, data, close, error: (socket) => void socket.terminate(),
+    },
+  });
+  return () => listener.stop(true);
+};
 
 /**
  * The port that clients connect to. Nothing of theirs is kept waiting: who sends what is no
@@ -28,19 +55,22 @@ export class Listener {
   readonly #settings: LinkSettings;
   readonly #status: ConnectionStatus;
   readonly #io: ConnectorIo;
-  readonly #clients = new Set<Own>();
+  readonly #openPort: OpenPort;
+  readonly #clients = new Set<ClientSocket>();
   #registers: Registers | null = null;
-  #listener: TCPSocketListener<Client | null> | null = null;
+  #closePort: (() => void) | null = null;
   #again: unknown = null;
   #ended = false;
 
   constructor(
     name: string, settings: LinkSettings, status: ConnectionStatus, io: ConnectorIo,
+    openPort: OpenPort = tcpPort,
   ) {
     this.#name = name;
     this.#settings = settings;
     this.#status = status;
     this.#io = io;
+    this.#openPort = openPort;
   }
 
   /** From now on these are read; who is connected comes again, and sees the new ones. */
@@ -48,29 +78,24 @@ export class Listener {
     if (this.#ended) return;
     this.#registers = registers;
     for (const client of this.#clients) client.terminate();
-    if (this.#listener === null) this.#listen();
+    if (this.#closePort === null) this.#listen();
   }
 
   close(): void {
     this.#ended = true;
     this.#io.timers.clear(this.#again);
-    this.#listener?.stop(true);
-    this.#listener = null;
+    this.#closePort?.();
+    this.#closePort = null;
     this.#clients.clear();
   }
 
   #listen(): void {
     const { address: hostname, port } = this.#settings;
     try {
-      this.#listener = Bun.listen<Client | null>({
-        hostname, port, data: null,
-        socket: {
-          binaryType: "uint8array",
-          open: (socket) => this.#came(socket),
-          data: (socket, bytes) => this.#received(socket, bytes),
-          close: (socket) => void this.#clients.delete(socket),
-          error: (socket) => void socket.terminate(),
-        },
+      this.#closePort = this.#openPort(hostname, port, {
+        open: (socket) => this.#came(socket),
+        data: (socket, bytes) => this.#received(socket, bytes),
+        close: (socket) => void this.#clients.delete(socket),
       });
       this.#become("up", `${hostname}:${port} answers clients`);
     } catch (thrown) {
@@ -80,7 +105,7 @@ export class Listener {
     }
   }
 
-  #came(socket: Own): void {
+  #came(socket: ClientSocket): void {
     const { clients, from } = this.#settings;
     const address = socket.remoteAddress.replace(/^::ffff:/, "");
     if (from !== undefined && !from.includes(address)) {
@@ -103,7 +128,7 @@ export class Listener {
     return true;
   }
 
-  #received(socket: Own, bytes: Uint8Array): void {
+  #received(socket: ClientSocket, bytes: Uint8Array): void {
     const client = socket.data;
     if (client === null || !this.#clients.has(socket)) return;
     const now = this.#io.now();
@@ -129,7 +154,7 @@ export class Listener {
     this.#turnAway(socket, `${socket.remoteAddress} ${client.wrong}`);
   }
 
-  #turnAway(socket: Own, why: string): void {
+  #turnAway(socket: ClientSocket, why: string): void {
     this.#status.dropped += 1;
     this.#status.lastError = why;
     socket.terminate();

@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import type { TagType } from "../../ring.ts";
+import { arrayOf, type TagType } from "../../ring.ts";
 
 /** Where a tag lies in the controller. */
 export interface Address {
@@ -28,8 +28,30 @@ export function slotOf(type: TagType): number {
   return Number(/\((\d+)\)$/.exec(type)?.[1] ?? 0);
 }
 
-/** Reads a tag's name as the controller's program has it; a Fault says what would be right. */
+/** The place of a tag; of an array that of its first item. */
 export function parseAddress(at: string, type: TagType): Address {
+  const array = arrayOf(type);
+  if (array === null) return parseOne(at, type);
+  const first = parseOne(at, array.item);
+  if (first.index < 0 && first.bit < 0) {
+    throw wrong(at, "an array begins at an element of one dimension, as in `Recipe[0]`, or at a " +
+      "bit, as in `Status.0`");
+  }
+  // Its last item must be a place, too.
+  parseOne(itemAt(at, array.count - 1), array.item);
+  return first;
+}
+
+/** How item `index` of an array is spelled whose first one is `at`: `Recipe[4]`, `Status.6`. */
+export const itemAt = (at: string, index: number): string =>
+  at.trim().replace(/(\d+)(\]?)$/, (_, first, end) => `${Number(first) + index}${end}`);
+
+/** Words of an array of bools that so many bits from `bit` on lie in. */
+export const wordsOfBits = (bit: number, count: number): number =>
+  Math.ceil((bit + count) / bools_per_word);
+
+/** Reads a tag's name as the controller's program has it; a Fault says what would be right. */
+function parseOne(at: string, type: TagType): Address {
   const parts = at.trim().split(".");
   const isBit = parts.length > 1 && /^\d+$/.test(parts.at(-1)!);
   const bit = isBit ? Number(parts.pop()) : -1;

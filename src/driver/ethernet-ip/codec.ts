@@ -1,9 +1,17 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { ERROR, type Ring } from "../../ring.ts";
-import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
-import { parseAddress, slotOf, type Address } from "./address.ts";
-import { BOOL, bytesOfType, DWORD, isWhole, SHORT_STRING, STRING, STRUCT, typesOf } from "./cip.ts";
+import { arrayOf, ERROR, type Ring, type TagType, type Written } from "../../ring.ts";
+import { itemOf } from "../wire/array.ts";
+import {
+  decodeText, encodeText, textProblem, textRawBytes, textRoom,
+} from "../wire/text.ts";
+import {
+  arrayProblem, bytesOf, NumberField, numberProblem, putSlot, spoilCell,
+} from "../wire/value.ts";
+import { itemAt, parseAddress, slotOf, wordsOfBits, type Address } from "./address.ts";
+import {
+  BOOL, bytesOfType, DWORD, isWhole, range_bytes_max, SHORT_STRING, STRING, STRUCT, typesOf,
+} from "./cip.ts";
 
 /** Bytes of a Logix STRING: length, 82 characters, two to fill up. */
 const string_bytes = 88;
@@ -12,8 +20,12 @@ const string_bytes = 88;
 export class Field {
   readonly tag: DriverTag;
   readonly address: Address;
-  /** Null = a text. */
+  /** Of an array that of its items; null = a text. */
   readonly number: NumberField | null;
+  /** Of an array; 0 = it is one value. */
+  readonly count: number;
+  /** Elements in the controller that it lies in. */
+  readonly elements: number;
   code = 0;
   /** Type that the controller gave when it was last read, and that a write must name; 0 = none. */
   type = 0;
@@ -21,8 +33,30 @@ export class Field {
   constructor(tag: DriverTag) {
     this.tag = tag;
     this.address = parseAddress(tag.at, tag.type);
-    this.number = bytesOf(tag.type) === 0 ? null
-      : new NumberField(tag, "low first", this.address.bit < 0 ? -1 : this.address.bit & 7);
+    const one = itemOf(tag, 0);
+    const { bit, index } = this.address;
+    this.number = bytesOf(one.type) === 0 ? null
+      : new NumberField(one, "low first", bit < 0 ? -1 : bit & 7);
+    this.count = arrayOf(tag.type)?.count ?? 0;
+    const several = Math.max(1, this.count);
+    this.elements = bit < 0 ? several : index < 0 ? 1 : wordsOfBits(bit, several);
+  }
+
+  /** Of an array that of its items. */
+  get itemType(): TagType {
+    return this.number?.tag.type ?? this.tag.type;
+  }
+
+  /** The fields that an array is made of; of any other tag it alone. */
+  get items(): readonly Field[] {
+    const { tag, count } = this;
+    return count === 0 ? [this] : Array.from({ length: count }, (_, i) =>
+      new Field({ ...itemOf(tag, i), at: itemAt(tag.at, i) }));
+  }
+
+  /** Bytes of a value as the gate has it. */
+  get rawBytes(): number {
+    return this.number?.bytes ?? textRawBytes(this.tag.type);
   }
 
   /** Bytes of one element in an answer; of a text the most that are expected. */
@@ -35,11 +69,11 @@ export class Field {
 
   /** True if the controller's type is one that this tag can be read as. */
   fitsType(type: number): boolean {
-    const { tag, address, number } = this;
+    const { address, number } = this;
     if (number === null) return type === STRUCT || type === STRING || type === SHORT_STRING;
-    if (address.bit < 0) return typesOf(tag.type).includes(type);
+    if (address.bit < 0) return typesOf(this.itemType).includes(type);
     if (address.index >= 0) return type === DWORD;
-    return isWhole(type) && address.bit < bytesOfType(type) * 8;
+    return isWhole(type) && address.bit + Math.max(1, this.count) <= bytesOfType(type) * 8;
   }
 
   /** Element `bytes[at…at+n)` of the controller's type. */
@@ -47,7 +81,9 @@ export class Field {
     type: number, bytes: Uint8Array, at: number, n: number, ring: Ring, seq: number,
   ): void {
     if (this.number === null) this.#putText(type, bytes, at, n, ring, seq);
-    else this.number.decodeCell(bytes, at + this.byte, ring, seq);
+    else if (this.count > 0) {
+      this.number.decodeArray(bytes, at + this.byte, this.count, ring, seq);
+    } else this.number.decodeCell(bytes, at + this.byte, ring, seq);
   }
 
   /** Byte of an element that the bit is in. */
@@ -69,13 +105,15 @@ export class Field {
   }
 }
 
-export function encode(tag: DriverTag, value: number): Raw {
+export function encode(tag: DriverTag, value: Written): Raw {
+  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "ascii");
   return new NumberField(tag, "low first").encode(value);
 }
 
 /** Raw words as `encode` gives them: a bool is one byte, 0 or not. */
-export function decode(tag: DriverTag, raw: Uint8Array): number {
-  return new NumberField(tag, "low first").decode(raw, 0);
+export function decode(tag: DriverTag, raw: Uint8Array): Written {
+  return textRoom(tag.type) > 0 ? decodeText(raw)
+    : new NumberField(tag, "low first").decode(raw, 0);
 }
 
 /** One sentence of what would be right for this tag, or null. */
@@ -93,16 +131,16 @@ export function tagProblem(tag: DriverTag): string | null {
   if (slotOf(tag.type) > text_bytes_max) {
     return `${tag.type} is longer than one answer: at most text(${text_bytes_max})`;
   }
-  return numberProblem(tag, "EtherNet/IP") ?? (tag.writable ? writeProblem(tag, address) : null);
+  const { elements, elementBytes } = new Field(tag);
+  return arrayProblem(tag, elements * elementBytes, range_bytes_max, "bytes") ??
+    numberProblem(tag, "EtherNet/IP") ?? (tag.writable ? writeProblem(tag, address) : null);
 }
 
 /** A text that one answer has room for. */
 const text_bytes_max = 400;
 
 function writeProblem(tag: DriverTag, { bit }: Address): string | null {
-  if (bytesOf(tag.type) === 0) {
-    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
-  }
+  if (bytesOf(tag.type) === 0) return textProblem(tag);
   if (bit < 0) return null;
   return `\`${tag.at}\` is a bit of a word, which is not written alone: give it ` +
     'a BOOL tag of its own, or "access" must be "read"';
@@ -110,4 +148,4 @@ function writeProblem(tag: DriverTag, { bit }: Address): string | null {
 
 /** The type that a write names where the tag was never read. */
 export const usualType = (tag: DriverTag): number =>
-  (tag.type === "bool" ? BOOL : typesOf(tag.type)[0]!);
+  (tag.type === "bool" ? BOOL : textRoom(tag.type) > 0 ? STRUCT : typesOf(tag.type)[0]!);

@@ -1,7 +1,7 @@
 import type { DriverTag } from "../../driver.ts";
 import { planRanges, Range, type Packing, type RangesRequest } from "../wire/ranges.ts";
 import {
-  answer_bytes, message_bytes_max, offset_bytes, readRequest, several_bytes,
+  answer_bytes, message_bytes_max, offset_bytes, range_bytes_max, readRequest, several_bytes,
 } from "./cip.ts";
 import { Field } from "./codec.ts";
 import { isAddress } from "./words.ts";
@@ -20,7 +20,7 @@ export class ElementRange extends Range<Field> {
     super(fields);
     const { address, elementBytes } = fields[0]!;
     this.from = address.index;
-    this.count = fields.at(-1)!.address.index - address.index + 1;
+    this.count = Math.max(...fields.map(endOf)) - address.index;
     this.elementBytes = elementBytes;
     this.request = readRequest(address.path, address.index, this.count);
   }
@@ -50,27 +50,31 @@ export class ElementRange extends Range<Field> {
 
 export type CipRequest = RangesRequest<Field, ElementRange>;
 
-const range_bytes_max = message_bytes_max - several_bytes - answer_bytes - offset_bytes;
+/** Past the last element that a tag lies in. */
+const endOf = ({ address, elements }: Field): number => address.index + elements;
 
 /** Numbers, or bits of words, of one array: what can be read as one run of elements. */
-function joins(first: Field, last: Field, next: Field, gap: number): boolean {
+function joins(first: Field, end: number, next: Field, gap: number): boolean {
   const [a, b] = [first.address, next.address];
   const alike = a.base === b.base && a.index >= 0 && b.index >= 0 && first.number !== null &&
-    first.tag.type === next.tag.type && first.code === next.code;
-  return alike && b.index - last.address.index <= gap + 1 &&
-    (b.index - a.index + 1) * first.elementBytes <= range_bytes_max;
+    first.itemType === next.itemType && first.code === next.code;
+  return alike && b.index - end <= gap &&
+    (Math.max(end, endOf(next)) - a.index) * first.elementBytes <= range_bytes_max;
 }
 
 function rangesOf(fields: readonly Field[], gap: number): ElementRange[] {
   const ranges: ElementRange[] = [];
   let open: Field[] = [];
+  let end = 0;
   for (const field of fields) {
-    if (open.length > 0 && joins(open[0]!, open.at(-1)!, field, gap)) {
+    if (open.length > 0 && joins(open[0]!, end, field, gap)) {
       open.push(field);
+      end = Math.max(end, endOf(field));
       continue;
     }
     if (open.length > 0) ranges.push(new ElementRange(open));
     open = [field];
+    end = endOf(field);
   }
   if (open.length > 0) ranges.push(new ElementRange(open));
   return ranges;
@@ -103,6 +107,6 @@ export function planReads(tags: readonly DriverTag[], gap: number): CipRequest[]
   };
   const fields = tags.map((tag) => new Field(tag)).sort((a, b) =>
     compare(a.address.base, b.address.base) || a.address.index - b.address.index ||
-    compare(a.tag.type, b.tag.type));
+    compare(a.itemType, b.itemType));
   return planRanges(fields, packing, message_bytes_max);
 }

@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import type { TagType } from "../../ring.ts";
+import { arrayOf, type TagType } from "../../ring.ts";
 
 /** The four tables of Modbus (application protocol 1.1b3, 4.3), by the name used here. */
 export type Area = "coil" | "discrete" | "input" | "holding";
@@ -48,8 +48,29 @@ export function registersOf(type: TagType): number {
 const wrong = (at: string, sentence: string): Fault =>
   new Fault("modbus-address", `\`${at}\`: ${sentence}`, { at });
 
-/** Reads an address as the configuration spells it; a Fault says what would be right. */
+/** The whole place of a tag: that of an array has all of its items, side by side. */
 export function parseAddress(at: string, type: TagType, station: number): Address {
+  const array = arrayOf(type);
+  if (array === null) return parseOne(at, type, station);
+  const first = parseOne(at, array.item, station);
+  const count = itemPlace(first, array.count - 1).from + first.count - first.from;
+  const last = first.from + count - 1;
+  if (last > last_place) throw wrong(at, `the ${array.count} items end at ${last}; ${tableEnd}`);
+  return { ...first, count };
+}
+
+/** Where item `index` of an array lies whose first one is at `first`. */
+export function itemPlace(first: Address, index: number): Address {
+  const { from, count, bit } = first;
+  if (bit < 0) return { ...first, from: from + index * count };
+  return { ...first, from: from + ((bit + index) >> 4), bit: (bit + index) & 15 };
+}
+
+const last_place = 65535;
+const tableEnd = `a Modbus table ends at ${last_place} (0-based)`;
+
+/** Reads an address as the configuration spells it; a Fault says what would be right. */
+export function parseOne(at: string, type: TagType, station: number): Address {
   const text = at.trim();
   const named = plain.exec(text);
   if (named !== null) {
@@ -79,7 +100,7 @@ function fit(
   const slot = slotOf(type);
   const count = isBits(area) ? 1 : registersOf(type);
   const last = from + count - 1;
-  if (last > 65535) throw wrong(at, `ends at ${last}; a Modbus table ends at 65535 (0-based)`);
+  if (last > last_place) throw wrong(at, `ends at ${last}; ${tableEnd}`);
   if (isBits(area) && type !== "bool") {
     throw wrong(at, `a ${area} is one bit: the type must be bool, not ${type}`);
   }

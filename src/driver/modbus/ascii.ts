@@ -112,6 +112,8 @@ export class AsciiFraming extends LineFraming implements Framing {
   /** Characters since the last look that was worth one. */
   #characters = 0;
   #complete = false;
+  /** Bytes of station and PDU that left last. */
+  #sealed = 0;
 
   /** Frames begin and end by themselves: one character of silence parts them. */
   constructor(line: LineSettings | null) {
@@ -120,6 +122,7 @@ export class AsciiFraming extends LineFraming implements Framing {
 
   seal(station: number, n: number): number {
     this.pdu[0] = station;
+    this.#sealed = 1 + n;
     return putText(this.pdu, 1 + n, this.out);
   }
 
@@ -129,12 +132,13 @@ export class AsciiFraming extends LineFraming implements Framing {
 
   /** Takes no more than to the end of a frame, so that it is looked at before the next. */
   push(bytes: Uint8Array, at: number, n: number, now: number): number {
-    this.came(now);
     if (this.#complete) this.discard();
+    const from = at;
     for (; at < n && !this.#complete; at++) {
       this.#characters += 1;
       this.#complete = this.#reader.read(bytes[at]!);
     }
+    this.came(at - from, now);
     if (this.#complete && this.#reader.isRequest && !this.#isOwn()) this.foreign = true;
     return at;
   }
@@ -143,17 +147,28 @@ export class AsciiFraming extends LineFraming implements Framing {
     if (!this.#complete) return NOTHING;
     const { input } = this;
     const n = this.#reader.filled;
-    const sound = soundLrc(input, n);
-    const ours = input[0] === station && (input[1]! & ~REFUSED) === code && !this.#isOwn();
-    if (!ours) {
-      // Another's, or an adapter's echo; what is damaged may have been the answer.
-      this.discard();
-      return sound ? NOTHING : DAMAGED;
+    const isSound = soundLrc(input, n);
+    const isOurs = input[0] === station && (input[1]! & ~REFUSED) === code;
+    const fits = isOurs && n === 2 + ((input[1]! & REFUSED) !== 0 ? 2 : length);
+    if (this.#isOwn() && (this.echo.isOwed || !fits)) {
+      this.#skipEcho(fits);
+      return NOTHING;
     }
-    if (!sound || n !== 2 + ((input[1]! & REFUSED) !== 0 ? 2 : length)) return DAMAGED;
+    if (isSound && fits) {
+      this.#characters = 0;
+      this.echo.answered();
+      this.foreign = false;
+      return ANSWER;
+    }
+    if (!isOurs) this.discard();
+    // Another's; what is damaged may have been the answer, or the echo before it.
+    return isSound && !isOurs || this.echo.isOwed ? NOTHING : DAMAGED;
+  }
+
+  #skipEcho(inDoubt: boolean): void {
+    this.strayed(Math.max(0, this.#characters - this.sent_bytes));
     this.#characters = 0;
-    this.foreign = false;
-    return ANSWER;
+    this.echoed(inDoubt);
   }
 
   discard(): void {
@@ -167,12 +182,14 @@ export class AsciiFraming extends LineFraming implements Framing {
     this.#characters = 0;
     this.discard();
     this.foreign = false;
+    this.echo.clear();
   }
 
-  /** An adapter may give back the request to read that we sent. */
+  /** An adapter may give back what we sent. */
   #isOwn(): boolean {
-    if (!this.#reader.isRequest) return false;
-    for (let i = 0; i < 6; i++) if (this.input[i] !== this.pdu[i]) return false;
+    if (this.#reader.filled !== this.#sealed + 1) return false;
+    if (!soundLrc(this.input, this.#sealed + 1)) return false;
+    for (let i = 0; i < this.#sealed; i++) if (this.input[i] !== this.pdu[i]) return false;
     return true;
   }
 }

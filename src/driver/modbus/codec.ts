@@ -1,8 +1,15 @@
 import { assert, Fault, limits, remember } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import {
+  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, type Written,
+} from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
-import { isBits, parseAddress, registersOf, slotOf, type Address } from "./address.ts";
+import { ArrayCell, itemOf } from "../wire/array.ts";
+import { charactersOf, encodeText, textProblem, textRoom } from "../wire/text.ts";
+import { arrayProblem } from "../wire/value.ts";
+import {
+  isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
+} from "./address.ts";
 import { BROADCAST } from "./pdu.ts";
 
 /** How a field's bytes become a value. Numbers, because the hot path switches on them. */
@@ -22,17 +29,21 @@ export class Form {
   readonly bit: number;
   readonly order: Uint8Array;
   readonly scaling: Scaling;
+  /** Of an array, whose items all have this form; 0 = it is one value. */
+  readonly items: number;
 
-  constructor(tag: DriverTag, address: Address) {
+  constructor(tag: DriverTag, address: Address, items: number) {
     this.kind = kindOf(tag, address);
     this.bit = address.bit;
     this.order = orderOf(tag, address);
     this.scaling = tag.type === "time" ? of_seconds : new Scaling(tag);
+    this.items = items;
   }
 
   /** It makes the same value of the same bytes. */
-  isLike({ kind, bit, order, scaling }: Form): boolean {
-    return this.kind === kind && this.bit === bit && this.scaling.isLike(scaling) &&
+  isLike({ kind, bit, order, scaling, items }: Form): boolean {
+    return this.kind === kind && this.bit === bit && this.items === items &&
+      this.scaling.isLike(scaling) &&
       this.order.length === order.length && this.order.every((at, i) => order[i] === at);
   }
 }
@@ -45,8 +56,12 @@ const meanings_max = 4096;
  * stays is gaps between it, in pages that nobody gets back.
  */
 const meaningOf = remember((_text: string, tag: DriverTag) => {
-  const address = parseAddress(tag.at, tag.type, tag.station);
-  return { address, form: new Form(tag, address) };
+  const { at, type, station } = tag;
+  const array = arrayOf(type);
+  const address = parseAddress(at, type, station);
+  const form = array === null ? new Form(tag, address, 0)
+    : new Form(itemOf(tag, 0), parseOne(at, array.item, station), array.count);
+  return { address, form };
 }, meanings_max);
 
 /** All that the meaning follows from; an address may name a station, which then must be its own. */
@@ -63,12 +78,22 @@ export class Field {
   /** Bytes on the wire; a coil or discrete input has one, 0 or 1. */
   readonly bytes: number;
 
-  constructor(tag: DriverTag) {
+  constructor(tag: DriverTag, meaning = meaningOf(meaningText(tag), tag)) {
     this.tag = tag;
-    const { address, form } = meaningOf(meaningText(tag), tag);
-    this.address = address;
-    this.form = form;
-    this.bytes = isBits(this.address.area) ? 1 : this.address.count * 2;
+    this.address = meaning.address;
+    this.form = meaning.form;
+    this.bytes = this.address.count * (isBits(this.address.area) ? 1 : 2);
+  }
+
+  /** The fields that an array is made of; of any other tag it alone. */
+  get items(): readonly Field[] {
+    const array = arrayOf(this.tag.type);
+    if (array === null) return [this];
+    const first = parseOne(this.tag.at, array.item, this.tag.station);
+    return Array.from({ length: array.count }, (_, i) => {
+      const [item, address] = [itemOf(this.tag, i), itemPlace(first, i)];
+      return new Field(item, { address, form: new Form(item, address, 0) });
+    });
   }
 }
 
@@ -159,13 +184,46 @@ function rawNumber({ kind, order, bit }: Form, bytes: Uint8Array, at: number): n
   }
 }
 
-/** Wire bytes straight into the cell of row `seq`. For a BIT, `bytes[at]` is 0 or 1. */
+const arrayCell = new ArrayCell();
+
+/** The items of an array, side by side from `bytes[at]` on. For bits each is a byte, 0 or 1. */
+function decodeArray(
+  form: Form, column: Column, bytes: Uint8Array, at: number, ring: Ring, seq: number,
+): void {
+  const { kind, order, scaling, items, bit } = form;
+  arrayCell.begin(ring, column, seq, items);
+  for (let i = 0; i < items; i++) {
+    if (kind === REGISTER_BIT) {
+      const place = bit + i;
+      // Bits are counted from the lowest one, which stands in the second byte of a register.
+      const byte = bytes[at + (place >> 4) * 2 + ((place & 8) === 0 ? 1 : 0)]!;
+      arrayCell.put((byte >> (place & 7)) & 1, GOOD);
+      continue;
+    }
+    // A number of one byte has a register of its own.
+    const from = at + i * (kind === BIT ? 1 : Math.max(2, order.length));
+    if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !scaling.active) {
+      arrayCell.putWords(word32(bytes, from, order, 4), word32(bytes, from, order, 0),
+        kind === WIDE_UNSIGNED);
+      continue;
+    }
+    const raw = rawNumber(form, bytes, from);
+    arrayCell.put(scaling.value(raw), scaling.stateOf(raw));
+  }
+  arrayCell.end(ring, column, seq);
+}
+
+/** Wire bytes straight into the cell of row `seq`. Of bits each is a byte, 0 or 1. */
 export function decodeCell(
   form: Form, column: Column, bytes: Uint8Array, at: number, ring: Ring, seq: number,
 ): void {
   const { F, I, U } = ring.arena;
   const row = seq & ring.mask;
   const { kind, order, scaling } = form;
+  if (form.items > 0) {
+    decodeArray(form, column, bytes, at, ring, seq);
+    return;
+  }
   if (kind >= TEXT) {
     const to = column.payload + row * column.stride;
     let n = 0;
@@ -260,9 +318,32 @@ export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: n
   }
 }
 
-export function encode(field: Field, value: number): Raw {
-  assert(field.form.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+/** A text fills all of its registers: behind its last character they are 0. */
+export function putText(
+  { form: { order }, bytes }: Field, text: Uint8Array, into: Uint8Array,
+): void {
+  into.fill(0, 0, bytes);
+  for (let i = 0; i < order.length; i++) into[order[i]!] = text[i] ?? 0;
+}
+
+/** The characters up to the first 0. */
+export function decodeText({ form: { order } }: Field, bytes: Uint8Array): string {
+  const text = Uint8Array.from(order, (at) => bytes[at]!);
+  const end = text.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end));
+}
+
+/** What a field's own bytes mean: in engineering units, or as a text. */
+export const decode = (field: Field, bytes: Uint8Array): Written =>
+  (field.form.kind === TEXT ? decodeText(field, bytes) : decodeValue(field, bytes));
+
+export function encode(field: Field, value: Written): Raw {
   const bytes = new Uint8Array(field.bytes);
+  if (typeof value === "string" || field.form.kind >= TEXT) {
+    const { bytes: text, means } = encodeText(field.tag, value, "ascii");
+    putText(field, charactersOf(text), bytes);
+    return { bytes, means };
+  }
   encodeInto(field, value, bytes, 0);
   return { bytes, means: decodeValue(field, bytes) };
 }
@@ -273,12 +354,17 @@ export function encode(field: Field, value: number): Raw {
  */
 export type WriteWith = "auto" | 6 | 16;
 
-/**
- * One sentence of what would be right for this tag, or null. `broadcasts`: the medium takes what
- * is written to station 0 to all stations.
- */
+/** What of a link says which tags it can have. */
+export interface LinkTakes {
+  readonly writeWith: WriteWith;
+  readonly maxRegisters: number;
+  /** What is written to station 0 goes to all stations. */
+  readonly broadcasts?: boolean;
+}
+
+/** One sentence of what would be right for this tag, or null. */
 export function tagProblem(
-  tag: DriverTag, writeWith: WriteWith, broadcasts = false,
+  tag: DriverTag, { writeWith, maxRegisters, broadcasts = false }: LinkTakes,
 ): string | null {
   if (!Number.isInteger(tag.station) || tag.station < 0 || tag.station > 255) {
     return `Station ${tag.station}: Modbus stations are 1 to 247 (0 and 255 only on TCP)`;
@@ -296,13 +382,19 @@ export function tagProblem(
   if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
     return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
   }
+  const { area, count } = address;
+  const long = isBits(area)
+    ? arrayProblem(tag, count, Math.min(limits.modbus_bits_max, maxRegisters * 16), "bits")
+    : arrayProblem(tag, count, maxRegisters, "registers");
+  if (long !== null) return long;
   const scaled = tag.scale !== 1 || tag.offset !== 0;
-  if (scaled && (tag.type === "bool" || tag.type === "time" || slotOf(tag.type) > 0)) {
+  const type = arrayOf(tag.type)?.item ?? tag.type;
+  if (scaled && (type === "bool" || type === "time" || slotOf(type) > 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
   if (!tag.writable) return null;
   const wrong = tag.station !== BROADCAST ? null
-    : broadcasts ? broadcastProblem(address) : no_broadcast;
+    : broadcasts ? broadcastProblem(tag, address) : no_broadcast;
   return wrong ?? writeProblem(tag, address, writeWith);
 }
 
@@ -311,7 +403,8 @@ const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and 
   '"broadcast": true)';
 
 /** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
-function broadcastProblem({ area, bit }: Address): string | null {
+function broadcastProblem(tag: DriverTag, { area, bit }: Address): string | null {
+  if (slotOf(tag.type) > 0) return "A text is written to one station and not to all of them";
   return area === "holding" && bit >= 0 ? "A single bit of a register leaves as FC22, which is " +
     "no broadcast: write the whole register, or a coil" : null;
 }
@@ -325,7 +418,12 @@ function writeProblem(
       'can only be read; "access" must be "read"';
   }
   if (slotOf(tag.type) > 0 || tag.type === "time") {
-    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+    const problem = textProblem(tag);
+    if (problem !== null) return problem;
+    if (textRoom(tag.type) % 2 !== 0) {
+      return `A ${tag.type} ends in the middle of a register, whose other half a write would ` +
+        'change too: take an even length, or "access": "read"';
+    }
   }
   if (count > 1 && writeWith === 6) {
     return `A ${tag.type} fills ${count} registers, which leave in one FC16 or not at all; with ` +

@@ -1,10 +1,11 @@
 import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
+import type { Written } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
-import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import { decode, encode, Field, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
@@ -12,7 +13,7 @@ import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
-  cheapGap, converter_gap, ip_gap, join, ModbusRequest, planReads, split,
+  cheapGap, converter_gap, ip_gap, join, ModbusRequest, planLimits, planReads, split,
 } from "./plan.ts";
 import { readableAs, readableTalk } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
@@ -68,7 +69,7 @@ function gapOf(link: Link): number {
 /** What all framings and media share: addresses, plan, values. */
 const common = {
   checkTag(tag: DriverTag, link: Link): string | null {
-    return tagProblem(tag, over(link).writeWith);
+    return tagProblem(tag, over(link));
   },
 
   /** In bits, so that two bits of one register are two places, and it and one of them are not. */
@@ -95,12 +96,12 @@ const common = {
   readable: (bytes: Uint8Array, isRequest: boolean, link: Link): string | null =>
     readableAs(framingOf(link), bytes, isRequest),
 
-  encode(tag: DriverTag, value: number): Raw {
+  encode(tag: DriverTag, value: Written): Raw {
     return encode(new Field(tag), value);
   },
 
-  decode(tag: DriverTag, raw: Uint8Array): number {
-    return decodeValue(new Field(tag), raw);
+  decode(tag: DriverTag, raw: Uint8Array): Written {
+    return decode(new Field(tag), raw);
   },
 
   rejects: (exception: number): boolean => rejecting.has(exception),
@@ -182,13 +183,13 @@ const onBus = {
   checkTag(tag: DriverTag, link: Link): string | null {
     const { station, writable } = tag;
     if (station < 0 || station > 247) return `Station ${station}: on a bus stations are 1 to 247`;
-    const { broadcast, writeWith } = link.settings as RtuLink | AsciiLink;
+    const { broadcast, writeWith, maxRegisters } = link.settings as RtuLink | AsciiLink;
     if (!isBroadcast(tag)) return common.checkTag(tag, link);
     if (!broadcast) {
       return "Station 0: on a bus stations are 1 to 247; 0 is all of them at once, by a " +
         'broadcast that nobody answers, and the link has to allow it ("broadcast": true)';
     }
-    return writable ? tagProblem(tag, writeWith, true)
+    return writable ? tagProblem(tag, { writeWith, maxRegisters, broadcasts: true })
       : 'Nobody answers for station 0, so nothing can be read of it: "access" must be "read-write"';
   },
 
@@ -280,7 +281,8 @@ export const modbusAscii: Driver = {
 
 /** The other side: registers of ours, which others read and write over TCP. */
 export const modbusRegisters = {
-  checkTag: (tag: DriverTag): string | null => tagProblem(tag, "auto"),
+  checkTag: (tag: DriverTag): string | null =>
+    tagProblem(tag, { writeWith: "auto", maxRegisters: planLimits.registers_max }),
   extent: common.extent,
   open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
     new Registers(tags, station, host),

@@ -21,6 +21,10 @@ export interface Framing {
   readonly answerAt: number;
   /** Bytes that belonged to no exchange. */
   readonly stray: number;
+  /** Something came since the request left, and it was not its echo alone. */
+  readonly isHeard: boolean;
+  /** What was found out about the medium and a person should know; empty = nothing. */
+  readonly remark: string;
   /** Makes the request of `n` PDU bytes a frame; its length. */
   seal(station: number, n: number): number;
   /** Length of the frame of a PDU of `n` bytes. */

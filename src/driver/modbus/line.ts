@@ -1,4 +1,5 @@
-import { BROADCAST } from "./pdu.ts";
+import { Echo } from "./echo.ts";
+import { BROADCAST, READ_INPUTS } from "./pdu.ts";
 
 /** What is the same for both framings of a serial line, whether bytes come by it or over IP. */
 export interface LineSettings {
@@ -22,6 +23,13 @@ export function character_ms(line: LineSettings): number {
 export abstract class LineFraming {
   stray = 0;
   foreign = false;
+  abstract readonly pdu: Uint8Array;
+  abstract readonly pduAt: number;
+  protected readonly echo = new Echo();
+  /** Bytes of the frame that left last. */
+  protected sent_bytes = 0;
+  /** Bytes that came since then, without those of its echo. */
+  #heard = 0;
   protected readonly character_ms: number;
   protected readonly silence_ms: number;
   /** Monotonic ms of the last character on the bus, ours or another's. */
@@ -51,6 +59,17 @@ export abstract class LineFraming {
 
   sent(n: number, now: number): void {
     this.#busyUntil = now + this.travel(n);
+    this.sent_bytes = n;
+    this.#heard = 0;
+    this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS);
+  }
+
+  get isHeard(): boolean {
+    return this.#heard > 0;
+  }
+
+  get remark(): string {
+    return this.echo.comes ? "the adapter echoes what is sent, which is passed over" : "";
   }
 
   travel(n: number): number {
@@ -66,15 +85,23 @@ export abstract class LineFraming {
     this.discard();
   }
 
-  /** Something came, and its last character is over. */
-  protected came(now: number): void {
+  /** `n` bytes came, and the last character is over. */
+  protected came(n: number, now: number): void {
     this.#busyUntil = Math.max(this.#busyUntil, now);
+    this.#heard += n;
+  }
+
+  /** The frame that left stood among what came, `inDoubt` whether as its answer. */
+  protected echoed(inDoubt: boolean): void {
+    this.#heard -= this.sent_bytes;
+    this.echo.skipped(inDoubt);
   }
 
   /** `n` bytes belong to nobody: it may be the late answer, and more of it may follow. */
   protected strayed(n: number): void {
     if (n === 0) return;
     this.stray += n;
+    this.echo.strayed(n);
     const quietUntil = this.#quietUntil[this.#silentStation]!;
     if (quietUntil <= this.#busyUntil) return;
     this.#quietUntil[this.#silentStation] =

@@ -30,6 +30,8 @@ export class MbapFraming implements Framing {
   readonly input = new Uint8Array(2 * adu_bytes_max);
   readonly answerAt = header_bytes;
   readonly foreign = false;
+  readonly remark = "";
+  isHeard = false;
   stray = 0;
   #filled = 0;
   /** Bytes of the frame in front that was given out and goes at the next look. */
@@ -60,7 +62,9 @@ export class MbapFraming implements Framing {
     return now;
   }
 
-  sent(): void {}
+  sent(): void {
+    this.isHeard = false;
+  }
 
   travel(): number {
     return 0;
@@ -68,6 +72,7 @@ export class MbapFraming implements Framing {
 
   push(bytes: Uint8Array, at: number, n: number): number {
     this.#release();
+    this.isHeard = true;
     const stop = Math.min(n, at + this.input.length - this.#filled);
     while (at < stop) this.input[this.#filled++] = bytes[at++]!;
     return at;

@@ -5,6 +5,7 @@ import { isBits } from "./address.ts";
 import { decodeCell, Field } from "./codec.ts";
 import { Conversation, type Overheard } from "./conversation.ts";
 import { ILLEGAL_ADDRESS, readFunction } from "./pdu.ts";
+import { bitAt } from "./plan.ts";
 
 /** All tags of a group, as another master asks for them: in how many reads is its business. */
 export class HeardRequest implements Request {
@@ -44,8 +45,10 @@ class Heard {
   keep(data: Uint8Array, at: number, place: number, askedAt: number): void {
     const { raw, field } = this;
     this.at = askedAt;
-    if (isBits(field.address.area)) raw[0] = (data[at + (place >> 3)]! >> (place & 7)) & 1;
-    else for (let i = 0; i < raw.length; i++) raw[i] = data[at + place * 2 + i]!;
+    const bits = isBits(field.address.area);
+    for (let i = 0; i < raw.length; i++) {
+      raw[i] = bits ? bitAt(data, at, place + i) : data[at + place * 2 + i]!;
+    }
   }
 
   fail(state: number, askedAt: number): void {

@@ -1,6 +1,7 @@
 import { limits } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
 import { type Column, GOOD, type Ring } from "../../ring.ts";
+import { ArrayCell } from "../wire/array.ts";
 import { isBits, type Area } from "./address.ts";
 import { decodeCell, Field, type Form } from "./codec.ts";
 import { readFunction } from "./pdu.ts";
@@ -54,14 +55,15 @@ export class ModbusRequest implements Request {
     for (let i = 0; i < forms.length; i++) {
       const column = all[columns[i]!]!;
       const place = places[i]!;
-      if (this.#bits) putBit(ring, column, seq, bitAt(data, at, place));
-      else decodeCell(forms[i]!, column, data, at + place * 2, ring, seq);
+      if (!this.#bits) decodeCell(forms[i]!, column, data, at + place * 2, ring, seq);
+      else if (forms[i]!.items === 0) putBit(ring, column, seq, bitAt(data, at, place));
+      else putBits(ring, column, seq, data, at, place, forms[i]!.items);
     }
   }
 
-  /** The bytes of the only field: registers as they came, a bit as 0 or 1. */
+  /** The bytes of the only field: registers as they came, each bit as 0 or 1. */
   copyRaw(data: Uint8Array, at: number, raw: Uint8Array): void {
-    if (this.#bits) raw[0] = bitAt(data, at, 0);
+    if (this.#bits) for (let i = 0; i < raw.length; i++) raw[i] = bitAt(data, at, i);
     else for (let i = 0; i < raw.length; i++) raw[i] = data[at + i]!;
   }
 }
@@ -77,7 +79,7 @@ function alike(forms: readonly Form[]): Form[] {
 }
 
 /** Coils are packed, the first in the lowest bit of the first byte (6.1). */
-function bitAt(data: Uint8Array, at: number, place: number): number {
+export function bitAt(data: Uint8Array, at: number, place: number): number {
   return (data[at + (place >> 3)]! >> (place & 7)) & 1;
 }
 
@@ -85,6 +87,17 @@ function putBit(ring: Ring, column: Column, seq: number, bit: number): void {
   const row = seq & ring.mask;
   ring.arena.F[column.payload + row] = bit;
   ring.arena.U[column.state + row] = GOOD;
+}
+
+const arrayCell = new ArrayCell();
+
+function putBits(
+  ring: Ring, column: Column, seq: number, data: Uint8Array, at: number, place: number,
+  items: number,
+): void {
+  arrayCell.begin(ring, column, seq, items);
+  for (let i = 0; i < items; i++) arrayCell.put(bitAt(data, at, place + i), GOOD);
+  arrayCell.end(ring, column, seq);
 }
 
 /** Two reads in the place of one: half of its tags each. */

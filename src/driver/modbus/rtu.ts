@@ -115,7 +115,7 @@ export class RtuFraming extends LineFraming implements Framing {
     // No room: what stands in front was no beginning of an answer, or it would be complete.
     if (this.#filled === this.input.length) this.#drop(frame_bytes_max);
     const stop = Math.min(n, at + this.input.length - this.#filled);
-    this.came(now);
+    this.came(stop - at, now);
     for (; at < stop; at++) {
       this.input[this.#filled++] = bytes[at]!;
       if (this.#ear.hear(bytes[at]!, this.out)) this.foreign = true;
@@ -128,24 +128,48 @@ export class RtuFraming extends LineFraming implements Framing {
     let damaged = false;
     for (let i = 0; i < this.#filled; i++) {
       const n = this.#frameAt(i, station, code, length);
-      if (n === 0) continue;
-      if (i + n > this.#filled) {
+      const isThere = n > 0 && i + n <= this.#filled;
+      const isSound = isThere && soundCrc(this.input, i, i + n);
+      if (isSound && !(this.echo.isOwed && this.#ownAt(i) > 0)) return this.#give(i, n);
+      const own = this.#ownAt(i);
+      const mayGoOn = n > 0 && !isThere && !this.echo.isOwed;
+      if (own === this.sent_bytes && !mayGoOn) {
+        this.#skipEcho(i, isSound);
+        damaged = false;
+        i = -1;
+      } else if (own > 0 || n > 0 && !isThere) {
         if (!damaged) this.#drop(i);
-        return damaged ? DAMAGED : NOTHING;
-      }
-      if (soundCrc(this.input, i, i + n)) {
-        this.#drop(i);
-        this.#given = n;
-        // The first eight bytes of a longer answer may be a sound request by themselves.
-        this.foreign = false;
-        this.#ear.forget();
-        return ANSWER;
-      }
-      damaged = true;
+        return damaged && !this.echo.isOwed ? DAMAGED : NOTHING;
+      } else if (n > 0) damaged = true;
     }
-    if (damaged) return DAMAGED;
+    // Where the echo was damaged, too, the answer is still to come.
+    if (damaged) return this.echo.isOwed ? NOTHING : DAMAGED;
     this.#drop(this.#filled);
     return NOTHING;
+  }
+
+  #give(at: number, n: number): number {
+    this.#drop(at);
+    this.#given = n;
+    this.echo.answered();
+    // The first eight bytes of a longer answer may be a sound request by themselves.
+    this.foreign = false;
+    this.#ear.forget();
+    return ANSWER;
+  }
+
+  /** Bytes of the frame that left which stand at `i`, up to the last that came; 0 = others do. */
+  #ownAt(i: number): number {
+    const { input, out } = this;
+    let n = 0;
+    while (n < this.sent_bytes && i + n < this.#filled && input[i + n] === out[n]) n++;
+    return n === this.sent_bytes || i + n === this.#filled ? n : 0;
+  }
+
+  #skipEcho(at: number, inDoubt: boolean): void {
+    this.#drop(at);
+    this.#remove(this.sent_bytes);
+    this.echoed(inDoubt);
   }
 
   discard(): void {
@@ -157,6 +181,7 @@ export class RtuFraming extends LineFraming implements Framing {
     this.#filled = 0;
     this.#given = 0;
     this.foreign = false;
+    this.echo.clear();
   }
 
   /** Length of the frame that may begin at `i`, by the bytes that are there; 0 = none can. */

@@ -47,8 +47,6 @@ export class ModbusSession implements Session {
   #waitUntil = 0;
   #sentAt = 0;
   #deadline = 0;
-  /** Something arrived in this exchange: if it ends without an answer, it was damaged. */
-  #heardAny = false;
   // The exchange: what was asked, and where the answer goes.
   #station = 0;
   #function = 0;
@@ -76,6 +74,10 @@ export class ModbusSession implements Session {
 
   get frame(): Uint8Array {
     return this.#framing.out.subarray(0, this.#frame);
+  }
+
+  get remark(): string {
+    return this.#framing.remark;
   }
 
   read(request: Request, into: Ring, seq: number, now: number): void {
@@ -149,7 +151,6 @@ export class ModbusSession implements Session {
     this.result = PENDING;
     this.exception = 0;
     this.sent = false;
-    this.#heardAny = false;
     this.#station = station;
     this.#function = framing.pdu[framing.pduAt]!;
     this.#frame = framing.seal(station, n);
@@ -210,7 +211,6 @@ export class ModbusSession implements Session {
       framing.discard();
       return;
     }
-    this.#heardAny = true;
     const found = framing.take(this.#station, this.#function, this.#answer);
     if (found === NOTHING) return;
     this.#notBefore = now + this.#options.between_ms;
@@ -271,12 +271,14 @@ export class ModbusSession implements Session {
       return;
     }
     const isWrite = this.#request === null;
-    if (this.#heardAny) this.counters.garbled += 1;
+    // What arrived and was no answer was damaged.
+    const { isHeard } = framing;
+    if (isHeard) this.counters.garbled += 1;
     else this.counters.timeouts += 1;
     framing.unanswered(this.#station, this.#options.timeout_ms, now);
     this.#wire.drain();
     this.#notBefore = now + this.#options.between_ms;
-    this.#end(this.#heardAny ? BAD.garbled : BAD.timeout);
+    this.#end(isHeard ? BAD.garbled : BAD.timeout);
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset("a write was not answered");

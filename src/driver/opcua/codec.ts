@@ -1,9 +1,11 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType, type Written,
+  arrayOf, BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
+  type Written,
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import { ArrayCell, itemOf } from "../wire/array.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
@@ -53,9 +55,16 @@ export class Field {
   readonly scaling: Scaling;
   readonly least: number;
   readonly most: number;
+  /** Of an array: what each item is. */
+  readonly item: Field | null;
+  /** Items of an array. */
+  readonly count: number;
 
   constructor(tag: DriverTag) {
+    const array = arrayOf(tag.type);
     this.tag = tag;
+    this.item = array === null ? null : new Field(itemOf(tag, 0));
+    this.count = array?.count ?? 0;
     this.address = parseAddress(tag.at);
     this.scaling = new Scaling(tag);
     const whole = isNumber(tag.type) && !tag.type.startsWith("float");
@@ -64,15 +73,17 @@ export class Field {
 }
 
 /** The value of an answer; a range of one item is that item. */
-export function valueOf({ address, tag }: Field, answer: Value): Value {
+export function valueOf({ address, tag, item }: Field, answer: Value): Value {
   const { dataType, arrayType, value } = answer;
   const items = value as ArrayLike<unknown> | null;
   const single = address.range !== "" && arrayType !== 0 && !tag.type.startsWith("json") &&
-    items?.length === 1;
+    item === null && items?.length === 1;
   return single ? { dataType, arrayType: 0, value: items[0] } : answer;
 }
 
 const two32 = 2 ** 32;
+/** As `arrayType` has it. */
+const one_dimension = 1;
 
 /** The number of a value, NaN if it is none. */
 function numberOf({ dataType, arrayType, value }: Value): number {
@@ -92,6 +103,10 @@ export function decodeCell(field: Field, value: Value, ring: Ring, seq: number):
   const column = ring.columns[tag.column]!;
   const row = seq & ring.mask;
   const { F, I, U } = ring.arena;
+  if (field.item !== null) {
+    putArray(field.item, field.count, value, ring, seq);
+    return;
+  }
   if (column.slot > 0) {
     const content = contentOf(tag.type, value);
     if (content === null) U[column.state + row] = ERROR.type;
@@ -104,9 +119,7 @@ export function decodeCell(field: Field, value: Value, ring: Ring, seq: number):
     U[column.state + row] = Number.isFinite(ms) ? GOOD : ERROR.type;
     return;
   }
-  const boolean = value.dataType === BUILT_IN.Boolean;
-  const number = boolean || (value.dataType >= BUILT_IN.SByte && value.dataType <= BUILT_IN.Double);
-  if (value.arrayType !== 0 || !number || boolean !== (tag.type === "bool")) {
+  if (value.arrayType !== 0 || !isNumberFor(tag.type, value.dataType)) {
     U[column.state + row] = ERROR.type;
     return;
   }
@@ -123,17 +136,60 @@ export function decodeCell(field: Field, value: Value, ring: Ring, seq: number):
   putNumber(field, numberOf(value), ring, seq);
 }
 
+/** A boolean for a bool, and a number for a number. */
+function isNumberFor(type: TagType, dataType: number): boolean {
+  const isBoolean = dataType === BUILT_IN.Boolean;
+  const isKnown = isBoolean || (dataType >= BUILT_IN.SByte && dataType <= BUILT_IN.Double);
+  return isKnown && isBoolean === (type === "bool");
+}
+
+/** What the type cannot hold is no measurement. */
+function stateOfRaw({ least, most, scaling }: Field, raw: number): number {
+  const whole = most === Infinity || Number.isInteger(raw);
+  return raw - raw !== 0 || raw < least || raw > most || !whole ? BAD.range : scaling.stateOf(raw);
+}
+
+const arrayCell = new ArrayCell();
+
+/** An array of the declared length; another length is an error, as no item has its place then. */
+function putArray(
+  item: Field, count: number, { dataType, arrayType, value }: Value, ring: Ring, seq: number,
+): void {
+  const column = ring.columns[item.tag.column]!;
+  const items = value as ArrayLike<unknown> | null;
+  const isArray = arrayType === one_dimension && items !== null;
+  if (!isArray || !isNumberFor(item.tag.type, dataType)) {
+    ring.arena.U[column.state + (seq & ring.mask)] = ERROR.type;
+    return;
+  }
+  if (items.length !== count) {
+    ring.arena.U[column.state + (seq & ring.mask)] = ERROR.length;
+    return;
+  }
+  const isWide = !item.scaling.active && /^u?int64$/.test(item.tag.type);
+  arrayCell.begin(ring, column, seq, count);
+  for (let i = 0; i < count; i++) {
+    const words = items[i];
+    if (isWide && Array.isArray(words)) {
+      const [high, low] = words as [number, number];
+      const isUnsigned = dataType === BUILT_IN.UInt64 || item.tag.type === "uint64";
+      arrayCell.putWords(low, high | 0, isUnsigned);
+      continue;
+    }
+    const raw = numberOf({ dataType, arrayType: 0, value: words });
+    const state = stateOfRaw(item, raw);
+    if (isWide && state === GOOD) arrayCell.putWords(raw % two32, Math.floor(raw / two32), false);
+    else arrayCell.put(item.scaling.value(raw), state);
+  }
+  arrayCell.end(ring, column, seq);
+}
+
 function putNumber(field: Field, raw: number, ring: Ring, seq: number): void {
   const column = ring.columns[field.tag.column]!;
   const row = seq & ring.mask;
   const { F, I, U } = ring.arena;
-  // What the type cannot hold is no measurement: the last known value stands, with the reason.
-  const whole = field.most === Infinity || Number.isInteger(raw);
-  if (raw - raw !== 0 || raw < field.least || raw > field.most || !whole) {
-    U[column.state + row] = BAD.range;
-    return;
-  }
-  const state = field.scaling.stateOf(raw);
+  // Where there is no measurement the last known value stands, with the reason.
+  const state = stateOfRaw(field, raw);
   U[column.state + row] = state;
   if (readsAsNull(state)) return;
   if (column.kind === "int64") {
@@ -322,15 +378,33 @@ export function tagProblem(tag: DriverTag): string | null {
     if (thrown instanceof Fault) return thrown.message;
     throw thrown;
   }
+  const array = arrayOf(tag.type);
+  const type = array?.item ?? tag.type;
   const scaled = tag.scale !== 1 || tag.offset !== 0;
-  if (scaled && (!isNumber(tag.type) || tag.type === "bool")) {
+  if (scaled && (!isNumber(type) || type === "bool")) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
-  if (/[,:]/.test(address.range) && !tag.type.startsWith("json")) {
-    return `\`${tag.at}\`: several items are an array: the type must be json(n), not ${tag.type}`;
-  }
+  const wrongRange = rangeProblem(tag, address);
+  if (wrongRange !== null) return wrongRange;
   if (address.call !== null && !tag.writable) {
     return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;
   }
   return !tag.writable || isNumber(tag.type) ? null : textProblem(tag);
+}
+
+/** Several items are an array, of as many as the type says. */
+function rangeProblem({ at, type }: DriverTag, { range }: Address): string | null {
+  const array = arrayOf(type);
+  if (type.startsWith("json") || range === "") return null;
+  if (array === null) {
+    return /[,:]/.test(range) ? `\`${at}\`: several items are an array: the type must be one, ` +
+      `such as float64[8], or json(n), not ${type}` : null;
+  }
+  const [first, last = first] = range.split(":").map(Number);
+  if (range.includes(",")) {
+    return `\`${at}\`: a range of several dimensions is json(n), not ${type}`;
+  }
+  const count = last! - first! + 1;
+  return count === array.count ? null
+    : `\`${at}\`: the range has ${count} items and ${type} ${array.count}: they must agree`;
 }

@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import type { TagType } from "../../ring.ts";
+import { arrayOf, type TagType } from "../../ring.ts";
 import { bytesOf } from "../wire/value.ts";
 import { timeBytes, type TimeForm } from "./time.ts";
 
@@ -49,8 +49,25 @@ export function slotOf(type: TagType): number {
   return Number(/\((\d+)\)$/.exec(type)?.[1] ?? 0);
 }
 
-/** Reads an address as the configuration spells it; a Fault says what would be right. */
+/** The whole place of a tag: that of an array has all of its items, side by side. */
 export function parseAddress(at: string, type: TagType): Address {
+  const array = arrayOf(type);
+  if (array === null) return parseOne(at, type);
+  const first = parseOne(at, array.item);
+  const bytes = itemPlace(first, array.count - 1).from + first.bytes - first.from;
+  checkEnd(at, first.from, bytes);
+  return { ...first, bytes };
+}
+
+/** Where item `index` of an array lies whose first one is at `first`. */
+export function itemPlace(first: Address, index: number): Address {
+  const { from, bytes, bit } = first;
+  if (bit < 0) return { ...first, from: from + index * bytes };
+  return { ...first, from: from + ((bit + index) >> 3), bit: (bit + index) & 7 };
+}
+
+/** Reads an address as the configuration spells it; a Fault says what would be right. */
+export function parseOne(at: string, type: TagType): Address {
   const text = at.trim();
   const block = inBlock.exec(text);
   if (block !== null) {

@@ -1,11 +1,14 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { BAD, ERROR, GOOD, type Ring, type Written } from "../../ring.ts";
+import { arrayOf, BAD, ERROR, GOOD, type Ring, type Written } from "../../ring.ts";
+import { itemOf } from "../wire/array.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
-import { bytesOf, NumberField, numberProblem, putSlot, spoilCell } from "../wire/value.ts";
-import { parseAddress, slotOf, type Address } from "./address.ts";
+import {
+  arrayProblem, bytesOf, NumberField, numberProblem, putSlot, spoilCell,
+} from "../wire/value.ts";
+import { itemPlace, parseAddress, parseOne, slotOf, type Address } from "./address.ts";
 import { item_bytes_max } from "./pdu.ts";
 import { readTime } from "./time.ts";
 
@@ -13,15 +16,29 @@ import { readTime } from "./time.ts";
 export class Field {
   readonly tag: DriverTag;
   readonly address: Address;
+  /** Of an array that of its first item; null = no number. */
   readonly number: NumberField | null;
+  /** Of an array; 0 = it is one value. */
+  readonly count: number;
   /** Return code of the newest answer about it alone or with its neighbours; 0 = it was read. */
   code = 0;
 
-  constructor(tag: DriverTag) {
+  constructor(tag: DriverTag, address = parseAddress(tag.at, tag.type)) {
     this.tag = tag;
-    this.address = parseAddress(tag.at, tag.type);
-    this.number = bytesOf(tag.type) === 0 ? null
-      : new NumberField(tag, "high first", this.address.bit);
+    this.address = address;
+    const array = arrayOf(tag.type);
+    this.count = array?.count ?? 0;
+    const one = array === null ? tag : itemOf(tag, 0);
+    this.number = bytesOf(one.type) === 0 ? null : new NumberField(one, "high first", address.bit);
+  }
+
+  /** The fields that an array is made of; of any other tag it alone. */
+  get items(): readonly Field[] {
+    const array = arrayOf(this.tag.type);
+    if (array === null) return [this];
+    const first = parseOne(this.tag.at, array.item);
+    return Array.from({ length: array.count }, (_, i) =>
+      new Field(itemOf(this.tag, i), itemPlace(first, i)));
   }
 
   get rawBytes(): number {
@@ -39,7 +56,8 @@ export class Field {
   }
 
   decodeCell(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
-    if (this.number !== null) this.number.decodeCell(bytes, at, ring, seq);
+    if (this.count > 0) this.number!.decodeArray(bytes, at, this.count, ring, seq);
+    else if (this.number !== null) this.number.decodeCell(bytes, at, ring, seq);
     else if (this.address.time === null) this.#putText(bytes, at, ring, seq);
     else this.#putTime(readTime(this.address.time, bytes, at), ring, seq);
   }
@@ -92,6 +110,8 @@ export function tagProblem(tag: DriverTag): string | null {
     if (thrown instanceof Fault) return thrown.message;
     throw thrown;
   }
+  const long = arrayProblem(tag, address.bytes, item_bytes_max, "bytes");
+  if (long !== null) return long;
   if (address.bytes > item_bytes_max) {
     return `${tag.type} is longer than one read: at most ${item_bytes_max} bytes`;
   }

@@ -1,6 +1,6 @@
 import { Fault, limits, nearest } from "../../base.ts";
 import type { DriverTag } from "../../driver.ts";
-import { BAD, GOOD, readsAsNull, stateName } from "../../ring.ts";
+import { arrayOf, BAD, GOOD, readsAsNull, stateName } from "../../ring.ts";
 import { textProblem, textRoom } from "../wire/text.ts";
 import { BYTE, FIELD, GROUP, parseAddress, type Address } from "./address.ts";
 import { Field, isKnownType } from "./codec.ts";
@@ -51,6 +51,10 @@ function stationProblem(
 }
 
 function typeProblem({ type, scale, offset }: DriverTag, { place }: Address) {
+  if (arrayOf(type) !== null) {
+    return `A ${type} cannot stand in a telegram: its fields are values of their own, so each ` +
+      "item needs a tag";
+  }
   if (!isKnownType(type)) {
     const instead = type.endsWith("int64") ? "float64 (whole numbers up to 2^53 are exact)"
       : type === "time" ? "text(n), and convert it in a rule" : "text(n)";

@@ -1,7 +1,8 @@
 import { assert, Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { copyCell, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { arrayOf, copyCell, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
+import { ArrayCell } from "./array.ts";
 
 /** How bytes become a number. Numbers, because the hot path switches on them. */
 const BOOL = 0, INT8 = 1, UINT8 = 2, INT16 = 3, UINT16 = 4, INT32 = 5, UINT32 = 6, INT64 = 7,
@@ -26,6 +27,8 @@ const asInt32 = new Int32Array(scratch.buffer);
 const asUint32 = new Uint32Array(scratch.buffer);
 const asFloat32 = new Float32Array(scratch.buffer);
 const asFloat64 = new Float64Array(scratch.buffer);
+
+const arrayCell = new ArrayCell();
 
 /**
  * A tag's number as it stands in an answer or a write: whole bytes, the highest or the lowest
@@ -69,6 +72,25 @@ export class NumberField {
     if (readsAsNull(state)) spoilCell(ring, this.tag.column, seq, state);
     else F[column.payload + row] = this.#scaling.value(raw);
     U[column.state + row] = state;
+  }
+
+  /** So many side by side; bits follow each other from the first one on. */
+  decodeArray(bytes: Uint8Array, at: number, count: number, ring: Ring, seq: number): void {
+    const column = ring.columns[this.tag.column]!;
+    arrayCell.begin(ring, column, seq, count);
+    for (let i = 0; i < count; i++) {
+      if (this.bit >= 0) {
+        const place = this.bit + i;
+        arrayCell.put((bytes[at + (place >> 3)]! >> (place & 7)) & 1, GOOD);
+      } else if (!this.#scaling.active && (this.#kind === INT64 || this.#kind === UINT64)) {
+        this.#load(bytes, at + i * this.bytes);
+        arrayCell.putWords(asInt32[0]!, asInt32[1]!, this.#kind === UINT64);
+      } else {
+        const raw = this.#raw(bytes, at + i * this.bytes);
+        arrayCell.put(this.#scaling.value(raw), this.#scaling.stateOf(raw));
+      }
+    }
+    arrayCell.end(ring, column, seq);
   }
 
   /** What the bytes mean in engineering units. 64 bits: rounded. */
@@ -190,9 +212,20 @@ export function numberProblem(tag: DriverTag, protocol: string): string | null {
     return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
   }
   const isScaled = tag.scale !== 1 || tag.offset !== 0;
-  if (isScaled && (tag.type === "bool" || bytesOf(tag.type) === 0)) {
+  const type = arrayOf(tag.type)?.item ?? tag.type;
+  if (isScaled && (type === "bool" || bytesOf(type) === 0)) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
   if (tag.wordOrder === "ABCD") return null;
   return `the order of bytes is fixed by ${protocol}: leave out "wordOrder"`;
+}
+
+/** What is wrong with an array that fills so much of what one read carries; or null. */
+export function arrayProblem(
+  { type, at }: DriverTag, fills: number, most: number, what: string,
+): string | null {
+  const array = arrayOf(type);
+  if (array === null || fills <= most) return null;
+  return `${type} at \`${at}\` fills ${fills} ${what} and one read carries ${most}: an array is ` +
+    `read as a whole, so at most ${Math.floor(most * array.count / fills)} items here, or two tags`;
 }

@@ -50,6 +50,10 @@ describe("addresses", () => {
   test("what does not fit the type is told", () => {
     expect(tagProblem(tag("text(8)", { scale: 2 }))).toMatch(/scale and offset/);
     expect(tagProblem(tag("float64", { at: "ns=1;s=T range 0:3" }))).toMatch(/json\(n\)/);
+    expect(tagProblem(tag("float64[4]", { at: "ns=1;s=T range 0:3", scale: 2 }))).toBeNull();
+    expect(tagProblem(tag("float64[3]", { at: "ns=1;s=T range 0:3" }))).toMatch(/has 4 items/);
+    expect(tagProblem(tag("int8[4]", { at: "ns=1;s=T range 0:1,0:1" }))).toMatch(/dimensions/);
+    expect(tagProblem(tag("bool[4]", { scale: 2 }))).toMatch(/scale and offset/);
     expect(tagProblem(tag("text(8)", { writable: true }))).toBeNull();
     expect(tagProblem(tag("text(65)", { writable: true }))).toMatch(/at most 64 bytes/);
     expect(tagProblem(tag("json(8)", { writable: true }))).toMatch(/Writing a json/);
@@ -94,6 +98,38 @@ describe("values", () => {
     const value = [[0, 5], [0x7fffffff, 0xffffffff]];
     decodeCell(new Field(one), { dataType: BUILT_IN.UInt64, arrayType: 1, value }, ring, 0);
     expect(readCell(ring, ring.columns[0]!, 0)).toBe('[5,"9223372036854775807"]');
+  });
+
+  const arrays: readonly (readonly [string, number, unknown, string | null, string])[] = [
+    ["float32[3]", BUILT_IN.Float, Float32Array.of(1, 2.5, -3), "[1,2.5,-3]", "good"],
+    ["float64[2]", BUILT_IN.Int16, Int16Array.of(-1, 2), "[-1,2]", "good"],
+    ["bool[2]", BUILT_IN.Boolean, [true, false], "[true,false]", "good"],
+    ["uint8[3]", BUILT_IN.Byte, Uint8Array.of(1, 2, 255), "[1,2,255]", "good"],
+    ["int64[2]", BUILT_IN.Int64, [[-1 >>> 0, -2 >>> 0], [0x7fffffff, -1 >>> 0]],
+      "[-2,9223372036854775807]", "good"],
+    ["int64[2]", BUILT_IN.Int32, Int32Array.of(-5, 7), "[-5,7]", "good"],
+    ["uint64[1]", BUILT_IN.UInt64, [[0x80000000, 0]], null, "error:overflow"],
+    ["int8[2]", BUILT_IN.Int16, Int16Array.of(1, 200), null, "bad:range"],
+    ["float64[2]", BUILT_IN.Double, Float64Array.of(NaN, 1), null, "bad:range"],
+    ["float64[2]", BUILT_IN.Double, Float64Array.of(1, 2, 3), null, "error:length"],
+    ["float64[2]", BUILT_IN.Double, null, null, "error:type"],
+    ["float64[2]", BUILT_IN.Boolean, [true, true], null, "error:type"],
+    ["bool[1]", BUILT_IN.Byte, Uint8Array.of(1), null, "error:type"],
+    ["float64[2]", BUILT_IN.String, ["1", "2"], null, "error:type"],
+  ];
+  test.each(arrays)("%s of type %p, %p", (type, dataType, value, cell, state) => {
+    const one = tag(type);
+    const ring = ringOf([one]);
+    ring.claim(2);
+    const column = ring.columns[0]!;
+    decodeCell(new Field(one), { dataType, arrayType: 1, value }, ring, 0);
+    expect(stateName(ring.arena.U[column.state]!)).toBe(state);
+    expect(readCell(ring, column, 0)).toBe(cell);
+    // One value, and an array of two dimensions, are none.
+    for (const arrayType of [0, 2]) {
+      decodeCell(new Field(one), { dataType, arrayType, value }, ring, 1);
+      expect(stateName(ring.arena.U[column.state + 1]!)).toBe("error:type");
+    }
   });
 
   test("random setpoints come back as what they mean", () => {
