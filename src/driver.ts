@@ -154,6 +154,10 @@ export interface DriverTag {
   readonly station: number;
   /** As the configuration spells it: `holding 9`, `400010`, `1!400010#BB`. */
   readonly at: string;
+  /**
+   * An array (`arrayOf`) is one read, which no plan and no `split` divides, and is never written:
+   * `readRaw`, `encode` and `decode` do not meet it. A driver without them says so in `checkTag`.
+   */
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
@@ -212,7 +216,8 @@ export interface WireEvents {
   /** `peer`: the address that answered; a change of it ends armings (W3). */
   opened(peer: string): void;
   received(bytes: Uint8Array, n: number): void;
-  closed(reason: string): void;
+  /** `isGone`: what comes back under the same name may be another thing: it ends armings (W3). */
+  closed(reason: string, isGone?: boolean): void;
 }
 
 /** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */
@@ -319,6 +324,8 @@ export interface Rows {
   readonly ring: Ring;
   /** Where rows go that were missed and read later; null = no rule reads them. */
   readonly history: Rows | null;
+  /** A person has the device left alone: nothing is asked for it. */
+  readonly isDisabled: boolean;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.

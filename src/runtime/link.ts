@@ -58,8 +58,8 @@ export interface LinkRunnerOptions {
   complete(ring: Ring, from: number, n: number): void;
   /** Its readers have it, or whoever carries it further has to end what is under way. */
   published(ring: Ring): void;
-  /** A peer address that changed ends the armings of the link's tags (W3). */
-  peerChanged(peer: string): void;
+  /** Another peer, or perhaps another: it ends the armings of the link's tags (W3). */
+  peerChanged(why: string): void;
   /** Something happened that a turn should look at soon. */
   wake(): void;
 }
@@ -173,7 +173,9 @@ export class LinkRunner implements WireEvents {
     // A slow group must not wait an interval for what the device can tell now.
     const now = this.#options.now();
     for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
-    if (this.peer !== "" && this.peer !== peer) this.#options.peerChanged(peer);
+    if (this.peer !== "" && this.peer !== peer) {
+      this.#options.peerChanged(`the peer changed to ${peer}`);
+    }
     this.peer = peer;
     this.#options.wake();
   }
@@ -185,7 +187,10 @@ export class LinkRunner implements WireEvents {
     this.#options.wake();
   }
 
-  closed(reason: string): void {
+  closed(reason: string, isGone = false): void {
+    if (isGone && this.peer !== "") {
+      this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
+    }
     const [station] = this.stations.keys();
     const wordless = station !== undefined && this.state === "open" && !this.#answered &&
       !this.#given;

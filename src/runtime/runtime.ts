@@ -23,8 +23,8 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, TryAnswer,
-  TryRequest, WhyView, WriteAnswer, WriteRequest,
+  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, StationView,
+  TryAnswer, TryRequest, WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import { sharers } from "./windows.ts";
 import type { Thread, World } from "./world.ts";
@@ -599,12 +599,16 @@ function sentenceOfOrder(order: OverrideOrder): string {
   }
 }
 
+/** It does not answer, or has refused all that it was ever asked. */
+const isInTrouble = ({ failures, exceptions, lastGood_ms }: StationView): boolean =>
+  failures > 0 || (exceptions > 0 && lastGood_ms === null);
+
 function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
   return [
     ...role.overrides,
     ...role.links.filter((link) => link.state !== "open")
       .map(({ name, reason }) => `${isOwn(name) ? "" : "link "}${name}: ${reason}`),
-    ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
+    ...role.links.flatMap((link) => link.stations.filter(isInTrouble)
       .map(({ station, reason, advice }) => `link ${link.name} station ${station}: ${reason}` +
         (advice === "" ? "" : `: ${advice}`))),
     ...role.refused.map(([name, why]) => `${name}: ${why}`),

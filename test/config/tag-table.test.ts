@@ -22,6 +22,7 @@ test("what export prints is read as the same tags", () => {
     power: { at: "input 0", type: "float32", group: "fast", eu: "kW", scale: 0.001 },
     level: { at: "input 2", type: "int16", group: "slow", rawRange: [5530, 27648],
       euRange: [0.5, 8.5], signal: "4-20mA", decimals: 2 },
+    zones: { at: "input 20", type: "float32[8]", group: "fast", scale: 0.1, wordOrder: "DCBA" },
     ratio: { at: "input 4", type: "uint32", group: "slow", rawRange: [0, 4096], euRange: [0, 1] },
     set: { at: "holding 9", type: "float64", group: "fast", access: "read-write",
       wordOrder: "CDAB" },

@@ -200,13 +200,11 @@ describe("the connection", () => {
     expect(http.why[0]).toContain("right port");
   });
 
-  test("a wrong slot is an exception that says so", () => {
-    const { session, register, answer, ring, tags } = scripted(tag("Temp", "float32"));
+  test("a wrong slot is an exception of the station that says so", () => {
+    const { session, register, answer } = scripted(tag("Temp", "float32"));
     register();
-    answer("d2 00 01 01 1203");
-    expect(session.result).toBe(DONE);
-    ring.publish(1);
-    expect(states(ring, tags)).toEqual([BAD.exception]);
+    answer("d2 00 01 01 1203 01 00");
+    expect([session.result, session.exception]).toEqual([BAD.exception, 0x0312]);
     expect(session.trouble).toContain("no controller in that slot (0x312)");
     expect([0x0312, 0x04, 0x2107].every((code) => ethernetIp.rejects(code))).toBe(true);
     expect([0x0204, 0x01, 0x06].some((code) => ethernetIp.rejects(code))).toBe(false);

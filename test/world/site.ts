@@ -58,9 +58,11 @@ const config = (threads: 1 | 3): object => ({
         wished: { at: "holding 14", type: "int16", scale: 0.1, group: "slow",
           access: "read-write" } } },
     aux: { link: "aux", groups: { fast: "200ms" }, tags: {
-      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
+      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" },
+      curve: { at: "input 10", type: "float32[5]" } } },
     "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
       speed: { at: "input 0", type: "int16", scale: 0.1 },
+      loads: { at: "input 1", type: "uint16[3]" },
       target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" },
       limit: { at: "holding 6", type: "int16", scale: 0.1 } } },
     "all-drives": { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
@@ -82,8 +84,8 @@ const config = (threads: 1 | 3): object => ({
     pace: { sql: "SELECT speed * 0.5 + 20.0 AS target FROM drive-1.slow",
       to: [{ write: "drive-1.target", from: "target" }] },
     billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
-    watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
-    drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    watched: { sql: "SELECT level, flow, curve, curve[1] AS second FROM aux.fast", to: ["plant"] },
+    drives: { sql: "SELECT device, speed, loads FROM drive-*.slow", to: ["plant"] },
     overheard: { sql: "SELECT device, number, proof FROM meter-*.slow", to: ["plant"] },
     asked: { sql: "SELECT number, wish FROM wishes", to: ["plant"] },
     // What a client writes is no command: it reaches the machine by this rule's policy, or not.

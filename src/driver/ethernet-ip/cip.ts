@@ -212,6 +212,8 @@ export const range_bytes_max = message_bytes_max - several_bytes - answer_bytes 
 /** An answer as it stands in a frame; one object for all, so that nothing is made per answer. */
 export class Answer {
   status = 0;
+  /** It is of who was to pass the request on: nobody has looked at the request itself. */
+  isRouting = false;
   /** The data of a good answer: from, and past the end. */
   from = 0;
   end = 0;
@@ -220,8 +222,8 @@ export class Answer {
   read(input: Uint8Array, at: number, end: number, service: number): boolean {
     if (at + 4 > end) return false;
     const from = at + 4 + input[at + 3]! * 2;
-    const isRouting = input[at] === (TO_SLOT | ANSWER) && input[at + 2] !== 0;
-    if (from > end || (input[at] !== (service | ANSWER) && !isRouting)) return false;
+    this.isRouting = input[at] === (TO_SLOT | ANSWER) && input[at + 2] !== 0;
+    if (from > end || (input[at] !== (service | ANSWER) && !this.isRouting)) return false;
     this.status = statusOf(input, at);
     this.from = from;
     this.end = end;

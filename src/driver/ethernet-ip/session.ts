@@ -17,6 +17,8 @@ import { isText, textAt, textBytes, typeBytes } from "./text.ts";
 import { FRAME_REFUSED, isAddress, OTHER_TYPE, wordsOf } from "./words.ts";
 
 const type_bytes = 2;
+/** Encapsulation status of a device that has all the sessions that it can. */
+const NO_MEMORY = 2;
 
 /** What EtherNet/IP says of its frames; the exchange is `StreamSession`'s. */
 export class EthernetIpProtocol implements Protocol {
@@ -45,6 +47,9 @@ export class EthernetIpProtocol implements Protocol {
   greeted(_step: number, input: Uint8Array): string | null {
     if (!isRegister(input)) return "what came is not this protocol: is it the right port?";
     const status = encapsulationStatus(input);
+    if (status === NO_MEMORY) {
+      return "the device has no memory for another session: close other clients (status 2)";
+    }
     if (status !== 0) return `the device refuses the session (status ${status})`;
     this.#session = sessionOf(input);
     return null;
@@ -79,7 +84,9 @@ export class EthernetIpProtocol implements Protocol {
     const isOne = end - first === 1;
     const head = this.#head(input, n, isOne ? READ : SEVERAL);
     if (head === DAMAGED || head === STRAY) return head;
-    if (isOne) return this.#takeOne(ranges[first]!, head, input, into, seq);
+    // Without a way to the slot no tag is to blame.
+    const isOnTheWay = head > 0 && head < FRAME_REFUSED && this.#answer.isRouting;
+    if (isOne && !isOnTheWay) return this.#takeOne(ranges[first]!, head, input, into, seq);
     if (head !== ANSWERED && head !== PART_REFUSED) return this.#refusal("", head);
     const { from, end: stop } = this.#answer;
     if (!isSeveral(input, from, stop, end - first)) return DAMAGED;
