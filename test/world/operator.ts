@@ -79,7 +79,7 @@ export class Operator {
     const { process } = this.#world;
     const runtime = process.runtime!;
     try {
-      const { hash } = await runtime.proof(tag, tag === broadcast ? this.#value() : null);
+      const { hash } = await runtime.proof(tag, tag === broadcast.tag ? 10 : null);
       await runtime.arm({ tag, for_ms: 30 * minute_ms, by: "anna", proof: hash });
       this.#note("armed");
     } catch (thrown) {
@@ -93,7 +93,7 @@ export class Operator {
     const runtime = this.#world.process.runtime!;
     const id = this.#id();
     try {
-      const { hash } = await runtime.proof(tag, tag === broadcast ? this.#value() : null);
+      const { hash } = await runtime.proof(tag, null);
       const { outcome, code } = await runtime.prove({ id, tag, by: "anna", proof: hash });
       this.#note(`proof ${outcome === "refused" ? code : outcome}`);
     } catch (thrown) {
@@ -131,7 +131,7 @@ export class Operator {
   #tag(): string {
     const odd = this.#random.chance(0.3) && !this.#world.quiet;
     return this.#random.pick(odd ? ["press.setpoint", "drive-1.target", "press.nothing"]
-      : ["press.manual", "drive-2.target", broadcast]);
+      : ["press.manual", "drive-2.target", broadcast.tag]);
   }
 
   #value(): number {

@@ -18,19 +18,18 @@ const byRule = {
 /** Tags that may be written, and who writes them. */
 export const targets = {
   "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.wished": "rule:wished",
-  "press.manual": null, "drive-2.target": null, "all-drives.limit": null,
+  "press.manual": null, "line.all": null,
+  "drive-2.target": null,
 } as const;
-
-/** What all stations of the bus obey and none answers: nobody knows more than that it left. */
-export const broadcast = "all-drives.limit";
-/** ms for which the bus is silent after it. */
-export const turnaround_ms = 100;
 
 /** Least time between two frames for a tag (ms). */
 export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
   "press.setpoint": 700, "drive-1.target": 700, "press.wished": 700, "press.manual": 50,
-  "drive-2.target": 50, "all-drives.limit": 500,
+  "drive-2.target": 50, "line.all": 50,
 };
+
+/** All stations of the bus at once: nobody answers, and so long nothing else is sent (ms). */
+export const broadcast = { tag: "line.all", turnaround: 100 } as const;
 
 const outside = ["rest", "mqtt", "cli", "prove"];
 
@@ -40,7 +39,7 @@ const config = (threads: 1 | 3): object => ({
     plc: { type: "modbus-tcp", host: "plc", timeout: "300ms" },
     aux: { type: "modbus-tcp", host: "aux", timeout: "300ms" },
     bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms",
-      broadcast: true, turnaround: `${turnaround_ms}ms` },
+      broadcast: true, turnaround: `${broadcast.turnaround}ms` },
     // A bus that another master has, and a port for those who speak nothing but Modbus.
     heard: { type: "modbus-rtu", port: "/dev/heard", rs485: "adapter", baud: 19200,
       listenOnly: true, timeout: "100ms" },
@@ -63,10 +62,9 @@ const config = (threads: 1 | 3): object => ({
     "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
       speed: { at: "input 0", type: "int16", scale: 0.1 },
       loads: { at: "input 1", type: "uint16[3]" },
-      target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" },
-      limit: { at: "holding 6", type: "int16", scale: 0.1 } } },
-    "all-drives": { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
-      limit: { at: "holding 6", type: "int16", scale: 0.1, access: "read-write" } } },
+      target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
+    line: { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
+      all: { at: "holding 20", type: "int16", scale: 0.1, access: "read-write" } } },
     "meter-{1..2}": { link: "heard", station: "{n}", groups: { slow: "1s" }, tags: {
       number: { at: "holding 0", type: "uint16" }, proof: { at: "holding 1", type: "uint16" } } },
   },
@@ -108,9 +106,9 @@ const config = (threads: 1 | 3): object => ({
     "drive-1.target": { ...byRule, allow: ["rule:pace", ...outside] },
     "press.wished": { ...byRule, allow: ["rule:wished", "prove"] },
     "press.manual": { ...written, allow: outside, minInterval: "50ms" },
+    "line.all": { ...written, allow: outside.filter((who) => who !== "prove"),
+      minInterval: "50ms", readBack: "none" },
     "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
-    "all-drives.limit": { ...written, allow: ["rest", "mqtt", "cli"], minInterval: "500ms",
-      readBack: "none" },
   },
   store: { directory: "store", maxMB: 64, checkpoint: "2s" },
 });
@@ -126,8 +124,6 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   "drive-1.speed": { kind: "walk", start: 60, min: 20, max: 100, step: 8, every: 500 },
   "drive-1.target": { kind: "follow", value: 40 },
   "drive-2.target": { kind: "follow", value: 10 },
-  "drive-1.limit": { kind: "follow", value: 50 },
-  "drive-2.limit": { kind: "follow", value: 50 },
 };
 
 /** The configuration as `run` would work it out. */
