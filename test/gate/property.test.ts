@@ -4,6 +4,7 @@ import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, keyOf, onLossCommand, type Box, type Code, type Command, type TagFacts, type TagState,
 } from "../../src/gate.ts";
+import { BAD } from "../../src/ring.ts";
 import { armedTag, arming, facts, now, policy, restAsk, ruleAsk } from "./fixture.ts";
 
 /**
@@ -190,7 +191,8 @@ function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState
 function asBroadcast(rare: () => boolean, p: TagPolicy, t: TagState): [TagPolicy, TagState] {
   return [{ ...p, readBack: rare() ? null : "none", maxStep: rare() ? 5 : null,
     deadband: rare() ? 0.5 : 0, onLoss: rare() ? p.onLoss : null },
-  armedTag({ ...t, facts: { ...t.facts, broadcast: true }, read: null,
+  armedTag({ ...t, facts: { ...t.facts, broadcast: true },
+    read: t.read && { value: NaN, state: BAD.broadcast, at: now },
     leftAlone: rare() ? "fan-2" : null })];
 }
 
