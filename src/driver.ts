@@ -83,6 +83,8 @@ interface Protocol {
   split?(request: Request): readonly [Request, Request] | null;
   /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
   join?(first: Request, second: Request): Request | null;
+  /** What a person is told of a read that was refused, and answered in these pieces. Pure. */
+  apart?(request: Request, pieces: readonly Request[]): string;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
@@ -147,7 +149,10 @@ export type Medium = "tcp" | "listen" | "udp" | "serial";
 /** True if what was heard up to now says that another master speaks. */
 export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
 
-/** A tag as a driver sees it: its device's defaults are already filled in. */
+/**
+ * A tag as a driver sees it: its device's defaults are already filled in. What it says is worked
+ * out when it is asked for: a copy by spread has none of it, and its `id` is a new text each time.
+ */
 export interface DriverTag {
   /** `device.tag` */
   readonly id: string;
@@ -441,6 +446,7 @@ export {
   type FramingName,
 } from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";
+export { overlap } from "./driver/overlap.ts";
 export { s7 } from "./driver/s7/driver.ts";
 export { createListenWire } from "./driver/wire/listen.ts";
 export {

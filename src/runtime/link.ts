@@ -296,7 +296,11 @@ export class LinkRunner implements WireEvents {
     }
     this.#job = job;
     if (job.kind === "read") this.session.readRaw(job.tag, job.raw, now);
-    else this.session.write(job.tag, job.raw, () => this.#lastLook(job), now);
+    else {
+      // What is left until its deadline is counted from now, not from when this turn began.
+      const last = (): number | null => this.#lastLook(job);
+      this.session.write(job.tag, job.raw, last, this.#options.now());
+    }
   }
 
   /** The bytes go to the wire in this call's caller. */
@@ -378,8 +382,8 @@ export class LinkRunner implements WireEvents {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
       spoil(ring, request, why);
-    } else if (poll.isRefused(request, now)) {
-      spoil(ring, request, BAD.address);
+    } else if (poll.refusal(request, now) !== 0) {
+      spoil(ring, request, poll.refusal(request, now));
     } else {
       slot.request = request;
       slot.session.read(request, ring, ring.head, now);
@@ -393,7 +397,8 @@ export class LinkRunner implements WireEvents {
   #endPoll(poll: Poll): boolean {
     if (!poll.isTaken || !this.#isIdle) return false;
     this.#endRow(poll.group.ring);
-    poll.end();
+    const found = poll.end();
+    if (found !== "") this.#options.log.warn("link", `${this.name}: ${found}`);
     this.#poll = null;
     return true;
   }
@@ -413,8 +418,8 @@ export class LinkRunner implements WireEvents {
     slot.request = null;
     this.#judge(request.station, slot.session, now);
     if (result === DONE) poll.answered(request);
-    else if (result !== BAD.address || !poll.refuse(request, now)) {
-      if (result === BAD.address && poll.isNews(request)) this.#tellRefused(request, slot.session);
+    else if (!isRefusal(result) || !poll.refuse(request, result, now)) {
+      if (isRefusal(result) && poll.isNews(request)) this.#tellRefused(request, slot.session);
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -452,9 +457,9 @@ export class LinkRunner implements WireEvents {
   }
 
   /** One tag of all is not there. */
-  #tellRefused({ station, tags, text }: Request, { exception }: Session): void {
+  #tellRefused({ station, tags, text }: Request, { result, exception }: Session): void {
     const [tag] = tags;
-    const advice = this.#advise(station, BAD.address, exception, tag!);
+    const advice = this.#advise(station, result, exception, tag!);
     this.#options.log.warn("link", `${this.name}: ${tag!.id}: ${advice ?? `${text} is refused`}`);
   }
 
@@ -524,6 +529,9 @@ function hasValue({ arena: { U }, columns, head, mask }: Ring, { tags }: Request
   }
   return false;
 }
+
+/** The device answered that it does not do it. */
+const isRefusal = (result: number): boolean => result === BAD.address || result === BAD.exception;
 
 /** A device's name has no dot. */
 export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));

@@ -6,9 +6,9 @@ import { charactersOf, putCharacters, textRoom } from "../wire/text.ts";
 import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
-  frameBytes, get16, isData, isRegister, isSeveral, message_bytes_max, PART_REFUSED, putOffset,
-  putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData, sessionOf,
-  SEVERAL, STRUCT, typeName, WRITE,
+  frameBytes, get16, isData, isRegister, isSeveral, limitRoute, message_bytes_max, PART_REFUSED,
+  putOffset, putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData,
+  sessionOf, SEVERAL, STRUCT, typeName, WRITE,
 } from "./cip.ts";
 import { Field, usualType } from "./codec.ts";
 import type { CipRequest, ElementRange } from "./plan.ts";
@@ -156,6 +156,10 @@ export class EthernetIpProtocol implements Protocol {
     const named = type === 0 ? usualType(tag) : type;
     return this.#seal(out, putWrite(out, this.#at, path, index, typeBytes(named),
       textRoom(tag.type) === 0 ? raw : textBytes(named, charactersOf(raw))));
+  }
+
+  limitWrite(out: Uint8Array, within_ms: number): boolean {
+    return this.#slot === null || limitRoute(out, within_ms);
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {
