@@ -149,7 +149,10 @@ export type Medium = "tcp" | "listen" | "udp" | "serial";
 /** True if what was heard up to now says that another master speaks. */
 export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
 
-/** A tag as a driver sees it: its device's defaults are already filled in. */
+/**
+ * A tag as a driver sees it: its device's defaults are already filled in. What it says is worked
+ * out when it is asked for: a copy by spread has none of it, and its `id` is a new text each time.
+ */
 export interface DriverTag {
   /** `device.tag` */
   readonly id: string;
