@@ -4,7 +4,8 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 
 /** What Modbus can be told to do, on the compiled binary against the simulator. */
-const policy = { allow: ["cli", "rest", "prove"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" };
+const policy = { allow: ["cli", "rest", "prove"], maxMode: "armed", min: 0, max: 1,
+  minInterval: "1ms" };
 const temperature = { at: "input 0", type: "int16" };
 const rw = { access: "read-write", type: "bool" };
 const tags = {
