@@ -67,10 +67,10 @@ interface Protocol {
   /** The same of tags that are one group, each of them right in itself. */
   checkGroup?(tags: readonly DriverTag[], link: Link): string | null;
   /**
-   * What a write of the tag changes, in the driver's own least units, `to` included: tags of one
-   * link and station overlap if ranges of one area do (W13).
+   * What a write of the tag changes: tags of one link and station overlap if one extent of each
+   * does (W13). Pure.
    */
-  extent(tag: DriverTag): { area: string; from: number; to: number };
+  extents(tag: DriverTag, link: Link): readonly Extent[];
   /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
   rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
@@ -142,6 +142,14 @@ export type Medium = "tcp" | "listen" | "udp" | "serial";
 
 /** True if what was heard up to now says that another master speaks. */
 export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
+
+/** A range of one area, in the driver's own least units, `to` included. */
+export interface Extent {
+  /** One text for one place, however the configuration spells it; for a person, too. */
+  readonly area: string;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** A tag as a driver sees it: its device's defaults are already filled in. */
 export interface DriverTag {

@@ -23,7 +23,7 @@ export async function lookAround(
   const until = clock.now() + reads_ms_max;
   const reaches = [];
   for (const one of others.flatMap(({ tags }) => tags)) {
-    if (!overlap(driver, tag, one)) continue;
+    if (!overlap(plan, tag, one)) continue;
     const now = clock.now() >= until ? not_read : await readNow(one, driver, port);
     reaches.push({ tag: one.id, station: one.station, eu: one.eu, ...now });
   }
@@ -34,9 +34,9 @@ export async function lookAround(
   };
 }
 
-function overlap(driver: AnyDriver, tag: Tag, other: Tag): boolean {
-  const [a, b] = [driver.extent(tag), driver.extent(other)];
-  return a.area === b.area && a.from <= b.to && b.from <= a.to;
+function overlap({ driver, link }: LinkPlan, tag: Tag, other: Tag): boolean {
+  return driver.extents(tag, link).some((a) => driver.extents(other, link).some((b) =>
+    a.area === b.area && a.from <= b.to && b.from <= a.to));
 }
 
 const not_read = { value: null, quality: "not read" };

@@ -20,7 +20,7 @@ describe("addresses", () => {
   ] as const)("%s as %s", (at, type, area, from) => {
     const one = tag(at, type);
     expect(ethernetIp.checkTag(one, link)).toBeNull();
-    expect(ethernetIp.extent(one)).toEqual({ area, from, to: from });
+    expect(ethernetIp.extents(one, link)).toEqual([{ area, from, to: from }]);
   });
 
   test("what is not written is refused before", () => {

@@ -22,7 +22,7 @@ describe("addresses", () => {
   ] as const)("%s as %s", (at, type, area, from, to) => {
     const one = tag(at, type as "int16");
     expect(s7.checkTag(one, link)).toBeNull();
-    expect(s7.extent(one)).toEqual({ area, from, to });
+    expect(s7.extents(one, link)).toEqual([{ area, from, to }]);
   });
 
   test("what is not written is refused before", () => {
