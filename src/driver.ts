@@ -45,8 +45,12 @@ export interface Search {
  */
 export interface ClientDriver extends Protocol {
   readonly medium: "client";
-  /** Loads the library: on the thread of a link of this type only, and before `open`. */
-  load(): Promise<void>;
+  /**
+   * Loads the library, and makes what must lie in `directory` before a link opens: on the thread of
+   * a link of this type only, before `open`, and before the first turn, as it may hold its thread
+   * for seconds.
+   */
+  load(directory: string): Promise<void>;
   open(link: Link, host: ClientHost): Client;
   /** Rows that one interval of a group may bring: its ring keeps room for them. */
   rowsPerInterval(link: Link): number;
@@ -384,21 +388,36 @@ export interface FoundEndpoint {
   readonly certificate: { readonly fingerprint: string; readonly text: string } | null;
 }
 
+/** What a person trusts from now on. */
+export interface Trusted {
+  /** Whom it names, until when; and its SHA-256. */
+  readonly text: string;
+  readonly fingerprint: string;
+  /** The file of our own certificate, which the server is to trust. */
+  readonly own: string;
+}
+
 export interface ClientTools {
   /** The ways into a server, without a session: what a link's settings may be. */
   endpoints(link: Link, directory: string): Promise<FoundEndpoint[]>;
-  /** Trusts a certificate that was refused before; gives its subject, or a Fault. */
-  trust(link: string, directory: string, fingerprint: string): Promise<string>;
+  /**
+   * Trusts a certificate: one that was refused before, by its fingerprint, or the bytes of a file;
+   * or a Fault.
+   */
+  trust(link: string, directory: string, certificate: string | Uint8Array): Promise<Trusted>;
   /** The readable values below a node (null: all), at most `most`. */
   browse(link: Link, directory: string, below: string | null, most: number): Promise<FoundTag[]>;
 }
 
 /** What a built-in server asks of its host; of an array item by item (`itemsOf`). */
 export interface ServeHost {
-  /** The engineering value of a tag now; null = the device answers with an exception. */
-  value(tag: DriverTag): number | null;
+  /**
+   * The engineering value of a tag now, a text of a tag that holds characters or bytes; null = the
+   * device answers with an exception.
+   */
+  value(tag: DriverTag): Written | null;
   /** An outside client wrote a tag. False = answer with an exception. */
-  written(tag: DriverTag, value: number): boolean;
+  written(tag: DriverTag, value: Written): boolean;
 }
 
 /** Turns request bytes of one connection into answer bytes. Knows bytes and time, no socket. */

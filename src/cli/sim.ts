@@ -45,12 +45,11 @@ async function simulate(args: Args, host: Host, control: string): Promise<number
     env: process.env,
   });
   if (gateway === null) return complain(problems.map((problem) => problemText(problem, path)));
-  const signals = simulated(gateway, drivers).flatMap((part) => part.signals);
-  const known = new Set(signals.map(({ id }) => id));
+  const tags = simulated(gateway, drivers).flatMap((part) => part.signals);
   const plantPath = text(args, "plant");
   let behaviours: Readonly<Record<string, Behaviour>> = {};
   if (plantPath !== null) {
-    const plant = readPlant(readText(plantPath), plantPath, known);
+    const plant = readPlant(readText(plantPath), plantPath, tags);
     const texts = plant.problems.map((problem) => problemText(problem, plantPath));
     if (texts.length > 0) return complain(texts);
     behaviours = plant.behaviours;

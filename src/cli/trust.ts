@@ -1,35 +1,49 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../base.ts";
+import type { Trusted } from "../driver.ts";
 import { clientOptions, storeDirectory } from "./client.ts";
-import { word, type Verb } from "./verb.ts";
+import { serverLink } from "./server-link.ts";
+import { word, type Args, type Host, type Verb } from "./verb.ts";
 
 export const trustVerb: Verb = {
   name: "trust",
-  usage: "trust LINK FINGERPRINT",
+  usage: "trust LINK FINGERPRINT|FILE",
   words: 2,
-  summary: "trust the certificate that a server showed and that was refused",
+  summary: "trust a server's certificate: the one that was refused, or a file that you were given",
   help: `
 The message of the refusal has the command. Compare the certificate with what the server shows of
-itself first: whoever has its key can tell this gateway anything.
+itself first: whoever has its key can tell this gateway anything. FILE is the server's certificate
+in PEM or DER, so that it is known before the first connection.
   -c, --config FILE   the configuration (default gateway.json here)
       --store DIR     another store than the configuration's`,
   options: { config: clientOptions.config, store: clientOptions.store },
   async run(args, host) {
     const link = word(args, 0, "LINK");
-    const fingerprint = word(args, 1, "FINGERPRINT");
-    const store = storeDirectory(args);
-    let trouble: unknown;
-    // What was refused lies with its driver; the configuration need not be at hand.
-    for (const driver of host.components.drivers) {
-      if (driver.medium !== "client") continue;
-      try {
-        const trusted = await driver.tools.trust(link, join(store, driver.type), fingerprint);
-        console.log(`trusted for ${link}: ${trusted}`);
-        return 0;
-      } catch (thrown) {
-        trouble = thrown;
-      }
-    }
-    throw trouble ?? new Fault("unknown-link", "This binary has no links with certificates");
+    const { text, fingerprint, own } = await trusted(args, host, link);
+    console.log(`trusted for ${link}: ${text}, SHA-256 ${fingerprint}`);
+    console.log(`our own certificate, which the server must trust too: ${own}`);
+    return 0;
   },
 };
+
+async function trusted(args: Args, host: Host, name: string): Promise<Trusted> {
+  const given = word(args, 1, "FINGERPRINT or FILE");
+  if (existsSync(given)) {
+    const { driver, link, directory } = serverLink(args, host, name);
+    return driver.tools.trust(link.name, directory, readFileSync(given));
+  }
+  if (/[./]/.test(given)) throw new Fault("no-file", `There is no file ${given}`, { given });
+  const store = storeDirectory(args);
+  let trouble: unknown;
+  // What was refused lies with its driver; the configuration need not be at hand.
+  for (const driver of host.components.drivers) {
+    if (driver.medium !== "client") continue;
+    try {
+      return await driver.tools.trust(name, join(store, driver.type), given);
+    } catch (thrown) {
+      trouble = thrown;
+    }
+  }
+  throw trouble ?? new Fault("unknown-link", "This binary has no links with certificates");
+}

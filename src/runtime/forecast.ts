@@ -78,6 +78,7 @@ export function forecast(before: Graph, after: Graph, present: Present): Forecas
     differences,
     restart: [
       ...restart, ...widened(before, after), ...commandLink(before, kept),
+      ...firstOfLibrary(before, after),
       ...(memory.fits ? [] : [`its memory plan does not fit the profile: ${memory.bytes} bytes`]),
       ...(blocks.every((sizes, i) => fitsInto(present.free[i]!, sizes)) ? []
         : ["it does not fit the reserve for changes: at the next start it is larger"]),
@@ -108,6 +109,16 @@ function widened(before: Graph, after: Graph): string[] {
 function commandLink({ gateway: { commands } }: Graph, kept: Kept): string[] {
   return commands === null || kept.connections.has(commands.link) ? []
     : [`the link ${commands.link} changes, by which commands come`];
+}
+
+/** A library is loaded in one piece, while nothing is polled: longer than W6 lets a role rest. */
+function firstOfLibrary(before: Graph, after: Graph): string[] {
+  const open = ({ link }: LinkPlan): boolean => link.closed !== true;
+  const loaded = new Set(before.links.filter(open).map(({ link }) => link.type));
+  return after.links.filter((plan) =>
+    plan.driver.medium === "client" && open(plan) && !loaded.has(plan.link.type))
+    .map(({ link: { name, type } }) => `${name} is the first link of type ${type}, whose library ` +
+      "is only loaded at a start");
 }
 
 function linkForecasts(before: Graph, after: Graph, kept: Kept): LinkForecast[] {

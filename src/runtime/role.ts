@@ -202,7 +202,8 @@ export class Role {
     const { active, breathe } = this.#options;
     await this.#loadConnectors(share);
     for (const { driver, link } of share.links) {
-      if (driver.medium === "client" && link.closed !== true) await driver.load();
+      if (driver.medium !== "client" || link.closed === true) continue;
+      await driver.load(clientDirectory(this.#options.world, link.type));
     }
     const inherited = kept === null ? null : { kept, before: this.#now.share };
     this.#next = new Generation(share, inherited, this);
@@ -475,7 +476,7 @@ export class Role {
   }
 
   #clientLink(plan: LinkPlan, driver: ClientDriver, ended: (why: string) => void): LinkPort {
-    const { world: { clock, log, directory }, wake } = this.#options;
+    const { world: { clock, log }, wake } = this.#options;
     const now = (): number => clock.now();
     const time = (): number => clock.time();
     const isDisabled = (device: string): boolean => this.overrides.isDisabled(device);
@@ -487,7 +488,7 @@ export class Role {
       : rowsOf(group, `${group.stream}.history`, FLAG.backfill, null)));
     const frames = new Frames();
     const client = driver.open(plan.link, {
-      groups, directory: `${directory}/${type}`, log, now, time, wake,
+      groups, directory: clientDirectory(this.#options.world, type), log, now, time, wake,
       tap: this.#tap(frames), peerChanged: (peer) => ended(`the peer changed to ${peer}`),
     });
     return new ClientPort({ name, type, client, rows: groups, frames, now,
@@ -646,6 +647,10 @@ function tellOrder(order: readonly Reading[]): void {
     for (const before of rules) before.readInOrder = true;
   }
 }
+
+/** What a client library keeps below the store, of all links of its type. */
+const clientDirectory = ({ directory }: Pick<World, "directory">, type: string): string =>
+  `${directory}/${type}`;
 
 /** The link's own setting, where its type has one (ms). */
 function connectTimeout({ settings }: Link): number {

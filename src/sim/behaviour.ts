@@ -6,6 +6,8 @@ import { duration } from "../base.ts";
  * engineering units; a bool is 0 or 1, and `true`/`false` may be written for it.
  */
 const level = z.union([z.number(), z.boolean().transform(Number)]);
+/** What a tag that holds a text may be set to, too. */
+const written = z.union([z.number(), z.boolean().transform(Number), z.string()]);
 const ms = z.string().transform((text, context): number => {
   const parsed = duration(text);
   if (parsed !== null && parsed > 0) return parsed;
@@ -19,10 +21,10 @@ const tag = z.string().describe("`device.tag` of another tag of the plant");
 const wave = { min: level, max: level, period: ms, noise: sigma };
 
 export const behaviour = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("constant"), value: level, noise: sigma }),
+  z.strictObject({ kind: z.literal("constant"), value: written, noise: sigma }),
   z.strictObject({
     kind: z.literal("follow"),
-    value: level.default(0).describe("value before the first write; then what was written"),
+    value: written.default(0).describe("value before the first write; then what was written"),
   }),
   z.strictObject({ kind: z.literal("sine"), ...wave, phase: z.number().default(0) }),
   z.strictObject({ kind: z.literal("saw"), ...wave }),

@@ -5,7 +5,7 @@ import { faultKinds, faultValues, type FaultKind, type FaultOrder } from "./faul
 export type Command =
   | { readonly verb: "fault"; readonly order: FaultOrder }
   | { readonly verb: "clear"; readonly link: string | null }
-  | { readonly verb: "set"; readonly tag: string; readonly value: number; readonly lasts: number }
+  | { readonly verb: "set"; readonly tag: string; readonly value: string; readonly lasts: number }
   | { readonly verb: "release" | "get"; readonly tag: string }
   | { readonly verb: "status" | "help" };
 
@@ -14,7 +14,7 @@ export const commandHelp = `fault LINK[/STATION] KIND [VALUE] [OPTION…]
       VALUE: a time for delay, stall, other-master; a code for exception
       OPTION: count N, for TIME, chance P, only reads, only writes
 clear [LINK]                 end the faults of a link, or all
-set DEVICE.TAG VALUE [for TIME]   hold a tag at a value
+set DEVICE.TAG VALUE [for TIME]   hold a tag at a value (a text with blanks in quotes)
 release DEVICE.TAG           give it back to plant.json
 get DEVICE.TAG               what the sensor reads, and what really is
 status                       links, connections, faults
@@ -28,7 +28,7 @@ function wrong(message: string): Fault {
 
 /** Reads one line; what it names is checked by whoever runs it. */
 export function parseCommand(line: string): Command {
-  const words = line.trim().split(/\s+/);
+  const words = line.match(/"[^"]*"|\S+/g) ?? [];
   const [verb, first, second] = words;
   switch (verb) {
     case "fault": return { verb, order: parseFault(words.slice(1)) };
@@ -36,7 +36,7 @@ export function parseCommand(line: string): Command {
     case "set": {
       if (first === undefined || second === undefined) throw wrong("set DEVICE.TAG VALUE");
       const options = parseOptions(words.slice(3), ["for"]);
-      return { verb, tag: first, value: parseLevel(second), lasts: options.lasts };
+      return { verb, tag: first, value: unquoted(second), lasts: options.lasts };
     }
     case "release": case "get":
       if (first === undefined) throw wrong(`${verb} DEVICE.TAG`);
@@ -124,7 +124,10 @@ function parseWhole(text: string, what: string): number {
   return Number(text);
 }
 
-function parseLevel(text: string): number {
+const unquoted = (word: string): string => word.replace(/^"(.*)"$/, "$1");
+
+/** What a tag that is a number, or a bool, is set to. */
+export function parseLevel(text: string): number {
   if (text === "true" || text === "false") return Number(text === "true");
   const value = Number(text);
   if (text === "" || !Number.isFinite(value)) throw wrong(`${text} is no number, true or false`);

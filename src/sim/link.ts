@@ -105,7 +105,7 @@ export class SimLink {
     const line: Line = {
       connection, request: new Uint8Array(0), fault: null, held: [],
       server: this.#o.driver.serve(this.#o.tags, this.#o.link, {
-        value: (tag) => this.#o.plant.value(tag.id),
+        value: (tag) => this.#o.plant.text(tag.id) ?? this.#o.plant.value(tag.id),
         // What the device did not hear or refused, it does not do.
         written: (tag, value) => isUndone(line.fault) || this.#o.plant.write(tag.id, value),
       }),

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { nearest } from "../base.ts";
 import { JsonText, problemAt, type Path, type Problem } from "../config.ts";
 import { behaviour, kinds, type Behaviour } from "./behaviour.ts";
+import { holdsText, type PlantTag } from "./plant.ts";
 
 export interface PlantFile {
   /** By `device.tag`. */
@@ -10,10 +11,13 @@ export interface PlantFile {
 }
 
 /**
- * Reads plant.json (JSON with comments). `known` are the tags on links that can be simulated. Where
+ * Reads plant.json (JSON with comments). `tags` are those on links that can be simulated. Where
  * there are problems, `behaviours` is empty.
  */
-export function readPlant(text: string, file: string, known: ReadonlySet<string>): PlantFile {
+export function readPlant(
+  text: string, file: string, tags: readonly Pick<PlantTag, "id" | "type">[],
+): PlantFile {
+  const known = new Map(tags.map((tag) => [tag.id, tag]));
   const json = new JsonText(text, file);
   if (json.problems.length > 0) return { behaviours: {}, problems: json.problems };
   const behaviours: Record<string, Behaviour> = {};
@@ -27,7 +31,7 @@ export function readPlant(text: string, file: string, known: ReadonlySet<string>
   }
   for (const [id, entry] of Object.entries(json.value)) {
     if (!known.has(id)) {
-      add([id], "no such tag on a link that can be simulated", nearest(id, known));
+      add([id], "no such tag on a link that can be simulated", nearest(id, known.keys()));
       continue;
     }
     const parsed = behaviour.safeParse(entry);
@@ -36,7 +40,11 @@ export function readPlant(text: string, file: string, known: ReadonlySet<string>
       continue;
     }
     for (const [key, other] of references(parsed.data)) {
-      if (!known.has(other)) add([id, key], `no such tag: ${other}`, nearest(other, known));
+      if (!known.has(other)) add([id, key], `no such tag: ${other}`, nearest(other, known.keys()));
+    }
+    const tag = known.get(id)!;
+    if ("value" in parsed.data && typeof parsed.data.value === "string" && !holdsText(tag)) {
+      add([id, "value"], `a number, true or false is needed: the tag is a ${tag.type}`);
     }
     behaviours[id] = parsed.data;
   }

@@ -1,5 +1,5 @@
 import { assert, never } from "../base.ts";
-import type { TagType } from "../ring.ts";
+import type { TagType, Written } from "../ring.ts";
 import type { Behaviour } from "./behaviour.ts";
 
 /** What the plant has to know of a tag. */
@@ -12,6 +12,10 @@ export interface PlantTag {
   readonly writable: boolean;
   readonly eu: string | null;
 }
+
+/** A tag that shows a text: if its behaviour is a number's, that number in digits. */
+export const holdsText = ({ type }: Pick<PlantTag, "type">): boolean =>
+  /^(text|bytes|json)/.test(type);
 
 /** Integrated in steps of this length, so that its path does not depend on its readers. */
 const plant_step_ms = 10;
@@ -32,6 +36,10 @@ export class Plant {
   readonly #state: Float64Array;
   /** A value that a person set over the behaviour, until `release`; NaN = none. */
   readonly #held: Float64Array;
+  /** Of tags that show one: the text that they hold; null = they show their number. */
+  readonly #texts = new Map<number, string | null>();
+  /** The same that a person set over it, until `release`. */
+  readonly #heldTexts = new Map<number, string>();
   /** Tags whose state moves by itself. */
   readonly #moving: number[] = [];
 
@@ -46,6 +54,7 @@ export class Plant {
       this.#index.set(tag.id, i);
       this.#behaviours.push(behaves);
       this.#state[i] = start(behaves);
+      if (holdsText(tag)) this.#texts.set(i, textOf(behaves));
       if (moves(behaves)) this.#moving.push(i);
     }
   }
@@ -91,27 +100,39 @@ export class Plant {
     return this.#value(this.#at(id));
   }
 
+  /** What a tag that holds a text shows now; null: it is a number's. */
+  text(id: string): string | null {
+    const i = this.#at(id);
+    const text = this.#texts.get(i);
+    if (text === undefined) return null;
+    return this.#heldTexts.get(i) ?? text ?? String(this.#value(i));
+  }
+
   /** A client wrote the tag. False: it is not one that takes what is written. */
-  write(id: string, value: number): boolean {
+  write(id: string, value: Written): boolean {
     const i = this.#at(id);
     if (this.#behaviours[i]!.kind !== "follow") return false;
-    this.#state[i] = value;
+    if (this.#texts.has(i)) this.#texts.set(i, String(value));
+    else this.#state[i] = Number(value);
     return true;
   }
 
   /** A person at the plant sets a tag: what follows keeps it, all else is held until `release`. */
-  set(id: string, value: number): void {
+  set(id: string, value: Written): void {
     if (!this.write(id, value)) this.hold(id, value);
   }
 
   /** The tag reads `value`, whatever it would do, until `release`. */
-  hold(id: string, value: number): void {
-    this.#held[this.#at(id)] = value;
+  hold(id: string, value: Written): void {
+    const i = this.#at(id);
+    if (this.#texts.has(i)) this.#heldTexts.set(i, String(value));
+    else this.#held[i] = Number(value);
   }
 
   /** Gives a held tag back to its behaviour. */
   release(id: string): void {
     this.#held[this.#at(id)] = NaN;
+    this.#heldTexts.delete(this.#at(id));
   }
 
   #at(id: string): number {
@@ -125,7 +146,7 @@ export class Plant {
     if (!Number.isNaN(held)) return held;
     const b = this.#behaviours[i]!;
     switch (b.kind) {
-      case "constant": return b.value;
+      case "constant": return Number(b.value);
       case "sine":
         return (b.min + b.max) / 2
           + (b.max - b.min) / 2 * Math.sin(2 * Math.PI * (this.time / b.period + b.phase));
@@ -196,9 +217,13 @@ export class Plant {
 }
 
 function start(b: Behaviour): number {
-  if (b.kind === "follow") return b.value;
+  if (b.kind === "follow") return Number(b.value);
   return "start" in b ? b.start : 0;
 }
+
+/** What a tag holds at first that shows a text; null = the number of its behaviour. */
+const textOf = (b: Behaviour): string | null =>
+  (b.kind === "follow" || b.kind === "constant" ? String(b.value) : null);
 
 function moves(b: Behaviour): boolean {
   return b.kind === "walk" || b.kind === "counter" || b.kind === "vessel";
@@ -213,8 +238,10 @@ const sine_period_ms = 60_000;
 
 /** A tag that plant.json does not name: writable ones hold, bools are false, the rest swings. */
 function usual(tag: PlantTag, index: number): Behaviour {
-  if (tag.writable) return { kind: "follow", value: 0 };
-  if (!/^(u?int|float)/.test(tag.type)) return { kind: "constant", value: 0, noise: 0 };
+  if (tag.writable) return { kind: "follow", value: holdsText(tag) ? "" : 0 };
+  if (!/^(u?int|float)/.test(tag.type)) {
+    return { kind: "constant", value: holdsText(tag) ? "" : 0, noise: 0 };
+  }
   const [low, high] = ranges[tag.eu ?? ""] ?? [0, 100];
   const [least, most] = representable(tag);
   return {

@@ -2,7 +2,7 @@ import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
 import { itemsOf, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
-import { commandHelp, parseCommand, type Command } from "./command.ts";
+import { commandHelp, parseCommand, parseLevel, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
 import { SimLink, type FrameRecord, type LinkOut } from "./link.ts";
 import { Plant, type PlantTag } from "./plant.ts";
@@ -117,7 +117,8 @@ export class Simulation {
         return {};
       case "get": {
         const id = this.#tag(command.tag);
-        return { value: this.plant.value(id), truth: this.plant.truth(id) };
+        const text = this.plant.text(id);
+        return { value: text ?? this.plant.value(id), truth: text ?? this.plant.truth(id) };
       }
       case "status": return this.#status(now);
       case "help": return { help: commandHelp };
@@ -144,13 +145,14 @@ export class Simulation {
 
   #set(command: Extract<Command, { verb: "set" }>, now: number): Readonly<Record<string, unknown>> {
     const id = this.#tag(command.tag);
+    const value = this.plant.text(id) === null ? parseLevel(command.value) : command.value;
     if (command.lasts === Infinity) {
-      this.plant.set(id, command.value);
+      this.plant.set(id, value);
     } else {
-      this.plant.hold(id, command.value);
+      this.plant.hold(id, value);
       this.#holds.set(id, now + command.lasts);
     }
-    return { value: command.value };
+    return { value };
   }
 
   #tag(id: string): string {

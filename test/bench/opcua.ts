@@ -135,7 +135,7 @@ async function inOrder(peer: string, configuration: object): Promise<Figure[]> {
     const { ring } = Ring.create(Arena.create(2 * layout.bytes), layout);
     return checked(ring, tags, counted);
   });
-  await opcua.load();
+  await opcua.load(folder.path);
   let wakes = 0;
   const client = opcua.open(gateway!.links[0]!, { groups: rows, directory: folder.path, log,
     now: () => clock.now(), time: () => clock.time(), peerChanged: () => {}, tap: () => {},

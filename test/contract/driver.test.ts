@@ -170,6 +170,35 @@ for (const kit of kits) {
       }
     });
 
+    test.skipIf(kit.textAt === undefined)(
+      "a text is written whole in one frame, so that nothing of a longer one stays", () => {
+        const one = tag(kit.textAt!, "text(12)", { id: "d.text", writable: true });
+        expect(driver.checkTag(one, linkFor(kit))).toBeNull();
+        const { ring, tags } = ringFor([one]);
+        const bench = new Bench(kit, tags);
+        const raw = new Uint8Array(driver.rawBytes(tags[0]!));
+        const read = (): unknown => {
+          bench.session.readRaw(tags[0]!, raw, 0);
+          return [bench.run(0), driver.decode(tags[0]!, raw)];
+        };
+        bench.values.set("d.text", "");
+        expect(read()).toEqual([DONE, ""]);
+        for (const text of ["Mill 12-3456", "R-1", ""]) {
+          const { bytes, means } = driver.encode(tags[0]!, text, linkFor(kit));
+          expect([bytes.length, means]).toEqual([raw.length, text]);
+          const before = bench.frames.length;
+          bench.session.write(tags[0]!, bytes, () => Infinity, 0);
+          expect([bench.run(0), bench.frames.length - before]).toEqual([DONE, 1]);
+          expect(bench.written.at(-1)).toEqual(["d.text", text]);
+          expect(read()).toEqual([DONE, text]);
+          bench.poll(ring, tags, 0);
+          expect(newest(ring, tags)).toEqual([text]);
+        }
+        expect(() => driver.encode(tags[0]!, "thirteen char", linkFor(kit))).toThrow(/13 bytes/);
+        expect(() => driver.encode(tags[0]!, "Mühle", linkFor(kit))).toThrow(/U\+00fc/);
+        expect(() => driver.encode(tags[0]!, 5, linkFor(kit))).toThrow(/takes a text/);
+      });
+
     test("whatever is wrong, the advice is one sentence that can be read in a list", () => {
       const [one] = tagsOf(kit, 1);
       for (const [name, state] of Object.entries(BAD)) {

@@ -4,7 +4,7 @@ import {
   ethernetIp, modbusTcp, s7, telegramTcp, PENDING, type Driver, type DriverTag, type Request,
   type Server, type Session, type Wire,
 } from "../../src/driver.ts";
-import { readCell, type Ring } from "../../src/ring.ts";
+import { readCell, type Ring, type Written } from "../../src/ring.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
 
 /** What the suite must know of a driver that turns bytes: how its addresses are spelled. */
@@ -13,6 +13,8 @@ export interface Kit {
   readonly settings: Record<string, unknown>;
   /** A place for the n-th number of a type; places of one n never overlap. */
   at(type: string, n: number): string;
+  /** A place for a text of twelve characters that can be written; left out: it has none. */
+  readonly textAt?: string;
   /** Where item `i` of an array lies, types apart; left out: there are none. */
   item?(type: string, i: number): string;
   /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
@@ -34,14 +36,14 @@ const itemBytes: Readonly<Record<string, number>> =
 
 export const kits: readonly Kit[] = [
   {
-    driver: modbusTcp, settings: host,
+    driver: modbusTcp, settings: host, textAt: "holding 400",
     at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
     item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
       : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
   },
   {
-    driver: s7, settings: host,
+    driver: s7, settings: host, textAt: "DB1.DBB400",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),
     item: (type, i) => (type === "bool" ? `DB2.DBX${(i + 3) >> 3}.${(i + 3) & 7}`
       : `DB${3 + orderOf(type)}.DBW${10 + i * itemBytes[type]!}`),
@@ -61,7 +63,7 @@ export const kits: readonly Kit[] = [
     ],
   },
   {
-    driver: ethernetIp, settings: host,
+    driver: ethernetIp, settings: host, textAt: "Recipe.Name",
     at: (type, n) => (type === "bool" ? `flag${n}` : `tag_${type}[${n}]`),
     item: (type, i) => `many_${type}[${i + 27}]`,
     wrong: [
@@ -133,8 +135,8 @@ export function linkFor(kit: Kit): Link {
 export class Bench implements Wire {
   readonly link: Link;
   readonly session: Session;
-  readonly values = new Map<string, number | null>();
-  readonly written: [string, number][] = [];
+  readonly values = new Map<string, Written | null>();
+  readonly written: [string, Written][] = [];
   /** Requests that reached the server, and resets. */
   frames: Uint8Array[] = [];
   resets: (string | undefined)[] = [];

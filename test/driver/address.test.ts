@@ -48,7 +48,10 @@ describe("addresses", () => {
     expect(no({ scale: 0 })).toContain("other than 0");
     expect(no({ scale: 2 }, "coil 1", "bool")).toContain("no meaning");
     expect(no({ writable: true }, "discrete 1", "bool")).toContain("only be read");
-    expect(no({ writable: true }, "holding 1", "text(4)")).toContain("not in this version");
+    expect(no({ writable: true }, "holding 1", "text(4)")).toBe("");
+    expect(no({ writable: true }, "holding 1", "text(5)")).toContain("take an even length");
+    expect(no({ writable: true }, "holding 1", "text(80)")).toContain("at most 64 bytes");
+    expect(no({ writable: true }, "holding 1", "bytes(4)")).toContain("not in this version");
     const single = linkOf(modbusTcp, { host: "a", writeWith: 6 });
     expect(no({ writable: true }, "holding 1", "float32", single)).toContain("one FC16 or not");
     expect(no({ writable: true }, "holding 1", "int16", single)).toBe("");

@@ -112,6 +112,7 @@ describe("what may be a broadcast", () => {
     expect(check({ at: "coil 3", type: "bool" })).toBeNull();
     expect(check({ type: "float32" })).toBeNull();
     expect(check({ at: "holding 9.3", type: "bool" })).toContain("FC22");
+    expect(check({ at: "holding 9", type: "text(4)" })).toContain("to one station and not to all");
     expect(check({ at: "input 9" })).toContain("can only be read");
   });
 
@@ -159,7 +160,7 @@ describe.each([
     const elsewhere = tag("holding 100", "int16", { station: 5 });
     const server = driver.serve([...fans, elsewhere, one], on, {
       value: () => 0,
-      written: ({ station }, given) => written.push([station, given]) > 0,
+      written: ({ station }, given) => written.push([station, Number(given)]) > 0,
     });
     let answers = 0;
     let frames = 0;

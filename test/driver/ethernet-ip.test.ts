@@ -28,7 +28,8 @@ describe("addresses", () => {
       ethernetIp.checkTag(tag(at, type as "int16", { writable: true }), link) ?? "";
     expect(refused("Status.5", "bool")).toContain("a bit of a word");
     expect(refused("Flags[3]", "bool")).toContain("a BOOL tag of its own");
-    expect(refused("Name", "text(20)")).toContain("not in this version");
+    expect(refused("Name", "text(65)")).toContain("at most 64 bytes");
+    expect(refused("Name", "text(20)")).toBe("");
     expect(refused("Run", "bool")).toBe("");
   });
 });
@@ -120,6 +121,60 @@ function scripted(one: DriverTag, settings = {}) {
     },
   };
 }
+
+describe("a text", () => {
+  const name = tag("Name", "text(20)", { id: "d.name", writable: true });
+  const read = (controller: ReturnType<typeof scripted>, text: string): unknown[] => {
+    const raw = new Uint8Array(ethernetIp.rawBytes(name));
+    controller.session.readRaw(controller.tags[0]!, raw, 0);
+    controller.answer(text);
+    return [controller.session.result, ethernetIp.decode(name, raw)];
+  };
+  /** An answer with a structure of 88 bytes: a length and characters. */
+  const structure = (handle: string, text: string): string => `cc000000 a002 ${handle} ` +
+    `${Uint8Array.of(text.length).toHex()}000000 ${Buffer.from(text).toString("hex")} ` +
+    "00".repeat(84 - text.length);
+  const connected = (one = name) => {
+    const controller = scripted(one, { slot: "none" });
+    controller.register();
+    controller.answer(structure("ce0f", "OK"));
+    controller.ring.publish(1);
+    expect(newest(controller.ring, controller.tags)).toEqual(["OK"]);
+    return controller;
+  };
+
+  test("goes out as the controller's own STRING, whole", () => {
+    const controller = connected();
+    expect(read(controller, structure("ce0f", "OK"))).toEqual([DONE, "OK"]);
+    const { bytes } = ethernetIp.encode(name, "R-1", link);
+    controller.session.write(controller.tags[0]!, bytes, () => Infinity, 0);
+    expect(controller.wire.last.subarray(40).toHex()).toBe("4d0391044e616d65" + "a002ce0f" +
+      "0100" + "03000000" + "522d31" + "00".repeat(81));
+    controller.answer("cd000000");
+    expect(controller.session.result).toBe(DONE);
+  });
+
+  test.each([["d000 0200 4f4b", "d000" + "0100" + "0300" + "522d31"],
+    ["da00 02 4f4b", "da00" + "0100" + "03" + "522d31"]])(
+    "goes out as the type that was read: %s", (value, frame) => {
+      const controller = connected();
+      expect(read(controller, `cc000000 ${value}`)).toEqual([DONE, "OK"]);
+      const { bytes } = ethernetIp.encode(name, "R-1", link);
+      controller.session.write(controller.tags[0]!, bytes, () => Infinity, 0);
+      expect(controller.wire.last.subarray(40).toHex()).toBe(`4d0391044e616d65${frame}`);
+    });
+
+  test("is not to be had of a structure that nobody knows, nor of less room than the tag's", () => {
+    const controller = connected();
+    expect(read(controller, structure("3412", "OK"))[0]).toBe(BAD.exception);
+    expect(controller.session.trouble).toContain("not the controller's own STRING is only read");
+    expect(read(controller, structure("ce0f", "longer than twenty characters"))[0])
+      .toBe(BAD.exception);
+    expect(controller.session.trouble).toContain("has 29 of at most 82 characters");
+    expect(read(controller, structure("ce0f", "OK").replace("02000000", "02000100"))[0])
+      .toBe(BAD.garbled);
+  });
+});
 
 describe("the connection", () => {
   test("a read goes to the controller's slot, and without one to the device itself", () => {

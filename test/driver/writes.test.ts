@@ -26,7 +26,7 @@ function writing(driver: Driver, settings: object, values: Record<string, number
   const server = driver.serve(tags, link, {
     value: (one) => values[one.id] ?? 0,
     written: (one, value) => {
-      values[one.id] = value;
+      values[one.id] = Number(value);
       return true;
     },
   });

@@ -26,7 +26,8 @@ const tags = {
   past: { at: "Arr[18]", type: "int32[3]" },
   speed: { at: "Motor.Speed", type: "float32" },
   flag: { at: "Flag", type: "bool" },
-  name: { at: "Name", type: "text(20)" },
+  name: { at: "Name", type: "text(20)", access: "read-write" },
+  line: { at: "Line", type: "text(20)", access: "read-write" },
   small: { at: "Small", type: "int8", scale: 0.5, offset: 1 },
   beyond: { at: "Arr[20]", type: "int32" },
   missing: { at: "Nobody", type: "int32" },
@@ -49,6 +50,8 @@ const policy = {
   "press.setpoint": { allow: ["rule:hold"], maxMode: "armed", min: 0, max: 100,
     minInterval: "1ms", inputMaxAge: "5s", onLoss },
   "press.level": { allow: ["cli"], maxMode: "armed", min: -500, max: 500 },
+  "press.name": { allow: ["cli"], maxMode: "armed", values: ["R-1", "R-200"] },
+  "press.line": { allow: ["cli"], maxMode: "armed", pattern: "LOT[0-9]{1,6}" },
   "press.run": { allow: ["cli"], maxMode: "armed", min: 0, max: 1 },
 };
 
@@ -129,6 +132,17 @@ describe.skipIf(interpreter === null)("EtherNet/IP", () => {
       const { output } = await gateway.cli("write", `press.${name}`, value, "--within", "30s");
       expect(output).toContain("verified");
       expect(await plcTag(at)).toMatch(has);
+    }, slow_ms);
+
+  test.each([["name", "R-200", "Name"], ["line", "LOT123", "Line"]] as const)(
+    "the text %s written by hand as %s is verified, and no other one leaves", async (name, text,
+      at) => {
+      await gateway.arm(`press.${name}`);
+      const write = async (value: string): Promise<string> => (await gateway.cli("write",
+        `press.${name}`, value, "--text", "--within", "30s")).output;
+      expect(await write("R-3")).toContain("text-not-allowed");
+      expect(await write(text)).toContain("verified");
+      expect(await plcTag(at)).toBe(text);
     }, slow_ms);
 
   test("the controller goes and comes back", async () => {

@@ -6,7 +6,7 @@ import time
 from cpppo.server.enip import main as enip
 
 tags = ["Temp=REAL", "Count=INT", "Big=LINT", "Arr=DINT[20]", "Motor.Speed=REAL", "Flag=BOOL",
-        "Name=SSTRING", "Small=SINT", "Setpoint=REAL", "Level=INT", "Run=BOOL"]
+        "Name=SSTRING", "Line=STRING", "Small=SINT", "Setpoint=REAL", "Level=INT", "Run=BOOL"]
 thread = threading.Thread(target=enip.main, daemon=True,
                           args=(["--no-udp", "--no-config", "-a", "127.0.0.1:" + sys.argv[1]] + tags,))
 thread.start()
@@ -19,7 +19,7 @@ for line in sys.stdin:
     name, _, text = line.strip().partition(" ")
     # Names with a dot are keys as they are.
     attribute = dict.__getitem__(enip.tags, name).attribute
-    if name == "Name":
+    if name in ("Name", "Line"):
         attribute[0] = text or attribute[0]
     elif text:
         values = [float(v) if name in reals else int(v) for v in text.split(",")]

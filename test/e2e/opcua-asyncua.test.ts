@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Program, until, workFolder } from "../support/binary.ts";
+import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
 import { freePort } from "../driver/opcua/process.ts";
@@ -79,3 +81,57 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
     folder.remove();
   }
 }, 90_000);
+
+test.skipIf(interpreter === null)(
+  "a scan of asyncua, its certificate trusted ahead, and a secure session at the first attempt",
+  async () => {
+    const port = freePort();
+    const folder = workFolder();
+    const store = join(folder.path, "store");
+    const server = new Program([interpreter!, "-u", script, String(port), "1", folder.path]);
+    const file = folder.write("gateway.json", {
+      gateway: { id: "ua" },
+      links: { ua: { type: "opcua", host: "127.0.0.1", port, path: "/plant",
+        security: "Basic256Sha256" } },
+      devices: { plant: { link: "ua", groups: { fast: "500ms" }, tags: {
+        name: { at: "nsu=urn:plant:asyncua;i=7", type: "text(16)" } } } },
+      api: { listen: "127.0.0.1:0" },
+    });
+    const cli = async (...args: string[]): Promise<{ code: number; output: string }> => {
+      const program = new Program([await binary(), ...args, "-c", file, "--store", store]);
+      const code = await program.child.exited;
+      await program.stop();
+      return { code, output: program.output };
+    };
+    let gateway: RunningGateway | null = null;
+    try {
+      await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+      const certificate = join(folder.path, "server.der");
+      const fingerprint = createHash("sha256").update(readFileSync(certificate)).digest("hex");
+      const { code, output } = await cli("scan", "ua");
+      expect(code).toBe(0);
+      expect(output).toMatch(/urn:plant:asyncua:server$/m);
+      expect(output).toMatch(
+        new RegExp(`certificate .*CN=asyncua plant.*SHA-256 ${fingerprint}$`, "m"));
+      for (const mode of ["sign", "sign-and-encrypt"]) {
+        expect(output).toContain(`"security": "Basic256Sha256", "mode": "${mode}": anonymous`);
+      }
+      expect(output).toContain('"security": "None": anonymous');
+      expect((await cli("trust", "au", certificate)).output).toContain("did you mean ua?");
+      expect((await cli("trust", "ua", file)).output).toContain("The file is no certificate");
+      expect((await cli("trust", "ua", "nowhere.der")).output).toContain("no file nowhere.der");
+      const trusted = await cli("trust", "ua", certificate);
+      expect([trusted.code, trusted.output]).toEqual([0, expect.stringMatching(
+        new RegExp(`trusted for ua: .*CN=asyncua plant.*SHA-256 ${fingerprint}\\n.*must ` +
+          `trust too: ${store}/opcua/own\\.certificate\\.der`))]);
+      gateway = await RunningGateway.start(file, store);
+      await until("a value", async () =>
+        (await gateway!.get("/tags/plant.name")).body.value === "Mühle", 20_000);
+      expect((await gateway.get("/links")).body[0]).toMatchObject({ state: "open", opens: 1 });
+      expect(gateway.program.output).not.toContain("not trusted");
+    } finally {
+      await gateway?.stop();
+      await server.stop("SIGKILL");
+      folder.remove();
+    }
+  }, 90_000);

@@ -7,6 +7,7 @@ import { MqttClient } from "mqtt";
 import { freePort, mosquittoBroker, mosquittoPath, type Broker } from "../connector/broker.ts";
 import { binary, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
+import { canPreload, preload } from "../support/preload.ts";
 
 /** Scope 7: what a rule remembers, and what a source has acknowledged, outlasts a kill. */
 const threads = Number(process.env["THREADS"] ?? 1);
@@ -27,7 +28,7 @@ const config = (port: number, sql: object = {}): object => ({
 });
 
 const folder = workFolder();
-const library = join(folder.path, "no_space.so");
+const preloaded = canPreload ? preload("no_space", folder.path) : {};
 const noSpace = join(folder.path, "no-space");
 let broker: Broker;
 let client: MqttClient;
@@ -37,8 +38,6 @@ let gateway: RunningGateway;
 let sent = 0;
 
 beforeAll(async () => {
-  const source = join(import.meta.dir, "../support/no_space.c");
-  Bun.spawnSync(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]);
   await binary();
 }, 60_000);
 afterAll(() => folder.remove());
@@ -66,7 +65,7 @@ afterEach(async () => {
 async function start(sql: object = {}): Promise<void> {
   const file = folder.write("gateway.json", config(broker.port, sql));
   gateway = await RunningGateway.start(file, store, ["--normal"],
-    { LD_PRELOAD: library, NO_SPACE: noSpace });
+    { ...preloaded, NO_SPACE: noSpace });
   // What is sent before the first subscription is nobody's.
   if (sent === 0) await until("subscribed", () => gateway.program.output.includes("subscribed"));
 }

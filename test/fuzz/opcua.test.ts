@@ -7,7 +7,9 @@ import { createRandom, Fault, type Random } from "../../src/base.ts";
 import { parseAddress } from "../../src/driver/opcua/address.ts";
 import { decodeCell, Field, rawOf, valueOf, type Value } from "../../src/driver/opcua/codec.ts";
 import { quieten } from "../../src/driver/opcua/session.ts";
-import { describe, ownIdentity, trust, TrustList } from "../../src/driver/opcua/trust.ts";
+import {
+  describe, ownIdentity, trust, trustFile, TrustList,
+} from "../../src/driver/opcua/trust.ts";
 import { readCell, type Ring, type TagType } from "../../src/ring.ts";
 import { ringFor, tag } from "../driver/support.ts";
 
@@ -154,7 +156,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 test("no certificate is trusted but the very one that a person named", async () => {
   const list = new TrustList(directory, "ua");
   expect(await list.checkCertificate(certificate)).toBe(StatusCodes.BadCertificateUntrusted);
-  trust("ua", directory, list.refused!.fingerprint);
+  await trust("ua", directory, list.refused!.fingerprint);
   expect(await list.checkCertificate([certificate])).toBe(StatusCodes.Good);
   expect(await list.checkCertificate([])).toBe(StatusCodes.BadCertificateInvalid);
   let readable = 0, none = 0;
@@ -192,6 +194,16 @@ function damagedCertificate(r: Random): Buffer {
   return r.chance(0.1) ? bytes.subarray(0, r.below(bytes.length)) : bytes;
 }
 
+test("of a file that is no certificate nobody is trusted", async () => {
+  for (let i = 0; i < Math.min(count, 500); i++) {
+    const bytes = damagedCertificate(createRandom(seed + i));
+    if (describe(bytes) !== null) continue;
+    expect(trustFile("file", directory, bytes)).rejects.toThrow("The file is no certificate");
+  }
+  expect(readdirSync(join(directory, "trusted")).filter((name) => name.startsWith("file-")))
+    .toEqual([]);
+});
+
 test("damaged files of the trust list trust nobody, and say which file it is", async () => {
   const list = new TrustList(directory, "line");
   for (let i = 0; i < Math.min(count, 500); i++) {
@@ -200,7 +212,7 @@ test("damaged files of the trust list trust nobody, and say which file it is", a
     const { fingerprint } = list.refused!;
     const path = join(directory, "refused", `line-${fingerprint}.der`);
     writeFileSync(path, damagedCertificate(r).subarray(0, r.below(900)));
-    expect(() => trust("line", directory, fingerprint)).toThrow(/line-[0-9a-f]{64}\.der is not/);
+    expect(trust("line", directory, fingerprint)).rejects.toThrow(/line-[0-9a-f]{64}\.der is not/);
     expect(await list.verifyCertificate(certificate)).toBe("BadCertificateUntrusted");
   }
   writeFileSync(join(directory, "own.certificate.der"), "none");

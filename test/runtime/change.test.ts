@@ -93,6 +93,19 @@ describe("what it says of the future", () => {
   const ahead = (change: (config: any) => void, with_ = roomy) =>
     forecast(before, graphOf(change), with_);
 
+  test("W6: the first link of a library needs a restart, a further one does not", () => {
+    const ua = (config: any, n: number): void => {
+      config.links[`ua${n}`] = { type: "opcua", host: `10.0.1.${n}`, security: "None" };
+      config.devices[`u${n}`] = { link: `ua${n}`, groups: { fast: "1s" },
+        tags: { x: { at: "ns=1;s=X", type: "float64" } } };
+    };
+    expect(ahead((config) => ua(config, 1)).restart)
+      .toEqual([expect.stringContaining("ua1 is the first link of type opcua, whose library")]);
+    const has = graphOf((config) => ua(config, 1));
+    const both = graphOf((config) => [1, 2].forEach((n) => ua(config, n)));
+    expect(forecast(has, both, roomy).restart).toEqual([]);
+  });
+
   test("no room, and a plan that does not fit, need a restart", () => {
     const more = (config: any): void => { config.rules.more = { sql: "SELECT a FROM d.fast" }; };
     expect(ahead(more).restart).toEqual([]);

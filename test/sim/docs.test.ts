@@ -28,18 +28,17 @@ function demoGateway(): Gateway {
 }
 
 const gateway = demoGateway();
-const known = new Set(simulated(gateway, drivers).flatMap(({ signals }) =>
-  signals.map(({ id }) => id)));
+const tags = simulated(gateway, drivers).flatMap((part) => part.signals);
 
 test.each([
   ["the manual", shown("plant")],
   ["the demo", readFileSync(join(demo, "plant.json"), "utf8")],
 ])("the plant file of %s is right", (_whose, text) => {
-  expect(readPlant(text, "plant.json", known).problems).toEqual([]);
+  expect(readPlant(text, "plant.json", tags).problems).toEqual([]);
 });
 
 test("each kind of behaviour stands in the manual's table", () => {
-  const { problems } = readPlant(`{"press.heater":{"kind":"?"}}`, "plant.json", known);
+  const { problems } = readPlant(`{"press.heater":{"kind":"?"}}`, "plant.json", tags);
   const kinds = problems[0]!.message.replace("kind is one of ", "").split(", ");
   expect(kinds.length).toBeGreaterThan(8);
   for (const kind of kinds) expect(manual).toContain(`\`${kind}\``);
@@ -48,7 +47,7 @@ test("each kind of behaviour stands in the manual's table", () => {
 test("each command of the manual is taken", () => {
   const simulation = new Simulation({
     gateway, drivers, seed: 1, speed: 1, now: 0,
-    behaviours: readPlant(shown("plant"), "plant.json", known).behaviours,
+    behaviours: readPlant(shown("plant"), "plant.json", tags).behaviours,
     out: () => ({ send: () => {}, close: () => {} }), record: () => {},
   });
   const lines = shown("commands").trim().split("\n");
@@ -58,7 +57,7 @@ test("each command of the manual is taken", () => {
 
 test("the loop of the demo's plant closes by its model's law, and by nothing less", () => {
   const { behaviours } = readPlant(
-    readFileSync(join(demo, "plant.json"), "utf8"), "plant.json", known);
+    readFileSync(join(demo, "plant.json"), "utf8"), "plant.json", tags);
   const run = (control: (temperature: number, ambient: number) => number | null): number => {
     const { plant } = new Simulation({
       gateway, drivers, seed: 3, speed: 1, now: 0, behaviours,

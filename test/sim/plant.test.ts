@@ -5,10 +5,9 @@ import { testGateway } from "./gateway.ts";
 
 const parts = simulated(testGateway(), [modbusTcp, modbusRtu]);
 const tags = parts.flatMap((part) => part.signals);
-const known = new Set(tags.map((tag) => tag.id));
 
 function plant(json: unknown, seed = 1): Plant {
-  const { behaviours, problems } = readPlant(JSON.stringify(json), "plant.json", known);
+  const { behaviours, problems } = readPlant(JSON.stringify(json), "plant.json", tags);
   expect(problems).toEqual([]);
   return new Plant(tags, behaviours, seed);
 }
@@ -77,7 +76,7 @@ describe("the path of the plant", () => {
     const values: number[] = [];
     for (let i = 0; i < 100; i++) {
       p.step(100);
-      if (readers) for (const id of known) p.value(id);
+      if (readers) for (const { id } of tags) p.value(id);
       values.push(p.value("press.temperature"), p.value("m-1.power"), p.value("m-2.power"));
     }
     return values;
@@ -93,7 +92,7 @@ describe("the path of the plant", () => {
     a.step(5000);
     for (let now = 0; now <= 5000; now += 13) b.advance(now);
     b.advance(5000);
-    for (const id of known) expect(b.value(id)).toBe(a.value(id));
+    for (const { id } of tags) expect(b.value(id)).toBe(a.value(id));
   });
 
   test("a counter integrates another tag and wraps", () => {
@@ -156,7 +155,7 @@ describe("tags that plant.json does not name", () => {
 });
 
 describe("plant.json that is wrong", () => {
-  const problem = (text: string) => readPlant(text, "plant.json", known).problems[0]!;
+  const problem = (text: string) => readPlant(text, "plant.json", tags).problems[0]!;
   test("JSON", () => {
     expect(problem(`{ "press.heater": { "kind": "follow" "value": 1 } }`))
       .toMatchObject({ line: 1, message: "expected a comma before this" });

@@ -62,7 +62,7 @@ describe("our server and modbus-serial's client", () => {
   ];
   const host: ServeHost = {
     value: (t) => values.get(t.id) ?? 0,
-    written: (t, value) => value < 900 && values.set(t.id, value) !== undefined,
+    written: (t, value) => Number(value) < 900 && values.set(t.id, Number(value)) !== undefined,
   };
   let listener: Bun.TCPSocketListener<ReturnType<typeof modbusTcp.serve>>;
   let client: ModbusRTU;

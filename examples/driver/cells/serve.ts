@@ -47,7 +47,7 @@ export class CellsServer extends StreamServer {
       if (field === undefined) continue;
       const value = this.#host.value(field.tag);
       if (value === null) return false;
-      this.out.set(field.number.encode(value).bytes, head_bytes + i * cell_bytes);
+      this.out.set(field.number.encode(Number(value)).bytes, head_bytes + i * cell_bytes);
     }
     return true;
   }

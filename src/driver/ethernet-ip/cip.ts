@@ -16,7 +16,11 @@ import { pathBytes, putPath } from "./address.ts";
  *     read          | 4C | path | elements:2 |          answer data  | type:2 | elements |
  *     write         | 4D | path | type:2 | elements:2 | elements |   answer data  none
  *
- * Offsets count from the count. A structure's type is followed by its handle.
+ * Offsets count from the count. A structure's type is followed by its handle. The text types:
+ *
+ *     STRING of Logix   A0 02 | handle CE 0F | length:4 | 82 characters | 00 00
+ *     STRING            D0 00 | length:2 | characters
+ *     SHORT_STRING      DA 00 | length:1 | characters
  */
 export const data_at = 40;
 const header_bytes = 24;
@@ -171,17 +175,18 @@ export function readRequest(path: Uint8Array, index: number, elements: number): 
   return out;
 }
 
-/** The write of one element; its bytes. */
+/** The write of one element, whose type may have a structure's handle behind it; its bytes. */
 export function putWrite(
-  out: Uint8Array, at: number, path: Uint8Array, index: number, type: number, raw: Uint8Array,
+  out: Uint8Array, at: number, path: Uint8Array, index: number, type: Uint8Array, raw: Uint8Array,
 ): number {
   const n = putPath(out, at + 2, path, index);
   out[at] = WRITE;
   out[at + 1] = n / 2;
-  put16(out, at + 2 + n, type);
-  put16(out, at + 4 + n, 1);
-  out.set(raw, at + 6 + n);
-  return 6 + n + raw.length;
+  out.set(type, at + 2 + n);
+  const end = at + 2 + n + type.length;
+  put16(out, end, 1);
+  out.set(raw, end + 2);
+  return end + 2 + raw.length - at;
 }
 
 /** Head of a message of `count` requests; where the first of them stands after `at`. */

@@ -1,7 +1,10 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, ERROR, type Ring, type TagType } from "../../ring.ts";
+import { arrayOf, ERROR, type Ring, type TagType, type Written } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
+import {
+  decodeText, encodeText, textProblem, textRawBytes, textRoom,
+} from "../wire/text.ts";
 import {
   arrayProblem, bytesOf, NumberField, numberProblem, putSlot, spoilCell,
 } from "../wire/value.ts";
@@ -51,6 +54,11 @@ export class Field {
       new Field({ ...itemOf(tag, i), at: itemAt(tag.at, i) }));
   }
 
+  /** Bytes of a value as the gate has it. */
+  get rawBytes(): number {
+    return this.number?.bytes ?? textRawBytes(this.tag.type);
+  }
+
   /** Bytes of one element in an answer; of a text the most that are expected. */
   get elementBytes(): number {
     const { tag, address, number } = this;
@@ -97,13 +105,15 @@ export class Field {
   }
 }
 
-export function encode(tag: DriverTag, value: number): Raw {
+export function encode(tag: DriverTag, value: Written): Raw {
+  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "ascii");
   return new NumberField(tag, "low first").encode(value);
 }
 
 /** Raw words as `encode` gives them: a bool is one byte, 0 or not. */
-export function decode(tag: DriverTag, raw: Uint8Array): number {
-  return new NumberField(tag, "low first").decode(raw, 0);
+export function decode(tag: DriverTag, raw: Uint8Array): Written {
+  return textRoom(tag.type) > 0 ? decodeText(raw)
+    : new NumberField(tag, "low first").decode(raw, 0);
 }
 
 /** One sentence of what would be right for this tag, or null. */
@@ -130,9 +140,7 @@ export function tagProblem(tag: DriverTag): string | null {
 const text_bytes_max = 400;
 
 function writeProblem(tag: DriverTag, { bit }: Address): string | null {
-  if (bytesOf(tag.type) === 0) {
-    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
-  }
+  if (bytesOf(tag.type) === 0) return textProblem(tag);
   if (bit < 0) return null;
   return `\`${tag.at}\` is a bit of a word, which is not written alone: give it ` +
     'a BOOL tag of its own, or "access" must be "read"';
@@ -140,4 +148,4 @@ function writeProblem(tag: DriverTag, { bit }: Address): string | null {
 
 /** The type that a write names where the tag was never read. */
 export const usualType = (tag: DriverTag): number =>
-  (tag.type === "bool" ? BOOL : typesOf(tag.type)[0]!);
+  (tag.type === "bool" ? BOOL : textRoom(tag.type) > 0 ? STRUCT : typesOf(tag.type)[0]!);

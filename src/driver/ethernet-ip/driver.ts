@@ -23,7 +23,7 @@ export const ethernetIp: Driver = {
     return [{ area: base, from: Math.max(0, index), to: Math.max(0, index) }];
   },
 
-  rawBytes: (tag) => new Field(tag).number?.bytes ?? 0,
+  rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, (link.settings as EthernetIpLink).maxGap),
   occupies: () => null,
   encode,

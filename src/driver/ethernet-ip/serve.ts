@@ -1,13 +1,16 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
+import type { Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
+import { slotOf } from "./address.ts";
 import {
   bytesOfType, contextOf, data_at, DWORD, frame_bytes_max, frameBytes, get16, isData, isRegister,
   message_bytes_max, PART_REFUSED, put16, putAnswer, putRegister, READ, requestAt, sealData,
-  SEVERAL, STRING, typesOf, WRITE,
+  SEVERAL, STRING, STRUCT, typesOf, WRITE,
 } from "./cip.ts";
 import { Field } from "./codec.ts";
 import { readPath, type SpelledPath } from "./path.ts";
+import { textAt, textBytes, textType, typeBytes } from "./text.ts";
 import { OTHER_TYPE } from "./words.ts";
 
 const NO_TAG = 0x04, NOT_KNOWN = 0x08, NOT_SETTABLE = 0x0e, TOO_LONG = 0x11, TOO_FEW = 0x13;
@@ -102,7 +105,8 @@ class Controller {
     const first = Math.max(0, path.index);
     if (count < 1 || first + count > symbol.count) return putExtended(out, to, READ, PAST_THE_END);
     const type = typeOf(symbol);
-    let at = to + 4 + 2;
+    const named = typeBytes(type);
+    let at = to + 4 + named.length;
     for (let i = 0; i < count; i++) {
       const bytes = this.#bytesOf(symbol.elements.get(first + i), type);
       if (at - to + bytes.length > message_bytes_max) return putAnswer(out, to, READ, TOO_LONG);
@@ -110,7 +114,7 @@ class Controller {
       at += bytes.length;
     }
     putAnswer(out, to, READ, 0);
-    put16(out, to + 4, type);
+    out.set(named, to + 4);
     return at - to;
   }
 
@@ -119,35 +123,48 @@ class Controller {
     out: Uint8Array, to: number,
   ): number {
     const type = typeOf(symbol);
-    const size = bytesOfType(type);
-    if (data + 4 + size > end) return putAnswer(out, to, WRITE, TOO_FEW);
+    const named = typeBytes(type);
+    const from = data + named.length + 2;
+    if (from + bytesOfType(type) > end) return putAnswer(out, to, WRITE, TOO_FEW);
     const element = symbol.elements.get(Math.max(0, path.index));
     if (element === undefined) return putExtended(out, to, WRITE, PAST_THE_END);
-    if (get16(input, data) !== type) return putExtended(out, to, WRITE, OTHER_TYPE);
+    if (named.some((byte, i) => input[data + i] !== byte)) {
+      return putExtended(out, to, WRITE, OTHER_TYPE);
+    }
     const field = element.fields[0]!;
-    const isOne = get16(input, data + 2) === 1 && field.number !== null && field.address.bit < 0;
-    if (!isOne) return putAnswer(out, to, WRITE, NOT_SETTABLE);
-    const value = field.number.decode(input, data + 4);
-    return putAnswer(out, to, WRITE, this.#host.written(field.tag, value) ? 0 : NOT_SETTABLE);
+    const isOne = get16(input, from - 2) === 1 && field.address.bit < 0;
+    const value = isOne ? valueAt(field, type, input, from, end) : null;
+    const isDone = value !== null && this.#host.written(field.tag, value);
+    return putAnswer(out, to, WRITE, isDone ? 0 : NOT_SETTABLE);
   }
 
   /** The bytes of an element now; one that is not configured, or has no value, reads 0. */
   #bytesOf(element: Element | undefined, type: number): Uint8Array {
-    if (type === STRING) {
-      // The plant knows numbers only: a text shows its number.
-      const value = this.#host.value(element!.fields[0]!.tag);
+    if (type === STRING || type === STRUCT) {
+      const field = element?.fields[0];
+      const value = field === undefined ? null : this.#host.value(field.tag);
       const text = new TextEncoder().encode(String(value ?? ""));
-      return Uint8Array.from([text.length, 0, ...text]);
+      return textBytes(type, text.subarray(0, field === undefined ? 0 : slotOf(field.tag.type)));
     }
     const out = new Uint8Array(bytesOfType(type));
     for (const field of element?.fields ?? []) {
       const value = this.#host.value(field.tag);
       if (value === null) continue;
-      if (field.address.bit < 0) out.set(bytesNow(field, value));
+      if (field.address.bit < 0) out.set(bytesNow(field, Number(value)));
       else out[field.byte] = out[field.byte]! | (Number(value !== 0) << (field.address.bit & 7));
     }
     return out;
   }
+}
+
+/** What a write means; null = it is no value of this tag. */
+function valueAt(
+  { number, tag }: Field, type: number, input: Uint8Array, from: number, end: number,
+): Written | null {
+  if (number !== null) return number.decode(input, from);
+  const text = textAt(type, input, from, end);
+  return text === null || text.to - text.from > slotOf(tag.type) ? null
+    : new TextDecoder().decode(input.subarray(text.from, text.to));
 }
 
 function bytesNow({ number }: Field, value: number): Uint8Array {
@@ -165,7 +182,8 @@ function typeOf({ elements }: Symbol): number {
   const fields = [...elements.values()].flatMap((element) => element.fields);
   const whole = fields.find(({ address, number }) => address.bit < 0 && number !== null);
   if (whole !== undefined) return typesOf(whole.tag.type)[0]!;
-  if (fields[0]!.number === null) return STRING;
+  const [{ number, tag: { type } }] = fields as [Field];
+  if (number === null) return textType(slotOf(type));
   return fields[0]!.address.index < 0 ? DINT : DWORD;
 }
 

@@ -2,6 +2,7 @@ import { assert } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
 import { ANSWERED, DAMAGED, STRAY, type Protocol } from "../wire/stream-session.ts";
+import { charactersOf, putCharacters, textRoom } from "../wire/text.ts";
 import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
@@ -12,6 +13,7 @@ import {
 import { Field, usualType } from "./codec.ts";
 import type { CipRequest, ElementRange } from "./plan.ts";
 import type { EthernetIpLink } from "./settings.ts";
+import { isText, textAt, textBytes, typeBytes } from "./text.ts";
 import { FRAME_REFUSED, isAddress, OTHER_TYPE, wordsOf } from "./words.ts";
 
 const type_bytes = 2;
@@ -112,6 +114,9 @@ export class EthernetIpProtocol implements Protocol {
     if (from + type_bytes > end) return DAMAGED;
     field.type = get16(input, from);
     if (!field.fitsType(field.type)) return this.#otherType(tag.at, field.type);
+    if (field.number === null) {
+      return this.#takeText(field, input, from, end, raw);
+    }
     const size = bytesOfType(field.type);
     if (from + type_bytes + size > end) return DAMAGED;
     const { bit } = field.address;
@@ -120,11 +125,30 @@ export class EthernetIpProtocol implements Protocol {
     return ANSWERED;
   }
 
+  #takeText(
+    { tag, type }: Field, input: Uint8Array, from: number, end: number, raw: Uint8Array,
+  ): number {
+    if (!isText(input, from)) {
+      this.trouble = `${tag.at}: a structure that is not the controller's own STRING is only ` +
+        "read: what else is in it, nobody can tell";
+      return OTHER_TYPE;
+    }
+    const text = textAt(type, input, from + typeBytes(type).length, end);
+    if (text === null) return DAMAGED;
+    if (textRoom(tag.type) <= text.room && putCharacters(raw, input, text.from, text.to)) {
+      return ANSWERED;
+    }
+    this.trouble = `${tag.at}: the STRING has ${text.to - text.from} of at most ${text.room} ` +
+      `characters, which is no ${tag.type}`;
+    return OTHER_TYPE;
+  }
+
   putWrite(tag: DriverTag, raw: Uint8Array, out: Uint8Array): number {
     const { address: { path, index, bit }, type } = this.#field(tag);
     assert(bit < 0, `write of ${tag.id}`);
     const named = type === 0 ? usualType(tag) : type;
-    return this.#seal(out, putWrite(out, this.#at, path, index, named, raw));
+    return this.#seal(out, putWrite(out, this.#at, path, index, typeBytes(named),
+      textRoom(tag.type) === 0 ? raw : textBytes(named, charactersOf(raw))));
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {

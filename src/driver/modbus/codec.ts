@@ -1,8 +1,11 @@
 import { assert, Fault, limits, remember } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import {
+  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, type Written,
+} from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
+import { charactersOf, encodeText, textProblem, textRoom } from "../wire/text.ts";
 import { arrayProblem } from "../wire/value.ts";
 import {
   isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
@@ -315,9 +318,32 @@ export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: n
   }
 }
 
-export function encode(field: Field, value: number): Raw {
-  assert(field.form.kind < TEXT, `${field.tag.id}: a ${field.tag.type} is no number`);
+/** A text fills all of its registers: behind its last character they are 0. */
+export function putText(
+  { form: { order }, bytes }: Field, text: Uint8Array, into: Uint8Array,
+): void {
+  into.fill(0, 0, bytes);
+  for (let i = 0; i < order.length; i++) into[order[i]!] = text[i] ?? 0;
+}
+
+/** The characters up to the first 0. */
+export function decodeText({ form: { order } }: Field, bytes: Uint8Array): string {
+  const text = Uint8Array.from(order, (at) => bytes[at]!);
+  const end = text.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end));
+}
+
+/** What a field's own bytes mean: in engineering units, or as a text. */
+export const decode = (field: Field, bytes: Uint8Array): Written =>
+  (field.form.kind === TEXT ? decodeText(field, bytes) : decodeValue(field, bytes));
+
+export function encode(field: Field, value: Written): Raw {
   const bytes = new Uint8Array(field.bytes);
+  if (typeof value === "string" || field.form.kind >= TEXT) {
+    const { bytes: text, means } = encodeText(field.tag, value, "ascii");
+    putText(field, charactersOf(text), bytes);
+    return { bytes, means };
+  }
   encodeInto(field, value, bytes, 0);
   return { bytes, means: decodeValue(field, bytes) };
 }
@@ -368,7 +394,7 @@ export function tagProblem(
   }
   if (!tag.writable) return null;
   const wrong = tag.station !== BROADCAST ? null
-    : broadcasts ? broadcastProblem(address) : no_broadcast;
+    : broadcasts ? broadcastProblem(tag, address) : no_broadcast;
   return wrong ?? writeProblem(tag, address, writeWith);
 }
 
@@ -377,7 +403,8 @@ const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and 
   '"broadcast": true)';
 
 /** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
-function broadcastProblem({ area, bit }: Address): string | null {
+function broadcastProblem(tag: DriverTag, { area, bit }: Address): string | null {
+  if (slotOf(tag.type) > 0) return "A text is written to one station and not to all of them";
   return area === "holding" && bit >= 0 ? "A single bit of a register leaves as FC22, which is " +
     "no broadcast: write the whole register, or a coil" : null;
 }
@@ -391,7 +418,12 @@ function writeProblem(
       'can only be read; "access" must be "read"';
   }
   if (slotOf(tag.type) > 0 || tag.type === "time") {
-    return `Writing a ${tag.type} is not in this version; "access" must be "read"`;
+    const problem = textProblem(tag);
+    if (problem !== null) return problem;
+    if (textRoom(tag.type) % 2 !== 0) {
+      return `A ${tag.type} ends in the middle of a register, whose other half a write would ` +
+        'change too: take an even length, or "access": "read"';
+    }
   }
   if (count > 1 && writeWith === 6) {
     return `A ${tag.type} fills ${count} registers, which leave in one FC16 or not at all; with ` +

@@ -2,7 +2,7 @@ import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost } from "../../driver.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
 import type { Memory } from "./answer.ts";
-import { decodeValue, encodeInto, Field } from "./codec.ts";
+import { decodeText, decodeValue, encodeInto, Field, putText } from "./codec.ts";
 import { DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_VALUE } from "./pdu.ts";
 
 /** One table of one station: the configured tags and the range they span. */
@@ -89,14 +89,16 @@ export class Device implements Memory {
     for (const field of table.fields) {
       const place = (field.address.from - from) * width;
       if (place >= count * width || place + field.bytes <= 0) continue;
-      if (slotOf(field.tag.type) > 0) return ILLEGAL_ADDRESS;
+      const isText = field.tag.type.startsWith("text");
+      if (!isText && slotOf(field.tag.type) > 0) return ILLEGAL_ADDRESS;
       // Registers of the tag that are not written keep what they have.
       if (!this.#put(field, one)) return DEVICE_FAILURE;
       for (let i = 0; i < field.bytes; i++) {
         const byte = place + i;
         if (byte >= 0 && byte < count * width) one[i] = data[at + byte]!;
       }
-      if (!this.#host.written(field.tag, decodeValue(field, one))) return ILLEGAL_VALUE;
+      const value = isText ? decodeText(field, one) : decodeValue(field, one);
+      if (!this.#host.written(field.tag, value)) return ILLEGAL_VALUE;
     }
     return 0;
   }
@@ -117,15 +119,11 @@ export class Device implements Memory {
     const value = this.#host.value(field.tag);
     if (value === null) return false;
     if (slotOf(field.tag.type) > 0) {
-      // The plant knows numbers only: a text shows its number.
-      into.fill(0, 0, field.bytes);
-      const text = new TextEncoder().encode(String(value));
-      const { order } = field.form;
-      for (let i = 0; i < order.length; i++) into[order[i]!] = text[i] ?? 0;
+      putText(field, new TextEncoder().encode(String(value)), into);
       return true;
     }
     try {
-      encodeInto(field, value, into, 0);
+      encodeInto(field, Number(value), into, 0);
       return true;
     } catch (thrown) {
       // A value that the registers cannot hold is trouble of the simulated device.

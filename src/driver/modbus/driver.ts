@@ -1,10 +1,11 @@
 import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, Extent, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
   from "../../driver.ts";
+import type { Written } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
-import { Field, decodeValue, encode, tagProblem } from "./codec.ts";
+import { decode, encode, Field, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
 import { character_ms, type LineSettings } from "./line.ts";
@@ -97,12 +98,12 @@ const common = {
   readable: (bytes: Uint8Array, isRequest: boolean, link: Link): string | null =>
     readableAs(framingOf(link), bytes, isRequest),
 
-  encode(tag: DriverTag, value: number): Raw {
+  encode(tag: DriverTag, value: Written): Raw {
     return encode(new Field(tag), value);
   },
 
-  decode(tag: DriverTag, raw: Uint8Array): number {
-    return decodeValue(new Field(tag), raw);
+  decode(tag: DriverTag, raw: Uint8Array): Written {
+    return decode(new Field(tag), raw);
   },
 
   rejects: (exception: number): boolean => rejecting.has(exception),

@@ -51,8 +51,11 @@ export const opcua: ClientDriver = {
   readable,
   rowsPerInterval: (link) => (link.settings as OpcuaLink).rowsPerInterval,
 
-  async load() {
+  async load(directory) {
     await load();
+    const { ownIdentity } = await import("./trust.ts");
+    // The link tries it again, and tells what is wrong.
+    await ownIdentity(directory).catch((thrown: unknown) => thrown);
   },
 
   open(link, host) {
@@ -61,8 +64,11 @@ export const opcua: ClientDriver = {
   },
 
   tools: {
-    trust: async (link, directory, fingerprint) =>
-      (await import("./trust.ts")).trust(link, directory, fingerprint),
+    trust: async (link, directory, certificate) => {
+      const { trust, trustFile } = await import("./trust.ts");
+      return typeof certificate === "string" ? trust(link, directory, certificate)
+        : trustFile(link, directory, certificate);
+    },
     endpoints: async (link, directory) =>
       (await import("./endpoints.ts")).endpoints(link, directory),
     browse: async (link, directory, below, most) =>

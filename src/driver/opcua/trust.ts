@@ -1,15 +1,18 @@
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPair, X509Certificate } from "node:crypto";
 import {
-  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync,
+  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { StatusCodes, type StatusCode } from "node-opcua-client";
 import {
-  CertificatePurpose, coercePEMorDerToPrivateKey, createSelfSignedCertificate, generateKeyPair,
-  keyOperationsFromPrivateKey, privateKeyToPEM,
+  CertificatePurpose, coercePEMorDerToPrivateKey, createSelfSignedCertificate,
+  keyOperationsFromPrivateKey, pemToPrivateKey,
 } from "node-opcua-crypto";
 import { assert, Fault, reason } from "../../base.ts";
+import type { Trusted } from "../../driver.ts";
 
 /**
  * Certificates, in the folder of this driver below the store:
@@ -83,10 +86,14 @@ export function userKeys(certificate: string, key: string) {
 
 async function makeIdentity(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { privateKey } = await generateKeyPair(2048);
-  const { privPem } = await privateKeyToPEM(privateKey);
+  // On a thread of its own; the library's way holds this one until it has found two primes.
+  const { privateKey: privPem } = await promisify(generateKeyPair)("rsa", {
+    modulusLength: 2048, privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
   const { der } = await createSelfSignedCertificate({
-    privateKey, purpose: CertificatePurpose.ForApplication, subject: `/CN=tagwerk@${hostname()}`,
+    privateKey: await pemToPrivateKey(privPem), purpose: CertificatePurpose.ForApplication,
+    subject: `/CN=tagwerk@${hostname()}`,
     applicationUri: `urn:${hostname()}:tagwerk`, dns: [hostname()], validity: valid_days,
   });
   // The key first: a certificate that stands there has one.
@@ -204,7 +211,9 @@ function keepRefused(directory: string, link: string, fingerprint: string, shown
 }
 
 /** Trusts a certificate that the server of a link showed; the beginning of it is enough. */
-export function trust(link: string, directory: string, fingerprint: string): string {
+export async function trust(
+  link: string, directory: string, fingerprint: string,
+): Promise<Trusted> {
   const folder = join(directory, "refused");
   const shown = refusedOf(link, folder);
   const wanted = fingerprint.toLowerCase().replaceAll(":", "");
@@ -222,7 +231,32 @@ export function trust(link: string, directory: string, fingerprint: string): str
     throw new Fault("unknown-certificate", `${join(folder, name)} is not the certificate that ` +
       "was shown: delete it, and the next connection brings it anew", { link });
   }
+  return keepTrusted(link, directory, certificate, text);
+}
+
+/** Trusts a certificate that its server has not shown yet: the first of a file, PEM or DER. */
+export async function trustFile(
+  link: string, directory: string, bytes: Uint8Array,
+): Promise<Trusted> {
+  const certificate = readCertificate(Buffer.from(bytes))?.raw;
+  const text = certificate === undefined ? null : describe(certificate);
+  if (certificate === undefined || text === null) {
+    throw new Fault("no-certificate", "The file is no certificate: have the server's own " +
+      "exported as PEM or DER, without its key", { link });
+  }
+  return keepTrusted(link, directory, certificate, text);
+}
+
+/** A certificate that is trusted is not a refused one any more. */
+async function keepTrusted(
+  link: string, directory: string, certificate: Buffer, text: string,
+): Promise<Trusted> {
+  const fingerprint = fingerprintOf(certificate);
+  const name = `${link}-${fingerprint}.der`;
   mkdirSync(join(directory, "trusted"), { recursive: true });
-  renameSync(join(folder, name), join(directory, "trusted", name));
-  return text;
+  writeFileSync(join(directory, "trusted", name), certificate);
+  rmSync(join(directory, "refused", name), { force: true });
+  // A person takes it to the server next.
+  await ownIdentity(directory);
+  return { text, fingerprint, own: certificatePath(directory) };
 }

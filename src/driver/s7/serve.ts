@@ -1,5 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
+import type { Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
 import { Field } from "./codec.ts";
 import { timeOf } from "./time.ts";
@@ -66,27 +67,27 @@ class Device {
       if (from >= place.from + place.count || from + bytes <= place.from) continue;
       const value = this.#written(field, place, data);
       if (value === null) continue;
-      if (Number.isNaN(value)) return NOT_PERMITTED;
-      if (!this.#host.written(field.tag, value)) return NOT_PERMITTED;
+      if (value !== value || !this.#host.written(field.tag, value)) return NOT_PERMITTED;
       if (bit >= 0 && place.bit >= 0) return GOOD_CODE;
     }
     return GOOD_CODE;
   }
 
   /** What a field means after the write; null = it is not touched, NaN = it takes none. */
-  #written(field: Field, place: Place, data: Uint8Array): number | null {
+  #written(field: Field, place: Place, data: Uint8Array): Written | null {
     const { from, bytes, bit } = field.address;
     if (bit >= 0) {
       if (place.bit >= 0) return place.bit === bit ? data[0]! & 1 : null;
       return (data[from - place.from]! >> bit) & 1;
     }
     const now = this.#bytesOf(field);
-    if (field.number === null || now === null || place.bit >= 0) return NaN;
+    const isText = field.tag.type.startsWith("text");
+    if ((field.number === null && !isText) || now === null || place.bit >= 0) return NaN;
     for (let i = 0; i < bytes; i++) {
       const at = from + i - place.from;
       if (at >= 0 && at < place.count) now[i] = data[at]!;
     }
-    return field.number.decode(now, 0);
+    return field.number?.decode(now, 0) ?? textIn(field, now);
   }
 
   #block(place: Place): Block | number {
@@ -99,9 +100,8 @@ class Device {
   #bytesOf({ tag, number, address }: Field): Uint8Array | null {
     const value = this.#host.value(tag);
     if (value === null) return null;
-    if (address.time !== null) return timeOf(address.time, value);
+    if (address.time !== null) return timeOf(address.time, Number(value));
     if (number === null) {
-      // The plant knows numbers only: a text shows its number.
       const text = new TextEncoder().encode(String(value));
       const room = address.bytes - (address.isString ? 2 : 0);
       const out = new Uint8Array(address.bytes);
@@ -110,13 +110,19 @@ class Device {
       return out;
     }
     try {
-      return number.encode(value).bytes;
+      return number.encode(Number(value)).bytes;
     } catch (thrown) {
       // A value that the bytes cannot hold is trouble of the simulated device.
       if (thrown instanceof Fault) return null;
       throw thrown;
     }
   }
+}
+
+/** What the bytes of a text mean: a STRING says its length, other characters end at a 0. */
+function textIn({ address: { isString } }: Field, bytes: Uint8Array): string {
+  const text = isString ? bytes.subarray(2, 2 + bytes[1]!) : bytes;
+  return new TextDecoder().decode(text).replace(/\0[^]*$/, "");
 }
 
 class S7Server extends StreamServer {

@@ -80,6 +80,9 @@ class TelegramServer implements Server {
     const value = write === null ? null : between(payload, write);
     const field = fields.find(({ tag }) => tag.writable);
     if (value === null || field === undefined) return null;
+    if (field.isText) {
+      return this.#host.written(field.tag, new TextDecoder().decode(value)) ? acknowledge : null;
+    }
     const raw = field.isBinary ? field.binary(value, 0) : readNumber(value, 0, value.length);
     const isDone = raw === raw && this.#host.written(field.tag, field.scaling.exact(raw));
     return isDone ? acknowledge : null;
@@ -89,12 +92,15 @@ class TelegramServer implements Server {
     const example = telegram.example!;
     const pieces: Piece[] = [];
     for (const field of fields) {
-      if (field.isText) continue;
       const value = this.#host.value(field.tag);
       if (value === null) return null;
+      // Nobody said what it shows: the example's own text.
+      if (value === "") continue;
       telegram.accepts(example, 0, example.length);
       if (!telegram.locate(field.address.place)) continue;
-      pieces.push(this.#piece(field, telegram, value));
+      const { from, to } = telegram;
+      pieces.push(field.isText ? { from, to, bytes: encoder.encode(String(value)) }
+        : this.#piece(field, telegram, Number(value)));
     }
     return spliced(example, pieces.sort((a, b) => a.from - b.from));
   }

@@ -1,17 +1,37 @@
-"""A server of another stack: asyncua_plant.py PORT ITEMS. All items go up once a second; The name
-of a writable one on standard input is answered by its value as JSON."""
+"""A server of another stack: asyncua_plant.py PORT ITEMS [FOLDER]. All items go up once a second; the
+name of a writable one on standard input is answered by its value as JSON. With a folder it has a
+certificate, FOLDER/server.der, and secure endpoints too."""
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 from asyncua import Server, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 
-async def main(port: int, items: int) -> None:
+async def secure(server: Server, folder: Path) -> None:
+    key, certificate = folder / "server.pem", folder / "server.der"
+    uri = "urn:plant:asyncua:server"
+    await setup_self_signed_certificate(key, certificate, uri, "localhost",
+                                        [ExtendedKeyUsageOID.SERVER_AUTH],
+                                        {"commonName": "asyncua plant"})
+    await server.set_application_uri(uri)
+    await server.load_certificate(str(certificate))
+    await server.load_private_key(str(key))
+
+
+async def main(port: int, items: int, folder_of_keys: Path | None) -> None:
     server = Server()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/plant")
-    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    policies = [ua.SecurityPolicyType.NoSecurity]
+    if folder_of_keys is not None:
+        await secure(server, folder_of_keys)
+        policies += [ua.SecurityPolicyType.Basic256Sha256_Sign,
+                     ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt]
+    server.set_security_policy(policies)
     space = await server.register_namespace("urn:plant:asyncua")
     folder = await server.nodes.objects.add_folder(ua.NodeId("Plant", space), "Plant")
     counters = [
@@ -49,4 +69,4 @@ async def main(port: int, items: int) -> None:
                     counter.nodeid, ua.DataValue(ua.Variant(count, ua.VariantType.Double)))
 
 
-asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3:] else None))
