@@ -243,6 +243,10 @@ export interface Session {
   readonly counters: SessionCounters;
   /** What the device said when it last refused something, in words; empty or left out = nothing. */
   readonly trouble?: string;
+  /** What the device says of tags that a read refuses, of each by itself. */
+  readonly refusals?: ReadonlyMap<DriverTag, string>;
+  /** False: connected, but the device has not greeted back yet. Left out: nobody greets. */
+  readonly isGreeted?: boolean;
   /** What was found out about the medium and a person should know; empty or left out = nothing. */
   readonly remark?: string;
   /**

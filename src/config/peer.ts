@@ -9,6 +9,8 @@ const alone = (host: string, port?: string): string =>
 
 /** What is wrong with the name or address of a device, as one sentence of what would be right. */
 export function hostProblem(host: string): string | null {
+  // A reference that leads nowhere, which was told.
+  if (/^(env|file):/.test(host)) return null;
   const [, scheme, url = host] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/i.exec(host) ?? [];
   const named = url.replace(/\/.*$/, "");
   const [, v6, name, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(named) ?? [];

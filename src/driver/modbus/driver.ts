@@ -1,6 +1,7 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, Extent, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
-  from "../../driver.ts";
+import type {
+  Driver, DriverTag, Extent, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire,
+} from "../../driver.ts";
 import type { Written } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
