@@ -83,6 +83,8 @@ interface Protocol {
   split?(request: Request): readonly [Request, Request] | null;
   /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
   join?(first: Request, second: Request): Request | null;
+  /** What a person is told of a read that was refused, and answered in these pieces. Pure. */
+  apart?(request: Request, pieces: readonly Request[]): string;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
@@ -155,13 +157,20 @@ export interface Extent {
   readonly to: number;
 }
 
-/** A tag as a driver sees it: its device's defaults are already filled in. */
+/**
+ * A tag as a driver sees it: its device's defaults are already filled in. What it says is worked
+ * out when it is asked for: a copy by spread has none of it, and its `id` is a new text each time.
+ */
 export interface DriverTag {
   /** `device.tag` */
   readonly id: string;
   readonly station: number;
   /** As the configuration spells it: `holding 9`, `400010`, `1!400010#BB`. */
   readonly at: string;
+  /**
+   * An array (`arrayOf`) is one read, which no plan and no `split` divides, and is never written:
+   * `readRaw`, `encode` and `decode` do not meet it. A driver without them says so in `checkTag`.
+   */
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
@@ -220,7 +229,8 @@ export interface WireEvents {
   /** `peer`: the address that answered; a change of it ends armings (W3). */
   opened(peer: string): void;
   received(bytes: Uint8Array, n: number): void;
-  closed(reason: string): void;
+  /** `isGone`: what comes back under the same name may be another thing: it ends armings (W3). */
+  closed(reason: string, isGone?: boolean): void;
 }
 
 /** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */
@@ -331,6 +341,8 @@ export interface Rows {
   readonly ring: Ring;
   /** Where rows go that were missed and read later; null = no rule reads them. */
   readonly history: Rows | null;
+  /** A person has the device left alone: nothing is asked for it. */
+  readonly isDisabled: boolean;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.

@@ -100,6 +100,9 @@ export class Inspector {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
     }
+    // What no raw number means is no reading: the driver's Fault says why.
+    const { driver, link } = this.#role.share.links.find((one) => one.link.name === device.link)!;
+    if (typeof value === "number" && column.kind !== "time") driver.encode(tag, value, link);
     return { ring, column };
   }
 
@@ -109,17 +112,25 @@ export class Inspector {
   }
 
   devices(now: number, time: number): DeviceView[] {
-    return this.#role.gateway.devices.map((device) => {
-      const link = this.#role.links.get(device.link)?.view(now);
-      const station = link?.stations.find((s) => s.station === device.station);
-      return {
-        name: device.name, link: device.link, station: device.station, labels: device.labels,
-        state: link?.state !== "open"
-          ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
-        tags: device.groups.flatMap((group) =>
-          tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
-      };
-    });
+    return this.#role.gateway.devices.map((device) => this.#deviceView(device, now, time));
+  }
+
+  /** Of one that there is. */
+  device(name: string, now: number, time: number): DeviceView {
+    const device = this.#role.gateway.devices.find((one) => one.name === name)!;
+    return this.#deviceView(device, now, time);
+  }
+
+  #deviceView(device: Device, now: number, time: number): DeviceView {
+    const link = this.#role.links.get(device.link)?.view(now);
+    const station = link?.stations.find((s) => s.station === device.station);
+    return {
+      name: device.name, link: device.link, station: device.station, labels: device.labels,
+      state: link?.state !== "open"
+        ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
+      tags: device.groups.flatMap((group) =>
+        tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
+    };
   }
 
   links(now: number): LinkView[] {

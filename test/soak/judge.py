@@ -83,18 +83,20 @@ def ms(entry, key, default=None):
 
 # By a link's type; others lead to no machine.
 PROTOCOLS = {
-    "modbus-tcp": lambda link: Modbus(False), "modbus-rtu": lambda link: Modbus(True),
+    **{kind: lambda link: Modbus(link.get("framing", "tcp"))
+       for kind in ("modbus-tcp", "modbus-listen", "modbus-udp")},
+    "modbus-rtu": lambda link: Modbus("rtu"), "modbus-ascii": lambda link: Modbus("ascii"),
     "s7": lambda link: S7(), "ethernet-ip": lambda link: Cip(), "opcua": lambda link: OpcUa(),
-    "telegram-tcp": Telegram, "telegram-serial": Telegram,
+    "telegram-tcp": Telegram, "telegram-listen": Telegram, "telegram-serial": Telegram,
 }
 
 
-# What a reader meets in bytes that are nothing.
-UNREADABLE = (IndexError, KeyError, ValueError, struct.error)
+# What a reader meets in what is nothing that it knows.
+UNREADABLE = (IndexError, KeyError, TypeError, ValueError, struct.error)
 
 
 def understood(read, *of):
-    """What `read` makes of some bytes; None = nothing."""
+    """What `read` makes of it; None = nothing."""
     try:
         return read(*of)
     except UNREADABLE:
@@ -243,7 +245,10 @@ class Audit:
         self.armings = {a["number"]: a for a in rows("SELECT * FROM armings")}
         self.places = {}
         for tag in rows("SELECT * FROM tags"):
-            self.places[tag["config_hash"], tag["tag"]] = links.protocols[tag["link"]].place(tag)
+            place = understood(links.protocols[tag["link"]].place, tag)
+            # Of arrays, moments and the like nothing is written or worked out here.
+            if place is not None:
+                self.places[tag["config_hash"], tag["tag"]] = place
         self.admitted = [a for a in self.attempts if a["verdict"] == "admitted"]
 
 
