@@ -51,6 +51,8 @@ export interface LaneOptions {
   armingEnded(number: number, why: string): void;
   /** A person forced the tag, or had its device left alone. */
   isOverridden(tag: string): boolean;
+  /** Of a broadcast: a device of the link that a person had left alone, or null. */
+  leftAlone(): string | null;
 }
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: Written | null) => void;
@@ -62,7 +64,7 @@ const on_loss_within_ms = 1500;
  * One writable tag's way from command to outcome (docs/writing-rules.md): gate, read for this
  * command, gate again, durable intent, last look, one frame, read-back, durable outcome. Every step
  * is a callback of the step before; nothing waits, and nothing is ever sent twice. Of a broadcast,
- * which nobody answers, both reads are left out.
+ * which nobody answers, nothing is asked for either read.
  */
 export class Lane {
   readonly id: string;
@@ -195,7 +197,7 @@ export class Lane {
     return { command: onLossCommand(this.id, value, arming.number, now, arming.until), encoded };
   }
 
-  /** Reads the tag's raw words now, before any poll; for proof and arming. */
+  /** Reads the tag's raw words now, before any poll, unless nobody would answer. */
   read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
     const { driver, tag, clock, port } = this.#options;
     const raw = new Uint8Array(driver.rawBytes(tag));
@@ -215,7 +217,7 @@ export class Lane {
     const now = this.#options.clock.now();
     if (this.retired) return refuse("changing", { tag: this.id });
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     return verdict.admit || verdict.code === "not-armed" ? null : verdict;
   }
 
@@ -224,10 +226,9 @@ export class Lane {
     const now = this.#options.clock.now();
     if (this.retired) return this.#refuse(command, refuse("changing", { tag: this.id }), answer);
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
-    if (this.state.facts.broadcast) return this.#intend(command, verdict, answer);
     const asked = this.read((read, raw) => this.#wasRead(command, read, raw, answer));
     if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
@@ -236,17 +237,13 @@ export class Lane {
     const now = this.#options.clock.now();
     this.state.wasRead(read);
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#withdraw(command, verdict, answer);
     if (isProve(command.origin) && !this.#isWordForWord(verdict.bytes, raw)) {
       return this.#withdraw(command, refuse("does-not-fit", { tag: this.id,
         value: verdict.means, why: `it reads ${raw.toHex()}, and ${verdict.bytes.toHex()} would ` +
           "be written" }), answer);
     }
-    this.#intend(command, verdict, answer);
-  }
-
-  #intend(command: Command, verdict: Admitted, answer: Answer): void {
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
       if (trouble === null) this.#send(command, verdict, answer);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
@@ -274,7 +271,7 @@ export class Lane {
       last: (now: number, answer_ms = 0): number | null => {
         this.#observe(now, clock.time());
         this.#permits(now);
-        refusal = lastLook(command, admitted, this.policy, this.#gate(), now, answer_ms);
+        refusal = lastLook(command, admitted, this.policy, this.known(), now, answer_ms);
         if (refusal !== null) return null;
         this.state.leave(now);
         return permitsUntil(command, this.policy, this.state.permits);
@@ -354,7 +351,9 @@ export class Lane {
     this.last = { id, origin, value, outcome, code, sentence, time };
   }
 
-  #gate(): { box: Box; tag: TagState } {
+  /** What the gate decides by, as of now. */
+  known(): { box: Box; tag: TagState } {
+    if (this.state.facts.broadcast) this.state.leftAlone = this.#options.leftAlone();
     return { box: this.#options.box, tag: this.state };
   }
 
