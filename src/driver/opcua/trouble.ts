@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { reason } from "../../base.ts";
 import { urlOf, type OpcuaLink } from "./settings.ts";
 
@@ -42,7 +43,9 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
   [/BadTooManySessions|BadMaxConnectionsReached|BadTcpNotEnoughResources/, () =>
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
-    `${settings.port} in time: check address and port, and whether a firewall is between`],
+    `${settings.port} in time: check address and port, ` +
+    (isIP(settings.host) === 0 ? "whether this gateway's DNS resolves the name, " : "") +
+    "and whether a firewall is between"],
 ];
 
 function refusedUser({ user, userCertificate }: OpcuaLink): string {
