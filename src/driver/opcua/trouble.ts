@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { reason } from "../../base.ts";
 import { urlOf, type OpcuaLink } from "./settings.ts";
 
@@ -11,6 +10,9 @@ export interface Attempt {
   /** Where our own certificate lies. */
   readonly certificate: string;
 }
+
+/** Neither 10.0.0.1 nor fe80::1. */
+const isName = (host: string): boolean => !/^[\d.]+$|:/.test(host);
 
 /** What people really meet, and what to try; the first that fits. */
 const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
@@ -44,7 +46,7 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
     `${settings.port} in time: check address and port, ` +
-    (isIP(settings.host) === 0 ? "whether this gateway's DNS resolves the name, " : "") +
+    (isName(settings.host) ? "whether this gateway's DNS resolves the name, " : "") +
     "and whether a firewall is between"],
 ];
 
