@@ -1,6 +1,6 @@
 import type { Clock } from "../base.ts";
 import type { Tag } from "../config.ts";
-import { DONE, type AnyDriver, type Broadcast } from "../driver.ts";
+import { DONE, overlap, type AnyDriver, type Broadcast } from "../driver.ts";
 import { GOOD, stateName, type Written } from "../ring.ts";
 import type { LinkPlan } from "./graph.ts";
 import { raw_bytes_max, type LinkPort } from "./port.ts";
@@ -23,7 +23,7 @@ export async function lookAround(
   const until = clock.now() + reads_ms_max;
   const reaches = [];
   for (const one of others.flatMap(({ tags }) => tags)) {
-    if (!overlap(driver, tag, one)) continue;
+    if (!overlap(driver, plan.link, tag, one)) continue;
     const now = clock.now() >= until ? not_read : await readNow(one, driver, port);
     reaches.push({ tag: one.id, station: one.station, eu: one.eu, ...now });
   }
@@ -32,11 +32,6 @@ export async function lookAround(
     frame: broadcast.frame(tag, encoded.bytes, plan.link).toHex(),
     stations: [...devices].map(([station, names]) => ({ station, devices: [...names] })),
   };
-}
-
-function overlap(driver: AnyDriver, tag: Tag, other: Tag): boolean {
-  const [a, b] = [driver.extent(tag), driver.extent(other)];
-  return a.area === b.area && a.from <= b.to && b.from <= a.to;
 }
 
 const not_read = { value: null, quality: "not read" };

@@ -114,12 +114,14 @@ class Running implements Runtime {
 
   async start(): Promise<void> {
     const names = roleNames(this.#graph.gateway.profile);
-    if (names.length === 1) await this.#startHere();
-    else await this.#startThreads(names);
+    const here = names.length === 1 ? await this.#startHere() : null;
+    if (here === null) await this.#startThreads(names);
     this.#adopt(this.#graph);
     this.#restoreShelves();
     this.#latching.recall();
     this.#options.world.shrink();
+    // What the start still did between two turns is none that it missed.
+    if (here !== null) this.#watchOver(here);
     this.#keepSoon();
   }
 
@@ -133,7 +135,7 @@ class Running implements Runtime {
     this.#savePlaces();
   }
 
-  async #startHere(): Promise<void> {
+  async #startHere(): Promise<Offer> {
     const { components, world, store } = this.#options;
     const host = new RoleHost({
       ...this.#beginning(), share: shareOf(this.#graph, "all"), components,
@@ -142,11 +144,11 @@ class Running implements Runtime {
     });
     const offer = await host.prepareFirst();
     await host.start([]);
-    this.#watchOver(offer);
     const calls = Object.fromEntries(hostCalls.map((name) =>
       [name, async (...args: unknown[]) => (host as any)[name](...args)])) as unknown as HostCalls;
     this.#roles.push(
       { name: "all", calls, remote: null, worker: null, turns: null, seen: 0, seenAt: 0 });
+    return offer;
   }
 
   async #startThreads(names: readonly RoleName[]): Promise<void> {
@@ -399,6 +401,11 @@ class Running implements Runtime {
     return this.#control.devices();
   }
 
+  async device(name: string) {
+    this.#testDevice(name);
+    return this.#control.device(name);
+  }
+
   async streams() {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.streams()))).flat();
   }
@@ -480,15 +487,17 @@ class Running implements Runtime {
   async why(id: string): Promise<WhyView> {
     const { configChanged, safeMode } = this.#options;
     const graph = this.#graph;
-    const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
-      this.#control.decision(id), this.#control.devices(), this.links()]);
-    const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
+    const [tag, gate, links] = await Promise.all([this.#control.tag(id),
+      this.#control.decision(id), this.links()]);
+    const device = graph.gateway.devices.find(({ name }) => id.startsWith(`${name}.`))!;
     const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     const reach = new Reach(new Map(graph.rules.map((plan) => [plan.rule.name, plan])), id);
+    const { refusals, lastError = "", ...own } = link;
     return {
       tag, device: device.name, gate,
-      link: { ...link, stations: station === undefined ? [] : [station] },
+      link: { ...own, lastError: refusals?.[id] ?? lastError,
+        stations: station === undefined ? [] : [station] },
       lastFrame_ms: station?.lastGood_ms ?? null,
       reason: reasonOf(tag, link, station,
         graph.links.find((plan) => plan.link.name === device.link)!),

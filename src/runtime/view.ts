@@ -12,6 +12,8 @@ export interface Runtime {
   links(): Promise<LinkView[]>;
   frames(link: string, after: number): Promise<FrameView[]>;
   devices(): Promise<DeviceView[]>;
+  /** A Fault `unknown-device` if there is none. */
+  device(name: string): Promise<DeviceView>;
   streams(): Promise<StreamView[]>;
   /**
    * Newest row of a stream; null if there is none yet; a Fault `unknown-stream` if no such stream.
@@ -170,9 +172,11 @@ export interface LinkView {
   readonly counters: Readonly<Record<string, number>>;
   /**
    * Of messages: why the newest one was dropped, or could not be sent. Of equipment: what it said
-   * when it last refused something.
+   * when it last refused something as a whole, or to the gate.
    */
   readonly lastError?: string;
+  /** What the device says of each tag that it refuses, by the tag's id. */
+  readonly refusals?: Readonly<Record<string, string>>;
   readonly polls: readonly PollView[];
   readonly stations: readonly StationView[];
 }

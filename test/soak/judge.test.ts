@@ -334,7 +334,7 @@ describe("W22 the judge", () => {
   }
   /** A write to all stations of a bus, as it should be, with what the story changes. */
   const toAll = (
-    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1,
+    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1, silence = Infinity,
   ): Report => {
     world.close();
     begin("Modbus RTU");
@@ -345,13 +345,20 @@ describe("W22 the judge", () => {
     for (let i = 0; i < n; i++) exchange(broadcast(62), false);
     world.store.audit.outcomes([world.ending(row!, { outcome: "unknown", code: "broadcast",
       readBack: null, ...ending })]);
+    if (silence < Infinity) {
+      world.now += silence;
+      poll();
+    }
     return judge();
   };
   test("a broadcast is one frame that nobody answers", () => {
     expect(toAll()).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, {}, 1, 100)).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, { code: "restart" }).findings).toEqual({});
   });
   const wrongBroadcasts: Record<string, [string, () => Report]> = {
     "a broadcast sent twice": ["sent-twice", () => toAll({}, {}, 2)],
+    "what is sent too soon after a broadcast": ["no-turnaround", () => toAll({}, {}, 1, 90)],
     "a broadcast that somebody answered": ["broadcast-answered", () =>
       toAll({}, { outcome: "verified", code: null })],
     "a broadcast by a rule": ["escape", () => toAll({ origin: "rule:hold" })],
