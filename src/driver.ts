@@ -446,6 +446,7 @@ export {
   type FramingName,
 } from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";
+export { overlap } from "./driver/overlap.ts";
 export { s7 } from "./driver/s7/driver.ts";
 export { createListenWire } from "./driver/wire/listen.ts";
 export {

@@ -2,8 +2,8 @@ import { Fault, nearest } from "../base.ts";
 import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import {
-  arrayOf, BAD, categoryOf, DynReader, flagNames, readCell, stateName, type Column, type Dyn,
-  type Ring,
+  arrayOf, BAD, categoryOf, DynReader, flagNames, NULL, readCell, stateName, type Column,
+  type Dyn, type Ring,
 } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
 import type { RulePlan, StreamPlan } from "./graph.ts";
@@ -233,11 +233,15 @@ export class Inspector {
     const state = stateAt(ring, column, seq);
     const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
     return {
-      ...head, value: json(ring, column, seq), quality: stateName(state),
+      ...head, value: state === BAD.broadcast ? null : json(ring, column, seq),
+      quality: stateName(state),
       category: categoryOf(state), time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
   }
 }
+
+/** A bad cell shows what it had last, and a broadcast never had anything. */
+const hasValue = (state: number): boolean => state < NULL && state !== BAD.broadcast;
 
 function fits(value: number | boolean | string, { kind, slot }: Column): boolean {
   switch (kind) {
@@ -260,7 +264,7 @@ export function rowOf(ring: Ring, seq: number): RowView {
   const quality: Record<string, string> = {};
   for (const column of ring.shown) {
     const state = stateAt(ring, column, seq);
-    values[column.name] = state >= 192 ? null : json(ring, column, seq);
+    values[column.name] = hasValue(state) ? json(ring, column, seq) : null;
     if (state !== 0) quality[column.name] = stateName(state);
   }
   const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;

@@ -188,7 +188,7 @@ export class LinkRunner implements WireEvents {
   }
 
   closed(reason: string, isGone = false): void {
-    if (isGone && this.peer !== "") {
+    if (isGone && this.peer !== "" && !this.#ended) {
       this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
     }
     const [station] = this.stations.keys();
