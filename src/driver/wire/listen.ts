@@ -14,8 +14,10 @@ export interface ListenSettings {
 
 /**
  * A TCP connection that the device makes. One at a time: while it lasts, whoever else dials is
- * turned away, so that two devices that dial one port cannot take each other's place unseen. The
- * peer is told with its port, which is another at each dialling: that ends armings (W3).
+ * turned away, so that two devices that dial one port cannot take each other's place unseen. But
+ * the old one may be gone without a word (power cut): so it is asked, and if it is, the next
+ * dialling is taken. The peer is told with its port, which is another at each dialling: that ends
+ * armings (W3).
  */
 class ListenWire implements Wire {
   readonly #settings: ListenSettings;
@@ -94,6 +96,7 @@ class ListenWire implements Wire {
     const { from } = this.#settings;
     const stranger = from !== undefined && plain(socket.remoteAddress) !== plain(from);
     if (stranger) this.#stranger = plain(socket.remoteAddress);
+    if (!stranger) this.#stream?.doubt();
     if (stranger || this.#stream !== null) return turnAway(socket);
     this.#socket = socket;
     this.#stream = new Stream(socket);
