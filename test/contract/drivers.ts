@@ -17,7 +17,7 @@ export interface Kit {
   readonly textAt?: string;
   /** Where item `i` of an array lies, types apart; left out: there are none. */
   item?(type: string, i: number): string;
-  /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
+  /** Answers do not say whose they are: a timeout gives up the connection that they come by. */
   readonly isUnnumbered?: boolean;
   /** Addresses that a newcomer writes, and what the sentence must say. */
   readonly wrong: readonly (readonly [at: string, type: string, says: RegExp])[];
@@ -41,6 +41,11 @@ export const kits: readonly Kit[] = [
     item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
       : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
     wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
+  },
+  {
+    driver: modbusTcp, isUnnumbered: true, settings: { ...host, framing: "rtu" },
+    at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
+    wrong: [["holding 1.16", "bool", /bit/]],
   },
   {
     driver: s7, settings: host, textAt: "DB1.DBB400",

@@ -2,6 +2,7 @@ import { assert } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
+import { late_answer } from "../wire/late.ts";
 import { Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
 import { BROADCAST, ILLEGAL_ADDRESS, putRead, REFUSED } from "./pdu.ts";
@@ -16,6 +17,8 @@ export interface SessionOptions {
   readonly between_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
+  /** So does an unanswered read: no number would tell its answer, however late, from the next. */
+  readonly resetAfterRead: boolean;
   readonly writeWith: WriteWith;
   /** Silence after a broadcast, in which every station does what it says; null = none is sent. */
   readonly turnaround_ms: number | null;
@@ -282,7 +285,7 @@ export class ModbusSession implements Session {
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset("a write was not answered");
-    }
+    } else if (this.#options.resetAfterRead) this.#wire.reset(late_answer, true);
   }
 
   /** Every station has had its time. What came meanwhile was nobody's answer. */
