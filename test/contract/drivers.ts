@@ -34,19 +34,17 @@ const orderOf = (type: string): number => Object.keys(itemBytes).indexOf(type);
 const itemBytes: Readonly<Record<string, number>> =
   { int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, float64: 8 };
 
+const modbus: Kit = {
+  driver: modbusTcp, settings: host, textAt: "holding 400",
+  at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
+  item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
+    : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
+  wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
+};
+
 export const kits: readonly Kit[] = [
-  {
-    driver: modbusTcp, settings: host, textAt: "holding 400",
-    at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
-    item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
-      : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
-    wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
-  },
-  {
-    driver: modbusTcp, isUnnumbered: true, settings: { ...host, framing: "rtu" },
-    at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
-    wrong: [["holding 1.16", "bool", /bit/]],
-  },
+  modbus,
+  { ...modbus, isUnnumbered: true, settings: { ...host, framing: "rtu" } },
   {
     driver: s7, settings: host, textAt: "DB1.DBB400",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),

@@ -47,3 +47,21 @@ test("rtu over TCP: the late answer of one register is not another's, however la
   session.receive(answer, answer.length, 900);
   expect([session.result, [...raw]]).toEqual([DONE, [1, 244]]);
 });
+
+test("rtu over TCP: that the converter does not echo is known on the next connection, too", () => {
+  const wire = new ScriptedWire();
+  const session = modbusTcp.open(linkOf(modbusTcp, { ...host, framing: "rtu" }), wire);
+  wire.closed = () => session.abort();
+  const one = tag("holding 100", "uint16", { writable: true });
+  session.readRaw(one, new Uint8Array(2), 0);
+  const answer = withCrc(1, 3, 2, 0, 100);
+  session.receive(answer, answer.length, 10);
+  session.readRaw(tag("holding 0", "uint16", { station: 2 }), new Uint8Array(2), 20);
+  session.step(320);
+  expect([session.result, wire.renewed]).toEqual([BAD.timeout, 1]);
+  wire.open();
+  session.write(one, Uint8Array.of(0, 7), () => Infinity, 330);
+  // Byte for byte as it was sent: the answer, and no echo.
+  session.receive(wire.last, wire.last.length, 340);
+  expect(session.result).toBe(DONE);
+});

@@ -46,6 +46,8 @@ export class ModbusSession implements Session {
   /** Of the framing's stray bytes those that were counted. */
   #stray = 0;
   #fresh = true;
+  /** The connection is given up for what may still come by it; the line behind it is the same. */
+  #goesOn = false;
   #notBefore = 0;
   #waitUntil = 0;
   #sentAt = 0;
@@ -133,7 +135,7 @@ export class ModbusSession implements Session {
   }
 
   abort(): void {
-    this.#framing.clear();
+    this.#framing.clear(this.#goesOn);
     this.#fresh = true;
     if (this.#state !== IDLE) this.#end(BAD.disconnected);
   }
@@ -285,7 +287,13 @@ export class ModbusSession implements Session {
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset("a write was not answered");
-    } else if (this.#options.resetAfterRead) this.#wire.reset(late_answer, true);
+    } else if (this.#options.resetAfterRead) this.#renew();
+  }
+
+  #renew(): void {
+    this.#goesOn = true;
+    this.#wire.reset(late_answer, true);
+    this.#goesOn = false;
   }
 
   /** Every station has had its time. What came meanwhile was nobody's answer. */
