@@ -83,6 +83,8 @@ interface Protocol {
   split?(request: Request): readonly [Request, Request] | null;
   /** One read in the place of two that lie side by side without a gap; null = they do not. Pure. */
   join?(first: Request, second: Request): Request | null;
+  /** What a person is told of a read that was refused, and answered in these pieces. Pure. */
+  apart?(request: Request, pieces: readonly Request[]): string;
   /**
    * ms of the medium that a read and its answer take at least, by the line's own arithmetic; null =
    * not known before it was measured. Pure.
@@ -147,13 +149,20 @@ export type Medium = "tcp" | "listen" | "udp" | "serial";
 /** True if what was heard up to now says that another master speaks. */
 export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
 
-/** A tag as a driver sees it: its device's defaults are already filled in. */
+/**
+ * A tag as a driver sees it: its device's defaults are already filled in. What it says is worked
+ * out when it is asked for: a copy by spread has none of it, and its `id` is a new text each time.
+ */
 export interface DriverTag {
   /** `device.tag` */
   readonly id: string;
   readonly station: number;
   /** As the configuration spells it: `holding 9`, `400010`, `1!400010#BB`. */
   readonly at: string;
+  /**
+   * An array (`arrayOf`) is one read, which no plan and no `split` divides, and is never written:
+   * `readRaw`, `encode` and `decode` do not meet it. A driver without them says so in `checkTag`.
+   */
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
@@ -214,7 +223,8 @@ export interface WireEvents {
   /** `peer`: the address that answered; a change of it ends armings (W3). */
   opened(peer: string): void;
   received(bytes: Uint8Array, n: number): void;
-  closed(reason: string): void;
+  /** `isGone`: what comes back under the same name may be another thing: it ends armings (W3). */
+  closed(reason: string, isGone?: boolean): void;
 }
 
 /** How an exchange ended. `PENDING` while it runs. A `BAD.*` state says what went wrong. */
@@ -321,6 +331,8 @@ export interface Rows {
   readonly ring: Ring;
   /** Where rows go that were missed and read later; null = no rule reads them. */
   readonly history: Rows | null;
+  /** A person has the device left alone: nothing is asked for it. */
+  readonly isDisabled: boolean;
   /**
    * Begins a row that repeats what was told last. `time` is the engine time at which it came,
    * `source` the server's own, NaN = none.
@@ -436,6 +448,7 @@ export {
   type FramingName,
 } from "./driver/modbus/driver.ts";
 export { opcua } from "./driver/opcua/driver.ts";
+export { overlap } from "./driver/overlap.ts";
 export { s7 } from "./driver/s7/driver.ts";
 export { createListenWire } from "./driver/wire/listen.ts";
 export {

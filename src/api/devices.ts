@@ -41,11 +41,7 @@ export const deviceRoutes: readonly Route[] = [
     summary: "One device",
     answers: "The device; 404 if there is none of this name",
     async handle({ runtime, params }) {
-      const device = (await runtime.devices()).find((d) => d.name === params["name"]);
-      if (device === undefined) {
-        throw new Fault("unknown-device", `There is no device ${params["name"]}`);
-      }
-      return { json: device };
+      return { json: await runtime.device(params["name"]!) };
     },
   },
   {

@@ -2,7 +2,7 @@ import type { FoundTag } from "../driver.ts";
 import { clientOptions } from "./client.ts";
 import { serverLink } from "./server-link.ts";
 import { table } from "./table.ts";
-import { text, Usage, word, type Verb } from "./verb.ts";
+import { count, word, type Verb } from "./verb.ts";
 
 const most_default = 1000;
 const most_max = 100_000;
@@ -25,10 +25,7 @@ NODE is where to begin, such as "ns=2;s=Line1"; left out: everything but the ser
   },
   async run(args, host) {
     const { link, driver, directory } = serverLink(args, host, word(args, 0, "LINK"));
-    const most = Number(text(args, "most") ?? most_default);
-    if (!Number.isInteger(most) || most < 1 || most > most_max) {
-      throw new Usage(`--most is a whole number to ${most_max}`);
-    }
+    const most = count(args, "most", most_default, most_max);
     const tags = await driver.tools.browse(link, directory, args.words[1] ?? null, most);
     console.log(args.options["json"] ? JSON.stringify(asSettings(tags), null, 2)
       : args.options["csv"] ? asCsv(tags) : asTable(tags));

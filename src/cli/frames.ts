@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import type { FrameView } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
-import { text, word, type Verb } from "./verb.ts";
+import { count, text, word, type Verb } from "./verb.ts";
 
 /** How often the running Tagwerk is asked for more. */
 const ask_ms = 200;
@@ -31,7 +31,7 @@ since the piece before.
   async run(args) {
     const link = encodeURIComponent(word(args, 0, "LINK"));
     const [only, file] = [text(args, "only"), text(args, "to")];
-    const most = Number(text(args, "for-pieces") ?? Infinity);
+    const most = count(args, "for-pieces", Infinity);
     const client = new Client(args);
     let before: FrameView | null = null;
     let seen = 0, shown = 0;

@@ -10,7 +10,7 @@ export const trustVerb: Verb = {
   name: "trust",
   usage: "trust LINK FINGERPRINT|FILE",
   words: 2,
-  summary: "trust a server's certificate: the one that was refused, or a file that you were given",
+  summary: "trust a server's certificate: the refused one, or that of a file",
   help: `
 The message of the refusal has the command. Compare the certificate with what the server shows of
 itself first: whoever has its key can tell this gateway anything. FILE is the server's certificate

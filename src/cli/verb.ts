@@ -78,6 +78,17 @@ export function text(args: Args, name: string): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** The whole number from 1 on of an option, or `usual` where it is left out. */
+export function count(args: Args, name: string, usual: number, most = Infinity): number {
+  const given = text(args, name);
+  const number = Number(given ?? usual);
+  if (given === null || (Number.isSafeInteger(number) && number >= 1 && number <= most)) {
+    return number;
+  }
+  const bound = most === Infinity ? "from 1 on" : `from 1 to ${most}`;
+  throw new Usage(`--${name} wants a whole number ${bound}, not "${given}"`);
+}
+
 /** The word at a place, or a usage error that names it. */
 export function word(args: Args, at: number, what: string): string {
   const found = args.words[at];

@@ -3,7 +3,7 @@ import type { RowView } from "../runtime.ts";
 import { Client, clientHelp, clientOptions } from "./client.ts";
 import { readTags, tagTable } from "./read.ts";
 import { show } from "./table.ts";
-import { text, Usage, type Args, type Verb } from "./verb.ts";
+import { count, text, Usage, type Args, type Verb } from "./verb.ts";
 
 async function pictureOf(client: Client, args: Args): Promise<string> {
   const stream = text(args, "stream");
@@ -33,13 +33,13 @@ export const watchVerb: Verb = {
     if (every === null || every <= 0) {
       throw new Usage("--every wants a time with a unit, as 500ms or 2s");
     }
-    const count = Number(text(args, "count") ?? Infinity);
+    const most = count(args, "count", Infinity);
     const client = new Client(args);
     for (let n = 1; ; n++) {
       const picture = await pictureOf(client, args);
       const inPlace = process.stdout.isTTY && text(args, "stream") === null;
       console.log(inPlace ? `\x1b[2J\x1b[H${picture}` : picture);
-      if (n >= count) return 0;
+      if (n >= most) return 0;
       await Bun.sleep(every);
     }
   },

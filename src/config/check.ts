@@ -51,15 +51,17 @@ function everyTag(parts: Parts): { tag: Tag; placed: PlacedDevice }[] {
     placed.device.groups.flatMap((group) => group.tags.map((tag) => ({ tag, placed }))));
 }
 
-function broadcastsOf(parts: Parts): ReadonlySet<string> {
-  const { links, components } = parts;
-  const types = new Map(links.map(({ name, type }) => [name, type]));
-  return new Set(everyTag(parts).flatMap(({ tag, placed: { device } }) => {
-    const type = types.get(device.link);
-    const is = type !== undefined && components.drivers?.includes(type) === true &&
-      components.isBroadcast?.(type, tag) === true;
-    return is ? [tag.id] : [];
-  }));
+/** Ids of tags that all devices of a link obey. */
+function broadcastsOf({ links, devices, components }: Parts): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { device } of devices.placed) {
+    const type = links.find(({ name }) => name === device.link)?.type;
+    if (type === undefined || components.drivers?.includes(type) !== true) continue;
+    for (const { tags } of device.groups) {
+      for (const tag of tags) if (components.isBroadcast?.(type, tag) === true) found.add(tag.id);
+    }
+  }
+  return found;
 }
 
 /** Devices, sources, tables and rules are all named after FROM. */

@@ -89,7 +89,7 @@ export class TagTable implements Place {
 }
 
 /** Numbers, ranges as `4000..20000`, and constants as they look. */
-function valueOf(setting: string, text: string): unknown {
+export function valueOf(setting: string, text: string): unknown {
   switch (setting) {
     case "scale": case "offset": case "decimals": return numberOf(text);
     case "rawRange": case "euRange": return text.split("..").map((end) => numberOf(end.trim()));

@@ -1,6 +1,7 @@
 import type { TagPolicy } from "../config.ts";
 import { GOOD, stateName } from "../ring.ts";
 import { refuse, type Refusal } from "./codes.ts";
+import { testAlone } from "./gate.ts";
 import type { Arming, Box, ReadResult, TagView } from "./state.ts";
 
 /**
@@ -45,6 +46,8 @@ export function tryArm(
   if (box.latched !== null) return refuse("latched", { by: box.latched });
   if (policy.maxMode === "off") return refuse("mode-off", { tag: id });
   if (policy.maxMode !== "armed") return refuse("shadow", { tag: id });
+  const alone = testAlone(tag);
+  if (alone !== null) return alone;
   if (box.auditTrouble !== null) return refuse("audit-unavailable", { why: box.auditTrouble });
   if (tag.busy !== null) return refuse("busy", { tag: id });
   if (ask.only !== null && tag.arming !== null) {

@@ -387,6 +387,12 @@ export function permitsUntil(
   return Math.min(Infinity, ...cells.map((cell) => cell.at + policy.maxAge));
 }
 
+/** Who had a device left alone does not mean that it obeys with all others. */
+export function testAlone({ facts, leftAlone }: TagView): Test {
+  return leftAlone === null ? null : refuse("broadcast", { tag: facts.id,
+    why: `${leftAlone} would obey too, and a person had it left alone (tagwerk enable)` });
+}
+
 function testMode(command: Command, policy: TagPolicy, state: Known, now: number): Test {
   const { box, tag } = state;
   const id = tag.facts.id;
@@ -395,6 +401,8 @@ function testMode(command: Command, policy: TagPolicy, state: Known, now: number
   if (box.latched !== null) return refuse("latched", { by: box.latched });
   if (policy.maxMode === "off") return refuse("mode-off", { tag: id });
   if (policy.maxMode !== "armed") return refuse("shadow", { tag: id });
+  const alone = testAlone(tag);
+  if (alone !== null) return alone;
   const { arming } = tag;
   if (arming === null) return refuse("not-armed", { tag: id, why: tag.unarmedWhy });
   const until = isOnLoss(command.origin) ? arming.until : arming.rulesUntil;

@@ -95,6 +95,8 @@ export interface TagView {
   readonly writesToday: number;
   readonly day: number;
   readonly pending: Pending | null;
+  /** A device that a broadcast would reach and that a person had left alone; null = none. */
+  readonly leftAlone: string | null;
   /** Why automatic writing yields (W16), or null. */
   readonly yielded: string | null;
   /** Newest row of each rule that was taken, by origin (W18). */

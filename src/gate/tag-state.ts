@@ -37,6 +37,7 @@ export class TagState implements TagView {
   writesToday = 0;
   day = -1;
   pending: Pending | null = null;
+  leftAlone: string | null = null;
   yielded: string | null = null;
   readonly rows = new Map<string, { readonly epoch: number; readonly sequence: number }>();
   permits: readonly PermitCell[] = [];

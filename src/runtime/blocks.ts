@@ -76,6 +76,5 @@ export function reserveOf(share: Share): number {
 
 /** A buddy allocator can place any blocks of powers of two that add up to at most its size. */
 export function arenaBytes(share: Share): number {
-  const bellAndTurns = 2 * Arena.block_bytes_min;
-  return bellAndTurns + sum(blocksOf(share, null)) + reserveOf(share);
+  return sum(blocksOf(share, null)) + reserveOf(share);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../base.ts";
 import type { Tag } from "../config.ts";
-import { DONE, type AnyDriver, type Broadcast } from "../driver.ts";
+import { DONE, overlap, type AnyDriver, type Broadcast } from "../driver.ts";
 import { GOOD, stateName, type Written } from "../ring.ts";
 import type { LinkPlan } from "./graph.ts";
 import { raw_bytes_max, type LinkPort } from "./port.ts";
@@ -32,11 +32,6 @@ export async function lookAround(
     frame: broadcast.frame(tag, encoded.bytes, plan.link).toHex(),
     stations: [...devices].map(([station, names]) => ({ station, devices: [...names] })),
   };
-}
-
-function overlap(driver: AnyDriver, tag: Tag, other: Tag): boolean {
-  const [a, b] = [driver.extent(tag), driver.extent(other)];
-  return a.area === b.area && a.from <= b.to && b.from <= a.to;
 }
 
 const not_read = { value: null, quality: "not read" };

@@ -48,6 +48,10 @@ export class ClientRows implements Rows {
     this.forget();
   }
 
+  get isDisabled(): boolean {
+    return this.#o.isDisabled(this.#device);
+  }
+
   begin(time: number, source: number): number {
     const seq = this.#claim(time, source);
     this.#repeat(seq);
@@ -61,7 +65,7 @@ export class ClientRows implements Rows {
     for (const column of ring.columns) {
       copyCell(ring, column, seq, this.#told, told[column.index]!, 0);
     }
-    if (this.#o.isDisabled(this.#device)) this.#mark(seq, BAD.disabled);
+    if (this.isDisabled) this.#mark(seq, BAD.disabled);
     this.#publish(seq);
     this.published += 1;
   }
@@ -69,7 +73,7 @@ export class ClientRows implements Rows {
   spoil(time: number, state: number): void {
     const seq = this.#claim(time, NaN);
     this.#repeat(seq);
-    this.#mark(seq, this.#o.isDisabled(this.#device) ? BAD.disabled : state);
+    this.#mark(seq, this.isDisabled ? BAD.disabled : state);
     this.#publish(seq);
     this.spoiled += 1;
   }

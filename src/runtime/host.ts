@@ -1,7 +1,7 @@
 import { limits, never } from "../base.ts";
 import type { Connection } from "../connector.ts";
 import { dayOf, type Box, type Command } from "../gate.ts";
-import { Bell, Word, type Written } from "../ring.ts";
+import { Arena, Bell, Word, type Written } from "../ring.ts";
 import { Commands, type FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
 import type { DurabilityStatus } from "./durability.ts";
@@ -79,6 +79,8 @@ export class RoleHost {
   readonly #role: Role;
   readonly #loop: Loop;
   #inspector: Inspector;
+  /** Of its bell and its turns. */
+  readonly #words: Arena;
   readonly #bell: Bell;
   readonly #turns: Word;
   #writing: Writing | null = null;
@@ -97,8 +99,11 @@ export class RoleHost {
       epoch: options.past?.epoch ?? 0,
       pathEnded: (link, why) => this.#writing?.pathEnded(link, why),
     });
-    this.#bell = Bell.create(this.#role.arena, "bell");
-    this.#turns = Word.create(this.#role.arena, "turns");
+    // Not in the role's arena: to the engine of each thread that sees it that is its own heap, and
+    // the larger it is, the later it collects.
+    this.#words = Arena.create(2 * Arena.block_bytes_min);
+    this.#bell = Bell.create(this.#words, "bell");
+    this.#turns = Word.create(this.#words, "turns");
     this.#inspector = new Inspector(this.#role);
   }
 
@@ -120,12 +125,12 @@ export class RoleHost {
   }
 
   #offer(): Offer {
-    const { arena, offered } = this.#role;
+    const { buffer } = this.#words;
     return {
       role: this.#options.share.role,
-      rings: offered.map(ringPlace),
-      bell: { buffer: arena.buffer, at: this.#bell.at },
-      turns: { buffer: arena.buffer, at: this.#turns.at },
+      rings: this.#role.offered.map(ringPlace),
+      bell: { buffer, at: this.#bell.at },
+      turns: { buffer, at: this.#turns.at },
     };
   }
 
@@ -260,6 +265,11 @@ export class RoleHost {
     return this.#inspector.devices(clock.now(), clock.time());
   }
 
+  device(name: string) {
+    const { clock } = this.#options.world;
+    return this.#inspector.device(name, clock.now(), clock.time());
+  }
+
   tag(id: string) {
     return this.#inspector.tag(id, this.#options.world.clock.time());
   }
@@ -392,10 +402,10 @@ export function breather({ clock, timers }: Pick<World, "clock" | "timers">): Br
 
 /** The names that `main` may call on another thread. */
 export const hostCalls = [
-  "status", "devices", "frames", "tag", "decision", "streams", "latest", "rules", "tables",
-  "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
-  "prove", "latch", "past", "prepare",
-  "abandon", "quiesce", "begin", "release", "free", "places", "rule", "stop",
+  "status", "devices", "device", "frames", "tag", "decision", "streams", "latest", "rules",
+  "tables", "alarms", "operate", "override", "restoreShelves", "take", "proof", "paths", "arm",
+  "prove", "latch", "past", "prepare", "abandon", "quiesce", "begin", "release", "free", "places",
+  "rule", "stop",
 ] as const;
 
 export type HostCalls = {

@@ -2,8 +2,8 @@ import { Fault, nearest } from "../base.ts";
 import type { Device, Group, StaticTag, Tag } from "../config.ts";
 import type { ConnectionStatus } from "../connector.ts";
 import {
-  arrayOf, BAD, categoryOf, DynReader, flagNames, readCell, stateName, type Column, type Dyn,
-  type Ring,
+  arrayOf, BAD, categoryOf, DynReader, flagNames, NULL, readCell, stateName, type Column,
+  type Dyn, type Ring,
 } from "../ring.ts";
 import { connectionOf, linkOf } from "./generation.ts";
 import type { RulePlan, StreamPlan } from "./graph.ts";
@@ -100,6 +100,9 @@ export class Inspector {
       throw new Fault("force", `${id} is ${tag.type}: ${JSON.stringify(value)} cannot stand there`,
         { tag: id, type: tag.type });
     }
+    // What no raw number means is no reading: the driver's Fault says why.
+    const { driver, link } = this.#role.share.links.find((one) => one.link.name === device.link)!;
+    if (typeof value === "number" && column.kind !== "time") driver.encode(tag, value, link);
     return { ring, column };
   }
 
@@ -109,17 +112,25 @@ export class Inspector {
   }
 
   devices(now: number, time: number): DeviceView[] {
-    return this.#role.gateway.devices.map((device) => {
-      const link = this.#role.links.get(device.link)?.view(now);
-      const station = link?.stations.find((s) => s.station === device.station);
-      return {
-        name: device.name, link: device.link, station: device.station, labels: device.labels,
-        state: link?.state !== "open"
-          ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
-        tags: device.groups.flatMap((group) =>
-          tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
-      };
-    });
+    return this.#role.gateway.devices.map((device) => this.#deviceView(device, now, time));
+  }
+
+  /** Of one that there is. */
+  device(name: string, now: number, time: number): DeviceView {
+    const device = this.#role.gateway.devices.find((one) => one.name === name)!;
+    return this.#deviceView(device, now, time);
+  }
+
+  #deviceView(device: Device, now: number, time: number): DeviceView {
+    const link = this.#role.links.get(device.link)?.view(now);
+    const station = link?.stations.find((s) => s.station === device.station);
+    return {
+      name: device.name, link: device.link, station: device.station, labels: device.labels,
+      state: link?.state !== "open"
+        ? `link ${link?.state ?? "closed"}` : station?.reason ?? "good",
+      tags: device.groups.flatMap((group) =>
+        tagsOf(group).map((tag) => this.#tagView(device, group, tag, time))),
+    };
   }
 
   links(now: number): LinkView[] {
@@ -222,11 +233,15 @@ export class Inspector {
     const state = stateAt(ring, column, seq);
     const rowTime = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;
     return {
-      ...head, value: json(ring, column, seq), quality: stateName(state),
+      ...head, value: state === BAD.broadcast ? null : json(ring, column, seq),
+      quality: stateName(state),
       category: categoryOf(state), time: rowTime, age_ms: time - rowTime, ...flagsOf(ring, seq),
     };
   }
 }
+
+/** A bad cell shows what it had last, and a broadcast never had anything. */
+const hasValue = (state: number): boolean => state < NULL && state !== BAD.broadcast;
 
 function fits(value: number | boolean | string, { kind, slot }: Column): boolean {
   switch (kind) {
@@ -249,7 +264,7 @@ export function rowOf(ring: Ring, seq: number): RowView {
   const quality: Record<string, string> = {};
   for (const column of ring.shown) {
     const state = stateAt(ring, column, seq);
-    values[column.name] = state >= 192 ? null : json(ring, column, seq);
+    values[column.name] = hasValue(state) ? json(ring, column, seq) : null;
     if (state !== 0) quality[column.name] = stateName(state);
   }
   const time = ring.arena.F[ring.timeAt + (seq & ring.mask)]!;

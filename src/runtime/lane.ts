@@ -51,6 +51,8 @@ export interface LaneOptions {
   armingEnded(number: number, why: string): void;
   /** A person forced the tag, or had its device left alone. */
   isOverridden(tag: string): boolean;
+  /** Of a broadcast: a device of the link that a person had left alone, or null. */
+  leftAlone(): string | null;
 }
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: Written | null) => void;
@@ -215,7 +217,7 @@ export class Lane {
     const now = this.#options.clock.now();
     if (this.retired) return refuse("changing", { tag: this.id });
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     return verdict.admit || verdict.code === "not-armed" ? null : verdict;
   }
 
@@ -224,7 +226,7 @@ export class Lane {
     const now = this.#options.clock.now();
     if (this.retired) return this.#refuse(command, refuse("changing", { tag: this.id }), answer);
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
     if (this.state.facts.broadcast) return this.#intend(command, verdict, answer);
@@ -236,7 +238,7 @@ export class Lane {
     const now = this.#options.clock.now();
     this.state.wasRead(read);
     this.#permits(now);
-    const verdict = decide(command, this.policy, this.#gate(), now);
+    const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#withdraw(command, verdict, answer);
     if (isProve(command.origin) && !this.#isWordForWord(verdict.bytes, raw)) {
       return this.#withdraw(command, refuse("does-not-fit", { tag: this.id,
@@ -274,7 +276,7 @@ export class Lane {
       last: (now: number, answer_ms = 0): number | null => {
         this.#observe(now, clock.time());
         this.#permits(now);
-        refusal = lastLook(command, admitted, this.policy, this.#gate(), now, answer_ms);
+        refusal = lastLook(command, admitted, this.policy, this.known(), now, answer_ms);
         if (refusal !== null) return null;
         this.state.leave(now);
         return permitsUntil(command, this.policy, this.state.permits);
@@ -354,7 +356,9 @@ export class Lane {
     this.last = { id, origin, value, outcome, code, sentence, time };
   }
 
-  #gate(): { box: Box; tag: TagState } {
+  /** What the gate decides by, as of now. */
+  known(): { box: Box; tag: TagState } {
+    if (this.state.facts.broadcast) this.state.leftAlone = this.#options.leftAlone();
     return { box: this.#options.box, tag: this.state };
   }
 

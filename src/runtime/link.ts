@@ -60,8 +60,8 @@ export interface LinkRunnerOptions {
   complete(ring: Ring, from: number, n: number): void;
   /** Its readers have it, or whoever carries it further has to end what is under way. */
   published(ring: Ring): void;
-  /** A peer address that changed ends the armings of the link's tags (W3). */
-  peerChanged(peer: string): void;
+  /** Another peer, or perhaps another: it ends the armings of the link's tags (W3). */
+  peerChanged(why: string): void;
   /** Something happened that a turn should look at soon. */
   wake(): void;
 }
@@ -183,7 +183,9 @@ export class LinkRunner implements WireEvents {
       // A slow group must not wait an interval for what the device can tell now.
       for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
     }
-    if (this.peer !== "" && this.peer !== peer) this.#options.peerChanged(peer);
+    if (this.peer !== "" && this.peer !== peer) {
+      this.#options.peerChanged(`the peer changed to ${peer}`);
+    }
     this.peer = peer;
     this.#options.wake();
   }
@@ -195,7 +197,10 @@ export class LinkRunner implements WireEvents {
     this.#options.wake();
   }
 
-  closed(reason: string): void {
+  closed(reason: string, isGone = false): void {
+    if (isGone && this.peer !== "") {
+      this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
+    }
     const [station] = this.stations.keys();
     const wordless = station !== undefined && this.state === "open" && !this.#answered &&
       !this.#given;
@@ -310,7 +315,11 @@ export class LinkRunner implements WireEvents {
     this.#job = job;
     this.#slots[0]!.since = now;
     if (job.kind === "read") this.session.readRaw(job.tag, job.raw, now);
-    else this.session.write(job.tag, job.raw, () => this.#lastLook(job), now);
+    else {
+      // What is left until its deadline is counted from now, not from when this turn began.
+      const last = (): number | null => this.#lastLook(job);
+      this.session.write(job.tag, job.raw, last, this.#options.now());
+    }
   }
 
   /** The bytes go to the wire in this call's caller. */
@@ -392,8 +401,8 @@ export class LinkRunner implements WireEvents {
       poll.failed += 1;
       const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
       spoil(ring, request, why);
-    } else if (poll.isRefused(request, now)) {
-      spoil(ring, request, BAD.address);
+    } else if (poll.refusal(request, now) !== 0) {
+      spoil(ring, request, poll.refusal(request, now));
     } else {
       slot.request = request;
       slot.since = now;
@@ -408,7 +417,8 @@ export class LinkRunner implements WireEvents {
   #endPoll(poll: Poll): boolean {
     if (!poll.isTaken || !this.#isIdle) return false;
     this.#endRow(poll.group.ring);
-    poll.end();
+    const found = poll.end();
+    if (found !== "") this.#options.log.warn("link", `${this.name}: ${found}`);
     this.#poll = null;
     return true;
   }
@@ -428,8 +438,8 @@ export class LinkRunner implements WireEvents {
     slot.request = null;
     this.#judge(request.station, slot, now);
     if (result === DONE) poll.answered(request);
-    else if (result !== BAD.address || !poll.refuse(request, now)) {
-      if (result === BAD.address && poll.isNews(request)) this.#tellRefused(request, slot.session);
+    else if (!isRefusal(result) || !poll.refuse(request, result, now)) {
+      if (isRefusal(result) && poll.isNews(request)) this.#tellRefused(request, slot.session);
       poll.failed += 1;
       spoil(poll.group.ring, request, result);
     }
@@ -485,9 +495,9 @@ export class LinkRunner implements WireEvents {
   }
 
   /** One tag of all is not there. */
-  #tellRefused({ station, tags, text }: Request, { exception }: Session): void {
+  #tellRefused({ station, tags, text }: Request, { result, exception }: Session): void {
     const [tag] = tags;
-    const advice = this.#advise(station, BAD.address, exception, tag!);
+    const advice = this.#advise(station, result, exception, tag!);
     this.#options.log.warn("link", `${this.name}: ${tag!.id}: ${advice ?? `${text} is refused`}`);
   }
 
@@ -554,6 +564,9 @@ function hasValue({ arena: { U }, columns, head, mask }: Ring, { tags }: Request
   }
   return false;
 }
+
+/** The device answered that it does not do it. */
+const isRefusal = (result: number): boolean => result === BAD.address || result === BAD.exception;
 
 /** A device's name has no dot. */
 export const deviceOf = ({ id }: DriverTag): string => id.slice(0, id.indexOf("."));

@@ -32,13 +32,14 @@ export function phases(groups: readonly Pick<LinkGroup, "interval">[], place: nu
 }
 
 /** How a driver halves a request that a device refused, and puts halves together again. */
-export type Splitter = Pick<Driver, "split" | "join">;
+export type Splitter = Pick<Driver, "split" | "join" | "apart">;
 
 /** Refused tags of a group that the log names; `refused` of `/links` has all. */
 const refused_told_max = 10;
 
-/** A request that names an address that the device does not have. */
+/** A request of one tag that the device does not answer, and its `BAD.*` state. */
 interface Refused {
+  readonly state: number;
   /** Monotonic ms until which it is not asked again. */
   until: number;
   wait_ms: number;
@@ -47,7 +48,8 @@ interface Refused {
 /**
  * How a group's polling goes, and which requests it is made of. A device refuses a whole read for
  * one address that it does not have: such a request is halved until the one tag is found, in the
- * same poll, so that all others have their values. The tag is tried again later.
+ * same poll, so that all others have their values. The tag is tried again later. A device that
+ * refuses a read for its length answers all of the halves: they stay apart.
  */
 export class Poll {
   readonly group: LinkGroup;
@@ -74,6 +76,12 @@ export class Poll {
   /** What became of the requests that this poll halved. */
   readonly #split = new Map<Request, readonly Request[]>();
   readonly #refused = new Map<Request, Refused>();
+  /** Halves that were answered, and requests that are not to be put together again. */
+  readonly #read = new Set<Request>();
+  readonly #apart = new Set<Request>();
+  /** What was found out of the device's bounds, and that it was told. */
+  #found = "";
+  #told = false;
 
   constructor(group: LinkGroup, splitter: Splitter, due: number, phase: number) {
     this.group = group;
@@ -96,6 +104,7 @@ export class Poll {
     this.#next = 0;
     this.#halves.length = 0;
     this.#split.clear();
+    this.#read.clear();
     this.#refused.clear();
   }
 
@@ -127,11 +136,11 @@ export class Poll {
     return this.#next === this.#requests.length && this.#halves.length === 0;
   }
 
-  /** The device is known not to have it, and it is not yet time to ask again. */
-  isRefused(request: Request, now: number): boolean {
-    if (this.#refused.size === 0) return false;
+  /** The state of what is known to be refused, until it is time to ask again; 0 = ask. */
+  refusal(request: Request, now: number): number {
+    if (this.#refused.size === 0) return 0;
     const refused = this.#refused.get(request);
-    return refused !== undefined && now < refused.until;
+    return refused !== undefined && now < refused.until ? refused.state : 0;
   }
 
   /** It was refused for the first time, and not so many were that nobody would read on. */
@@ -142,12 +151,13 @@ export class Poll {
 
   answered(request: Request): void {
     if (this.#refused.size > 0) this.#refused.delete(request);
+    if (this.#split.size > 0) this.#read.add(request);
   }
 
-  /** The device has not all of it. True if halves of it are read in its place. */
-  refuse(request: Request, now: number): boolean {
+  /** The device refuses it with `state`. True if halves of it are read in its place. */
+  refuse(request: Request, state: number, now: number): boolean {
     const halves = this.#splitter.split?.(request) ?? null;
-    if (halves !== null) {
+    if (state === BAD.address && halves !== null) {
       if (this.#halved >= limits.split_requests_max) return false;
       this.#halved += 2;
       this.#split.set(request, halves);
@@ -155,34 +165,71 @@ export class Poll {
       this.#halves.push(halves[1], halves[0]);
       return true;
     }
+    if (state !== BAD.address && (halves !== null || !this.#isFound(request))) return false;
     const wait_ms = Math.min(limits.refused_ms_max,
       2 * (this.#refused.get(request)?.wait_ms ?? limits.refused_ms_min / 2));
-    this.#refused.set(request, { until: now + wait_ms, wait_ms });
+    this.#refused.set(request, { state, until: now + wait_ms, wait_ms });
     return false;
   }
 
-  /** The row is complete: the next poll knows what this one found out. */
-  end(): void {
-    this.polls += 1;
-    this.isHeard = false;
-    if (this.#split.size === 0) return;
-    this.#requests = this.#requests.flatMap((request) => this.#pieces(request));
-    this.#split.clear();
+  /** It came of halving a request that the device refused. */
+  #isFound(request: Request): boolean {
+    if (this.#refused.has(request)) return true;
+    for (const halves of this.#split.values()) if (halves.includes(request)) return true;
+    return false;
   }
 
-  /** What a request fell into; neighbours that were answered are one again. */
+  /**
+   * The row is complete: the next poll knows what this one found out. What a person should know of
+   * it, once; empty = nothing.
+   */
+  end(): string {
+    this.polls += 1;
+    this.isHeard = false;
+    if (this.#split.size === 0) return "";
+    this.#found = "";
+    this.#requests = this.#requests.flatMap((request) => this.#pieces(request));
+    this.#split.clear();
+    this.#read.clear();
+    this.#apart.clear();
+    if (this.#told || this.#found === "") return "";
+    this.#told = true;
+    return this.#found;
+  }
+
+  /** What a request fell into: neighbours that were answered are one again around the culprit. */
   #pieces(request: Request): Request[] {
     const halves = this.#split.get(request);
     if (halves === undefined) return [request];
-    const pieces: Request[] = [];
-    for (const piece of halves.flatMap((half) => this.#pieces(half))) {
-      const last = pieces.at(-1);
-      const both = last !== undefined && !this.#refused.has(last) && !this.#refused.has(piece)
-        ? this.#splitter.join?.(last, piece) ?? null : null;
-      if (both === null) pieces.push(piece);
-      else pieces[pieces.length - 1] = both;
+    const pieces = halves.flatMap((half) => this.#pieces(half));
+    if (this.#isTooLong(pieces)) {
+      for (const piece of pieces) this.#apart.add(piece);
+      this.#found = this.#splitter.apart?.(request, pieces) ?? "";
+      return pieces;
     }
-    return pieces;
+    const joined: Request[] = [];
+    for (const piece of pieces) {
+      const both = joined.length === 0 ? null : this.#join(joined.at(-1)!, piece);
+      if (both === null) joined.push(piece);
+      else joined[joined.length - 1] = both;
+    }
+    return joined;
+  }
+
+  /**
+   * All of it was read, and nothing lies between that might be the culprit: the device takes no
+   * read of this length.
+   */
+  #isTooLong(pieces: readonly Request[]): boolean {
+    return pieces.every((piece, i) => this.#read.has(piece) &&
+      (i === 0 || (this.#splitter.join?.(pieces[i - 1]!, piece) ?? null) !== null));
+  }
+
+  #join(last: Request, piece: Request): Request | null {
+    for (const one of [last, piece]) {
+      if (this.#refused.has(one) || this.#apart.has(one)) return null;
+    }
+    return this.#splitter.join?.(last, piece) ?? null;
   }
 }
 

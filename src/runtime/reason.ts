@@ -19,8 +19,12 @@ export function reasonOf(
   const isOwn = quality === "bad:address" || station === undefined || station.reason === "good";
   const advice = adviceOn(tag, link, station, read, plan);
   return (isOwn ? `the poll gave ${quality}` : `the station's last exchange: ${station.reason}`) +
-    (advice === null ? "" : `: ${advice}`);
+    (advice === null ? saidOf(tag, link) : `: ${advice}`);
 }
+
+/** A device that refuses a tag alone says why; it may have refused another one since. */
+const saidOf = ({ quality }: TagView, { lastError }: LinkView): string =>
+  (quality === "bad:exception" && lastError ? `; the last refusal on its link: ${lastError}` : "");
 
 function adviceOn(
   { quality }: TagView, { stations }: LinkView, station: StationView | undefined,

@@ -23,8 +23,8 @@ import { localStore, pastOf, type Past } from "./store-port.ts";
 import { Trial } from "./trial.ts";
 import type { WatchInit } from "./watch.ts";
 import type {
-  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, TryAnswer,
-  TryRequest, WhyView, WriteAnswer, WriteRequest,
+  AlarmView, Health, OverrideOrder, OperateRequest, ProvedView, RuleOrder, Runtime, StationView,
+  TryAnswer, TryRequest, WhyView, WriteAnswer, WriteRequest,
 } from "./view.ts";
 import { sharers } from "./windows.ts";
 import type { Thread, World } from "./world.ts";
@@ -114,12 +114,14 @@ class Running implements Runtime {
 
   async start(): Promise<void> {
     const names = roleNames(this.#graph.gateway.profile);
-    if (names.length === 1) await this.#startHere();
-    else await this.#startThreads(names);
+    const here = names.length === 1 ? await this.#startHere() : null;
+    if (here === null) await this.#startThreads(names);
     this.#adopt(this.#graph);
     this.#restoreShelves();
     this.#latching.recall();
     this.#options.world.shrink();
+    // What the start still did between two turns is none that it missed.
+    if (here !== null) this.#watchOver(here);
     this.#keepSoon();
   }
 
@@ -133,7 +135,7 @@ class Running implements Runtime {
     this.#savePlaces();
   }
 
-  async #startHere(): Promise<void> {
+  async #startHere(): Promise<Offer> {
     const { components, world, store } = this.#options;
     const host = new RoleHost({
       ...this.#beginning(), share: shareOf(this.#graph, "all"), components,
@@ -142,11 +144,11 @@ class Running implements Runtime {
     });
     const offer = await host.prepareFirst();
     await host.start([]);
-    this.#watchOver(offer);
     const calls = Object.fromEntries(hostCalls.map((name) =>
       [name, async (...args: unknown[]) => (host as any)[name](...args)])) as unknown as HostCalls;
     this.#roles.push(
       { name: "all", calls, remote: null, worker: null, turns: null, seen: 0, seenAt: 0 });
+    return offer;
   }
 
   async #startThreads(names: readonly RoleName[]): Promise<void> {
@@ -399,6 +401,11 @@ class Running implements Runtime {
     return this.#control.devices();
   }
 
+  async device(name: string) {
+    this.#testDevice(name);
+    return this.#control.device(name);
+  }
+
   async streams() {
     return (await Promise.all(this.#roles.map(({ calls }) => calls.streams()))).flat();
   }
@@ -480,9 +487,9 @@ class Running implements Runtime {
   async why(id: string): Promise<WhyView> {
     const { configChanged, safeMode } = this.#options;
     const graph = this.#graph;
-    const [tag, gate, devices, links] = await Promise.all([this.#control.tag(id),
-      this.#control.decision(id), this.#control.devices(), this.links()]);
-    const device = devices.find((d) => d.tags.some((t) => t.id === id))!;
+    const [tag, gate, links] = await Promise.all([this.#control.tag(id),
+      this.#control.decision(id), this.links()]);
+    const device = graph.gateway.devices.find(({ name }) => id.startsWith(`${name}.`))!;
     const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     const reach = new Reach(new Map(graph.rules.map((plan) => [plan.rule.name, plan])), id);
@@ -599,12 +606,16 @@ function sentenceOfOrder(order: OverrideOrder): string {
   }
 }
 
+/** It does not answer, or has refused all that it was ever asked. */
+const isInTrouble = ({ failures, exceptions, lastGood_ms }: StationView): boolean =>
+  failures > 0 || (exceptions > 0 && lastGood_ms === null);
+
 function troublesOf(role: Awaited<ReturnType<HostCalls["status"]>>): string[] {
   return [
     ...role.overrides,
     ...role.links.filter((link) => link.state !== "open")
       .map(({ name, reason }) => `${isOwn(name) ? "" : "link "}${name}: ${reason}`),
-    ...role.links.flatMap((link) => link.stations.filter((s) => s.failures > 0)
+    ...role.links.flatMap((link) => link.stations.filter(isInTrouble)
       .map(({ station, reason, advice }) => `link ${link.name} station ${station}: ${reason}` +
         (advice === "" ? "" : `: ${advice}`))),
     ...role.refused.map(([name, why]) => `${name}: ${why}`),

@@ -12,6 +12,8 @@ export interface Runtime {
   links(): Promise<LinkView[]>;
   frames(link: string, after: number): Promise<FrameView[]>;
   devices(): Promise<DeviceView[]>;
+  /** A Fault `unknown-device` if there is none. */
+  device(name: string): Promise<DeviceView>;
   streams(): Promise<StreamView[]>;
   /**
    * Newest row of a stream; null if there is none yet; a Fault `unknown-stream` if no such stream.

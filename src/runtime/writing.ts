@@ -276,7 +276,7 @@ export class Writing {
     const minutes_max = limits.arm_minutes_max;
     await this.#betweenCommands(lane);
     const arming = tryArm({ for_ms, by, proof, stored, number, minutes_max, read, only },
-      lane.policy, this.box, lane.state, this.#world.clock.now());
+      lane.policy, this.box, lane.known().tag, this.#world.clock.now());
     if ("admit" in arming) return arming;
     const time = this.#world.clock.time();
     const { tag } = place;
@@ -315,7 +315,11 @@ export class Writing {
 
   /** Who leaves a device alone does not mean to write to it when it is asked again. */
   deviceEnded(device: string, why: string): void {
-    for (const lane of this.lanes.values()) if (lane.id.startsWith(`${device}.`)) lane.end(why);
+    const link = this.#gateway.devices.find(({ name }) => name === device)?.link;
+    for (const lane of this.lanes.values()) {
+      const isReached = lane.state.facts.broadcast && lane.port.name === link;
+      if (isReached || lane.id.startsWith(`${device}.`)) lane.end(why);
+    }
   }
 
   /** W3: what these tags' values are made of has changed in one rule on their way. */
@@ -424,9 +428,16 @@ export class Writing {
       box: this.box, audit: this.#record, wake: this.#wake,
       armingEnded: (number, why) => this.#store.endArming(number, why),
       isOverridden: (tag) => this.#isOverridden(tag),
+      leftAlone: () => this.#leftAlone(place.link.name),
     });
     this.lanes.set(id, lane);
     return lane;
+  }
+
+  #leftAlone(link: string): string | null {
+    const alone = this.#gateway.devices.find((device) =>
+      device.link === link && this.#role.overrides.isDisabled(device.name));
+    return alone?.name ?? null;
   }
 
   /** Also while the newest row still says so. */

@@ -9,7 +9,8 @@ export interface PlantTag {
   readonly type: TagType;
   readonly scale: number;
   readonly offset: number;
-  readonly writable: boolean;
+  /** Somebody writes it: by itself, or all stations at once. */
+  readonly takes: boolean;
   readonly eu: string | null;
 }
 
@@ -238,7 +239,7 @@ const sine_period_ms = 60_000;
 
 /** A tag that plant.json does not name: writable ones hold, bools are false, the rest swings. */
 function usual(tag: PlantTag, index: number): Behaviour {
-  if (tag.writable) return { kind: "follow", value: holdsText(tag) ? "" : 0 };
+  if (tag.takes) return { kind: "follow", value: holdsText(tag) ? "" : 0 };
   if (!/^(u?int|float)/.test(tag.type)) {
     return { kind: "constant", value: holdsText(tag) ? "" : 0, noise: 0 };
   }

@@ -1,6 +1,6 @@
 import { createRandom, Fault, nearest } from "../base.ts";
 import type { Gateway, Link } from "../config.ts";
-import { itemsOf, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
+import { itemsOf, overlap, type AnyDriver, type Driver, type DriverTag } from "../driver.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { commandHelp, parseCommand, parseLevel, type Command } from "./command.ts";
 import { Faults, type FaultOrder } from "./fault.ts";
@@ -14,7 +14,7 @@ export function simulated(
   return gateway.links.flatMap((link) => {
     const driver = drivers.find((d) => d.type === link.type);
     if (driver === undefined || driver.medium === "client") return [];
-    const tags = tagsOf(gateway, link);
+    const tags = tagsOf(gateway, link, driver);
     return [{ link, driver, tags, signals: tags.flatMap(signalsOf) }];
   });
 }
@@ -28,13 +28,15 @@ interface SimulatedLink {
 }
 
 const signalsOf = (tag: DriverTag & PlantTag): PlantTag[] =>
-  itemsOf(tag).map((item) => ({ ...item, eu: tag.eu }));
+  itemsOf(tag).map((item) => ({ ...item, eu: tag.eu, takes: tag.takes }));
 
-function tagsOf(gateway: Gateway, link: Link): (DriverTag & PlantTag)[] {
+function tagsOf(gateway: Gateway, link: Link, driver: Driver): (DriverTag & PlantTag)[] {
   const tags = gateway.devices.filter((device) => device.link === link.name)
     .flatMap(({ groups }) => groups.flatMap((group) => group.tags));
+  const broadcasts = tags.filter((tag) => driver.broadcast?.is(tag));
   // Not as the gateway has them: here each value is asked for by its tag's name.
-  return tags.map(({ id, station, spec }, column) => ({ ...spec, id, station, column }));
+  return tags.map((tag, column) => ({ ...tag.spec, id: tag.id, station: tag.station, column,
+    takes: tag.writable || broadcasts.some((all) => overlap(driver, all, tag)) }));
 }
 
 export interface SimulationOptions {

@@ -38,6 +38,12 @@ export class FakeRuntime implements Runtime {
     return [{ name: "press", link: "plc-1", station: 1, labels: {}, state: "good", tags: [tag] }];
   }
 
+  async device(name: string) {
+    const device = (await this.devices()).find((one) => one.name === name);
+    if (device === undefined) throw new Fault("unknown-device", `There is no device ${name}`);
+    return device;
+  }
+
   async streams() {
     return [{ name: "press.fast", from: "group" as const, columns: [], rows: 1, capacity: 16,
       interval_ms: 100, source: null }];

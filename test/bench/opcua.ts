@@ -165,7 +165,7 @@ function checked(
   // What was not told yet is no value.
   for (const { payload } of ring.columns) ring.arena.F.fill(NaN, payload, payload + ring.rows);
   return {
-    stream: ring.name, interval: 1000, tags, ring, history: null,
+    stream: ring.name, interval: 1000, tags, ring, history: null, isDisabled: false,
     begin() {
       ring.claim(1);
       const { F } = ring.arena;

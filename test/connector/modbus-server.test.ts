@@ -203,6 +203,7 @@ describe("what check says", () => {
       devices: { press: { link: "plc", groups: { fast: "100ms", slow: "1m" }, tags: {
         temperature: { at: "holding 0", type: "float32", group: "fast" },
         name: { at: "holding 2", type: "text(8)", group: "fast" },
+        zones: { at: "holding 40", type: "float32[4]", group: "fast" },
         energy: { at: "holding 10", type: "int64", group: "slow" },
       } } },
       rules: { hold: { sql: "SELECT temperature > 5 AS hot FROM press.fast" } },
@@ -238,6 +239,9 @@ describe("what check says", () => {
       "shares words with"],
     ["a number as a bit", { "coil 0": "press.temperature" }, "press.temperature is no bool"],
     ["a text as a number", { "holding 0": "press.name" }, 'the register needs "type": "text(n)"'],
+    ["an array", { "holding 0": "press.zones" }, "press.zones is an array or of no fixed type"],
+    ["an array of registers", { "holding 0": { value: "press.temperature", type: "int16[2]" } },
+      "expected a type"],
     ["a number as a text", { "holding 0": { value: "press.temperature", type: "text(4)" } },
       "press.temperature is no text"],
     ["an old tag", { "holding 0": "press.energy" }, '"maxAge" has to be longer'],

@@ -46,7 +46,7 @@ export const kits: readonly Kit[] = [
   modbus,
   { ...modbus, isUnnumbered: true, settings: { ...host, framing: "rtu" } },
   {
-    driver: s7, settings: host, textAt: "DB1.DBB400",
+    driver: s7, settings: host, textAt: "DB1.DBB4000",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),
     item: (type, i) => (type === "bool" ? `DB2.DBX${(i + 3) >> 3}.${(i + 3) & 7}`
       : `DB${3 + orderOf(type)}.DBW${10 + i * itemBytes[type]!}`),

@@ -9,7 +9,7 @@ import { linkOf, ringFor, tag, withCrc } from "../driver/support.ts";
  */
 const rows_total = 1_000_000;
 const { ring, tags } = ringFor([tag("holding 0", "int16"), tag("holding 1", "float32"),
-  tag("holding 3", "float64"), tag("holding 7.2", "bool")]);
+  tag("holding 3", "float64"), tag("holding 7.2", "bool"), tag("holding 0", "int16[8]")]);
 const link = linkOf(modbusRtu, { port: "/dev/null", rs485: "adapter", listenOnly: true });
 const wire: Wire = { open() {}, drain() {}, reset() {}, send: () => false };
 const session = modbusRtu.open(link, wire);

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
 import {
-  ethernetIp, modbusTcp, s7, type Driver, type DriverTag, type Request,
+  ethernetIp, modbusRtu, modbusTcp, s7, type Driver, type DriverTag, type Request,
 } from "../../src/driver.ts";
 import type { CipRequest } from "../../src/driver/ethernet-ip/plan.ts";
 import type { ModbusRequest } from "../../src/driver/modbus/plan.ts";
 import type { S7Request } from "../../src/driver/s7/plan.ts";
-import { GOOD, readCell, UNCERTAIN_MAX, type ItemType, type Ring } from "../../src/ring.ts";
-import { linkOf, ringFor, tag, tcpLink } from "./support.ts";
+import {
+  GOOD, readCell, stateName, UNCERTAIN_MAX, type ItemType, type Ring,
+} from "../../src/ring.ts";
+import { linkOf, ringFor, ScriptedWire, tag, tcpLink, withCrc } from "./support.ts";
 
 const seed = Number(process.env.SOAK_SEED ?? Date.now() % 1e9);
 const numbers = ["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"];
@@ -186,5 +188,40 @@ describe("arrays of Modbus", () => {
       tag("holding 30", "int16"), tag("holding 100", "int16[100]"), tag("holding 150", "int16")],
     tcpLink);
     expect(plan.map(({ text }) => text)).toEqual(["holding 0..30", "holding 100..199"]);
+  });
+
+  test("what another master reads of a bus is an array if one read has all of it", () => {
+    const { ring, tags } = ringFor([tag("holding 4", "uint16[3]"), tag("coil 3", "bool[6]")]);
+    const link = linkOf(modbusRtu, { port: "/dev/null", rs485: "adapter", listenOnly: true });
+    const session = modbusRtu.open(link, new ScriptedWire());
+    const rows: string[] = [];
+    session.listen!({ requests: modbusRtu.plan(tags, link), interval: () => 100,
+      begins: () => ring.claim(1),
+      came(request) {
+        session.fill!(request, ring, ring.head);
+        rows.push(...tags.map((one) => {
+          const { value, state } = seen(ring, one, ring.head & ring.mask);
+          return `${stateName(state)} ${value}`;
+        }));
+        ring.publish(1);
+      } }, 0);
+    let now = 0;
+    const hear = (...frames: number[][]): void => {
+      for (const frame of frames) {
+        const bytes = withCrc(...frame);
+        session.receive(bytes, bytes.length, (now += 10));
+        session.step(now);
+      }
+      session.step((now += 1000));
+    };
+    hear([1, 3, 0, 3, 0, 5], [1, 3, 10, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5],
+      [1, 1, 0, 0, 0, 16], [1, 1, 2, 0b10101000, 0b1]);
+    expect(rows).toContain("good [2,3,4]");
+    expect(rows).toContain("good [true,false,true,false,true,true]");
+    // Half of one is none.
+    rows.length = 0;
+    hear([1, 3, 0, 4, 0, 2], [1, 3, 4, 0, 9, 0, 9]);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.filter((text) => text.includes("9") || text.startsWith("good"))).toEqual([]);
   });
 });

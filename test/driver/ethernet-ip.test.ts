@@ -200,13 +200,11 @@ describe("the connection", () => {
     expect(http.why[0]).toContain("right port");
   });
 
-  test("a wrong slot is an exception that says so", () => {
-    const { session, register, answer, ring, tags } = scripted(tag("Temp", "float32"));
+  test("a wrong slot is an exception of the station that says so", () => {
+    const { session, register, answer } = scripted(tag("Temp", "float32"));
     register();
-    answer("d2 00 01 01 1203");
-    expect(session.result).toBe(DONE);
-    ring.publish(1);
-    expect(states(ring, tags)).toEqual([BAD.exception]);
+    answer("d2 00 01 01 1203 01 00");
+    expect([session.result, session.exception]).toEqual([BAD.exception, 0x0312]);
     expect(session.trouble).toContain("no controller in that slot (0x312)");
     expect([0x0312, 0x04, 0x2107].every((code) => ethernetIp.rejects(code))).toBe(true);
     expect([0x0204, 0x01, 0x06].some((code) => ethernetIp.rejects(code))).toBe(false);
@@ -254,6 +252,45 @@ describe("writing", () => {
     const { bytes } = ethernetIp.encode(tags[0]!, 40_000, bench.link);
     bench.session.write(tags[0]!, bytes, () => Infinity, 0);
     expect([bench.run(0), bench.written]).toEqual([DONE, [["d.l", 40_000 - 65_536]]]);
+  });
+
+  /** Two bytes of the frame of a write with `left_ms` until its deadline; null = none left. */
+  function routed(left_ms: number, settings = {}): { wire: ScriptedWire; ms: number | null } {
+    const { register, answer, wire, session } = scripted(tag("Temp", "float32"),
+      { timeout: "3s", ...settings });
+    register();
+    answer("cc 00 00 00 ca00 00000000");
+    expect(session.result).toBe(DONE);
+    const before = wire.sent.length;
+    session.write(tag("Temp", "float32", { writable: true }), new Uint8Array(4),
+      () => 1000 + left_ms, 1000);
+    if (wire.sent.length === before) {
+      expect([session.result, session.sent]).toEqual([BAD.disconnected, false]);
+      return { wire, ms: null };
+    }
+    expect(session.frame).toEqual(wire.last);
+    return { wire, ms: 2 ** (wire.last[46]! & 0xf) * wire.last[47]! };
+  }
+
+  test("W14: the chassis may try no longer than is left of deadline and timeout", () => {
+    expect([255, 255.9, 40.7, 1].map((left) => routed(left).ms)).toEqual([255, 255, 40, 1]);
+    for (let left = 1; left < 5_000; left += 7.25) {
+      const { ms } = routed(left);
+      const most = Math.min(left, 3_000);
+      expect(ms!).toBeLessThanOrEqual(most);
+      // The finest ticks: at most one of them is lost.
+      expect(ms!).toBeGreaterThan(most * 127 / 128 - 1);
+    }
+    expect(routed(Infinity).ms).toBe(2_992);
+    expect(routed(0.9).ms).toBeNull();
+    expect(routed(-3).ms).toBeNull();
+  });
+
+  test("reads give the chassis its time, and a write without a slot has no such bytes", () => {
+    const { wire } = routed(50);
+    expect(wire.sent[1]!.subarray(46, 48).toHex()).toBe("059d");
+    expect(routed(50, { slot: "none" }).wire.last.subarray(40, 48).toHex())
+      .toBe("4d03910454656d70");
   });
 
   test("a BOOL is a tag of its own", () => {

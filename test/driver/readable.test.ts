@@ -51,3 +51,13 @@ test("on a bus that is only listened to, each frame of a piece in words", () => 
     "holding 0..1; station 1 FC3 4 bytes; station 1 FC6 wrote 50; " +
     "station 2 FC3 refused: 2 illegal address; part of a frame");
 });
+
+test("station 0 is all of a bus, and over TCP the device itself", () => {
+  const pdu = [6, 0, 9, 1, 2];
+  expect(modbusRtu.readable(withCrc(0, ...pdu), true, rtuLink)).toBe("all stations FC6 writes 9");
+  expect(modbusAscii.readable(asText(0, ...pdu), true, asciiLink))
+    .toBe("all stations FC6 writes 9");
+  const [, , , , , , , ...rest] = mbap(...pdu);
+  expect(modbusTcp.readable(Uint8Array.of(0, 1, 0, 0, 0, 6, 0, ...rest), true, tcpLink))
+    .toBe("station 0 FC6 writes 9");
+});

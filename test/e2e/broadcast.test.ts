@@ -39,7 +39,8 @@ describe("the simulator's stations", () => {
       [`${link}_all.speed`, `${link}_all.lamp`].map((tag) => [tag, allowed]))),
     api: { listen: "127.0.0.1:0" },
   };
-  const plant = Object.fromEntries(Object.keys(config.links).flatMap((link) =>
+  // What a broadcast reaches keeps what it is set to, also where nobody says so (`text`).
+  const plant = Object.fromEntries(["bus", "bus_slow"].flatMap((link) =>
     stations.flatMap((n) => [[`${link}_${n}.speed`, { kind: "follow", value: 10 + n }],
       [`${link}_${n}.lamp`, { kind: "follow", value: 0 }]])));
   let site: Site;
@@ -64,7 +65,7 @@ describe("the simulator's stations", () => {
       const { body } = await gateway.get("/tags/bus_all.speed");
       return body.quality === "bad:broadcast" ? body : null;
     });
-    expect(tag.category).toBeNull();
+    expect([tag.value, tag.category]).toEqual([null, null]);
     expect((await gateway.cli("why", "bus_all.speed")).output).toContain("none answers");
     expect(site.plant.frames().some(({ link, dir, bytes }) =>
       link.startsWith("bus") && dir === "in" && bytes.startsWith("00"))).toBe(false);
@@ -114,6 +115,18 @@ describe("the simulator's stations", () => {
     expect([code, output.includes("unknown (broadcast)")]).toEqual([1, true]);
     await until("all lamps", async () =>
       (await valuesOf("bus", "lamp")).every((value) => value === true));
+    expect(site.plant.writes("bus").length).toBe(2);
+  });
+
+  test("W3: who has one device left alone ends the arming, and it stays refused", async () => {
+    expect((await gateway.cli("disable", "bus_2", "--by", "ben")).code).toBe(0);
+    expect((await gateway.get("/health")).body.writing.armed).not.toContain("bus_all.speed");
+    expect(await write("bus_all.speed", 41)).toMatchObject({ outcome: "refused",
+      code: "broadcast", text: expect.stringContaining("bus_2 would obey too") });
+    const { code, output } = await arm("bus_all.speed", "--value", "41");
+    expect([code, output.includes("bus_2 would obey too")]).toEqual([1, true]);
+    expect((await gateway.cli("enable", "bus_2", "--by", "ben")).code).toBe(0);
+    expect((await write("bus_all.speed", 41)).code).toBe("not-armed");
     expect(site.plant.writes("bus").length).toBe(2);
   });
 

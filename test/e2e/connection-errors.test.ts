@@ -6,6 +6,7 @@ import { openPty } from "../../src/base/os.ts";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
+import { logix, noWay, refusingS7 } from "../support/refusing-plc.ts";
 
 /**
  * Must-show I: each connection error that people really meet, provoked on the compiled binary. What
@@ -144,6 +145,37 @@ const troubles: readonly Trouble[] = [
     says: /what came is not this protocol: is it the right port\?/ },
   { name: "no-logix", at: "Speed", link: { type: "ethernet-ip", ...await silent(),
     timeout: "100ms" }, says: /bad:timeout: .*is the controller in slot 0/ },
+  { name: "no-put-get", at: "DB1.DBW0", link: { type: "s7",
+    ...await device(refusingS7({ error: 0x8104 })) },
+    says: /permits no access from outside: .*"Permit access with PUT\/GET communication".*0x8104/ },
+  { name: "s7-password", at: "DB1.DBW0", link: { type: "s7",
+    ...await device(refusingS7({ error: 0xd602 })) },
+    says: /protection level asks for a password \(0xD602\)/ },
+  { name: "s7-protected", at: "DB1.DBW0", inStatus: false, link: { type: "s7",
+    ...await device(refusingS7({ item: 0x03 })) },
+    says: /the PLC does not permit it: look at its protection level/ },
+  { name: "optimised", at: "DB1.DBW0", inStatus: false, link: { type: "s7",
+    ...await device(refusingS7({ item: 0x0a })) },
+    says: /no such block, or it is shorter, or its access is optimised.*Optimized block access/,
+    logs: /no such block, or its access is optimised: .*Optimized block access.*\(0x0A\)/ },
+  { name: "s7-is-full", at: "DB1.DBW0", link: { type: "s7", ...await device((socket) => {
+    socket.on("data", () => socket.write(Uint8Array.of(3, 0, 0, 11, 6, 0x80, 0, 1, 0, 0, 1)));
+  }) }, says: /refuses the connection to rack 0, slot 1: .*or it has no connection left/ },
+  { name: "empty-slot", at: "Speed", link: { type: "ethernet-ip", slot: 5,
+    ...await device(logix(noWay(0x0312))) }, says: /no controller in that slot \(0x312\)/ },
+  { name: "no-backplane", at: "Speed", link: { type: "ethernet-ip", slot: 5,
+    ...await device(logix(noWay(0x0311))) },
+    says: /no such way to the slot: is "slot" the controller's.*its chassis\? \(0x311\)/ },
+  { name: "slot-is-silent", at: "Speed", link: { type: "ethernet-ip", slot: 5,
+    ...await device(logix(noWay(0x0204))) },
+    says: /nobody answers in that slot: .*is 0 in a CompactLogix \(0x204\)/ },
+  { name: "no-chassis", at: "Speed", link: { type: "ethernet-ip",
+    ...await device(logix([0xd2, 0, 8, 0])) },
+    says: /does not know this service: is it a Logix controller, and "slot" its own\? .*"none"/ },
+  { name: "logix-is-full", at: "Speed", link: { type: "ethernet-ip",
+    ...await device(logix([], 2)) }, says: /no memory for another session: close other clients/ },
+  { name: "no-access", at: "Speed", inStatus: false, link: { type: "ethernet-ip",
+    ...await device(logix([0xcc, 0, 0x0f, 0])) }, says: /External Access must be Read\/Write/ },
   { name: "ua-port", at: "ns=1;s=A", link: { type: "opcua", ...nobody, host: "127.0.0.6",
     security: "None" }, says: /nobody listens at 127\.0\.0\.6:\d+: is the server running/ },
   { name: "ua-other", at: "ns=1;s=A", link: { type: "opcua", ...await ssh(), security: "None" },

@@ -39,6 +39,8 @@ function config(security: string, at: number, more: object = {}): object {
       running: { at: "ns=1;s=Running", type: "bool", group: "fast" },
       began: { at: "ns=1;s=Began", type: "time", group: "slow" },
       curve: { at: "ns=1;s=Curve", type: "json(64)", group: "fast" },
+      points: { at: "ns=1;s=Curve", type: "float64[3]", scale: 2, group: "fast" },
+      ends: { at: "ns=1;s=Curve range 1:2", type: "float32[2]", group: "fast" },
       second: { at: "ns=1;s=Curve range 1", type: "float64", group: "fast" },
       none: { at: "ns=1;s=Nothing", type: "float64", group: "fast" },
       wrong: { at: "ns=1;s=Name", type: "float64", group: "slow" },
@@ -134,12 +136,35 @@ test("values of all types come, each with its quality", async () => {
   expect((await quality("plant.wrong")).quality).toBe("error:type");
   expect(String((await quality("plant.wide")).value)).toBe(String(2 ** 32 + 2));
   expect(JSON.parse(String((await quality("plant.curve")).value))).toEqual([1, 2, 3]);
+  expect(await quality("plant.points")).toMatchObject({ value: [2, 4, 6], quality: "good" });
+  expect(await quality("plant.ends")).toMatchObject({ value: [2, 3], quality: "good" });
   await plant.ask("bad Level");
   await until("the sensor is bad", async () =>
     (await quality("plant.level")).quality === "bad:source");
   await plant.ask("set Level 4");
   await until("it is good again", async () =>
     (await quality("plant.level")).value === 9);
+}, 30_000);
+
+test("a disabled device is asked nothing, and is watched again when it is enabled", async () => {
+  const asked = async (): Promise<number> =>
+    (await gateway.get("/links")).body[0].counters.requests;
+  const inTwoSeconds = async (): Promise<number> => {
+    const before = await asked();
+    await Bun.sleep(2000);
+    return await asked() - before;
+  };
+  expect(await inTwoSeconds()).toBeGreaterThan(2);
+  expect((await gateway.cli("disable", "plant", "--by", "anna")).code).toBe(0);
+  await until("it is disabled", async () =>
+    (await quality("plant.c0")).quality === "bad:disabled");
+  await Bun.sleep(500);
+  expect(await inTwoSeconds()).toBeLessThan(2);
+  expect((await link()).state).toBe("open");
+  expect((await gateway.cli("enable", "plant", "--by", "anna")).code).toBe(0);
+  await until("values again", async () => (await quality("plant.c0")).quality === "good" &&
+    (await quality("plant.name")).value === "Mühle");
+  expect(await inTwoSeconds()).toBeGreaterThan(2);
 }, 30_000);
 
 test("a setpoint is written once and read back; a method too", async () => {
@@ -267,6 +292,7 @@ test("browse shows what can be a tag", async () => {
   const lines = output.trim().split("\n");
   expect(lines[0]).toBe("name,at,type");
   expect(lines).toContain(`Level,"ns=1;s=Level",float32`);
-  expect(lines).toContain(`Curve,"ns=1;s=Curve",json(1024)`);
+  expect(lines).toContain(`Curve,"ns=1;s=Curve",float64[3]`);
+  expect(lines).toContain(`Steps,"ns=1;s=Steps",json(1024)`);
   expect(lines.length).toBeGreaterThan(items);
 }, 30_000);

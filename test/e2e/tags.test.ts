@@ -98,6 +98,8 @@ for (const [link, poll, answer] of [
   ["bus-1", /→ 01 04 00 00 00 03 b0 0b {3}station 1 FC4 reads input 0..2/, /station 1 FC4 6 bytes/],
 ] as const) {
   test(`tagwerk frames ${link} shows what passes, in words`, async () => {
+    expect(await gateway.cli("frames", link, "--for-pieces", "abc")).toMatchObject({ code: 2,
+      output: expect.stringContaining('--for-pieces wants a whole number from 1 on, not "abc"') });
     const { code, output } = await gateway.cli("frames", link, "--for-pieces", "12");
     expect(code).toBe(0);
     expect(output).toMatch(poll);
@@ -170,6 +172,9 @@ test("force refuses what cannot stand there", async () => {
   const force = async (...words: string[]): Promise<string> =>
     (await gateway.cli("force", ...words, "--for", "1m", "--by", "anna")).output;
   expect(await force("t-1.level", "high")).toContain('t-1.level is int16: "high" cannot stand');
+  expect(await force("t-2.pump", "40000"))
+    .toContain("40000 would be raw 40000 of t-2.pump; int16 ends at 32767");
+  expect(await force("t-1.level", "100")).toMatch(/100 would be raw \d+ of t-1.level; int16 ends/);
   expect(await force("t-1.lvl", "1")).toContain("did you mean t-1.level?");
   expect(await force("t-1.hall", "x")).toContain("t-1.hall is a constant");
   expect((await gateway.cli("force", "t-1.level", "1", "--for", "2h", "--by", "anna")).output)

@@ -53,7 +53,9 @@ function benchFor(kit: Kit, each: number): { ring: Ring; tags: DriverTag[]; benc
     const { item } = kit;
     const arrays = item === undefined ? [] : (["int16", "uint32", "float64"] as const).map((type) =>
       tag(item(type, 0), `${type}[${2 * each}]`, { id: `d.all_${type}` }));
-    const { ring, tags } = ringFor([...tagsOf(kit, each), ...arrays]);
+    const texts = kit.textAt === undefined ? []
+      : [tag(kit.textAt, "text(12)", { id: "d.text", writable: true })];
+    const { ring, tags } = ringFor([...tagsOf(kit, each), ...arrays, ...texts]);
     benches.set(key, (known = { ring, tags, bench: new Bench(kit, tags) }));
   }
   return known;
@@ -76,15 +78,36 @@ function one(kit: Kit, caseSeed: number, seen: Map<number, number>): string | nu
   };
   for (let round = 0; round < 4; round++) {
     if (!bench.isOpen) bench.open();
-    for (const { id } of tags.flatMap(itemsOf)) bench.values.set(id, r.below(32767));
+    for (const { id, type } of tags.flatMap(itemsOf)) {
+      const value = r.below(32767);
+      bench.values.set(id, type.startsWith("text") ? String(value) : value);
+    }
     now += poll_ms;
     const results = bench.poll(ring, tags, now, 1 + r.below(400));
     for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);
     if (results.includes(PENDING)) return "an exchange that never ends";
     const wrong = trusted ? untrue(bench, ring, tags, results) : null;
     if (wrong !== null) return wrong;
+    const untold = bench.isOpen ? rawText(kit, bench, tags, trusted) : null;
+    if (untold !== null) return untold;
   }
   return null;
+}
+
+/** A text as the gate reads it: what a write is judged by. */
+function rawText(
+  { driver }: Kit, bench: Bench, tags: readonly DriverTag[], trusted: boolean,
+): string | null {
+  const text = tags.find(({ id }) => id === "d.text");
+  if (text === undefined) return null;
+  const raw = new Uint8Array(driver.rawBytes(text));
+  now += poll_ms;
+  bench.session.readRaw(text, raw, now);
+  if (bench.run(now) === PENDING) bench.run(now + poll_ms);
+  if (bench.session.result === PENDING) return "a read of the gate that never ends";
+  const read = bench.session.result === DONE ? driver.decode(text, raw) : null;
+  const is = bench.values.get("d.text");
+  return !trusted || read === null || read === is ? null : `the gate read ${read}, not ${is}`;
 }
 
 function untrue(

@@ -4,7 +4,7 @@ import {
   DONE, modbusAscii, modbusRtu, modbusTcp, PENDING, type Driver, type Session, type Wire,
 } from "../../src/driver.ts";
 import type { Link } from "../../src/config.ts";
-import { readCell } from "../../src/ring.ts";
+import { BAD, readCell } from "../../src/ring.ts";
 import { linkOf, ringFor, tag, withCrc } from "../driver/support.ts";
 
 /**
@@ -119,4 +119,32 @@ test.each(readings)(`$driver.type: any bytes, seed ${seed}`, ({ driver, link, fr
     session.step(now);
   }
   expect(good).toBeGreaterThan(count / 5);
+});
+
+const buses = [modbusRtu, modbusAscii];
+test.each(buses)(`$type: whatever comes after a broadcast, seed ${seed}`, (driver) => {
+  const random = createRandom(seed);
+  const link = linkOf(driver, { ...bus, broadcast: true });
+  const all = tag("holding 4", "uint16", { station: 0, writable: true });
+  const frame = (body: readonly number[]): number[] =>
+    (driver === modbusRtu ? [...withCrc(...body)] : textOf(body));
+  let sent = 0;
+  let session: Session | null = null;
+  session = driver.open(link, { open() {}, drain() {}, reset: () => session!.abort(),
+    send: () => (sent += 1) > 0 });
+  let now = 0;
+  for (let n = 1; n <= count; n++) {
+    now += 1000;
+    session.write(all, Uint8Array.of(n >> 8, n), () => Infinity, now);
+    for (let until = now + 190; now < until; now += 1 + random.below(60)) {
+      session.step(now);
+      const bytes = Uint8Array.from(changed(frame([random.below(4), random.pick([3, 6, 0x86]), 0, 4,
+        n >> 8 & 255, n & 255]), random));
+      session.receive(bytes, bytes.length, now);
+    }
+    while (session.result === PENDING) now = Math.max(now, session.step(now));
+    expect(sent).toBe(n);
+    expect([session.result, session.sent]).toEqual([BAD.broadcast, true]);
+  }
+  expect(session.counters).toMatchObject({ answers: 0, timeouts: 0, garbled: 0, exceptions: 0 });
 });

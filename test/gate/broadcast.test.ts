@@ -60,6 +60,7 @@ test("W8: every other test holds as for any tag", () => {
   expect(code(restAsk(), {}, { day: 20_000, writesToday: 100 })).toBe("quota");
   expect(code(restAsk(), {}, { permits: [] })).toBe("permit-unknown");
   expect(code(restAsk(), { maxMode: "shadow" })).toBe("shadow");
+  expect(code(restAsk(), {}, { leftAlone: "fan-2" })).toBe("broadcast");
   expect(code(restAsk(), {}, { arming: null })).toBe("not-armed");
   expect(code(restAsk(), {}, { hash: "another" })).toBe("not-armed");
   expect(code(restAsk(), {}, {}, { latched: "anna" })).toBe("latched");
@@ -117,6 +118,9 @@ describe("W2: arming goes by what was shown, not by a read", () => {
   test("a tag that could be read and was not is still refused", () => {
     expect(arm({ read: { ...unread, state: BAD.timeout } }, armedTag({ arming: null })))
       .toBe("unread");
+  });
+  test("nor while a person has one of those alone whom it would reach", () => {
+    expect(arm({}, broadcastTag({ arming: null, leftAlone: "fan-2" }))).toBe("broadcast");
   });
   test("it is not proved by writing", () => {
     expect(arm({ only: "prove press.setpoint p-1" })).toBe("broadcast");

@@ -2,11 +2,12 @@ import { expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
 import { Tag } from "../../src/config.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
+import type { TagPolicy } from "../../src/config.ts";
 import type { Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import { Frames } from "../../src/runtime/frames.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
-import { ringFor, rtuLink, tag } from "../driver/support.ts";
+import { linkOf, ringFor, tag } from "../driver/support.ts";
 import * as fixture from "../gate/fixture.ts";
 
 const { now, path } = fixture;
@@ -30,44 +31,55 @@ function permitOf(at: number) {
     stage: { run, tick() {}, deadline: Infinity, counters } };
 }
 
+const link = linkOf(modbusRtu, { port: "/dev/null", rs485: "adapter", broadcast: true });
+
 /** A lane whose link is a worker's: the frame leaves later than the last look. */
-function laneOf(permitAt: number, committing = (): void => {}) {
+function laneOf(
+  permitAt: number, committing = (): void => {},
+  { station = path.station, policy = fixture.policy, alone = { device: null as string | null } } =
+  {},
+) {
   const guards: (Guard & { until: number })[] = [];
   const story: (string | null)[] = [];
+  let reads = 0;
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
     frames: new Frames(), view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
+      reads += 1;
       raw.set([600 >> 8, 600 & 255]);
       done(DONE, 0, true, NaN, null);
       return true;
     },
-    write(_tag, _raw, guard, done) {
+    write(_tag, raw, guard, done) {
       const until = guard.last(now);
       if (until !== null) guards.push({ ...guard, until });
-      else done(BAD.disconnected, 0, false, NaN, null);
+      if (until !== null && station === 0) done(BAD.broadcast, 0, true, now, raw);
+      if (until === null) done(BAD.disconnected, 0, false, NaN, null);
       return true;
     },
   };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
-    tag: new Tag({ name: "press", station: path.station }, { ...tags[0]!, ...path,
+    tag: new Tag({ name: "press", station }, { ...tags[0]!, ...path,
       name: "setpoint", type: "int16", eu: "°C", writable: true }),
-    driver: modbusRtu, link: rtuLink, port, policy: fixture.policy, ring, interval: 100,
+    driver: modbusRtu, link, port, policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
     clock: { now: () => now, time: () => now, steps: 0, certain: true,
       shared: new SharedArrayBuffer(0) },
-    wake() {}, armingEnded() {}, isOverridden: () => false,
+    wake() {}, armingEnded() {}, isOverridden: () => false, leftAlone: () => alone.device,
   });
   lane.step(now, now, false);
-  lane.state.arming = fixture.arming();
+  lane.state.arming = fixture.arming({ hash: lane.state.hash! });
   lane.state.lastReadBack = 60;
-  return { lane, guards, ring, story };
+  return { lane, guards, ring, story, reads: () => reads };
 }
+const broadcast: TagPolicy = { ...fixture.policy, maxStep: null, deadband: 0, onLoss: null,
+  readBack: "none" };
 
 test("W11, W12: the last look says how long its permit stays young", () => {
   const { lane, guards } = laneOf(now - 400);
@@ -104,4 +116,28 @@ test("W19: only a rule's commands say that a rule is alive", () => {
     return lane.step(now, now, false);
   };
   expect(refusedBy(fixture.ruleAsk())).toBeGreaterThan(refusedBy(fixture.restAsk({})));
+});
+
+test("W9, W14, W15: a broadcast is not read, leaves once, and is unknown", () => {
+  const { lane, guards, story, reads } = laneOf(now, () => {}, { station: 0, policy: broadcast });
+  const answers: unknown[] = [];
+  lane.take(fixture.restAsk(), (outcome, _refusal, means) => answers.push(outcome, means));
+  expect([guards.length, reads()]).toEqual([1, 0]);
+  expect(story).toEqual(["broadcast"]);
+  expect(answers).toEqual(
+    [{ outcome: "unknown", code: "broadcast", exception: 0, readBack: null }, 62]);
+  lane.take(fixture.ruleAsk(), ({ code }) => answers.push(code));
+  expect([answers.at(-1), guards.length, reads()]).toEqual(["broadcast", 1, 0]);
+});
+test("W11: a device that a person has left alone meanwhile keeps a broadcast back", () => {
+  const alone = { device: null as string | null };
+  const { lane, guards, story } = laneOf(now, () => {
+    alone.device = "fan-2";
+  }, { station: 0, policy: broadcast, alone });
+  const told: string[] = [];
+  lane.take(fixture.restAsk(), (_outcome, refusal) => told.push(refusal!.sentence));
+  expect([guards, story]).toEqual([[], ["broadcast"]]);
+  expect(told[0]).toContain("fan-2 would obey too");
+  lane.take(fixture.restAsk({ id: "a-2" }), ({ outcome }) => told.push(outcome));
+  expect(told[1]).toBe("refused");
 });

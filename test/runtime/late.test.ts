@@ -45,7 +45,7 @@ class Site implements Wire {
       name: "conv", connectTimeout: 3000, reopenWhenSilent: true, now: () => this.now,
       time: () => this.now, flags: () => 0, splitter: modbusTcp, advise: () => null,
       log: { debug() {}, info: tell, warn: tell, error: tell }, groups: this.groups,
-      peerChanged: (peer) => { this.changedPeers.push(peer); }, wake() {}, tap() {},
+      peerChanged: (why) => { this.changedPeers.push(why); }, wake() {}, tap() {},
       isDisabled: () => false, published() {},
       complete: (ring, from) => {
         const at = this.groups.findIndex((group) => group.ring === ring);
@@ -165,5 +165,5 @@ test("W3: another peer by the next connection is another peer", () => {
   site.delay = (station) => (station === 2 ? Infinity : trip_ms);
   site.address = "10.0.0.9:502";
   site.run(4000);
-  expect(site.changedPeers).toEqual(["10.0.0.9:502"]);
+  expect(site.changedPeers).toEqual(["the peer changed to 10.0.0.9:502"]);
 });

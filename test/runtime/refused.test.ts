@@ -1,15 +1,21 @@
-import { expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { modbusTcp, type DriverTag, type Wire } from "../../src/driver.ts";
 import { limits } from "../../src/base.ts";
 import { BAD, GOOD, type Ring } from "../../src/ring.ts";
 import { LinkRunner } from "../../src/runtime/link.ts";
 import { linkOf, ringFor, tag } from "../driver/support.ts";
 
-const log = { debug() {}, info() {}, warn() {}, error() {} };
+const told: string[] = [];
+const warn = (_: string, text: string): void => void told.push(text);
+const log = { debug() {}, info() {}, warn, error() {} };
+beforeEach(() => void (told.length = 0));
 
 /** A device that answers at once with each register's address, and refuses some addresses. */
 class Device implements Wire {
   readonly illegal = new Set<number>();
+  /** Registers that it gives at once, and the exception that more of them get. */
+  most = 125;
+  exception = 2;
   readonly reads: [from: number, count: number][] = [];
   readonly #answers: Uint8Array[] = [];
   runner: LinkRunner | null = null;
@@ -22,8 +28,9 @@ class Device implements Wire {
   send(bytes: Uint8Array): boolean {
     const from = (bytes[8]! << 8) | bytes[9]!, count = (bytes[10]! << 8) | bytes[11]!;
     this.reads.push([from, count]);
-    const refused = [...this.illegal].some((at) => at >= from && at < from + count);
-    const pdu = refused ? [0x83, 2] : [3, count * 2,
+    const refused = count > this.most ||
+      [...this.illegal].some((at) => at >= from && at < from + count);
+    const pdu = refused ? [0x83, this.exception] : [3, count * 2,
       ...Array.from({ length: count }, (_, i) => [(from + i) >> 8, (from + i) & 255]).flat()];
     this.#answers.push(Uint8Array.of(bytes[0]!, bytes[1]!, 0, 0, 0, pdu.length + 1, 1, ...pdu));
     return true;
@@ -123,4 +130,67 @@ test("a device that has none of it is not asked for ever in one poll", () => {
   }
   expect(Math.max(...polls)).toBeLessThanOrEqual(2 * limits.split_requests_max);
   expect(polls.at(-1)).toBe(0);
+});
+
+test.each([2, 3])("reads that are refused for their length (exception %p) stay apart", (code) => {
+  const { device, runner, ring, tags } = start(registers(100));
+  [device.most, device.exception] = [10, code];
+  device.poll(0);
+  expect(device.reads.length).toBe(31);
+  for (let i = 0; i < 5; i++) {
+    device.poll(1000);
+    expect(new Set(states(ring, tags))).toEqual(new Set([GOOD]));
+    expect(device.reads.length).toBe(16);
+  }
+  expect(told).toEqual([expect.stringMatching(
+    /^plc: holding 0\.\.99 is refused as one .* in 16, of at most 7.*"maxRegisters": 7 /)]);
+  // A device that was connected anew may be another one, and is no news a second time.
+  runner.closed("lost");
+  device.most = 125;
+  device.poll(1000);
+  expect(device.reads).toEqual([[0, 100]]);
+  device.most = 10;
+  device.poll(1000);
+  device.poll(1000);
+  expect([device.reads.length, told.filter((text) => /maxRegisters/.test(text)).length])
+    .toEqual([16, 1]);
+});
+
+test("a device with a bound, and without an address: what is there is read, within it", () => {
+  const { device, ring, tags } = start(registers(100));
+  device.most = 10;
+  device.illegal.add(42);
+  const expected = tags.map((_, i) => (i === 42 ? BAD.address : GOOD));
+  device.poll(0);
+  for (let i = 0; i < 3; i++) {
+    device.poll(1000);
+    expect(states(ring, tags)).toEqual(expected);
+    expect(device.reads.length).toBeLessThanOrEqual(17);
+    expect(Math.max(...device.reads.map(([, count]) => count))).toBeLessThanOrEqual(10);
+  }
+});
+
+test("a bound beside gaps that are not there either: it ends, and each is read", () => {
+  const places = registers(300).filter((_, i) => i % 30 < 20);
+  const { device, ring, tags } = start(places);
+  device.most = 12;
+  for (let i = 0; i < 300; i++) if (i % 30 === 25) device.illegal.add(i);
+  for (let i = 0; i < 12; i++) device.poll(1000);
+  const settled = device.reads.length;
+  device.poll(1000);
+  expect(new Set(states(ring, tags))).toEqual(new Set([GOOD]));
+  expect([device.reads.length, device.reads.some(([, count]) => count > 12)])
+    .toEqual([settled, false]);
+  expect(settled).toBeLessThanOrEqual(40);
+});
+
+test("a device that refuses each read by exception 3 is left alone, and asked again later", () => {
+  const { device, ring, tags } = start(registers(20));
+  [device.most, device.exception] = [0, 3];
+  for (let i = 0; i < 3; i++) device.poll(1000);
+  expect(new Set(states(ring, tags))).toEqual(new Set([BAD.exception]));
+  expect(device.reads).toEqual([]);
+  device.most = 125;
+  device.poll(limits.refused_ms_min);
+  expect(new Set(states(ring, tags))).toEqual(new Set([GOOD]));
 });

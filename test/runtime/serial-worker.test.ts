@@ -93,6 +93,24 @@ test("a link that is closed for good: its worker gives the port back and returns
   pty.close();
 });
 
+test("W3: a port that was gone ends armings before it is open again", () => {
+  const pty = openPty();
+  const clock = systemClock();
+  const started = startPort();
+  const told: string[] = [];
+  runSerialWorker(initOf(pty.path, started), {
+    clock, log: createLog("error", () => clock.time(), () => {}), drivers,
+    wire: ({ link, wake }, driver, events) => createTtyWire(link, driver, wake, events, 5),
+    post: (message) => {
+      if (message.kind === "ended") told.push(message.why);
+      else if (message.kind !== "view") return;
+      else if (message.view.state === "open") pty.close();
+      else if (told.length > 0) started.port.close();
+    },
+  });
+  expect(told[0]).toBe(`${pty.path} was gone: another device may stand there now`);
+});
+
 test("W11, W12: a worker is told the deadline, or the end of the permit if it is sooner", () => {
   const { port, plan, init, thread } = startPort();
   const tag = plan.groups[0]!.tags[0]!;

@@ -47,6 +47,8 @@ WITHOUT_INPUTS = ("busy", "unknown-pending", "yielded", "input-bad", "input-old"
 # Rows of one place that can overlap a moment: one command a tag, and a deadline of a minute.
 ROWS_BACK = 4096
 OUTSIDE = ("rest", "mqtt", "cli")
+# The silence after a broadcast (Modbus over Serial Line 1.02, 2.4.1), at least.
+TURNAROUND_MS = 100
 # An answer comes no later after its request.
 ANSWER_MS = 60_000
 UNITS = {"us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": DAY_MS}
@@ -83,18 +85,20 @@ def ms(entry, key, default=None):
 
 # By a link's type; others lead to no machine.
 PROTOCOLS = {
-    "modbus-tcp": lambda link: Modbus(False), "modbus-rtu": lambda link: Modbus(True),
+    **{kind: lambda link: Modbus(link.get("framing", "tcp"))
+       for kind in ("modbus-tcp", "modbus-listen", "modbus-udp")},
+    "modbus-rtu": lambda link: Modbus("rtu"), "modbus-ascii": lambda link: Modbus("ascii"),
     "s7": lambda link: S7(), "ethernet-ip": lambda link: Cip(), "opcua": lambda link: OpcUa(),
-    "telegram-tcp": Telegram, "telegram-serial": Telegram,
+    "telegram-tcp": Telegram, "telegram-listen": Telegram, "telegram-serial": Telegram,
 }
 
 
-# What a reader meets in bytes that are nothing.
-UNREADABLE = (IndexError, KeyError, ValueError, struct.error)
+# What a reader meets in what is nothing that it knows.
+UNREADABLE = (IndexError, KeyError, TypeError, ValueError, struct.error)
 
 
 def understood(read, *of):
-    """What `read` makes of some bytes; None = nothing."""
+    """What `read` makes of it; None = nothing."""
     try:
         return read(*of)
     except UNREADABLE:
@@ -135,6 +139,8 @@ class Log:
         self.links, self.slack, self.blind = links, slack, blind
         self.writes, self.reads, self.invalid, self.lines = [], collections.defaultdict(list), 0, 0
         self.asked = collections.Counter()
+        # By link: when its requests came.
+        self.times = collections.defaultdict(list)
         for path in paths:
             self.read(path)
         self.writes.sort(key=lambda request: request.time)
@@ -173,6 +179,7 @@ class Log:
         except UNREADABLE:
             request.refuse("a request that cannot be read")
         waiting[key] = request
+        self.times[link].append(request.time)
         if request.writes:
             self.writes.append(request)
             # What came meanwhile on several links is found one after the other.
@@ -190,6 +197,12 @@ class Log:
             data = understood(protocol.answers, request, body)
             if data is not None:
                 self.reads[request.link].append(Read(request.time, record["time"], request, data))
+
+    def asked_after(self, request):
+        """When the next request of its link came, or None."""
+        times = self.times[request.link]
+        at = bisect.bisect_right(times, request.time)
+        return times[at] if at < len(times) else None
 
     def read_before(self, place, time):
         """Newest value of a tag that the machine gave before a time: (value, asked at)."""
@@ -243,7 +256,10 @@ class Audit:
         self.armings = {a["number"]: a for a in rows("SELECT * FROM armings")}
         self.places = {}
         for tag in rows("SELECT * FROM tags"):
-            self.places[tag["config_hash"], tag["tag"]] = links.protocols[tag["link"]].place(tag)
+            place = understood(links.protocols[tag["link"]].place, tag)
+            # Of arrays, moments and the like nothing is written or worked out here.
+            if place is not None:
+                self.places[tag["config_hash"], tag["tag"]] = place
         self.admitted = [a for a in self.attempts if a["verdict"] == "admitted"]
 
 
@@ -427,7 +443,7 @@ class Judge:
             self.find("escape", f"{where}: onLoss wrote {means}")
         # A broadcast of Modbus: nobody could answer, neither before nor after.
         if place.station == 0:
-            return self.broadcast(row, entry, where)
+            return self.broadcast(frame, row, entry, where)
         before = self.log.read_before(place, frame.time)
         if before is None or before[1] < row["received"] - self.slack and not on_loss:
             # A person may write what cannot be read, where no step is to be kept (W9).
@@ -448,12 +464,18 @@ class Judge:
         if not on_loss and step < entry.get("deadband", 0) - room:
             self.find("escape", f"{where}: inside the deadband, {step}")
 
-    def broadcast(self, row, entry, where):
-        """A person stands for it, and nobody says what became of it."""
+    def broadcast(self, frame, row, entry, where):
+        """A person stands for it, nobody says what became of it, and silence follows."""
         if entry.get("readBack") != "none" or row["origin"] not in OUTSIDE or {"maxStep", "deadband"} & entry.keys():
             self.find("escape", f"{where}: a broadcast by {row['origin']}, policy {entry}")
-        if told(row, "read") is not None or (row["outcome"], row["code"]) != ("unknown", "broadcast"):
+        ended = row["outcome"], row["code"]
+        if told(row, "read") is not None or ended not in (("unknown", "broadcast"), ("unknown", "restart")):
             self.find("broadcast-answered", f"{where}: {row['outcome']} {row['code']}")
+        # The simulator may find the next frame late, never early; when this one left its sender says.
+        left = frame.time if row["sent"] is None else row["sent"]
+        after = self.log.asked_after(frame)
+        if after is not None and after - left < TURNAROUND_MS - self.slack:
+            self.find("no-turnaround", f"{where}: the next came {after - left:.1f} ms later")
 
     def inside(self, entry, place, means, room):
         if not place.is_text:

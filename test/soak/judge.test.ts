@@ -333,7 +333,7 @@ describe("W22 the judge", () => {
   }
   /** A write to all stations of a bus, as it should be, with what the story changes. */
   const toAll = (
-    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1,
+    intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1, silence = Infinity,
   ): Report => {
     world.close();
     begin("Modbus RTU");
@@ -344,11 +344,18 @@ describe("W22 the judge", () => {
     for (let i = 0; i < n; i++) exchange(broadcast(62), false);
     world.store.audit.outcomes([world.ending(row!, { outcome: "unknown", code: "broadcast",
       readBack: null, ...ending })]);
+    if (silence < Infinity) {
+      world.now += silence;
+      poll();
+    }
     return judge();
   };
   test("a broadcast is one frame that nobody answers", () => {
     expect(toAll()).toMatchObject({ matched: 1, findings: {} });
-    expect(toAll({}, {}, 2).findings).toEqual({ "sent-twice": 1 });
+    expect(toAll({}, {}, 1, 100)).toMatchObject({ matched: 1, findings: {} });
+    expect(toAll({}, {}, 1, 90).findings).toEqual({ "no-turnaround": 1 });
+    expect(toAll({}, { code: "restart" }).findings).toEqual({});
+    expect(toAll({}, {}, 2).findings).toMatchObject({ "sent-twice": 1 });
     expect(toAll({}, { outcome: "verified", code: null }).findings)
       .toMatchObject({ "broadcast-answered": 1 });
     expect(toAll({ origin: "rule:hold" }).findings).toMatchObject({ escape: expect.any(Number) });

@@ -1,7 +1,7 @@
 import type { Random } from "../../src/base.ts";
 import type { WriteAnswer } from "../../src/runtime.ts";
 import type { GatewayProcess } from "./process.ts";
-import { targets } from "./site.ts";
+import { broadcast, targets } from "./site.ts";
 import type { World } from "./world.ts";
 
 /** How often a person looks whether everything is armed (ms). */
@@ -79,7 +79,7 @@ export class Operator {
     const { process } = this.#world;
     const runtime = process.runtime!;
     try {
-      const { hash } = await runtime.proof(tag, null);
+      const { hash } = await runtime.proof(tag, tag === broadcast.tag ? 10 : null);
       await runtime.arm({ tag, for_ms: 30 * minute_ms, by: "anna", proof: hash });
       this.#note("armed");
     } catch (thrown) {
@@ -131,7 +131,7 @@ export class Operator {
   #tag(): string {
     const odd = this.#random.chance(0.3) && !this.#world.quiet;
     return this.#random.pick(odd ? ["press.setpoint", "drive-1.target", "press.nothing"]
-      : ["press.manual", "drive-2.target"]);
+      : ["press.manual", "drive-2.target", broadcast.tag]);
   }
 
   #value(): number {

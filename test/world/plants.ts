@@ -23,6 +23,10 @@ export const plants: Readonly<Record<string, {
     }
 `],
   ] },
+  // After a broadcast the next one may speak at once.
+  "broadcast overrun": { file: "driver/modbus/session.ts", edits: [
+    [" + turnaround_ms!;", ";"],
+  ] },
   // Acknowledged before it is durable.
   "early receipt": { file: "runtime/journal.ts", edits: [
     ["    this.#messages.push({ end: this.inlet.head, mark, durable });\n", `    durable();

@@ -18,15 +18,18 @@ const byRule = {
 /** Tags that may be written, and who writes them. */
 export const targets = {
   "press.setpoint": "rule:hold", "drive-1.target": "rule:pace", "press.wished": "rule:wished",
-  "press.manual": null,
+  "press.manual": null, "line.all": null,
   "drive-2.target": null,
 } as const;
 
 /** Least time between two frames for a tag (ms). */
 export const minIntervals: Readonly<Record<keyof typeof targets, number>> = {
   "press.setpoint": 700, "drive-1.target": 700, "press.wished": 700, "press.manual": 50,
-  "drive-2.target": 50,
+  "drive-2.target": 50, "line.all": 50,
 };
+
+/** All stations of the bus at once: nobody answers, and so long nothing else is sent (ms). */
+export const broadcast = { tag: "line.all", turnaround: 100 } as const;
 
 const outside = ["rest", "mqtt", "cli", "prove"];
 
@@ -35,7 +38,8 @@ const config = (threads: 1 | 3): object => ({
   links: {
     plc: { type: "modbus-tcp", host: "plc", timeout: "300ms" },
     aux: { type: "modbus-tcp", host: "aux", timeout: "300ms" },
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms" },
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 19200, timeout: "200ms",
+      broadcast: true, turnaround: `${broadcast.turnaround}ms` },
     // A bus that another master has, and a port for those who speak nothing but Modbus.
     heard: { type: "modbus-rtu", port: "/dev/heard", rs485: "adapter", baud: 19200,
       listenOnly: true, timeout: "100ms" },
@@ -53,10 +57,14 @@ const config = (threads: 1 | 3): object => ({
         wished: { at: "holding 14", type: "int16", scale: 0.1, group: "slow",
           access: "read-write" } } },
     aux: { link: "aux", groups: { fast: "200ms" }, tags: {
-      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" } } },
+      level: { at: "input 0", type: "uint16" }, flow: { at: "input 1", type: "float32" },
+      curve: { at: "input 10", type: "float32[5]" } } },
     "drive-{1..2}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags: {
       speed: { at: "input 0", type: "int16", scale: 0.1 },
+      loads: { at: "input 1", type: "uint16[3]" },
       target: { at: "holding 4", type: "int16", scale: 0.1, access: "read-write" } } },
+    line: { link: "bus", station: 0, groups: { slow: "1s" }, tags: {
+      all: { at: "holding 20", type: "int16", scale: 0.1, access: "read-write" } } },
     "meter-{1..2}": { link: "heard", station: "{n}", groups: { slow: "1s" }, tags: {
       number: { at: "holding 0", type: "uint16" }, proof: { at: "holding 1", type: "uint16" } } },
   },
@@ -74,8 +82,8 @@ const config = (threads: 1 | 3): object => ({
     pace: { sql: "SELECT speed * 0.5 + 20.0 AS target FROM drive-1.slow",
       to: [{ write: "drive-1.target", from: "target" }] },
     billed: { sql: "SELECT n, amount * 2.0 AS total FROM orders", to: ["plant"] },
-    watched: { sql: "SELECT level, flow FROM aux.fast", to: ["plant"] },
-    drives: { sql: "SELECT device, speed FROM drive-*.slow", to: ["plant"] },
+    watched: { sql: "SELECT level, flow, curve, curve[1] AS second FROM aux.fast", to: ["plant"] },
+    drives: { sql: "SELECT device, speed, loads FROM drive-*.slow", to: ["plant"] },
     overheard: { sql: "SELECT device, number, proof FROM meter-*.slow", to: ["plant"] },
     asked: { sql: "SELECT number, wish FROM wishes", to: ["plant"] },
     // What a client writes is no command: it reaches the machine by this rule's policy, or not.
@@ -98,6 +106,8 @@ const config = (threads: 1 | 3): object => ({
     "drive-1.target": { ...byRule, allow: ["rule:pace", ...outside] },
     "press.wished": { ...byRule, allow: ["rule:wished", "prove"] },
     "press.manual": { ...written, allow: outside, minInterval: "50ms" },
+    "line.all": { ...written, allow: outside.filter((who) => who !== "prove"),
+      minInterval: "50ms", readBack: "none" },
     "drive-2.target": { ...written, allow: outside, minInterval: "50ms" },
   },
   store: { directory: "store", maxMB: 64, checkpoint: "2s" },

@@ -17,7 +17,7 @@ import { Operator } from "./operator.ts";
 import { OverheardBus } from "./overheard.ts";
 import { Panel } from "./panel.ts";
 import { GatewayProcess, type Machine } from "./process.ts";
-import { behaviours, graphOf, intervals, targets } from "./site.ts";
+import { behaviours, broadcast, graphOf, intervals, targets } from "./site.ts";
 import { Timeline } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 import { plan, troubleNames } from "./troubles.ts";
@@ -88,6 +88,7 @@ export class World implements Machine {
   #sequences = new Map<string, number>();
   #ages: { readonly rule: string; readonly age: number }[] = [];
   #calmUntil = -Infinity;
+  #broadcastAt = -Infinity;
   #stopping = false;
   #rows = 0;
   /** Rows of the rules that outlast a restart. */
@@ -220,6 +221,7 @@ export class World implements Machine {
 
   #frame(frame: Parameters<Trace["frame"]>[0]): void {
     this.trace.frame(frame);
+    if (frame.link === "bus") this.#takeTurn(frame);
     if (frame.fault !== null) this.#hits.set(frame.fault, (this.#hits.get(frame.fault) ?? 0) + 1);
     const { link, connection, bytes, t } = frame;
     const left = this.networks.get(link)?.leftAt(connection, bytes) ?? t;
@@ -233,6 +235,14 @@ export class World implements Machine {
     if (write.at > this.disarmedAt + travel_ms) {
       this.#note(`a frame after disarm: ${JSON.stringify(write)}`);
     }
+  }
+
+  /** After a broadcast the bus is silent. */
+  #takeTurn({ dir, valid, bytes, t }: Parameters<Trace["frame"]>[0]): void {
+    if (dir !== "in" || !valid) return;
+    const since = t - this.#broadcastAt;
+    if (since < broadcast.turnaround) this.#note(`sent ${since} ms after a broadcast: ${bytes}`);
+    if (bytes.startsWith("00")) this.#broadcastAt = t;
   }
 
   #deliver({ rule, sequence, epoch, number, age, values }: Delivered): void {

@@ -142,8 +142,9 @@ function putObject(out: Uint8Array, at: number, service: number, object: number)
 }
 const object_bytes = 6;
 const ROUTER = 2, CONNECTIONS = 6;
-/** How long the controller may take to reach the slot: 2^5 × 157 ms. */
+/** How long the chassis may try to reach the slot, 2^tick × ticks ms: 5 s, unless it is limited. */
 const tick = 5, ticks = 157;
+const ticks_max = 255;
 const route_bytes = object_bytes + 4;
 
 /** Where a message for a slot begins, so that its route can be put around it. */
@@ -162,6 +163,20 @@ export function putRoute(out: Uint8Array, n: number, slot: number): number {
   out[end + 2] = 1;
   out[end + 3] = slot;
   return end + 4 - data_at;
+}
+
+/**
+ * The chassis may try a routed message for `within_ms` at most, in the finest ticks that reach so
+ * far. False = less than one tick is left.
+ */
+export function limitRoute(out: Uint8Array, within_ms: number): boolean {
+  let fine = 0;
+  while (within_ms >= (ticks_max + 1) * 2 ** fine) fine += 1;
+  const count = Math.floor(within_ms / 2 ** fine);
+  if (count < 1) return false;
+  out[data_at + object_bytes] = fine;
+  out[data_at + object_bytes + 1] = count;
+  return true;
 }
 
 /** The read of some elements, as it stands in a message. */
@@ -212,6 +227,8 @@ export const range_bytes_max = message_bytes_max - several_bytes - answer_bytes 
 /** An answer as it stands in a frame; one object for all, so that nothing is made per answer. */
 export class Answer {
   status = 0;
+  /** It is of who was to pass the request on: nobody has looked at the request itself. */
+  isRouting = false;
   /** The data of a good answer: from, and past the end. */
   from = 0;
   end = 0;
@@ -220,8 +237,8 @@ export class Answer {
   read(input: Uint8Array, at: number, end: number, service: number): boolean {
     if (at + 4 > end) return false;
     const from = at + 4 + input[at + 3]! * 2;
-    const isRouting = input[at] === (TO_SLOT | ANSWER) && input[at + 2] !== 0;
-    if (from > end || (input[at] !== (service | ANSWER) && !isRouting)) return false;
+    this.isRouting = input[at] === (TO_SLOT | ANSWER) && input[at + 2] !== 0;
+    if (from > end || (input[at] !== (service | ANSWER) && !this.isRouting)) return false;
     this.status = statusOf(input, at);
     this.from = from;
     this.end = end;

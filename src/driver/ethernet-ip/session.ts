@@ -6,9 +6,9 @@ import { charactersOf, putCharacters, textRoom } from "../wire/text.ts";
 import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
-  frameBytes, get16, isData, isRegister, isSeveral, message_bytes_max, PART_REFUSED, putOffset,
-  putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData, sessionOf,
-  SEVERAL, STRUCT, typeName, WRITE,
+  frameBytes, get16, isData, isRegister, isSeveral, limitRoute, message_bytes_max, PART_REFUSED,
+  putOffset, putRegister, putRoute, putSeveral, putWrite, READ, readRequest, routed_at, sealData,
+  sessionOf, SEVERAL, STRUCT, typeName, WRITE,
 } from "./cip.ts";
 import { Field, usualType } from "./codec.ts";
 import type { CipRequest, ElementRange } from "./plan.ts";
@@ -17,6 +17,8 @@ import { isText, textAt, textBytes, typeBytes } from "./text.ts";
 import { FRAME_REFUSED, isAddress, OTHER_TYPE, wordsOf } from "./words.ts";
 
 const type_bytes = 2;
+/** Encapsulation status of a device that has all the sessions that it can. */
+const NO_MEMORY = 2;
 
 /** What EtherNet/IP says of its frames; the exchange is `StreamSession`'s. */
 export class EthernetIpProtocol implements Protocol {
@@ -45,6 +47,9 @@ export class EthernetIpProtocol implements Protocol {
   greeted(_step: number, input: Uint8Array): string | null {
     if (!isRegister(input)) return "what came is not this protocol: is it the right port?";
     const status = encapsulationStatus(input);
+    if (status === NO_MEMORY) {
+      return "the device has no memory for another session: close other clients (status 2)";
+    }
     if (status !== 0) return `the device refuses the session (status ${status})`;
     this.#session = sessionOf(input);
     return null;
@@ -79,7 +84,9 @@ export class EthernetIpProtocol implements Protocol {
     const isOne = end - first === 1;
     const head = this.#head(input, n, isOne ? READ : SEVERAL);
     if (head === DAMAGED || head === STRAY) return head;
-    if (isOne) return this.#takeOne(ranges[first]!, head, input, into, seq);
+    // Without a way to the slot no tag is to blame.
+    const isOnTheWay = head > 0 && head < FRAME_REFUSED && this.#answer.isRouting;
+    if (isOne && !isOnTheWay) return this.#takeOne(ranges[first]!, head, input, into, seq);
     if (head !== ANSWERED && head !== PART_REFUSED) return this.#refusal("", head);
     const { from, end: stop } = this.#answer;
     if (!isSeveral(input, from, stop, end - first)) return DAMAGED;
@@ -149,6 +156,10 @@ export class EthernetIpProtocol implements Protocol {
     const named = type === 0 ? usualType(tag) : type;
     return this.#seal(out, putWrite(out, this.#at, path, index, typeBytes(named),
       textRoom(tag.type) === 0 ? raw : textBytes(named, charactersOf(raw))));
+  }
+
+  limitWrite(out: Uint8Array, within_ms: number): boolean {
+    return this.#slot === null || limitRoute(out, within_ms);
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {

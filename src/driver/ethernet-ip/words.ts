@@ -15,7 +15,8 @@ const words: Readonly<Record<number, string>> = {
   [NO_INSTANCE]: "there is no such element or member",
   0x02: "the controller has no room for more requests now",
   0x06: "the value is longer than one answer",
-  0x08: "the controller does not know this service: is it a Logix controller?",
+  0x08: "the controller does not know this service: is it a Logix controller, and \"slot\" its " +
+    "own? A device without a chassis has \"slot\": \"none\"",
   0x0e: "the tag cannot be set",
   0x0f: "access is not permitted: External Access must be Read/Write to write, Read Only to read",
   0x10: "the controller's mode or state does not permit it",

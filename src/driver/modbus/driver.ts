@@ -13,7 +13,7 @@ import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
 import { Pipeline } from "./pipeline.ts";
 import {
-  cheapGap, converter_gap, ip_gap, join, ModbusRequest, planLimits, planReads, split,
+  apart, cheapGap, converter_gap, ip_gap, join, ModbusRequest, planLimits, planReads, split,
 } from "./plan.ts";
 import { readableAs, readableTalk } from "./readable.ts";
 import { exchange_ms, MasterEar, RtuFraming } from "./rtu.ts";
@@ -92,6 +92,9 @@ const common = {
   split: (request: Request) => split(request as ModbusRequest),
 
   join: (first: Request, second: Request) => join(first as ModbusRequest, second as ModbusRequest),
+
+  apart: (request: Request, pieces: readonly Request[]): string =>
+    apart(request as ModbusRequest, pieces as readonly ModbusRequest[]),
 
   readable: (bytes: Uint8Array, isRequest: boolean, link: Link): string | null =>
     readableAs(framingOf(link), bytes, isRequest),

@@ -14,6 +14,8 @@ export interface PlanLimits {
   readonly gap_max: number;
 }
 
+const bits_per_register = 16;
+
 /** One read: `count` registers or bits of one area and station. */
 export class ModbusRequest implements Request {
   readonly station: number;
@@ -114,6 +116,16 @@ export function join(first: ModbusRequest, second: ModbusRequest): ModbusRequest
     : spanning([...first.tags, ...second.tags]);
 }
 
+/** What a person is told of a read that the device takes in pieces alone. */
+export function apart({ text, area }: ModbusRequest, pieces: readonly ModbusRequest[]): string {
+  const most = Math.max(...pieces.map(({ count }) => count));
+  const setting = isBits(area) ? Math.floor(most / bits_per_register) : most;
+  const advice = setting < planLimits.registers_least ? ""
+    : `; "maxRegisters": ${setting} spares it the search`;
+  return `${text} is refused as one read and answered in ${pieces.length}, of at most ${most}: ` +
+    "the device takes no more at once, and is asked so until it is connected anew" + advice;
+}
+
 function spanning(tags: readonly DriverTag[]): ModbusRequest {
   const fields = tags.map((tag) => new Field(tag));
   const from = Math.min(...fields.map(({ address }) => address.from));
@@ -162,12 +174,14 @@ export function planReads(tags: readonly DriverTag[], bounds: PlanLimits): Modbu
 function joins(first: Field, next: Field, from: number, end: number, bounds: PlanLimits): boolean {
   const { area, from: start, count } = next.address;
   const most = isBits(area) ? bounds.bits_max : bounds.registers_max;
-  const gap = isBits(area) ? bounds.gap_max * 16 : bounds.gap_max;
+  const gap = isBits(area) ? bounds.gap_max * bits_per_register : bounds.gap_max;
   return first.tag.station === next.tag.station && first.address.area === area &&
     start - end <= gap && Math.max(end, start + count) - from <= most;
 }
 
 export const planLimits = {
+  /** What "maxRegisters" may be at least. */
+  registers_least: 4,
   registers_max: limits.modbus_registers_max,
   bits_max: limits.modbus_bits_max,
 } as const;

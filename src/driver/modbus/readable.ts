@@ -1,7 +1,8 @@
 import { soundLrc, TextReader } from "./ascii.ts";
 import { soundHeader } from "./mbap.ts";
 import {
-  get16, isRead, MASK_WRITE, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL, WRITE_REGISTER,
+  BROADCAST, get16, isRead, MASK_WRITE, READ_COILS, READ_INPUTS, REFUSED, WRITE_COIL,
+  WRITE_REGISTER,
 } from "./pdu.ts";
 import { soundCrc } from "./rtu.ts";
 
@@ -18,14 +19,14 @@ export const exceptions: Readonly<Record<number, string>> = {
 function readableTcp(bytes: Uint8Array, isRequest: boolean): string | null {
   if (bytes.length < 8 || !soundHeader(bytes, bytes.length)) return null;
   if (6 + get16(bytes, 4) !== bytes.length) return null;
-  return readablePdu(bytes[6]!, bytes.subarray(7), isRequest);
+  return readablePdu(`station ${bytes[6]}`, bytes.subarray(7), isRequest);
 }
 
 /** The same of a frame on a bus. */
 function readableRtu(bytes: Uint8Array, isRequest: boolean): string | null {
   if (bytes.length < 4) return null;
   if (!soundCrc(bytes, 0, bytes.length)) return isRequest ? null : "CRC wrong, or part of a frame";
-  return readablePdu(bytes[0]!, bytes.subarray(1, -2), isRequest);
+  return readablePdu(onBus(bytes[0]!), bytes.subarray(1, -2), isRequest);
 }
 
 /** What others say to each other on a bus: one frame after the other, as they come in one piece. */
@@ -40,7 +41,7 @@ export function readableTalk(bytes: Uint8Array): string {
     }
     const frame = bytes.subarray(from, to);
     const isRequest = frame.length === 8 && isRead(frame, 1);
-    told.push(readablePdu(frame[0]!, frame.subarray(1, -2), isRequest));
+    told.push(readablePdu(onBus(frame[0]!), frame.subarray(1, -2), isRequest));
     from = to;
   }
   return told.join("; ");
@@ -52,7 +53,7 @@ function readableAscii(bytes: Uint8Array, isRequest: boolean): string | null {
   if (!bytes.some((character) => reader.read(character))) return null;
   const { bytes: frame, filled } = reader;
   if (!soundLrc(frame, filled)) return isRequest ? null : "LRC wrong";
-  return readablePdu(frame[0]!, frame.subarray(1, filled - 1), isRequest);
+  return readablePdu(onBus(frame[0]!), frame.subarray(1, filled - 1), isRequest);
 }
 
 /** What a frame of this framing says, for a person; null = it is no whole frame. */
@@ -66,9 +67,12 @@ export function readableAs(
   }
 }
 
-function readablePdu(station: number, pdu: Uint8Array, isRequest: boolean): string {
+const onBus = (station: number): string =>
+  (station === BROADCAST ? "all stations" : `station ${station}`);
+
+function readablePdu(who: string, pdu: Uint8Array, isRequest: boolean): string {
   const code = pdu[0]!;
-  const head = `station ${station} FC${code & ~REFUSED}`;
+  const head = `${who} FC${code & ~REFUSED}`;
   if ((code & REFUSED) !== 0) {
     return `${head} refused: ${pdu[1]} ${exceptions[pdu[1]!] ?? "of the maker's own"}`;
   }

@@ -5,7 +5,7 @@ import { BAD, type Ring } from "../../ring.ts";
 import { late_answer } from "../wire/late.ts";
 import { Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
-import { BROADCAST, ILLEGAL_ADDRESS, putRead, REFUSED } from "./pdu.ts";
+import { BROADCAST, ILLEGAL_ADDRESS, ILLEGAL_VALUE, putRead, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
 import { putTag } from "./write.ts";
 
@@ -224,13 +224,19 @@ export class ModbusSession implements Session {
     framing.discard();
   }
 
+  /** A shorter read may be answered: not all of it is there, or it is too long for the device. */
+  get #isForAPart(): boolean {
+    const isOfMore = this.#request !== null && this.#request.tags.length > 1;
+    return this.exception === ILLEGAL_ADDRESS || (this.exception === ILLEGAL_VALUE && isOfMore);
+  }
+
   #answered(now: number): void {
     const { input, answerAt: at } = this.#framing;
     if ((input[at]! & REFUSED) !== 0) {
       this.#arrived(now);
       this.exception = input[at + 1]!;
       this.counters.exceptions += 1;
-      this.#end(this.exception === ILLEGAL_ADDRESS ? BAD.address : BAD.exception);
+      this.#end(this.#isForAPart ? BAD.address : BAD.exception);
       return;
     }
     const sound = this.#request === null ? this.#echoes() : input[at + 1] === this.#request.bytes;

@@ -12,11 +12,11 @@ function time(preset: string, least_ms: number, most_ms: number, help: string) {
     .describe(help);
 }
 
-const { registers_max } = planLimits;
+const { registers_least, registers_max } = planLimits;
 const common = {
   pauseBetween: time("0ms", 0, 10_000, "Silence between an answer and the next request, for " +
     "devices that need to catch their breath"),
-  maxRegisters: z.int().min(4).max(registers_max).default(registers_max)
+  maxRegisters: z.int().min(registers_least).max(registers_max).default(registers_max)
     .describe("Most registers of one read, for devices that allow fewer than the standard's 125"),
   maxGap: z.int().min(0).max(registers_max).optional()
     .describe("Registers between two tags that are read along to spare a request; 0 = none; " +

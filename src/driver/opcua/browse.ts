@@ -2,9 +2,10 @@ import {
   AttributeIds, BrowseDirection, NodeClass, resolveNodeId, type ClientSession, type DataValue,
   type NodeId, type ReferenceDescription,
 } from "node-opcua-client";
+import { limits } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { FoundTag } from "../../driver.ts";
-import type { TagType } from "../../ring.ts";
+import { itemTypes, type TagType } from "../../ring.ts";
 import { parseAddress } from "./address.ts";
 import { BUILT_IN } from "./codec.ts";
 import { connect, nodeOf, quieten, type Connection } from "./session.ts";
@@ -97,7 +98,9 @@ async function childrenOf(
 async function tagsOf(
   { session }: Connection, found: readonly Found[],
 ): Promise<FoundTag[]> {
-  const attributes = [AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.UserAccessLevel];
+  const attributes = [AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.ArrayDimensions,
+    AttributeIds.UserAccessLevel];
+  const each = attributes.length;
   const tags: FoundTag[] = [];
   const names = new Set<string>();
   const known = new Map<string, TagType>();
@@ -106,16 +109,26 @@ async function tagsOf(
     const answers = await session.read(part.flatMap(({ node }) =>
       attributes.map((attributeId) => ({ nodeId: node, attributeId }))));
     for (const [i, { node, path }] of part.entries()) {
-      const [dataType, rank, access] = answers.slice(i * 3, i * 3 + 3) as DataValue[];
+      const [dataType, rank, dimensions, access] =
+        answers.slice(i * each, (i + 1) * each) as DataValue[];
       const level = Number(access!.value.value ?? 0);
       if ((level & 1) === 0) continue;
-      const type = Number(rank!.value.value) >= 0 ? `json(${json_bytes})` as const
-        : await typeOf(session, node, String(dataType!.value.value), known);
-      const writable = (level & 2) !== 0 && /^(bool|u?int|float|text)/.test(type);
+      const one = await typeOf(session, node, String(dataType!.value.value), known);
+      const isArray = Number(rank!.value.value) >= 0;
+      const type = isArray ? arrayTypeOf(one, dimensions!.value.value) : one;
+      const writable = (level & 2) !== 0 && !isArray && /^(bool|u?int|float|text)/.test(type);
       tags.push({ name: unique(path, names), at: addressOf(node), type, writable });
     }
   }
   return tags;
+}
+
+/** Numbers in one dimension whose length the server tells; any other is the text of its JSON. */
+function arrayTypeOf(item: TagType, dimensions: unknown): TagType {
+  const lengths = Array.from((dimensions ?? []) as ArrayLike<number>);
+  const fits = lengths.length === 1 && lengths[0]! > 0 && lengths[0]! <= limits.array_items_max;
+  const known = itemTypes.find((type) => type === item);
+  return fits && known !== undefined ? `${known}[${lengths[0]!}]` : `json(${json_bytes})`;
 }
 
 /** A type of our list: that of the node's data type, or of what it is derived from. */

@@ -4,6 +4,7 @@ import {
 } from "node-opcua-client";
 import { reason, type Log } from "../../base.ts";
 import type { Rows } from "../../driver.ts";
+import { BAD } from "../../ring.ts";
 import { readHistory, type Missed } from "./history.ts";
 import { nodeOf, type Connection } from "./session.ts";
 import { Publisher, type Told } from "./publish.ts";
@@ -46,7 +47,7 @@ export class Group {
   /** By tag: its newest source time, over all connections. */
   readonly #newest: Float64Array;
   readonly #o: GroupOptions;
-  #session: ClientSession | null = null;
+  #connection: Connection | null = null;
   #subscription: ClientSubscription | null = null;
   /** Of the server's subscription that the values are of. */
   #id = 0;
@@ -61,6 +62,8 @@ export class Group {
   heard = 0;
   #due = 0;
   #reading = false;
+  /** The device is left alone: there is no subscription, and nothing is read. */
+  #resting = false;
   /** The longest that the server granted. */
   #sampling = 0;
 
@@ -96,8 +99,10 @@ export class Group {
   }
 
   /** Begins on a new session. */
-  async begin({ session, namespaces }: Connection): Promise<void> {
-    this.#session = session;
+  async begin(connection: Connection): Promise<void> {
+    const { session, namespaces } = connection;
+    this.#connection = connection;
+    this.#resting = this.#o.rows.isDisabled;
     this.heard = this.#due = this.#o.now();
     this.publisher.clear();
     this.#o.rows.forget();
@@ -111,11 +116,11 @@ export class Group {
         return null;
       }
     });
-    if (this.#o.watching.read === "subscribe") await this.#subscribe(session);
+    if (this.#o.watching.read === "subscribe" && !this.#resting) await this.#subscribe(session);
   }
 
   end(): void {
-    this.#session = null;
+    this.#connection = null;
     this.#subscription = null;
     this.#early = null;
     this.#due = this.#o.now();
@@ -124,16 +129,36 @@ export class Group {
   /** Writes rows and begins a reading that is due; gives when (monotonic ms) it is to be called. */
   step(now: number, failure: number | null): number {
     const { rows, watching, time } = this.#o;
+    if (rows.isDisabled !== this.#resting) this.#rest(rows.isDisabled);
+    if (this.#resting) this.heard = now;
     const more = this.#history?.write() ?? false;
     if (this.publisher.write() || more) return now;
-    const spoils = failure !== null;
+    const spoils = failure !== null || this.#resting;
     if (!spoils && watching.read === "subscribe") return Infinity;
     if (now < this.#due) return this.#due;
     // On the grid: what lies between is missed, not made up for.
     this.#due += rows.interval * (1 + Math.floor((now - this.#due) / rows.interval));
-    if (spoils) rows.spoil(time(), failure);
-    else if (!this.#reading && this.#session !== null) void this.#read(this.#session);
+    if (spoils) rows.spoil(time(), failure ?? BAD.disabled);
+    else if (!this.#reading && this.#connection !== null) {
+      void this.#read(this.#connection.session);
+    }
     return this.#due;
+  }
+
+  #rest(resting: boolean): void {
+    this.#resting = resting;
+    this.#due = this.#o.now();
+    const connection = this.#connection;
+    const subscription = this.#subscription;
+    const failed = (thrown: unknown): void =>
+      this.#o.log.warn("link", `${this.stream}: ${reason(thrown)}`);
+    if (connection === null) return;
+    if (!resting) void this.begin(connection).catch(failed);
+    else {
+      this.#subscription = null;
+      // One that is only being made ends as soon as it is.
+      if (this.#early === null) void subscription?.terminate().catch(failed);
+    }
   }
 
   async #subscribe(session: ClientSession): Promise<void> {
@@ -148,7 +173,8 @@ export class Group {
     (subscription as unknown as { maxKeepAliveCount: number }).maxKeepAliveCount = 1;
     this.#subscription = subscription;
     this.#handles = new Map();
-    this.#early = [];
+    const early: Notification[] = [];
+    this.#early = early;
     this.#id = 0;
     subscription.on("raw_notification", (message: unknown) => {
       if (this.#subscription === subscription) this.#notified(message as Notification);
@@ -160,7 +186,10 @@ export class Group {
       this.#o.log.warn("link", `${this.#o.rows.stream}: ${thrown.message}`));
     await begun.promise;
     await this.#monitor(subscription);
-    const early = this.#early;
+    if (this.#subscription !== subscription) {
+      void subscription.terminate().catch((thrown: unknown) => thrown);
+      return;
+    }
     this.#early = null;
     for (const message of early) this.#notified(message);
   }
@@ -240,8 +269,8 @@ export class Group {
 
   /** What the server kept between the newest value of `before` and the first one since. */
   async #fill(before: Float64Array): Promise<void> {
-    const session = this.#session;
-    if (this.#history === null || session === null) return;
+    const session = this.#connection?.session;
+    if (this.#history === null || session === undefined) return;
     const missed = this.#nodes.flatMap((nodeId, tag): Missed[] => {
       const [from, to] = [before[tag]!, this.#newest[tag]!];
       return nodeId !== null && from < to ? [{ tag, nodeId, after: from, before: to }] : [];
@@ -269,7 +298,7 @@ export class Group {
         // One reading is one row, whenever its values changed.
         answers.forEach((answer, i) => values.push({ ...toldOf(tags[i]!, answer), source: NaN }));
       }
-      if (session !== this.#session) return;
+      if (session !== this.#connection?.session || this.#resting) return;
       this.heard = this.#o.now();
       this.#take(values, begun);
     } catch (thrown) {

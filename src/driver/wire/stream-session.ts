@@ -38,6 +38,11 @@ export interface Protocol {
   putReadRaw(tag: DriverTag, out: Uint8Array): number;
   takeRaw(tag: DriverTag, input: Uint8Array, n: number, raw: Uint8Array): number;
   putWrite(tag: DriverTag, raw: Uint8Array, out: Uint8Array): number;
+  /**
+   * Of a write that others carry on behind the peer: puts into the frame of `putWrite` how long
+   * they may, at most `within_ms`; false = that cannot be said, and nothing is sent (W14).
+   */
+  limitWrite?(out: Uint8Array, within_ms: number): boolean;
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number;
   /** True if this refusal says that there is nothing at the address. */
   isAddress(exception: number): boolean;
@@ -168,13 +173,13 @@ export class StreamSession implements Session {
       this.#state = SENT;
       this.#frame = this.#put();
       const notAfter = this.#last();
-      if (notAfter === null) {
+      this.#deadline = Math.min(this.#deadline, notAfter ?? now);
+      if (this.#kind === WRITE) within_ms = this.#deadline - now;
+      if (notAfter === null || !this.#limited(within_ms)) {
         this.#end(BAD.disconnected);
         return;
       }
       this.sent = true;
-      this.#deadline = Math.min(this.#deadline, notAfter);
-      if (this.#kind === WRITE) within_ms = this.#deadline - now;
     }
     this.#sentAt = now;
     this.counters.requests += 1;
@@ -189,6 +194,10 @@ export class StreamSession implements Session {
       case RAW: return this.#protocol.putReadRaw(this.#tag!, this.#out);
       default: return this.#protocol.putWrite(this.#tag!, this.#raw, this.#out);
     }
+  }
+
+  #limited(within_ms: number): boolean {
+    return this.#kind !== WRITE || (this.#protocol.limitWrite?.(this.#out, within_ms) ?? true);
   }
 
   /** Works off whole frames. */

@@ -10,6 +10,10 @@ export class Target {
   #tries = 0;
   /** Host, port and, of a name, the address that is tried: for a person. */
   #place = "";
+  /** The name that is looked up; empty = it is known where to connect to. */
+  #name = "";
+  /** Counts lookups: one that was given up may still end, after the next began. */
+  #lookups = 0;
 
   constructor(hosts: readonly string[], port: number) {
     this.#hosts = hosts;
@@ -22,14 +26,18 @@ export class Target {
     const host = this.#hosts[this.#tries % length]!;
     this.#place = peerText(host, this.#port);
     let known: readonly { readonly address: string }[];
+    const lookup = ++this.#lookups;
+    this.#name = host;
     try {
       known = await Bun.dns.lookup(host);
     } catch (thrown) {
       throw new Fault("host-unknown", `the name ${host} has no address (${reason(thrown)}): ` +
         "check the name and this gateway's DNS, or write the address itself", { host }, "later");
+    } finally {
+      if (lookup === this.#lookups) this.#name = "";
     }
     const { address } = known[Math.floor(this.#tries / length) % known.length]!;
-    if (address !== host) this.#place += ` (${address})`;
+    if (address !== host && lookup === this.#lookups) this.#place += ` (${address})`;
     return address;
   }
 
@@ -57,6 +65,10 @@ export class Target {
 
   /** Why nobody has answered in time. */
   get late(): string {
+    if (this.#name !== "") {
+      return `the name ${this.#name} was not resolved in time: no DNS server answers; ` +
+        "check this gateway's DNS and the way to it, or write the address itself";
+    }
     return `no answer from ${this.#place} in time: check address and cable, and whether a ` +
       "firewall is between";
   }

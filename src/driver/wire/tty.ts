@@ -57,7 +57,7 @@ class Tty implements TtyWire {
       this.#fd = openTty(this.#settings.port, this.#settings);
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
-      this.#events.closed(thrown.message);
+      this.#events.closed(thrown.message, true);
       return;
     }
     this.#waiter = new Waiter(this.#fd, this.#options.wake);
@@ -70,7 +70,7 @@ class Tty implements TtyWire {
     if (this.#state !== OPEN) return false;
     // The driver's buffer is far larger than a frame. Half a frame on the bus is noise to all, but
     // what became of it nobody knows: it counts as sent.
-    if (writeDescriptor(this.#fd, bytes, n) !== n) this.#end("the port takes no bytes");
+    if (writeDescriptor(this.#fd, bytes, n) !== n) this.#end("the port takes no bytes", true);
     return true;
   }
 
@@ -113,19 +113,19 @@ class Tty implements TtyWire {
   }
 
   #gone(): void {
-    this.#end(`${this.#settings.port} is gone: was its adapter pulled out?`);
+    this.#end(`${this.#settings.port} is gone: was its adapter pulled out?`, true);
   }
 
   #hearsMaster(n: number): boolean {
     return this.#options.ear?.(this.#chunk, n) === true;
   }
 
-  #end(text: string): void {
+  #end(text: string, isGone = false): void {
     closeTty(this.#fd);
     this.#fd = -1;
     this.#waiter = new Waiter(-1, this.#options.wake);
     this.#state = CLOSED;
-    this.#events.closed(text);
+    this.#events.closed(text, isGone);
   }
 }
 

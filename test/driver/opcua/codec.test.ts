@@ -199,7 +199,7 @@ describe("rows of messages", () => {
     const ring = ringOf(tags);
     const seen: unknown[] = [];
     const rows: Rows = {
-      stream: "d.g", interval: 100, tags, ring, history: null,
+      stream: "d.g", interval: 100, tags, ring, history: null, isDisabled: false,
       begin(_time, source) {
         ring.claim(1);
         for (const column of ring.columns) {

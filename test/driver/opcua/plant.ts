@@ -29,6 +29,7 @@ add("Name", DataType.String, "Mühle");
 add("Running", DataType.Boolean, true);
 add("Began", DataType.DateTime, new Date("2026-05-04T03:02:01Z"));
 add("Curve", DataType.Double, [1, 2, 3]);
+add("Steps", DataType.String, ["heat", "hold"]);
 const setpoint = add("Setpoint", DataType.Double, 20);
 
 const writes: number[] = [];

@@ -71,7 +71,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
       const variable = namespace.addVariable({
         componentOf: folder, browseName: name, nodeId: `s=${name}`, dataType,
         ...(Array.isArray(value) && dataType !== DataType.Int64 && dataType !== DataType.UInt64
-          ? { valueRank: 1 } : {}),
+          ? { valueRank: 1, arrayDimensions: [value.length] } : {}),
         minimumSamplingInterval: 0,
       });
       variable.setValueFromSource(variantOf(dataType, value), StatusCodes.Good);

@@ -21,14 +21,21 @@ def crc16(data):
 
 
 class Modbus:
-    def __init__(self, is_bus):
-        self.is_bus = is_bus
+    """`framing`: `tcp` with a header, `rtu` with a CRC, `ascii` as text with an LRC."""
+
+    def __init__(self, framing):
+        self.framing = framing
 
     def unwrap(self, data):
-        if self.is_bus:
+        if self.framing == "rtu":
             if len(data) < 4 or crc16(data[:-2]) != int.from_bytes(data[-2:], "little"):
                 return None
             return None, data[:-2]
+        if self.framing == "ascii":
+            if data[:1] != b":" or data[-2:] != b"\r\n":
+                return None
+            frame = bytes.fromhex(data[1:-2].decode("ascii"))
+            return (None, frame[:-1]) if len(frame) > 2 and sum(frame) % 256 == 0 else None
         if len(data) < 8 or data[2:4] != b"\0\0" or int.from_bytes(data[4:6], "big") != len(data) - 6:
             return None
         return int.from_bytes(data[:2], "big"), data[6:]

@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import { Target } from "../../src/driver/wire/target.ts";
+
+test("what hangs is told as what it is: the name's lookup, or the connection", async () => {
+  const target = new Target(["localhost"], 502);
+  const address = target.address();
+  expect(target.late).toMatch(/^the name localhost was not resolved in time: .*DNS/);
+  const found = await address;
+  expect(target.late).toBe(`no answer from localhost:502 (${found}) in time: check address and ` +
+    "cable, and whether a firewall is between");
+});
+
+test("a lookup that was given up says nothing of the next one", async () => {
+  const target = new Target(["localhost", "127.0.0.1"], 502);
+  const first = target.address();
+  target.failed();
+  const second = target.address();
+  await first;
+  expect(target.late).not.toContain("localhost was not");
+  expect(await second).toBe("127.0.0.1");
+  expect(target.late).toContain("no answer from 127.0.0.1:502 in time");
+});
+
+test("a name that nobody knows", async () => {
+  const target = new Target(["no-such-name.invalid"], 502);
+  const problem = await target.address().catch((thrown: unknown) => target.problem(thrown));
+  expect(problem).toContain("the name no-such-name.invalid has no address");
+});
