@@ -71,10 +71,10 @@ interface Protocol {
   /** The same of tags that are one group, each of them right in itself. */
   checkGroup?(tags: readonly DriverTag[], link: Link): string | null;
   /**
-   * What a write of the tag changes, in the driver's own least units, `to` included: tags of one
-   * link and station overlap if ranges of one area do (W13).
+   * What a write of the tag changes: tags of one link and station overlap if one extent of each
+   * does (W13). Pure.
    */
-  extent(tag: DriverTag): { area: string; from: number; to: number };
+  extents(tag: DriverTag, link: Link): readonly Extent[];
   /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
   rawBytes(tag: DriverTag): number;
   /** Few reads for many tags; `tags[i].column` is where each value goes. Pure. */
@@ -148,6 +148,14 @@ export type Medium = "tcp" | "listen" | "udp" | "serial";
 
 /** True if what was heard up to now says that another master speaks. */
 export type MasterEar = (bytes: Uint8Array, n: number) => boolean;
+
+/** A range of one area, in the driver's own least units, `to` included. */
+export interface Extent {
+  /** One text for one place, however the configuration spells it; for a person, too. */
+  readonly area: string;
+  readonly from: number;
+  readonly to: number;
+}
 
 /**
  * A tag as a driver sees it: its device's defaults are already filled in. What it says is worked
@@ -247,6 +255,10 @@ export interface Session {
   readonly counters: SessionCounters;
   /** What the device said when it last refused something, in words; empty or left out = nothing. */
   readonly trouble?: string;
+  /** What the device says of tags that a read refuses, of each by itself. */
+  readonly refusals?: ReadonlyMap<DriverTag, string>;
+  /** False: connected, but the device has not greeted back yet. Left out: nobody greets. */
+  readonly isGreeted?: boolean;
   /** What was found out about the medium and a person should know; empty or left out = nothing. */
   readonly remark?: string;
   /**

@@ -37,7 +37,7 @@ export function componentSchemas(components: Components): ConfigComponents {
     declare: declaration,
     checkTag: (link, tag) => driver(link.type).checkTag(tag, link),
     checkGroup: (link, tags) => driver(link.type).checkGroup?.(tags, link) ?? null,
-    extent: (type, tag) => driver(type).extent(tag),
+    extents: (link, tag) => driver(link.type).extents(tag, link),
     isBroadcast: (type, tag) => driver(type).broadcast?.is(tag) ?? false,
   };
 }

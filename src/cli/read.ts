@@ -3,6 +3,9 @@ import { Client, clientHelp, clientOptions } from "./client.ts";
 import { age, show, table } from "./table.ts";
 import type { Args, Verb } from "./verb.ts";
 
+/** Items of an array that a line has room for. */
+const items_max = 8;
+
 /** Tags by `device.tag`, whole devices by `device`, or all. */
 export async function readTags(client: Client, words: readonly string[]): Promise<TagView[]> {
   if (words.length === 0) {
@@ -16,10 +19,15 @@ export async function readTags(client: Client, words: readonly string[]): Promis
   return found.flat();
 }
 
+function brief(value: TagView["value"]): string {
+  if (!Array.isArray(value) || value.length <= items_max) return show(value);
+  return `[${value.slice(0, items_max).map(show).join(", ")}, … ${value.length} in all]`;
+}
+
 export function tagTable(tags: readonly TagView[]): string {
   return table([
     ["TAG", "VALUE", "UNIT", "QUALITY", "AGE"],
-    ...tags.map((tag) => [tag.id, show(tag.value), tag.eu ?? "", tag.quality, age(tag.age_ms)]),
+    ...tags.map((tag) => [tag.id, brief(tag.value), tag.eu ?? "", tag.quality, age(tag.age_ms)]),
   ]);
 }
 

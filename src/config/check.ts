@@ -2,6 +2,7 @@ import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort } from "./model.ts";
 import { never } from "./broadcast.ts";
+import { hostPort, hostProblem, peersOf, placeOf } from "./peer.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -122,19 +123,29 @@ function checkConnections({ links, components, root }: Parts, findings: Findings
       checkListening(name, settings.port, below(root, "links", name), taken, findings);
       continue;
     }
-    const withPort = /^([^:]+):(\d+)$/.exec(settings.host);
-    if (withPort !== null) {
-      findings.at(below(root, "links", name, "host"), "the port is a setting of its own: " +
-        `"host": "${withPort[1]}", "port": ${withPort[2]}`);
-    }
+    checkHosts(settings, below(root, "links", name), findings);
     if (components.drivers?.includes(type) !== true) continue;
-    const place = hostPort(settings.host, settings.port);
+    const place = placeOf(settings.host, settings.port);
     const first = taken.get(place);
     if (first !== undefined) {
-      findings.at(below(root, "links", name, "host"), `links.${first} leads to ${place} already; ` +
-        "one connection serves all its stations, so put the devices on one link");
+      findings.at(below(root, "links", name, "host"), `links.${first} leads to ` +
+        `${hostPort(settings.host, settings.port)} already; one connection serves all its ` +
+        "stations, so put the devices on one link");
     } else taken.set(place, name);
   }
+}
+
+function checkHosts(
+  { host, backupHost, port }: Link["settings"], origin: Origin, findings: Findings,
+): void {
+  for (const [key, text] of Object.entries({ host, backupHost })) {
+    const wrong = typeof text === "string" ? hostProblem(text) : null;
+    if (wrong !== null) findings.at(below(origin, key), wrong);
+  }
+  const [first, second] = [host, backupHost].map((one) =>
+    (typeof one === "string" ? placeOf(one, port) : null));
+  if (second === null || first !== second) return;
+  findings.at(below(origin, "backupHost"), "is host itself: it is another device's, or left out");
 }
 
 /** A link without a host waits on a port of this gateway, which is there once. */
@@ -162,6 +173,7 @@ function linkOf(name: string, origin: Origin, parts: Parts, findings: Findings):
 function checkDevices(parts: Parts, findings: Findings): void {
   const { components, devices } = parts;
   const writable: Range[] = [];
+  const peers = peersOf(parts.links);
   for (const placed of devices.placed) {
     const { device, origin } = placed;
     const link = linkOf(device.link, below(origin, "link"), parts, findings);
@@ -173,7 +185,10 @@ function checkDevices(parts: Parts, findings: Findings): void {
     }
     for (const group of device.groups) {
       const told = findings.problems.length;
-      for (const tag of group.tags) checkTag(tag, link, placed, parts, writable, findings);
+      for (const tag of group.tags) {
+        writable.push(...checkTag(tag, link, placed, parts, findings)
+          .map((range) => ({ ...range, peer: peers.get(link.name)! })));
+      }
       if (findings.problems.length > told) continue;
       const wrong = components.checkGroup?.(link, group.tags) ?? null;
       if (wrong !== null) findings.at(below(origin, "groups", group.name), wrong);
@@ -197,21 +212,20 @@ interface Range {
 
 /** The address; and where its words lie, if it can be written. */
 function checkTag(
-  tag: Tag, link: Link, placed: PlacedDevice, { components }: Parts,
-  writable: Range[], findings: Findings,
-): void {
+  tag: Tag, link: Link, placed: PlacedDevice, { components }: Parts, findings: Findings,
+): Omit<Range, "peer">[] {
   // Told before.
-  if (tag.at === "" || tag.scale === 0 || !Number.isFinite(tag.scale)) return;
+  if (tag.at === "" || tag.scale === 0 || !Number.isFinite(tag.scale)) return [];
   const origin = below(placed.tags.get(tag.id.slice(placed.device.name.length + 1))!, "at");
   const wrong = components.checkTag?.(link, tag) ?? null;
   if (wrong !== null) {
     findings.at(origin, wrong);
-    return;
+    return [];
   }
-  if (!tag.writable || !components.extent) return;
-  writable.push({ id: tag.id, peer: peerOf(link), station: tag.station, origin,
-    isBroadcast: components.isBroadcast?.(link.type, tag) ?? false,
-    ...components.extent(link.type, tag) });
+  if (!tag.writable || !components.extents) return [];
+  const isBroadcast = components.isBroadcast?.(link.type, tag) ?? false;
+  return components.extents(link, tag).map((extent) =>
+    ({ ...extent, id: tag.id, station: tag.station, origin, isBroadcast }));
 }
 
 /** Two tags that share words would undo each other's writes (W13). */
@@ -242,15 +256,6 @@ function tellReached(all: Range, writable: readonly Range[], findings: Findings)
       '"read", or the broadcast lies elsewhere (W13)');
   }
 }
-
-/** Two links to one host and port reach the same words. */
-function peerOf({ settings, name }: Link): string {
-  return typeof settings.host === "string" ? hostPort(settings.host, settings.port) : name;
-}
-
-/** Small or capital letters, and a dot at the end, make no other host (RFC 4343, RFC 1034). */
-const hostPort = (host: string, port: unknown): string =>
-  `${host.toLowerCase().replace(/\.$/, "")}:${port}`;
 
 function checkConnectors(parts: Parts, findings: Findings): void {
   const { config, root } = parts;

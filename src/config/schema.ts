@@ -36,9 +36,16 @@ export interface Components {
   /** The same of tags that are one group. */
   checkGroup?(link: Link, tags: readonly TagOnLink[]): string | null;
   /** What a write of a tag changes, to find writable tags that overlap (W13). */
-  extent?(linkType: string, tag: TagOnLink): { area: string; from: number; to: number };
+  extents?(link: Link, tag: TagOnLink): readonly Extent[];
   /** All devices of the link obey what is written to the tag, and none answers. */
   isBroadcast?(linkType: string, tag: TagOnLink): boolean;
+}
+
+/** A part of what a write changes: units from … to of one area. */
+export interface Extent {
+  readonly area: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A source or sink of a link. */

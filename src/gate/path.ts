@@ -5,7 +5,10 @@ import type { TagType, Written } from "../ring.ts";
  * Everything that decides where a write lands and what it means there: what a proof proves (W2).
  */
 export interface Path {
-  /** Address of the device behind the link as it answered: `192.168.1.20:502`, `/dev/ttyS1`. */
+  /**
+   * Address of the device behind the link as it answered: `192.168.1.20:502`, `/dev/ttyS1`; of one
+   * that dials in `10.8.0.7`.
+   */
   readonly peer: string;
   readonly station: number;
   readonly at: string;

@@ -23,7 +23,7 @@ export async function lookAround(
   const until = clock.now() + reads_ms_max;
   const reaches = [];
   for (const one of others.flatMap(({ tags }) => tags)) {
-    if (!overlap(driver, tag, one)) continue;
+    if (!overlap(driver, plan.link, tag, one)) continue;
     const now = clock.now() >= until ? not_read : await readNow(one, driver, port);
     reaches.push({ tag: one.id, station: one.station, eu: one.eu, ...now });
   }

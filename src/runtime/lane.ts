@@ -64,7 +64,7 @@ const on_loss_within_ms = 1500;
  * One writable tag's way from command to outcome (docs/writing-rules.md): gate, read for this
  * command, gate again, durable intent, last look, one frame, read-back, durable outcome. Every step
  * is a callback of the step before; nothing waits, and nothing is ever sent twice. Of a broadcast,
- * which nobody answers, both reads are left out.
+ * which nobody answers, nothing is asked for either read.
  */
 export class Lane {
   readonly id: string;
@@ -197,7 +197,7 @@ export class Lane {
     return { command: onLossCommand(this.id, value, arming.number, now, arming.until), encoded };
   }
 
-  /** Reads the tag's raw words now, before any poll; for proof and arming. */
+  /** Reads the tag's raw words now, before any poll, unless nobody would answer. */
   read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
     const { driver, tag, clock, port } = this.#options;
     const raw = new Uint8Array(driver.rawBytes(tag));
@@ -229,7 +229,6 @@ export class Lane {
     const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
-    if (this.state.facts.broadcast) return this.#intend(command, verdict, answer);
     const asked = this.read((read, raw) => this.#wasRead(command, read, raw, answer));
     if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
@@ -245,10 +244,6 @@ export class Lane {
         value: verdict.means, why: `it reads ${raw.toHex()}, and ${verdict.bytes.toHex()} would ` +
           "be written" }), answer);
     }
-    this.#intend(command, verdict, answer);
-  }
-
-  #intend(command: Command, verdict: Admitted, answer: Answer): void {
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
       if (trouble === null) this.#send(command, verdict, answer);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);

@@ -81,6 +81,8 @@ export class LinkRunner implements WireEvents {
   since: number;
   opens = 0;
   readonly #options: LinkRunnerOptions;
+  /** The wire is open; the device may have to greet back before the link is. */
+  #isConnected = false;
   /** Why it is as it is; while it opens, why it was closed. */
   #reason = "";
   /** The newest reason of those that were logged since the last answer. */
@@ -153,7 +155,8 @@ export class LinkRunner implements WireEvents {
     const remark = this.#remark === "" ? "" : `; ${this.#remark}`;
     if (this.state === "open") return this.#reason + remark;
     if (this.state === "closed") return this.#reason || "not opened yet";
-    const doing = this.#wire!.opening;
+    const doing = this.#isConnected ? `connected to ${this.peer}, not greeted back yet`
+      : this.#wire!.opening;
     if (doing === undefined) return this.#reason || "connecting";
     return this.#reason === "" ? doing : `${doing}; before: ${this.#reason}`;
   }
@@ -174,8 +177,7 @@ export class LinkRunner implements WireEvents {
     const now = this.#options.now();
     const peer = address + (this.#options.route ?? "");
     const goesOn = this.#waits(now) && peer === this.peer;
-    this.#become("open", `connected to ${peer}`, !goesOn);
-    this.opens += 1;
+    this.#isConnected = true;
     this.#answered = false;
     this.#openDeadline = Infinity;
     if (!goesOn) {
@@ -187,26 +189,36 @@ export class LinkRunner implements WireEvents {
       this.#options.peerChanged(`the peer changed to ${peer}`);
     }
     this.peer = peer;
+    this.#greeted(!goesOn);
     this.#options.wake();
+  }
+
+  /** A connection that the device does not greet back on is none. */
+  #greeted(isNews = true): void {
+    if (!this.#isConnected || this.state === "open" || this.session.isGreeted === false) return;
+    this.#become("open", `connected to ${this.peer}`, isNews);
+    this.opens += 1;
   }
 
   received(bytes: Uint8Array, n: number): void {
     const now = this.#options.now();
     this.#options.tap("rx", bytes, n);
     this.session.receive(bytes, n, now);
+    this.#greeted();
     this.#options.wake();
   }
 
   closed(reason: string, isGone = false): void {
-    if (isGone && this.peer !== "") {
+    if (isGone && this.peer !== "" && !this.#ended) {
       this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
     }
     const [station] = this.stations.keys();
-    const wordless = station !== undefined && this.state === "open" && !this.#answered &&
+    const wordless = station !== undefined && this.#isConnected && !this.#answered &&
       !this.#given;
     const advice = wordless ? this.#advise(station, BAD.disconnected, 0, null) : null;
     this.session.abort();
-    if (this.state === "open") this.#silence();
+    if (this.#isConnected) this.#silence();
+    this.#isConnected = false;
     this.#become("closed", reason + (advice === null ? "" : `; ${advice}`), !this.#anew);
     const now = this.#options.now();
     this.#waitsUntil = this.#anew ? now + limits.renew_ms_max : -Infinity;
@@ -273,7 +285,7 @@ export class LinkRunner implements WireEvents {
 
   /** A connection that was given up for a late answer will be there in a moment. */
   #waits(now: number): boolean {
-    return this.state !== "open" && now < this.#waitsUntil;
+    return !this.#isConnected && now < this.#waitsUntil;
   }
 
   #nextDue(now: number): number {
@@ -308,7 +320,7 @@ export class LinkRunner implements WireEvents {
 
   #beginJob(job: LinkJob, now: number): void {
     const isDisabled = this.#options.isDisabled(deviceOf(job.tag));
-    if (isDisabled || this.state !== "open") {
+    if (isDisabled || !this.#isConnected) {
       job.done(isDisabled ? BAD.disabled : BAD.disconnected, 0, false, NaN, null);
       return;
     }
@@ -397,9 +409,9 @@ export class LinkRunner implements WireEvents {
     const station = this.#station(request.station);
     if (this.#options.isDisabled(poll.group.device)) {
       spoil(ring, request, BAD.disabled);
-    } else if (this.state !== "open" || station.pausedUntil > now) {
+    } else if (!this.#isConnected || station.pausedUntil > now) {
       poll.failed += 1;
-      const why = this.state !== "open" ? BAD.disconnected : station.failure || BAD.paused;
+      const why = !this.#isConnected ? BAD.disconnected : station.failure || BAD.paused;
       spoil(ring, request, why);
     } else if (poll.refusal(request, now) !== 0) {
       spoil(ring, request, poll.refusal(request, now));
@@ -437,6 +449,7 @@ export class LinkRunner implements WireEvents {
     const poll = this.#poll!;
     slot.request = null;
     this.#judge(request.station, slot, now);
+    this.#tellRefusals(poll, request, slot.session);
     if (result === DONE) poll.answered(request);
     else if (!isRefusal(result) || !poll.refuse(request, result, now)) {
       if (isRefusal(result) && poll.isNews(request)) this.#tellRefused(request, slot.session);
@@ -468,6 +481,16 @@ export class LinkRunner implements WireEvents {
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
+    }
+  }
+
+  /** Each tag that is refused for a reason of its own. */
+  #tellRefusals(poll: Poll, { tags }: Request, { refusals }: Session): void {
+    if (refusals === undefined || (refusals.size === 0 && !poll.hasRefusals)) return;
+    for (const tag of tags) {
+      const said = refusals.get(tag);
+      if (!poll.hear(tag, said)) continue;
+      this.#options.log.warn("link", `${this.name}: ${tag.id}: ${said}`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { limits } from "../base.ts";
-import type { Driver, Request } from "../driver.ts";
+import type { Driver, DriverTag, Request } from "../driver.ts";
 import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
 import type { Constant } from "./graph.ts";
 
@@ -76,6 +76,8 @@ export class Poll {
   /** What became of the requests that this poll halved. */
   readonly #split = new Map<Request, readonly Request[]>();
   readonly #refused = new Map<Request, Refused>();
+  /** What the device said of tags that it refuses. */
+  readonly #said = new Map<DriverTag, string>();
   /** Halves that were answered, and requests that are not to be put together again. */
   readonly #read = new Set<Request>();
   readonly #apart = new Set<Request>();
@@ -147,6 +149,22 @@ export class Poll {
   isNews(request: Request): boolean {
     return this.#refused.size <= refused_told_max &&
       this.#refused.get(request)?.wait_ms === limits.refused_ms_min;
+  }
+
+  /** What the device says of a tag that it refuses; true = news, and not of one of too many. */
+  hear(tag: DriverTag, said: string | undefined): boolean {
+    if (said === this.#said.get(tag)) return false;
+    if (said === undefined) {
+      this.#said.delete(tag);
+      return false;
+    }
+    this.#said.set(tag, said);
+    return this.#said.size <= refused_told_max;
+  }
+
+  /** Some tags were refused. */
+  get hasRefusals(): boolean {
+    return this.#said.size > 0;
   }
 
   answered(request: Request): void {

@@ -123,6 +123,8 @@ export function viewOf(runner: LinkRunner, type: string, now: number): LinkView 
     opens: runner.opens,
     counters: { ...counters },
     lastError: runner.session.trouble ?? "",
+    refusals: Object.fromEntries([...runner.session.refusals ?? []]
+      .map(([tag, said]) => [tag.id, said])),
     polls: runner.polls.map((poll) => ({
       stream: poll.group.stream, interval_ms: poll.group.interval,
       polls: poll.polls, failed: poll.failed, missed: poll.missed, started_ms: poll.started,

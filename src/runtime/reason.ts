@@ -16,6 +16,8 @@ export function reasonOf(
   const read = plan.groups.flatMap(({ tags }) => tags).find((one) => one.is(tag.id)) ?? null;
   if (quality === "good") return `the last poll read it${orderAdvice(tag, read, plan)}`;
   if (link.state !== "open") return `the link is ${link.state}: ${link.reason}`;
+  const said = link.refusals?.[tag.id];
+  if (said !== undefined) return `the poll gave ${quality}: ${said}`;
   const isOwn = quality === "bad:address" || station === undefined || station.reason === "good";
   const advice = adviceOn(tag, link, station, read, plan);
   return (isOwn ? `the poll gave ${quality}` : `the station's last exchange: ${station.reason}`) +

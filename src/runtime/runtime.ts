@@ -493,9 +493,11 @@ class Running implements Runtime {
     const link = links.find((l) => l.name === device.link)!;
     const station = link.stations.find((s) => s.station === device.station);
     const reach = new Reach(new Map(graph.rules.map((plan) => [plan.rule.name, plan])), id);
+    const { refusals, lastError = "", ...own } = link;
     return {
       tag, device: device.name, gate,
-      link: { ...link, stations: station === undefined ? [] : [station] },
+      link: { ...own, lastError: refusals?.[id] ?? lastError,
+        stations: station === undefined ? [] : [station] },
       lastFrame_ms: station?.lastGood_ms ?? null,
       reason: reasonOf(tag, link, station,
         graph.links.find((plan) => plan.link.name === device.link)!),

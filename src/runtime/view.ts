@@ -172,9 +172,11 @@ export interface LinkView {
   readonly counters: Readonly<Record<string, number>>;
   /**
    * Of messages: why the newest one was dropped, or could not be sent. Of equipment: what it said
-   * when it last refused something.
+   * when it last refused something as a whole, or to the gate.
    */
   readonly lastError?: string;
+  /** What the device says of each tag that it refuses, by the tag's id. */
+  readonly refusals?: Readonly<Record<string, string>>;
   readonly polls: readonly PollView[];
   readonly stations: readonly StationView[];
 }

@@ -36,7 +36,7 @@ function tagsOf(gateway: Gateway, link: Link, driver: Driver): (DriverTag & Plan
   const broadcasts = tags.filter((tag) => driver.broadcast?.is(tag));
   // Not as the gateway has them: here each value is asked for by its tag's name.
   return tags.map((tag, column) => ({ ...tag.spec, id: tag.id, station: tag.station, column,
-    takes: tag.writable || broadcasts.some((all) => overlap(driver, all, tag)) }));
+    takes: tag.writable || broadcasts.some((all) => overlap(driver, link, all, tag)) }));
 }
 
 export interface SimulationOptions {

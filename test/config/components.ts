@@ -40,10 +40,10 @@ export const components: Components = {
     return /^(holding|input|coil|discrete) \d+$/.test(tag.at) ? null
       : 'expected an address such as "holding 9", "input 0", "coil 3" or "discrete 4"';
   },
-  extent(_link, tag) {
+  extents(_link, tag) {
     const [area, first] = tag.at.split(" ") as [string, string];
     const words = /64/.test(tag.type) ? 4 : /32/.test(tag.type) ? 2 : 1;
-    return { area, from: Number(first), to: Number(first) + words - 1 };
+    return [{ area, from: Number(first), to: Number(first) + words - 1 }];
   },
 };
 

@@ -67,7 +67,8 @@ describe("addresses", () => {
   });
 
   test("extent: the bits that a tag fills, both ends included", () => {
-    const extent = (at: string, type: string) => modbusTcp.extent(tag(at, type as "bool"));
+    const extent = (at: string, type: string) =>
+      modbusTcp.extents(tag(at, type as "bool"), tcpLink)[0]!;
     expect(extent("400010", "int64")).toEqual({ area: "holding", from: 144, to: 207 });
     expect(extent("holding 9.3", "bool")).toEqual({ area: "holding", from: 147, to: 147 });
     expect(extent("coil 9", "bool")).toEqual({ area: "coil", from: 9, to: 9 });

@@ -20,7 +20,7 @@ describe("addresses", () => {
   ] as const)("%s as %s", (at, type, area, from) => {
     const one = tag(at, type);
     expect(ethernetIp.checkTag(one, link)).toBeNull();
-    expect(ethernetIp.extent(one)).toEqual({ area, from, to: from });
+    expect(ethernetIp.extents(one, link)).toEqual([{ area, from, to: from }]);
   });
 
   test("what is not written is refused before", () => {
@@ -71,7 +71,12 @@ describe("reading", () => {
     expect(new Set(poll())).toEqual(new Set([BAD.address]));
     const alone = tags.map((_, i) => (i < 20 ? GOOD : BAD.address));
     for (let i = 0; i < 50; i++) expect(poll()).toEqual(alone);
-    expect(bench.session.trouble).toMatch(/arr\[29\]: .*past the end of the array.*0x2105/);
+    const past = tags.filter((_, i) => i >= 20);
+    expect([...bench.session.refusals!.keys()]).toEqual(past);
+    for (const one of past) {
+      expect(bench.session.refusals!.get(one)).toStartWith(`${one.at}: `);
+      expect(bench.session.refusals!.get(one)).toMatch(/past the end of the array.*0x2105/);
+    }
   });
 
   test("a tag of another type is never taken for what it is not", () => {
@@ -84,7 +89,8 @@ describe("reading", () => {
     // Signs are the tag's own: a controller without unsigned types keeps them in signed ones.
     expect(states(ring, tags)).toEqual([BAD.exception, GOOD]);
     expect(newest(ring, [tags[1]!])).toEqual([4294967295]);
-    expect(bench.session.trouble).toContain("a: in the controller it is REAL");
+    expect([...bench.session.refusals!]).toEqual([
+      [tags[0]!, expect.stringContaining("A: in the controller it is REAL")]]);
     bench.session.readRaw(tags[0]!, new Uint8Array(4), 0);
     expect([bench.run(0), bench.session.exception]).toEqual([BAD.exception, 0x2107]);
   });
@@ -211,12 +217,13 @@ describe("the connection", () => {
   });
 
   test("a device that refuses the frame: what to try; and a write stays open", () => {
-    const { session, register, wire, give } = scripted(tag("Temp", "float32"));
+    const { session, register, wire, give, tags } = scripted(tag("Temp", "float32"));
     register();
     give(Buffer.concat([hex("6f00 0000 44332211 08000000"), wire.last.subarray(12, 20),
       hex("00000000")]));
     expect(session.result).toBe(DONE);
-    expect(session.trouble).toMatch(/temp: the device refuses the .*"slot": "none".*status 8/);
+    expect(session.refusals!.get(tags[0]!)).toMatch(
+      /Temp: the device refuses the .*"slot": "none".*status 8/);
     expect(ethernetIp.rejects(0x10008)).toBe(false);
   });
 

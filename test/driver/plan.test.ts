@@ -59,7 +59,7 @@ describe("plan", () => {
         const last = Number(to ?? from);
         expect(last - Number(from) + 1).toBeLessThanOrEqual(area === "coil" ? 2000 : 125);
         for (const one of request.tags) {
-          const extent = modbusTcp.extent(one);
+          const extent = modbusTcp.extents(one, tcpLink)[0]!;
           expect(one.station).toBe(request.station);
           expect(extent.area).toBe(area!);
           const width = area === "coil" ? 1 : 16;

@@ -22,7 +22,7 @@ describe("addresses", () => {
   ] as const)("%s as %s", (at, type, area, from, to) => {
     const one = tag(at, type as "int16");
     expect(s7.checkTag(one, link)).toBeNull();
-    expect(s7.extent(one)).toEqual({ area, from, to });
+    expect(s7.extents(one, link)).toEqual([{ area, from, to }]);
   });
 
   test("what is not written is refused before", () => {
@@ -85,7 +85,13 @@ describe("reading", () => {
     for (let i = 0; i < 50; i++) expect(poll()).toEqual(alone);
     // One telegram a poll again: what can be read, and what cannot, in a range each.
     expect(bench.frames.length - before).toBe(50);
-    expect(bench.session.trouble).toMatch(/DB1\.DBB58\.\.59: .*past the end.*0x05/);
+    // Each tag that is not there has words of its own, and no other has any.
+    const past = tags.filter((_, i) => i >= 20);
+    expect([...bench.session.refusals!.keys()]).toEqual(past);
+    for (const one of past) {
+      expect(bench.session.refusals!.get(one)).toMatch(
+        new RegExp(`^${one.at}: .*past the end.*0x05`));
+    }
   });
 
   test.each([

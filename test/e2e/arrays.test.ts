@@ -95,6 +95,7 @@ test("registers, coils and bits are arrays over REST and on the command line", a
   expect((await tag("meter.phases")).value).toEqual([231, 229.5, -0.1]);
   const shown = `[${zones.join(", ")}]`;
   expect((await gateway.cli("read", "dryer.zones")).output).toContain(shown);
+  expect((await gateway.cli("read", "dryer.alarms")).output).toContain("false, … 10 in all]");
   expect((await gateway.cli("watch", "dryer", "--count", "1")).output).toContain(shown);
   expect((await gateway.cli("why", "dryer.zones")).output).toContain(shown);
   const report = await gateway.cli("fat-report", site.folder.path + "/live.json");

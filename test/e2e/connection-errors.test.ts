@@ -144,7 +144,9 @@ const troubles: readonly Trouble[] = [
   { name: "no-s7", at: "DB1.DBW0", link: { type: "s7", ...await ssh(), timeout: "100ms" },
     says: /what came is not this protocol: is it the right port\?/ },
   { name: "no-logix", at: "Speed", link: { type: "ethernet-ip", ...await silent(),
-    timeout: "100ms" }, says: /bad:timeout: .*is the controller in slot 0/ },
+    timeout: "100ms" }, says: /the greeting is not answered: is \d+ the port of EtherNet\/IP/ },
+  { name: "no-greeting", at: "DB1.DBW0", link: { type: "s7", ...await silent(),
+    timeout: "100ms" }, says: /not answered: is \d+ the port of an S7 PLC.*rack 0, slot 1\?/ },
   { name: "no-put-get", at: "DB1.DBW0", link: { type: "s7",
     ...await device(refusingS7({ error: 0x8104 })) },
     says: /permits no access from outside: .*"Permit access with PUT\/GET communication".*0x8104/ },
@@ -156,8 +158,7 @@ const troubles: readonly Trouble[] = [
     says: /the PLC does not permit it: look at its protection level/ },
   { name: "optimised", at: "DB1.DBW0", inStatus: false, link: { type: "s7",
     ...await device(refusingS7({ item: 0x0a })) },
-    says: /no such block, or it is shorter, or its access is optimised.*Optimized block access/,
-    logs: /no such block, or its access is optimised: .*Optimized block access.*\(0x0A\)/ },
+    says: /no such block, or its access is optimised: .*Optimized block access.*\(0x0A\)/ },
   { name: "s7-is-full", at: "DB1.DBW0", link: { type: "s7", ...await device((socket) => {
     socket.on("data", () => socket.write(Uint8Array.of(3, 0, 0, 11, 6, 0x80, 0, 1, 0, 0, 1)));
   }) }, says: /refuses the connection to rack 0, slot 1: .*or it has no connection left/ },

@@ -114,8 +114,14 @@ describe.skipIf(interpreter === null)("EtherNet/IP", () => {
     expect((await tag("past")).quality).toBe("bad:address");
     expect((await tag("missing")).quality).toBe("bad:address");
     expect((await tag("wrong")).quality).toBe("bad:exception");
-    expect((await gateway.cli("why", "press.missing")).output)
-      .toMatch(/refused {2}(nobody: there is no such|arr\[(18\.\.)?20\]: |temp: .*is REAL)/);
+    // Each has words of its own, and the log names them.
+    for (const [name, says] of [["missing", /Nobody: there is no such (tag|element).*0x0[45]/i],
+      ["beyond", /Arr\[20\]: .*\(0x/i], ["wrong", /Temp: .*it is REAL/i]] as const) {
+      const { output } = await gateway.cli("why", `press.${name}`);
+      expect(/because {2}.*/.exec(output)![0]).toMatch(says);
+      expect(/refused {2}.*/.exec(output)![0]).toMatch(says);
+      expect(gateway.program.output).toMatch(new RegExp(`press\\.${name}: ${says.source}`, "i"));
+    }
   }, slow_ms);
 
   test("a rule's value is written through the gate, and read back", async () => {

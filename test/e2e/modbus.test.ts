@@ -4,7 +4,8 @@ import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
 
 /** What Modbus can be told to do, on the compiled binary against the simulator. */
-const policy = { allow: ["cli", "rest"], maxMode: "armed", min: 0, max: 1, minInterval: "1ms" };
+const policy = { allow: ["cli", "rest", "prove"], maxMode: "armed", min: 0, max: 1,
+  minInterval: "1ms" };
 const temperature = { at: "input 0", type: "int16" };
 const rw = { access: "read-write", type: "bool" };
 const tags = {
@@ -122,6 +123,28 @@ test.each(Object.keys(carried).filter((link) => link !== "udp"))(
     await good(gateway, tag);
     expect(await value(tag)).toBe(1);
   });
+
+test("W2, W3: a device that dials in anew keeps its proof, and is armed by nobody", async () => {
+  const tag = "at_listen.pump";
+  const armed = async (): Promise<boolean> =>
+    (await gateway.get("/health")).body.writing.armed.includes(tag);
+  const proof = async (): Promise<any> => (await gateway.get("/proofs")).body
+    .find((one: { tag: string }) => one.tag === tag);
+  const opens = async (): Promise<number> => (await gateway.get("/links")).body
+    .find(({ name }: { name: string }) => name === "listen").opens;
+  const { output } = await gateway.cli("prove", tag, "--by", "anna", "--yes");
+  expect(output).toContain("verified");
+  await gateway.arm(tag);
+  expect(await armed()).toBe(true);
+  const before = await opens();
+  await site.plant.command("fault listen disconnect for 300ms");
+  await until("it dialled anew", async () => (await opens()) > before);
+  await good(gateway, "at_listen.temperature");
+  expect([await armed(), await proof()])
+    .toEqual([false, expect.objectContaining({ outcome: "verified", present: true })]);
+  expect((await write(tag, true)).code).toBe("not-armed");
+  expect((await gateway.cli("why", tag)).output).toContain("another device may stand there now");
+}, 20_000);
 
 test("nothing is written over UDP", async () => {
   const file = site.folder.write("udp.json", { gateway: { id: "u" },

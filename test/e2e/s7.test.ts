@@ -124,8 +124,16 @@ describe.skipIf(interpreter === null)("S7", () => {
   test("a tag that is not there is bad alone, and its neighbours are not", async () => {
     expect((await tag("beyond")).quality).toBe("bad:address");
     expect((await tag("missing")).quality).toBe("bad:address");
-    expect((await gateway.cli("why", "press.missing")).output)
-      .toMatch(/DB9\.DBB0\.\.1: .*optimised.*0x0A|DB1\..*past the end/);
+    // Each has words of its own, and the log names them.
+    for (const [name, says] of [["missing", /DB9\.\w+: .*optimised.*0x0A/],
+      ["beyond", /DB1\.\w+: .*past the end.*0x05/]] as const) {
+      const { output } = await gateway.cli("why", `press.${name}`);
+      expect(/because {2}.*/.exec(output)![0]).toMatch(says);
+      expect(/refused {2}.*/.exec(output)![0]).toMatch(says);
+      expect(gateway.program.output).toMatch(new RegExp(`press\\.${name}: ${says.source}`));
+    }
+    const { output } = await gateway.cli("why", "press.setpoint");
+    expect(output).not.toContain("refused  ");
   });
 
   test("a rule's value is written through the gate, and read back", async () => {

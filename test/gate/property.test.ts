@@ -4,6 +4,7 @@ import type { TagPolicy } from "../../src/config.ts";
 import {
   decide, keyOf, onLossCommand, type Box, type Code, type Command, type TagFacts, type TagState,
 } from "../../src/gate.ts";
+import { BAD } from "../../src/ring.ts";
 import { armedTag, arming, facts, now, policy, restAsk, ruleAsk } from "./fixture.ts";
 
 /**
@@ -56,6 +57,8 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["not-supported", (s) => s.t!.facts.unsupported !== null],
   ["not-allowed", (s) => (loss(s) ? s.p!.onLoss === null || s.p!.onLoss.value !== s.c.value
     : s.p!.allow.every((origin) => origin !== s.c.origin))],
+  ["broadcast", (s) => s.t!.facts.broadcast && (!outside(s) || proof(s)
+    || s.p!.readBack === null || s.p!.maxStep !== null || s.p!.deadband > 0)],
   ["busy", (s) => s.t!.busy !== null && s.t!.busy !== keyOf(s.c)],
   ["yielded", (s) => !outside(s) && s.t!.yielded !== null],
   ["unknown-pending", (s) => (rule(s) || proof(s)) && s.t!.pending !== null],
@@ -102,6 +105,7 @@ const table: readonly (readonly [Code, (s: Case) => boolean])[] = [
   ["latched", (s) => s.b.latched !== null],
   ["mode-off", (s) => s.p!.maxMode === "off"],
   ["shadow", (s) => s.p!.maxMode === "shadow"],
+  ["broadcast", (s) => s.t!.leftAlone !== null],
   ["not-armed", (s) => s.t!.arming === null || s.t!.arming.hash !== s.t!.hash
     || now >= (loss(s) ? s.t!.arming.until : s.t!.arming.rulesUntil)
     || (proof(s) ? s.t!.arming.only !== `prove press.setpoint ${s.c.id}`
@@ -183,13 +187,22 @@ function someTag(r: Random, rare: (p?: number) => boolean, c: Command): TagState
   });
 }
 
+/** All devices obey it, nobody answers: what a policy says of it, and what is known of it. */
+function asBroadcast(rare: () => boolean, p: TagPolicy, t: TagState): [TagPolicy, TagState] {
+  return [{ ...p, readBack: rare() ? null : "none", maxStep: rare() ? 5 : null,
+    deadband: rare() ? 0.5 : 0, onLoss: rare() ? p.onLoss : null },
+  armedTag({ ...t, facts: { ...t.facts, broadcast: true },
+    read: t.read && { value: NaN, state: BAD.broadcast, at: now },
+    leftAlone: rare() ? "fan-2" : null })];
+}
+
 function someCase(r: Random): Case {
   // From nearly all well to much wrong at once, so that each line of the table is met first.
   const evil = r.pick([0, 0.01, 0.03, 0.1]);
   const rare = (): boolean => r.chance(evil);
   let c = someCommand(r, rare);
   const hasTexts = r.chance(0.2);
-  const p: TagPolicy = {
+  let p: TagPolicy = {
     ...policy, texts: hasTexts === rare() ? null
       : r.pick([{ values: ["A", "B-1"] }, { pattern: "A{1,2}" }]),
     allow: rare() ? [] : ["rule:hold", "rest", "mqtt", "cli", "prove"],
@@ -205,6 +218,7 @@ function someCase(r: Random): Case {
   };
   let t: TagState | null = someTag(r, rare, c);
   if (hasTexts) [c, t] = asText(r, rare, c, t);
+  else if (r.chance(0.2)) [p, t] = asBroadcast(rare, p, t);
   return { c, p: rare() ? null : p, t: rare() ? null : t, b };
 }
 

@@ -16,9 +16,9 @@ export const cells: Driver = {
   },
 
   checkTag: tagProblem,
-  extent(tag) {
+  extents(tag) {
     const { cell } = new Field(tag);
-    return { area: "cells", from: cell, to: cell };
+    return [{ area: "cells", from: cell, to: cell }];
   },
   rawBytes: (tag) => new Field(tag).number.bytes,
   plan: planReads,

@@ -18,9 +18,9 @@ export const ethernetIp: Driver = {
   checkTag: tagProblem,
 
   /** Elements of one array, or a tag by itself. */
-  extent(tag) {
+  extents(tag) {
     const { base, index } = new Field(tag).address;
-    return { area: base, from: Math.max(0, index), to: Math.max(0, index) };
+    return [{ area: base, from: Math.max(0, index), to: Math.max(0, index) }];
   },
 
   rawBytes: (tag) => new Field(tag).rawBytes,

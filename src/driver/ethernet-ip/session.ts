@@ -27,6 +27,8 @@ export class EthernetIpProtocol implements Protocol {
   readonly frameBytes = frameBytes;
   readonly isAddress = isAddress;
   trouble = "";
+  readonly refusals = new Map<DriverTag, string>();
+  readonly silence: string;
   readonly #slot: number | null;
   /** Where messages stand in a frame. */
   readonly #at: number;
@@ -35,7 +37,8 @@ export class EthernetIpProtocol implements Protocol {
   #session = 0;
   #context = 0;
 
-  constructor({ slot }: EthernetIpLink) {
+  constructor({ slot, port }: EthernetIpLink) {
+    this.silence = `is ${port} the port of EtherNet/IP, and not another protocol's?`;
     this.#slot = slot === "none" ? null : slot;
     this.#at = slot === "none" ? data_at : routed_at;
   }
@@ -183,8 +186,8 @@ export class EthernetIpProtocol implements Protocol {
     const type = status === 0 ? get16(input, from) : 0;
     const code = status !== 0 ? status : range.fields[0]!.fitsType(type) ? 0 : OTHER_TYPE;
     if (range.note(code)) {
-      if (code === OTHER_TYPE) this.#otherType(range.text, type);
-      else this.#refusal(range.text, code);
+      range.tell(this.refusals, code === 0 ? null
+        : code === OTHER_TYPE ? otherType(type) : wordsOf(code));
     }
     const { fields } = range;
     const state = isAddress(code) ? BAD.address : BAD.exception;
@@ -201,8 +204,7 @@ export class EthernetIpProtocol implements Protocol {
   }
 
   #otherType(name: string, type: number): number {
-    this.trouble = `${name}: in the controller it is ${typeName(type)}, which is not this ` +
-      'tag\'s "type"';
+    this.trouble = `${name}: ${otherType(type)}`;
     return OTHER_TYPE;
   }
 
@@ -241,6 +243,9 @@ export class EthernetIpProtocol implements Protocol {
     return this.#context;
   }
 }
+
+const otherType = (type: number): string =>
+  `in the controller it is ${typeName(type)}, which is not this tag's "type"`;
 
 /** The answer has a type and as many bytes as its elements; one may be there to fill up. */
 function isWhole(range: ElementRange, input: Uint8Array, { from, end }: Answer): boolean {

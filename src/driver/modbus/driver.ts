@@ -1,6 +1,7 @@
 import type { Link } from "../../config.ts";
-import type { Driver, DriverTag, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire }
-  from "../../driver.ts";
+import type {
+  Driver, DriverTag, Extent, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire,
+} from "../../driver.ts";
 import type { Written } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
@@ -66,19 +67,21 @@ function gapOf(link: Link): number {
   return over(link).framing === "tcp" ? ip_gap : converter_gap;
 }
 
+/** In bits, so that two bits of one register are two places, and it and one of them are not. */
+function extent(tag: DriverTag): Extent {
+  const { area, from, count, bit } = new Field(tag).address;
+  const width = isBits(area) ? 1 : 16;
+  const first = from * width + Math.max(0, bit);
+  return { area, from: first, to: bit >= 0 ? first : first + count * width - 1 };
+}
+
 /** What all framings and media share: addresses, plan, values. */
 const common = {
   checkTag(tag: DriverTag, link: Link): string | null {
     return tagProblem(tag, over(link));
   },
 
-  /** In bits, so that two bits of one register are two places, and it and one of them are not. */
-  extent(tag: DriverTag): { area: string; from: number; to: number } {
-    const { area, from, count, bit } = new Field(tag).address;
-    const width = isBits(area) ? 1 : 16;
-    const first = from * width + Math.max(0, bit);
-    return { area, from: first, to: bit >= 0 ? first : first + count * width - 1 };
-  },
+  extents: (tag: DriverTag): readonly Extent[] => [extent(tag)],
 
   rawBytes: (tag: DriverTag): number => new Field(tag).bytes,
 
@@ -287,7 +290,7 @@ export const modbusAscii: Driver = {
 export const modbusRegisters = {
   checkTag: (tag: DriverTag): string | null =>
     tagProblem(tag, { writeWith: "auto", maxRegisters: planLimits.registers_max }),
-  extent: common.extent,
+  extent,
   open: (tags: readonly DriverTag[], station: number | null, host: RegisterHost) =>
     new Registers(tags, station, host),
 };

@@ -89,6 +89,26 @@ function checkId(at: string, kind: string, id: string): void {
   if (kind === "b" && !base64.test(id)) throw wrong(at, `b=${id} is no base64`);
 }
 
-/** By which two writable tags are known to be the same. */
-export const nameOf = ({ node, namespace, range: part }: Address): string =>
-  (namespace === "" ? "" : `nsu=${namespace};`) + node + (part === "" ? "" : ` range ${part}`);
+/** By which two writable tags are known to be the same: one has a place that the other has, too. */
+export function placesOf({ range: part, call, ...node }: Address): readonly string[] {
+  const own = nameOf(node) + (part === "" ? "" : ` range ${part}`);
+  return call === null ? [own]
+    : [own, `the method ${nameOf(call.method)} of ${nameOf(call.object)}`];
+}
+
+/** A node has many spellings: zeros before a number, small and capital letters of a GUID. */
+function nameOf({ node, namespace }: Node): string {
+  const [, index = "0", kind, id] = /^(?:ns=(\d+);)?([isgb])=(.*)$/.exec(node)!;
+  const space = namespace !== "" ? `nsu=${namespace};`
+    : Number(index) === 0 ? "" : `ns=${Number(index)};`;
+  return `${space}${kind}=${plainId(kind!, id!)}`;
+}
+
+function plainId(kind: string, id: string): string {
+  switch (kind) {
+    case "i": return String(Number(id));
+    case "g": return id.toLowerCase();
+    case "b": return Buffer.from(id, "base64").toString("base64");
+    default: return id;
+  }
+}

@@ -2,7 +2,7 @@ import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { ClientDriver, DriverTag, Request } from "../../driver.ts";
 import { BAD } from "../../ring.ts";
-import { nameOf, parseAddress } from "./address.ts";
+import { parseAddress, placesOf } from "./address.ts";
 import { decode, encode, isRefusal, rawBytes, tagProblem } from "./codec.ts";
 import type { OpcuaLink } from "./settings.ts";
 
@@ -33,8 +33,8 @@ export const opcua: ClientDriver = {
 
   checkTag: tagProblem,
 
-  /** A node's value is written whole. */
-  extent: (tag) => ({ area: nameOf(parseAddress(tag.at)), from: 0, to: 0 }),
+  /** A node's value is written whole; a call changes what stands in the node by its method. */
+  extents: (tag) => placesOf(parseAddress(tag.at)).map((area) => ({ area, from: 0, to: 0 })),
   rawBytes,
 
   plan: (tags: readonly DriverTag[], _link: Link): Request[] =>

@@ -18,13 +18,13 @@ export const s7: Driver = {
   checkTag: tagProblem,
 
   /** In bits: a bit and the byte it is part of overlap. */
-  extent(tag) {
+  extents(tag) {
     const { area, db, from, bytes, bit } = new Field(tag).address;
     const first = from * 8 + Math.max(0, bit);
-    return {
+    return [{
       area: area === "DB" ? `DB${db}` : area,
       from: first, to: bit < 0 ? (from + bytes) * 8 - 1 : first,
-    };
+    }];
   },
 
   rawBytes: (tag) => new Field(tag).rawBytes,

@@ -27,6 +27,7 @@ export class S7Protocol implements Protocol {
   readonly frameBytes = frameBytes;
   readonly isAddress = isAddress;
   trouble = "";
+  readonly refusals = new Map<DriverTag, string>();
   readonly #settings: S7Link;
   readonly #fields = new Map<DriverTag, Field>();
   #pdu = pdu_bytes_min;
@@ -35,6 +36,12 @@ export class S7Protocol implements Protocol {
 
   constructor(settings: S7Link) {
     this.#settings = settings;
+  }
+
+  get silence(): string {
+    const { port, rack, slot, remoteTsap: given } = this.#settings;
+    return `is ${port} the port of an S7 PLC, and not another protocol's? And is ` +
+      (given === undefined ? `its CPU in rack ${rack}, slot ${slot}?` : "its remoteTsap right?");
   }
 
   putGreeting(step: number, out: Uint8Array): number {
@@ -88,7 +95,7 @@ export class S7Protocol implements Protocol {
     for (let i = first, at = from; i < end; i++) {
       const range = ranges[i]!;
       const code = input[at] === GOOD_CODE ? 0 : input[at]!;
-      if (range.note(code)) this.trouble = `${range.text}: ${wordsOf(code)}`;
+      if (range.note(code)) range.tell(this.refusals, code === 0 ? null : wordsOf(code));
       if (range.code === 0) {
         range.decode(input, at + 4, into, seq);
         at += itemBytes(range.count);

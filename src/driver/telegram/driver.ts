@@ -1,6 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
-import type { Driver } from "../../driver.ts";
+import type { Driver, DriverTag, Extent } from "../../driver.ts";
 import { advise } from "./advice.ts";
 import { groupProblem, tagProblem } from "./check.ts";
 import { Field } from "./codec.ts";
@@ -31,12 +31,23 @@ function refuseMarks(value: string, { start, end }: FrameSettings, tag: string):
   throw new Fault("value-range", `\`${textOf(found)}\` begins or ends a telegram`, { tag });
 }
 
+/**
+ * What the machine is told, by any name of a telegram: two tags that say the same to it would undo
+ * each other's writes. How many decimals a value has makes no other telegram.
+ */
+function extents(tag: DriverTag, link: Link): readonly Extent[] {
+  const { telegram } = new Field(tag).address;
+  const { write } = telegramOf(telegram, link.settings as SharedLink, tag.station);
+  const area = write === null ? telegram
+    : `\`${textOf(write.before)}{value}${textOf(write.after)}\``;
+  return [{ area, from: 0, to: 0 }];
+}
+
 /** What all media share: the telegrams of a link are its settings. */
 const common = {
   checkTag: (tag, link) => tagProblem(tag, link.settings as SharedLink),
   checkGroup: (tags, link) => groupProblem(tags, link.settings as SharedLink),
-  /** Two tags that one telegram writes would undo each other's. */
-  extent: (tag) => ({ area: new Field(tag).address.telegram, from: 0, to: 0 }),
+  extents,
   rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, link.settings as SharedLink),
   occupies: () => null,

@@ -16,8 +16,9 @@ export interface ListenSettings {
  * A TCP connection that the device makes. One at a time: while it lasts, whoever else dials is
  * turned away, so that two devices that dial one port cannot take each other's place unseen. But
  * the old one may be gone without a word (power cut): so it is asked, and if it is, the next
- * dialling is taken. The peer is told with its port, which is another at each dialling: that ends
- * armings (W3).
+ * dialling is taken. The peer is its address alone: its port is another at each dialling, and a
+ * proof outlasts that (W2). But the next to dial from there may be another machine behind one
+ * address: armings end (W3).
  */
 class ListenWire implements Wire {
   readonly #settings: ListenSettings;
@@ -100,7 +101,7 @@ class ListenWire implements Wire {
     if (stranger || this.#stream !== null) return turnAway(socket);
     this.#socket = socket;
     this.#stream = new Stream(socket);
-    this.#events.opened(this.#stream.peer);
+    this.#events.opened(plain(socket.remoteAddress));
   }
 
   #end(text: string): void {
@@ -110,7 +111,7 @@ class ListenWire implements Wire {
     this.#socket = null;
     listener?.stop();
     stream?.end();
-    this.#events.closed(text);
+    this.#events.closed(text, stream !== null);
   }
 }
 

@@ -28,16 +28,21 @@ export abstract class Range<F extends RangeField> {
   /** True if a refusal with this code leaves open which of the tags it is for. */
   abstract isDivisible(code: number): boolean;
 
-  /**
-   * Keeps the code of an answer. True = it is a refusal to be told: it is new, and which tags it is
-   * for is known.
-   */
+  /** Keeps the code of an answer. True = it is another one, and which tags it is for is known. */
   note(code: number): boolean {
     if (code === this.code) return false;
     this.code = code;
     if (this.isToDivide) return false;
     for (const field of this.fields) field.code = code;
-    return code !== 0;
+    return true;
+  }
+
+  /** Puts down for each of its tags what the device says; null = it gives them. */
+  tell(refusals: Map<DriverTag, string>, words: string | null): void {
+    for (const { tag } of this.fields) {
+      if (words === null) refusals.delete(tag);
+      else refusals.set(tag, `${tag.at}: ${words}`);
+    }
   }
 
   /** Some of its tags may be readable, and it is time to find out. */

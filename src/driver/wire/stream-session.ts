@@ -19,8 +19,12 @@ export interface Protocol {
   readonly frame_bytes_max: number;
   /** What the device said when it last refused something, in words; empty = it did not. */
   readonly trouble: string;
+  /** What it says of each tag of its polls that it refuses. Left out: `trouble` has all. */
+  readonly refusals?: ReadonlyMap<DriverTag, string>;
   /** Frames of the greeting that every connection begins with. */
   readonly greetings: number;
+  /** What to try where a greeting is not answered; left out: there is none. */
+  readonly silence?: string;
   /** Bytes of the frame in front: 0 = not all are there, −1 = no frame begins here. */
   frameBytes(input: Uint8Array, filled: number): number;
   putGreeting(step: number, out: Uint8Array): number;
@@ -103,6 +107,14 @@ export class StreamSession implements Session {
     return this.#protocol.trouble;
   }
 
+  get refusals(): ReadonlyMap<DriverTag, string> | undefined {
+    return this.#protocol.refusals;
+  }
+
+  get isGreeted(): boolean {
+    return this.#greeted === this.#protocol.greetings;
+  }
+
   read(request: Request, into: Ring, seq: number, now: number): void {
     this.#request = request;
     this.#ring = into;
@@ -137,10 +149,17 @@ export class StreamSession implements Session {
     if (now < this.#deadline) return this.#deadline;
     this.counters.timeouts += 1;
     const [state, kind] = [this.#state, this.#kind];
-    this.#end(BAD.timeout);
-    if (state === GREETING) this.#wire.reset("connected, but the greeting is not answered");
+    // Of the stations behind it nobody can say anything yet.
+    this.#end(state === GREETING ? BAD.disconnected : BAD.timeout);
+    if (state === GREETING) this.#wire.reset(this.#unanswered);
     else if (kind === WRITE) this.#wire.reset("a write was not answered");
     return Infinity;
+  }
+
+  get #unanswered(): string {
+    const { silence } = this.#protocol;
+    return "connected, but the greeting is not answered" +
+      (silence === undefined ? "" : `: ${silence}`);
   }
 
   abort(): void {

@@ -161,7 +161,8 @@ export abstract class Calls extends Nodes {
         "makes of a value that is missing has no last one", arg!.span);
     }
     if (name === "raw" && (isOpen(operand.type) || operand.type.kind === "json")) {
-      throw this.fault("type", "What a message does not have has no last value", arg!.span);
+      throw this.fault("type", "raw() takes a value of a fixed type: an array, or what a message " +
+        "may not have, has no last one", arg!.span);
     }
     const state = this.node<Bound>({ kind: "cell", which: "state", operand, type: int53, span });
     const zero = this.node<Bound>({ kind: "literal", value: 0, type: int53, span });

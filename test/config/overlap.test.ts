@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { componentSchemas } from "../../src/cli/examine.ts";
+import { load } from "../../src/config.ts";
+import { connectors, drivers, tables } from "../../src/registry.ts";
+
+/** W13: what `check` says of writable tags, with the drivers of the binary. */
+function problems(links: object, devices: Record<string, object>): string {
+  const text = JSON.stringify({ gateway: { id: "g" }, links,
+    devices: Object.fromEntries(Object.entries(devices).map(([name, { link, ...tags }]:
+      [string, { link?: string }]) => [name, { link, groups: { g: "1s" },
+      tags: Object.fromEntries(Object.entries(tags).map(([tag, settings]) =>
+        [tag, { access: "read-write", ...settings as object }])) }])) });
+  const loaded = load(text, { path: "gateway.json", env: {},
+    readFile: () => { throw new Error("there is no other file"); },
+    components: componentSchemas({ drivers, connectors, tables }) });
+  return loaded.problems.map(({ message }) => message).join("\n");
+}
+const opcua = (one: string, other: string): string => problems(
+  { l: { type: "opcua", host: "ua", security: "None" } },
+  { d: { link: "l", one: { at: one, type: "float64" }, two: { at: other, type: "float64" } } });
+
+describe("OPC UA: a node, however it is spelled", () => {
+  test.each([
+    ["ns=2;i=5", "ns=02;i=05"],
+    ["i=2258", "ns=0;i=2258"],
+    ["ns=1;g=09087E75-8E5E-499B-954F-F2A9603DB28A", "ns=1;g=09087e75-8e5e-499b-954f-f2a9603db28a"],
+    ["ns=1;b=YWI=", "ns=1;b=YWI"],
+    ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=B call ns=02;s=Tank ns=02;s=Set"],
+    ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=A"],
+  ])("%s is %s", (one, other) => {
+    expect(opcua(one, other)).toContain("two writable tags overlap: d.two and d.one share");
+  });
+
+  test.each([
+    ["ns=2;i=5", "ns=3;i=5"], ["ns=2;i=5", "ns=2;s=5"], ["ns=2;s=05", "ns=2;s=5"],
+    ["ns=2;s=A", "ns=2;s=a"], ["nsu=urn:a;i=5", "ns=2;i=5"],
+    ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=B call ns=2;s=Other ns=2;s=Set"],
+  ])("%s is not %s", (one, other) => {
+    expect(opcua(one, other)).toBe("");
+  });
+});
+
+describe("telegrams that say the same, whatever their names", () => {
+  const telegrams = (one: string, two: string): string => problems({ l: { type: "telegram-tcp",
+    host: "scale", port: 4001, frame: { end: "<CR>" }, telegrams: {
+      sp: { send: "SP?", write: one, match: "^([0-9]+)$" },
+      sq: { send: "SQ?", write: two, match: "^([0-9]+)$" } } } },
+  { d: { link: "l", a: { at: "sp match 1", type: "uint16" },
+    b: { at: "sq match 1", type: "uint16" } } });
+
+  test.each([["SP {value}", "SP {value}"], ["SP {value}", "SP {value:1}"],
+    ["SP <20>{value}", "SP  {value}"]])("%s is %s", (one, two) => {
+    expect(telegrams(one, two)).toContain("overlap: d.b and d.a share `SP ");
+  });
+
+  test("others are others", () => {
+    expect(telegrams("SP {value}", "SQ {value}")).toBe("");
+  });
+});
+
+describe("links that may lead to one device", () => {
+  const modbus = (one: object, other: object): string => problems(
+    { a: { type: "modbus-tcp", ...one }, b: { type: "modbus-tcp", ...other } },
+    { d: { link: "a", x: { at: "holding 9", type: "int16" } },
+      e: { link: "b", y: { at: "400010", type: "int16" } } });
+
+  test("names of this gateway are one place, which one link leads to", () => {
+    const said = modbus({ host: "localhost" }, { host: "127.0.0.1" });
+    expect(said).toContain("links.a leads to 127.0.0.1:502 already");
+    expect(said).toContain("overlap: e.y and d.x share");
+  });
+
+  test("the stand-in of one is the other", () => {
+    expect(modbus({ host: "10.0.0.1", backupHost: "10.0.0.2" }, { host: "10.0.0.2" }))
+      .toBe("two writable tags overlap: e.y and d.x share holding of station 1 at 10.0.0.1:502");
+    expect(modbus({ host: "10.0.0.1", backupHost: "10.0.0.3" }, { host: "10.0.0.2" })).toBe("");
+  });
+
+  test("a stand-in that is none, and hosts that are none", () => {
+    expect(modbus({ host: "10.0.0.1", backupHost: "10.0.0.1" }, { host: "10.0.0.2" }))
+      .toContain("is host itself");
+    expect(modbus({ host: "tcp://10.0.0.1" }, { host: "10.0.0.2", backupHost: "10.0.0.300" }))
+      .toBe('the name or address stands here alone, without tcp://: "host": "10.0.0.1"\n' +
+        "10.0.0.300 is no address: 300 is more than 255");
+  });
+});
