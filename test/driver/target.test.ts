@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { createTcpWire, createUdpWire, opcua } from "../../src/driver.ts";
+import { troubleText } from "../../src/driver/opcua/trouble.ts";
+import type { OpcuaLink } from "../../src/driver/opcua/settings.ts";
 import { Target } from "../../src/driver/wire/target.ts";
 
 test("what hangs is told as what it is: the name's lookup, or the connection", async () => {
@@ -25,4 +28,25 @@ test("a name that nobody knows", async () => {
   const target = new Target(["no-such-name.invalid"], 502);
   const problem = await target.address().catch((thrown: unknown) => target.problem(thrown));
   expect(problem).toContain("the name no-such-name.invalid has no address");
+});
+
+test.each([
+  ["tcp", createTcpWire], ["udp", createUdpWire],
+] as const)("%s: a link that is given up while its name is looked up says so", (_, create) => {
+  const closed: string[] = [];
+  const wire = create({ host: "localhost", port: 9 }, {
+    opened() {}, received() {}, closed: (reason) => void closed.push(reason),
+  });
+  wire.open();
+  wire.reset();
+  expect(closed).toEqual([expect.stringContaining("the name localhost was not resolved in time")]);
+});
+
+test("OPC UA's library resolves names by itself: a name that may hang is asked about", () => {
+  const late = (host: string): string => troubleText(new Error("timeout"), {
+    link: "ua", refused: null, certificate: "own.pem",
+    settings: opcua.settings.parse({ host, security: "None" }) as unknown as OpcuaLink,
+  });
+  expect(late("ua.plant.example")).toContain("whether this gateway's DNS resolves the name");
+  expect(late("10.0.0.1")).not.toContain("DNS");
 });

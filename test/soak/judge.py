@@ -166,17 +166,20 @@ class Log:
         link = record["link"]
         protocol = self.links.protocols[link]
         is_request = record["dir"] == "in"
-        parts = understood(protocol.unwrap, bytes.fromhex(record["bytes"]))
-        if parts is None or is_request and not record.get("valid", True):
-            self.invalid += is_request
+        if is_request and not record.get("valid", True):
+            self.invalid += 1
             return
-        key = link, record.get("connection"), parts[0]
+        number, body = understood(protocol.unwrap, bytes.fromhex(record["bytes"])) or (None, None)
+        key = link, record.get("connection"), number
         if not is_request:
-            return self.answered(waiting.pop(key, None), protocol, record, parts[1])
+            if body is not None:
+                self.answered(waiting.pop(key, None), protocol, record, body)
+            return
         request = Request(record, line, link in self.links.buses)
         try:
-            protocol.ask(request, parts[1])
+            protocol.ask(request, body)
         except UNREADABLE:
+            # The machine took it for a frame.
             request.refuse("a request that cannot be read")
         waiting[key] = request
         self.times[link].append(request.time)

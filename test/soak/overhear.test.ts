@@ -49,6 +49,11 @@ class Bus {
   /** Frames that were changed and have a right CRC all the same. */
   chances = 0;
   readonly states = new Map<string, number>();
+  /** Rows of one group that began at one moment. */
+  bunched = 0;
+  readonly #begun = new Map<Ring, number>();
+  /** Nobody reads the port: what it holds meanwhile. */
+  #held: number[] | null = null;
   /** When each exchange began; an answer that comes late is of none of them any more. */
   readonly began: number[] = [];
   #late: number[] | null = null;
@@ -106,6 +111,14 @@ class Bus {
     this.#wait(4);
   }
 
+  /** So many reads are heard in one go, after them. */
+  holdUp(n: number): void {
+    const held: number[] = (this.#held = []);
+    for (let i = 0; i < n; i++) this.run(cycle[i % cycle.length]!);
+    this.#held = null;
+    this.runner.received(Uint8Array.from(held), held.length);
+  }
+
   #put(bytes: readonly number[]): void {
     const random = this.#random;
     const sent = bytes.map((byte) =>
@@ -115,15 +128,18 @@ class Bus {
     for (let at = 0; at < sent.length;) {
       const piece = Uint8Array.from(sent.slice(at, at + 1 + random.below(40)));
       this.#wait(piece.length * character_ms);
-      this.runner.received(piece, piece.length);
+      if (this.#held === null) this.runner.received(piece, piece.length);
+      else this.#held.push(...piece);
       at += piece.length;
     }
   }
 
   #wait(ms: number): void {
     const until = this.now + ms;
-    for (let due = this.runner.step(this.now); due <= until; due = this.runner.step(this.now)) {
-      this.now = Math.max(due, this.now);
+    if (this.#held === null) {
+      for (let due = this.runner.step(this.now); due <= until; due = this.runner.step(this.now)) {
+        this.now = Math.max(due, this.now);
+      }
     }
     this.now = until;
   }
@@ -134,6 +150,8 @@ class Bus {
     const row = seq & ring.mask;
     const begun = ring.arena.F[ring.timeAt + row]!;
     this.rows += 1;
+    if (this.#begun.get(ring) === begun) this.bunched += 1;
+    this.#begun.set(ring, begun);
     tags.forEach(({ column, station }: DriverTag, i) => {
       const { payload, state } = ring.columns[column]!;
       const name = `${station}.${registers[i] === 500 ? "none" : "read"} ` +
@@ -175,6 +193,17 @@ test("ten quiet minutes: a row an interval, each value by what became of its rea
     `1.none ${stateName(BAD.initial)}`, `1.read ${stateName(BAD.initial)}`, "1.read good",
     `2.none ${stateName(BAD.initial)}`, "2.read good",
     `3.none ${stateName(BAD.initial)}`, `3.read ${stateName(BAD.timeout)}`]);
+});
+
+test("what was heard in one go, after a while without processor, is no second row", () => {
+  const bus = new Bus(createRandom(7), { flip: 0, stray: 0, late: 0, silent: 0 });
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 40; i++) bus.run(cycle[i % cycle.length]!);
+    const { rows } = bus;
+    bus.holdUp(8 * cycle.length);
+    expect(bus.rows).toBeGreaterThan(rows);
+  }
+  expect(bus.bunched).toBe(0);
 });
 
 test("a master that falls silent is told at the group's rate", () => {

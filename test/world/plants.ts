@@ -12,7 +12,7 @@ export const plants: Readonly<Record<string, {
   "worker not woken": { file: "runtime/serial.ts", edits: [["    this.#pipe.wake();\n", ""]] },
   // A retry: harmless for a read.
   "double send": { file: "driver/modbus/session.ts", edits: [
-    ["  #heardAny = false;\n", "  #heardAny = false;\n  #again = true;\n"],
+    ["  #fresh = true;\n  #not", "  #fresh = true;\n  #again = true;\n  #not"],
     ["    this.#last = last;\n", "    this.#last = last;\n    this.#again = false;\n"],
     ["  #garbled(found: number): void {\n", `  #garbled(found: number): void {
     if (!this.#again) {

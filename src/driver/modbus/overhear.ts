@@ -247,8 +247,9 @@ export class OverhearSession implements Session, Overheard {
   #endRow(group: HeardGroup): void {
     this.#listening!.came(group.request);
     const { begun, interval } = group;
-    // Start to start; what was late is not made up for.
-    group.due = Math.max(group.due, begun - interval) + interval;
+    // Start to start; what was late by an interval is not made up for: what was heard in one go,
+    // after a while without processor, would be several rows of one moment, with one value.
+    group.due = (begun - group.due < interval ? group.due : begun) + interval;
     group.silentAt = begun + patience * interval;
     group.begun = NaN;
   }

@@ -11,6 +11,9 @@ export interface Attempt {
   readonly certificate: string;
 }
 
+/** Neither 10.0.0.1 nor fe80::1. */
+const isName = (host: string): boolean => !/^[\d.]+$|:/.test(host);
+
 /** What people really meet, and what to try; the first that fits. */
 const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
   [/ECONNREFUSED/, ({ settings }) => `nobody listens at ${settings.host}:${settings.port}: is ` +
@@ -42,7 +45,9 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
   [/BadTooManySessions|BadMaxConnectionsReached|BadTcpNotEnoughResources/, () =>
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
-    `${settings.port} in time: check address and port, and whether a firewall is between`],
+    `${settings.port} in time: check address and port, ` +
+    (isName(settings.host) ? "whether this gateway's DNS resolves the name, " : "") +
+    "and whether a firewall is between"],
 ];
 
 function refusedUser({ user, userCertificate }: OpcuaLink): string {

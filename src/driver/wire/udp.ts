@@ -65,8 +65,9 @@ class UdpWire implements Wire {
 
   drain(): void {}
 
-  reset(why = "reset"): void {
-    if (this.#opening || this.#socket !== null) this.#end(why);
+  reset(why?: string): void {
+    if (this.#opening) this.#end(why ?? this.#target.late);
+    else if (this.#socket !== null) this.#end(why ?? "reset");
   }
 
   #end(text: string): void {
