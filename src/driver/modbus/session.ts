@@ -43,11 +43,11 @@ export class ModbusSession implements Session {
   readonly #options: SessionOptions;
   readonly #singles = new Map<DriverTag, ModbusRequest>();
   #state = IDLE;
+  /** The connection is given up for what may still come by it; the line behind it is the same. */
+  #goesOn = false;
   /** Of the framing's stray bytes those that were counted. */
   #stray = 0;
   #fresh = true;
-  /** The connection is given up for what may still come by it; the line behind it is the same. */
-  #goesOn = false;
   #notBefore = 0;
   #waitUntil = 0;
   #sentAt = 0;
