@@ -464,8 +464,9 @@ export class LinkRunner implements WireEvents {
     const { result } = session;
     // Of a broadcast nobody can be said to be well, or not.
     if (result === BAD.disconnected || result === BAD.broadcast) return;
-    // Who takes a connection and ends it without an answer is not asked ten times a second.
-    this.#backoff = limits.reconnect_ms_min;
+    // Who takes a connection and ends it, without an answer or with a refusal, is not asked ten
+    // times a second.
+    if (result !== BAD.exception) this.#backoff = limits.reconnect_ms_min;
     const station = this.#station(number);
     const before = station.told;
     const isSilent = station.judge(session, now);
@@ -477,7 +478,8 @@ export class LinkRunner implements WireEvents {
     }
     this.#said = trouble;
     this.#tellRemark(session);
-    if (!isSilent) this.#isWell();
+    if (!isSilent) this.#answered = true;
+    if (!isSilent && result !== BAD.exception) this.#isWell();
     this.#silent = isSilent ? this.#silent + 1 : 0;
     if (this.#options.reopenWhenSilent && this.#silent === failures_max * this.stations.size) {
       this.#wire!.reset("nobody answers, opening anew");
@@ -556,7 +558,6 @@ export class LinkRunner implements WireEvents {
 
   /** It works, whatever was wrong before. */
   #isWell(): void {
-    this.#answered = true;
     if (this.#logged === "") return;
     this.#logged = "";
     this.#tellOpen(this.#reason);

@@ -15,18 +15,19 @@ export function reasonOf(
   }
   const read = plan.groups.flatMap(({ tags }) => tags).find((one) => one.is(tag.id)) ?? null;
   if (quality === "good") return `the last poll read it${orderAdvice(tag, read, plan)}`;
-  if (link.state !== "open") return `the link is ${link.state}: ${link.reason}`;
+  if (link.state !== "open") {
+    // Who refuses and then ends the connection said why before it did.
+    const refusal = station?.reason === "bad:exception" && station.advice !== ""
+      ? `; the last answer was a refusal: ${station.advice}` : "";
+    return `the link is ${link.state}: ${link.reason}${refusal}`;
+  }
   const said = link.refusals?.[tag.id];
   if (said !== undefined) return `the poll gave ${quality}: ${said}`;
   const isOwn = quality === "bad:address" || station === undefined || station.reason === "good";
   const advice = adviceOn(tag, link, station, read, plan);
   return (isOwn ? `the poll gave ${quality}` : `the station's last exchange: ${station.reason}`) +
-    (advice === null ? saidOf(tag, link) : `: ${advice}`);
+    (advice === null ? "" : `: ${advice}`);
 }
-
-/** A device that refuses a tag alone says why; it may have refused another one since. */
-const saidOf = ({ quality }: TagView, { lastError }: LinkView): string =>
-  (quality === "bad:exception" && lastError ? `; the last refusal on its link: ${lastError}` : "");
 
 function adviceOn(
   { quality }: TagView, { stations }: LinkView, station: StationView | undefined,

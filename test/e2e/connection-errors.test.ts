@@ -173,6 +173,8 @@ const troubles: readonly Trouble[] = [
   { name: "no-chassis", at: "Speed", link: { type: "ethernet-ip",
     ...await device(logix([0xd2, 0, 8, 0])) },
     says: /does not know this service: is it a Logix controller, and "slot" its own\? .*"none"/ },
+  { name: "ends-itself", at: "Speed", link: { type: "ethernet-ip", slot: 5,
+    ...await device(logix(noWay(0x0312), 0, true)) }, says: /no controller in that slot/ },
   { name: "logix-is-full", at: "Speed", link: { type: "ethernet-ip",
     ...await device(logix([], 2)) }, says: /no memory for another session: close other clients/ },
   { name: "no-access", at: "Speed", inStatus: false, link: { type: "ethernet-ip",
@@ -257,9 +259,16 @@ test("status lists each link and station that fails, with what to try", async ()
   });
 }, 15_000);
 
-test("what stays wrong is told once in the log", () => {
-  const lines = gateway.program.output.split("\n").filter((line) => line.includes("wrong-port"));
-  expect(lines.length).toBe(1);
+test("what stays wrong is told once in the log", async () => {
+  const lines = (name: string): string[] =>
+    gateway.program.output.split("\n").filter((line) => line.includes(name));
+  expect(lines("wrong-port").length).toBe(1);
+  // The connection, the refusal in words and as the station's, and its end.
+  expect(lines("ends-itself").length).toBeLessThanOrEqual(4);
+  const { opens } = ((await gateway.get("/links")).body as any[])
+    .find(({ name }) => name === "ends-itself");
+  // Ten times a second would be hundreds by now.
+  expect(opens).toBeLessThan(40);
 });
 
 test("each station has its retries and its category, also in the metrics", async () => {

@@ -9,9 +9,10 @@ type On = (socket: Socket) => void;
 /**
  * A Logix controller, or the module of its chassis: a session is taken, if `session` is 0 (else its
  * encapsulation status, ODVA volume 2, 2-3.4), and each message answered by `reply`: service,
- * 0, general status, words of further status (ODVA volume 1, appendix B and 3-5.5).
+ * 0, general status, words of further status (ODVA volume 1, appendix B and 3-5.5). `ends`: after
+ * each it ends the connection, as some do.
  */
-export function logix(reply: readonly number[], session = 0): On {
+export function logix(reply: readonly number[], session = 0, ends = false): On {
   return (socket) => {
     socket.on("data", (asked: Buffer) => {
       const head = Buffer.from(asked.subarray(0, 24));
@@ -22,6 +23,7 @@ export function logix(reply: readonly number[], session = 0): On {
       head.writeUInt32LE(1, 4);
       head.writeUInt32LE(isRegister ? session : 0, 8);
       socket.write(Buffer.concat([head, data]));
+      if (ends && !isRegister) socket.end();
     });
   };
 }
