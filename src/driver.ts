@@ -220,9 +220,11 @@ export interface Wire {
   drain(): void;
   /**
    * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
-   * sentence `why`; left out while it opens, it says itself why that took too long.
+   * sentence `why`; left out while it opens, it says itself why that took too long. `anew`: all is
+   * well but for an answer that may still come, and nothing would tell it from the next one; who
+   * owns the wire opens it again at once.
    */
-  reset(why?: string): void;
+  reset(why?: string, anew?: boolean): void;
 }
 
 export interface WireEvents {

@@ -176,6 +176,8 @@ export const limits = {
   /** Pause before a failed link is opened again: doubled from the first to the second (ms). */
   reconnect_ms_min: 100,
   reconnect_ms_max: 10_000,
+  /** Polls and commands wait so long for a connection that was given up for a late answer (ms). */
+  renew_ms_max: 500,
   /**
    * A tag whose address a device says it does not have is asked for again after this long (ms), and
    * then after twice as long, up to the second.

@@ -1,6 +1,6 @@
 /** The operating system beyond what Bun offers: the only home of bun:ffi. */
 export { clockSynced, monotonic } from "./os/time.ts";
-export { giveUpAfter, lingerReset } from "./os/socket.ts";
+export { giveUpAfter, keepAlive, lingerReset } from "./os/socket.ts";
 export {
   close, lockFile, pipe, readDescriptor, Waiter, writeDescriptor, writePipe,
 } from "./os/file.ts";

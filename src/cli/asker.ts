@@ -1,4 +1,4 @@
-import { Fault } from "../base.ts";
+import { Fault, limits } from "../base.ts";
 import { close, monotonic, pipe } from "../base/os.ts";
 import type { Link } from "../config.ts";
 import {
@@ -30,6 +30,8 @@ export class Asker implements WireEvents {
   readonly #release: () => void;
   #open = false;
   #closed: string | null = null;
+  /** The session gives the connection up for a late answer, and wants another one. */
+  #anew = false;
   #wake: () => void = () => {};
   #nextAt = -Infinity;
 
@@ -51,7 +53,16 @@ export class Asker implements WireEvents {
       this.#wait = (until) => this.#sleep(until);
       this.#release = () => {};
     }
-    this.#session = driver.open(link, this.#wire);
+    const wire = this.#wire;
+    this.#session = driver.open(link, {
+      open: () => wire.open(), drain: () => wire.drain(),
+      send: (bytes, n, within_ms) => wire.send(bytes, n, within_ms),
+      reset: (why, anew = false) => {
+        this.#anew = anew;
+        wire.reset(why);
+        this.#anew = false;
+      },
+    });
   }
 
   opened(): void {
@@ -65,15 +76,20 @@ export class Asker implements WireEvents {
   }
 
   closed(reason: string): void {
-    this.#closed = reason;
+    this.#open = false;
     this.#session.abort();
+    if (this.#anew) this.#wire.open();
+    else this.#closed = reason;
     this.#wake();
   }
 
   /** A Fault says why it cannot be: nobody there, another program has it, another master speaks. */
   async open(within_ms: number): Promise<void> {
-    const until = monotonic() + within_ms;
     this.#wire.open();
+    await this.#opened(monotonic() + within_ms);
+  }
+
+  async #opened(until: number): Promise<void> {
     while (!this.#open) {
       if (this.#closed !== null || monotonic() >= until) throw this.#failure();
       await this.#wait(until);
@@ -87,6 +103,7 @@ export class Asker implements WireEvents {
 
   async read(tag: DriverTag): Promise<Answer> {
     while (monotonic() < this.#nextAt) await this.#wait(this.#nextAt);
+    await this.#opened(monotonic() + limits.connect_ms_max);
     const raw = new Uint8Array(this.#driver.rawBytes(tag));
     this.#session.readRaw(tag, raw, monotonic());
     for (;;) {

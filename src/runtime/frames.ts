@@ -55,6 +55,6 @@ export function tapped(wire: Wire, tap: Tap): Wire {
       return left;
     },
     drain: () => wire.drain(),
-    reset: (why) => wire.reset(why),
+    reset: (why, anew) => wire.reset(why, anew),
   };
 }

@@ -4,7 +4,7 @@ import type { DriverTag, Request, Session, Trouble, Wire, WireEvents } from "../
 import { BAD, readsAsNull, stateName, type Ring } from "../ring.ts";
 import { tapped, type Tap } from "./frames.ts";
 import { phases, Poll, spoil, type LinkGroup, type Splitter } from "./poll.ts";
-import { failures_max, Station } from "./station.ts";
+import { failures_max, probes_share, Station } from "./station.ts";
 import type { StationView } from "./view.ts";
 
 /** A read or write of one tag on behalf of the gate; it goes before the next poll request. */
@@ -30,6 +30,8 @@ export interface LinkJob {
 interface Slot {
   readonly session: Session;
   request: Request | null;
+  /** Monotonic ms at which its exchange began. */
+  since: number;
 }
 
 export interface LinkRunnerOptions {
@@ -93,6 +95,10 @@ export class LinkRunner implements WireEvents {
   #answered = false;
   /** The session gives the connection up, and says why. */
   #given = false;
+  /** It wants another one at once. */
+  #anew = false;
+  /** Monotonic ms until which polls and jobs wait for that one. */
+  #waitsUntil = -Infinity;
   #wire: Wire | null = null;
   /** The first one carries jobs, too, while nothing else is under way. */
   #slots: readonly Slot[] = [];
@@ -127,13 +133,14 @@ export class LinkRunner implements WireEvents {
   attach(wire: Wire, open: (wire: Wire) => Session): void {
     this.#wire = wire;
     const own = tapped(wire, this.#options.tap);
-    const session = open({ ...own, reset: (why) => {
+    const session = open({ ...own, reset: (why, anew = false) => {
       this.#given = true;
-      own.reset(why);
-      this.#given = false;
+      this.#anew = anew;
+      own.reset(why, anew);
+      this.#given = this.#anew = false;
     } });
     this.#slots = [session, ...session.beside ?? []].map((one) =>
-      ({ session: one, request: null }));
+      ({ session: one, request: null, since: 0 }));
     const unasked = new Map(this.polls.flatMap((poll) => poll.group.requests
       .filter((request) => request.unasked === true).map((request) => [request, poll])));
     session.listen?.({
@@ -167,26 +174,29 @@ export class LinkRunner implements WireEvents {
   }
 
   opened(address: string): void {
+    const now = this.#options.now();
     const peer = address + (this.#options.route ?? "");
+    const goesOn = this.#waits(now) && peer === this.peer;
     this.#isConnected = true;
     this.#answered = false;
-    this.#silent = 0;
     this.#openDeadline = Infinity;
-    // A slow group must not wait an interval for what the device can tell now.
-    const now = this.#options.now();
-    for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
+    if (!goesOn) {
+      this.#silent = 0;
+      // A slow group must not wait an interval for what the device can tell now.
+      for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
+    }
     if (this.peer !== "" && this.peer !== peer) {
       this.#options.peerChanged(`the peer changed to ${peer}`);
     }
     this.peer = peer;
-    this.#greeted();
+    this.#greeted(!goesOn);
     this.#options.wake();
   }
 
   /** A connection that the device does not greet back on is none. */
-  #greeted(): void {
+  #greeted(isNews = true): void {
     if (!this.#isConnected || this.state === "open" || this.session.isGreeted === false) return;
-    this.#become("open", `connected to ${this.peer}`);
+    this.#become("open", `connected to ${this.peer}`, isNews);
     this.opens += 1;
   }
 
@@ -209,9 +219,11 @@ export class LinkRunner implements WireEvents {
     this.session.abort();
     if (this.#isConnected) this.#silence();
     this.#isConnected = false;
-    this.#become("closed", reason + (advice === null ? "" : `; ${advice}`));
-    this.#openAt = this.#ended ? Infinity : this.#options.now() + this.#backoff;
-    this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
+    this.#become("closed", reason + (advice === null ? "" : `; ${advice}`), !this.#anew);
+    const now = this.#options.now();
+    this.#waitsUntil = this.#anew ? now + limits.renew_ms_max : -Infinity;
+    this.#openAt = this.#ended ? Infinity : now + (this.#anew ? 0 : this.#backoff);
+    if (!this.#anew) this.#backoff = Math.min(limits.reconnect_ms_max, this.#backoff * 2);
     this.#openDeadline = Infinity;
     this.#options.wake();
   }
@@ -233,7 +245,7 @@ export class LinkRunner implements WireEvents {
       for (const slot of this.#slots) wanted = Math.min(wanted, this.#stepSlot(slot, now));
       if (!this.#begin(now)) break;
     }
-    return Math.min(wanted, this.#nextDue(), this.#openAt, this.#openDeadline);
+    return Math.min(wanted, this.#nextDue(now), this.#openAt, this.#openDeadline);
   }
 
   #stepSlot(slot: Slot, now: number): number {
@@ -271,8 +283,14 @@ export class LinkRunner implements WireEvents {
     }
   }
 
-  #nextDue(): number {
+  /** A connection that was given up for a late answer will be there in a moment. */
+  #waits(now: number): boolean {
+    return !this.#isConnected && now < this.#waitsUntil;
+  }
+
+  #nextDue(now: number): number {
     if (!this.#isIdle) return Infinity;
+    if (this.#waits(now)) return this.#waitsUntil;
     let due = Infinity;
     for (const poll of this.polls) if (poll.due < due) due = poll.due;
     return due;
@@ -280,7 +298,7 @@ export class LinkRunner implements WireEvents {
 
   /** True if something was begun or a row was finished without the wire. */
   #begin(now: number): boolean {
-    if (this.#job !== null) return false;
+    if (this.#job !== null || this.#waits(now)) return false;
     // Jobs go first, but never two in a row past a poll: a flood of commands must not make old
     // what the commands are judged by. Nothing else is under way beside a job.
     if (this.#jobs.length > 0 && !this.#isHeld(this.#jobs[0]!, now)) {
@@ -307,6 +325,7 @@ export class LinkRunner implements WireEvents {
       return;
     }
     this.#job = job;
+    this.#slots[0]!.since = now;
     if (job.kind === "read") this.session.readRaw(job.tag, job.raw, now);
     else {
       // What is left until its deadline is counted from now, not from when this turn began.
@@ -398,6 +417,7 @@ export class LinkRunner implements WireEvents {
       spoil(ring, request, poll.refusal(request, now));
     } else {
       slot.request = request;
+      slot.since = now;
       slot.session.read(request, ring, ring.head, now);
       return true;
     }
@@ -418,7 +438,7 @@ export class LinkRunner implements WireEvents {
   #finishJob(job: LinkJob, now: number): void {
     const { result, exception, sent, frame: bytes } = this.session;
     this.#job = null;
-    this.#judge(job.tag.station, this.session, now);
+    this.#judge(job.tag.station, this.#slots[0]!, now);
     const left = sent && job.kind === "write";
     const frame = left ? bytes.slice() : null;
     job.done(result, exception, sent, left ? this.#lookedAt : NaN, frame);
@@ -428,7 +448,7 @@ export class LinkRunner implements WireEvents {
     const { result } = slot.session;
     const poll = this.#poll!;
     slot.request = null;
-    this.#judge(request.station, slot.session, now);
+    this.#judge(request.station, slot, now);
     this.#tellRefusals(poll, request, slot.session);
     if (result === DONE) poll.answered(request);
     else if (!isRefusal(result) || !poll.refuse(request, result, now)) {
@@ -440,7 +460,7 @@ export class LinkRunner implements WireEvents {
   }
 
   /** A station that keeps silent must not slow its neighbours; a silent link is opened anew. */
-  #judge(number: number, session: Session, now: number): void {
+  #judge(number: number, { session, since }: Slot, now: number): void {
     const { result } = session;
     // Of a broadcast nobody can be said to be well, or not.
     if (result === BAD.disconnected || result === BAD.broadcast) return;
@@ -450,6 +470,7 @@ export class LinkRunner implements WireEvents {
     const station = this.#station(number);
     const before = station.told;
     const isSilent = station.judge(session, now);
+    if (isSilent) station.pause(this.#probePause(number, now - since), now);
     if (station.told !== before) this.#tellStation(number, station);
     const { trouble = "" } = session;
     if (trouble !== this.#said && trouble !== "") {
@@ -481,6 +502,23 @@ export class LinkRunner implements WireEvents {
     if (remark !== "") this.#options.log.info("link", `${this.name}: ${remark}`);
   }
 
+  /** ms between probes of a station: those who answer wait while each of them, and all, take. */
+  #probePause(number: number, took_ms: number): number {
+    if (!this.#othersAnswer(number)) return 0;
+    let dead = 1;
+    for (const [other, { failures }] of this.stations) {
+      if (other !== number && failures >= failures_max) dead += 1;
+    }
+    return dead * took_ms / probes_share;
+  }
+
+  #othersAnswer(number: number): boolean {
+    for (const [other, { failures, lastGood }] of this.stations) {
+      if (other !== number && lastGood >= 0 && failures === 0) return true;
+    }
+    return false;
+  }
+
   /** One tag of all is not there. */
   #tellRefused({ station, tags, text }: Request, { result, exception }: Session): void {
     const [tag] = tags;
@@ -503,15 +541,15 @@ export class LinkRunner implements WireEvents {
   }
 
   /** What stays wrong is told once: a link that is tried for hours must not fill the log. */
-  #become(state: "closed" | "opening" | "open", reason: string): void {
-    const { log, now } = this.#options;
-    if (state === "closed" && reason !== this.#logged) {
+  #become(state: "closed" | "opening" | "open", reason: string, isNews = true): void {
+    if (state === "closed" && isNews && reason !== this.#logged) {
+      const { log } = this.#options;
       log[this.#ended ? "info" : "warn"]("link", `${this.name} closed: ${reason}`);
       this.#logged = reason;
-    } else if (state === "open" && this.#logged === "") this.#tellOpen(reason);
+    } else if (state === "open" && isNews && this.#logged === "") this.#tellOpen(reason);
     this.state = state;
     this.#reason = reason;
-    this.since = now();
+    this.since = this.#options.now();
   }
 
   #tellOpen(reason: string): void {
@@ -528,10 +566,7 @@ export class LinkRunner implements WireEvents {
   #advise(
     number: number, state: number, exception: number, tag: DriverTag | null,
   ): string | null {
-    let othersAnswer = false;
-    for (const [other, { failures, lastGood }] of this.stations) {
-      if (other !== number && lastGood >= 0 && failures === 0) othersAnswer = true;
-    }
+    const othersAnswer = this.#othersAnswer(number);
     const answered = this.#station(number).lastGood >= 0;
     return this.#options.advise({ station: number, tag, state, exception, answered, othersAnswer });
   }

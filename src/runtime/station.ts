@@ -6,6 +6,9 @@ import type { LinkStationView, LinkView, StationView } from "./view.ts";
 export const failures_max = 3;
 const pause_ms_min = 1000;
 const pause_ms_max = 10_000;
+/** The longest where more than this share of a link's time would go into probes: then they wait. */
+const slow_pause_ms_max = 60_000;
+export const probes_share = 0.04;
 
 /** Round trips are counted by classes of 1/8 of an octave, from 1/64 ms on: 9 % apart. */
 const classes_per_octave = 8;
@@ -54,12 +57,16 @@ export class Station {
     else this.#garbled += 1;
     this.failures += 1;
     this.failure = result;
-    if (this.failures >= failures_max) {
-      this.told = result;
-      const doubled = pause_ms_min * 2 ** Math.min(4, this.failures - failures_max);
-      this.pausedUntil = now + Math.min(pause_ms_max, doubled);
-    }
+    if (this.failures >= failures_max) this.told = result;
     return true;
+  }
+
+  /** It was silent: `probe_ms` is how long it is left alone at last, if that is long. */
+  pause(probe_ms: number, now: number): void {
+    if (this.failures < failures_max) return;
+    const doubled = pause_ms_min * 2 ** Math.min(6, this.failures - failures_max);
+    const longest = Math.min(slow_pause_ms_max, Math.max(pause_ms_max, probe_ms));
+    this.pausedUntil = now + Math.min(longest, doubled);
   }
 
   view(station: number, advice: string, now: number): StationView {

@@ -107,13 +107,17 @@ for (const kit of kits) {
       bench.session.read(a!, ring, ring.head, 1000);
       expect(bench.run(1000 + timeout_ms - 1)).toBe(PENDING);
       expect(bench.run(1000 + timeout_ms)).toBe(BAD.timeout);
-      expect([bench.session.counters.timeouts, bench.resets]).toEqual([1, []]);
-      bench.onAnswer = (bytes) => Buffer.concat([late!, bytes]);
+      // What has no number is told from the next by its connection alone.
+      const isGivenUp = kit.isUnnumbered === true;
+      expect([bench.session.counters.timeouts, bench.resets.length, bench.isOpen])
+        .toEqual([1, isGivenUp ? 1 : 0, !isGivenUp]);
+      if (isGivenUp) bench.open();
+      bench.onAnswer = (bytes) => (isGivenUp ? bytes : Buffer.concat([late!, bytes]));
       bench.session.read(b!, ring, ring.head, 1200);
       expect(bench.run(1200)).toBe(DONE);
       ring.publish(1);
       expect(newest(ring, [tags[1]!])).toEqual([2]);
-      expect(bench.session.counters.stray).toBe(late!.length);
+      expect(bench.session.counters.stray).toBe(isGivenUp ? 0 : late!.length);
     });
 
     test("unplugged in an exchange it is disconnected, and plugged in it begins anew", () => {
@@ -158,6 +162,9 @@ for (const kit of kits) {
       expect(driver.checkTag(one, linkFor(kit))).toBeNull();
       const { tags } = ringFor([one]);
       const bench = new Bench(kit, tags);
+      // As the gate does: a converter that echoes is known by the read before.
+      bench.session.readRaw(tags[0]!, new Uint8Array(driver.rawBytes(tags[0]!)), 0);
+      expect(bench.run(0)).toBe(DONE);
       for (const value of [1, 0]) {
         const { bytes, means } = driver.encode(tags[0]!, value, linkFor(kit));
         expect([bytes.length, means]).toEqual([driver.rawBytes(tags[0]!), value]);

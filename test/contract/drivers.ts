@@ -17,7 +17,7 @@ export interface Kit {
   readonly textAt?: string;
   /** Where item `i` of an array lies, types apart; left out: there are none. */
   item?(type: string, i: number): string;
-  /** Answers do not say whose they are: an old one in front cannot be told from the right one. */
+  /** Answers do not say whose they are: a timeout gives up the connection that they come by. */
   readonly isUnnumbered?: boolean;
   /** Addresses that a newcomer writes, and what the sentence must say. */
   readonly wrong: readonly (readonly [at: string, type: string, says: RegExp])[];
@@ -34,14 +34,17 @@ const orderOf = (type: string): number => Object.keys(itemBytes).indexOf(type);
 const itemBytes: Readonly<Record<string, number>> =
   { int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, float64: 8 };
 
+const modbus: Kit = {
+  driver: modbusTcp, settings: host, textAt: "holding 400",
+  at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
+  item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
+    : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
+  wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
+};
+
 export const kits: readonly Kit[] = [
-  {
-    driver: modbusTcp, settings: host, textAt: "holding 400",
-    at: (type, n) => (type === "bool" ? `coil ${n}` : `holding ${n * 4}`),
-    item: (type, i) => (type === "bool" ? `coil ${5000 + i}`
-      : `holding ${5000 + 300 * orderOf(type) + i * (itemBytes[type]! / 2)}`),
-    wrong: [["holding", "int16", /no Modbus address/], ["holding 1.16", "bool", /bit/]],
-  },
+  modbus,
+  { ...modbus, isUnnumbered: true, settings: { ...host, framing: "rtu" } },
   {
     driver: s7, settings: host, textAt: "DB1.DBB4000",
     at: (type, n) => (type === "bool" ? `DB1.DBX${n * 8}.3` : `DB1.DBW${n * 8}`),

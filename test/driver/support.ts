@@ -31,6 +31,8 @@ export class ScriptedWire implements Wire {
   readonly within: number[] = [];
   isOpen = true;
   resets = 0;
+  /** Those of them after which another connection is wanted at once. */
+  renewed = 0;
   drains = 0;
   closed: () => void = () => {};
 
@@ -49,8 +51,9 @@ export class ScriptedWire implements Wire {
     this.drains += 1;
   }
 
-  reset(): void {
+  reset(_why?: string, anew?: boolean): void {
     this.resets += 1;
+    if (anew === true) this.renewed += 1;
     this.isOpen = false;
     this.closed();
   }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
 import {
-  DONE, PENDING, telegramSerial, telegramTcp, telegramUdp, type Driver, type DriverTag,
-  type Request, type Session,
+  DONE, PENDING, telegramListen, telegramSerial, telegramTcp, telegramUdp, type Driver,
+  type DriverTag, type Request, type Session,
 } from "../../src/driver.ts";
 import { readNumber } from "../../src/driver/telegram/number.ts";
 import { bytesOf, textOf } from "../../src/driver/telegram/notation.ts";
@@ -21,10 +21,14 @@ interface Machine {
   cell(column?: number): { state: number; value: unknown };
 }
 
-function machine(settings: object, tags: readonly DriverTag[]): Machine {
-  const link = linkOf(telegramTcp, { host: "a", port: 1, ...settings });
+function machine(
+  settings: object, tags: readonly DriverTag[], driver: Driver = telegramTcp,
+): Machine {
+  const address = driver === telegramSerial ? { port: "/dev/null", rs485: "adapter" }
+    : driver === telegramListen ? { port: 1 } : { host: "a", port: 1 };
+  const link = linkOf(driver, { ...address, ...settings });
   const wire = new ScriptedWire();
-  const session = telegramTcp.open(link, wire);
+  const session = driver.open(link, wire);
   wire.closed = () => session.abort();
   const placed = ringFor(tags);
   const requests = telegramTcp.plan(placed.tags, link);
@@ -186,6 +190,34 @@ describe("frames", () => {
     m.session.step(21);
     expect([m.session.result, m.cell().value]).toEqual([DONE, "AB"]);
   });
+  test("a torn piece is scrap, and so is its rest if it comes after all", () => {
+    const m = machine({ frame: { end: "<CR>" }, timeout: "1s", telegrams: { t: {} } },
+      [tag("t", "text(20)")]);
+    const came: unknown[] = [];
+    m.session.listen!({ requests: telegramTcp.plan(m.tags, linkOf(telegramTcp, { host: "a", port: 1,
+      telegrams: { t: {} } })), interval: () => 1000, begins: () => {},
+      came: (request) => {
+        m.session.fill!(request, m.ring, 0);
+        came.push(m.cell().value);
+      } }, 0);
+    const hear = (text: string, now: number): void => {
+      m.session.step(now);
+      m.session.receive(ascii(text), text.length, now);
+    };
+    hear("4006", 0);
+    expect(m.session.step(10)).toBe(1000);
+    // The reader's plug was pulled; an hour later it reads the next.
+    hear("381333931733\r", 3_600_000);
+    expect(came.splice(0)).toEqual(["381333931733"]);
+    // The connection stood still in the middle: half of a code must not look like one.
+    hear("4006", 4_000_000);
+    hear("38133", 4_002_000);
+    hear("3931733\r96385074\r", 4_004_500);
+    expect(came.splice(0)).toEqual(["96385074"]);
+    // A line end of two characters is no piece of anything.
+    for (const at of [5_000_000, 5_010_000]) hear("96385074\r\n", at);
+    expect(came).toEqual(["96385074", "96385074"]);
+  });
   test("a torn piece of fixed length goes with the next silence", () => {
     const m = machine({ frame: { bytes: 4 }, timeout: "100ms", telegrams: { t: {} } },
       [tag("t", "text(8)")]);
@@ -208,8 +240,26 @@ describe("exchanges", () => {
     telegramTcp.encode(one, value, linkOf(telegramTcp, { host: "a", port: 1, ...settings })).bytes;
   const sent = ({ wire }: Machine): string[] => wire.sent.map(textOf);
 
-  test("a late answer is not taken for the next one", () => {
-    const m = machine(settings, [tag("v", "float64")]);
+  test.each([telegramTcp, telegramListen, telegramUdp])(
+    "$type: a late answer is left behind on the connection that it belongs to", (driver) => {
+      const m = machine(settings, [tag("v", "float64"), tag("a", "float64")], driver);
+      const [v, a] = m.tags as [DriverTag, DriverTag];
+      const raw = new Uint8Array(8);
+      m.session.readRaw(v, raw, 0);
+      m.session.step(100);
+      expect([m.session.result, m.wire.renewed, m.wire.resets]).toEqual([BAD.timeout, 1, 1]);
+      m.wire.open();
+      // A serial converter may still bring it by the new one: for one more timeout all are silent.
+      m.session.readRaw(a, raw, 110);
+      m.session.receive(ascii("5\n"), 2, 150);
+      expect([m.session.result, m.session.step(150), sent(m)]).toEqual([PENDING, 200, ["V?<LF>"]]);
+      m.session.step(200);
+      m.session.receive(ascii("12\n"), 3, 210);
+      expect([m.session.result, telegramTcp.decode(a, raw)]).toEqual([DONE, 12]);
+    });
+
+  test("on a serial line a late answer is not taken for the next one", () => {
+    const m = machine(settings, [tag("v", "float64")], telegramSerial);
     const request = telegramTcp.plan(m.tags, linkOf(telegramTcp, { host: "a", port: 1,
       ...settings }))[0] as Request;
     m.session.read(request, m.ring, 0, 0);

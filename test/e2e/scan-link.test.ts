@@ -14,17 +14,20 @@ const config = {
     plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "100ms" },
     text: { type: "modbus-ascii", port: "/dev/text", rs485: "adapter", baud: 115200,
       timeout: "100ms" },
+    converter: { type: "modbus-tcp", host: "192.0.2.4", framing: "rtu", timeout: "100ms" },
     datagrams: { type: "modbus-udp", host: "192.0.2.3", timeout: "100ms" },
   },
   devices: {
     "m-{2..3}": { link: "bus", station: "{n}", groups: { slow: "1s" }, tags },
     press: { link: "plc", groups: { slow: "1s" }, tags },
     old: { link: "text", groups: { slow: "1s" }, tags },
+    behind: { link: "converter", station: 2, groups: { slow: "1s" }, tags },
     meter: { link: "datagrams", groups: { slow: "1s" }, tags },
   },
   api: { listen: "127.0.0.1:0" },
 };
-const plant = Object.fromEntries(["m-2", "m-3", "press", "old", "meter"].map((device) =>
+const plant = Object.fromEntries(["m-2", "m-3", "press", "old", "behind",
+  "meter"].map((device) =>
   [`${device}.limit`, { kind: "constant", value: 1234 }]));
 
 let site: Site;
@@ -70,6 +73,13 @@ test("a search tells the settings that were answered to; nobody is exit code 1",
 test("a link over TCP", async () => {
   const { output } = await scan("plc", "--stations", "1", "--registers", "5-9");
   expect(output).toContain("holding 7: 1234");
+}, 30_000);
+
+test("behind a converter: a silent station ends the connection, and not the scan", async () => {
+  const { output } = await scan("converter", "--stations", "1-3", "--registers", "7");
+  expect(output).toContain("station 2 answers");
+  expect(output).toContain("holding 7: 1234");
+  expect(output).toContain("converter: 1 of 3 stations answer");
 }, 30_000);
 
 test.each([["text", "1-2"], ["datagrams", "1-1"]] as const)(

@@ -178,11 +178,11 @@ export class AsciiFraming extends LineFraming implements Framing {
     this.#reader.reset();
   }
 
-  clear(): void {
+  clear(goesOn: boolean): void {
     this.#characters = 0;
     this.discard();
     this.foreign = false;
-    this.echo.clear();
+    if (!goesOn) this.echo.clear();
   }
 
   /** An adapter may give back what we sent. */

@@ -123,7 +123,8 @@ const overIp = {
     const { framing: name, timeout, pauseAfterConnect, pauseBetween, writeWith, inFlight = 1 } =
       over(link);
     const options = { timeout_ms: timeout, pause_ms: pauseAfterConnect ?? 0,
-      between_ms: pauseBetween, writeWith, resetAfterWrite: true, turnaround_ms: null };
+      between_ms: pauseBetween, writeWith, resetAfterWrite: true, resetAfterRead: name !== "tcp",
+      turnaround_ms: null };
     return inFlight > 1 ? new Pipeline(wire, inFlight, options)
       : new ModbusSession(wire, framing(name, null), options);
   },
@@ -218,7 +219,7 @@ function onBusSession(name: FramingName, line: LineSettings, link: Link, wire: W
   const { timeout, pauseBetween, writeWith, turnaround } = link.settings as RtuLink;
   return new ModbusSession(wire, framing(name, line), {
     timeout_ms: timeout, pause_ms: 0, between_ms: pauseBetween, writeWith, resetAfterWrite: false,
-    turnaround_ms: turnaround,
+    resetAfterRead: false, turnaround_ms: turnaround,
   });
 }
 

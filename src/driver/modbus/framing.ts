@@ -51,6 +51,6 @@ export interface Framing {
   readonly foreign: boolean;
   /** The exchange with this station ended without an answer. */
   unanswered(station: number, timeout_ms: number, now: number): void;
-  /** The wire closed. */
-  clear(): void;
+  /** The wire closed; `goesOn`: it is opened anew, to the same line. */
+  clear(goesOn: boolean): void;
 }

@@ -177,11 +177,11 @@ export class RtuFraming extends LineFraming implements Framing {
     this.#drop(this.#filled);
   }
 
-  clear(): void {
+  clear(goesOn: boolean): void {
     this.#filled = 0;
     this.#given = 0;
     this.foreign = false;
-    this.echo.clear();
+    if (!goesOn) this.echo.clear();
   }
 
   /** Length of the frame that may begin at `i`, by the bytes that are there; 0 = none can. */

@@ -2,6 +2,7 @@ import { assert } from "../../base.ts";
 import { DONE, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
+import { late_answer } from "../wire/late.ts";
 import { Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
 import { BROADCAST, ILLEGAL_ADDRESS, ILLEGAL_VALUE, putRead, REFUSED } from "./pdu.ts";
@@ -16,6 +17,8 @@ export interface SessionOptions {
   readonly between_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
+  /** So does an unanswered read: no number would tell its answer, however late, from the next. */
+  readonly resetAfterRead: boolean;
   readonly writeWith: WriteWith;
   /** Silence after a broadcast, in which every station does what it says; null = none is sent. */
   readonly turnaround_ms: number | null;
@@ -40,6 +43,8 @@ export class ModbusSession implements Session {
   readonly #options: SessionOptions;
   readonly #singles = new Map<DriverTag, ModbusRequest>();
   #state = IDLE;
+  /** The connection is given up for what may still come by it; the line behind it is the same. */
+  #goesOn = false;
   /** Of the framing's stray bytes those that were counted. */
   #stray = 0;
   #fresh = true;
@@ -130,7 +135,7 @@ export class ModbusSession implements Session {
   }
 
   abort(): void {
-    this.#framing.clear();
+    this.#framing.clear(this.#goesOn);
     this.#fresh = true;
     if (this.#state !== IDLE) this.#end(BAD.disconnected);
   }
@@ -288,7 +293,13 @@ export class ModbusSession implements Session {
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset("a write was not answered");
-    }
+    } else if (this.#options.resetAfterRead) this.#renew();
+  }
+
+  #renew(): void {
+    this.#goesOn = true;
+    this.#wire.reset(late_answer, true);
+    this.#goesOn = false;
   }
 
   /** Every station has had its time. What came meanwhile was nobody's answer. */

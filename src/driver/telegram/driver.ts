@@ -63,7 +63,7 @@ const common = {
   rejects: () => false,
   route,
   advise,
-  open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink),
+  open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink, true),
   readable,
   serve: (tags, link, host) => createServer(tags, link.settings as SharedLink, host),
 } satisfies Omit<Driver, "type" | "medium" | "settings">;
@@ -110,4 +110,6 @@ export const telegramSerial: Driver = {
   get settings() {
     return schemas().serialSettings;
   },
+
+  open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink, false),
 };

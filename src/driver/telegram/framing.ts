@@ -9,6 +9,12 @@ export const TELEGRAM = 1;
 export const DAMAGED = 2;
 
 /**
+ * So long (ms) after a torn piece its rest may still come: what was under way on a connection that
+ * stood still. Later the connection would have been found dead.
+ */
+const rest_ms = 30_000;
+
+/**
  * Frames on the wire, and how their end is known:
  *
  *     | start | payload | checksum | end |
@@ -39,6 +45,9 @@ export class Framing {
   #lastAt = 0;
   /** Up to here no end was found. */
   #searched = 0;
+  /** Monotonic ms until which what comes up to the next end is the rest of a torn piece. */
+  #restUntil = -Infinity;
+  #isRest = false;
 
   constructor(settings: FrameSettings, torn_ms: number) {
     this.#settings = settings;
@@ -52,6 +61,7 @@ export class Framing {
   /** Takes bytes of `bytes[at…n)` while there is room; the place of the first not taken. */
   push(bytes: Uint8Array, at: number, n: number, now: number): number {
     this.#release();
+    if (this.#filled === 0) this.#isRest = now < this.#restUntil;
     this.#lastAt = now;
     const stop = Math.min(n, at + this.input.length - this.#filled);
     while (at < stop) this.input[this.#filled++] = bytes[at++]!;
@@ -62,7 +72,12 @@ export class Framing {
   take(): number {
     this.#release();
     this.#skipToStart();
-    const n = this.#length();
+    let n = this.#length();
+    if (this.#isRest && n > 0 && n <= this.#filled) {
+      this.#endRest();
+      this.#drop(n);
+      n = this.#length();
+    }
     if (n > 0 && n <= this.#filled) return this.#give(n);
     if (n < 0 || n > this.input.length || this.#filled === this.input.length) {
       // Another may begin further on; where nothing marks a beginning, only after an end.
@@ -76,14 +91,18 @@ export class Framing {
 
   /** When (monotonic ms) silence makes a frame of what stands here, or scrap; Infinity = never. */
   due(): number {
-    const isOpen = this.#filled > this.#given && this.#settings.end === undefined;
-    return isOpen ? this.#lastAt + this.#gap_ms : Infinity;
+    return this.#filled > this.#given ? this.#lastAt + this.#gap_ms : Infinity;
   }
 
   /** Silence: the bytes that stand here are a frame, or the torn piece of one. */
   fallSilent(): number {
     this.#release();
     if (this.#settings.silence === undefined) {
+      // Where nothing marks a beginning, the rest alone would look like a telegram.
+      const { end } = this.#settings;
+      if (end !== undefined && this.#start.length === 0 && !this.#isBlank()) {
+        this.#restUntil = this.#lastAt + rest_ms;
+      }
       this.#drop(this.#filled);
       return NOTHING;
     }
@@ -95,10 +114,12 @@ export class Framing {
   discard(): void {
     this.#release();
     this.#drop(this.#filled);
+    this.#endRest();
   }
 
   clear(): void {
     this.#filled = this.#given = this.#searched = 0;
+    this.#endRest();
   }
 
   /** Where a payload begins in a frame that is built. */
@@ -198,6 +219,17 @@ export class Framing {
     let at = 0;
     while (at < this.#filled && !beginsAt(this.#start, this.input, at, this.#filled)) at++;
     if (at > 0) this.#drop(at);
+  }
+
+  /** No more than what a machine sends between two telegrams: a line end of two characters, say. */
+  #isBlank(): boolean {
+    for (let i = 0; i < this.#filled; i++) if (this.input[i]! > 0x20) return false;
+    return true;
+  }
+
+  #endRest(): void {
+    this.#restUntil = -Infinity;
+    this.#isRest = false;
   }
 
   #release(): void {

@@ -4,6 +4,7 @@ import type {
   DriverTag, Listening, Request, Session, SessionCounters, Wire,
 } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
+import { late_answer } from "../wire/late.ts";
 import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
@@ -31,6 +32,7 @@ export class TelegramSession implements Session {
   };
   readonly #wire: Wire;
   readonly #link: SharedLink;
+  readonly #isConnection: boolean;
   readonly #framing: Framing;
   readonly #out: Uint8Array;
   readonly #written: Uint8Array;
@@ -44,7 +46,7 @@ export class TelegramSession implements Session {
   #state = IDLE;
   #kind = READ;
   #frame = 0;
-  /** Nothing is sent before: a late answer would be taken for the next one. */
+  /** Nothing is sent before: a late answer on a serial line would be taken for the next one. */
   #quietUntil = 0;
   #sendAt = 0;
   #sentAt = 0;
@@ -58,9 +60,11 @@ export class TelegramSession implements Session {
   #raw: Uint8Array = new Uint8Array(0);
   #last: () => number | null = anyTime;
 
-  constructor(wire: Wire, link: SharedLink) {
+  /** `isConnection`: what comes late is left behind by giving the wire up. */
+  constructor(wire: Wire, link: SharedLink, isConnection: boolean) {
     this.#wire = wire;
     this.#link = link;
+    this.#isConnection = isConnection;
     this.#framing = new Framing(link.frame, link.timeout);
     this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
@@ -126,7 +130,6 @@ export class TelegramSession implements Session {
   abort(): void {
     this.#framing.clear();
     this.#connection += 1;
-    this.#quietUntil = 0;
     if (this.#state !== IDLE) this.#end(BAD.disconnected);
   }
 
@@ -219,6 +222,7 @@ export class TelegramSession implements Session {
     this.counters.timeouts += 1;
     this.#quietUntil = now + this.#link.timeout;
     this.#fail(BAD.timeout);
+    if (this.#kind !== WRITE && this.#isConnection) this.#wire.reset(late_answer, true);
   }
 
   /** Whether a write was done is not known: nothing more may come of it (W14). */

@@ -14,9 +14,11 @@ export interface ListenSettings {
 
 /**
  * A TCP connection that the device makes. One at a time: while it lasts, whoever else dials is
- * turned away, so that two devices that dial one port cannot take each other's place unseen. The
- * peer is its address alone: its port is another at each dialling, and a proof outlasts that (W2).
- * But the next to dial from there may be another machine behind one address: armings end (W3).
+ * turned away, so that two devices that dial one port cannot take each other's place unseen. But
+ * the old one may be gone without a word (power cut): so it is asked, and if it is, the next
+ * dialling is taken. The peer is its address alone: its port is another at each dialling, and a
+ * proof outlasts that (W2). But the next to dial from there may be another machine behind one
+ * address: armings end (W3).
  */
 class ListenWire implements Wire {
   readonly #settings: ListenSettings;
@@ -95,6 +97,7 @@ class ListenWire implements Wire {
     const { from } = this.#settings;
     const stranger = from !== undefined && plain(socket.remoteAddress) !== plain(from);
     if (stranger) this.#stranger = plain(socket.remoteAddress);
+    if (!stranger) this.#stream?.doubt();
     if (stranger || this.#stream !== null) return turnAway(socket);
     this.#socket = socket;
     this.#stream = new Stream(socket);

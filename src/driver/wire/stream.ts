@@ -1,9 +1,13 @@
 import type { Socket } from "bun";
-import { giveUpAfter, lingerReset } from "../../base/os.ts";
+import { giveUpAfter, keepAlive, lingerReset } from "../../base/os.ts";
 import { peerText } from "./target.ts";
 
 /** Bun's sockets have it; its types do not say so yet. */
 type WithDescriptor = Socket & { readonly fd: number };
+
+/** ms of silence after which the peer is asked whether it is still there; if that is doubted. */
+const idle_ms = 10_000;
+const doubted_ms = 1000;
 
 /**
  * One TCP connection, whoever made it. SO_LINGER {1,0} is set before the first byte can leave:
@@ -18,6 +22,7 @@ export class Stream {
   constructor(socket: Socket) {
     this.#socket = socket;
     lingerReset((socket as WithDescriptor).fd);
+    keepAlive((socket as WithDescriptor).fd, idle_ms);
     socket.setNoDelay(true);
   }
 
@@ -34,6 +39,11 @@ export class Stream {
     if (bound !== this.#within_ms) giveUpAfter((this.#socket as WithDescriptor).fd, bound);
     this.#within_ms = bound;
     return this.#socket.write(bytes, 0, n) === n;
+  }
+
+  /** The peer may be gone: it is asked at once, and from now on whenever it is silent. */
+  doubt(): void {
+    keepAlive((this.#socket as WithDescriptor).fd, doubted_ms);
   }
 
   end(): void {
