@@ -36,7 +36,7 @@ function broadcastText({ tag, peer, eu }: ProofView, view: BroadcastView): strin
 /** Shows what a tag reads, and asks; its hash, or null: that is not what the machine shows. */
 export async function shownProof(client: Client, args: Args, tag: string): Promise<string | null> {
   const given = text(args, "value");
-  const value = given === null ? {} : { value: numberOrBool(given) };
+  const value = given === null ? {} : { value: numberOrBool(given, "--value") };
   const proof = (await client.post("/proof", { tag, ...value })) as ProofView;
   if (given !== null && proof.broadcast === null) {
     throw new Usage(`--value is for a broadcast, which cannot be read; ${tag} can`);

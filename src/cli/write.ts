@@ -22,7 +22,7 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
   async run(args) {
     const tag = word(args, 0, "TAG");
     const given = word(args, 1, "VALUE");
-    const value = args.options["text"] === true ? given : numberOrBool(given);
+    const value = args.options["text"] === true ? given : numberOrBool(given, "VALUE");
     const within = duration(text(args, "within") ?? "5s");
     if (within === null) throw new Usage("--within wants a time with a unit, as 5s");
     const id = text(args, "id") ?? `cli-${crypto.randomUUID()}`;
@@ -34,9 +34,9 @@ The gate decides: policy, limits, arming, permit; docs/writing.md has every code
 };
 
 /** Number() takes "" and blanks for 0: an empty shell variable is no setpoint. */
-export function numberOrBool(given: string): number | boolean {
+export function numberOrBool(given: string, name: "VALUE" | "--value"): number | boolean {
   const value = decimal.test(given) ? Number(given) : bools.get(given) ?? NaN;
   if (typeof value !== "number" || Number.isFinite(value)) return value;
-  throw new Usage(`VALUE is a number as 42.5, or true or false, not "${given}"; a text is sent ` +
-    "with --text");
+  throw new Usage(`${name} is a number as 42.5, or true or false, not "${given}"` +
+    (name === "VALUE" ? "; a text is sent with --text" : ""));
 }
