@@ -398,9 +398,9 @@ export function tagProblem(
   return wrong ?? writeProblem(tag, address, writeWith);
 }
 
-const no_broadcast = "Behind a gateway station 0 is a broadcast to its bus, and nobody says what " +
-  "became of it: only on a serial port of this gateway is one sent (modbus-rtu, modbus-ascii, " +
-  '"broadcast": true)';
+const no_broadcast = "Over IP station 0 is a device, or its gateway's bus: then it is a " +
+  "broadcast, and nobody says what became of it. Only on a serial port of this gateway is one " +
+  'sent (modbus-rtu, modbus-ascii, "broadcast": true)';
 
 /** All stations obey FC5, 6, 15 and 16; FC22 is not among what a broadcast may be. */
 function broadcastProblem(tag: DriverTag, { area, bit }: Address): string | null {

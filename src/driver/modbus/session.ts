@@ -168,7 +168,7 @@ export class ModbusSession implements Session {
     if (now >= sendAt) this.#send(now);
   }
 
-  /** Over IP station 0 is the device itself. */
+  /** Over IP station 0 is a device, or its gateway's bus, and what is asked there is answered. */
   #isBroadcast(station: number): boolean {
     return station === BROADCAST && this.#options.turnaround_ms !== null;
   }
