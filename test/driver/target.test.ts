@@ -25,9 +25,10 @@ test("a lookup that was given up says nothing of the next one", async () => {
 });
 
 test("a name that nobody knows", async () => {
-  const target = new Target(["no-such-name.invalid"], 502);
+  const target = new Target(["plc.plant.example"], 502, () =>
+    Promise.reject(new Error("DNS_ENOTFOUND")));
   const problem = await target.address().catch((thrown: unknown) => target.problem(thrown));
-  expect(problem).toContain("the name no-such-name.invalid has no address");
+  expect(problem).toContain("the name plc.plant.example has no address (DNS_ENOTFOUND)");
 });
 
 test.each([

@@ -1,5 +1,7 @@
 import { Fault, reason } from "../../base.ts";
 
+type Lookup = (host: string) => Promise<readonly { readonly address: string }[]>;
+
 /**
  * Where a link leads. Names are looked up anew each time it is opened, so that a device that moved
  * is found; its other addresses, and the other hosts, are tried in turn while none answers.
@@ -7,6 +9,7 @@ import { Fault, reason } from "../../base.ts";
 export class Target {
   readonly #hosts: readonly string[];
   readonly #port: number;
+  readonly #lookup: Lookup;
   #tries = 0;
   /** Host, port and, of a name, the address that is tried: for a person. */
   #place = "";
@@ -15,9 +18,10 @@ export class Target {
   /** Counts lookups: one that was given up may still end, after the next began. */
   #lookups = 0;
 
-  constructor(hosts: readonly string[], port: number) {
+  constructor(hosts: readonly string[], port: number, lookup: Lookup = Bun.dns.lookup) {
     this.#hosts = hosts;
     this.#port = port;
+    this.#lookup = lookup;
   }
 
   /** The address to try; a Fault if the name has none. */
@@ -25,11 +29,11 @@ export class Target {
     const { length } = this.#hosts;
     const host = this.#hosts[this.#tries % length]!;
     this.#place = peerText(host, this.#port);
-    let known: readonly { readonly address: string }[];
+    let known: Awaited<ReturnType<Lookup>>;
     const lookup = ++this.#lookups;
     this.#name = host;
     try {
-      known = await Bun.dns.lookup(host);
+      known = await this.#lookup(host);
     } catch (thrown) {
       throw new Fault("host-unknown", `the name ${host} has no address (${reason(thrown)}): ` +
         "check the name and this gateway's DNS, or write the address itself", { host }, "later");
