@@ -23,14 +23,15 @@ export function checkBroadcast(
   }
   allow.forEach((who, index) => {
     if (!who.startsWith("rule:") && who !== "prove") return;
-    findings.at(below(origin, "allow", index), `${never(tag)}: "rest", "mqtt" or "cli"`);
+    findings.at(below(origin, "allow", index), `${onlyByPeople(tag)}: "rest", "mqtt" or "cli"`);
   });
   if (onLoss !== null) {
-    findings.at(below(origin, "onLoss"), `${never(tag)}, and so nothing stands in when that ` +
-      "falls silent: leave it out");
+    findings.at(below(origin, "onLoss"), `${onlyByPeople(tag)}, and so nothing stands in ` +
+      "when that falls silent: leave it out");
   }
 }
 
-/** Why no rule may have it. */
-export const never = (tag: string): string => `${tag} is a broadcast, which nobody answers: what ` +
-  "cannot be read is written by people and their programs only, by no rule or proof (W9)";
+/** Why no rule may write it. */
+export const onlyByPeople = (tag: string): string => `${tag} is a broadcast, which nobody ` +
+  "answers: what cannot be read is written by people and their programs only, by no rule or " +
+  "proof (W9)";

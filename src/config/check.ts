@@ -1,7 +1,7 @@
 import { limits, nearest } from "../base.ts";
 import { deviceNames, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Link, Profile, Rule, SerialPort } from "./model.ts";
-import { never } from "./broadcast.ts";
+import { onlyByPeople } from "./broadcast.ts";
 import { hostPort, hostProblem, peersOf, placeOf } from "./peer.ts";
 import { checkPolicy, type PlacedPolicy } from "./policy.ts";
 import type { Components, GatewayText, LinkUse, TableTexts } from "./schema.ts";
@@ -330,7 +330,7 @@ function checkRules(
           : `two rules write ${target.tag}: ${first} and ${rule.name}; one tag has one rule (W13)`);
       }
       writers.set(target.tag, rule.name);
-      if (broadcasts.has(target.tag)) findings.at(at, never(target.tag));
+      if (broadcasts.has(target.tag)) findings.at(at, onlyByPeople(target.tag));
       else checkWrite(rule.name, target.tag, tags, at, parts, findings);
     });
   }

@@ -81,7 +81,7 @@ export class TagTable implements Place {
       const content = cell.text.trim();
       if (setting === "name" || content === "") return;
       this.#cells.set(`${name}\n${setting}`, cell);
-      tag[setting] = valueOf(setting, content);
+      tag[setting] = settingOf(setting, content);
     });
     this.#cells.set(name, nameCell);
     tags[name] = tag;
@@ -89,7 +89,7 @@ export class TagTable implements Place {
 }
 
 /** Numbers, ranges as `4000..20000`, and constants as they look. */
-export function valueOf(setting: string, text: string): unknown {
+export function settingOf(setting: string, text: string): unknown {
   switch (setting) {
     case "scale": case "offset": case "decimals": return numberOf(text);
     case "rawRange": case "euRange": return text.split("..").map((end) => numberOf(end.trim()));

@@ -1,5 +1,5 @@
 import { nearest } from "../base.ts";
-import { readRows, valueOf, type Cell } from "./csv.ts";
+import { readRows, settingOf, type Cell } from "./csv.ts";
 import { nameText } from "./fields.ts";
 import { isNumeric } from "./scaling.ts";
 import { tagSettings } from "./schema.ts";
@@ -142,7 +142,7 @@ function meaningOf(cells: Cells, type: string, note: Note): TagLine {
     if (text === "" || none.some((one) => Number(one) === Number(text))) continue;
     const left = `${column} "${text}" is left out`;
     if (setting !== "eu" && !isNumeric(type)) note(`${left}: it is for numbers, not for ${type}`);
-    else if (!tagSettings.shape[setting].safeParse(valueOf(setting, text)).success) {
+    else if (!tagSettings.shape[setting].safeParse(settingOf(setting, text)).success) {
       note(`${left}: "${setting}" is ${expected}`);
     } else meaning[setting] = text;
   }

@@ -215,7 +215,7 @@ test.skipIf(noFaketime)("the clock steps by an hour, forward and back", async ()
 test.skipIf(!canPreload)("W17: without clock sync a time of day is no deadline", async () => {
   await gateway.stop();
   const unsynced = site.folder.write("unsynced", "");
-  gateway = await site.run(live(), ["--normal"], 
+  gateway = await site.run(live(), ["--normal"],
     { ...preload("clock_sync", site.folder.path), UNSYNCED: unsynced });
   await good(gateway, "oven.setpoint");
   await gateway.arm("oven.setpoint");

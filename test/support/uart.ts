@@ -17,7 +17,7 @@ export interface Device extends Line {
 }
 
 /** A character as a UART gives it to its program. */
-export interface Received {
+interface Received {
   readonly value: number;
   /** Its parity bit is wrong, or no stop bit stands where one should. */
   readonly sound: boolean;

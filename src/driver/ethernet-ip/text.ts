@@ -9,7 +9,7 @@ const logix_bytes = 88;
 const string_characters_max = 65535, short_characters_max = 255;
 
 /** Where the characters of a text stand, and how many may. */
-export interface TextAt {
+interface TextAt {
   readonly from: number;
   readonly to: number;
   readonly room: number;

@@ -355,7 +355,7 @@ export function encode(field: Field, value: Written): Raw {
 export type WriteWith = "auto" | 6 | 16;
 
 /** What of a link says which tags it can have. */
-export interface LinkTakes {
+interface LinkTakes {
   readonly writeWith: WriteWith;
   readonly maxRegisters: number;
   /** What is written to station 0 goes to all stations. */

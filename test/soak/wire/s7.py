@@ -15,7 +15,6 @@ SET_UP, READ, WRITE = 0xF0, 4, 5
 # Return codes, and codes of a telegram refused as a whole, by which a PLC says that it did nothing.
 REJECTIONS = (0x03, 0x05, 0x06, 0x07, 0x0A)
 REFUSALS = (0x8104, 0x8500, 0xD602)
-WIDTH = {"B": 1, "W": 2, "D": 4}
 
 
 class S7:
