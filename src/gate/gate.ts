@@ -387,7 +387,7 @@ export function permitsUntil(
   return Math.min(Infinity, ...cells.map((cell) => cell.at + policy.maxAge));
 }
 
-/** Who had a device left alone does not mean that it obeys with all others. */
+/** A broadcast would reach a device that a person had left alone, too: none leaves. */
 export function testAlone({ facts, leftAlone }: TagView): Test {
   return leftAlone === null ? null : refuse("broadcast", { tag: facts.id,
     why: `${leftAlone} would obey too, and a person had it left alone (tagwerk enable)` });

@@ -88,7 +88,10 @@ export class Waiter {
     libc().prctl(PR_SET_TIMERSLACK, 1);
   }
 
-  /** As `#sleep`, until the monotonic time `until`. */
+  /**
+   * Until the monotonic time `until` at most. Bit 0: the first has bytes, bit 1: the second; bit 2:
+   * the first is gone.
+   */
   wait(until: number): number {
     const wake = until - this.#late_ms;
     for (let now = monotonic();;) {
@@ -106,7 +109,7 @@ export class Waiter {
     this.#late_ms += (Math.min(early_ms_max, late_ms) - this.#late_ms) / 16;
   }
 
-  /** Bit 0: the first has bytes, bit 1: the second; bit 2: the first is gone. */
+  /** What `wait` returns; 0 also if a signal came. */
   #sleep(timeout_ms: number): number {
     const polled = this.#polled;
     polled[1] = POLLIN;

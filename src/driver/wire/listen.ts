@@ -15,10 +15,10 @@ export interface ListenSettings {
 /**
  * A TCP connection that the device makes. One at a time: while it lasts, whoever else dials is
  * turned away, so that two devices that dial one port cannot take each other's place unseen. But
- * the old one may be gone without a word (power cut): so it is asked, and if it is, the next
- * dialling is taken. The peer is its address alone: its port is another at each dialling, and a
- * proof outlasts that (W2). But the next to dial from there may be another machine behind one
- * address: armings end (W3).
+ * the first may be gone without a word (power cut): so another one's dialling makes us ask it
+ * whether it is still there, and if it is not, the next that dials is taken. The peer is its
+ * address alone: its port is another at each dialling, and a proof outlasts that (W2). But the next
+ * to dial from there may be another machine behind one address: armings end (W3).
  */
 class ListenWire implements Wire {
   readonly #settings: ListenSettings;
