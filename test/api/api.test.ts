@@ -211,7 +211,6 @@ describe("what is no request", () => {
 
   test.each([
     ["/nothing", "GET", 404, "unknown-path"],
-    ["/devices/none", "GET", 404, "unknown-device"],
     ["/rules/none", "GET", 404, "unknown-rule"],
     ["/streams/none/latest", "GET", 404, "unknown-stream"],
     ["/tags/%", "GET", 404, "unknown-tag"],

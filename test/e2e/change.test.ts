@@ -281,4 +281,6 @@ test("a device changes: its link begins anew, the other polls on", async () => {
   expect((await gateway.get("/streams")).body.map((s: any) => s.name).sort())
     .toEqual(["hold", "oven.fast"]);
   expect((await gateway.get("/tags/press.more")).status).toBe(404);
+  expect(await gateway.get("/devices/press"))
+    .toMatchObject({ status: 404, body: { error: { code: "unknown-device" } } });
 }, 60_000);

@@ -5,7 +5,9 @@ import { RunningGateway } from "../support/gateway.ts";
 
 /**
  * Machines that speak unasked and lose their power: no FIN and no RST comes, and we never send.
- * The compiled binary finds it out, and hears them again when they are back.
+ * The compiled binary finds it out, and hears them again when they are back. The kernel here still
+ * answers the question (RST), as a machine does that has its power again; how long it asks one that
+ * stays silent, test/driver/stream.test.ts reads back from the kernel.
  */
 const python = Bun.which("python3");
 const mayVanish = python !== null && Bun.spawnSync([python, "-c",

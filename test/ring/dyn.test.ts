@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { createRandom, type Random } from "../../src/base.ts";
 import { type Dyn, DynReader, DynWriter, jsonOfDyn, parseDyn } from "../../src/ring.ts";
 
+const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1e9);
 const bytes = new Uint8Array(1 << 16);
 const hex = (value: Dyn): string => Buffer.from(
   bytes.subarray(8, 8 + new DynWriter().write(bytes, 8, 1 << 15, value))).toString("hex");
@@ -34,8 +35,8 @@ function random(r: Random, depth: number): Dyn {
   ])();
 }
 
-test("what is written is read again, and what does not fit is not written past its slot", () => {
-  const r = createRandom(Date.now() % 1e9);
+test(`what is written is read again, what does not fit is not written, seed ${seed}`, () => {
+  const r = createRandom(seed);
   for (let i = 0; i < 2000; i++) {
     const value = random(r, 3);
     const length = new DynWriter().write(bytes, 8, 1 << 15, value);
@@ -47,8 +48,8 @@ test("what is written is read again, and what does not fit is not written past i
   }
 });
 
-test("words are what a bigint is, and numbers come out as near as a float has them", () => {
-  const r = createRandom(Date.now() % 1e9);
+test(`words are a bigint, numbers as near as a float has them, seed ${seed}`, () => {
+  const r = createRandom(seed);
   const low = new Int32Array(2);
   const whole = new BigInt64Array(low.buffer);
   const writer = new DynWriter();

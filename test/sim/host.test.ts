@@ -161,6 +161,11 @@ describe("the control channel", () => {
       .toEqual({ ok: false, error: "no such tag m-1.pover, m-1.power was meant?" });
   });
 
+  test("says what a tag cannot be set to", async () => {
+    expect(JSON.parse(await ask("set press.heater warm")))
+      .toEqual({ ok: false, error: expect.stringContaining("warm is no number") });
+  });
+
   test("belongs to its owner", () => {
     expect(statSync(control).mode & 0o777).toBe(0o600);
   });

@@ -16,4 +16,4 @@ test("W6: what takes long is there before a link opens: our certificate and its 
 
 test("a folder that takes nothing does not keep the library from loading", async () => {
   await opcua.load(folder.write("a-file", ""));
-});
+}, 60_000);
