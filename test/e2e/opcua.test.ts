@@ -152,10 +152,10 @@ test("a disabled device is asked nothing, and is watched again when it is enable
   /** ms until it has been asked `more` times. */
   const askedAgain = async (more: number): Promise<number> => {
     const [before, began] = [await asked(), performance.now()];
-    await until(`${more} requests`, async () => await asked() >= before + more);
+    await until(`${more} requests`, async () => await asked() >= before + more, 20_000);
     return performance.now() - began;
   };
-  const took_ms = await askedAgain(8);
+  const took_ms = await askedAgain(24);
   expect((await gateway.cli("disable", "plant", "--by", "anna")).code).toBe(0);
   await until("it is disabled", async () =>
     (await quality("plant.c0")).quality === "bad:disabled");
@@ -164,13 +164,13 @@ test("a disabled device is asked nothing, and is watched again when it is enable
   const before = await asked();
   await Bun.sleep(took_ms);
   // The session itself is kept alive.
-  expect(await asked() - before).toBeLessThan(4);
+  expect(await asked() - before).toBeLessThan(3);
   expect((await link()).state).toBe("open");
   expect((await gateway.cli("enable", "plant", "--by", "anna")).code).toBe(0);
   await until("values again", async () => (await quality("plant.c0")).quality === "good" &&
     (await quality("plant.name")).value === "Mühle");
-  await askedAgain(8);
-}, 30_000);
+  await askedAgain(24);
+}, 60_000);
 
 test("a setpoint is written once and read back; a method too", async () => {
   await gateway.arm("plant.setpoint");
