@@ -1,6 +1,6 @@
 import { character_ms, type LineSettings } from "../wire/line.ts";
 import { Echo } from "./echo.ts";
-import { BROADCAST, READ_INPUTS } from "./pdu.ts";
+import { BROADCAST, mayRepeat, READ_INPUTS } from "./pdu.ts";
 
 /**
  * When a bus may be used, and what was received of it. No transaction number says to which request
@@ -48,7 +48,7 @@ export abstract class LineFraming {
     this.#busyUntil = now + this.travel(n);
     this.sent_bytes = n;
     this.#heard = 0;
-    this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS);
+    this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS, mayRepeat(this.pdu, this.pduAt));
   }
 
   get isHeard(): boolean {
