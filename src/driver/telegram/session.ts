@@ -32,7 +32,7 @@ export class TelegramSession implements Session {
   };
   readonly #wire: Wire;
   readonly #link: SharedLink;
-  readonly #isConnection: boolean;
+  readonly #resetAfterRead: boolean;
   readonly #framing: Framing;
   readonly #out: Uint8Array;
   readonly #written: Uint8Array;
@@ -60,11 +60,11 @@ export class TelegramSession implements Session {
   #raw: Uint8Array = new Uint8Array(0);
   #last: () => number | null = anyTime;
 
-  /** `isConnection`: what comes late is left behind by giving the wire up. */
-  constructor(wire: Wire, link: SharedLink, isConnection: boolean) {
+  /** `resetAfterRead`: what comes late is left behind by giving the wire up. */
+  constructor(wire: Wire, link: SharedLink, resetAfterRead: boolean) {
     this.#wire = wire;
     this.#link = link;
-    this.#isConnection = isConnection;
+    this.#resetAfterRead = resetAfterRead;
     this.#framing = new Framing(link.frame, link.timeout);
     this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
@@ -222,7 +222,7 @@ export class TelegramSession implements Session {
     this.counters.timeouts += 1;
     this.#quietUntil = now + this.#link.timeout;
     this.#fail(BAD.timeout);
-    if (this.#kind !== WRITE && this.#isConnection) this.#wire.reset(late_answer, true);
+    if (this.#kind !== WRITE && this.#resetAfterRead) this.#wire.reset(late_answer, true);
   }
 
   /** Whether a write was done is not known: nothing more may come of it (W14). */
