@@ -117,7 +117,7 @@ export class SerialWorker {
       },
       isDisabled: (device) => this.#disabled.get(device)!.get() !== 0,
       complete: () => {}, published: () => {},
-      peerChanged: (why) => world.post({ kind: "ended", why }),
+      pathEnded: (why) => world.post({ kind: "ended", why }),
       wake: () => {},
     });
     this.#wire = world.wire(init, driver, this.#runner);
