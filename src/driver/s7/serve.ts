@@ -1,6 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
-import type { Written } from "../../ring.ts";
+import { isTextType, type Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
 import { Field } from "./codec.ts";
 import { timeOf } from "./time.ts";
@@ -81,7 +81,7 @@ class Device {
       return (data[from - place.from]! >> bit) & 1;
     }
     const now = this.#bytesOf(field);
-    const isText = field.tag.type.startsWith("text");
+    const isText = isTextType(field.tag.type);
     if ((field.number === null && !isText) || now === null || place.bit >= 0) return NaN;
     for (let i = 0; i < bytes; i++) {
       const at = from + i - place.from;
