@@ -1,18 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { componentSchemas } from "../../src/cli/examine.ts";
-import { load } from "../../src/config.ts";
-import { connectors, drivers, tables } from "../../src/registry.ts";
+import { loadReal } from "./real.ts";
 
 /** W13: what `check` says of writable tags, with the drivers of the binary. */
 function problems(links: object, devices: Record<string, object>): string {
-  const text = JSON.stringify({ gateway: { id: "g" }, links,
+  const loaded = loadReal({ gateway: { id: "g" }, links,
     devices: Object.fromEntries(Object.entries(devices).map(([name, { link, ...tags }]:
       [string, { link?: string }]) => [name, { link, groups: { g: "1s" },
       tags: Object.fromEntries(Object.entries(tags).map(([tag, settings]) =>
         [tag, { access: "read-write", ...settings as object }])) }])) });
-  const loaded = load(text, { path: "gateway.json", env: {},
-    readFile: () => { throw new Error("there is no other file"); },
-    components: componentSchemas({ drivers, connectors, tables }) });
   return loaded.problems.map(({ message }) => message).join("\n");
 }
 const opcua = (one: string, other: string): string => problems(
