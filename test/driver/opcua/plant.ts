@@ -2,8 +2,8 @@
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
  * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
  * `set NAME JSON`, `bad NAME`, `get NAME`, `count MS` (all counters go up), `counted`, `forget`
- * (all sessions), `writes` (what was written to Setpoint), `refuse` (the next request to watch nodes
- * fails), `over NAME` (all subscriptions: the status that their clients are told).
+ * (all sessions), `writes` (what was written to Setpoint), `refuse` (the next request to watch
+ * nodes fails), `over NAME` (the clients of all subscriptions are told this status).
  */
 import {
   DataType, ServiceFault, StatusChangeNotification, StatusCodes, type UAVariable,
