@@ -65,7 +65,8 @@ describe("EtherNet/IP: a text is its length and its characters, too", () => {
 
   test.each([
     ["Name", "Name.LEN", "int32"], ["Name", "name.data[0]", "int8"],
-    ["Name", "Name.DATA[81]", "int8"], ["Names[3]", "Names[3].LEN", "int32"], ["Line[2].Name", "line[2].name.Data[7]", "int8"],
+    ["Name", "Name.DATA[81]", "int8"], ["Names[3]", "Names[3].LEN", "int32"],
+    ["Line[2].Name", "line[2].name.Data[7]", "int8"],
     ["Names[3]", "Names[3]", "text(30)"],
   ])("%s and %s", (text, other, type) => {
     expect(cip(text, other, type)).toContain("two writable tags overlap: d.");
@@ -73,7 +74,8 @@ describe("EtherNet/IP: a text is its length and its characters, too", () => {
 
   test.each([
     ["Name", "Name2.LEN", "int32"], ["Name", "Name.Other", "int32"],
-    ["Names[3]", "Names[4].LEN", "int32"], ["Names[3]", "Names[4]", "text(20)"], ["Name", "Names[0].DATA[0]", "int8"],
+    ["Names[3]", "Names[4].LEN", "int32"], ["Names[3]", "Names[4]", "text(20)"],
+    ["Name", "Names[0].DATA[0]", "int8"],
   ])("%s and %s are two", (text, other, type) => {
     expect(cip(text, other, type)).toBe("");
   });
