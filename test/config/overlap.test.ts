@@ -53,6 +53,34 @@ describe("telegrams that say the same, whatever their names", () => {
   });
 });
 
+describe("EtherNet/IP: a text is its length and its characters, too", () => {
+  const cip = (text: string, other: string, type: string): string => problems(
+    { l: { type: "ethernet-ip", host: "plc" } },
+    { d: { link: "l", a: { at: text, type: "text(20)" }, b: { at: other, type } } });
+
+  test.each([
+    ["Name", "Name.LEN", "int32"], ["Name", "name.data[0]", "int8"],
+    ["Name", "Name.DATA[81]", "int8"], ["Names[3]", "Names[3].LEN", "int32"],
+    ["Line[2].Name", "line[2].name.Data[7]", "int8"],
+    ["Names[3]", "Names[3]", "text(30)"],
+  ])("%s and %s", (text, other, type) => {
+    expect(cip(text, other, type)).toContain("two writable tags overlap: d.");
+  });
+
+  test.each([
+    ["Name", "Name2.LEN", "int32"], ["Name", "Name.Other", "int32"],
+    ["Names[3]", "Names[4].LEN", "int32"], ["Names[3]", "Names[4]", "text(20)"],
+    ["Name", "Names[0].DATA[0]", "int8"],
+  ])("%s and %s are two", (text, other, type) => {
+    expect(cip(text, other, type)).toBe("");
+  });
+
+  test("members of one structure are two", () => {
+    expect(problems({ l: { type: "ethernet-ip", host: "plc" } }, { d: { link: "l",
+      a: { at: "Name.LEN", type: "int32" }, b: { at: "Name.DATA[0]", type: "int8" } } })).toBe("");
+  });
+});
+
 describe("links that may lead to one device", () => {
   const modbus = (one: object, other: object): string => problems(
     { a: { type: "modbus-tcp", ...one }, b: { type: "modbus-tcp", ...other } },
