@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createRandom } from "../../src/base.ts";
 import { monotonic, openPty, pipe } from "../../src/base/os.ts";
 import {
-  createTtyWire, DONE, PENDING, telegramListen, telegramSerial, telegramTcp, telegramUdp, type Driver,
-  type DriverTag, type Request, type Session,
+  createTtyWire, DONE, PENDING, telegramListen, telegramSerial, telegramTcp, telegramUdp,
+  type Driver, type DriverTag, type Request, type Session,
 } from "../../src/driver.ts";
 import { readNumber } from "../../src/driver/telegram/number.ts";
 import { bytesOf, textOf } from "../../src/driver/telegram/notation.ts";

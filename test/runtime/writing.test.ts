@@ -27,7 +27,7 @@ function start() {
     permits: new Map() } as unknown as Role;
   const store = { unavailable: null, nextArming: async () => 1,
     proof: async () => ({ hash: state.hash }),
-    beginArming: async () => true } as unknown as StorePort;
+    beginArming: async () => true, endArming() {} } as unknown as StorePort;
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const world = { log, clock: { now: () => now, time: () => now }, timers: {
     after: (ms: number, done: () => void) => (now += ms, queueMicrotask(done)) },

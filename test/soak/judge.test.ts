@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathHash } from "../../src/gate.ts";
 import type { Ending, Intent } from "../../src/store.ts";
 import { World } from "../store/fixture.ts";
-import { broadcast, speeches, textWords, type Exchange, type Speech } from "./speeches.ts";
+import { broadcast, otherTexts, speeches, type Exchange, type Speech } from "./speeches.ts";
 
 /**
  * W22: the judge itself. A story is told twice, as audit rows and as frames; what is planted in
@@ -31,17 +31,17 @@ let frames: Record<string, unknown>[];
 let speak: Speech;
 
 /** What the machine speaks, from the beginning of a story. */
-function begin(protocol = "Modbus TCP"): void {
+function begin(speech = speeches["Modbus TCP"]!): void {
   world = new World();
   frames = [];
-  speak = speeches[protocol]!;
+  speak = speech;
   const { setpoint, temperature, door, recipe } = speak;
   world.store.savePlaces("c", [
     { ...common, ...setpoint, tag: "press.setpoint" },
     { ...common, ...temperature, tag: "press.temperature" },
     { ...common, ...door, tag: "press.door_closed" },
     { ...common, ...setpoint, tag: "line.setpoint", station: 0 },
-    ...recipe === null ? [] : [{ ...common, ...recipe, tag: "press.recipe" }],
+    { ...common, ...recipe, tag: "press.recipe" },
   ]);
   arm();
 }
@@ -50,7 +50,7 @@ afterEach(() => world.close());
 
 function arm(over: { hash?: string } = {}, tag = "press.setpoint"): number {
   const number = world.store.nextArming()!;
-  const place = { ...common, ...tag === "press.recipe" ? speak.recipe! : speak.setpoint, peer,
+  const place = { ...common, ...tag === "press.recipe" ? speak.recipe : speak.setpoint, peer,
     station: tag === "line.setpoint" ? 0 : 1 };
   world.store.beginArming({
     ...place, tag, number, who: "anna", hash: pathHash(place), policyHash,
@@ -113,17 +113,17 @@ function write(story: Story = {}): number {
 
 /** A whole write of a text: what stood there, what was admitted, what left, what is read then. */
 function writeText(
-  before: string | null = "LOT1", text = "LOT7", left = text, says = text,
+  before: string | null = "LOT1", text = "LOT7", left: string | Exchange = text, says = text,
 ): void {
   const received = world.time;
   if (before !== null) exchange(speak.readText(before));
   const [row] = world.store.audit.intents([world.intent({
     tag: "press.recipe", origin: "rest", id: `t-${world.now}`, inputs: null, policyHash,
-    words: textWords(text), means: text, asked: text, read: before, received,
+    words: speak.textWords(text), means: text, asked: text, read: before, received,
     notAfter: world.time + 450, arming: arm({}, "press.recipe") })])!;
   world.now += 1;
   const sent = world.time;
-  exchange(speak.writeText(left));
+  exchange(typeof left === "string" ? speak.writeText(left) : left);
   exchange(speak.readText(says));
   world.now += 1;
   world.store.audit.outcomes([world.ending(row!, { sent, readBack: says })]);
@@ -274,9 +274,9 @@ describe("W22 the judge", () => {
     "verified without a read that says so": planted["verified without a read that says so"]!,
     "rejected without an exception": planted["rejected without an exception"]!,
   };
-  for (const [protocol, { acts, recipe }] of Object.entries(speeches)) {
+  for (const [protocol, speech] of Object.entries(speeches)) {
     describe(protocol, () => {
-      beforeEach(() => (world.close(), begin(protocol)));
+      beforeEach(() => (world.close(), begin(speech)));
       test("finds nothing in an honest story", () => {
         poll();
         write();
@@ -302,14 +302,13 @@ describe("W22 the judge", () => {
           expect(Object.keys(judge().findings)).toContain(finding);
         });
       }
-      for (const [name, act] of Object.entries(acts)) {
+      for (const [name, act] of Object.entries(speech.acts)) {
         test(`finds ${name}`, () => {
           poll();
           write({ frame: () => (writeFrame(62), exchange(act)) });
           expect(judge().findings).toEqual({ escape: 1 });
         });
       }
-      if (recipe === null) return;
       test("reads texts", () => {
         writeText();
         writeText("LOT7", "R-12");
@@ -320,6 +319,8 @@ describe("W22 the judge", () => {
         "another text than admitted": ["escape", () => writeText("R-1", "LOT7", "R-2")],
         "a text of which only the end is another": ["escape", () =>
           writeText("R-1", "R-2", "R-22")],
+        "a text with something behind its end": ["escape", () =>
+          writeText("R-1", "LOT7", "LOT7\0X")],
         "a text read back that is another": ["not-verified", () =>
           writeText("R-1", "LOT7", "LOT7", "LOT")],
         "a text over one that was not read": ["no-read-before", () => writeText(null)],
@@ -332,12 +333,42 @@ describe("W22 the judge", () => {
       }
     });
   }
+  test("reads each kind of text that a controller has", () => {
+    for (const speech of otherTexts) {
+      world.close();
+      begin(speech);
+      writeText();
+      writeText("LOT7", "R-12");
+      expect(judge()).toMatchObject({ matched: 2, escapes: 0, findings: {} });
+      writeText("R-12", "LOT7", "R-2");
+      expect(judge().findings["escape"]).toBe(1);
+    }
+  });
+  test("finds what is left of an older text in the structure of a controller", () => {
+    world.close();
+    begin(speeches["EtherNet/IP"]);
+    const { request, answer } = speak.writeText("LOT7");
+    const end = Buffer.from(request).indexOf("LOT7") + 4;
+    writeText("R-1", "LOT7", { request: request.with(end, 0x58), answer });
+    expect(judge().findings["escape"]).toBe(1);
+  });
+  test("reads a text whose registers have their bytes the other way round", () => {
+    world.close();
+    const { recipe, textWords, readText, writeText: tell, ...rest } = speeches["Modbus TCP"]!;
+    const swapped = (text: string): string =>
+      Buffer.from(text.padEnd(8, "\0")).swap16().toString("latin1");
+    begin({ ...rest, recipe: { ...recipe, at: "400041#B" },
+      textWords: (text) => textWords(swapped(text)), readText: (text) => readText(swapped(text)),
+      writeText: (text) => tell(swapped(text)) });
+    writeText();
+    expect(judge()).toMatchObject({ matched: 1, escapes: 0, findings: {} });
+  });
   /** A write to all stations of a bus, as it should be, with what the story changes. */
   const toAll = (
     intent: Partial<Intent> = {}, ending: Partial<Ending> = {}, n = 1, silence = Infinity,
   ): Report => {
     world.close();
-    begin("Modbus RTU");
+    begin(speeches["Modbus RTU"]);
     poll();
     const [row] = world.store.audit.intents([world.intent({ tag: "line.setpoint", origin: "rest",
       id: "b-1", inputs: null, policyHash, words: speak.words(62), read: null,
@@ -390,7 +421,7 @@ describe("W22 the judge", () => {
         ending: { sent: world.time + 460 - wait }, between: () => (world.now += 460, poll()) });
       return judge(...more);
     };
-    begin("Modbus RTU");
+    begin(speeches["Modbus RTU"]);
     expect(seenLate(30, "--blind", "100")).toMatchObject({ findings: {}, late_or_unseen: 1 });
     frames = [];
     expect(seenLate(130, "--blind", "100").findings["after-deadline"]).toBe(1);

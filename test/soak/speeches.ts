@@ -21,10 +21,11 @@ export interface Speech {
   readonly setpoint: Place;
   readonly temperature: Place;
   readonly door: Place;
-  /** A tag of type `text(8)`; null = the protocol has none that can be written. */
-  readonly recipe: Place | null;
+  /** A tag of type `text(8)`. */
+  readonly recipe: Place;
   /** Raw words of the setpoint, and of the text, as the audit has them. */
   words(value: number): Uint8Array;
+  textWords(text: string): Uint8Array;
   read(value: number): Exchange;
   write(value: number): Exchange;
   /** The machine says that it did nothing. */
@@ -36,16 +37,17 @@ export interface Speech {
   readonly acts: Readonly<Record<string, Exchange>>;
 }
 
-const none = (): never => {
-  throw new Error("it has no text");
-};
 const tenths = (value: number): number => Math.round(value * 10) & 0xffff;
 const high = (value: number): number[] => [value >> 8 & 255, value & 255];
 const low = (value: number): number[] => [value & 255, value >> 8 & 255];
 const text = (characters: string): number[] => [...Buffer.from(characters)];
 
-/** Texts lie in the audit with their length in front, in all the room that they have. */
-export function textWords(characters: string): Uint8Array {
+/** Characters in all the room that they have. */
+const filled = (characters: string, room: number): number[] =>
+  text(characters.padEnd(room, "\0"));
+
+/** Of all but Modbus, a text lies in the audit with its length in front, in all its room. */
+function textWords(characters: string): Uint8Array {
   const words = new Uint8Array(9);
   words.set([characters.length, ...text(characters)]);
   return words;
@@ -82,16 +84,21 @@ function modbus(type: "modbus-tcp" | "modbus-rtu" | "modbus-ascii"): Speech {
     return { request: wrap(request), answer: wrap(answer) };
   };
   const writing = (value: number): number[] => [16, 0, 9, 0, 1, 2, ...high(tenths(value))];
+  const registers = (characters: string): number[] => filled(characters, 8);
   return {
     link: { type },
     setpoint: { at: "holding 9", type: "int16", scale: 0.1 },
     temperature: { at: "300003", type: "int16", scale: 0.1 },
     door: { at: "discrete 4", type: "bool", scale: 1 },
-    recipe: null, readText: none, writeText: none,
+    recipe: { at: "holding 40", type: "text(8)", scale: 1 },
     words: (value) => Uint8Array.from(high(tenths(value))),
+    textWords: (characters) => Uint8Array.from(registers(characters)),
     read: (value) => exchange([3, 0, 9, 0, 1], [3, 2, ...high(tenths(value))]),
     write: (value) => exchange(writing(value), [16, 0, 9, 0, 1]),
     refused: (value) => exchange(writing(value), [0x90, 2]),
+    readText: (characters) => exchange([3, 0, 40, 0, 4], [3, 8, ...registers(characters)]),
+    writeText: (characters) =>
+      exchange([16, 0, 40, 0, 4, 8, ...registers(characters)], [16, 0, 40, 0, 4]),
     poll: (door, temperature) => [
       exchange([2, 0, 0, 0, 8], [2, 1, door << 4]),
       exchange([4, 0, 0, 0, 4], [4, 8, 0, 0, 0, 0, ...high(tenths(temperature)), 0, 0])],
@@ -133,12 +140,12 @@ function s7(): Speech {
     temperature: { at: "DB1.DBW2", type: "int16", scale: 0.1 },
     door: { at: "I0.4", type: "bool", scale: 1 },
     recipe: { at: "DB1.DBB40", type: "text(8)", scale: 1 },
-    words: (value) => Uint8Array.from(high(tenths(value))),
+    words: (value) => Uint8Array.from(high(tenths(value))), textWords,
     read: (value) => read(18, high(tenths(value))),
     write: (value) => write(18, high(tenths(value)), 0xff),
     refused: (value) => write(18, high(tenths(value)), 5),
     readText: (characters) =>
-      read(40, [8, characters.length, ...Buffer.from(characters.padEnd(8, "\0"))]),
+      read(40, [8, characters.length, ...filled(characters, 8)]),
     writeText: (characters) => write(41, [characters.length, ...text(characters)], 0xff),
     // Two items, the first filled up to an even number of bytes.
     poll: (door, temperature) => [exchange(
@@ -153,7 +160,21 @@ function s7(): Speech {
   };
 }
 
-function cip(): Speech {
+/** Texts of a controller: how a type is named, and how a text of it lies. */
+const cipTexts: Readonly<Record<string, {
+  readonly named: readonly number[];
+  bytes(characters: string): number[];
+}>> = {
+  // A structure with a handle of its own, filled up to whole words.
+  "STRING of Logix": { named: [0xa0, 2, 0xce, 0x0f], bytes: (characters) =>
+    [...low(characters.length), 0, 0, ...filled(characters, 82), 0, 0] },
+  STRING: { named: [0xd0, 0], bytes: (characters) =>
+    [...low(characters.length), ...text(characters)] },
+  SHORT_STRING: { named: [0xda, 0], bytes: (characters) =>
+    [characters.length, ...text(characters)] },
+};
+
+function cip(textType = "STRING of Logix"): Speech {
   const READ = 0x4c, WRITE = 0x4d, INT = 0xc3, BOOL = 0xc1;
   const route = (message: number[]): number[] => [0x52, 2, 0x20, 6, 0x24, 1, 5, 157,
     ...low(message.length), ...message, ...message.length % 2 === 0 ? [] : [0], 1, 0, 1, 0];
@@ -174,6 +195,7 @@ function cip(): Speech {
   const write = (type: number, value: number, status: number): Exchange => exchange(
     [WRITE, ...path("Press.Setpoint"), type, 0, 1, 0, ...low(tenths(value))],
     [0xcd, 0, status, 0]);
+  const { named, bytes } = cipTexts[textType]!;
   const several = (service: number, parts: number[][]): number[] => {
     let at = 2 + 2 * parts.length;
     const offsets = parts.flatMap((part) => low((at += part.length) - part.length));
@@ -185,11 +207,15 @@ function cip(): Speech {
     setpoint: { at: "Press.Setpoint", type: "int16", scale: 0.1 },
     temperature: { at: "Press.Temperature", type: "int16", scale: 0.1 },
     door: { at: "Press.Door", type: "bool", scale: 1 },
-    recipe: null, readText: none, writeText: none,
-    words: (value) => Uint8Array.from(low(tenths(value))),
+    recipe: { at: "Press.Recipe", type: "text(8)", scale: 1 },
+    words: (value) => Uint8Array.from(low(tenths(value))), textWords,
     read: (value) => exchange(reading("press.setpoint"), said(INT, low(tenths(value)))),
     write: (value) => write(INT, value, 0),
     refused: (value) => write(INT, value, 0x0f),
+    readText: (characters) => exchange(reading("press.recipe"),
+      [0xcc, 0, 0, 0, ...named, ...bytes(characters)]),
+    writeText: (characters) => exchange(
+      [WRITE, ...path("Press.Recipe"), ...named, 1, 0, ...bytes(characters)], [0xcd, 0, 0, 0]),
     poll: (door, temperature) => [exchange(
       several(0x0a, [reading("press.temperature"), reading("press.door")]),
       several(0x8a, [said(INT, low(tenths(temperature))), said(BOOL, [door])]))],
@@ -221,6 +247,7 @@ function telegram(): Speech {
       new DataView(words.buffer).setFloat64(0, Number(value.toFixed(1)));
       return words;
     },
+    textWords,
     read: (value) => exchange("SP?", ` ${value.toFixed(1)}`),
     write: (value) => exchange(`SP ${value.toFixed(1)}`, "OK"),
     refused: (value) => exchange(`SP ${value.toFixed(1)}`, "ERR"),
@@ -254,6 +281,7 @@ function opcua(): Speech {
       new DataView(words.buffer).setFloat64(0, number);
       return words;
     },
+    textWords,
     read: (number) => read("Setpoint", "Double", number),
     write: (number) => write("Setpoint", "Double", number, 0),
     refused: (number) => write("Setpoint", "Double", number, 0x803b0000),
@@ -282,3 +310,6 @@ export const speeches: Readonly<Record<string, Speech>> = {
   "Modbus ASCII": modbus("modbus-ascii"), S7: s7(), "EtherNet/IP": cip(),
   telegrams: telegram(), "OPC UA": opcua(),
 };
+
+/** The same controller with its elementary texts. */
+export const otherTexts: readonly Speech[] = [cip("STRING"), cip("SHORT_STRING")];

@@ -23,7 +23,7 @@ export const free = [
   "supply.volt", "supply.curr", "plc7.sp0", "printer.speed", "ua.sp0", "ua.sp1",
   "ua.limit",
 ];
-const texts = ["plc7.lot0", "plc7.lot1", "printer.lot", "ua.lot0"];
+const texts = ["plc7.lot0", "plc7.lot1", "printer.lot", "ua.lot0", "north.lot", "logix.lot"];
 /** Armed for a moment only, over sockets and on the bus. */
 export const brief = ["special.sp4", "drive1.sp4", "step.sp4", "logix.sp4"];
 /** Attempts on these always meet the code. */
@@ -128,7 +128,7 @@ export const config = {
       // One that acknowledges nothing is asked for the value after the write.
       volt: { send: "VOLT?", write: "VOLT {value:1}", example: "0.0" },
       curr: { send: "CURR?", write: "CURR {value:1}", acknowledge: "OK", example: "0.0" } } },
-    // Not the simulator's but those of `machines.py`: its plant knows no texts.
+    // Not the simulator's but those of `machines.py`, of other makers.
     plc7: { type: "s7", host: "127.0.0.1", port: 1102, timeout: "1s" },
     printer: { type: "telegram-tcp", host: "127.0.0.1", port: 9100, telegrams: {
       ...Object.fromEntries([["lot", "LOT"], ["label", "LBL"]].map(([name, word]) => [name,
@@ -140,7 +140,8 @@ export const config = {
   },
   commands: { link: "broker", topic },
   devices: {
-    ...Object.fromEntries(sockets.map((link) => [link, { link, groups, tags: setpoints(9) }])),
+    ...Object.fromEntries(sockets.map((link) => [link, { link, groups, tags: {
+      ...setpoints(9), ...link === "north" ? { lot: text("holding 40") } : {} } }])),
     ...Object.fromEntries([1, 2].map((station) =>
       [`drive${station}`, { link: "bus", station, groups, tags: setpoints(5) }])),
     // All stations of the bus at once, which nobody answers.
@@ -164,6 +165,7 @@ export const config = {
     logix: { link: "logix", groups: quick, tags: {
       ...named(5, (i) => (i % 2 === 0 ? `Line.Setpoint${i}` : `Line.Setpoints[${i}]`)),
       target: { at: "Line.Target", type: "float32", access: "read-write" },
+      lot: text("Line.Lot"),
       temperature: { at: "Line.Temperature", type: "float32" },
       door: { at: "Line.Door", type: "bool" } } },
     supply: { link: "supply", groups, tags: Object.fromEntries(["volt", "curr"].map((at) =>

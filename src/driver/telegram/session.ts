@@ -32,7 +32,7 @@ export class TelegramSession implements Session {
   };
   readonly #wire: Wire;
   readonly #link: SharedLink;
-  readonly #isConnection: boolean;
+  readonly #resetAfterRead: boolean;
   readonly #character_ms: number;
   readonly #framing: Framing;
   readonly #out: Uint8Array;
@@ -62,14 +62,14 @@ export class TelegramSession implements Session {
   #last: () => number | null = anyTime;
 
   /**
-   * `isConnection`: what comes late is left behind by giving the wire up. `character_ms`: what the
-   * medium needs for a byte.
+   * `resetAfterRead`: what comes late is left behind by giving the wire up. `character_ms`: what
+   * the medium needs for a byte.
    */
-  constructor(wire: Wire, link: SharedLink, isConnection: boolean, character_ms = 0) {
+  constructor(wire: Wire, link: SharedLink, resetAfterRead: boolean, character_ms = 0) {
     this.#character_ms = character_ms;
     this.#wire = wire;
     this.#link = link;
-    this.#isConnection = isConnection;
+    this.#resetAfterRead = resetAfterRead;
     this.#framing = new Framing(link.frame, link.timeout);
     this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
@@ -234,7 +234,7 @@ export class TelegramSession implements Session {
     this.counters.timeouts += 1;
     this.#quietUntil = now + this.#link.timeout;
     this.#fail(BAD.timeout);
-    if (this.#kind !== WRITE && this.#isConnection) this.#wire.reset(late_answer, true);
+    if (this.#kind !== WRITE && this.#resetAfterRead) this.#wire.reset(late_answer, true);
   }
 
   /** Whether a write was done is not known: nothing more may come of it (W14). */

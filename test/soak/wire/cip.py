@@ -11,6 +11,10 @@ READ, WRITE, SEVERAL, TO_SLOT = 0x4C, 0x4D, 0x0A, 0x52
 # Elementary types by their code.
 TYPES = {0xC1: "bool", 0xC2: "int8", 0xC3: "int16", 0xC4: "int32", 0xC5: "int64", 0xC6: "uint8", 0xC7: "uint16",
          0xC8: "uint32", 0xC9: "uint64", 0xCA: "float32", 0xCB: "float64"}
+# Texts: bytes of the length before the characters. Logix's STRING is a structure, which its handle names; it has
+# room for 82 characters, filled up to whole words.
+LOGIX_STRING, LOGIX_CHARACTERS, LOGIX_BYTES = 0x0FCE02A0, 82, 88
+TEXTS = {LOGIX_STRING: 4, 0xD0: 2, 0xDA: 1}
 # General status by which a controller says that it did nothing, and the words behind status 1 and FF.
 REJECTIONS = (0x02, 0x04, 0x05, 0x08, 0x0E, 0x0F, 0x10, 0x13, 0x15, 0x26)
 EXTENDED = (0x0311, 0x0312, 0x2101, 0x2104, 0x2105, 0x2107)
@@ -40,11 +44,11 @@ class Cip:
         elif service == READ:
             request.ranges = [range_of(path, rest)]
         elif service == WRITE:
-            kind, count = struct.unpack("<HH", rest[:4])
             request.writes = True
-            # One element, of a type that is known by its length.
-            if count == 1 and kind in TYPES and len(rest) - 4 == NUMBERS[TYPES[kind]][0]:
-                request.target, request.words, request.type = (path, None, None), rest[4:], TYPES[kind]
+            kind, behind = typed(rest)
+            words = carried(kind, behind[2:])
+            if behind[:2] == b"\1\0" and words is not None:
+                request.target, request.words, request.type = (path, None, None), words, kind
         else:
             request.refuse(request.what)
 
@@ -123,6 +127,29 @@ def several(rest):
     return [rest[a:b] for a, b in zip(starts, starts[1:])]
 
 
+def typed(data):
+    """A type, its handle included, and what is behind it."""
+    n = 4 if int.from_bytes(data[:4], "little") == LOGIX_STRING else 2
+    return int.from_bytes(data[:n], "little"), data[n:]
+
+
+def characters(kind, data):
+    """Those of a text, and what is behind them; None: it does not stand there whole."""
+    n = int.from_bytes(data[:TEXTS[kind]], "little")
+    end = TEXTS[kind] + n
+    whole = n <= LOGIX_CHARACTERS and len(data) == LOGIX_BYTES if kind == LOGIX_STRING else len(data) == end
+    return (data[TEXTS[kind]:end], data[end:]) if whole else None
+
+
+def carried(kind, data):
+    """What a write of one element brings, None = nothing that this reader knows."""
+    if kind in TEXTS:
+        text = characters(kind, data)
+        # Nothing of an older one may be left.
+        return None if text is None or any(text[1]) else text[0]
+    return data if kind in TYPES and len(data) == NUMBERS[TYPES[kind]][0] else None
+
+
 class CipPlace(Place):
     def __init__(self, row):
         super().__init__(row)
@@ -148,20 +175,29 @@ class CipPlace(Place):
 
     def value(self, wanted, data):
         index = self.index(wanted)
-        kind = TYPES.get(int.from_bytes(data[:2], "little"))
-        if index is None or kind != self.kind:
+        kind, behind = typed(data)
+        if index is None or not self.has(kind):
             return None
-        size = NUMBERS[kind][0]
-        own = data[2 + index * size:2 + (index + 1) * size]
+        if self.is_text:
+            # Each is asked for alone.
+            text = characters(kind, behind) if wanted[1] == 1 else None
+            return None if text is None else self.decode(text[0])
+        size = NUMBERS[self.kind][0]
+        own = behind[index * size:(index + 1) * size]
         return self.decode(own) if len(own) == size else None
 
+    def has(self, kind):
+        return kind in TEXTS if self.is_text else TYPES.get(kind) == self.kind
+
     def takes(self, request, words):
-        return request.type == self.kind and request.words == words
+        return self.has(request.type) and request.words == (words[1:1 + words[0]] if self.is_text else words)
 
     def means(self, request):
         return self.decode(request.words)
 
     def decode(self, own):
+        if self.is_text:
+            return own.decode("ascii", "replace")
         if self.kind == "bool":
             return float(own[0] != 0)
         return self.scaled(struct.unpack("<" + NUMBERS[self.kind][1], own)[0])

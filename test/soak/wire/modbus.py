@@ -88,6 +88,8 @@ class ModbusPlace(Place):
     def __init__(self, row):
         super().__init__(row)
         self.station, self.registers = row["station"], REGISTERS.get(self.kind, 1)
+        if self.is_text:
+            self.registers = (int(re.fullmatch(r"text\((\d+)\)", self.kind)[1]) + 1) // 2
         at = row["at"].strip()
         plain = re.fullmatch(r"(coil|discrete|input|holding) +(\d+)(?:\.(\d+))?", at)
         if plain:
@@ -99,7 +101,8 @@ class ModbusPlace(Place):
         self.bit = int(bit) if bit is not None and self.kind == "bool" else None
         order = "DCBA" if suffix == "B" else row["word_order"]
         self.order = self.SUFFIX.get(suffix, order)
-        self.swap_single = suffix == "B" and self.registers == 1
+        # Characters lie as they are read, whatever the order of words.
+        self.swap_single = suffix == "B" and (self.registers == 1 or self.is_text)
         self.target = self.area, self.start, self.bit
 
     def covers(self, station, wanted):
@@ -122,7 +125,7 @@ class ModbusPlace(Place):
 
     def decode(self, data):
         words = [data[i:i + 2] for i in range(0, self.registers * 2, 2)]
-        if self.registers > 1:
+        if self.registers > 1 and not self.is_text:
             if self.order in ("CDAB", "DCBA"):
                 words.reverse()
             if self.order in ("BADC", "DCBA"):
@@ -130,6 +133,8 @@ class ModbusPlace(Place):
         elif self.swap_single:
             words = [w[::-1] for w in words]
         raw = b"".join(words)
+        if self.is_text:
+            return raw.split(b"\0")[0].decode("ascii", "replace")
         if self.kind == "bool":
             return float((int.from_bytes(raw, "big") >> (self.bit or 0)) & 1)
         if self.kind in ("int8", "uint8"):
