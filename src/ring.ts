@@ -7,9 +7,9 @@ export {
 } from "./ring/cell.ts";
 export { categoryOf, type Category } from "./ring/category.ts";
 export {
-  arrayOf, Column, itemTypes, kindBytes, meta_name, spread_name, tagColumn, tagTypes,
-  type ArrayType, type ColumnKind, type ColumnSpec, type Fallback, type ItemType, type Shape,
-  type ShapeField, type TagType,
+  arrayOf, Column, isNumberType, isTextType, isWritableType, itemTypes, kindBytes, meta_name,
+  spread_name, tagColumn, tagTypes, type ArrayType, type ColumnKind, type ColumnSpec, type Fallback,
+  type ItemType, type Shape, type ShapeField, type TagType,
 } from "./ring/column.ts";
 export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";

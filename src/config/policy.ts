@@ -1,7 +1,6 @@
 import { nearest, reason } from "../base.ts";
-import { arrayOf, type TagType } from "../ring.ts";
+import { isTextType, isWritableType } from "../ring.ts";
 import { JsonText } from "./jsonc.ts";
-import { isNumeric } from "./scaling.ts";
 import { tellIssues } from "./issues.ts";
 import { patternFault } from "./allowed-texts.ts";
 import { checkBroadcast } from "./broadcast.ts";
@@ -98,9 +97,6 @@ function limitsOf(
 const missing = "is missing: a number is written between two limits, `min` and `max`; a text as " +
   "`values` or `pattern` say";
 
-const canBeWritten = (type: TagType): boolean =>
-  arrayOf(type) === null && (isNumeric(type) || /^(bool|text)/.test(type));
-
 /**
  * What a policy says of itself, and of the tags and rules there are. What is wrong with tags that
  * rules write is told there.
@@ -115,10 +111,10 @@ export function checkPolicy(
     const known = tags.get(tag);
     if (known === undefined) {
       if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
-    } else if (!canBeWritten(known.type)) {
+    } else if (!isWritableType(known.type)) {
       findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers, ` +
         "bools and texts only", { of: "key" });
-    } else if (known.type.startsWith("text") !== (policy.texts !== null)) {
+    } else if (isTextType(known.type) !== (policy.texts !== null)) {
       findings.at(origin, policy.texts === null
         ? `${tag} is a ${known.type}: \`values\` or \`pattern\` say what it may be, not limits`
         : `${tag} is a ${known.type}: \`min\` and \`max\` say what it may be, and no texts`,

@@ -1,4 +1,4 @@
-import { arrayOf } from "../ring.ts";
+import { arrayOf, isNumberType } from "../ring.ts";
 import type { TagOnLink } from "./model.ts";
 import type { TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
@@ -59,5 +59,5 @@ export function checkMeaning(tag: TagText, origin: Origin, findings: Findings): 
 
 /** A number, or an array of numbers. */
 export function isNumeric(type: string): boolean {
-  return /^(u?int\d+|float\d+)$/.test(arrayOf(type)?.item ?? type);
+  return isNumberType(arrayOf(type)?.item ?? type);
 }

@@ -1,8 +1,7 @@
-import { arrayOf, type TagType } from "../ring.ts";
+import { isNumberType, type TagType } from "../ring.ts";
 import type { StaticTag } from "./model.ts";
 import type { TagText } from "./schema.ts";
 import { below, type Findings, type Origin } from "./problem.ts";
-import { isNumeric } from "./scaling.ts";
 
 /** A constant has no address and nothing that says how a raw value is read. */
 const others = ["at", "scale", "offset", "rawRange", "euRange", "signal", "decimals", "wordOrder",
@@ -22,8 +21,7 @@ export function checkStatic(tag: TagText, origin: Origin, findings: Findings): v
 function fits(value: number | boolean | string, type: TagType): boolean {
   if (typeof value === "boolean") return type === "bool";
   if (typeof value === "number") {
-    return arrayOf(type) === null && isNumeric(type) &&
-      (type.startsWith("float") || Number.isSafeInteger(value));
+    return isNumberType(type) && (type.startsWith("float") || Number.isSafeInteger(value));
   }
   const slot = /^text\((\d+)\)$/.exec(type);
   return slot !== null && Buffer.byteLength(value) <= Number(slot[1]);

@@ -1,11 +1,11 @@
 import { allowsText, type TagPolicy } from "../config.ts";
-import { GOOD, stateName, type Written } from "../ring.ts";
+import { GOOD, isTextType, stateName, type Written } from "../ring.ts";
 import { refuse, type Refusal } from "./codes.ts";
 import {
   isBackfill, isDoubtful, isExternal, isOnLoss, isProve, isReplayed, isRule, keyOf, type Command,
 } from "./command.ts";
 import {
-  isKnown, isTextTag, lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts,
+  isKnown, lsbOf, sameRaw, withinOneLsb, type Encoded, type TagFacts,
 } from "./path.ts";
 import type { GateState, PermitCell, TagView } from "./state.ts";
 
@@ -209,7 +209,7 @@ interface Value {
 }
 
 function testValue(command: Command, policy: TagPolicy, tag: TagFacts): Value | Refusal {
-  return isTextTag(tag) ? testText(command, policy, tag) : testNumber(command, policy, tag);
+  return isTextType(tag.type) ? testText(command, policy, tag) : testNumber(command, policy, tag);
 }
 
 /** What a text may be the policy says, of what the raw words will mean (W9). */
@@ -297,7 +297,7 @@ function testRead(command: Command, policy: TagPolicy, tag: TagView, means: Writ
     // A person may write what cannot be read, if no step was to be kept (W9); a text only into
     // room that was seen to be there.
     const may = isExternal(command.origin) && !isProve(command.origin) &&
-      policy.maxStep === null && !isTextTag(facts);
+      policy.maxStep === null && !isTextType(facts.type);
     return may ? null : refuse("unread", { tag: id, state: stateName(read.state) });
   }
   if (!isOurs(tag, read.value)) {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TagType, Written } from "../ring.ts";
+import { isWritableType, type TagType, type Written } from "../ring.ts";
 
 /**
  * Everything that decides where a write lands and what it means there: what a proof proves (W2).
@@ -50,12 +50,8 @@ export interface TagFacts {
 
 /** Why tags of a type cannot be written in this version, or null; places are the driver's. */
 export function whyUnsupported(type: TagType): string | null {
-  return writable.test(type) ? null : `values of type ${type} come later`;
+  return isWritableType(type) ? null : `values of type ${type} come later`;
 }
-
-const writable = /^(bool|u?int(8|16|32|64)|float(32|64)|text\(\d+\))$/;
-
-export const isTextTag = ({ type }: Pick<TagFacts, "type">): boolean => type.startsWith("text");
 
 /** A value that something can be compared with: NaN stands for none. */
 export const isKnown = (value: Written): boolean =>

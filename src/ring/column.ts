@@ -140,6 +140,15 @@ export function arrayOf(type: string): ArrayType | null {
   return parts === null ? null : { item: parts[1] as ItemType, count: Number(parts[2]) };
 }
 
+/** A number of any width: no array, no bool and no moment. */
+export const isNumberType = (type: string): boolean => /^(u?int|float)\d+$/.test(type);
+
+export const isTextType = (type: string): boolean => type.startsWith("text(");
+
+/** What a write can bring: bools, numbers and texts, one at a time. */
+export const isWritableType = (type: string): boolean =>
+  type === "bool" || isNumberType(type) || isTextType(type);
+
 /** Of the list's length, by which its content begins. */
 const list_bytes = 3;
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../base.ts";
 import type { Tag } from "../config.ts";
 import { DONE, overlap, type AnyDriver, type Broadcast } from "../driver.ts";
-import { GOOD, stateName, type Written } from "../ring.ts";
+import { GOOD, isNumberType, stateName, type Written } from "../ring.ts";
 import type { LinkPlan } from "./graph.ts";
 import { raw_bytes_max, type LinkPort } from "./port.ts";
 import type { BroadcastView } from "./view.ts";
@@ -36,7 +36,8 @@ export async function lookAround(
 
 const not_read = { value: null, quality: "not read" };
 
-const isNumber = ({ type }: Tag): boolean => /^(bool|u?int\d+|float\d+|time)$/.test(type);
+const isNumber = ({ type }: Tag): boolean =>
+  type === "bool" || type === "time" || isNumberType(type);
 
 /** Past every poll. What is no number has no place in an answer of the gate: it is not shown. */
 function readNow(

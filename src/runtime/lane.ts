@@ -89,6 +89,8 @@ export class Lane {
   #frame: Uint8Array | null = null;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
   #reserved: Command | null = null;
+  /** Monotonic ms. */
+  #pathEndedAt = -Infinity;
 
   constructor(options: LaneOptions) {
     const { tag, driver } = options;
@@ -131,6 +133,12 @@ export class Lane {
     return this.#loss.next(this.policy, state);
   }
 
+  /** W3: what was read of the tag before says nothing of what stands there now. */
+  pathEnded(why: string): void {
+    this.#pathEndedAt = this.#options.clock.now();
+    this.end(why);
+  }
+
   /** W3: the arming ends; a command in flight is stopped by the last look. */
   end(why: string): void {
     const { arming } = this.state;
@@ -158,7 +166,7 @@ export class Lane {
       this.#reserved = loss.command;
     }
     // W3: what may have ended the path while the rows were committed.
-    const broken = this.#brokenPath(arming);
+    const broken = this.#brokenPath(arming, read);
     if (broken !== null) {
       this.#unreserve();
       return broken;
@@ -171,13 +179,14 @@ export class Lane {
     return null;
   }
 
-  #brokenPath(arming: Arming): Refusal | null {
+  #brokenPath(arming: Arming, read: ReadResult): Refusal | null {
     const { latched } = this.#options.box;
     if (this.retired) return refuse("changing", { tag: this.id });
     if (latched !== null) return refuse("latched", { by: latched });
     const other = this.state.arming;
     if (other !== null) return refuse("armed-otherwise", { tag: this.id, by: other.by });
-    const same = this.port.open && this.state.hash === arming.hash;
+    const same = this.port.open && this.state.hash === arming.hash &&
+      read.at > this.#pathEndedAt;
     return same ? null : refuse("link-down", { tag: this.id });
   }
 

@@ -61,7 +61,7 @@ export interface LinkRunnerOptions {
   /** Its readers have it, or whoever carries it further has to end what is under way. */
   published(ring: Ring): void;
   /** Another peer, or perhaps another: it ends the armings of the link's tags (W3). */
-  peerChanged(why: string): void;
+  pathEnded(why: string): void;
   /** Something happened that a turn should look at soon. */
   wake(): void;
 }
@@ -186,7 +186,7 @@ export class LinkRunner implements WireEvents {
       for (const poll of this.polls) if (poll !== this.#poll) poll.begin(now);
     }
     if (this.peer !== "" && this.peer !== peer) {
-      this.#options.peerChanged(`the peer changed to ${peer}`);
+      this.#options.pathEnded(`the peer changed to ${peer}`);
     }
     this.peer = peer;
     this.#greeted(!goesOn);
@@ -210,7 +210,7 @@ export class LinkRunner implements WireEvents {
 
   closed(reason: string, isGone = false): void {
     if (isGone && this.peer !== "" && !this.#ended) {
-      this.#options.peerChanged(`${this.peer} was gone: another device may stand there now`);
+      this.#options.pathEnded(`${this.peer} was gone: another device may stand there now`);
     }
     const [station] = this.stations.keys();
     const wordless = station !== undefined && this.#isConnected && !this.#answered &&

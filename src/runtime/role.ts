@@ -528,7 +528,7 @@ export class Role {
       isDisabled: (device) => this.overrides.isDisabled(device),
       complete: this.#complete,
       published: ({ open, head }) => open!.end(head),
-      peerChanged: ended,
+      pathEnded: ended,
     });
     const wire = world.wire(plan.link, runner, driver.medium);
     runner.attach(wire, (own) => driver.open(plan.link, own));

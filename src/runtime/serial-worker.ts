@@ -117,7 +117,11 @@ export class SerialWorker {
       },
       isDisabled: (device) => this.#disabled.get(device)!.get() !== 0,
       complete: () => {}, published: () => {},
-      peerChanged: (why) => world.post({ kind: "ended", why }),
+      pathEnded: (why) => {
+        // At once, and not only when `control` has heard of it.
+        for (const arming of this.#armings) arming.set(0);
+        world.post({ kind: "ended", why });
+      },
       wake: () => {},
     });
     this.#wire = world.wire(init, driver, this.#runner);

@@ -310,7 +310,7 @@ export class Writing {
 
   /** W3: the path to these tags was broken: another peer, another worker. */
   pathEnded(link: string, why: string): void {
-    for (const lane of this.lanes.values()) if (lane.port.name === link) lane.end(why);
+    for (const lane of this.lanes.values()) if (lane.port.name === link) lane.pathEnded(why);
   }
 
   /** Who leaves a device alone does not mean to write to it when it is asked again. */
@@ -318,7 +318,7 @@ export class Writing {
     const link = this.#gateway.devices.find(({ name }) => name === device)?.link;
     for (const lane of this.lanes.values()) {
       const isReached = lane.state.facts.broadcast && lane.port.name === link;
-      if (isReached || lane.id.startsWith(`${device}.`)) lane.end(why);
+      if (isReached || lane.id.startsWith(`${device}.`)) lane.pathEnded(why);
     }
   }
 

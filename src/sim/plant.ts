@@ -1,5 +1,5 @@
 import { assert, never } from "../base.ts";
-import type { TagType, Written } from "../ring.ts";
+import { isNumberType, type TagType, type Written } from "../ring.ts";
 import type { Behaviour } from "./behaviour.ts";
 
 /** What the plant has to know of a tag. */
@@ -240,7 +240,7 @@ const sine_period_ms = 60_000;
 /** A tag that plant.json does not name: writable ones hold, bools are false, the rest swings. */
 function usual(tag: PlantTag, index: number): Behaviour {
   if (tag.takes) return { kind: "follow", value: holdsText(tag) ? "" : 0 };
-  if (!/^(u?int|float)/.test(tag.type)) {
+  if (!isNumberType(tag.type)) {
     return { kind: "constant", value: holdsText(tag) ? "" : 0, noise: 0 };
   }
   const [low, high] = ranges[tag.eu ?? ""] ?? [0, 100];

@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import { load } from "../../src/config.ts";
-import { componentSchemas } from "../../src/cli/examine.ts";
-import { connectors, drivers, tables } from "../../src/registry.ts";
+import { loadReal } from "./real.ts";
 
 /** What `check` says of a device of station 0, by the real drivers. */
 const policy = { allow: ["rest"], maxMode: "armed", min: 0, max: 100, readBack: "none" };
@@ -11,7 +9,7 @@ function check(change: {
   link?: object; policy?: object; tags?: object; others?: Record<string, object>;
   rules?: object; more?: Record<string, object>;
 } = {}): string[] {
-  const config = {
+  const { problems } = loadReal({
     gateway: { id: "g" },
     links: { bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", broadcast: true,
       ...change.link },
@@ -25,11 +23,7 @@ function check(change: {
     },
     policy: { "fans.speed": { ...policy, ...change.policy }, ...change.more },
     ...change.rules,
-  };
-  const text = JSON.stringify(config);
-  const { problems } = load(text, { path: "/g.json",
-    components: componentSchemas({ drivers, connectors, tables }), env: {},
-    readFile: (path) => { throw new Error(path); } });
+  });
   return problems.map(({ path, message }) => `${path}: ${message}`);
 }
 const one = (problems: string[]): string => {

@@ -1,18 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { componentSchemas } from "../../src/cli/examine.ts";
-import { load } from "../../src/config.ts";
-import { connectors, drivers, tables } from "../../src/registry.ts";
+import { loadReal } from "./real.ts";
 
 /** W13: what `check` says of writable tags, with the drivers of the binary. */
 function problems(links: object, devices: Record<string, object>): string {
-  const text = JSON.stringify({ gateway: { id: "g" }, links,
+  const loaded = loadReal({ gateway: { id: "g" }, links,
     devices: Object.fromEntries(Object.entries(devices).map(([name, { link, ...tags }]:
       [string, { link?: string }]) => [name, { link, groups: { g: "1s" },
       tags: Object.fromEntries(Object.entries(tags).map(([tag, settings]) =>
         [tag, { access: "read-write", ...settings as object }])) }])) });
-  const loaded = load(text, { path: "gateway.json", env: {},
-    readFile: () => { throw new Error("there is no other file"); },
-    components: componentSchemas({ drivers, connectors, tables }) });
   return loaded.problems.map(({ message }) => message).join("\n");
 }
 const opcua = (one: string, other: string): string => problems(
@@ -55,6 +50,34 @@ describe("telegrams that say the same, whatever their names", () => {
 
   test("others are others", () => {
     expect(telegrams("SP {value}", "SQ {value}")).toBe("");
+  });
+});
+
+describe("EtherNet/IP: a text is its length and its characters, too", () => {
+  const cip = (text: string, other: string, type: string): string => problems(
+    { l: { type: "ethernet-ip", host: "plc" } },
+    { d: { link: "l", a: { at: text, type: "text(20)" }, b: { at: other, type } } });
+
+  test.each([
+    ["Name", "Name.LEN", "int32"], ["Name", "name.data[0]", "int8"],
+    ["Name", "Name.DATA[81]", "int8"], ["Names[3]", "Names[3].LEN", "int32"],
+    ["Line[2].Name", "line[2].name.Data[7]", "int8"],
+    ["Names[3]", "Names[3]", "text(30)"],
+  ])("%s and %s", (text, other, type) => {
+    expect(cip(text, other, type)).toContain("two writable tags overlap: d.");
+  });
+
+  test.each([
+    ["Name", "Name2.LEN", "int32"], ["Name", "Name.Other", "int32"],
+    ["Names[3]", "Names[4].LEN", "int32"], ["Names[3]", "Names[4]", "text(20)"],
+    ["Name", "Names[0].DATA[0]", "int8"],
+  ])("%s and %s are two", (text, other, type) => {
+    expect(cip(text, other, type)).toBe("");
+  });
+
+  test("members of one structure are two", () => {
+    expect(problems({ l: { type: "ethernet-ip", host: "plc" } }, { d: { link: "l",
+      a: { at: "Name.LEN", type: "int32" }, b: { at: "Name.DATA[0]", type: "int8" } } })).toBe("");
   });
 });
 

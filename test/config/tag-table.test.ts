@@ -1,20 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { fromNeuron, load, tagCsv, tagLines, type Device } from "../../src/config.ts";
-import { componentSchemas } from "../../src/cli/examine.ts";
-import { connectors, drivers, tables } from "../../src/registry.ts";
-
-const components = componentSchemas({ drivers, connectors, tables });
+import { fromNeuron, tagCsv, tagLines, type Device } from "../../src/config.ts";
+import { loadReal } from "./real.ts";
 
 function deviceOf(
   tags: unknown, files: Record<string, string> = {}, groups: object = { fast: "1s", slow: "1m" },
 ): Device {
-  const config = {
+  const { gateway, problems } = loadReal({
     gateway: { id: "gw" }, links: { plc: { type: "modbus-tcp", host: "10.0.0.1" } },
     devices: { d: { link: "plc", groups, tags } },
-  };
-  const { gateway, problems } = load(JSON.stringify(config), {
-    path: "/etc/gateway.json", components, readFile: (path) => files[path]!, env: {},
-  });
+  }, files);
   expect(problems).toEqual([]);
   return gateway!.devices[0]!;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DONE, modbusAscii, modbusRtu, PENDING, type DriverTag } from "../../src/driver.ts";
-import { BAD } from "../../src/ring.ts";
+import { BAD, readCell, type Ring } from "../../src/ring.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
 
 /** Registers 512 and on: the request of such a read begins like the answer to it. */
@@ -22,20 +22,24 @@ class EchoingLine {
   readonly #server;
   now = 1000;
 
-  constructor(driver: typeof modbusRtu) {
+  constructor(driver: typeof modbusRtu, served: readonly DriverTag[] = tags) {
     this.#driver = driver;
     this.#link = linkOf(driver, { port: "p", rs485: "adapter", timeout: `${timeout_ms}ms` });
     this.session = driver.open(this.#link, this.wire);
     this.wire.closed = () => this.session.abort();
-    this.#server = driver.serve(tags, this.#link, {
+    this.#server = driver.serve(served, this.#link, {
       value: ({ type }) => (type === "bool" ? 1 : 5), written: () => true });
   }
 
-  /** After the bus was silent for long. */
   read(one: DriverTag): void {
+    this.readAll([one], ring);
+  }
+
+  /** After the bus was silent for long. */
+  readAll(all: readonly DriverTag[], into: Ring): void {
     this.now += 1000;
-    const [request] = this.#driver.plan([one], this.#link);
-    this.session.read(request!, ring, 5, this.now);
+    const [request] = this.#driver.plan(all, this.#link);
+    this.session.read(request!, into, 5, this.now);
   }
 
   write(one: DriverTag): void {
@@ -83,6 +87,21 @@ describe.each([modbusRtu, modbusAscii])("$type: an adapter that echoes", (driver
     const { session } = known();
     expect(session.remark).toContain("the adapter echoes");
     expect(session.counters).toMatchObject({ answers: 1, stray: 0, garbled: 0, timeouts: 0 });
+  });
+
+  test("a read of 17 to 24 bits is answered by the device, not by its echo", () => {
+    const bits = ringFor(Array.from({ length: 20 }, (_, i) => tag(`coil ${770 + i}`, "bool")));
+    const line = new EchoingLine(driver, bits.tags);
+    for (let i = 0; i < 3; i++) {
+      line.readAll(bits.tags, bits.ring);
+      line.echo();
+      expect(line.session.result).toBe(PENDING);
+      line.answer();
+      expect(line.session.result).toBe(DONE);
+      const read = bits.ring.columns.map((column) => readCell(bits.ring, column, 5));
+      expect(read).toEqual(Array.from({ length: 20 }, () => true));
+    }
+    expect(line.session.remark).toContain("the adapter echoes");
   });
 
   test.each([["one register", word], ["several", float], ["a coil", coil]] as const)(

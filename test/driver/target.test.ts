@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { createTcpWire, createUdpWire, opcua } from "../../src/driver.ts";
 import { troubleText } from "../../src/driver/opcua/trouble.ts";
 import type { OpcuaLink } from "../../src/driver/opcua/settings.ts";
@@ -41,6 +41,35 @@ test.each([
   wire.open();
   wire.reset();
   expect(closed).toEqual([expect.stringContaining("the name localhost was not resolved in time")]);
+});
+
+test("udp: a missed answer asks the same address again, silence another one", async () => {
+  const lookup = spyOn(Bun.dns, "lookup").mockImplementation(async () =>
+    ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 as const, ttl: 0 })));
+  const peer = await Bun.udpSocket({ hostname: "127.0.0.1",
+    socket: { data: (socket, bytes, port, address) => void socket.send(bytes, port, address) } });
+  let opened = Promise.withResolvers<string>();
+  let came = Promise.withResolvers<void>();
+  const wire = createUdpWire({ host: "two.example", port: peer.port }, {
+    opened: (address) => opened.resolve(address), received: () => came.resolve(), closed() {},
+  });
+  const peerAfter = async (why?: string, anew?: boolean): Promise<string> => {
+    if (why !== undefined) wire.reset(why, anew);
+    opened = Promise.withResolvers();
+    wire.open();
+    return (await opened.promise).replace(`:${peer.port}`, "");
+  };
+  const missed = (): Promise<string> => peerAfter("an answer is late", true);
+  expect([await peerAfter(), await missed(), await missed()]).toEqual(Array(3).fill("127.0.0.1"));
+  came = Promise.withResolvers();
+  wire.send(Uint8Array.of(1), 1, 100);
+  await came.promise;
+  expect([await missed(), await missed()]).toEqual(Array(2).fill("127.0.0.1"));
+  expect(await missed()).toBe("127.0.0.2");
+  expect(await peerAfter("nobody answers")).toBe("127.0.0.1");
+  wire.reset();
+  peer.close();
+  lookup.mockRestore();
 });
 
 test("OPC UA's library resolves names by itself: a name that may hang is asked about", () => {

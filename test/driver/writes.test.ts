@@ -1,9 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DONE, modbusRtu, modbusTcp, type Driver, type DriverTag } from "../../src/driver.ts";
 import type { ServeEvents, Session } from "../../src/driver.ts";
-import { componentSchemas } from "../../src/cli/examine.ts";
-import { load } from "../../src/config.ts";
-import { connectors, drivers, tables } from "../../src/registry.ts";
+import { loadReal } from "../config/real.ts";
 import { linkOf, ScriptedWire, tag, tcpLink } from "./support.ts";
 
 const rw = { writable: true };
@@ -87,14 +85,11 @@ describe.each([modbusTcp, modbusRtu])("$type: coils and bits", (driver) => {
 /** Problems of two writable tags on one device. */
 function overlaps(first: object, second: object): string[] {
   const entry = (more: object): object => ({ access: "read-write", ...more });
-  const text = JSON.stringify({
+  const { problems } = loadReal({
     gateway: { id: "g" }, links: { l: { type: "modbus-tcp", host: "a" } },
     devices: { d: { link: "l", groups: { g: "1s" },
       tags: { one: entry(first), two: entry(second) } } },
   });
-  const { problems } = load(text, { path: "gateway.json", env: {},
-    readFile: () => { throw new Error("there is no other file"); },
-    components: componentSchemas({ drivers, connectors, tables }) });
   return problems.map(({ message }) => message);
 }
 
@@ -111,9 +106,6 @@ test("W13: a register and its bit overlap, two bits of one do not", () => {
 
 test("two devices that dial in need two ports", () => {
   const link = { type: "modbus-listen", port: 5020 };
-  const text = JSON.stringify({ gateway: { id: "g" }, links: { one: link, two: link } });
-  const { problems } = load(text, { path: "gateway.json", env: {},
-    readFile: () => { throw new Error("there is no other file"); },
-    components: componentSchemas({ drivers, connectors, tables }) });
+  const { problems } = loadReal({ gateway: { id: "g" }, links: { one: link, two: link } });
   expect(problems.map(({ message }) => message)[0]).toContain("waits on port 5020 of this gateway");
 });

@@ -5,6 +5,7 @@ import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { peer } from "../support/peer.ts";
 import { good, Site } from "../support/plant.ts";
+import { python } from "../support/python.ts";
 
 /** Station 0 of a serial bus on the compiled binary: all obey, none answers (docs/modbus.md). */
 const allowed = {
@@ -163,13 +164,9 @@ describe("the simulator's stations", () => {
   });
 });
 
-const python = "/usr/bin/python3";
-const hasPymodbus = Bun.spawnSync([python, "-c", "import pymodbus.server, serial_asyncio"])
-  .exitCode === 0;
-if (!hasPymodbus && process.env["CI"] === "true") throw new Error("CI needs python3-pymodbus");
-if (!hasPymodbus) console.log("skipped: python3-pymodbus is not installed");
+const pymodbus = python("pymodbus.server, serial_asyncio");
 
-describe.skipIf(!hasPymodbus || peer("socat") === null)("pymodbus, a stack of others", () => {
+describe.skipIf(pymodbus === null || peer("socat") === null)("pymodbus, a stack of others", () => {
   const folder = workFolder();
   const [ours, theirs] = [join(folder.path, "ours"), join(folder.path, "theirs")];
   const programs: Program[] = [];
@@ -178,7 +175,7 @@ describe.skipIf(!hasPymodbus || peer("socat") === null)("pymodbus, a stack of ot
     programs.push(new Program(["socat", `pty,raw,echo=0,link=${ours}`,
       `pty,raw,echo=0,link=${theirs}`]));
     await until("ptys", () => Bun.spawnSync(["test", "-e", theirs]).exitCode === 0);
-    const server = new Program([python, join(import.meta.dir, "pymodbus_bus.py"), theirs]);
+    const server = new Program([pymodbus!, join(import.meta.dir, "pymodbus_bus.py"), theirs]);
     programs.push(server);
     await until("pymodbus", () => server.output.includes("ready"));
     const config = folder.write("gateway.json", {

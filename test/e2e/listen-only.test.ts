@@ -2,13 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
+import { python } from "../support/python.ts";
 
 /** The compiled binary on a bus whose master and station are pymodbus: it hears, and is silent. */
-const python = "/usr/bin/python3";
-const hasPymodbus = Bun.spawnSync([python, "-c", "import pymodbus.server"]).exitCode === 0;
-if (!hasPymodbus && process.env["CI"] === "true") throw new Error("CI needs python3-pymodbus");
+const pymodbus = python("pymodbus.server");
 
-describe.skipIf(!hasPymodbus)("a link that only listens", () => {
+describe.skipIf(pymodbus === null)("a link that only listens", () => {
   const folder = workFolder();
   const port = join(folder.path, "bus");
   const link = { type: "modbus-rtu", port, rs485: "adapter", parity: "none", baud: 115200,
@@ -36,7 +35,7 @@ describe.skipIf(!hasPymodbus)("a link that only listens", () => {
   };
 
   beforeAll(async () => {
-    bus = new Program([python, join(import.meta.dir, "overheard_bus.py"), port]);
+    bus = new Program([pymodbus!, join(import.meta.dir, "overheard_bus.py"), port]);
     await until("the bus", () => bus.output.includes("ready"));
     gateway = await RunningGateway.start(folder.write("gateway.json", config),
       join(folder.path, "store"));

@@ -5,13 +5,11 @@ import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { peer } from "../support/peer.ts";
 import { good } from "../support/plant.ts";
+import { python } from "../support/python.ts";
 
 /** The compiled binary against stacks that others wrote: pymodbus and modbus-serial. */
-const python = "/usr/bin/python3";
-const hasPymodbus = Bun.spawnSync([python, "-c", "import pymodbus.server, serial_asyncio"])
-  .exitCode === 0;
-if (!hasPymodbus && process.env["CI"] === "true") throw new Error("CI needs python3-pymodbus");
-const hasPeers = hasPymodbus && peer("socat") !== null;
+const pymodbus = python("pymodbus.server, serial_asyncio");
+const hasPeers = pymodbus !== null && peer("socat") !== null;
 
 /** A port that is free now. */
 function freePort(): number {
@@ -52,7 +50,7 @@ describe.skipIf(!hasPeers)("pymodbus", () => {
     programs.push(new Program(["socat", `pty,raw,echo=0,link=${ours}`,
       `pty,raw,echo=0,link=${theirs}`]));
     await until("ptys", () => Bun.spawnSync(["test", "-e", theirs]).exitCode === 0);
-    const server = new Program([python, join(import.meta.dir, "pymodbus_peer.py"), `${rtu}`,
+    const server = new Program([pymodbus!, join(import.meta.dir, "pymodbus_peer.py"), `${rtu}`,
       `${ascii}`, `${udp}`, theirs]);
     programs.push(server);
     await until("pymodbus", () => server.output.includes("ready"));

@@ -6,11 +6,10 @@ import { ServerTCP } from "modbus-serial";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { freePort } from "../connector/broker.ts";
 import { RunningGateway } from "../support/gateway.ts";
+import { python } from "../support/python.ts";
 
 /** The compiled binary as a Modbus server, asked by a panel that others wrote: pymodbus. */
-const python = "/usr/bin/python3";
-const hasPymodbus = Bun.spawnSync([python, "-c", "import pymodbus.client"]).exitCode === 0;
-if (!hasPymodbus && process.env["CI"] === "true") throw new Error("CI needs python3-pymodbus");
+const pymodbus = python("pymodbus.client");
 
 const port = await freePort();
 const plc = await freePort();
@@ -59,14 +58,15 @@ const config = {
 const policy = { "press.setpoint": { allow: ["rule:follow"], maxMode: "armed", min: 0, max: 500,
   minInterval: "1ms", inputMaxAge: "2s", onLoss } };
 
-describe.skipIf(!hasPymodbus)("Modbus server", () => {
+describe.skipIf(pymodbus === null)("Modbus server", () => {
   const folder = workFolder({ "gateway.json": config, "write-policy.json": policy });
   let device: Program;
   let panel: Program;
   let gateway: RunningGateway;
   const startDevice = async (): Promise<void> => {
     const others = [await freePort(), await freePort()].map(String);
-    device = new Program([python, join(import.meta.dir, "pymodbus_peer.py"), `${plc}`, ...others]);
+    device = new Program(
+      [pymodbus!, join(import.meta.dir, "pymodbus_peer.py"), `${plc}`, ...others]);
     await until("the PLC", () => device.output.includes("ready"));
   };
   const ask = async (line: string): Promise<any> => {
@@ -84,7 +84,7 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
     await startDevice();
     gateway = await RunningGateway.start(join(folder.path, "gateway.json"),
       join(folder.path, "store"));
-    panel = new Program([python, join(import.meta.dir, "pymodbus_hmi.py"), String(port)]);
+    panel = new Program([pymodbus!, join(import.meta.dir, "pymodbus_hmi.py"), String(port)]);
     await until("the server", async () => Array.isArray(await ask("holding 0 1")));
     await isGood();
   }, 120_000);
@@ -181,7 +181,7 @@ describe.skipIf(!hasPymodbus)("Modbus server", () => {
   }, 60_000);
 });
 
-describe.skipIf(!hasPymodbus)("docs/modbus-server.md: an offer", () => {
+describe.skipIf(pymodbus === null)("docs/modbus-server.md: an offer", () => {
   const page = readFileSync(resolve(import.meta.dir, "../../docs/modbus-server.md"), "utf8");
   const [, block] = /^```jsonc\n([^]*?)^```$/m.exec(page)!;
   const example = parse(`{${block}}`);
@@ -213,7 +213,8 @@ describe.skipIf(!hasPymodbus)("docs/modbus-server.md: an offer", () => {
       api: { listen: "127.0.0.1:0" },
     });
     gateway = await RunningGateway.start(file, join(folder.path, "store"));
-    plcProgram = new Program([python, join(import.meta.dir, "adopting_plc.py"), `${port}`, "1.5"]);
+    plcProgram = new Program(
+      [pymodbus!, join(import.meta.dir, "adopting_plc.py"), `${port}`, "1.5"]);
   }, 60_000);
   afterAll(async () => {
     await plcProgram?.stop();

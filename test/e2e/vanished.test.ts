@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { freePort } from "../connector/broker.ts";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 
@@ -42,21 +43,20 @@ beforeAll(async () => {
   if (!mayVanish) return;
   const served = machine("serve", "0");
   const port = Number(await until("it listens", () => /listening (\d+)/.exec(served.output)?.[1]));
-  const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  free.stop(true);
+  const free = await freePort();
   const telegrams = { frame: { end: "<CR>" }, telegrams: { code: {} } };
   const reader = { groups: { scans: "1s" }, tags: { code: { at: "code", type: "text(48)" } } };
   const config = folder.write("gateway.json", {
     gateway: { id: "vanished" },
     links: {
       dialled: { type: "telegram-tcp", host: "127.0.0.1", port, ...telegrams },
-      dialling: { type: "telegram-listen", address: "127.0.0.1", port: free.port, ...telegrams },
+      dialling: { type: "telegram-listen", address: "127.0.0.1", port: free, ...telegrams },
     },
     devices: { served: { link: "dialled", ...reader }, dials: { link: "dialling", ...reader } },
     rules: {}, api: { listen: "127.0.0.1:0" },
   });
   gateway = await RunningGateway.start(config, join(folder.path, "store"));
-  machine("dial", String(free.port));
+  machine("dial", String(free));
   for (const one of programs) await until("a connection", () => count(one, "connected") === 1);
 }, 60_000);
 afterAll(async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { withCrc } from "../driver/support.ts";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { canPreload } from "../support/preload.ts";
@@ -12,26 +13,13 @@ import { heard, toldLines, UartDevice, type Device, type Line } from "../support
 const line = (baud: number, parity: Line["parity"], stopBits: 1 | 2 = 1): Line =>
   ({ baud, dataBits: 8, parity, stopBits });
 
-function crc(bytes: Uint8Array): number {
-  let value = 0xffff;
-  for (const byte of bytes) {
-    value ^= byte;
-    for (let i = 0; i < 8; i++) value = (value & 1) === 0 ? value >> 1 : (value >> 1) ^ 0xa001;
-  }
-  return value;
-}
-
-const sealed = (...bytes: number[]): Uint8Array => {
-  const sum = crc(Uint8Array.from(bytes));
-  return Uint8Array.from([...bytes, sum & 0xff, sum >> 8]);
-};
-
 /** Station 1: a meter whose registers hold 0x0123. */
 function meter(request: Uint8Array): Uint8Array | null {
-  if (request.length !== 8 || request[0] !== 1 || crc(request) !== 0) return null;
+  const isWhole = Buffer.compare(withCrc(...request.subarray(0, -2)), request) === 0;
+  if (request.length !== 8 || request[0] !== 1 || !isWhole) return null;
   const [code, count] = [request[1]!, request[5]!];
-  if (code !== 3 && code !== 4) return sealed(1, code | 0x80, 1);
-  return sealed(1, code, 2 * count, ...Array.from({ length: count }, () => [0x01, 0x23]).flat());
+  if (code !== 3 && code !== 4) return withCrc(1, code | 0x80, 1);
+  return withCrc(1, code, 2 * count, ...Array.from({ length: count }, () => [0x01, 0x23]).flat());
 }
 
 interface Trouble {

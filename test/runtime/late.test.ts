@@ -15,7 +15,7 @@ const connect_ms = 3;
 class Site implements Wire {
   now = 0;
   readonly told: string[] = [];
-  readonly changedPeers: string[] = [];
+  readonly endedPaths: string[] = [];
   readonly runner: LinkRunner;
   readonly groups: readonly LinkGroup[];
   address = "10.0.0.5:502";
@@ -45,7 +45,7 @@ class Site implements Wire {
       name: "conv", connectTimeout: 3000, reopenWhenSilent: true, now: () => this.now,
       time: () => this.now, flags: () => 0, splitter: modbusTcp, advise: () => null,
       log: { debug() {}, info: tell, warn: tell, error: tell }, groups: this.groups,
-      peerChanged: (why) => { this.changedPeers.push(why); }, wake() {}, tap() {},
+      pathEnded: (why) => { this.endedPaths.push(why); }, wake() {}, tap() {},
       isDisabled: () => false, published() {},
       complete: (ring, from) => {
         const at = this.groups.findIndex((group) => group.ring === ring);
@@ -111,7 +111,7 @@ test.each(["tcp", "rtu"])("%s: one dead station of eight costs the others less t
     // Nobody is told of a connection that was given up for another station's late answer.
     if (i !== 3) expect(states.length - good).toBe(0);
   }
-  expect([site.told, site.changedPeers]).toEqual([[], []]);
+  expect([site.told, site.endedPaths]).toEqual([[], []]);
   // It is found soon when it is back.
   site.delay = () => trip_ms;
   site.run(206_000);
@@ -165,5 +165,5 @@ test("W3: another peer by the next connection is another peer", () => {
   site.delay = (station) => (station === 2 ? Infinity : trip_ms);
   site.address = "10.0.0.9:502";
   site.run(4000);
-  expect(site.changedPeers).toEqual(["the peer changed to 10.0.0.9:502"]);
+  expect(site.endedPaths).toEqual(["the peer changed to 10.0.0.9:502"]);
 });

@@ -18,7 +18,7 @@ function start(driver: Driver, settings: object, asked: DriverTag[]) {
     advise: (trouble) => driver.advise(trouble, link),
     groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100, ring,
       constants: [], broadcasts: [], requests: driver.plan(tags, link) }],
-    route: driver.route!(link), peerChanged() {}, wake() {}, tap() {}, isDisabled: () => false,
+    route: driver.route!(link), pathEnded() {}, wake() {}, tap() {}, isDisabled: () => false,
     complete() {}, published() {},
   });
   const wire = new ScriptedWire();

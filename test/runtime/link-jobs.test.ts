@@ -68,7 +68,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
         ring, constants: [], broadcasts: [], requests: [
         { station: 1, tags: [door], text: "discrete" },
         { station: 1, tags: [setpoint], text: "holding" }] }],
-      peerChanged() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
+      pathEnded() {}, wake() {}, tap() {}, isDisabled: () => disabled, complete() {},
       published() {},
     });
     const wire = new ScriptedWire();

@@ -58,7 +58,7 @@ function start(places: readonly string[], settings: object = {}) {
   const device = new Device();
   const runner = new LinkRunner({
     name: "plc", connectTimeout: 3000, reopenWhenSilent: true, now: () => device.now,
-    time: () => device.now, flags: () => 0, log, splitter: modbusTcp, peerChanged() {}, wake() {},
+    time: () => device.now, flags: () => 0, log, splitter: modbusTcp, pathEnded() {}, wake() {},
     advise: (trouble) => modbusTcp.advise(trouble, link),
     tap() {}, isDisabled: () => false, complete() {}, published() {},
     groups: [{ stream: "d.g", device: "d", station: 1, interval: 1000, ring,

@@ -27,7 +27,7 @@ function start() {
     permits: new Map() } as unknown as Role;
   const store = { unavailable: null, nextArming: async () => 1,
     proof: async () => ({ hash: state.hash }),
-    beginArming: async () => true } as unknown as StorePort;
+    beginArming: async () => true, endArming() {} } as unknown as StorePort;
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const world = { log, clock: { now: () => now, time: () => now }, timers: {
     after: (ms: number, done: () => void) => (now += ms, queueMicrotask(done)) },
@@ -37,7 +37,7 @@ function start() {
   writing.step(now, now);
   const { state } = writing.lanes.get(tag)!;
   const ask = { tag, for_ms: 60_000, by: "anna", proof: state.hash! };
-  return { state, arm: () => writing.arm(ask), waited: () => now - fixture.now };
+  return { writing, state, arm: () => writing.arm(ask), waited: () => now - fixture.now };
 }
 
 test("an arming waits for the end of the command that a rule has under way", async () => {
@@ -54,4 +54,19 @@ test("it is refused where the commands leave no gap", async () => {
   const refused = await arm().catch((thrown: unknown) => thrown);
   expect(refused).toMatchObject({ code: "busy" });
   expect(waited()).toBeGreaterThanOrEqual(limits.arm_wait_ms_max);
+});
+
+test("W3: it does not take effect where the path ended after the tag was read", async () => {
+  const { writing, state, arm, waited } = start();
+  let busy: string | null = "hold/3/17";
+  Object.defineProperty(state, "busy", { get() {
+    if (busy !== null && waited() >= 300) {
+      writing.pathEnded("plc", "the device dialled anew");
+      busy = null;
+    }
+    return busy;
+  } });
+  const refused = await arm().catch((thrown: unknown) => thrown);
+  expect(refused).toMatchObject({ code: "link-down" });
+  expect(state.arming).toBeNull();
 });

@@ -81,7 +81,7 @@ function client(port: number, id: string): MqttClient {
 }
 
 export async function crash(
-  count: number, seed: number, threads: 1 | 3, library: string,
+  count: number, seed: number, threads: 1 | 3, preloaded: { readonly LD_PRELOAD: string },
 ): Promise<CrashVerdict> {
   const random = createRandom(seed);
   const broker = await mosquittoBroker();
@@ -124,7 +124,7 @@ export async function crash(
     sending = true;
     for (let i = 0; i < count; i++) {
       const { kind, at, ms } = nextKill(random);
-      const life = run(at === null ? {} : { LD_PRELOAD: library, KILL_AT: at });
+      const life = run(at === null ? {} : { ...preloaded, KILL_AT: at });
       const own = await Promise.race([life.child.exited.then(() => true),
         Bun.sleep(ms).then(() => false)]);
       await life.stop("SIGKILL");

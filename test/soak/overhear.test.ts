@@ -71,7 +71,7 @@ class Bus {
         device: `m-${station}`, station, interval, ring, constants: [], broadcasts: [],
         requests: modbusRtu.plan(tags, link) })),
       advise: () => null, complete: (ring, seq) => this.#look(ring, seq),
-      published() {}, peerChanged() {}, wake() {},
+      published() {}, pathEnded() {}, wake() {},
     });
     const wire: Wire = { open() {}, drain() {}, reset() {}, send: () => {
       this.sent += 1;

@@ -1,30 +1,18 @@
-import { beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Link } from "../../src/config.ts";
 import { readProfile } from "../../src/config/profiles.ts";
 import { modbusRtu } from "../../src/driver.ts";
 import profileFile from "../../firmware-profiles/imx8m.json" with { type: "json" };
 import { linkOf } from "../driver/support.ts";
+import { workFolder } from "../support/binary.ts";
+import { canPreload, preload } from "../support/preload.ts";
 
-/**
- * What really reaches the kernel for a serial port, seen by a preloaded recorder. It needs a C
- * compiler; where there is none it is left out, but never in CI.
- */
-const gcc = Bun.which("gcc");
-const possible = gcc !== null || process.env.CI === "true";
-const directory = mkdtempSync(join(tmpdir(), "recorder-"));
-const library = join(directory, "recorder.so");
-process.on("exit", () => rmSync(directory, { recursive: true }));
-
-beforeAll(() => {
-  if (!possible) return;
-  const source = new URL("recorder.c", import.meta.url).pathname;
-  const { exitCode, stderr } = Bun.spawnSync(
-    [gcc ?? "gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]);
-  if (exitCode !== 0) throw new Error(stderr.toString());
-});
+/** What really reaches the kernel for a serial port, seen by a preloaded recorder. */
+const { path: directory, remove } = workFolder();
+const preloaded = canPreload ? preload("recorder", directory, import.meta.dir) : {};
+afterAll(remove);
 
 interface Call {
   readonly name: string;
@@ -41,7 +29,7 @@ function recordedOf(link: Link): Call[] {
   const program = new URL("record.ts", import.meta.url).pathname;
   const { exitCode, stderr } = Bun.spawnSync(
     [process.execPath, program, JSON.stringify(link.settings)],
-    { env: { ...process.env, LD_PRELOAD: library, RECORD: file } });
+    { env: { ...process.env, ...preloaded, RECORD: file } });
   if (exitCode !== 0) throw new Error(stderr.toString());
   return readFileSync(file, "utf8").trim().split("\n").map((line) => {
     const [name, ...hex] = line.split(" ");
@@ -60,7 +48,7 @@ function controlFlags(settings: Record<string, unknown>): number {
   return word(bytes, 2);
 }
 
-test.skipIf(!possible)("a port is locked, made exclusive, set, then switched to RS-485", () => {
+test.skipIf(!canPreload)("a port is locked, made exclusive, set, then switched to RS-485", () => {
   expect(recorded({}).map((call) => call.name))
     .toEqual(["TCSETS", "flock", "TIOCEXCL", "TCSETS", "TIOCSRS485"]);
 });
@@ -72,7 +60,7 @@ function rs485Of(calls: readonly Call[]): number[] {
   return [0, 1, 2, 3, 4, 5, 6, 7].map((i) => word(bytes, i));
 }
 
-test.skipIf(!possible)("TIOCSRS485 with flags and delays; other settings, other bytes", () => {
+test.skipIf(!canPreload)("TIOCSRS485 with flags and delays; other settings, other bytes", () => {
   const rs485 = (settings: Record<string, unknown>): number[] => rs485Of(recorded(settings));
   // SER_RS485_ENABLED | SER_RS485_RTS_ON_SEND, delays in ms, and no other word.
   expect(rs485({})).toEqual([3, 0, 0, 0, 0, 0, 0, 0]);
@@ -98,7 +86,7 @@ function onBoard(line: Record<string, string> | undefined, more: object = {}): L
   return gateway!.links[0]!;
 }
 
-test.skipIf(!possible)("K: another profile, other bytes; the link has the last word", () => {
+test.skipIf(!canPreload)("K: another profile, other bytes; the link has the last word", () => {
   const plain = onBoard(undefined);
   expect(plain.settings["port"]).toBe(profileFile.serialPorts["rs485-1"].path);
   expect(rs485Of(recordedOf(plain))).toEqual([3, 0, 0, 0, 0, 0, 0, 0]);
@@ -111,20 +99,20 @@ test.skipIf(!possible)("K: another profile, other bytes; the link has the last w
     .toEqual([3, 2, 1, 0, 0, 0, 0, 0]);
 });
 
-test.skipIf(!possible)("rs485: adapter asks nothing of the kernel", () => {
+test.skipIf(!canPreload)("rs485: adapter asks nothing of the kernel", () => {
   expect(recorded({ rs485: "adapter" }).map((call) => call.name)).not.toContain("TIOCSRS485");
 });
 
 // CS8 0x30 | CREAD 0x80 | CLOCAL 0x800, and the speed of include/uapi/asm-generic/termbits.h.
 const common = 0x8b0;
-test.skipIf(!possible).each([
+test.skipIf(!canPreload).each([
   [1200, 9], [2400, 11], [4800, 12], [9600, 13], [19200, 14], [38400, 15], [57600, 0x1001],
   [115200, 0x1002], [230400, 0x1003],
 ])("%d baud", (baud, speed) => {
   expect(controlFlags({ baud, parity: "none" })).toBe(common | speed);
 });
 
-test.skipIf(!possible).each([
+test.skipIf(!canPreload).each([
   ["none", 1, 0], ["even", 1, 0x100], ["odd", 1, 0x300], ["none", 2, 0x40], ["even", 2, 0x140],
 ])("parity %s, %d stop bits", (parity, stopBits, flags) => {
   expect(controlFlags({ parity, stopBits })).toBe(common | 14 | flags);

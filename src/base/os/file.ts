@@ -101,7 +101,7 @@ export class Waiter {
       now = monotonic();
       // Before `wake` it was a signal that ended the sleep.
       if (sleep_ms > 0 && now >= wake) this.#learn(now - wake);
-      if (now >= until) return 0;
+      if (!(now < until)) return 0;
     }
   }
 

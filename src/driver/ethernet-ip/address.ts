@@ -16,7 +16,7 @@ export interface Address {
 /** `Motor`, `Program:Main`, `Local:1:I`, each with indices or without. */
 const segment = /^([A-Za-z_][A-Za-z0-9_]*(?::[A-Za-z0-9_]+)*)(?:\[(\d+(?:,\d+)*)\])?$/;
 const name_characters_max = 40;
-const index_max = 2 ** 32 - 1;
+export const index_max = 2 ** 32 - 1;
 /** Bools of an array lie in words of so many. */
 const bools_per_word = 32;
 

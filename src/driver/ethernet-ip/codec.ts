@@ -12,9 +12,7 @@ import { itemAt, parseAddress, slotOf, wordsOfBits, type Address } from "./addre
 import {
   BOOL, bytesOfType, DWORD, isWhole, range_bytes_max, SHORT_STRING, STRING, STRUCT, typesOf,
 } from "./cip.ts";
-
-/** Bytes of a Logix STRING: length, 82 characters, two to fill up. */
-const string_bytes = 88;
+import { leadBytes, lengthAt, logix_bytes } from "./text.ts";
 
 /** One tag as the codec sees it: where it lies, and how its bytes become a cell. */
 export class Field {
@@ -62,7 +60,7 @@ export class Field {
   /** Bytes of one element in an answer; of a text the most that are expected. */
   get elementBytes(): number {
     const { tag, address, number } = this;
-    if (number === null) return Math.max(string_bytes, slotOf(tag.type) + 8);
+    if (number === null) return Math.max(logix_bytes, slotOf(tag.type) + 8);
     if (address.bit < 0) return number.bytes;
     return address.index < 0 ? 8 : 4;
   }
@@ -95,13 +93,11 @@ export class Field {
   #putText(
     type: number, bytes: Uint8Array, at: number, n: number, ring: Ring, seq: number,
   ): void {
-    const [lead, width] = type === STRUCT ? [2, 4] : [0, type === STRING ? 2 : 1];
-    let length = 0;
-    for (let i = 0; i < width; i++) length += (bytes[at + lead + i] ?? 0) * 256 ** i;
-    const from = lead + width;
-    if (from + length > n || length > slotOf(this.tag.type)) {
+    const text = type === STRUCT ? at + 2 : at;
+    const length = lengthAt(type, bytes, text, at + n);
+    if (length < 0 || length > slotOf(this.tag.type)) {
       spoilCell(ring, this.tag.column, seq, ERROR.length);
-    } else putSlot(ring, this.tag.column, seq, bytes, at + from, length);
+    } else putSlot(ring, this.tag.column, seq, bytes, text + leadBytes(type), length);
   }
 }
 

@@ -4,7 +4,7 @@ import { get16, put16, SHORT_STRING, STRING, STRUCT } from "./cip.ts";
 const logix_string = 0x0fce;
 const logix_characters_max = 82;
 /** Its length and its characters, filled up to whole words. */
-const logix_bytes = 88;
+export const logix_bytes = 88;
 /** What the lengths of the other two count to. */
 const string_characters_max = 65535, short_characters_max = 255;
 
@@ -19,18 +19,24 @@ interface TextAt {
 export function textAt(type: number, bytes: Uint8Array, at: number, end: number): TextAt | null {
   const isLogix = type === STRUCT && end - at === logix_bytes;
   if (!isLogix && type !== STRING && type !== SHORT_STRING) return null;
+  const length = lengthAt(type, bytes, at, end);
   const from = at + leadBytes(type);
-  if (from > end) return null;
-  const length = type === SHORT_STRING ? bytes[at]! : get16(bytes, at);
-  const high = isLogix ? get16(bytes, at + 2) : 0;
   const room = isLogix ? logix_characters_max
     : type === STRING ? string_characters_max : short_characters_max;
-  return high !== 0 || length > room || from + length > end ? null
-    : { from, to: from + length, room };
+  return length < 0 || length > room ? null : { from, to: from + length, room };
+}
+
+/** Bytes that the text has there, or a structure like one; −1 = not all of them came. */
+export function lengthAt(type: number, bytes: Uint8Array, at: number, end: number): number {
+  const from = at + leadBytes(type);
+  if (from > end) return -1;
+  const low = type === SHORT_STRING ? bytes[at]! : get16(bytes, at);
+  const length = type === STRUCT ? low + get16(bytes, at + 2) * 65536 : low;
+  return from + length > end ? -1 : length;
 }
 
 /** Bytes of the length in front of the characters. */
-const leadBytes = (type: number): number => (type === STRUCT ? 4 : type === STRING ? 2 : 1);
+export const leadBytes = (type: number): number => (type === STRUCT ? 4 : type === STRING ? 2 : 1);
 
 /** True if the type at `bytes[at…]` is a text's that can be written: of structures STRING alone. */
 export const isText = (bytes: Uint8Array, at: number): boolean =>

@@ -1,5 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost } from "../../driver.ts";
+import { isTextType } from "../../ring.ts";
 import { isBits, slotOf, type Area } from "./address.ts";
 import type { Memory } from "./answer.ts";
 import { decodeText, decodeValue, encodeInto, Field, putText } from "./codec.ts";
@@ -89,7 +90,7 @@ export class Device implements Memory {
     for (const field of table.fields) {
       const place = (field.address.from - from) * width;
       if (place >= count * width || place + field.bytes <= 0) continue;
-      const isText = field.tag.type.startsWith("text");
+      const isText = isTextType(field.tag.type);
       if (!isText && slotOf(field.tag.type) > 0) return ILLEGAL_ADDRESS;
       // Registers of the tag that are not written keep what they have.
       if (!this.#put(field, one)) return DEVICE_FAILURE;

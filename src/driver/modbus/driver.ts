@@ -3,13 +3,13 @@ import type {
   Driver, DriverTag, Extent, MasterEar as Ear, Raw, Request, ServeHost, Server, Session, Wire,
 } from "../../driver.ts";
 import type { Written } from "../../ring.ts";
+import { character_ms, type LineSettings } from "../wire/line.ts";
 import { isBits } from "./address.ts";
 import { adviseOnBus, adviseOverheard, adviseOverIp } from "./advice.ts";
 import { AsciiFraming, ascii_ms, TextEar } from "./ascii.ts";
 import { decode, encode, Field, tagProblem } from "./codec.ts";
 import { Device } from "./device.ts";
 import type { Framing } from "./framing.ts";
-import { character_ms, type LineSettings } from "./line.ts";
 import { MbapFraming } from "./mbap.ts";
 import { HeardRequest, OverhearSession } from "./overhear.ts";
 import { Pipeline } from "./pipeline.ts";

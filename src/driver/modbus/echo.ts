@@ -3,8 +3,9 @@ const stray_max = 3;
 
 /**
  * Whether an adapter gives back what it sends, learnt from its connection: 2-wire adapters do whose
- * receiver stays on. The answer to a write of functions 5, 6 and 22 is byte for byte its request:
- * so an echo must be told from it before a write may be said to be acknowledged. Until a read has
+ * receiver stays on. The answer to a write of functions 5, 6 and 22 is byte for byte its request,
+ * and that to a read of 17 to 24 bits may be: so an echo must be told from it before a write may
+ * be said to be acknowledged, or such bits to be read. Until a read has
  * shown what this line does, and where it echoes, the first copy of our own frame is the echo.
  */
 export class Echo {
@@ -26,9 +27,10 @@ export class Echo {
     return this.#isOwed;
   }
 
-  sent(isWrite: boolean): void {
+  /** `mayRepeat`: the answer may be byte for byte the frame. */
+  sent(isWrite: boolean, mayRepeat: boolean): void {
     this.#isWrite = isWrite;
-    this.#isOwed = this.#comes === true || (this.#comes === null && isWrite);
+    this.#isOwed = this.#comes === true || (this.#comes === null && mayRepeat);
     this.#wasSkipped = false;
     this.#stray = 0;
   }

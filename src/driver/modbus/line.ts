@@ -1,19 +1,6 @@
+import { character_ms, type LineSettings } from "../wire/line.ts";
 import { Echo } from "./echo.ts";
-import { BROADCAST, READ_INPUTS } from "./pdu.ts";
-
-/** What is the same for both framings of a serial line, whether bytes come by it or over IP. */
-export interface LineSettings {
-  readonly baud: number;
-  readonly dataBits: 7 | 8;
-  readonly parity: "none" | "even" | "odd";
-  readonly stopBits: 1 | 2;
-}
-
-/** ms of one character: start bit, data bits, parity, stop bits. */
-export function character_ms(line: LineSettings): number {
-  const bits = 1 + line.dataBits + (line.parity === "none" ? 0 : 1) + line.stopBits;
-  return bits * 1000 / line.baud;
-}
+import { BROADCAST, mayRepeat, READ_INPUTS } from "./pdu.ts";
 
 /**
  * When a bus may be used, and what was received of it. No transaction number says to which request
@@ -61,7 +48,7 @@ export abstract class LineFraming {
     this.#busyUntil = now + this.travel(n);
     this.sent_bytes = n;
     this.#heard = 0;
-    this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS);
+    this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS, mayRepeat(this.pdu, this.pduAt));
   }
 
   get isHeard(): boolean {

@@ -66,6 +66,16 @@ export function isRead(bytes: Uint8Array, at: number): boolean {
   return count >= 1 && count <= 2000 && (code > READ_DISCRETES || bytes[at + 1] !== 3);
 }
 
+/**
+ * Whether the answer may be byte for byte its request: of writes that repeat it, and of a read of
+ * three bytes of bits, which is as long.
+ */
+export function mayRepeat(bytes: Uint8Array, at: number): boolean {
+  const code = bytes[at]!;
+  return code > READ_INPUTS ||
+    (code <= READ_DISCRETES && Math.ceil(get16(bytes, at + 3) / 8) === 3);
+}
+
 /** Puts a read request; its length. */
 export function putRead(
   out: Uint8Array, at: number, code: number, from: number, count: number,

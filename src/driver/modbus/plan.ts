@@ -1,7 +1,6 @@
 import { limits } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
-import { type Column, GOOD, type Ring } from "../../ring.ts";
-import { ArrayCell } from "../wire/array.ts";
+import type { Ring } from "../../ring.ts";
 import { isBits, type Area } from "./address.ts";
 import { decodeCell, Field, type Form } from "./codec.ts";
 import { readFunction } from "./pdu.ts";
@@ -54,12 +53,12 @@ export class ModbusRequest implements Request {
   decode(data: Uint8Array, at: number, ring: Ring, seq: number): void {
     const forms = this.#forms, columns = this.#columns, places = this.#places;
     const all = ring.columns;
+    const bytes = this.#bits ? coils : data;
+    const first = this.#bits ? 0 : at;
+    const width = this.#bits ? 1 : 2;
+    if (this.#bits) for (let i = 0; i < this.count; i++) coils[i] = bitAt(data, at, i);
     for (let i = 0; i < forms.length; i++) {
-      const column = all[columns[i]!]!;
-      const place = places[i]!;
-      if (!this.#bits) decodeCell(forms[i]!, column, data, at + place * 2, ring, seq);
-      else if (forms[i]!.items === 0) putBit(ring, column, seq, bitAt(data, at, place));
-      else putBits(ring, column, seq, data, at, place, forms[i]!.items);
+      decodeCell(forms[i]!, all[columns[i]!]!, bytes, first + places[i]! * width, ring, seq);
     }
   }
 
@@ -85,22 +84,8 @@ export function bitAt(data: Uint8Array, at: number, place: number): number {
   return (data[at + (place >> 3)]! >> (place & 7)) & 1;
 }
 
-function putBit(ring: Ring, column: Column, seq: number, bit: number): void {
-  const row = seq & ring.mask;
-  ring.arena.F[column.payload + row] = bit;
-  ring.arena.U[column.state + row] = GOOD;
-}
-
-const arrayCell = new ArrayCell();
-
-function putBits(
-  ring: Ring, column: Column, seq: number, data: Uint8Array, at: number, place: number,
-  items: number,
-): void {
-  arrayCell.begin(ring, column, seq, items);
-  for (let i = 0; i < items; i++) arrayCell.put(bitAt(data, at, place + i), GOOD);
-  arrayCell.end(ring, column, seq);
-}
+/** Those of one answer, each in a byte, as cells take them. */
+const coils = new Uint8Array(limits.modbus_bits_max);
 
 /** Two reads in the place of one: half of its tags each. */
 export function split(request: ModbusRequest): readonly [ModbusRequest, ModbusRequest] | null {

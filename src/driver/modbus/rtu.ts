@@ -1,5 +1,6 @@
+import { character_ms, type LineSettings } from "../wire/line.ts";
 import { ANSWER, DAMAGED, NOTHING, type Framing } from "./framing.ts";
-import { character_ms, LineFraming, type LineSettings } from "./line.ts";
+import { LineFraming } from "./line.ts";
 import { isRead, pdu_bytes_max, READ_INPUTS, REFUSED } from "./pdu.ts";
 
 /**

@@ -1,8 +1,8 @@
 import type { ServeEvents, Server } from "../../driver.ts";
+import type { LineSettings } from "../wire/line.ts";
 import { StreamServer } from "../wire/stream-server.ts";
 import { answer, type Memory } from "./answer.ts";
 import { COLON, putText, soundLrc, text_bytes_max, TextReader } from "./ascii.ts";
-import type { LineSettings } from "./line.ts";
 import { adu_bytes_max, header_bytes, soundHeader } from "./mbap.ts";
 import {
   BROADCAST, get16, MASK_WRITE, pdu_bytes_max, put16, READ_COILS, READ_WRITE, REFUSED, WRITE_COILS,

@@ -5,7 +5,7 @@ import {
 import { limits } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { FoundTag } from "../../driver.ts";
-import { itemTypes, type TagType } from "../../ring.ts";
+import { isWritableType, itemTypes, type TagType } from "../../ring.ts";
 import { parseAddress } from "./address.ts";
 import { BUILT_IN } from "./codec.ts";
 import { connect, nodeOf, quieten, type Connection } from "./session.ts";
@@ -116,7 +116,7 @@ async function tagsOf(
       const one = await typeOf(session, node, String(dataType!.value.value), known);
       const isArray = Number(rank!.value.value) >= 0;
       const type = isArray ? arrayTypeOf(one, dimensions!.value.value) : one;
-      const writable = (level & 2) !== 0 && !isArray && /^(bool|u?int|float|text)/.test(type);
+      const writable = (level & 2) !== 0 && isWritableType(type);
       tags.push({ name: unique(path, names), at: addressOf(node), type, writable });
     }
   }

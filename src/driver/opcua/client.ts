@@ -48,7 +48,7 @@ class OpcuaClient implements Client {
     this.#openAt = now();
     this.#writer = new Writer(this.#way, log, now, () => this.peer);
     this.#groups = host.groups.map((rows) => new Group({
-      rows, log, now, time, wake,
+      rows, log, now, time, wake, fail: (why) => this.#fail(why),
       watching: watchingOf(settings, rows.stream.slice(rows.stream.lastIndexOf(".") + 1)),
     }));
     quieten(log);
@@ -107,15 +107,20 @@ class OpcuaClient implements Client {
     this.#openAt = Infinity;
     this.#become("opening", this.reason);
     const slowest = Math.max(0, ...this.#host.groups.map(({ interval }) => interval));
+    let opened: Connection | null = null;
     try {
-      const opened = await connect(this.#way, Math.max(60_000, session_intervals * slowest));
+      opened = await connect(this.#way, Math.max(60_000, session_intervals * slowest));
       if (this.#ended) return void abandon(opened.client);
       this.#connection = opened;
       this.#follow(opened.client);
-      for (const group of this.#groups) await group.begin(opened);
-      if (this.#connection === opened) this.#opened(opened.client);
+      for (const group of this.#groups) {
+        await group.begin(opened);
+        // It failed meanwhile, and who failed it sees to the next one.
+        if (this.#connection !== opened) return;
+      }
+      this.#opened(opened.client);
     } catch (thrown) {
-      if (!this.#ended) this.#fail(reason(thrown));
+      if (!this.#ended && this.#connection === opened) this.#fail(reason(thrown));
     }
   }
 

@@ -7,7 +7,7 @@ import type { Rows } from "../../driver.ts";
 import { BAD } from "../../ring.ts";
 import { readHistory, type Missed } from "./history.ts";
 import { nodeOf, type Connection } from "./session.ts";
-import { Publisher, type Told } from "./publish.ts";
+import { messages_max, Publisher, type Told } from "./publish.ts";
 import type { Watching } from "./settings.ts";
 
 const VALUE = 13;
@@ -20,14 +20,23 @@ const no_such_node = 0x80340000;
 
 /** What the library's messages hold; its own types say less. */
 interface Notification {
-  readonly notificationData?: readonly { readonly monitoredItems?: readonly {
-    readonly clientHandle: number; readonly value: DataValue;
-  }[] | null }[] | null;
+  readonly notificationData?: readonly {
+    readonly monitoredItems?: readonly {
+      readonly clientHandle: number; readonly value: DataValue;
+    }[] | null;
+    /** In its place: of the subscription itself. */
+    readonly status?: Status;
+  }[] | null;
+}
+
+interface Status {
+  readonly value: number;
+  readonly name: string;
 }
 
 interface Watched {
   readonly monitoringParameters: { readonly clientHandle: number };
-  readonly statusCode: { readonly value: number; readonly name: string };
+  readonly statusCode: Status;
   readonly result?: { readonly revisedSamplingInterval: number };
 }
 
@@ -38,6 +47,8 @@ export interface GroupOptions {
   readonly time: () => number;
   readonly now: () => number;
   wake(): void;
+  /** The connection is of no use to it: all is to be made anew. */
+  fail(why: string): void;
 }
 
 /** One group of tags on a connection: watched by a subscription, or read at its interval. */
@@ -150,15 +161,24 @@ export class Group {
     this.#due = this.#o.now();
     const connection = this.#connection;
     const subscription = this.#subscription;
-    const failed = (thrown: unknown): void =>
-      this.#o.log.warn("link", `${this.stream}: ${reason(thrown)}`);
     if (connection === null) return;
-    if (!resting) void this.begin(connection).catch(failed);
-    else {
+    if (!resting) {
+      void this.begin(connection).catch((thrown: unknown) => {
+        // As on a new connection: a group that is told nothing would look well for ever.
+        if (this.#connection === connection) this.#fail(reason(thrown));
+      });
+    } else {
       this.#subscription = null;
       // One that is only being made ends as soon as it is.
-      if (this.#early === null) void subscription?.terminate().catch(failed);
+      if (this.#early === null) {
+        void subscription?.terminate().catch((thrown: unknown) =>
+          this.#o.log.warn("link", `${this.stream}: ${reason(thrown)}`));
+      }
     }
+  }
+
+  #fail(why: string): void {
+    this.#o.fail(`${this.stream}: ${why}`);
   }
 
   async #subscribe(session: ClientSession): Promise<void> {
@@ -184,8 +204,13 @@ export class Group {
     subscription.on("error" as never, (thrown: Error) => begun.reject(thrown));
     subscription.on("internal_error", (thrown: Error) =>
       this.#o.log.warn("link", `${this.#o.rows.stream}: ${thrown.message}`));
-    await begun.promise;
-    await this.#monitor(subscription);
+    try {
+      await begun.promise;
+      await this.#monitor(subscription);
+    } catch (thrown) {
+      // What nobody wants any more need not come to be.
+      if (this.#subscription === subscription) throw thrown;
+    }
     if (this.#subscription !== subscription) {
       void subscription.terminate().catch((thrown: unknown) => thrown);
       return;
@@ -239,9 +264,17 @@ export class Group {
   }
 
   #notified(message: Notification): void {
+    const told = message.notificationData ?? [];
+    const over = told.find(({ status }) => status !== undefined && status.value >>> 31 !== 0);
+    if (over !== undefined) {
+      this.#fail(`the server ended the subscription: ${over.status!.name}`);
+      return;
+    }
+    // Without any part it says that all is as it was; with others than values, nothing of them.
+    if (told.length > 0 && told.every(({ monitoredItems }) => !monitoredItems)) return;
     this.heard = this.#o.now();
     if (this.#early !== null) {
-      this.#early.push(message);
+      this.#keep(this.#early, message);
       return;
     }
     const values: Told[] = [];
@@ -254,17 +287,26 @@ export class Group {
       values.push(...this.#refused);
       before = this.#newest.slice();
     }
-    for (const { monitoredItems } of message.notificationData ?? []) {
+    for (const { monitoredItems } of told) {
       for (const { clientHandle, value } of monitoredItems ?? []) {
         const tag = this.#handles.get(clientHandle);
         if (tag === undefined) continue;
-        const told = toldOf(tag, value);
-        values.push(told);
-        if (!(told.source < this.#newest[tag]!)) this.#newest[tag] = told.source;
+        const one = toldOf(tag, value);
+        values.push(one);
+        if (!(one.source < this.#newest[tag]!)) this.#newest[tag] = one.source;
       }
     }
     this.#take(values);
     if (before !== null) void this.#fill(before);
+  }
+
+  /** No more than can wait for their rows. */
+  #keep(early: Notification[], message: Notification): void {
+    if (early.length >= messages_max) {
+      this.publisher.lost += 1;
+      early.shift();
+    }
+    early.push(message);
   }
 
   /** What the server kept between the newest value of `before` and the first one since. */

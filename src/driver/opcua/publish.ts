@@ -24,7 +24,7 @@ interface Message {
 }
 
 /** Messages that wait: so many, that a server which sends faster than rows are written is seen. */
-const messages_max = 64;
+export const messages_max = 64;
 
 /**
  * The rows of one group from the messages of a server: a row for each distinct source time, in

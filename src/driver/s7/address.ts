@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import { arrayOf, type TagType } from "../../ring.ts";
+import { arrayOf, isTextType, type TagType } from "../../ring.ts";
 import { bytesOf } from "../wire/value.ts";
 import { timeBytes, type TimeForm } from "./time.ts";
 
@@ -115,7 +115,7 @@ function fit(
   suffix: string | undefined,
 ): Address {
   const slot = slotOf(type);
-  const isString = slot > 0 && type.startsWith("text") && letter !== "C";
+  const isString = isTextType(type) && letter !== "C";
   const bytes = slot > 0 ? slot + (isString ? 2 : 0) : bytesOf(type);
   if (type === "time") {
     throw wrong(at, "a moment is spelled by its type in the program: `DB1.DTL20`, `DB1.DT20` " +

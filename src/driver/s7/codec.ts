@@ -1,6 +1,6 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, BAD, ERROR, GOOD, type Ring, type Written } from "../../ring.ts";
+import { arrayOf, BAD, ERROR, GOOD, isTextType, type Ring, type Written } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
@@ -82,7 +82,7 @@ export class Field {
       return;
     }
     let n = slot;
-    if (this.tag.type.startsWith("text")) {
+    if (isTextType(this.tag.type)) {
       for (n = 0; n < slot && bytes[at + n] !== 0; n++);
     }
     putSlot(ring, column, seq, bytes, at, n);

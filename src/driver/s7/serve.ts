@@ -1,7 +1,8 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
-import type { Written } from "../../ring.ts";
+import { isTextType, type Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
+import { textFrom } from "../wire/text.ts";
 import { Field } from "./codec.ts";
 import { timeOf } from "./time.ts";
 import {
@@ -81,7 +82,7 @@ class Device {
       return (data[from - place.from]! >> bit) & 1;
     }
     const now = this.#bytesOf(field);
-    const isText = field.tag.type.startsWith("text");
+    const isText = isTextType(field.tag.type);
     if ((field.number === null && !isText) || now === null || place.bit >= 0) return NaN;
     for (let i = 0; i < bytes; i++) {
       const at = from + i - place.from;
@@ -122,7 +123,7 @@ class Device {
 /** What the bytes of a text mean: a STRING says its length, other characters end at a 0. */
 function textIn({ address: { isString } }: Field, bytes: Uint8Array): string {
   const text = isString ? bytes.subarray(2, 2 + bytes[1]!) : bytes;
-  return new TextDecoder().decode(text).replace(/\0[^]*$/, "");
+  return textFrom(text).replace(/\0[^]*$/, "");
 }
 
 class S7Server extends StreamServer {

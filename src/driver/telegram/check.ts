@@ -1,6 +1,6 @@
 import { Fault, limits, nearest } from "../../base.ts";
 import type { DriverTag } from "../../driver.ts";
-import { arrayOf, BAD, GOOD, readsAsNull, stateName } from "../../ring.ts";
+import { arrayOf, BAD, GOOD, isTextType, readsAsNull, stateName } from "../../ring.ts";
 import { textProblem, textRoom } from "../wire/text.ts";
 import { BYTE, FIELD, GROUP, parseAddress, type Address } from "./address.ts";
 import { Field, isKnownType } from "./codec.ts";
@@ -68,7 +68,7 @@ function typeProblem({ type, scale, offset }: DriverTag, { place }: Address) {
     return `scale and offset have no meaning for ${type}`;
   }
   if (place.bit >= 0 && type !== "bool") return `.${place.bit} picks a bit: the type must be bool`;
-  if (place.kind === BYTE && type.startsWith("text")) {
+  if (place.kind === BYTE && isTextType(type)) {
     return "A text stands in characters, not in binary bytes: `chars 1..8`";
   }
   return null;

@@ -1,6 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { Driver, DriverTag, Extent } from "../../driver.ts";
+import { character_ms, type LineSettings } from "../wire/line.ts";
 import { advise } from "./advice.ts";
 import { groupProblem, tagProblem } from "./check.ts";
 import { Field } from "./codec.ts";
@@ -111,5 +112,8 @@ export const telegramSerial: Driver = {
     return schemas().serialSettings;
   },
 
-  open: (link, wire) => new TelegramSession(wire, link.settings as SharedLink, false),
+  open(link, wire) {
+    const settings = link.settings as unknown as SharedLink & LineSettings;
+    return new TelegramSession(wire, settings, false, character_ms(settings));
+  },
 };

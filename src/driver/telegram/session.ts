@@ -32,7 +32,8 @@ export class TelegramSession implements Session {
   };
   readonly #wire: Wire;
   readonly #link: SharedLink;
-  readonly #isConnection: boolean;
+  readonly #resetAfterRead: boolean;
+  readonly #character_ms: number;
   readonly #framing: Framing;
   readonly #out: Uint8Array;
   readonly #written: Uint8Array;
@@ -60,11 +61,15 @@ export class TelegramSession implements Session {
   #raw: Uint8Array = new Uint8Array(0);
   #last: () => number | null = anyTime;
 
-  /** `isConnection`: what comes late is left behind by giving the wire up. */
-  constructor(wire: Wire, link: SharedLink, isConnection: boolean) {
+  /**
+   * `resetAfterRead`: what comes late is left behind by giving the wire up. `character_ms`: what
+   * the medium needs for a byte.
+   */
+  constructor(wire: Wire, link: SharedLink, resetAfterRead: boolean, character_ms = 0) {
+    this.#character_ms = character_ms;
     this.#wire = wire;
     this.#link = link;
-    this.#isConnection = isConnection;
+    this.#resetAfterRead = resetAfterRead;
     this.#framing = new Framing(link.frame, link.timeout);
     this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
@@ -182,22 +187,29 @@ export class TelegramSession implements Session {
     at = this.#field!.putRaw(this.#raw, decimals, out, at + before.length);
     out.set(after, at);
     this.#frame = this.#framing.seal(out, at + after.length);
+    this.#drain();
+    // What stood there may have been the end of the connection.
+    if (this.#state !== TO_WRITE) return;
     const notAfter = this.#last();
     if (notAfter === null) return this.#end(BAD.disconnected);
     this.sent = true;
     this.#deadline = Math.min(now + this.#link.timeout, notAfter);
     this.#state = this.#telegram!.acknowledge === null ? TO_ASK : ANSWER;
     this.#sent(out, this.#frame, now);
-    this.#pause(now);
+    this.#pause(now + this.#frame * this.#character_ms);
+  }
+
+  /** Nobody waits for what stands here, unless machines speak unasked. */
+  #drain(): void {
+    if (this.#unasked.length > 0) return;
+    this.#framing.discard();
+    this.#wire.drain();
   }
 
   #ask(now: number): void {
     const { send } = this.#telegram!;
-    // Nobody waits for what stands here, unless machines speak unasked.
-    if (this.#unasked.length === 0) {
-      this.#framing.discard();
-      this.#wire.drain();
-    }
+    // Behind a write nothing is thrown away: it may not all have left.
+    if (this.#kind !== WRITE) this.#drain();
     this.#out.set(send!, this.#framing.payloadAt);
     const n = this.#framing.seal(this.#out, this.#framing.payloadAt + send!.length);
     if (this.#kind !== WRITE) {
@@ -222,7 +234,7 @@ export class TelegramSession implements Session {
     this.counters.timeouts += 1;
     this.#quietUntil = now + this.#link.timeout;
     this.#fail(BAD.timeout);
-    if (this.#kind !== WRITE && this.#isConnection) this.#wire.reset(late_answer, true);
+    if (this.#kind !== WRITE && this.#resetAfterRead) this.#wire.reset(late_answer, true);
   }
 
   /** Whether a write was done is not known: nothing more may come of it (W14). */

@@ -6,6 +6,9 @@ export interface UdpSettings {
   readonly port: number;
 }
 
+/** Answers in a row that were missed without one datagram: another address may have somebody. */
+const unheard_max = 3;
+
 type Datagrams = Bun.udp.ConnectedSocket<"uint8array">;
 
 /**
@@ -21,6 +24,8 @@ class UdpWire implements Wire {
   /** Counts openings: a socket that comes up after `reset` is none of ours any more. */
   #turn = 0;
   #opening = false;
+  /** Answers that were missed since the last datagram of this address. */
+  #unheard = 0;
 
   constructor(settings: UdpSettings, events: WireEvents) {
     this.#settings = settings;
@@ -44,7 +49,9 @@ class UdpWire implements Wire {
       binaryType: "uint8array",
       socket: {
         data: (_, bytes) => {
-          if (turn === this.#turn) this.#events.received(bytes, bytes.length);
+          if (turn !== this.#turn) return;
+          this.#unheard = 0;
+          this.#events.received(bytes, bytes.length);
         },
         // Nobody listens there, says its machine.
         error: (...told: readonly unknown[]) => {
@@ -65,14 +72,20 @@ class UdpWire implements Wire {
 
   drain(): void {}
 
-  reset(why?: string): void {
+  reset(why?: string, anew = false): void {
     if (this.#opening) this.#end(why ?? this.#target.late);
-    else if (this.#socket !== null) this.#end(why ?? "reset");
+    else if (this.#socket !== null) {
+      // One lost datagram, or one dead station, must not lead to another address.
+      this.#end(why ?? "reset", anew && ++this.#unheard < unheard_max);
+    }
   }
 
-  #end(text: string): void {
+  #end(text: string, staysThere = false): void {
     const socket = this.#socket;
-    this.#target.failed();
+    if (!staysThere) {
+      this.#target.failed();
+      this.#unheard = 0;
+    }
     this.#turn += 1;
     this.#opening = false;
     this.#socket = null;

@@ -2,9 +2,12 @@
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
  * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
  * `set NAME JSON`, `bad NAME`, `get NAME`, `count MS` (all counters go up), `counted`, `forget`
- * (all sessions), `writes` (what was written to Setpoint).
+ * (all sessions), `writes` (what was written to Setpoint), `refuse` (the next request to watch
+ * nodes fails), `over NAME` (the clients of all subscriptions are told this status).
  */
-import { DataType, StatusCodes, type UAVariable } from "node-opcua";
+import {
+  DataType, ServiceFault, StatusChangeNotification, StatusCodes, type UAVariable,
+} from "node-opcua";
 import { readFileSync } from "node:fs";
 import { startServer } from "./server.ts";
 
@@ -60,6 +63,29 @@ function forget(): string {
   return "forgotten";
 }
 
+/** The server is too busy, once. */
+function refuse(): string {
+  const server = plant.server as any;
+  server._on_CreateMonitoredItemsRequest = (message: any, channel: any) => {
+    delete server._on_CreateMonitoredItemsRequest;
+    channel.send_response("MSG", new ServiceFault({
+      responseHeader: { serviceResult: StatusCodes.BadTooManyOperations },
+    }), message);
+  };
+  return "will be refused";
+}
+
+/** As of one that a person at the server, or another client, has to do with. */
+function over(status: string): string {
+  for (const session of Object.values((plant.server.engine as any)._sessions) as any[]) {
+    for (const subscription of session.publishEngine.subscriptions) {
+      subscription._addNotificationMessage(
+        new StatusChangeNotification({ status: (StatusCodes as any)[status] }));
+    }
+  }
+  return "told";
+}
+
 let count = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -89,6 +115,8 @@ function answer(line: string): string {
     return "counts";
   }
   if (verb === "forget") return forget();
+  if (verb === "refuse") return refuse();
+  if (verb === "over") return over(name);
   if (verb === "counted") return String(count);
   return `no such verb: ${verb}`;
 }
