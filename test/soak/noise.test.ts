@@ -61,7 +61,7 @@ class NoisyBus implements Wire {
   /** Damaged answers whose change is longer than what a CRC always finds. */
   damaged = 0;
   /** Answers that came too late: none may be taken for another exchange's. */
-  readonly lateFrames = new Set<string>();
+  readonly lateFrames = new Map<string, number>();
   /** What came to the master in this exchange. */
   heard: number[] = [];
   /** The frame of this exchange came back whole before anything else. */
@@ -108,7 +108,7 @@ class NoisyBus implements Wire {
     this.isClean = false;
     const at = this.now + timeout_ms * (1 + 0.9 * random.next());
     this.lateUntil = Math.max(this.lateUntil, at);
-    this.lateFrames.add(Buffer.from(answer).toString("hex"));
+    this.lateFrames.set(Buffer.from(answer).toString("hex"), this.exchange);
     this.#put(at, bytes);
   }
 
@@ -187,12 +187,15 @@ function wrongCells(ring: Ring, tags: readonly DriverTag[], seq: number, exchang
  * Somewhere in what came stands a frame of the right station, function, length and CRC, which is
  * not the answer to another request.
  */
-function matchesByChance({ heard, lateFrames }: NoisyBus, request: Request): boolean {
+function matchesByChance(
+  { heard, lateFrames, exchange }: NoisyBus, request: Request,
+): boolean {
   const bytes = 5 + 2 * request.tags.length;
   return heard.some((byte, i) => {
     if (byte !== request.station || heard[i + 1] !== 3 || heard[i + 2] !== bytes - 5) return false;
     const frame = heard.slice(i, i + bytes);
-    return isSound(frame, bytes) && !lateFrames.has(Buffer.from(frame).toString("hex"));
+    const lateOf = lateFrames.get(Buffer.from(frame).toString("hex")) ?? exchange;
+    return isSound(frame, bytes) && lateOf === exchange;
   });
 }
 
