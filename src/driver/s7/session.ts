@@ -1,10 +1,9 @@
 import { assert } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
-import { BAD, type Ring } from "../../ring.ts";
+import { BAD, spoilCell, type Ring } from "../../ring.ts";
 import {
   ANSWERED, DAMAGED, STRAY, type Protocol,
 } from "../wire/stream-session.ts";
-import { spoilCell } from "../wire/value.ts";
 import { Field } from "./codec.ts";
 import {
   dataBytes, errorOf, frame_bytes_max, frameBytes, get16, GOOD_CODE, grantedPdu, isAnswer,
