@@ -1,5 +1,5 @@
-import type { DriverTag, Listening, Request, Session, SessionCounters } from "../../driver.ts";
-import { DONE } from "../../driver.ts";
+import type { DriverTag, Listening, Request, Session } from "../../driver.ts";
+import { DONE, newCounters } from "../../driver.ts";
 import { BAD, GOOD, spoilCell, type Ring } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { decodeCell, Field } from "./codec.ts";
@@ -100,9 +100,7 @@ export class OverhearSession implements Session, Overheard {
   readonly exception = 0;
   readonly sent = false;
   readonly frame = new Uint8Array(0);
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #conversation: Conversation;
   #listening: Listening | null = null;
   #groups: readonly HeardGroup[] = [];
