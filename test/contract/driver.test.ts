@@ -126,6 +126,8 @@ for (const kit of kits) {
 
     test("unplugged in an exchange it is disconnected, and plugged in it begins anew", () => {
       const { ring, tags } = ringFor(tagsOf(kit, 2));
+      const fresh = new Bench(kit, tags);
+      fresh.poll(ring, tags, 0);
       const bench = new Bench(kit, tags);
       bench.onAnswer = (bytes) => bytes.subarray(0, bytes.length >> 1);
       ring.claim(1);
@@ -136,7 +138,10 @@ for (const kit of kits) {
       ring.publish(1);
       bench.onAnswer = (bytes) => bytes;
       bench.open();
+      bench.frames = [];
       expect(new Set(bench.poll(ring, tags, 10))).toEqual(new Set([DONE]));
+      // Where there is a greeting, as on the first connection.
+      expect(bench.frames.length).toBe(fresh.frames.length);
     });
 
     test("W14: a write is one frame after the last look, and is read as written", () => {

@@ -145,8 +145,7 @@ export class S7Protocol implements Protocol {
       const place = { area, db, from: from + 1, count, bit: -1 };
       return putWrite(out, this.#nextReference(), place, raw.subarray(0, count));
     }
-    const count = bit < 0 ? bytes : 1;
-    return putWrite(out, this.#nextReference(), { area, db, from, count, bit }, raw);
+    return putWrite(out, this.#nextReference(), { area, db, from, count: bytes, bit }, raw);
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {
