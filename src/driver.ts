@@ -72,7 +72,7 @@ interface Protocol {
   checkGroup?(tags: readonly DriverTag[], link: Link): string | null;
   /**
    * What a write of the tag changes: tags of one link and station overlap if one extent of each
-   * does (W13). Pure.
+   * does (W13), such as a value and the structure around it. Pure.
    */
   extents(tag: DriverTag, link: Link): readonly Extent[];
   /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
@@ -155,6 +155,8 @@ export interface Extent {
   readonly area: string;
   readonly from: number;
   readonly to: number;
+  /** Only a part of what lies there changes: it and another part do not overlap for that. */
+  readonly isPart?: true;
 }
 
 /**
