@@ -218,7 +218,10 @@ export interface Wire {
    * not taken `within_ms` later should be given up by the kernel, even if nobody calls `reset`.
    */
   send(bytes: Uint8Array, n: number, within_ms: number): boolean;
-  /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
+  /**
+   * Forgets bytes that were received but not yet delivered, and, where the medium can tell, what
+   * still comes for earlier requests: before one whose answer has no number.
+   */
   drain(): void;
   /**
    * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the
