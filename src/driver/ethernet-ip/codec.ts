@@ -2,6 +2,7 @@ import { Fault, orFault } from "../../base.ts";
 import type { DriverTag } from "../../driver.ts";
 import { arrayOf, ERROR, slotOf, spoilCell, type Ring, type TagType } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import { textProblem, textRawBytes, textRoom } from "../wire/text.ts";
 import { arrayProblem, bytesOf, NumberField, numberProblem, putSlot } from "../wire/value.ts";
 import { itemAt, parseAddress, wordsOfBits, type Address } from "./address.ts";
@@ -112,7 +113,8 @@ export function tagProblem(tag: DriverTag): string | null {
   }
   const { elements, elementBytes } = new Field(tag);
   return arrayProblem(tag, elements * elementBytes, range_bytes_max, "bytes") ??
-    numberProblem(tag, "EtherNet/IP") ?? (tag.writable ? writeProblem(tag, address) : null);
+    stationProblem(tag, "EtherNet/IP") ?? numberProblem(tag, "EtherNet/IP") ??
+    (tag.writable ? writeProblem(tag, address) : null);
 }
 
 /** A text that one answer has room for. */

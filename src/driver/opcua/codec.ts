@@ -6,6 +6,7 @@ import {
 } from "../../ring.ts";
 import { rangeOf, rawNumberOf, Scaling, scaleProblem } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
@@ -356,7 +357,8 @@ export function encode(tag: DriverTag, value: Written): Raw {
 export function tagProblem(tag: DriverTag): string | null {
   const address = orFault(() => parseAddress(tag.at));
   if (address instanceof Fault) return address.message;
-  const problem = scaleProblem(tag) ?? rangeProblem(tag, address);
+  const problem = scaleProblem(tag) ?? stationProblem(tag, "OPC UA") ??
+    rangeProblem(tag, address);
   if (problem !== null) return problem;
   if (address.call !== null && !tag.writable) {
     return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;

@@ -4,6 +4,7 @@ import {
   arrayOf, BAD, ERROR, GOOD, isTextType, slotOf, spoilCell, type Ring,
 } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import { putCharacters, textProblem, textRawBytes, textRoom } from "../wire/text.ts";
 import { arrayProblem, bytesOf, NumberField, numberProblem, putSlot } from "../wire/value.ts";
 import { itemPlace, parseAddress, parseOne, type Address } from "./address.ts";
@@ -100,7 +101,8 @@ export function tagProblem(tag: DriverTag): string | null {
   if (address.bytes > item_bytes_max) {
     return `${tag.type} is longer than one read: at most ${item_bytes_max} bytes`;
   }
-  return numberProblem(tag, "S7") ?? (tag.writable ? writeProblem(tag, address) : null);
+  return stationProblem(tag, "S7") ?? numberProblem(tag, "S7") ??
+    (tag.writable ? writeProblem(tag, address) : null);
 }
 
 function writeProblem(tag: DriverTag, { area, isString }: Address): string | null {
