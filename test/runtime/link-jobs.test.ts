@@ -122,7 +122,7 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     answer();
     expect(session.begun).toEqual(["poll discrete", "write"]);
   });
-  test("a write left when it was looked at last, whenever the turn began or it was answered", () => {
+  test("a write left when it was looked at last, whenever it was answered", () => {
     const left: number[] = [];
     answer();
     answer();
