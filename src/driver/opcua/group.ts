@@ -384,7 +384,7 @@ export class Group implements Watcher {
     this.#missed = null;
     const last = new Map(values.map((one) => [one.tag, one]));
     this.#take([...last.values()].map((one) => ({ ...one, source: NaN })));
-    this.#history?.take(this.#o.time(), values.filter((one) => last.get(one.tag) !== one));
+    this.#history?.take(this.#o.time(), values.filter((one) => isOther(one, last.get(one.tag)!)));
   }
 
   #toldOf({ notificationData }: Notification): Told[] {
@@ -455,6 +455,11 @@ function toldOf(tag: number, answer: DataValue): Told {
   const at = sourceTimestamp ?? serverTimestamp;
   return { tag, source: at === null || at === undefined ? NaN : at.getTime(),
     status: statusCode.value, value };
+}
+
+/** A server may tell its newest value once more when the connection is back. */
+function isOther(one: Told, last: Told): boolean {
+  return one !== last && !(one.source === last.source && Bun.deepEquals(one.value, last.value));
 }
 
 function after(number: number): number {
