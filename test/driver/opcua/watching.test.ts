@@ -139,19 +139,19 @@ async function watchOver(cable: Cable): Promise<void> {
   await Bun.sleep(300);
 }
 
-test("a lost connection: what the server kept is asked for, its newest value is a row, the others " +
-  "are history", async () => {
-  using cable = new Cable(port);
-  await watchOver(cable);
-  await outage(cable, 2, 3, 4);
-  await until("it is back", () => watching.client.opens === 2 && watching.isGood());
-  expect(watching.seen.filter((value) => value !== null)[0]).toBe(4);
-  expect(watching.overtaken).toEqual([2, 3]);
-  expect(watching.said.join()).not.toContain("closed");
-  await plant.ask("set Level 5");
-  await until("it goes on", () => watching.seen.at(-1) === 5);
-  expect(new Set(watching.seen)).toEqual(new Set([null, 4, 5]));
-}, 30_000);
+test("a lost connection: the newest value that the server kept is a row, the others are history",
+  async () => {
+    using cable = new Cable(port);
+    await watchOver(cable);
+    await outage(cable, 2, 3, 4);
+    await until("it is back", () => watching.client.opens === 2 && watching.isGood());
+    expect(watching.seen.filter((value) => value !== null)[0]).toBe(4);
+    expect(watching.overtaken).toEqual([2, 3]);
+    expect(watching.said.join()).not.toContain("closed");
+    await plant.ask("set Level 5");
+    await until("it goes on", () => watching.seen.at(-1) === 5);
+    expect(new Set(watching.seen)).toEqual(new Set([null, 4, 5]));
+  }, 30_000);
 
 test.each([["forgets what it told", "forgetTold", "has lost what it told meanwhile"],
   ["answers as if it had told nothing (asyncua)", "empty", "does not say what it kept for us"],
