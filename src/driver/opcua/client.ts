@@ -1,7 +1,9 @@
 import type { OPCUAClient } from "node-opcua-client";
 import { limits, reason } from "../../base.ts";
 import type { Link } from "../../config.ts";
-import type { Client, ClientDone, ClientHost, DriverTag, SessionCounters } from "../../driver.ts";
+import {
+  newCounters, type Client, type ClientDone, type ClientHost, type DriverTag,
+} from "../../driver.ts";
 import { BAD } from "../../ring.ts";
 import {
   abandon, connect, peerOf, quieten, type Connection, type Way,
@@ -26,9 +28,7 @@ class OpcuaClient implements Client {
   reason = "connecting";
   peer = "";
   opens = 0;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #way: Way;
   readonly #host: ClientHost;
   readonly #groups: readonly Group[];
