@@ -3,7 +3,7 @@ import { DONE, modbusRtu } from "../../src/driver.ts";
 import { Tag } from "../../src/config.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
 import type { TagPolicy } from "../../src/config.ts";
-import type { Command } from "../../src/gate.ts";
+import { keyOf, proveCommand, type Command } from "../../src/gate.ts";
 import { Lane } from "../../src/runtime/lane.ts";
 import { Frames } from "../../src/runtime/frames.ts";
 import type { Guard, LinkPort } from "../../src/runtime/port.ts";
@@ -38,7 +38,8 @@ function laneOf(
   permitAt: number, committing = (): void => {},
   {
     station = path.station, policy = fixture.policy, alone = { device: null as string | null },
-    readBack = undefined as number | null | undefined, forced = [] as readonly string[], lag_ms = 0,
+    readBack = undefined as number | null | undefined, forced = [] as readonly string[],
+    lag_ms = 0, words = null as Uint8Array | null,
   } = {},
 ) {
   const answers = readBack !== undefined;
@@ -51,9 +52,9 @@ function laneOf(
     frames: new Frames(), lag_ms: () => lag_ms, view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
       reads += 1;
-      const words = reads === 1 ? 600 : readBack!;
-      raw.set([words >> 8, words & 255]);
-      done(words === null ? BAD.timeout : DONE, 0, true, NaN, null);
+      const word = reads === 1 ? 600 : readBack!;
+      raw.set(words ?? [word >> 8, word & 255]);
+      done(word === null ? BAD.timeout : DONE, 0, true, NaN, null);
       return true;
     },
     write(_tag, raw, guard, done) {
@@ -68,7 +69,7 @@ function laneOf(
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const lane = new Lane({
     tag: new Tag({ name: "press", station }, { ...tags[0]!, ...path,
-      name: "setpoint", type: "int16", eu: "°C", writable: true }),
+      name: "setpoint", type: words === null ? "int16" : "int64", eu: "°C", writable: true }),
     driver: modbusRtu, link, port, policy, ring, interval: 100,
     permit: permitOf(permitAt), box: fixture.box(), log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
@@ -176,4 +177,23 @@ test("W16: a row that was looked at before the write came is no change from outs
     return lane.state.yielded;
   };
   expect([yielded(0), yielded(500)]).toEqual([expect.stringContaining("60"), null]);
+});
+
+test("W2: a proof whose words are not those that stand there is refused", () => {
+  const { scale } = path;
+  const proofOf = (words: readonly number[], value: number): unknown[] => {
+    const policy: TagPolicy = { ...fixture.policy, allow: ["prove"], max: 1e17, maxStep: null,
+      onLoss: null };
+    const { lane, guards } = laneOf(now, () => {}, { policy, words: Uint8Array.from(words) });
+    const ask = proveCommand({ id: "p-1", tag: "press.setpoint", by: "anna" }, value, "new", now,
+      now + 5000);
+    lane.state.arming = fixture.arming({ hash: lane.state.hash!, only: keyOf(ask) });
+    lane.state.lastReadBack = value;
+    lane.take(ask, () => {});
+    return [guards.length, lane.last?.code ?? null];
+  };
+  // 600, and 2^53 - 3: its value times 0.1, divided by it again, is the next one.
+  expect(proofOf([0, 0, 0, 0, 0, 0, 600 >> 8, 600 & 255], 600 * scale)[0]).toBe(1);
+  expect(proofOf([0, 0x1f, 255, 255, 255, 255, 255, 253], (2 ** 53 - 3) * scale))
+    .toEqual([0, "does-not-fit"]);
 });
