@@ -31,14 +31,16 @@ function scale() {
     const [column] = ring.columns;
     return [ring.arena.F[column!.payload + row], ring.arena.U[column!.state + row]];
   });
-  return { runner, wire, state, says, rows };
+  return { runner, wire, ring, state, says, rows };
 }
 
 test("each telegram is a row, and nothing is asked", () => {
-  const { runner, wire, says, rows } = scale();
+  const { runner, wire, ring, says, rows } = scale();
   says("W 7\r\nW 8\r\n");
   runner.step(1e6);
   expect([rows(), wire.sent]).toEqual([[[7, GOOD], [8, GOOD]], []]);
+  // A telegram has no time of its own.
+  expect(ring.arena.F[ring.sourceAt]).toBeNaN();
 });
 
 test("a lost link is one row that says so, with the last value known", () => {

@@ -49,6 +49,7 @@ describe("addresses", () => {
 
   test("what does not fit the type is told", () => {
     expect(tagProblem(tag("text(8)", { scale: 2 }))).toMatch(/scale and offset/);
+    expect(tagProblem(tag("float32", { scale: 0 }))).toContain("scale is a number other than 0");
     expect(tagProblem(tag("float64", { at: "ns=1;s=T range 0:3" }))).toMatch(/json\(n\)/);
     expect(tagProblem(tag("float64[4]", { at: "ns=1;s=T range 0:3", scale: 2 }))).toBeNull();
     expect(tagProblem(tag("float64[3]", { at: "ns=1;s=T range 0:3" }))).toMatch(/has 4 items/);
