@@ -18,6 +18,9 @@ const recover_ms_max = 30_000;
 /** A session outlives this many intervals of its slowest group. */
 const session_intervals = 20;
 
+/** What the library calls before it takes a new session for one that the server has lost. */
+type Recreating = OPCUAClient & { beforeSubscriptionRecreate?: () => Promise<Error> };
+
 /**
  * One link: a session with a subscription for each group. When the connection is lost, the library
  * gets the session back, with what the server kept for us meanwhile; if it cannot, or the server
@@ -163,6 +166,12 @@ class OpcuaClient implements Client {
     client.on("close", () => {
       if (isOurs()) this.#fail("connection lost");
     });
+    // The library would watch the nodes of before in a new session: by numbers of namespaces that
+    // a server which was restarted may have given to others.
+    (client as Recreating).beforeSubscriptionRecreate = () => {
+      if (isOurs()) this.#fail("the server has forgotten the session");
+      return Promise.resolve(new Error("all is made anew"));
+    };
   }
 
   #lost(why: string): void {

@@ -1,4 +1,5 @@
 import { RepublishRequest, type ClientSession, type RepublishResponse } from "node-opcua-client";
+import { reason } from "../../base.ts";
 import type { Notification } from "./group.ts";
 import { messages_max } from "./publish.ts";
 
@@ -41,7 +42,8 @@ export function fetchKept(session: ClientSession, watchers: readonly Watcher[]):
 
 async function fetchAll(ask: Republishing["republish"], watcher: Watcher): Promise<void> {
   for (let n = 0; n < messages_max; n++) {
-    const message = await fetchOne(ask, watcher);
+    const message = await fetchOne(ask, watcher).catch((thrown: unknown) =>
+      giveUp(watcher, `the server keeps nothing for us: ${reason(thrown)}`));
     if (message === null) return;
     if (!watcher.missed(message)) giveUp(watcher, "the server does not say what it kept for us");
   }
@@ -53,7 +55,7 @@ function giveUp(watcher: Watcher, why: string): never {
   throw new Error(why);
 }
 
-/** null = there is none. Any other refusal is for the library, which makes anew what is gone. */
+/** null = there is none. */
 function fetchOne(
   ask: Republishing["republish"], { subscription: subscriptionId, next }: Watcher,
 ): Promise<Notification | null> {
