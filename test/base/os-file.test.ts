@@ -55,6 +55,18 @@ test("a wait keeps the fraction of a millisecond", () => {
   close(to);
 });
 
+test("a longer wait ends near its time once, and then on it", () => {
+  const [from, to] = pipe();
+  const waiter = new Waiter(from, from);
+  const until = monotonic() + 20;
+  expect(waiter.wait(until)).toBe(0);
+  expect(monotonic()).toBeGreaterThanOrEqual(until - 0.8);
+  expect(waiter.wait(until)).toBe(0);
+  expect(monotonic()).toBeGreaterThanOrEqual(until);
+  close(from);
+  close(to);
+});
+
 test("a pty is raw: bytes come as they are, nothing is echoed", () => {
   const pty = openPty();
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);

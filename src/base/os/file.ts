@@ -72,6 +72,12 @@ const PR_SET_TIMERSLACK = 29;
 const early_ms_max = 0.3;
 
 /**
+ * A longer wait ends once by this (ms) before its time: what runs then runs again when it counts,
+ * and code that has not run for a while takes some 50 µs longer.
+ */
+const rehearsal_ms = 0.8;
+
+/**
  * Waits for one of two descriptors in ppoll(2): its timeout keeps fractions of a millisecond, and
  * on this thread from now on the system may not stretch it by the usual 50 µs (prctl(2)). A wait
  * that ends by time ends on it: it sleeps as much shorter as the system usually wakes late.
@@ -89,19 +95,21 @@ export class Waiter {
   }
 
   /**
-   * Until the monotonic time `until` at most. Bit 0: the first has bytes, bit 1: the second; bit 2:
-   * the first is gone.
+   * Until the monotonic time `until` at most; 0 if that came, or is near. Bit 0: the first has
+   * bytes, bit 1: the second; bit 2: the first is gone.
    */
   wait(until: number): number {
-    const wake = until - this.#late_ms;
-    for (let now = monotonic();;) {
+    let now = monotonic();
+    const end = until - now > 2 * rehearsal_ms ? until - rehearsal_ms : until;
+    const wake = end - this.#late_ms;
+    for (;;) {
       const sleep_ms = Math.max(0, wake - now);
       const ready = this.#sleep(sleep_ms);
       if (ready !== 0) return ready;
       now = monotonic();
       // Before `wake` it was a signal that ended the sleep.
       if (sleep_ms > 0 && now >= wake) this.#learn(now - wake);
-      if (!(now < until)) return 0;
+      if (!(now < end)) return 0;
     }
   }
 
