@@ -120,6 +120,18 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     answer();
     expect(session.begun).toEqual(["poll discrete", "write"]);
   });
+  test("two jobs never go in a row past a poll that is due", () => {
+    answer();
+    answer();
+    session.begun.length = 0;
+    write();
+    write();
+    for (let i = 0; i < 4; i++) {
+      runner.step(100);
+      session.result = DONE;
+    }
+    expect(session.begun).toEqual(["write", "poll discrete", "write", "poll holding"]);
+  });
   test("a row is there as soon as its last answer is, before any job", () => {
     const head = ring.head;
     let seen = head;

@@ -102,6 +102,10 @@ export class Cable {
   stop(): void {
     this.#listener.stop(true);
   }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
 }
 
 interface Line {
