@@ -66,6 +66,40 @@ describe("Modbus RTU session", () => {
     expect(session.counters.garbled).toBe(1);
   });
 
+  test("what begins like a refusal, and is none, ends nothing: the answer is still to come", () => {
+    const { session } = begin();
+    session.read(request!, ring, 5, 0);
+    give(session, Uint8Array.of(1, 0x83, 7, 7, 7), 5);
+    expect(session.result).toBe(PENDING);
+    give(session, good, 40);
+    expect([session.result, session.counters.stray]).toEqual([DONE, 5]);
+  });
+
+  test("a damaged refusal is garbled at the deadline, and its station left alone", () => {
+    const { wire, session } = begin();
+    session.read(request!, ring, 5, 0);
+    give(session, withCrc(1, 0x83, 2).with(2, 3), 5);
+    session.step(deadline);
+    expect(session.result).toBe(BAD.garbled);
+    session.read(request!, ring, 6, deadline);
+    expect(session.step(deadline)).toBeCloseTo(deadline + 100, 6);
+    expect(wire.sent.length).toBe(1);
+  });
+
+  test("a damaged answer to a write is one if it has the write's address", () => {
+    const answer = withCrc(1, 16, 0, 1, 0, 2);
+    for (const [damaged, result] of [
+      [answer.with(5, 3), BAD.garbled], [answer.with(3, 9), PENDING],
+    ] as const) {
+      const { session } = begin();
+      session.write(tags[1]!, Uint8Array.of(0x42, 0x48, 0, 0), () => Infinity, 0);
+      // Its echo, which comes first until it is known that none does.
+      give(session, withCrc(1, 16, 0, 1, 0, 2, 4, 0x42, 0x48, 0, 0), 1);
+      give(session, damaged, 20);
+      expect(session.result).toBe(result);
+    }
+  });
+
   test("half a frame and a wrong station end garbled at the deadline; silence is a timeout", () => {
     for (const bytes of [good.slice(0, 6), withCrc(2, 3, 6, 0, 7, 0x42, 0x48, 0, 0)]) {
       const { session } = begin();

@@ -161,9 +161,11 @@ export class AsciiFraming extends LineFraming implements Framing {
       this.foreign = false;
       return ANSWER;
     }
-    if (!isOurs) this.discard();
-    // Another's; what is damaged may have been the answer, or the echo before it.
-    return isSound && !isOurs || this.echo.isOwed ? NOTHING : DAMAGED;
+    // Damaged, and by its head and length the answer, or the echo before it. Anything else may be
+    // another's, and the answer still to come: it would be taken for that to the next request.
+    if (fits && !this.echo.isOwed) return DAMAGED;
+    this.discard();
+    return NOTHING;
   }
 
   #skipEcho(inDoubt: boolean): void {

@@ -129,7 +129,7 @@ export class RtuFraming extends LineFraming implements Framing {
       } else if (own > 0 || n > 0 && !isThere) {
         if (!damaged) this.#drop(i);
         return damaged && !this.echo.isOwed ? DAMAGED : NOTHING;
-      } else if (n > 0) damaged = true;
+      } else if (n > 0 && this.#isSurely(i, code)) damaged = true;
     }
     // Where the echo was damaged, too, the answer is still to come.
     if (damaged) return this.echo.isOwed ? NOTHING : DAMAGED;
@@ -184,6 +184,18 @@ export class RtuFraming extends LineFraming implements Framing {
     const counted = code <= READ_INPUTS && there >= 3;
     return counted && input[i + 2] !== length - 2 ? 0 : 1 + length + 2;
   }
+
+  /**
+   * A damaged frame ends the exchange only if it is the answer without doubt, by the count of a
+   * read or the address of a write. Else the answer may still come, and would be taken for the next
+   * one: two bytes of noise look like the beginning of a refusal too often.
+   */
+  #isSurely(i: number, code: number): boolean {
+    const { input, out } = this;
+    if (input[i + 1] !== code) return false;
+    return code <= READ_INPUTS || (input[i + 2] === out[2] && input[i + 3] === out[3]);
+  }
+
   #drop(n: number): void {
     this.strayed(n);
     this.#remove(n);
