@@ -45,7 +45,7 @@ beforeAll(async () => {
   await client.subscribeAsync("#");
   await good(gateway, "a.power");
   await good(gateway, "b.power");
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await client?.endAsync();
   await site?.stop();
@@ -90,7 +90,7 @@ test("a bus with another device begins anew with its port, the other stays armed
   expect((await gateway.cli("write", "b.target", "7")).output).toContain("not armed");
   await gateway.arm("b.target");
   expect((await gateway.cli("write", "b.target", "8")).output).toContain("verified");
-}, 60_000);
+}, 120_000);
 
 test("a latch is heeded by a bus that a change opened", async () => {
   const latch = await gateway.cli("write", "b.target", "9");
@@ -104,7 +104,7 @@ test("a latch is heeded by a bus that a change opened", async () => {
   expect((await gateway.post("/disarm", { by: "bert", clear: true })).status).toBe(200);
   await gateway.arm("b.target");
   expect((await gateway.cli("write", "b.target", "11")).output).toContain("verified");
-}, 60_000);
+}, 120_000);
 
 test("a source listens to another topic, and its readers keep what they know", async () => {
   await asks("asked");
@@ -120,7 +120,7 @@ test("a source listens to another topic, and its readers keep what they know", a
   await client.publishAsync("asked", JSON.stringify({ n: 77 }));
   await Bun.sleep(200);
   expect((await link("broker")).counters.received).toBe(received);
-}, 60_000);
+}, 120_000);
 
 test("a sink goes elsewhere; a broker's settings: one client, opened anew", async () => {
   await until("out", () => heard.includes("out"));
@@ -146,4 +146,4 @@ test("a sink goes elsewhere; a broker's settings: one client, opened anew", asyn
   await until("polls go on", async () => (await link("bus-a")).polls[0].polls > 0);
   await Bun.sleep(500);
   expect(heard.length).toBeLessThanOrEqual(silent + 1);
-}, 60_000);
+}, 120_000);

@@ -39,7 +39,7 @@ type Config = typeof config;
 let site: Site;
 let gateway: RunningGateway;
 let live: string;
-beforeAll(async () => { site = await Site.start(config); }, 60_000);
+beforeAll(async () => { site = await Site.start(config); }, 120_000);
 afterAll(() => site?.stop());
 beforeEach(async () => {
   if (gateway !== undefined) await gateway.stop();
@@ -47,7 +47,7 @@ beforeEach(async () => {
   gateway = await site.run(live, ["--normal"]);
   await good(gateway, "oven.temperature");
   await good(gateway, "press.pressure");
-}, 60_000);
+}, 120_000);
 
 /** What runs, with something changed; written beside it as `new.json`. */
 function changed(change: (config: Config) => void): string {
@@ -98,7 +98,7 @@ test("a rule is added, another changed: no link and no other state is touched", 
   const row = await audited("changed");
   expect(row).toMatchObject({ who: "anna", origin: "config", sentence:
     expect.stringContaining(`${hash} was replaced by ${(await health()).configHash}, policy `) });
-}, 60_000);
+}, 120_000);
 
 test("a rule's first sink needs room for its lag: without, it begins anew", async () => {
   const counts = async (): Promise<number[]> =>
@@ -124,7 +124,7 @@ test("a rule's first sink needs room for its lag: without, it begins anew", asyn
     await until(`a row of ${rule} is logged`, async () => gateway.program.output
       .includes(`log ${rule}: `));
   }
-}, 60_000);
+}, 120_000);
 
 test("what is wrong is refused as check prints it, and the old one runs on", async () => {
   const { configHash } = await health();
@@ -145,7 +145,7 @@ test("what is wrong is refused as check prints it, and the old one runs on", asy
   expect((await gateway.cli("confirm", "--by", "anna")).output).toContain("No change waits");
   expect((await health()).configHash).toBe(configHash);
   expect(readFileSync(live, "utf8")).toContain("SELECT pressure FROM press.fast");
-}, 60_000);
+}, 120_000);
 
 test("only a restart: profile, API, and a policy that lets more through", async () => {
   const cases: [(next: any) => void, string][] = [
@@ -168,7 +168,7 @@ test("only a restart: profile, API, and a policy that lets more through", async 
     const apply = await gateway.cli("apply", file, "--by", "anna");
     expect([apply.code, apply.output]).toEqual([1, expect.stringContaining(why)]);
   }
-}, 60_000);
+}, 120_000);
 
 test("a force ends with a change that makes its group's rows anew, in the permit too", async () => {
   const permitted = async (): Promise<string> =>
@@ -188,7 +188,7 @@ test("a force ends with a change that makes its group's rows anew, in the permit
   await good(gateway, "press.pressure");
   await gateway.arm("press.ceiling");
   expect(await permitted()).toContain("verified");
-}, 60_000);
+}, 120_000);
 
 test("W3: what a change touches of the way to a machine is disarmed, the rest is not", async () => {
   await gateway.arm("oven.setpoint");
@@ -226,7 +226,7 @@ test("W3: what a change touches of the way to a machine is disarmed, the rest is
   expect(await armed()).toEqual(["oven.setpoint"]);
   await gateway.arm("press.ceiling");
   expect((await gateway.cli("write", "press.ceiling", "60")).output).toContain("outside 0 to 50");
-}, 60_000);
+}, 120_000);
 
 test("--confirm: a restart has the old one until then; it goes back or stays", async () => {
   const old = readFileSync(live, "utf8");
@@ -256,7 +256,7 @@ test("--confirm: a restart has the old one until then; it goes back or stays", a
   expect((await gateway.cli("confirm", "--by", "bert")).output).toContain("confirmed");
   expect(readFileSync(live, "utf8")).toBe(readFileSync(file, "utf8"));
   expect(await health()).toMatchObject({ unconfirmed: null });
-}, 60_000);
+}, 120_000);
 
 test("a device changes: its link begins anew, the other polls on", async () => {
   const before = await untouched("oven");
@@ -283,4 +283,4 @@ test("a device changes: its link begins anew, the other polls on", async () => {
   expect((await gateway.get("/tags/press.more")).status).toBe(404);
   expect(await gateway.get("/devices/press"))
     .toMatchObject({ status: 404, body: { error: { code: "unknown-device" } } });
-}, 60_000);
+}, 120_000);

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await good(gateway, "oven.setpoint");
   await until("commands are taken", async () => ((await gateway.get("/links")).body as any[])
     .find((link) => link.name === "broker").state === "open");
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await site?.stop();
   await broker?.stop();
@@ -87,4 +87,4 @@ test("polls and questions go on, disarm comes through, what is dropped is counte
   const own = rows.filter((row) => row.id?.startsWith("flood-"));
   expect(own.length).toBeGreaterThan(1);
   expect(own.every((row) => row.verdict === "refused" && row.count === 1)).toBe(true);
-}, 60_000);
+}, 120_000);

@@ -20,7 +20,7 @@ const day_ms = 86_400_000;
 
 let site: Site;
 let gateway: RunningGateway;
-beforeAll(async () => { site = await Site.start(config); }, 60_000);
+beforeAll(async () => { site = await Site.start(config); }, 120_000);
 afterAll(() => site?.stop());
 
 const write = async (id: string, value: number): Promise<any> => (await gateway.post("/write",
@@ -73,4 +73,4 @@ test("full: reading goes on, writing is refused with what to do; pruning lets it
   expect(await write("old-7", 14)).toMatchObject({ outcome: "refused", code: "duplicate" });
   expect((await gateway.get("/audit?limit=50")).body).toContainEqual(
     expect.objectContaining({ code: "pruned", who: "anna" }));
-}, 60_000);
+}, 120_000);

@@ -99,7 +99,7 @@ test("W8: what the table said last is uncertain, and nothing uncertain is writte
   const back = monotonic();
   await until("it is written again", () => site.plant.writes("oven", back).length > 3);
   expect((await table("recipes")).counters.stale).toBeGreaterThan(5);
-}, 60_000);
+}, 120_000);
 
 test("check names what is wrong with a table", async () => {
   const wrong = site.live({}, { tables: { ...config.tables,

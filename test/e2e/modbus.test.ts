@@ -67,7 +67,7 @@ beforeAll(async () => {
   site = await Site.start(config, { "plant.json": plant });
   gateway = await site.run();
   for (const link of Object.keys(config.links)) await good(gateway, `at_${link}.temperature`);
-}, 30_000);
+}, 120_000);
 afterAll(() => site?.stop());
 
 const write = async (tag: string, value: unknown): Promise<any> => (await gateway.post("/write",
@@ -144,7 +144,7 @@ test("W2, W3: a device that dials in anew keeps its proof, and is armed by nobod
     .toEqual([false, expect.objectContaining({ outcome: "verified", present: true })]);
   expect((await write(tag, true)).code).toBe("not-armed");
   expect((await gateway.cli("why", tag)).output).toContain("another device may stand there now");
-}, 20_000);
+}, 120_000);
 
 test("nothing is written over UDP", async () => {
   const file = site.folder.write("udp.json", { gateway: { id: "u" },

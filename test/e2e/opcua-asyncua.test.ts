@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
-import { freePort } from "../driver/opcua/process.ts";
+import { freePort } from "../support/port.ts";
 
 const script = resolve(import.meta.dir, "../driver/opcua/asyncua_plant.py");
 const interpreter = python("asyncua");
@@ -13,7 +13,7 @@ const items = 200;
 
 /** An independent stack: what both sides of one library agree on may still be wrong. */
 test.skipIf(interpreter === null)("the compiled binary against asyncua", async () => {
-  const port = freePort();
+  const port = await freePort();
   const server = new Program([interpreter!, "-u", script, String(port), String(items)]);
   const folder = workFolder();
   const file = folder.write("gateway.json", {
@@ -80,12 +80,12 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
     await server.stop("SIGKILL");
     folder.remove();
   }
-}, 90_000);
+}, 120_000);
 
 test.skipIf(interpreter === null)(
   "a scan of asyncua, its certificate trusted ahead, and a secure session at the first attempt",
   async () => {
-    const port = freePort();
+    const port = await freePort();
     const folder = workFolder();
     const store = join(folder.path, "store");
     const server = new Program([interpreter!, "-u", script, String(port), "1", folder.path]);
@@ -126,7 +126,7 @@ test.skipIf(interpreter === null)(
           `trust too: ${store}/opcua/own\\.certificate\\.der`))]);
       gateway = await RunningGateway.start(file, store);
       await until("a value", async () =>
-        (await gateway!.get("/tags/plant.name")).body.value === "Mühle", 20_000);
+        (await gateway!.get("/tags/plant.name")).body.value === "Mühle", 60_000);
       expect((await gateway.get("/links")).body[0]).toMatchObject({ state: "open", opens: 1 });
       expect(gateway.program.output).not.toContain("not trusted");
     } finally {
@@ -134,4 +134,4 @@ test.skipIf(interpreter === null)(
       await server.stop("SIGKILL");
       folder.remove();
     }
-  }, 90_000);
+  }, 120_000);

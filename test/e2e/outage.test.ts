@@ -68,7 +68,7 @@ async function allGood(): Promise<void> {
     await until(`${name} is good`, async () => {
       const row = await latest(name);
       return row !== null && row.quality.target === undefined && row.values.target === 42;
-    }, 30_000);
+    }, 60_000);
   }
 }
 
@@ -121,5 +121,5 @@ test.skipIf(server === null)("hangs, is gone for a minute, is back", async () =>
   await allGood();
   // The last row of the rule that was held is as good as before: its table may still be asking.
   await until("every table is open", async () =>
-    (await gateway.get("/tables")).body.every((t: any) => t.state === "open"), 30_000);
+    (await gateway.get("/tables")).body.every((t: any) => t.state === "open"), 60_000);
 }, 180_000);

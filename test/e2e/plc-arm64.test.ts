@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { peer } from "../support/peer.ts";
 import { python } from "../support/python.ts";

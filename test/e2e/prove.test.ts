@@ -48,7 +48,7 @@ beforeAll(async () => {
   site = await Site.start(config, { "plant.json": plant });
   gateway = await site.run();
   for (const tag of tags) await good(gateway, tag);
-}, 30_000);
+}, 120_000);
 afterAll(() => site?.stop());
 
 test("W2: what stands there is written once, read again, and nothing stays armed", async () => {
@@ -123,4 +123,4 @@ test("W4, W5: refused under disarm and with a rejected configuration", async () 
   const { code, output } = await prove("oven.setpoint");
   expect([code, output.includes("config-rejected")]).toEqual([1, true]);
   expect(writes()).toBe(before);
-}, 20_000);
+}, 120_000);

@@ -165,7 +165,7 @@ export class Site {
 }
 
 /** Until a tag reads good again. */
-export function good(gateway: RunningGateway, tag: string, within_ms = 15_000): Promise<unknown> {
+export function good(gateway: RunningGateway, tag: string, within_ms = 60_000): Promise<unknown> {
   return until(`${tag} good`, async () =>
     (await gateway.get(`/tags/${tag}`)).body.quality === "good", within_ms);
 }
