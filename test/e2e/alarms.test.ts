@@ -8,7 +8,7 @@ const oven = (station: number) => ({ link: "plc", station, groups: { fast: "100m
   temperature: { at: "input 0", type: "float32" } } });
 const config = {
   gateway: { id: "alarms" },
-  links: { plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { "oven-1": oven(1), "oven-2": oven(2) },
   rules: { watch: { sql: "SELECT device, alarm(temperature > 90, 200ms, 200ms, 'overheat') " +
     "OVER (PARTITION BY device KEYS 16) AS state FROM oven-*.fast" } },

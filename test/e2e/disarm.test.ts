@@ -37,7 +37,7 @@ test.skipIf(!isRoot)("W4: what runs elsewhere is found, and never taken for sile
   const folder = workFolder({ "gateway.json": device });
   const [config, other] = ["gateway.json", "other"].map((name) => join(folder.path, name));
   const script = `
-    "$0" run ${config} --store ${other} & sleep 2
+    "$0" run ${config} --store ${other} & until [ -S ${other}/tagwerk.sock ]; do sleep 0.1; done
     cd ${folder.path}; "$0" disarm --by test; echo "beside: $?"; ls ${other}/latch
     "$0" disarm --clear --by test --store ${other}
     cd /; "$0" disarm --by test; echo "anywhere: $?"; ls ${other}/latch

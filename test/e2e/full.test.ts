@@ -8,7 +8,7 @@ import { good, Site } from "../support/plant.ts";
 /** W10, W21: a full audit stops writing, says what to do, and a person makes room. */
 const config = {
   gateway: { id: "full" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "100ms" }, tags: {
     setpoint: { at: "holding 0", type: "int16", access: "read-write" } } } },
   policy: { "oven.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100,

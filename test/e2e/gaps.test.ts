@@ -20,7 +20,7 @@ const rules = {
 };
 const config = {
   gateway: { id: "gaps" },
-  links: { plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { press: { link: "plc", groups: { fast: "100ms" }, tags: {
     power: { at: "input 0", type: "int16" }, door: { at: "discrete 4", type: "bool" },
     own: setpoint(0), behind: setpoint(2), closed: setpoint(4) } } },

@@ -12,7 +12,7 @@ import { good, Site } from "../support/plant.ts";
  */
 const config = {
   gateway: { id: "lookup" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "100ms" }, tags: {
     program: { at: "input 0", type: "int16" },
     setpoint: { at: "holding 0", type: "int16", access: "read-write" } } } },

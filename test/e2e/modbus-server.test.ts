@@ -18,7 +18,7 @@ const config = {
   gateway: { id: "north" },
   policy: "file:write-policy.json",
   links: {
-    plc: { type: "modbus-tcp", host: "127.0.0.1", port: plc, framing: "rtu", timeout: "300ms" },
+    plc: { type: "modbus-tcp", host: "127.0.0.1", port: plc, framing: "rtu", timeout: "1s" },
     panel: { type: "modbus-server", address: "127.0.0.1", port, clients: 3 },
   },
   devices: { press: { link: "plc", groups: { fast: "50ms" }, tags: {

@@ -14,7 +14,7 @@ const tags = {
   horn: { at: "holding 4.10", ...rw }, fan: { at: "coil 7", ...rw },
 };
 const bus = { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200 };
-const quick = { timeout: "200ms" };
+const quick = { timeout: "1s" };
 /** Every other way that frames are packed and carried. */
 const carried = {
   rtu_over_tcp: { type: "modbus-tcp", host: "192.0.2.1", port: 503, framing: "rtu", ...quick },

@@ -8,7 +8,7 @@ const now = Date.now();
 const iso = (time: number): string => new Date(time).toISOString();
 const config = {
   gateway: { id: "rules" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "50ms" }, tags: {
     temperature: { at: "input 0", type: "int16" },
     setpoint: { at: "holding 0", type: "int16", access: "read-write" } } } },

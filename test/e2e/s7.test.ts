@@ -41,7 +41,7 @@ const tags = {
 const config = {
   gateway: { id: "s7" },
   policy: "file:write-policy.json",
-  links: { plc: { type: "s7", host: "127.0.0.1", port, timeout: "500ms" } },
+  links: { plc: { type: "s7", host: "127.0.0.1", port, timeout: "2s" } },
   devices: { press: { link: "plc", groups: { fast: "100ms" }, tags } },
   rules: { hold: { sql: "SELECT temperature * 2 AS target FROM press.fast",
     to: [{ write: "press.setpoint", from: "target" }] },

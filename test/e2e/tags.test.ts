@@ -189,11 +189,13 @@ test("a disabled device is asked nothing and sent nothing, over a restart too", 
   }
   const [level] = [await tag("t-1.level")];
   expect(level.value).toBeCloseTo(4.27);
+  await site.plant.settled();
   const asked = (): number => site.plant.frames().filter(({ dir }) => dir === "in").length;
   const [before, writes] = [asked(), site.plant.writes("plc").length];
   expect((await gateway.cli("write", "t-1.pump", "9")).code).toBe(1);
   await freshRow("t-1.fast");
   await freshRow("t-2.fast");
+  await site.plant.settled();
   expect([asked(), site.plant.writes("plc").length]).toEqual([before, writes]);
   await gateway.stop();
   gateway = await site.run(site.live());

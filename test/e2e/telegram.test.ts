@@ -18,7 +18,7 @@ const [supply, scale, reader, line] = [...page.matchAll(/^```jsonc\n([^]*?)^```$
 /** The link of an example over another medium, and quick. */
 const over = ({ links }: any, type: string, where: object): object => {
   const { host: _h, port: _p, rs485: _r, baud: _b, ...rest } = Object.values<any>(links)[0];
-  return { ...rest, ...where, type, timeout: "300ms" };
+  return { ...rest, ...where, type, timeout: "1s" };
 };
 /** Its device on that link, polled often, and without the tags named. */
 const device = ({ devices }: any, link: string, groups: object, without: string[] = []): object => {

@@ -14,11 +14,11 @@ const recipe = { type: "text(16)", access: "read-write" };
 const config = {
   gateway: { id: "texts" },
   links: {
-    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "200ms" },
-    plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" },
-    siemens: { type: "s7", host: "192.0.2.2", timeout: "300ms" },
-    logix: { type: "ethernet-ip", host: "192.0.2.3", timeout: "300ms" },
-    printer: { type: "telegram-tcp", host: "192.0.2.4", port: 9100, timeout: "300ms", telegrams: {
+    bus: { type: "modbus-rtu", port: "/dev/bus", rs485: "adapter", baud: 115200, timeout: "2s" },
+    plc: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" },
+    siemens: { type: "s7", host: "192.0.2.2", timeout: "2s" },
+    logix: { type: "ethernet-ip", host: "192.0.2.3", timeout: "2s" },
+    printer: { type: "telegram-tcp", host: "192.0.2.4", port: 9100, timeout: "2s", telegrams: {
       batch: { send: "B?", write: "B={value}", acknowledge: "OK", match: "^B=(.*)$",
         example: "B=none" } } },
     broker: { type: "mqtt", host: "192.0.2.9" },

@@ -8,7 +8,7 @@ const config = {
   gateway: { id: "try" },
   sources: { any: { type: "mqtt", link: "broker", topic: "any" } },
   links: { broker: { type: "mqtt", host: "127.0.0.1", port: 1 },
-    oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+    oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "50ms", slow: "1h" }, tags: {
     temperature: { at: "input 0", type: "int16", group: "fast" },
     quota: { at: "input 1", type: "int16", group: "slow" },
