@@ -16,15 +16,22 @@ export const mosquittoPath = Bun.which("mosquitto") ??
   (await Bun.file("/usr/sbin/mosquitto").exists() ? "/usr/sbin/mosquitto" : null);
 
 /** The broker inside this process; `password`, if given, is asked of everybody. */
-export async function aedesBroker(password?: string): Promise<Broker & { mute(): void }> {
+export async function aedesBroker(
+  password?: string,
+): Promise<Broker & { readonly subscriptions: number; mute(): void }> {
   const port = await freePort();
   let aedes: Aedes;
   let server: Server;
   const sockets = new Set<Socket>();
+  let subscriptions = 0;
   return {
     port,
+    get subscriptions() {
+      return subscriptions;
+    },
     async start() {
       aedes = await Aedes.createBroker();
+      aedes.on("subscribe", () => { subscriptions += 1; });
       if (password !== undefined) {
         aedes.authenticate = (_client, _name, given, done) =>
           done(null, given?.toString() === password);
