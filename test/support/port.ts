@@ -14,7 +14,9 @@ function isFree(port: number): Promise<boolean> {
 
 /** A port of this machine that nobody has, another one at each call. */
 export async function freePort(): Promise<number> {
-  do next = next === last ? first : next + 1;
-  while (!await isFree(next));
-  return next;
+  for (;;) {
+    const port = next === last ? first : next + 1;
+    next = port;
+    if (await isFree(port)) return port;
+  }
 }

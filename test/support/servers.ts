@@ -78,7 +78,10 @@ class Server implements RealServer {
         if (!(thrown instanceof Error)) throw thrown;
         return null;
       }
-    }, 30_000);
+    }, 120_000).catch(async (thrown: unknown) => {
+      await this.stop();
+      throw thrown;
+    });
   }
 
   async stop(): Promise<void> {
