@@ -88,7 +88,7 @@ test("on manual it leaves the valve alone, and comes back from where that stands
 }, 120_000);
 
 test("W8: nothing is written while nothing is measured, and then it goes on", async () => {
-  await until("60 °C", async () => Math.abs(await value("temperature") - 60) < 0.3, 30_000);
+  await until("60 °C", async () => Math.abs(await value("temperature") - 60) < 0.3, 60_000);
   await site.plant.command("fault plc silence for 1500ms");
   await until("not good", async () =>
     (await gateway.get("/tags/vessel.temperature")).body.quality !== "good", 60_000);

@@ -45,7 +45,7 @@ afterAll(async () => {
 async function strike(): Promise<number> {
   const dropped = async (): Promise<number> => (await gateway.get("/health")).body.lost.commands;
   const before = await dropped() ?? 0;
-  const flood = new Program(["nice", "-n", "19", process.execPath,
+  const flood = new Program(["nice", "-n", "10", process.execPath,
     join(import.meta.dir, "flood-commands.ts"), String(broker.port), topic, String(messages_s),
     String(span_ms)]);
   await until("messages are dropped", async () => await dropped() > before);

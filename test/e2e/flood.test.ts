@@ -39,7 +39,7 @@ afterAll(() => site?.stop());
 async function flood(
   paths: string, connections: number, ...body: string[]
 ): Promise<Record<string, number>> {
-  const program = new Program(["nice", "-n", "19", process.execPath,
+  const program = new Program(["nice", "-n", "10", process.execPath,
     join(import.meta.dir, "flood.ts"), url, paths, String(connections), String(span_ms), ...body]);
   await program.child.exited;
   await program.stop();

@@ -6,7 +6,8 @@ const [url, paths, connections, span, body] = process.argv.slice(2) as
   [string, string, string, string, string?];
 const init = body === undefined ? {}
   : { method: "POST", body, headers: { "content-type": "application/json" } };
-const until = performance.now() + Number(span);
+/** From the first answer on. */
+let until = Infinity;
 const statuses: Record<string, number> = {};
 const asked = paths.split(",");
 
@@ -14,6 +15,7 @@ await Promise.all(Array.from({ length: Number(connections) }, async (_, i) => {
   for (let n = i; performance.now() < until; n++) {
     const response = await fetch(`${url}${asked[n % asked.length]}`, init);
     await response.text();
+    if (until === Infinity) until = performance.now() + Number(span);
     statuses[response.status] = (statuses[response.status] ?? 0) + 1;
   }
 }));

@@ -42,10 +42,10 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
   });
   let gateway: RunningGateway | null = null;
   try {
-    await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+    await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
     gateway = await RunningGateway.start(file, join(folder.path, "store"));
     const tag = async (name: string) => (await gateway!.get(`/tags/plant.${name}`)).body;
-    await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 30_000);
+    await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 60_000);
     expect(await tag("name")).toMatchObject({ value: "Mühle", quality: "good" });
     expect(await tag("c0")).toMatchObject({ quality: "good" });
     expect(await tag("profile")).toMatchObject({ value: [15, -20, 32.5, 0], quality: "good" });
@@ -105,7 +105,7 @@ test.skipIf(interpreter === null)(
     };
     let gateway: RunningGateway | null = null;
     try {
-      await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+      await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
       const certificate = join(folder.path, "server.der");
       const fingerprint = createHash("sha256").update(readFileSync(certificate)).digest("hex");
       const { code, output } = await cli("scan", "ua");

@@ -76,7 +76,7 @@ test.skipIf(!mayVanish)("who was dialled is dialled again, who dials is taken", 
   });
   await reads(dials, "dials", "96385074");
   // Ten seconds of silence are asked about.
-  await until("it is dialled again", () => count(served, "connected") === 2, 30_000);
+  await until("it is dialled again", () => count(served, "connected") === 2, 60_000);
   await reads(served, "served", "96385074");
   const { body } = await gateway.get("/links");
   expect(body.map(({ state, opens }: any) => [state, opens])).toEqual([["open", 2], ["open", 2]]);

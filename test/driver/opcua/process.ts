@@ -15,7 +15,7 @@ export class PlantProcess {
     const script = join(import.meta.dir, "plant.ts");
     const program = new Program([process.execPath, script, String(port), ...args]);
     const plant = new PlantProcess(program);
-    await until("the server is up", () => /^ready$/m.test(program.output), 30_000)
+    await until("the server is up", () => /^ready$/m.test(program.output), 90_000)
       .catch((thrown: unknown) => {
         throw new Error(`${thrown}\n${program.output}`);
       });
