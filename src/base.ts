@@ -17,5 +17,5 @@ export { days, formatTime, months, patternFault, readTime } from "./base/time-pa
 export { offsetOf, zoneFault } from "./base/zone.ts";
 export { regexpOf } from "./base/regexp.ts";
 export { remember } from "./base/remember.ts";
-export { base64Into, hex, nextPowerOfTwo } from "./base/bytes.ts";
+export { base64Into, hex, nextPowerOfTwo, textOfBytes } from "./base/bytes.ts";
 export { orAborted } from "./base/aborted.ts";

@@ -72,7 +72,7 @@ interface Protocol {
   checkGroup?(tags: readonly DriverTag[], link: Link): string | null;
   /**
    * What a write of the tag changes: tags of one link and station overlap if one extent of each
-   * does (W13). Pure.
+   * does (W13), such as a value and the structure around it. Pure.
    */
   extents(tag: DriverTag, link: Link): readonly Extent[];
   /** How many raw bytes `readRaw` gives of the tag, and `encode` makes. */
@@ -155,6 +155,8 @@ export interface Extent {
   readonly area: string;
   readonly from: number;
   readonly to: number;
+  /** Only a part of what lies there changes: it and another part do not overlap for that. */
+  readonly isPart?: true;
 }
 
 /**
@@ -216,7 +218,10 @@ export interface Wire {
    * not taken `within_ms` later should be given up by the kernel, even if nobody calls `reset`.
    */
   send(bytes: Uint8Array, n: number, within_ms: number): boolean;
-  /** Forgets bytes that were received but not yet delivered (before a request on a bus). */
+  /**
+   * Forgets bytes that were received but not yet delivered, and, where the medium can tell, what
+   * still comes for earlier requests: before one whose answer has no number.
+   */
   drain(): void;
   /**
    * Ends now; nothing that is still buffered may leave later (W14). `closed` follows, with the

@@ -8,6 +8,11 @@ export function hex(bytes: Uint8Array, from = 0, to = bytes.length): string {
   return text;
 }
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The text that bytes are in UTF-8; a byte order mark in front is a character like any other. */
+export const textOfBytes = (bytes: Uint8Array): string => decoder.decode(bytes);
+
 /** Smallest power of two that is not below `n` (n ≥ 1). */
 export function nextPowerOfTwo(n: number): number {
   let power = 1;

@@ -96,6 +96,8 @@ export const limits = {
   stall_ms_max: 2000,
   /** Disarm must be answered within this time, or the runtime is killed (W4). */
   disarm_ms_max: 2000,
+  /** Places of tags that one transaction saves: some 10 ms of a busy gateway's thread. */
+  places_a_step_max: 500,
   /** Commands waiting for one link between gate and wire. */
   commands_max: 64,
   /** Messages of the command topic that wait to be read; more are dropped and counted (W17). */

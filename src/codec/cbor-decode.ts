@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 // The entry without a native addon: an addon cannot be embedded in the executable.
 import { Decoder, Tag } from "cbor-x/index-no-eval";
-import { Fault, reason } from "../base.ts";
+import { Fault, reason, textOfBytes } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
 import {
   type Column, type ColumnKind, type Dyn, ERROR, type Fallback, jsonOfDyn, meta_name, type Ring,
@@ -12,7 +12,6 @@ import type { RowForm } from "./row-form.ts";
 import type { TimeText } from "./time-text.ts";
 
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: false });
-const texts = new TextDecoder();
 const encoder = new TextEncoder();
 /** Structures inside each other at most. */
 const depth_max = 64;
@@ -171,7 +170,7 @@ class Fitting {
       case "bool": return typeof value === "boolean" ? value : new Misfit(ERROR.type);
       case "time": return number ? Number(value) : this.#time(value);
       case "text":
-        if (value instanceof Uint8Array && isUtf8(value)) return texts.decode(value);
+        if (value instanceof Uint8Array && isUtf8(value)) return textOfBytes(value);
         return typeof value === "string" ? value : new Misfit(ERROR.type);
       case "bytes":
         if (typeof value === "string") return encoder.encode(value);

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { base64Into, Fault } from "../base.ts";
+import { base64Into, Fault, textOfBytes } from "../base.ts";
 import type { RowDecoder } from "../codec.ts";
 import {
   type Column, type Dyn, ERROR, meta_name, NULL, type Ring, UNCERTAIN,
@@ -50,7 +50,6 @@ function fieldsOf(columns: readonly Column[], depth: number): Fields {
 const compared_max = 16;
 const two32 = 2 ** 32;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /**
  * Reads JSON (RFC 8259) once from front to back and puts the wanted fields straight into cells: no
@@ -197,7 +196,7 @@ export class JsonDecoder implements RowDecoder {
     if (!plain) return byName.get(this.#scan.unescape(from)) ?? null;
     // Of few fields each is compared: no name of the thousands in a wide message is made a text.
     if (list.length > compared_max) {
-      return byName.get(decoder.decode(bytes.subarray(from, to))) ?? null;
+      return byName.get(textOfBytes(bytes.subarray(from, to))) ?? null;
     }
     for (let i = 0; i < list.length; i++) {
       const { key } = list[i]!;

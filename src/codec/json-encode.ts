@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { textOfBytes } from "../base.ts";
 import type { RowEncoder } from "../codec.ts";
 import {
   type Column, type Dyn, DynReader, FLAG, GOOD, isUncertain, jsonOfDyn, parseDyn, readCell,
@@ -8,7 +9,6 @@ import {
 const QUOTE = 0x22, BACKSLASH = 0x5c, MINUS = 0x2d, ZERO = 0x30;
 const COMMA = 0x2c, CLOSE = 0x7d;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const dyns = new DynReader();
 const bytesOf = (text: string): Uint8Array => encoder.encode(text);
 
@@ -108,7 +108,7 @@ export class JsonEncoder implements RowEncoder {
     const length = I[column.length + row]!;
     if (column.kind === "dyn" || this.#names.size > 0) {
       const value = column.kind === "dyn" ? dyns.read(U, at)
-        : parseDyn(decoder.decode(U.slice(at, at + length)));
+        : parseDyn(textOfBytes(U.slice(at, at + length)));
       if (!(value instanceof Map)) return from;
       const rest = new Map([...value as ReadonlyMap<string, Dyn>]
         .filter(([name]) => !this.#names.has(name)));
@@ -224,7 +224,7 @@ function appendText(out: Uint8Array, at: number, U: Uint8Array, from: number, n:
 }
 
 function appendWide(out: Uint8Array, at: number, content: Uint8Array): number {
-  const bytes = isUtf8(content) ? content : bytesOf(decoder.decode(content));
+  const bytes = isUtf8(content) ? content : bytesOf(textOfBytes(content));
   out[at++] = QUOTE;
   for (let i = 0; i < bytes.length; i++) at = appendByte(out, at, bytes[i]!);
   out[at++] = QUOTE;

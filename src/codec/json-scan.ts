@@ -1,4 +1,4 @@
-import { Fault } from "../base.ts";
+import { Fault, textOfBytes } from "../base.ts";
 
 /** Containers inside each other that are followed. */
 const depth_max = 64;
@@ -15,7 +15,6 @@ export const COLON = 0x3a, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5b, CLOSE_LI
 export const F = 0x66, N = 0x6e, T = 0x74;
 const BACKSLASH = 0x5c, E = 0x65, U = 0x75;
 
-const decoder = new TextDecoder();
 /** What a backslash and a letter stand for (RFC 8259, 7). */
 const escapes: Readonly<Record<number, string>> = {
   0x22: '"', 0x5c: "\\", 0x2f: "/", 0x62: "\b", 0x66: "\f", 0x6e: "\n", 0x72: "\r", 0x74: "\t",
@@ -100,7 +99,7 @@ export class JsonScanner {
 
   /** The text of the string that began at `from` and was just passed. */
   unescape(from: number): string {
-    const text = decoder.decode(this.bytes.subarray(from, this.at - 1));
+    const text = textOfBytes(this.bytes.subarray(from, this.at - 1));
     return text.replaceAll(/\\(?:u(....)|(.))/g, (_, code: string | undefined, letter: string) =>
       code === undefined ? escapes[letter.charCodeAt(0)]!
         : String.fromCharCode(Number.parseInt(code, 16))).toWellFormed();
@@ -226,12 +225,12 @@ export class JsonScanner {
   }
 
   latin(from: number, to: number): string {
-    return decoder.decode(this.bytes.subarray(from, to));
+    return textOfBytes(this.bytes.subarray(from, to));
   }
 
   wrong(expected: string): Fault {
     const found = this.at < this.end
-      ? JSON.stringify(decoder.decode(this.bytes.subarray(this.at, this.at + 12)))
+      ? JSON.stringify(textOfBytes(this.bytes.subarray(this.at, this.at + 12)))
       : "the end";
     return new Fault("json-malformed", `No JSON: at byte ${this.at} ${expected} was expected, ` +
       `found ${found}`, { at: this.at });

@@ -1,7 +1,6 @@
-import { isoTime, readTime } from "../base.ts";
+import { isoTime, readTime, textOfBytes } from "../base.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** How times are written in the messages of a source. */
 export interface TimeSettings {
@@ -24,7 +23,7 @@ export class TimeText {
   /** ms since 1970, or NaN. */
   read(bytes: Uint8Array, from: number, to: number): number {
     if (this.#pattern === null) return isoTime(bytes, from, to, this.#zone);
-    return readTime(decoder.decode(bytes.slice(from, to)), this.#pattern, this.#zone);
+    return readTime(textOfBytes(bytes.slice(from, to)), this.#pattern, this.#zone);
   }
 
   readText(text: string): number {

@@ -207,6 +207,7 @@ interface Range {
   readonly isBroadcast: boolean;
   readonly from: number;
   readonly to: number;
+  readonly isPart?: true;
   readonly origin: Origin;
 }
 
@@ -234,13 +235,16 @@ function tellOverlaps(writable: readonly Range[], findings: Findings): void {
     `${area} of station ${station} at ${peer}`);
   for (const [words, ranges] of places) {
     ranges.sort((a, b) => a.from - b.from);
-    let widest = ranges[0]!;
-    for (const range of ranges.slice(1)) {
-      if (range.from <= widest.to) {
-        findings.at(range.origin, `two writable tags overlap: ${range.id} and ${widest.id} share ` +
+    // Those that go furthest, of all and of wholes alone: what a part may overlap.
+    let widest: Range | null = null, whole: Range | null = null;
+    for (const range of ranges) {
+      const other: Range | null = range.isPart ? whole : widest;
+      if (other !== null && range.from <= other.to) {
+        findings.at(range.origin, `two writable tags overlap: ${range.id} and ${other.id} share ` +
           `${words}`);
       }
-      if (range.to > widest.to) widest = range;
+      if (widest === null || range.to > widest.to) widest = range;
+      if (!range.isPart && (whole === null || range.to > whole.to)) whole = range;
     }
   }
   for (const range of writable) if (range.isBroadcast) tellReached(range, writable, findings);

@@ -46,6 +46,8 @@ export interface Extent {
   readonly area: string;
   readonly from: number;
   readonly to: number;
+  /** Parts of one place do not overlap for that, each of them and the whole do. */
+  readonly isPart?: true;
 }
 
 /** A source or sink of a link. */

@@ -6,5 +6,5 @@ export function overlap(
   driver: AnyDriver, link: Link, tag: DriverTag, other: DriverTag,
 ): boolean {
   return driver.extents(tag, link).some((a) => driver.extents(other, link).some((b) =>
-    a.area === b.area && a.from <= b.to && b.from <= a.to));
+    a.area === b.area && a.from <= b.to && b.from <= a.to && !(a.isPart && b.isPart)));
 }

@@ -1,4 +1,4 @@
-import { parseJson } from "../base.ts";
+import { parseJson, textOfBytes } from "../base.ts";
 
 /**
  * A value of no fixed type, as JavaScript has it: number is a float, bigint a whole number of 64
@@ -11,7 +11,6 @@ export type Dyn =
 /** Structures inside each other at most. */
 const depth_max = 64;
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 const two32 = 2 ** 32;
 /** Upper words below this one are those of numbers that a float64 holds exactly. */
@@ -253,7 +252,7 @@ export class DynReader {
     const count = this.#near(first & 0x1f);
     switch (major) {
       case BYTES: return this.#slice(count);
-      case TEXT: return decoder.decode(this.#slice(count));
+      case TEXT: return textOfBytes(this.#slice(count));
       case LIST: return Array.from({ length: count }, () => this.#item());
       default: {
         const map = new Map<string, Dyn>();

@@ -1,3 +1,4 @@
+import { textOfBytes } from "../base.ts";
 import type { Column } from "./column.ts";
 import { ERROR, GOOD, NULL } from "./cell.ts";
 import { type Dyn, DynReader, DynWriter, jsonOfDyn } from "./dyn.ts";
@@ -12,7 +13,6 @@ export type Written = number | string;
 
 export type CellValue = number | bigint | boolean | string | Uint8Array | null;
 
-const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const two32 = 2 ** 32;
 const dynReader = new DynReader();
@@ -37,7 +37,7 @@ export function readCell(ring: Ring, column: Column, seq: number): CellValue {
       const from = column.payload + row * column.stride;
       // A copy: a view of shared memory would change under its reader, and cannot be decoded.
       const bytes = U.slice(from, from + I[column.length + row]!);
-      return column.kind === "text" || column.kind === "json" ? decoder.decode(bytes) : bytes;
+      return column.kind === "text" || column.kind === "json" ? textOfBytes(bytes) : bytes;
     }
   }
 }

@@ -12,6 +12,7 @@ import { parsed, type FromTopic } from "./commands.ts";
 import { isOwn } from "./generation.ts";
 import type { Components, Graph, RulePlan } from "./graph.ts";
 import { breather, hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { JudgedPlaces } from "./judged.ts";
 import { Latching } from "./latching.ts";
 import { prune } from "./prune.ts";
 import { Reach } from "./reach.ts";
@@ -75,6 +76,7 @@ class Running implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #changes: Changes;
   readonly #latching: Latching;
+  readonly #judged: JudgedPlaces;
   readonly #started: number;
   readonly #roles: RunningRole[] = [];
   /** What runs. */
@@ -107,6 +109,7 @@ class Running implements Runtime {
       // What is shelved stays so, also where its rule was made anew.
       switched: () => this.#restoreShelves(),
     });
+    this.#judged = new JudgedPlaces(store);
     this.#latching = new Latching({
       store, world, latch: (by) => this.#control.latch(by), hashes: () => this.#hashes,
     });
@@ -132,7 +135,7 @@ class Running implements Runtime {
     this.#planned = planText(graph).bytes;
     this.#owners = new Map(this.#roles.flatMap(({ name: role, calls }) =>
       shareOf(graph, role).streams.map(({ name }) => [name, calls] as const)));
-    this.#savePlaces();
+    this.#judged.begin(graph);
   }
 
   async #startHere(): Promise<Offer> {
@@ -205,7 +208,6 @@ class Running implements Runtime {
   #tellPast(): void {
     this.#past = this.#readPast();
     if (this.#past === null) return;
-    this.#savePlaces();
     this.#restoreShelves();
     void this.#control.past(this.#past);
   }
@@ -250,6 +252,7 @@ class Running implements Runtime {
     store.step();
     if (store.state.setAside > this.#setAside) this.#tellSetAside();
     if (this.#past === null) this.#tellPast();
+    this.#judged.step();
     for (const { remote } of this.#roles) remote?.tellUnavailable(store.audit.unavailable);
     for (const role of this.#roles) this.#watch(role, now);
     if (this.#healthy || now - this.#started < limits.health_minutes * 60_000) return;
@@ -272,23 +275,6 @@ class Running implements Runtime {
       role.seenAt = now;
     } else if (now - role.seenAt > limits.stall_ms_max) {
       this.#lost(role.name, `no turn for ${limits.stall_ms_max} ms`);
-    }
-  }
-
-  /** W22: whoever judges the audit must know where each tag lies. */
-  #savePlaces(): void {
-    const { gateway } = this.#graph;
-    this.#options.store.savePlaces(gateway.configHash, this.#places());
-  }
-
-  /** One after the other: there may be hundreds of thousands. */
-  *#places() {
-    for (const { link: { name: link }, groups } of this.#graph.links) {
-      for (const { tags } of groups) {
-        for (const { id, station, at, type, wordOrder, scale, offset } of tags) {
-          yield { tag: id, link, station, at, type, wordOrder, scale, offset };
-        }
-      }
     }
   }
 

@@ -227,15 +227,16 @@ export class Store {
       [this.#options.time(), why, number]));
   }
 
-  /** Where the configuration has the tags that policy, permits and writing rules speak of (W22). */
-  savePlaces(configHash: string, places: Iterable<Place & { readonly link: string }>): void {
-    this.#ledger.write(this.#options.now(), (db) => {
+  /** Where the configuration has tags of whose writes the audit tells (W22); false = not saved. */
+  savePlaces(configHash: string, places: readonly (Place & { readonly link: string })[]): boolean {
+    return this.#ledger.write(this.#options.now(), (db) => {
       const insert = db.query("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
       for (const p of places) {
         insert.run(configHash, p.tag, p.link, p.station, p.at, p.type, p.wordOrder, p.scale,
           p.offset);
       }
-    });
+      return true;
+    }) ?? false;
   }
 
   close(): void {

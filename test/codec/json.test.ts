@@ -108,6 +108,16 @@ describe("JSON in", () => {
     });
   });
 
+  test("a byte order mark in front of a text or a name is a character of it", () => {
+    const ring = ringOf([tagColumn("text", "text(16)"), tagColumn("x", "text(16)"),
+      { name: "open", kind: "dyn", slot: 32 }]);
+    const given = { text: "\ufeffa", x: "\ufeffb", open: "\ufeffc" };
+    expect(decoded(JSON.stringify({ ...given, "\ufefftext": "d" }), ring)).toEqual(given);
+    expect(Buffer.from(encoded(ring, "json", false)).toString()).toBe(JSON.stringify(given));
+    expect(new CborDecoder({ mapsAsObjects: true }).decode(encoded(ring, "cbor", false)))
+      .toEqual(given);
+  });
+
   test("null is NULL, another type is an error cell, and the rest of the row stands", () => {
     const row = decoded('{"f":"1","i":1.5,"long":1e30,"b":1,"t":"yesterday","text":5,"raw":"*",' +
       '"any":null,"größe \\"1\\"":2}');

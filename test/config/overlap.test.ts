@@ -22,6 +22,7 @@ describe("OPC UA: a node, however it is spelled", () => {
     ["ns=1;b=YWI=", "ns=1;b=YWI"],
     ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=B call ns=02;s=Tank ns=02;s=Set"],
     ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=A"],
+    ["ns=2;s=A", "ns=2;s=A range 3"], ["ns=2;s=A range 3", "ns=2;s=A range 03"],
   ])("%s is %s", (one, other) => {
     expect(opcua(one, other)).toContain("two writable tags overlap: d.two and d.one share");
   });
@@ -29,6 +30,7 @@ describe("OPC UA: a node, however it is spelled", () => {
   test.each([
     ["ns=2;i=5", "ns=3;i=5"], ["ns=2;i=5", "ns=2;s=5"], ["ns=2;s=05", "ns=2;s=5"],
     ["ns=2;s=A", "ns=2;s=a"], ["nsu=urn:a;i=5", "ns=2;i=5"],
+    ["ns=2;s=A range 3", "ns=2;s=A range 4"],
     ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=B call ns=2;s=Other ns=2;s=Set"],
   ])("%s is not %s", (one, other) => {
     expect(opcua(one, other)).toBe("");
@@ -63,12 +65,15 @@ describe("EtherNet/IP: a text is its length and its characters, too", () => {
     ["Name", "Name.DATA[81]", "int8"], ["Names[3]", "Names[3].LEN", "int32"],
     ["Line[2].Name", "line[2].name.Data[7]", "int8"],
     ["Names[3]", "Names[3]", "text(30)"],
+    ["Name", "Name.Other", "int32"], ["Names[03]", "NAMES[3].LEN", "int32"],
+    ["Name[0]", "Name.LEN", "int32"], ["Grid[1,2]", "grid[01,2]", "text(20)"],
+    ["Grid[1,2]", "Grid[5]", "text(20)"],
   ])("%s and %s", (text, other, type) => {
     expect(cip(text, other, type)).toContain("two writable tags overlap: d.");
   });
 
   test.each([
-    ["Name", "Name2.LEN", "int32"], ["Name", "Name.Other", "int32"],
+    ["Name", "Name2.LEN", "int32"], ["Grid[1,2]", "Grid[0,0]", "text(20)"],
     ["Names[3]", "Names[4].LEN", "int32"], ["Names[3]", "Names[4]", "text(20)"],
     ["Name", "Names[0].DATA[0]", "int8"],
   ])("%s and %s are two", (text, other, type) => {
@@ -106,4 +111,16 @@ describe("links that may lead to one device", () => {
       .toBe('the name or address stands here alone, without tcp://: "host": "10.0.0.1"\n' +
         "10.0.0.300 is no address: 300 is more than 255");
   });
+});
+
+test("where one address is one device, no station makes two of it", () => {
+  for (const [type, at, said] of [["s7", "DB1.DBW0", "S7"], ["ethernet-ip", "Level",
+    "EtherNet/IP"], ["opcua", "ns=2;i=5", "OPC UA"]] as const) {
+    const link = { type, host: "plc", ...type === "opcua" ? { security: "None" } : {} };
+    const loaded = loadReal({ gateway: { id: "g" }, links: { l: link }, devices: {
+      "d-{1..2}": { link: "l", station: "{n}", groups: { g: "1s" },
+        tags: { a: { at, type: "int16", access: "read-write" } } } } });
+    expect(loaded.problems.map(({ message }) => message).join()).toBe(`Station 2: ${said} has no ` +
+      'stations behind one address; leave "station" out, and give each device a link of its own');
+  }
 });

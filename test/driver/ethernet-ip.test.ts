@@ -16,11 +16,12 @@ describe("addresses", () => {
     ["Program:Main.Step", "int16", "program:main.step", 0],
     ["Local:1:I.Data", "int32", "local:1:i.data", 0], ["Grid[1,2]", "int32", "grid[1,2]", 0],
     ["Flags[37]", "bool", "flags", 1], ["Status.5", "bool", "status", 0],
-    ["Words[3].5", "bool", "words[3]", 0],
+    ["Words[3].5", "bool", "words", 3], ["Line[02].Pos[007,1].X", "int8", "line[2].pos[7,1].x", 0],
   ] as const)("%s as %s", (at, type, area, from) => {
     const one = tag(at, type);
     expect(ethernetIp.checkTag(one, link)).toBeNull();
-    expect(ethernetIp.extents(one, link)).toEqual([{ area, from, to: from }]);
+    expect(ethernetIp.extents(one, link).filter(({ isPart }) => !isPart))
+      .toEqual([{ area, from, to: from }]);
   });
 
   test("what is not written is refused before", () => {

@@ -140,7 +140,7 @@ describe("Modbus TCP session", () => {
   });
 
   test("W11: the last look comes right before the bytes; false sends nothing", () => {
-    const { wire, session } = begin();
+    const { wire, session } = begin(linkOf(modbusTcp, { host: "a", framing: "rtu" }));
     let drained = -1;
     const last = (): null => { drained = wire.drains; return null; };
     session.write(tags[2]!, Uint8Array.of(1, 2), last, 0);

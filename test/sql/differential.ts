@@ -743,7 +743,7 @@ const longs = [0n, 1n, -1n, 5n, 2n ** 31n, -(2n ** 33n), 2n ** 53n + 1n, 2n ** 6
   -(2n ** 63n)];
 /** Also of as many bytes as their places have. */
 const texts = ["", "a", "ab", "b", "Öl", "a_%", "true", "12", "-1.5e3", "2026-01-31", "😀x",
-  "abcdefgh", "abcdefghijklmnöp"];
+  "\ufeffab", "abcdefgh", "abcdefghijklmnöp"];
 
 const uncertain = [1, 2, 3, 63];
 /** States on both sides of each bound. */

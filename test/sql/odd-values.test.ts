@@ -112,6 +112,13 @@ test("half of a pair of surrogates is U+FFFD in all that is made of a message", 
   }
 });
 
+test("a byte order mark in front of a text is a character of it", () => {
+  for (const [expr, result] of [["upper(t)", "\ufeffA"], ["length(t)", "2"],
+    ["concat(t, 'b')", "\ufeffab"], ["array_create(t)[0]", "\ufeffa"]]) {
+    expect([expr, new Bench(expr!).row({ t: "\ufeffa" })]).toEqual([expr, `${result} good 0`]);
+  }
+});
+
 describe("whole numbers of 64 bits past 2^53", () => {
   const bigs = [9007199254740993n, -9007199254740993n, 2n ** 63n - 1n, -(2n ** 63n)];
   const others: Record<string, string> = { n: "2", d: "2", i: "2", u: "2", s: "'a'", y: "'a'",

@@ -5,7 +5,7 @@ import { arrayOf, type TagType } from "../../ring.ts";
 export interface Address {
   /** The symbolic path without the last index, as the controller takes it (EPATH, whole words). */
   readonly path: Uint8Array;
-  /** The same in words, for people and to know neighbours by; names are alike in any case. */
+  /** The same in words, for people and to know neighbours by, in one spelling for all. */
   readonly base: string;
   /** Element of an array that the path ends in; of an array of bools the word; −1 = none. */
   readonly index: number;
@@ -58,6 +58,7 @@ function parseOne(at: string, type: TagType): Address {
   if (isBit && type !== "bool") throw wrong(at, `.${bit} picks a bit: the type must be bool`);
   if (bit > 63) throw wrong(at, "a whole number has bits `.0` to `.63` at most");
   const bytes: number[] = [];
+  const names: string[] = [];
   let index = -1;
   parts.forEach((part, i) => {
     const found = segment.exec(part);
@@ -71,10 +72,12 @@ function parseOne(at: string, type: TagType): Address {
     const indices = text?.split(",").map(Number) ?? [];
     if (indices.length > 3) throw wrong(at, "an array has at most three dimensions");
     if (indices.some((n) => n > index_max)) throw wrong(at, "an index ends at 4294967295");
-    if (i === parts.length - 1 && indices.length === 1 && !isBit) index = indices[0]!;
+    const isLast = i === parts.length - 1 && indices.length === 1 && !isBit;
+    if (isLast) index = indices[0]!;
     else for (const n of indices) bytes.push(...indexBytes(n));
+    names.push(name!.toLowerCase() + (isLast || indices.length === 0 ? "" : `[${indices}]`));
   });
-  const base = parts.join(".").toLowerCase().replace(index < 0 ? "" : /\[\d+\]$/, "");
+  const base = names.join(".");
   const path = Uint8Array.from(bytes);
   if (type !== "bool" || bit >= 0 || index < 0) return { path, base, index, bit };
   const word = Math.floor(index / bools_per_word);

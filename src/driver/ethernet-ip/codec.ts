@@ -2,6 +2,7 @@ import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { arrayOf, ERROR, type Ring, type TagType, type Written } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import {
   decodeText, encodeText, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
@@ -129,7 +130,8 @@ export function tagProblem(tag: DriverTag): string | null {
   }
   const { elements, elementBytes } = new Field(tag);
   return arrayProblem(tag, elements * elementBytes, range_bytes_max, "bytes") ??
-    numberProblem(tag, "EtherNet/IP") ?? (tag.writable ? writeProblem(tag, address) : null);
+    stationProblem(tag, "EtherNet/IP") ?? numberProblem(tag, "EtherNet/IP") ??
+    (tag.writable ? writeProblem(tag, address) : null);
 }
 
 /** A text that one answer has room for. */

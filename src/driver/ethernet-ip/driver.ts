@@ -9,16 +9,36 @@ import { EthernetIpProtocol } from "./session.ts";
 import type { EthernetIpLink } from "./settings.ts";
 import { advise, isRejection } from "./words.ts";
 
-/** Of a STRING, which is written whole; its characters are as many as its own type says. */
-const text_members = [["len", 0], ["data", index_max]] as const;
-
-/** Elements of one array, or a tag by itself; a text is its members, too. */
+/**
+ * The elements that a tag lies in, and what each of them is part of: a member of its structure, an
+ * element of its array. The first element has two spellings, `Zone` and `Zone[0]`.
+ */
 function extents(tag: DriverTag): readonly Extent[] {
-  const { address: { base, index }, number } = new Field(tag);
-  const own = { area: base, from: Math.max(0, index), to: Math.max(0, index) };
-  if (number !== null) return [own];
-  const name = index < 0 ? base : `${base}[${index}]`;
-  return [own, ...text_members.map(([member, to]) => ({ area: `${name}.${member}`, from: 0, to }))];
+  const { address: { base, index }, elements } = new Field(tag);
+  const segments = (index < 0 ? base : `${base}[${index}]`).split(".");
+  const places: Extent[] = [];
+  let around = "";
+  segments.forEach((segment, i) => {
+    const [, name, indices] = /^([^[]+)(?:\[(.+)\])?$/.exec(segment)!;
+    const isLast = i === segments.length - 1;
+    const element = elementsOf(around + name, indices?.split(",").map(Number) ?? [0],
+      isLast ? elements : 1);
+    for (const place of element.places) places.push(isLast ? place : { ...place, isPart: true });
+    around = `${element.name}.`;
+  });
+  return places;
+}
+
+/** Of several dimensions only the first element's place in the array is known. */
+function elementsOf(array: string, indices: readonly number[], count: number) {
+  if (indices.length === 1 || indices.every((index) => index === 0)) {
+    const from = indices[0]!;
+    return { name: from === 0 ? array : `${array}[${from}]`,
+      places: [{ area: array, from, to: from + count - 1 }] };
+  }
+  const name = `${array}[${indices.join(",")}]`;
+  return { name, places: [{ area: name, from: 0, to: 0 },
+    { area: array, from: 1, to: index_max, isPart: true } as const] };
 }
 
 export const ethernetIp: Driver = {

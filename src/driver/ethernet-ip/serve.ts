@@ -1,8 +1,7 @@
-import { Fault } from "../../base.ts";
+import { Fault, textOfBytes } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
 import type { Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
-import { textFrom } from "../wire/text.ts";
 import { slotOf } from "./address.ts";
 import {
   bytesOfType, contextOf, data_at, DWORD, frame_bytes_max, frameBytes, get16, isData, isRegister,
@@ -165,7 +164,7 @@ function valueAt(
   if (number !== null) return number.decode(input, from);
   const text = textAt(type, input, from, end);
   return text === null || text.to - text.from > slotOf(tag.type) ? null
-    : textFrom(input.subarray(text.from, text.to));
+    : textOfBytes(input.subarray(text.from, text.to));
 }
 
 function bytesNow({ number }: Field, value: number): Uint8Array {

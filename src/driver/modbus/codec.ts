@@ -1,11 +1,11 @@
-import { assert, Fault, limits, remember } from "../../base.ts";
+import { assert, Fault, limits, remember, textOfBytes } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
   arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, type Written,
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
-import { charactersOf, encodeText, textFrom, textProblem, textRoom } from "../wire/text.ts";
+import { charactersOf, encodeText, textProblem, textRoom } from "../wire/text.ts";
 import { arrayProblem } from "../wire/value.ts";
 import {
   isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
@@ -330,7 +330,7 @@ export function putText(
 export function decodeText({ form: { order } }: Field, bytes: Uint8Array): string {
   const text = Uint8Array.from(order, (at) => bytes[at]!);
   const end = text.indexOf(0);
-  return textFrom(end < 0 ? text : text.subarray(0, end));
+  return textOfBytes(end < 0 ? text : text.subarray(0, end));
 }
 
 /** What a field's own bytes mean: in engineering units, or as a text. */

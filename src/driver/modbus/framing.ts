@@ -19,6 +19,8 @@ export interface Framing {
   readonly out: Uint8Array;
   readonly input: Uint8Array;
   readonly answerAt: number;
+  /** An answer says which request it belongs to: nothing need be forgotten before the next one. */
+  readonly isNumbered: boolean;
   /** Bytes that belonged to no exchange. */
   readonly stray: number;
   /** Something came since the request left, and it was not its echo alone. */

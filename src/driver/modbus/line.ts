@@ -9,6 +9,7 @@ import { BROADCAST, mayRepeat, READ_INPUTS } from "./pdu.ts";
  */
 export abstract class LineFraming {
   stray = 0;
+  readonly isNumbered = false;
   foreign = false;
   abstract readonly pdu: Uint8Array;
   abstract readonly pduAt: number;

@@ -29,6 +29,7 @@ export class MbapFraming implements Framing {
   readonly pduAt = header_bytes;
   readonly input = new Uint8Array(2 * adu_bytes_max);
   readonly answerAt = header_bytes;
+  readonly isNumbered = true;
   readonly foreign = false;
   readonly remark = "";
   isHeard = false;

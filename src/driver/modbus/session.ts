@@ -179,7 +179,7 @@ export class ModbusSession implements Session {
 
   #send(now: number): void {
     const framing = this.#framing;
-    this.#wire.drain();
+    this.#drain();
     framing.discard();
     // What `drain` found: the wire was reset, or the bus is not silent after all.
     if (this.#state !== WAITING || now < this.#sendAt(now)) return;
@@ -199,6 +199,11 @@ export class ModbusSession implements Session {
       this.sent = false;
       if (this.#state === SENT) this.#end(BAD.disconnected);
     }
+  }
+
+  /** Nobody waits for what stands there. */
+  #drain(): void {
+    if (!this.#framing.isNumbered) this.#wire.drain();
   }
 
   /** Until when an exchange that is sent now waits. */
@@ -287,7 +292,7 @@ export class ModbusSession implements Session {
     if (isHeard) this.counters.garbled += 1;
     else this.counters.timeouts += 1;
     framing.unanswered(this.#station, this.#options.timeout_ms, now);
-    this.#wire.drain();
+    this.#drain();
     this.#notBefore = now + this.#options.between_ms;
     this.#end(isHeard ? BAD.garbled : BAD.timeout);
     if (this.#framing.foreign) this.#wire.reset(other_master);
@@ -304,7 +309,7 @@ export class ModbusSession implements Session {
 
   /** Every station has had its time. What came meanwhile was nobody's answer. */
   #endBroadcast(now: number): void {
-    this.#wire.drain();
+    this.#drain();
     this.#framing.discard();
     this.#notBefore = now + this.#options.between_ms;
     this.#end(BAD.broadcast);

@@ -1,4 +1,5 @@
 import { assert, Fault } from "../../base.ts";
+import type { Extent } from "../../driver.ts";
 
 /** Where a tag lies, as the configuration spells it. */
 export interface Address {
@@ -89,11 +90,18 @@ function checkId(at: string, kind: string, id: string): void {
   if (kind === "b" && !base64.test(id)) throw wrong(at, `b=${id} is no base64`);
 }
 
-/** By which two writable tags are known to be the same: one has a place that the other has, too. */
-export function placesOf({ range: part, call, ...node }: Address): readonly string[] {
-  const own = nameOf(node) + (part === "" ? "" : ` range ${part}`);
-  return call === null ? [own]
-    : [own, `the method ${nameOf(call.method)} of ${nameOf(call.object)}`];
+/** What a write changes: a node, or items of it; a call changes what its method does, too. */
+export function placesOf({ range: part, call, ...node }: Address): readonly Extent[] {
+  const whole = { area: nameOf(node), from: 0, to: 0 };
+  const own: Extent[] = part === "" ? [whole] : [{ ...whole, isPart: true }, itemsOf(node, part)];
+  return call === null ? own : [...own,
+    { area: `the method ${nameOf(call.method)} of ${nameOf(call.object)}`, from: 0, to: 0 }];
+}
+
+/** By the first dimension: of several no single item is written. */
+function itemsOf(node: Node, part: string): Extent {
+  const [from, to = from] = part.split(",")[0]!.split(":").map(Number);
+  return { area: `items of ${nameOf(node)}`, from: from!, to: to! };
 }
 
 /** A node has many spellings: zeros before a number, small and capital letters of a GUID. */

@@ -6,6 +6,7 @@ import {
 } from "../../ring.ts";
 import { Scaling } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
@@ -384,8 +385,8 @@ export function tagProblem(tag: DriverTag): string | null {
   if (scaled && (!isNumber(type) || type === "bool")) {
     return `scale and offset have no meaning for ${tag.type}`;
   }
-  const wrongRange = rangeProblem(tag, address);
-  if (wrongRange !== null) return wrongRange;
+  const wrong = stationProblem(tag, "OPC UA") ?? rangeProblem(tag, address);
+  if (wrong !== null) return wrong;
   if (address.call !== null && !tag.writable) {
     return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;
   }

@@ -33,8 +33,7 @@ export const opcua: ClientDriver = {
 
   checkTag: tagProblem,
 
-  /** A node's value is written whole; a call changes what stands in the node by its method. */
-  extents: (tag) => placesOf(parseAddress(tag.at)).map((area) => ({ area, from: 0, to: 0 })),
+  extents: (tag) => placesOf(parseAddress(tag.at)),
   rawBytes,
 
   plan: (tags: readonly DriverTag[], _link: Link): Request[] =>

@@ -2,6 +2,7 @@ import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import { arrayOf, BAD, ERROR, GOOD, isTextType, type Ring, type Written } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
+import { stationProblem } from "../wire/target.ts";
 import {
   decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
 } from "../wire/text.ts";
@@ -115,7 +116,8 @@ export function tagProblem(tag: DriverTag): string | null {
   if (address.bytes > item_bytes_max) {
     return `${tag.type} is longer than one read: at most ${item_bytes_max} bytes`;
   }
-  return numberProblem(tag, "S7") ?? (tag.writable ? writeProblem(tag, address) : null);
+  return stationProblem(tag, "S7") ?? numberProblem(tag, "S7") ??
+    (tag.writable ? writeProblem(tag, address) : null);
 }
 
 function writeProblem(tag: DriverTag, { area, isString }: Address): string | null {

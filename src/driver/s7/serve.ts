@@ -1,8 +1,7 @@
-import { Fault } from "../../base.ts";
+import { Fault, textOfBytes } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
 import { isTextType, type Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
-import { textFrom } from "../wire/text.ts";
 import { Field } from "./codec.ts";
 import { timeOf } from "./time.ts";
 import {
@@ -123,7 +122,7 @@ class Device {
 /** What the bytes of a text mean: a STRING says its length, other characters end at a 0. */
 function textIn({ address: { isString } }: Field, bytes: Uint8Array): string {
   const text = isString ? bytes.subarray(2, 2 + bytes[1]!) : bytes;
-  return textFrom(text).replace(/\0[^]*$/, "");
+  return textOfBytes(text).replace(/\0[^]*$/, "");
 }
 
 class S7Server extends StreamServer {

@@ -1,6 +1,5 @@
-import { limits } from "../../base.ts";
+import { limits, textOfBytes } from "../../base.ts";
 import type { DriverTag, ServeEvents, ServeHost, Server } from "../../driver.ts";
-import { textFrom } from "../wire/text.ts";
 import { CHARACTERS } from "./address.ts";
 import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
@@ -82,7 +81,7 @@ class TelegramServer implements Server {
     const field = fields.find(({ tag }) => tag.writable);
     if (value === null || field === undefined) return null;
     if (field.isText) {
-      return this.#host.written(field.tag, textFrom(value)) ? acknowledge : null;
+      return this.#host.written(field.tag, textOfBytes(value)) ? acknowledge : null;
     }
     const raw = field.isBinary ? field.binary(value, 0) : readNumber(value, 0, value.length);
     const isDone = raw === raw && this.#host.written(field.tag, field.scaling.exact(raw));

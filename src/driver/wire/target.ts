@@ -1,4 +1,5 @@
 import { Fault, reason } from "../../base.ts";
+import type { DriverTag } from "../../driver.ts";
 
 type Lookup = (host: string) => Promise<readonly { readonly address: string }[]>;
 
@@ -87,4 +88,10 @@ export class Target {
 /** An address and port, as people write them. */
 export function peerText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** A device by itself at its address, however many a configuration makes of it (W13); or null. */
+export function stationProblem({ station }: DriverTag, protocol: string): string | null {
+  return station === 1 ? null : `Station ${station}: ${protocol} has no stations behind one ` +
+    'address; leave "station" out, and give each device a link of its own';
 }

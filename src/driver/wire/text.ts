@@ -1,4 +1,4 @@
-import { Fault, limits } from "../../base.ts";
+import { Fault, limits, textOfBytes } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 
 /**
@@ -12,8 +12,6 @@ import type { DriverTag, Raw } from "../../driver.ts";
 const characters_at = 1;
 
 const encoder = new TextEncoder();
-/** A mark in front is a character like any other: else two texts would mean the same. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The n of text(n); 0 = it is no text. */
 export const textRoom = (type: string): number => Number(/^text\((\d+)\)$/.exec(type)?.[1] ?? 0);
@@ -47,10 +45,7 @@ export function encodeText(tag: DriverTag, value: unknown, characters: Character
   return { bytes, means: value };
 }
 
-export const decodeText = (raw: Uint8Array): string => textFrom(charactersOf(raw));
-
-/** Characters as a protocol has them. */
-export const textFrom = (characters: Uint8Array): string => decoder.decode(characters);
+export const decodeText = (raw: Uint8Array): string => textOfBytes(charactersOf(raw));
 
 /** The characters alone. */
 export const charactersOf = (raw: Uint8Array): Uint8Array =>

@@ -8,19 +8,25 @@ export interface UdpSettings {
 
 /** Answers in a row that were missed without one datagram: another address may have somebody. */
 const unheard_max = 3;
+/** Ports of ours that take turns: a doubled answer is taken for another's only so many later. */
+const ports = 8;
 
 type Datagrams = Bun.udp.ConnectedSocket<"uint8array">;
 
 /**
  * Datagrams to one peer, and only its own back. It is open as soon as there is a socket: whether
  * anybody is there is seen by answers. A datagram that left cannot be taken back, and the network
- * may bring it twice: what acts must not go over it.
+ * may bring it twice: what acts must not go over it. What is still to come for what was asked
+ * before is forgotten with the port that asked (`drain`).
  */
 class UdpWire implements Wire {
   readonly #settings: UdpSettings;
   readonly #events: WireEvents;
   readonly #target: Target;
-  #socket: Datagrams | null = null;
+  /** None = it is not open. */
+  #sockets: readonly Datagrams[] = [];
+  /** The one whose datagrams count. */
+  #at = 0;
   /** Counts openings: a socket that comes up after `reset` is none of ours any more. */
   #turn = 0;
   #opening = false;
@@ -44,14 +50,25 @@ class UdpWire implements Wire {
   async #connect(turn: number): Promise<void> {
     const hostname = await this.#target.address();
     const { port } = this.#settings;
-    const socket = await Bun.udpSocket({
-      connect: { hostname, port },
+    const sockets = await Promise.all(Array.from({ length: ports }, (_, i) =>
+      this.#socket(turn, i, { hostname, port })));
+    if (turn !== this.#turn) return sockets.forEach((socket) => socket.close());
+    this.#opening = false;
+    this.#sockets = sockets;
+    this.#events.opened(peerText(hostname, port));
+  }
+
+  #socket(
+    turn: number, i: number, connect: { hostname: string; port: number },
+  ): Promise<Datagrams> {
+    return Bun.udpSocket({
+      connect,
       binaryType: "uint8array",
       socket: {
         data: (_, bytes) => {
           if (turn !== this.#turn) return;
           this.#unheard = 0;
-          this.#events.received(bytes, bytes.length);
+          if (i === this.#at) this.#events.received(bytes, bytes.length);
         },
         // Nobody listens there, says its machine.
         error: (...told: readonly unknown[]) => {
@@ -60,36 +77,34 @@ class UdpWire implements Wire {
         },
       },
     });
-    if (turn !== this.#turn) return socket.close();
-    this.#opening = false;
-    this.#socket = socket;
-    this.#events.opened(peerText(hostname, port));
   }
 
   send(bytes: Uint8Array, n: number): boolean {
-    return this.#socket?.send(bytes.subarray(0, n)) ?? false;
+    return this.#sockets[this.#at]?.send(bytes.subarray(0, n)) ?? false;
   }
 
-  drain(): void {}
+  drain(): void {
+    this.#at = (this.#at + 1) % ports;
+  }
 
   reset(why?: string, anew = false): void {
     if (this.#opening) this.#end(why ?? this.#target.late);
-    else if (this.#socket !== null) {
+    else if (this.#sockets.length > 0) {
       // One lost datagram, or one dead station, must not lead to another address.
       this.#end(why ?? "reset", anew && ++this.#unheard < unheard_max);
     }
   }
 
   #end(text: string, staysThere = false): void {
-    const socket = this.#socket;
+    const sockets = this.#sockets;
     if (!staysThere) {
       this.#target.failed();
       this.#unheard = 0;
     }
     this.#turn += 1;
     this.#opening = false;
-    this.#socket = null;
-    socket?.close();
+    this.#sockets = [];
+    for (const socket of sockets) socket.close();
     this.#events.closed(text);
   }
 }

@@ -1,4 +1,4 @@
-import { isoTime } from "../../base.ts";
+import { isoTime, textOfBytes } from "../../base.ts";
 import { ERROR, parseDyn } from "../../ring.ts";
 import { scalarFunctions } from "../functions.ts";
 import { moving } from "../functions/moving.ts";
@@ -102,14 +102,13 @@ function setBig(whole: bigint): boolean {
 
 const bigOf = (low: number, high: number): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
 
-const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(65536);
 
 /** Allocates: the text as a JavaScript string, for functions whose body is plain JavaScript. */
 function textOf(U: Uint8Array, at: number, length: number): string {
   for (let i = 0; i < length; i++) scratch[i] = U[at + i]!;
-  return decoder.decode(scratch.subarray(0, length));
+  return textOfBytes(scratch.subarray(0, length));
 }
 
 /** Allocates: writes a string into a slot; its length in bytes, or −1 if it does not fit. */

@@ -1,4 +1,4 @@
-import { limits } from "../../base.ts";
+import { limits, textOfBytes } from "../../base.ts";
 import { type Dyn, DynReader, DynWriter, ERROR, jsonOfDyn } from "../../ring.ts";
 import { parseTime } from "../types.ts";
 
@@ -129,7 +129,7 @@ export function castDyn(kind: string, value: Dyn): ReturnType<typeof narrowDyn> 
   const scalar = typeof value !== "object";
   switch (kind) {
     case "text":
-      if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+      if (value instanceof Uint8Array) return textOfBytes(value);
       if (value instanceof Date) {
         return Number.isNaN(+value) ? fail(ERROR.cast) : value.toISOString();
       }

@@ -1,3 +1,4 @@
+import { textOfBytes } from "../../base.ts";
 import type { Arena, Block, ColumnKind } from "../../ring.ts";
 import { fieldIndex } from "../emit/params.ts";
 import type { StatefulPlan } from "../program.ts";
@@ -116,7 +117,7 @@ export class StageAlarms {
     const at = this.#field(field);
     if (slot > 0) {
       const length = I[this.#field(`${field}.length`) + k]!;
-      return new TextDecoder().decode(U.slice(at + k * slot, at + k * slot + length));
+      return textOfBytes(U.slice(at + k * slot, at + k * slot + length));
     }
     if (kind === "int64") {
       const word = (at + k) * 2;
