@@ -63,7 +63,7 @@ async function strike(): Promise<number> {
 
 test("polls and questions go on, disarm comes through, what is dropped is counted", async () => {
   let sent = 0;
-  expect(await site.plant.shareDuring("oven", span_ms / 2, 0.95, async () => {
+  expect(await site.plant.shareDuring("oven", 1, span_ms / 2, 0.95, async () => {
     sent += await strike();
   })).toBeGreaterThanOrEqual(0.95);
   const { lost, writing } = (await gateway.get("/health")).body;

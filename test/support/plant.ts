@@ -111,10 +111,11 @@ export class SimulatedPlant {
   /**
    * Polls of a link while something strikes it, as a share of those of `span_ms` right before. What
    * else runs on this machine may take some of them, but not each time that it strikes: the best of
-   * three, if it is not `enough` earlier.
+   * three, if it is not `enough` earlier. Where a span begins between two polls makes one more or
+   * less, which is so many `requests`.
    */
   async shareDuring(
-    link: string, span_ms: number, enough: number, strike: () => Promise<unknown>,
+    link: string, requests: number, span_ms: number, enough: number, strike: () => Promise<unknown>,
   ): Promise<number> {
     let best = 0;
     for (let round = 0; round < 3 && best < enough; round++) {
@@ -125,7 +126,8 @@ export class SimulatedPlant {
       const ended = monotonic();
       await until("the log", () => this.frames().at(-1)!.t >= ended);
       const usual = this.answers(link, 1, before, struck) / (struck - before);
-      best = Math.max(best, this.answers(link, 1, struck, ended) / (ended - struck) / usual);
+      const answers = this.answers(link, 1, struck, ended) + requests;
+      best = Math.max(best, answers / (ended - struck) / usual);
     }
     return best;
   }
