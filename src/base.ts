@@ -1,7 +1,7 @@
 /** The ground everything stands on: it knows nothing of tags, rings or rules. */
 export { Alike } from "./base/alike.ts";
 export { assert, never } from "./base/assert.ts";
-export { Fault, reason, type FaultValues, type Retry } from "./base/fault.ts";
+export { Fault, orFault, reason, type FaultValues, type Retry } from "./base/fault.ts";
 export { systemClock, type Clock } from "./base/clock.ts";
 export { createLog, type Log, type LogLevel, type LogSink } from "./base/log.ts";
 export { createRandom, drawSeed, type Random } from "./base/random.ts";

@@ -318,6 +318,9 @@ export interface SessionCounters {
   roundTrip: number;
 }
 
+export const newCounters = (): SessionCounters =>
+  ({ requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0 });
+
 /** What the runtime gives a client that owns its sockets. */
 export interface ClientHost {
   readonly groups: readonly Rows[];

@@ -8,13 +8,13 @@ export {
 export { categoryOf, type Category } from "./ring/category.ts";
 export {
   arrayOf, Column, isNumberType, isTextType, isWritableType, itemTypes, kindBytes, meta_name,
-  spread_name, tagColumn, tagTypes, type ArrayType, type ColumnKind, type ColumnSpec, type Fallback,
-  type ItemType, type Shape, type ShapeField, type TagType,
+  slotOf, spread_name, tagColumn, tagTypes, type ArrayType, type ColumnKind, type ColumnSpec,
+  type Fallback, type ItemType, type Shape, type ShapeField, type TagType,
 } from "./ring/column.ts";
 export { CommandReader, CommandWriter } from "./ring/command-ring.ts";
 export { Counters } from "./ring/counters.ts";
 export { Ring, rowsFor, type RingLayout } from "./ring/ring.ts";
-export { copyCell, copyCells, copyStamp, copyStamps } from "./ring/copy.ts";
+export { copyCell, copyCells, copyStamp, copyStamps, spoilCell } from "./ring/copy.ts";
 export { hashCell, sameCell } from "./ring/key.ts";
 export {
   DynReader, DynWriter, jsonOfDyn, parseDyn, type Dyn,

@@ -20,6 +20,16 @@ export class Fault extends Error {
   }
 }
 
+/** What the work gives, or the trouble that it met. */
+export function orFault<T>(work: () => T): T | Fault {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown;
+    throw thrown;
+  }
+}
+
 /** The sentence of anything thrown, for a log line or an answer. */
 export function reason(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

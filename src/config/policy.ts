@@ -1,5 +1,5 @@
 import { nearest, reason } from "../base.ts";
-import { isTextType, isWritableType } from "../ring.ts";
+import { arrayOf, isTextType, isWritableType } from "../ring.ts";
 import { JsonText } from "./jsonc.ts";
 import { tellIssues } from "./issues.ts";
 import { patternFault } from "./allowed-texts.ts";
@@ -112,8 +112,10 @@ export function checkPolicy(
     if (known === undefined) {
       if (!incomplete.has(tag.split(".", 1)[0]!)) tellNoTag(tag, origin, tags, findings);
     } else if (!isWritableType(known.type)) {
+      const instead = arrayOf(known.type) === null ? "" : "; the item that is written needs a " +
+        "tag of its own, at its own address";
       findings.at(origin, `writing a tag of type ${known.type} is not in this version: numbers, ` +
-        "bools and texts only", { of: "key" });
+        `bools and texts only${instead}`, { of: "key" });
     } else if (isTextType(known.type) !== (policy.texts !== null)) {
       findings.at(origin, policy.texts === null
         ? `${tag} is a ${known.type}: \`values\` or \`pattern\` say what it may be, not limits`

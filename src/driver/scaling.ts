@@ -1,4 +1,5 @@
-import { BAD, GOOD, UNCERTAIN } from "../ring.ts";
+import { Fault } from "../base.ts";
+import { arrayOf, BAD, GOOD, isNumberType, UNCERTAIN } from "../ring.ts";
 import type { DriverTag } from "../driver.ts";
 
 /** What the raw numbers of one tag mean: its scale, its decimals, and its sensor's state. */
@@ -75,4 +76,46 @@ class Signal {
     if (mA <= 3.6) return BAD.underrange;
     return mA >= 21 ? BAD.overrange : UNCERTAIN.saturated;
   }
+}
+
+/** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
+const ranges: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  bool: [0, 1], int8: [-(2 ** 7), 2 ** 7 - 1], uint8: [0, 2 ** 8 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1], uint16: [0, 2 ** 16 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1], uint32: [0, 2 ** 32 - 1], time: [0, 2 ** 32 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], uint64: [0, Number.MAX_SAFE_INTEGER],
+};
+const endless = [-Infinity, Infinity] as const;
+export const rangeOf = (type: string): readonly [least: number, most: number] =>
+  ranges[type] ?? endless;
+
+/** raw = round((value − offset) / scale); a Fault if the tag's type cannot hold it. */
+export function rawNumberOf(
+  { id, type }: Pick<DriverTag, "id" | "type">, scaling: Scaling, value: number,
+): number {
+  const unscaled = scaling.raw(value);
+  if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
+    throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
+  }
+  if (type === "float64") return unscaled;
+  if (type === "float32") {
+    const raw = Math.fround(unscaled);
+    if (Number.isFinite(raw)) return raw;
+    throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
+  }
+  const raw = Math.round(unscaled);
+  const [least, most] = rangeOf(type);
+  if (raw >= least && raw <= most) return raw;
+  throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
+    `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
+}
+
+/** What is wrong with a tag's scale and offset, or null. */
+export function scaleProblem({ type, scale, offset }: DriverTag): string | null {
+  if (!Number.isFinite(scale) || scale === 0 || !Number.isFinite(offset)) {
+    return `scale ${scale}, offset ${offset}: scale is a number other than 0`;
+  }
+  const isScaled = scale !== 1 || offset !== 0;
+  return isScaled && !isNumberType(arrayOf(type)?.item ?? type)
+    ? `scale and offset have no meaning for ${type}` : null;
 }

@@ -149,6 +149,10 @@ export const isTextType = (type: string): boolean => type.startsWith("text(");
 export const isWritableType = (type: string): boolean =>
   type === "bool" || isNumberType(type) || isTextType(type);
 
+/** Bytes of `text(n)`, `bytes(n)`, `json(n)`; 0 for other types. */
+export const slotOf = (type: string): number =>
+  Number(/^(?:text|bytes|json)\((\d+)\)$/.exec(type)?.[1] ?? 0);
+
 /** Of the list's length, by which its content begins. */
 const list_bytes = 3;
 

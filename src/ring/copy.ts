@@ -23,6 +23,13 @@ export function copyCell(
   to.arena.I[target.length + row] = length;
 }
 
+/** The cell keeps the last known value, with the reason why it is not new. */
+export function spoilCell(ring: Ring, index: number, seq: number, state: number): void {
+  const column = ring.columns[index]!;
+  copyCell(ring, column, seq - 1, ring, column, seq);
+  ring.arena.U[column.state + (seq & ring.mask)] = state;
+}
+
 /** Copies what a row carries beside its cells: engine time, source time, flags. */
 export function copyStamp(from: Ring, fromSeq: number, to: Ring, toSeq: number): void {
   const at = fromSeq & from.mask;

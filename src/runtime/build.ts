@@ -488,7 +488,8 @@ class Builder {
       } else if (!this.#fits(column.kind, target.tag)) {
         this.#problem(["rules", rule.name, "to", i, "from"],
           `A setpoint is a ${this.#isText(target.tag) ? "text" : "number"}, this column is ` +
-            column.kind);
+            (column.kind !== "dyn" ? column.kind : "an array or of no fixed type: take one item " +
+              'and say what it is, as in cast(zones[0], "float")'));
       }
     });
   }

@@ -33,11 +33,9 @@ export interface Offer {
   readonly turns: BellPlace;
 }
 
-export interface HostOptions {
-  /** What it begins with. */
+/** What a role begins with, on whichever thread. */
+export interface RoleStart {
   readonly share: Share;
-  readonly components: Components;
-  readonly world: World;
   readonly safeMode: boolean;
   readonly configRejected: boolean;
   readonly latched: string | null;
@@ -46,6 +44,11 @@ export interface HostOptions {
   /** The same of devices: name and who. */
   readonly disabled: Readonly<Record<string, string>>;
   readonly past: Past | null;
+}
+
+export interface HostOptions extends RoleStart {
+  readonly components: Components;
+  readonly world: World;
   readonly store: StorePort;
   /** What came by MQTT; the promise is the answer's text. */
   command(message: FromTopic): Promise<string>;

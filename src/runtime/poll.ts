@@ -1,6 +1,6 @@
 import { limits } from "../base.ts";
 import type { Driver, DriverTag, Request } from "../driver.ts";
-import { BAD, copyCell, writeCell, type Ring } from "../ring.ts";
+import { BAD, spoilCell, writeCell, type Ring } from "../ring.ts";
 import type { Constant } from "./graph.ts";
 
 /** Tags of one device polled together; one poll is one row of `ring`. */
@@ -268,10 +268,5 @@ function fillBroadcasts({ ring, broadcasts }: LinkGroup): void {
 
 /** The cells of a failed request: the last known value with the reason why it is not new. */
 export function spoil(ring: Ring, request: Request, state: number): void {
-  const { head } = ring;
-  for (const tag of request.tags) {
-    const column = ring.columns[tag.column]!;
-    copyCell(ring, column, head - 1, ring, column, head);
-    ring.arena.U[column.state + (head & ring.mask)] = state;
-  }
+  for (const { column } of request.tags) spoilCell(ring, column, ring.head, state);
 }

@@ -2,27 +2,18 @@ import type { Ending, Intent, RefusedAttempt, Store, Withheld } from "../store.t
 import type { FromTopic } from "./commands.ts";
 import type { Kept } from "./change.ts";
 import type { Components } from "./graph.ts";
-import { hostCalls, RoleHost, type HostCalls, type Offer } from "./host.ts";
+import { hostCalls, RoleHost, type HostCalls, type Offer, type RoleStart } from "./host.ts";
 import { Rpc, type Port } from "./rpc.ts";
 import type { Share } from "./share.ts";
-import {
-  localStore, stateCalls, type Past, type StatePort, type StorePort,
-} from "./store-port.ts";
+import { localStore, stateCalls, type StatePort, type StorePort } from "./store-port.ts";
 import { received, type Sent, sent } from "./travel.ts";
 import type { World } from "./world.ts";
 
 /** All that a role's thread is told at its start. */
-export interface RoleInit {
+export interface RoleInit extends RoleStart {
   readonly kind: "role";
   readonly workerUrl: string;
   readonly directory: string;
-  readonly share: Share;
-  readonly safeMode: boolean;
-  readonly configRejected: boolean;
-  readonly latched: string | null;
-  readonly stopped: Readonly<Record<string, string>>;
-  readonly disabled: Readonly<Record<string, string>>;
-  readonly past: Past | null;
   readonly unavailable: string | null;
   /** The clock of all threads. */
   readonly engineClock: SharedArrayBuffer;

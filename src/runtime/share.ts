@@ -2,7 +2,7 @@ import type { RingLayout } from "../ring.ts";
 import type { Gateway, Profile, Source } from "../config.ts";
 import type { Program } from "../sql.ts";
 import type { TablePlan } from "./lookup.ts";
-import type { LinkPlan, Outflow, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
+import type { Graph, LinkPlan, Outflow, PermitPlan, RulePlan, StreamPlan } from "./graph.ts";
 
 /** `all` = one thread does everything; else each of the two has its share. */
 export type RoleName = "all" | "control" | "data";
@@ -32,18 +32,8 @@ export interface Share {
   readonly commands: string | null;
 }
 
-interface Whole {
-  readonly gateway: Gateway;
-  readonly streams: readonly StreamPlan[];
-  readonly links: readonly LinkPlan[];
-  readonly rules: readonly RulePlan[];
-  readonly sinks: readonly Outflow[];
-  readonly permits: readonly PermitPlan[];
-  readonly tables: readonly TablePlan[];
-}
-
 /** `control`: links, the gate, and every rule with a path to a write; `data`: the rest. */
-export function shareOf(graph: Whole, role: RoleName): Share {
+export function shareOf(graph: Omit<Graph, "memory">, role: RoleName): Share {
   const { gateway } = graph;
   const control = rulesToWrites(graph.rules);
   const here = (isControl: boolean): boolean =>
@@ -97,7 +87,8 @@ export function tagsAfter(rules: readonly RulePlan[], name: string): Set<string>
 }
 
 function importsOf(
-  graph: Whole, own: readonly StreamPlan[], programs: readonly Program[], sinks: Share["sinks"],
+  { streams }: Pick<Graph, "streams">, own: readonly StreamPlan[], programs: readonly Program[],
+  sinks: Share["sinks"],
 ): RingLayout[] {
   const needed = new Set([
     ...programs.flatMap(({ inputs, newest }) =>
@@ -105,5 +96,5 @@ function importsOf(
     ...sinks.map(({ stream }) => stream),
   ]);
   for (const { name } of own) needed.delete(name);
-  return graph.streams.filter(({ name }) => needed.has(name)).map(({ layout }) => layout);
+  return streams.filter(({ name }) => needed.has(name)).map(({ layout }) => layout);
 }

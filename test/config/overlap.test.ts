@@ -17,7 +17,7 @@ const opcua = (one: string, other: string): string => problems(
 describe("OPC UA: a node, however it is spelled", () => {
   test.each([
     ["ns=2;i=5", "ns=02;i=05"],
-    ["i=2258", "ns=0;i=2258"],
+    ["i=2258", "ns=0;i=2258"], ["i=77", "nsu=http://opcfoundation.org/UA/;i=77"],
     ["ns=1;g=09087E75-8E5E-499B-954F-F2A9603DB28A", "ns=1;g=09087e75-8e5e-499b-954f-f2a9603db28a"],
     ["ns=1;b=YWI=", "ns=1;b=YWI"],
     ["ns=2;s=A call ns=2;s=Tank ns=2;s=Set", "ns=2;s=B call ns=02;s=Tank ns=02;s=Set"],

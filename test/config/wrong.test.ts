@@ -234,7 +234,8 @@ const cases: readonly Case[] = [
   { name: "an array that a policy names", find: '"at": "holding 9", "type": "float32"',
     put: '"at": "holding 9", "type": "float32[2]"', expect: [
       "…press.tags.setpoint.access: an array is only read in this version…",
-      "…writing a tag of type float32[2] is not in this version: numbers, bools and texts only…"] },
+      "…writing a tag of type float32[2] is not in this version: numbers, bools and texts only; " +
+      "the item that is written needs a tag of its own, at its own address…"] },
   { name: "a constant that is an array", find: '"at": "holding 2", "type": "int16", "scale": 0.1',
     put: '"type": "int16[2]", "static": 4', expect: [
       "…press.tags.pressure.static: no int16[2]\n  found: 4"] },

@@ -80,6 +80,23 @@ describe("reading", () => {
     }
   });
 
+  test("an answer with too few bytes for one of its reads is garbled, and none is taken", () => {
+    const { ring, tags } = ringFor([tag("A", "float32", { id: "d.a" }),
+      tag("B", "int32", { id: "d.b" })]);
+    const bench = benchOf(tags);
+    expect(bench.poll(ring, tags, 0)).toEqual([DONE]);
+    bench.onAnswer = (frame) => {
+      const cut = frame.slice(0, -2);
+      // The lengths of the frame and of the message in it agree.
+      cut[2]! -= 2;
+      cut[38]! -= 2;
+      return cut;
+    };
+    bench.values.set("d.a", 7);
+    expect(bench.poll(ring, tags, 1)).toEqual([BAD.garbled]);
+    expect(newest(ring, [tags[0]!])).not.toEqual([7]);
+  });
+
   test("a tag of another type is never taken for what it is not", () => {
     const served = [tag("A", "float32", { id: "d.a" }), tag("B", "int32", { id: "d.b" })];
     const { ring, tags } = ringFor([tag("A", "int32", { id: "d.a" }),

@@ -30,6 +30,12 @@ describe("plan", () => {
     expect(of({ maxRegisters: 4 })).toEqual(["1: holding 0..2", "1: holding 3..6"]);
   });
 
+  test("two reads are one again only where nothing lies between them", () => {
+    const read = (at: string) => modbusTcp.plan([tag(at, "float32")], tcpLink)[0]!;
+    expect(modbusTcp.join!(read("holding 0"), read("holding 2"))!.text).toBe("holding 0..3");
+    expect(modbusTcp.join!(read("holding 0"), read("holding 3"))).toBeNull();
+  });
+
   test("a gap is read along where it takes less time than a request, on this line", () => {
     const parts = (driver: Driver, settings: Record<string, unknown>, gap: number): number =>
       driver.plan([tag("holding 0", "int16"), tag(`holding ${gap + 1}`, "int16")],

@@ -131,6 +131,18 @@ describe("reading", () => {
     }
   });
 
+  test("data of another length than was asked for is garbled", () => {
+    const { ring, tags } = ringFor([tag("DB1.DBD4", "float32")]);
+    const wire = new ScriptedWire();
+    const session = s7.open(link, wire);
+    ring.claim(1);
+    for (const [bits, result] of [[32, DONE], [16, BAD.garbled], [64, BAD.garbled]] as const) {
+      session.read(s7.plan(tags, link)[0]!, ring, ring.head, 0);
+      greet(session, wire, [0, 0, 0, 0], bits);
+      expect(session.result).toBe(result);
+    }
+  });
+
   test("a STRING has its own length; one that claims more than its room is an error", () => {
     const { ring, tags } = ringFor([tag("DB1.DBB0", "text(6)"), tag("DB1.DBC8", "text(4)")]);
     const wire = new ScriptedWire();
@@ -183,6 +195,7 @@ const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.repla
 /** Gives the PLC's part by hand: what was sent says which part. */
 function greet(
   session: ReturnType<typeof s7.open>, wire: ScriptedWire, data: readonly number[],
+  bits = data.length * 8,
 ): void {
   const give = (bytes: Uint8Array): void => session.receive(bytes, bytes.length, 0);
   if (wire.sent.length === 1) {
@@ -191,7 +204,7 @@ function greet(
   }
   const reference = wire.last.subarray(11, 13);
   const head = [2, 0xf0, 0x80, 0x32, 3, 0, 0, ...reference, 0, 2, 0, 4 + data.length, 0, 0, 4, 1,
-    0xff, 4, (data.length * 8) >> 8, (data.length * 8) & 0xff, ...data];
+    0xff, 4, bits >> 8, bits & 0xff, ...data];
   give(Uint8Array.from([3, 0, 0, 4 + head.length, ...head]));
 }
 
@@ -261,6 +274,21 @@ describe("the connection", () => {
 });
 
 describe("writing", () => {
+  test("W14: after a damaged answer nothing more may come of it", () => {
+    const [one] = ringFor([tag("DB1.DBD4", "float32", { writable: true })]).tags;
+    const wire = new ScriptedWire();
+    const session = s7.open(link, wire);
+    wire.closed = () => session.abort();
+    session.readRaw(one!, new Uint8Array(4), 0);
+    greet(session, wire, [0, 0, 0, 0]);
+    session.write(one!, new Uint8Array(4), () => Infinity, 0);
+    // One place was written, and two are answered for.
+    const reference = wire.last.subarray(11, 13).toHex();
+    const answer = hex(`03 00 00 16 02f080 32 03 0000 ${reference} 0002 0001 0000 05 02 ff`);
+    session.receive(answer, answer.length, 1);
+    expect([session.result, session.sent, wire.resets]).toEqual([BAD.garbled, true, 1]);
+  });
+
   test("a bool is written as a bit, and the seven beside it stay", () => {
     const { ring, tags } = ringFor(Array.from({ length: 8 }, (_, bit) =>
       tag(`DB1.DBX0.${bit}`, "bool", { id: `d.b${bit}`, writable: true })));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { DONE, modbusTcp, PENDING, type Session } from "../../src/driver.ts";
+import { DONE, modbusTcp, modbusUdp, PENDING, type Session } from "../../src/driver.ts";
 import { BAD, readCell } from "../../src/ring.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "./support.ts";
 
@@ -97,6 +97,43 @@ describe("Modbus TCP session", () => {
     expect([session.result, session.exception]).toEqual([BAD.address, 2]);
   });
 
+  test("3 to a read of several is one that is too long, and to a read of one what it says", () => {
+    const { wire, session } = begin();
+    session.read(request!, ring, 5, 0);
+    give(session, answer(wire, [0x83, 3]), 1);
+    expect([session.result, session.exception]).toEqual([BAD.address, 3]);
+    session.readRaw(tags[0]!, new Uint8Array(2), 2);
+    give(session, answer(wire, [0x83, 3]), 3);
+    expect([session.result, session.exception]).toEqual([BAD.exception, 3]);
+  });
+
+  test("W15: which exceptions say that nothing was done, and which leave it open", () => {
+    const all = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 0x80];
+    expect(all.filter((code) => modbusTcp.rejects(code))).toEqual([1, 2, 3, 6, 10]);
+  });
+
+  test("W14: nothing is written over UDP", () => {
+    const udp = linkOf(modbusUdp, { host: "a" });
+    expect(tags.map((one) => modbusUdp.checkTag(one, udp))).toEqual([null,
+      ...[1, 2].map(() => expect.stringContaining("nothing is written over it"))]);
+  });
+
+  test("pauseBetween: silence before the next request, answered or not", () => {
+    const { wire, session } = begin(
+      linkOf(modbusTcp, { host: "a", timeout: "100ms", pauseBetween: "30ms" }));
+    session.read(request!, ring, 5, 0);
+    give(session, answer(wire, [3, 8, ...data]), 10);
+    session.read(request!, ring, 5, 12);
+    expect([wire.sent.length, session.step(39)]).toEqual([1, 40]);
+    expect([session.step(40), wire.sent.length]).toEqual([140, 2]);
+    session.step(140);
+    expect(session.result).toBe(BAD.timeout);
+    session.read(request!, ring, 5, 150);
+    expect([wire.sent.length, session.step(169)]).toEqual([2, 170]);
+    session.step(170);
+    expect(wire.sent.length).toBe(3);
+  });
+
   test("W14: one register by FC6, more by one FC16, and each leaves once", () => {
     const { wire, session } = begin();
     session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
@@ -110,7 +147,7 @@ describe("Modbus TCP session", () => {
     expect(wire.sent.length).toBe(2);
   });
 
-  test("W14: an unanswered write resets the connection, an unanswered read does not", () => {
+  test("W14: an unanswered write resets the connection", () => {
     const { wire, session } = begin();
     session.write(tags[2]!, Uint8Array.of(1, 2), () => Infinity, 0);
     session.step(100);

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
+import { Cable } from "../driver/opcua/process.ts";
 import { freePort } from "../support/port.ts";
 
 const script = resolve(import.meta.dir, "../driver/opcua/asyncua_plant.py");
@@ -135,3 +136,83 @@ test.skipIf(interpreter === null)(
       folder.remove();
     }
   }, 120_000);
+
+/** It answers whoever asks for any message once more by an empty one, as if there were no end. */
+test.skipIf(interpreter === null)(
+  "a connection lost for a moment, and a server that stands still during a write: nothing of " +
+  "before is good, and the link is back at once", async () => {
+    const port = await freePort();
+    const server = new Program([interpreter!, "-u", script, String(port), "3"]);
+    using cable = new Cable(port);
+    const folder = workFolder();
+    const file = folder.write("gateway.json", {
+      gateway: { id: "ua" }, rules: {}, api: { listen: "127.0.0.1:0" },
+      policy: { "plant.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100,
+        minInterval: "1ms" } },
+      links: { ua: { type: "opcua", host: "127.0.0.1", port: cable.port, path: "/plant",
+        security: "None", timeout: "1s", connectTimeout: "2s" } },
+      devices: { plant: { link: "ua", groups: { fast: "200ms" }, tags: {
+        count: { at: "ns=2;s=Counter0", type: "float64" },
+        setpoint: { at: "ns=2;s=Setpoint", type: "float64", access: "read-write" } } } },
+    });
+    let gateway: RunningGateway | null = null;
+    try {
+      await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
+      gateway = await RunningGateway.start(file, join(folder.path, "store"));
+      const link = async (): Promise<Link> => (await gateway!.get("/links")).body[0];
+      const tag = async (name: string) => (await gateway!.get(`/tags/plant.${name}`)).body;
+      const write = async (value: number) =>
+        (await gateway!.cli("write", "plant.setpoint", String(value), "--within", "2s")).output;
+      const loss = () => until("the loss", async () => {
+        const now = await link();
+        return now.state !== "open" && now;
+      }, 20_000);
+      /** It is open again within 10 s, and no row was good before. */
+      const isBack = async (lost: Link, opens: number): Promise<void> => {
+        const published = new Set<number>();
+        await until("the link is back", async () => {
+          const now = await link();
+          if (now.opens < opens) published.add(publishedOf(now));
+          return now.state === "open" && now.opens === opens;
+        }, 10_000);
+        for (const rows of published) expect(rows).toBe(publishedOf(lost));
+        await until("a good value", async () => (await tag("count")).quality === "good");
+      };
+      await until("values", async () => (await tag("count")).value >= 2, 30_000);
+      cable.drop();
+      await isBack(await loss(), 2);
+      expect((await link()).counters.requests).toBeLessThan(100);
+      await gateway.arm("plant.setpoint");
+      expect(await write(33)).toContain("verified");
+      const before = (await tag("count")).value;
+
+      process.kill(server.pid, "SIGSTOP");
+      expect(await write(99)).toContain("refused");
+      const silent = await loss();
+      process.kill(server.pid, "SIGCONT");
+      await isBack(silent, 3);
+      expect(await tag("setpoint")).toMatchObject({ value: 33, quality: "good" });
+      await until("it counts", async () => (await tag("count")).value > before);
+      expect(publishedOf(await link())).toBeLessThan(500);
+      expect(gateway.program.output).not.toContain("external-change");
+      server.child.stdin.write("setpoint\n");
+      await server.child.stdin.flush();
+      await until("only the write that was verified came", () => /^33(\.0)?$/m.test(server.output));
+    } finally {
+      await gateway?.stop();
+      await server.stop("SIGKILL");
+      folder.remove();
+    }
+  }, 120_000);
+
+interface Link {
+  readonly opens: number;
+  readonly state: string;
+  readonly counters: { readonly requests: number };
+  readonly polls: readonly { readonly polls: number; readonly failed: number }[];
+}
+
+/** Rows that the server made, of the only group. */
+function publishedOf({ polls: [rows] }: Link): number {
+  return rows!.polls - rows!.failed;
+}

@@ -42,6 +42,16 @@ const problems = (
   rules: Record<string, string>, permit: string[] = [], functions: object = {},
 ): string => examine(rules, permit, functions).texts.join("\n");
 
+test("an array is no setpoint, and neither is an item that does not say what it is", () => {
+  for (const v of ["array_create(a, b)", "array_create(a, b)[0]"]) {
+    expect(problems({ write: `SELECT ${v} AS v FROM d.fast` })).toContain("A setpoint is a " +
+      "number, this column is an array or of no fixed type: take one item and say what it is, " +
+      'as in cast(zones[0], "float")');
+  }
+  expect(problems({ write: 'SELECT cast(array_create(a, b)[0], "float") AS v FROM d.fast' }))
+    .not.toContain("A setpoint");
+});
+
 describe("W8: nothing on the way to a write hides a bad input", () => {
   test("coalesce, isnull and IS NULL are refused in a writing rule", () => {
     for (const v of ["coalesce(a, 1)", "CASE WHEN good(a) THEN a ELSE 1.0 END", "raw(a)",

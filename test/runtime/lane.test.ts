@@ -36,20 +36,24 @@ const link = linkOf(modbusRtu, { port: "/dev/null", rs485: "adapter", broadcast:
 /** A lane whose link is a worker's: the frame leaves later than the last look. */
 function laneOf(
   permitAt: number, committing = (): void => {},
-  { station = path.station, policy = fixture.policy, alone = { device: null as string | null } } =
-  {},
+  {
+    station = path.station, policy = fixture.policy, alone = { device: null as string | null },
+    readBack = undefined as number | null | undefined, forced = [] as readonly string[], lag_ms = 0,
+  } = {},
 ) {
+  const answers = readBack !== undefined;
   const guards: (Guard & { until: number })[] = [];
   const story: (string | null)[] = [];
   let reads = 0;
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
-    frames: new Frames(), view: () => { throw new Error("nobody asks"); },
+    frames: new Frames(), lag_ms: () => lag_ms, view: () => { throw new Error("nobody asks"); },
     read(_tag, raw, done) {
       reads += 1;
-      raw.set([600 >> 8, 600 & 255]);
-      done(DONE, 0, true, NaN, null);
+      const words = reads === 1 ? 600 : readBack!;
+      raw.set([words >> 8, words & 255]);
+      done(words === null ? BAD.timeout : DONE, 0, true, NaN, null);
       return true;
     },
     write(_tag, raw, guard, done) {
@@ -57,6 +61,7 @@ function laneOf(
       if (until !== null) guards.push({ ...guard, until });
       if (until !== null && station === 0) done(BAD.broadcast, 0, true, now, raw);
       if (until === null) done(BAD.disconnected, 0, false, NaN, null);
+      else if (answers) done(DONE, 0, true, now, raw);
       return true;
     },
   };
@@ -71,7 +76,8 @@ function laneOf(
       reserve: () => Promise.resolve(true) },
     clock: { now: () => now, time: () => now, steps: 0, certain: true,
       shared: new SharedArrayBuffer(0) },
-    wake() {}, armingEnded() {}, isOverridden: () => false, leftAlone: () => alone.device,
+    wake() {}, armingEnded() {}, isOverridden: (tag) => forced.includes(tag),
+    leftAlone: () => alone.device,
   });
   lane.step(now, now, false);
   lane.state.arming = fixture.arming({ hash: lane.state.hash! });
@@ -140,4 +146,34 @@ test("W11: a device that a person has left alone meanwhile keeps a broadcast bac
   expect(told[0]).toContain("fan-2 would obey too");
   lane.take(fixture.restAsk({ id: "a-2" }), ({ outcome }) => told.push(outcome));
   expect(told[1]).toBe("refused");
+});
+
+test.each([
+  [620, "verified", null], [621, "verified", null], [600, "unknown", "read-back-differs"],
+  [null, "unknown", "read-back-missing"],
+])("W15: what is written is read back: raw %p is %s", (readBack, outcome, code) => {
+  const { lane, reads } = laneOf(now, () => {}, { readBack });
+  const answers: unknown[] = [];
+  lane.take(fixture.restAsk(), (said) => answers.push(said.outcome, said.code));
+  expect([answers, reads()]).toEqual([[outcome, code], 2]);
+});
+test("W12: a permit that reads a forced value, or of a disabled device, is none", () => {
+  const { lane, guards } = laneOf(now, () => {}, { forced: ["press.door_closed"] });
+  lane.take(fixture.restAsk(), () => {});
+  expect([guards, lane.last!.code]).toEqual([[], "permit-unknown"]);
+});
+test("W16: a row that was looked at before the write came is no change from outside", () => {
+  const yielded = (lag_ms: number): string | null => {
+    const { lane, ring } = laneOf(now, () => {}, { readBack: 620, lag_ms });
+    lane.take(fixture.ruleAsk(), () => {});
+    ring.claim(1);
+    const row = ring.head & ring.mask;
+    ring.arena.F[ring.timeAt + row] = now + 100;
+    ring.arena.F[ring.columns[0]!.payload + row] = 60;
+    ring.arena.U[ring.columns[0]!.state + row] = 0;
+    ring.publish(1);
+    lane.step(now + 100, now + 100, false);
+    return lane.state.yielded;
+  };
+  expect([yielded(0), yielded(500)]).toEqual([expect.stringContaining("60"), null]);
 });

@@ -138,6 +138,15 @@ test("a link on which nobody answers is asked every 10 s", () => {
   expect(site.runner.session.counters.requests - before).toBeGreaterThanOrEqual(5);
 });
 
+test("a link is opened anew once each of its stations was silent three times", () => {
+  const site = new Site("tcp", 4);
+  site.delay = () => Infinity;
+  site.run(11_000);
+  expect(site.runner.opens).toBe(1);
+  site.run(20_000);
+  expect(site.runner.opens).toBe(2);
+});
+
 test("answers that all come too late are nobody's: no register has the value of another", () => {
   const site = new Site("rtu", 1, 3);
   site.delay = () => 2300;

@@ -58,11 +58,13 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
   let session: Exchanges;
   let runner: LinkRunner;
   let disabled = false;
+  let clock = 0;
   beforeEach(() => {
+    clock = 0;
     disabled = false;
     session = new Exchanges();
     runner = new LinkRunner({
-      name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => 0,
+      name: "plc", connectTimeout: 1000, reopenWhenSilent: false, now: () => clock,
       time: () => 0, flags: () => 0, log, splitter: {}, advise: () => null,
       groups: [{ stream: "press.fast", device: "press", station: 1, interval: 100,
         ring, constants: [], broadcasts: [], requests: [
@@ -119,6 +121,30 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     write({ streams: new Set(["other.fast"]) });
     answer();
     expect(session.begun).toEqual(["poll discrete", "write"]);
+  });
+  test("a write left when it was looked at last, whenever it was answered", () => {
+    const left: number[] = [];
+    answer();
+    answer();
+    clock = 40;
+    write({ done: (_result, _exception, _sent, at) => left.push(at) });
+    runner.step(30);
+    clock = 90;
+    session.result = DONE;
+    runner.step(90);
+    expect(left).toEqual([40]);
+  });
+  test("two jobs never go in a row past a poll that is due", () => {
+    answer();
+    answer();
+    session.begun.length = 0;
+    write();
+    write();
+    for (let i = 0; i < 4; i++) {
+      runner.step(100);
+      session.result = DONE;
+    }
+    expect(session.begun).toEqual(["write", "poll discrete", "write", "poll holding"]);
   });
   test("a row is there as soon as its last answer is, before any job", () => {
     const head = ring.head;

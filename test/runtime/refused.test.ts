@@ -108,6 +108,18 @@ test("it is tried again later, at last by itself, and is good when it is there",
   expect(device.reads).toEqual([[0, 100]]);
 });
 
+test("a device that was connected anew is asked at once for what the one before refused", () => {
+  const { device, runner, ring, tags } = start(["holding 7"]);
+  device.illegal.add(7);
+  device.poll(0);
+  device.poll(1000);
+  expect([states(ring, tags), device.reads]).toEqual([[BAD.address], []]);
+  device.illegal.clear();
+  runner.closed("lost");
+  device.poll(1000);
+  expect([states(ring, tags), runner.polls[0]!.refused]).toEqual([[GOOD], []]);
+});
+
 test("an address between two tags that nobody wants: both are read, apart", () => {
   const places = [0, 1, 6, 7].map((at) => `holding ${at}`);
   const { device, runner, ring, tags } = start(places);

@@ -23,11 +23,6 @@ const bools_per_word = 32;
 const wrong = (at: string, sentence: string): Fault =>
   new Fault("cip-address", `\`${at}\`: ${sentence}`, { at });
 
-/** Bytes of `text(n)`, `bytes(n)`, `json(n)`; 0 for other types. */
-export function slotOf(type: TagType): number {
-  return Number(/\((\d+)\)$/.exec(type)?.[1] ?? 0);
-}
-
 /** The place of a tag; of an array that of its first item. */
 export function parseAddress(at: string, type: TagType): Address {
   const array = arrayOf(type);

@@ -1,15 +1,11 @@
-import { Fault } from "../../base.ts";
-import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, ERROR, type Ring, type TagType, type Written } from "../../ring.ts";
+import { Fault, orFault } from "../../base.ts";
+import type { DriverTag } from "../../driver.ts";
+import { arrayOf, ERROR, slotOf, spoilCell, type Ring, type TagType } from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
 import { stationProblem } from "../wire/target.ts";
-import {
-  decodeText, encodeText, textProblem, textRawBytes, textRoom,
-} from "../wire/text.ts";
-import {
-  arrayProblem, bytesOf, NumberField, numberProblem, putSlot, spoilCell,
-} from "../wire/value.ts";
-import { itemAt, parseAddress, slotOf, wordsOfBits, type Address } from "./address.ts";
+import { textProblem, textRawBytes, textRoom } from "../wire/text.ts";
+import { arrayProblem, bytesOf, NumberField, numberProblem, putSlot } from "../wire/value.ts";
+import { itemAt, parseAddress, wordsOfBits, type Address } from "./address.ts";
 import {
   BOOL, bytesOfType, DWORD, isWhole, range_bytes_max, SHORT_STRING, STRING, STRUCT, typesOf,
 } from "./cip.ts";
@@ -26,6 +22,8 @@ export class Field {
   /** Elements in the controller that it lies in. */
   readonly elements: number;
   code = 0;
+  /** Bytes of a text. */
+  readonly #slot: number;
   /** Type that the controller gave when it was last read, and that a write must name; 0 = none. */
   type = 0;
 
@@ -37,6 +35,7 @@ export class Field {
     this.number = bytesOf(one.type) === 0 ? null
       : new NumberField(one, "low first", bit < 0 ? -1 : bit & 7);
     this.count = arrayOf(tag.type)?.count ?? 0;
+    this.#slot = slotOf(tag.type);
     const several = Math.max(1, this.count);
     this.elements = bit < 0 ? several : index < 0 ? 1 : wordsOfBits(bit, several);
   }
@@ -60,8 +59,8 @@ export class Field {
 
   /** Bytes of one element in an answer; of a text the most that are expected. */
   get elementBytes(): number {
-    const { tag, address, number } = this;
-    if (number === null) return Math.max(logix_bytes, slotOf(tag.type) + 8);
+    const { address, number } = this;
+    if (number === null) return Math.max(logix_bytes, this.#slot + 8);
     if (address.bit < 0) return number.bytes;
     return address.index < 0 ? 8 : 4;
   }
@@ -96,21 +95,10 @@ export class Field {
   ): void {
     const text = type === STRUCT ? at + 2 : at;
     const length = lengthAt(type, bytes, text, at + n);
-    if (length < 0 || length > slotOf(this.tag.type)) {
+    if (length < 0 || length > this.#slot) {
       spoilCell(ring, this.tag.column, seq, ERROR.length);
     } else putSlot(ring, this.tag.column, seq, bytes, text + leadBytes(type), length);
   }
-}
-
-export function encode(tag: DriverTag, value: Written): Raw {
-  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "ascii");
-  return new NumberField(tag, "low first").encode(value);
-}
-
-/** Raw words as `encode` gives them: a bool is one byte, 0 or not. */
-export function decode(tag: DriverTag, raw: Uint8Array): Written {
-  return textRoom(tag.type) > 0 ? decodeText(raw)
-    : new NumberField(tag, "low first").decode(raw, 0);
 }
 
 /** One sentence of what would be right for this tag, or null. */
@@ -118,13 +106,8 @@ export function tagProblem(tag: DriverTag): string | null {
   if (tag.type === "time" || /^(bytes|json)/.test(tag.type)) {
     return `A controller has no \`${tag.type}\`; read each member by its path`;
   }
-  let address: Address;
-  try {
-    address = parseAddress(tag.at, tag.type);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
+  const address = orFault(() => parseAddress(tag.at, tag.type));
+  if (address instanceof Fault) return address.message;
   if (slotOf(tag.type) > text_bytes_max) {
     return `${tag.type} is longer than one answer: at most text(${text_bytes_max})`;
   }

@@ -1,7 +1,8 @@
 import type { Driver, DriverTag, Extent } from "../../driver.ts";
 import { StreamSession } from "../wire/stream-session.ts";
+import { decode, encode } from "../wire/value.ts";
 import { index_max } from "./address.ts";
-import { decode, encode, Field, tagProblem } from "./codec.ts";
+import { Field, tagProblem } from "./codec.ts";
 import { planReads } from "./plan.ts";
 import { readable } from "./readable.ts";
 import { ethernetIpServer } from "./serve.ts";
@@ -55,8 +56,8 @@ export const ethernetIp: Driver = {
   rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, (link.settings as EthernetIpLink).maxGap),
   occupies: () => null,
-  encode,
-  decode,
+  encode: (tag, value) => encode(tag, value, "low first"),
+  decode: (tag, raw) => decode(tag, raw, "low first"),
   rejects: isRejection,
   route: (link) => ` slot ${(link.settings as EthernetIpLink).slot}`,
 

@@ -1,5 +1,6 @@
 import type { DriverTag } from "../../driver.ts";
 import { planRanges, Range, type Packing, type RangesRequest } from "../wire/ranges.ts";
+import { runsOf } from "../wire/runs.ts";
 import {
   answer_bytes, message_bytes_max, offset_bytes, range_bytes_max, readRequest, several_bytes,
 } from "./cip.ts";
@@ -63,21 +64,8 @@ function joins(first: Field, end: number, next: Field, gap: number): boolean {
 }
 
 function rangesOf(fields: readonly Field[], gap: number): ElementRange[] {
-  const ranges: ElementRange[] = [];
-  let open: Field[] = [];
-  let end = 0;
-  for (const field of fields) {
-    if (open.length > 0 && joins(open[0]!, end, field, gap)) {
-      open.push(field);
-      end = Math.max(end, endOf(field));
-      continue;
-    }
-    if (open.length > 0) ranges.push(new ElementRange(open));
-    open = [field];
-    end = endOf(field);
-  }
-  if (open.length > 0) ranges.push(new ElementRange(open));
-  return ranges;
+  return runsOf(fields, endOf, (first, end, next) => joins(first, end, next, gap))
+    .map((run) => new ElementRange(run.fields));
 }
 
 function startsOf(ranges: readonly ElementRange[], room: number): number[] {

@@ -1,8 +1,7 @@
 import { Fault, textOfBytes } from "../../base.ts";
 import type { DriverTag, ServeHost, Server } from "../../driver.ts";
-import type { Written } from "../../ring.ts";
+import { slotOf, type Written } from "../../ring.ts";
 import { StreamServer } from "../wire/stream-server.ts";
-import { slotOf } from "./address.ts";
 import {
   bytesOfType, contextOf, data_at, DWORD, frame_bytes_max, frameBytes, get16, isData, isRegister,
   message_bytes_max, PART_REFUSED, put16, putAnswer, putRegister, READ, requestAt, sealData,

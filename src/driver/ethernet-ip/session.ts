@@ -1,9 +1,8 @@
 import { assert } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
-import { BAD, type Ring } from "../../ring.ts";
+import { BAD, spoilCell, type Ring } from "../../ring.ts";
 import { ANSWERED, DAMAGED, STRAY, type Protocol } from "../wire/stream-session.ts";
 import { charactersOf, putCharacters, textRoom } from "../wire/text.ts";
-import { spoilCell } from "../wire/value.ts";
 import {
   Answer, answerAt, bytesOfType, contextOf, data_at, encapsulationStatus, frame_bytes_max,
   frameBytes, get16, isData, isRegister, isSeveral, limitRoute, message_bytes_max, PART_REFUSED,

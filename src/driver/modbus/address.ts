@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import { arrayOf, type TagType } from "../../ring.ts";
+import { arrayOf, slotOf, type TagType } from "../../ring.ts";
 
 /** The four tables of Modbus (application protocol 1.1b3, 4.3), by the name used here. */
 export type Area = "coil" | "discrete" | "input" | "holding";
@@ -30,11 +30,6 @@ const orders: Readonly<Record<number, readonly string[]>> = {
 };
 
 export const isBits = (area: Area): boolean => area === "coil" || area === "discrete";
-
-/** Bytes of `text(n)`, `bytes(n)`, `json(n)`; 0 for other types. */
-export function slotOf(type: TagType): number {
-  return Number(/\((\d+)\)$/.exec(type)?.[1] ?? 0);
-}
 
 /** Registers that a value of this type fills. */
 export function registersOf(type: TagType): number {

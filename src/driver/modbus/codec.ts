@@ -1,14 +1,14 @@
-import { assert, Fault, limits, remember, textOfBytes } from "../../base.ts";
+import { assert, Fault, limits, orFault, remember, textOfBytes } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, type Written,
+  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, slotOf, type Written,
 } from "../../ring.ts";
-import { Scaling } from "../scaling.ts";
+import { rawNumberOf, Scaling, scaleProblem } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
 import { charactersOf, encodeText, textProblem, textRoom } from "../wire/text.ts";
 import { arrayProblem } from "../wire/value.ts";
 import {
-  isBits, itemPlace, parseAddress, parseOne, registersOf, slotOf, type Address,
+  isBits, itemPlace, parseAddress, parseOne, registersOf, type Address,
 } from "./address.ts";
 import { BROADCAST } from "./pdu.ts";
 
@@ -259,42 +259,10 @@ export function decodeValue(field: Field, bytes: Uint8Array, at = 0): number {
   return form.scaling.exact(rawNumber(form, bytes, at));
 }
 
-/** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
-function rangeOf({ kind, order }: Form): readonly [number, number] {
-  const values = 2 ** (order.length * 8);
-  switch (kind) {
-    case BIT: case REGISTER_BIT: return [0, 1];
-    case SIGNED: return [-values / 2, values / 2 - 1];
-    case UNSIGNED: return [0, values - 1];
-    case WIDE_UNSIGNED: return [0, Number.MAX_SAFE_INTEGER];
-    default: return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
-  }
-}
-
-const isFloat = ({ kind }: Form): boolean => kind === FLOAT32 || kind === FLOAT64;
-
-/** raw = round((value − offset) / scale), checked against the type. */
-function rawOf({ form, tag: { id, type } }: Field, value: number): number {
-  const unscaled = form.scaling.raw(value);
-  if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
-    throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
-  }
-  if (isFloat(form)) {
-    const raw = form.kind === FLOAT32 ? Math.fround(unscaled) : unscaled;
-    if (Number.isFinite(raw)) return raw;
-    throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
-  }
-  const raw = Math.round(unscaled);
-  const [least, most] = rangeOf(form);
-  if (raw >= least && raw <= most) return raw;
-  throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
-    `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
-}
-
 /** The field's bytes of a value, put at `bytes[at…]`; a Fault if the value does not fit. */
 export function encodeInto(field: Field, value: number, bytes: Uint8Array, at: number): void {
-  const { kind, order, bit } = field.form;
-  const raw = rawOf(field, value);
+  const { kind, order, bit, scaling } = field.form;
+  const raw = rawNumberOf(field.tag, scaling, value);
   if (kind === BIT) {
     bytes[at] = raw;
     return;
@@ -372,27 +340,15 @@ export function tagProblem(
   if (registersOf(tag.type) > limits.modbus_registers_max) {
     return `${tag.type} is longer than one read: at most ${limits.modbus_registers_max * 2} bytes`;
   }
-  let address: Address;
-  try {
-    address = parseAddress(tag.at, tag.type, tag.station);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
-  if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
-    return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
-  }
+  const address = orFault(() => parseAddress(tag.at, tag.type, tag.station));
+  if (address instanceof Fault) return address.message;
   const { area, count } = address;
   const long = isBits(area)
     ? arrayProblem(tag, count, Math.min(limits.modbus_bits_max, maxRegisters * 16), "bits")
     : arrayProblem(tag, count, maxRegisters, "registers");
   if (long !== null) return long;
-  const scaled = tag.scale !== 1 || tag.offset !== 0;
-  const type = arrayOf(tag.type)?.item ?? tag.type;
-  if (scaled && (type === "bool" || type === "time" || slotOf(type) > 0)) {
-    return `scale and offset have no meaning for ${tag.type}`;
-  }
-  if (!tag.writable) return null;
+  const unscalable = scaleProblem(tag);
+  if (unscalable !== null || !tag.writable) return unscalable;
   const wrong = tag.station !== BROADCAST ? null
     : broadcasts ? broadcastProblem(tag, address) : no_broadcast;
   return wrong ?? writeProblem(tag, address, writeWith);

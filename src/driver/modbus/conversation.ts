@@ -1,3 +1,4 @@
+import { stray_max } from "./echo.ts";
 import { get16, isRead, READ_DISCRETES, REFUSED } from "./pdu.ts";
 import { frame_bytes_max, soundCrc } from "./rtu.ts";
 
@@ -11,8 +12,6 @@ export interface Overheard {
   unanswered(isGarbled: boolean): void;
 }
 
-/** Stray bytes that a line may have while it changes its direction. */
-const stray_max = 3;
 const request_bytes = 8;
 
 /**

@@ -1,7 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, ServeHost } from "../../driver.ts";
-import { isTextType } from "../../ring.ts";
-import { isBits, slotOf, type Area } from "./address.ts";
+import { isTextType, slotOf } from "../../ring.ts";
+import { isBits, type Area } from "./address.ts";
 import type { Memory } from "./answer.ts";
 import { decodeText, decodeValue, encodeInto, Field, putText } from "./codec.ts";
 import { DEVICE_FAILURE, get16, ILLEGAL_ADDRESS, ILLEGAL_VALUE } from "./pdu.ts";

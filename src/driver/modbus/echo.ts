@@ -1,5 +1,5 @@
 /** Stray bytes that a line may have while it changes its direction. */
-const stray_max = 3;
+export const stray_max = 3;
 
 /**
  * Whether an adapter gives back what it sends, learnt from its connection: 2-wire adapters do whose

@@ -1,6 +1,6 @@
-import type { DriverTag, Listening, Request, Session, SessionCounters } from "../../driver.ts";
-import { DONE } from "../../driver.ts";
-import { BAD, copyCell, GOOD, type Ring } from "../../ring.ts";
+import type { DriverTag, Listening, Request, Session } from "../../driver.ts";
+import { DONE, newCounters } from "../../driver.ts";
+import { BAD, GOOD, spoilCell, type Ring } from "../../ring.ts";
 import { isBits } from "./address.ts";
 import { decodeCell, Field } from "./codec.ts";
 import { Conversation, type Overheard } from "./conversation.ts";
@@ -100,9 +100,7 @@ export class OverhearSession implements Session, Overheard {
   readonly exception = 0;
   readonly sent = false;
   readonly frame = new Uint8Array(0);
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #conversation: Conversation;
   #listening: Listening | null = null;
   #groups: readonly HeardGroup[] = [];
@@ -124,14 +122,12 @@ export class OverhearSession implements Session, Overheard {
   fill(request: Request, into: Ring, seq: number): void {
     const group = this.#groups[(request as HeardRequest).index]!;
     for (const { field, raw, at, failedAt, failure } of group.values) {
-      const column = into.columns[field.tag.column]!;
-      if (at >= group.begun) {
-        decodeCell(field.form, column, raw, 0, into, seq);
-        continue;
+      const { column } = field.tag;
+      if (at >= group.begun) decodeCell(field.form, into.columns[column]!, raw, 0, into, seq);
+      else {
+        const isTold = failedAt >= group.begun || at === -Infinity;
+        spoilCell(into, column, seq, isTold ? failure : BAD.old);
       }
-      copyCell(into, column, seq - 1, into, column, seq);
-      into.arena.U[column.state + (seq & into.mask)] =
-        failedAt >= group.begun || at === -Infinity ? failure : BAD.old;
     }
   }
 

@@ -1,6 +1,7 @@
 import { limits } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
 import type { Ring } from "../../ring.ts";
+import { runsOf } from "../wire/runs.ts";
 import { isBits, type Area } from "./address.ts";
 import { decodeCell, Field, type Form } from "./codec.ts";
 import { readFunction } from "./pdu.ts";
@@ -114,7 +115,7 @@ export function apart({ text, area }: ModbusRequest, pieces: readonly ModbusRequ
 function spanning(tags: readonly DriverTag[]): ModbusRequest {
   const fields = tags.map((tag) => new Field(tag));
   const from = Math.min(...fields.map(({ address }) => address.from));
-  const end = Math.max(...fields.map(({ address }) => address.from + address.count));
+  const end = Math.max(...fields.map(endOf));
   return new ModbusRequest(fields, from, end - from);
 }
 
@@ -134,34 +135,21 @@ export function planReads(tags: readonly DriverTag[], bounds: PlanLimits): Modbu
     a.tag.station - b.tag.station ||
     area_order[a.address.area] - area_order[b.address.area] ||
     a.address.from - b.address.from || a.address.count - b.address.count);
-  const requests: ModbusRequest[] = [];
-  let open: Field[] = [];
-  let from = 0, end = 0;
-  const close = (): void => {
-    if (open.length > 0) requests.push(new ModbusRequest(open, from, end - from));
-  };
-  for (const field of fields) {
-    const { address } = field;
-    const stop = address.from + address.count;
-    if (open.length > 0 && joins(open[0]!, field, from, end, bounds)) {
-      open.push(field);
-      end = Math.max(end, stop);
-      continue;
-    }
-    close();
-    open = [field];
-    [from, end] = [address.from, stop];
-  }
-  close();
-  return requests;
+  return runsOf(fields, endOf, (first, end, next) => joins(first, end, next, bounds))
+    .map((run) => {
+      const { from } = run.fields[0]!.address;
+      return new ModbusRequest(run.fields, from, run.end - from);
+    });
 }
 
-function joins(first: Field, next: Field, from: number, end: number, bounds: PlanLimits): boolean {
-  const { area, from: start, count } = next.address;
+const endOf = ({ address }: Field): number => address.from + address.count;
+
+function joins(first: Field, end: number, next: Field, bounds: PlanLimits): boolean {
+  const { area, from } = next.address;
   const most = isBits(area) ? bounds.bits_max : bounds.registers_max;
   const gap = isBits(area) ? bounds.gap_max * bits_per_register : bounds.gap_max;
   return first.tag.station === next.tag.station && first.address.area === area &&
-    start - end <= gap && Math.max(end, start + count) - from <= most;
+    from - end <= gap && Math.max(end, endOf(next)) - first.address.from <= most;
 }
 
 export const planLimits = {

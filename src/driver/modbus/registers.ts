@@ -1,7 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Server } from "../../driver.ts";
-import type { Ring } from "../../ring.ts";
-import { isBits, slotOf, type Area } from "./address.ts";
+import { slotOf, type Ring } from "../../ring.ts";
+import { isBits, type Area } from "./address.ts";
 import type { Memory } from "./answer.ts";
 import { decodeCell, decodeValue, encodeInto, Field } from "./codec.ts";
 import { ILLEGAL_ADDRESS } from "./pdu.ts";

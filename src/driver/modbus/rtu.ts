@@ -1,3 +1,4 @@
+import { crc16 } from "../wire/crc16.ts";
 import { character_ms, type LineSettings } from "../wire/line.ts";
 import { ANSWER, DAMAGED, NOTHING, type Framing } from "./framing.ts";
 import { LineFraming } from "./line.ts";
@@ -13,19 +14,6 @@ import { isRead, pdu_bytes_max, READ_INPUTS, REFUSED } from "./pdu.ts";
  * adapters deliver in pieces, so 1.5 characters inside a frame cannot be enforced.
  */
 export const frame_bytes_max = 1 + pdu_bytes_max + 2;
-
-const crcTable = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
-  return crc;
-});
-
-/** CRC-16 of `bytes[from…to)` (reflected 0x8005, start 0xffff; 6.2.2). */
-export function crc16(bytes: Uint8Array, from: number, to: number): number {
-  let crc = 0xffff;
-  for (let i = from; i < to; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ bytes[i]!) & 0xff]!;
-  return crc;
-}
 
 /** Puts the CRC of `bytes[0…n)` behind them; the frame's length. */
 export function putCrc(bytes: Uint8Array, n: number): number {

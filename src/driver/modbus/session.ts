@@ -1,8 +1,8 @@
 import { assert } from "../../base.ts";
-import { DONE, PENDING } from "../../driver.ts";
+import { DONE, newCounters, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
-import { late_answer } from "../wire/late.ts";
+import { anyTime, late_answer, other_master, unanswered_write } from "../wire/exchange.ts";
 import { Field, type WriteWith } from "./codec.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
 import { BROADCAST, ILLEGAL_ADDRESS, ILLEGAL_VALUE, putRead, REFUSED } from "./pdu.ts";
@@ -25,8 +25,6 @@ export interface SessionOptions {
 }
 
 const IDLE = 0, WAITING = 1, SENT = 2;
-const anyTime = (): number => Infinity;
-const other_master = "another master speaks here: a bus has one, so end it, or this link";
 
 /**
  * One exchange at a time over one wire: WAITING until the medium may be used, SENT until the
@@ -68,8 +66,7 @@ export class ModbusSession implements Session {
   /** `counters`: of the connection, where several sessions share it. */
   constructor(
     wire: Wire, framing: Framing, options: SessionOptions,
-    counters: SessionCounters = { requests: 0, answers: 0, timeouts: 0, garbled: 0,
-      exceptions: 0, stray: 0, roundTrip: 0 },
+    counters = newCounters(),
   ) {
     this.counters = counters;
     this.#wire = wire;
@@ -117,7 +114,6 @@ export class ModbusSession implements Session {
       this.#look(now);
     }
     this.#countStray();
-    // Two masters on a bus end in damaged frames for both: leave it and listen.
     if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset(other_master);
   }
 
@@ -251,12 +247,11 @@ export class ModbusSession implements Session {
     }
     this.#arrived(now);
     const request = this.#request;
-    if (request === null) this.#end(DONE);
-    else {
+    if (request !== null) {
       if (this.#ring === null) request.copyRaw(input, at + 2, this.#raw!);
       else request.decode(input, at + 2, this.#ring, this.#seq);
-      this.#end(DONE);
     }
+    this.#end(DONE);
   }
 
   #arrived(now: number): void {
@@ -297,7 +292,7 @@ export class ModbusSession implements Session {
     this.#end(isHeard ? BAD.garbled : BAD.timeout);
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
-      this.#wire.reset("a write was not answered");
+      this.#wire.reset(unanswered_write);
     } else if (this.#options.resetAfterRead) this.#renew();
   }
 

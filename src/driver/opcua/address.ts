@@ -19,6 +19,9 @@ export type Node = Pick<Address, "node" | "namespace">;
 const wrong = (at: string, sentence: string): Fault =>
   new Fault("opcua-address", `\`${at}\`: ${sentence}`, { at });
 
+/** OPC UA's own namespace: number 0 on any server (OPC UA part 3, 8.2.2). */
+const own_namespace = "http://opcfoundation.org/UA/";
+
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const behind = /^(.*?)(?: +range +(\S+))?(?: +call +(.*))?$/;
@@ -60,8 +63,9 @@ function parseNode(at: string, text: string): Node {
     throw wrong(at, `${space} is no namespace: a number to 65535, or \`nsu=\` and its URI`);
   }
   checkId(at, kind, id!);
-  const namespace = space?.startsWith("nsu=") ? uriOf(at, space.slice(4)) : "";
-  const index = space === undefined || namespace !== "" ? "" : `${space};`;
+  const uri = space?.startsWith("nsu=") ? uriOf(at, space.slice(4)) : "";
+  const namespace = uri === own_namespace ? "" : uri;
+  const index = space === undefined || uri !== "" ? "" : `${space};`;
   if (space === "nsu=") throw wrong(at, "behind `nsu=` stands the namespace's URI");
   if (index !== "" && Number(space!.slice(3)) > 65535) {
     throw wrong(at, `${space}: a namespace's number is at most 65535`);

@@ -1,12 +1,15 @@
 import type { OPCUAClient } from "node-opcua-client";
 import { limits, reason } from "../../base.ts";
 import type { Link } from "../../config.ts";
-import type { Client, ClientDone, ClientHost, DriverTag, SessionCounters } from "../../driver.ts";
+import {
+  newCounters, type Client, type ClientDone, type ClientHost, type DriverTag,
+} from "../../driver.ts";
 import { BAD } from "../../ring.ts";
 import {
   abandon, connect, peerOf, quieten, type Connection, type Way,
 } from "./session.ts";
 import { Group } from "./group.ts";
+import { fetchKept } from "./kept.ts";
 import { watchingOf, type OpcuaLink } from "./settings.ts";
 import { Writer } from "./writer.ts";
 
@@ -25,9 +28,7 @@ class OpcuaClient implements Client {
   reason = "connecting";
   peer = "";
   opens = 0;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #way: Way;
   readonly #host: ClientHost;
   readonly #groups: readonly Group[];
@@ -113,6 +114,7 @@ class OpcuaClient implements Client {
       if (this.#ended) return void abandon(opened.client);
       this.#connection = opened;
       this.#follow(opened.client);
+      fetchKept(opened.session, this.#groups);
       for (const group of this.#groups) {
         await group.begin(opened);
         // It failed meanwhile, and who failed it sees to the next one.
@@ -131,8 +133,11 @@ class OpcuaClient implements Client {
     const peer = peerOf(client);
     if (this.peer !== "" && this.peer !== peer) this.#host.peerChanged(peer);
     this.peer = peer;
-    for (const group of this.#groups) group.heard = this.#host.now();
     this.#become("open", `connected to ${peer}`);
+    for (const group of this.#groups) {
+      group.heard = this.#host.now();
+      group.resume();
+    }
     this.#host.wake();
   }
 
@@ -145,7 +150,10 @@ class OpcuaClient implements Client {
     client.on("send_chunk", (chunk) => this.#host.tap("tx", chunk, chunk.length));
     client.on("receive_chunk", (chunk) => this.#host.tap("rx", chunk, chunk.length));
     const lost = (): void => {
-      if (isOurs() && this.state === "open") this.#lost("connection lost");
+      if (!isOurs()) return;
+      if (this.state === "open") this.#lost("connection lost");
+      // What is only being made has nothing to keep.
+      else if (this.#backBy === Infinity) this.#fail("connection lost");
     };
     client.on("connection_lost", lost);
     client.on("start_reconnection", lost);
@@ -160,6 +168,7 @@ class OpcuaClient implements Client {
   #lost(why: string): void {
     this.#backBy = this.#host.now() + recover_ms_max;
     this.#writer.lose();
+    for (const group of this.#groups) group.lose();
     this.#become("opening", why);
     this.#host.wake();
   }

@@ -1,10 +1,10 @@
-import { assert, Fault } from "../../base.ts";
+import { assert, Fault, orFault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
   arrayOf, BAD, ERROR, GOOD, readsAsNull, UNCERTAIN, writeCell, type Ring, type TagType,
   type Written,
 } from "../../ring.ts";
-import { Scaling } from "../scaling.ts";
+import { rangeOf, rawNumberOf, Scaling, scaleProblem } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
 import { stationProblem } from "../wire/target.ts";
 import {
@@ -40,15 +40,6 @@ type NumberType = keyof typeof numbers;
 
 const isNumber = (type: TagType): type is NumberType => Object.hasOwn(numbers, type);
 
-/** Smallest and largest value of the whole types up to 32 bits. */
-function rangeOf(type: NumberType): readonly [number, number] {
-  const values = 2 ** (numbers[type].bytes * 8);
-  if (type === "bool") return [0, 1];
-  if (type === "uint64") return [0, Number.MAX_SAFE_INTEGER];
-  if (type === "int64") return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
-  return type.startsWith("u") ? [0, values - 1] : [-values / 2, values / 2 - 1];
-}
-
 /** A tag and what decoding needs of it; made once. */
 export class Field {
   readonly tag: DriverTag;
@@ -68,8 +59,7 @@ export class Field {
     this.count = array?.count ?? 0;
     this.address = parseAddress(tag.at);
     this.scaling = new Scaling(tag);
-    const whole = isNumber(tag.type) && !tag.type.startsWith("float");
-    [this.least, this.most] = whole ? rangeOf(tag.type as NumberType) : [-Infinity, Infinity];
+    [this.least, this.most] = rangeOf(tag.type);
   }
 }
 
@@ -355,15 +345,8 @@ function decodeNumber(tag: DriverTag, raw: Uint8Array): number {
 /** The raw value of an engineering value; a Fault if the type cannot hold it. */
 export function encode(tag: DriverTag, value: Written): Raw {
   if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "unicode");
-  const field = new Field(tag);
   const type = tag.type as NumberType;
-  const unscaled = field.scaling.raw(value);
-  const raw = field.most === Infinity
-    ? type === "float32" ? Math.fround(unscaled) : unscaled : Math.round(unscaled);
-  if (!Number.isFinite(raw) || raw < field.least || raw > field.most) {
-    throw new Fault("value-range", `${value} would be raw ${raw} of ${tag.id}, which ${type} ` +
-      "cannot hold", { tag: tag.id, value });
-  }
+  const raw = rawNumberOf(tag, new Scaling(tag), value);
   const bytes = new Uint8Array(rawBytes(tag));
   const wide = type === "int64" || type === "uint64";
   putRaw(type, wide ? [Math.floor(raw / two32), raw % two32] : raw, bytes);
@@ -372,21 +355,11 @@ export function encode(tag: DriverTag, value: Written): Raw {
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
-  let address: Address;
-  try {
-    address = parseAddress(tag.at);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
-  const array = arrayOf(tag.type);
-  const type = array?.item ?? tag.type;
-  const scaled = tag.scale !== 1 || tag.offset !== 0;
-  if (scaled && (!isNumber(type) || type === "bool")) {
-    return `scale and offset have no meaning for ${tag.type}`;
-  }
-  const wrong = stationProblem(tag, "OPC UA") ?? rangeProblem(tag, address);
-  if (wrong !== null) return wrong;
+  const address = orFault(() => parseAddress(tag.at));
+  if (address instanceof Fault) return address.message;
+  const problem = scaleProblem(tag) ?? stationProblem(tag, "OPC UA") ??
+    rangeProblem(tag, address);
+  if (problem !== null) return problem;
   if (address.call !== null && !tag.writable) {
     return `\`${tag.at}\`: a method is called by a write: "access" must be "read-write"`;
   }

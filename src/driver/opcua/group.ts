@@ -6,6 +6,7 @@ import { reason, type Log } from "../../base.ts";
 import type { Rows } from "../../driver.ts";
 import { BAD } from "../../ring.ts";
 import { readHistory, type Missed } from "./history.ts";
+import type { Watcher } from "./kept.ts";
 import { nodeOf, type Connection } from "./session.ts";
 import { messages_max, Publisher, type Told } from "./publish.ts";
 import type { Watching } from "./settings.ts";
@@ -18,8 +19,13 @@ const lifetime_count = 600;
 /** BadNodeIdUnknown: the server has no such namespace. */
 const no_such_node = 0x80340000;
 
+/** The number after it is 1 again (OPC UA part 4, 7.9). */
+const number_max = 0xffff_ffff;
+
 /** What the library's messages hold; its own types say less. */
-interface Notification {
+export interface Notification {
+  /** Its own, or where nothing is told that of the next one. */
+  readonly sequenceNumber: number;
   readonly notificationData?: readonly {
     readonly monitoredItems?: readonly {
       readonly clientHandle: number; readonly value: DataValue;
@@ -52,7 +58,7 @@ export interface GroupOptions {
 }
 
 /** One group of tags on a connection: watched by a subscription, or read at its interval. */
-export class Group {
+export class Group implements Watcher {
   readonly publisher: Publisher;
   readonly #history: Publisher | null;
   /** By tag: its newest source time, over all connections. */
@@ -64,8 +70,19 @@ export class Group {
   #id = 0;
   /** By the handle under which the server tells of a tag: its index. */
   #handles = new Map<number, number>();
-  /** Messages that came before all handles were known. */
-  #early: Notification[] | null = null;
+  /** All handles are known. */
+  #ready = false;
+  /** The library is getting the connection back. */
+  #lost = false;
+  /** Messages that came before the handles were known, or the connection was back. */
+  #early: Notification[] = [];
+  /** The number of the first message that is not told yet; at the loss of the connection. */
+  next = 1;
+  #nextAtLoss = 1;
+  /** Of messages of an outage; null = there is none, or what came since confirmed the rest. */
+  #missed: Told[] | null = null;
+  /** Outages so far. */
+  #outages = 0;
   #nodes: (NodeId | null)[] = [];
   /** Tags that the server does not watch, and why. */
   #refused: Told[] = [];
@@ -96,6 +113,10 @@ export class Group {
 
   get stream(): string {
     return this.#o.rows.stream;
+  }
+
+  get subscription(): number {
+    return this.#subscription?.subscriptionId ?? 0;
   }
 
   /** A change is seen at the next look, goes with the next message, and that is on its way. */
@@ -133,8 +154,36 @@ export class Group {
   end(): void {
     this.#connection = null;
     this.#subscription = null;
-    this.#early = null;
+    this.#ready = this.#lost = false;
+    this.#early = [];
     this.#due = this.#o.now();
+  }
+
+  /** The connection is lost, and the library gets it back: what comes until then is no row. */
+  lose(): void {
+    this.#lost = true;
+    this.#outages += 1;
+    if (this.#missed !== null) return;
+    this.#missed = [];
+    this.#nextAtLoss = this.next;
+  }
+
+  resume(): void {
+    this.#lost = false;
+    this.#release();
+  }
+
+  missed(message: Notification): boolean {
+    const isIt = message.sequenceNumber === this.next && !!message.notificationData?.length;
+    // Before all handles are known nobody can tell what its values are of.
+    if (!isIt || !this.#ready) return false;
+    this.next = after(this.next);
+    if (!this.#ends(message)) this.#missed?.push(...this.#toldOf(message));
+    return true;
+  }
+
+  fail(why: string): void {
+    this.#o.fail(`${this.stream}: ${why}`);
   }
 
   /** Writes rows and begins a reading that is due; gives when (monotonic ms) it is to be called. */
@@ -165,20 +214,16 @@ export class Group {
     if (!resting) {
       void this.begin(connection).catch((thrown: unknown) => {
         // As on a new connection: a group that is told nothing would look well for ever.
-        if (this.#connection === connection) this.#fail(reason(thrown));
+        if (this.#connection === connection) this.fail(reason(thrown));
       });
     } else {
       this.#subscription = null;
       // One that is only being made ends as soon as it is.
-      if (this.#early === null) {
+      if (this.#ready) {
         void subscription?.terminate().catch((thrown: unknown) =>
           this.#o.log.warn("link", `${this.stream}: ${reason(thrown)}`));
       }
     }
-  }
-
-  #fail(why: string): void {
-    this.#o.fail(`${this.stream}: ${why}`);
   }
 
   async #subscribe(session: ClientSession): Promise<void> {
@@ -193,8 +238,8 @@ export class Group {
     (subscription as unknown as { maxKeepAliveCount: number }).maxKeepAliveCount = 1;
     this.#subscription = subscription;
     this.#handles = new Map();
-    const early: Notification[] = [];
-    this.#early = early;
+    this.#ready = false;
+    this.#early = [];
     this.#id = 0;
     subscription.on("raw_notification", (message: unknown) => {
       if (this.#subscription === subscription) this.#notified(message as Notification);
@@ -215,8 +260,8 @@ export class Group {
       void subscription.terminate().catch((thrown: unknown) => thrown);
       return;
     }
-    this.#early = null;
-    for (const message of early) this.#notified(message);
+    this.#ready = true;
+    this.#release();
   }
 
   async #monitor(subscription: ClientSubscription): Promise<void> {
@@ -263,31 +308,88 @@ export class Group {
       ...(range === "" ? {} : { indexRange: range as never }) };
   }
 
+  /** A message that the server sends now. */
   #notified(message: Notification): void {
+    if (this.#ends(message)) return;
     const told = message.notificationData ?? [];
-    const over = told.find(({ status }) => status !== undefined && status.value >>> 31 !== 0);
-    if (over !== undefined) {
-      this.#fail(`the server ended the subscription: ${over.status!.name}`);
-      return;
-    }
     // Without any part it says that all is as it was; with others than values, nothing of them.
-    if (told.length > 0 && told.every(({ monitoredItems }) => !monitoredItems)) return;
-    this.heard = this.#o.now();
-    if (this.#early !== null) {
-      this.#keep(this.#early, message);
+    const saysValues = told.length === 0 || told.some(({ monitoredItems }) => !!monitoredItems);
+    if (saysValues) this.heard = this.#o.now();
+    if (!this.#ready || this.#lost) this.#keep(message);
+    else if (this.subscription !== this.#id) this.#takeAnew(message);
+    else if (this.#missed !== null) this.#takeMissed(message, saysValues);
+    else {
+      if (told.length > 0) this.next = after(message.sequenceNumber);
+      if (saysValues) this.#take(this.#toldOf(message));
+    }
+  }
+
+  /** Whether the server says that the subscription is over. */
+  #ends({ notificationData }: Notification): boolean {
+    const over = notificationData?.find(({ status }) =>
+      status !== undefined && status.value >>> 31 !== 0);
+    if (over !== undefined) {
+      this.fail(`the server ended the subscription: ${over.status!.name}`);
+    }
+    return over !== undefined;
+  }
+
+  /** No more than can wait for their rows. */
+  #keep(message: Notification): void {
+    if (this.#early.length >= messages_max) {
+      this.publisher.lost += 1;
+      this.#early.shift();
+    }
+    this.#early.push(message);
+  }
+
+  #release(): void {
+    if (!this.#ready || this.#lost) return;
+    for (const message of this.#early.splice(0)) {
+      // One of them may end it.
+      if (this.#subscription !== null) this.#notified(message);
+    }
+  }
+
+  /** The first one of a subscription: what it does not tell is not known. */
+  #takeAnew(message: Notification): void {
+    const before = this.#newest.slice();
+    this.#id = this.subscription;
+    this.next = message.notificationData?.length ? after(message.sequenceNumber) : 1;
+    this.#missed = null;
+    this.#o.rows.forget();
+    this.#take([...this.#refused, ...this.#toldOf(message)]);
+    void this.#fill(before);
+  }
+
+  /**
+   * The first one since the connection is back, which confirms what was told before, if none is
+   * missing in between. What it and the missed ones say last of each tag is one row; what that
+   * overtook is history.
+   */
+  #takeMissed(message: Notification, saysValues: boolean): void {
+    const { sequenceNumber: number, notificationData } = message;
+    const isNumbered = !!notificationData?.length;
+    if (number > this.next || (isNumbered && number < this.#nextAtLoss)) {
+      this.fail(`the server has lost what it told meanwhile: ${number} follows ${this.next - 1}`);
       return;
     }
-    const values: Told[] = [];
-    let before: Float64Array | null = null;
-    const { subscriptionId } = this.#subscription!;
-    if (subscriptionId !== this.#id) {
-      // Made anew by the library after the server forgot it: what is not told again is not known.
-      this.#id = subscriptionId;
-      this.#o.rows.forget();
-      values.push(...this.#refused);
-      before = this.#newest.slice();
+    // The server may have kept this very message, too.
+    if (isNumbered && number === this.next) {
+      this.#missed!.push(...this.#toldOf(message));
+      this.next = after(number);
     }
-    for (const { monitoredItems } of told) {
+    if (!saysValues) return;
+    const values = this.#missed!;
+    this.#missed = null;
+    const last = new Map(values.map((one) => [one.tag, one]));
+    this.#take([...last.values()].map((one) => ({ ...one, source: NaN })));
+    this.#history?.take(this.#o.time(), values.filter((one) => isOther(one, last.get(one.tag)!)));
+  }
+
+  #toldOf({ notificationData }: Notification): Told[] {
+    const values: Told[] = [];
+    for (const { monitoredItems } of notificationData ?? []) {
       for (const { clientHandle, value } of monitoredItems ?? []) {
         const tag = this.#handles.get(clientHandle);
         if (tag === undefined) continue;
@@ -296,17 +398,7 @@ export class Group {
         if (!(one.source < this.#newest[tag]!)) this.#newest[tag] = one.source;
       }
     }
-    this.#take(values);
-    if (before !== null) void this.#fill(before);
-  }
-
-  /** No more than can wait for their rows. */
-  #keep(early: Notification[], message: Notification): void {
-    if (early.length >= messages_max) {
-      this.publisher.lost += 1;
-      early.shift();
-    }
-    early.push(message);
+    return values;
   }
 
   /** What the server kept between the newest value of `before` and the first one since. */
@@ -332,7 +424,7 @@ export class Group {
 
   async #read(session: ClientSession): Promise<void> {
     this.#reading = true;
-    const begun = this.#o.time();
+    const [begun, outages] = [this.#o.time(), this.#outages];
     try {
       const values = [...this.#refused];
       for (const tags of parts(this.#tags(() => true))) {
@@ -341,6 +433,8 @@ export class Group {
         answers.forEach((answer, i) => values.push({ ...toldOf(tags[i]!, answer), source: NaN }));
       }
       if (session !== this.#connection?.session || this.#resting) return;
+      // The library asked once more when the connection was back: it is no reading of then.
+      if (outages !== this.#outages) return;
       this.heard = this.#o.now();
       this.#take(values, begun);
     } catch (thrown) {
@@ -361,6 +455,15 @@ function toldOf(tag: number, answer: DataValue): Told {
   const at = sourceTimestamp ?? serverTimestamp;
   return { tag, source: at === null || at === undefined ? NaN : at.getTime(),
     status: statusCode.value, value };
+}
+
+/** A server may tell its newest value once more when the connection is back. */
+function isOther(one: Told, last: Told): boolean {
+  return one !== last && !(one.source === last.source && Bun.deepEquals(one.value, last.value));
+}
+
+function after(number: number): number {
+  return number === number_max ? 1 : number + 1;
 }
 
 function parts(tags: readonly number[]): number[][] {

@@ -1,15 +1,6 @@
 import { z } from "zod";
-import { duration } from "../../base.ts";
-import { secretText } from "../../config.ts";
-
-/** A duration as text with its unit; the parsed setting is milliseconds. */
-function time(least_ms: number, most_ms: number, help: string) {
-  return z.string()
-    .refine((text) => duration(text) !== null, "a duration is a number with its unit: 300ms, 2s")
-    .transform((text) => duration(text)!)
-    .refine((ms) => ms >= least_ms && ms <= most_ms, `between ${least_ms}ms and ${most_ms}ms`)
-    .describe(help);
-}
+import { durationText, secretText } from "../../config.ts";
+import { tcpPort } from "../wire/settings.ts";
 
 const deadband = z.union([
   z.number().gt(0),
@@ -21,8 +12,8 @@ const watching = {
   read: z.enum(["subscribe", "poll"])
     .describe("subscribe: the server tells what changed; poll: all is read at each interval, for " +
       "servers without subscriptions"),
-  sampling: time(0, 86_400_000, "How often the server looks at a value; the group's interval, if " +
-    "left out; 0ms = it tells each change, if it can"),
+  sampling: durationText("0ms", "1d").describe("How often the server looks at a value; the " +
+    "group's interval, if left out; 0ms = it tells each change, if it can"),
   queue: z.int().min(1).max(1000)
     .describe("Values of a tag that the server keeps between two messages; the oldest give way"),
   deadband: deadband
@@ -32,7 +23,7 @@ const watching = {
 
 export const opcuaSettings = z.strictObject({
   host: z.string().min(1).describe("Name or address of the server"),
-  port: z.int().min(1).max(65535).default(4840).describe("TCP port"),
+  port: tcpPort.default(4840).describe("TCP port"),
   path: z.string().regex(/^\//, "begins with /").optional()
     .describe("What stands behind the port in the server's endpoint, such as /UA/Server"),
   security: z.enum(["None", "Basic128Rsa15", "Basic256", "Basic256Sha256",
@@ -47,8 +38,9 @@ export const opcuaSettings = z.strictObject({
     .describe("Instead of a name: the user's certificate in PEM, as a reference: file:PATH"),
   userKey: secretText().optional()
     .describe("The private key of userCertificate in PEM, as a reference: file:PATH"),
-  timeout: time(100, 600_000, "Longest wait for an answer").prefault("5s"),
-  connectTimeout: time(100, 600_000, "Longest wait for the connection").prefault("10s"),
+  timeout: durationText("100ms", "10m").prefault("5s").describe("Longest wait for an answer"),
+  connectTimeout: durationText("100ms", "10m").prefault("10s")
+    .describe("Longest wait for the connection"),
   rowsPerInterval: z.int().min(1).max(1024).default(8)
     .describe("Distinct source times that a group has in one interval: the stream has room for " +
       "so many rows"),

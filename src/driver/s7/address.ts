@@ -1,5 +1,5 @@
 import { Fault } from "../../base.ts";
-import { arrayOf, isTextType, type TagType } from "../../ring.ts";
+import { arrayOf, isTextType, slotOf, type TagType } from "../../ring.ts";
 import { bytesOf } from "../wire/value.ts";
 import { timeBytes, type TimeForm } from "./time.ts";
 
@@ -43,11 +43,6 @@ const place_max = 65535;
 
 const wrong = (at: string, sentence: string): Fault =>
   new Fault("s7-address", `\`${at}\`: ${sentence}`, { at });
-
-/** Bytes of `text(n)`, `bytes(n)`, `json(n)`; 0 for other types. */
-export function slotOf(type: TagType): number {
-  return Number(/\((\d+)\)$/.exec(type)?.[1] ?? 0);
-}
 
 /** The whole place of a tag: that of an array has all of its items, side by side. */
 export function parseAddress(at: string, type: TagType): Address {

@@ -1,15 +1,13 @@
-import { Fault } from "../../base.ts";
-import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, BAD, ERROR, GOOD, isTextType, type Ring, type Written } from "../../ring.ts";
+import { Fault, orFault } from "../../base.ts";
+import type { DriverTag } from "../../driver.ts";
+import {
+  arrayOf, BAD, ERROR, GOOD, isTextType, slotOf, spoilCell, type Ring,
+} from "../../ring.ts";
 import { itemOf } from "../wire/array.ts";
 import { stationProblem } from "../wire/target.ts";
-import {
-  decodeText, encodeText, putCharacters, textProblem, textRawBytes, textRoom,
-} from "../wire/text.ts";
-import {
-  arrayProblem, bytesOf, NumberField, numberProblem, putSlot, spoilCell,
-} from "../wire/value.ts";
-import { itemPlace, parseAddress, parseOne, slotOf, type Address } from "./address.ts";
+import { putCharacters, textProblem, textRawBytes, textRoom } from "../wire/text.ts";
+import { arrayProblem, bytesOf, NumberField, numberProblem, putSlot } from "../wire/value.ts";
+import { itemPlace, parseAddress, parseOne, type Address } from "./address.ts";
 import { item_bytes_max } from "./pdu.ts";
 import { readTime } from "./time.ts";
 
@@ -21,6 +19,8 @@ export class Field {
   readonly number: NumberField | null;
   /** Of an array; 0 = it is one value. */
   readonly count: number;
+  /** Bytes of a text, or of bytes. */
+  readonly #slot: number;
   /** Return code of the newest answer about it alone or with its neighbours; 0 = it was read. */
   code = 0;
 
@@ -29,6 +29,7 @@ export class Field {
     this.address = address;
     const array = arrayOf(tag.type);
     this.count = array?.count ?? 0;
+    this.#slot = slotOf(tag.type);
     const one = array === null ? tag : itemOf(tag, 0);
     this.number = bytesOf(one.type) === 0 ? null : new NumberField(one, "high first", address.bit);
   }
@@ -75,7 +76,7 @@ export class Field {
   /** A STRING says its own room and length in two bytes; other texts end at a character 0. */
   #putText(bytes: Uint8Array, at: number, ring: Ring, seq: number): void {
     const { column } = this.tag;
-    const slot = slotOf(this.tag.type);
+    const slot = this.#slot;
     if (this.address.isString) {
       const [room, n] = [bytes[at]!, bytes[at + 1]!];
       if (n > room || n > slot) spoilCell(ring, column, seq, ERROR.length);
@@ -90,27 +91,11 @@ export class Field {
   }
 }
 
-export function encode(tag: DriverTag, value: Written): Raw {
-  if (typeof value === "string" || textRoom(tag.type) > 0) return encodeText(tag, value, "ascii");
-  return new NumberField(tag, "high first").encode(value);
-}
-
-/** Raw words as `encode` gives them: a bool is one byte, 0 or 1. */
-export function decode(tag: DriverTag, raw: Uint8Array): Written {
-  return textRoom(tag.type) > 0 ? decodeText(raw)
-    : new NumberField(tag, "high first").decode(raw, 0);
-}
-
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag): string | null {
   if (tag.type.startsWith("json")) return "S7 has no `json`; read a text as text(n)";
-  let address: Address;
-  try {
-    address = parseAddress(tag.at, tag.type);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
+  const address = orFault(() => parseAddress(tag.at, tag.type));
+  if (address instanceof Fault) return address.message;
   const long = arrayProblem(tag, address.bytes, item_bytes_max, "bytes");
   if (long !== null) return long;
   if (address.bytes > item_bytes_max) {

@@ -1,6 +1,7 @@
 import type { Driver } from "../../driver.ts";
 import { StreamSession } from "../wire/stream-session.ts";
-import { decode, encode, Field, tagProblem } from "./codec.ts";
+import { decode, encode } from "../wire/value.ts";
+import { Field, tagProblem } from "./codec.ts";
 import { planReads } from "./plan.ts";
 import { readable } from "./readable.ts";
 import { s7Server } from "./serve.ts";
@@ -30,8 +31,8 @@ export const s7: Driver = {
   rawBytes: (tag) => new Field(tag).rawBytes,
   plan: (tags, link) => planReads(tags, (link.settings as S7Link).maxGap),
   occupies: () => null,
-  encode,
-  decode,
+  encode: (tag, value) => encode(tag, value, "high first"),
+  decode: (tag, raw) => decode(tag, raw, "high first"),
   rejects: isRejection,
 
   route(link) {

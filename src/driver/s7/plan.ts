@@ -1,6 +1,7 @@
 import type { DriverTag } from "../../driver.ts";
 import type { Ring } from "../../ring.ts";
 import { planRanges, Range, type Packing, type RangesRequest } from "../wire/ranges.ts";
+import { runsOf } from "../wire/runs.ts";
 import type { Area } from "./address.ts";
 import { Field } from "./codec.ts";
 import { fits, itemBytes, item_bytes_max, pdu_bytes_max, type Place } from "./pdu.ts";
@@ -52,21 +53,10 @@ const endOf = ({ address }: Field): number => address.from + address.bytes;
 
 /** Joins neighbours while the gap is small and the range fits every PDU. */
 function rangesOf(fields: readonly Field[], gap: number): ByteRange[] {
-  const ranges: ByteRange[] = [];
-  let open: Field[] = [];
-  let end = 0;
-  for (const field of fields) {
-    const first = open[0];
-    const joins = first !== undefined && first.address.area === field.address.area &&
-      first.address.db === field.address.db && first.code === field.code &&
-      field.address.from - end <= gap &&
-      Math.max(end, endOf(field)) - first.address.from <= item_bytes_max;
-    if (!joins && first !== undefined) ranges.push(new ByteRange(open, end));
-    open = joins ? [...open, field] : [field];
-    end = joins ? Math.max(end, endOf(field)) : endOf(field);
-  }
-  if (open.length > 0) ranges.push(new ByteRange(open, end));
-  return ranges;
+  return runsOf(fields, endOf, ({ address: { area, db, from }, code }, end, next) =>
+    area === next.address.area && db === next.address.db && code === next.code &&
+    next.address.from - end <= gap && Math.max(end, endOf(next)) - from <= item_bytes_max)
+    .map((run) => new ByteRange(run.fields, run.end));
 }
 
 function startsOf(ranges: readonly ByteRange[], pdu: number): number[] {

@@ -1,10 +1,9 @@
 import { assert } from "../../base.ts";
 import type { DriverTag, Request } from "../../driver.ts";
-import { BAD, type Ring } from "../../ring.ts";
+import { BAD, spoilCell, type Ring } from "../../ring.ts";
 import {
   ANSWERED, DAMAGED, STRAY, type Protocol,
 } from "../wire/stream-session.ts";
-import { spoilCell } from "../wire/value.ts";
 import { Field } from "./codec.ts";
 import {
   dataBytes, errorOf, frame_bytes_max, frameBytes, get16, GOOD_CODE, grantedPdu, isAnswer,
@@ -146,8 +145,7 @@ export class S7Protocol implements Protocol {
       const place = { area, db, from: from + 1, count, bit: -1 };
       return putWrite(out, this.#nextReference(), place, raw.subarray(0, count));
     }
-    const count = bit < 0 ? bytes : 1;
-    return putWrite(out, this.#nextReference(), { area, db, from, count, bit }, raw);
+    return putWrite(out, this.#nextReference(), { area, db, from, count: bytes, bit }, raw);
   }
 
   takeWrite(tag: DriverTag, input: Uint8Array, n: number): number {

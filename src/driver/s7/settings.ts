@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { durationText } from "../../config.ts";
+import { connectTimeout, tcpPort, timeout } from "../wire/settings.ts";
 import { gap_bytes_max } from "./plan.ts";
 
 const tsap = z.string()
@@ -9,7 +9,7 @@ const tsap = z.string()
 
 export const s7Settings = z.strictObject({
   host: z.string().min(1).describe("Name or address of the PLC or its communication module"),
-  port: z.int().min(1).max(65535).default(102).describe("TCP port"),
+  port: tcpPort.default(102).describe("TCP port"),
   rack: z.int().min(0).max(7).default(0).describe("Rack of the CPU"),
   slot: z.int().min(0).max(31).default(1).describe("Slot of the CPU: 1 of an S7-1200 and " +
     "S7-1500, 2 of an S7-300, by the hardware configuration of an S7-400"),
@@ -19,9 +19,8 @@ export const s7Settings = z.strictObject({
   remoteTsap: tsap.describe("Transport selector of the PLC, in place of rack, slot and connection"),
   maxGap: z.int().min(0).max(gap_bytes_max).default(16)
     .describe("Bytes between two tags that are read along to spare a place of the request"),
-  timeout: durationText("1ms", "10m").prefault("1s").describe("Longest wait for an answer"),
-  connectTimeout: durationText("1ms", "10m").prefault("3s")
-    .describe("Longest wait for the connection"),
+  timeout,
+  connectTimeout,
 });
 
 export type S7Link = z.output<typeof s7Settings>;

@@ -1,6 +1,7 @@
-import { Fault, limits, nearest } from "../../base.ts";
+import { Fault, limits, nearest, orFault } from "../../base.ts";
 import type { DriverTag } from "../../driver.ts";
 import { arrayOf, BAD, GOOD, isTextType, readsAsNull, stateName } from "../../ring.ts";
+import { scaleProblem } from "../scaling.ts";
 import { textProblem, textRoom } from "../wire/text.ts";
 import { BYTE, FIELD, GROUP, parseAddress, type Address } from "./address.ts";
 import { Field, isKnownType } from "./codec.ts";
@@ -12,13 +13,8 @@ import type { Telegram } from "./telegram.ts";
 
 /** One sentence of what would be right for this tag, or null. */
 export function tagProblem(tag: DriverTag, link: SharedLink): string | null {
-  let address: Address;
-  try {
-    address = parseAddress(tag.at);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
+  const address = orFault(() => parseAddress(tag.at));
+  if (address instanceof Fault) return address.message;
   const names = Object.keys(link.telegrams);
   const settings = Object.hasOwn(link.telegrams, address.telegram)
     ? link.telegrams[address.telegram] : undefined;
@@ -50,7 +46,8 @@ function stationProblem(
     "so that no machine is taken for another";
 }
 
-function typeProblem({ type, scale, offset }: DriverTag, { place }: Address) {
+function typeProblem(tag: DriverTag, { place }: Address) {
+  const { type } = tag;
   if (arrayOf(type) !== null) {
     return `A ${type} cannot stand in a telegram: its fields are values of their own, so each ` +
       "item needs a tag";
@@ -60,13 +57,8 @@ function typeProblem({ type, scale, offset }: DriverTag, { place }: Address) {
       : type === "time" ? "text(n), and convert it in a rule" : "text(n)";
     return `A ${type} cannot stand in a telegram; use ${instead}`;
   }
-  if (!Number.isFinite(scale) || scale === 0 || !Number.isFinite(offset)) {
-    return `scale ${scale}, offset ${offset}: scale is a number other than 0`;
-  }
-  const isScaled = scale !== 1 || offset !== 0;
-  if (isScaled && (type === "bool" || type.includes("("))) {
-    return `scale and offset have no meaning for ${type}`;
-  }
+  const unscalable = scaleProblem(tag);
+  if (unscalable !== null) return unscalable;
   if (place.bit >= 0 && type !== "bool") return `.${place.bit} picks a bit: the type must be bool`;
   if (place.kind === BYTE && isTextType(type)) {
     return "A text stands in characters, not in binary bytes: `chars 1..8`";

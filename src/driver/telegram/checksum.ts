@@ -1,3 +1,5 @@
+import { crc16 } from "../wire/crc16.ts";
+
 /** How the sum over a frame's bytes is worked out. */
 export type ChecksumKind = "xor" | "sum" | "lrc" | "crc16" | "crc16-ccitt";
 
@@ -13,19 +15,12 @@ export interface ChecksumSettings {
   readonly afterEnd: boolean;
 }
 
-const table = (poly: number, isReflected: boolean): Uint16Array =>
-  Uint16Array.from({ length: 256 }, (_, byte) => {
-    let crc = isReflected ? byte : byte << 8;
-    for (let bit = 0; bit < 8; bit++) {
-      if (isReflected) crc = crc & 1 ? (crc >>> 1) ^ poly : crc >>> 1;
-      else crc = ((crc & 0x8000 ? (crc << 1) ^ poly : crc << 1)) & 0xffff;
-    }
-    return crc;
-  });
-/** As Modbus has it: reflected 0x8005, start 0xffff. */
-const modbus = table(0xa001, true);
 /** 0x1021, start 0xffff, not reflected. */
-const ccitt = table(0x1021, false);
+const ccitt = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  return crc;
+});
 
 type Sum = (bytes: Uint8Array, from: number, to: number) => number;
 
@@ -43,11 +38,7 @@ const sums: Readonly<Record<ChecksumKind, Sum>> = {
     for (let i = from; i < to; i++) sum ^= bytes[i]!;
     return sum;
   },
-  crc16(bytes, from, to) {
-    let crc = 0xffff;
-    for (let i = from; i < to; i++) crc = (crc >>> 8) ^ modbus[(crc ^ bytes[i]!) & 0xff]!;
-    return crc;
-  },
+  crc16,
   "crc16-ccitt"(bytes, from, to) {
     let crc = 0xffff;
     for (let i = from; i < to; i++) crc = ((crc << 8) & 0xffff) ^ ccitt[(crc >>> 8) ^ bytes[i]!]!;

@@ -1,25 +1,19 @@
 import { Fault } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  BAD, copyCell, ERROR, GOOD, readsAsNull, type Ring, type Written,
+  BAD, ERROR, GOOD, readsAsNull, slotOf, spoilCell, type Ring, type Written,
 } from "../../ring.ts";
-import { Scaling } from "../scaling.ts";
+import { rangeOf, Scaling } from "../scaling.ts";
 import {
   charactersOf, decodeText, encodeText, putCharacters, textRawBytes,
 } from "../wire/text.ts";
+import { bytesOf } from "../wire/value.ts";
 import { BYTE, parseAddress, type Address } from "./address.ts";
 import { readNumber } from "./number.ts";
 import type { Telegram } from "./telegram.ts";
 
 /** What becomes of a field. Numbers, because the hot path switches on them. */
 const TEXT = 0, BYTES = 1, BOOL = 2, WHOLE_NUMBER = 3, FRACTION = 4;
-
-/** Bytes of a binary number, and the range of the whole ones. */
-const numbers: Readonly<Record<string, readonly [bytes: number, least: number, most: number]>> = {
-  bool: [1, 0, 1], int8: [1, -128, 127], uint8: [1, 0, 255], int16: [2, -32768, 32767],
-  uint16: [2, 0, 65535], int32: [4, -2147483648, 2147483647], uint32: [4, 0, 4294967295],
-  float32: [4, -Infinity, Infinity], float64: [8, -Infinity, Infinity],
-};
 
 /** One binary number, the highest byte first. */
 const scratch = new Uint8Array(8);
@@ -50,8 +44,9 @@ export class Field {
     this.scaling = new Scaling(tag);
     this.#kind = kindOf(tag.type);
     this.#isBinary = this.address.place.kind === BYTE;
-    [this.#bytes, this.#least, this.#most] = numbers[tag.type] ?? [0, 0, 0];
-    this.#room = Number(/\((\d+)\)$/.exec(tag.type)?.[1] ?? 0);
+    this.#bytes = bytesOf(tag.type);
+    [this.#least, this.#most] = rangeOf(tag.type);
+    this.#room = slotOf(tag.type);
   }
 
   get isText(): boolean {
@@ -65,9 +60,9 @@ export class Field {
   /** The cell of row `seq` from a telegram that was accepted; `said`: how good it says it is. */
   decodeCell(telegram: Telegram, said: number, ring: Ring, seq: number): void {
     const state = telegram.isQuality(this.address.place) ? GOOD : said;
-    if (readsAsNull(state)) return spoil(ring, this.tag.column, seq, state);
+    if (readsAsNull(state)) return spoilCell(ring, this.tag.column, seq, state);
     if (!telegram.locate(this.address.place)) {
-      return spoil(ring, this.tag.column, seq, BAD.garbled);
+      return spoilCell(ring, this.tag.column, seq, BAD.garbled);
     }
     if (this.isText) this.#putText(telegram, state, ring, seq);
     else this.#putNumber(this.raw(telegram), state, ring, seq);
@@ -78,7 +73,7 @@ export class Field {
     const column = ring.columns[this.tag.column]!;
     const row = seq & ring.mask;
     const state = this.stateOf(raw);
-    if (readsAsNull(state)) return spoil(ring, this.tag.column, seq, state);
+    if (readsAsNull(state)) return spoilCell(ring, this.tag.column, seq, state);
     F[column.payload + row] = this.scaling.value(raw);
     U[column.state + row] = said === GOOD ? state : said;
   }
@@ -264,7 +259,8 @@ function kindOf(type: string): number {
 
 /** True if values of this type can stand in a telegram. */
 export const isKnownType = (type: string): boolean =>
-  Object.hasOwn(numbers, type) || type.startsWith("text") || type.startsWith("bytes");
+  type.startsWith("text") || type.startsWith("bytes") ||
+  (bytesOf(type) > 0 && !type.endsWith("int64"));
 
 const bools: Readonly<Record<string, number>> = { "0": 0, "1": 1, off: 0, on: 1 };
 const boolWords = Object.entries(bools).map(([word, value]) =>
@@ -278,11 +274,4 @@ function readBool(bytes: Uint8Array, from: number, to: number): number {
     if (i === word.bytes.length && i === to - from) return word.value;
   }
   return NaN;
-}
-
-/** The cell keeps the last known value, with the reason why it is not new. */
-function spoil(ring: Ring, index: number, seq: number, state: number): void {
-  const column = ring.columns[index]!;
-  copyCell(ring, column, seq - 1, ring, column, seq);
-  ring.arena.U[column.state + (seq & ring.mask)] = state;
 }

@@ -1,10 +1,8 @@
 import { assert, limits } from "../../base.ts";
-import { DONE, PENDING } from "../../driver.ts";
-import type {
-  DriverTag, Listening, Request, Session, SessionCounters, Wire,
-} from "../../driver.ts";
+import { DONE, newCounters, PENDING } from "../../driver.ts";
+import type { DriverTag, Listening, Request, Session, Wire } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
-import { late_answer } from "../wire/late.ts";
+import { anyTime, late_answer, unanswered_write } from "../wire/exchange.ts";
 import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
@@ -16,7 +14,6 @@ const READ = 0, RAW = 1, WRITE = 2;
 const IDLE = 0, TO_WRITE = 1, TO_ASK = 2, ANSWER = 3;
 /** No answer says more than that it is not the acknowledgement. */
 const not_acknowledged = 4;
-const anyTime = (): number => Infinity;
 
 /**
  * One exchange at a time: a question and its answer; or a write and its acknowledgement. A machine
@@ -27,9 +24,7 @@ export class TelegramSession implements Session {
   result = DONE;
   exception = 0;
   sent = false;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #wire: Wire;
   readonly #link: SharedLink;
   readonly #resetAfterRead: boolean;
@@ -241,7 +236,7 @@ export class TelegramSession implements Session {
   #fail(result: number): void {
     const hasWritten = this.#kind === WRITE && this.sent;
     this.#end(result);
-    if (hasWritten) this.#wire.reset("a write was not answered");
+    if (hasWritten) this.#wire.reset(unanswered_write);
   }
 
   /** A frame came, sound or not. */

@@ -1,22 +1,13 @@
 import { z } from "zod";
-import { duration, Fault, limits } from "../../base.ts";
+import { Fault, limits } from "../../base.ts";
+import { durationText } from "../../config.ts";
+import { connectTimeout, dataBits, dialled, serial, tcpPort, timeout } from "../wire/settings.ts";
 import { parsePlace } from "./address.ts";
 import { bytesOf } from "./notation.ts";
 import { Pattern } from "./pattern.ts";
 import { withStation } from "./station.ts";
 import { parseTemplate } from "./template.ts";
 import { qualities } from "./words.ts";
-
-/** A duration as text with its unit; the parsed setting is milliseconds. */
-function milliseconds(least_ms: number, most_ms: number) {
-  return z.string()
-    .refine((text) => duration(text) !== null, "a duration is a number with its unit: 300ms, 2s")
-    .transform((text) => duration(text)!)
-    .refine((ms) => ms >= least_ms && ms <= most_ms, `between ${least_ms}ms and ${most_ms}ms`);
-}
-
-const time = (preset: string, least_ms: number, most_ms: number, help: string) =>
-  milliseconds(least_ms, most_ms).prefault(preset).describe(help);
 
 /** Text that `parse` takes; the Fault it throws otherwise is what is wrong with it. */
 const parsed = (parse: (text: string) => unknown, help: string) =>
@@ -64,7 +55,7 @@ const frame = z.strictObject({
     .describe("It has always so many bytes after `start`, its checksum included"),
   length: length.optional().describe("It says itself how long it is; in what is sent, these " +
     "bytes are filled in (write `<00>` there)"),
-  silence: milliseconds(2, 10_000).optional()
+  silence: durationText("2ms", "10s").optional()
     .describe("It ends when nothing came for so long, such as 20ms"),
   checksum: checksum.optional().describe("What its sum is and where"),
   maxBytes: z.int().min(4).max(limits.telegram_bytes_max).default(256)
@@ -109,48 +100,33 @@ const shared = {
   frame: frame.prefault({ end: "<CR><LF>" }).describe("How telegrams are told apart, both ways"),
   telegrams: z.record(z.string().regex(/^\w+$/, "a name has letters, digits and _"), telegram)
     .describe("What the machine can be asked, or sends by itself, by a name of your choice"),
-  timeout: time("1s", 1, 600_000, "Longest wait for an answer"),
-  pauseBetween: time("0ms", 0, 10_000, "Silence before each request, for slow machines"),
+  timeout,
+  pauseBetween: durationText("0ms", "10s").prefault("0ms")
+    .describe("Silence before each request, for slow machines"),
 };
 
 const host = z.string().min(1).describe("Name or address of the machine or serial converter");
 
 export const tcpSettings = z.strictObject({
   host,
-  port: z.int().min(1).max(65535).describe("TCP port"),
-  connectTimeout: time("3s", 1, 600_000, "Longest wait for the connection"),
+  port: tcpPort.describe("TCP port"),
+  connectTimeout,
   ...shared,
 });
 
-export const listenSettings = z.strictObject({
-  port: z.int().min(1).max(65535).describe("TCP port of this gateway that the machine dials"),
-  address: z.string().min(1).default("0.0.0.0").describe("Address of this gateway to listen on"),
-  from: z.string().min(1).optional()
-    .describe("Address of the machine: who dials from another one is turned away"),
-  connectTimeout: time("10m", 1, 86_400_000, "The port is opened anew if nobody dialled in so " +
-    "long"),
-  ...shared,
-});
+export const listenSettings = z.strictObject({ ...dialled, ...shared });
 
 export const udpSettings = z.strictObject({
   host,
-  port: z.int().min(1).max(65535).describe("UDP port"),
+  port: tcpPort.describe("UDP port"),
   ...shared,
 });
 
 export const serialSettings = z.strictObject({
-  port: z.string().min(1).describe("Serial port: a name of the profile, or a path as /dev/ttyUSB0"),
-  rs485: z.enum(["kernel", "adapter"]).describe("Who turns the transmitter on: the kernel " +
-    "(TIOCSRS485), or the adapter by itself; RS-232 is `adapter`"),
-  baud: z.union([1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400]
-    .map((baud) => z.literal(baud))).default(9600).describe("Bits a second"),
-  dataBits: z.union([z.literal(7), z.literal(8)]).default(8).describe("Bits of a character"),
-  parity: z.enum(["none", "even", "odd"]).default("none").describe("Parity bit"),
-  stopBits: z.union([z.literal(1), z.literal(2)]).default(1).describe("Stop bits"),
-  rtsOn: z.enum(["send", "receive"]).default("send").describe("With rs485: kernel, when RTS is " +
-    "on: while sending, or, for an inverted transceiver, while receiving"),
-  rtsDelayBefore: time("0ms", 0, 1000, "With rs485: kernel, from RTS on to the first bit"),
-  rtsDelayAfter: time("0ms", 0, 1000, "With rs485: kernel, from the last bit to RTS off"),
+  ...serial,
+  baud: serial.baud.default(9600),
+  dataBits: dataBits.default(8).describe("Bits of a character"),
+  parity: serial.parity.default("none"),
   ...shared,
 });
 

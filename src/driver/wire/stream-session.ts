@@ -1,7 +1,8 @@
 import { assert } from "../../base.ts";
-import { DONE, PENDING } from "../../driver.ts";
-import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
+import { DONE, newCounters, PENDING } from "../../driver.ts";
+import type { DriverTag, Request, Session, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
+import { anyTime, unanswered_write } from "./exchange.ts";
 
 /** What an answer is to the exchange under way. A positive number is the device's refusal. */
 export const ANSWERED = 0;
@@ -54,7 +55,6 @@ export interface Protocol {
 
 const IDLE = 0, GREETING = 1, SENT = 2;
 const READ = 0, RAW = 1, WRITE = 2;
-const anyTime = (): number => Infinity;
 
 /**
  * One exchange at a time over one stream. A fresh connection is greeted first, as part of the
@@ -64,9 +64,7 @@ export class StreamSession implements Session {
   result = DONE;
   exception = 0;
   sent = false;
-  readonly counters: SessionCounters = {
-    requests: 0, answers: 0, timeouts: 0, garbled: 0, exceptions: 0, stray: 0, roundTrip: 0,
-  };
+  readonly counters = newCounters();
   readonly #wire: Wire;
   readonly #protocol: Protocol;
   readonly #timeout_ms: number;
@@ -152,7 +150,7 @@ export class StreamSession implements Session {
     // Of the stations behind it nobody can say anything yet.
     this.#end(state === GREETING ? BAD.disconnected : BAD.timeout);
     if (state === GREETING) this.#wire.reset(this.#unanswered);
-    else if (kind === WRITE) this.#wire.reset("a write was not answered");
+    else if (kind === WRITE) this.#wire.reset(unanswered_write);
     return Infinity;
   }
 

@@ -5,6 +5,7 @@ import {
 } from "../../base/os.ts";
 import type { Link } from "../../config.ts";
 import type { Driver, MasterEar, Wire, WireEvents } from "../../driver.ts";
+import { other_master } from "./exchange.ts";
 
 export interface TtySettings extends LineSettings {
   /** Path of the device. */
@@ -104,9 +105,7 @@ class Tty implements TtyWire {
       if (n < 0) this.#gone();
       if (n <= 0) return;
       if (this.#state === OPEN) this.#events.received(this.#chunk, n);
-      else if (this.#hearsMaster(n)) {
-        this.#end("another master speaks here: a bus has one, so end it, or this link");
-      }
+      else if (this.#hearsMaster(n)) this.#end(other_master);
       // Who received may have ended it.
       if (this.#fd < 0) return;
     }

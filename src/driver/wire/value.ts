@@ -1,8 +1,11 @@
-import { assert, Fault } from "../../base.ts";
+import { assert } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
-import { arrayOf, copyCell, ERROR, GOOD, readsAsNull, type Ring } from "../../ring.ts";
-import { Scaling } from "../scaling.ts";
+import {
+  arrayOf, ERROR, GOOD, readsAsNull, spoilCell, type Ring, type Written,
+} from "../../ring.ts";
+import { rawNumberOf, Scaling, scaleProblem } from "../scaling.ts";
 import { ArrayCell } from "./array.ts";
+import { decodeText, encodeText, textRoom } from "./text.ts";
 
 /** How bytes become a number. Numbers, because the hot path switches on them. */
 const BOOL = 0, INT8 = 1, UINT8 = 2, INT16 = 3, UINT16 = 4, INT32 = 5, UINT32 = 6, INT64 = 7,
@@ -30,6 +33,8 @@ const asFloat64 = new Float64Array(scratch.buffer);
 
 const arrayCell = new ArrayCell();
 
+export type ByteOrder = "high first" | "low first";
+
 /**
  * A tag's number as it stands in an answer or a write: whole bytes, the highest or the lowest
  * first. A bool is one byte that is 0 or not, or the bit `bit` of one.
@@ -42,7 +47,7 @@ export class NumberField {
   readonly #lowFirst: boolean;
   readonly #scaling: Scaling;
 
-  constructor(tag: DriverTag, order: "high first" | "low first", bit = -1) {
+  constructor(tag: DriverTag, order: ByteOrder, bit = -1) {
     const [kind, bytes] = kinds[tag.type] ?? [-1, 0];
     assert(bytes > 0, `${tag.id}: ${tag.type} is no number`);
     this.tag = tag;
@@ -108,7 +113,7 @@ export class NumberField {
 
   /** The bytes of a value and what they mean; a Fault if the tag cannot hold it. */
   encode(value: number): Raw {
-    const raw = this.#rawOf(value);
+    const raw = rawNumberOf(this.tag, this.#scaling, value);
     const bytes = new Uint8Array(this.bytes);
     this.#set(raw);
     for (let i = 0; i < this.bytes; i++) {
@@ -148,44 +153,17 @@ export class NumberField {
     }
   }
 
-  /** raw = round((value − offset) / scale), checked against the type. */
-  #rawOf(value: number): number {
-    const { id, type } = this.tag;
-    const unscaled = this.#scaling.raw(value);
-    if (!Number.isFinite(value) || !Number.isFinite(unscaled)) {
-      throw new Fault("value-range", `${value} is no number that ${id} can be set to`, { tag: id });
-    }
-    if (this.#kind === FLOAT64) return unscaled;
-    if (this.#kind === FLOAT32) {
-      const raw = Math.fround(unscaled);
-      if (Number.isFinite(raw)) return raw;
-      throw new Fault("value-range", `${value} is past the largest float32 of ${id}`, { tag: id });
-    }
-    const raw = Math.round(unscaled);
-    const [least, most] = this.#range();
-    if (raw >= least && raw <= most) return raw;
-    throw new Fault("value-range", `${value} would be raw ${raw} of ${id}; ${type} ends at ` +
-      `${raw < least ? least : most}`, { tag: id, value, raw, least, most });
-  }
-
-  /** Smallest and largest raw number of the whole types; 64 bits: what a float64 holds exactly. */
-  #range(): readonly [number, number] {
-    const values = 2 ** (this.bytes * 8);
-    switch (this.#kind) {
-      case BOOL: return [0, 1];
-      case INT8: case INT16: case INT32: return [-values / 2, values / 2 - 1];
-      case UINT8: case UINT16: case UINT32: return [0, values - 1];
-      case UINT64: return [0, Number.MAX_SAFE_INTEGER];
-      default: return [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
-    }
-  }
 }
 
-/** The cell keeps the last known value, with the reason why it is not new. */
-export function spoilCell(ring: Ring, index: number, seq: number, state: number): void {
-  const column = ring.columns[index]!;
-  copyCell(ring, column, seq - 1, ring, column, seq);
-  ring.arena.U[column.state + (seq & ring.mask)] = state;
+/** A value as the gate has it: a number as it stands on the wire (a bool as 0 or 1), or a text. */
+export function encode(tag: DriverTag, value: Written, order: ByteOrder): Raw {
+  return typeof value === "string" || textRoom(tag.type) > 0 ? encodeText(tag, value, "ascii")
+    : new NumberField(tag, order).encode(value);
+}
+
+/** What raw words mean, as `encode` gives them. */
+export function decode(tag: DriverTag, raw: Uint8Array, order: ByteOrder): Written {
+  return textRoom(tag.type) > 0 ? decodeText(raw) : new NumberField(tag, order).decode(raw, 0);
 }
 
 /** `bytes[at…at+n)` into a text or bytes cell; what is longer than the slot is an error cell. */
@@ -208,15 +186,8 @@ export function putSlot(
 
 /** What is wrong with a tag's scaling or byte order where the protocol fixes both; or null. */
 export function numberProblem(tag: DriverTag, protocol: string): string | null {
-  if (!Number.isFinite(tag.scale) || tag.scale === 0 || !Number.isFinite(tag.offset)) {
-    return `scale ${tag.scale}, offset ${tag.offset}: scale is a number other than 0`;
-  }
-  const isScaled = tag.scale !== 1 || tag.offset !== 0;
-  const type = arrayOf(tag.type)?.item ?? tag.type;
-  if (isScaled && (type === "bool" || bytesOf(type) === 0)) {
-    return `scale and offset have no meaning for ${tag.type}`;
-  }
-  if (tag.wordOrder === "ABCD") return null;
+  const problem = scaleProblem(tag);
+  if (problem !== null || tag.wordOrder === "ABCD") return problem;
   return `the order of bytes is fixed by ${protocol}: leave out "wordOrder"`;
 }
 

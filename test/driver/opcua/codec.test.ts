@@ -49,6 +49,7 @@ describe("addresses", () => {
 
   test("what does not fit the type is told", () => {
     expect(tagProblem(tag("text(8)", { scale: 2 }))).toMatch(/scale and offset/);
+    expect(tagProblem(tag("float32", { scale: 0 }))).toContain("scale is a number other than 0");
     expect(tagProblem(tag("float64", { at: "ns=1;s=T range 0:3" }))).toMatch(/json\(n\)/);
     expect(tagProblem(tag("float64[4]", { at: "ns=1;s=T range 0:3", scale: 2 }))).toBeNull();
     expect(tagProblem(tag("float64[3]", { at: "ns=1;s=T range 0:3" }))).toMatch(/has 4 items/);
@@ -171,8 +172,8 @@ describe("values", () => {
   });
 
   test("what a type cannot hold is refused", () => {
-    expect(() => encode(tag("uint8"), 256)).toThrow(/uint8 cannot hold/);
-    expect(() => encode(tag("float32"), 1e39)).toThrow(/float32 cannot hold/);
+    expect(() => encode(tag("uint8"), 256)).toThrow(/uint8 ends at 255/);
+    expect(() => encode(tag("float32"), 1e39)).toThrow(/past the largest float32/);
     expect(() => encode(tag("float64"), NaN)).toThrow();
   });
 

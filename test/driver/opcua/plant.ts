@@ -3,10 +3,13 @@
  * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
  * `set NAME JSON`, `bad NAME`, `get NAME`, `count MS` (all counters go up), `counted`, `forget`
  * (all sessions), `writes` (what was written to Setpoint), `refuse` (the next request to watch
- * nodes fails), `over NAME` (the clients of all subscriptions are told this status).
+ * nodes fails), `over NAME` (the clients of all subscriptions are told this status), `forgetTold`
+ * (what was told is kept for nobody), `empty` (until `full`, whoever asks for a message once
+ * more gets one without values).
  */
 import {
-  DataType, ServiceFault, StatusChangeNotification, StatusCodes, type UAVariable,
+  DataType, NotificationMessage, RepublishResponse, ServiceFault, StatusChangeNotification,
+  StatusCodes, type UAVariable,
 } from "node-opcua";
 import { readFileSync } from "node:fs";
 import { startServer } from "./server.ts";
@@ -86,6 +89,31 @@ function over(status: string): string {
   return "told";
 }
 
+function forgetTold(): string {
+  for (const session of Object.values((plant.server.engine as any)._sessions) as any[]) {
+    for (const subscription of session.publishEngine.subscriptions) {
+      subscription.getMessageForSequenceNumber = () => null;
+    }
+  }
+  return "forgotten";
+}
+
+/** As asyncua does. */
+function empty(): string {
+  const server = plant.server as any;
+  server._on_RepublishRequest = (message: any, channel: any) =>
+    channel.send_response("MSG", new RepublishResponse({
+      responseHeader: { serviceResult: StatusCodes.Good },
+      notificationMessage: new NotificationMessage({ sequenceNumber: 0, notificationData: [] }),
+    }), message);
+  return "empty";
+}
+
+function full(): string {
+  delete (plant.server as any)._on_RepublishRequest;
+  return "full";
+}
+
 let count = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -117,6 +145,9 @@ function answer(line: string): string {
   if (verb === "forget") return forget();
   if (verb === "refuse") return refuse();
   if (verb === "over") return over(name);
+  if (verb === "forgetTold") return forgetTold();
+  if (verb === "empty") return empty();
+  if (verb === "full") return full();
   if (verb === "counted") return String(count);
   return `no such verb: ${verb}`;
 }

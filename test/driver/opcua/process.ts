@@ -94,6 +94,10 @@ export class Cable {
   stop(): void {
     this.#listener.stop(true);
   }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
 }
 
 interface Line {
