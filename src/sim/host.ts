@@ -81,6 +81,7 @@ export async function startSim(
   }
   const command = (line: string): string => {
     const answer = answerTo(simulation, line);
+    frames?.flush();
     turn();
     return answer;
   };

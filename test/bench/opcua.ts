@@ -9,7 +9,8 @@ import { connectors, drivers, tables } from "../../src/registry.ts";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
-import { freePort, PlantProcess } from "../driver/opcua/process.ts";
+import { PlantProcess } from "../driver/opcua/process.ts";
+import { freePort } from "../support/port.ts";
 import type { Figure } from "./figure.ts";
 import { memoryOf } from "./memory.ts";
 
@@ -26,7 +27,7 @@ const seconds = Number(process.env["SOAK_COUNT"] ?? 60);
  * from asyncua at the rate that it reaches.
  */
 export async function run(): Promise<Figure[]> {
-  const port = freePort();
+  const port = await freePort();
   const plant = await PlantProcess.start(port, String(items));
   try {
     await plant.ask("count 1000");
@@ -44,7 +45,7 @@ export async function run(): Promise<Figure[]> {
 async function fromAsyncua(): Promise<Figure[]> {
   const interpreter = python("asyncua");
   if (interpreter === null) return [];
-  const port = freePort();
+  const port = await freePort();
   const server = new Program([interpreter, "-u", script, String(port), String(asyncua_items)]);
   try {
     await until("asyncua is up", () => /^ready$/m.test(server.output), 240_000);

@@ -3,6 +3,7 @@ import { connect as connectTcp, createServer, type Server, type Socket } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Aedes } from "aedes";
+import { freePort } from "../support/port.ts";
 
 /** A broker that can go away and come back on the same port. */
 export interface Broker {
@@ -14,25 +15,23 @@ export interface Broker {
 export const mosquittoPath = Bun.which("mosquitto") ??
   (await Bun.file("/usr/sbin/mosquitto").exists() ? "/usr/sbin/mosquitto" : null);
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 /** The broker inside this process; `password`, if given, is asked of everybody. */
-export async function aedesBroker(password?: string): Promise<Broker & { mute(): void }> {
+export async function aedesBroker(
+  password?: string,
+): Promise<Broker & { readonly subscriptions: number; mute(): void }> {
   const port = await freePort();
   let aedes: Aedes;
   let server: Server;
   const sockets = new Set<Socket>();
+  let subscriptions = 0;
   return {
     port,
+    get subscriptions() {
+      return subscriptions;
+    },
     async start() {
       aedes = await Aedes.createBroker();
+      aedes.on("subscribe", () => { subscriptions += 1; });
       if (password !== undefined) {
         aedes.authenticate = (_client, _name, given, done) =>
           done(null, given?.toString() === password);

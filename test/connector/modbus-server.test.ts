@@ -7,7 +7,7 @@ import { modbusRegisters } from "../../src/driver.ts";
 import { connectors, drivers, tables } from "../../src/registry.ts";
 import { Arena, BAD, FLAG, Ring, tagColumn, UNCERTAIN, writeCell } from "../../src/ring.ts";
 import { configured } from "../support/configured.ts";
-import { freePort } from "./broker.ts";
+import { freePort } from "../support/port.ts";
 
 /** What the registers show of a stream, as it grows old too, and which clients are sent away. */
 let open: (() => unknown)[] = [];

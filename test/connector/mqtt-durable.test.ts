@@ -34,6 +34,9 @@ async function life(hand: Hand): Promise<Connection & { die(): Promise<void> }> 
   return Object.assign(connection, { die: () => connection.close() });
 }
 
+/** Long enough for the broker to have what was acknowledged: it tells nobody. */
+const acknowledged = (): Promise<void> => Bun.sleep(300);
+
 const send = async (...values: unknown[]): Promise<void> => {
   for (const n of values) await peer.publishAsync("in", JSON.stringify({ n }), { qos: 1 });
 };
@@ -58,7 +61,7 @@ describe.skipIf(mosquittoPath === null)("MQTT at qos 1", () => {
     await until(() => first.messages.length === 4);
     // 1 is acknowledged; 2 is durable, but its acknowledgement is lost; 3 and 4 are neither.
     first.messages[0]!.durable();
-    await Bun.sleep(50);
+    await acknowledged();
     await one.die();
     await send(5);
     const second = new Hand(first.messages.slice(0, 2).map(({ mark }) => mark));
@@ -66,7 +69,7 @@ describe.skipIf(mosquittoPath === null)("MQTT at qos 1", () => {
     await until(() => second.messages.length === 3);
     expect(second.values).toEqual([3, 4, 5]);
     for (const { durable } of second.messages) durable();
-    await Bun.sleep(50);
+    await acknowledged();
     await two.die();
     // All of them have been acknowledged.
     const third = new Hand();

@@ -11,6 +11,7 @@ import { aedesBroker } from "../connector/broker.ts";
 import { workFolder } from "../support/binary.ts";
 import { configured } from "../support/configured.ts";
 import { Hand } from "../support/intake.ts";
+import { freePort } from "../support/port.ts";
 
 await mqttConnector.load!();
 
@@ -53,8 +54,8 @@ async function http(): Promise<System> {
     answer = "[]";
     return new Response(now);
   } });
-  let server: ReturnType<typeof serve> | null = serve(0);
-  const port = server.port!;
+  const port = await freePort();
+  let server: ReturnType<typeof serve> | null = serve(port);
   return {
     connector: httpConnector, link: {}, waits: false,
     settings: { url: `http://127.0.0.1:${port}/rows`, interval: "100ms", timeout: "1s" },
@@ -80,7 +81,9 @@ async function mqtt(): Promise<System> {
     give: (message) => peer.publishAsync("in", message, { qos: 1 }),
     async gone(on) {
       if (on) return broker.stop();
+      const before = broker.subscriptions;
       await broker.start();
+      await until(() => broker.subscriptions > before);
     },
     async close() {
       await peer.endAsync(true);
@@ -162,7 +165,6 @@ describe.each(systems)("a source of %s", (_name, make) => {
     }
     await system.gone(false);
     await until(() => connection.status.state === "up");
-    if (system.connector === mqttConnector) await Bun.sleep(50);
     await system.give(row(2));
     await until(() => hand.ring.head === 2);
     expect(rowsOf(hand).at(-1)).toEqual([2n, "r2"]);

@@ -73,7 +73,7 @@ beforeAll(async () => {
   gateway = await site.run();
   await good(gateway, "dryer.zones");
   await good(gateway, "meter.phases");
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await site?.stop();
   await client?.endAsync();

@@ -51,7 +51,7 @@ describe("the simulator's stations", () => {
     site = await Site.start(config, { "plant.json": plant });
     gateway = await site.run();
     for (const link of Object.keys(config.links)) await good(gateway, `${link}_3.speed`);
-  }, 30_000);
+  }, 120_000);
   afterAll(() => site?.stop());
 
   const write = async (tag: string, value: unknown): Promise<any> => (await gateway.post("/write",
@@ -186,7 +186,7 @@ describe.skipIf(pymodbus === null || peer("socat") === null)("pymodbus, a stack 
     });
     gateway = await RunningGateway.start(config, join(folder.path, "store"));
     await good(gateway, "fan_3.speed");
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     await gateway?.stop("SIGKILL");
     for (const program of programs) await program.stop("SIGKILL");

@@ -48,7 +48,7 @@ test("in shadow nothing leaves; armed on manual it leaves the valve alone", asyn
   await gateway.arm("vessel.valve");
   await Bun.sleep(1000);
   expect(site.plant.writes("plc")).toEqual([]);
-}, 30_000);
+}, 120_000);
 
 test("switched to automatic it begins at what the valve has, and holds 60 °C", async () => {
   await site.plant.command("set vessel.auto 1");
@@ -62,17 +62,17 @@ test("switched to automatic it begins at what the valve has, and holds 60 °C", 
   expect(written[0]!).toBeGreaterThan(25);
   expect(written[0]!).toBeLessThan(25 + 3 * 5.4);
   expect(written.every((v) => v >= 0 && v <= 100)).toBe(true);
-}, 90_000);
+}, 120_000);
 
 test("a load that comes is worked off by the integral", async () => {
   await site.plant.command("set vessel.temperature 75");
   const { length } = site.plant.writes("plc");
-  await until("the valve goes down", async () => await value("valve") < 5, 20_000);
+  await until("the valve goes down", async () => await value("valve") < 5, 60_000);
   await site.plant.command("release vessel.temperature");
   await until("60 °C again", async () => Math.abs(await value("temperature") - 60) < 0.2 &&
-    Math.abs(await value("valve") - 50) < 1, 40_000);
+    Math.abs(await value("valve") - 50) < 1, 60_000);
   expect(site.plant.writes("plc").length).toBeGreaterThan(length);
-}, 90_000);
+}, 120_000);
 
 test("on manual it leaves the valve alone, and comes back from where that stands", async () => {
   await site.plant.command("set vessel.auto 0");
@@ -85,15 +85,15 @@ test("on manual it leaves the valve alone, and comes back from where that stands
   await site.plant.command("set vessel.auto 1");
   await until("automatic", async () => (await value("auto")) as unknown === true);
   expect(Math.abs(await value("valve") - steady)).toBeLessThan(5);
-}, 60_000);
+}, 120_000);
 
 test("W8: nothing is written while nothing is measured, and then it goes on", async () => {
-  await until("60 °C", async () => Math.abs(await value("temperature") - 60) < 0.3, 30_000);
+  await until("60 °C", async () => Math.abs(await value("temperature") - 60) < 0.3, 60_000);
   await site.plant.command("fault plc silence for 1500ms");
   await until("not good", async () =>
-    (await gateway.get("/tags/vessel.temperature")).body.quality !== "good", 10_000);
+    (await gateway.get("/tags/vessel.temperature")).body.quality !== "good", 60_000);
   await good(gateway, "vessel.temperature");
   const before = site.plant.writes("plc").length;
   await site.plant.command("set vessel.temperature 59");
-  await until("writes again", () => site.plant.writes("plc").length > before, 20_000);
-}, 60_000);
+  await until("writes again", () => site.plant.writes("plc").length > before, 60_000);
+}, 120_000);

@@ -18,7 +18,7 @@ test("the demo closes its loop and says so", async () => {
   const { code, output } = await demo("--seconds", "20");
   expect(output).toContain("the loop is closed");
   expect(code).toBe(0);
-}, 90_000);
+}, 120_000);
 
 test("without arming, or with a model that always says the same, it fails", async () => {
   const unarmed = await demo("--seconds", "20", "--unarmed");
@@ -27,4 +27,4 @@ test("without arming, or with a model that always says the same, it fails", asyn
   expect(unarmed.code).toBe(1);
   expect(frozen.output).toContain("THE LOOP IS NOT CLOSED");
   expect(frozen.code).toBe(1);
-}, 90_000);
+}, 120_000);

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "no
 import { join } from "node:path";
 import { binary, Program, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
+import { freePort } from "../support/port.ts";
 
 /** Sees its own processes only: what `disarm` finds elsewhere must be nobody else's. */
 const alone = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -22,7 +23,7 @@ test.skipIf(!isRoot)("W4: disarm latches the own store, also beside a simulation
     expect(program.output).toContain(join(folder.path, store));
   }
   folder.remove();
-}, 60_000);
+}, 120_000);
 
 const device = {
   gateway: { id: "d", profile: "generic-256mb" },
@@ -36,7 +37,7 @@ test.skipIf(!isRoot)("W4: what runs elsewhere is found, and never taken for sile
   const folder = workFolder({ "gateway.json": device });
   const [config, other] = ["gateway.json", "other"].map((name) => join(folder.path, name));
   const script = `
-    "$0" run ${config} --store ${other} & sleep 2
+    "$0" run ${config} --store ${other} & until [ -S ${other}/tagwerk.sock ]; do sleep 0.1; done
     cd ${folder.path}; "$0" disarm --by test; echo "beside: $?"; ls ${other}/latch
     "$0" disarm --clear --by test --store ${other}
     cd /; "$0" disarm --by test; echo "anywhere: $?"; ls ${other}/latch
@@ -49,7 +50,7 @@ test.skipIf(!isRoot)("W4: what runs elsewhere is found, and never taken for sile
   expect(output).toMatch(/other: Disarmed; nothing can leave\.\nanywhere: 0\n.*\/latch\n/);
   expect(output).toMatch(/NOT disarmed[^]*nothing: 1\n/);
   folder.remove();
-}, 60_000);
+}, 120_000);
 
 test.skipIf(!isRoot)("W4: another user of the box disarms by the API, or is told he did not",
   async () => {
@@ -58,7 +59,7 @@ test.skipIf(!isRoot)("W4: another user of the box disarms by the API, or is told
     const config = join(folder.path, "gateway.json");
     const file = join(folder.path, "tagwerk");
     copyFileSync(await binary(), file);
-    const port = 20_000 + process.pid % 10_000;
+    const port = await freePort();
     folder.write("gateway.json", { ...device, api: { listen: `127.0.0.1:${port}` } });
     const gateway = await RunningGateway.start(config, join(folder.path, "store"));
     const nobody = async (): Promise<string> => {
@@ -76,7 +77,7 @@ test.skipIf(!isRoot)("W4: another user of the box disarms by the API, or is told
     expect(await nobody()).toMatch(
       /^1 .*store: NOT disarmed: .*sudo -u '\w+' tagwerk disarm --by 'eve' --store .*store\n$/);
     folder.remove();
-  }, 60_000);
+  }, 120_000);
 
 test("W5: a damaged configuration: the last good one runs from the named store", async () => {
   const folder = workFolder({ "gateway.json": device });
@@ -87,4 +88,4 @@ test("W5: a damaged configuration: the last good one runs from the named store",
   expect((await gateway.get("/health")).body.status).toBe("config-rejected");
   await gateway.stop();
   folder.remove();
-}, 60_000);
+}, 120_000);

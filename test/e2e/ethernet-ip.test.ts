@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";

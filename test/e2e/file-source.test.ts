@@ -33,7 +33,7 @@ const seen = (n: number) => until(`${n} rows`, async () => (await tally())?.seen
 const source = async (): Promise<any> => (await gateway!.get("/streams")).body
   .find(({ name }: { name: string }) => name === "numbered").source;
 
-beforeAll(async () => void await binary(), 60_000);
+beforeAll(async () => void await binary(), 120_000);
 beforeEach(() => writeFileSync(rows, "n,name\n"));
 afterEach(async () => {
   await gateway?.stop("SIGKILL");
@@ -58,7 +58,7 @@ for (const [what, columns] of [["declared columns", typed], ["no declared column
     await start(columns);
     await seen(4110);
     expect(Number((await tally()).total)).toBe(4110 * 4111 / 2);
-  }, 60_000);
+  }, 120_000);
 }
 
 test("rows are known by their new columns after a restart, and none comes again", async () => {
@@ -80,7 +80,7 @@ test("rows are known by their new columns after a restart, and none comes again"
   expect((await gateway!.get("/health")).body.lost).toEqual({});
   expect((await gateway!.get("/streams")).body
     .find(({ name }: { name: string }) => name === "numbered").rows).toBe(10);
-}, 60_000);
+}, 120_000);
 
 test("a change while it runs goes on at the same row: its pace, and its columns", async () => {
   append(1, 40);
@@ -98,7 +98,7 @@ test("a change while it runs goes on at the same row: its pace, and its columns"
     (await gateway!.get("/streams/numbered/latest")).body?.values.n === "45");
   // Nothing came again: the rule that reads it began anew, and saw five.
   expect((await tally()).seen).toBe(5);
-}, 60_000);
+}, 120_000);
 
 test("what is wrong with a file shows in /health and /streams, and mends by itself", async () => {
   rmSync(rows);
@@ -111,7 +111,7 @@ test("what is wrong with a file shows in /health and /streams, and mends by itse
   expect(await source()).toMatchObject({ state: "open", received: 2, dropped: 1 });
   expect((await source()).lastError).toContain("3 fields, where the header has 2: n, name");
   expect((await gateway!.get("/health")).body.status).toBe("ok");
-}, 60_000);
+}, 120_000);
 
 test("check refuses what is wrong with a source of a file", async () => {
   const check = async (settings: object, more: object = {}): Promise<string> => {
@@ -137,4 +137,4 @@ test("check refuses what is wrong with a source of a file", async () => {
   };
   expect(await check(typed, writing)).toContain(
     "rules.wanted.sql: Nobody knows how old the rows of numbered are");
-}, 60_000);
+}, 120_000);

@@ -8,7 +8,7 @@ import { good, Site } from "../support/plant.ts";
 /** W10, W21: a full audit stops writing, says what to do, and a person makes room. */
 const config = {
   gateway: { id: "full" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "100ms" }, tags: {
     setpoint: { at: "holding 0", type: "int16", access: "read-write" } } } },
   policy: { "oven.setpoint": { allow: ["cli"], maxMode: "armed", min: 0, max: 100,
@@ -20,7 +20,7 @@ const day_ms = 86_400_000;
 
 let site: Site;
 let gateway: RunningGateway;
-beforeAll(async () => { site = await Site.start(config); }, 60_000);
+beforeAll(async () => { site = await Site.start(config); }, 120_000);
 afterAll(() => site?.stop());
 
 const write = async (id: string, value: number): Promise<any> => (await gateway.post("/write",
@@ -73,4 +73,4 @@ test("full: reading goes on, writing is refused with what to do; pruning lets it
   expect(await write("old-7", 14)).toMatchObject({ outcome: "refused", code: "duplicate" });
   expect((await gateway.get("/audit?limit=50")).body).toContainEqual(
     expect.objectContaining({ code: "pruned", who: "anna" }));
-}, 60_000);
+}, 120_000);

@@ -20,7 +20,7 @@ const orders = { type: "http", url: `http://127.0.0.1:${server.port}/orders`,
   headers: { "X-Api-Key": "env:MES_KEY" }, interval: "100ms", timeout: "300ms" };
 const config = {
   gateway: { id: "web" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "20ms" }, tags: {
     program: { at: "input 0", type: "int16" } } } },
   sources: {
@@ -52,8 +52,14 @@ const latest = async (stream: string): Promise<any> =>
   (await gateway.get(`/streams/${stream}/latest`)).body;
 const source = async (name: string): Promise<any> => (await gateway.get("/streams")).body
   .find((stream: { name: string }) => stream.name === name).source;
-const polls = async (): Promise<{ polls: number }> =>
-  (await gateway.get("/links")).body.find(({ name }: { name: string }) => name === "oven").polls[0];
+/** Polls of the machine in a second. */
+const polled = async (): Promise<number> => {
+  const polls = async (): Promise<number> => (await gateway.get("/links")).body
+    .find(({ name }: { name: string }) => name === "oven").polls[0].polls;
+  const before = await polls();
+  await Bun.sleep(1000);
+  return await polls() - before;
+};
 
 test("answers become rows, with declared columns and without", async () => {
   await until("rows", async () => (await latest("counted"))?.values.n >= 4);
@@ -69,14 +75,12 @@ test("answers become rows, with declared columns and without", async () => {
 
 test.each(["hangs", "fails"] as const)("a service that %s costs no poll, and is told of",
   async (trouble) => {
+    const usual = await polled();
     mode = trouble;
     const why = trouble === "hangs" ? "no answer within 300 ms" : "/orders answers 500";
     await until("told of", async () => (await gateway.get("/health")).body.troubles
       .includes(`source typed: ${trouble === "hangs" ? why : `${orders.url} answers 500`}`));
-    const before = await polls();
-    await Bun.sleep(1000);
-    const after = await polls();
-    expect(after.polls - before.polls).toBeGreaterThan(25);
+    expect(await polled()).toBeGreaterThan(usual / 2);
     expect(await source("typed")).toMatchObject({ state: "down" });
     expect((await source("typed")).reason).toContain(why);
     expect((await source("typed")).errors).toBeGreaterThan(1);
@@ -84,7 +88,7 @@ test.each(["hangs", "fails"] as const)("a service that %s costs no poll, and is 
     await until("well again", async () => (await gateway.get("/health")).body.status === "ok");
     const { n } = (await latest("counted")).values;
     await until("rows again", async () => (await latest("counted")).values.n > n);
-  }, 30_000);
+  }, 120_000);
 
 test("check refuses what is wrong with a source of a web service, shows no secret", async () => {
   const check = async (settings: object): Promise<string> => {

@@ -5,23 +5,17 @@ import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { peer } from "../support/peer.ts";
 import { good } from "../support/plant.ts";
+import { freePort } from "../support/port.ts";
 import { python } from "../support/python.ts";
 
 /** The compiled binary against stacks that others wrote: pymodbus and modbus-serial. */
 const pymodbus = python("pymodbus.server, serial_asyncio");
 const hasPeers = pymodbus !== null && peer("socat") !== null;
-
-/** A port that is free now. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
-}
+const [rtu, ascii, udp] = [await freePort(), await freePort(), await freePort()];
 
 describe.skipIf(!hasPeers)("pymodbus", () => {
   const folder = workFolder();
   const [ours, theirs] = [join(folder.path, "ours"), join(folder.path, "theirs")];
-  const [rtu, ascii, udp] = [freePort(), freePort(), freePort()];
   const programs: Program[] = [];
   let gateway: RunningGateway;
   const links = {
@@ -63,7 +57,7 @@ describe.skipIf(!hasPeers)("pymodbus", () => {
       api: { listen: "127.0.0.1:0" },
     });
     gateway = await RunningGateway.start(config, join(folder.path, "store"));
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     await gateway?.stop("SIGKILL");
     for (const program of programs) await program.stop("SIGKILL");
@@ -133,4 +127,4 @@ test("one illegal register among 10,000 of modbus-serial: only that tag is bad",
     await new Promise<void>((resolve) => server.close(() => resolve()));
     folder.remove();
   }
-}, 30_000);
+}, 120_000);

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { parse } from "jsonc-parser";
 import { ServerTCP } from "modbus-serial";
 import { Program, until, workFolder } from "../support/binary.ts";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
 
@@ -18,7 +18,7 @@ const config = {
   gateway: { id: "north" },
   policy: "file:write-policy.json",
   links: {
-    plc: { type: "modbus-tcp", host: "127.0.0.1", port: plc, framing: "rtu", timeout: "300ms" },
+    plc: { type: "modbus-tcp", host: "127.0.0.1", port: plc, framing: "rtu", timeout: "1s" },
     panel: { type: "modbus-server", address: "127.0.0.1", port, clients: 3 },
   },
   devices: { press: { link: "plc", groups: { fast: "50ms" }, tags: {
@@ -165,7 +165,7 @@ describe.skipIf(pymodbus === null)("Modbus server", () => {
     await apply(folder.write("old.json", JSON.stringify(config)));
     await until("the old one", async () => String(await ask("holding 6 1")) === "80");
     expect(await ask("holding 20 1")).toEqual([0]);
-  }, 30_000);
+  }, 120_000);
 
   test("a device that is away is bad, and its counter stands still", async () => {
     await device.stop("SIGKILL");
@@ -178,7 +178,7 @@ describe.skipIf(pymodbus === null)("Modbus server", () => {
     expect(await ask("holding 3 1")).toEqual([words[3]]);
     await startDevice();
     await isGood();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(pymodbus === null)("docs/modbus-server.md: an offer", () => {
@@ -215,7 +215,7 @@ describe.skipIf(pymodbus === null)("docs/modbus-server.md: an offer", () => {
     gateway = await RunningGateway.start(file, join(folder.path, "store"));
     plcProgram = new Program(
       [pymodbus!, join(import.meta.dir, "adopting_plc.py"), `${port}`, "1.5"]);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await plcProgram?.stop();
     await gateway?.stop("SIGKILL");
@@ -233,7 +233,7 @@ describe.skipIf(pymodbus === null)("docs/modbus-server.md: an offer", () => {
     await setpoint(60);
     temperature = 80;
     await setpoint(70);
-  }, 20_000);
+  }, 120_000);
 
   test("an offer that is not good, and one that stops, are none", async () => {
     sensor!.close(() => undefined);
@@ -242,5 +242,5 @@ describe.skipIf(pymodbus === null)("docs/modbus-server.md: an offer", () => {
     await setpoint(70);
     await gateway.stop("SIGKILL");
     await setpoint(30);
-  }, 30_000);
+  }, 120_000);
 });

@@ -2,13 +2,14 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { peer } from "../support/peer.ts";
-import { freePort, PlantProcess } from "../driver/opcua/process.ts";
+import { freePort } from "../support/port.ts";
+import { PlantProcess } from "../driver/opcua/process.ts";
 
 const qemu = peer("qemu-aarch64-static");
 
 /** The emulated processor is some tens of times slower: few items, long intervals. */
 test.skipIf(qemu === null)("the arm64 binary: a signed and encrypted subscription", async () => {
-  const port = freePort();
+  const port = await freePort();
   const plant = await PlantProcess.start(port, "5");
   const folder = workFolder();
   const store = join(folder.path, "store");

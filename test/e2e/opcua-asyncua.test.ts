@@ -5,7 +5,8 @@ import { join, resolve } from "node:path";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 import { python } from "../support/python.ts";
-import { Cable, freePort } from "../driver/opcua/process.ts";
+import { Cable } from "../driver/opcua/process.ts";
+import { freePort } from "../support/port.ts";
 
 const script = resolve(import.meta.dir, "../driver/opcua/asyncua_plant.py");
 const interpreter = python("asyncua");
@@ -13,7 +14,7 @@ const items = 200;
 
 /** An independent stack: what both sides of one library agree on may still be wrong. */
 test.skipIf(interpreter === null)("the compiled binary against asyncua", async () => {
-  const port = freePort();
+  const port = await freePort();
   const server = new Program([interpreter!, "-u", script, String(port), String(items)]);
   const folder = workFolder();
   const file = folder.write("gateway.json", {
@@ -42,10 +43,10 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
   });
   let gateway: RunningGateway | null = null;
   try {
-    await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+    await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
     gateway = await RunningGateway.start(file, join(folder.path, "store"));
     const tag = async (name: string) => (await gateway!.get(`/tags/plant.${name}`)).body;
-    await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 30_000);
+    await until("values", async () => (await tag(`c${items - 1}`)).value >= 2, 60_000);
     expect(await tag("name")).toMatchObject({ value: "Mühle", quality: "good" });
     expect(await tag("c0")).toMatchObject({ quality: "good" });
     expect(await tag("profile")).toMatchObject({ value: [15, -20, 32.5, 0], quality: "good" });
@@ -80,12 +81,12 @@ test.skipIf(interpreter === null)("the compiled binary against asyncua", async (
     await server.stop("SIGKILL");
     folder.remove();
   }
-}, 90_000);
+}, 120_000);
 
 test.skipIf(interpreter === null)(
   "a scan of asyncua, its certificate trusted ahead, and a secure session at the first attempt",
   async () => {
-    const port = freePort();
+    const port = await freePort();
     const folder = workFolder();
     const store = join(folder.path, "store");
     const server = new Program([interpreter!, "-u", script, String(port), "1", folder.path]);
@@ -105,7 +106,7 @@ test.skipIf(interpreter === null)(
     };
     let gateway: RunningGateway | null = null;
     try {
-      await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+      await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
       const certificate = join(folder.path, "server.der");
       const fingerprint = createHash("sha256").update(readFileSync(certificate)).digest("hex");
       const { code, output } = await cli("scan", "ua");
@@ -126,7 +127,7 @@ test.skipIf(interpreter === null)(
           `trust too: ${store}/opcua/own\\.certificate\\.der`))]);
       gateway = await RunningGateway.start(file, store);
       await until("a value", async () =>
-        (await gateway!.get("/tags/plant.name")).body.value === "Mühle", 20_000);
+        (await gateway!.get("/tags/plant.name")).body.value === "Mühle", 60_000);
       expect((await gateway.get("/links")).body[0]).toMatchObject({ state: "open", opens: 1 });
       expect(gateway.program.output).not.toContain("not trusted");
     } finally {
@@ -134,13 +135,13 @@ test.skipIf(interpreter === null)(
       await server.stop("SIGKILL");
       folder.remove();
     }
-  }, 90_000);
+  }, 120_000);
 
 /** It answers whoever asks for any message once more by an empty one, as if there were no end. */
 test.skipIf(interpreter === null)(
   "a connection lost for a moment, and a server that stands still during a write: nothing of " +
   "before is good, and the link is back at once", async () => {
-    const port = freePort();
+    const port = await freePort();
     const server = new Program([interpreter!, "-u", script, String(port), "3"]);
     using cable = new Cable(port);
     const folder = workFolder();
@@ -156,7 +157,7 @@ test.skipIf(interpreter === null)(
     });
     let gateway: RunningGateway | null = null;
     try {
-      await until("asyncua is up", () => /^ready$/m.test(server.output), 30_000);
+      await until("asyncua is up", () => /^ready$/m.test(server.output), 90_000);
       gateway = await RunningGateway.start(file, join(folder.path, "store"));
       const link = async (): Promise<Link> => (await gateway!.get("/links")).body[0];
       const tag = async (name: string) => (await gateway!.get(`/tags/plant.${name}`)).body;
@@ -202,7 +203,7 @@ test.skipIf(interpreter === null)(
       await server.stop("SIGKILL");
       folder.remove();
     }
-  }, 90_000);
+  }, 120_000);
 
 interface Link {
   readonly opens: number;

@@ -54,7 +54,7 @@ for (const profile of ["generic-512mb", "generic-1gb"]) {
       await Bun.sleep(3000);
       from = gateway.program.output.length;
       await until("windows", () =>
-        names.every((name) => found(name).length > windows), 20_000);
+        names.every((name) => found(name).length > windows), 60_000);
     }, 120_000);
     afterAll(() => site?.stop());
 
@@ -76,7 +76,7 @@ for (const profile of ["generic-512mb", "generic-1gb"]) {
       from = gateway.program.output.length;
       await until("windows without a value", () =>
         found("tcp").filter(({ total }) => total === null).length > 1 &&
-        found("both").length > 3, 15_000);
-    }, 20_000);
+        found("both").length > 3, 60_000);
+    }, 120_000);
   });
 }

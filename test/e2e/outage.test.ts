@@ -20,7 +20,7 @@ const table = (onError: unknown) => ({ type: "sql", url, key: "program",
   ttl: "300ms", deadline: "200ms", onError });
 const config = {
   gateway: { id: "outage" },
-  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "300ms" } },
+  links: { oven: { type: "modbus-tcp", host: "192.0.2.1", timeout: "2s" } },
   devices: { oven: { link: "oven", groups: { fast: "50ms" }, tags: program } },
   tables: { stale: table({ stale: "1h" }), nothing: table("null"), held: table("hold") },
   rules: {
@@ -68,20 +68,16 @@ async function allGood(): Promise<void> {
     await until(`${name} is good`, async () => {
       const row = await latest(name);
       return row !== null && row.quality.target === undefined && row.values.target === 42;
-    }, 30_000);
+    }, 60_000);
   }
-}
-
-/** Rows a second of a rule. */
-async function rate(rule: string, ms: number, of = gateway): Promise<number> {
-  const [from, started] = [await rowsOut(rule, of), performance.now()];
-  await Bun.sleep(ms);
-  return (await rowsOut(rule, of) - from) / ((performance.now() - started) / 1000);
 }
 
 /** What a rule gives of what it would, if nothing but the machine's load were in its way. */
 async function share(rule: string, ms: number): Promise<number> {
-  const [here, there] = await Promise.all([rate(rule, ms), rate("other", ms, undisturbed)]);
+  const rows = () => Promise.all([rowsOut(rule), rowsOut("other", undisturbed)]);
+  const before = await rows();
+  await Bun.sleep(ms);
+  const [here, there] = (await rows()).map((n, i) => n - before[i]!) as [number, number];
   expect(there).toBeGreaterThan(10);
   return here / there;
 }
@@ -121,5 +117,5 @@ test.skipIf(server === null)("hangs, is gone for a minute, is back", async () =>
   await allGood();
   // The last row of the rule that was held is as good as before: its table may still be asking.
   await until("every table is open", async () =>
-    (await gateway.get("/tables")).body.every((t: any) => t.state === "open"), 30_000);
+    (await gateway.get("/tables")).body.every((t: any) => t.state === "open"), 60_000);
 }, 180_000);

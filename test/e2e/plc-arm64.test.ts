@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { binary, Program, until, workFolder } from "../support/binary.ts";
 import { peer } from "../support/peer.ts";
 import { python } from "../support/python.ts";
@@ -48,7 +48,7 @@ test.skipIf(qemu === null || snap7 === null || cpppo === null)(
     return told.quality === "good" ? { is: told.value } : null;
   }, 60_000).then(({ is }) => is);
   try {
-    for (const one of peers) await until("a PLC", () => one.output.includes("ready"), 30_000);
+    for (const one of peers) await until("a PLC", () => one.output.includes("ready"), 60_000);
     expect(await value("press.temperature")).toBe(21.5);
     expect(await value("press.name")).toBe("hello");
     expect(await value("oven.big")).toBe("0");

@@ -21,7 +21,7 @@ beforeAll(async () => {
   gateway = await site.run(site.live({}, { api }), [], { TOKEN: "secret" });
   url = /http:\/\/127\.0\.0\.1:\d+/.exec(gateway.program.output)![0];
   await good(gateway, "oven.setpoint");
-}, 60_000);
+}, 120_000);
 afterAll(() => site?.stop());
 
 const post = async (body: string, token: string | null): Promise<number> => (await fetch(
@@ -52,4 +52,4 @@ test("strangers and junk are one row a code and source, commands one each", asyn
     "withheld rest token 127.0.0.1 malformed  2",
   ]);
   expect(Math.max(...rows.map(({ sentence }) => sentence.length))).toBeLessThanOrEqual(256);
-}, 30_000);
+}, 120_000);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Program, until, workFolder } from "../support/binary.ts";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { RunningGateway } from "../support/gateway.ts";
 
 /**
@@ -62,5 +62,5 @@ describe.skipIf(!isThere)("bits of S7", () => {
       byte ^= 1 << bit;
       expect(await block()).toBe(`000000${byte.toString(16).padStart(2, "0")}00000000`);
     }
-  }, 30_000);
+  }, 120_000);
 });

@@ -35,7 +35,7 @@ let live: string;
 beforeAll(async () => {
   site = await Site.start(config, { "plant.json": plant });
   live = site.live({}, { store: { directory: site.store } });
-}, 30_000);
+}, 120_000);
 afterAll(() => site?.stop());
 
 async function scan(...args: string[]): Promise<{ code: number; output: string }> {
@@ -60,7 +60,7 @@ test("stations of a bus and their registers are found, by reads alone", async ()
   });
   expect(length).toBeGreaterThan(80);
   expect(site.plant.writes("bus")).toEqual([]);
-}, 30_000);
+}, 120_000);
 
 test("a search tells the settings that were answered to; nobody is exit code 1", async () => {
   const { output } = await scan("bus", "--search", "--stations", "3", "--registers", "none");
@@ -68,19 +68,19 @@ test("a search tells the settings that were answered to; nobody is exit code 1",
   expect(output).toContain("station 3 answers with these settings");
   const nobody = await scan("plc", "--stations", "9", "--registers", "none");
   expect([nobody.code, nobody.output]).toEqual([1, expect.stringContaining("0 of 1")]);
-}, 30_000);
+}, 120_000);
 
 test("a link over TCP", async () => {
   const { output } = await scan("plc", "--stations", "1", "--registers", "5-9");
   expect(output).toContain("holding 7: 1234");
-}, 30_000);
+}, 120_000);
 
 test("behind a converter: a silent station ends the connection, and not the scan", async () => {
   const { output } = await scan("converter", "--stations", "1-3", "--registers", "7");
   expect(output).toContain("station 2 answers");
   expect(output).toContain("holding 7: 1234");
   expect(output).toContain("converter: 1 of 3 stations answer");
-}, 30_000);
+}, 120_000);
 
 test.each([["text", "1-2"], ["datagrams", "1-1"]] as const)(
   "ASCII on a bus, and datagrams: %s, stations %s", async (link, stations) => {
@@ -90,13 +90,13 @@ test.each([["text", "1-2"], ["datagrams", "1-1"]] as const)(
     expect(output).toMatch(/: 1 of [12] stations answer/);
     expect(code).toBe(0);
     expect(site.plant.writes(link)).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
 test("the settings of an ASCII bus are searched for, with seven bits first", async () => {
   const { output } = await scan("text", "--search", "--stations", "1", "--registers", "none");
   expect(output).toContain("115200 baud, 7 data bits, parity none");
   expect(output).toContain("station 1 answers with these settings");
-}, 30_000);
+}, 120_000);
 
 test("a bus with another master hears nothing of us", async () => {
   await site.plant.command("fault bus other-master 50ms");
@@ -106,7 +106,7 @@ test("a bus with another master hears nothing of us", async () => {
   await site.plant.command("clear bus");
   expect(site.plant.frames().filter(({ link, dir, valid, t }) =>
     link === "bus" && dir === "in" && valid && t > from)).toEqual([]);
-}, 30_000);
+}, 120_000);
 
 test("what runs has its links to itself", async () => {
   const gateway = await site.run(live);
@@ -117,4 +117,4 @@ test("what runs has its links to itself", async () => {
   live = site.live({}, { store: { directory: `${site.store}-other` } });
   const locked = await scan("bus");
   expect([locked.code, locked.output]).toEqual([1, expect.stringMatching(/in use|taken|locked/)]);
-}, 30_000);
+}, 120_000);

@@ -42,7 +42,7 @@ beforeAll(async () => {
   });
   gateway = await RunningGateway.start(file, join(folder.path, "store"));
   await until("subscribed", () => gateway.program.output.includes("subscribed to in/+"));
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await gateway?.stop();
   await client?.endAsync();

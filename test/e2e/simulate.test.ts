@@ -68,8 +68,8 @@ beforeAll(async () => {
     const lines = (await cli("read")).split("\n")
       .filter((line) => /^(m-|p-|w-|mill|oven)/.test(line));
     return lines.length === 77 && lines.every((line) => line.includes("good"));
-  }, 20_000);
-}, 30_000);
+  }, 60_000);
+}, 120_000);
 afterAll(async () => {
   await run?.stop("SIGKILL");
   folder.remove();
@@ -107,9 +107,9 @@ const faults: readonly (readonly [string, string, RegExp])[] = [
 for (const [fault, tag, says] of faults) {
   test(`fault ${fault} appears in why ${tag}`, async () => {
     expect(await cli("sim", "--send", `fault ${fault}`)).toContain('"ok":true');
-    await until(`${says}`, async () => says.test(await why(tag)), 15_000);
+    await until(`${says}`, async () => says.test(await why(tag)), 60_000);
     await cli("sim", "--send", "clear");
-  }, 20_000);
+  }, 120_000);
 }
 
 test("the report has what was read and proved, and that it is a simulation", async () => {

@@ -76,7 +76,7 @@ test("a rule writes what each kind of source brings", async () => {
   await stands("http", served);
   await client.publishAsync("targets", JSON.stringify({ target: 20 }), { qos: 1 });
   await stands("mqtt", 20);
-}, 60_000);
+}, 120_000);
 
 test("a rule that reads a source, added or changed while it runs, writes too", async () => {
   const next = JSON.parse(readFileSync(join(site.folder.path, "live.json"), "utf8"));
@@ -95,7 +95,7 @@ test("a rule that reads a source, added or changed while it runs, writes too", a
   await gateway.arm("press.later");
   await client.publishAsync("targets", JSON.stringify({ target: 40 }), { qos: 1 });
   await stands("later", 43);
-}, 60_000);
+}, 120_000);
 
 test("a constant that decides is written while its device answers, and not while it is silent",
   async () => {
@@ -112,7 +112,7 @@ test("a constant that decides is written while its device answers, and not while
     await Bun.sleep(500);
     expect(tags.map(writes)).toEqual(before);
     await until("written again", () => tags.every((tag, i) => writes(tag) > before[i]!));
-  }, 60_000);
+  }, 120_000);
 
 test("a retained message writes nothing, whatever the rule makes of it", async () => {
   await client.publishAsync("kept", JSON.stringify({ target: 1 }), { qos: 1, retain: true });
@@ -125,4 +125,4 @@ test("a retained message writes nothing, whatever the rule makes of it", async (
   await gateway.arm("press.later");
   await client.publishAsync("kept", JSON.stringify({ target: 1 }), { qos: 1 });
   await stands("later", 7);
-}, 60_000);
+}, 120_000);

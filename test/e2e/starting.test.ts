@@ -98,7 +98,7 @@ test("W5: a rejected configuration: the last good pair runs, with writing off", 
   const again = await site.run(site.live());
   expect((await again.get("/health")).body.status).not.toBe("config-rejected");
   await again.stop();
-}, 30_000);
+}, 120_000);
 
 test("the third start without an orderly stop is safe mode; --normal leaves it", async () => {
   for (const expected of ["ok", "ok", "safe-mode"]) {
@@ -125,4 +125,4 @@ test("the third start without an orderly stop is safe mode; --normal leaves it",
   await until("rules run", async () => (await normal.get("/rules/warm")).body.rows_out > 0);
   await normal.stop();
   expect(site.plant.writes("oven")).toEqual([]);
-}, 30_000);
+}, 120_000);

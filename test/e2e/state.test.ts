@@ -4,9 +4,10 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { MqttClient } from "mqtt";
-import { freePort, mosquittoBroker, mosquittoPath, type Broker } from "../connector/broker.ts";
+import { mosquittoBroker, mosquittoPath, type Broker } from "../connector/broker.ts";
 import { binary, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
+import { freePort } from "../support/port.ts";
 import { canPreload, preload } from "../support/preload.ts";
 
 /** Scope 7: what a rule remembers, and what a source has acknowledged, outlasts a kill. */
@@ -39,7 +40,7 @@ let sent = 0;
 
 beforeAll(async () => {
   await binary();
-}, 60_000);
+}, 120_000);
 afterAll(() => folder.remove());
 
 beforeEach(async () => {
@@ -112,7 +113,7 @@ scene("after a kill a rule goes on with its state, and with what came meanwhile"
   await send(1);
   await seen(31);
   expect(gateway.program.output).not.toContain("were replayed");
-}, 60_000);
+}, 120_000);
 
 scene("a sink made anew, or that comes while it runs, does not hold up its rules", async () => {
   await start();
@@ -137,7 +138,7 @@ scene("a sink made anew, or that comes while it runs, does not hold up its rules
   await send(100);
   await until("a row at both", () => got.filter((row) => row.seen === 1700).length === 2);
   expect((await gateway.get("/health")).body.lost).toEqual({});
-}, 60_000);
+}, 120_000);
 
 scene("a rule that means something else starts cold and is told of, others go on", async () => {
   await start();
@@ -151,7 +152,7 @@ scene("a rule that means something else starts cold and is told of, others go on
   expect(newest("before")).toMatchObject({ n: 11, before: null,
     identity: { epoch: 2, number: 0 } });
   expect(gateway.program.output).toContain("passed starts cold: its plan, columns, types or units");
-}, 60_000);
+}, 120_000);
 
 scene("a damaged segment is told of and counted; the rest goes on", async () => {
   await start();
@@ -165,7 +166,7 @@ scene("a damaged segment is told of and counted; the rest goes on", async () => 
   await seen(1);
   expect(gateway.program.output).toContain("tally starts cold: its checkpoint is damaged");
   expect(gateway.program.output).toContain("1 rules go on from the checkpoint");
-}, 60_000);
+}, 120_000);
 
 scene("damaged rows of the journal are counted as lost, those after them are not", async () => {
   await start();
@@ -183,7 +184,7 @@ scene("damaged rows of the journal are counted as lost, those after them are not
   expect(newest("seen")).toMatchObject({ total: 1 + 4 + 5 });
   expect((await gateway.get("/health")).body.lost).toMatchObject({ "journal numbered": 2 });
   expect(gateway.program.output).toContain("1 rows of numbered are lost: their segment is damaged");
-}, 60_000);
+}, 120_000);
 
 scene("a state file that is no database is kept aside; everything starts cold", async () => {
   await start();
@@ -198,7 +199,7 @@ scene("a state file that is no database is kept aside; everything starts cold", 
   await seen(1);
   expect(readdirSync(store)).toContain("state.sqlite.damaged");
   await until("told", () => gateway.program.output.includes("kept as state.sqlite.damaged"));
-}, 60_000);
+}, 120_000);
 
 scene("a full disk: nothing is acknowledged, /health says so, the rest goes on", async () => {
   await start();
@@ -222,4 +223,4 @@ scene("a full disk: nothing is acknowledged, /health says so, the rest goes on",
   rmSync(noSpace);
   await seen(15);
   expect(newest("seen")).toMatchObject({ total: 120 });
-}, 60_000);
+}, 120_000);

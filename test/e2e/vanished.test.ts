@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../connector/broker.ts";
+import { freePort } from "../support/port.ts";
 import { Program, until, workFolder } from "../support/binary.ts";
 import { RunningGateway } from "../support/gateway.ts";
 
@@ -58,7 +58,7 @@ beforeAll(async () => {
   gateway = await RunningGateway.start(config, join(folder.path, "store"));
   machine("dial", String(free));
   for (const one of programs) await until("a connection", () => count(one, "connected") === 1);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await gateway?.stop();
   for (const program of programs) await program.stop("SIGKILL");
@@ -76,8 +76,8 @@ test.skipIf(!mayVanish)("who was dialled is dialled again, who dials is taken", 
   });
   await reads(dials, "dials", "96385074");
   // Ten seconds of silence are asked about.
-  await until("it is dialled again", () => count(served, "connected") === 2, 30_000);
+  await until("it is dialled again", () => count(served, "connected") === 2, 60_000);
   await reads(served, "served", "96385074");
   const { body } = await gateway.get("/links");
   expect(body.map(({ state, opens }: any) => [state, opens])).toEqual([["open", 2], ["open", 2]]);
-}, 60_000);
+}, 120_000);

@@ -70,7 +70,7 @@ beforeAll(async () => {
     api: { listen: "127.0.0.1:0" },
   });
   gateway = await RunningGateway.start(config, join(folder.path, "store"), [], env);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await gateway?.stop("SIGKILL");
   for (const device of devices) device.close();
@@ -116,7 +116,7 @@ describe.skipIf(!canPreload).each(troubles)("$name", ({ name, says }) => {
     }).catch((thrown: unknown) => {
       throw new Error(`${thrown}, but ${JSON.stringify(found)}`);
     });
-  }, 15_000);
+  }, 120_000);
 });
 
 /** What a search tells last of a device that is set so, from a link that is set otherwise. */
@@ -144,4 +144,4 @@ test.skipIf(!canPreload)("a search finds how the device is set, and nothing else
     searched("other-speed", line(19200, "even"), line(9600, "none")),
     searched("other-parity", line(9600, "even"), line(9600, "odd")),
   ])).toEqual([found("none"), found("odd")]);
-}, 60_000);
+}, 120_000);

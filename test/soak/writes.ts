@@ -4,11 +4,11 @@
  * `machines.py`; then `judge.py` reads policy, audit and the logs of what the machines received.
  */
 import { appendFileSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Program, until } from "../support/binary.ts";
 import type { RunningGateway } from "../support/gateway.ts";
 import { good, Site } from "../support/plant.ts";
+import { freePort } from "../support/port.ts";
 import { Broker, type Reply } from "./broker.ts";
 import {
   armed, brief, config, faults, free, inputs, isText, places, plant, policy, rules, target, token,
@@ -56,14 +56,6 @@ function generator(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo;
-    server.close(() => done(port));
-  }));
 }
 
 /** The machines of `machines.py`, and where they are. */

@@ -74,7 +74,7 @@ export class Program {
  */
 export async function until<T>(
   what: string, check: () => T | null | false | undefined | Promise<T | null | false | undefined>,
-  within_ms = 10_000,
+  within_ms = 60_000,
 ): Promise<T> {
   const end = performance.now() + within_ms;
   let trouble: unknown = null;

@@ -23,7 +23,7 @@ export class RunningGateway {
 
   static async start(
     config: string, store: string, args: string[] = [], env: Record<string, string> = {},
-    wrap: string[] = [], within_ms = 10_000,
+    wrap: string[] = [], within_ms = 60_000,
   ): Promise<RunningGateway> {
     const file = await binary();
     const startedAt = Date.now();

@@ -1,11 +1,11 @@
 import {
   chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync,
 } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { peer } from "./peer.ts";
 import { until } from "./binary.ts";
+import { peer } from "./peer.ts";
+import { freePort } from "./port.ts";
 
 /** A real server of a test's own, on a port of its own; ended by its own id. */
 export interface RealServer {
@@ -17,14 +17,6 @@ export interface RealServer {
   /** It hangs: connections stay open, nothing is answered. */
   hang(on: boolean): void;
   remove(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** Sends a signal; false = it ended in the moment before, as a database's children do. */
@@ -86,7 +78,10 @@ class Server implements RealServer {
         if (!(thrown instanceof Error)) throw thrown;
         return null;
       }
-    }, 30_000);
+    }, 120_000).catch(async (thrown: unknown) => {
+      await this.stop();
+      throw thrown;
+    });
   }
 
   async stop(): Promise<void> {

@@ -2,14 +2,6 @@ import type { TCPSocketListener } from "bun";
 import { join } from "node:path";
 import { Program, until } from "../../support/binary.ts";
 
-/** A port that nobody has. */
-export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
-
 /** The plant (plant.ts) in a process of its own. */
 export class PlantProcess {
   readonly #program: Program;
@@ -23,7 +15,7 @@ export class PlantProcess {
     const script = join(import.meta.dir, "plant.ts");
     const program = new Program([process.execPath, script, String(port), ...args]);
     const plant = new PlantProcess(program);
-    await until("the server is up", () => /^ready$/m.test(program.output), 30_000)
+    await until("the server is up", () => /^ready$/m.test(program.output), 90_000)
       .catch((thrown: unknown) => {
         throw new Error(`${thrown}\n${program.output}`);
       });

@@ -6,11 +6,12 @@ import { BAD, GOOD, readCell, type Ring } from "../../../src/ring.ts";
 import { ClientRows } from "../../../src/runtime/client-port.ts";
 import { until, workFolder } from "../../support/binary.ts";
 import { ringFor, tag } from "../support.ts";
-import { Cable, freePort, PlantProcess } from "./process.ts";
+import { freePort } from "../../support/port.ts";
+import { Cable, PlantProcess } from "./process.ts";
 
 /** A link by itself, with one group of one tag, and a server in another process. */
 const folder = workFolder();
-const port = freePort();
+const port = await freePort();
 let plant: PlantProcess;
 
 beforeAll(async () => {
