@@ -152,7 +152,6 @@ export class NumberField {
       asInt32[1] = Math.floor(raw / 2 ** 32);
     }
   }
-
 }
 
 /** A value as the gate has it: a number as it stands on the wire (a bool as 0 or 1), or a text. */
