@@ -127,8 +127,8 @@ function testMessage(command: Command, state: GateState, now: number): Test {
     if (command.byWallClock && !box.clockTrusted) return refuse("clock-unsynced");
   }
   if (!(now <= command.notAfter)) {
-    const isRead = tag?.busy !== keyOf(command) || tag.read !== null;
-    return expired(command.notAfter, now, isRead ? "" : ", before its tag could be read");
+    const isUnread = tag?.busy === keyOf(command) && tag.read?.state !== GOOD;
+    return expired(command.notAfter, now, isUnread ? ", before its tag was read" : "");
   }
   if (command.seen) return refuse("duplicate", { id });
   if (command.idUnknown === true) {
@@ -143,7 +143,7 @@ function testMessage(command: Command, state: GateState, now: number): Test {
   return repeated && tag?.busy !== keyOf(command) ? refuse("duplicate", { id }) : null;
 }
 
-const sending = ", before it could be sent";
+const sending = ", before it was sent";
 
 function expired(notAfter: number, now: number, where: string): Refusal {
   return refuse("expired", { late_ms: now - notAfter, where });

@@ -210,8 +210,8 @@ test("W2: a proof whose words are not those that stand there is refused", () => 
 });
 
 describe.each([
-  ["read", "The command's deadline passed 1 ms ago, before its tag could be read."],
-  ["write", "The command's deadline passed 1 ms ago, before it could be sent."],
+  ["read", "The command's deadline passed 1 ms ago, before its tag was read."],
+  ["write", "The command's deadline passed 1 ms ago, before it was sent."],
 ] as const)("W11: a command that waits for its %s on a link that hangs", (hangs, sentence) => {
   const start = () => {
     const clock = { now };
