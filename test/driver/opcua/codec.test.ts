@@ -224,7 +224,8 @@ describe("rows of messages", () => {
     };
   }
   const told = (index: number, source: number, value: number): Told => ({
-    tag: index, source, server: source, status: 0, value: { dataType: BUILT_IN.Double, arrayType: 0, value },
+    tag: index, source, server: source, status: 0,
+    value: { dataType: BUILT_IN.Double, arrayType: 0, value },
   });
 
   test("a row for each distinct source time, in order; the rest repeats", () => {
