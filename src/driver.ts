@@ -354,8 +354,8 @@ export interface Rows {
   /** A person has the device left alone: nothing is asked for it. */
   readonly isDisabled: boolean;
   /**
-   * Begins a row that repeats what was told last. `time` is the engine time at which it came,
-   * `source` the server's own, NaN = none.
+   * Begins a row that repeats what was told last. `time` is the engine time of which that holds,
+   * which never goes back from row to row; `source` is the server's own, NaN = none.
    */
   begin(time: number, source: number): number;
   publish(): void;

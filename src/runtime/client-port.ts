@@ -88,7 +88,9 @@ export class ClientRows implements Rows {
     ring.claim(1);
     const seq = ring.head;
     const row = seq & ring.mask;
-    ring.arena.F[ring.timeAt + row] = time;
+    // The time of rows never goes back, however long a message was on its way.
+    ring.arena.F[ring.timeAt + row] = Math.max(time,
+      ring.arena.F[ring.timeAt + ((seq - 1) & ring.mask)]!);
     ring.arena.F[ring.sourceAt + row] = source;
     ring.arena.U[ring.flagsAt + row] = this.#o.flags();
     return seq;

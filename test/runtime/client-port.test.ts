@@ -46,6 +46,19 @@ test("what was told last comes back after a bad row, unless it was forgotten", (
   expect(newest()).toEqual([7, BAD.initial]);
 });
 
+test("the time of rows never goes back", () => {
+  const { rows } = group();
+  const { ring } = rows;
+  const times = [1000, 900, 1100].map((time) => {
+    const row = rows.begin(time, NaN) & ring.mask;
+    rows.publish();
+    return ring.arena.F[ring.timeAt + row];
+  });
+  rows.spoil(1050, BAD.disconnected);
+  expect([...times, ring.arena.F[ring.timeAt + ((ring.head - 1) & ring.mask)]])
+    .toEqual([1000, 1000, 1100, 1100]);
+});
+
 test("rows of a device that is left alone say so, and what came meanwhile comes back", () => {
   const { device, rows, tell, repeat, newest } = group();
   tell(7);

@@ -1,4 +1,4 @@
-import type { OPCUAClient } from "node-opcua-client";
+import type { ClientSession, OPCUAClient, PublishResponse } from "node-opcua-client";
 import { limits, reason } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import {
@@ -10,11 +10,14 @@ import {
 } from "./session.ts";
 import { Group } from "./group.ts";
 import { fetchKept } from "./kept.ts";
+import { msOf, ServerClock } from "./server-clock.ts";
 import { watchingOf, type OpcuaLink } from "./settings.ts";
 import { Writer } from "./writer.ts";
 
 /** The library is given so long to get the session back before all is made anew. */
 const recover_ms_max = 30_000;
+/** Between two looks at the server's clock. */
+const clock_ms = 10_000;
 /** A session outlives this many intervals of its slowest group. */
 const session_intervals = 20;
 
@@ -37,6 +40,9 @@ class OpcuaClient implements Client {
   readonly #groups: readonly Group[];
   readonly #writer: Writer;
   #connection: Connection | null = null;
+  #clock: ServerClock;
+  /** Monotonic ms of the next look at it. */
+  #clockAt = 0;
   #openAt: number;
   #backoff: number = limits.reconnect_ms_min;
   /** Monotonic ms by which a lost connection must be back; Infinity = none is lost. */
@@ -50,6 +56,7 @@ class OpcuaClient implements Client {
     this.#way = { name: link.name, settings, directory };
     this.#host = host;
     this.#openAt = now();
+    this.#clock = new ServerClock(now);
     this.#writer = new Writer(this.#way, log, now, () => this.peer);
     this.#groups = host.groups.map((rows) => new Group({
       rows, log, now, time, wake, fail: (why) => this.#fail(why),
@@ -67,6 +74,9 @@ class OpcuaClient implements Client {
     const silent = this.state === "open" && this.#isSilent(now);
     if (now >= this.#backBy || silent) {
       this.#fail(silent ? "the server sends nothing any more" : "the connection did not come back");
+    }
+    if (this.state === "open" && now >= this.#clockAt) {
+      void this.#askClock(this.#connection!.session);
     }
     const failure = this.state === "open" ? null : BAD.disconnected;
     let next = Math.min(this.#openAt, this.#backBy);
@@ -116,12 +126,14 @@ class OpcuaClient implements Client {
     let opened: Connection | null = null;
     try {
       opened = await connect(this.#way, Math.max(60_000, session_intervals * slowest));
+      this.#clock = new ServerClock(this.#host.now);
+      await this.#askClock(opened.session);
       if (this.#ended) return void abandon(opened.client);
       this.#connection = opened;
       this.#follow(opened.client);
       fetchKept(opened.session, this.#groups);
       for (const group of this.#groups) {
-        await group.begin(opened);
+        await group.begin(opened, this.#clock);
         // It failed meanwhile, and who failed it sees to the next one.
         if (this.#connection !== opened) return;
       }
@@ -129,6 +141,12 @@ class OpcuaClient implements Client {
     } catch (thrown) {
       if (!this.#ended && this.#connection === opened) this.#fail(reason(thrown));
     }
+  }
+
+  async #askClock(session: ClientSession): Promise<void> {
+    this.#clockAt = this.#host.now() + clock_ms;
+    // Whatever there is against it: the connection is looked after by others.
+    await this.#clock.ask(session).catch((thrown: unknown) => thrown);
   }
 
   #opened(client: OPCUAClient): void {
@@ -154,6 +172,13 @@ class OpcuaClient implements Client {
     const isOurs = (): boolean => this.#connection?.client === client;
     client.on("send_chunk", (chunk) => this.#host.tap("tx", chunk, chunk.length));
     client.on("receive_chunk", (chunk) => this.#host.tap("rx", chunk, chunk.length));
+    client.on("receive_response", (answer) => {
+      const { notificationMessage: message, responseHeader } = answer as Partial<PublishResponse>;
+      // node-opcua's server does not say when it made the message, but when it answered.
+      if (message && Number.isNaN(msOf(message.publishTime))) {
+        message.publishTime = responseHeader!.timestamp;
+      }
+    });
     const lost = (): void => {
       if (!isOurs()) return;
       if (this.state === "open") this.#lost("connection lost");

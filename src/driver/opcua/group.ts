@@ -9,6 +9,7 @@ import { readHistory, type Missed } from "./history.ts";
 import type { Watcher } from "./kept.ts";
 import { nodeOf, type Connection } from "./session.ts";
 import { messages_max, Publisher, type Told } from "./publish.ts";
+import { msOf, type ServerClock } from "./server-clock.ts";
 import type { Watching } from "./settings.ts";
 
 const VALUE = 13;
@@ -26,6 +27,8 @@ const number_max = 0xffff_ffff;
 export interface Notification {
   /** Its own, or where nothing is told that of the next one. */
   readonly sequenceNumber: number;
+  /** When the server made it. */
+  readonly publishTime?: Date | null;
   readonly notificationData?: readonly {
     readonly monitoredItems?: readonly {
       readonly clientHandle: number; readonly value: DataValue;
@@ -65,6 +68,7 @@ export class Group implements Watcher {
   readonly #newest: Float64Array;
   readonly #o: GroupOptions;
   #connection: Connection | null = null;
+  #clock: ServerClock | null = null;
   #subscription: ClientSubscription | null = null;
   /** Of the server's subscription that the values are of. */
   #id = 0;
@@ -74,8 +78,8 @@ export class Group implements Watcher {
   #ready = false;
   /** The library is getting the connection back. */
   #lost = false;
-  /** Messages that came before the handles were known, or the connection was back. */
-  #early: Notification[] = [];
+  /** Messages, and their times, that came before the handles were known, or the connection back. */
+  #early: [message: Notification, time: number][] = [];
   /** The number of the first message that is not told yet; at the loss of the connection. */
   next = 1;
   #nextAtLoss = 1;
@@ -130,10 +134,11 @@ export class Group implements Watcher {
     return (this.#subscription ?? {}) as never;
   }
 
-  /** Begins on a new session. */
-  async begin(connection: Connection): Promise<void> {
+  /** Begins on a new session, of a server with this clock. */
+  async begin(connection: Connection, clock: ServerClock): Promise<void> {
     const { session, namespaces } = connection;
     this.#connection = connection;
+    this.#clock = clock;
     this.#resting = this.#o.rows.isDisabled;
     this.heard = this.#due = this.#o.now();
     this.publisher.clear();
@@ -144,7 +149,7 @@ export class Group implements Watcher {
         return nodeOf(address, namespaces);
       } catch (thrown) {
         this.#o.log.warn("link", `${tag.id}: ${reason(thrown)}`);
-        this.#refused.push({ tag: i, source: NaN, status: no_such_node, value: null });
+        this.#refused.push({ tag: i, source: NaN, server: NaN, status: no_such_node, value: null });
         return null;
       }
     });
@@ -212,7 +217,7 @@ export class Group implements Watcher {
     const subscription = this.#subscription;
     if (connection === null) return;
     if (!resting) {
-      void this.begin(connection).catch((thrown: unknown) => {
+      void this.begin(connection, this.#clock!).catch((thrown: unknown) => {
         // As on a new connection: a group that is told nothing would look well for ever.
         if (this.#connection === connection) this.fail(reason(thrown));
       });
@@ -242,7 +247,8 @@ export class Group implements Watcher {
     this.#early = [];
     this.#id = 0;
     subscription.on("raw_notification", (message: unknown) => {
-      if (this.#subscription === subscription) this.#notified(message as Notification);
+      if (this.#subscription !== subscription) return;
+      this.#notified(message as Notification, this.#timeOf(message as Notification));
     });
     const begun = Promise.withResolvers<void>();
     subscription.on("started", () => begun.resolve());
@@ -296,7 +302,9 @@ export class Group implements Watcher {
       const tag = tags[i]!;
       this.#handles.set(monitoringParameters.clientHandle, tag);
       if (statusCode.value >>> 30 === 0) return;
-      this.#refused.push({ tag, source: NaN, status: statusCode.value, value: null });
+      this.#refused.push({
+        tag, source: NaN, server: NaN, status: statusCode.value, value: null,
+      });
       this.#o.log.warn("link", `${this.#o.rows.tags[tag]!.id}: the server does not watch it: ` +
         statusCode.name, { at: this.#o.rows.tags[tag]!.at });
     });
@@ -308,19 +316,24 @@ export class Group implements Watcher {
       ...(range === "" ? {} : { indexRange: range as never }) };
   }
 
-  /** A message that the server sends now. */
-  #notified(message: Notification): void {
+  /** Engine time at which the server made it: it may have waited on the way. */
+  #timeOf({ publishTime }: Notification): number {
+    return this.#o.time() - (this.#clock!.age(msOf(publishTime)) || 0);
+  }
+
+  /** A message that the server sends now, made at `time`. */
+  #notified(message: Notification, time: number): void {
     if (this.#ends(message)) return;
     const told = message.notificationData ?? [];
     // Without any part it says that all is as it was; with others than values, nothing of them.
     const saysValues = told.length === 0 || told.some(({ monitoredItems }) => !!monitoredItems);
     if (saysValues) this.heard = this.#o.now();
-    if (!this.#ready || this.#lost) this.#keep(message);
-    else if (this.subscription !== this.#id) this.#takeAnew(message);
-    else if (this.#missed !== null) this.#takeMissed(message, saysValues);
+    if (!this.#ready || this.#lost) this.#keep(message, time);
+    else if (this.subscription !== this.#id) this.#takeAnew(message, time);
+    else if (this.#missed !== null) this.#takeMissed(message, time, saysValues);
     else {
       if (told.length > 0) this.next = after(message.sequenceNumber);
-      if (saysValues) this.#take(this.#toldOf(message));
+      if (saysValues) this.#take(this.#toldOf(message), time, message);
     }
   }
 
@@ -335,30 +348,30 @@ export class Group implements Watcher {
   }
 
   /** No more than can wait for their rows. */
-  #keep(message: Notification): void {
+  #keep(message: Notification, time: number): void {
     if (this.#early.length >= messages_max) {
       this.publisher.lost += 1;
       this.#early.shift();
     }
-    this.#early.push(message);
+    this.#early.push([message, time]);
   }
 
   #release(): void {
     if (!this.#ready || this.#lost) return;
-    for (const message of this.#early.splice(0)) {
+    for (const [message, time] of this.#early.splice(0)) {
       // One of them may end it.
-      if (this.#subscription !== null) this.#notified(message);
+      if (this.#subscription !== null) this.#notified(message, time);
     }
   }
 
   /** The first one of a subscription: what it does not tell is not known. */
-  #takeAnew(message: Notification): void {
+  #takeAnew(message: Notification, time: number): void {
     const before = this.#newest.slice();
     this.#id = this.subscription;
     this.next = message.notificationData?.length ? after(message.sequenceNumber) : 1;
     this.#missed = null;
     this.#o.rows.forget();
-    this.#take([...this.#refused, ...this.#toldOf(message)]);
+    this.#take([...this.#refused, ...this.#toldOf(message)], time, message);
     void this.#fill(before);
   }
 
@@ -367,7 +380,7 @@ export class Group implements Watcher {
    * missing in between. What it and the missed ones say last of each tag is one row; what that
    * overtook is history.
    */
-  #takeMissed(message: Notification, saysValues: boolean): void {
+  #takeMissed(message: Notification, time: number, saysValues: boolean): void {
     const { sequenceNumber: number, notificationData } = message;
     const isNumbered = !!notificationData?.length;
     if (number > this.next || (isNumbered && number < this.#nextAtLoss)) {
@@ -383,8 +396,9 @@ export class Group implements Watcher {
     const values = this.#missed!;
     this.#missed = null;
     const last = new Map(values.map((one) => [one.tag, one]));
-    this.#take([...last.values()].map((one) => ({ ...one, source: NaN })));
-    this.#history?.take(this.#o.time(), values.filter((one) => isOther(one, last.get(one.tag)!)));
+    this.#take([...last.values()].map((one) => ({ ...one, source: NaN })), time);
+    const others = values.filter((one) => isOther(one, last.get(one.tag)!));
+    this.#history?.take(this.#o.time(), others, null);
   }
 
   #toldOf({ notificationData }: Notification): Told[] {
@@ -415,7 +429,7 @@ export class Group implements Watcher {
       const { stream } = this.#o.rows;
       this.#o.log.info("link", `${stream}: ${values.length} values of the gap were read` +
         (full ? "; there were more, which are left out" : ""));
-      if (values.length > 0) this.#history.take(this.#o.time(), values);
+      if (values.length > 0) this.#history.take(this.#o.time(), values, null);
       this.#o.wake();
     } catch (thrown) {
       this.#o.log.warn("link", `${this.#o.rows.stream}: no history: ${reason(thrown)}`);
@@ -444,17 +458,19 @@ export class Group implements Watcher {
     }
   }
 
-  #take(values: Told[], time = this.#o.time()): void {
-    this.publisher.take(time, values);
+  /** `of`: the message, if that is where they are from as they are. */
+  #take(values: Told[], time: number, of: Notification | null = null): void {
+    this.publisher.take(time, values, of === null ? null : msOf(of.publishTime));
     this.#o.wake();
   }
 }
 
 function toldOf(tag: number, answer: DataValue): Told {
   const { statusCode, sourceTimestamp, serverTimestamp, value } = answer;
-  const at = sourceTimestamp ?? serverTimestamp;
-  return { tag, source: at === null || at === undefined ? NaN : at.getTime(),
-    status: statusCode.value, value };
+  const server = msOf(serverTimestamp);
+  const source = msOf(sourceTimestamp);
+  return { tag, source: Number.isNaN(source) ? server : source, server, status: statusCode.value,
+    value };
 }
 
 /** A server may tell its newest value once more when the connection is back. */

@@ -6,16 +6,19 @@ import { decodeCell, Field, stateOfStatus, valueOf, type Value } from "./codec.t
 export interface Told {
   /** Index of the tag in its group. */
   readonly tag: number;
-  /** ms since 1970, NaN = the server gave none. */
+  /** ms since 1970, NaN = the server gave none: by the clock of its source, and by the server's. */
   readonly source: number;
+  readonly server: number;
   /** StatusCode */
   readonly status: number;
   readonly value: Value | null;
   /** What it is put in order by within its message. */
   order?: number;
+  /** Engine time of its row. */
+  time?: number;
 }
 
-/** A message of the server, and when it came; without values it says that all is as it was. */
+/** A message of the server, and when it was made; without values it says that all is as it was. */
 interface Message {
   readonly time: number;
   /** In the order of their source times, those of one tag as they came. */
@@ -42,6 +45,8 @@ export class Publisher {
   #number = 0;
   /** Of each tag the order of its value before, in the message that is looked at. */
   readonly #order: Float64Array;
+  /** Engine time of the message before. */
+  #before = Infinity;
 
   constructor(rows: Rows) {
     this.rows = rows;
@@ -51,10 +56,13 @@ export class Publisher {
   }
 
   /**
-   * A message came; its values are the publisher's from now on. A server gives those of one tag as
-   * they followed each other, whatever its clock says: the last one holds. Without a time: at once.
+   * A message came that was made at `time` (engine time); its values are the publisher's from now
+   * on. A server gives those of one tag as they followed each other, whatever its clock says: the
+   * last one holds, without a time: at once. One that another of its tag overtook is as old as the
+   * server's own times say (`made`: that of the message), or else as the message before this one.
+   * `made` null: none of them is of now.
    */
-  take(time: number, values: Told[]): void {
+  take(time: number, values: Told[], made: number | null): void {
     if (this.#waiting.length >= messages_max) {
       this.lost += 1;
       this.#waiting.shift();
@@ -66,7 +74,25 @@ export class Publisher {
       this.#order[told.tag] = told.order;
     }
     values.sort((a, b) => (a.order === b.order ? 0 : a.order! - b.order!));
+    if (made !== null) this.#date(time, values, made);
     this.#waiting.push({ time, values, next: 0 });
+  }
+
+  /** The engine time of each row. */
+  #date(time: number, values: readonly Told[], made: number): void {
+    let rowTime = time;
+    this.#order.fill(NaN);
+    for (let i = values.length - 1; i >= 0; i--) {
+      const told = values[i]!;
+      if (Number.isNaN(this.#order[told.tag]!)) this.#order[told.tag] = told.order!;
+      else {
+        const age = Math.max(made - told.server, this.#order[told.tag]! - told.order!);
+        // Rows never go back in time: what stands before an old one is as old.
+        rowTime = Math.min(rowTime, Number.isNaN(age) ? this.#before : time - age);
+      }
+      told.time = rowTime;
+    }
+    this.#before = time;
   }
 
   /** What waits is not known to hold any more. */
@@ -87,8 +113,8 @@ export class Publisher {
   }
 
   #writeRow(message: Message): void {
-    const { values, time } = message;
-    const source = values.length === 0 ? NaN : values[message.next]!.source;
+    const { values } = message;
+    const { source = NaN, time = message.time } = values[message.next] ?? {};
     const seq = this.rows.begin(time, source);
     this.#number += 1;
     for (; message.next < values.length; message.next++) {

@@ -196,12 +196,14 @@ describe("values", () => {
 describe("rows of messages", () => {
   const tags = [tag("float64"), tag("float64", { column: 1 })];
 
-  function publisher(): { it: Publisher; rows: () => unknown[] } {
+  function publisher(): { it: Publisher; rows: () => unknown[]; times: () => number[] } {
     const ring = ringOf(tags);
     const seen: unknown[] = [];
+    const times: number[] = [];
     const rows: Rows = {
       stream: "d.g", interval: 100, tags, ring, history: null, isDisabled: false,
-      begin(_time, source) {
+      begin(time, source) {
+        times.push(time);
         ring.claim(1);
         for (const column of ring.columns) {
           const [at, before] = [ring.head & ring.mask, (ring.head - 1) & ring.mask];
@@ -217,50 +219,77 @@ describe("rows of messages", () => {
       },
       spoil: () => {}, forget: () => {},
     };
-    return { it: new Publisher(rows), rows: () => seen.splice(0) };
+    return {
+      it: new Publisher(rows), rows: () => seen.splice(0), times: () => times.splice(0),
+    };
   }
   const told = (index: number, source: number, value: number): Told => ({
-    tag: index, source, status: 0, value: { dataType: BUILT_IN.Double, arrayType: 0, value },
+    tag: index, source, server: source, status: 0,
+    value: { dataType: BUILT_IN.Double, arrayType: 0, value },
   });
 
   test("a row for each distinct source time, in order; the rest repeats", () => {
     const { it, rows } = publisher();
-    it.take(1000, [told(0, 10, 1), told(0, 20, 2), told(1, 10, 5), told(1, 20, 6)]);
+    it.take(1000, [told(0, 10, 1), told(0, 20, 2), told(1, 10, 5), told(1, 20, 6)], null);
     expect(it.write()).toBe(false);
     expect(rows()).toEqual([10, [1, 5], 20, [2, 6]]);
-    it.take(1001, [told(1, 30, 7)]);
+    it.take(1001, [told(1, 30, 7)], null);
     it.write();
     expect(rows()).toEqual([30, [2, 7]]);
   });
 
   test("two values of one tag at one time are two rows", () => {
     const { it, rows } = publisher();
-    it.take(1000, [told(0, 10, 1), told(0, 10, 2), told(1, 10, 9)]);
+    it.take(1000, [told(0, 10, 1), told(0, 10, 2), told(1, 10, 9)], null);
     it.write();
     expect(rows()).toEqual([10, [1, 0], 10, [2, 9]]);
   });
 
   test("of one tag the last one told holds, whatever the server's clock says of it", () => {
     const { it, rows } = publisher();
-    it.take(1000, [told(0, 10, 1), told(1, 20, 5), told(0, NaN, 2)]);
+    it.take(1000, [told(0, 10, 1), told(1, 20, 5), told(0, NaN, 2)], null);
     it.write();
     expect(rows()).toEqual([10, [1, 0], NaN, [2, 0], 20, [2, 5]]);
-    it.take(1001, [told(0, 40, 3), told(0, 30, 4), told(1, 50, 6)]);
+    it.take(1001, [told(0, 40, 3), told(0, 30, 4), told(1, 50, 6)], null);
     it.write();
     expect(rows()).toEqual([40, [3, 5], 30, [4, 5], 50, [4, 6]]);
   });
 
+  test("what another value of its tag overtook is as old as the server says, and rows in order",
+    () => {
+      const { it, times } = publisher();
+      it.take(1000, [told(0, 90, 1)], 100);
+      // Of a message of 200; tag 1 has not changed for long, and its value holds all the same.
+      it.take(2000, [told(0, 170, 1), told(0, 180, 2), told(0, 190, 3), told(1, 10, 5)], 200);
+      it.write();
+      expect(times()).toEqual([1000, 1970, 1970, 1980, 2000]);
+      // The clock of the source knows better than that of a server which looked late.
+      it.take(3000, [{ ...told(0, 50, 1), server: 290 }, { ...told(0, 150, 2), server: 290 }], 300);
+      it.write();
+      expect(times()).toEqual([2900, 3000]);
+      // No time of the server, or of the message: it may be as old as the message before.
+      it.take(4000, [{ ...told(0, 350, 1), server: NaN }, told(0, 390, 2)], 400);
+      it.take(5000, [told(0, 480, 1), told(0, 490, 2)], NaN);
+      it.take(6000, [told(0, NaN, 1), told(0, 590, 2), told(1, 590, 3)], 600);
+      it.write();
+      expect(times()).toEqual([3000, 4000, 4000, 5000, 5000, 6000]);
+      // Values of the past are all of now.
+      it.take(7000, [told(0, 680, 1), told(0, 690, 2)], null);
+      it.write();
+      expect(times()).toEqual([7000, 7000]);
+    });
+
   test("a message without values is a row that says so", () => {
     const { it, rows } = publisher();
-    it.take(1000, [told(0, 10, 1), told(1, 10, 1)]);
-    it.take(1001, []);
+    it.take(1000, [told(0, 10, 1), told(1, 10, 1)], null);
+    it.take(1001, [], null);
     it.write();
     expect(rows()).toEqual([10, [1, 1], NaN, [1, 1]]);
   });
 
   test("no more than half a ring a turn, and nothing is lost", () => {
     const { it, rows } = publisher();
-    it.take(1000, Array.from({ length: 100 }, (_, i) => told(0, i, i)));
+    it.take(1000, Array.from({ length: 100 }, (_, i) => told(0, i, i)), null);
     expect(it.write()).toBe(true);
     expect(rows()).toHaveLength(2 * 32);
     it.write();

@@ -36,13 +36,18 @@ export class PlantProcess {
   }
 }
 
-/** Passes bytes between clients and a port; while it is cut, what arrives is lost. */
+/**
+ * Passes bytes between clients and a port; while it is cut, what arrives is lost, and while it
+ * stalls, what the server sends waits.
+ */
 export class Cable {
   readonly port: number;
   cut = false;
   /** Pieces that pass of each connection from now on; then the server hangs, until `mend`. */
   passes = Infinity;
   readonly #lines = new Set<Line>();
+  /** What waits; null = it does not stall. */
+  #stalled: (() => void)[] | null = null;
   /** Pieces of the newest connection that still pass; then the cable is cut. */
   #left = Infinity;
   #newest: Line | null = null;
@@ -63,7 +68,9 @@ export class Cable {
               for (const bytes of client.data.early.splice(0)) server.write(bytes);
             },
             data: (_, bytes) => {
-              if (!cable.cut) client.write(bytes);
+              const kept = Buffer.from(bytes);
+              if (cable.#stalled !== null) cable.#stalled.push(() => void client.write(kept));
+              else if (!cable.cut) client.write(bytes);
             },
             close: () => void client.end(),
           } }).catch(() => void client.end());
@@ -87,6 +94,16 @@ export class Cable {
   /** It dies with the request after the next `requests` of the newest connection on it. */
   cutAfter(requests: number): void {
     this.#left = requests;
+  }
+
+  stall(): void {
+    this.#stalled = [];
+  }
+
+  /** What waited arrives in one go. */
+  flow(): void {
+    for (const pass of this.#stalled?.splice(0) ?? []) pass();
+    this.#stalled = null;
   }
 
   /** It is whole again, and a server that hung gets what came meanwhile. */

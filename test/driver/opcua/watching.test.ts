@@ -29,6 +29,8 @@ class Watching {
   isDisabled = false;
   /** The value of each row, null = it is not good; and of each row of history. */
   readonly seen: unknown[] = [];
+  /** ms that each row was old when it came. */
+  readonly ages: number[] = [];
   readonly overtaken: unknown[] = [];
   readonly said: string[] = [];
   readonly client: Client;
@@ -43,8 +45,11 @@ class Watching {
       return new ClientRows({ stream, device: "d", station: 1, interval: 100,
         tags: tags as never, constants: [], broadcasts: [], history: false }, ring, {
         history, flags: () => 0, now: time, isDisabled: () => this.isDisabled,
-        complete: (rows, seq) => void seen.push(rows.arena.U[rows.columns[0]!.state +
-          (seq & rows.mask)] === GOOD ? readCell(rows, rows.columns[0]!, seq) : null) });
+        complete: (rows, seq) => {
+          seen.push(rows.arena.U[rows.columns[0]!.state + (seq & rows.mask)] === GOOD
+            ? readCell(rows, rows.columns[0]!, seq) : null);
+          this.ages.push(time() - rows.arena.F[rows.timeAt + (seq & rows.mask)]!);
+        } });
     };
     this.rows = rowsFor("d.fast", this.seen, rowsFor("d.fast.history", this.overtaken, null));
     this.ring = this.rows.ring;
@@ -118,6 +123,35 @@ test("a status that is none to worry about ends nothing", async () => {
   await watching.goesOn();
   expect([watching.client.state, watching.client.opens]).toEqual(["open", 1]);
 }, 30_000);
+
+test("values that waited on their way are as old as they are, over a connection that stayed",
+  async () => {
+    using cable = new Cable(port);
+    await watchOver(cable);
+    await watching.goesOn();
+    const before = watching.seen.length;
+    cable.stall();
+    const began = performance.now();
+    const setAt: number[] = [];
+    for (const value of [2, 3, 4]) {
+      await Bun.sleep(700);
+      await plant.ask(`set Level ${value}`);
+      setAt.push(performance.now());
+    }
+    await Bun.sleep(900);
+    const stalled = performance.now() - began;
+    cable.flow();
+    const arrived = performance.now();
+    await until("the values", () => watching.seen.includes(4));
+    await watching.goesOn();
+    expect(watching.client.opens).toBe(1);
+    // Told within an interval of 100 ms; half a second for a busy machine. The last one holds.
+    for (const [i, value] of [2, 3].entries()) {
+      const age = watching.ages[watching.seen.indexOf(value, before)]!;
+      expect(age - (arrived - setAt[i]!)).toBeWithin(-500, 500);
+    }
+    expect(watching.ages.at(-1)).toBeLessThan(stalled / 2);
+  }, 30_000);
 
 /** What of Level the server says while the cable is cut, by a message each; then it is lost. */
 async function outage(cable: Cable, ...values: number[]): Promise<void> {
