@@ -66,14 +66,14 @@ function read(within_ms = 5000): Promise<Told> {
       value: result === DONE ? opcua.decode(setpoint, raw) as number : NaN })));
 }
 
-/** `looks` counts its last looks. */
-function write(value: number, within_ms: number, looks = { n: 0 }): Promise<Told> {
+/** `looks` counts its last looks, and says whether they let it pass. */
+function write(value: number, within_ms: number, looks = { n: 0, pass: true }): Promise<Told> {
   const encoded = opcua.encode(setpoint, value, { name: "ua", type: "opcua", settings });
   const began = now();
   const notAfter = began + within_ms;
-  const last = (): number => {
+  const last = (): number | null => {
     looks.n += 1;
-    return notAfter;
+    return looks.pass ? notAfter : null;
   };
   return new Promise((resolve) => writer.write(setpoint, encoded.bytes, notAfter, last,
     (result, _exception, sent) => resolve({ result, sent, took_ms: now() - began, value: NaN })));
@@ -91,6 +91,28 @@ test("a value is read and written; one that is uncertain is not good for the gat
   expect((await read()).result).toBe(BAD.source);
 });
 
+test("W11: what its last look keeps back does not leave", async () => {
+  const looks = { n: 0, pass: false };
+  expect(await write(65, 5000, looks)).toMatchObject({ result: BAD.disconnected, sent: false });
+  expect([looks.n, (await read()).value, (await written()).includes(65)]).toEqual([1, 20, false]);
+});
+
+test("a connection that the server ended is not used again", async () => {
+  expect((await read()).result).toBe(DONE);
+  cable.drop();
+  await until("its end is seen", () => leadingTo(cable.port).length === 0, 5000);
+  expect((await read()).result).toBe(DONE);
+});
+
+test("a connection that comes when the link is ended is ended too", async () => {
+  cable.passes = 0;
+  expect((await read(200)).result).toBe(BAD.disconnected);
+  writer.close();
+  cable.mend();
+  await until("it is ended", () => leadingTo(cable.port).length === 0, 5000);
+  expect(await read()).toMatchObject({ result: BAD.disconnected, sent: false });
+});
+
 describe("W2, W3: where the server is another than the link's", () => {
   let other: Cable;
   beforeEach(() => {
@@ -100,7 +122,7 @@ describe("W2, W3: where the server is another than the link's", () => {
 
   test("nothing is read or written by a new connection, and the next one is led anew", async () => {
     settings.host = "127.0.0.2";
-    const looks = { n: 0 };
+    const looks = { n: 0, pass: true };
     expect(await read()).toMatchObject({ result: BAD.disconnected, sent: false });
     expect(await write(66, 5000, looks)).toMatchObject({ result: BAD.disconnected, sent: false });
     expect([looks.n, (await written()).includes(66)]).toEqual([0, false]);
@@ -158,7 +180,7 @@ describe("W14: what was not taken while the server hung never arrives", () => {
 describe("W11: nothing is waited for beyond a deadline", () => {
   test("not for the connection, and no last look comes after it", async () => {
     cable.passes = 0;
-    const looks = { n: 0 };
+    const looks = { n: 0, pass: true };
     const told = await write(70, 300, looks);
     expect(told).toMatchObject({ result: BAD.disconnected, sent: false });
     expect(told.took_ms).toBeWithin(290, 1500);
