@@ -3,9 +3,9 @@
  * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
  * `set NAME JSON`, `bad NAME`, `uncertain NAME`, `get NAME`, `count MS` (all counters go up),
  * `counted`, `forget` (all sessions), `writes` (what was written to Setpoint), `refuse` (the next
- * request to watch nodes fails), `over NAME` (the clients of all subscriptions are told this status), `forgetTold`
- * (what was told is kept for nobody), `empty` (until `full`, whoever asks for a message once
- * more gets one without values).
+ * request to watch nodes fails), `over NAME` (the clients of all subscriptions are told this
+ * status), `forgetTold` (what was told is kept for nobody), `empty` (until `full`, whoever asks
+ * for a message once more gets one without values).
  */
 import {
   DataType, NotificationMessage, RepublishResponse, ServiceFault, StatusChangeNotification,
