@@ -256,7 +256,7 @@ describe("telegrams", () => {
     expect([session.step(170), wire.resets]).toEqual([240, 0]);
   });
 
-  test("W14: a write is not acknowledged by a heartbeat in the place of the answer behind it", () => {
+  test("W14: a heartbeat behind a write is no answer, and acknowledges nothing", () => {
     const settings = { ...plain, telegrams: { level: { send: "L?", write: "L {value}" } } };
     const { session, wire } = open(telegramTcp, { ...host, ...settings });
     const level = tag("level", "float64", { writable: true });
