@@ -256,6 +256,20 @@ describe("telegrams", () => {
     expect([session.step(170), wire.resets]).toEqual([240, 0]);
   });
 
+  test("the gate's own read knows the machine's words, too", () => {
+    const settings = { ...plain, telegrams: { level: { send: "L?",
+      quality: { at: "field 1", states: { "----": "overrange", S: "good" } } } } };
+    const { session, wire } = open(telegramTcp, { ...host, ...settings });
+    const raw = new Uint8Array(8);
+    const results = ["S 5\r", "----\r", "X 5\r"].map((text, i) => {
+      session.readRaw(tag("level field 2", "float64"), raw, i * 100);
+      session.step(i * 100);
+      session.receive(ascii(text), text.length, i * 100 + 10);
+      return [session.result, wire.renewed];
+    });
+    expect(results).toEqual([[DONE, 0], [BAD.overrange, 0], [BAD.garbled, 1]]);
+  });
+
   test("W14: a heartbeat behind a write is no answer, and acknowledges nothing", () => {
     const settings = { ...plain, telegrams: { level: { send: "L?", write: "L {value}" } } };
     const { session, wire } = open(telegramTcp, { ...host, ...settings });

@@ -292,13 +292,19 @@ export class TelegramSession implements Session {
       if (!this.#isOfAnother(input, from, to)) this.#garbled(now);
       return;
     }
-    const isIt = this.#kind === READ ? this.#request!.decode(this.#ring!, this.#seq)
-      : this.#field!.isIn(telegram);
+    const isRead = this.#kind === READ ? this.#request!.decode(this.#ring!, this.#seq)
+      : this.#saysOf(telegram);
     // Anything else that a machine says may be no answer: that may be still to come.
-    if (!isIt && telegram.match === null) return this.#garbled(now);
+    if (!isRead && telegram.match === null) return this.#garbled(now);
     this.counters.answers += 1;
     this.#slowest = Math.max(this.#slowest, this.counters.roundTrip);
     this.#end(this.#kind === RAW ? this.#takeRaw(telegram) : DONE);
+  }
+
+  /** The value of the tag is there, or the machine's own word for why it is not. */
+  #saysOf(telegram: Telegram): boolean {
+    const said = telegram.state();
+    return said === GOOD ? this.#field!.isIn(telegram) : said !== BAD.garbled;
   }
 
   /** A late answer, to what was asked before: it is known by its `match`. */
