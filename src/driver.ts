@@ -377,13 +377,19 @@ export interface Client {
   lag_ms(stream: string): number;
   /** Writes the rows that came, some a turn; gives when (monotonic ms) it wants to be called. */
   step(now: number): number;
-  /** Reads the raw words of one tag; `done` is called exactly once. */
-  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void;
+  /**
+   * Reads the raw words of one tag; `done` is called exactly once. `notAfter`: monotonic ms after
+   * which nobody waits for them: it is not begun then, nor is a connection or an answer waited for.
+   */
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: ClientDone): void;
   /**
    * Writes the raw words of one tag, at most once and over a connection that no retry outlives
-   * (W14). `last` as in `Session.write`, called in the very call that hands the bytes on.
+   * (W14). `last` as in `Session.write`, called in the very call that hands the bytes on;
+   * `notAfter` as in `read`.
    */
-  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void;
+  write(
+    tag: DriverTag, raw: Uint8Array, notAfter: number, last: () => number | null, done: ClientDone,
+  ): void;
   close(): void;
 }
 

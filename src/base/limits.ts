@@ -96,6 +96,11 @@ export const limits = {
   stall_ms_max: 2000,
   /** Disarm must be answered within this time, or the runtime is killed (W4). */
   disarm_ms_max: 2000,
+  /**
+   * A frame that left has its deadline for the read-back, too, and so long where little of that is
+   * left: what is not known blocks automatic writes (W15).
+   */
+  read_back_ms_min: 2000,
   /** Places of tags that one transaction saves: some 10 ms of a busy gateway's thread. */
   places_a_step_max: 500,
   /** Commands waiting for one link between gate and wire. */

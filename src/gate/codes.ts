@@ -14,7 +14,7 @@ export const refusals = {
   "deadline-missing": "The command has no deadline.",
   "deadline-too-far": "The deadline is {ahead_ms} ms ahead; at most {most_ms} ms is allowed.",
   "clock-unsynced": "The clock is not synchronised, so a deadline by wall clock means nothing.",
-  "expired": "The command's deadline passed {late_ms} ms ago.",
+  "expired": "The command's deadline passed {late_ms} ms ago{where}.",
   "duplicate": "The command {id} came before.",
   // The allow-list.
   "unknown-tag": "There is no tag {tag}.",

@@ -75,7 +75,7 @@ export function lastLook(
   const { tag } = state;
   if (tag === null) return refuse("unknown-tag", { tag: command.tag });
   const known = { box: state.box, tag };
-  if (!(now <= command.notAfter)) return expired(command, now);
+  if (!(now <= command.notAfter)) return expired(command.notAfter, now, sending);
   return testInputs(command, policy, now)
     ?? testOvertaken(tag)
     ?? testPermits(command, policy, tag.permits, now)
@@ -87,7 +87,7 @@ export function lastLook(
 /** What can only end as unknown is not begun; a loss is tried all the same (W20). */
 function testTime(command: Command, admitted: Admitted, now: number, answer_ms: number): Test {
   const left_ms = admitted.notAfter - now;
-  if (!(left_ms >= 0)) return refuse("expired", { late_ms: -left_ms });
+  if (!(left_ms >= 0)) return expired(admitted.notAfter, now, sending);
   if (left_ms >= answer_ms || isOnLoss(command.origin)) return null;
   return refuse("no-time", { left_ms, answer_ms });
 }
@@ -126,7 +126,10 @@ function testMessage(command: Command, state: GateState, now: number): Test {
     if (ahead > most) return refuse("deadline-too-far", { ahead_ms: ahead, most_ms: most });
     if (command.byWallClock && !box.clockTrusted) return refuse("clock-unsynced");
   }
-  if (!(now <= command.notAfter)) return expired(command, now);
+  if (!(now <= command.notAfter)) {
+    const isUnread = tag?.busy === keyOf(command) && tag.read?.state !== GOOD;
+    return expired(command.notAfter, now, isUnread ? ", before its tag was read" : "");
+  }
   if (command.seen) return refuse("duplicate", { id });
   if (command.idUnknown === true) {
     return refuse("audit-unavailable",
@@ -140,8 +143,10 @@ function testMessage(command: Command, state: GateState, now: number): Test {
   return repeated && tag?.busy !== keyOf(command) ? refuse("duplicate", { id }) : null;
 }
 
-function expired(command: Command, now: number): Refusal {
-  return refuse("expired", { late_ms: now - command.notAfter });
+const sending = ", before it was sent";
+
+function expired(notAfter: number, now: number, where: string): Refusal {
+  return refuse("expired", { late_ms: now - notAfter, where });
 }
 
 function testList(command: Command, policy: TagPolicy | null, tag: TagView | null): Test {

@@ -232,9 +232,4 @@ export class TagState implements TagView {
     for (const [origin, row] of before.rows) this.rows.set(origin, row);
     this.unarmedWhy = before.unarmedWhy;
   }
-
-  /** A command stands between gate and wire: `disarm` waits until none does (W4). */
-  get mayStillLeave(): boolean {
-    return this.phase === "chosen" || this.phase === "intended";
-  }
 }

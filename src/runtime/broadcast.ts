@@ -24,7 +24,7 @@ export async function lookAround(
   const reaches = [];
   for (const one of others.flatMap(({ tags }) => tags)) {
     if (!overlap(driver, plan.link, tag, one)) continue;
-    const now = clock.now() >= until ? not_read : await readNow(one, driver, port);
+    const now = clock.now() >= until ? not_read : await readNow(one, driver, port, until);
     reaches.push({ tag: one.id, station: one.station, eu: one.eu, ...now });
   }
   return {
@@ -41,13 +41,14 @@ const isNumber = ({ type }: Tag): boolean =>
 
 /** Past every poll. What is no number has no place in an answer of the gate: it is not shown. */
 function readNow(
-  tag: Tag, driver: AnyDriver, port: LinkPort,
+  tag: Tag, driver: AnyDriver, port: LinkPort, until: number,
 ): Promise<Pick<BroadcastView["reaches"][number], "value" | "quality">> {
   const raw = new Uint8Array(driver.rawBytes(tag));
   return new Promise((resolve) => {
-    const isAsked = isNumber(tag) && raw.length <= raw_bytes_max && port.read(tag, raw, (result) =>
-      resolve(result === DONE ? { value: driver.decode(tag, raw), quality: stateName(GOOD) }
-        : { value: null, quality: stateName(result) }));
+    const isAsked = isNumber(tag) && raw.length <= raw_bytes_max &&
+      port.read(tag, raw, until, (result) =>
+        resolve(result === DONE ? { value: driver.decode(tag, raw), quality: stateName(GOOD) }
+          : { value: null, quality: stateName(result) }));
     if (!isAsked) resolve(not_read);
   });
 }

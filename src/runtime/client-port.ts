@@ -162,9 +162,9 @@ export class ClientPort implements LinkPort {
     return this.#o.client.lag_ms(stream);
   }
 
-  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: JobDone): boolean {
     if (this.#o.isDisabled(deviceOf(tag))) done(BAD.disabled, 0, false, NaN, null);
-    else this.#o.client.read(tag, raw, done);
+    else this.#o.client.read(tag, raw, notAfter, done);
     return true;
   }
 
@@ -172,7 +172,7 @@ export class ClientPort implements LinkPort {
     // Looked at and sent in one go, as over any connection that is reset without an answer.
     const last = (): number | null => this.#o.isDisabled(deviceOf(tag)) ||
       guard.last(this.#o.now()) === null ? null : guard.notAfter;
-    this.#o.client.write(tag, raw, last, done);
+    this.#o.client.write(tag, raw, guard.notAfter, last, done);
     return true;
   }
 

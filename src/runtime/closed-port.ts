@@ -35,7 +35,7 @@ export class ClosedPort implements LinkPort {
     for (const group of options.groups) fillConstants(group);
   }
 
-  read(_tag: DriverTag, _raw: Uint8Array, done: JobDone): boolean {
+  read(_tag: DriverTag, _raw: Uint8Array, _notAfter: number, done: JobDone): boolean {
     done(BAD["not-simulated"], 0, false, NaN, null);
     return true;
   }

@@ -1,4 +1,4 @@
-import { reason, type Clock, type Log } from "../base.ts";
+import { limits, reason, type Clock, type Log } from "../base.ts";
 import type { Link, Tag, TagPolicy } from "../config.ts";
 import { DONE, type AnyDriver } from "../driver.ts";
 import {
@@ -57,6 +57,16 @@ export interface LaneOptions {
 
 export type Answer = (outcome: Outcome, refusal: Refusal | null, means: Written | null) => void;
 
+/** The command that has the tag. */
+interface UnderWay {
+  readonly command: Command;
+  readonly answer: Answer;
+  /** Monotonic ms after which no look lets it pass. */
+  readonly notAfter: number;
+  /** Since its intent is durable. */
+  admitted: Admitted | null;
+}
+
 /** How long after a loss its command may still leave (ms). */
 const on_loss_within_ms = 1500;
 
@@ -71,7 +81,7 @@ export class Lane {
   readonly state: TagState;
   readonly policy: TagPolicy;
   readonly port: LinkPort;
-  /** Between handing the frame to the port and its answer: `disarm` waits for it (W4). */
+  /** From the last look to the port's answer a frame may leave: `disarm` waits for it (W4). */
   onTheWire = false;
   /** A change of the configuration has begun that ends it: nothing is taken, nobody arms. */
   retired = false;
@@ -85,6 +95,7 @@ export class Lane {
   #seen: number;
   /** The peer that `state.hash` was worked out with: it is looked at once a turn. */
   #peer = "";
+  #underWay: UnderWay | null = null;
   /** What went to the wire for the command under way. */
   #frame: Uint8Array | null = null;
   /** W19: the loss whose intent was committed at arming and that has not fired. */
@@ -130,7 +141,34 @@ export class Lane {
     else if (stopping && (this.policy.onLoss === null || state.arming?.only !== null)) {
       this.end("the gateway was stopped");
     }
-    return this.#loss.next(this.policy, state);
+    return Math.min(this.#endWaiting(now), this.#loss.next(this.policy, state));
+  }
+
+  /**
+   * W11: a command that waits, for its read or for its turn on the link, is over with its deadline
+   * and with its arming: the link may hang for longer, and whoever asked is told now. Gives when
+   * (monotonic ms) to look again.
+   */
+  #endWaiting(now: number): number {
+    const { state } = this;
+    const one = this.#underWay;
+    if (one === null || state.phase === "sent") return Infinity;
+    // What is being committed has an intent, and ends by its last look.
+    if (one.admitted === null && state.read !== null) return Infinity;
+    // Until then it may pass; a ms later it may not.
+    if (state.arming !== null && now <= one.notAfter) return one.notAfter + 1;
+    this.#permits(now);
+    const { command, answer, admitted } = one;
+    if (admitted === null) {
+      const verdict = decide(command, this.policy, this.known(), now);
+      if (!verdict.admit) this.#withdraw(command, verdict, answer);
+    } else {
+      const refusal = lastLook(command, admitted, this.policy, this.known(), now);
+      if (refusal !== null) {
+        this.#finish(command, refusedOutcome(refusal.code), refusal, answer);
+      }
+    }
+    return Infinity;
   }
 
   /** W3: what was read of the tag before says nothing of what stands there now. */
@@ -206,8 +244,11 @@ export class Lane {
     return { command: onLossCommand(this.id, value, arming.number, now, arming.until), encoded };
   }
 
-  /** Reads the tag's raw words now, before any poll, unless nobody would answer. */
-  read(done: (read: ReadResult, raw: Uint8Array) => void): boolean {
+  /**
+   * Reads the tag's raw words now, before any poll, unless nobody would answer. `notAfter`:
+   * monotonic ms after which nobody waits for them.
+   */
+  read(notAfter: number, done: (read: ReadResult, raw: Uint8Array) => void): boolean {
     const { driver, tag, clock, port } = this.#options;
     const raw = new Uint8Array(driver.rawBytes(tag));
     const at = clock.now();
@@ -215,7 +256,7 @@ export class Lane {
       done({ value: NaN, state: BAD.broadcast, at }, raw);
       return true;
     }
-    return port.read(tag, raw, (result) => {
+    return port.read(tag, raw, notAfter, (result) => {
       const value = result === DONE ? driver.decode(tag, raw) : NaN;
       done({ value, state: result === DONE ? GOOD : result, at }, raw);
     });
@@ -238,11 +279,16 @@ export class Lane {
     const verdict = decide(command, this.policy, this.known(), now);
     if (!verdict.admit) return this.#refuse(command, verdict, answer);
     this.state.begin(command);
-    const asked = this.read((read, raw) => this.#wasRead(command, read, raw, answer));
+    const { notAfter } = verdict;
+    const one: UnderWay = { command, answer, notAfter, admitted: null };
+    this.#underWay = one;
+    const asked = this.read(notAfter, (read, raw) => this.#wasRead(one, read, raw));
     if (!asked) this.#withdraw(command, refuse("busy", { tag: this.id }), answer);
   }
 
-  #wasRead(command: Command, read: ReadResult, raw: Uint8Array, answer: Answer): void {
+  #wasRead(one: UnderWay, read: ReadResult, raw: Uint8Array): void {
+    if (this.#underWay !== one) return;
+    const { command, answer } = one;
     const now = this.#options.clock.now();
     this.state.wasRead(read);
     this.#permits(now);
@@ -254,7 +300,7 @@ export class Lane {
           "be written" }), answer);
     }
     this.#options.audit.intent(command, verdict, this.state, (trouble) => {
-      if (trouble === null) this.#send(command, verdict, answer);
+      if (trouble === null) this.#send(one, verdict);
       else this.#withdraw(command, refuse("audit-unavailable", { why: trouble }), answer);
     });
   }
@@ -267,8 +313,10 @@ export class Lane {
     return this.state.facts.type === "bool" || Buffer.compare(bytes, raw) === 0;
   }
 
-  #send(command: Command, admitted: Admitted, answer: Answer): void {
+  #send(one: UnderWay, admitted: Admitted): void {
     const { box, port, tag, clock } = this.#options;
+    const { command, answer } = one;
+    one.admitted = admitted;
     this.state.intend(admitted, box.day);
     if (isRule(command.origin)) this.#loss.alive(this.#options.clock.now());
     let refusal: Refusal | null = null;
@@ -278,16 +326,18 @@ export class Lane {
       streams: this.#streams,
       // W11: everything that can have changed, now.
       last: (now: number, answer_ms = 0): number | null => {
+        if (this.#underWay !== one) return null;
         this.#observe(now, clock.time());
         this.#permits(now);
         refusal = lastLook(command, admitted, this.policy, this.known(), now, answer_ms);
         if (refusal !== null) return null;
+        this.onTheWire = true;
         this.state.leave(now);
         return permitsUntil(command, this.policy, this.state.permits);
       },
     };
-    this.onTheWire = true;
     const done: JobDone = (result, exception, sent, leftAt, frame) => {
+      if (this.#underWay !== one) return;
       this.onTheWire = false;
       if (sent) this.state.answered(clock.now(), leftAt);
       this.#frame = frame;
@@ -309,7 +359,9 @@ export class Lane {
   }
 
   #readBack(command: Command, admitted: Admitted, answer: Answer): void {
-    const asked = this.read((read) => {
+    const now = this.#options.clock.now();
+    const until = Math.max(command.notAfter, now + limits.read_back_ms_min);
+    const asked = this.read(until, (read) => {
       const outcome = readBackOutcome(this.state.facts, admitted.means, read);
       this.#finish(command, outcome, null, answer, admitted.means);
     });
@@ -327,6 +379,7 @@ export class Lane {
     const sent = this.state.phase === "sent" && outcome.outcome !== "refused"
       ? this.state.leftAt : null;
     this.state.finish(outcome, now);
+    this.#underWay = null;
     this.#options.audit.outcome(command, outcome, refusal?.sentence ?? null, sent, this.#frame);
     this.#frame = null;
     this.#remember(command, outcome.outcome, outcome.code, refusal?.sentence ?? "");
@@ -340,6 +393,7 @@ export class Lane {
   /** A refusal after the tag was taken, and before there is an intent. */
   #withdraw(command: Command, refusal: Refusal, answer: Answer): void {
     this.state.finish(refusedOutcome(refusal.code), this.#options.clock.now());
+    this.#underWay = null;
     this.#refuse(command, refusal, answer);
   }
 

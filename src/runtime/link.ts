@@ -17,7 +17,7 @@ export interface LinkJob {
   readonly streams?: ReadonlySet<string>;
   /**
    * Write: the last look, right before the bytes (W11). Monotonic ms until which the frame may
-   * arrive; null = it must not leave.
+   * arrive; null = it must not leave. Read: null = nobody waits for it any more.
    */
   last(now: number): number | null;
   /** `frame`: the bytes of a write as they went to the wire; null = none did, or it was a read. */
@@ -322,6 +322,10 @@ export class LinkRunner implements WireEvents {
     const isDisabled = this.#options.isDisabled(deviceOf(job.tag));
     if (isDisabled || !this.#isConnected) {
       job.done(isDisabled ? BAD.disabled : BAD.disconnected, 0, false, NaN, null);
+      return;
+    }
+    if (job.kind === "read" && job.last(now) === null) {
+      job.done(BAD.timeout, 0, false, NaN, null);
       return;
     }
     this.#job = job;

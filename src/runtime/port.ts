@@ -41,8 +41,11 @@ export interface LinkPort {
   /** The peer address that answers, empty if none did yet. */
   readonly peer: string;
   readonly open: boolean;
-  /** Reads the raw words of one tag in one request. False = busy. */
-  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean;
+  /**
+   * Reads the raw words of one tag in one request. `notAfter`: monotonic ms after which nobody
+   * waits for them, and none is begun. False = busy.
+   */
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: JobDone): boolean;
   /** Writes the raw words of one tag in one frame, at most once. False = busy. */
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
   /** ms that values of a stream may be older than their rows; left out: they are not. */
@@ -84,8 +87,8 @@ export class LocalPort implements LinkPort {
     return this.#runner.state === "open";
   }
 
-  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
-    return this.#runner.submit({ kind: "read", tag, raw, last: () => Infinity, done });
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: JobDone): boolean {
+    return this.#runner.submit({ kind: "read", tag, raw, last: until(notAfter), done });
   }
 
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {
@@ -109,6 +112,10 @@ export class LocalPort implements LinkPort {
     this.#runner.close();
   }
 }
+
+/** What a read has in the place of a last look. */
+export const until = (notAfter: number) => (now: number): number | null =>
+  now <= notAfter ? notAfter : null;
 
 /** A runner's state as the API shows it; a serial worker sends the same. */
 export function viewOf(runner: LinkRunner, type: string, now: number): LinkView {

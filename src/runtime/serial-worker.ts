@@ -6,7 +6,7 @@ import { Arena, Bell, CommandReader, CommandWriter, Ring, Word, type Column } fr
 import type { FramePiece } from "./frames.ts";
 import { LinkRunner } from "./link.ts";
 import { openRowAt } from "./place.ts";
-import { viewOf, type JobDone } from "./port.ts";
+import { until, viewOf, type JobDone } from "./port.ts";
 import { timeFlags } from "./time-flags.ts";
 import { READ, type Placed, type SerialInit, type SerialMessage } from "./serial.ts";
 import { tagsOf } from "./travel.ts";
@@ -174,11 +174,12 @@ export class SerialWorker {
     const notAfter = number(notAfterC);
     const done: JobDone = (result, exception, sent, leftAt, frame) =>
       this.#done(id, result, exception, sent, leftAt, raw, frame ?? none);
+    const isRead = number(kindC) === READ;
     this.#runner.submit({
-      kind: number(kindC) === READ ? "read" : "write",
+      kind: isRead ? "read" : "write",
       tag: this.#tags[index]!,
       raw,
-      last: (now) => {
+      last: isRead ? until(notAfter) : (now) => {
         const isLatched = this.#latch.get() !== 0;
         const current = this.#armings[index]!.get();
         return mayLeave({ arming, notAfter }, isLatched, current, now) ? notAfter : null;

@@ -214,8 +214,8 @@ export class SerialPort implements LinkPort {
     this.#latch.set(latched ? 1 : 0);
   }
 
-  read(tag: DriverTag, raw: Uint8Array, done: JobDone): boolean {
-    return this.#send(READ, tag, raw, 0, Infinity, done);
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: JobDone): boolean {
+    return this.#send(READ, tag, raw, 0, notAfter, done);
   }
 
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean {

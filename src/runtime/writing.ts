@@ -249,7 +249,7 @@ export class Writing {
     const lane = this.lanes.get(ask.tag);
     const place = this.#places.get(ask.tag);
     if (lane === undefined || place === undefined) return this.take(commandOf(NaN));
-    const got = await this.#read(lane);
+    const got = await this.#read(lane, clock.now() + prove_ms);
     if ("admit" in got) return this.#refused(commandOf(NaN), got);
     const { read } = got;
     const command = commandOf(read.value);
@@ -296,14 +296,17 @@ export class Writing {
     return arming;
   }
 
-  /** W4: resolves once no admitted command can still leave. */
+  /**
+   * W4: resolves once no admitted command can still leave: with the latch in place no last look
+   * lets one pass, so it is the frames that wait for their answers.
+   */
   async latch(by: string | null): Promise<void> {
     this.box.latched = by;
     for (const link of this.#role.links.values()) link.setLatch?.(by !== null);
     if (by === null) return;
     for (const lane of this.lanes.values()) lane.end(`disarmed by ${by}`);
     this.#wake();
-    while ([...this.lanes.values()].some((lane) => lane.onTheWire || lane.state.mayStillLeave)) {
+    while ([...this.lanes.values()].some((lane) => lane.onTheWire)) {
       await pause(this.#world.timers, look_ms);
     }
   }
@@ -362,9 +365,12 @@ export class Writing {
     return { lane, place: this.#places.get(id)! };
   }
 
-  #read(lane: Lane): Promise<{ read: ReadResult; raw: Uint8Array } | Refusal> {
+  /** `notAfter`: monotonic ms; a person who arms waits as long as the link itself does. */
+  #read(
+    lane: Lane, notAfter = Infinity,
+  ): Promise<{ read: ReadResult; raw: Uint8Array } | Refusal> {
     return new Promise((resolve) => {
-      if (!lane.read((read, raw) => resolve({ read, raw }))) {
+      if (!lane.read(notAfter, (read, raw) => resolve({ read, raw }))) {
         resolve(refuse("busy", { tag: lane.id }));
       }
       this.#wake();

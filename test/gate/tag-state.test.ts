@@ -211,15 +211,3 @@ describe("W16 external change", () => {
     expect(rule.yielded).toBeNull();
   });
 });
-
-test("W4 what may still leave is told until it cannot", () => {
-  const tag = armedTag();
-  expect(tag.mayStillLeave).toBe(false);
-  tag.begin(ruleAsk());
-  expect(tag.mayStillLeave).toBe(true);
-  tag.wasRead(good(60));
-  tag.intend(decide(ruleAsk(), policy, state(tag), now) as Admitted, 20_000);
-  expect(tag.mayStillLeave).toBe(true);
-  tag.leave(now);
-  expect(tag.mayStillLeave).toBe(false);
-});

@@ -79,19 +79,19 @@ test("W11: the last look of a write, and of a device that is left alone", () => 
   const client = {
     state: "open", reason: "", peer: "p", opens: 1, counters: newCounters(), lag_ms: () => 0,
     step: () => Infinity, close() {},
-    read: (_tag: DriverTag, _raw: Uint8Array, done: ClientDone) => {
-      asked.push("read");
+    read: (_tag: DriverTag, _raw: Uint8Array, notAfter: number, done: ClientDone) => {
+      asked.push(`read until ${notAfter}`);
       done(DONE, 0, true, NaN, null);
     },
-    write: (_tag: DriverTag, _raw: Uint8Array, last: () => number | null) => {
-      asked.push(`write until ${last()}`);
+    write: (_tag: DriverTag, _raw: Uint8Array, notAfter: number, last: () => number | null) => {
+      asked.push(`write by ${notAfter} until ${last()}`);
     },
   } satisfies Client;
   const port = new ClientPort({ name: "ua", type: "opcua", client, rows: [], frames: new Frames(),
     now: () => 0, isDisabled: () => device.isDisabled });
   const results: number[] = [];
   const all = (until: number | null): void => {
-    port.read(one, new Uint8Array(4), (result) => results.push(result));
+    port.read(one, new Uint8Array(4), 400, (result) => results.push(result));
     port.write(one, new Uint8Array(4), { arming: 1, notAfter: 500, streams: new Set(),
       last: () => until }, () => {});
   };
@@ -99,7 +99,7 @@ test("W11: the last look of a write, and of a device that is left alone", () => 
   all(null);
   device.isDisabled = true;
   all(Infinity);
-  expect(asked).toEqual(["read", "write until 500", "read", "write until null",
-    "write until null"]);
+  expect(asked).toEqual(["read until 400", "write by 500 until 500", "read until 400",
+    "write by 500 until null", "write by 500 until null"]);
   expect(results).toEqual([DONE, DONE, BAD.disabled]);
 });

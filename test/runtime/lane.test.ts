@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { DONE, modbusRtu } from "../../src/driver.ts";
 import { Tag } from "../../src/config.ts";
 import { Arena, BAD, Ring, tagColumn } from "../../src/ring.ts";
@@ -39,30 +39,40 @@ function laneOf(
   {
     station = path.station, policy = fixture.policy, alone = { device: null as string | null },
     readBack = undefined as number | null | undefined, forced = [] as readonly string[],
-    lag_ms = 0, words = null as Uint8Array | null,
+    lag_ms = 0, words = null as Uint8Array | null, hangs = null as "read" | "write" | null,
+    clock = { now },
   } = {},
 ) {
   const answers = readBack !== undefined;
   const guards: (Guard & { until: number })[] = [];
   const story: (string | null)[] = [];
   let reads = 0;
+  /** What the link would do, once it goes on. */
+  const hanging: (() => void)[] = [];
+  const box = fixture.box();
   const { ring, tags } = ringFor([tag("holding 9", "int16", { id: "press.setpoint", scale: 0.1 })]);
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
     frames: new Frames(), lag_ms: () => lag_ms, view: () => { throw new Error("nobody asks"); },
-    read(_tag, raw, done) {
+    read(_tag, raw, _notAfter, done) {
       reads += 1;
-      const word = reads === 1 ? 600 : readBack!;
+      const word = guards.length === 0 ? 600 : readBack!;
       raw.set(words ?? [word >> 8, word & 255]);
-      done(word === null ? BAD.timeout : DONE, 0, true, NaN, null);
+      const answer = (): void => done(word === null ? BAD.timeout : DONE, 0, true, NaN, null);
+      if (hangs === "read") hanging.push(answer);
+      else answer();
       return true;
     },
     write(_tag, raw, guard, done) {
-      const until = guard.last(now);
-      if (until !== null) guards.push({ ...guard, until });
-      if (until !== null && station === 0) done(BAD.broadcast, 0, true, now, raw);
-      if (until === null) done(BAD.disconnected, 0, false, NaN, null);
-      else if (answers) done(DONE, 0, true, now, raw);
+      const send = (): void => {
+        const until = guard.last(clock.now);
+        if (until !== null) guards.push({ ...guard, until });
+        if (until !== null && station === 0) done(BAD.broadcast, 0, true, now, raw);
+        if (until === null) done(BAD.disconnected, 0, false, NaN, null);
+        else if (answers) done(DONE, 0, true, now, raw);
+      };
+      if (hangs === "write") hanging.push(send);
+      else send();
       return true;
     },
   };
@@ -71,11 +81,11 @@ function laneOf(
     tag: new Tag({ name: "press", station }, { ...tags[0]!, ...path,
       name: "setpoint", type: words === null ? "int16" : "int64", eu: "°C", writable: true }),
     driver: modbusRtu, link, port, policy, ring, interval: 100,
-    permit: permitOf(permitAt), box: fixture.box(), log,
+    permit: permitOf(permitAt), box, log,
     audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
       outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
-    clock: { now: () => now, time: () => now, steps: 0, certain: true,
+    clock: { now: () => clock.now, time: () => clock.now, steps: 0, certain: true,
       shared: new SharedArrayBuffer(0) },
     wake() {}, armingEnded() {}, isOverridden: (tag) => forced.includes(tag),
     leftAlone: () => alone.device,
@@ -83,7 +93,8 @@ function laneOf(
   lane.step(now, now, false);
   lane.state.arming = fixture.arming({ hash: lane.state.hash! });
   lane.state.lastReadBack = 60;
-  return { lane, guards, ring, story, reads: () => reads };
+  return { lane, guards, ring, story, box, reads: () => reads,
+    goOn: () => hanging.splice(0).forEach((one) => one()) };
 }
 const broadcast: TagPolicy = { ...fixture.policy, maxStep: null, deadband: 0, onLoss: null,
   readBack: "none" };
@@ -196,4 +207,68 @@ test("W2: a proof whose words are not those that stand there is refused", () => 
   expect(proofOf([0, 0, 0, 0, 0, 0, 600 >> 8, 600 & 255], 600 * scale)[0]).toBe(1);
   expect(proofOf([0, 0x1f, 255, 255, 255, 255, 255, 253], (2 ** 53 - 3) * scale))
     .toEqual([0, "does-not-fit"]);
+});
+
+describe.each([
+  ["read", "The command's deadline passed 1 ms ago, before its tag was read."],
+  ["write", "The command's deadline passed 1 ms ago, before it was sent."],
+] as const)("W11: a command that waits for its %s on a link that hangs", (hangs, sentence) => {
+  const start = () => {
+    const clock = { now };
+    const one = laneOf(now, () => {}, { hangs, clock, readBack: 620 });
+    const answers: unknown[] = [];
+    const ask = (id: string, within: number): void => {
+      one.lane.take(fixture.restAsk({ id, notAfter: clock.now + within }), (outcome, refusal) =>
+        answers.push(outcome.code ?? outcome.outcome, refusal?.sentence ?? null));
+    };
+    const step = (at: number): number => one.lane.step(clock.now = at, at, false);
+    return { ...one, answers, ask, step };
+  };
+
+  test("ends with its deadline, in the turn after it, and cannot leave later", () => {
+    const { lane, guards, answers, ask, step, goOn, story } = start();
+    ask("a-1", 300);
+    expect([lane.onTheWire, step(now + 300)]).toEqual([false, now + 301]);
+    expect(answers).toEqual([]);
+    step(now + 301);
+    expect(answers).toEqual(["expired", sentence]);
+    expect([lane.state.phase, lane.state.busy]).toEqual(["idle", null]);
+    goOn();
+    expect([guards, answers.length, lane.state.phase]).toEqual([[], 2, "idle"]);
+    // What had an intent has an outcome, once.
+    expect(story).toEqual(hangs === "write" ? ["expired"] : []);
+  });
+  test("ends with its arming, and says why: nothing waits for it", () => {
+    const { lane, guards, answers, ask, step, goOn, box } = start();
+    ask("a-1", 5000);
+    box.latched = "anna";
+    lane.end("disarmed by anna");
+    expect(lane.onTheWire).toBe(false);
+    step(now + 2);
+    expect(answers[0]).toBe("latched");
+    // The link goes on when the latch is lifted and the tag armed anew: too late.
+    box.latched = null;
+    lane.state.arming = fixture.arming({ hash: lane.state.hash! });
+    goOn();
+    expect([guards, answers.length]).toEqual([[], 2]);
+  });
+  test("what goes on for it meanwhile is nothing to the next command", () => {
+    const { guards, answers, ask, step, goOn, lane } = start();
+    ask("a-1", 300);
+    step(now + 301);
+    ask("a-2", 300);
+    goOn();
+    goOn();
+    goOn();
+    expect([guards.length, answers.slice(2)]).toEqual([1, ["verified", null]]);
+    expect(lane.state.phase).toBe("idle");
+  });
+});
+
+test("W4: from its last look to the answer a frame may leave, and not before", () => {
+  const { lane, goOn, guards } = laneOf(now, () => {}, { hangs: "write" });
+  lane.take(fixture.restAsk(), () => {});
+  expect([lane.state.phase, lane.onTheWire]).toEqual(["intended", false]);
+  goOn();
+  expect([guards.length, lane.onTheWire]).toEqual([1, true]);
 });

@@ -116,6 +116,19 @@ describe("W11: what a permit was told is looked at before the bytes", () => {
     const { state } = ring.columns[0]!;
     expect(ring.arena.U[state + ((ring.head - 1) & ring.mask)]).toBe(BAD.disabled);
   });
+  test("a read that nobody waits for any more is not begun", () => {
+    const port = new LocalPort(runner, "modbus-tcp", new Frames());
+    const results: number[] = [];
+    for (const notAfter of [40, 60]) {
+      port.read(setpoint, new Uint8Array(2), notAfter, (result) => results.push(result));
+    }
+    for (let i = 0; i < 3; i++) {
+      session.result = DONE;
+      runner.step(50);
+    }
+    expect(session.begun).toEqual(["poll discrete", "poll holding", "read"]);
+    expect(results).toEqual([BAD.timeout, DONE]);
+  });
   test("other writes go between two requests", () => {
     write();
     write({ streams: new Set(["other.fast"]) });

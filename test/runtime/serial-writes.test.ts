@@ -117,6 +117,18 @@ test.each([
   expect(bus.port.open).toBe(true);
 });
 
+test("W11: a read that nobody waits for any more is not begun by the worker", () => {
+  const bus = armed();
+  const results: unknown[] = [];
+  for (const within_ms of [10, 1000]) {
+    bus.port.read(setpoint, new Uint8Array(2), bus.now + within_ms, (result, _exception, sent) =>
+      results.push([result, sent]));
+  }
+  bus.now += 20;
+  bus.run(3000);
+  expect(results).toEqual([[BAD.timeout, false], [BAD.timeout, true]]);
+});
+
 test("W3: after a port that was gone nothing leaves until it is armed anew", () => {
   const bus = armed();
   bus.events!.closed("pulled out", true);

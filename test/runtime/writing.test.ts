@@ -21,7 +21,8 @@ function start() {
   const rings = new Map(graph.streams.map((stream) =>
     [stream.name, Ring.create(arena, stream.layout).ring]));
   const port = { name: "plc", peer, open: true,
-    read: (_tag, _raw, done) => (done(DONE, 0, true, NaN, null), true) } as Partial<LinkPort>;
+    read: (_tag, _raw, _notAfter, done) => (done(DONE, 0, true, NaN, null), true),
+  } as Partial<LinkPort>;
   const links = new Map(graph.links.map(({ link }) => [link.name, port]));
   const role = { gateway: graph.gateway, share: graph, rings, rules: [], links,
     permits: new Map() } as unknown as Role;

@@ -86,14 +86,16 @@ class OpcuaClient implements Client {
     return this.state === "open" ? Math.min(next, now + 1000) : next;
   }
 
-  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void {
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: ClientDone): void {
     if (this.state !== "open") done(BAD.disconnected, 0, false, NaN, null);
-    else this.#writer.read(tag, raw, this.#told(done));
+    else this.#writer.read(tag, raw, notAfter, this.#told(done));
   }
 
-  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void {
+  write(
+    tag: DriverTag, raw: Uint8Array, notAfter: number, last: () => number | null, done: ClientDone,
+  ): void {
     if (this.state !== "open") done(BAD.disconnected, 0, false, NaN, null);
-    else this.#writer.write(tag, raw, last, this.#told(done));
+    else this.#writer.write(tag, raw, notAfter, last, this.#told(done));
   }
 
   close(): void {

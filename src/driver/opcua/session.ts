@@ -79,8 +79,9 @@ function userOf({ user, password, userCertificate, userKey }: OpcuaLink): UserId
     : { type: UserTokenType.UserName, userName: user, password: password ?? "" };
 }
 
-/** Fails with `timeout` if it did not end in time. */
+/** Fails with `timeout` if it did not end in time; Infinity = it ends by itself. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  if (ms === Infinity) return work;
   const late = Promise.withResolvers<never>();
   const timer = eventLoop.after(ms, () => late.reject(new Error("timeout")));
   try {

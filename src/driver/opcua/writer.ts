@@ -12,16 +12,20 @@ const VALUE = 13;
 const session_ms = 60_000;
 
 interface Job {
-  run(): Promise<void>;
-  /** It cannot be done any more: the link was closed. */
-  drop(): void;
+  readonly what: "read" | "write";
+  /** Monotonic ms after which nobody waits for it any more. */
+  readonly notAfter: number;
+  /** By a connection that leads where the link does. */
+  run(connection: Connection): Promise<void>;
+  readonly done: ClientDone;
 }
 
 /**
  * Reads and writes of the gate, by a connection of their own: the library keeps requests of a
  * connection that it lost and sends them by the next one, which a write must never be. This one is
  * never made anew by the library; it is opened before a job, and thrown away, with all that it had
- * not sent, when an answer does not come in time or the connection ends (W14).
+ * not sent, when an answer does not come in time or the connection ends (W14). A job waits for the
+ * connection and for its answer until its own deadline, and is not begun after that (W11).
  */
 export class Writer {
   readonly #way: Way;
@@ -30,6 +34,7 @@ export class Writer {
   readonly #peer: () => string;
   readonly #fields = new Map<DriverTag, Field>();
   #connection: Connection | null = null;
+  #opening: Promise<Connection> | null = null;
   #jobs: Job[] = [];
   #running = false;
   #closed = false;
@@ -42,18 +47,16 @@ export class Writer {
     this.#peer = peer;
   }
 
-  read(tag: DriverTag, raw: Uint8Array, done: ClientDone): void {
-    this.#begin({
-      run: () => this.#read(this.#field(tag), raw, done),
-      drop: () => done(BAD.disconnected, 0, false, NaN, null),
-    });
+  read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: ClientDone): void {
+    this.#begin({ what: "read", notAfter, done,
+      run: (connection) => this.#read(connection, this.#field(tag), raw, notAfter, done) });
   }
 
-  write(tag: DriverTag, raw: Uint8Array, last: () => number | null, done: ClientDone): void {
-    this.#begin({
-      run: () => this.#write(this.#field(tag), raw, last, done),
-      drop: () => done(BAD.disconnected, 0, false, NaN, null),
-    });
+  write(
+    tag: DriverTag, raw: Uint8Array, notAfter: number, last: () => number | null, done: ClientDone,
+  ): void {
+    this.#begin({ what: "write", notAfter, done,
+      run: (connection) => this.#write(connection, this.#field(tag), raw, last, done) });
   }
 
   /** The link's other connection is lost: so is this one, whatever it believes. */
@@ -65,13 +68,13 @@ export class Writer {
 
   close(): void {
     this.#closed = true;
-    for (const job of this.#jobs.splice(0)) job.drop();
+    for (const job of this.#jobs.splice(0)) drop(job, BAD.disconnected);
     this.lose();
   }
 
   #begin(job: Job): void {
     if (this.#closed || this.#jobs.length >= limits.commands_max) {
-      job.drop();
+      drop(job, BAD.disconnected);
       return;
     }
     this.#jobs.push(job);
@@ -82,14 +85,42 @@ export class Writer {
   async #work(): Promise<void> {
     this.#running = true;
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
-      await job.run();
+      const connection = await this.#ready(job);
+      if (connection !== null) await job.run(connection);
     }
     this.#running = false;
   }
 
-  async #ready(): Promise<Connection> {
-    const running = this.#connection;
-    if (running !== null) return this.#led(running);
+  /** Null = there was none by the job's deadline, and the job is over. */
+  async #ready(job: Job): Promise<Connection | null> {
+    const left_ms = job.notAfter - this.#now();
+    if (left_ms <= 0) {
+      drop(job, BAD.timeout);
+      return null;
+    }
+    try {
+      // A short deadline must not keep a slow server from ever being connected: what one job began
+      // to open the next one waits for.
+      const connection = this.#connection ??
+        await within(left_ms, this.#opening ??= this.#open());
+      this.#checkPeer(connection);
+      return connection;
+    } catch (thrown) {
+      this.#fail(job.what, thrown);
+      drop(job, BAD.disconnected);
+      return null;
+    }
+  }
+
+  async #open(): Promise<Connection> {
+    try {
+      return await this.#connect();
+    } finally {
+      this.#opening = null;
+    }
+  }
+
+  async #connect(): Promise<Connection> {
     const opened = await connect(this.#way, session_ms);
     const fd = descriptorOf(opened.client);
     if (this.#closed || fd === null) {
@@ -103,25 +134,26 @@ export class Writer {
       });
     }
     this.#connection = opened;
-    return this.#led(opened);
+    return opened;
   }
 
   /** A name may lead elsewhere by now: nothing there was proved or armed (W2, W3). */
-  #led(connection: Connection): Connection {
-    const at = peerOf(connection.client);
+  #checkPeer({ client }: Connection): void {
+    const at = peerOf(client);
     const peer = this.#peer();
     if (at !== peer) {
       throw new Error(`${this.#way.settings.host} leads to ${at} now, the link to ${peer}: ` +
         "nothing is read or written there until the link itself is connected anew");
     }
-    return connection;
   }
 
-  async #read(field: Field, raw: Uint8Array, done: ClientDone): Promise<void> {
+  async #read(
+    { session, namespaces }: Connection, field: Field, raw: Uint8Array, notAfter: number,
+    done: ClientDone,
+  ): Promise<void> {
     try {
-      const { session, namespaces } = await this.#ready();
       const { address } = field;
-      const answer = await within(this.#way.settings.timeout, session.read({
+      const answer = await within(this.#patience_ms(notAfter), session.read({
         nodeId: nodeOf(address, namespaces), attributeId: VALUE,
         ...(address.range === "" ? {} : { indexRange: address.range }),
       } as never, 0));
@@ -133,12 +165,11 @@ export class Writer {
   }
 
   async #write(
-    field: Field, raw: Uint8Array, last: () => number | null, done: ClientDone,
+    connection: Connection, field: Field, raw: Uint8Array, last: () => number | null,
+    done: ClientDone,
   ): Promise<void> {
-    let connection: Connection;
     let prepared: () => Promise<StatusCode>;
     try {
-      connection = await this.#ready();
       prepared = prepare(field, raw, connection);
     } catch (thrown) {
       this.#fail("write", thrown);
@@ -161,8 +192,7 @@ export class Writer {
       return;
     }
     try {
-      const within_ms = Math.max(1, Math.min(this.#way.settings.timeout, notAfter - this.#now()));
-      const status = await within(within_ms, answer);
+      const status = await within(this.#patience_ms(notAfter), answer);
       const good = status.value === StatusCodes.Good.value;
       if (!good) {
         this.#log.warn("link", `${this.#way.name}: the server answers ${status.name} to a write`,
@@ -190,6 +220,11 @@ export class Writer {
     return { answer, frame: chunks.length === 0 ? null : new Uint8Array(Buffer.concat(chunks)) };
   }
 
+  /** ms that an answer is waited for. */
+  #patience_ms(notAfter: number): number {
+    return Math.max(1, Math.min(this.#way.settings.timeout, notAfter - this.#now()));
+  }
+
   #fail(what: string, thrown: unknown): void {
     this.#log.warn("link", `${this.#way.name}: ${what} of the gate: ${reason(thrown)}`);
     this.lose();
@@ -200,6 +235,10 @@ export class Writer {
     if (field === undefined) this.#fields.set(tag, (field = new Field(tag)));
     return field;
   }
+}
+
+function drop({ done }: Job, state: number): void {
+  done(state, 0, false, NaN, null);
 }
 
 /** All that a write needs before its last look. */

@@ -43,6 +43,9 @@ export class PlantProcess {
 export class Cable {
   readonly port: number;
   cut = false;
+  /** Pieces that pass of each connection from now on; then the server hangs, until `mend`. */
+  passes = Infinity;
+  readonly #lines = new Set<Line>();
   /** What waits; null = it does not stall. */
   #stalled: (() => void)[] | null = null;
   /** Pieces of the newest connection that still pass; then the cable is cut. */
@@ -56,7 +59,9 @@ export class Cable {
       hostname, port,
       socket: {
         open(client) {
-          cable.#newest = client.data = { early: [], client, server: null };
+          cable.#newest = client.data =
+            { early: [], held: [], left: cable.passes, client, server: null };
+          cable.#lines.add(client.data);
           void Bun.connect({ hostname: "127.0.0.1", port: to, socket: {
             open(server) {
               client.data.server = server;
@@ -73,10 +78,14 @@ export class Cable {
         data(client, bytes) {
           if (client.data === cable.#newest && cable.#left-- <= 0) cable.cut = true;
           if (cable.cut) return;
+          if (client.data.left-- <= 0) return void client.data.held.push(Buffer.from(bytes));
           if (client.data.server === null) client.data.early.push(Buffer.from(bytes));
           else client.data.server.write(bytes);
         },
-        close: (client) => void client.data.server?.end(),
+        close: ({ data: line }) => {
+          cable.#lines.delete(line);
+          line.server?.end();
+        },
       },
     });
     this.port = this.#listener.port;
@@ -97,10 +106,14 @@ export class Cable {
     this.#stalled = null;
   }
 
-  /** It is whole again. */
+  /** It is whole again, and a server that hung gets what came meanwhile. */
   mend(): void {
-    this.#left = Infinity;
+    this.#left = this.passes = Infinity;
     this.cut = false;
+    for (const line of this.#lines) {
+      line.left = Infinity;
+      for (const bytes of line.held.splice(0)) line.server?.write(bytes);
+    }
   }
 
   /** The newest connection ends; the others stay. */
@@ -119,6 +132,8 @@ export class Cable {
 
 interface Line {
   early: Buffer[];
+  held: Buffer[];
+  left: number;
   client: { end(): void };
   server: { write(bytes: Uint8Array): number; end(): void } | null;
 }
