@@ -1,9 +1,9 @@
 /**
  * A server in a process of its own, for tests of the whole: `bun plant.ts PORT [COUNTERS] [USER
  * PASSWORD [CERTIFICATE of another user, a file]]`. Each line that it reads is answered by one:
- * `set NAME JSON`, `bad NAME`, `get NAME`, `count MS` (all counters go up), `counted`, `forget`
- * (all sessions), `writes` (what was written to Setpoint), `refuse` (the next request to watch
- * nodes fails), `over NAME` (the clients of all subscriptions are told this status), `forgetTold`
+ * `set NAME JSON`, `bad NAME`, `uncertain NAME`, `get NAME`, `count MS` (all counters go up),
+ * `counted`, `forget` (all sessions), `writes` (what was written to Setpoint), `refuse` (the next
+ * request to watch nodes fails), `over NAME` (the clients of all subscriptions are told this status), `forgetTold`
  * (what was told is kept for nobody), `empty` (until `full`, whoever asks for a message once
  * more gets one without values).
  */
@@ -132,6 +132,11 @@ function answer(line: string): string {
     variables.get(name)!.setValueFromSource(variables.get(name)!.readValue().value,
       StatusCodes.BadSensorFailure);
     return "bad";
+  }
+  if (verb === "uncertain") {
+    variables.get(name)!.setValueFromSource(variables.get(name)!.readValue().value,
+      StatusCodes.UncertainSensorNotAccurate);
+    return "uncertain";
   }
   if (verb === "count") {
     clearInterval(timer);

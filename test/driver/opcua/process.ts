@@ -45,6 +45,8 @@ export class Cable {
   cut = false;
   /** Pieces that pass of each connection from now on; then the server hangs, until `mend`. */
   passes = Infinity;
+  /** Connections that were made. */
+  opened = 0;
   readonly #lines = new Set<Line>();
   /** What waits; null = it does not stall. */
   #stalled: (() => void)[] | null = null;
@@ -62,6 +64,7 @@ export class Cable {
           cable.#newest = client.data =
             { early: [], held: [], left: cable.passes, client, server: null };
           cable.#lines.add(client.data);
+          cable.opened += 1;
           void Bun.connect({ hostname: "127.0.0.1", port: to, socket: {
             open(server) {
               client.data.server = server;
@@ -94,6 +97,11 @@ export class Cable {
   /** It dies with the request after the next `requests` of the newest connection on it. */
   cutAfter(requests: number): void {
     this.#left = requests;
+  }
+
+  /** Of the connections that there are now the server reads nothing more, until `mend`. */
+  hang(): void {
+    for (const line of this.#lines) line.left = 0;
   }
 
   stall(): void {
