@@ -181,11 +181,10 @@ export class AsciiFraming extends LineFraming implements Framing {
     this.#reader.reset();
   }
 
-  clear(goesOn: boolean): void {
+  override clear(goesOn: boolean): void {
     this.#characters = 0;
     this.discard();
-    this.foreign = false;
-    if (!goesOn) this.echo.clear();
+    super.clear(goesOn);
   }
 
   /** An adapter may give back what we sent. */

@@ -23,6 +23,8 @@ export interface Framing {
   readonly isNumbered: boolean;
   /** Bytes that belonged to no exchange. */
   readonly stray: number;
+  /** Those of them since the request left that no late answer explains; 0 where it has a number. */
+  readonly odd: number;
   /** Something came since the request left, and it was not its echo alone. */
   readonly isHeard: boolean;
   /** What was found out about the medium and a person should know; empty = nothing. */

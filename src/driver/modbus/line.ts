@@ -9,6 +9,7 @@ import { BROADCAST, mayRepeat, READ_INPUTS } from "./pdu.ts";
  */
 export abstract class LineFraming {
   stray = 0;
+  odd = 0;
   readonly isNumbered = false;
   foreign = false;
   abstract readonly pdu: Uint8Array;
@@ -49,6 +50,7 @@ export abstract class LineFraming {
     this.#busyUntil = now + this.travel(n);
     this.sent_bytes = n;
     this.#heard = 0;
+    this.odd = 0;
     this.echo.sent(this.pdu[this.pduAt]! > READ_INPUTS, mayRepeat(this.pdu, this.pduAt));
   }
 
@@ -65,6 +67,12 @@ export abstract class LineFraming {
   }
 
   abstract discard(): void;
+
+  clear(goesOn: boolean): void {
+    this.odd = 0;
+    this.foreign = false;
+    if (!goesOn) this.echo.clear();
+  }
 
   unanswered(station: number, timeout_ms: number, now: number): void {
     this.#silentStation = station;
@@ -91,7 +99,10 @@ export abstract class LineFraming {
     this.stray += n;
     this.echo.strayed(n);
     const quietUntil = this.#quietUntil[this.#silentStation]!;
-    if (quietUntil <= this.#busyUntil) return;
+    if (quietUntil <= this.#busyUntil) {
+      this.odd += n;
+      return;
+    }
     this.#quietUntil[this.#silentStation] =
       Math.max(quietUntil, this.#busyUntil + this.#timeout_ms);
   }

@@ -34,6 +34,7 @@ export class MbapFraming implements Framing {
   readonly remark = "";
   isHeard = false;
   stray = 0;
+  readonly odd = 0;
   #filled = 0;
   /** Bytes of the frame in front that was given out and goes at the next look. */
   #given = 0;

@@ -166,11 +166,10 @@ export class RtuFraming extends LineFraming implements Framing {
     this.#drop(this.#filled);
   }
 
-  clear(goesOn: boolean): void {
+  override clear(goesOn: boolean): void {
     this.#filled = 0;
     this.#given = 0;
-    this.foreign = false;
-    if (!goesOn) this.echo.clear();
+    super.clear(goesOn);
   }
 
   /** Length of the frame that may begin at `i`, by the bytes that are there; 0 = none can. */

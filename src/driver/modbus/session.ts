@@ -2,8 +2,11 @@ import { assert } from "../../base.ts";
 import { DONE, newCounters, PENDING } from "../../driver.ts";
 import type { DriverTag, Request, Session, SessionCounters, Wire } from "../../driver.ts";
 import { BAD, type Ring } from "../../ring.ts";
-import { anyTime, late_answer, other_master, unanswered_write } from "../wire/exchange.ts";
+import {
+  anyTime, late_answer, other_master, out_of_step, unanswered_write,
+} from "../wire/exchange.ts";
 import { Field, type WriteWith } from "./codec.ts";
+import { stray_max } from "./echo.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
 import { BROADCAST, ILLEGAL_ADDRESS, ILLEGAL_VALUE, putRead, REFUSED } from "./pdu.ts";
 import { ModbusRequest, single } from "./plan.ts";
@@ -17,7 +20,10 @@ export interface SessionOptions {
   readonly between_ms: number;
   /** An unanswered write ends the connection, so that it cannot arrive late or later (W14). */
   readonly resetAfterWrite: boolean;
-  /** So does an unanswered read: no number would tell its answer, however late, from the next. */
+  /**
+   * So does what breaks the order in which questions and answers follow each other, where no number
+   * tells them apart: an unanswered read, a damaged answer, a frame too many.
+   */
   readonly resetAfterRead: boolean;
   readonly writeWith: WriteWith;
   /** Silence after a broadcast, in which every station does what it says; null = none is sent. */
@@ -43,8 +49,12 @@ export class ModbusSession implements Session {
   #state = IDLE;
   /** The connection is given up for what may still come by it; the line behind it is the same. */
   #goesOn = false;
+  /** Counts connections: bytes of one that was given up are none of the next. */
+  #connection = 0;
   /** Of the framing's stray bytes those that were counted. */
   #stray = 0;
+  /** By station: its slowest answer, ms; 0 = none came yet. */
+  readonly #slowest = new Float64Array(256);
   #fresh = true;
   #notBefore = 0;
   #waitUntil = 0;
@@ -108,13 +118,15 @@ export class ModbusSession implements Session {
   }
 
   receive(bytes: Uint8Array, n: number, now: number): void {
-    let at = 0;
-    while (at < n) {
+    const connection = this.#connection;
+    for (let at = 0; at < n && connection === this.#connection;) {
       at = this.#framing.push(bytes, at, n, now);
       this.#look(now);
     }
+    if (connection !== this.#connection) return;
     this.#countStray();
     if (this.#framing.foreign && this.#state !== SENT) this.#wire.reset(other_master);
+    else if (this.#framing.odd > stray_max && this.#options.resetAfterRead) this.#oneTooMany(now);
   }
 
   step(now: number): number {
@@ -132,6 +144,7 @@ export class ModbusSession implements Session {
 
   abort(): void {
     this.#framing.clear(this.#goesOn);
+    this.#connection += 1;
     this.#fresh = true;
     if (this.#state !== IDLE) this.#end(BAD.disconnected);
   }
@@ -221,7 +234,7 @@ export class ModbusSession implements Session {
     if (found === NOTHING) return;
     this.#notBefore = now + this.#options.between_ms;
     if (found === ANSWER) this.#answered(now);
-    else this.#garbled(found);
+    else this.#garbled(found, now);
     framing.discard();
   }
 
@@ -242,7 +255,7 @@ export class ModbusSession implements Session {
     }
     const sound = this.#request === null ? this.#echoes() : input[at + 1] === this.#request.bytes;
     if (!sound) {
-      this.#garbled(DAMAGED);
+      this.#garbled(DAMAGED, now);
       return;
     }
     this.#arrived(now);
@@ -257,6 +270,7 @@ export class ModbusSession implements Session {
   #arrived(now: number): void {
     this.counters.answers += 1;
     this.counters.roundTrip = now - this.#sentAt;
+    this.#slowest[this.#station] = Math.max(this.#slowest[this.#station]!, now - this.#sentAt);
   }
 
   /** The answer to a write repeats address and value, address and count, or address and masks. */
@@ -268,11 +282,30 @@ export class ModbusSession implements Session {
     return true;
   }
 
-  #garbled(found: number): void {
+  #garbled(found: number, now: number): void {
     this.counters.garbled += 1;
     this.#end(BAD.garbled);
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (found === LOST) this.#wire.reset(no_frame);
+    else this.#loseStep(now);
+  }
+
+  /** A frame came, or so many bytes, that nobody asked for. */
+  #oneTooMany(now: number): void {
+    if (this.#state === SENT) {
+      this.counters.garbled += 1;
+      this.#end(BAD.garbled);
+    }
+    this.#loseStep(now);
+  }
+
+  /** What was asked may be answered yet, and must not answer what is asked next. */
+  #loseStep(now: number): void {
+    if (this.#framing.isNumbered) return;
+    const { timeout_ms, resetAfterRead } = this.#options;
+    const longest = 2 * this.#slowest[this.#station]!;
+    this.#framing.unanswered(this.#station, Math.min(timeout_ms, longest || timeout_ms), now);
+    if (resetAfterRead) this.#renew(out_of_step);
   }
 
   #expire(now: number): void {
@@ -293,12 +326,12 @@ export class ModbusSession implements Session {
     if (this.#framing.foreign) this.#wire.reset(other_master);
     else if (isWrite && this.#options.resetAfterWrite) {
       this.#wire.reset(unanswered_write);
-    } else if (this.#options.resetAfterRead) this.#renew();
+    } else if (this.#options.resetAfterRead) this.#renew(late_answer);
   }
 
-  #renew(): void {
+  #renew(why: string): void {
     this.#goesOn = true;
-    this.#wire.reset(late_answer, true);
+    this.#wire.reset(why, true);
     this.#goesOn = false;
   }
 

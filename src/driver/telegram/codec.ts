@@ -101,6 +101,12 @@ export class Field {
     return this.#kind === BOOL ? readBool(bytes, from, to) : readNumber(bytes, from, to);
   }
 
+  /** What is looked for stands in the telegram, whether or not the tag can hold it. */
+  isIn(telegram: Telegram): boolean {
+    return telegram.locate(this.address.place) &&
+      (this.isText || !Number.isNaN(this.raw(telegram)));
+  }
+
   /** GOOD, or why a raw number is no value of this tag. */
   stateOf(raw: number): number {
     // What was to be a number is none.

@@ -1,5 +1,5 @@
 import type { DriverTag, Request } from "../../driver.ts";
-import type { Ring } from "../../ring.ts";
+import { BAD, type Ring } from "../../ring.ts";
 import { Field } from "./codec.ts";
 import type { SharedLink } from "./settings.ts";
 import { textOf } from "./notation.ts";
@@ -25,12 +25,20 @@ export class TelegramRequest implements Request {
     this.#fields = fields;
   }
 
-  /** The telegram that was accepted last, into the cells of row `seq`. */
-  decode(ring: Ring, seq: number): void {
+  /**
+   * The telegram that was accepted last, into the cells of row `seq`; false = nothing of what is
+   * looked for stands in it.
+   */
+  decode(ring: Ring, seq: number): boolean {
     const said = this.telegram.state();
+    let isRead = false;
     for (let i = 0; i < this.#fields.length; i++) {
-      this.#fields[i]!.decodeCell(this.telegram, said, ring, seq);
+      const field = this.#fields[i]!;
+      field.decodeCell(this.telegram, said, ring, seq);
+      const { state } = ring.columns[field.tag.column]!;
+      if (ring.arena.U[state + (seq & ring.mask)] !== BAD.garbled) isRead = true;
     }
+    return isRead;
   }
 }
 

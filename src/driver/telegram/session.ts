@@ -2,7 +2,7 @@ import { assert, limits } from "../../base.ts";
 import { DONE, newCounters, PENDING } from "../../driver.ts";
 import type { DriverTag, Listening, Request, Session, Wire } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
-import { anyTime, late_answer, unanswered_write } from "../wire/exchange.ts";
+import { anyTime, late_answer, out_of_step, unanswered_write } from "../wire/exchange.ts";
 import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
@@ -44,6 +44,10 @@ export class TelegramSession implements Session {
   #frame = 0;
   /** Nothing is sent before: a late answer on a serial line would be taken for the next one. */
   #quietUntil = 0;
+  /** Something is asked whose answer is known by nothing but that it comes next. */
+  #isByOrder = false;
+  /** The slowest answer so far, ms; 0 = none came yet. */
+  #slowest = 0;
   #sendAt = 0;
   #sentAt = 0;
   #deadline = Infinity;
@@ -150,6 +154,7 @@ export class TelegramSession implements Session {
     this.#kind = kind;
     this.#telegram = telegram;
     this.#learn(telegram);
+    if (telegram.match === null) this.#isByOrder = true;
     this.#last = last;
     this.#frame = 0;
     this.#deadline = Infinity;
@@ -242,11 +247,7 @@ export class TelegramSession implements Session {
   /** A frame came, sound or not. */
   #came(found: number, now: number): void {
     const { input, from, to } = this.#framing;
-    if (found === DAMAGED) {
-      this.counters.garbled += 1;
-      if (this.#state === ANSWER) this.#fail(BAD.garbled);
-      return;
-    }
+    if (found === DAMAGED) return this.#garbled(now);
     this.#framing.hideLength();
     const isAwaited = this.#state === ANSWER;
     for (const request of this.#unasked) {
@@ -254,8 +255,27 @@ export class TelegramSession implements Session {
       if (isAwaited && request.telegram.match === null) continue;
       if (request.telegram.accepts(input, from, to)) return this.#report(request);
     }
-    if (isAwaited) this.#answered(input, from, to, now);
-    else this.#framing.stray += this.#framing.whole;
+    if (isAwaited) return this.#answered(input, from, to, now);
+    this.#framing.stray += this.#framing.whole;
+    this.#loseStep(now);
+  }
+
+  /** What came is damaged, or nothing of what was asked for stands in it. */
+  #garbled(now: number): void {
+    this.counters.garbled += 1;
+    const connection = this.#connection;
+    if (this.#state === ANSWER) this.#fail(BAD.garbled);
+    if (connection === this.#connection) this.#loseStep(now);
+  }
+
+  /** An answer may be still to come, and must not be that to what is asked next. */
+  #loseStep(now: number): void {
+    // What comes while nothing is sent was waited for.
+    if (!this.#isByOrder || now < this.#quietUntil) return;
+    const { timeout } = this.#link;
+    this.#quietUntil = now + Math.min(timeout, 2 * this.#slowest || timeout);
+    this.#sendAt = Math.max(this.#sendAt, this.#quietUntil);
+    if (this.#resetAfterRead) this.#wire.reset(out_of_step, true);
   }
 
   #answered(input: Uint8Array, from: number, to: number, now: number): void {
@@ -269,13 +289,22 @@ export class TelegramSession implements Session {
       return this.#end(BAD.exception);
     }
     if (!telegram.accepts(input, from, to)) {
-      if (this.#isOfAnother(input, from, to)) return;
-      this.counters.garbled += 1;
-      return this.#fail(BAD.garbled);
+      if (!this.#isOfAnother(input, from, to)) this.#garbled(now);
+      return;
     }
+    const isRead = this.#kind === READ ? this.#request!.decode(this.#ring!, this.#seq)
+      : this.#saysOf(telegram);
+    // Anything else that a machine says may be no answer: that may be still to come.
+    if (!isRead && telegram.match === null) return this.#garbled(now);
     this.counters.answers += 1;
-    if (this.#kind === READ) this.#request!.decode(this.#ring!, this.#seq);
+    this.#slowest = Math.max(this.#slowest, this.counters.roundTrip);
     this.#end(this.#kind === RAW ? this.#takeRaw(telegram) : DONE);
+  }
+
+  /** The value of the tag is there, or the machine's own word for why it is not. */
+  #saysOf(telegram: Telegram): boolean {
+    const said = telegram.state();
+    return said === GOOD ? this.#field!.isIn(telegram) : said !== BAD.garbled;
   }
 
   /** A late answer, to what was asked before: it is known by its `match`. */

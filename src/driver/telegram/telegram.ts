@@ -62,12 +62,16 @@ export class Telegram {
     return this.match === null || this.match.match(bytes, from, to);
   }
 
-  /** The state that the machine's own word gives its values. */
+  /**
+   * The state that the machine's own word gives its values. A word that nobody named is bad, and
+   * where nothing else says that this is the telegram, no sign that it is.
+   */
   state(): number {
     if (this.#quality === null) return GOOD;
-    if (!this.locate(this.#quality.place)) return BAD.source;
-    for (const { bytes, state } of this.#quality.words) if (this.#is(bytes)) return state;
-    return BAD.source;
+    if (this.locate(this.#quality.place)) {
+      for (const { bytes, state } of this.#quality.words) if (this.#is(bytes)) return state;
+    }
+    return this.match === null ? BAD.garbled : BAD.source;
   }
 
   /** True if this is where the machine says how good its values are. */

@@ -7,6 +7,10 @@ export const anyTime = (): number => Infinity;
 export const late_answer = "an answer is late, and nothing would tell it from the next one: the " +
   'connection is made anew; a longer "timeout" is right if that is often';
 
+/** Where answers have no numbers: which question the next one is of nobody could tell. */
+export const out_of_step = "what came is no answer to what was asked, or one too many, and " +
+  "nothing would tell the next answer from another's: the connection is made anew";
+
 /** It may still be under way (W14). */
 export const unanswered_write = "a write was not answered";
 
