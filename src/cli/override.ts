@@ -46,8 +46,8 @@ export const forceVerb: Verb = {
   words: 2,
   summary: "put a value in the place of a reading, for a while",
   help: `For commissioning: rules see the value as if the device said it. It writes nothing to the
-device, its quality is uncertain:forced, and nothing computed from it reaches a machine. It ends by
-time, with --end, and with the process.
+device, its quality is uncertain:forced, and nothing computed from it reaches a machine. What comes
+unasked shows it with the next telegram. It ends by time, with --end, and with the process.
       --for TIME      how long, as 10m (at most 60m)
       --end           show again what the device says
       --by NAME       who wants it; it stands in the audit${clientHelp}`,

@@ -1,10 +1,11 @@
 import { dirname, join, resolve } from "node:path";
 import { duration, Fault, limits, nearest } from "../base.ts";
+import { monotonic } from "../base/os.ts";
 import { load, problemText, type Link } from "../config.ts";
 import { DONE, type AnyDriver, type Driver, type DriverTag, type Search } from "../driver.ts";
 import { lockHolder } from "../store.ts";
 import { Asker, type Answer } from "./asker.ts";
-import { clientOptions, readText } from "./client.ts";
+import { clientOptions, readText, simulationStore } from "./client.ts";
 import { componentSchemas } from "./examine.ts";
 import { scanServer } from "./scan-server.ts";
 import { text, Usage, word, type Args, type Host, type Verb } from "./verb.ts";
@@ -15,6 +16,8 @@ const usual_pause = "20ms";
 const server_timeout = "5s";
 /** Bytes of nobody we asked: another master, or a device that answers after we have given up. */
 const stray_bytes_max = 64;
+/** Of a scan that takes long: how often it says how far it is. */
+const progress_ms = 5000;
 
 export const scanVerb: Verb = {
   name: "scan",
@@ -22,7 +25,7 @@ export const scanVerb: Verb = {
   words: 1,
   summary: "what answers on a link: stations, registers, endpoints",
   help: `Only for a link that nobody else uses: it is refused while a Tagwerk runs by this
-configuration or another program has the port, and on a bus it first listens for another master,
+configuration, or a simulation of it, or another program has the port, and on a bus it first listens for another master,
 and stays silent if there is one. It sends reads, one after the other with a pause, and never a
 write. An OPC UA server is asked for its endpoints alone: security, users, its certificate.
   -c, --config FILE   the configuration that has the link (default gateway.json here)
@@ -53,6 +56,7 @@ interface Scan {
 async function run(args: Args, host: Host): Promise<number> {
   const config = text(args, "config") ?? "gateway.json";
   const { link: asked, driver, store } = linkOf(args, host, config);
+  refuseIfSimulated(store, asked.name);
   if (driver.medium === "client") {
     refuseOptions(args, asked);
     const timed = over(asked, { connectTimeout: time(args, "timeout", server_timeout) });
@@ -130,6 +134,14 @@ function refuseIfRunning(store: string, link: string): void {
     `${link}: stop it first, or look on with tagwerk frames ${link}`, { link, pid });
 }
 
+/** W25: who looks at a simulation does not expect the machine to be asked. */
+function refuseIfSimulated(store: string, link: string): void {
+  const pid = lockHolder(simulationStore(store));
+  if (pid === null) return;
+  throw new Fault("simulated", `A simulation of this configuration runs (pid ${pid}), and a scan ` +
+    `would ask the real ${link}: stop the simulation first`, { link, pid });
+}
+
 const over = (link: Link, settings: Readonly<Record<string, unknown>>): Link =>
   ({ ...link, settings: { ...link.settings, ...settings } });
 
@@ -179,9 +191,14 @@ const isThere = ({ result, exception }: Answer, { absent }: Search): boolean =>
 async function scanLink(scan: Scan): Promise<boolean> {
   const { link, search, stations } = scan;
   const asker = await opened(scan);
+  let toldAt = monotonic();
   try {
     let found = 0;
-    for (const station of stations) {
+    for (const [i, station] of stations.entries()) {
+      if (monotonic() >= toldAt + progress_ms) {
+        console.error(`${link.name}: ${i} of ${stations.length} stations were asked`);
+        toldAt = monotonic();
+      }
       const answer = await ask(asker, scan, tagAt(station, search.areas[0]!, 0));
       if (!isThere(answer, search)) continue;
       found += 1;

@@ -98,6 +98,13 @@ test("the settings of an ASCII bus are searched for, with seven bits first", asy
   expect(output).toContain("station 1 answers with these settings");
 }, 120_000);
 
+test("a scan that takes long says how far it is", async () => {
+  const { output } = await scan("bus", "--stations", "10-14", "--registers", "none", "--timeout",
+    "1300ms");
+  expect(output).toMatch(/^bus: [45] of 5 stations were asked$/m);
+  expect(output).toContain("bus: 0 of 5 stations answer");
+}, 120_000);
+
 test("a bus with another master hears nothing of us", async () => {
   await site.plant.command("fault bus other-master 50ms");
   const from = site.plant.frames().at(-1)!.t;

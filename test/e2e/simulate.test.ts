@@ -75,6 +75,13 @@ afterAll(async () => {
   folder.remove();
 });
 
+test("W25: a scan would ask the machine, and is refused", async () => {
+  for (const link of ["bus-1", "scada"]) {
+    expect(await cli("scan", link)).toMatch(new RegExp("A simulation of this configuration runs " +
+      `\\(pid \\d+\\), and a scan would ask the real ${link}: stop the simulation first`));
+  }
+});
+
 test("W25: on a store of its own; what nothing stands for is closed, and says so", async () => {
   expect(existsSync(join(folder.path, "store-simulation"))).toBe(true);
   expect(existsSync(join(folder.path, "store"))).toBe(false);
