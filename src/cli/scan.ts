@@ -25,9 +25,10 @@ export const scanVerb: Verb = {
   words: 1,
   summary: "what answers on a link: stations, registers, endpoints",
   help: `Only for a link that nobody else uses: it is refused while a Tagwerk runs by this
-configuration, or a simulation of it, or another program has the port, and on a bus it first listens for another master,
-and stays silent if there is one. It sends reads, one after the other with a pause, and never a
-write. An OPC UA server is asked for its endpoints alone: security, users, its certificate.
+configuration, or a simulation of it, or another program has the port, and on a bus it first
+listens for another master, and stays silent if there is one. It sends reads, one after the other
+with a pause, and never a write. An OPC UA server is asked for its endpoints alone: security,
+users, its certificate.
   -c, --config FILE   the configuration that has the link (default gateway.json here)
       --store DIR     another store than the configuration's
       --stations A-B  stations to ask (default ${usual_stations})

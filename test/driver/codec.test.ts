@@ -113,7 +113,12 @@ describe(`codec, seed ${seed}`, () => {
     decodeCell(form, column, Uint8Array.of(0x7f, 0xc0, 0, 0), 0, ring, 8);
     expect(ring.arena.U[column.state + 8]).toBe(BAD.range);
     expect(readCell(ring, column, 8)).toBe(21.5);
-    expect(cell(tag("input 0", "uint64"), new Uint8Array(8).fill(255)).state).toBe(ERROR.overflow);
+    const wide = ringFor([tag("input 0", "uint64")]);
+    const its = new Field(wide.tags[0]!).form, cells = wide.ring.columns[0]!;
+    decodeCell(its, cells, Uint8Array.from(bigEndian("uint64", 5)), 0, wide.ring, 7);
+    decodeCell(its, cells, new Uint8Array(8).fill(255), 0, wide.ring, 8);
+    expect(wide.ring.arena.U[cells.state + 8]).toBe(ERROR.overflow);
+    expect(Number(readCell(wide.ring, cells, 8))).toBe(5);
   });
 
   test("a moment is seconds since 1970, to the year 2106, in the device's order", () => {

@@ -1,7 +1,7 @@
 import { assert, Fault, limits, orFault, remember, textOfBytes } from "../../base.ts";
 import type { DriverTag, Raw } from "../../driver.ts";
 import {
-  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, slotOf, type Written,
+  arrayOf, type Column, ERROR, GOOD, readsAsNull, type Ring, slotOf, spoilCell, type Written,
 } from "../../ring.ts";
 import { rawNumberOf, Scaling, scaleProblem } from "../scaling.ts";
 import { ArrayCell, itemOf } from "../wire/array.ts";
@@ -238,17 +238,21 @@ export function decodeCell(
   }
   if ((kind === WIDE_SIGNED || kind === WIDE_UNSIGNED) && !scaling.active) {
     const high = word32(bytes, at, order, 0);
+    // A uint64 from 2^63 on does not fit the signed cell.
+    if (kind === WIDE_UNSIGNED && high < 0) {
+      spoilCell(ring, column.index, seq, ERROR.overflow);
+      return;
+    }
     I[(column.payload + row) * 2 + 1] = high;
     I[(column.payload + row) * 2] = word32(bytes, at, order, 4);
-    // A uint64 from 2^63 on does not fit the signed cell.
-    U[column.state + row] = kind === WIDE_UNSIGNED && high < 0 ? ERROR.overflow : GOOD;
+    U[column.state + row] = GOOD;
     return;
   }
   const raw = rawNumber(form, bytes, at);
   const state = scaling.stateOf(raw);
   // No measurement: the last known value stands, with the reason.
-  if (readsAsNull(state)) F[column.payload + row] = F[column.payload + ((seq - 1) & ring.mask)]!;
-  else F[column.payload + row] = scaling.value(raw);
+  if (readsAsNull(state)) return spoilCell(ring, column.index, seq, state);
+  F[column.payload + row] = scaling.value(raw);
   U[column.state + row] = state;
 }
 

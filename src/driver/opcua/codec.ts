@@ -116,12 +116,13 @@ export function decodeCell(field: Field, value: Value, ring: Ring, seq: number):
   }
   if (column.kind === "int64" && Array.isArray(value.value)) {
     const [high, low] = value.value as [number, number];
-    I[(column.payload + row) * 2] = low;
-    I[(column.payload + row) * 2 + 1] = high;
-    // Past 2^63 it does not fit the signed cell; below 0 it is no uint64.
+    // Past 2^63 it does not fit the signed cell; below 0 it is no uint64. The last value stands.
     const negative = (high | 0) < 0;
     const unfit = negative && (value.dataType === BUILT_IN.UInt64 || tag.type === "uint64");
     U[column.state + row] = unfit ? ERROR.overflow : GOOD;
+    if (unfit) return;
+    I[(column.payload + row) * 2] = low;
+    I[(column.payload + row) * 2 + 1] = high;
     return;
   }
   putNumber(field, numberOf(value), ring, seq);

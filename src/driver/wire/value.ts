@@ -65,17 +65,21 @@ export class NumberField {
     const row = seq & ring.mask;
     if (!this.#scaling.active && (this.#kind === INT64 || this.#kind === UINT64)) {
       this.#load(bytes, at);
+      // A uint64 from 2^63 on does not fit the signed cell.
+      if (this.#kind === UINT64 && asInt32[1]! < 0) {
+        spoilCell(ring, this.tag.column, seq, ERROR.overflow);
+        return;
+      }
       I[(column.payload + row) * 2] = asInt32[0]!;
       I[(column.payload + row) * 2 + 1] = asInt32[1]!;
-      // A uint64 from 2^63 on does not fit the signed cell.
-      U[column.state + row] = this.#kind === UINT64 && asInt32[1]! < 0 ? ERROR.overflow : GOOD;
+      U[column.state + row] = GOOD;
       return;
     }
     const raw = this.#raw(bytes, at);
     const state = this.#scaling.stateOf(raw);
     // No measurement: the last known value stands, with the reason.
-    if (readsAsNull(state)) spoilCell(ring, this.tag.column, seq, state);
-    else F[column.payload + row] = this.#scaling.value(raw);
+    if (readsAsNull(state)) return spoilCell(ring, this.tag.column, seq, state);
+    F[column.payload + row] = this.#scaling.value(raw);
     U[column.state + row] = state;
   }
 
