@@ -1,4 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test,
+} from "bun:test";
+import { OPCUAClient } from "node-opcua-client";
 import { createLog } from "../../../src/base.ts";
 import { DONE, opcua } from "../../../src/driver.ts";
 import type { OpcuaLink } from "../../../src/driver/opcua/settings.ts";
@@ -95,6 +98,26 @@ test("W11: what its last look keeps back does not leave", async () => {
   const looks = { n: 0, pass: false };
   expect(await write(65, 5000, looks)).toMatchObject({ result: BAD.disconnected, sent: false });
   expect([looks.n, (await read()).value, (await written()).includes(65)]).toEqual([1, 20, false]);
+});
+
+test("W14: a request that the library did not hand on at once never leaves", async () => {
+  const create = OPCUAClient.create;
+  const late = spyOn(OPCUAClient, "create").mockImplementation((options) => {
+    const client = create(options);
+    const createSession = client.createSession.bind(client) as any;
+    client.createSession = (async (user: unknown) => {
+      const session = await createSession(user);
+      const request = session.write.bind(session);
+      session.write = (asked: unknown) => Bun.sleep(50).then(() => request(asked));
+      return session;
+    }) as any;
+    return client;
+  });
+  expect(await write(64, 5000)).toMatchObject({ result: BAD.disconnected, sent: false });
+  late.mockRestore();
+  await settle();
+  expect(await written()).not.toContain(64);
+  expect(await write(24, 5000)).toMatchObject({ result: DONE, sent: true });
 });
 
 test("a connection that the server ended is not used again", async () => {
