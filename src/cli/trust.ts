@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../base.ts";
 import type { Trusted } from "../driver.ts";
@@ -27,11 +27,22 @@ in PEM or DER, so that it is known before the first connection.
   },
 };
 
+/** Bytes; whole chains of certificates have less. */
+const certificate_bytes_max = 65_536;
+
+function readCertificate(path: string): Uint8Array {
+  const stat = statSync(path);
+  if (stat.isFile() && stat.size <= certificate_bytes_max) return readFileSync(path);
+  throw new Fault("no-certificate", `${path} is ` + (stat.isFile() ? `${stat.size} bytes long`
+    : "no regular file") + `: a certificate is a file of at most ${certificate_bytes_max} bytes`,
+  { path });
+}
+
 async function trusted(args: Args, host: Host, name: string): Promise<Trusted> {
   const given = word(args, 1, "FINGERPRINT or FILE");
   if (existsSync(given)) {
     const { driver, link, directory } = serverLink(args, host, name);
-    return driver.tools.trust(link.name, directory, readFileSync(given));
+    return driver.tools.trust(link.name, directory, readCertificate(given));
   }
   if (/[./]/.test(given)) throw new Fault("no-file", `There is no file ${given}`, { given });
   const store = storeDirectory(args);

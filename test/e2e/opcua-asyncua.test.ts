@@ -120,6 +120,7 @@ test.skipIf(interpreter === null)(
       expect(output).toContain('"security": "None": anonymous');
       expect((await cli("trust", "au", certificate)).output).toContain("did you mean ua?");
       expect((await cli("trust", "ua", file)).output).toContain("The file is no certificate");
+      expect((await cli("trust", "ua", "/dev/zero")).output).toContain("is no regular file");
       expect((await cli("trust", "ua", "nowhere.der")).output).toContain("no file nowhere.der");
       const trusted = await cli("trust", "ua", certificate);
       expect([trusted.code, trusted.output]).toEqual([0, expect.stringMatching(

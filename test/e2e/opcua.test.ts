@@ -135,6 +135,8 @@ test("values of all types come, each with its quality", async () => {
   expect((await quality("plant.none")).quality).toBe("bad:address");
   expect((await quality("plant.count")).quality).toBe("bad:address");
   expect((await quality("plant.wrong")).quality).toBe("error:type");
+  expect((await gateway.get("/tags/plant.wrong/why")).body.reason).toBe("the poll gave " +
+    "error:type: the node has another type than the tag: tagwerk browse ua shows it");
   expect(String((await quality("plant.wide")).value)).toBe(String(2 ** 32 + 2));
   expect(JSON.parse(String((await quality("plant.curve")).value))).toEqual([1, 2, 3]);
   expect(await quality("plant.points")).toMatchObject({ value: [2, 4, 6], quality: "good" });

@@ -1,7 +1,7 @@
 import { Fault } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import type { ClientDriver, DriverTag, Request } from "../../driver.ts";
-import { BAD } from "../../ring.ts";
+import { BAD, ERROR } from "../../ring.ts";
 import { parseAddress, placesOf } from "./address.ts";
 import { decode, encode, isRefusal, rawBytes, tagProblem } from "./codec.ts";
 import type { OpcuaLink } from "./settings.ts";
@@ -40,9 +40,13 @@ export const opcua: ClientDriver = {
     (tags.length === 0 ? [] : [{ station: tags[0]!.station, tags,
       text: tags.length === 1 ? tags[0]!.at : `${tags[0]!.at} and ${tags.length - 1} others` }]),
 
-  advise: ({ state, tag }, { name }) => (state !== BAD.address ? null
-    : `the server has no node ${tag?.at ?? "of this name"}: tagwerk browse ${name} lists what it ` +
-      "has; a namespace's number may change, its URI (nsu=) does not"),
+  advise({ state, tag }, { name }) {
+    const browse = `tagwerk browse ${name}`;
+    if (state === ERROR.type) return `the node has another type than the tag: ${browse} shows it`;
+    return state !== BAD.address ? null
+      : `the server has no node ${tag?.at ?? "of this name"}: ${browse} lists what it has; a ` +
+        "namespace's number may change, its URI (nsu=) does not";
+  },
   occupies: () => null,
   encode,
   decode,

@@ -1,9 +1,9 @@
-import type { Socket } from "node:net";
+import { connect as connectSocket, type Socket } from "node:net";
 import {
   MessageSecurityMode, OPCUAClient, resolveNodeId, SecurityPolicy, setDebugLogger, setErrorLogger,
   setWarningLogger, UserTokenType, type ClientSession, type NodeId, type UserIdentityInfo,
 } from "node-opcua-client";
-import { eventLoop, Fault, type Log } from "../../base.ts";
+import { eventLoop, Fault, reason, type Log } from "../../base.ts";
 import type { Node } from "./address.ts";
 import { urlOf, type OpcuaLink } from "./settings.ts";
 import { certificatePath, ownIdentity, TrustList, userKeys } from "./trust.ts";
@@ -53,8 +53,22 @@ export async function connect(way: Way, sessionTimeout_ms: number): Promise<Conn
     return await within(settings.connectTimeout, openSession(client, settings));
   } catch (thrown) {
     void abandon(client);
-    throw failed(thrown, way, trusted);
+    throw failed(await sayingWhy(thrown, settings), way, trusted);
   }
+}
+
+/**
+ * With security the library first asks for the server's certificate, and where nobody answers says
+ * only that there is no connection. The socket itself knows why.
+ */
+async function sayingWhy(thrown: unknown, settings: OpcuaLink): Promise<unknown> {
+  if (!/premature disconnection/.test(reason(thrown))) return thrown;
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const socket = connectSocket(settings.port, settings.host);
+  socket.once("connect", () => resolve(thrown)).once("error", resolve);
+  const why = await within(settings.connectTimeout, promise).catch((late: unknown) => late);
+  socket.destroy();
+  return why;
 }
 
 /** Why there is no connection, with what to try. */

@@ -42,6 +42,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
         `there (${certificate}); and check that its clock is right`)],
   [/waiting for data on socket.*hadError ?true/s, ({ settings }) => `what answers at ` +
     `${settings.host}:${settings.port} does not speak OPC UA: is it the right port?`],
+  [/premature disconnection/, ({ settings }) => `${settings.host}:${settings.port} ended the ` +
+    "connection before it said anything: is it the right port, and has it too many of them?"],
   [/BadTooManySessions|BadMaxConnectionsReached|BadTcpNotEnoughResources/, () =>
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +
