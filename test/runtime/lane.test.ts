@@ -39,7 +39,8 @@ function laneOf(
   {
     station = path.station, policy = fixture.policy, alone = { device: null as string | null },
     readBack = undefined as number | null | undefined, forced = [] as readonly string[],
-    lag_ms = 0, words = null as Uint8Array | null, hangs = null as "read" | "write" | null,
+    lag_ms = 0, words = null as Uint8Array | null,
+    hangs = null as "read" | "commit" | "write" | "answer" | null,
     clock = { now },
   } = {},
 ) {
@@ -47,6 +48,8 @@ function laneOf(
   const guards: (Guard & { until: number })[] = [];
   const story: (string | null)[] = [];
   let reads = 0;
+  /** Until when each of them is waited for. */
+  const waits: number[] = [];
   /** What the link would do, once it goes on. */
   const hanging: (() => void)[] = [];
   const box = fixture.box();
@@ -54,8 +57,9 @@ function laneOf(
   const port: LinkPort = {
     name: "bus", peer: path.peer, open: true, step: () => Infinity, close() {},
     frames: new Frames(), lag_ms: () => lag_ms, view: () => { throw new Error("nobody asks"); },
-    read(_tag, raw, _notAfter, done) {
+    read(_tag, raw, notAfter, done) {
       reads += 1;
+      waits.push(notAfter);
       const word = guards.length === 0 ? 600 : readBack!;
       raw.set(words ?? [word >> 8, word & 255]);
       const answer = (): void => done(word === null ? BAD.timeout : DONE, 0, true, NaN, null);
@@ -69,6 +73,7 @@ function laneOf(
         if (until !== null) guards.push({ ...guard, until });
         if (until !== null && station === 0) done(BAD.broadcast, 0, true, now, raw);
         if (until === null) done(BAD.disconnected, 0, false, NaN, null);
+        else if (hangs === "answer") hanging.push(() => done(DONE, 0, true, now, raw));
         else if (answers) done(DONE, 0, true, now, raw);
       };
       if (hangs === "write") hanging.push(send);
@@ -82,7 +87,12 @@ function laneOf(
       name: "setpoint", type: words === null ? "int16" : "int64", eu: "°C", writable: true }),
     driver: modbusRtu, link, port, policy, ring, interval: 100,
     permit: permitOf(permitAt), box, log,
-    audit: { intent: (_command, _admitted, _tag, done) => (committing(), done(null)),
+    audit: {
+      intent: (_command, _admitted, _tag, done) => {
+        committing();
+        if (hangs === "commit") hanging.push(() => done(null));
+        else done(null);
+      },
       outcome: (_command, { code }) => story.push(code), refused() {},
       reserve: () => Promise.resolve(true) },
     clock: { now: () => clock.now, time: () => clock.now, steps: 0, certain: true,
@@ -93,7 +103,7 @@ function laneOf(
   lane.step(now, now, false);
   lane.state.arming = fixture.arming({ hash: lane.state.hash! });
   lane.state.lastReadBack = 60;
-  return { lane, guards, ring, story, box, reads: () => reads,
+  return { lane, guards, ring, story, box, waits, reads: () => reads,
     goOn: () => hanging.splice(0).forEach((one) => one()) };
 }
 const broadcast: TagPolicy = { ...fixture.policy, maxStep: null, deadband: 0, onLoss: null,
@@ -272,3 +282,35 @@ test("W4: from its last look to the answer a frame may leave, and not before", (
   goOn();
   expect([guards.length, lane.onTheWire]).toEqual([1, true]);
 });
+
+test("W10, W11: an intent that is being committed ends by its last look, with one outcome", () => {
+  const clock = { now };
+  const { lane, goOn, guards, story } = laneOf(now, () => {}, { hangs: "commit", clock });
+  const codes: unknown[] = [];
+  lane.take(fixture.restAsk({ notAfter: now + 300 }), ({ code }) => codes.push(code));
+  clock.now = now + 400;
+  lane.step(clock.now, clock.now, false);
+  expect([codes, story]).toEqual([[], []]);
+  goOn();
+  expect([guards, codes, story]).toEqual([[], ["expired"], ["expired"]]);
+});
+
+test("W15: a frame that left waits for its answer, past its deadline and its arming", () => {
+  const clock = { now };
+  const { lane, goOn, guards } = laneOf(now, () => {}, { hangs: "answer", clock, readBack: 620 });
+  const outcomes: unknown[] = [];
+  lane.take(fixture.restAsk({ notAfter: now + 300 }), ({ outcome }) => outcomes.push(outcome));
+  clock.now = now + 400;
+  lane.end("disarmed by anna");
+  lane.step(clock.now, clock.now, false);
+  expect([guards.length, outcomes, lane.onTheWire]).toEqual([1, [], true]);
+  goOn();
+  expect([outcomes, lane.onTheWire]).toEqual([["verified"], false]);
+});
+
+test.each([[300, 2000], [5000, 5000]])(
+  "W11: of %s ms the read has what there is, and the read-back %s", (within, readBack) => {
+    const { lane, waits } = laneOf(now, () => {}, { readBack: 620 });
+    lane.take(fixture.restAsk({ notAfter: now + within }), () => {});
+    expect(waits).toEqual([now + within, now + readBack]);
+  });

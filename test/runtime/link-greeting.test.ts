@@ -4,8 +4,8 @@ import { LinkRunner } from "../../src/runtime/link.ts";
 import { viewOf } from "../../src/runtime/port.ts";
 import { linkOf, ringFor, ScriptedWire, tag } from "../driver/support.ts";
 
-/** A link to a device that the test plays, and that has nothing. */
-function start(driver: Driver, settings: object, asked: DriverTag[]) {
+/** A link to a device that the test plays; its values are all this one, null = it has none. */
+function start(driver: Driver, settings: object, asked: DriverTag[], value: number | null = null) {
   const { ring, tags } = ringFor(asked);
   const link = linkOf(driver, { host: "10.0.0.5", ...settings });
   const clock = { now: 0 };
@@ -26,7 +26,7 @@ function start(driver: Driver, settings: object, asked: DriverTag[]) {
   wire.open = () => { opens += 1; };
   wire.reset = (why = "reset") => runner.closed(why);
   runner.attach(wire, (own) => driver.open(link, own));
-  const server = driver.serve([], link, { value: () => null, written: () => false });
+  const server = driver.serve([], link, { value: () => value, written: () => false });
   /** The device answers what was sent last. */
   const serve = (): void => {
     server.receive(wire.last, wire.last.length, clock.now, {
@@ -63,6 +63,29 @@ test("a PLC that refuses its greeting is asked less and less, and the link says 
   });
   expect(waits.slice(0, 4)).toEqual([100, 200, 400, 800]);
   expect(waits.length).toBeLessThan(11);
+});
+
+test("a link that has answered and is lost is tried again as soon as at first", () => {
+  const plc = start(s7, {}, [tag("DB1.DBW0", "int16")], 7);
+  const { runner, clock, wire, serve } = plc;
+  /** ms until it is opened again. */
+  const lost = (): number => {
+    runner.closed("lost");
+    const [from, before] = [clock.now, plc.opens];
+    for (; plc.opens === before; clock.now += 10) runner.step(clock.now);
+    return clock.now - 10 - from;
+  };
+  runner.step(0);
+  expect([lost(), lost(), lost()]).toEqual([100, 200, 400]);
+  runner.opened("10.0.0.5:102");
+  for (let served = 0; served < 3; served++) {
+    runner.step(clock.now);
+    expect(wire.sent.length).toBe(served + 1);
+    serve();
+  }
+  runner.step(clock.now);
+  expect(runner.state).toBe("open");
+  expect(lost()).toBe(100);
 });
 
 describe.each([

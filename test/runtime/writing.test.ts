@@ -20,8 +20,14 @@ function start() {
   const arena = Arena.create(1 << 22);
   const rings = new Map(graph.streams.map((stream) =>
     [stream.name, Ring.create(arena, stream.layout).ring]));
+  /** How long (ms) each read is waited for. */
+  const waits: number[] = [];
   const port = { name: "plc", peer, open: true,
-    read: (_tag, _raw, _notAfter, done) => (done(DONE, 0, true, NaN, null), true),
+    read(_tag, _raw, notAfter, done) {
+      waits.push(notAfter - now);
+      done(DONE, 0, true, NaN, null);
+      return true;
+    },
   } as Partial<LinkPort>;
   const links = new Map(graph.links.map(({ link }) => [link.name, port]));
   const role = { gateway: graph.gateway, share: graph, rings, rules: [], links,
@@ -36,9 +42,11 @@ function start() {
   const writing = new Writing(role, store, { epoch: 1, abandoned: [], writes: {},
     lastSent: {} }, fixture.box(), world, () => {});
   writing.step(now, now);
-  const { state } = writing.lanes.get(tag)!;
+  const lane = writing.lanes.get(tag)!;
+  const { state } = lane;
   const ask = { tag, for_ms: 60_000, by: "anna", proof: state.hash! };
-  return { writing, state, arm: () => writing.arm(ask), waited: () => now - fixture.now };
+  return { writing, lane, state, waits, arm: () => writing.arm(ask),
+    waited: () => now - fixture.now };
 }
 
 test("an arming waits for the end of the command that a rule has under way", async () => {
@@ -70,4 +78,24 @@ test("W3: it does not take effect where the path ended after the tag was read", 
   const refused = await arm().catch((thrown: unknown) => thrown);
   expect(refused).toMatchObject({ code: "link-down" });
   expect(state.arming).toBeNull();
+});
+
+test("W4: a disarm waits for a frame on the wire, for no command that waits itself", async () => {
+  const waiting = start();
+  waiting.state.begin(fixture.restAsk({ tag }));
+  await waiting.writing.latch("anna");
+  expect(waiting.waited()).toBe(0);
+  const sending = start();
+  Object.defineProperty(sending.lane, "onTheWire", { get: () => sending.waited() < 300 });
+  await sending.writing.latch("anna");
+  expect(sending.waited()).toBeGreaterThanOrEqual(300);
+});
+
+test("W11: a proof by writing waits for its read as long as for the rest", async () => {
+  const { writing, waits, arm } = start();
+  await writing.prove({ id: "p-1", tag, by: "anna", proof: "" }, "new");
+  expect(waits[0]).toBe(5000);
+  // Who arms waits as long as the link itself does.
+  await arm();
+  expect(waits.at(-1)).toBe(Infinity);
 });

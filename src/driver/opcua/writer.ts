@@ -24,8 +24,8 @@ interface Job {
  * Reads and writes of the gate, by a connection of their own: the library keeps requests of a
  * connection that it lost and sends them by the next one, which a write must never be. This one is
  * never made anew by the library; it is opened before a job, and thrown away, with all that it had
- * not sent, when an answer does not come in time or the connection ends (W14). A job waits for the
- * connection and for its answer until its own deadline, and is not begun after that (W11).
+ * not sent, when an answer does not come in time or the connection ends (W14). Who asked for a job
+ * waits for the connection and for the answer until his own deadline; after it none is begun (W11).
  */
 export class Writer {
   readonly #way: Way;
@@ -148,20 +148,22 @@ export class Writer {
   }
 
   async #read(
-    { session, namespaces }: Connection, field: Field, raw: Uint8Array, notAfter: number,
-    done: ClientDone,
+    connection: Connection, field: Field, raw: Uint8Array, notAfter: number, done: ClientDone,
   ): Promise<void> {
-    try {
-      const { address } = field;
-      const answer = await within(this.#patience_ms(notAfter), session.read({
-        nodeId: nodeOf(address, namespaces), attributeId: VALUE,
-        ...(address.range === "" ? {} : { indexRange: address.range }),
-      } as never, 0));
-      done(resultOf(field, answer as DataValue, raw), 0, true, NaN, null);
-    } catch (thrown) {
-      this.#fail("read", thrown);
-      done(BAD.disconnected, 0, false, NaN, null);
-    }
+    const asked = this.#ask(connection, field);
+    const answer = await within(this.#patience_ms(notAfter), asked).catch(() => null);
+    if (answer !== null) return done(resultOf(field, answer, raw), 0, true, NaN, null);
+    done(BAD.disconnected, 0, false, NaN, null);
+    // Nobody waits for it any more, but the next job does: were the connection thrown away for each
+    // short deadline, a slow server would run out of sessions.
+    await asked.catch((thrown: unknown) => this.#fail("read", thrown));
+  }
+
+  async #ask({ session, namespaces }: Connection, { address }: Field): Promise<DataValue> {
+    return within(this.#way.settings.timeout, session.read({
+      nodeId: nodeOf(address, namespaces), attributeId: VALUE,
+      ...(address.range === "" ? {} : { indexRange: address.range }),
+    } as never, 0));
   }
 
   async #write(

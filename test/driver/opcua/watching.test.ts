@@ -116,6 +116,20 @@ test.each(["BadTimeout", "BadShutdown"])(
     await watching.goesOn();
   }, 30_000);
 
+test("a link that was open is tried again as soon as at first, however long nobody had answered",
+  async () => {
+    const later = await freePort();
+    watching = new Watching(later);
+    await Bun.sleep(2000);
+    expect(watching.client.opens).toBe(0);
+    using _cable = new Cable(port, "127.0.0.1", later);
+    await until("a good row", () => watching.isGood());
+    await plant.ask("over BadShutdown");
+    await until("the link fails", () => watching.client.state !== "open", 2000);
+    // After as many failures it would be 3.2 s.
+    await until("it is back", () => watching.client.opens === 2, 2000);
+  }, 30_000);
+
 test("a status that is none to worry about ends nothing", async () => {
   watching = new Watching(port);
   await until("a good row", () => watching.isGood());
