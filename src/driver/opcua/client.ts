@@ -1,5 +1,5 @@
 import type { ClientSession, OPCUAClient, PublishResponse } from "node-opcua-client";
-import { limits, reason } from "../../base.ts";
+import { Fault, limits } from "../../base.ts";
 import type { Link } from "../../config.ts";
 import {
   newCounters, type Client, type ClientDone, type ClientHost, type DriverTag,
@@ -12,12 +12,14 @@ import { Group } from "./group.ts";
 import { fetchKept } from "./kept.ts";
 import { msOf, ServerClock } from "./server-clock.ts";
 import { watchingOf, type OpcuaLink } from "./settings.ts";
+import { troubleText } from "./trouble.ts";
+import { certificatePath } from "./trust.ts";
 import { Writer } from "./writer.ts";
 
 /** The library is given so long to get the session back before all is made anew. */
 const recover_ms_max = 30_000;
 /** Between two looks at the server's clock. */
-const clock_ms = 10_000;
+const clock_ms = 2000;
 /** A session outlives this many intervals of its slowest group. */
 const session_intervals = 20;
 
@@ -139,14 +141,19 @@ class OpcuaClient implements Client {
       }
       this.#opened(opened.client);
     } catch (thrown) {
-      if (!this.#ended && this.#connection === opened) this.#fail(reason(thrown));
+      if (!this.#ended && this.#connection === opened) this.#fail(this.#trouble(thrown));
     }
+  }
+
+  #trouble(thrown: unknown): string {
+    const { name: link, settings, directory } = this.#way;
+    return thrown instanceof Fault ? thrown.message : troubleText(thrown,
+      { link, settings, refused: null, certificate: certificatePath(directory) });
   }
 
   async #askClock(session: ClientSession): Promise<void> {
     this.#clockAt = this.#host.now() + clock_ms;
-    // Whatever there is against it: the connection is looked after by others.
-    await this.#clock.ask(session).catch((thrown: unknown) => thrown);
+    await this.#clock.ask(session);
   }
 
   #opened(client: OPCUAClient): void {
@@ -242,7 +249,6 @@ class OpcuaClient implements Client {
     const client = this.#connection?.client;
     if (client === undefined) return;
     this.counters.requests = this.counters.answers = client.transactionsPerformed;
-    this.counters.stray = this.#groups.reduce((sum, { publisher }) => sum + publisher.lost, 0);
   }
 }
 

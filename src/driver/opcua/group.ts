@@ -38,6 +38,9 @@ export interface Notification {
   }[] | null;
 }
 
+/** Of what one of them said nobody would know any more. */
+const too_many = `more than ${messages_max} messages of the server wait for their rows`;
+
 interface Status {
   readonly value: number;
   readonly name: string;
@@ -243,6 +246,7 @@ export class Group implements Watcher {
     (subscription as unknown as { maxKeepAliveCount: number }).maxKeepAliveCount = 1;
     this.#subscription = subscription;
     this.#handles = new Map();
+    this.#sampling = 0;
     this.#ready = false;
     this.#early = [];
     this.#id = 0;
@@ -253,8 +257,10 @@ export class Group implements Watcher {
     const begun = Promise.withResolvers<void>();
     subscription.on("started", () => begun.resolve());
     subscription.on("error" as never, (thrown: Error) => begun.reject(thrown));
-    subscription.on("internal_error", (thrown: Error) =>
-      this.#o.log.warn("link", `${this.#o.rows.stream}: ${thrown.message}`));
+    subscription.on("internal_error", (thrown: Error) => {
+      // Before that it does not come to be, and is told as that.
+      if (this.#ready) this.#o.log.warn("link", `${this.#o.rows.stream}: ${thrown.message}`);
+    });
     try {
       await begun.promise;
       await this.#monitor(subscription);
@@ -296,6 +302,8 @@ export class Group implements Watcher {
   ): Promise<void> {
     const group = await subscription.monitorItems(tags.map((i) => this.#readValue(i)) as never,
       parameters as never, TimestampsToReturn.Both);
+    // Another one was begun meanwhile, with handles of its own.
+    if (this.#subscription !== subscription) return;
     group.monitoredItems.forEach((item, i) => {
       const { monitoringParameters, statusCode, result } = item as unknown as Watched;
       this.#sampling = Math.max(this.#sampling, result?.revisedSamplingInterval ?? 0);
@@ -331,7 +339,10 @@ export class Group implements Watcher {
     if (!this.#ready || this.#lost) this.#keep(message, time);
     else if (this.subscription !== this.#id) this.#takeAnew(message, time);
     else if (this.#missed !== null) this.#takeMissed(message, time, saysValues);
-    else {
+    else if (message.sequenceNumber !== this.next) {
+      this.fail(`the server's messages are not whole: ${message.sequenceNumber} follows ` +
+        `${this.next - 1}; with "read": "poll" it is asked instead`);
+    } else {
       if (told.length > 0) this.next = after(message.sequenceNumber);
       if (saysValues) this.#take(this.#toldOf(message), time, message);
     }
@@ -349,11 +360,8 @@ export class Group implements Watcher {
 
   /** No more than can wait for their rows. */
   #keep(message: Notification, time: number): void {
-    if (this.#early.length >= messages_max) {
-      this.publisher.lost += 1;
-      this.#early.shift();
-    }
-    this.#early.push([message, time]);
+    if (this.#early.length >= messages_max) this.fail(too_many);
+    else this.#early.push([message, time]);
   }
 
   #release(): void {
@@ -460,7 +468,8 @@ export class Group implements Watcher {
 
   /** `of`: the message, if that is where they are from as they are. */
   #take(values: Told[], time: number, of: Notification | null = null): void {
-    this.publisher.take(time, values, of === null ? null : msOf(of.publishTime));
+    const made = of === null ? null : msOf(of.publishTime);
+    if (!this.publisher.take(time, values, made)) this.fail(too_many);
     this.#o.wake();
   }
 }

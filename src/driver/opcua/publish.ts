@@ -36,9 +36,8 @@ export const messages_max = 64;
 export class Publisher {
   readonly rows: Rows;
   readonly fields: readonly Field[];
-  /** Rows written, messages that did not fit. */
+  /** Rows written. */
   written = 0;
-  lost = 0;
   #waiting: Message[] = [];
   /** The number of the row in which each tag was written last. */
   readonly #row: Float64Array;
@@ -60,13 +59,10 @@ export class Publisher {
    * on. A server gives those of one tag as they followed each other, whatever its clock says: the
    * last one holds, without a time: at once. One that another of its tag overtook is as old as the
    * server's own times say (`made`: that of the message), or else as the message before this one.
-   * `made` null: none of them is of now.
+   * `made` null: none of them is of now. False = too many wait, and it is not taken.
    */
-  take(time: number, values: Told[], made: number | null): void {
-    if (this.#waiting.length >= messages_max) {
-      this.lost += 1;
-      this.#waiting.shift();
-    }
+  take(time: number, values: Told[], made: number | null): boolean {
+    if (this.#waiting.length >= messages_max) return false;
     this.#order.fill(-Infinity);
     for (const told of values) {
       const before = this.#order[told.tag]!;
@@ -76,6 +72,7 @@ export class Publisher {
     values.sort((a, b) => (a.order === b.order ? 0 : a.order! - b.order!));
     if (made !== null) this.#date(time, values, made);
     this.#waiting.push({ time, values, next: 0 });
+    return true;
   }
 
   /** The engine time of each row. */

@@ -44,6 +44,8 @@ const known: readonly (readonly [RegExp, (attempt: Attempt) => string])[] = [
     `${settings.host}:${settings.port} does not speak OPC UA: is it the right port?`],
   [/premature disconnection/, ({ settings }) => `${settings.host}:${settings.port} ended the ` +
     "connection before it said anything: is it the right port, and has it too many of them?"],
+  [/BadTooManySubscriptions/, () => "the server takes no more subscriptions, and each group of a " +
+    'device is one: have fewer groups, or some with "read": "poll" (`groups`)'],
   [/BadTooManySessions|BadMaxConnectionsReached|BadTcpNotEnoughResources/, () =>
     "the server has no session left: close other clients, or raise its limit"],
   [/timeout|ETIMEDOUT|timed out/i, ({ settings }) => `no answer from ${settings.host}:` +

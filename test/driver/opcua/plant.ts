@@ -4,8 +4,9 @@
  * `set NAME JSON`, `bad NAME`, `uncertain NAME`, `get NAME`, `count MS` (all counters go up),
  * `counted`, `forget` (all sessions), `writes` (what was written to Setpoint), `refuse` (the next
  * request to watch nodes fails), `over NAME` (the clients of all subscriptions are told this
- * status), `forgetTold` (what was told is kept for nobody), `empty` (until `full`, whoever asks
- * for a message once more gets one without values).
+ * status), `forgetTold` (what was told is kept for nobody), `skip`, `swap` (the next message with
+ * values is left out, or comes behind the one after it), `empty` (until `full`, whoever asks for a
+ * message once more gets one without values).
  */
 import {
   DataType, NotificationMessage, RepublishResponse, ServiceFault, StatusChangeNotification,
@@ -98,6 +99,27 @@ function forgetTold(): string {
   return "forgotten";
 }
 
+type Answer = [request: unknown, response: unknown];
+
+/** What becomes of the next two answers with values, of each session. */
+function spoil(put: (first: Answer, second: Answer) => Answer[]): string {
+  for (const session of Object.values((plant.server.engine as any)._sessions) as any[]) {
+    const engine = session.publishEngine;
+    let first: Answer | null = null;
+    engine._send_response_for_request = (...answer: [any, any]) => {
+      const send = (one: Answer): void =>
+        Object.getPrototypeOf(engine)._send_response_for_request.apply(engine, one);
+      if (!answer[1].notificationMessage?.notificationData?.length) send(answer);
+      else if (first === null) first = answer;
+      else {
+        delete engine._send_response_for_request;
+        for (const one of put(first, answer)) send(one);
+      }
+    };
+  }
+  return "will be spoilt";
+}
+
 /** As asyncua does. */
 function empty(): string {
   const server = plant.server as any;
@@ -151,6 +173,8 @@ function answer(line: string): string {
   if (verb === "refuse") return refuse();
   if (verb === "over") return over(name);
   if (verb === "forgetTold") return forgetTold();
+  if (verb === "skip") return spoil((_, second) => [second]);
+  if (verb === "swap") return spoil((first, second) => [second, first]);
   if (verb === "empty") return empty();
   if (verb === "full") return full();
   if (verb === "counted") return String(count);

@@ -202,6 +202,21 @@ test("a lost connection: the newest value that the server kept is a row, the oth
     expect(new Set(watching.seen)).toEqual(new Set([null, 4, 5]));
   }, 30_000);
 
+test.each([["leaves a message out", "skip"], ["sends two of them in the wrong order", "swap"]])(
+  "a server that %s: all is made anew, and no value of before stays good", async (_, verb) => {
+    await plant.ask("set Level 1");
+    watching = new Watching(port);
+    await until("the value", () => watching.isGood() && watching.seen.at(-1) === 1);
+    await plant.ask(verb);
+    for (const value of [2, 3]) {
+      await plant.ask(`set Level ${value}`);
+      await Bun.sleep(250);
+    }
+    await until("it is made anew", () => watching.client.opens === 2 && watching.isGood(), 10_000);
+    expect(watching.said.join()).toMatch(/the server's messages are not whole: \d+ follows \d+/);
+    await until("the value of now", () => watching.seen.at(-1) === 3);
+  }, 30_000);
+
 test.each([["forgets what it told", "forgetTold", "has lost what it told meanwhile"],
   ["forgets the session, as after a restart", "forget", "has forgotten the session"],
   ["answers as if it had told nothing (asyncua)", "empty", "does not say what it kept for us"],
