@@ -79,6 +79,42 @@ describe("Modbus", () => {
       }
     });
 
+    test("where answers come twice, the second one is waited for before the next question", () => {
+      const { session, wire } = open(driver, settings);
+      const raw = new Uint8Array(2);
+      session.readRaw(first, raw, 0);
+      session.receive(right, right.length, 20);
+      // It stands as the answer to the next one: nobody could know, and the one after tells.
+      session.readRaw(second, raw, 22);
+      session.receive(right, right.length, 25);
+      const answer = frame(1, 3, 2, 1, 244);
+      session.receive(answer, answer.length, 42);
+      expect([wire.renewed, session.remark]).toEqual([1, expect.stringContaining("unasked")]);
+      wire.open();
+      for (const [at, place, bytes] of [[200, first, right], [400, second, answer],
+        [600, first, right]] as const) {
+        session.readRaw(place, raw, at);
+        session.step(at);
+        session.receive(bytes, bytes.length, at + 20);
+        expect([session.result, [...raw]]).toEqual([DONE, bytes === right ? [0, 100] : [1, 244]]);
+        // The next question is not sent before this has had its time.
+        const sent = wire.sent.length;
+        session.readRaw(tag("holding 900", "uint16"), raw, at + 22);
+        session.receive(bytes, bytes.length, at + 25);
+        expect([session.step(at + 59), wire.sent.length, wire.renewed]).toEqual([at + 60, sent, 1]);
+        session.step(at + 60);
+        const last = frame(1, 3, 2, 0, 9);
+        session.receive(last, last.length, at + 70);
+        expect([session.result, [...raw], wire.renewed]).toEqual([DONE, [0, 9], 1]);
+      }
+      // Not for ever.
+      session.readRaw(first, raw, 700_000);
+      session.step(700_000);
+      session.receive(right, right.length, 700_020);
+      session.readRaw(second, raw, 700_021);
+      expect([session.step(700_021), session.remark]).toEqual([701_021, ""]);
+    });
+
     test("a frame of another station instead of the answer does", () => {
       const { session, wire } = open(driver, settings);
       session.readRaw(first, new Uint8Array(2), 0);
@@ -203,6 +239,30 @@ describe("telegrams", () => {
       }
     });
 
+    test("where answers come twice, the second one is waited for before the next question", () => {
+      const { session, wire, told, ask, cell } = machine(driver, own, plain, "level", "speed");
+      ask(0, 0);
+      told("12.5\r", 20);
+      ask(1, 22);
+      told("12.5\r", 25);
+      told("700\r", 42);
+      expect([wire.renewed, session.remark]).toEqual([1, expect.stringContaining("unasked")]);
+      wire.open();
+      for (const at of [200, 400]) {
+        for (const [i, value] of [[0, 12.5], [1, 700]] as const) {
+          const from = at + i * 60;
+          ask(i, from);
+          told(`${value}\r`, from + 20);
+          told(`${value}\r`, from + 25);
+          expect([session.result, cell(i), wire.renewed]).toEqual([DONE, [GOOD, value], 1]);
+        }
+      }
+      ask(0, 900_000);
+      told("12.5\r", 900_020);
+      ask(1, 900_021);
+      expect([wire.sent.length, session.remark]).toEqual([8, ""]);
+    });
+
     test("each known by its match: nothing is given up", () => {
       const { session, wire, told, ask, cell } =
         machine(driver, own, named, "level match 1", "speed match 1");
@@ -250,10 +310,10 @@ describe("telegrams", () => {
     session.step(140);
     told("700\r", 150);
     expect([session.result, cell(1)]).toEqual([DONE, [GOOD, 700]]);
-    // One too many, while nobody waits.
+    // One came too many, at 80: the next one would be waited for.
     told("700\r", 160);
     ask(0, 170);
-    expect([session.step(170), wire.resets]).toEqual([240, 0]);
+    expect([session.step(170), wire.resets]).toEqual([230, 0]);
   });
 
   test("the gate's own read knows the machine's words, too", () => {

@@ -14,7 +14,8 @@ export const plants: Readonly<Record<string, {
   "double send": { file: "driver/modbus/session.ts", edits: [
     ["  #fresh = true;\n  #not", "  #fresh = true;\n  #again = true;\n  #not"],
     ["    this.#last = last;\n", "    this.#last = last;\n    this.#again = false;\n"],
-    ["  #garbled(found: number, now: number): void {\n", `  #garbled(found: number, now: number): void {
+    ["  #garbled(found: number, now: number): void {\n",
+      `  #garbled(found: number, now: number): void {
     if (!this.#again) {
       this.#again = true;
       this.#framing.discard();

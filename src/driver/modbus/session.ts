@@ -5,6 +5,7 @@ import { BAD, type Ring } from "../../ring.ts";
 import {
   anyTime, late_answer, other_master, out_of_step, unanswered_write,
 } from "../wire/exchange.ts";
+import { InStep } from "../wire/in-step.ts";
 import { Field, type WriteWith } from "./codec.ts";
 import { stray_max } from "./echo.ts";
 import { ANSWER, DAMAGED, LOST, no_frame, NOTHING, type Framing } from "./framing.ts";
@@ -53,8 +54,7 @@ export class ModbusSession implements Session {
   #connection = 0;
   /** Of the framing's stray bytes those that were counted. */
   #stray = 0;
-  /** By station: its slowest answer, ms; 0 = none came yet. */
-  readonly #slowest = new Float64Array(256);
+  readonly #inStep: InStep;
   #fresh = true;
   #notBefore = 0;
   #waitUntil = 0;
@@ -82,6 +82,7 @@ export class ModbusSession implements Session {
     this.#wire = wire;
     this.#framing = framing;
     this.#options = options;
+    this.#inStep = new InStep(options.timeout_ms);
   }
 
   get frame(): Uint8Array {
@@ -89,7 +90,9 @@ export class ModbusSession implements Session {
   }
 
   get remark(): string {
-    return this.#framing.remark;
+    const { remark } = this.#framing;
+    return [remark, this.#options.resetAfterRead ? this.#inStep.remark : ""]
+      .filter((one) => one !== "").join("; ");
   }
 
   read(request: Request, into: Ring, seq: number, now: number): void {
@@ -232,7 +235,7 @@ export class ModbusSession implements Session {
     }
     const found = framing.take(this.#station, this.#function, this.#answer);
     if (found === NOTHING) return;
-    this.#notBefore = now + this.#options.between_ms;
+    this.#notBefore = now + Math.max(this.#options.between_ms, this.#listen_ms(now));
     if (found === ANSWER) this.#answered(now);
     else this.#garbled(found, now);
     framing.discard();
@@ -270,7 +273,7 @@ export class ModbusSession implements Session {
   #arrived(now: number): void {
     this.counters.answers += 1;
     this.counters.roundTrip = now - this.#sentAt;
-    this.#slowest[this.#station] = Math.max(this.#slowest[this.#station]!, now - this.#sentAt);
+    this.#inStep.answered(this.#station, now - this.#sentAt);
   }
 
   /** The answer to a write repeats address and value, address and count, or address and masks. */
@@ -290,8 +293,16 @@ export class ModbusSession implements Session {
     else this.#loseStep(now);
   }
 
+  /** ms in which one too many may come behind an answer, before what is asked next. */
+  #listen_ms(now: number): number {
+    return this.#options.resetAfterRead ? this.#inStep.pause_ms(this.#station, now) : 0;
+  }
+
   /** A frame came, or so many bytes, that nobody asked for. */
   #oneTooMany(now: number): void {
+    const isExpected = this.#state !== SENT && now < this.#notBefore && this.#listen_ms(now) > 0;
+    this.#inStep.tooMany(now);
+    if (isExpected) return;
     if (this.#state === SENT) {
       this.counters.garbled += 1;
       this.#end(BAD.garbled);
@@ -302,10 +313,9 @@ export class ModbusSession implements Session {
   /** What was asked may be answered yet, and must not answer what is asked next. */
   #loseStep(now: number): void {
     if (this.#framing.isNumbered) return;
-    const { timeout_ms, resetAfterRead } = this.#options;
-    const longest = 2 * this.#slowest[this.#station]!;
-    this.#framing.unanswered(this.#station, Math.min(timeout_ms, longest || timeout_ms), now);
-    if (resetAfterRead) this.#renew(out_of_step);
+    this.#inStep.lost(now);
+    this.#framing.unanswered(this.#station, this.#inStep.patience_ms(this.#station), now);
+    if (this.#options.resetAfterRead) this.#renew(out_of_step);
   }
 
   #expire(now: number): void {

@@ -3,6 +3,7 @@ import { DONE, newCounters, PENDING } from "../../driver.ts";
 import type { DriverTag, Listening, Request, Session, Wire } from "../../driver.ts";
 import { BAD, GOOD, readsAsNull, type Ring } from "../../ring.ts";
 import { anyTime, late_answer, out_of_step, unanswered_write } from "../wire/exchange.ts";
+import { InStep } from "../wire/in-step.ts";
 import { Field } from "./codec.ts";
 import { DAMAGED, Framing, NOTHING } from "./framing.ts";
 import { telegramOf, type TelegramRequest } from "./plan.ts";
@@ -12,6 +13,8 @@ import { beginsWith, type Telegram } from "./telegram.ts";
 const READ = 0, RAW = 1, WRITE = 2;
 /** What an exchange does next: put its write or its question on the wire, or wait for an answer. */
 const IDLE = 0, TO_WRITE = 1, TO_ASK = 2, ANSWER = 3;
+/** Whatever its station: an answer without a name of its own says nothing of that either. */
+const any_station = 0;
 /** No answer says more than that it is not the acknowledgement. */
 const not_acknowledged = 4;
 
@@ -46,8 +49,7 @@ export class TelegramSession implements Session {
   #quietUntil = 0;
   /** Something is asked whose answer is known by nothing but that it comes next. */
   #isByOrder = false;
-  /** The slowest answer so far, ms; 0 = none came yet. */
-  #slowest = 0;
+  readonly #inStep: InStep;
   #sendAt = 0;
   #sentAt = 0;
   #deadline = Infinity;
@@ -70,10 +72,15 @@ export class TelegramSession implements Session {
     this.#link = link;
     this.#resetAfterRead = resetAfterRead;
     this.#framing = new Framing(link.frame, link.timeout);
+    this.#inStep = new InStep(link.timeout);
     this.#known = Object.keys(link.telegrams).map((name) => telegramOf(name, link, 1))
       .filter(({ match }) => match !== null);
     this.#out = new Uint8Array(2 * limits.telegram_bytes_max);
     this.#written = new Uint8Array(2 * limits.telegram_bytes_max);
+  }
+
+  get remark(): string {
+    return this.#isByOrder && this.#resetAfterRead ? this.#inStep.remark : "";
   }
 
   get frame(): Uint8Array {
@@ -257,6 +264,7 @@ export class TelegramSession implements Session {
     }
     if (isAwaited) return this.#answered(input, from, to, now);
     this.#framing.stray += this.#framing.whole;
+    this.#inStep.tooMany(now);
     this.#loseStep(now);
   }
 
@@ -272,8 +280,8 @@ export class TelegramSession implements Session {
   #loseStep(now: number): void {
     // What comes while nothing is sent was waited for.
     if (!this.#isByOrder || now < this.#quietUntil) return;
-    const { timeout } = this.#link;
-    this.#quietUntil = now + Math.min(timeout, 2 * this.#slowest || timeout);
+    this.#inStep.lost(now);
+    this.#quietUntil = now + this.#inStep.patience_ms(any_station);
     this.#sendAt = Math.max(this.#sendAt, this.#quietUntil);
     if (this.#resetAfterRead) this.#wire.reset(out_of_step, true);
   }
@@ -297,7 +305,8 @@ export class TelegramSession implements Session {
     // Anything else that a machine says may be no answer: that may be still to come.
     if (!isRead && telegram.match === null) return this.#garbled(now);
     this.counters.answers += 1;
-    this.#slowest = Math.max(this.#slowest, this.counters.roundTrip);
+    this.#inStep.answered(any_station, this.counters.roundTrip);
+    if (this.#isByOrder) this.#quietUntil = now + this.#inStep.pause_ms(any_station, now);
     this.#end(this.#kind === RAW ? this.#takeRaw(telegram) : DONE);
   }
 
