@@ -390,6 +390,8 @@ export interface Client {
   write(
     tag: DriverTag, raw: Uint8Array, notAfter: number, last: () => number | null, done: ClientDone,
   ): void;
+  /** A write that left and waits for its answer ends now, with its connection. */
+  giveUpWrite(): void;
   close(): void;
 }
 

@@ -96,6 +96,8 @@ export const limits = {
   stall_ms_max: 2000,
   /** Disarm must be answered within this time, or the runtime is killed (W4). */
   disarm_ms_max: 2000,
+  /** So long of it a write that left may wait for its answer; then its connection is given up. */
+  disarm_patience_ms: 500,
   /**
    * A frame that left has its deadline for the read-back, too, and so long where little of that is
    * left: what is not known blocks automatic writes (W15).

@@ -176,6 +176,10 @@ export class ClientPort implements LinkPort {
     return true;
   }
 
+  giveUpWrite(): void {
+    this.#o.client.giveUpWrite();
+  }
+
   step(now: number): number {
     const next = this.#o.client.step(now);
     if (this.#o.client.state !== this.#state) {

@@ -228,6 +228,12 @@ export class LinkRunner implements WireEvents {
     this.#options.wake();
   }
 
+  /** W4: as an unanswered write at its deadline. */
+  giveUpWrite(): void {
+    if (this.#job?.kind !== "write" || !this.session.sent) return;
+    this.#wire!.reset("writing was stopped while a write was not answered");
+  }
+
   /** Ends the link for good. */
   close(): void {
     this.#ended = true;

@@ -48,6 +48,11 @@ export interface LinkPort {
   read(tag: DriverTag, raw: Uint8Array, notAfter: number, done: JobDone): boolean;
   /** Writes the raw words of one tag in one frame, at most once. False = busy. */
   write(tag: DriverTag, raw: Uint8Array, guard: Guard, done: JobDone): boolean;
+  /**
+   * W4: a write that left and waits for its answer ends now as at its deadline, and nothing of it
+   * may leave later. Left out: it ends soon by itself.
+   */
+  giveUpWrite?(): void;
   /** ms that values of a stream may be older than their rows; left out: they are not. */
   lag_ms?(stream: string): number;
   /** Rows of the link's thread that were lapped before they were taken. */
@@ -98,6 +103,10 @@ export class LocalPort implements LinkPort {
       // Looked at and sent in one go: what was young is young enough, whenever the answer comes.
       last: (now) => guard.last(now, counters.roundTrip) === null ? null : guard.notAfter,
     });
+  }
+
+  giveUpWrite(): void {
+    this.#runner.giveUpWrite();
   }
 
   step(now: number): number {

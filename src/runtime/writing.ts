@@ -298,7 +298,8 @@ export class Writing {
 
   /**
    * W4: resolves once no admitted command can still leave: with the latch in place no last look
-   * lets one pass, so it is the frames that wait for their answers.
+   * lets one pass, so it is the frames that wait for their answers. Who does not answer soon is
+   * given up: the rest of the plant must not end with a disarm that takes too long.
    */
   async latch(by: string | null): Promise<void> {
     this.box.latched = by;
@@ -306,9 +307,12 @@ export class Writing {
     if (by === null) return;
     for (const lane of this.lanes.values()) lane.end(`disarmed by ${by}`);
     this.#wake();
-    while ([...this.lanes.values()].some((lane) => lane.onTheWire)) {
-      await pause(this.#world.timers, look_ms);
-    }
+    const { clock, timers } = this.#world;
+    const waiting = (): Lane[] => [...this.lanes.values()].filter((lane) => lane.onTheWire);
+    const until = clock.now() + limits.disarm_patience_ms;
+    while (waiting().length > 0 && clock.now() < until) await pause(timers, look_ms);
+    for (const { port } of waiting()) port.giveUpWrite?.();
+    while (waiting().length > 0) await pause(timers, look_ms);
   }
 
   /** W3: the path to these tags was broken: another peer, another worker. */

@@ -78,7 +78,7 @@ test("W11: the last look of a write, and of a device that is left alone", () => 
   const asked: string[] = [];
   const client = {
     state: "open", reason: "", peer: "p", opens: 1, counters: newCounters(), lag_ms: () => 0,
-    step: () => Infinity, close() {},
+    step: () => Infinity, giveUpWrite() {}, close() {},
     read: (_tag: DriverTag, _raw: Uint8Array, notAfter: number, done: ClientDone) => {
       asked.push(`read until ${notAfter}`);
       done(DONE, 0, true, NaN, null);

@@ -100,6 +100,10 @@ class OpcuaClient implements Client {
     else this.#writer.write(tag, raw, notAfter, last, this.#told(done));
   }
 
+  giveUpWrite(): void {
+    this.#writer.giveUpWrite();
+  }
+
   close(): void {
     this.#ended = true;
     this.#openAt = Infinity;

@@ -38,6 +38,8 @@ export class Writer {
   #jobs: Job[] = [];
   #running = false;
   #closed = false;
+  /** Ends the write that waits for its answer; null = none does. */
+  #giveUp: ((why: Error) => void) | null = null;
 
   /** `peer`: where the link leads, which is what was proved and armed. */
   constructor(way: Way, log: Log, now: () => number, peer: () => string) {
@@ -64,6 +66,10 @@ export class Writer {
     const lost = this.#connection;
     this.#connection = null;
     if (lost !== null) void abandon(lost.client);
+  }
+
+  giveUpWrite(): void {
+    this.#giveUp?.(new Error("writing was stopped"));
   }
 
   close(): void {
@@ -193,8 +199,11 @@ export class Writer {
       void answer.catch((thrown: unknown) => this.#fail("write", thrown));
       return;
     }
+    const given = Promise.withResolvers<never>();
+    this.#giveUp = given.reject;
     try {
-      const status = await within(this.#patience_ms(notAfter), answer);
+      const status = await within(this.#patience_ms(notAfter),
+        Promise.race([answer, given.promise]));
       const good = status.value === StatusCodes.Good.value;
       if (!good) {
         this.#log.warn("link", `${this.#way.name}: the server answers ${status.name} to a write`,
@@ -204,6 +213,8 @@ export class Writer {
     } catch (thrown) {
       this.#fail("write", thrown);
       done(BAD.timeout, 0, true, leftAt, frame);
+    } finally {
+      this.#giveUp = null;
     }
   }
 
