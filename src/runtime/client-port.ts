@@ -29,6 +29,9 @@ export class ClientRows implements Rows {
   at = 0;
   readonly #o: ClientRowsOptions;
   readonly #device: string;
+  /** Engine time of the newest row of which nothing counts; what is written was made before. */
+  #spoiledAt = -Infinity;
+  #isFromBefore = false;
   /** What the server told last, which neither a lost connection nor a person changes. */
   readonly #told: Ring;
 
@@ -55,6 +58,7 @@ export class ClientRows implements Rows {
   begin(time: number, source: number): number {
     const seq = this.#claim(time, source);
     this.#repeat(seq);
+    this.#isFromBefore = time < this.#spoiledAt;
     return seq;
   }
 
@@ -66,12 +70,15 @@ export class ClientRows implements Rows {
       copyCell(ring, column, seq, this.#told, told[column.index]!, 0);
     }
     if (this.isDisabled) this.#mark(seq, BAD.disabled);
+    // It was on its way for long: in the time of now it would look young.
+    else if (this.#isFromBefore) this.#mark(seq, BAD.disconnected);
     this.#publish(seq);
     this.published += 1;
   }
 
   spoil(time: number, state: number): void {
     const seq = this.#claim(time, NaN);
+    this.#spoiledAt = time;
     this.#repeat(seq);
     this.#mark(seq, this.isDisabled ? BAD.disabled : state);
     this.#publish(seq);

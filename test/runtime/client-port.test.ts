@@ -46,6 +46,22 @@ test("what was told last comes back after a bad row, unless it was forgotten", (
   expect(newest()).toEqual([7, BAD.initial]);
 });
 
+test("what was made before a bad row does not look young behind it", () => {
+  const { rows, newest } = group();
+  const tell = (time: number, value: number): void => {
+    const { ring } = rows;
+    const row = rows.begin(time, NaN) & ring.mask;
+    ring.arena.F[ring.columns[0]!.payload + row] = value;
+    ring.arena.U[ring.columns[0]!.state + row] = GOOD;
+    rows.publish();
+  };
+  rows.spoil(1000, BAD.disconnected);
+  tell(900, 7);
+  expect(newest()).toEqual([7, BAD.disconnected]);
+  tell(1001, 7);
+  expect(newest()).toEqual([7, GOOD]);
+});
+
 test("the time of rows never goes back", () => {
   const { rows } = group();
   const { ring } = rows;
