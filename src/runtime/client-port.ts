@@ -29,8 +29,9 @@ export class ClientRows implements Rows {
   at = 0;
   readonly #o: ClientRowsOptions;
   readonly #device: string;
-  /** Engine time of the newest row of which nothing counts; what is written was made before. */
+  /** Engine time of the newest row of which nothing counts. */
   #spoiledAt = -Infinity;
+  /** The row that is being written was made before it. */
   #isFromBefore = false;
   /** What the server told last, which neither a lost connection nor a person changes. */
   readonly #told: Ring;
